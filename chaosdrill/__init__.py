@@ -1,0 +1,19 @@
+"""Rehearse a region failover and prove how it went: a Chaos Toolkit extension."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from chaoslib.types import Discovery
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "discover"]
+
+
+def discover(discover_system: bool = True) -> "Discovery":
+    """What this extension offers, for ``chaos discover --no-install chaosdrill``.
+
+    :returns: every activity and control, with its arguments and their types.
+    """
+    from chaosdrill.discovery import discovered
+
+    return discovered()

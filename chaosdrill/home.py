@@ -1,0 +1,55 @@
+"""The one directory in which chaosdrill keeps everything on this machine: runs, labs, locks."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import platformdirs
+
+from chaosdrill.errors import BadInput
+
+VARIABLE = "CHAOSDRILL_HOME"
+
+
+def home() -> Path:
+    """Where chaosdrill keeps its state: ``CHAOSDRILL_HOME``, else the user's state directory.
+
+    A user without a home directory (a uid that is not in the password file, ``HOME=/``) gets one under the directory
+    for temporary files.
+
+    :returns: an absolute path of a directory that exists and is writable, readable by this user only when it was made.
+    :raises BadInput: when no such directory can be had.
+    """
+    if chosen := os.environ.get(VARIABLE):
+        return _made(Path(chosen).expanduser().absolute())
+    try:
+        return _made(platformdirs.user_state_path("chaosdrill"))
+    except (BadInput, RuntimeError):  # RuntimeError: platformdirs knows no home directory of this user
+        return _ours(Path(tempfile.gettempdir()).absolute() / f"chaosdrill-{os.getuid()}")
+
+
+def _made(path: Path) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInput(
+            [f"{path} cannot be made ({error.strerror}): set {VARIABLE} to a directory you may write"]
+        ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise BadInput([f"{path} is not writable for uid {os.getuid()}: set {VARIABLE} to a directory you may write"])
+    return path
+
+
+def _ours(path: Path) -> Path:
+    """The directory for temporary files is everybody's: what stands there under our name must really be ours."""
+    _made(path)
+    seen = path.lstat()
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or stat.S_IMODE(seen.st_mode) & 0o077:
+        raise BadInput(
+            [
+                f"{path} belongs to uid {seen.st_uid} or others may read it (mode {stat.S_IMODE(seen.st_mode):o}): "
+                f"remove it, or set {VARIABLE} to a directory of your own"
+            ]
+        )
+    return path
