@@ -1,0 +1,105 @@
+"""What every activity has in common: argument checks, undo, safeguards, and one place where errors become
+``ActivityFailed``.
+
+Decorate with :func:`probe` what only looks and with :func:`action` what changes the world. The wrapped function
+keeps its signature, so Chaos Toolkit discovers and validates it as written.
+"""
+
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill import history
+from chaosdrill.errors import BadInput, DrillError, Refused
+
+logger = logging.getLogger("chaostoolkit")
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_NOT_DATA = ("configuration", "secrets")
+
+
+def probe(function: Callable[P, R]) -> Callable[P, R]:
+    """A probe: only looks. Errors become ``ActivityFailed``; an argument that still holds ``${`` is refused."""
+
+    @functools.wraps(function)
+    def look(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _errors_become_activity_failed():
+            _refuse_unresolved(_bound(function, args, kwargs))
+            return function(*args, **kwargs)
+
+    return look
+
+
+def action(function: Callable[P, R]) -> Callable[P, Any]:
+    """An action: changes the world. Beyond what :func:`probe` does:
+
+    - ``undo_of`` (an argument of the function) names the step it undoes; when this run's history does not say that
+      the step was begun, nothing is done and the answer says so;
+    - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written.
+    """
+
+    @functools.wraps(function)
+    def act(*args: P.args, **kwargs: P.kwargs) -> Any:
+        with _errors_become_activity_failed():
+            bound = _bound(function, args, kwargs)
+            _refuse_unresolved(bound)
+            if (idle := _nothing_to_undo(bound.get("undo_of"))) is not None:
+                logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
+                return idle
+            _refuse_outside_a_drill(function.__name__, bound)
+            return function(*args, **kwargs)
+
+    return act
+
+
+class _errors_become_activity_failed:
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (DrillError, ClientError, BotoCoreError)):
+            raise ActivityFailed(str(error)) from error
+
+
+def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    bound = inspect.signature(function).bind(*args, **kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def _refuse_unresolved(arguments: Mapping[str, Any]) -> None:
+    problems = [
+        f"argument {name}: {value!r} holds a variable that was not resolved: "
+        "declare it under `configuration:` in the experiment, or correct its name"
+        for name, value in arguments.items()
+        if name not in _NOT_DATA and "${" in str(value)
+    ]
+    if problems:
+        raise BadInput(problems)
+
+
+def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:
+    if undo_of is None:
+        return None
+    drill = history.current()
+    if drill is not None and drill.was_started(undo_of):
+        return None
+    return {"done": False, "why": f"this run did not do {undo_of!r}, so there is nothing to undo"}
+
+
+def _refuse_outside_a_drill(name: str, arguments: Mapping[str, Any]) -> None:
+    if history.current() is not None or arguments.get("standalone"):
+        return
+    from chaosdrill.topology import topology_of
+
+    if topology_of(arguments.get("configuration")).target != "lab":
+        raise Refused(
+            f"{name} changes a system that is not the lab, and no drill is open: add the control "
+            "chaosdrill.controls.drill to the experiment, or write `standalone: true` to go on without safeguards"
+        )

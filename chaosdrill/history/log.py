@@ -1,0 +1,76 @@
+"""The append-only, time-ordered record of a drill: one JSON object a line, on disk before anyone acts on it."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.history.plain import plain
+
+Event = dict[str, Any]
+
+
+def utc_now() -> str:
+    """:returns: the time now, UTC, ISO 8601 with milliseconds: ``2026-05-01T09:30:00.123Z``."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class History:
+    """Appends events to a ``history.jsonl``; safe to use from several threads.
+
+    :param path: the file; created when it is missing, otherwise continued.
+    :param hide: texts that are never written (secrets); they become ``***``.
+    """
+
+    def __init__(self, path: Path, hide: Iterable[str] = ()) -> None:
+        self.path = path
+        self._hide = frozenset(hide)
+        self._lock = threading.Lock()
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+        self._events: list[Event] = read_history(path)
+
+    def append(self, event: str, **facts: Any) -> Event:
+        """Write one event and flush it to disk before returning.
+
+        :param event: what happened, a short noun phrase such as ``activity-started``.
+        :param facts: made JSON values (see ``plain``).
+        :returns: the event as written, with ``at`` (UTC) and ``monotonic_s`` (seconds, this machine's steady clock).
+        """
+        known = plain(facts, self._hide)
+        with self._lock:
+            row: Event = {"at": utc_now(), "monotonic_s": round(time.monotonic(), 4), "event": event, **known}
+            line = json.dumps(row, ensure_ascii=False)
+            self._file.write(line.encode(errors="backslashreplace") + b"\n")
+            os.fsync(self._file.fileno())
+            self._events.append(json.loads(line))
+            return row
+
+    def events(self, event: str | None = None) -> list[Event]:
+        """:returns: the events so far, oldest first; only those named ``event`` when it is given."""
+        with self._lock:
+            return [row for row in self._events if event is None or row["event"] == event]
+
+    def close(self) -> None:
+        """Close the file; later appends raise ValueError."""
+        self._file.close()
+
+
+def read_history(path: Path) -> list[Event]:
+    """Read a ``history.jsonl``, also one whose last line was cut off by a crash.
+
+    :returns: its events, oldest first.
+    :raises ValueError: when a line other than the last is not JSON.
+    """
+    lines = path.read_bytes().split(b"\n")
+    whole, rest = lines[:-1], lines[-1]
+    events = [json.loads(line) for line in whole]
+    if rest:
+        try:
+            events.append(json.loads(rest))
+        except ValueError:
+            events.append({"event": "cut-off", "bytes": len(rest)})
+    return events

@@ -1,0 +1,71 @@
+"""Anything as JSON values, with secrets left out: what an activity returns can be anything."""
+
+import base64
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+HIDDEN = "***"
+DEEPEST = 40
+SHORTEST_SECRET = 4  # hiding "a" would blot out every text
+_SECRET_NAMES = re.compile(r"password|passwd|secret|token|credential|private_key|access_key", re.IGNORECASE)
+
+
+def plain(value: Any, hide: Iterable[str] = ()) -> Any:
+    """A value made of dict with text keys, list, text, number, bool and None only.
+
+    :param value: anything, circular structures too.
+    :param hide: texts that must not stand in the result; they become ``***``.
+    :returns: the value, with bytes as text, sets as sorted lists, not-a-number as text, and everything else as its
+        ``str()``; what stands under a key that names a secret becomes ``***``.
+    """
+    return _plain(
+        value, tuple(sorted((text for text in hide if len(text) >= SHORTEST_SECRET), key=len, reverse=True)), 0
+    )
+
+
+def secret_texts(secrets: Any) -> set[str]:
+    """:returns: every text in Chaos Toolkit's ``secrets``, however deep."""
+    if isinstance(secrets, Mapping):
+        return {text for value in secrets.values() for text in secret_texts(value)}
+    if isinstance(secrets, (list, tuple, set)):
+        return {text for value in secrets for text in secret_texts(value)}
+    return {str(secrets)} if secrets is not None and not isinstance(secrets, bool) else set()
+
+
+def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:
+    if depth > DEEPEST:
+        return "…"
+    if value is None or isinstance(value, (bool, int)):
+        return _plain(str(value), hide, depth) if str(value) in hide else value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (bytes, bytearray)):
+        return _without(_decoded(bytes(value)), hide)
+    if isinstance(value, Mapping):
+        return {_without(str(key), hide): _hidden_or_plain(str(key), item, hide, depth) for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return sorted((_plain(item, hide, depth + 1) for item in value), key=str)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, hide, depth + 1) for item in value]
+    return _without(str(value), hide)
+
+
+def _hidden_or_plain(key: str, value: Any, hide: tuple[str, ...], depth: int) -> Any:
+    if _SECRET_NAMES.search(key) and isinstance(value, (str, bytes)) and value:
+        return HIDDEN
+    return _plain(value, hide, depth + 1)
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return "base64:" + base64.b64encode(value).decode()
+
+
+def _without(text: str, hide: tuple[str, ...]) -> str:
+    for secret in hide:
+        text = text.replace(secret, HIDDEN)
+    return text

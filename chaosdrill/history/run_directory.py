@@ -1,0 +1,33 @@
+"""The directory a drill leaves behind: ``<home>/runs/<run id>/`` with the experiment, the history and the summary."""
+
+import os
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+
+EXPERIMENT, HISTORY, TIMELINE, SUMMARY = "experiment", "history.jsonl", "timeline.jsonl", "summary.json"
+
+
+def new_run_id(name: str) -> str:
+    """:returns: such as ``20260501T093000Z-failover-ab12``: sorts by time and tells the experiment."""
+    words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "drill"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{words}-{secrets.token_hex(2)}"
+
+
+def make_run_directory(home: Path, name: str) -> Path:
+    """:returns: a new, empty directory for one run, readable by this user only; its name is the run id."""
+    path = home / "runs" / new_run_id(name)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.mkdir(mode=0o700)
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or nothing, also after a crash."""
+    draft = path.with_name(path.name + ".part")
+    with open(draft, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
