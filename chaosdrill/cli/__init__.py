@@ -1,0 +1,38 @@
+"""``chaosdrill …``: the command line. What a command needs is imported when it runs, so that --help is quick."""
+
+import sys
+
+import click
+
+from chaosdrill import __version__
+from chaosdrill.cli.doctor import doctor
+from chaosdrill.cli.lab import lab
+from chaosdrill.errors import DrillError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chaosdrill")
+def cli() -> None:
+    """Rehearse a region failover and prove how it went.
+
+    The drill itself is an experiment of Chaos Toolkit:
+
+    \b
+        chaos run experiments/failover.yaml
+
+    It runs against the embedded lab unless told otherwise; the lab is started and ended by the drill.
+    The commands here are for looking closer: at the machine (doctor) and at the lab (lab).
+    """
+
+
+cli.add_command(doctor)
+cli.add_command(lab)
+
+
+def main() -> None:
+    """Entry point of the ``chaosdrill`` command: errors that a user can mend are shown without a traceback."""
+    try:
+        cli(prog_name="chaosdrill")
+    except DrillError as error:
+        click.echo(f"chaosdrill: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,5 @@
+"""``python -m chaosdrill.cli``."""
+
+from chaosdrill.cli import main
+
+main()

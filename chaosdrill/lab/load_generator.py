@@ -1,0 +1,84 @@
+"""Locust in the bastion: started idle with the lab, told what to do over REST like any other."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.environment import clean_environment
+from chaosdrill.lab.namespaces import in_network_command
+from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.processes import Process
+
+
+class LoadGenerator:
+    """One Locust process on the client host, its page on a socket that was opened outside the lab.
+
+    :param page_fd: the listening socket, on 127.0.0.1 of the host.
+    """
+
+    def __init__(self, plan: LabPlan, network_fd: int, page_fd: int) -> None:
+        self._plan = plan
+        self._network_fd = network_fd
+        self._page_fd = page_fd
+        self._process: Process | None = None
+        self.locustfile = reference_locustfile()
+
+    async def start(self, locustfile: str = "") -> str:
+        """Start it, or start it again with another locustfile.
+
+        :param locustfile: path of a Locust script; empty: the reference application's own.
+        :returns: the locustfile it runs.
+        :raises LabError: when there is no such file.
+        """
+        wanted = Path(locustfile).resolve() if locustfile else reference_locustfile()
+        if not wanted.is_file():
+            raise LabError(f"no locustfile at {wanted}: give the path of a Locust script")
+        if self._process is not None and self._process.exit_code is None and wanted == self.locustfile:
+            return str(wanted)
+        await self.stop()
+        self.locustfile = wanted
+        log = self._plan.directory / "logs" / "load.log"
+        self._process = Process("load", self._command(), log, self._environment())
+        await self._process.start(pass_fds=[self._page_fd], directory=wanted.parent)
+        return str(wanted)
+
+    async def stop(self) -> None:
+        """End it."""
+        if self._process is not None:
+            await self._process.stop()
+
+    def check(self) -> None:
+        """:raises LabError: when it has ended by itself."""
+        if self._process is not None:
+            self._process.check()
+
+    def _command(self) -> list[str]:
+        files = f"{_file_of('chaosdrill.load.plugin')},{self.locustfile}"
+        locust = [sys.executable, "-m", "locust", "-f", files, "--host", f"http://{self._plan.domain}"]
+        return [*in_network_command(self._network_fd), *locust]
+
+    def _environment(self) -> dict[str, str]:
+        return clean_environment(
+            {
+                "CHAOSDRILL_LOAD_FD": str(self._page_fd),
+                # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
+                "GEVENT_RESOLVER": "ares",
+                "GEVENTARES_SERVERS": self._plan.services_address,
+                "PYTHONUNBUFFERED": "1",
+                "HOME": str(self._plan.directory / "home"),
+            }
+        )
+
+
+def reference_locustfile() -> Path:
+    """:returns: the load script for the reference application."""
+    return _file_of("chaosdrill.load.reference")
+
+
+def _file_of(module: str) -> Path:
+    # found, not imported: Locust patches the process that imports it
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise LabError(f"{module} is not installed: install chaosdrill again")
+    return Path(spec.origin)

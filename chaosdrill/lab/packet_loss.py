@@ -1,0 +1,204 @@
+"""Packet loss in the bastion, made by the kernel: nftables rules with ``numgen``, put there through netlink.
+
+The addresses stand in nftables sets whose elements expire by themselves, so the fault ends on time even when every
+process of the lab is dead or stopped. netem would be the usual tool, but some kernels are built without it.
+
+:source: nft(8), "SETS" (timeout), "NUMGEN EXPRESSION"; linux/netfilter/nf_tables.h
+
+Every function works on the network namespace of the calling thread.
+"""
+
+import ipaddress
+import re
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyroute2.netlink.exceptions import NetlinkError
+from pyroute2.nftables.expressions import genex
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.nftables import Nft
+
+_TABLE = "chaosdrill"
+_DROPPED = "dropped"
+_HOOKS = {"ingress": ("input", 12), "egress": ("output", 16)}  # chain's hook, offset of the address in the IPv4 header
+_NFT_JUMP, _NF_DROP, _NF_ACCEPT = -3, 0, 1
+_LESS_THAN, _HOST_TO_NETWORK, _RANDOM = 2, 1, 1
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A fault: which packets are lost, how many of them, for how long.
+
+    :param name: letters and digits, at most 16; a fault of the same name is replaced.
+    :param percent: of the packets, more than 0 and at most 100.
+    :param sources: the other side's IPv4 addresses or networks.
+    :param traffic_type: ``ingress`` (coming from the sources) or ``egress`` (going to them).
+    :param duration_s: until the kernel ends it, in seconds.
+    """
+
+    name: str
+    percent: float
+    sources: tuple[str, ...]
+    traffic_type: str
+    duration_s: float
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not re.fullmatch(r"[A-Za-z0-9]{1,16}", self.name):
+            problems.append(f"name {self.name!r}: 1 to 16 letters and digits")
+        if not 0 < self.percent <= 100:
+            problems.append(f"percent {self.percent}: more than 0 and at most 100")
+        if self.traffic_type not in _HOOKS:
+            problems.append(f"traffic type {self.traffic_type!r}: ingress or egress")
+        if self.duration_s <= 0:
+            problems.append(f"duration {self.duration_s} s: more than 0")
+        if not self.sources:
+            problems.append("no sources: at least one address")
+        if problems:
+            raise LabError("packet loss refused: " + "; ".join(problems))
+
+
+def prepare() -> None:
+    """Make the empty table and its chains; also the test that this kernel can lose packets.
+
+    :raises LabError: when it cannot.
+    """
+    try:
+        with Nft() as nft:
+            nft.table("add", name=_TABLE)
+            nft.chain("add", table=_TABLE, name=_DROPPED)
+            nft.rule("add", table=_TABLE, chain=_DROPPED, expressions=([_counter()], [_verdict(_NF_DROP)]))
+            for chain, (hook, _) in _HOOKS.items():
+                nft.chain("add", table=_TABLE, name=chain, hook=hook, type="filter", policy=_NF_ACCEPT)
+        inject(Loss("check", 50, ("192.0.2.1",), "ingress", 0.001))
+        heal("check")
+    except NetlinkError as error:
+        raise LabError(
+            f"this kernel refuses the nftables rules for packet loss ({error}): "
+            "load the modules nf_tables and nft_numgen (`modprobe nft_numgen`), or use a kernel that has them"
+        ) from error
+
+
+def inject(loss: Loss) -> None:
+    """Begin to lose packets.
+
+    :undo: :func:`heal`; the kernel does it by itself after ``loss.duration_s``.
+    """
+    _clear_when_idle()
+    heal(loss.name)
+    _, offset = _HOOKS[loss.traffic_type]
+    for prefix, networks in _by_prefix(loss.sources).items():
+        elements = f"{loss.name}-{loss.traffic_type[0]}{prefix}"
+        _fill(elements, networks, loss.duration_s)
+        match = [*_address(offset, prefix), genex("lookup", {"set": elements, "sreg": 1})]
+        with Nft() as nft:
+            nft.rule(
+                "add",
+                table=_TABLE,
+                chain=loss.traffic_type,
+                expressions=(match, _chance(loss.percent), [_verdict(_NFT_JUMP, _DROPPED)]),
+            )
+
+
+def heal(name: str) -> None:
+    """End the fault of that name; nothing happens when it is over already."""
+    with Nft() as nft:
+        for elements in _sets_of(nft, name):
+            nft.flush_set(_TABLE, elements)
+
+
+def active() -> dict[str, list[str]]:
+    """:returns: the networks now losing packets, by the name of the set that holds them; empty when none does."""
+    with Nft() as nft:
+        found = {name: nft.addresses(_TABLE, name) for name in nft.set_names(_TABLE)}
+    return {name: addresses for name, addresses in found.items() if addresses}
+
+
+def dropped_packets() -> int:
+    """:returns: how many packets this namespace has lost so far, all faults together; it never falls."""
+    with Nft() as nft:
+        for rule in nft.get_rules():
+            if rule.get_attr("NFTA_RULE_TABLE") == _TABLE and rule.get_attr("NFTA_RULE_CHAIN") == _DROPPED:
+                for expression in rule.get_attr("NFTA_RULE_EXPRESSIONS"):
+                    if expression.get_attr("NFTA_EXPR_NAME") == "counter":
+                        return int(expression.get_attr("NFTA_EXPR_DATA").get_attr("NFTA_COUNTER_PACKETS"))
+    raise LabError("no packet-loss counter in this network namespace: run this on the lab's client host")
+
+
+def _by_prefix(sources: Sequence[str]) -> dict[int, list[str]]:
+    networks: dict[int, list[str]] = defaultdict(list)
+    for source in sources:
+        network = ipaddress.IPv4Network(source, strict=False)
+        networks[network.prefixlen].append(str(network.network_address))
+    return networks
+
+
+def _fill(name: str, addresses: list[str], duration_s: float) -> None:
+    timeout_ms = max(1, round(duration_s * 1000))
+    with Nft() as nft:
+        nft.add_set(_TABLE, name)
+        nft.add_addresses(_TABLE, name, addresses, timeout_ms)
+
+
+def _clear_when_idle() -> None:
+    """Remove rules and sets left by faults that are over, so that they do not pile up."""
+    with Nft() as nft:
+        names = nft.set_names(_TABLE)
+        if any(nft.addresses(_TABLE, name) for name in names):
+            return
+        for chain in _HOOKS:
+            nft.rule("del", table=_TABLE, chain=chain)
+        for name in names:
+            nft.delete_set(_TABLE, name)
+
+
+def _sets_of(nft: Nft, fault: str) -> list[str]:
+    return [name for name in nft.set_names(_TABLE) if re.fullmatch(rf"{re.escape(fault)}-[ie]\d+", name)]
+
+
+def _address(offset: int, prefix: int) -> list[Any]:
+    """Load the packet's address, cut to its network, into register 1."""
+    load = genex("payload", {"dreg": 1, "base": 1, "offset": offset, "len": 4})
+    if prefix == 32:
+        return [load]
+    mask = ipaddress.IPv4Network((0, prefix)).netmask.packed
+    cut = genex("bitwise", {"sreg": 1, "dreg": 1, "len": 4, "mask": _data(mask), "xor": _data(bytes(4))})
+    return [load, cut]
+
+
+def _chance(percent: float) -> list[Any]:
+    """True for that share of the packets. At 100 % there is nothing to draw."""
+    if percent >= 100:
+        return []
+    # pyroute2 names these attributes NFTA_NUMGEN_*, which the kernel does not know: hence spelled out
+    draw = [("NFTA_NG_DREG", 1), ("NFTA_NG_MODULUS", 10000), ("NFTA_NG_TYPE", _RANDOM), ("NFTA_NG_OFFSET", 0)]
+    return [
+        {"attrs": [("NFTA_EXPR_NAME", "numgen"), ("NFTA_EXPR_DATA", {"attrs": draw})]},
+        genex("byteorder", {"sreg": 1, "dreg": 1, "op": _HOST_TO_NETWORK, "len": 4, "size": 4}),
+        genex("cmp", {"sreg": 1, "op": _LESS_THAN, "data": _data(round(percent * 100).to_bytes(4, "big"))}),
+    ]
+
+
+def _counter() -> Any:
+    return genex("counter", {"bytes": 0, "packets": 0})
+
+
+def _verdict(code: int, chain: str | None = None) -> Any:
+    verdict: list[tuple[str, Any]] = [("NFTA_VERDICT_CODE", code)]
+    if chain is not None:
+        verdict.append(("NFTA_VERDICT_CHAIN", chain))
+    return genex("immediate", {"dreg": 0, "data": {"attrs": [("NFTA_DATA_VERDICT", {"attrs": verdict})]}})
+
+
+def _data(value: bytes) -> dict[str, Any]:
+    return {"attrs": [("NFTA_DATA_VALUE", value)]}
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["dropped"]:
+        sys.exit("usage: python -m chaosdrill.lab.packet_loss dropped   (prints how many packets were lost so far)")
+    sys.stdout.write(f"{dropped_packets()}\n")

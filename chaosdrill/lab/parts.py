@@ -1,0 +1,136 @@
+"""The lab's parts as the supervisor sees them: how each is started and how to tell that it is healthy."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import dns.asyncquery
+import dns.exception
+import dns.message
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab import network
+from chaosdrill.lab.environment import clean_environment
+from chaosdrill.lab.plan import LabPlan, RegionPlan
+from chaosdrill.lab.processes import Process
+
+HEALTHY_WITHIN_S = 30.0
+
+
+class Part:
+    """One part of the lab.
+
+    :param name: as ``chaosdrill lab status`` shows it.
+    :param start: starts it.
+    :param check: raises when it is not healthy.
+    """
+
+    def __init__(self, name: str, start: Callable[[], Awaitable[Any]], check: Callable[[], Awaitable[Any]]) -> None:
+        self.name = name
+        self._start = start
+        self._check = check
+        self._started_at = 0.0
+        self._healthy_s: float | None = None
+        self.trouble = "not started"
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the last look found nothing wrong."""
+        return not self.trouble
+
+    async def start(self) -> None:
+        """Start it."""
+        self._started_at = time.monotonic()
+        self.trouble = "starting"
+        await self._start()
+
+    async def look(self) -> None:
+        """Look whether it is healthy now."""
+        try:
+            await self._check()
+        except (LabError, OSError, TimeoutError, dns.exception.DNSException) as error:
+            self.trouble = str(error) or type(error).__name__
+        else:
+            self.trouble = ""
+            self._healthy_s = self._healthy_s or time.monotonic() - self._started_at
+
+    async def wait_until_healthy(self) -> None:
+        """:raises LabError: when it is not healthy within ``HEALTHY_WITHIN_S`` seconds."""
+        give_up = time.monotonic() + HEALTHY_WITHIN_S
+        while not self.healthy:
+            await self.look()
+            if not self.healthy:
+                if time.monotonic() > give_up or "ended with exit code" in self.trouble:
+                    raise LabError(f"{self.name}: {self.trouble}")
+                await asyncio.sleep(0.05)
+
+    def describe(self) -> dict[str, Any]:
+        """:returns: ``{"healthy": bool, "trouble": text, "seconds": how long its start took or None}``."""
+        seconds = None if self._healthy_s is None else round(self._healthy_s, 2)
+        return {"healthy": self.healthy, "trouble": self.trouble, "seconds": seconds}
+
+
+class ServiceParts:
+    """The parts that are processes of their own in the cloud."""
+
+    def __init__(self, plan: LabPlan) -> None:
+        self._plan = plan
+        self._file = plan.directory / "plan.json"
+
+    def aws(self, aws_fd: int, dns_udp_fd: int, dns_tcp_fd: int) -> Part:
+        """The AWS endpoint, which also answers DNS."""
+        fds = {"--aws-fd": aws_fd, "--dns-udp-fd": dns_udp_fd, "--dns-tcp-fd": dns_tcp_fd}
+        arguments = [text for option, fd in fds.items() for text in (option, str(fd))]
+        process = self._process("aws", "chaosdrill.lab.aws", *arguments)
+
+        async def check() -> None:
+            process.check()
+            await _get(self._plan.services_address, self._plan.aws_port, "/chaosdrill/health")
+
+        return Part("aws", lambda: process.start(pass_fds=list(fds.values())), check)
+
+    def dns(self) -> Part:
+        """Its answers, as the client host gets them."""
+        question = dns.message.make_query(self._plan.domain, "A")
+
+        async def check() -> None:
+            answer = await dns.asyncquery.udp(question, self._plan.services_address, timeout=1)
+            if not answer.answer:
+                raise LabError(f"no address for {self._plan.domain}")
+
+        return Part("dns", _nothing, check)
+
+    def application(self, region: RegionPlan) -> Part:
+        """One region's server of the application."""
+        name = f"application-{region.city}"
+        process = self._process(name, "chaosdrill.lab.application", region.name)
+
+        async def check() -> None:
+            process.check()
+            for address in region.load_balancer_addresses:
+                await _get(address, 80, "/health")
+
+        return Part(name, process.start, check)
+
+    def _process(self, name: str, module: str, *arguments: str) -> Process:
+        command = [sys.executable, "-m", module, str(self._file), *arguments]
+        return Process(name, command, self._plan.directory / "logs" / f"{name}.log", clean_environment())
+
+
+async def _nothing() -> None:
+    """DNS is served by the AWS part: there is nothing to start."""
+
+
+async def _get(address: str, port: int, path: str, timeout_s: float = 2.0) -> None:
+    """:raises LabError: when the answer is not 200."""
+    if not await network.answers(address, port):
+        raise LabError(f"{address}:{port} does not answer")
+    async with asyncio.timeout(timeout_s):
+        reader, writer = await asyncio.open_connection(address, port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        status = (await reader.readline()).decode(errors="replace").strip()
+        writer.close()
+    if " 200 " not in f"{status} ":
+        raise LabError(f"{address}:{port}{path} answered {status!r}")

@@ -1,0 +1,147 @@
+"""What a lab will consist of: names, addresses, ports and scaled times. One frozen value that every part reads.
+
+Addresses, names and times are those of the reference system; ``scale`` multiplies its waits, never TCP's timers.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ACCOUNT = "123456789012"
+DOMAIN = "api.example.com"
+SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at least 1
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """One region of the reference system and where its parts answer inside the lab."""
+
+    name: str
+    city: str
+    cidr: str
+    load_balancer_addresses: tuple[str, str]
+    database_address: str
+    main_table_address: str
+
+    @property
+    def flag_table(self) -> str:
+        """The DynamoDB table that holds this region's stop flag."""
+        return f"{self.city.capitalize()}-AppTable-chaosdrill"
+
+
+HOME = RegionPlan(
+    name="ap-northeast-1",
+    city="tokyo",
+    cidr="10.100.0.0/16",
+    load_balancer_addresses=("10.100.5.165", "10.100.9.84"),
+    database_address="10.100.1.10",
+    main_table_address="10.100.2.10",
+)
+STANDBY = RegionPlan(
+    name="ap-northeast-3",
+    city="osaka",
+    cidr="10.101.0.0/16",
+    load_balancer_addresses=("10.101.4.37", "10.101.11.178"),
+    database_address="10.101.1.10",
+    main_table_address="10.101.2.10",
+)
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """Everything the lab's parts must agree on.
+
+    :param directory: where the lab keeps everything (control socket, data, logs, topology).
+    :param scale: multiplies the reference's waits (1 = its real times); at least 1/60.
+    :param aws_port: of the AWS endpoint, on 127.0.0.1 of the host and inside the cloud namespace.
+    :param dns_port: of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``).
+    :param load_port: of Locust's page on 127.0.0.1 of the host.
+    """
+
+    directory: Path
+    scale: float
+    aws_port: int
+    dns_port: int
+    load_port: int
+    home: RegionPlan = HOME
+    standby: RegionPlan = STANDBY
+    domain: str = DOMAIN
+    account: str = ACCOUNT
+    services_address: str = "10.100.0.2"
+    client_address: str = "10.100.16.10"
+    client_gateway: str = "10.100.16.1"
+    flag_cache_reference_s: float = 10.0
+    ttl_reference_s: int = 60
+    settle_reference_s: float = 1.0
+    main_table_lag_reference_s: float = 0.5
+
+    @property
+    def regions(self) -> tuple[RegionPlan, RegionPlan]:
+        """Both regions, home first."""
+        return (self.home, self.standby)
+
+    def region(self, name: str) -> RegionPlan:
+        """:raises KeyError: when the lab has no region of that name."""
+        return {region.name: region for region in self.regions}[name]
+
+    @property
+    def flag_cache_s(self) -> float:
+        """How long the application believes a stop flag it has read, in seconds."""
+        return self.flag_cache_reference_s * self.scale
+
+    @property
+    def ttl_s(self) -> int:
+        """TTL of the domain's answers, whole seconds, at least 1."""
+        return max(1, round(self.ttl_reference_s * self.scale))
+
+    @property
+    def settle_s(self) -> float:
+        """How often the application's worker looks for pending transactions, in seconds."""
+        return self.settle_reference_s * self.scale
+
+    @property
+    def main_table_lag_s(self) -> float:
+        """The main table's replication lag at the start, in seconds."""
+        return self.main_table_lag_reference_s * self.scale
+
+    @property
+    def control_socket(self) -> Path:
+        """The supervisor's control socket (see ``wire``)."""
+        return self.directory / "control.sock"
+
+    @property
+    def topology_file(self) -> Path:
+        """Where the lab writes its own topology."""
+        return self.directory / "topology.yaml"
+
+    @property
+    def aws_config_file(self) -> Path:
+        """Where the lab writes the AWS config file with the profile ``chaosdrill-lab``."""
+        return self.directory / "aws" / "config"
+
+    @property
+    def aws_url_on_host(self) -> str:
+        """The AWS endpoint as the host sees it; the same address works inside the cloud namespace."""
+        return f"http://127.0.0.1:{self.aws_port}"
+
+    @property
+    def aws_url_inside(self) -> str:
+        """The AWS endpoint as cloud and bastion see it."""
+        return f"http://{self.services_address}:{self.aws_port}"
+
+    def save(self, path: Path) -> None:
+        """Write the plan as JSON."""
+        path.write_text(json.dumps(dataclasses.asdict(self), default=str, indent=1))
+
+    @classmethod
+    def load(cls, path: Path) -> "LabPlan":
+        """Read a plan written by :meth:`save`."""
+        raw: dict[str, Any] = json.loads(path.read_text())
+        raw["directory"] = Path(raw["directory"])
+        for role in ("home", "standby"):
+            region = raw[role]
+            region["load_balancer_addresses"] = tuple(region["load_balancer_addresses"])
+            raw[role] = RegionPlan(**region)
+        return cls(**raw)

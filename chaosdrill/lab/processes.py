@@ -1,0 +1,74 @@
+"""The lab's child processes: started with a log of their own, watched, ended."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from chaosdrill.errors import LabError
+
+
+class Process:
+    """One child process of the supervisor.
+
+    :param name: of its log file.
+    :param command: program and arguments.
+    :param log: where its output goes, appended.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self._command = list(command)
+        self._log = log
+        self._environment = dict(environment)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self, pass_fds: Sequence[int] = (), directory: Path | None = None) -> None:
+        """Start it, in a process group of its own."""
+        with open(self._log, "ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                pass_fds=tuple(pass_fds),
+                cwd=directory,
+                start_new_session=True,
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit code, or None while it runs or before it was started."""
+        return self._process.returncode if self._process else None
+
+    def check(self) -> None:
+        """:raises LabError: when it has ended, with the end of its log."""
+        if self.exit_code is not None:
+            raise LabError(f"{self.name} ended with exit code {self.exit_code}: {tail(self._log)}")
+
+    async def stop(self, within_s: float = 2.0) -> None:
+        """Ask its group to end, and end it by force after ``within_s``."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self._process.wait(), within_s)
+        except TimeoutError:
+            self._signal(signal.SIGKILL)
+            await self._process.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        try:
+            os.killpg(self._process.pid, number)
+        except ProcessLookupError:
+            return  # it has ended meanwhile
+
+
+def tail(log: Path, lines: int = 5) -> str:
+    """:returns: the last lines of a log, for a message."""
+    if not log.exists():
+        return "(no log)"
+    return "\n".join(log.read_text(errors="replace").strip().splitlines()[-lines:]) or "(empty log)"

@@ -1,0 +1,243 @@
+"""The lab's first process: makes the networks, starts the parts, answers on the control socket, ends with its leases.
+
+Run as ``python -m chaosdrill.lab.supervisor PLAN.json …`` by :mod:`chaosdrill.lab.host`, inside the new namespaces.
+When it ends, however it ends, the kernel ends everything else in them.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.errors import DrillError, LabError
+from chaosdrill.lab import network, wire
+from chaosdrill.lab.client import ClientHost
+from chaosdrill.lab.database import GlobalDatabase
+from chaosdrill.lab.load_generator import LoadGenerator
+from chaosdrill.lab.main_table import MainTable
+from chaosdrill.lab.memory import memory_mb
+from chaosdrill.lab.namespaces import furnish, mount_tmpfs
+from chaosdrill.lab.parts import Part, ServiceParts
+from chaosdrill.lab.plan import LabPlan
+
+LEASE_GRACE_S = 20.0
+
+
+@dataclass(frozen=True)
+class Sockets:
+    """Descriptors of the sockets opened outside, on 127.0.0.1 of the host."""
+
+    aws: int
+    dns_udp: int
+    dns_tcp: int
+    load: int
+
+
+class Supervisor:
+    """Owns the lab.
+
+    :param plan: what to build.
+    :param sockets: to serve the host on.
+    :param locustfile: for the load generator; empty: the reference application's own.
+    :param detached: stay when no lease is held.
+    :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
+    """
+
+    def __init__(self, plan: LabPlan, sockets: Sockets, locustfile: str, detached: bool, requested_at: float) -> None:
+        self.plan = plan
+        self.detached = detached
+        self._sockets = sockets
+        self._locustfile = locustfile
+        self._leases: set[int] = set()
+        self._ended = asyncio.Event()
+        self._requested_at = requested_at
+        self._ready_s: float | None = None
+        self._failure: str | None = None
+        self.parts: dict[str, Part] = {}
+
+    async def run(self) -> None:
+        """Build everything, then serve until the lab is to end."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ended.set)
+        server = await wire.serve(self.plan.control_socket, self._operations(), self._lease_closed)
+        async with server:
+            building = asyncio.create_task(self._build())
+            leases = asyncio.create_task(self._watch_leases())
+            await self._ended.wait()
+            building.cancel()
+            leases.cancel()
+
+    async def _build(self) -> None:
+        try:
+            await self._start_parts()
+            await asyncio.gather(*(part.wait_until_healthy() for part in self.parts.values()))
+            self._ready_s = time.monotonic() - self._requested_at
+        except DrillError as error:
+            self._failure = str(error)
+        except Exception as error:  # noqa: BLE001 - the boundary: whoever started the lab is told, the log has the rest
+            traceback.print_exc()
+            self._failure = f"{type(error).__name__}: {error}"
+
+    async def _start_parts(self) -> None:
+        plan = self.plan
+        furnish(plan.directory / "etc", plan.services_address)
+        data = plan.directory / "data"
+        data.mkdir(exist_ok=True)
+        mount_tmpfs(data)  # every lab starts with fresh data, about 100 MB of it, and a busy disk would take seconds
+        self.client = ClientHost(plan, await asyncio.to_thread(network.build, plan))
+        self.database = GlobalDatabase(plan)
+        self.main_table = MainTable(plan)
+        self.load = LoadGenerator(plan, self.client.network_fd, self._sockets.load)
+        services = ServiceParts(plan)
+        self.parts = {
+            "aws": services.aws(self._sockets.aws, self._sockets.dns_udp, self._sockets.dns_tcp),
+            "dns": services.dns(),
+            "load": Part("load", lambda: self._start_load(), self._check_load),
+            "database": Part("database", self.database.start, self._check_database),
+            "main-table": Part("main-table", self.main_table.start, self._check_main_table),
+            "client": Part("client", self.client.prepare, self._check_client),
+            **{f"application-{region.city}": services.application(region) for region in plan.regions},
+        }
+        stores = {name: self.parts[name] for name in ("database", "main-table")}
+        async with asyncio.TaskGroup() as group:
+            for name, part in self.parts.items():
+                if not name.startswith("application") and name not in stores:
+                    group.create_task(part.start())
+            await asyncio.gather(*(part.start() for part in stores.values()))
+            for region in plan.regions:  # it expects its tables
+                group.create_task(self.parts[f"application-{region.city}"].start())
+
+    async def _start_load(self) -> None:
+        await self.load.start(self._locustfile)
+
+    async def _check_load(self) -> None:
+        self.load.check()
+
+    async def _check_client(self) -> None:
+        await self.client.packet_loss()
+
+    async def _check_database(self) -> None:
+        _all_up(await self.database.status(), "database")
+
+    async def _check_main_table(self) -> None:
+        _all_up(await self.main_table.status(), "main table")
+
+    def _operations(self) -> dict[str, Callable[..., Awaitable[Any]]]:
+        return {
+            "readiness": self._readiness,
+            "status": self._status,
+            "lease": self._lease,
+            "detach": self._detach,
+            "down": self._down,
+            "load_generator.start": lambda locustfile: self.load.start(locustfile),
+            "database.switchover": self._switchover,
+            "database.failover": self._failover,
+            "database.status": lambda: self.database.status(),
+            "main_table.lag": self._main_table_lag,
+            "packet_loss.inject": lambda **fault: self.client.inject(**fault),
+            "packet_loss.heal": lambda id: self.client.heal(id),
+            "packet_loss.status": lambda: self.client.packet_loss(),
+            "client.run": lambda command, timeout_s: self.client.run(command, timeout_s),
+        }
+
+    async def _readiness(self) -> dict[str, Any]:
+        waiting_for = [f"{name} ({part.trouble})" for name, part in self.parts.items() if not part.healthy]
+        return {"ready": self._ready_s is not None, "failure": self._failure, "waiting_for": waiting_for}
+
+    async def _status(self) -> dict[str, Any]:
+        if self._ready_s is not None:
+            await asyncio.gather(*(part.look() for part in self.parts.values()))
+        return {
+            "ready": self._ready_s is not None and all(part.healthy for part in self.parts.values()),
+            "ready_s": self._ready_s,
+            "failure": self._failure,
+            "scale": self.plan.scale,
+            "detached": self.detached,
+            "leases": len(self._leases),
+            "up_s": round(time.monotonic() - self._requested_at, 1),
+            "memory_mb": memory_mb(),
+            "network_fd": self.client.network_fd if hasattr(self, "client") else None,
+            "parts": {name: part.describe() for name, part in self.parts.items()},
+        }
+
+    async def _switchover(self, to_region: str) -> dict[str, float]:
+        started = time.monotonic()
+        await self.database.switchover(to_region)
+        return {"seconds": round(time.monotonic() - started, 3)}
+
+    async def _failover(self, to_region: str) -> dict[str, float]:
+        started = time.monotonic()
+        await self.database.failover(to_region)
+        return {"seconds": round(time.monotonic() - started, 3)}
+
+    async def _main_table_lag(self, seconds: float | None = None) -> dict[str, float]:
+        if seconds is not None:
+            self.main_table.set_lag(seconds)
+        return {"lag_s": self.main_table.lag_s}
+
+    async def _lease(self, connection: int) -> dict[str, int]:
+        self._leases.add(connection)
+        return {"leases": len(self._leases)}
+
+    def _lease_closed(self, connection: int) -> None:
+        if connection in self._leases:
+            self._leases.discard(connection)
+            if not self._leases and not self.detached:
+                self._ended.set()
+
+    async def _watch_leases(self) -> None:
+        """End a lab that nobody has taken: its starter died before it could."""
+        await asyncio.sleep(LEASE_GRACE_S)
+        if not self._leases and not self.detached:
+            sys.stderr.write("nobody took a lease in time: the lab ends\n")
+            self._ended.set()
+
+    async def _detach(self) -> dict[str, bool]:
+        self.detached = True
+        return {"detached": True}
+
+    async def _down(self) -> dict[str, bool]:
+        asyncio.get_running_loop().call_later(0.05, self._ended.set)  # after the answer is out
+        return {"ending": True}
+
+
+def _all_up(status: dict[str, Any], what: str) -> None:
+    down = [region for region, facts in status["regions"].items() if not facts["up"]]
+    if down:
+        raise LabError(f"{what}: down in {', '.join(down)}")
+
+
+async def _supervise(arguments: argparse.Namespace) -> None:
+    await Supervisor(
+        LabPlan.load(arguments.plan),
+        Sockets(**arguments.sockets),
+        arguments.locustfile,
+        arguments.detached,
+        arguments.requested_at,
+    ).run()
+
+
+def main() -> None:
+    """Command line of the supervisor; :mod:`chaosdrill.lab.host` is its only user."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("--sockets", required=True, type=json.loads)
+    parser.add_argument("--locustfile", default="")
+    parser.add_argument("--detached", action="store_true")
+    parser.add_argument("--requested-at", type=float, required=True)
+    arguments = parser.parse_args()
+    asyncio.run(_supervise(arguments))
+    # what is left in the namespaces dies with this process, and goodbyes would only take time
+    sys.stderr.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""The lab's control socket: one JSON object a line each way over a UNIX socket, so it crosses network namespaces.
+
+Request ``{"op": name, ...arguments}``, answer ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": text}``.
+A lease is a connection that is held open: when it closes, its holder is gone, however it died.
+"""
+
+import asyncio
+import inspect
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.errors import LabError
+
+LINE_LIMIT = 16 * 1024 * 1024
+Operation = Callable[..., Awaitable[Any]]
+
+
+@contextmanager
+def short_path(path: Path) -> Iterator[str]:
+    """A path to ``path`` that fits a UNIX socket address (108 bytes), however long its directory is."""
+    directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)
+
+
+class Connection:
+    """A client's connection to a control socket. Use as a context manager, or keep it open as a lease.
+
+    :param path: the socket.
+    :param timeout_s: how long one answer may take, in seconds.
+    :raises LabError: when nobody answers there.
+    """
+
+    def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.settimeout(timeout_s)
+        try:
+            with short_path(path) as address:
+                self.socket.connect(address)
+        except OSError as error:
+            self.socket.close()
+            raise LabError(f"no lab answers at {path} ({error}): start one with `chaosdrill lab up`") from error
+        self._lines = self.socket.makefile("rb")
+
+    def call(self, op: str, **arguments: Any) -> Any:
+        """Send one request and wait for its answer.
+
+        :returns: the operation's result.
+        :raises LabError: when the lab says no, goes away or does not answer in time.
+        """
+        try:
+            self.socket.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
+            line = self._lines.readline(LINE_LIMIT)
+        except OSError as error:
+            raise LabError(f"the lab did not answer {op!r}: {error}") from error
+        if not line:
+            raise LabError(f"the lab went away while asked for {op!r}: see its logs with `chaosdrill lab logs`")
+        answer = json.loads(line)
+        if not answer["ok"]:
+            raise LabError(answer["error"])
+        return answer["result"]
+
+    def wait_until_closed(self) -> None:
+        """Wait until the other side closes the connection."""
+        self.socket.settimeout(None)
+        while self._lines.readline(LINE_LIMIT):
+            pass
+
+    def close(self) -> None:
+        """Close the connection; a lease held by it ends."""
+        self._lines.close()
+        self.socket.close()
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def call(path: Path, op: str, timeout_s: float = 30.0, **arguments: Any) -> Any:
+    """One request on a connection of its own. See :meth:`Connection.call`."""
+    with Connection(path, timeout_s) as connection:
+        return connection.call(op, **arguments)
+
+
+async def serve(
+    path: Path,
+    operations: Mapping[str, Operation],
+    on_close: Callable[[int], None] = lambda connection: None,
+) -> asyncio.Server:
+    """Answer requests at ``path`` until the returned server is closed.
+
+    :param operations: by name; an operation that has a ``connection`` parameter is given the connection's number.
+    :param on_close: told the number of every connection that ends.
+    """
+    numbers = iter(range(1, 2**62))
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        number = next(numbers)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await _answer(operations, line, number), default=str).encode() + b"\n")
+                await writer.drain()
+        except ConnectionError:
+            pass  # the client is gone; on_close says so
+        finally:
+            on_close(number)
+            writer.close()
+
+    path.unlink(missing_ok=True)
+    with short_path(path) as address:
+        return await asyncio.start_unix_server(handle, address, limit=LINE_LIMIT)
+
+
+async def _answer(operations: Mapping[str, Operation], line: bytes, number: int) -> dict[str, Any]:
+    try:
+        request = json.loads(line)
+        operation = operations[request.pop("op")]
+        if "connection" in inspect.signature(operation).parameters:
+            request["connection"] = number
+        return {"ok": True, "result": await operation(**request)}
+    except LabError as error:
+        return {"ok": False, "error": str(error)}
+    except Exception as error:  # noqa: BLE001 - the boundary: whatever went wrong is the caller's to know
+        return {"ok": False, "error": f"{type(error).__name__}: {error}"}

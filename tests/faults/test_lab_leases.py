@@ -1,0 +1,75 @@
+"""A lab lives as long as somebody uses it: leases, detaching, Ctrl-C."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests.running_lab import RunningLab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Iterator[RunningLab]:
+    one = RunningLab(tmp_path)
+    yield one
+    one.down()
+
+
+def user(lab: RunningLab) -> "subprocess.Popen[str]":
+    """Somebody who has typed `chaosdrill lab up` and sees that it is ready."""
+    process = lab.start("lab", "up", "--scale", "0.1", start_new_session=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "Ctrl-C ends it" in line:
+            return process
+    raise AssertionError(f"lab up ended with {process.wait()}")
+
+
+def test_the_lab_ends_with_its_last_user_however_that_one_ends(lab):
+    before = traces(lab.home)
+    first, second = user(lab), user(lab)
+    os.killpg(first.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to the whole foreground group
+    first.communicate(timeout=20)
+    assert lab.status()["ready"]
+    os.kill(second.pid, signal.SIGKILL)
+    second.communicate(timeout=20)
+    wait_until_nothing_is_left(lab.home, before, within_s=5)
+
+
+def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
+    first = user(lab)
+    lab.run("lab", "up", "--detach")
+    os.killpg(first.pid, signal.SIGINT)
+    first.communicate(timeout=20)
+    assert lab.status()["detached"]
+    assert lab.status()["ready"]
+
+
+def test_down_ends_it_under_its_users_and_they_are_told(lab):
+    first = user(lab)
+    lab.down()
+    said, _ = first.communicate(timeout=20)
+    assert "the lab has ended" in said
+    assert not lab.status()["running"]
+
+
+def test_down_ends_a_lab_that_no_longer_answers(lab):
+    before = traces(lab.home)
+    lab.up(0.1)
+    os.kill(lab.supervisor_pid(), signal.SIGSTOP)
+    lab.down()
+    wait_until_nothing_is_left(lab.home, before, within_s=5)
+
+
+def test_a_part_that_dies_is_told_by_the_status(lab):
+    lab.up(0.1)
+    lab.on_client("pkill", "-9", "-f", "chaosdrill.lab.application .*ap-northeast-3")
+    status = lab.status()
+    assert not status["ready"]
+    assert "exit code -9" in status["parts"]["application-osaka"]["trouble"]
+    assert status["parts"]["application-tokyo"]["healthy"]
+    assert lab.run("lab", "status", check=False).returncode == 1

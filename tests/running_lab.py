@@ -1,0 +1,98 @@
+"""A lab for tests, driven as a user drives it: by the `chaosdrill` command, in a directory of its own."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.lab import host, wire
+from chaosdrill.lab.environment import client_environment
+from chaosdrill.lab.namespaces import enter_bastion_command
+from chaosdrill.lab.plan import LabPlan
+
+CHAOSDRILL = [sys.executable, "-m", "chaosdrill.cli"]
+
+
+class RunningLab:
+    """The `chaosdrill` command with a CHAOSDRILL_HOME of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.environment = {**os.environ, "CHAOSDRILL_HOME": str(home)}
+
+    def run(self, *arguments: str, check: bool = True, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+        """Run `chaosdrill ARGUMENTS`."""
+        done = subprocess.run(
+            [*CHAOSDRILL, *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            said = done.stdout + done.stderr
+            raise AssertionError(f"chaosdrill {shlex.join(arguments)}: exit {done.returncode}\n{said}")
+        return done
+
+    def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
+        """Start `chaosdrill ARGUMENTS` and leave it running."""
+        return subprocess.Popen(
+            [*CHAOSDRILL, *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
+
+    def up(self, scale: float) -> None:
+        """Start a lab that stays."""
+        self.run("lab", "up", "--detach", "--scale", str(scale))
+
+    def down(self) -> None:
+        """End it."""
+        self.run("lab", "down")
+
+    def status(self) -> dict[str, Any]:
+        """:returns: what `chaosdrill lab status --json` prints."""
+        found: dict[str, Any] = json.loads(self.run("lab", "status", "--json", check=False).stdout)
+        return found
+
+    def shell(self, script: str, check: bool = True, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+        """Run a script on the host after `eval "$(chaosdrill lab env)"`."""
+        exports = f'eval "$({shlex.join(CHAOSDRILL)} lab env)"\n'
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+        done = subprocess.run(
+            ["/bin/sh", "-c", exports + script],
+            env={**self.environment, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{script}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        return done
+
+    def on_client(self, *command: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run a command on the lab's client host."""
+        return self.run("lab", "exec", "--", *command, check=check)
+
+    def supervisor_pid(self) -> int:
+        """:returns: the pid of the lab's first process, as the host sees it."""
+        with wire.Connection(self.home / "lab" / "control.sock") as connection:
+            return host.supervisor_pid(connection)
+
+    def entering(self, *command: str) -> dict[str, Any]:
+        """:returns: arguments for `subprocess.run` that run a command on the client host without asking the lab."""
+        plan = LabPlan.load(self.home / "lab" / "plan.json")
+        prefix = enter_bastion_command(self.supervisor_pid(), self.status()["network_fd"], str(plan.directory / "home"))
+        return {"args": [*prefix, *command], "env": client_environment(plan)}
+
+    def call(self, op: str, **arguments: Any) -> Any:
+        """One request on the control socket."""
+        return wire.call(self.home / "lab" / "control.sock", op, **arguments)
