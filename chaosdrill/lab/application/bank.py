@@ -1,0 +1,87 @@
+"""What the bank does, on its two stores: accept a transaction in the main table, settle it in the database."""
+
+import asyncio
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from chaosdrill.lab.application.stores import Store
+
+SETTLED_AT_ONCE = 4
+SETTLED_IN_A_ROUND = 1000
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """How an accepted transaction stands."""
+
+    status: str
+    updated_at: datetime
+
+
+class Bank:
+    """One region's bank. Everything raises :class:`StoreDown` or :class:`ReadOnly` when a store does."""
+
+    def __init__(self, database: Store, main_table: Store, region: str) -> None:
+        self._main_table = main_table
+        self._database = database
+        self._region = region
+
+    async def open_account(self, account_id: str) -> None:
+        """Make sure the account exists in the database; fails where the database is a standby."""
+        query = "insert into account (account_id) values ($1) on conflict do nothing"
+        await self._database.fetch_value(query, account_id)
+
+    async def accept(self, account_id: str, kind: str, quantity: int) -> uuid.UUID | None:
+        """Accept a transaction.
+
+        :param kind: ``deposit`` or ``withdraw``.
+        :returns: its id; None when the account has a pending transaction.
+        """
+        transaction = uuid.uuid4()
+        query = "select accept($1, $2, $3, $4, $5)"
+        accepted = await self._main_table.fetch_value(query, transaction, account_id, kind, quantity, self._region)
+        return transaction if accepted else None
+
+    async def transaction(self, account_id: str, transaction: uuid.UUID) -> Transaction | None:
+        """An account's transaction; None when the account has none of that id."""
+        query = "select status, updated_at from transactions where id = $1 and account_id = $2"
+        rows = await self._main_table.fetch(query, transaction, account_id)
+        return Transaction(rows[0]["status"], rows[0]["updated_at"]) if rows else None
+
+    async def balance(self, account_id: str) -> int:
+        """What the region's own database says; 0 for an unknown account."""
+        balance: int | None = await self._database.fetch_value(
+            "select balance from account where account_id = $1", account_id
+        )
+        return balance or 0
+
+    async def settle_pending(self) -> None:
+        """Settle what is pending, wherever it was accepted, oldest first.
+
+        :raises ExceptionGroup: with :class:`StoreDown` or :class:`ReadOnly`, as soon as a store is in trouble.
+        """
+        query = "select id, account_id, kind, quantity from transactions where status = $1 order by updated_at limit $2"
+        waiting = iter(await self._main_table.fetch(query, "status#pending", SETTLED_IN_A_ROUND))
+
+        async def lane() -> None:
+            for row in waiting:
+                await self._settle(*row)
+
+        async with asyncio.TaskGroup() as lanes:
+            for _ in range(SETTLED_AT_ONCE):
+                lanes.create_task(lane())
+
+    async def _settle(self, transaction: uuid.UUID, account_id: str, kind: str, quantity: int) -> None:
+        """A crash between the two steps does no harm: settling again changes nothing and tells the same outcome."""
+        settle, finish = "select settle($1, $2, $3, $4)", "select finish($1, $2, $3)"
+        try:
+            outcome = await self._database.fetch_value(settle, transaction, account_id, kind, quantity)
+            await self._main_table.fetch_value(finish, transaction, outcome, self._region)
+        except asyncpg.PostgresError as error:  # of this transaction, not of the store: the others go on
+            log.error("transaction %s of account %s cannot be settled: %s", transaction, account_id, error)

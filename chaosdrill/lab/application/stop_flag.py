@@ -1,0 +1,79 @@
+"""The region's stop flag as the application sees it: read from DynamoDB, believed for a while."""
+
+import asyncio
+import json
+import logging
+import time
+
+import aiohttp
+
+from chaosdrill.lab.plan import RegionPlan
+
+READ_TIMEOUT_S = 1.0
+LONGEST_BLINDNESS_S = 1.0
+
+log = logging.getLogger(__name__)
+
+
+class StopFlag:
+    """One region's stop flag.
+
+    What was read is believed for ``cache_s`` from the moment the read began, so that ``cache_s`` after a change
+    nobody believes the old value. That it could not be read is believed for at most 1 s, so that a slow AWS
+    endpoint costs a request now and then one second, and not every request.
+
+    :param aws_url: of the AWS endpoint.
+    :param cache_s: how long a value is believed, in seconds.
+    """
+
+    def __init__(self, http: aiohttp.ClientSession, aws_url: str, region: RegionPlan, cache_s: float) -> None:
+        self._http = http
+        self._aws_url = aws_url
+        self._region = region
+        self._cache_s = cache_s
+        self._value: bool | None = None
+        self._believed_until = 0.0
+        self._reading: asyncio.Task[None] | None = None
+
+    async def value(self) -> bool | None:
+        """Whether the region is closed; None when that cannot be read."""
+        if time.monotonic() >= self._believed_until:
+            if self._reading is None:
+                self._reading = asyncio.create_task(self._read())
+            await asyncio.shield(self._reading)  # all wait for one read; a caller that gives up does not end it
+        return self._value
+
+    async def _read(self) -> None:
+        began = time.monotonic()
+        try:
+            self._value = await self._ask()
+            self._believed_until = began + self._cache_s
+        except (OSError, TimeoutError, aiohttp.ClientError, ValueError, KeyError, TypeError) as error:
+            log.warning("the stop flag of %s is unreadable: %s: %s", self._region.name, type(error).__name__, error)
+            self._value = None
+            self._believed_until = time.monotonic() + min(self._cache_s, LONGEST_BLINDNESS_S)
+        finally:
+            self._reading = None
+
+    async def _ask(self) -> bool:
+        request = {"TableName": self._region.flag_table, "Key": {"PK": {"S": "stopFlag"}}, "ConsistentRead": True}
+        timeout = aiohttp.ClientTimeout(total=READ_TIMEOUT_S)
+        async with self._http.post(
+            self._aws_url, data=json.dumps(request), headers=self._headers(), timeout=timeout
+        ) as answer:
+            body = await answer.json(content_type=None)
+            if answer.status != 200:
+                raise ValueError(f"DynamoDB answered {answer.status}: {body}")
+        written = body["Item"]["value"]["S"]
+        if written not in ("true", "false"):
+            raise ValueError(f"the flag's value is {written!r}, neither 'true' nor 'false'")
+        return bool(written == "true")
+
+    def _headers(self) -> dict[str, str]:
+        """The lab's AWS endpoint tells the region from the credential scope and does not verify signatures."""
+        scope = f"chaosdrill/20260101/{self._region.name}/dynamodb/aws4_request"
+        return {
+            "Content-Type": "application/x-amz-json-1.0",
+            "X-Amz-Target": "DynamoDB_20120810.GetItem",
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+        }

@@ -1,0 +1,99 @@
+"""Connections to a region's database and main table that survive restarts, swapped roles and hanging servers."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+
+from chaosdrill.lab.postgres.server import DATABASE, PORT, TROUBLE, describe
+from chaosdrill.lab.postgres.template import USER
+
+TIMEOUT_S = 1.0
+CONNECTIONS = 6
+
+
+class StoreDown(Exception):
+    """A store cannot be reached; it was asked nothing."""
+
+
+class Unanswered(StoreDown):
+    """A store stopped answering: what it was asked to do may or may not have been done."""
+
+
+class ReadOnly(Exception):
+    """A store takes no writes: it is a standby."""
+
+
+class Store:
+    """A region's database or main table. Use as an async context manager.
+
+    :param kind: how messages call it.
+    """
+
+    def __init__(self, kind: str, region: str, address: str) -> None:
+        self.name = f"the {kind} of {region}"
+        self._pool = asyncpg.create_pool(
+            host=address,
+            port=PORT,
+            user=USER,
+            database=DATABASE,
+            ssl=False,
+            timeout=TIMEOUT_S,
+            command_timeout=TIMEOUT_S,
+            min_size=0,
+            max_size=CONNECTIONS,
+            reset=_keep_as_it_is,
+        )
+
+    async def __aenter__(self) -> "Store":
+        await self._pool
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.terminate()
+
+    async def fetch_value(self, query: str, *arguments: Any) -> Any:
+        """The first column of the first row, None when there is no row.
+
+        :raises StoreDown: when it cannot be reached within 1 s.
+        :raises Unanswered: when it does not answer within another 1 s.
+        :raises ReadOnly: when this writes and the store is a standby.
+        """
+        async with self._connection() as connection:
+            return await connection.fetchval(query, *arguments)
+
+    async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
+        """All rows. Raises like :meth:`fetch_value`."""
+        async with self._connection() as connection:
+            return list(await connection.fetch(query, *arguments))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        try:
+            connection = await self._pool.acquire(timeout=TIMEOUT_S)
+        except TROUBLE as error:
+            raise StoreDown(f"{self.name} cannot be reached: {describe(error)}") from error
+        try:
+            yield connection
+        except asyncpg.ReadOnlySQLTransactionError as error:
+            raise ReadOnly(f"{self.name} is read-only: {describe(error)}") from error
+        except (
+            OSError,
+            TimeoutError,
+            asyncpg.PostgresConnectionError,
+            asyncpg.OperatorInterventionError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as error:
+            connection.terminate()  # returning it would ask the server to cancel, and wait for that
+            raise Unanswered(f"{self.name} stopped answering: {describe(error)}") from error
+        finally:
+            await self._pool.release(connection, timeout=TIMEOUT_S)
+
+
+async def _keep_as_it_is(connection: Any) -> None:
+    """Nothing here changes a session, so there is nothing to reset, and no round trip to spend on it."""

@@ -1,0 +1,36 @@
+"""The worker that settles pending transactions about once a second, while its region is open."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from chaosdrill.lab.application.bank import Bank
+from chaosdrill.lab.application.stop_flag import StopFlag
+from chaosdrill.lab.application.stores import ReadOnly, StoreDown
+
+log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Settles every ``every_s`` seconds while the flag is readable and FALSE."""
+
+    def __init__(self, bank: Bank, flag: StopFlag, every_s: float) -> None:
+        self._bank = bank
+        self._flag = flag
+        self._every_s = every_s
+
+    async def run(self, ending: asyncio.Event) -> None:
+        """Work until ``ending`` is set; a round that has begun is finished."""
+        while not ending.is_set():
+            await self._round()
+            with suppress(TimeoutError):  # not the end yet: time for the next round
+                await asyncio.wait_for(ending.wait(), self._every_s)
+
+    async def _round(self) -> None:
+        """One round. What could not be settled stays pending, so the next round tries again."""
+        if await self._flag.value() is not False:
+            return
+        try:
+            await self._bank.settle_pending()
+        except* (StoreDown, ReadOnly) as troubles:
+            log.warning("not everything pending could be settled: %s", troubles.exceptions[0])

@@ -1,0 +1,59 @@
+"""A small builder for Amazon States Language: states in the order they run, as plain dictionaries.
+
+:source: https://states-language.net/spec.html
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+State = dict[str, Any]
+NOTHING: None = None  # a ResultPath: the state's input goes on as it is
+
+
+def machine(states: Mapping[str, State], comment: str, timeout_s: int) -> str:
+    """A state machine whose states follow one another, unless a state says otherwise.
+
+    :param states: in order; the last one ends the machine.
+    :param timeout_s: of the whole machine, in the reference's seconds.
+    :returns: its definition, JSON.
+    """
+    names = list(states)
+    linked: dict[str, State] = {}
+    for name, following in zip(names, [*names[1:], None], strict=True):
+        linked[name] = dict(states[name])
+        if states[name]["Type"] not in ("Choice", "Succeed", "Fail") and "Next" not in states[name]:
+            linked[name].update({"Next": following} if following else {"End": True})
+    return json.dumps({"Comment": comment, "StartAt": names[0], "States": linked, "TimeoutSeconds": timeout_s})
+
+
+def give(values: Mapping[str, Any], into: str = "$") -> State:
+    """Pass: put values into the state."""
+    return {"Type": "Pass", "Parameters": values, "ResultPath": into}
+
+
+def wait(seconds: int, next: str | None = None) -> State:
+    """Wait for some of the reference's seconds."""
+    return {"Type": "Wait", "Seconds": seconds, **({"Next": next} if next else {})}
+
+
+def invoke(function_arn: str, payload: Mapping[str, Any], into: str | None = NOTHING) -> State:
+    """Task: call a Lambda function."""
+    parameters = {"FunctionName": function_arn, "Payload": payload}
+    return {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters, "ResultPath": into}
+
+
+def call(action: str, parameters: Mapping[str, Any], into: str | None = NOTHING) -> State:
+    """Task: call an AWS API in the machine's own region, such as ``rds:describeGlobalClusters``."""
+    resource = f"arn:aws:states:::aws-sdk:{action}"
+    return {"Type": "Task", "Resource": resource, "Parameters": parameters, "ResultPath": into}
+
+
+def choose(*rules: State, otherwise: str) -> State:
+    """Choice."""
+    return {"Type": "Choice", "Choices": list(rules), "Default": otherwise}
+
+
+def fail(error: str, cause: str) -> State:
+    """Fail."""
+    return {"Type": "Fail", "Error": error, "Cause": cause}

@@ -1,0 +1,121 @@
+"""One port for all services: the signature's service name picks moto's application, or one of our own.
+
+Mends moto's ``DomainDispatcherApplication``: it lists a directory per request, takes whatever it does not know for S3,
+and answers an action it lacks with an HTML traceback. Here an unknown service is 501 and every error is parseable.
+"""
+
+import re
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from flask import Flask, request
+from moto.core.utils import convert_to_flask_response
+from moto.moto_server.werkzeug_app import HTTP_METHODS, BackendRequest, create_backend_app
+
+from chaosdrill.lab.aws import errors
+from chaosdrill.lab.aws.runtime import logger
+
+# The service name in a request's signature -> moto's name for it.
+EMULATED = {
+    "dynamodb": "dynamodb",
+    "ec2": "ec2",
+    "ecs": "ecs",
+    "elasticloadbalancing": "elbv2",
+    "events": "events",
+    "fis": "fis",
+    "iam": "iam",
+    "lambda": "lambda",
+    "monitoring": "cloudwatch",
+    "rds": "rds",
+    "route53": "route53",
+    "ssm": "ssm",
+    "states": "stepfunctions",
+    "sts": "sts",
+}
+CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request")
+
+Environ = dict[str, Any]
+Page = Callable[[Environ], errors.Answer]
+
+
+class Dispatcher:
+    """The endpoint's WSGI application.
+
+    :param own: services that moto lacks: signing name -> its ``BaseResponse`` class.
+    :param pages: the lab's own pages, by path.
+    """
+
+    def __init__(self, own: Mapping[str, type[Any]], pages: Mapping[str, Page]) -> None:
+        self._own = own
+        self._pages = pages
+        self._lock = threading.Lock()
+        self._apps: dict[str, Flask] = {}
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        page = next((page for path, page in self._pages.items() if environ["PATH_INFO"].startswith(path)), None)
+        service = _service_of(environ)
+        if page is None and (service in self._own or service in EMULATED):
+            assert service is not None
+            try:
+                return self._app(service)(environ, start_response)
+            except Exception as error:  # noqa: BLE001  the boundary: every error becomes an answer
+                refusal = _error(service, environ, error)
+        else:
+            refusal = page(environ) if page else _unknown(service, environ)
+        status, headers, body = refusal
+        start_response(status, headers)
+        return [body]
+
+    def _app(self, service: str) -> Flask:
+        with self._lock:
+            if service not in self._apps:
+                own = self._own.get(service)
+                self._apps[service] = _own_app(service, own) if own else _moto_app(service)
+            return self._apps[service]
+
+
+def _service_of(environ: Environ) -> str | None:
+    found = CREDENTIAL_SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return found.group(1).lower() if found else None
+
+
+def _moto_app(service: str) -> Flask:
+    name: Any = EMULATED[service]
+    app = create_backend_app(name)
+    app.register_error_handler(404, _no_route)
+    return app
+
+
+def _no_route(error: Any) -> Any:
+    if request.url_rule is None:
+        raise NotImplementedError(f"{request.method} {request.path}")
+    return error  # one of moto's own
+
+
+def _own_app(service: str, response: type[Any]) -> Flask:
+    app = Flask(f"lab-{service}")
+    app.debug = True  # as moto does: exceptions reach the dispatcher
+    app.request_class = BackendRequest
+    view = convert_to_flask_response(response.dispatch)
+    for rule in ("/", "/<path:rest>"):
+        app.add_url_rule(rule, endpoint=rule, methods=HTTP_METHODS, view_func=view, strict_slashes=False)
+    return app
+
+
+def _unknown(service: str | None, environ: Environ) -> errors.Answer:
+    if service is None:
+        text = "the request is not signed (AWS Signature Version 4); use the profile chaosdrill-lab"
+        return errors.answer(None, environ, "403 Forbidden", "MissingAuthenticationToken", text)
+    text = f"the lab does not emulate the AWS service {service!r}, only {', '.join(sorted(EMULATED))} and Route 53 ARC"
+    return errors.answer(service, environ, "501 Not Implemented", errors.NOT_EMULATED, text)
+
+
+def _error(service: str, environ: Environ, error: Exception) -> errors.Answer:
+    if isinstance(error, NotImplementedError):
+        text = f"the lab does not emulate this of {service}: {error}"
+        return errors.answer(service, environ, "501 Not Implemented", errors.NOT_EMULATED, text)
+    logger.error("%s failed inside the lab:\n%s", service, traceback.format_exc())
+    text = f"the lab's own error, see `chaosdrill lab logs`: {type(error).__name__}: {error}"
+    return errors.answer(service, environ, "500 Internal Server Error", errors.INTERNAL, text)

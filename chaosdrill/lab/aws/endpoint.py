@@ -1,0 +1,46 @@
+"""Everything of the process together: patched moto, the reference system, HTTP and DNS."""
+
+import socket
+import threading
+from collections.abc import Sequence
+
+from chaosdrill.lab.aws.lean import lean_imports
+from chaosdrill.lab.plan import LabPlan
+
+with lean_imports():
+    import moto.ec2.models  # noqa: F401  first, while it is lean
+
+from chaosdrill.lab.aws import events, fis, functions, pages, provision, rds, route53, ssm, stepfunctions
+from chaosdrill.lab.aws.arc import OWN_SERVICES
+from chaosdrill.lab.aws.dispatcher import Dispatcher
+from chaosdrill.lab.aws.server import Listeners
+from chaosdrill.lab.aws.warm import warm_up
+from chaosdrill.lab.dns.server import NameServer
+
+Sockets = tuple[socket.socket, socket.socket]
+PATCHES = (stepfunctions, functions, rds, route53, events, ssm, fis)
+
+
+class Endpoint:
+    """The AWS endpoint and DNS.
+
+    :param aws_fd: listening socket of the host.
+    :param dns: pairs of a UDP and a listening TCP socket.
+    :param inside: serve this process's own network namespace, too.
+    """
+
+    def __init__(self, plan: LabPlan, aws_fd: int, dns: Sequence[Sockets], inside: bool) -> None:
+        for patch in PATCHES:
+            patch.install()
+        self._plan = plan
+        self._listeners = Listeners(Dispatcher(OWN_SERVICES, pages.PAGES), plan.aws_port, aws_fd, inside)
+        self._name_servers = [NameServer(route53.lookup, udp, tcp) for udp, tcp in dns]
+
+    def start(self) -> None:
+        """Make the reference system, then say that it is there."""
+        self._listeners.start()
+        made = provision.provision(self._plan)
+        for server in self._name_servers:
+            server.start()
+        pages.provisioned.set()
+        threading.Thread(target=warm_up, args=(self._plan, made.routing), name="warm-up", daemon=True).start()

@@ -1,0 +1,44 @@
+"""Errors of AWS's APIs, and those the endpoint answers by itself, in the form that the caller's protocol parses."""
+
+import json
+from typing import Any
+from xml.sax.saxutils import escape
+
+from moto.core.exceptions import ServiceException
+
+NOT_EMULATED = "NotImplementedByLab"
+INTERNAL = "InternalFailure"
+XML_SERVICES = frozenset({"route53", "s3", "cloudfront"})
+EC2_XML = "<Response><Errors><Error>{}</Error></Errors><RequestID>lab</RequestID></Response>"
+QUERY_XML = "<ErrorResponse><Error><Type>Receiver</Type>{}</Error><RequestId>lab</RequestId></ErrorResponse>"
+
+Answer = tuple[str, list[tuple[str, str]], bytes]
+
+
+class AwsError(ServiceException):
+    """An error of an AWS API; moto's serialiser finds its HTTP status in the service's model.
+
+    :param code: such as ``ResourceNotFoundException``.
+    :param facts: become members of the answer.
+    """
+
+    def __init__(self, code: str, message: str, **facts: Any) -> None:
+        super().__init__(code, message)
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+
+def answer(service: str | None, environ: dict[str, Any], status: str, code: str, message: str) -> Answer:
+    """An error that AWS's SDKs and CLIs show as they would show one of AWS.
+
+    :param service: the request's signing name, where it has one.
+    :param status: HTTP status line, such as ``501 Not Implemented``.
+    :returns: status, headers and body.
+    """
+    is_form = str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
+    if is_form or service in XML_SERVICES:
+        error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
+        text, kind = (EC2_XML if service == "ec2" else QUERY_XML).format(error), "text/xml"
+    else:
+        text, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
+    return status, [("Content-Type", kind), ("x-amzn-ErrorType", code)], text.encode()

@@ -1,0 +1,21 @@
+"""FIS whose experiments really happen.
+
+Mends: in moto 5.2.5 an experiment moves on when it is looked at, nothing is injected, targets given by tags are not
+resolved, ``actionsMode`` is ignored and ListActions is missing.
+"""
+
+import moto.fis.models as fis_models
+import moto.fis.urls as fis_urls
+
+from chaosdrill.lab.aws.fis.backend import LabFISBackend
+from chaosdrill.lab.aws.fis.experiment import LabExperiment
+from chaosdrill.lab.aws.fis.responses import LabFISResponse
+from chaosdrill.lab.aws.patching import replace
+
+
+def install() -> None:
+    """Put it in place; before the first request."""
+    replace(fis_models, "Experiment", LabExperiment)
+    replace(fis_models.fis_backends, "backend", LabFISBackend)
+    for path in list(fis_urls.url_paths):
+        fis_urls.url_paths[path] = LabFISResponse.dispatch

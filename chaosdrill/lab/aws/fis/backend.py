@@ -1,0 +1,68 @@
+"""FIS templates that are checked, and experiments that are carried out."""
+
+from typing import Any
+
+import moto.fis.urls as fis_urls
+from moto.fis.models import FISBackend
+
+from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.fis.catalogue import SEND_COMMAND, actions
+from chaosdrill.lab.aws.fis.durations import seconds
+
+
+class LabFISBackend(FISBackend):
+    """moto's, with experiments that begin when they are started."""
+
+    _url_module = fis_urls
+
+    def create_experiment_template(self, **facts: Any) -> dict[str, Any]:  # type: ignore[override]
+        """CreateExperimentTemplate; what could never run is refused."""
+        _check(self.region_name, facts.get("targets") or {}, facts.get("actions") or {})
+        return super().create_experiment_template(**facts)
+
+    def start_experiment(self, *arguments: Any, **facts: Any) -> dict[str, Any]:
+        """StartExperiment."""
+        before = set(self.experiments)
+        started = super().start_experiment(*arguments, **facts)
+        if started["id"] not in before:
+            experiment: Any = self.experiments[started["id"]]
+            experiment.begin()
+        return started
+
+    def get_experiment(self, id: str) -> dict[str, Any]:
+        """GetExperiment: looking changes nothing."""
+        experiment: Any = self._experiment(id)
+        shown: dict[str, Any] = experiment.to_dict(tags=self.tagger.get_tag_dict_for_resource(experiment.arn))
+        return shown
+
+    def stop_experiment(self, id: str) -> dict[str, Any]:
+        """StopExperiment; a second time changes nothing."""
+        self._experiment(id).end()
+        return self.get_experiment(id)
+
+    def _experiment(self, id: str) -> Any:
+        if id not in self.experiments:
+            raise AwsError("ResourceNotFoundException", f"Experiment {id} does not exist")
+        return self.experiments[id]
+
+
+def _check(region: str, targets: dict[str, Any], chosen: dict[str, Any]) -> None:
+    known = actions(region)
+    for name, action in chosen.items():
+        if action["actionId"] not in known:
+            _refuse(f"action {name}: the lab cannot carry out {action['actionId']}, only {', '.join(known)}")
+        given = action.get("parameters") or {}
+        for parameter, described in known[action["actionId"]]["parameters"].items():
+            if described["required"] and parameter not in given:
+                _refuse(f"action {name}: the parameter {parameter} is required")
+        seconds(given["duration"])
+        wanted = action.get("targets") or {}
+        if action["actionId"] == SEND_COMMAND and not wanted:
+            _refuse(f"action {name}: the target Instances is required")
+        for target in wanted.values():
+            if target not in targets:
+                _refuse(f"action {name}: the template has no target {target}")
+
+
+def _refuse(message: str) -> None:
+    raise AwsError("ValidationException", message)

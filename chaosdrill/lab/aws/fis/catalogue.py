@@ -1,0 +1,31 @@
+"""The FIS actions that this lab can carry out; no others are listed, so that none is pretended."""
+
+from typing import Any
+
+from chaosdrill.lab.aws.fis.targets import INSTANCE
+from chaosdrill.lab.aws.runtime import plan
+
+SEND_COMMAND = "aws:ssm:send-command"
+WAIT = "aws:fis:wait"
+
+
+def actions(region: str) -> dict[str, dict[str, Any]]:
+    """:returns: the actions, by id, as GetAction describes them."""
+    duration = {"description": "The duration of the action.", "required": True}
+    command = {
+        "documentArn": {"description": "The ARN of the SSM document.", "required": True},
+        "documentVersion": {"description": "The version of the document.", "required": False},
+        "documentParameters": {"description": "The document's parameters, JSON.", "required": False},
+        "duration": duration,
+    }
+    described = {
+        SEND_COMMAND: ("Run an SSM document on EC2 instances.", command, {"Instances": {"resourceType": INSTANCE}}),
+        WAIT: ("Wait for the time given.", {"duration": duration}, {}),
+    }
+    return {name: _action(region, name, *facts) for name, facts in described.items()}
+
+
+def _action(region: str, name: str, description: str, parameters: Any, targets: Any) -> dict[str, Any]:
+    arn = f"arn:aws:fis:{region}:{plan().account}:action/{name}"
+    facts = {"id": name, "arn": arn, "description": description}
+    return {**facts, "parameters": parameters, "targets": targets, "tags": {}}

@@ -1,0 +1,157 @@
+"""An experiment that runs: its states follow what really happens and how much time has passed."""
+
+import threading
+import time
+from typing import Any
+
+from moto.core.utils import unix_time
+from moto.fis.models import Experiment
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.aws.fis import packet_loss, targets
+from chaosdrill.lab.aws.fis.catalogue import SEND_COMMAND
+from chaosdrill.lab.aws.fis.durations import seconds
+from chaosdrill.lab.aws.runtime import logger, scaled
+from chaosdrill.lab.aws.ssm import MANAGED
+
+REASONS = {
+    "pending": "Experiment is pending.",
+    "initiating": "Experiment is initiating.",
+    "running": "Experiment is running.",
+    "completed": "Experiment completed.",
+    "stopping": "Experiment is stopping.",
+    "stopped": "Experiment was stopped by the user.",
+}
+FINAL = frozenset({"completed", "stopped", "failed", "skipped", "cancelled"})
+
+
+class LabExperiment(Experiment):
+    """moto's experiment, with a thread that carries it out."""
+
+    def __init__(self, **facts: Any) -> None:
+        super().__init__(**facts)
+        self._reason = REASONS["pending"]
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._faults: list[packet_loss.PacketLoss] = []
+        self.state = "pending"
+        self._thread = threading.Thread(target=self._run, name=f"fis-{self.id[:8]}", daemon=True)
+
+    def begin(self) -> None:
+        """Carry it out, once."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """StopExperiment: nothing happens when it is over or stopping already."""
+        with self._lock:
+            if self.state not in FINAL:
+                self._become("stopping")
+                self._stop.set()
+
+    def to_dict(self, tags: dict[str, str] | None = None) -> dict[str, Any]:
+        """The experiment as GetExperiment shows it."""
+        return {**super().to_dict(tags), **self._shown_state()}
+
+    def to_summary_dict(self, tags: dict[str, str] | None = None) -> dict[str, Any]:
+        """The experiment as ListExperiments shows it."""
+        return {**super().to_summary_dict(tags), **self._shown_state()}
+
+    def _shown_state(self) -> dict[str, Any]:
+        return {"state": {"status": self.state, "reason": self._reason}}
+
+    def _sync_state(self) -> str:
+        return self.state
+
+    def _become(self, state: str, reason: str | None = None) -> None:
+        self._reason = reason or REASONS[state]
+        if state in FINAL:
+            self.end_time = unix_time()
+        self.state = self.status = state
+
+    def _run(self) -> None:
+        try:
+            self._enter("initiating")
+            resolved = self._resolve()
+            if self.experiment_options["actionsMode"] == "skip-all":
+                self._actions_become("skipped", "Action was skipped: actionsMode is skip-all.")
+                return self._finish("completed", "Experiment completed, all actions were skipped.")
+            self._enter("running")
+            duration_s = max([self._start(name, action, resolved) for name, action in self.actions.items()], default=0)
+            stopped = self._stop.wait(scaled(duration_s))
+            if stopped:
+                self._heal()
+        except Exception as error:  # noqa: BLE001  the thread's end: an experiment must not run for ever
+            return self._fail(error)
+        self._finish("stopped" if stopped else "completed")
+
+    def _fail(self, error: Exception) -> None:
+        logger.error("experiment %s failed: %s", self.id, error, exc_info=not isinstance(error, LabError))
+        try:
+            self._heal()
+        except LabError as another:
+            logger.error("experiment %s: its packet loss was not healed: %s", self.id, another)
+        self._actions_become("stopped", "The experiment failed.", only="running")
+        self._actions_become("cancelled", "The experiment failed.")
+        self._finish("failed", str(error))
+
+    def _enter(self, state: str) -> None:
+        with self._lock:
+            if not self._stop.is_set():
+                self._become(state)
+
+    def _finish(self, state: str, reason: str | None = None) -> None:
+        if state != "failed":
+            self._actions_become(state, REASONS[state].replace("Experiment", "Action"))
+        with self._lock:
+            self._become(state, reason)
+
+    def _resolve(self) -> dict[str, list[str]]:
+        resolved = {name: targets.resolve(self.region_name, target) for name, target in self.targets.items()}
+        for name, arns in resolved.items():
+            self.targets[name]["resourceArns"] = arns
+            if not arns and self.experiment_options["emptyTargetResolutionMode"] == "fail":
+                raise LabError(f"Target resolution returned empty set for target {name}.")
+        return resolved
+
+    def _start(self, name: str, action: dict[str, Any], resolved: dict[str, list[str]]) -> float:
+        """Start one action.
+
+        :returns: how long FIS lets it run, in the reference's seconds.
+        """
+        duration_s = seconds(action["parameters"]["duration"])
+        if self._stop.is_set():
+            return 0
+        self._action_becomes(action, "initiating", "Action is initiating.")
+        try:
+            if action["actionId"] == SEND_COMMAND:
+                self._inject(action, [arn for target in action.get("targets", {}).values() for arn in resolved[target]])
+        except LabError as error:
+            self._action_becomes(action, "failed", str(error))
+            raise LabError(f"Action {name} failed: {error}") from error
+        self._action_becomes(action, "running", "Action is running.")
+        return duration_s
+
+    def _inject(self, action: dict[str, Any], arns: list[str]) -> None:
+        unmanaged = [arn for arn in arns if arn.rsplit("/", 1)[1] not in MANAGED]
+        if unmanaged:
+            raise LabError(f"{', '.join(unmanaged)}: not managed by SSM, so no command can be sent there")
+        parameters = action["parameters"]
+        fault = packet_loss.from_document(parameters["documentArn"], parameters.get("documentParameters", ""))
+        self._faults.append(fault)
+        fault.inject()
+
+    def _heal(self) -> None:
+        while self._faults:
+            self._faults[-1].heal()
+            self._faults.pop()
+
+    def _actions_become(self, status: str, reason: str, only: str | None = None) -> None:
+        for action in self.actions.values():
+            if action["state"]["status"] not in FINAL and only in (None, action["state"]["status"]):
+                self._action_becomes(action, status, reason)
+
+    def _action_becomes(self, action: dict[str, Any], status: str, reason: str) -> None:
+        action["state"] = {"status": status, "reason": reason}
+        action.setdefault("startTime", time.time())
+        if status in FINAL:
+            action["endTime"] = time.time()

@@ -1,0 +1,145 @@
+"""The reference system's state machines.
+
+The failover machine makes the steps of reference-system.md under the reference's own state names; the failback machine
+is the same with the regions exchanged. As in the reference, one of the five cluster endpoints is picked at random and
+not another one when it fails, there is no wait before the first poll, and the writer is not checked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.lab.aws import asl
+
+PARAMETER_PROPAGATION_S = 10
+POLLING_S = 10
+TIMEOUT_S = 3600
+INITIATOR_ATTEMPTS = 10
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a move needs to know of one region."""
+
+    region: str
+    flag_table: str
+    routing_control_arn: str
+    database_cluster_arn: str
+
+
+@dataclass(frozen=True)
+class Move:
+    """From one region to the other.
+
+    :param proxy_arn: the region proxy function.
+    :param endpoints: the ARC cluster's, as ``{"Region": ..., "Endpoint": ...}``.
+    """
+
+    source: Side
+    destination: Side
+    proxy_arn: str
+    endpoints: Sequence[dict[str, str]]
+    global_cluster: str
+
+    def definition(self) -> str:
+        """:returns: the state machine that makes the move."""
+        comment = f"Move the application from {self.source.region} to {self.destination.region}"
+        pick = "States.ArrayGetItem($.clusterEndpoints, States.MathRandom(0, 5))"
+        describe = {"GlobalClusterIdentifier": self.global_cluster}
+        available = {"Variable": "$.database.GlobalClusters[0].Status", "StringEquals": "available"}
+        states = {
+            "ParseInput": asl.give({"input.$": "$", "clusterEndpoints": list(self.endpoints)}),
+            "SelectEndpoint": asl.give({"endpoint.$": pick}, into="$.selected"),
+            "StopSource": self._set_flag(self.source, "true"),
+            "WaitForParameterPropagation": asl.wait(PARAMETER_PROPAGATION_S),
+            "SwitchRoute53Arc": self._switch_routing(),
+            "SwitchOver": self._switch_over(),
+            "DescribeGlobalCluster": asl.call("rds:describeGlobalClusters", describe, into="$.database"),
+            "IsClusterAvailable?": asl.choose({**available, "Next": "StartDestination"}, otherwise="Wait Polling"),
+            "Wait Polling": asl.wait(POLLING_S, next="DescribeGlobalCluster"),
+            "StartDestination": self._set_flag(self.destination, "false"),
+        }
+        return asl.machine(states, comment, TIMEOUT_S)
+
+    def _set_flag(self, side: Side, value: str) -> asl.State:
+        item = {"PK": {"S": "stopFlag"}, "value": {"S": value}}
+        return self._in_region(side.region, "dynamodb", "put_item", {"TableName": side.flag_table, "Item": item})
+
+    def _switch_over(self) -> asl.State:
+        target = {"TargetDbClusterIdentifier": self.destination.database_cluster_arn, "AllowDataLoss": False}
+        parameters = {"GlobalClusterIdentifier": self.global_cluster, **target}
+        return self._in_region(self.source.region, "rds", "failover_global_cluster", parameters)
+
+    def _switch_routing(self) -> asl.State:
+        states = {self.source.routing_control_arn: "Off", self.destination.routing_control_arn: "On"}
+        entries = [{"RoutingControlArn": arn, "RoutingControlState": state} for arn, state in states.items()]
+        payload = {
+            "targetRegion.$": "$.selected.endpoint.Region",
+            "endpoint.$": "$.selected.endpoint.Endpoint",
+            "service": "route53-recovery-cluster",
+            "action": "update_routing_control_states",
+            "parameters": {"UpdateRoutingControlStateEntries": entries},
+        }
+        return asl.invoke(self.proxy_arn, payload)
+
+    def _in_region(self, region: str, service: str, action: str, parameters: dict[str, Any]) -> asl.State:
+        call = {"targetRegion": region, "service": service, "action": action, "parameters": parameters}
+        return asl.invoke(self.proxy_arn, call)
+
+
+@dataclass(frozen=True)
+class Initiator:
+    """Starts a failover when neither a failover nor a failback runs and both alarms are in ALARM.
+
+    :param alarms: region -> the name of its alarm; the first region is the machine's own.
+    """
+
+    failover_arn: str
+    failback_arn: str
+    proxy_arn: str
+    alarms: dict[str, str]
+
+    def definition(self) -> str:
+        """:returns: the state machine."""
+        (own, own_alarm), (other, other_alarm) = self.alarms.items()
+        reading = {"targetRegion": other, "service": "cloudwatch", "action": "describe_alarms"}
+        again = {"attempt.$": "States.MathAdd($.attempts.attempt, 1)"}
+        states = {
+            "ParseInput": asl.give({"input.$": "$", "attempts": {"attempt": 1}}),
+            "ListFailovers": self._running(self.failover_arn, "$.failovers"),
+            "ListFailbacks": self._running(self.failback_arn, "$.failbacks"),
+            "IsMoving?": asl.choose(
+                {"Variable": "$.failovers.Executions[0]", "IsPresent": True, "Next": "AlreadyMoving"},
+                {"Variable": "$.failbacks.Executions[0]", "IsPresent": True, "Next": "AlreadyMoving"},
+                otherwise="DescribeOwnAlarm",
+            ),
+            "DescribeOwnAlarm": asl.call("cloudwatch:describeAlarms", {"AlarmNames": [own_alarm]}, into="$.own"),
+            "DescribeOtherAlarm": asl.invoke(
+                self.proxy_arn, {**reading, "parameters": {"AlarmNames": [other_alarm]}}, into="$.other"
+            ),
+            "AreBothInAlarm?": asl.choose(
+                {
+                    "And": [
+                        {"Variable": "$.own.MetricAlarms[0].StateValue", "StringEquals": "ALARM"},
+                        {"Variable": "$.other.Payload.MetricAlarms[0].StateValue", "StringEquals": "ALARM"},
+                    ],
+                    "Next": "StartFailover",
+                },
+                {
+                    "Variable": "$.attempts.attempt",
+                    "NumericGreaterThanEquals": INITIATOR_ATTEMPTS,
+                    "Next": "NotBothInAlarm",
+                },
+                otherwise="Wait Alarms",
+            ),
+            "Wait Alarms": asl.wait(POLLING_S),
+            "CountAttempt": {**asl.give(again, into="$.attempts"), "Next": "DescribeOwnAlarm"},
+            "AlreadyMoving": asl.fail("AlreadyMoving", "a failover or failback is running"),
+            "NotBothInAlarm": asl.fail("NotBothInAlarm", f"{own} and {other} are not both in ALARM"),
+            "StartFailover": asl.call("sfn:startExecution", {"StateMachineArn": self.failover_arn}, into="$.started"),
+        }
+        return asl.machine(states, "Start a failover when both regions see the home region fail", TIMEOUT_S)
+
+    @staticmethod
+    def _running(machine_arn: str, into: str) -> asl.State:
+        return asl.call("sfn:listExecutions", {"StateMachineArn": machine_arn, "StatusFilter": "RUNNING"}, into=into)

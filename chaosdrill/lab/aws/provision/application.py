@@ -1,0 +1,42 @@
+"""The application's own resources in a region: ECS services and the stop flag's table."""
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.ecs.models import ecs_backends
+
+from chaosdrill.lab.plan import LabPlan, RegionPlan
+
+SERVICES = ("transaction", "balance", "count")
+DESIRED_COUNT = 2
+FLAG_KEY = "stopFlag"
+
+
+def services(plan: LabPlan, region: RegionPlan) -> None:
+    """An ECS cluster with the application's services."""
+    ecs = ecs_backends[plan.account][region.name]
+    cluster = f"{region.city}-app"
+    ecs.create_cluster(cluster)
+    for name in SERVICES:
+        container = {"name": name, "image": f"{name}:lab", "memory": 512, "essential": True}
+        task = ecs.register_task_definition(name, [container], network_mode="awsvpc")
+        ecs.create_service(cluster, name, DESIRED_COUNT, task.arn)
+
+
+def flag_table(plan: LabPlan, region: RegionPlan) -> None:
+    """The region's table with its stop flag: false where the application is open, which is home."""
+    tables = dynamodb_backends[plan.account][region.name]
+    tables.create_table(
+        region.flag_table,
+        schema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+        throughput=None,
+        attr=[{"AttributeName": "PK", "AttributeType": "S"}],
+        global_indexes=None,
+        indexes=None,
+        streams=None,
+        billing_mode="PAY_PER_REQUEST",
+        sse_specification=None,
+        tags=[],
+        deletion_protection_enabled=False,
+        warm_throughput=None,
+    )
+    closed = "false" if region == plan.home else "true"
+    tables.put_item(region.flag_table, {"PK": {"S": FLAG_KEY}, "value": {"S": closed}})

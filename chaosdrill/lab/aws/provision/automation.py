@@ -1,0 +1,107 @@
+"""What moves the application: the region proxy, the state machines, and the alarms that start one by themselves."""
+
+import base64
+import io
+import json
+import zipfile
+
+from moto.awslambda_simple.models import lambda_simple_backends
+from moto.cloudwatch.models import cloudwatch_backends
+from moto.events.models import events_backends
+from moto.iam.models import iam_backends
+from moto.stepfunctions.models import StepFunctionBackend
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from chaosdrill.lab.aws import region_proxy
+from chaosdrill.lab.aws.functions import HANDLERS
+from chaosdrill.lab.aws.machines import Initiator, Move, Side
+from chaosdrill.lab.aws.provision.database import Database
+from chaosdrill.lab.aws.provision.routing import Routing
+from chaosdrill.lab.plan import LabPlan, RegionPlan
+
+FAILOVER, FAILBACK, INITIATOR = "FailoverStateMachine", "FailbackStateMachine", "FailoverInitiatorStateMachine"
+SUFFIX = "1A2B3C4D"  # as CloudFormation would append
+PROXY = "region-proxy"
+OBSERVER = "us-west-2"  # the second place from which the home region is watched
+ALARM = "home-region-canary"
+RULE = "start-failover-on-alarm"
+
+
+def automation(plan: LabPlan, routing: Routing, database: Database) -> None:
+    """Make all of it in the standby region; the rule is disabled, as in the reference."""
+    proxy = _region_proxy(plan)
+    home, standby = (_side(region, routing, database) for region in plan.regions)
+    move = Move(home, standby, proxy, routing.endpoints, database.global_cluster)
+    back = Move(standby, home, proxy, routing.endpoints, database.global_cluster)
+    failover = _machine(plan, FAILOVER, move.definition())
+    failback = _machine(plan, FAILBACK, back.definition())
+    alarms = {plan.standby.name: ALARM, OBSERVER: ALARM}
+    initiator = _machine(plan, INITIATOR, Initiator(failover, failback, proxy, alarms).definition())
+    for region in alarms:
+        _alarm(plan, region)
+    _rule(plan, initiator)
+
+
+def role(plan: LabPlan, name: str, service: str) -> str:
+    """A role that ``service`` can assume.
+
+    :returns: its ARN.
+    """
+    trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    made = iam_backends[plan.account]["aws"].create_role(name, document, "/", None, "", [], "3600")
+    return made.arn
+
+
+def _side(region: RegionPlan, routing: Routing, database: Database) -> Side:
+    return Side(region.name, region.flag_table, routing.controls[region.name], database.clusters[region.name])
+
+
+def _region_proxy(plan: LabPlan) -> str:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as code:
+        code.writestr("index.py", f"# runs inside the lab: {region_proxy.__name__}\n")
+    function = lambda_simple_backends[plan.account][plan.standby.name].create_function(
+        {
+            "FunctionName": f"{PROXY}-{SUFFIX}",
+            "Role": role(plan, f"{PROXY}-role", "lambda.amazonaws.com"),
+            "Runtime": "python3.13",
+            "Handler": "index.handle",
+            "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
+            "Timeout": 60,
+        }
+    )
+    HANDLERS[function.function_name] = region_proxy.handle
+    return function.function_arn
+
+
+def _machine(plan: LabPlan, name: str, definition: str) -> str:
+    backend = stepfunctions_parser_backends[plan.account][plan.standby.name]
+    arn = role(plan, f"{name}-role", "states.amazonaws.com")
+    # The base class's: it does not parse the definition, which takes 0.1 s each (``warm`` does it when time is cheap)
+    return StepFunctionBackend.create_state_machine(backend, f"{name}-{SUFFIX}", definition, arn).arn
+
+
+def _alarm(plan: LabPlan, region: str) -> None:
+    cloudwatch_backends[plan.account][region].put_metric_alarm(
+        name=ALARM,
+        namespace="CloudWatchSynthetics",
+        metric_name="SuccessPercent",
+        comparison_operator="LessThanThreshold",
+        evaluation_periods=2,
+        period=60,
+        threshold=100.0,
+        statistic="Average",
+        description=f"{plan.domain} does not answer, seen from {region}",
+        dimensions=[{"Name": "CanaryName", "Value": ALARM}],
+        alarm_actions=[],
+    )
+
+
+def _rule(plan: LabPlan, initiator_arn: str) -> None:
+    events = events_backends[plan.account][plan.standby.name]
+    detail = {"alarmName": [ALARM], "state": {"value": ["ALARM"]}, "previousState": {"value": ["OK"]}}
+    pattern = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"], "detail": detail}
+    events.put_rule(RULE, event_pattern=json.dumps(pattern), state="DISABLED")
+    arn = role(plan, f"{RULE}-role", "events.amazonaws.com")
+    events.put_targets(RULE, None, [{"Id": "initiator", "Arn": initiator_arn, "RoleArn": arn}])

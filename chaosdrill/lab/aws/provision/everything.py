@@ -1,0 +1,35 @@
+"""All of the reference system, in order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.lab.aws.provision import application, automation, database, network, routing, topology
+from chaosdrill.lab.plan import LabPlan
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """What was made, as the topology names it, and what state machines call."""
+
+    topology: dict[str, Any]
+    routing: routing.Routing
+
+
+def provision(plan: LabPlan) -> Provisioned:
+    """Make the reference system; write the topology and the AWS config file.
+
+    :raises OSError: when a file cannot be written.
+    """
+    balancers = {region.name: network.load_balancer(plan, region) for region in plan.regions}
+    instance_id = network.client_host(plan)
+    for region in plan.regions:
+        application.services(plan, region)
+        application.flag_table(plan, region)
+    controls = routing.routing_controls(plan)
+    routing.records(plan, controls, balancers)
+    aurora = database.global_database(plan)
+    automation.automation(plan, controls, aurora)
+    automation.role(plan, "fis-experiments", "fis.amazonaws.com")
+    facts = topology.topology(plan, instance_id, balancers, controls, aurora)
+    topology.write(plan, facts)
+    return Provisioned(facts, controls)

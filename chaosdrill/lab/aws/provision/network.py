@@ -1,0 +1,69 @@
+"""VPCs, subnets, the client's host and the load balancers."""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from moto.ec2.models import ec2_backends
+from moto.elbv2.models import elbv2_backends
+
+from chaosdrill.lab.aws.ssm import MANAGED, ManagedInstance
+from chaosdrill.lab.plan import LabPlan, RegionPlan
+
+CLIENT_PREFIX = 24
+AMI = "ami-0cb1c8cab7f5249b6"
+SUBNET_PREFIX = 22  # of the application's subnets: one for each of its load balancer's addresses
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """An application load balancer."""
+
+    arn: str
+    dns_name: str
+    zone_id: str
+
+
+def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
+    """The application's, in a VPC of its own, with a subnet for each of its two addresses."""
+    ec2 = ec2_backends[plan.account][region.name]
+    vpc = ec2.create_vpc(region.cidr, tags=[{"Key": "Name", "Value": f"{region.city}-app"}])
+    subnets = [
+        ec2.create_subnet(vpc.id, str(IPv4Network(f"{address}/{SUBNET_PREFIX}", strict=False)), availability_zone=zone)
+        for address, zone in zip(region.load_balancer_addresses, (f"{region.name}a", f"{region.name}c"), strict=True)
+    ]
+    made = elbv2_backends[plan.account][region.name].create_load_balancer(
+        name=f"{region.city}-app",
+        security_groups=[],
+        subnet_ids=[subnet.id for subnet in subnets],
+        scheme="internal",
+        loadbalancer_type="application",
+        tags=[{"Key": "Name", "Value": f"{region.city}-app"}],
+    )
+    made.activate()
+    return LoadBalancer(made.arn, made.dns_name, made.canonical_hosted_zone_id)
+
+
+def client_host(plan: LabPlan) -> str:
+    """The bastion, from which clients reach the application: an instance that SSM manages.
+
+    :returns: its id.
+    """
+    ec2 = ec2_backends[plan.account][plan.home.name]
+    network = str(IPv4Network(f"{plan.client_address}/{CLIENT_PREFIX}", strict=False))
+    vpc = ec2.create_vpc(network, tags=[{"Key": "Name", "Value": "client"}])
+    subnet = ec2.create_subnet(vpc.id, network, availability_zone=f"{plan.home.name}a")
+    reservation = ec2.run_instances(
+        AMI,
+        1,
+        None,
+        [],
+        instance_type="t3.large",
+        is_instance_type_default=False,
+        region_name=plan.home.name,
+        subnet_id=subnet.id,
+        private_ip=plan.client_address,
+        tags={"instance": {"Name": "BastionHost"}},
+    )
+    instance_id: str = reservation.instances[0].id
+    MANAGED[instance_id] = ManagedInstance(instance_id, plan.home.name, plan.client_address)
+    return instance_id

@@ -1,0 +1,72 @@
+"""What users are given to reach the lab: its topology file and its AWS config file."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chaosdrill.lab.aws.provision.application import FLAG_KEY
+from chaosdrill.lab.aws.provision.automation import FAILBACK, FAILOVER
+from chaosdrill.lab.aws.provision.database import Database
+from chaosdrill.lab.aws.provision.network import LoadBalancer
+from chaosdrill.lab.aws.provision.routing import Routing
+from chaosdrill.lab.plan import LabPlan
+
+PROFILE = "chaosdrill-lab"
+CONFIG = """\
+[profile {profile}]
+region = {region}
+endpoint_url = {url}
+aws_access_key_id = test
+aws_secret_access_key = test
+output = json
+"""
+
+
+def topology(
+    plan: LabPlan, instance_id: str, balancers: dict[str, LoadBalancer], routing: Routing, database: Database
+) -> dict[str, Any]:
+    """:returns: the topology, in the form that users write for AWS."""
+    reached = {"config_file": str(plan.aws_config_file), "endpoint_url": plan.aws_url_on_host}
+    endpoints = [{"region": one["Region"], "url": one["Endpoint"]} for one in routing.endpoints]
+    return {
+        "version": 1,
+        "target": "lab",
+        "accounts": [plan.account],
+        "aws": {"profile": PROFILE, **reached},
+        "regions": {"home": plan.home.name, "standby": plan.standby.name},
+        "domain": plan.domain,
+        "dns": {"nameserver": "127.0.0.1", "port": plan.dns_port},
+        "client": {"instance_id": instance_id, "region": plan.home.name},
+        "load_generator": {"url": f"http://127.0.0.1:{plan.load_port}"},
+        "load_balancers": {
+            region.name: {"arn": balancers[region.name].arn, "cidr": region.cidr} for region in plan.regions
+        },
+        "stop_flag": {
+            "tables": {region.name: region.flag_table for region in plan.regions},
+            "key": {"PK": FLAG_KEY},
+            "attribute": "value",
+        },
+        "routing": {"controls": dict(routing.controls), "cluster_endpoints": endpoints},
+        "database": {"global_cluster": database.global_cluster, "clusters": dict(database.clusters)},
+        "failover": {"region": plan.standby.name, "failover_prefix": FAILOVER, "failback_prefix": FAILBACK},
+        "packet_loss": {"drop_counter_command": f"{sys.executable} -m chaosdrill.lab.packet_loss dropped"},
+        "time_scale": plan.scale,
+    }
+
+
+def write(plan: LabPlan, facts: dict[str, Any]) -> None:
+    """Write both files; each is complete from the moment it exists."""
+    url = plan.aws_url_on_host
+    plan.aws_config_file.parent.mkdir(parents=True, exist_ok=True)
+    _write(plan.aws_config_file, CONFIG.format(profile=PROFILE, region=plan.home.name, url=url), 0o600)
+    _write(plan.topology_file, yaml.safe_dump(facts, sort_keys=False), 0o644)
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.touch(mode=mode)
+    unfinished.write_text(text)
+    unfinished.replace(path)

@@ -1,0 +1,114 @@
+"""Aurora global databases that really change their writer.
+
+Mends: moto 5.2.5 has neither SwitchoverGlobalCluster nor FailoverGlobalCluster, and DescribeGlobalClusters ignores the
+identifier it is given. Here both swap the lab's PostgreSQL servers and take as long as that takes.
+"""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+import moto.rds.urls as rds_urls
+from moto.core.responses import ActionResult
+from moto.rds.models import GlobalCluster
+from moto.rds.responses import RDSResponse
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.patching import replace
+from chaosdrill.lab.aws.runtime import ask, logger
+
+LONGEST_SWAP_S = 120.0
+_lock = threading.Lock()
+_moto_members: Any = vars(GlobalCluster)["global_cluster_members"].fget
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One way to move the writer: the supervisor's operation and the status while it goes on."""
+
+    operation: str
+    status: str
+    data_loss: bool
+
+
+SWITCHOVER = Kind("database.switchover", "switching-over", False)
+FAILOVER = Kind("database.failover", "failing-over", True)
+
+
+class LabRDSResponse(RDSResponse):
+    """moto's, with global clusters mended."""
+
+    def describe_global_clusters(self) -> ActionResult:
+        """DescribeGlobalClusters, of the one named or of all."""
+        if self.params.get("GlobalClusterIdentifier"):
+            return ActionResult({"GlobalClusters": [self._global_cluster()]})
+        return super().describe_global_clusters()
+
+    def switchover_global_cluster(self) -> ActionResult:
+        """SwitchoverGlobalCluster: no data is lost."""
+        return self._move_writer(SWITCHOVER)
+
+    def failover_global_cluster(self) -> ActionResult:
+        """FailoverGlobalCluster: a switchover, unless data loss is allowed."""
+        if self.params.get("AllowDataLoss") and self.params.get("Switchover"):
+            raise AwsError("InvalidParameterCombination", "AllowDataLoss and Switchover exclude each other")
+        return self._move_writer(FAILOVER if self.params.get("AllowDataLoss") else SWITCHOVER)
+
+    def _global_cluster(self) -> Any:
+        identifier = self.params["GlobalClusterIdentifier"]
+        found = self.global_backend.global_clusters.get(identifier)
+        if found is None:
+            raise AwsError("GlobalClusterNotFoundFault", f"Global cluster {identifier} not found")
+        return found
+
+    def _move_writer(self, kind: Kind) -> ActionResult:
+        cluster = self._global_cluster()
+        with _lock:
+            new = _member(cluster, self.params["TargetDbClusterIdentifier"])
+            if cluster.status != "available":
+                raise AwsError("InvalidGlobalClusterStateFault", f"Global cluster is {cluster.status}")
+            if new.is_writer:
+                raise AwsError("InvalidDBClusterStateFault", f"{new.db_cluster_arn} is already the primary")
+            cluster.status = kind.status
+            old = next((member for member in cluster.members if member.is_writer), None)
+            cluster.failover_state = _failover_state(kind, old, new)
+        threading.Thread(target=_swap, args=(kind, cluster, old, new), name=kind.operation, daemon=True).start()
+        return ActionResult({"GlobalCluster": cluster})
+
+
+def _member(cluster: Any, target: str) -> Any:
+    for member in cluster.members:
+        if target in (member.db_cluster_arn, member.db_cluster_identifier):
+            return member
+    raise AwsError("DBClusterNotFoundFault", f"{target} is no member of {cluster.global_cluster_identifier}")
+
+
+def _failover_state(kind: Kind, old: Any, new: Any) -> dict[str, Any]:
+    facts = {"Status": kind.status, "ToDbClusterArn": new.db_cluster_arn, "IsDataLossAllowed": kind.data_loss}
+    return {**facts, **({"FromDbClusterArn": old.db_cluster_arn} if old else {})}
+
+
+def _swap(kind: Kind, cluster: Any, old: Any, new: Any) -> None:
+    writer = new
+    try:
+        ask(kind.operation, LONGEST_SWAP_S, to_region=new.region)
+    except LabError as error:
+        # As on Aurora: the old writer stays, and the status does not say that it failed.
+        logger.error("%s to %s failed, the writer has not moved: %s", kind.operation, new.region, error)
+        writer = old
+    with _lock:
+        for member in cluster.members:
+            member.is_writer = member is writer
+        cluster.status, cluster.failover_state = "available", None
+
+
+def _members(self: Any) -> Any:
+    with _lock:  # whoever looks while the writer moves sees one writer, neither none nor two
+        return _moto_members(self)
+
+
+def install() -> None:
+    """Use it for every request."""
+    rds_urls.url_paths["{0}/$"] = LabRDSResponse.dispatch
+    replace(GlobalCluster, "global_cluster_members", property(_members))

@@ -1,0 +1,112 @@
+"""Route 53 that knows ARC: health checks of type RECOVERY_CONTROL, and what DNS answers because of them.
+
+Mends: moto 5.2.5 drops RoutingControlArn, says Success for every health check, has no TestDNSAnswer, and shows the SOA
+of a zone it made as a Python dictionary.
+"""
+
+from typing import Any
+
+import moto.route53.urls as route53_urls
+from moto.core.responses import ActionResult
+from moto.core.utils import utcnow
+from moto.elbv2.models import elbv2_backends
+from moto.route53.models import HealthCheck, RecordSet, route53_backends
+from moto.route53.responses import Route53
+
+from chaosdrill.lab.aws.arc import STATE
+from chaosdrill.lab.aws.patching import replace
+from chaosdrill.lab.aws.runtime import plan
+from chaosdrill.lab.dns import zone as dns_zone
+
+_moto_config: Any = HealthCheck.health_check_config.fget  # type: ignore[attr-defined]
+RECOVERY_CONTROL = "RECOVERY_CONTROL"
+
+
+class LabRoute53(Route53):
+    """moto's, with health checks that follow routing controls."""
+
+    def create_health_check(self) -> ActionResult:
+        """CreateHealthCheck."""
+        made: Any = super().create_health_check()
+        made.result["HealthCheck"].routing_control_arn = self._get_param("HealthCheckConfig").get("RoutingControlArn")
+        return ActionResult(made.result)
+
+    def get_health_check_status(self) -> ActionResult:
+        """GetHealthCheckStatus."""
+        identifier = self._get_param("HealthCheckId")
+        self.backend.get_health_check(identifier)
+        status = "Success: routing control On" if is_healthy(identifier) else "Failure: routing control Off"
+        report = {"Status": status, "CheckedTime": utcnow()}
+        return ActionResult({"HealthCheckObservations": [{"Region": "us-east-1", "StatusReport": report}]})
+
+    def test_dns_answer(self) -> ActionResult:
+        """TestDNSAnswer."""
+        name, type_ = self._get_param("RecordName"), self._get_param("RecordType")
+        found = lookup(name, type_)
+        values = [value for record in found.records for value in record.values]
+        asked = {"RecordName": name, "RecordType": type_, "RecordData": values}
+        return ActionResult({"Nameserver": "lab", **asked, "ResponseCode": found.rcode, "Protocol": "UDP"})
+
+
+def _config(self: Any) -> dict[str, Any]:
+    if self.type_ != RECOVERY_CONTROL:
+        config: dict[str, Any] = _moto_config(self)
+        return config
+    facts = {"Type": self.type_, "RoutingControlArn": self.routing_control_arn}
+    return {**facts, "Inverted": self.inverted, "Disabled": self.disabled}
+
+
+def _texts(record: Any) -> list[str]:
+    return [value["Value"] if isinstance(value, dict) else value for value in record.records or ()]
+
+
+def _resource_records(self: Any) -> list[dict[str, str]] | None:
+    return [{"Value": text} for text in _texts(self)] or None
+
+
+def lookup(name: str, type_: str) -> dns_zone.Answer:
+    """What Route 53 answers now."""
+    zones = [_zone(zone) for zone in list(_backend().zones.values())]
+    return dns_zone.answer(zones, name, type_, is_healthy)
+
+
+def is_healthy(health_check_id: str) -> bool:
+    """:returns: whether a health check is healthy now; one of another type than RECOVERY_CONTROL always is."""
+    check: Any = _backend().health_checks.get(health_check_id)
+    if check is None or check.type_ != RECOVERY_CONTROL or check.disabled:
+        return True
+    return STATE.is_on(check.routing_control_arn) != bool(check.inverted)
+
+
+def _backend() -> Any:
+    return route53_backends[plan().account]["aws"]
+
+
+def _zone(zone: Any) -> dns_zone.Zone:
+    return dns_zone.Zone(zone.name.lower(), tuple(_record_set(record) for record in list(zone.rrsets)))
+
+
+def _record_set(record: Any) -> dns_zone.RecordSet:
+    if record.alias_target:
+        ttl, values = plan().ttl_s, _addresses(record.alias_target["DNSName"])
+    else:
+        ttl, values = int(record.ttl), tuple(_texts(record))
+    return dns_zone.RecordSet(record.name.lower(), record.type, ttl, values, record.failover, record.health_check_id)
+
+
+def _addresses(dns_name: str) -> tuple[str, ...]:
+    wanted = dns_name.lower().rstrip(".")
+    for region in plan().regions:
+        balancers = elbv2_backends[plan().account][region.name].load_balancers.values()
+        if any(balancer.dns_name.lower() == wanted for balancer in balancers):
+            return region.load_balancer_addresses
+    return ()
+
+
+def install() -> None:
+    """Use it for every request."""
+    route53_urls.url_paths[r"{0}/(?P<api_version>[\d_-]+)/testdnsanswer$"] = LabRoute53.dispatch
+    for path in list(route53_urls.url_paths):
+        route53_urls.url_paths[path] = LabRoute53.dispatch
+    replace(HealthCheck, "health_check_config", property(_config))
+    replace(RecordSet, "resource_records", property(_resource_records))

@@ -1,0 +1,82 @@
+"""HTTP/1.1 for a WSGI application, on an inherited socket and on one of its own.
+
+Mends werkzeug 3.1: its handler closes every connection and waits 10 ms after each answer. AWS SDKs keep connections
+alive, and a drill polls a lot.
+"""
+
+import io
+import threading
+from typing import Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.serving import BaseWSGIServer, make_server
+
+HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
+class KeepAliveHandler(MotoRequestHandler):
+    """Reads the whole request, answers with a known length in one write, keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    environ: dict[str, Any]
+
+    def run_wsgi(self) -> None:
+        """Serve one request."""
+        if self.headers.get("Expect", "").strip().lower() == "100-continue":
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.wfile.flush()
+        self.environ = self.make_environ()
+        body = self._body()
+        self.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
+        self.environ.pop("HTTP_TRANSFER_ENCODING", None)
+        started: list[Any] = []
+        app: Any = self.server.app
+        chunks = app(self.environ, lambda status, headers, _=None: started.extend((status, headers)))
+        self._send(started[0], started[1], b"".join(chunks))
+
+    def _body(self) -> bytes:
+        stream = self.environ["wsgi.input"]  # undoes chunks, where there are any
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return bytes(stream.read())
+        return bytes(stream.read(int(self.headers.get("Content-Length") or 0)))
+
+    def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
+        code, reason = status.split(" ", 1)
+        self.send_response(int(code), reason)
+        for name, value in headers:
+            if name.lower() not in HOP_BY_HOP:
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_request(self, *_: object) -> None:
+        """Nothing: a drill makes thousands of requests, and errors are logged where they happen."""
+
+
+class Listeners:
+    """The endpoint's listening sockets, each served by threads.
+
+    :param app: the WSGI application.
+    :param port: the port, the same on every listener.
+    :param host_fd: a listening socket inherited from the host's network namespace.
+    :param inside: also listen on every address of this process's own network namespace.
+    """
+
+    def __init__(self, app: Any, port: int, host_fd: int, inside: bool) -> None:
+        self._servers = [_server("127.0.0.1", port, app, host_fd)]
+        if inside:
+            self._servers.append(_server("0.0.0.0", port, app, None))
+
+    def start(self) -> None:
+        """Begin to answer."""
+        for server in self._servers:
+            threading.Thread(target=server.serve_forever, name=f"aws-{server.host}", daemon=True).start()
+
+
+def _server(host: str, port: int, app: Any, fd: int | None) -> BaseWSGIServer:
+    return make_server(host, port, app, threaded=True, request_handler=KeepAliveHandler, fd=fd)

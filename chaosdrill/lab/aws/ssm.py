@@ -1,0 +1,185 @@
+"""SSM that runs commands.
+
+Mends: moto 5.2.5 says Success to every command without running anything, for any instance, and knows neither
+ListCommandInvocations nor DescribeInstanceInformation. Here AWS-RunShellScript really runs on the client host.
+"""
+
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import moto.ssm.urls as ssm_urls
+from moto.core.responses import ActionResult
+from moto.ssm.responses import SimpleSystemManagerResponse
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.runtime import ask
+
+SHELL_SCRIPT = "AWS-RunShellScript"
+PLUGIN = "aws:runShellScript"
+OUTPUT_LIMIT = 24_000  # characters that GetCommandInvocation returns on AWS
+PLUGIN_OUTPUT_LIMIT = 2_500  # and ListCommandInvocations
+EXECUTION_TIMEOUT_S = 3600
+ENDED_AT_TIMEOUT = 124  # exit code of the client host for a script that it ended
+ANSWER_MARGIN_S = 10
+
+
+@dataclass(frozen=True)
+class ManagedInstance:
+    """An instance whose SSM agent is online."""
+
+    instance_id: str
+    region: str
+    address: str
+
+    def described(self) -> dict[str, Any]:
+        """The instance as DescribeInstanceInformation shows it."""
+        agent = {"PingStatus": "Online", "LastPingDateTime": datetime.now(UTC), "AgentVersion": "3.3.0.0"}
+        system = {"PlatformType": "Linux", "PlatformName": "Amazon Linux", "PlatformVersion": "2023"}
+        place = {"ResourceType": "EC2Instance", "IPAddress": self.address, "ComputerName": "bastion"}
+        return {"InstanceId": self.instance_id, **agent, **system, **place}
+
+
+@dataclass
+class Command:
+    """A command and what has become of it."""
+
+    instance_id: str
+    region: str
+    script: str
+    timeout_s: float
+    comment: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended: datetime | None = None
+    status: str = "InProgress"
+    exit_code: int = -1
+    stdout: str = ""
+    stderr: str = ""
+
+    def run(self) -> None:
+        """Run it on the client host and keep what came out."""
+        begin = time.monotonic()
+        try:
+            done = ask("client.run", self.timeout_s + ANSWER_MARGIN_S, command=self.script, timeout_s=self.timeout_s)
+        except LabError as error:
+            self.stderr, self.exit_code, status = str(error), 1, "Failed"
+        else:
+            self.stdout, self.stderr, self.exit_code = done["stdout"], done["stderr"], done["exit_code"]
+            late = self.exit_code == ENDED_AT_TIMEOUT and time.monotonic() - begin >= self.timeout_s
+            status = "TimedOut" if late else "Success" if self.exit_code == 0 else "Failed"
+        self.ended = datetime.now(UTC)
+        self.status = status  # last: whoever sees a final status sees the output, too
+
+
+MANAGED: dict[str, ManagedInstance] = {}
+COMMANDS: dict[str, Command] = {}
+
+
+class LabSsmResponse(SimpleSystemManagerResponse):
+    """moto's, with commands and managed instances that are real."""
+
+    def describe_instance_information(self) -> ActionResult:
+        """DescribeInstanceInformation, with its filters."""
+        filters = {one["Key"]: one["Values"] for one in self._get_param("Filters") or ()}
+        filters.update({one["key"]: one["valueSet"] for one in self._get_param("InstanceInformationFilterList") or ()})
+        found = [one.described() for one in MANAGED.values() if one.region == self.region]
+        keys = {"InstanceIds": "InstanceId", "PlatformTypes": "PlatformType"}
+        shown = [one for one in found if all(one.get(keys.get(k, k)) in values for k, values in filters.items())]
+        return ActionResult({"InstanceInformationList": shown})
+
+    def send_command(self) -> ActionResult:
+        """SendCommand: the script begins to run at once."""
+        if self._get_param("DocumentName") not in (SHELL_SCRIPT, f"arn:aws:ssm:{self.region}::document/{SHELL_SCRIPT}"):
+            text = f"the lab runs {SHELL_SCRIPT} only, not {self._get_param('DocumentName')}"
+            raise AwsError("InvalidDocument", text)
+        parameters = self._get_param("Parameters") or {}
+        if not parameters.get("commands"):
+            raise AwsError("InvalidParameters", "the parameter commands is required")
+        commands = [self._command(instance_id, parameters) for instance_id in self._targets()]
+        if len(commands) != 1:
+            raise AwsError("InvalidTarget", f"the lab has one managed instance, {len(commands)} were given")
+        COMMANDS[commands[0].id] = commands[0]
+        threading.Thread(target=commands[0].run, name=f"ssm-{commands[0].id[:8]}", daemon=True).start()
+        return ActionResult({"Command": _summary(commands[0])})
+
+    def get_command_invocation(self) -> ActionResult:
+        """GetCommandInvocation."""
+        command = COMMANDS.get(self._get_param("CommandId"))
+        if command is None or command.instance_id != self._get_param("InstanceId") or command.region != self.region:
+            raise AwsError("InvocationDoesNotExist", "no such command on this instance")
+        return ActionResult(_invocation(command))
+
+    def list_commands(self) -> ActionResult:
+        """ListCommands."""
+        return ActionResult({"Commands": [_summary(command) for command in self._listed()]})
+
+    def list_command_invocations(self) -> ActionResult:
+        """ListCommandInvocations, with Details."""
+        details = bool(self._get_param("Details"))
+        return ActionResult({"CommandInvocations": [_listed(command, details) for command in self._listed()]})
+
+    def _command(self, instance_id: str, parameters: dict[str, Any]) -> Command:
+        managed = MANAGED.get(instance_id)
+        if managed is None or managed.region != self.region:
+            raise AwsError("InvalidInstanceId", f"Instances [[{instance_id}]] not in a valid state for account")
+        directory = (parameters.get("workingDirectory") or [""])[0]
+        script = "\n".join([f"cd '{directory}' || exit 1"] * bool(directory) + list(parameters["commands"]))
+        limit = float((parameters.get("executionTimeout") or [EXECUTION_TIMEOUT_S])[0])
+        return Command(instance_id, self.region, script, limit, self._get_param("Comment") or "")
+
+    def _targets(self) -> list[str]:
+        targets = self._get_param("Targets") or ()
+        by_id = [one["Values"] for one in targets if one["Key"] == "InstanceIds"]
+        if len(by_id) != len(targets):
+            raise AwsError("InvalidTarget", "the lab resolves targets by InstanceIds only")
+        return list(self._get_param("InstanceIds") or ()) + [instance_id for ids in by_id for instance_id in ids]
+
+    def _listed(self) -> list[Command]:
+        given = {"id": self._get_param("CommandId"), "instance_id": self._get_param("InstanceId")}
+        wanted = {**given, "region": self.region}
+        return [
+            command
+            for command in COMMANDS.values()
+            if all(value in (None, getattr(command, name)) for name, value in wanted.items())
+        ]
+
+
+def _summary(command: Command) -> dict[str, Any]:
+    counts = {"TargetCount": 1, "CompletedCount": int(command.ended is not None)}
+    parameters = {"commands": command.script.split("\n")}
+    states = {"Status": command.status, "StatusDetails": command.status, "RequestedDateTime": command.started}
+    named = {"CommandId": command.id, "DocumentName": SHELL_SCRIPT, "Comment": command.comment}
+    return {**named, "Parameters": parameters, "InstanceIds": [command.instance_id], **states, **counts}
+
+
+def _invocation(command: Command) -> dict[str, Any]:
+    times = {"ExecutionStartDateTime": _iso(command.started), "ExecutionEndDateTime": _iso(command.ended)}
+    output = {
+        "ResponseCode": command.exit_code,
+        "StandardOutputContent": command.stdout[:OUTPUT_LIMIT],
+        "StandardErrorContent": command.stderr[:OUTPUT_LIMIT],
+    }
+    return {**_listed(command, False), "PluginName": PLUGIN, **times, **output}
+
+
+def _listed(command: Command, details: bool) -> dict[str, Any]:
+    named = {"CommandId": command.id, "InstanceId": command.instance_id, "DocumentName": SHELL_SCRIPT}
+    status = {"Status": command.status, "StatusDetails": command.status, "Comment": command.comment}
+    outcome = {"Status": command.status, "ResponseCode": command.exit_code}
+    plugin = {"Name": PLUGIN, **outcome, "Output": command.stdout[:PLUGIN_OUTPUT_LIMIT]}
+    answer = {**named, **status, "RequestedDateTime": command.started}
+    return {**answer, "CommandPlugins": [plugin]} if details else answer
+
+
+def _iso(moment: datetime | None) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else ""
+
+
+def install() -> None:
+    """Use it for every request."""
+    ssm_urls.url_paths["{0}/$"] = LabSsmResponse.dispatch

@@ -1,0 +1,49 @@
+"""Scales the reference's waits: Wait states, Retry intervals and a state machine's TimeoutSeconds.
+
+Mends: moto's Wait counts whole seconds, so a wait of 0.2 s could take longer, and a machine that was stopped before its
+first state runs all the same. A task's own TimeoutSeconds is not scaled: what it guards (TCP, PostgreSQL) does not
+scale either.
+"""
+
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.eval_component import EvalComponent
+from moto.stepfunctions.parser.asl.component.program import program
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
+
+from chaosdrill.lab.aws.patching import replace
+from chaosdrill.lab.aws.runtime import scaled
+
+
+def _wait(self: Any, env: Any, wait_seconds: float) -> None:
+    end = time.monotonic() + scaled(wait_seconds)
+    while env.is_running() and (left := end - time.monotonic()) > 0:
+        env.program_state_event.wait(left)
+
+
+def _run(self: Any, env: Any) -> None:
+    limit = scaled(self.timeout_seconds.timeout_seconds) if self.timeout_seconds else None
+    if env.program_state() is not None and not env.is_running():
+        self._eval_body(env)  # stopped before its first state: only its last event is left
+        return
+    env.next_state_name = self.start_at.start_at_name
+    states = threading.Thread(target=EvalComponent.eval, args=(self, env), daemon=True)
+    states.start()
+    states.join(timeout=limit)
+    if states.is_alive():
+        env.set_timed_out()
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(scaled(seconds))
+
+
+def install() -> None:
+    """Scale them all."""
+    replace(WaitFunction, "_wait_interval", _wait)
+    replace(program.Program, "eval", _run)
+    replace(retrier_decl, "time", SimpleNamespace(sleep=_sleep))

@@ -1,0 +1,35 @@
+"""Makes the first failover as quick as the next: a second of model loading would look like part of a scaled drill.
+
+Everything a failover parses is parsed and all it calls is called once, reading only, after the lab is ready.
+"""
+
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
+
+from chaosdrill.lab.aws import region_proxy
+from chaosdrill.lab.aws.provision.routing import Routing
+from chaosdrill.lab.aws.runtime import logger
+from chaosdrill.lab.aws.stepfunctions import calls
+from chaosdrill.lab.plan import LabPlan
+
+
+def warm_up(plan: LabPlan, routing: Routing) -> None:
+    """Call each API that the state machines call."""
+    try:
+        for machine in stepfunctions_parser_backends[plan.account][plan.standby.name].state_machines:
+            AmazonStateLanguageParser.parse(machine.definition)
+        calls.CLIENTS.get("lambda", plan.standby.name).list_functions()
+        calls.CLIENTS.get("rds", plan.standby.name).describe_global_clusters()
+        for region in plan.regions:
+            _read(region.name, "dynamodb", "list_tables")
+            _read(region.name, "rds", "describe_global_clusters")
+        for endpoint in routing.endpoints:
+            _read(endpoint["Region"], "route53-recovery-cluster", "list_routing_controls", endpoint["Endpoint"])
+    except Exception:  # noqa: BLE001  a cold start is no reason to fail; what is wrong will show in the drill
+        logger.warning("warming up failed", exc_info=True)
+
+
+def _read(region: str, service: str, action: str, url: str | None = None) -> None:
+    region_proxy.handle(
+        {"targetRegion": region, "service": service, "action": action, "parameters": {}, "endpoint": url}
+    )

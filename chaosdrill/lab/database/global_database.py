@@ -1,0 +1,184 @@
+"""The Aurora global database of the lab: a primary in one region, a physical standby in the other.
+
+``switchover`` is Aurora's SwitchoverGlobalCluster (loses nothing), ``failover`` its FailoverGlobalCluster with data
+loss allowed. A region whose server is the standby refuses writes, as Aurora's secondary cluster does.
+"""
+
+import asyncio
+import logging
+from typing import Any
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.database.rejoin import rejoin
+from chaosdrill.lab.database.schema import SCHEMA
+from chaosdrill.lab.plan import LabPlan, RegionPlan
+from chaosdrill.lab.postgres import Server, empty_cluster
+from chaosdrill.lab.postgres.binaries import control_data
+from chaosdrill.lab.postgres.directories import removed
+
+CLEAN_STOP_TIMEOUT_S = 10.0
+PROMOTION_TIMEOUT_S = 10.0
+REPLICATION_TIMEOUT_S = 10.0
+
+log = logging.getLogger(__name__)
+
+
+class GlobalDatabase:
+    """The two servers and who of them is the writer.
+
+    Every lab starts with fresh data and the home region as the writer, because the rest of the lab (flags, routing
+    controls, the AWS side) starts from there, too.
+    """
+
+    def __init__(self, plan: LabPlan) -> None:
+        self._plan = plan
+        self._servers = {region.name: _server(plan, region) for region in plan.regions}
+        self._writer = plan.home.name
+        self._changing = asyncio.Lock()
+        self._rejoining: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start both regions from a fresh, empty bank; returns when the standby follows.
+
+        :raises LabError: when a server does not come up; nothing is left running then.
+        """
+        try:
+            self._writer = self._plan.home.name
+            await asyncio.gather(*map(self._prepare, self._servers.values()))
+            primary, standby = self._servers[self._plan.home.name], self._servers[self._plan.standby.name]
+            await asyncio.gather(primary.start(), standby.start(standby_of=primary.conninfo))
+            await primary.execute(SCHEMA)
+            await standby.until_following(REPLICATION_TIMEOUT_S)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End both servers at once. Their data is not needed again."""
+        await self._forget_rejoining()
+        await asyncio.gather(*(server.kill() for server in self._servers.values()))
+
+    def server(self, region: str) -> Server:
+        """A region's server.
+
+        :raises LabError: when the database has no such region.
+        """
+        if region not in self._servers:
+            raise LabError(f"the global database has no cluster in {region!r}, only in {', '.join(self._servers)}")
+        return self._servers[region]
+
+    async def switchover(self, to_region: str) -> None:
+        """Make ``to_region`` the writer without losing anything: both regions must be up.
+
+        When it cannot be done before the new writer is promoted, the old writer goes on.
+
+        :raises LabError: when that region is the writer already, does not follow, or did not receive everything.
+        :undo: :meth:`switchover` to the other region.
+        """
+        async with self._changing:
+            old, new = self._sides(to_region)
+            await self.rejoined()
+            await self._check_both_up(old, new)
+            try:
+                await self._stop_with_everything_sent(old, new)
+            except BaseException:
+                await old.kill()
+                await old.start()
+                raise
+            await new.promote(PROMOTION_TIMEOUT_S)
+            self._writer = to_region
+            await old.start(standby_of=new.conninfo)
+            await old.until_following(REPLICATION_TIMEOUT_S)
+
+    async def failover(self, to_region: str) -> None:
+        """Make ``to_region`` the writer without asking the old one; what was not replicated yet is lost.
+
+        Returns when the new writer accepts writes and the old one, alive, hanging or dead, can do no more harm. The
+        old one then rejoins in the background: see :meth:`rejoined`.
+
+        :raises LabError: when that region is the writer already or its server is down.
+        :undo: :meth:`switchover` to the other region; lost data stays lost.
+        """
+        async with self._changing:
+            old, new = self._sides(to_region)
+            if await new.role() != "standby":
+                raise LabError(f"cannot fail over to {to_region}: {new.name} is down; see its log at {new.log}")
+            await self._forget_rejoining()
+            await new.promote(PROMOTION_TIMEOUT_S)
+            self._writer = to_region
+            await old.kill()
+            self._rejoining = asyncio.create_task(self._rejoin(old, new))
+
+    async def rejoined(self) -> None:
+        """Wait until the old writer follows the new one after a :meth:`failover`.
+
+        :raises LabError: when it cannot.
+        """
+        if self._rejoining is not None:
+            await asyncio.shield(self._rejoining)
+
+    async def status(self) -> dict[str, Any]:
+        """What the servers say themselves, asked now.
+
+        :returns: ``{"writer": region or None, "regions": {region: {"up": bool, "role": "primary|standby|down"}}}``
+        """
+        answers = await asyncio.gather(*(server.role() for server in self._servers.values()))
+        roles = dict(zip(self._servers, answers, strict=True))
+        return {
+            "writer": self._writer if roles[self._writer] == "primary" else None,
+            "regions": {region: {"up": role != "down", "role": role} for region, role in roles.items()},
+        }
+
+    async def writer(self) -> str | None:
+        """The region that accepts writes now, None when none does."""
+        writer: str | None = (await self.status())["writer"]
+        return writer
+
+    # -- steps ----------------------------------------------------------------------------------------------------
+
+    async def _prepare(self, server: Server) -> None:
+        await server.kill()
+        await removed(server.data)
+        await empty_cluster(self._plan.directory.parent / "cache", server.data)
+
+    def _sides(self, to_region: str) -> tuple[Server, Server]:
+        new = self.server(to_region)
+        if to_region == self._writer:
+            raise LabError(f"{to_region} is the writer of the global database already")
+        return self.server(self._writer), new
+
+    async def _check_both_up(self, old: Server, new: Server) -> None:
+        if await old.role() != "primary":
+            raise LabError(f"cannot switch over: {old.name} is down. Use a failover (it may lose data)")
+        if await new.role() != "standby":
+            raise LabError(f"cannot switch over: {new.name} is down; see its log at {new.log}")
+        await new.until_following(REPLICATION_TIMEOUT_S)
+
+    async def _stop_with_everything_sent(self, old: Server, new: Server) -> None:
+        """A clean stop sends everything to a connected standby before it ends; then see that it arrived."""
+        await old.stop(CLEAN_STOP_TIMEOUT_S)
+        end = await control_data(old.data)
+        if end["Database cluster state"] != "shut down":
+            raise LabError(f"cannot switch over: {old.name} ended `{end['Database cluster state']}`")
+        await new.until_replayed(end["Latest checkpoint location"], REPLICATION_TIMEOUT_S)
+
+    async def _rejoin(self, old: Server, new: Server) -> None:
+        await rejoin(old, new)
+        await old.until_following(REPLICATION_TIMEOUT_S)
+        log.info("%s follows %s again", old.name, new.name)
+
+    async def _forget_rejoining(self) -> None:
+        if self._rejoining is not None:
+            self._rejoining.cancel()
+            await asyncio.gather(self._rejoining, return_exceptions=True)
+
+
+def _server(plan: LabPlan, region: RegionPlan) -> Server:
+    name = f"database-{region.city}"
+    return Server(
+        name=name,
+        address=region.database_address,
+        data=plan.directory / "data" / name,
+        log=plan.directory / "logs" / f"{name}.log",
+        settings={"wal_level": "replica", "hot_standby": "on"},
+    )

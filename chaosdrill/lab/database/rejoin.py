@@ -1,0 +1,29 @@
+"""Bringing an old primary back as a standby of the one that replaced it."""
+
+import logging
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.postgres import Server
+from chaosdrill.lab.postgres.binaries import binary, run
+from chaosdrill.lab.postgres.directories import removed
+
+log = logging.getLogger(__name__)
+
+
+async def rejoin(old: Server, new: Server) -> None:
+    """Make the stopped ``old`` follow ``new``, giving up what ``new`` never received.
+
+    ``pg_rewind`` first finishes the crash recovery of ``old``, then copies what differs. When it cannot (the log back
+    to the point where they parted is gone), ``old`` is copied anew.
+
+    :source: https://www.postgresql.org/docs/18/app-pgrewind.html
+    """
+    try:
+        (old.data / "postmaster.pid").unlink(missing_ok=True)
+        old.configure()
+        await run(binary("pg_rewind"), "--no-sync", "-D", old.data, "--source-server", new.conninfo)
+    except LabError as error:
+        log.warning("%s is copied anew from %s, because it could not be rewound: %s", old.name, new.name, error)
+        await removed(old.data)
+        await run(binary("pg_basebackup"), "--no-sync", "-c", "fast", "-D", old.data, "-d", new.conninfo)
+    await old.start(standby_of=new.conninfo)

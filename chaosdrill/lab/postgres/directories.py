@@ -1,0 +1,11 @@
+"""Removing a data directory without blocking the event loop."""
+
+from pathlib import Path
+
+from chaosdrill.lab.postgres.binaries import run
+
+
+async def removed(directory: Path) -> None:
+    """Remove a directory with all it holds, if it is there."""
+    if directory.exists():
+        await run("rm", "-rf", directory)

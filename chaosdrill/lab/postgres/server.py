@@ -1,0 +1,253 @@
+"""One PostgreSQL server: configure, start, ask, stop, kill, promote."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.postgres import configuration
+from chaosdrill.lab.postgres.binaries import binary
+from chaosdrill.lab.postgres.processes import signal_all, working_in
+from chaosdrill.lab.postgres.template import USER
+
+PORT = 5432
+DATABASE = "postgres"
+START_TIMEOUT_S = 20.0
+LOOK_EVERY_S = 0.01
+LOG_LINES_IN_ERRORS = 5
+# InternalClientError: what asyncpg 0.32 says when a server's farewell arrives while a statement is being sent
+TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+
+
+class Server:
+    """A PostgreSQL server in a directory, listening on one address.
+
+    :param name: how messages call it, for example ``database tokyo``.
+    :param address: the IPv4 address it listens on, port 5432.
+    :param data: its data directory, holding a cluster before the first start.
+    :param log: the file its log is appended to.
+    :param settings: its own settings, beside those every server of the lab has.
+    """
+
+    def __init__(self, name: str, address: str, data: Path, log: Path, settings: configuration.Settings) -> None:
+        self.name = name
+        self.address = address
+        self.data = data
+        self.log = log
+        self.settings = settings
+        self._process: asyncio.subprocess.Process | None = None
+
+    # -- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self, standby_of: str | None = None) -> None:
+        """Start it and wait until it answers.
+
+        Leftovers of an earlier life are cleared: what still works in the data directory is killed, and a
+        ``postmaster.pid``, which after that can only be stale, is removed. (Its number may belong to an unrelated
+        process by now, and PostgreSQL would then refuse to start.)
+
+        :param standby_of: conninfo of the server to follow; None starts a primary.
+        :raises LabError: when it does not come up within 20 s; the message carries the end of its log.
+        """
+        await self.kill()
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        self.configure(standby_of)
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                binary("postgres"),
+                "-D",
+                self.data,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        await self._until(self._accepts_connections, START_TIMEOUT_S, "accept connections")
+
+    def configure(self, standby_of: str | None = None) -> None:
+        """Write its configuration, and whether it is a standby. See :meth:`start`."""
+        settings = {"listen_addresses": self.address, "port": PORT, **self.settings}
+        standby_signal = self.data / "standby.signal"
+        if standby_of is None:
+            standby_signal.unlink(missing_ok=True)
+        else:
+            settings["primary_conninfo"] = standby_of
+            standby_signal.touch()
+        configuration.write(self.data, settings)
+
+    async def stop(self, timeout_s: float) -> None:
+        """Stop it cleanly: no transaction is cut in half, and what follows it has received everything.
+
+        :raises LabError: when it is not running or does not stop in time, for example because what follows it does
+            not take the rest. It is then still stopping: :meth:`kill` it.
+        """
+        if self._process is None or self._process.returncode is not None:
+            raise LabError(f"{self.name} cannot be stopped: it is not running")
+        self._process.send_signal(signal.SIGINT)
+        try:
+            await asyncio.wait_for(self._process.wait(), timeout_s)
+        except TimeoutError as error:
+            raise LabError(f"{self.name} did not stop within {timeout_s:g} s; {self._last_words()}") from error
+
+    async def kill(self) -> None:
+        """End it at once, in whatever state it is (hanging and half dead included). What was committed stays."""
+        if self._process is not None:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+            self._process = None
+        while orphans := self.processes():
+            signal_all(orphans, signal.SIGKILL)
+            await asyncio.sleep(LOOK_EVERY_S)  # they are not our children, so there is nothing to await
+
+    async def promote(self, timeout_s: float) -> None:
+        """Make a standby the primary of its data, without asking anybody.
+
+        :raises LabError: when it is not a standby, or does not accept writes in time.
+        """
+        async with self.session(timeout_s) as session:
+            await session.execute("select pg_promote(wait => false)")
+
+            async def writable() -> bool:
+                return not await session.fetchval("select pg_is_in_recovery()")
+
+            await self._until(writable, timeout_s, "accept writes after its promotion")
+
+    async def until_following(self, timeout_s: float) -> None:
+        """Wait until it, a standby, receives what its primary writes.
+
+        :raises LabError: when it does not in time.
+        """
+        async with self.session(timeout_s) as session:
+
+            async def following() -> bool:
+                return bool(await session.fetchval("select status = 'streaming' from pg_stat_wal_receiver"))
+
+            await self._until(following, timeout_s, "receive what its primary writes")
+
+    async def until_followed(self, timeout_s: float) -> None:
+        """Wait until a logical subscriber takes what is written here.
+
+        :raises LabError: when none does in time.
+        """
+        async with self.session(timeout_s) as session:
+
+            async def followed() -> bool:
+                return bool(await session.fetchval("select bool_or(active) from pg_replication_slots"))
+
+            await self._until(followed, timeout_s, "get a subscriber")
+
+    async def until_replayed(self, position: str, timeout_s: float) -> None:
+        """Wait until it, a standby, has received and replayed the log record that begins at ``position``.
+
+        :raises LabError: when it has not in time.
+        """
+        async with self.session(timeout_s) as session:
+
+            async def replayed() -> bool:
+                query = "select pg_last_wal_replay_lsn() > $1::text::pg_lsn"
+                return bool(await session.fetchval(query, position))
+
+            await self._until(replayed, timeout_s, f"receive everything up to {position}")
+
+    # -- questions ------------------------------------------------------------------------------------------------
+
+    @property
+    def conninfo(self) -> str:
+        """How libpq programs reach it as its superuser."""
+        return f"host={self.address} port={PORT} user={USER} dbname={DATABASE}"
+
+    async def connect(self, timeout_s: float = 1.0) -> "asyncpg.Connection[Any]":
+        """A connection of the caller's own, as superuser.
+
+        :param timeout_s: for connecting, and for each statement.
+        """
+        return await asyncpg.connect(
+            host=self.address,
+            port=PORT,
+            user=USER,
+            database=DATABASE,
+            ssl=False,
+            timeout=timeout_s,
+            command_timeout=timeout_s,
+        )
+
+    @asynccontextmanager
+    async def session(self, timeout_s: float = 1.0) -> "AsyncIterator[asyncpg.Connection[Any]]":
+        """A connection for one use, whose every failure is a :class:`LabError`."""
+        try:
+            connection = await self.connect(timeout_s)
+            try:
+                yield connection
+            finally:
+                connection.terminate()
+        except TROUBLE as error:
+            raise LabError(f"{self.name} did not do what it was asked: {describe(error)}") from error
+
+    async def ask(self, query: str, *arguments: Any, timeout_s: float = 1.0) -> Any:
+        """Ask for one value.
+
+        :returns: the first column of the first row, None when there is no row.
+        :raises LabError: when the server cannot be reached, refuses, or takes longer than ``timeout_s``.
+        """
+        async with self.session(timeout_s) as session:
+            return await session.fetchval(query, *arguments)
+
+    async def execute(self, script: str, timeout_s: float = 10.0) -> None:
+        """Run a script of statements, in one transaction unless it says otherwise.
+
+        :raises LabError: when the server cannot be reached, refuses, or takes longer than ``timeout_s``.
+        """
+        async with self.session(timeout_s) as session:
+            await session.execute(script)
+
+    async def role(self) -> str:
+        """``primary``, ``standby``, or ``down`` when it does not answer within 1 s."""
+        try:
+            return "standby" if await self.ask("select pg_is_in_recovery()") else "primary"
+        except LabError:
+            return "down"
+
+    def processes(self) -> list[int]:
+        """Numbers of all its living processes."""
+        return working_in(self.data, "postgres")
+
+    # -- waiting --------------------------------------------------------------------------------------------------
+
+    async def _until(self, condition: Callable[[], Awaitable[bool]], timeout_s: float, what: str) -> None:
+        """PostgreSQL announces neither readiness nor promotion to its parent: look every 10 ms."""
+        deadline = time.monotonic() + timeout_s
+        while not await condition():
+            if self._process is None or self._process.returncode is not None:
+                raise LabError(f"{self.name} ended before it could {what}; {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name} did not {what} within {timeout_s:g} s; {self._last_words()}")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def _accepts_connections(self) -> bool:
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[7].strip() == "ready"  # its line 8 is the state, written for pg_ctl
+
+    def _last_words(self) -> str:
+        if not self.log.exists():
+            return f"it left no log at {self.log}"
+        with self.log.open("rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - 4096))
+            lines = log.read().decode(errors="replace").splitlines()[-LOG_LINES_IN_ERRORS:]
+        return f"the end of {self.log}: " + " | ".join(lines)
+
+
+def describe(error: BaseException) -> str:
+    """An error in words, also where it has none of its own (timeouts)."""
+    return str(error) or type(error).__name__

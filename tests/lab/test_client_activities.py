@@ -1,0 +1,91 @@
+"""What activities see and do where the clients are: on the real lab's client host, with real packets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.client.load_generator import load_generator, wait_for
+from chaosdrill.dns.probes import addresses, answering_region, ttl_s
+from chaosdrill.history import OpenDrill
+from chaosdrill.load.actions import start_load, stop_load
+from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.packet_loss.probes import fault_landed
+from chaosdrill.routing.actions import set_routing
+from tests.contract.activities_rig import OSAKA, TOKYO, drill
+from tests.running_lab import RunningLab
+
+WINDOW_S = 5.0
+
+
+@pytest.fixture
+def configuration(lab: RunningLab) -> dict[str, Any]:
+    return {"topology": str(lab.home / "lab" / "topology.yaml")}
+
+
+@pytest.fixture
+def load(configuration: dict[str, Any]) -> Iterator[None]:
+    """Ten users at work for a window's length, so that there is a baseline."""
+    start_load(10, 10, "http://api.example.com", configuration=configuration)
+    generator = load_generator(configuration)
+    since_s = generator.state().now_s
+    wait_for(lambda: generator.window(since_s, since_s + WINDOW_S).complete, bool, WINDOW_S + 10, "the baseline")
+    yield
+    stop_load(configuration=configuration)
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path, configuration: dict[str, Any]) -> Iterator[OpenDrill]:
+    """A drill whose fault is healed."""
+    with drill(tmp_path) as one:
+        yield one
+        heal_packet_loss(configuration=configuration)
+
+
+def landed(configuration: dict[str, Any], within_s: float) -> bool:
+    return fault_landed(within_s, WINDOW_S, WINDOW_S, configuration=configuration)
+
+
+def test_the_client_host_resolves_the_serving_region(configuration: dict[str, Any]) -> None:
+    assert addresses(configuration=configuration) == ["10.100.5.165", "10.100.9.84"]
+    assert answering_region(configuration=configuration) == TOKYO
+    assert 0 < ttl_s(seen_from="client", configuration=configuration) <= 6
+
+
+def test_sources_of_a_region_that_the_client_does_not_resolve_are_refused(configuration: dict[str, Any]) -> None:
+    set_routing("standby", configuration=configuration)
+    try:
+        assert answering_region(within_s=10, expected="standby", configuration=configuration) == OSAKA
+        with pytest.raises(
+            ActivityFailed, match=r"sources: home means ap-northeast-1, and the client host resolves .*10\.101"
+        ):
+            inject_packet_loss(sources="home", configuration=configuration)
+    finally:
+        set_routing("home", configuration=configuration)
+    assert answering_region(within_s=10, expected="home", configuration=configuration) == TOKYO
+
+
+@pytest.mark.usefixtures("load")
+def test_loss_is_seen_to_land(configuration: dict[str, Any], one_drill: OpenDrill) -> None:
+    assert inject_packet_loss(configuration=configuration)["sources"] == ["10.100.5.165", "10.100.9.84"]
+    assert landed(configuration, 30) is True
+    effect = one_drill.history.events("fault-effect")[-1]
+    assert effect["judgement"]["drops_rose"] is True
+    assert effect["window"]["p90_ms"] > 2 * effect["baseline"]["p90_ms"]
+
+
+@pytest.mark.usefixtures("load")
+def test_a_fault_that_hits_nobody_does_not_land(configuration: dict[str, Any], one_drill: OpenDrill) -> None:
+    inject_packet_loss(sources="10.100.99.99", configuration=configuration)
+    assert landed(configuration, 8) is False
+    effects = one_drill.history.events("fault-effect")
+    assert [effect["judgement"]["drops_rose"] for effect in effects] == [False] * len(effects)
+    assert len(effects) >= 2, "one window after the other"
+
+
+def test_without_load_nothing_can_be_seen(configuration: dict[str, Any], one_drill: OpenDrill) -> None:
+    inject_packet_loss(configuration=configuration)
+    with pytest.raises(ActivityFailed, match=r"requests ended in the window|is not complete"):
+        landed(configuration, 1)

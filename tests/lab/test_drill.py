@@ -1,0 +1,150 @@
+"""The whole drill on the real lab: `chaos run experiments/failover.yaml`."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import drills
+from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests.running_lab import RunningLab
+
+# written as somebody would write it for the reference application, knowing nothing of chaosdrill
+USERS_OWN = """
+import time
+import uuid
+from locust import HttpUser, between, task
+
+class Customer(HttpUser):
+    wait_time = between(0.2, 0.5)
+
+    def on_start(self):
+        self.headers = {"X_ACCOUNT_ID": str(uuid.uuid4())}
+
+    def finish(self, path, quantity, **options):
+        answer = self.client.post(path, json={"quantity": quantity}, headers={**self.headers, **options}, timeout=3)
+        if answer.status_code != 200:
+            return
+        number = answer.json()["transactionId"]
+        for _ in range(20):
+            time.sleep(0.5)
+            answer = self.client.get("/transaction/" + number, headers=self.headers, name="/transaction/id", timeout=3)
+            if answer.status_code != 200 or answer.json()["status"] == "status#success":
+                return
+
+    @task
+    def deposit_then_withdraw(self):
+        self.finish("/transaction/deposit", 1000, Connection="close")
+        for _ in range(3):
+            self.finish("/transaction/withdraw", 50)
+"""
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> RunningLab:
+    """A CHAOSDRILL_HOME with no lab in it: the drill starts its own."""
+    return RunningLab(tmp_path / "home")
+
+
+def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
+    before = traces(alone.home)
+    done = drills.run(alone, tmp_path, *drills.QUICK)
+    assert done.returncode == 0, done.stdout
+    summary = drills.summary(alone)
+    assert summary["verdict"] == "passed"
+    states = [row["state"] for row in summary["region_states"]]
+    assert states[0] == states[-1] == "serving(ap-northeast-1)"
+    assert "serving(ap-northeast-3)" in states
+    assert 0.5 < summary["client_outage"]["seconds"] < 30
+    assert set(drills.statuses(alone).values()) == {"succeeded"}
+    expected = {
+        "addresses-of-domain": ["10.100.5.165", "10.100.9.84"],
+        "fault-landed": True,
+        "home-is-closed": True,
+        "standby-is-open": False,
+        "home-routing-off": "Off",
+        "standby-routing-on": "On",
+        "writer-moved": "ap-northeast-3",
+        "clients-resolve-standby": "ap-northeast-3",
+        "load-without-errors-in-standby": 0,
+        "locust-failures": 0,
+        "home-serves-again": "serving(ap-northeast-1)",
+    }
+    assert {name: drills.output(alone, name) for name in expected} == expected
+    failover = drills.output(alone, "fail-over")
+    assert failover["status"] == "SUCCEEDED"
+    assert [state["name"] for state in failover["states"]][:4] == [
+        *("ParseInput", "SelectEndpoint", "StopSource", "WaitForParameterPropagation")
+    ]
+    end = done.stdout.strip().splitlines()[-8:]
+    for words in ("verdict:", "region states:", "client outage:", "scale 0.1", str(drills.only_run(alone))):
+        assert any(words in line for line in end), end
+    wait_until_nothing_is_left(alone.home, before, within_s=5)
+
+
+def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, tmp_path):
+    script = tmp_path / "users_own.py"
+    script.write_text(USERS_OWN)
+    done = drills.run(alone, tmp_path, *drills.QUICK, f"locustfile:str={script}", "users:int=20")
+    assert done.returncode == 0, done.stdout
+    assert drills.output(alone, "start-load")["users"] == 20
+
+
+def test_a_drill_on_a_lab_that_stays_leaves_it_serving_and_running(alone, tmp_path):
+    alone.up(0.1)
+    try:
+        done = drills.run(alone, tmp_path, *drills.QUICK)
+        assert done.returncode == 0, done.stdout
+        status = alone.status()
+        assert status["ready"]
+        assert status["leases"] == 0
+    finally:
+        alone.down()
+
+
+def test_it_is_refused_and_touches_nothing_when_home_does_not_serve(alone, tmp_path):
+    alone.up(0.1)
+    try:
+        fail_over_by_hand(alone)
+        done = drills.run(alone, tmp_path, *drills.QUICK)
+        assert done.returncode != 0
+        assert drills.summary(alone)["verdict"] == "refused"
+        assert "serving(ap-northeast-3)" in drills.summary(alone)["reasons"][0]
+        assert alone.call("database.status")["writer"] == "ap-northeast-3"
+        assert alone.call("packet_loss.status")["dropped_packets"] == 0
+        assert '"state": "ready"' in alone.shell("curl -sS $CHAOSDRILL_LAB_LOCUST/stats/requests").stdout
+        begun = {row["activity"] for row in drills.history(alone) if row["event"] == "activity-started"}
+        assert "start-load" not in begun
+    finally:
+        alone.down()
+
+
+def fail_over_by_hand(lab: RunningLab) -> None:
+    """Runbook 3."""
+    sfn = "aws stepfunctions --region ap-northeast-3 --profile chaosdrill-lab --output text"
+    machines = "--query 'stateMachines[?starts_with(name,`FailoverStateMachine`)].stateMachineArn'"
+    machine = lab.shell(f"{sfn} list-state-machines {machines}").stdout.strip()
+    execution = lab.shell(f"{sfn} start-execution --state-machine-arn {machine} --query executionArn").stdout.strip()
+    status = f"{sfn} describe-execution --execution-arn {execution} --query status"
+    while (seen := lab.shell(status).stdout.strip()) == "RUNNING":
+        pass  # each look takes the CLI a second
+    assert seen == "SUCCEEDED"
+
+
+def test_another_scale_than_the_running_labs_is_refused(alone, tmp_path):
+    alone.up(0.1)
+    try:
+        done = drills.run(alone, tmp_path, "scale:float=0.5")
+        assert done.returncode != 0
+        assert "a lab with scale 0.1 runs already" in done.stdout
+        assert drills.summary(alone)["verdict"] == "refused"
+    finally:
+        alone.down()
+
+
+@pytest.mark.parametrize("experiment", sorted((drills.REPOSITORY / "experiments").iterdir()), ids=lambda p: p.name)
+def test_every_experiment_validates(experiment, tmp_path):
+    done = subprocess.run(
+        [*drills.CHAOS, "validate", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,280 @@
+"""The drill control in real runs of `chaos run`, with small experiments on a lab that stays."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import small_drills
+from tests.running_lab import RunningLab
+from tests.small_drills import Drill, Ran, do, experiment, step, undo
+
+pytestmark = pytest.mark.timeout(120)
+
+WORK_AND_BACK: Any = {"method": [do("work")], "rollbacks": [undo("unwork", "work"), undo("unrest", "rest")]}
+
+
+@pytest.fixture
+def run(lab: RunningLab, tmp_path: Path) -> Any:
+    def run(what: Mapping[str, Any], *options: str, **variables: str) -> Ran:
+        return small_drills.run(tmp_path, what, *options, CHAOSDRILL_HOME=str(lab.home), **variables)
+
+    return run
+
+
+@pytest.fixture
+def start(lab: RunningLab, tmp_path: Path) -> Any:
+    def start(what: Mapping[str, Any], *options: str, **variables: str) -> Drill:
+        return Drill(tmp_path, what, *options, CHAOSDRILL_HOME=str(lab.home), **variables)
+
+    return start
+
+
+def ended(ran: Ran) -> dict[str, str]:
+    return {row["activity"]: row["status"] for row in ran.events if row["event"] == "activity-ended"}
+
+
+def test_a_drill_passes_and_leaves_its_run(run: Any) -> None:
+    steady = [step("probe", "steady", "answer", 1, value=1)]
+    ran = run(experiment(**WORK_AND_BACK, steady=steady, control={"setup": [do("prepare")]}))
+    assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.stderr
+    assert ran.steps == ["do prepare", "answer 1", "do work", "answer 1", "undo unwork"]
+    assert (ran.journal["status"], ran.journal["chaosdrill"]["verdict"]) == ("completed", "passed")
+    assert json.loads((ran.run_directory / "summary.json").read_text())["verdict"] == "passed"
+    assert (ran.run_directory / "experiment.yaml").read_text() == (ran.directory / "try-it.yaml").read_text()
+    assert re.fullmatch(r"\d{8}T\d{6}Z-try-it-[0-9a-f]{4}", ran.run_directory.name)
+    assert ran.stdout.strip().splitlines()[-1].startswith("run directory:")
+    work = [(row["event"], row["phase"]) for row in ran.events if row.get("activity") == "work"]
+    assert work == [("activity-started", "method"), ("activity-ended", "method")]
+    idle = next(row for row in ran.events if row["event"] == "activity-ended" and row["activity"] == "unrest")
+    assert idle["output"] == {"done": False, "why": "this run did not do 'rest', so there is nothing to undo"}
+    assert ran.said("region states").startswith("serving(ap-northeast-1)")
+
+
+def test_home_must_serve_or_nothing_is_touched(run: Any) -> None:
+    blocking = step("probe", "home-serves-again", "word_in_file", "x", path="/no/such/file")
+    what = experiment([do("work")], [undo("unwork", "work"), blocking], control={"expect": "serving(ap-northeast-3)"})
+    ran = run(what)
+    assert (ran.exit_code, ran.verdict, ran.steps) == (1, "refused", [])
+    assert ran.said("why") == (
+        "the region state is serving(ap-northeast-1), expected serving(ap-northeast-3): nothing was touched"
+    )
+    assert not [row for row in ran.events if row["event"] == "activity-started"]
+
+
+STOPS = [
+    (step("action", "break", "fail", why="no luck"), "method: break failed: no luck", "failed"),
+    (step("probe", "check", "answer", 2, value=1), "method: check is 1, expected 2", "failed"),
+    (step("probe", "check", "blind", 2), "method: check failed: it is dark in here", "invalid"),
+    (
+        step("probe", "check", "answer", {"type": "range", "range": [1, 2]}, value="nothing"),
+        "cannot be comp",
+        "invalid",
+    ),
+]
+
+
+@pytest.mark.parametrize(("bad", "why", "verdict"), STOPS)
+def test_a_bad_step_stops_the_method_but_not_the_rollbacks(run: Any, bad: Any, why: str, verdict: str) -> None:
+    back = [step("action", "stumble", "fail", why="also bad"), undo("unwork", "work"), undo("unrest", "rest")]
+    ran = run(experiment([do("work"), bad, do("rest")], back))
+    assert (ran.exit_code, ran.verdict) == (1, "failed")  # a rollback failed, too
+    assert "do rest" not in ran.steps
+    assert ran.steps[-2:] == ["fail", "undo unwork"]
+    assert why in ran.said("why")
+    assert "rollbacks: stumble failed: also bad" in ran.said("why")
+    ran = run(experiment([do("work"), bad], [undo("unwork", "work")]))
+    assert ran.verdict == verdict
+
+
+def test_a_steady_state_that_does_not_hold_refuses_and_undoes_the_setup(run: Any) -> None:
+    control = {"setup": [do("prepare")]}
+    steady = [step("probe", "steady", "answer", 2, value=1)]
+    ran = run(experiment([do("work")], [undo("unwork", "work"), undo("clear", "prepare")], steady, control))
+    assert (ran.exit_code, ran.verdict) == (1, "refused")
+    assert ran.steps == ["do prepare", "answer 1", "undo clear"]
+    assert ran.said("why") == "steady-state-before: steady is 1, expected 2"
+
+
+def test_a_setup_that_fails_ends_the_drill(run: Any) -> None:
+    control = {"setup": [do("prepare"), step("action", "load", "fail", why="no workers")]}
+    ran = run(experiment([do("work")], [undo("clear", "prepare")], control=control))
+    assert (ran.exit_code, ran.verdict) == (1, "invalid")
+    assert ran.steps == ["do prepare", "fail", "undo clear"]
+
+
+def test_a_value_no_tolerance_reads_does_not_end_the_run_without_rollbacks(run: Any) -> None:
+    """Chaos Toolkit alone ends with a traceback here: no rollbacks, no journal."""
+    steady = [step("probe", "steady", "answer", {"type": "regex", "pattern": "x"}, value="nothing")]
+    what = experiment([do("work")], [undo("clear", "prepare")], steady, {"setup": [do("prepare")]})
+    ran = run(what)
+    assert (ran.exit_code, ran.verdict) == (1, "invalid")
+    assert ran.steps[-1] == "undo clear"
+    assert ran.journal["status"] == "aborted"
+
+
+def test_odd_outputs_and_secrets_harm_neither_journal_nor_history(run: Any) -> None:
+    secrets = {"bank": {"pin": {"type": "env", "key": "BANK_PIN", "default": ""}}}
+    odd = step("action", "odd", "answer_oddly", text="${pin}")
+    ran = run(experiment([odd], secrets=secrets), BANK_PIN="swordfish")
+    assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.stderr
+    (output,) = [row["output"] for row in ran.events if row["event"] == "activity-ended"]
+    said = {"bytes": "base64:/w==", "set": [1, 2], "path": "/x", "('a', 1)": "nan", "said": "<***>"}
+    assert output == said
+    assert "swordfish" not in (ran.run_directory / "history.jsonl").read_text()
+    assert ran.journal["run"][0]["output"]["set"] == [1, 2]
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_in_the_method_leads_to_the_rollbacks(start: Any, name: str) -> None:
+    what = experiment(
+        [do("work"), step("action", "long", "wait", seconds=30), do("rest")],
+        [undo("unwork", "work"), step("action", "back", "wait", seconds=1), undo("unrest", "rest")],
+    )
+    drill = start(what)
+    drill.wait_for_step("wait 30")
+    drill.signal(name)
+    drill.wait_for_step("wait 1")
+    drill.signal(name)  # once more, while rollbacks run: they go on
+    ran = drill.end(within_s=20)
+    assert (ran.exit_code, ran.verdict) == (1, "interrupted"), ran.stderr
+    assert ran.steps == ["do work", "wait 30", "undo unwork", "wait 1", "waited"]
+    assert ran.said("why").startswith(f"{name} while method")
+    assert ran.journal["status"] == "interrupted"
+    assert "the rollbacks go on" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> None:
+    drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=1), undo("unwork", "work")]))
+    drill.wait_for_step("wait 1")
+    drill.signal(name)
+    ran = drill.end(within_s=20)
+    assert (ran.exit_code, ran.verdict) == (1, "interrupted")
+    assert ran.steps == ["do work", "wait 1", "waited", "undo unwork"]
+
+
+def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
+    drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=20), undo("unwork", "work")]))
+    drill.wait_for_step("wait 20")
+    drill.signal("SIGINT")
+    small_drills.wait_for(lambda: "the rollbacks go on" in (drill.directory / "stderr").read_text(), bool, 5, "word")
+    drill.signal("SIGINT")
+    ran = drill.end(within_s=15)
+    assert (ran.exit_code, ran.verdict) == (1, "interrupted")
+    assert ran.steps == ["do work", "wait 20"]
+
+
+@pytest.mark.parametrize(("word", "verdict"), [("bad", "failed"), (None, "invalid")])
+def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | None, verdict: str) -> None:
+    sign = tmp_path / "sign"
+    sign.write_text("good")
+    guard = {**step("probe", "guard", "word_in_file", "good", path=str(sign)), "frequency": 0.2}
+    method = [do("work"), step("action", "long", "wait", seconds=30), do("rest")]
+    drill = start(experiment(method, [undo("unwork", "work")], control={"safeguards": [guard]}))
+    drill.wait_for_step("wait 30")
+    if word is None:
+        sign.unlink()  # unreadable counts as tripped
+    else:
+        sign.write_text(word)
+    ran = drill.end(within_s=15)
+    assert (ran.exit_code, ran.verdict) == (1, verdict), ran.stderr
+    assert ran.steps == ["do work", "wait 30", "undo unwork"]
+    assert ran.said("why").startswith("safeguard guard: ")
+
+
+def test_a_safeguard_may_need_to_miss_more_than_once(run: Any, tmp_path: Path) -> None:
+    guard = {**step("probe", "guard", "answer", 1, value=2), "frequency": 0.1, "in_a_row": 1000}
+    ran = run(experiment([step("action", "long", "wait", seconds=1)], control={"safeguards": [guard]}))
+    assert (ran.exit_code, ran.verdict) == (0, "passed")
+    assert ran.steps.count("answer 2") > 3
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (("--dry", "activities"), "a dry run (--dry activities) leaves out what it should prove"),
+        (("--rollback-strategy", "never"), "rollbacks: unwork was not run"),
+        (("--hypothesis-strategy", "before-method-only"), "steady-state-after: steady was not run"),
+    ],
+)
+def test_what_was_left_out_is_not_passed(run: Any, options: tuple[str, ...], why: str) -> None:
+    steady = [step("probe", "steady", "answer", 1, value=1)]
+    ran = run(experiment([do("work")], [undo("unwork", "work")], steady), *options)
+    assert (ran.exit_code, ran.verdict) == (1, "invalid")
+    assert why in ran.said("why")
+
+
+def test_a_background_step_that_fails_stops_the_method(run: Any) -> None:
+    broken = {**step("action", "break", "fail", why="no luck"), "background": True}
+    ran = run(experiment([broken, step("action", "long", "wait", seconds=20), do("rest")], [undo("back", "long")]))
+    assert (ran.exit_code, ran.verdict) == (1, "failed")
+    assert ran.steps[-1] == "undo back"
+    assert "waited" not in ran.steps
+
+
+def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, tmp_path: Path) -> None:
+    drill = start(experiment([step("action", "long", "wait", seconds=6)]))
+    drill.wait_for_step("wait 6")
+    other = tmp_path / "other"
+    other.mkdir()
+    second = small_drills.run(other, experiment([do("work")]), CHAOSDRILL_HOME=str(lab.home))
+    assert (second.exit_code, second.verdict, second.steps) == (1, "refused", [])
+    assert f"another drill is going on here (process {drill.process.pid})" in second.stdout
+    assert drill.end().verdict == "passed"
+
+
+def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: RunningLab, tmp_path: Path) -> None:
+    (tmp_path / "try-it.yaml").write_text(json.dumps(experiment([step("action", "long", "wait", seconds=2)])))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chaostoolkit", "--no-version-check", "run", "try-it.yaml"],
+        cwd=tmp_path,
+        env={
+            **lab.environment,
+            "PYTHONPATH": str(small_drills.REPOSITORY),
+            "STEPS_FILE": str(tmp_path / "steps"),
+            "TERM": "xterm",
+            "COLUMNS": "100",
+        },
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    written = _read_all(ours)
+    assert process.wait(60) == 0, written
+    shown = re.split(r"\r\x1b\[2K|\r?\n", written)
+    status = [line for line in shown if re.match(r" +\d+\.\d s \| ", line)]
+    assert any("| method | long | serving(ap-northeast-1) | no requests | scale 0.1" in line for line in status), shown
+    assert all(len(line) < 100 for line in status)
+    logs = [line for line in shown if " INFO]" in line]
+    assert any(line.endswith("Action: long") for line in logs), logs
+    assert all(re.match(r"(\x1b\[\d+m)?\[\d{4}-\d\d-\d\d ", line) for line in logs), logs
+    assert "drill passed" in written
+    assert "│ verdict" in re.sub(r"\x1b\[[\d;]*m", "", written)
+
+
+def _read_all(descriptor: int) -> str:
+    parts: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while part := os.read(descriptor, 65536):
+                parts.append(part)
+        except OSError:  # the other end is closed: that is how a terminal ends
+            return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    reader.join(90)
+    os.close(descriptor)
+    return b"".join(parts).decode()
