@@ -1,0 +1,71 @@
+"""The stop flag's item in DynamoDB."""
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill.aws.system import System
+from chaosdrill.errors import CannotSee, DrillError
+
+_WORDS = {"true": True, "false": False}
+
+
+def stop_flag(system: System, region: str) -> bool:
+    """Read a region's stop flag, strongly consistent.
+
+    :returns: True when the application is closed there.
+    :raises CannotSee: when the table, the item or a readable value is missing, or AWS does not answer.
+    """
+    flag = system.topology.stop_flag
+    table = flag.tables[region]
+    try:
+        answer = system.client("dynamodb", region).get_item(TableName=table, Key=_key(system), ConsistentRead=True)
+    except (ClientError, BotoCoreError) as error:
+        raise CannotSee(f"the stop flag of {region} could not be read from table {table}: {error}") from error
+    if "Item" not in answer:
+        raise CannotSee(f"table {table} in {region} has no item {dict(flag.key)}: correct `stop_flag:` in the topology")
+    what = f"{flag.attribute!r} of {dict(flag.key)} in table {table} ({region})"
+    return _value(answer["Item"].get(flag.attribute), what)
+
+
+def write_stop_flag(system: System, region: str, value: bool, expected: bool) -> None:
+    """Write a region's stop flag if it still is as expected.
+
+    :raises DrillError: when it is not: someone else changed it.
+    """
+    flag = system.topology.stop_flag
+    client = system.client("dynamodb", region)
+    try:
+        client.update_item(
+            TableName=flag.tables[region],
+            Key=_key(system),
+            UpdateExpression="SET #flag = :new",
+            ConditionExpression="#flag = :expected",
+            ExpressionAttributeNames={"#flag": flag.attribute},
+            ExpressionAttributeValues={":new": _text(value), ":expected": _text(expected)},
+        )
+    except client.exceptions.ConditionalCheckFailedException as error:
+        raise DrillError(
+            f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so someone "
+            "else changed it: look with the probe stop_flag, then try again"
+        ) from error
+
+
+def shown(value: bool) -> str:
+    """TRUE or FALSE, as the runbook writes it."""
+    return "TRUE" if value else "FALSE"
+
+
+def _key(system: System) -> dict[str, dict[str, str]]:
+    return {name: {"S": value} for name, value in system.topology.stop_flag.key.items()}
+
+
+def _text(value: bool) -> dict[str, str]:
+    return {"S": "true" if value else "false"}
+
+
+def _value(attribute: dict[str, Any] | None, what: str) -> bool:
+    text = (attribute or {}).get("S")
+    if text not in _WORDS:
+        raise CannotSee(f"{what} is {attribute!r}, neither 'true' nor 'false': correct the item or the topology")
+    return _WORDS[text]

@@ -1,0 +1,97 @@
+"""FIS experiments: which run on a host, which belong to a run, and how each stands."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chaosdrill.aws.system import System
+
+RUN_TAG = "chaosdrill-run"
+FAULT_DOCUMENT = ":document/AWSFIS-Run-"
+ACTIVE = ("pending", "initiating", "running", "stopping")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment as FIS tells it.
+
+    :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document.
+    :param actions: the state of each of its actions; neither is told in a summary.
+    """
+
+    id: str
+    state: str
+    reason: str
+    tags: Mapping[str, str]
+    created: datetime | None = None
+    faults_on: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+
+    @property
+    def in_force(self) -> bool:
+        """Whether its actions run; the experiment itself is called running before they do."""
+        return self.state == "running" and bool(self.actions) and set(self.actions) == {"running"}
+
+    @property
+    def active(self) -> bool:
+        """Whether it still has, or will have, its fault in force."""
+        return self.state in ACTIVE
+
+
+def summaries(system: System) -> list[Experiment]:
+    """:returns: every experiment of the client host's region, without its hosts."""
+    client = _client(system)
+    pages = client.get_paginator("list_experiments").paginate()
+    return [parsed(summary) for page in pages for summary in page["experiments"]]
+
+
+def experiment(system: System, experiment_id: str) -> Experiment:
+    """:returns: the experiment, with its hosts."""
+    return parsed(_client(system).get_experiment(id=experiment_id)["experiment"])
+
+
+def of_run(system: System, run_id: str) -> list[Experiment]:
+    """:returns: the experiments that a run has started, by tag, oldest first."""
+    own = [found for found in summaries(system) if found.tags.get(RUN_TAG) == run_id]
+    return sorted(own, key=lambda found: found.created.timestamp() if found.created else 0.0)
+
+
+def on_host(system: System, host_arn: str) -> list[Experiment]:
+    """:returns: the active experiments with a fault document on a host, whoever started them."""
+    active = [experiment(system, found.id) for found in summaries(system) if found.active]
+    return [found for found in active if found.active and host_arn in found.faults_on]
+
+
+def stop(system: System, experiment_id: str) -> None:
+    """Ask an experiment to stop."""
+    _client(system).stop_experiment(id=experiment_id)
+
+
+def parsed(raw: Mapping[str, Any]) -> Experiment:
+    """:param raw: an experiment or a summary of one, as FIS answers."""
+    state = raw["state"]
+    return Experiment(
+        id=str(raw["id"]),
+        state=str(state["status"]),
+        reason=str(state.get("reason") or ""),
+        tags=dict(raw.get("tags") or {}),
+        created=raw.get("creationTime"),
+        faults_on=tuple(_hosts(raw)),
+        actions=tuple(str(action["state"]["status"]) for action in (raw.get("actions") or {}).values()),
+    )
+
+
+def _hosts(raw: Mapping[str, Any]) -> list[str]:
+    targets = {
+        str(name)
+        for action in (raw.get("actions") or {}).values()
+        if FAULT_DOCUMENT in str((action.get("parameters") or {}).get("documentArn", ""))
+        for name in (action.get("targets") or {}).values()
+    }
+    described = raw.get("targets") or {}
+    return [str(arn) for name in sorted(targets) for arn in described.get(name, {}).get("resourceArns") or []]
+
+
+def _client(system: System) -> Any:
+    return system.client("fis", system.topology.client.region)

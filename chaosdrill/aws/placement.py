@@ -1,0 +1,20 @@
+"""Where the application is, by the three facts that are kept in AWS: stop flags, routing controls and the writer.
+
+The DNS answer follows the routing controls, so it is not asked where something is decided.
+"""
+
+from chaosdrill.aws import arc, aurora, dynamodb
+from chaosdrill.aws.system import System
+
+
+def is_placed_in(system: System, region: str) -> bool:
+    """:returns: whether the region, and no other, is open, routed to and the writer.
+
+    :raises CannotSee: when one of the facts cannot be read.
+    """
+    flags = {name: dynamodb.stop_flag(system, name) for name in system.topology.region_names}
+    return (
+        flags == {name: name != region for name in flags}
+        and arc.routing_states(system) == {name: "On" if name == region else "Off" for name in flags}
+        and aurora.global_cluster(system).writer == region
+    )

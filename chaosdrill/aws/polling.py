@@ -1,0 +1,59 @@
+"""Waiting for AWS: look, pause, look again; frugal, and quick to notice an interruption."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from chaosdrill.errors import CannotSee
+
+T = TypeVar("T")
+_STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
+
+
+def pause(seconds: float) -> None:
+    """Wait, in short steps."""
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(_STEP_S, left))
+
+
+def interval_s(spent_s: float, every_s: float = 1.0, longest_s: float = 5.0) -> float:
+    """How long to wait before the next look: ``every_s`` at first, longer the longer it lasts, in seconds."""
+    return max(every_s, min(longest_s, spent_s / 30))
+
+
+def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
+    """When to look: at once, then at growing intervals, and a last time when the time is up.
+
+    :param timeout_s: seconds; 0 gives one look.
+    :param every_s: the shortest interval, in seconds.
+    :returns: an iterator of the seconds spent so far.
+    """
+    began = time.monotonic()
+    while True:
+        spent = time.monotonic() - began
+        yield spent
+        if spent >= timeout_s:
+            return
+        pause(min(interval_s(spent, every_s), max(0.0, timeout_s - (time.monotonic() - began))))
+
+
+def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
+    """Look until what is seen is good, or the time is up.
+
+    :param within_s: seconds; 0 gives one look.
+    :returns: what was seen last.
+    :raises CannotSee: when the last look saw nothing; earlier ones may fail.
+    """
+    blind: CannotSee | None = None
+    for _ in looks(within_s):
+        try:
+            seen, blind = look(), None
+        except CannotSee as error:
+            blind = error
+        else:
+            if good(seen):
+                break
+    if blind is not None:
+        raise blind
+    return seen

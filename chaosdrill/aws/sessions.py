@@ -1,0 +1,156 @@
+"""boto3 clients for the drilled system, and only for it: what the topology says beats the user's environment."""
+
+import ipaddress
+import os
+import threading
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
+from botocore.exceptions import ProfileNotFound
+
+from chaosdrill import __version__
+from chaosdrill.aws.guard import guard_account
+from chaosdrill.aws.reach import Reach, reach_of
+from chaosdrill.errors import BadInput, Refused
+from chaosdrill.topology import topology_of
+
+# One try on an ARC endpoint: the next of the five is the retry (see aws/arc.py).
+_QUICK = {"route53-recovery-cluster": {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 1}}}
+_USUAL: dict[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 20,
+    "retries": {"mode": "standard", "total_max_attempts": 5},
+}
+
+_lock = threading.RLock()
+_sessions: dict[Reach, boto3.Session] = {}
+_clients: dict[tuple[Reach, str, str, str | None], Any] = {}
+
+
+def client(
+    service: str,
+    region: str | None = None,
+    configuration: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, Any] | None = None,
+    endpoint_url: str | None = None,
+) -> Any:
+    """A boto3 client of the drilled system. Cached and safe to use from several threads.
+
+    Its first changing call is preceded by a check that the account is one of the topology's.
+
+    :param service: boto3's name of the service.
+    :param region: AWS region; default ``aws_region`` of the configuration, else the home region.
+    :param endpoint_url: only for services that name their endpoint per call, such as an ARC cluster.
+    :raises BadInput: when no topology is named or the profile does not exist.
+    :raises Refused: when the topology is a lab's and does not say where the lab answers.
+    :source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    """
+    topology = topology_of(configuration)
+    region = region or (configuration or {}).get("aws_region") or topology.regions.home
+    return client_for(reach_of(topology, configuration, secrets), service, region, endpoint_url)
+
+
+def client_for(reach: Reach, service: str, region: str, endpoint_url: str | None = None) -> Any:
+    """Like :func:`client`, for a reach that is known."""
+    key = (reach, service, region, endpoint_url)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _new_client(reach, service, region, endpoint_url)
+        return _clients[key]
+
+
+def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | None) -> Any:
+    session: Any = _session(reach)  # untyped: boto3's type packages know literal service names only
+    url = endpoint_url or reach.endpoint_url or _profile_endpoint(session, reach, service)
+    if reach.target == "lab" and not url:
+        raise Refused(
+            f"the lab's topology does not say where {service} answers, and without that the call would go to AWS: "
+            "write `aws: {endpoint_url: ...}` in the topology"
+        )
+    made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
+    if service != "sts":
+        guard_account(made, reach, lambda: client_for(reach, "sts", region))
+    return made
+
+
+def _config(service: str, url: str | None) -> Config:
+    settings: dict[str, Any] = {**_USUAL, **_QUICK.get(service, {})}
+    settings["user_agent_extra"] = f"chaosdrill/{__version__}"
+    if url and _is_loopback(url):
+        settings["proxies"] = {}  # HTTP_PROXY would carry the calls off this machine
+    return Config(**settings)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _session(reach: Reach) -> boto3.Session:
+    if reach not in _sessions:
+        _sessions[reach] = _new_session(reach)
+    return _sessions[reach]
+
+
+def _new_session(reach: Reach) -> boto3.Session:
+    core = botocore.session.Session(profile=reach.profile)
+    if reach.config_file is not None:
+        core.set_config_variable("config_file", str(reach.config_file))
+    if reach.target == "lab" and reach.config_file is not None:
+        # a profile of the same name in the user's own credentials file would win over the lab's
+        core.set_config_variable("credentials_file", os.devnull)
+    if not reach.environment:
+        core.set_config_variable("ignore_configured_endpoint_urls", True)
+    try:
+        core.get_scoped_config()
+    except ProfileNotFound as error:
+        where = reach.config_file or "your AWS config file"
+        raise BadInput(
+            [f"profile {reach.profile!r} is not in {where}: correct `aws: {{profile: ...}}` in the topology or add it"]
+        ) from error
+    if reach.keys is not None:
+        core.set_credentials(*reach.keys)
+    session = boto3.Session(botocore_session=core)
+    return _assuming(session, reach) if reach.role_arn else session
+
+
+def _assuming(source: Any, reach: Reach) -> boto3.Session:
+    """A session whose credentials are those of the role, fetched at the first call and refreshed before they end."""
+
+    def sts(service: str, **kwargs: Any) -> Any:
+        kwargs["endpoint_url"] = reach.endpoint_url or _profile_endpoint(source, reach, service)
+        kwargs.setdefault("region_name", source.region_name or "us-east-1")
+        return source.client(service, **kwargs)
+
+    fetcher = AssumeRoleCredentialFetcher(
+        client_creator=sts,
+        source_credentials=source.get_credentials(),
+        role_arn=reach.role_arn or "",
+        extra_args={"RoleSessionName": reach.role_session_name},
+    )
+    core: Any = botocore.session.Session(profile=reach.profile)
+    for name in ("config_file", "credentials_file", "ignore_configured_endpoint_urls"):
+        core.set_config_variable(name, source._session.get_config_variable(name))
+    core._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    return boto3.Session(botocore_session=core)
+
+
+def _profile_endpoint(session: boto3.Session, reach: Reach, service: str) -> str | None:
+    """The endpoint that the profile itself names, as the environment's variables are not asked."""
+    if reach.environment:
+        return None
+    core: Any = session._session
+    profile = core.get_scoped_config()
+    services = core.full_config.get("services", {}).get(profile.get("services"), {})
+    section = core.get_service_model(service).service_id.hyphenize().replace("-", "_")
+    own = services.get(section, {})
+    url = own.get("endpoint_url") or profile.get("endpoint_url")
+    return str(url) if url else None

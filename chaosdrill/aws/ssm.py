@@ -1,0 +1,93 @@
+"""Commands on a host through SSM, and whether its agent is there."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chaosdrill.aws.polling import looks, pause
+from chaosdrill.aws.system import System
+from chaosdrill.errors import CannotSee, TimedOut
+
+_ONGOING = {"Pending", "InProgress", "Delayed", "Cancelling"}
+_LATE = {"TimedOut", "Delivery Timed Out", "Execution Timed Out"}
+_REPORTED_WITHIN_S = 5.0
+_SHORTEST_S = 0.3
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """How a command ended on one host. SSM keeps the first 24,000 characters of the output."""
+
+    status: str
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+def agent_status(system: System, instance_id: str, region: str) -> str:
+    """:returns: ``Online``, ``ConnectionLost``, ``Inactive``, or ``not registered``."""
+    answer = system.client("ssm", region).describe_instance_information(
+        Filters=[{"Key": "InstanceIds", "Values": [instance_id]}]
+    )
+    hosts: list[dict[str, Any]] = answer["InstanceInformationList"]
+    return str(hosts[0]["PingStatus"]) if hosts else "not registered"
+
+
+def run_shell(system: System, instance_id: str, region: str, script: str, timeout_s: float) -> Invocation:
+    """Run a shell script on a host and wait for its end.
+
+    :param timeout_s: how long it may run, in seconds, at least 1; SSM ends it then.
+    :raises CannotSee: when the host does not take commands.
+    :raises TimedOut: when it did not end in time.
+    """
+    client = system.client("ssm", region)
+    limit_s = max(1, math.ceil(timeout_s))  # SSM knows whole seconds only
+    command = _send(system, client, instance_id, region, script, limit_s)
+    invocation = None
+    pause(_SHORTEST_S)  # no command has ended at once, and most have then: the first look would be lost
+    for _ in looks(limit_s + _REPORTED_WITHIN_S):
+        invocation = _invocation(client, command, instance_id)
+        if invocation is not None and invocation.status not in _ONGOING:
+            break
+    if invocation is not None and invocation.status not in (*_ONGOING, *_LATE):
+        return invocation
+    raise TimedOut(
+        f"command {command} on {instance_id} ({region}) is {invocation.status if invocation else 'unknown'} after "
+        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {script!r}"
+    )
+
+
+def _send(system: System, client: Any, instance_id: str, region: str, script: str, limit_s: int) -> str:
+    try:
+        answer = client.send_command(
+            InstanceIds=[instance_id],
+            DocumentName="AWS-RunShellScript",
+            Parameters={"commands": [script], "executionTimeout": [str(limit_s)]},
+            TimeoutSeconds=max(30, limit_s),  # how long it may wait for the agent; SSM's least is 30
+            Comment="chaosdrill",
+        )
+    except client.exceptions.InvalidInstanceId as error:
+        status = agent_status(system, instance_id, region)
+        raise CannotSee(
+            f"the host {instance_id} ({region}) takes no commands: its SSM agent is {status}: start the agent, or "
+            "correct `client:` in the topology"
+        ) from error
+    return str(answer["Command"]["CommandId"])
+
+
+def _invocation(client: Any, command: str, instance_id: str) -> Invocation | None:
+    """:returns: None while SSM does not know it yet (it is asked for a moment too early)."""
+    try:
+        answer = client.get_command_invocation(CommandId=command, InstanceId=instance_id)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "InvocationDoesNotExist":
+            return None
+        raise
+    return Invocation(
+        status=str(answer["Status"]),
+        exit_code=int(answer.get("ResponseCode", -1)),
+        stdout=str(answer.get("StandardOutputContent", "")),
+        stderr=str(answer.get("StandardErrorContent", "")),
+    )

@@ -1,0 +1,164 @@
+"""State machines and their executions: found by prefix, started, followed, and taken apart by state."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chaosdrill.aws.reach import Reach
+from chaosdrill.aws.system import System
+from chaosdrill.errors import BadInput, DrillError
+
+RUNNING = "RUNNING"
+LONGEST_NAME = 80
+_found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN; polling need not list them each time
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution as DescribeExecution tells it; ``seconds`` is AWS's own measure, None while it runs."""
+
+    arn: str
+    status: str
+    seconds: float | None
+    cause: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its name, the ARN's last part."""
+        return self.arn.rsplit(":", 1)[1]
+
+
+@dataclass(frozen=True)
+class StateTime:
+    """How long an execution was in a state, in seconds, over all of its ``visits``; ``left``: it is not there now."""
+
+    name: str
+    seconds: float
+    visits: int
+    left: bool
+
+
+def machine_arn(system: System, prefix: str) -> str:
+    """Find a state machine of the failover region by the beginning of its name (and remember it).
+
+    :param prefix: the beginning, or a whole ARN.
+    :raises BadInput: when none or several fit; it lists what there is.
+    """
+    if prefix.startswith("arn:"):
+        return prefix
+    region = system.topology.failover.region
+    key = (system.reach, region, prefix)
+    if key not in _found:
+        _found[key] = chosen(_machines(system, region), prefix, region)
+    return _found[key]
+
+
+def _machines(system: System, region: str) -> dict[str, str]:
+    pages = system.client("stepfunctions", region).get_paginator("list_state_machines").paginate()
+    found = [machine for page in pages for machine in page["stateMachines"]]
+    return {str(machine["name"]): str(machine["stateMachineArn"]) for machine in found}
+
+
+def chosen(machines: Mapping[str, str], prefix: str, region: str) -> str:
+    """:returns: the ARN of the one machine (ARN by name) whose name begins with ``prefix``."""
+    fitting = sorted(name for name in machines if name.startswith(prefix))
+    if len(fitting) == 1:
+        return machines[fitting[0]]
+    if not fitting:
+        there = ", ".join(sorted(machines)) or "no state machine at all"
+        raise BadInput([f"no state machine of {region} has a name that begins with {prefix!r}; there is: {there}"])
+    shown = ", ".join(fitting)
+    raise BadInput([f"{len(fitting)} state machines of {region} begin with {prefix!r}: {shown}: write more of it"])
+
+
+def pair(system: System) -> tuple[str, str]:
+    """:returns: the ARNs of the failover and the failback machine."""
+    failover = system.topology.failover
+    return machine_arn(system, failover.failover_prefix), machine_arn(system, failover.failback_prefix)
+
+
+def running(system: System, machines: Iterable[str]) -> list[str]:
+    """:returns: the ARNs of the executions of these machines that run now."""
+    client = system.client("stepfunctions", system.topology.failover.region)
+    return [
+        str(execution["executionArn"])
+        for machine in machines
+        for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=RUNNING)
+        for execution in page["executions"]
+    ]
+
+
+def latest(system: System, machine: str) -> Execution | None:
+    """:returns: the execution of the machine that was started last, None when there was none."""
+    client = system.client("stepfunctions", system.topology.failover.region)
+    found = client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+    return described(system, found[0]["executionArn"]) if found else None
+
+
+def execution_arn(machine: str, name: str) -> str:
+    """:returns: the ARN that an execution of that name has or will have."""
+    return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+
+
+def start(system: System, machine: str, name: str) -> None:
+    """Start an execution. The same name again while it runs changes nothing, so it may be asked for twice."""
+    client = system.client("stepfunctions", system.topology.failover.region)
+    client.start_execution(stateMachineArn=machine, name=name, input="{}")
+
+
+def described(system: System, arn: str) -> Execution | None:
+    """:returns: the execution, None when there is none of that ARN."""
+    client = system.client("stepfunctions", system.topology.failover.region)
+    try:
+        answer = client.describe_execution(executionArn=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+            return None
+        raise
+    cause = ": ".join(str(answer[key]) for key in ("error", "cause") if answer.get(key))
+    return Execution(str(answer["executionArn"]), str(answer["status"]), _seconds(answer), cause)
+
+
+def _seconds(answer: Mapping[str, Any]) -> float | None:
+    if not answer.get("stopDate"):
+        return None
+    return round(float((answer["stopDate"] - answer["startDate"]).total_seconds()), 3)
+
+
+def state_times(system: System, arn: str) -> list[StateTime]:
+    """:returns: the time of each state that the execution has entered so far."""
+    client = system.client("stepfunctions", system.topology.failover.region)
+    pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
+    return times_of([event for page in pages for event in page["events"]])
+
+
+def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
+    """:param events: an execution's history, oldest first.
+
+    :returns: the time of each state, in the order in which they were first entered.
+    """
+    total: dict[str, float] = {}
+    visits: dict[str, int] = {}
+    inside: dict[str, datetime] = {}
+    for event in events:
+        if name := event.get("stateEnteredEventDetails", {}).get("name"):
+            total.setdefault(name, 0.0)
+            visits[name] = visits.get(name, 0) + 1
+            inside[name] = event["timestamp"]
+        elif (name := event.get("stateExitedEventDetails", {}).get("name")) in inside:
+            total[name] += (event["timestamp"] - inside.pop(name)).total_seconds()
+    for name, entered in inside.items():
+        total[name] += (events[-1]["timestamp"] - entered).total_seconds()
+    return [StateTime(name, round(total[name], 3), visits[name], name not in inside) for name in total]
+
+
+def failure(execution: Execution, times: Sequence[StateTime]) -> DrillError:
+    """:returns: the error that tells how an execution failed, and where."""
+    where = next((state.name for state in reversed(times) if not state.left), times[-1].name if times else "no state")
+    return DrillError(
+        f"execution {execution.name} ended {execution.status} in state {where} after {execution.seconds} s: "
+        f"{execution.cause or 'no cause given'}: look at the region's state before going on ({execution.arn})"
+    )

@@ -1,0 +1,35 @@
+"""The drilled system in one value: its topology and the clients that reach it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.aws.guard import account_of
+from chaosdrill.aws.reach import Reach, reach_of
+from chaosdrill.aws.sessions import client_for
+from chaosdrill.topology import Topology, topology_of
+
+
+@dataclass(frozen=True)
+class System:
+    """What activities pass around instead of configuration and secrets."""
+
+    topology: Topology
+    reach: Reach
+
+    def client(self, service: str, region: str, endpoint_url: str | None = None) -> Any:
+        """A boto3 client, see :func:`chaosdrill.aws.client`."""
+        return client_for(self.reach, service, region, endpoint_url)
+
+    def account(self) -> str:
+        """:returns: the account number that the credentials belong to."""
+        return account_of(self.reach, lambda: self.client("sts", self.topology.client.region))
+
+
+def system_of(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None = None) -> System:
+    """:returns: the system that the configuration's topology names.
+
+    :raises BadInput: when there is none, or it is not right.
+    """
+    topology = topology_of(configuration)
+    return System(topology, reach_of(topology, configuration, secrets))

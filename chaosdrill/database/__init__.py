@@ -1,0 +1,1 @@
+"""The Aurora global database: which region writes."""

@@ -1,0 +1,1 @@
+"""DNS: who answers for the domain, where clients are and here."""

@@ -1,0 +1,98 @@
+"""Fail the application over to the other region, and back."""
+
+from typing import Any, Optional
+
+from chaoslib.types import Configuration, Secrets
+
+from chaosdrill import history
+from chaosdrill.activity import action
+from chaosdrill.aws import System, fis, stepfunctions, system_of
+from chaosdrill.aws.placement import is_placed_in
+from chaosdrill.aws.regions import region_named
+from chaosdrill.errors import Refused
+from chaosdrill.failover.executions import execute, refuse_while_running, wait_for_own
+
+__all__ = ["fail_back", "fail_over"]
+
+
+@action
+def fail_over(
+    to_region: str = "standby",
+    state_machine_prefix: Optional[str] = None,
+    timeout_s: float = 3600,
+    undo_of: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Fail the application over with the system's own state machine, and follow it to its end.
+
+    Does nothing when the region serves already. An interruption leaves a started execution going.
+
+    :param to_region: the region to enter: a region of the topology, or home, standby.
+    :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
+    :param timeout_s: how long to follow it, in seconds.
+    :param undo_of: the step that this undoes; without that step in this run nothing is done.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits}]}``, times in seconds.
+    :raises ActivityFailed: when one of the pair runs already, or the execution fails (state and cause) or lasts longer.
+    :undo: fail_back
+    :source: the reference system's runbook, step 3
+    """
+    system = system_of(configuration, secrets)
+    to_region = region_named(system, to_region)
+    machine = stepfunctions.machine_arn(system, state_machine_prefix or system.topology.failover.failover_prefix)
+    return _already(system, to_region) or execute(system, machine, "fail-over", "fail_back", timeout_s)
+
+
+@action
+def fail_back(
+    to_region: str = "home",
+    state_machine_prefix: Optional[str] = None,
+    timeout_s: float = 3600,
+    undo_of: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Fail the application back with the system's own state machine, and follow it to its end.
+
+    As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. Does nothing
+    when the region serves already. An interruption leaves a started execution going.
+
+    :param to_region: the region to enter: a region of the topology, or home, standby.
+    :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
+    :param timeout_s: how long to wait for a failover that goes on, and again to follow the failback, in seconds.
+    :param undo_of: the step that this undoes; without that step in this run nothing is done.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits}]}``, times in seconds.
+    :raises ActivityFailed: when one of the pair runs, when a fault of this run is still in force, or when the execution
+        fails (state and cause) or lasts longer.
+    :undo: fail_over
+    :source: the reference system's runbook, step 4
+    """
+    system = system_of(configuration, secrets)
+    to_region = region_named(system, to_region)
+    machine = stepfunctions.machine_arn(system, state_machine_prefix or system.topology.failover.failback_prefix)
+    if undo_of is not None:
+        wait_for_own(system, timeout_s)
+    if (idle := _already(system, to_region)) is not None:
+        return idle
+    _refuse_under_fault(system)
+    return execute(system, machine, "fail-back", "fail_over", timeout_s)
+
+
+def _already(system: System, region: str) -> Optional[dict[str, Any]]:
+    """A region that is entered or left right now is no answer, so running executions come first."""
+    refuse_while_running(system)
+    if not is_placed_in(system, region):
+        return None
+    return {"done": False, "region": region, "why": f"{region} serves already: open, routed to, and the writer"}
+
+
+def _refuse_under_fault(system: System) -> None:
+    drill = history.current()
+    active = [one for one in fis.of_run(system, drill.run_id) if one.active] if drill else []
+    if active:
+        shown = ", ".join(f"{one.id} ({one.state})" for one in active)
+        raise Refused(f"a fault of this run is still in force: {shown}: heal it with heal_packet_loss, then fail back")

@@ -1,0 +1,107 @@
+"""One execution of the pair: named after the run, started when none runs, and followed to its end."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from chaosdrill import history
+from chaosdrill.aws import System, stepfunctions
+from chaosdrill.aws.polling import looks
+from chaosdrill.errors import DrillError, Refused, TimedOut
+
+STARTING = "execution-starting"
+
+
+def execute(system: System, machine: str, what: str, undo: str, timeout_s: float) -> dict[str, Any]:
+    """Start an execution of ``machine`` and follow it to its end. Look first whether one of the pair runs.
+
+    :param what: ``fail-over`` or ``fail-back``, for its name.
+    :param undo: the action that reverses it.
+    :returns: ``{done, status, execution_arn, seconds, states}``.
+    """
+    name = execution_name(what, len(_of_this_run()) + 1)
+    arn = stepfunctions.execution_arn(machine, name)
+    history.record("undo", undo=undo, execution_arn=arn)
+    history.record(STARTING, what=what, execution_arn=arn)
+    stepfunctions.start(system, machine, name)
+    history.record("execution-started", what=what, execution_arn=arn)
+    return follow(system, arn, timeout_s)
+
+
+def refuse_while_running(system: System) -> None:
+    """:raises Refused: when an execution of the pair runs, naming it."""
+    if running := stepfunctions.running(system, stepfunctions.pair(system)):
+        raise Refused(
+            f"{len(running)} execution(s) of the failover pair run already: {', '.join(running)}: nothing was "
+            "started; wait until they have ended"
+        )
+
+
+def execution_name(what: str, number: int) -> str:
+    """A name that tells the run and the step; outside a run it tells the time.
+
+    :param number: makes a further execution of the same run a different one.
+    """
+    drill = history.current()
+    run = drill.run_id if drill else datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    end = f"-{what}-{number}"
+    return "chaosdrill-" + re.sub(r"[^A-Za-z0-9_-]", "-", run)[-(stepfunctions.LONGEST_NAME - 11 - len(end)) :] + end
+
+
+def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
+    """Wait for the end of an execution. An interruption leaves it going: half a failover is worse than a whole one.
+
+    :returns: ``{done: True, status, execution_arn, seconds, states: [{name, seconds, visits}]}``.
+    :raises DrillError: when it failed: in which state, and why.
+    :raises TimedOut: when it still runs after ``timeout_s`` seconds; it is left going.
+    """
+    execution = _ended(system, arn, timeout_s)
+    times = stepfunctions.state_times(system, arn)
+    states = [{key: value for key, value in asdict(time).items() if key != "left"} for time in times]
+    if execution is None:
+        there = next((time.name for time in times if not time.left), "no state")
+        raise TimedOut(f"execution {arn} still runs after {timeout_s:g} s, in state {there}: it was left going")
+    history.record(
+        "execution-ended", execution_arn=arn, status=execution.status, seconds=execution.seconds, states=states
+    )
+    if execution.status != "SUCCEEDED":
+        raise stepfunctions.failure(execution, times)
+    return {
+        "done": True,
+        "status": execution.status,
+        "execution_arn": arn,
+        "seconds": execution.seconds,
+        "states": states,
+    }
+
+
+def wait_for_own(system: System, timeout_s: float) -> None:
+    """Wait until no execution that this run has started runs any more, however it ends.
+
+    :raises TimedOut: when one still runs after ``timeout_s`` seconds.
+    """
+    for arn in _of_this_run():
+        if stepfunctions.described(system, arn) is None:
+            continue  # announced, but the run was interrupted before it was started
+        if _ended(system, arn, timeout_s) is None:
+            raise TimedOut(
+                f"execution {arn}, started by this run, still runs after {timeout_s:g} s: nothing was started; wait "
+                "for its end and fail back by hand"
+            )
+
+
+def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution | None:
+    for _ in looks(timeout_s):
+        execution = stepfunctions.described(system, arn)
+        if execution is None:
+            raise DrillError(f"there is no execution {arn} any more: look at the state machine's executions")
+        if execution.status != stepfunctions.RUNNING:
+            return execution
+    return None
+
+
+def _of_this_run() -> Sequence[str]:
+    drill = history.current()
+    return [str(row["execution_arn"]) for row in drill.history.events(STARTING)] if drill else []

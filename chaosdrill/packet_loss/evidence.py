@@ -1,0 +1,138 @@
+"""What is recorded around an injection, and measured after it, for the judgement in ``effect``."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill import history
+from chaosdrill.aws import System
+from chaosdrill.aws.polling import looks
+from chaosdrill.client.commands import run_on_client
+from chaosdrill.client.load_generator import LoadGenerator, load_generator
+from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.packet_loss.effect import Drops, Effect, Window, effect
+
+LATE_S = 10.0  # a worker that has not reported 10 s after the window's end is gone
+BEFORE, RUNNING, EFFECT = "fault-injecting", "fault-running", "fault-effect"
+
+
+@dataclass(frozen=True)
+class Injection:
+    """When the fault of this run began, on the load generator's clock (s since the epoch), and the counter before."""
+
+    before_s: float
+    running_s: float
+    dropped_before: int | None
+
+
+def note(system: System, configuration: Mapping[str, Any] | None, event: str, **facts: Any) -> None:
+    """Record the load generator's clock and the drop counter; what cannot be read is recorded as an error."""
+    if history.current() is not None:
+        clock = _tried(lambda: load_generator(configuration).state().now_s)
+        history.record(event, load_clock=clock, dropped=_tried(lambda: dropped_packets(system)), **facts)
+
+
+def _tried(read: Any) -> dict[str, Any]:
+    try:
+        return {"value": read()}
+    except (DrillError, ClientError, BotoCoreError) as error:
+        return {"error": str(error)}
+
+
+def dropped_packets(system: System) -> int:
+    """:returns: how many packets the fault has dropped on the client host, by the topology's command.
+
+    :raises CannotSee: when the topology names none, or what it prints is no number.
+    """
+    command = system.topology.packet_loss.drop_counter_command
+    if command is None:
+        raise CannotSee("the topology names no `packet_loss: {drop_counter_command: ...}`")
+    printed = run_on_client(system, command).stdout.strip()
+    if not printed.isdigit():
+        raise CannotSee(f"the drop counter command {command!r} printed {printed[:200]!r}, not a whole number")
+    return int(printed)
+
+
+def injection() -> Injection | None:
+    """:returns: the last fault of this run that FIS said was running, None when there was none.
+
+    :raises CannotSee: when the load generator's clock could not be read then, or no drill is open to remember it.
+    """
+    drill = history.current()
+    if drill is None:
+        raise CannotSee("no drill is open, so nothing is known of the time before the fault: use the drill control")
+    before, running = drill.history.events(BEFORE), drill.history.events(RUNNING)
+    if not running:
+        return None
+    clocks = [row["load_clock"] for row in (before[-1], running[-1])]
+    for clock in clocks:
+        if "error" in clock:
+            raise CannotSee(f"when the fault was injected the load generator could not be read: {clock['error']}")
+    return Injection(clocks[0]["value"], clocks[1]["value"], before[-1]["dropped"].get("value"))
+
+
+def landed_within(system: System, loads: LoadGenerator, injected: Injection, times_s: "Times") -> bool:
+    """Judge one window after the other until one shows the fault, or the time is up.
+
+    :raises CannotSee: when the last window was blind or idle, or the baseline is.
+    """
+    began_s = loads.state().now_s
+    baseline = _closed(loads, injected.before_s - times_s.baseline_window, injected.before_s)
+    since_s = max(injected.running_s, began_s - times_s.window)
+    blind: CannotSee | None = None
+    while True:
+        window = _closed(loads, since_s, since_s + times_s.window)
+        counter = _tried(lambda: dropped_packets(system))
+        try:
+            found, blind = effect(baseline, window, Drops(injected.dropped_before, counter.get("value"))), None
+        except CannotSee as error:
+            found, blind = None, error
+        _write_down(baseline, window, injected, counter, found, blind)
+        if found is not None and found.landed:
+            return True
+        since_s += times_s.window / 2
+        if since_s + times_s.window > began_s + times_s.within:
+            break
+    if blind is not None:
+        raise blind
+    return False
+
+
+@dataclass(frozen=True)
+class Times:
+    """How long to look, and how long the windows are, in seconds."""
+
+    within: float
+    window: float
+    baseline_window: float
+
+
+def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> Window:
+    """:returns: the window, waited for until it is complete or so late that it never will be."""
+    left_s = until_s - loads.state().now_s
+    for _ in looks(max(0.0, left_s) + LATE_S, every_s=0.5):
+        seen = loads.window(since_s, until_s)
+        if seen.complete:
+            break
+    return Window(seen.requests, seen.failures, seen.mean_ms, seen.p50_ms, seen.p90_ms, seen.complete)
+
+
+def _write_down(
+    baseline: Window,
+    window: Window,
+    injected: Injection,
+    counter: dict[str, Any],
+    found: Effect | None,
+    blind: CannotSee | None,
+) -> None:
+    history.record(
+        EFFECT,
+        landed=found.landed if found else None,
+        judgement=asdict(found) if found else {"error": str(blind)},
+        baseline=asdict(baseline),
+        window=asdict(window),
+        dropped_before=injected.dropped_before,
+        dropped=counter,
+    )

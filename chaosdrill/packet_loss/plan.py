@@ -1,0 +1,157 @@
+"""The fault as it is asked for, checked as a whole, and the FIS experiment template that does it. Pure."""
+
+import ipaddress
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.errors import BadInput
+
+DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
+ACTION = "Run-Network-Packet-Loss"
+TARGET = "Instances-Target-1"
+LONGEST_S = 43200
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One packet-loss fault.
+
+    :param percent: of the packets, whole, 1 to 100.
+    :param sources: IPv4 addresses or CIDR ranges of the other side.
+    :param duration_s: how long the document keeps it up, in seconds.
+    :param fis_duration_s: how long FIS waits for it, in seconds; never shorter.
+    """
+
+    percent: int
+    sources: tuple[str, ...]
+    traffic_type: str
+    duration_s: int
+    fis_duration_s: int
+    interface: str = "DEFAULT"
+
+
+def asked_for(
+    percent: Any,
+    sources: tuple[str, ...] | None,
+    traffic_type: str,
+    duration_s: Any,
+    fis_duration_s: Any = None,
+    interface: str = "DEFAULT",
+) -> Fault:
+    """Make a fault of what was written.
+
+    :param sources: None when they are to be resolved later.
+    :raises BadInput: with everything that is wrong with it.
+    """
+    problems = [
+        *_number("percent", percent, 1, 100, "%"),
+        *_number("duration_s", duration_s, 1, LONGEST_S, "s"),
+        *(() if sources is None else _sources(sources)),
+    ]
+    if fis_duration_s is not None:
+        problems += _number("fis_duration_s", fis_duration_s, 1, LONGEST_S, "s")
+    if traffic_type not in ("ingress", "egress"):
+        problems.append(f"traffic_type is {traffic_type!r}: write ingress or egress")
+    if not interface.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        problems.append(f"interface is {interface!r}: write DEFAULT or the name of a network interface")
+    if not problems and fis_duration_s is not None and int(fis_duration_s) < int(duration_s):
+        problems.append(
+            f"fis_duration_s is {fis_duration_s} s, shorter than duration_s, {duration_s} s: FIS would say completed "
+            "while packets are still lost; leave it out, or make it at least as long"
+        )
+    if problems:
+        raise BadInput(problems)
+    whole = int(fis_duration_s) if fis_duration_s is not None else math.ceil(int(duration_s) / 60) * 60
+    return Fault(int(percent), sources or (), traffic_type, int(duration_s), whole, interface)
+
+
+def _number(name: str, value: Any, least: int, most: int, unit: str) -> Iterator[str]:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, bool) or not (least <= number <= most and number == int(number)):
+        yield f"{name} is {value!r}: write a whole number from {least} to {most} {unit}"
+
+
+def _sources(sources: tuple[str, ...]) -> Iterator[str]:
+    if not sources:
+        yield "sources is empty: write home, or IPv4 addresses with commas between them"
+    for source in sources:
+        try:
+            ipaddress.IPv4Network(source)
+        except ValueError:
+            yield (
+                f"sources: {source!r} is no IPv4 address or range: the fault would pin a name in /etc/hosts of the "
+                "client host, which then could not follow a DNS failover, and words such as ALL would cut off the SSM "
+                "agent, too; write home, or addresses"
+            )
+
+
+def iso_duration(seconds: int) -> str:
+    """:returns: ISO 8601 as FIS writes it: PT30M for 1800, PT90S for 90."""
+    return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
+
+
+def document_parameters(fault: Fault) -> dict[str, str]:
+    """:returns: the document's parameters, as the runbook writes them.
+
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
+    """
+    parameters = {
+        "LossPercent": str(fault.percent),
+        "Sources": ",".join(fault.sources),
+        "TrafficType": fault.traffic_type,
+        "DurationSeconds": str(fault.duration_s),
+        "InstallDependencies": "True",
+    }
+    return parameters if fault.interface == "DEFAULT" else {**parameters, "Interface": fault.interface}
+
+
+def template(fault: Fault, name: str, document_arn: str, host_arn: str, role_arn: str) -> dict[str, Any]:
+    """:returns: the arguments of CreateExperimentTemplate, the runbook's step 2-2 in every field."""
+    return {
+        "description": f"{fault.percent} % {fault.traffic_type} packet loss on the client host",
+        "actions": {
+            ACTION: {
+                "actionId": "aws:ssm:send-command",
+                "parameters": {
+                    "documentArn": document_arn,
+                    "documentParameters": json.dumps(document_parameters(fault)),
+                    "duration": iso_duration(fault.fis_duration_s),
+                },
+                "targets": {"Instances": TARGET},
+            }
+        },
+        "targets": {TARGET: {"resourceType": "aws:ec2:instance", "resourceArns": [host_arn], "selectionMode": "ALL"}},
+        "stopConditions": [{"source": "none"}],
+        "roleArn": role_arn,
+        "tags": {"Name": name},
+    }
+
+
+def does_the_same(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """:returns: whether a template that FIS describes does what ``wanted`` says, field by field."""
+    return bool(_content(existing) == _content(wanted))
+
+
+def _content(raw: Mapping[str, Any]) -> Any:
+    actions = {}
+    for name, action in raw["actions"].items():
+        parameters = dict(action.get("parameters") or {})
+        parameters["documentParameters"] = json.loads(parameters.get("documentParameters") or "{}")
+        actions[name] = (
+            action["actionId"],
+            parameters,
+            dict(action.get("targets") or {}),
+            action.get("startAfter") or [],
+        )
+    targets = {
+        name: (one["resourceType"], one.get("resourceArns") or [], one.get("resourceTags") or {}, one["selectionMode"])
+        for name, one in raw["targets"].items()
+    }
+    stops = [(stop["source"], stop.get("value")) for stop in raw["stopConditions"]]
+    return actions, targets, stops, raw["roleArn"], raw["tags"].get("Name")

@@ -1,0 +1,32 @@
+"""Whose packets are lost: addresses as written, or those of a region as the client host resolves them now."""
+
+from chaosdrill.aws import System
+from chaosdrill.aws.regions import ROLES, region_named
+from chaosdrill.client import resolve
+from chaosdrill.errors import Refused
+
+
+def written(sources: str) -> tuple[str, ...] | None:
+    """:returns: the addresses that are written out, None when a region is named by its role."""
+    if sources in ROLES:
+        return None
+    return tuple(part.strip() for part in sources.split(",") if part.strip())
+
+
+def resolved(system: System, role: str) -> tuple[str, ...]:
+    """The addresses that the client host resolves the domain to now.
+
+    :param role: home, standby or active: whose addresses they must be.
+    :raises Refused: when they are not all of that region.
+    """
+    region = region_named(system, role)
+    domain = system.topology.domain
+    found = resolve.resolve(system, domain, "client").addresses
+    owners = resolve.regions_of(system, found)
+    if set(owners.values()) != {region}:
+        shown = ", ".join(f"{address} ({owner})" for address, owner in owners.items()) or "nothing"
+        raise Refused(
+            f"sources: {role} means {region}, and the client host resolves {domain} to {shown}: the fault was not "
+            "injected; look which region serves (probe region_state), or write the addresses"
+        )
+    return found

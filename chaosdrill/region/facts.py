@@ -1,0 +1,47 @@
+"""Reading the facts, all at once."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill.aws import System, arc, aurora, dynamodb, stepfunctions, system_of
+from chaosdrill.client import resolve
+from chaosdrill.errors import DrillError
+
+
+def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Read every fact at the same time; one that cannot be read says why and spoils no other.
+
+    :returns: ``flag`` (by region: true is closed), ``routing`` (by region: On or Off), ``writer`` (a region),
+        ``dns`` (``addresses`` and whose they are, ``regions``), ``running`` (executions of the failover pair);
+        instead of any of them ``{"error": text}``.
+    :raises BadInput: when the topology is not right.
+    """
+    system = system_of(configuration, secrets)
+    facts: dict[str, Callable[[System], Any]] = {
+        "flag": _flags,
+        "routing": arc.routing_states,
+        "writer": lambda system: aurora.global_cluster(system).writer,
+        "dns": _dns,
+        "running": lambda system: stepfunctions.running(system, stepfunctions.pair(system)),
+    }
+    with ThreadPoolExecutor(len(facts), thread_name_prefix="region-facts") as pool:
+        return dict(zip(facts, pool.map(lambda read: _readable(read, system), facts.values()), strict=True))
+
+
+def _readable(read: Callable[[System], Any], system: System) -> Any:
+    try:
+        return read(system)
+    except (DrillError, ClientError, BotoCoreError) as error:
+        return {"error": str(error)}
+
+
+def _flags(system: System) -> dict[str, bool]:
+    return {region: dynamodb.stop_flag(system, region) for region in system.topology.region_names}
+
+
+def _dns(system: System) -> dict[str, list[str]]:
+    addresses = resolve.resolve(system, system.topology.domain, "here").addresses
+    return {"addresses": list(addresses), "regions": sorted(set(resolve.regions_of(system, addresses).values()))}

@@ -1,0 +1,45 @@
+"""Which region serves."""
+
+from typing import Any, Optional
+
+from chaoslib.types import Configuration, Secrets
+
+from chaosdrill.activity import probe
+from chaosdrill.aws.polling import seen_within
+from chaosdrill.region.facts import read_region_facts
+from chaosdrill.region.state import verdict
+
+__all__ = ["region_facts", "region_state"]
+
+
+@probe
+def region_state(
+    within_s: Optional[float] = None,
+    expected: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> str:
+    """The state of the regions together, from flags, routing controls, writer, DNS answer and running executions.
+
+    :param within_s: wait up to so many seconds for ``expected``; default: look once.
+    :param expected: the state to wait for, such as ``serving(ap-northeast-1)``; default: any ``serving(...)``.
+    :returns: ``serving(<region>)``, ``moving``, ``dark``, ``split`` or ``unknown``, as seen last.
+    :raises ActivityFailed: when the topology is not right.
+    :source: design.md, "The words"
+    """
+
+    def good(state: str) -> bool:
+        return state == expected if expected else state.startswith("serving(")
+
+    return seen_within(lambda: verdict(read_region_facts(configuration, secrets)), good, within_s or 0)
+
+
+@probe
+def region_facts(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> dict[str, Any]:
+    """The facts behind the region state.
+
+    :returns: ``{flag, routing, writer, dns, running}``; instead of any of them ``{error}`` when it cannot be read.
+    :raises ActivityFailed: when the topology is not right.
+    :source: design.md, "The words"
+    """
+    return read_region_facts(configuration, secrets)

@@ -1,0 +1,40 @@
+"""From the facts to the region state. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]
+
+
+def verdict(facts: Facts) -> str:
+    """Judge the facts.
+
+    :param facts: as :func:`chaosdrill.region.read_region_facts` gives them.
+    :returns: ``serving(<region>)``: open, routed to, the writer and the DNS answer, all in one region; ``moving``: not
+        so, and an execution of the failover pair runs; ``dark``: closed everywhere and none runs; ``split``: the facts
+        disagree; ``unknown``: one of them could not be read.
+    :source: design.md, "The words"
+    """
+    if any(isinstance(fact, Mapping) and "error" in fact for fact in facts.values()):
+        return "unknown"
+    for region in facts["flag"]:
+        if serves(facts, region):
+            return f"serving({region})"
+    if facts["running"]:
+        return "moving"
+    return "dark" if all(facts["flag"].values()) else "split"
+
+
+def serves(facts: Facts, region: str) -> bool:
+    """:returns: whether every fact (all of them readable) says that this region serves, and no other."""
+    return (
+        all(stopped == (name != region) for name, stopped in facts["flag"].items())
+        and all(state == ("On" if name == region else "Off") for name, state in facts["routing"].items())
+        and facts["writer"] == region
+        and facts["dns"]["regions"] == [region]
+    )
+
+
+def unreadable(facts: Facts) -> list[str]:
+    """:returns: for each fact that could not be read, its name and why."""
+    return [f"{name}: {fact['error']}" for name, fact in facts.items() if isinstance(fact, Mapping) and "error" in fact]

@@ -1,0 +1,1 @@
+"""Routing controls (Route 53 ARC): which region the domain leads to."""

@@ -1,0 +1,50 @@
+"""Close or open the application in a region."""
+
+from typing import Any, Optional
+
+from chaoslib.types import Configuration, Secrets
+
+from chaosdrill.activity import action
+from chaosdrill.aws import dynamodb, system_of
+from chaosdrill.aws.regions import region_named
+from chaosdrill.errors import DrillError
+from chaosdrill.history import record
+
+__all__ = ["set_stop_flag"]
+
+
+@action
+def set_stop_flag(
+    region: str,
+    value: bool,
+    expected: Optional[bool] = None,
+    undo_of: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Set a region's stop flag, provided that it is as expected and nobody else changes it meanwhile.
+
+    :param region: a region of the topology, or home, standby, active.
+    :param value: true closes the application there, false opens it.
+    :param expected: what the flag must be before; default: whatever it is.
+    :param undo_of: the step that this undoes; without that step in this run nothing is done.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, region, was, is}``; ``done`` is false when the flag was so already.
+    :raises ActivityFailed: when the flag cannot be read, or is not as expected.
+    :undo: set_stop_flag with the value that it had (``was``).
+    :source: the reference system's runbook, steps 3 and 4
+    """
+    system = system_of(configuration, secrets)
+    region = region_named(system, region)
+    was = dynamodb.stop_flag(system, region)
+    if expected is not None and was != expected:
+        raise DrillError(
+            f"the stop flag of {region} is {dynamodb.shown(was)} and not {dynamodb.shown(expected)} as expected: "
+            "nothing was changed"
+        )
+    if was == value:
+        return {"done": False, "region": region, "was": was, "is": was, "why": f"it is {dynamodb.shown(value)} already"}
+    record("undo", undo="set_stop_flag", arguments={"region": region, "value": was})
+    dynamodb.write_stop_flag(system, region, value, expected=was)
+    return {"done": True, "region": region, "was": was, "is": value}

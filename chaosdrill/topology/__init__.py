@@ -1,0 +1,36 @@
+"""The topology file: the one place that names the parts of the system that is drilled."""
+
+from chaosdrill.topology.loading import load_topology, topology_of
+from chaosdrill.topology.model import (
+    Aws,
+    ClientHost,
+    ClusterEndpoint,
+    Database,
+    Dns,
+    Failover,
+    LoadBalancer,
+    LoadGenerator,
+    PacketLoss,
+    Regions,
+    Routing,
+    StopFlag,
+    Topology,
+)
+
+__all__ = [
+    "Aws",
+    "ClientHost",
+    "ClusterEndpoint",
+    "Database",
+    "Dns",
+    "Failover",
+    "LoadBalancer",
+    "LoadGenerator",
+    "PacketLoss",
+    "Regions",
+    "Routing",
+    "StopFlag",
+    "Topology",
+    "load_topology",
+    "topology_of",
+]

@@ -1,0 +1,135 @@
+"""From a topology file to a :class:`Topology`, and from a configuration to its topology."""
+
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chaosdrill.errors import BadInput
+from chaosdrill.topology.lines import Document, read_document
+from chaosdrill.topology.model import (
+    Aws,
+    ClientHost,
+    ClusterEndpoint,
+    Database,
+    Dns,
+    Failover,
+    LoadBalancer,
+    LoadGenerator,
+    PacketLoss,
+    Regions,
+    Routing,
+    StopFlag,
+    Topology,
+)
+from chaosdrill.topology.problems import problems_of
+
+VARIABLE = "CHAOSDRILL_TOPOLOGY"
+_cache: dict[Path, tuple[tuple[int, int], Topology]] = {}
+_lock = threading.Lock()
+
+
+def load_topology(path: Path | str) -> Topology:
+    """Read and check a topology file.
+
+    :param path: the file, YAML.
+    :returns: what it says.
+    :raises BadInput: with every problem found: its line, key and fix.
+    """
+    path = Path(path).expanduser().absolute()
+    document = _read(path)
+    problems = [(document.line(place), f"{place[-1]}: stands here twice: remove one") for place, _ in document.repeated]
+    problems += [
+        (document.line(problem.place), f"{problem.key}: {problem.what}: {problem.fix}")
+        for problem in problems_of(document.value)
+    ]
+    if problems:
+        raise BadInput([f"{path}:{line}: {text}" for line, text in sorted(problems)])
+    return _topology(path, document.value)
+
+
+def topology_of(configuration: Mapping[str, Any] | None) -> Topology:
+    """The topology of a drill: the file named by ``topology`` in the configuration, else by ``CHAOSDRILL_TOPOLOGY``.
+
+    Read again only when the file has changed.
+
+    :raises BadInput: when none is named, or the file is not right.
+    """
+    named = (configuration or {}).get("topology") or os.environ.get(VARIABLE)
+    if not named:
+        raise BadInput(
+            [
+                "no topology is named: write `topology: <path of the file>` under `configuration:` in the experiment, "
+                f"or set {VARIABLE}"
+            ]
+        )
+    path = Path(str(named)).expanduser().absolute()
+    with _lock:
+        version = _version(path)
+        if path not in _cache or _cache[path][0] != version:
+            _cache[path] = (version, load_topology(path))
+        return _cache[path][1]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return (status.st_mtime_ns, status.st_size)
+
+
+def _unreadable(path: Path, error: OSError) -> BadInput:
+    return BadInput([f"{path}: the topology cannot be read ({error.strerror}): correct the path, or write the file"])
+
+
+def _read(path: Path) -> Document:
+    try:
+        return read_document(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f":{mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or str(error)
+        raise BadInput([f"{path}{where}: this is not YAML: {what}"]) from error
+
+
+def _topology(path: Path, raw: dict[str, Any]) -> Topology:
+    names = (raw["regions"]["home"], raw["regions"]["standby"])
+    routing = raw["routing"]
+    return Topology(
+        path=path,
+        target=raw["target"],
+        accounts=tuple(raw["accounts"]),
+        regions=Regions(**raw["regions"]),
+        domain=raw["domain"].rstrip("."),
+        client=ClientHost(**raw["client"]),
+        load_generator=LoadGenerator(url=raw["load_generator"]["url"].rstrip("/")),
+        load_balancers={name: LoadBalancer(**raw["load_balancers"][name]) for name in names},
+        stop_flag=StopFlag(**{**raw["stop_flag"], "tables": _ordered(raw["stop_flag"]["tables"], names)}),
+        routing=Routing(
+            controls=_ordered(routing["controls"], names),
+            cluster_endpoints=tuple(ClusterEndpoint(**endpoint) for endpoint in routing["cluster_endpoints"]),
+        ),
+        database=Database(**{**raw["database"], "clusters": _ordered(raw["database"]["clusters"], names)}),
+        failover=Failover(**raw["failover"]),
+        aws=_aws(path, raw.get("aws", {})),
+        dns=Dns(**raw["dns"]) if "dns" in raw else None,
+        packet_loss=PacketLoss(**raw.get("packet_loss", {})),
+        time_scale=float(raw.get("time_scale", 1)),
+    )
+
+
+def _aws(path: Path, raw: dict[str, Any]) -> Aws:
+    """A relative ``config_file`` is meant from where the topology lies."""
+    if "config_file" in raw:
+        raw = {**raw, "config_file": path.parent / Path(raw["config_file"]).expanduser()}
+    return Aws(**raw)
+
+
+def _ordered(by_region: dict[str, str], names: tuple[str, str]) -> dict[str, str]:
+    return {name: by_region[name] for name in names}

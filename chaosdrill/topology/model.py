@@ -1,0 +1,141 @@
+"""What a topology says, as frozen values. Maps are keyed by region name, home first."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Aws:
+    """How the account is reached; what is not said here comes from the configuration, then from the environment."""
+
+    profile: str | None = None
+    config_file: Path | None = None
+    endpoint_url: str | None = None
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The fixed roles: the region that serves at rest, and the one that stands by."""
+
+    home: str
+    standby: str
+
+
+@dataclass(frozen=True)
+class Dns:
+    """The name server to ask, instead of the system's resolver."""
+
+    nameserver: str
+    port: int = 53
+
+
+@dataclass(frozen=True)
+class ClientHost:
+    """The host where clients are (the bastion), reached by SSM."""
+
+    instance_id: str
+    region: str
+
+
+@dataclass(frozen=True)
+class LoadGenerator:
+    """Locust's web address, as seen from here."""
+
+    url: str
+
+
+@dataclass(frozen=True)
+class LoadBalancer:
+    """A region's entry: its own addresses (by ARN) or the range they lie in (CIDR); at least one is given."""
+
+    arn: str | None = None
+    cidr: str | None = None
+
+
+@dataclass(frozen=True)
+class StopFlag:
+    """The item that closes the application: table by region, the item's key, and the attribute with its value."""
+
+    tables: Mapping[str, str]
+    key: Mapping[str, str]
+    attribute: str
+
+
+@dataclass(frozen=True)
+class ClusterEndpoint:
+    """One of the regional endpoints of the ARC cluster."""
+
+    region: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Routing:
+    """Routing control ARN by region, and the cluster's endpoints."""
+
+    controls: Mapping[str, str]
+    cluster_endpoints: tuple[ClusterEndpoint, ...]
+
+
+@dataclass(frozen=True)
+class Database:
+    """The Aurora global cluster and its cluster ARN by region."""
+
+    global_cluster: str
+    clusters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Failover:
+    """Where the pair of state machines lives and how their names begin."""
+
+    region: str
+    failover_prefix: str
+    failback_prefix: str
+
+
+@dataclass(frozen=True)
+class PacketLoss:
+    """What else is known about the packet-loss fault: a command that prints how many packets it has dropped."""
+
+    drop_counter_command: str | None = None
+
+
+@dataclass(frozen=True)
+class Topology:
+    """The parts of the system that is drilled, and the accounts that may be touched.
+
+    :param path: the file it was read from.
+    :param target: ``lab`` or ``aws``.
+    :param accounts: AWS account numbers; a change in any other account is refused.
+    :param domain: the name that clients resolve.
+    :param time_scale: by what the system's own waits are multiplied (1 on aws).
+    """
+
+    path: Path
+    target: str
+    accounts: tuple[str, ...]
+    regions: Regions
+    domain: str
+    client: ClientHost
+    load_generator: LoadGenerator
+    load_balancers: Mapping[str, LoadBalancer]
+    stop_flag: StopFlag
+    routing: Routing
+    database: Database
+    failover: Failover
+    aws: Aws = field(default_factory=Aws)
+    dns: Dns | None = None
+    packet_loss: PacketLoss = field(default_factory=PacketLoss)
+    time_scale: float = 1.0
+
+    @property
+    def region_names(self) -> tuple[str, str]:
+        """Both regions, home first."""
+        return (self.regions.home, self.regions.standby)
+
+    def other_region(self, region: str) -> str:
+        """:returns: the region that is not ``region``."""
+        home, standby = self.region_names
+        return standby if region == home else home
