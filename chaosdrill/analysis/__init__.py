@@ -1,0 +1,7 @@
+"""Pure functions over a stored run: no AWS, no lab, no Chaos Toolkit, so that any run can be judged again."""
+
+from chaosdrill.analysis.outage import ClientOutage, Outage, client_outage
+from chaosdrill.analysis.states import StatePeriod, region_states
+from chaosdrill.analysis.verdict import Verdict, judge
+
+__all__ = ["ClientOutage", "Outage", "StatePeriod", "Verdict", "client_outage", "judge", "region_states"]

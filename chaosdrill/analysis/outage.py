@@ -1,0 +1,93 @@
+"""How long clients were without service, from what Locust's users saw.
+
+Locust's users wait for an answer before they ask again (a closed model): while nothing answers, few requests are made.
+So this finds stretches without any success, which does not depend on how many failures were counted; its resolution is
+that of the buckets, and it says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from chaosdrill.errors import CannotSee
+
+RESOLUTION_S = 0.1
+SILENCE_S = 1.0
+MODEL = "closed: longest time without one successful answer, as Locust's users saw it"
+
+Bucket = Sequence[float]  # start in seconds since the epoch, succeeded, failed
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A stretch without any success. Times are seconds since the epoch, load generator's clock.
+
+    :param ended: false when clients were still without service when the load was stopped: it was at least this long.
+    """
+
+    since_s: float
+    until_s: float
+    failures: int
+    ended: bool = True
+
+    @property
+    def seconds(self) -> float:
+        """Its length in seconds."""
+        return round(self.until_s - self.since_s, 1)
+
+
+@dataclass(frozen=True)
+class ClientOutage:
+    """Every stretch in which clients were without service, longest first, and how it was measured."""
+
+    outages: tuple[Outage, ...]
+    resolution_s: float = RESOLUTION_S
+    model: str = MODEL
+
+    @property
+    def ended(self) -> bool:
+        """Whether the longest of them was seen to its end."""
+        return not self.outages or self.outages[0].ended
+
+    @property
+    def longest_s(self) -> float:
+        """The longest of them in seconds; 0 when there was none."""
+        return self.outages[0].seconds if self.outages else 0.0
+
+
+def client_outage(
+    buckets: Sequence[Bucket], since_s: float, until_s: float, seen_until_s: float, silence_s: float = SILENCE_S
+) -> ClientOutage:
+    """Find the stretches between ``since_s`` and ``until_s`` in which no request succeeded.
+
+    :param buckets: ``(start, succeeded, failed)`` per 0.1 s with requests, in order.
+    :param since_s: when the load began to be answered, seconds since the epoch.
+    :param until_s: when the load was stopped.
+    :param seen_until_s: up to when the buckets are known.
+    :param silence_s: a stretch without any failure counts only when it is longer than this (clients also pause).
+    :returns: the stretches with failures, and the silent ones, longest first.
+    :raises CannotSee: when nothing was recorded, or not up to the end.
+    """
+    inside = [bucket for bucket in buckets if since_s <= bucket[0] < until_s]
+    if not inside or until_s <= since_s:
+        raise CannotSee(f"no request was recorded in the {max(0.0, until_s - since_s):.1f} s of load")
+    if seen_until_s < until_s - RESOLUTION_S:
+        raise CannotSee(f"what clients saw in the last {until_s - seen_until_s:.1f} s of load was not recorded")
+    found = [
+        Outage(begin, end, failures, ended=end < until_s)
+        for begin, end in _stretches(inside, since_s, until_s)
+        if (failures := _failures(inside, begin, end)) or end - begin > silence_s
+    ]
+    return ClientOutage(tuple(sorted(found, key=lambda outage: outage.since_s - outage.until_s)))
+
+
+def _stretches(buckets: Sequence[Bucket], since_s: float, until_s: float) -> Iterator[tuple[float, float]]:
+    """Between the end of one bucket with a success and the start of the next; both ends of the load count as good."""
+    good = [bucket[0] for bucket in buckets if bucket[1] > 0]
+    for before, after in pairwise([since_s - RESOLUTION_S, *good, until_s]):
+        if after - before > 1.5 * RESOLUTION_S:
+            yield round(before + RESOLUTION_S, 3), after
+
+
+def _failures(buckets: Sequence[Bucket], since_s: float, until_s: float) -> int:
+    return int(sum(bucket[2] for bucket in buckets if since_s - RESOLUTION_S / 2 <= bucket[0] < until_s))

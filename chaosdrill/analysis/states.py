@@ -1,0 +1,26 @@
+"""Which region states a drill went through."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StatePeriod:
+    """A region state and how long it was seen, in seconds."""
+
+    state: str
+    seconds: float
+
+
+def region_states(events: Sequence[Mapping[str, Any]]) -> tuple[StatePeriod, ...]:
+    """:returns: the region states in the order in which they were seen; the last one lasts until the last event."""
+    changes = [(event["state"], event["monotonic_s"]) for event in events if event["event"] == "region-state"]
+    if not changes:
+        return ()
+    kept = [changes[0], *(after for before, after in pairwise(changes) if after[0] != before[0])]
+    end = max(float(event["monotonic_s"]) for event in events if "monotonic_s" in event)
+    return tuple(
+        StatePeriod(state, round(until - since, 1)) for (state, since), (_, until) in pairwise([*kept, ("", end)])
+    )

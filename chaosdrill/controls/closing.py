@@ -1,0 +1,121 @@
+"""The end of a drill: last looks, the verdict, the summary."""
+
+import json
+import time
+from collections.abc import Mapping, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.analysis import ClientOutage, client_outage, judge, region_states
+from chaosdrill.controls.summary import summary
+from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.history import plain
+from chaosdrill.history.run_directory import SUMMARY, write_whole
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+LAST_LOOK_WITHIN_S = 3.0
+
+# Chaos Toolkit knows four; its exit code is 0 for "completed" without a deviation only
+STATUS = {"passed": "completed", "failed": "failed", "interrupted": "interrupted"}
+OTHER_STATUS = "aborted"
+
+
+def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
+    """End the drill.
+
+    :returns: the summary.
+    """
+    if journal is not None:
+        journal["status"] = OTHER_STATUS  # until it is known better: whatever goes wrong from here on is not a success
+    session.record_signals()
+    if session.touched:
+        _last_looks(session)
+    session.stop_looking()
+    _give_up_target(session)
+    outage, why_not = _outage(session)
+    verdict = judge(session.events, outage)
+    said = summary(verdict, region_states(session.events), outage, why_not, _run(session))
+    if session.directory is not None:
+        session.record("drill-closed", verdict=verdict.word, reasons=verdict.reasons)
+        write_whole(session.directory / SUMMARY, json.dumps(plain(said), indent=1, ensure_ascii=False) + "\n")
+    session.give_up()
+    if journal is not None:
+        _tell(journal, said)
+    return said
+
+
+def _last_looks(session: "Session") -> None:
+    if session.load_watch is not None:
+        _see_load_until_its_end(session)
+    if session.arguments.expect and session.region_watch is not None:
+        try:
+            state = session.region_watch.look()
+        except DrillError as error:
+            state = f"unknown ({error})"
+        session.record("end-state", state=state, expected=session.arguments.expect)
+
+
+def _see_load_until_its_end(session: "Session") -> None:
+    """What clients saw just before the load was stopped may still be on its way."""
+    assert session.load_watch is not None
+    end_s = _generator_time(session, "load-stopping")
+    give_up = time.monotonic() + LAST_LOOK_WITHIN_S
+    while end_s is not None and session.load_watch.seen_until_s < end_s and time.monotonic() < give_up:
+        try:
+            session.load_watch.look()
+        except CannotSee as error:
+            session.record("watch-failed", watch="load", why=str(error))
+            return
+        time.sleep(0.1)
+
+
+def _give_up_target(session: "Session") -> None:
+    if session.target is None:
+        return
+    session.status.phase = "ending the lab" if session.target.started_here else "closing"
+    try:
+        session.target.close()
+    except DrillError as error:
+        session.crashed("giving up the target", error)
+
+
+def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
+    begin_s, end_s = _generator_time(session, "load-started"), _generator_time(session, "load-stopping")
+    watch = session.load_watch
+    if watch is None or begin_s is None:
+        return None, "the load was not started"
+    try:
+        return client_outage(watch.buckets, begin_s, end_s or watch.seen_until_s, watch.seen_until_s), ""
+    except CannotSee as error:
+        return None, str(error)
+
+
+def _generator_time(session: "Session", event: str) -> float | None:
+    """When it was on the load generator's clock: of a beginning the first, of an end the last."""
+    times = [row["generator_s"] for row in session.events if row["event"] == event]
+    if not times:
+        return None
+    return float(times[0] if event == "load-started" else times[-1])
+
+
+def _run(session: "Session") -> Mapping[str, Any]:
+    target = session.target
+    return {
+        "run_id": session.directory.name if session.directory else None,
+        "run_directory": str(session.directory) if session.directory else None,
+        "title": session.experiment.get("title"),
+        "target": target.kind if target else None,
+        "scale": target.scale if target else None,
+        "seconds": round(time.monotonic() - session.status.started, 1),
+    }
+
+
+def _tell(journal: MutableMapping[str, Any], said: Mapping[str, Any]) -> None:
+    """Set the status that makes the exit code, and make sure that the journal can be written at all."""
+    sound = plain({key: value for key, value in journal.items() if key != "experiment"})
+    journal.update(sound)
+    if "experiment" in journal:
+        journal["experiment"] = plain(journal["experiment"])
+    journal["status"] = STATUS.get(said["verdict"], OTHER_STATUS)
+    journal["chaosdrill"] = plain(said)

@@ -1,0 +1,186 @@
+"""The drill control. Under an experiment's ``controls:``::
+
+    - name: drill
+      provider:
+        type: python
+        module: chaosdrill.controls.drill
+        arguments: {expect: ..., objectives: ..., setup: [...], safeguards: [...]}
+
+It opens the run, starts or finds the target, runs ``setup``, refuses what does not start as ``expect`` says, stops the
+method after a failed step or a missed tolerance, watches the safeguards, and judges the drill. It fails closed:
+whatever goes wrong in it before the rollbacks ends the experiment.
+"""
+
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from chaoslib.exceptions import InterruptExecution, InvalidControl
+from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothesis, Journal, Run, Secrets
+
+from chaosdrill.controls.arguments import MODULE, problems_of_arguments
+from chaosdrill.controls.session import Session
+from chaosdrill.controls.summary import print_summary
+
+__all__ = [
+    "after_activity_control",
+    "after_experiment_control",
+    "after_hypothesis_control",
+    "after_method_control",
+    "after_rollback_control",
+    "before_activity_control",
+    "before_experiment_control",
+    "before_hypothesis_control",
+    "before_method_control",
+    "before_rollback_control",
+    "cleanup_control",
+    "validate_control",
+]
+
+logger = logging.getLogger("chaostoolkit")
+Hook = Callable[..., None]
+
+_session: Session | None = None
+
+
+def validate_control(control: Control) -> None:
+    """Checks the control's arguments, for ``chaos validate`` and before ``chaos run``.
+
+    :raises InvalidControl: with every misspelt argument, activity, and argument of an activity.
+    """
+    if problems := problems_of_arguments(control["provider"].get("arguments") or {}):
+        raise InvalidControl("\n".join(problems))
+
+
+def _fails_closed(hook: Hook) -> Hook:
+    """Chaos Toolkit hides a control's exceptions but for one. Here they end the experiment, except in its rollbacks."""
+
+    @functools.wraps(hook)
+    def guarded(*args: Any, **kwargs: Any) -> None:
+        try:
+            hook(*args, **kwargs)
+        except InterruptExecution:
+            raise
+        except Exception as error:
+            where = hook.__name__.replace("_control", "").replace("_", " ")
+            if _session is None:
+                raise InterruptExecution(f"chaosdrill failed in {where}: {error}") from error
+            _session.crashed(where, error)
+            if _session.status.phase not in ("rollbacks", "closing"):
+                raise InterruptExecution(f"chaosdrill failed in {where}: {error}") from error
+
+    return guarded
+
+
+def _the_session() -> Session:
+    if _session is None:
+        raise InterruptExecution("the drill was not opened, so nothing is run")
+    return _session
+
+
+@_fails_closed
+def before_experiment_control(
+    context: Experiment, configuration: Configuration = None, secrets: Secrets = None, **_: Any
+) -> None:
+    """Opens the drill.
+
+    :raises InterruptExecution: when it must not start; the reason is in the message and in the summary.
+    """
+    global _session
+    if _session is not None:
+        raise InterruptExecution("the control chaosdrill.controls.drill stands twice: keep it in the experiment only")
+    _session = Session(context, configuration, secrets)
+    try:
+        _session.open(_own_arguments(context))
+    except InterruptExecution:
+        raise
+    except Exception as error:
+        _session.refuse(error)
+        raise InterruptExecution(f"The drill does not start: {error}") from error
+
+
+def _own_arguments(experiment: Experiment) -> dict[str, Any]:
+    """As they were written: Chaos Toolkit hands them over resolved, before the configuration was checked."""
+    for control in experiment.get("controls") or ():
+        if control.get("provider", {}).get("module") == MODULE:
+            return control["provider"].get("arguments") or {}
+    return {}
+
+
+@_fails_closed
+def before_hypothesis_control(context: Hypothesis, **_: Any) -> None:
+    """The steady state is about to be checked."""
+    _the_session().begin_hypothesis()
+
+
+@_fails_closed
+def after_hypothesis_control(context: Hypothesis, state: Any = None, **_: Any) -> None:
+    """The steady state was checked."""
+    _the_session().end_hypothesis(bool(state and state.get("steady_state_met")))
+
+
+@_fails_closed
+def before_method_control(context: Experiment, **_: Any) -> None:
+    """The method begins: safeguards are watched from here."""
+    _the_session().begin_method()
+
+
+@_fails_closed
+def after_method_control(context: Experiment, **_: Any) -> None:
+    """The method has ended."""
+    _the_session().end_method()
+
+
+@_fails_closed
+def before_rollback_control(context: Experiment, **_: Any) -> None:
+    """Rollbacks begin.
+
+    :raises InterruptExecution: when this run did nothing, so that they stay idle.
+    """
+    _the_session().begin_rollbacks()
+
+
+@_fails_closed
+def after_rollback_control(context: Experiment, **_: Any) -> None:
+    """Rollbacks have ended."""
+    _the_session().end_rollbacks()
+
+
+@_fails_closed
+def before_activity_control(context: Activity, **_: Any) -> None:
+    """Writes to the history that an activity begins."""
+    _the_session().begin_activity(context)
+
+
+@_fails_closed
+def after_activity_control(context: Activity, state: Run = None, **_: Any) -> None:
+    """Writes to the history how an activity ended.
+
+    :raises InterruptExecution: in setup and method, when it failed or missed its tolerance.
+    """
+    _the_session().end_activity(context, state)
+
+
+@_fails_closed
+def after_experiment_control(context: Experiment, state: Journal = None, **_: Any) -> None:
+    """Judges the drill and sets the journal's status, which makes the exit code."""
+    if state is not None:
+        state["status"] = "aborted"
+    _the_session().end(state)
+
+
+def cleanup_control() -> None:
+    """The last hook of all: prints the summary, so that it is the last thing that is seen."""
+    global _session
+    session, _session = _session, None
+    if session is None:
+        return
+    try:
+        session.end(None)
+        if session.said is not None:
+            print_summary(session.said)
+    except Exception as error:
+        logger.error(f"the drill could not be closed: {error}", exc_info=error)
+    finally:
+        session.signals.restore()

@@ -1,0 +1,30 @@
+"""One drill at a time on one target."""
+
+import fcntl
+import hashlib
+import os
+
+from chaosdrill.controls.settings import Settings
+from chaosdrill.errors import Refused
+from chaosdrill.home import home
+
+
+def take_lock(settings: Settings) -> int:
+    """Take the target's lock; it is free again when the descriptor is closed or this process ends, however it does.
+
+    :returns: the lock's file descriptor.
+    :raises Refused: when another drill holds it.
+    """
+    name = "lab" if settings.topology is None else hashlib.sha256(str(settings.topology).encode()).hexdigest()[:16]
+    directory = home() / "locks"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    lock = os.open(directory / f"drill-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.pread(lock, 100, 0).decode(errors="replace").strip()
+        os.close(lock)
+        raise Refused(f"another drill is going on here (process {holder}): wait until it has ended") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    return lock

@@ -1,0 +1,83 @@
+"""Probes that are watched during the method; one that misses its tolerance, or cannot see, stops the drill."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from chaoslib.activity import run_activity
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.controls.tolerance import meets, resolved
+from chaosdrill.controls.watching import Periodic
+from chaosdrill.errors import CannotSee
+
+Tripped = Callable[[str, str, bool], None]  # safeguard, why, whether it could not see
+
+
+class Safeguards:
+    """All safeguards of an experiment, each in a thread of its own.
+
+    :param tripped: told once, by the first that trips: its name, why, and whether it could not see.
+    """
+
+    def __init__(
+        self,
+        probes: Sequence[Mapping[str, Any]],
+        configuration: Mapping[str, Any],
+        secrets: Mapping[str, Any] | None,
+        tripped: Tripped,
+    ) -> None:
+        self._guards = [_Guard(probe, configuration, secrets, tripped) for probe in probes]
+        self._threads = [
+            Periodic(f"safeguard-{guard.name}", guard.every_s, guard.look, guard.crashed) for guard in self._guards
+        ]
+
+    def start(self) -> None:
+        """Begin to watch."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Watch no longer; a probe that is under way is not heard any more."""
+        for guard in self._guards:
+            guard.off = True
+        for thread in self._threads:
+            thread.stop(within_s=0.0)
+
+
+class _Guard:
+    def __init__(
+        self,
+        probe: Mapping[str, Any],
+        configuration: Mapping[str, Any],
+        secrets: Mapping[str, Any] | None,
+        tripped: Tripped,
+    ) -> None:
+        self.name = str(probe["name"])
+        self.every_s = float(probe.get("frequency", 1))
+        self.off = False
+        self._probe, self._configuration, self._secrets = dict(probe), configuration, secrets
+        self._tripped = tripped
+        self._needed = int(probe.get("in_a_row", 1))
+        self._missed = 0
+
+    def look(self) -> None:
+        try:
+            value = run_activity(self._probe, self._configuration, self._secrets)
+            good = meets(self._probe["tolerance"], value, self._configuration, self._secrets)
+        except (ActivityFailed, CannotSee) as error:
+            self._miss(f"cannot be read: {error}", unreadable=True)
+            return
+        if good:
+            self._missed = 0
+        else:
+            expected = resolved(self._probe["tolerance"], self._configuration, self._secrets)
+            self._miss(f"is {value!r}, expected {expected!r}", unreadable=value == "unknown")
+
+    def crashed(self, error: Exception) -> None:
+        self._miss(f"cannot be read: {type(error).__name__}: {error}", unreadable=True)
+
+    def _miss(self, why: str, unreadable: bool) -> None:
+        self._missed += 1
+        if self._missed >= self._needed and not self.off:
+            self.off = True
+            self._tripped(self.name, why, unreadable)

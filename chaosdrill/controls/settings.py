@@ -1,0 +1,112 @@
+"""The experiment's configuration, as far as the drill itself needs it; every problem in it at once."""
+
+import os
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.errors import BadInput
+from chaosdrill.topology import load_topology
+
+TARGETS = ("lab", "aws")
+SMALLEST_SCALE, LARGEST_SCALE = 1 / 60, 10.0
+
+# name: (type, smallest, largest); checked and converted when the experiment declares them
+NUMBERS: Mapping[str, tuple[Callable[[Any], float], float, float]] = {
+    "users": (int, 1, 100_000),
+    "spawn_rate": (float, 0.01, 10_000),
+    "loss_percent": (int, 1, 100),
+    "fault_duration_s": (int, 1, 43_200),
+    "window_s": (float, 1, 3600),
+    "rto_s": (float, 0.1, 86_400),
+    "scale": (float, SMALLEST_SCALE, LARGEST_SCALE),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the drill is to run on.
+
+    :param scale: multiplies the lab's waits; 1 on aws.
+    :param topology: the topology file; None on the lab, which writes its own.
+    :param locustfile: absolute path of the load script; empty: the reference application's own.
+    """
+
+    target: str
+    scale: float
+    topology: Path | None
+    locustfile: str
+    change_ticket: str
+
+
+def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, list[str]]:
+    """Read the configuration and put checked values back into it (``--var users=50`` gives a text, not a number).
+
+    :returns: the settings, and every problem found; the settings are good only without problems.
+    """
+    problems = _convert_numbers(configuration)
+    target = str(configuration.get("target") or "lab")
+    if target not in TARGETS:
+        problems.append(f"target: {target!r} is neither lab nor aws")
+    topology, found = _topology(configuration, target)
+    locustfile, missing = _locustfile(configuration)
+    problems += found + missing + _aws_needs(configuration, target)
+    scale = configuration.get("scale", 0.2 if target == "lab" else 1.0)
+    ticket = str(configuration.get("change_ticket") or "")
+    return Settings(target, scale if isinstance(scale, float) else 1.0, topology, locustfile, ticket), problems
+
+
+def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
+    problems = []
+    for name, (kind, smallest, largest) in NUMBERS.items():
+        if name not in configuration:
+            continue
+        raw = configuration[name]
+        try:
+            value = kind(raw)
+            if isinstance(raw, bool) or float(value) != float(raw) or not smallest <= value <= largest:
+                raise ValueError
+        except (TypeError, ValueError):
+            what = "a whole number" if kind is int else "a number"
+            problems.append(f"{name}: {raw!r} is not {what} from {smallest:.4g} to {largest:g}")
+        else:
+            configuration[name] = value
+    return problems
+
+
+def _topology(configuration: Mapping[str, Any], target: str) -> tuple[Path | None, list[str]]:
+    named = str(configuration.get("topology") or os.environ.get("CHAOSDRILL_TOPOLOGY") or "")
+    if target != "aws":
+        return None, []
+    if not named:
+        return None, ["topology: target aws needs the file that names its parts: --var topology=PATH"]
+    try:
+        found = load_topology(named)
+    except BadInput as bad:
+        return None, list(bad.problems)
+    if found.target != "aws":
+        return None, [f"topology: {named} describes a {found.target}, but the target is aws"]
+    return Path(named).absolute(), []
+
+
+def _locustfile(configuration: MutableMapping[str, Any]) -> tuple[str, list[str]]:
+    named = str(configuration.get("locustfile") or "")
+    if not named:
+        return "", []
+    path = os.path.realpath(os.path.expanduser(named))
+    if not os.path.isfile(path):
+        return "", [f"locustfile: there is no file {path}"]
+    configuration["locustfile"] = path
+    return path, []
+
+
+def _aws_needs(configuration: Mapping[str, Any], target: str) -> list[str]:
+    if target != "aws":
+        return []
+    problems = []
+    if configuration.get("scale", 1.0) != 1.0:
+        problems.append("scale: a real system cannot be scaled: --var scale:float=1 on target aws")
+    if not configuration.get("change_ticket"):
+        problems.append("change_ticket: needed on target aws: --var change_ticket=ID")
+    return problems

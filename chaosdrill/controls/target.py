@@ -1,0 +1,38 @@
+"""Where the drill runs: the embedded lab, or the system that a topology file names."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaosdrill.controls.settings import Settings
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is drilled.
+
+    :param kind: lab or aws.
+    :param topology: the file that names its parts.
+    :param scale: what waits are multiplied by; 1 on aws.
+    :param started_here: whether this drill started it.
+    :param close: gives it up; a lab that nobody else uses ends.
+    """
+
+    kind: str
+    topology: Path
+    scale: float
+    started_here: bool
+    close: Callable[[], None]
+
+
+def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
+    """Find the target, or start it.
+
+    :raises DrillError: when it cannot be had; then nothing of it remains.
+    """
+    if settings.topology is not None:
+        return Target("aws", settings.topology, 1.0, started_here=False, close=lambda: None)
+    from chaosdrill.lab import host  # on aws the lab need not be installed
+
+    lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell)
+    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close)

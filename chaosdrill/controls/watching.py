@@ -1,0 +1,126 @@
+"""What is looked at all the time while a drill goes on: the region state, and what clients see."""
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from chaosdrill import region
+from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.errors import CannotSee
+
+RECENT_S = 5.0
+
+
+class Periodic:
+    """Calls ``look`` in a thread of its own, every ``every_s`` seconds, until it is stopped.
+
+    :param failed: told an exception that ``look`` raised; the thread goes on.
+    """
+
+    def __init__(
+        self, name: str, every_s: float, look: Callable[[], None], failed: Callable[[Exception], None]
+    ) -> None:
+        self._every_s, self._look, self._failed = every_s, look, failed
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"chaosdrill-{name}", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the first look is at once."""
+        self._thread.start()
+
+    def stop(self, within_s: float = 10.0) -> None:
+        """End it and wait until a look that goes on has ended, at most ``within_s`` seconds."""
+        self._stop.set()
+        if self._thread.is_alive() and self._thread is not threading.current_thread():
+            self._thread.join(within_s)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            begun = time.monotonic()
+            try:
+                self._look()
+            except Exception as error:  # noqa: BLE001 - the boundary of the thread: a watcher must not die silently
+                self._failed(error)
+            self._stop.wait(max(0.0, self._every_s - (time.monotonic() - begun)))
+
+
+class RegionWatch:
+    """The region state, and each change of it.
+
+    :param changed: told the new state and the facts behind it.
+    """
+
+    def __init__(
+        self,
+        configuration: Mapping[str, Any],
+        secrets: Mapping[str, Any] | None,
+        changed: Callable[[str, Mapping[str, Any]], None],
+    ) -> None:
+        self._configuration, self._secrets, self._changed = configuration, secrets, changed
+        self._lock = threading.Lock()
+        self.state = ""
+
+    def look(self) -> str:
+        """:returns: the region state as it is now."""
+        with self._lock:  # one at a time, so that changes are told in the order in which they were seen
+            facts = region.read_region_facts(self._configuration, self._secrets)
+            state = str(region.verdict(facts))
+            if state != self.state:
+                self.state = state
+                self._changed(state, facts)
+            return state
+
+
+class LoadWatch:
+    """What clients see, kept on disk as it comes in, so that a load generator that dies takes nothing with it.
+
+    :param path: where ``[start, succeeded, failed]`` is written per 0.1 s, one a line.
+    """
+
+    def __init__(self, generator: LoadGenerator, path: Path) -> None:
+        self._generator = generator
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
+        self._lock = threading.Lock()
+        self._recent: deque[tuple[float, int, int]] = deque()
+        self._since_s: float | None = None
+        self.buckets: list[tuple[float, int, int]] = []
+        self.seen_until_s = 0.0
+        self.error_ratio: float | None = None
+
+    def look(self) -> None:
+        """Fetch what has become final since the last look.
+
+        :raises CannotSee: when the load generator does not answer.
+        """
+        with self._lock:
+            try:
+                if self._since_s is None:
+                    self._since_s = self._generator.state().now_s
+                part = self._generator.timeline(self._since_s)
+            except CannotSee:
+                self.error_ratio = None
+                raise
+            self._keep(part.buckets)
+            if part.watermark_s > self._since_s:
+                self._since_s = self.seen_until_s = part.watermark_s
+            self._forget_before(part.watermark_s - RECENT_S)
+
+    def _keep(self, buckets: tuple[tuple[float, int, int], ...]) -> None:
+        self.buckets += buckets
+        self._recent.extend(buckets)
+        self._file.writelines(json.dumps(bucket) + "\n" for bucket in buckets)
+        self._file.flush()
+
+    def _forget_before(self, epoch_s: float) -> None:
+        while self._recent and self._recent[0][0] < epoch_s:
+            self._recent.popleft()
+        good, bad = (sum(bucket[index] for bucket in self._recent) for index in (1, 2))
+        self.error_ratio = bad / (good + bad) if good + bad else None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
