@@ -1,0 +1,103 @@
+"""What the tests of the activities share: the lab's AWS endpoint, a configuration, an open drill, and the way home."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.history import History, OpenDrill, opened
+from tests.contract.lab_aws import LabAws, wait_for
+
+TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A running endpoint and the configuration that leads there."""
+
+    lab: LabAws
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """What an experiment would hand to its activities."""
+        return {"topology": str(self.lab.plan.topology_file)}
+
+    def other_topology(self, path: Path, **changes: Any) -> dict[str, Any]:
+        """A configuration whose topology differs from the lab's in some top-level keys."""
+        path.write_text(json.dumps({**self.lab.topology, **changes}))
+        return {"topology": str(path)}
+
+    def flag(self, region: str, value: str | None) -> None:
+        """Write a stop flag past the activities; None deletes it."""
+        table, client = self.lab.topology["stop_flag"]["tables"][region], self.lab.client("dynamodb", region)
+        key = {"PK": {"S": "stopFlag"}}
+        if value is None:
+            client.delete_item(TableName=table, Key=key)
+        else:
+            client.put_item(TableName=table, Item={**key, "value": {"S": value}})
+
+    def route(self, **states: str) -> None:
+        """Set routing controls past the activities: ``route(tokyo="On", osaka="Off")``."""
+        routing = self.lab.topology["routing"]
+        endpoint = routing["cluster_endpoints"][0]
+        arns = {"tokyo": routing["controls"][TOKYO], "osaka": routing["controls"][OSAKA]}
+        entries = [{"RoutingControlArn": arns[name], "RoutingControlState": state} for name, state in states.items()]
+        client = self.lab.client("route53-recovery-cluster", endpoint["region"], endpoint["url"])
+        client.update_routing_control_states(UpdateRoutingControlStateEntries=entries)
+
+    def writer(self, region: str) -> None:
+        """Make a region the writer past the activities."""
+        database, client = self.lab.topology["database"], self.lab.client("rds")
+
+        def described() -> Any:
+            return client.describe_global_clusters(GlobalClusterIdentifier=database["global_cluster"])[
+                "GlobalClusters"
+            ][0]
+
+        wanted = database["clusters"][region]
+        if wanted not in [one["DBClusterArn"] for one in described()["GlobalClusterMembers"] if one["IsWriter"]]:
+            client.switchover_global_cluster(
+                GlobalClusterIdentifier=database["global_cluster"], TargetDbClusterIdentifier=wanted
+            )
+            wait_for(lambda: described()["Status"] == "available")
+
+    def impair(self, region: str, impaired: bool) -> None:
+        """Impair one of the five cluster endpoints, or end that."""
+        url = f"{self.lab.url}/chaosdrill/arc-endpoints/{region}"
+        body = json.dumps({"impaired": impaired}).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=5) as answer:
+            assert json.load(answer)["impaired"] is impaired
+
+    def endpoint_regions(self) -> list[str]:
+        """The regions of the five cluster endpoints."""
+        return [one["region"] for one in self.lab.topology["routing"]["cluster_endpoints"]]
+
+    def go_home(self) -> None:
+        """Everything as it is at rest."""
+        for region in self.endpoint_regions():
+            self.impair(region, False)
+        self.flag(TOKYO, "false")
+        self.flag(OSAKA, "true")
+        self.route(tokyo="On", osaka="Off")
+        self.lab.supervisor.refuse.clear()
+        self.lab.supervisor.swap_s = 0.3
+        self.writer(TOKYO)
+        fis = self.lab.client("fis", TOKYO)
+        for one in fis.list_experiments()["experiments"]:
+            if one["state"]["status"] in ("pending", "initiating", "running"):
+                fis.stop_experiment(id=one["id"])
+        wait_for(lambda: all(one["state"]["status"] != "stopping" for one in fis.list_experiments()["experiments"]))
+
+
+@contextmanager
+def drill(directory: Path, run_id: str = "") -> Iterator[OpenDrill]:
+    """An open drill for the length of the block."""
+    history = History(directory / "history.jsonl")
+    try:
+        with opened(OpenDrill(run_id or directory.name, directory, history)) as one:
+            yield one
+    finally:
+        history.close()

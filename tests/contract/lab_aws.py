@@ -1,0 +1,193 @@
+"""Starts the lab's AWS endpoint for real, outside namespaces, with a real control socket at the process boundary."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.config import Config
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab import wire
+from chaosdrill.lab.plan import LabPlan
+
+READY_WITHIN_S = 30.0
+SCALE = 1 / 60
+
+
+class Supervisor:
+    """Answers what the endpoint asks of the lab, and remembers it: the operations of the real control socket."""
+
+    def __init__(self, path: Path) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.refuse: dict[str, str] = {}
+        self.swap_s = 0.3
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(wire.serve(path, self._operations()), self._loop).result(5)
+
+    def _operations(self) -> dict[str, wire.Operation]:
+        async def switchover(to_region: str) -> Any:
+            return await self._swap("database.switchover", to_region)
+
+        async def failover(to_region: str) -> Any:
+            return await self._swap("database.failover", to_region)
+
+        async def inject(id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
+            facts = {"id": id, "percent": percent, "sources": sources, "traffic_type": traffic_type}
+            self._remember("packet_loss.inject", **facts, duration_s=duration_s)
+
+        async def heal(id: str) -> None:
+            self._remember("packet_loss.heal", id=id)
+
+        async def run(command: str, timeout_s: float) -> dict[str, Any]:
+            self._remember("client.run", command=command, timeout_s=timeout_s)
+            shell = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, stdout=-1, stderr=-1)
+            stdout, stderr = await shell.communicate()
+            return {"exit_code": shell.returncode, "stdout": stdout.decode(), "stderr": stderr.decode()}
+
+        return {
+            "database.switchover": switchover,
+            "database.failover": failover,
+            "packet_loss.inject": inject,
+            "packet_loss.heal": heal,
+            "client.run": run,
+        }
+
+    async def _swap(self, op: str, to_region: str) -> dict[str, float]:
+        self._remember(op, to_region=to_region)
+        await asyncio.sleep(self.swap_s)
+        return {"seconds": self.swap_s}
+
+    def _remember(self, op: str, **arguments: Any) -> None:
+        self.calls.append((op, arguments))
+        if op in self.refuse:
+            raise LabError(self.refuse[op])
+
+    def asked(self, op: str) -> list[dict[str, Any]]:
+        """The arguments of every call of ``op`` so far."""
+        return [arguments for name, arguments in self.calls if name == op]
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(5)
+        self._loop.close()
+
+
+@dataclass
+class LabAws:
+    """A running endpoint."""
+
+    plan: LabPlan
+    process: subprocess.Popen[bytes]
+    supervisor: Supervisor
+    clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        """The endpoint."""
+        return self.plan.aws_url_on_host
+
+    @property
+    def topology(self) -> dict[str, Any]:
+        """What it wrote."""
+        facts: dict[str, Any] = yaml.safe_load(self.plan.topology_file.read_text())
+        return facts
+
+    def client(self, service: str, region: str = "ap-northeast-3", url: str | None = None) -> Any:
+        """A boto3 client."""
+        key = (service, region, url or self.url)
+        if key not in self.clients:
+            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            config = Config(retries={"total_max_attempts": 1})
+            make: Any = boto3.client
+            self.clients[key] = make(service, region_name=region, endpoint_url=key[2], config=config, **keys)
+        return self.clients[key]
+
+    def machine(self, prefix: str) -> str:
+        """The ARN of the state machine whose name begins with ``prefix``."""
+        listed = self.client("stepfunctions").list_state_machines()["stateMachines"]
+        return next(str(one["stateMachineArn"]) for one in listed if one["name"].startswith(f"{prefix}-"))
+
+    def run_machine(self, prefix: str, within_s: float = 20.0) -> dict[str, Any]:
+        """Start it and wait until it ends."""
+        sfn = self.client("stepfunctions")
+        arn = sfn.start_execution(stateMachineArn=self.machine(prefix))["executionArn"]
+        return self.ended(arn, within_s)
+
+    def ended(self, execution_arn: str, within_s: float = 20.0) -> dict[str, Any]:
+        """The execution, when it no longer runs."""
+        sfn = self.client("stepfunctions")
+
+        def look() -> Any:
+            execution = sfn.describe_execution(executionArn=execution_arn)
+            return execution if execution["status"] != "RUNNING" else None
+
+        execution: dict[str, Any] = wait_for(look, within_s)
+        return execution
+
+
+def wait_for(look: Callable[[], Any], within_s: float = 5.0) -> Any:
+    """The first true value of ``look``."""
+    end = time.monotonic() + within_s
+    while not (seen := look()):
+        assert time.monotonic() < end, f"not seen within {within_s} s: {look}"
+        time.sleep(0.02)
+    return seen
+
+
+@contextmanager
+def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
+    """An endpoint with sockets of its own, until the end of the block."""
+    aws, dns_tcp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
+    dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    dns_udp.bind(dns_tcp.getsockname())
+    plan = LabPlan(directory, scale, aws.getsockname()[1], dns_tcp.getsockname()[1], 8089)
+    plan.save(directory / "plan.json")
+    supervisor = Supervisor(plan.control_socket)
+    fds = {"--aws-fd": aws.fileno(), "--dns-udp-fd": dns_udp.fileno(), "--dns-tcp-fd": dns_tcp.fileno()}
+    options = [str(part) for pair in fds.items() for part in pair]
+    command = [sys.executable, "-m", "chaosdrill.lab.aws", str(directory / "plan.json"), "--outside", *options]
+    process = subprocess.Popen(command, pass_fds=list(fds.values()))
+    for one in (aws, dns_udp, dns_tcp):
+        one.close()
+    lab = LabAws(plan, process, supervisor)
+    try:
+        wait_for(lambda: _is_ready(lab), READY_WITHIN_S)
+        yield lab
+    finally:
+        for client in lab.clients.values():
+            client.close()
+        process.terminate()
+        process.wait(10)
+        supervisor.close()
+
+
+def _is_ready(lab: LabAws) -> bool:
+    assert lab.process.poll() is None, "the endpoint ended"
+    try:
+        return bool(get(f"{lab.url}/chaosdrill/health")[0] == 200)
+    except urllib.error.HTTPError:
+        return False
+
+
+def get(url: str, body: Any = None, method: str = "GET") -> tuple[int, Any]:
+    """An HTTP request that is none of AWS's."""
+    data = None if body is None else json.dumps(body).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=10) as answer:
+        return answer.status, json.loads(answer.read())

@@ -1,0 +1,170 @@
+"""A real Locust with the plugin, and a real HTTP server for it to call, both on 127.0.0.1."""
+
+import http.server
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import chaosdrill
+from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.errors import CannotSee
+
+PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
+REFERENCE = PLUGIN.with_name("reference.py")
+
+TWO_CALLS = """
+from locust import HttpUser, constant, task
+class Caller(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def call(self):
+        self.client.get("/call", timeout=3)
+"""
+
+TOPOLOGY = """
+version: 1
+target: lab
+accounts: ["123456789012"]
+aws: {{endpoint_url: "http://127.0.0.1:1"}}
+regions: {{home: ap-northeast-1, standby: ap-northeast-3}}
+domain: api.example.com
+client: {{instance_id: i-0123456789abcdef0, region: ap-northeast-1}}
+load_generator: {{url: "{url}"}}
+load_balancers: {{ap-northeast-1: {{cidr: 10.100.0.0/16}}, ap-northeast-3: {{cidr: 10.101.0.0/16}}}}
+stop_flag: {{tables: {{ap-northeast-1: A, ap-northeast-3: B}}, key: {{PK: stopFlag}}, attribute: value}}
+routing:
+  controls:
+    ap-northeast-1: "arn:aws:route53-recovery-control::123456789012:controlpanel/a/routingcontrol/b"
+    ap-northeast-3: "arn:aws:route53-recovery-control::123456789012:controlpanel/a/routingcontrol/c"
+  cluster_endpoints: [{{region: us-east-1, url: "http://127.0.0.1:1"}}]
+database:
+  global_cluster: g
+  clusters:
+    ap-northeast-1: "arn:aws:rds:ap-northeast-1:123456789012:cluster:a"
+    ap-northeast-3: "arn:aws:rds:ap-northeast-3:123456789012:cluster:b"
+failover: {{region: ap-northeast-3, failover_prefix: FailoverStateMachine, failback_prefix: FailbackStateMachine}}
+"""
+
+
+def write_topology(path: Path, url: str) -> Path:
+    """A topology whose load generator is at ``url``."""
+    path.write_text(TOPOLOGY.format(url=url))
+    return path
+
+
+class Target(http.server.ThreadingHTTPServer):
+    """Answers every GET with ``status`` and counts the answers."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.status = 200
+        self.answered = 0
+        self.refused = 0
+        self._lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def count(self, status: int) -> None:
+        with self._lock:
+            self.answered += 1
+            self.refused += status != 200
+
+
+class _Answer(http.server.BaseHTTPRequestHandler):
+    server: Target
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        status = self.server.status
+        self.server.count(status)
+        self.send_response(status)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def target() -> Iterator[Target]:
+    """A server for the length of the block."""
+    server = Target()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def listening() -> socket.socket:
+    """A socket that listens on a free port of 127.0.0.1."""
+    made = socket.socket()
+    made.bind(("127.0.0.1", 0))
+    made.listen()
+    return made
+
+
+@contextmanager
+def process(
+    arguments: Sequence[str], log: Path, pass_fds: Sequence[int] = (), **variables: str
+) -> Iterator[subprocess.Popen[bytes]]:
+    """``python -m locust arguments``, killed at the end of the block."""
+    command = [sys.executable, "-m", "locust", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(Path(chaosdrill.__file__).parents[1]), **variables}
+    with open(log, "wb") as output:
+        started = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=pass_fds,
+            env=environment,
+            cwd=log.parent,
+        )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.wait()
+
+
+@contextmanager
+def locust(directory: Path, script: Path, *arguments: str) -> Iterator[LoadGenerator]:
+    """A Locust with the plugin and ``script``; its page is on a socket that was opened here."""
+    with listening() as page:
+        generator = LoadGenerator(f"http://127.0.0.1:{page.getsockname()[1]}")
+        # users finish what they do when they are stopped: a request that is cut off is answered but never ends
+        options = ["-f", f"{PLUGIN},{script}", "--stop-timeout", "3", *arguments]
+        fd = page.fileno()
+        with process(options, directory / "locust.log", [fd], CHAOSDRILL_LOAD_FD=str(fd)) as started:
+            wait_for(lambda: answers(generator) or started.poll() is not None, bool, 30, "Locust to start")
+            assert started.poll() is None, (directory / "locust.log").read_text()
+            yield generator
+
+
+def answers(generator: LoadGenerator) -> bool:
+    """:returns: whether Locust's page is there."""
+    try:
+        return generator.state().now_s > 0
+    except CannotSee:
+        return False
+
+
+def script(directory: Path, text: str = TWO_CALLS) -> Path:
+    """A load script."""
+    path = directory / "calls.py"
+    path.write_text(text)
+    return path

@@ -1,0 +1,70 @@
+"""What the drill control refuses before anything is started. No lab is needed for that, and none may be started."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.small_drills import Ran, do, experiment, run, step, undo
+
+pytestmark = pytest.mark.timeout(60)
+
+
+def refused(directory: Path, what: dict[str, Any], *options: str) -> Ran:
+    home = directory / "home"
+    ran = run(directory, what, *options, CHAOSDRILL_HOME=str(home))
+    assert ran.exit_code == 1, ran.stderr
+    assert ran.steps == []
+    assert not (home / "lab").exists()
+    assert not (home / "runs").exists()
+    return ran
+
+
+GUARD = {"frequency": 1, **step("probe", "guard", "answer", 1, value=1)}
+MISSPELT = [
+    ({"setup": [step("action", "x", "doo")]}, "does not expose a function called 'doo'"),
+    ({"setup": [step("action", "x", "do", whatt="y")]}, "whatt|what"),
+    ({"setup": [{**do("x"), "provider": {"type": "python", "module": "no.such", "func": "f"}}]}, "'no.such'"),
+    ({"safeguards": [{**GUARD, **step("probe", "guard", "answer", 1, valu=1)}]}, "valu"),
+    ({"safeguards": [step("action", "guard", "do", what="x")]}, "guard: has no tolerance"),
+    ({"safeguards": [{**GUARD, "frequency": "often"}]}, "frequency is 'often'"),
+    ({"safeguards": [{**GUARD, "tolerance": 0.5}]}, "tolerance must either be"),
+    ({"expects": "moving"}, "control argument expects: there is none of that name; there are expect, setup"),
+    ({"objectives": {"rpo": 0}}, "objectives: rpo: there is only rto_s"),
+]
+
+
+@pytest.mark.parametrize(("control", "message"), MISSPELT)
+@pytest.mark.parametrize("options", [(), ("--no-validation",)])
+def test_a_misspelt_control_is_named_and_nothing_is_started(
+    tmp_path: Path, control: dict[str, Any], message: str, options: tuple[str, ...]
+) -> None:
+    ran = refused(tmp_path, experiment([do("work")], [undo("unwork", "work")], control=control), *options)
+    assert any(part in ran.stderr.replace("\n    ", " ") for part in message.split("|")), ran.stderr
+
+
+def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
+    configuration = {"target": "moon", "scale": 0.001, "users": "many", "locustfile": "no-such.py"}
+    what = experiment([do("${whom}")], [do("back")], configuration=configuration, runtime={})
+    ran = refused(tmp_path, what, "--var", "user:int=3", "--var", "users=few")
+    assert ran.verdict == "refused"
+    for text in (
+        "target: 'moon' is neither lab nor aws",
+        "scale: 0.001 is not a number from 0.01667 to 10",
+        "users: 'few' is not a whole number from 1 to 100000",
+        f"locustfile: there is no file {tmp_path / 'no-such.py'}",
+        "${whom}: not declared",
+        "runtime: rollbacks: strategy is None: write `always`",
+        "--var user: the experiment declares no such variable; it declares: locustfile, scale, target, users",
+    ):
+        assert text in ran.stdout, text
+        assert text in ran.stderr, text
+    assert ran.journal["status"] == "aborted"
+    assert ran.journal["rollbacks"] == []
+
+
+def test_aws_needs_a_topology_a_ticket_and_real_times(tmp_path: Path) -> None:
+    ran = refused(tmp_path, experiment([do("work")]), "--var", "target=aws")
+    assert "topology: target aws needs the file that names its parts" in ran.stdout
+    assert "change_ticket: needed on target aws" in ran.stdout
+    assert "scale: a real system cannot be scaled" in ran.stdout

@@ -1,0 +1,181 @@
+"""Failover and failback with the reference's state machines, against the lab's AWS endpoint."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.aws import fis
+from chaosdrill.failover.actions import fail_back, fail_over
+from chaosdrill.failover.probes import last_execution, running_executions
+from chaosdrill.history import OpenDrill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.lab_aws import running, wait_for
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> None:
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 10)
+    rig.go_home()
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path) as one:
+        yield one
+
+
+def start_by_hand(rig: Rig, prefix: str = "FailoverStateMachine") -> str:
+    machine = rig.lab.machine(prefix)
+    return str(rig.lab.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"])
+
+
+def test_there_and_back_with_the_time_of_each_state(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="fail-over")
+    done = fail_over(configuration=rig.configuration)
+    assert (done["done"], done["status"]) == (True, "SUCCEEDED")
+    assert f":{_name(one_drill, 'fail-over-1')}" in done["execution_arn"]
+    names = [state["name"] for state in done["states"]]
+    assert names[:6] == [
+        "ParseInput",
+        "SelectEndpoint",
+        "StopSource",
+        "WaitForParameterPropagation",
+        "SwitchRoute53Arc",
+        "SwitchOver",
+    ]
+    assert names[-1] == "StartDestination"
+    spent = {state["name"]: state["seconds"] for state in done["states"]}
+    assert spent["WaitForParameterPropagation"] == pytest.approx(10 * rig.lab.plan.scale, abs=0.1)
+    assert sum(spent.values()) == pytest.approx(done["seconds"], abs=0.3)
+    assert next(state["visits"] for state in done["states"] if state["name"] == "DescribeGlobalCluster") >= 2
+
+    back = fail_back(undo_of="fail-over", configuration=rig.configuration)
+    assert (back["done"], back["status"]) == (True, "SUCCEEDED")
+    assert last_execution("FailbackStateMachine", configuration=rig.configuration)["arn"] == back["execution_arn"]
+    events = [row["event"] for row in one_drill.history.events()]
+    once = ["undo", "execution-starting", "execution-started", "execution-ended"]
+    assert events == ["activity-started", *once, *once], "the undo is on disk before anything is started"
+
+
+def _name(one_drill: OpenDrill, end: str) -> str:
+    return f"chaosdrill-{one_drill.run_id}-{end}"
+
+
+def test_nothing_is_done_where_nothing_is_to_do(rig: Rig) -> None:
+    for idle in (
+        fail_over("home", configuration=rig.configuration),
+        fail_back(configuration=rig.configuration),
+        fail_back(to_region=TOKYO, configuration=rig.configuration),
+    ):
+        assert idle["done"] is False
+        assert idle["why"] == f"{TOKYO} serves already: open, routed to, and the writer"
+
+
+def test_as_a_rollback_it_does_nothing_when_the_run_did_not_fail_over(rig: Rig, one_drill: OpenDrill) -> None:
+    rig.flag(TOKYO, "true")  # not serving: without undo_of it would fail back
+    idle = fail_back(undo_of="fail-over", configuration=rig.configuration)
+    assert idle == {"done": False, "why": "this run did not do 'fail-over', so there is nothing to undo"}
+
+
+def test_it_is_refused_while_one_of_the_pair_runs(rig: Rig) -> None:
+    arn = start_by_hand(rig)
+    assert running_executions(configuration=rig.configuration) == 1
+    for action in (fail_over, fail_back):
+        with pytest.raises(ActivityFailed, match=rf"1 execution\(s\) of the failover pair run already: {arn}"):
+            action(configuration=rig.configuration)
+    rig.lab.ended(arn)
+
+
+def test_a_machine_is_named_by_prefix_or_arn(rig: Rig) -> None:
+    with pytest.raises(ActivityFailed, match=r"no state machine of .* begins with 'Nobody'; there is: Fail"):
+        fail_over(state_machine_prefix="Nobody", configuration=rig.configuration)
+    with pytest.raises(ActivityFailed, match=r"3 state machines of ap-northeast-3 begin with 'Fail'"):
+        fail_over(state_machine_prefix="Fail", configuration=rig.configuration)
+    machine = rig.lab.machine("FailoverStateMachine")
+    assert fail_over(state_machine_prefix=machine, configuration=rig.configuration)["done"] is True
+
+
+def test_a_failed_execution_tells_state_and_cause(rig: Rig, one_drill: OpenDrill) -> None:
+    rig.writer(OSAKA)  # the machine's switchover will be told: already the primary
+    with pytest.raises(
+        ActivityFailed, match=r"fail-over-1 ended FAILED in state SwitchOver after .* s: .*already"
+    ) as caught:
+        fail_over(configuration=rig.configuration)
+    assert "look at the region's state before going on" in str(caught.value)
+    assert one_drill.history.events("execution-ended")[0]["status"] == "FAILED"
+
+
+def test_what_lasts_longer_is_left_going_and_waited_for_by_the_rollback(rig: Rig, one_drill: OpenDrill) -> None:
+    rig.lab.supervisor.swap_s = 1.0
+    one_drill.history.append("activity-started", activity="fail-over")
+    with pytest.raises(ActivityFailed, match=r"still runs after 0\.2 s, in state \w+: it was left going"):
+        fail_over(timeout_s=0.2, configuration=rig.configuration)
+    assert running_executions(configuration=rig.configuration) == 1
+    with pytest.raises(ActivityFailed, match=r"started by this run, still runs after 0\.1 s: nothing was started"):
+        fail_back(undo_of="fail-over", timeout_s=0.1, configuration=rig.configuration)
+    back = fail_back(undo_of="fail-over", configuration=rig.configuration)
+    assert back["status"] == "SUCCEEDED"
+    assert last_execution(configuration=rig.configuration)["status"] == "SUCCEEDED", "the failover came to its end"
+
+
+class Interruption(BaseException):
+    """As chaoslib raises SystemExit in the thread of an activity."""
+
+
+def test_an_interruption_leaves_it_going(rig: Rig, one_drill: OpenDrill) -> None:
+    import ctypes
+
+    seen: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            fail_over(configuration=rig.configuration)
+        except Interruption as error:
+            seen.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_for(lambda: one_drill.history.events("execution-started"))
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interruption))
+    thread.join(2)
+    assert seen, "noticed within two seconds"
+    arn = one_drill.history.events("execution-started")[0]["execution_arn"]
+    assert rig.lab.ended(arn)["status"] == "SUCCEEDED"
+
+
+def test_announced_but_never_started_is_nothing_to_wait_for(rig: Rig, one_drill: OpenDrill) -> None:
+    machine = rig.lab.machine("FailoverStateMachine").replace(":stateMachine:", ":execution:")
+    one_drill.history.append("activity-started", activity="fail-over")
+    one_drill.history.append("execution-starting", what="fail-over", execution_arn=f"{machine}:never")
+    assert fail_back(undo_of="fail-over", configuration=rig.configuration)["done"] is False
+
+
+def test_a_fault_in_force_must_be_healed_first(rig: Rig, one_drill: OpenDrill) -> None:
+    client: Any = rig.lab.client("fis", TOKYO)
+    fail_over(configuration=rig.configuration)
+    template = client.create_experiment_template(
+        clientToken="t",
+        description="waits",
+        actions={"Wait": {"actionId": "aws:fis:wait", "parameters": {"duration": "PT30M"}}},
+        stopConditions=[{"source": "none"}],
+        roleArn="arn:aws:iam::123456789012:role/r",
+    )["experimentTemplate"]["id"]
+    tags = {fis.RUN_TAG: one_drill.run_id}
+    client.start_experiment(clientToken="s", experimentTemplateId=template, tags=tags)
+    with pytest.raises(ActivityFailed, match=r"a fault of this run is still in force: .*heal_packet_loss"):
+        fail_back(configuration=rig.configuration)
+
+
+def test_a_machine_that_never_ran_has_no_last_execution(rig: Rig) -> None:
+    with pytest.raises(ActivityFailed, match="has never been started"):
+        last_execution("FailoverInitiatorStateMachine", configuration=rig.configuration)

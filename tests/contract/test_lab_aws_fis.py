@@ -1,0 +1,198 @@
+"""FIS: each behaviour of moto's that the lab mends."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.contract.lab_aws import SCALE, LabAws, wait_for
+
+HOME = "ap-northeast-1"
+DOCUMENT = f"arn:aws:ssm:{HOME}::document/AWSFIS-Run-Network-Packet-Loss-Sources"
+ADDRESSES = "10.100.5.165,10.100.9.84"
+
+
+def parameters(**changed: str) -> dict[str, str]:
+    given = {"LossPercent": "30", "Sources": ADDRESSES, "TrafficType": "ingress", "DurationSeconds": "1800"}
+    return {**given, "InstallDependencies": "True", **changed}
+
+
+def template(lab: LabAws, duration: str = "PT30M", target: Any = None, **document: str) -> str:
+    """The runbook's own experiment template."""
+    bastion = f"arn:aws:ec2:{HOME}:{lab.plan.account}:instance/{lab.topology['client']['instance_id']}"
+    chosen = target or {"resourceArns": [bastion]}
+    made = lab.client("fis", HOME).create_experiment_template(
+        description="packet loss",
+        stopConditions=[{"source": "none"}],
+        targets={"Instances-Target-1": {"resourceType": "aws:ec2:instance", "selectionMode": "ALL", **chosen}},
+        actions={
+            "Run-Network-Packet-Loss": {
+                "actionId": "aws:ssm:send-command",
+                "parameters": {
+                    "documentArn": DOCUMENT,
+                    "documentParameters": json.dumps(parameters(**document)),
+                    "duration": duration,
+                },
+                "targets": {"Instances": "Instances-Target-1"},
+            }
+        },
+        roleArn=f"arn:aws:iam::{lab.plan.account}:role/fis-experiments",
+        tags={"Name": "exp-packetloss"},
+    )
+    return str(made["experimentTemplate"]["id"])
+
+
+def start(lab: LabAws, template_id: str, **options: Any) -> str:
+    started = lab.client("fis", HOME).start_experiment(experimentTemplateId=template_id, **options)["experiment"]
+    return str(started["id"])
+
+
+def experiment(lab: LabAws, experiment_id: str) -> dict[str, Any]:
+    return dict(lab.client("fis", HOME).get_experiment(id=experiment_id)["experiment"])
+
+
+def reached(lab: LabAws, experiment_id: str, *states: str) -> dict[str, Any]:
+    def look() -> Any:
+        found = experiment(lab, experiment_id)
+        return found if found["state"]["status"] in states else None
+
+    return dict(wait_for(look))
+
+
+def action_status(found: dict[str, Any]) -> str:
+    return str(found["actions"]["Run-Network-Packet-Loss"]["state"]["status"])
+
+
+def in_force(lab: LabAws, experiment_id: str) -> None:
+    """The action runs, which as on AWS can be a moment after the experiment does."""
+    wait_for(lambda: action_status(experiment(lab, experiment_id)) == "running")
+
+
+def test_it_injects_what_the_document_says_and_stopping_heals(aws: LabAws) -> None:
+    running = start(aws, template(aws))
+    in_force(aws, running)
+    (injected,) = aws.supervisor.asked("packet_loss.inject")
+    assert injected == {
+        "id": injected["id"],
+        "percent": 30.0,
+        "sources": ADDRESSES.split(","),
+        "traffic_type": "ingress",
+        "duration_s": 1800 * SCALE,
+    }
+    fis = aws.client("fis", HOME)
+    assert fis.stop_experiment(id=running)["experiment"]["state"]["status"] in ("stopping", "stopped")
+    stopped = reached(aws, running, "stopped")
+    assert action_status(stopped) == "stopped"
+    assert aws.supervisor.asked("packet_loss.heal") == [{"id": injected["id"]}]
+    assert fis.stop_experiment(id=running)["experiment"]["state"]["status"] == "stopped"
+    assert len(aws.supervisor.asked("packet_loss.heal")) == 1
+
+
+def test_looking_does_not_move_it_but_time_does(aws: LabAws) -> None:
+    begin = time.monotonic()
+    running = start(aws, template(aws, duration="PT1M"))
+    reached(aws, running, "running")
+    assert [experiment(aws, running)["state"]["status"] for _ in range(5)] == ["running"] * 5
+    done = reached(aws, running, "completed")
+    assert 60 * SCALE <= time.monotonic() - begin < 60 * SCALE + 1.5
+    assert action_status(done) == "completed"
+    assert done["endTime"] >= done["startTime"]
+    # FIS's duration is over; the fault goes on for the document's own 1800 s
+    assert aws.supervisor.asked("packet_loss.heal") == []
+    assert aws.client("fis", HOME).stop_experiment(id=running)["experiment"]["state"]["status"] == "completed"
+
+
+def test_an_injection_that_fails_fails_the_experiment_with_its_reason(aws: LabAws) -> None:
+    aws.supervisor.refuse["packet_loss.inject"] = "the kernel has no numgen"
+    failed = reached(aws, start(aws, template(aws)), "failed")
+    assert "the kernel has no numgen" in failed["state"]["reason"]
+    assert action_status(failed) == "failed"
+
+
+def test_a_fault_that_cannot_be_healed_is_no_stopped_experiment(aws: LabAws) -> None:
+    running = start(aws, template(aws))
+    in_force(aws, running)
+    aws.supervisor.refuse["packet_loss.heal"] = "the bastion is gone"
+    aws.client("fis", HOME).stop_experiment(id=running)
+    assert reached(aws, running, "failed", "stopped")["state"] == {"status": "failed", "reason": "the bastion is gone"}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [{"LossPercent": "0"}, {"DurationSeconds": "many"}, {"Sources": "no.such.name"}, {"TrafficType": "both"}],
+)
+def test_a_document_parameter_that_is_wrong_fails_the_experiment(aws: LabAws, document: dict[str, str]) -> None:
+    failed = reached(aws, start(aws, template(aws, **document)), "failed")
+    assert next(iter(document.values())) in failed["state"]["reason"]
+    assert aws.supervisor.calls == []
+
+
+def test_a_domain_in_sources_is_resolved(aws: LabAws) -> None:
+    running = start(aws, template(aws, Sources="api.example.com,10.0.0.0/8"))
+    in_force(aws, running)
+    (injected,) = aws.supervisor.asked("packet_loss.inject")
+    assert set(injected["sources"]) == {*ADDRESSES.split(","), "10.0.0.0/8"}
+    aws.client("fis", HOME).stop_experiment(id=running)
+    reached(aws, running, "stopped")
+
+
+def test_targets_are_found_by_tag(aws: LabAws) -> None:
+    running = start(aws, template(aws, target={"resourceTags": {"Name": "BastionHost"}}))
+    reached(aws, running, "running")
+    targets = aws.client("fis", HOME).list_experiment_resolved_targets(experimentId=running)["resolvedTargets"]
+    arn = targets[0]["targetInformation"]["arn"]
+    assert arn.endswith(aws.topology["client"]["instance_id"])
+    aws.client("fis", HOME).stop_experiment(id=running)
+    reached(aws, running, "stopped")
+
+
+def test_a_target_that_names_nothing_fails_the_experiment(aws: LabAws) -> None:
+    failed = reached(aws, start(aws, template(aws, target={"resourceTags": {"Name": "nobody"}})), "failed")
+    assert "empty set" in failed["state"]["reason"]
+    assert aws.supervisor.calls == []
+
+
+def test_skip_all_resolves_targets_and_does_nothing(aws: LabAws) -> None:
+    skipped = start(aws, template(aws), experimentOptions={"actionsMode": "skip-all"})
+    assert action_status(reached(aws, skipped, "completed")) == "skipped"
+    targets = aws.client("fis", HOME).list_experiment_resolved_targets(experimentId=skipped)["resolvedTargets"]
+    assert len(targets) == 1
+    assert aws.supervisor.calls == []
+
+
+def test_actions_are_listed_and_others_are_refused(aws: LabAws) -> None:
+    fis = aws.client("fis", HOME)
+    assert {one["id"] for one in fis.list_actions()["actions"]} == {"aws:ssm:send-command", "aws:fis:wait"}
+    assert "documentArn" in fis.get_action(id="aws:ssm:send-command")["action"]["parameters"]
+    with pytest.raises(fis.exceptions.ResourceNotFoundException):
+        fis.get_action(id="aws:ec2:stop-instances")
+    action = {"actionId": "aws:ec2:stop-instances", "targets": {"Instances": "t"}, "parameters": {}}
+    asked = {"description": "x", "stopConditions": [{"source": "none"}], "roleArn": "arn:aws:iam::1:role/fis"}
+    with pytest.raises(ClientError, match="cannot carry out"):
+        fis.create_experiment_template(**asked, actions={"stop": action})
+    with pytest.raises(ClientError, match="the parameter duration is required"):
+        fis.create_experiment_template(**asked, actions={"wait": {"actionId": "aws:fis:wait", "parameters": {}}})
+
+
+def test_templates_can_be_found_by_their_tag_and_deleted(aws: LabAws) -> None:
+    fis = aws.client("fis", HOME)
+    made = template(aws)
+    listed = {one["id"]: one for one in fis.list_experiment_templates(maxResults=100)["experimentTemplates"]}
+    assert listed[made]["tags"] == {"Name": "exp-packetloss"}
+    assert fis.get_experiment_template(id=made)["experimentTemplate"]["id"] == made
+    fis.delete_experiment_template(id=made)
+    with pytest.raises(fis.exceptions.ResourceNotFoundException):
+        fis.get_experiment_template(id=made)
+
+
+def test_the_same_client_token_is_the_same_experiment(aws: LabAws) -> None:
+    made = template(aws)
+    ids = {start(aws, made, clientToken="once") for _ in range(2)}
+    assert len(ids) == 1
+    running = ids.pop()
+    in_force(aws, running)
+    assert len(aws.supervisor.asked("packet_loss.inject")) == 1
+    aws.client("fis", HOME).stop_experiment(id=running)
+    reached(aws, running, "stopped")

@@ -1,0 +1,186 @@
+"""Each behaviour of moto's Step Functions that the lab mends."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chaosdrill.lab.aws import asl
+from tests.contract.lab_aws import SCALE, LabAws, wait_for
+
+ROLE = "arn:aws:iam::123456789012:role/test"
+
+
+@contextmanager
+def machine(lab: LabAws, states: dict[str, Any], timeout_s: int = 3600) -> Iterator[str]:
+    """A state machine of these states, until the end of the block."""
+    sfn = lab.client("stepfunctions")
+    definition = asl.machine(states, "test", timeout_s)
+    arn = sfn.create_state_machine(name=f"test-{time.monotonic_ns()}", definition=definition, roleArn=ROLE)
+    yield arn["stateMachineArn"]
+    sfn.delete_state_machine(stateMachineArn=arn["stateMachineArn"])
+
+
+def output(lab: LabAws, states: dict[str, Any]) -> Any:
+    with machine(lab, states) as arn:
+        started = lab.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"]
+        execution = lab.ended(started)
+        assert execution["status"] == "SUCCEEDED", execution.get("cause")
+        return json.loads(execution["output"])
+
+
+def test_a_path_with_an_index_names_one_value(aws: LabAws) -> None:
+    states = {
+        "Given": asl.give({"a": [{"b": "available"}]}),
+        "Choose": asl.choose(
+            {"Variable": "$.a[0].b", "StringEquals": "available", "Next": "Matched"}, otherwise="Unmatched"
+        ),
+        "Unmatched": asl.fail("Unmatched", "$.a[0].b was no string"),
+        "Matched": {"Type": "Pass", "Parameters": {"seen.$": "$.a[0].b"}},
+    }
+    assert output(aws, states) == {"seen": "available"}
+
+
+def test_the_end_of_math_random_is_exclusive(aws: LabAws) -> None:
+    draws = output(aws, {"Draw": asl.give({f"n{i}.$": "States.MathRandom(0, 1)" for i in range(16)})})
+    assert set(draws.values()) == {0}
+
+
+def test_tasks_take_and_give_pascal_case_and_dates_as_text(aws: LabAws) -> None:
+    listing = {"StateMachineArn": aws.machine("FailoverStateMachine")}
+    shown = output(aws, {"List": asl.call("sfn:describeStateMachine", listing, into="$")})
+    assert shown["StateMachineArn"] == listing["StateMachineArn"]
+    assert shown["CreationDate"].endswith("Z")
+
+
+def test_unnamed_executions_do_not_collide(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    with machine(aws, {"Wait": asl.wait(60)}) as arn, ThreadPoolExecutor(8) as pool:
+        started = pool.map(lambda _: sfn.start_execution(stateMachineArn=arn)["executionArn"], range(8))
+        arns = set(started)
+        assert len(arns) == 8
+        assert {one["status"] for one in sfn.list_executions(stateMachineArn=arn)["executions"]} == {"RUNNING"}
+        assert {aws.ended(arn)["status"] for arn in arns} == {"SUCCEEDED"}
+
+
+def test_the_same_name_and_input_is_the_same_execution_while_it_runs(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    with machine(aws, {"Wait": asl.wait(60)}) as arn, ThreadPoolExecutor(8) as pool:
+        facts = {"stateMachineArn": arn, "name": "drill", "input": "{}"}
+        together = threading.Barrier(8)
+
+        def start(_: int) -> str:
+            together.wait(5)
+            return str(sfn.start_execution(**facts)["executionArn"])
+
+        arns = set(pool.map(start, range(8)))
+        assert len(arns) == 1
+        assert len(sfn.list_executions(stateMachineArn=arn)["executions"]) == 1
+        with pytest.raises(sfn.exceptions.ExecutionAlreadyExists):
+            sfn.start_execution(**{**facts, "input": '{"other": 1}'})
+        aws.ended(arns.pop())
+        with pytest.raises(sfn.exceptions.ExecutionAlreadyExists):
+            sfn.start_execution(**facts)
+
+
+def test_waits_are_scaled(aws: LabAws) -> None:
+    begin = time.monotonic()
+    output(aws, {"Wait": asl.wait(30)})
+    took_s = time.monotonic() - begin
+    assert 30 * SCALE <= took_s < 30 * SCALE + 0.6
+
+
+def test_retry_intervals_are_scaled(aws: LabAws) -> None:
+    unknown = asl.call("rds:describeGlobalClusters", {"GlobalClusterIdentifier": "unknown"})
+    retry = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 15, "MaxAttempts": 2, "BackoffRate": 1}
+    with machine(aws, {"Ask": {**unknown, "Retry": [retry]}}) as arn:
+        begin = time.monotonic()
+        execution = aws.ended(aws.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"])
+    assert execution["status"] == "FAILED"
+    assert 30 * SCALE <= time.monotonic() - begin < 30 * SCALE + 1
+
+
+def test_the_machines_timeout_is_scaled_and_has_a_stop_time(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    with machine(aws, {"Wait": asl.wait(3000)}, timeout_s=20) as arn:
+        begin = time.monotonic()
+        execution = aws.ended(sfn.start_execution(stateMachineArn=arn)["executionArn"], within_s=3)
+        assert time.monotonic() - begin >= 20 * SCALE
+        assert execution["status"] == "TIMED_OUT"
+        assert execution["stopDate"] >= execution["startDate"]
+        assert "stopDate" in sfn.list_executions(stateMachineArn=arn)["executions"][0]
+
+
+def test_a_stopped_execution_is_aborted_at_once_with_its_reason(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    with machine(aws, {"Wait": asl.wait(3000)}) as arn:
+        started = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        stopped = sfn.stop_execution(executionArn=started, error="Drill", cause="operator said stop")
+        execution = sfn.describe_execution(executionArn=started)
+        assert (execution["status"], execution["error"], execution["cause"]) == (
+            "ABORTED",
+            "Drill",
+            "operator said stop",
+        )
+        assert execution["stopDate"] == stopped["stopDate"]
+        again = sfn.stop_execution(executionArn=started, error="Other", cause="other")
+        assert again["stopDate"] == stopped["stopDate"]
+        assert sfn.describe_execution(executionArn=started)["error"] == "Drill"
+
+
+def test_an_execution_stopped_before_its_first_state_enters_none(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    many = {f"State{number}": asl.give({}) for number in range(300)}  # so long to parse that stopping comes first
+    with machine(aws, many) as arn:
+        started = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        sfn.stop_execution(executionArn=started)
+
+        def ended() -> list[str]:
+            types = [event["type"] for event in sfn.get_execution_history(executionArn=started)["events"]]
+            return types if "ExecutionAborted" in types else []
+
+        assert wait_for(ended) == ["ExecutionStarted", "ExecutionAborted"]
+
+
+def test_history_comes_in_pages_and_in_both_orders(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    with machine(aws, {name: asl.give({}) for name in "ABCD"}) as arn:
+        started = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+        aws.ended(started)
+        whole = sfn.get_execution_history(executionArn=started)["events"]
+        pages = list(
+            sfn.get_paginator("get_execution_history").paginate(
+                executionArn=started, reverseOrder=True, PaginationConfig={"PageSize": 3}
+            )
+        )
+    assert [event["id"] for event in whole] == list(range(1, 11))
+    assert [len(page["events"]) for page in pages] == [3, 3, 3, 1]
+    assert [event for page in pages for event in page["events"]] == whole[::-1]
+
+
+def test_an_error_of_the_region_proxy_fails_the_task(aws: LabAws) -> None:
+    proxy = aws.client("lambda").list_functions()["Functions"][0]["FunctionArn"]
+    asked = {"targetRegion": "us-west-2", "service": "rds", "action": "describe_global_clusters"}
+    parameters = {"GlobalClusterIdentifier": "unknown"}
+    with machine(aws, {"Ask": asl.invoke(proxy, {**asked, "parameters": parameters})}) as arn:
+        execution = aws.ended(aws.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"])
+    assert (execution["status"], execution["error"]) == ("FAILED", "GlobalClusterNotFoundFault")
+
+
+def test_the_region_proxy_calls_the_region_it_is_given(aws: LabAws) -> None:
+    proxy = aws.client("lambda").list_functions()["Functions"][0]["FunctionName"]
+    asked = {"targetRegion": "ap-northeast-1", "service": "dynamodb", "action": "list_tables", "parameters": {}}
+    answer = aws.client("lambda").invoke(FunctionName=proxy, Payload=json.dumps(asked))
+    assert json.loads(answer["Payload"].read()) == {"TableNames": [aws.plan.home.flag_table]}
+
+
+def test_a_function_whose_code_cannot_be_run_is_not_pretended(aws: LabAws) -> None:
+    client = aws.client("lambda", "ap-northeast-1")
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        client.invoke(FunctionName="unknown")

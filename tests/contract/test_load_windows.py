@@ -1,0 +1,192 @@
+"""What the plugin says about a window of time, against what a real server counted."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.errors import DrillError
+from chaosdrill.load.actions import start_load, stop_load
+from chaosdrill.load.probes import error_ratio, failures, latency_ms, requests_per_s
+from tests.contract import load_rig
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[load_rig.Target]:
+    with load_rig.target() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadGenerator]:
+    directory = tmp_path_factory.mktemp("locust")
+    with load_rig.locust(directory, load_rig.script(directory)) as running:
+        yield running
+
+
+@pytest.fixture
+def configuration(generator: LoadGenerator, tmp_path: Path) -> dict[str, str]:
+    return {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
+
+
+@pytest.fixture(autouse=True)
+def healthy(target: load_rig.Target) -> None:
+    target.status = 200
+
+
+def start(configuration: dict[str, str], target: load_rig.Target, users: int = 4) -> None:
+    answer = start_load(users, 50, target.url, within_s=20, configuration=configuration)
+    assert (answer["users"], answer["workers"], answer["host"]) == (users, 1, target.url)
+
+
+def test_a_window_counts_every_request_exactly(
+    target: load_rig.Target, generator: LoadGenerator, configuration: dict[str, str]
+) -> None:
+    since = generator.state().now_s
+    before = (target.answered, target.refused)
+    start(configuration, target)
+    target.status = 503
+    wait_for(lambda: target.refused, lambda refused: refused > before[1] + 20, 10, "refusals")
+    target.status = 200
+    stop_load(configuration=configuration)
+    window = generator.closed_window(0.3)
+    whole = generator.window(since, window.until_s)
+    assert (whole.requests, whole.failures) == (target.answered - before[0], target.refused - before[1])
+    timeline = generator.timeline(since).buckets
+    assert sum(bad for _, _, bad in timeline) == whole.failures
+    assert sum(good for _, good, _ in timeline) == whole.requests - whole.failures
+    assert whole.complete
+    assert whole.exceptions == 0
+
+
+def test_probes_judge_a_window_that_begins_now(target: load_rig.Target, configuration: dict[str, str]) -> None:
+    target.status = 503
+    start_refused = pytest.raises(ActivityFailed, match=r"first requests to .* to be answered")
+    with start_refused:
+        start_load(4, 50, target.url, within_s=2, configuration=configuration)
+    target.status = 200
+    assert wait_for(lambda: failures(1, 10, configuration=configuration), lambda n: n == 0, 5, "no failures") == 0
+    assert error_ratio(1, 10, configuration=configuration) == 0
+    assert 10 < requests_per_s(1, configuration=configuration) < 200
+    fast, slow = (latency_ms(percentile, 1, 10, configuration=configuration) for percentile in (50, 100))
+    assert 0 < fast <= slow < 3000
+    target.status = 503
+    assert failures(1, 10, configuration=configuration) > 10
+    stop_load(configuration=configuration)
+
+
+def test_an_idle_generator_is_blind_not_flawless(target: load_rig.Target, configuration: dict[str, str]) -> None:
+    stop_load(configuration=configuration)
+    for probe in (failures, error_ratio):
+        with pytest.raises(ActivityFailed, match="its state is 'stopped', not 'running'"):
+            probe(0.5, 1, configuration=configuration)
+
+
+def test_too_few_requests_are_blind(target: load_rig.Target, configuration: dict[str, str]) -> None:
+    start(configuration, target, users=1)
+    with pytest.raises(ActivityFailed, match=r"\d+ requests ended in 1 s, at least 1000 are needed"):
+        failures(1, 1000, configuration=configuration)
+    stop_load(configuration=configuration)
+
+
+def test_a_running_test_is_replaced_by_one_with_new_settings(
+    target: load_rig.Target, generator: LoadGenerator, configuration: dict[str, str]
+) -> None:
+    start(configuration, target, users=2)
+    start(configuration, target, users=3)
+    state = generator.state()
+    assert (state.state, state.user_count, state.target_user_count) == ("running", 3, 3)
+    stop_load(configuration=configuration)
+    assert generator.state().state == "stopped"
+
+
+def test_another_script_than_asked_for_is_refused(
+    generator: LoadGenerator, configuration: dict[str, str], target: load_rig.Target
+) -> None:
+    asked = str(load_rig.REFERENCE)
+    with pytest.raises(ActivityFailed, match=f"not {re.escape(asked)}: end it and start it as `locust -f"):
+        start_load(1, 1, target.url, asked, configuration=configuration)
+    running = generator.state().locustfiles
+    assert [Path(name).name for name in running] == ["calls.py"]
+    assert start_load(1, 1, target.url, running[0], configuration=configuration)["locustfiles"] == list(running)
+    stop_load(configuration=configuration)
+
+
+def test_bad_settings_are_all_named_before_anything_happens(configuration: dict[str, str]) -> None:
+    with pytest.raises(ActivityFailed) as refused:
+        start_load(0, -1, "http://x", "no-such.py", configuration=configuration)
+    assert [line.split(":")[0] for line in str(refused.value).splitlines()] == [
+        "users",
+        "spawn_rate_per_s",
+        "locustfile",
+    ]
+
+
+def test_what_locust_calls_success_is_checked(generator: LoadGenerator, target: load_rig.Target) -> None:
+    with pytest.raises(DrillError, match="has no user class Nobody; it has: Caller"):
+        generator.swarm(1, 1, target.url, ["Nobody"])
+    with pytest.raises(DrillError, match="refused -1 users"):
+        generator.swarm(-1, 1, target.url)
+
+
+def test_the_page_is_served_on_the_inherited_socket(generator: LoadGenerator) -> None:
+    page = requests.get(generator.url, timeout=5)
+    assert page.status_code == 200
+    assert "Locust" in page.text
+    assert requests.get(f"{generator.url}/stats/requests", timeout=5).json()["state"] in ("ready", "stopped")
+
+
+def test_nobody_there_cannot_be_seen(tmp_path: Path) -> None:
+    with load_rig.listening() as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", url))}
+    with pytest.raises(ActivityFailed, match=f"did not answer GET {url}"):
+        failures(0.1, 1, configuration=configuration)
+
+
+def test_a_script_that_raises_makes_the_window_blind(target: load_rig.Target, tmp_path: Path) -> None:
+    raising = load_rig.script(
+        tmp_path,
+        load_rig.TWO_CALLS.replace("timeout=3)", "timeout=3).json()"),  # "ok" is not JSON
+    )
+    with load_rig.locust(tmp_path, raising) as generator:
+        configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
+        start(configuration, target)
+        with pytest.raises(ActivityFailed, match=r"the load script raised \d+ exceptions"):
+            failures(1, 1, configuration=configuration)
+
+
+def test_a_worker_that_dies_makes_the_window_blind(target: load_rig.Target, tmp_path: Path) -> None:
+    with load_rig.listening() as reserved:
+        port = str(reserved.getsockname()[1])
+    files = f"{load_rig.PLUGIN},{load_rig.script(tmp_path)}"
+    worker = ["--worker", "--master-port", port, "-f", files]
+    with (
+        load_rig.locust(tmp_path, tmp_path / "calls.py", "--master", "--master-bind-port", port) as generator,
+        load_rig.process(worker, tmp_path / "w1.log"),
+    ):
+        configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
+        with load_rig.process(worker, tmp_path / "w2.log") as second:
+            wait_for(generator.state, lambda state: state.workers == 2, 20, "two workers")
+            since, before = generator.state().now_s, target.answered
+            assert start_load(4, 50, target.url, within_s=20, configuration=configuration)["workers"] == 2
+            assert failures(1, 20, configuration=configuration) == 0
+            generator.stop()
+            window = generator.closed_window(0.3)
+            wait_for(generator.state, lambda state: state.state == "stopped", 5, "stop")
+            assert generator.window(since, window.until_s).requests == target.answered - before
+            start_load(4, 50, target.url, within_s=20, configuration=configuration)
+            second.kill()
+            killed = time.monotonic()
+            with pytest.raises(ActivityFailed, match=r"2 of 4 users are at work|does not report any more"):
+                failures(1, 1, configuration=configuration)
+            assert time.monotonic() - killed < 15
+        with pytest.raises(ActivityFailed, match="2 of 4 users are at work"):
+            failures(1, 1, configuration=configuration)

@@ -1,0 +1,176 @@
+"""The packet-loss fault by FIS, against the lab's AWS endpoint; what it does to packets is tested in tests/lab."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.history import OpenDrill
+from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.packet_loss.probes import fault_landed, fault_state
+from tests.contract.activities_rig import TOKYO, Rig, drill
+from tests.contract.lab_aws import running, wait_for
+
+ADDRESSES = "10.100.5.165,10.100.9.84"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> None:
+    rig.go_home()
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path) as one:
+        yield one
+
+
+def inject(rig: Rig, **arguments: Any) -> dict[str, Any]:
+    done: dict[str, Any] = inject_packet_loss(**{"sources": ADDRESSES, **arguments}, configuration=rig.configuration)
+    return done
+
+
+def template_count(rig: Rig) -> int:
+    return len(rig.lab.client("fis", TOKYO).list_experiment_templates()["experimentTemplates"])
+
+
+def test_it_is_the_runbook_s_experiment(rig: Rig, one_drill: OpenDrill) -> None:
+    done = inject(rig)
+    client = rig.lab.client("fis", TOKYO)
+    experiment = client.get_experiment(id=done["experiment_id"])["experiment"]
+    template = client.get_experiment_template(id=done["template_id"])["experimentTemplate"]
+    assert template["tags"]["Name"] == "exp-packetloss"
+    action = template["actions"]["Run-Network-Packet-Loss"]
+    assert action["parameters"]["documentArn"] == (
+        "arn:aws:ssm:ap-northeast-1::document/AWSFIS-Run-Network-Packet-Loss-Sources"
+    )
+    assert json.loads(action["parameters"]["documentParameters"])["Sources"] == ADDRESSES
+    assert experiment["state"]["status"] == "running"
+    assert experiment["tags"]["chaosdrill-run"] == one_drill.run_id
+    assert fault_state(configuration=rig.configuration) == "running"
+    asked = rig.lab.supervisor.asked("packet_loss.inject")[-1]
+    assert (asked["percent"], asked["sources"], asked["traffic_type"]) == (30, ADDRESSES.split(","), "ingress")
+    events = [row["event"] for row in one_drill.history.events()]
+    assert events == ["undo", "fault-injecting", "fault-started", "fault-running"]
+
+
+def test_it_is_healed_by_tag_and_once_only(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="inject-packet-loss")
+    done = inject(rig)
+    healed = heal_packet_loss(undo_of="inject-packet-loss", configuration=rig.configuration)
+    assert healed == {"done": True, "experiments": [{"id": done["experiment_id"], "state": "stopped"}]}
+    assert len(rig.lab.supervisor.asked("packet_loss.heal")) >= 1
+    again = heal_packet_loss(undo_of="inject-packet-loss", configuration=rig.configuration)
+    assert (again["done"], again["why"]) == (False, "already over")
+    assert fault_state(configuration=rig.configuration) == "stopped"
+
+
+def test_healing_leaves_the_faults_of_others_alone(rig: Rig, tmp_path: Path) -> None:
+    with drill(tmp_path, "theirs"):
+        theirs = inject(rig)["experiment_id"]
+    with drill(tmp_path, "ours"):
+        assert fault_state(configuration=rig.configuration) == "none"
+        assert heal_packet_loss(configuration=rig.configuration)["why"] == "no experiment was started"
+    assert rig.lab.client("fis", TOKYO).get_experiment(id=theirs)["experiment"]["state"]["status"] == "running"
+
+
+def test_role_and_template_are_made_once_and_used_again(rig: Rig) -> None:
+    first = inject(rig)
+    templates = template_count(rig)
+    heal_packet_loss(configuration=rig.configuration)
+    second = inject(rig)
+    assert (second["template_id"], second["role_arn"]) == (first["template_id"], first["role_arn"])
+    heal_packet_loss(configuration=rig.configuration)
+    other = inject(rig, percent=50)
+    assert other["template_id"] != first["template_id"], "the same name, another content"
+    assert template_count(rig) == templates + 1
+    policies = rig.lab.client("iam").list_role_policies(RoleName="chaosdrill-packet-loss")["PolicyNames"]
+    assert policies == ["packet-loss"]
+
+
+def test_a_role_that_is_given_is_used(rig: Rig) -> None:
+    role = "arn:aws:iam::123456789012:role/ours"
+    done = inject(rig, role_arn=role)
+    template = rig.lab.client("fis", TOKYO).get_experiment_template(id=done["template_id"])["experimentTemplate"]
+    assert template["roleArn"] == role
+
+
+class TestTraps:
+    @pytest.fixture(autouse=True)
+    def _nothing_is_started(self, rig: Rig) -> Iterator[None]:
+        def started() -> tuple[int, int]:
+            return len(rig.lab.client("fis", TOKYO).list_experiments()["experiments"]), template_count(rig)
+
+        before = started()
+        yield
+        assert started() == before
+
+    def test_wrong_arguments_are_told_at_once(self, rig: Rig) -> None:
+        with pytest.raises(ActivityFailed) as caught:
+            inject(rig, percent=0, sources="api.example.com", duration_s=0)
+        lines = str(caught.value).splitlines()
+        assert [line.split(" ")[0] for line in lines] == ["percent", "duration_s", "sources:"]
+        assert "could not follow a DNS failover" in lines[2]
+
+    def test_fis_shorter_than_the_document(self, rig: Rig) -> None:
+        with pytest.raises(ActivityFailed, match="fis_duration_s is 60 s, shorter than duration_s, 120 s"):
+            inject(rig, duration_s=120, fis_duration_s=60)
+
+    def test_a_variable_that_was_not_resolved(self, rig: Rig) -> None:
+        with pytest.raises(ActivityFailed, match="holds a variable that was not resolved"):
+            inject(rig, sources="${addresses}")
+
+    def test_a_target_that_is_not_there_and_has_no_agent(self, rig: Rig) -> None:
+        with pytest.raises(ActivityFailed) as caught:
+            inject(rig, instance_id="i-0123456789abcdef0")
+        assert "does not exist in ap-northeast-1, and FIS would skip it" in str(caught.value)
+        assert "the SSM agent of i-0123456789abcdef0 is not registered" in str(caught.value)
+
+
+def test_another_fault_on_the_host_is_refused(rig: Rig, tmp_path: Path) -> None:
+    with drill(tmp_path, "first"):
+        first = inject(rig)["experiment_id"]
+    with (
+        drill(tmp_path, "second"),
+        pytest.raises(ActivityFailed, match=rf"experiment {first} \(running\) has a fault on"),
+    ):
+        inject(rig)
+
+
+def test_fis_s_own_reason_is_passed_on(rig: Rig, one_drill: OpenDrill) -> None:
+    rig.lab.supervisor.refuse["packet_loss.inject"] = "no netem here"
+    with pytest.raises(ActivityFailed, match=r"is failed and not running: .*no netem here"):
+        inject(rig)
+    assert heal_packet_loss(configuration=rig.configuration)["why"] == "already over"
+
+
+def test_what_was_never_injected_never_landed(rig: Rig, one_drill: OpenDrill) -> None:
+    assert fault_landed(configuration=rig.configuration) is False
+    assert one_drill.history.events("fault-effect")[0]["landed"] is False
+
+
+def test_without_a_drill_nothing_is_known_of_before(rig: Rig) -> None:
+    with pytest.raises(ActivityFailed, match="no drill is open"):
+        fault_landed(configuration=rig.configuration)
+
+
+def test_a_load_generator_that_was_not_there_makes_it_blind(rig: Rig, one_drill: OpenDrill, tmp_path: Path) -> None:
+    nobody = rig.other_topology(tmp_path / "topology.yaml", load_generator={"url": "http://127.0.0.1:9"})
+    inject_packet_loss(sources=ADDRESSES, configuration=nobody)
+    with pytest.raises(ActivityFailed, match="when the fault was injected the load generator could not be read"):
+        fault_landed(configuration=nobody)
+
+
+def test_a_fault_that_runs_out_is_over(rig: Rig, one_drill: OpenDrill) -> None:
+    inject(rig, duration_s=60)  # a second, at this scale
+    wait_for(lambda: fault_state(configuration=rig.configuration) == "completed", 5)
+    assert heal_packet_loss(configuration=rig.configuration)["why"] == "already over"

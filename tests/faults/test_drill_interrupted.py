@@ -1,0 +1,65 @@
+"""A drill that is interrupted or killed: the lab outlives a Ctrl-C, what was done is undone, the next drill runs."""
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import drills
+from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests.running_lab import RunningLab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> RunningLab:
+    return RunningLab(tmp_path / "home")
+
+
+MOMENTS = ["Starting the lab", "Action: start-load", "Probe: locust-failures", "Probe: fault-landed", "| moving"]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment):
+    before = traces(lab.home)
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, moment)
+    os.killpg(drill.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
+    began = time.monotonic()
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode != 0, said
+    assert time.monotonic() - began < 20, said
+    assert drills.summary(lab)["verdict"] == "interrupted", said
+    events = drills.history(lab)
+    states = [row["state"] for row in events if row["event"] == "region-state"]
+    assert not states or states[-1] == "serving(ap-northeast-1)"
+    undone = drills.statuses(lab)
+    if moment in MOMENTS[3:]:
+        assert undone["heal-packet-loss"] == "succeeded"
+    if moment == "| moving":
+        assert undone["fail-back"] == "succeeded"
+    wait_until_nothing_is_left(lab.home, before, within_s=5)
+
+
+def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
+    before = traces(lab.home)
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, random.choice(["Probe: fault-landed", "| moving", "Rollback: fail-back"]))
+    os.killpg(drill.pid, signal.SIGKILL)
+    drill.communicate(timeout=20)
+    wait_until_nothing_is_left(lab.home, before, within_s=10)
+    done = drills.run(lab, tmp_path, *drills.QUICK)
+    assert done.returncode == 0, done.stdout
+    assert drills.summary(lab)["verdict"] == "passed"
+
+
+def test_sigterm_is_as_good_as_ctrl_c(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Probe: fault-landed")
+    os.kill(drill.pid, signal.SIGTERM)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode != 0, said
+    assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
+    assert not lab.status()["running"]

@@ -1,0 +1,166 @@
+"""Parts of the drill control that need no run: settings, outcomes, display, summary."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, Verdict
+from chaosdrill.controls.arguments import problems_of_variables
+from chaosdrill.controls.display import Status
+from chaosdrill.controls.outcome import outcome_of
+from chaosdrill.controls.settings import read_settings
+from chaosdrill.controls.signals import Signals
+from chaosdrill.controls.summary import rows, summary
+from chaosdrill.controls.tolerance import meets
+from chaosdrill.controls.watching import Periodic
+from chaosdrill.errors import CannotSee
+
+
+def test_numbers_given_as_text_become_numbers():
+    configuration = {"users": "50", "spawn_rate": 2, "scale": "0.5", "loss_percent": "30.0", "other": "x"}
+    settings, problems = read_settings(configuration)
+    assert problems == ["loss_percent: '30.0' is not a whole number from 1 to 100"]
+    assert (configuration["users"], configuration["spawn_rate"], settings.scale) == (50, 2.0, 0.5)
+
+
+@pytest.mark.parametrize("bad", [0, -1, "ten", None, True, 1.5, [1]])
+def test_a_bad_number_is_named(bad):
+    _, (problem,) = read_settings({"users": bad})
+    assert problem == f"users: {bad!r} is not a whole number from 1 to 100000"
+
+
+def test_variables_that_nobody_declared_are_named_once():
+    part = {"a": ["${x} ${y}", "$${no}"], "b": {"c": "${x}"}}
+    assert [problem.split(":")[0] for problem in problems_of_variables(part, {"y"})] == ["${x}"]
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "value", "expected"),
+    [
+        ("${home}", "tokyo", True),
+        (True, False, False),
+        ({"type": "regex", "pattern": "^a"}, "ba", False),
+        ([1, 3], 2, True),
+    ],
+)
+def test_tolerances_as_chaos_toolkit_reads_them(tolerance, value, expected):
+    assert meets(tolerance, value, {"home": "tokyo"}, None) is expected
+
+
+@pytest.mark.parametrize(("tolerance", "value"), [({"type": "regex", "pattern": "x"}, None), (0.5, 0.5), ([1, 3], "x")])
+def test_what_cannot_be_compared_is_blind(tolerance, value):
+    with pytest.raises(CannotSee):
+        meets(tolerance, value, {}, None)
+
+
+def test_an_outcome_names_the_error_behind_a_failure():
+    trace = [
+        "Traceback (most recent call last):\n",
+        "chaosdrill.errors.CannotSee: two\nlines\n",
+        "\nThe above exception was the direct cause of the following exception:\n\n",
+        "chaoslib.exceptions.ActivityFailed: chaoslib.exceptions.ActivityFailed: two\nlines\n",
+    ]
+    outcome = outcome_of({"tolerance": 1}, {"status": "failed", "output": None, "exception": trace}, False, {}, None)
+    assert (outcome.status, outcome.error_kind, outcome.problem) == ("failed", "CannotSee", "two\nlines")
+
+
+def test_an_activity_without_a_result_was_interrupted():
+    assert outcome_of({}, None, False, {}, None).status == "interrupted"
+
+
+def test_a_dry_step_is_not_held_against_its_tolerance():
+    run = {"status": "succeeded", "output": None}
+    assert outcome_of({"tolerance": 1}, run, True, {}, None).problem == ""
+    assert outcome_of({"tolerance": 1}, run, False, {}, None).problem == "is None, expected 1"
+
+
+def test_the_status_line_says_what_goes_on():
+    status = Status("method", "fail-over", "moving", 0.537, 0.2, started=time.monotonic() - 61)
+    assert status.line() == "  61.0 s | method | fail-over | moving | errors 53.7% (5 s) | scale 0.2"
+
+
+def test_the_summary_says_how_the_outage_was_measured_and_when_it_did_not_end():
+    outage = ClientOutage((Outage(100.0, 103.7, 12, ended=False), Outage(50.0, 52.0, 3)))
+    states = (StatePeriod("serving(a)", 20.0), StatePeriod("moving", 4.04))
+    run = {"target": "lab", "scale": 0.2, "seconds": 67.1, "run_directory": "/r"}
+    said = summary(Verdict("failed", ("one", "two")), states, outage, "", run)
+    assert rows(said) == [
+        ("verdict", "failed"),
+        ("why", "one"),
+        ("why", "two"),
+        ("region states", "serving(a) 20.0 s → moving 4.0 s"),
+        (
+            "client outage",
+            "at least 3.7 s ± 0.1 s (closed: longest time without one successful answer, as Locust's users saw it)",
+        ),
+        ("target", "lab, scale 0.2: the lab's waits are scaled by 0.2"),
+        ("duration", "67 s"),
+        ("run directory", "/r"),
+    ]
+    assert said["client_outage"]["outages"][1]["seconds"] == 2.0
+
+
+def test_a_watcher_that_fails_is_heard_and_goes_on():
+    heard = []
+    looks = []
+
+    def look():
+        looks.append(1)
+        raise ValueError("no")
+
+    watcher = Periodic("test", 0.01, look, lambda error: heard.append(str(error)))
+    watcher.start()
+    deadline = time.monotonic() + 5
+    while len(looks) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    watcher.stop()
+    count = len(looks)
+    assert count >= 3
+    assert set(heard) == {"no"}
+    time.sleep(0.05)
+    assert len(looks) == count
+
+
+@pytest.fixture
+def taken():
+    """Signals, what they noted, and what came through to the handlers that were there before."""
+    noted, through = [], []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    for number in before:
+        signal.signal(number, lambda n, frame: through.append(signal.Signals(n).name))
+    signals = Signals(noted.append)
+    signals.install()
+    yield signals, noted, through
+    signals.restore()
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def send(*names):
+    for name in names:
+        os.kill(os.getpid(), signal.Signals[name])
+
+
+def test_the_first_signal_comes_through_and_later_ones_wait_for_the_rollbacks(taken):
+    signals, noted, through = taken
+    send("SIGINT", "SIGINT", "SIGTERM")
+    assert (noted, through) == (["SIGINT", "SIGINT", "SIGTERM"], ["SIGINT"])
+    assert signals.leaving
+
+
+def test_in_the_rollbacks_it_takes_two(taken):
+    signals, _, through = taken
+    signals.leaving = signals.can_give_up = True
+    send("SIGINT")
+    assert through == []
+    send("SIGTERM")
+    assert through == ["SIGTERM"]
+
+
+def test_a_safeguard_that_trips_too_late_is_not_heard(taken):
+    signals, noted, through = taken
+    signals.leaving = signals.can_give_up = True
+    send("SIGUSR1", "SIGUSR1", "SIGUSR1")
+    assert (noted, through) == ([], [])

@@ -1,0 +1,191 @@
+import ctypes
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaosdrill.aws import fis
+from chaosdrill.aws.aurora import parsed
+from chaosdrill.aws.polling import interval_s, looks, pause, seen_within
+from chaosdrill.aws.stepfunctions import Execution, StateTime, chosen, execution_arn, failure, times_of
+from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.failover.executions import execution_name
+from chaosdrill.history import History, OpenDrill, opened
+
+BEGIN = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
+
+
+def event(after_s: float, kind: str, name: str = "") -> dict[str, Any]:
+    row: dict[str, Any] = {"timestamp": BEGIN + timedelta(seconds=after_s), "type": kind}
+    if name:
+        row[f"state{'Entered' if kind.endswith('Entered') else 'Exited'}EventDetails"] = {"name": name}
+    return row
+
+
+def test_each_state_s_time_is_summed_over_its_visits() -> None:
+    history = [
+        event(0, "ExecutionStarted"),
+        event(0, "PassStateEntered", "ParseInput"),
+        event(0.001, "PassStateExited", "ParseInput"),
+        event(0.001, "WaitStateEntered", "Wait Polling"),
+        event(10.001, "WaitStateExited", "Wait Polling"),
+        event(10.001, "TaskStateEntered", "DescribeGlobalCluster"),
+        event(10.5, "TaskStateExited", "DescribeGlobalCluster"),
+        event(10.5, "WaitStateEntered", "Wait Polling"),
+        event(20.5, "WaitStateExited", "Wait Polling"),
+        event(20.5, "ExecutionSucceeded"),
+    ]
+    assert times_of(history) == [
+        StateTime("ParseInput", 0.001, 1, True),
+        StateTime("Wait Polling", 20.0, 2, True),
+        StateTime("DescribeGlobalCluster", 0.499, 1, True),
+    ]
+
+
+def test_a_failure_names_the_state_that_was_not_left() -> None:
+    history = [
+        event(0, "TaskStateEntered", "StopSource"),
+        event(0.2, "TaskStateExited", "StopSource"),
+        event(0.2, "TaskStateEntered", "SwitchOver"),
+        event(3.2, "TaskFailed"),
+        event(3.3, "ExecutionFailed"),
+    ]
+    times = times_of(history)
+    assert times[-1] == StateTime("SwitchOver", 3.1, 1, False)
+    arn = "arn:aws:states:ap-northeast-3:123456789012:execution:FailoverStateMachine:drill-1"
+    error = str(failure(Execution(arn, "FAILED", 3.3, "Lambda.Unknown: gone"), times))
+    assert error.startswith("execution drill-1 ended FAILED in state SwitchOver after 3.3 s: Lambda.Unknown: gone: ")
+
+
+def test_no_events_no_states() -> None:
+    assert times_of([]) == []
+
+
+def test_a_machine_is_found_by_the_beginning_of_its_name() -> None:
+    machines = {"FailoverStateMachine1A2B": "a", "FailoverInitiatorStateMachine3C": "b", "FailbackStateMachine4D": "c"}
+    assert chosen(machines, "FailoverStateMachine", "ap-northeast-3") == "a"
+    with pytest.raises(
+        BadInput, match=r"2 state machines of ap-northeast-3 begin with 'Failover': FailoverInit.*, Fail"
+    ):
+        chosen(machines, "Failover", "ap-northeast-3")
+    with pytest.raises(BadInput, match="begins with 'Fallover'; there is: FailbackStateMachine4D, Failover"):
+        chosen(machines, "Fallover", "ap-northeast-3")
+
+
+def test_an_execution_s_arn_is_known_before_it_is_started() -> None:
+    machine = "arn:aws:states:ap-northeast-3:123456789012:stateMachine:FailoverStateMachine1A"
+    assert (
+        execution_arn(machine, "n") == "arn:aws:states:ap-northeast-3:123456789012:execution:FailoverStateMachine1A:n"
+    )
+
+
+def test_an_execution_is_named_after_the_run(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    with opened(OpenDrill("2026-05-01T09:30:00Z_failover/" + "x" * 100, tmp_path, history)):
+        name = execution_name("fail-over", 2)
+    history.close()
+    assert name.startswith("chaosdrill-")
+    assert name.endswith("x-fail-over-2")
+    assert len(name) == 80
+    assert execution_name("fail-back", 1) != execution_name("fail-back", 1), "outside a run, the time tells them apart"
+
+
+def member(arn: str, writes: bool) -> dict[str, Any]:
+    return {"DBClusterArn": arn, "IsWriter": writes}
+
+
+def test_the_writer_is_the_region_of_the_cluster_that_writes() -> None:
+    clusters = {"ap-northeast-1": "tokyo", "ap-northeast-3": "osaka"}
+
+    def seen(status: str, *members: dict[str, Any], **more: Any) -> tuple[str, str]:
+        cluster = parsed({"Status": status, "GlobalClusterMembers": list(members), **more}, clusters)
+        return cluster.status, cluster.writer
+
+    tokyo, osaka = member("tokyo", True), member("osaka", False)
+    assert seen("available", tokyo, osaka) == ("available", "ap-northeast-1")
+    assert seen("available", member("tokyo", False), osaka) == ("available", "none")
+    assert seen("available", tokyo, member("osaka", True)) == ("available", "several")
+    moving = {"FailoverState": {"Status": "switching-over"}}
+    assert seen("available", tokyo, osaka, **moving) == ("switching-over", "ap-northeast-1")
+    with pytest.raises(CannotSee, match="the writer elsewhere is not in the topology"):
+        seen("available", member("elsewhere", True))
+
+
+def test_polling_looks_at_once_and_a_last_time() -> None:
+    assert len(list(looks(0))) == 1
+    spent = list(looks(0.25, every_s=0.1))
+    assert spent[0] < 0.05
+    assert 0.25 <= spent[-1] < 0.5
+    assert len(spent) == 4
+
+
+def test_polling_is_frugal_when_it_lasts() -> None:
+    assert [interval_s(spent) for spent in (0, 30, 90, 3000)] == [1, 1, 3, 5]
+
+
+def test_a_blind_look_is_forgiven_unless_it_is_the_last() -> None:
+    answers = iter([CannotSee("dark"), "Tokyo", "Osaka"])
+
+    def look() -> str:
+        answer = next(answers)
+        if isinstance(answer, CannotSee):
+            raise answer
+        return answer
+
+    assert seen_within(look, lambda seen: seen == "Osaka", 5) == "Osaka"
+
+    def blind() -> str:
+        raise CannotSee("dark")
+
+    with pytest.raises(CannotSee, match="dark"):
+        seen_within(blind, bool, 0)
+
+
+class Interruption(BaseException):
+    """As chaoslib raises SystemExit in the thread of a background activity."""
+
+
+def test_a_pause_ends_soon_when_its_thread_is_interrupted() -> None:
+    ended: list[float] = []
+    begun = threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        try:
+            pause(5)
+        except Interruption:
+            ended.append(time.monotonic())
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    begun.wait()
+    interrupted = time.monotonic()
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interruption))
+    thread.join()
+    assert ended
+    assert ended[0] - interrupted < 2
+
+
+def test_an_experiment_is_in_force_only_when_its_actions_run() -> None:
+    def seen(experiment: str, action: str) -> bool:
+        one = {"state": {"status": action}, "parameters": {"documentArn": "arn:aws:ssm:r::document/AWSFIS-Run-X"}}
+        return fis.parsed({"id": "E", "state": {"status": experiment}, "actions": {"a": one}}).in_force
+
+    assert seen("running", "running")
+    assert not seen("running", "initiating")
+    assert not seen("stopping", "running")
+
+
+def test_the_hosts_of_a_fault_are_those_of_its_documents() -> None:
+    targets = {"T": {"resourceArns": ["host-1", "host-2"]}, "Other": {"resourceArns": ["host-3"]}}
+
+    def action(document: str, target: str) -> dict[str, Any]:
+        parameters = {"documentArn": f"arn:aws:ssm:r::document/{document}"}
+        return {"state": {"status": "running"}, "parameters": parameters, "targets": {"Instances": target}}
+
+    actions = {"a": action("AWSFIS-Run-CPU-Stress", "T"), "b": action("AWS-RunShellScript", "Other")}
+    raw = {"id": "E", "state": {"status": "running"}, "actions": actions, "targets": targets}
+    assert fis.parsed(raw).faults_on == ("host-1", "host-2")

@@ -1,0 +1,111 @@
+import json
+from typing import Any
+
+import pytest
+
+from chaosdrill.errors import BadInput
+from chaosdrill.packet_loss.plan import Fault, asked_for, does_the_same, iso_duration, template
+from chaosdrill.packet_loss.role import permissions
+from chaosdrill.packet_loss.sources import written
+
+ADDRESSES = ("10.100.5.165", "10.100.9.84")
+DOCUMENT = "arn:aws:ssm:ap-northeast-1::document/AWSFIS-Run-Network-Packet-Loss-Sources"
+HOST = "arn:aws:ec2:ap-northeast-1:123456789012:instance/i-0123456789abcdef0"
+ROLE = "arn:aws:iam::123456789012:role/chaosdrill-packet-loss"
+RUNBOOK = Fault(30, ADDRESSES, "ingress", 1800, 1800)
+
+
+def test_the_template_is_the_runbook_s() -> None:
+    made = template(RUNBOOK, "exp-packetloss", DOCUMENT, HOST, ROLE)
+    action = made["actions"]["Run-Network-Packet-Loss"]
+    assert action["actionId"] == "aws:ssm:send-command"
+    assert action["targets"] == {"Instances": "Instances-Target-1"}
+    assert action["parameters"]["documentArn"] == DOCUMENT
+    assert action["parameters"]["duration"] == "PT30M"
+    assert json.loads(action["parameters"]["documentParameters"]) == {
+        "LossPercent": "30",
+        "Sources": "10.100.5.165,10.100.9.84",
+        "TrafficType": "ingress",
+        "DurationSeconds": "1800",
+        "InstallDependencies": "True",
+    }
+    target = {"resourceType": "aws:ec2:instance", "resourceArns": [HOST], "selectionMode": "ALL"}
+    assert made["targets"] == {"Instances-Target-1": target}
+    assert made["stopConditions"] == [{"source": "none"}]
+    assert (made["roleArn"], made["tags"]) == (ROLE, {"Name": "exp-packetloss"})
+
+
+def test_arguments_may_be_texts_as_variables_are() -> None:
+    assert asked_for("30", ADDRESSES, "ingress", "1800") == RUNBOOK
+    assert asked_for(30.0, ADDRESSES, "ingress", 61).fis_duration_s == 120, "whole minutes, never shorter"
+
+
+def test_everything_wrong_is_told_at_once() -> None:
+    with pytest.raises(BadInput) as caught:
+        asked_for(0, (), "both", 50000, 1.5, "eth0; reboot")
+    assert [problem.split(": ")[0] for problem in caught.value.problems] == [
+        "percent is 0",
+        "duration_s is 50000",
+        "sources is empty",
+        "fis_duration_s is 1.5",
+        "traffic_type is 'both'",
+        "interface is 'eth0; reboot'",
+    ]
+
+
+@pytest.mark.parametrize(
+    "source", ["api.example.com", "ALL", "DYNAMODB", "apne1-az1", "::1", "10.100.5.999", "10.100.5.1/16"]
+)
+def test_what_is_no_address_is_refused_with_why(source: str) -> None:
+    with pytest.raises(BadInput, match="could not follow a DNS failover"):
+        asked_for(30, ("10.100.5.165", source), "ingress", 1800)
+
+
+def test_a_range_is_allowed() -> None:
+    assert asked_for(30, ("10.100.0.0/16",), "egress", 60).sources == ("10.100.0.0/16",)
+
+
+def test_fis_must_not_end_before_the_document() -> None:
+    with pytest.raises(BadInput, match=r"1799 s, shorter than duration_s, 1800 s: FIS would say completed while"):
+        asked_for(30, ADDRESSES, "ingress", 1800, 1799)
+
+
+@pytest.mark.parametrize("percent", [True, None, "thirty", 101, 0.5, float("nan")])
+def test_percent_is_a_whole_number(percent: Any) -> None:
+    with pytest.raises(BadInput, match="write a whole number from 1 to 100 %"):
+        asked_for(percent, ADDRESSES, "ingress", 1800)
+
+
+def test_durations_are_written_as_fis_does() -> None:
+    assert [iso_duration(seconds) for seconds in (1800, 90, 43200)] == ["PT30M", "PT90S", "PT720M"]
+
+
+def test_a_template_is_used_again_only_when_it_does_the_same() -> None:
+    wanted = template(RUNBOOK, "exp-packetloss", DOCUMENT, HOST, ROLE)
+    described = {**wanted, "id": "EXT1", "creationTime": "now", "targets": {}, "actions": {}}
+    described["targets"] = {"Instances-Target-1": {**wanted["targets"]["Instances-Target-1"], "filters": []}}
+    parameters = dict(wanted["actions"]["Run-Network-Packet-Loss"]["parameters"])
+    parameters["documentParameters"] = json.dumps(
+        json.loads(parameters["documentParameters"]), indent=2, sort_keys=True
+    )
+    described["actions"] = {
+        "Run-Network-Packet-Loss": {**wanted["actions"]["Run-Network-Packet-Loss"], "parameters": parameters}
+    }
+    assert does_the_same(described, wanted), "how the parameters are written does not matter"
+    other = template(Fault(50, ADDRESSES, "ingress", 1800, 1800), "exp-packetloss", DOCUMENT, HOST, ROLE)
+    assert not does_the_same(described, other)
+    assert not does_the_same({**described, "stopConditions": [{"source": "alarm", "value": "a"}]}, wanted)
+    assert not does_the_same({**described, "roleArn": "another"}, wanted)
+
+
+def test_the_role_may_send_this_document_to_this_host_and_nothing_more() -> None:
+    statements = permissions(DOCUMENT, HOST)["Statement"]
+    assert [(one["Action"], one["Resource"]) for one in statements if one["Resource"] != "*"] == [
+        ("ssm:SendCommand", [DOCUMENT, HOST])
+    ]
+
+
+def test_sources_by_role_are_resolved_later() -> None:
+    assert written("home") is None
+    assert written("10.100.5.165, 10.100.9.84") == ADDRESSES
+    assert written("") == ()

@@ -1,0 +1,162 @@
+"""What a client is made of, without a call: the topology's word against the user's environment."""
+
+from pathlib import Path
+
+import pytest
+
+from chaosdrill.aws import client
+from chaosdrill.aws.guard import changes_something
+from chaosdrill.aws.reach import reach_of
+from chaosdrill.errors import BadInput, Refused
+from chaosdrill.topology import load_topology
+from tests.unit.test_topology import RIGHT, written
+
+LAB_URL = "http://127.0.0.1:5999"
+PROFILES = f"""\
+[default]
+region = us-east-1
+[profile lab]
+region = ap-northeast-1
+endpoint_url = {LAB_URL}
+services = lab-services
+aws_access_key_id = lab-key
+aws_secret_access_key = lab-secret
+[profile plain]
+aws_access_key_id = plain-key
+aws_secret_access_key = plain-secret
+[services lab-services]
+dynamodb =
+  endpoint_url = http://127.0.0.1:6000
+route53_recovery_cluster =
+  endpoint_url = http://127.0.0.1:6001
+"""
+HOSTILE = {
+    "AWS_ACCESS_KEY_ID": "prod-key",
+    "AWS_SECRET_ACCESS_KEY": "prod-secret",
+    "AWS_SESSION_TOKEN": "prod-token",
+    "AWS_ENDPOINT_URL": "https://prod.example.com",
+    "AWS_ENDPOINT_URL_RDS": "https://rds.prod.example.com",
+    "AWS_ENDPOINT_URL_STS": "https://sts.prod.example.com",
+    "AWS_PROFILE": "prod",
+    "AWS_DEFAULT_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
+    "AWS_ACCOUNT_ID_ENDPOINT_MODE": "required",
+    "AWS_MAX_ATTEMPTS": "1",
+    "HTTP_PROXY": "http://proxy.example.com:3128",
+    "HTTPS_PROXY": "http://proxy.example.com:3128",
+}
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's home with AWS files, and an environment that points at production."""
+    (tmp_path / "config").write_text(PROFILES)
+    (tmp_path / "credentials").write_text("[lab]\naws_access_key_id = user-key\naws_secret_access_key = user-secret\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    for name, value in HOSTILE.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+def configuration(home: Path, target: str, aws: str) -> dict[str, str]:
+    return {"topology": str(written(home, RIGHT.replace("target: aws", f"target: {target}") + f"aws: {aws}\n"))}
+
+
+def key_of(made: object) -> str:
+    return str(made._request_signer._credentials.access_key)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("service", "url"),
+    [
+        ("stepfunctions", LAB_URL),
+        ("rds", LAB_URL),
+        ("sts", LAB_URL),
+        ("dynamodb", "http://127.0.0.1:6000"),
+        ("route53-recovery-cluster", "http://127.0.0.1:6001"),
+    ],
+)
+def test_a_lab_profile_beats_the_whole_environment(home: Path, service: str, url: str) -> None:
+    made = client(service, "ap-northeast-3", configuration(home, "lab", "{profile: lab, config_file: config}"))
+    assert made.meta.endpoint_url == url
+    assert made.meta.region_name == "ap-northeast-3"
+    assert key_of(made) == "lab-key", "neither the variables' nor the user's own credentials file"
+    assert made.meta.config.proxies == {}
+
+
+def test_an_endpoint_of_the_topology_beats_that_of_the_profile(home: Path) -> None:
+    aws = "{profile: lab, config_file: config, endpoint_url: 'http://127.0.0.1:5998'}"
+    made = client("dynamodb", None, configuration(home, "lab", aws))
+    assert made.meta.endpoint_url == "http://127.0.0.1:5998"
+    assert made.meta.region_name == "ap-northeast-1", "home, when no region is given"
+
+
+def test_an_endpoint_given_per_call_wins(home: Path) -> None:
+    one = configuration(home, "lab", "{profile: lab, config_file: config}")
+    made = client("route53-recovery-cluster", "us-west-2", one, endpoint_url="http://127.0.0.1:6002")
+    assert made.meta.endpoint_url == "http://127.0.0.1:6002"
+    assert made.meta.config.retries["total_max_attempts"] == 1, "the next endpoint is the retry"
+
+
+def test_a_lab_profile_without_endpoint_is_refused(home: Path) -> None:
+    with pytest.raises(Refused, match="without that the call would go to AWS"):
+        client("dynamodb", None, configuration(home, "lab", "{profile: plain, config_file: config}"))
+
+
+def test_a_real_profile_is_not_diverted_by_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_USE_FIPS_ENDPOINT")
+    monkeypatch.delenv("AWS_USE_DUALSTACK_ENDPOINT")
+    made = client("rds", "ap-northeast-1", configuration(home, "aws", "{profile: plain, config_file: config}"))
+    assert made.meta.endpoint_url == "https://rds.ap-northeast-1.amazonaws.com"
+    assert key_of(made) == "plain-key"
+    assert made.meta.config.proxies is None, "a real account may be reached through the user's proxy"
+
+
+def test_without_profile_the_environment_speaks(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_PROFILE")
+    made = client("rds", "ap-northeast-1", configuration(home, "aws", "{config_file: config}"))
+    assert made.meta.endpoint_url == "https://rds.prod.example.com"
+    assert key_of(made) == "prod-key"
+
+
+def test_an_unknown_profile_is_told(home: Path) -> None:
+    with pytest.raises(BadInput, match=r"profile 'lob' is not in .*config: correct"):
+        client("rds", None, configuration(home, "lab", "{profile: lob, config_file: config}"))
+
+
+def test_clients_are_shared(home: Path) -> None:
+    one = configuration(home, "lab", "{profile: lab, config_file: config}")
+    assert client("rds", None, one) is client("rds", "ap-northeast-1", dict(one))
+    assert client("rds", None, one) is not client("rds", "ap-northeast-3", one)
+
+
+def test_chaostoolkit_aws_keys_are_honoured_where_the_topology_is_silent(tmp_path: Path) -> None:
+    topology = load_topology(written(tmp_path, RIGHT))
+    settings = {"aws_profile_name": "p", "aws_assume_role_arn": "arn:aws:iam::123456789012:role/r"}
+    secrets = {"aws_access_key_id": "k3y", "aws_secret_access_key": "s3cr3t", "aws_session_token": "t0k3n"}
+    reach = reach_of(topology, settings, secrets)
+    assert (reach.profile, reach.role_arn, reach.keys) == (
+        "p",
+        settings["aws_assume_role_arn"],
+        ("k3y", "s3cr3t", "t0k3n"),
+    )
+    assert "s3cr3t" not in f"{reach} {reach!r}", "no secret in what is shown"
+
+
+def test_a_profile_of_the_topology_beats_configuration_and_secrets(tmp_path: Path) -> None:
+    topology = load_topology(written(tmp_path, RIGHT + "aws: {profile: lab}\n"))
+    reach = reach_of(topology, {"aws_profile_name": "p"}, {"aws_access_key_id": "a", "aws_secret_access_key": "s"})
+    assert (reach.profile, reach.keys) == ("lab", None)
+
+
+@pytest.mark.parametrize("read", ["GetItem", "ListExecutions", "DescribeGlobalClusters", "BatchGetItem", "Query"])
+def test_reads_need_no_account_check(read: str) -> None:
+    assert not changes_something(read)
+
+
+@pytest.mark.parametrize("write", ["UpdateItem", "StartExecution", "SendCommand", "UpdateRoutingControlStates"])
+def test_everything_else_does(write: str) -> None:
+    assert changes_something(write)

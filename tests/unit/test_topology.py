@@ -1,0 +1,140 @@
+from pathlib import Path
+
+import pytest
+
+from chaosdrill.errors import BadInput
+from chaosdrill.topology import load_topology, topology_of
+
+RIGHT = """\
+version: 1
+target: aws
+accounts: ["123456789012"]
+regions: {home: ap-northeast-1, standby: ap-northeast-3}
+domain: api.example.com.
+client: {instance_id: i-0123456789abcdef0, region: ap-northeast-1}
+load_generator: {url: "http://127.0.0.1:8089/"}
+load_balancers:
+  ap-northeast-3: {arn: "arn:aws:elasticloadbalancing:ap-northeast-3:123456789012:loadbalancer/app/osaka/1"}
+  ap-northeast-1: {cidr: 10.100.0.0/16}
+stop_flag:
+  tables: {ap-northeast-1: Tokyo-AppTable, ap-northeast-3: Osaka-AppTable}
+  key: {PK: stopFlag}
+  attribute: value
+routing:
+  controls:
+    ap-northeast-1: arn:aws:route53-recovery-control::123456789012:controlpanel/a/routingcontrol/1
+    ap-northeast-3: arn:aws:route53-recovery-control::123456789012:controlpanel/a/routingcontrol/2
+  cluster_endpoints:
+    - {region: us-east-1, url: "https://a.example/v1"}
+    - {region: us-west-2, url: "https://b.example/v1"}
+database:
+  global_cluster: bank
+  clusters:
+    ap-northeast-1: arn:aws:rds:ap-northeast-1:123456789012:cluster:tokyo
+    ap-northeast-3: arn:aws:rds:ap-northeast-3:123456789012:cluster:osaka
+failover: {region: ap-northeast-3, failover_prefix: FailoverStateMachine, failback_prefix: FailbackStateMachine}
+"""
+
+
+def written(directory: Path, text: str) -> Path:
+    path = directory / "topology.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def problems(directory: Path, text: str) -> list[str]:
+    path = written(directory, text)
+    with pytest.raises(BadInput) as caught:
+        load_topology(path)
+    return [problem.removeprefix(f"{path}:") for problem in caught.value.problems]
+
+
+def test_a_right_topology_says_what_it_says(tmp_path: Path) -> None:
+    topology = load_topology(written(tmp_path, RIGHT + "aws: {profile: ct-guest-sso, config_file: aws/config}\n"))
+    assert topology.region_names == ("ap-northeast-1", "ap-northeast-3")
+    assert list(topology.load_balancers) == ["ap-northeast-1", "ap-northeast-3"], "home comes first"
+    assert topology.domain == "api.example.com"
+    assert topology.load_generator.url == "http://127.0.0.1:8089"
+    assert topology.aws.config_file == tmp_path / "aws/config", "relative to the topology"
+    assert [endpoint.region for endpoint in topology.routing.cluster_endpoints] == ["us-east-1", "us-west-2"]
+    assert topology.packet_loss.drop_counter_command is None
+    assert topology.time_scale == 1.0
+    assert topology.other_region("ap-northeast-3") == "ap-northeast-1"
+
+
+def test_every_problem_is_told_at_once_with_line_key_and_fix(tmp_path: Path) -> None:
+    wrong = (
+        RIGHT.replace("target: aws", "target: moon")
+        .replace('["123456789012"]', "[123456789012]")
+        .replace("  tables:", "  tabels:")
+        .replace("domain: api.example.com.", "domain: 'http://api.example.com'")
+        .replace("cidr: 10.100.0.0/16", "cidr: 10.100.5.0/16")
+        .replace("failover: {region: ap-northeast-3, ", "failover: {")
+        .replace('    - {region: us-west-2, url: "https://b.example/v1"}', "    - {region: us-west-2, url: b.example}")
+    )
+    assert problems(tmp_path, wrong) == [
+        "2: target: is 'moon': write lab or aws",
+        '3: accounts[0]: is 123456789012: write an account number in quotes, 12 digits, such as "123456789012"',
+        "5: domain: is 'http://api.example.com': write the name that clients resolve, such as api.example.com",
+        "10: load_balancers.ap-northeast-1.cidr: is '10.100.5.0/16': write an address range such as 10.100.0.0/16",
+        "11: stop_flag.tables: missing: add `tables:` with a mapping from region to table name",
+        "12: stop_flag.tabels: unknown key: did you mean `tables`?",
+        "21: routing.cluster_endpoints[1].url: is 'b.example': write a URL that begins with http:// or https://",
+        "27: failover.region: missing: add `region:` with an AWS region name such as ap-northeast-1",
+    ]
+
+
+def test_what_fits_the_form_must_make_sense(tmp_path: Path) -> None:
+    wrong = RIGHT.replace("ap-northeast-3: Osaka-AppTable", "ap-northeast-2: Osaka-AppTable") + "time_scale: 0.2\n"
+    assert problems(tmp_path, wrong) == [
+        "12: stop_flag.tables.ap-northeast-2: is not one of the regions home and standby: "
+        "did you mean `ap-northeast-3`?",
+        "12: stop_flag.tables.ap-northeast-3: missing: add an entry for ap-northeast-3",
+        "28: time_scale: is 0.2 on aws: remove it: waits on aws cannot be scaled",
+    ]
+
+
+def test_home_and_standby_differ(tmp_path: Path) -> None:
+    wrong = RIGHT.replace("standby: ap-northeast-3", "standby: ap-northeast-1")
+    assert problems(tmp_path, wrong) == ["4: regions.standby: is 'ap-northeast-1' like home: name another region"]
+
+
+def test_a_lab_must_say_where_it_answers(tmp_path: Path) -> None:
+    lab = RIGHT.replace("target: aws", "target: lab")
+    assert "28: aws: does not say where the lab answers" in problems(tmp_path, lab + "aws: {profile: lab}\n")[0]
+    assert load_topology(written(tmp_path, lab + "aws: {endpoint_url: 'http://127.0.0.1:1'}\n")).target == "lab"
+
+
+def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
+    assert problems(tmp_path, RIGHT + "domain: other.example.com\n") == ["28: domain: stands here twice: remove one"]
+
+
+def test_what_is_not_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    assert problems(tmp_path, "version: 1\ntarget: [aws\n")[0].startswith("3: this is not YAML: ")
+    assert problems(tmp_path, "")[0] == (
+        "1: (the whole file): is nothing: write a mapping of keys such as `regions:` and `domain:`"
+    )
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"nowhere\.yaml: the topology cannot be read \(No such file"):
+        load_topology(tmp_path / "nowhere.yaml")
+
+
+def test_topology_of_prefers_the_configuration_and_reads_again_what_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = written(tmp_path, RIGHT)
+    monkeypatch.setenv("CHAOSDRILL_TOPOLOGY", str(path))
+    by_variable = topology_of(None)
+    assert topology_of({"topology": str(path)}) is by_variable, "not read twice"
+    path.write_text(RIGHT.replace("global_cluster: bank", "global_cluster: banking"), encoding="utf-8")
+    assert topology_of({"topology": ""}).database.global_cluster == "banking"
+    with pytest.raises(BadInput, match="other"):
+        topology_of({"topology": str(tmp_path / "other")})
+
+
+def test_without_a_topology_it_says_how_to_name_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CHAOSDRILL_TOPOLOGY", raising=False)
+    with pytest.raises(BadInput, match="under `configuration:` in the experiment, or set CHAOSDRILL_TOPOLOGY"):
+        topology_of({})

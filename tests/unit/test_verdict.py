@@ -1,0 +1,147 @@
+"""Verdicts from literal histories."""
+
+from typing import Any
+
+import pytest
+
+from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, judge, region_states
+
+STEADY, FAULT = "chaosdrill.load.probes", "chaosdrill.packet_loss.probes"
+PLANNED = {
+    "setup": ["start-load"],
+    "steady-state-before": ["failures"],
+    "method": ["fault-landed", "fail-over"],
+    "steady-state-after": ["failures"],
+    "rollbacks": ["fail-back"],
+}
+
+
+def opened(**more: Any) -> dict[str, Any]:
+    return {"event": "drill-opened", "planned": PLANNED, "objectives": {"rto_s": 10}, "dry": None, **more}
+
+
+def ended(phase: str, activity: str, **more: Any) -> dict[str, Any]:
+    row = {"event": "activity-ended", "phase": phase, "activity": activity, "status": "succeeded", "module": STEADY}
+    return {**row, "output": 0, "tolerance": 0, "tolerance_met": True, **more}
+
+
+def drill(*changed: dict[str, Any], more: list[dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+    """A whole history in which everything went well, but for ``changed`` activities."""
+    good = [
+        ended("setup", "start-load", tolerance_met=None),
+        ended("steady-state-before", "failures"),
+        ended("method", "fault-landed", module=FAULT, output=True, tolerance=True),
+        ended("method", "fail-over", tolerance_met=None),
+        ended("steady-state-after", "failures"),
+        ended("rollbacks", "fail-back", tolerance_met=None),
+    ]
+    replaced = {(row["phase"], row["activity"]): row for row in changed}
+    steps = [replaced.get((row["phase"], row["activity"]), row) for row in good]
+    return [opened(), {"event": "load-started"}, *steps, *(more or [])]
+
+
+FINE = ClientOutage((Outage(0, 9.9, 3),))
+
+
+def test_a_drill_that_did_and_saw_everything_passes():
+    verdict = judge(drill(), FINE)
+    assert (verdict.word, verdict.reasons) == ("passed", ("every planned step was done and all 3 checks held",))
+
+
+def failed(phase: str, activity: str, kind: str = "", **more: Any) -> dict[str, Any]:
+    return ended(phase, activity, status="failed", error="bad", error_kind=kind, tolerance_met=None, **more)
+
+
+def missed(phase: str, activity: str, **more: Any) -> dict[str, Any]:
+    return ended(phase, activity, output=7, tolerance_met=False, **more)
+
+
+CASES = [
+    (drill(failed("setup", "start-load")), "invalid", "setup: start-load failed: bad"),
+    (drill(failed("steady-state-before", "failures", "CannotSee")), "invalid", "steady-state-before: failures failed"),
+    (drill(missed("steady-state-before", "failures")), "refused", "steady-state-before: failures is 7, expected 0"),
+    (drill(missed("method", "fault-landed", module=FAULT)), "invalid", "method: fault-landed is 7"),
+    (drill(failed("method", "fault-landed", module=FAULT)), "invalid", "method: fault-landed failed: bad"),
+    (drill(failed("method", "fail-over")), "failed", "method: fail-over failed: bad"),
+    (drill(failed("method", "fail-over", "TimedOut")), "failed", "method: fail-over failed: bad"),
+    (drill(failed("method", "fail-over", "CannotSee")), "invalid", "method: fail-over failed: bad"),
+    (drill(missed("steady-state-after", "failures")), "failed", "steady-state-after: failures is 7, expected 0"),
+    (drill(failed("steady-state-after", "failures", "CannotSee")), "invalid", "steady-state-after: failures failed"),
+    (drill(failed("rollbacks", "fail-back", "CannotSee")), "failed", "rollbacks: fail-back failed: bad"),
+    (drill(missed("rollbacks", "fail-back")), "failed", "rollbacks: fail-back is 7, expected 0"),
+    (drill()[:-1], "invalid", "rollbacks: fail-back was not run"),
+    (drill()[:4], "invalid", "method: fault-landed was not run"),
+    ([], "invalid", "the drill was never opened"),
+    ([opened(dry="activities"), *drill()[1:]], "invalid", "a dry run (--dry activities)"),
+    ([{"event": "refused", "why": "home is dark"}], "refused", "home is dark"),
+    (
+        drill(more=[{"event": "interrupted", "signal": "SIGINT", "phase": "method"}]),
+        "interrupted",
+        "SIGINT while method",
+    ),
+    (
+        drill(more=[{"event": "end-state", "state": "dark", "expected": "serving(a)"}]),
+        "failed",
+        "at the end the region",
+    ),
+    (
+        drill(more=[{"event": "safeguard-tripped", "safeguard": "g", "why": "is 2", "unreadable": False}]),
+        "failed",
+        "safeguard g: is 2",
+    ),
+    (
+        drill(more=[{"event": "safeguard-tripped", "safeguard": "g", "why": "no answer", "unreadable": True}]),
+        "invalid",
+        "safeguard g: no answer",
+    ),
+    (
+        drill(more=[{"event": "crashed", "where": "closing", "why": "oh"}]),
+        "invalid",
+        "chaosdrill itself failed in closing: oh",
+    ),
+]
+
+
+@pytest.mark.parametrize(("events", "word", "reason"), CASES)
+def test_what_went_wrong_names_the_verdict(events, word, reason):
+    verdict = judge(events, FINE)
+    assert verdict.word == word
+    assert verdict.reasons[0].startswith(reason)
+    assert len(verdict.reasons) == 1 or "was not run" in verdict.reasons[1]
+
+
+def test_the_gravest_finding_names_the_verdict_and_all_reasons_are_kept():
+    events = drill(missed("method", "fault-landed", module=FAULT), failed("rollbacks", "fail-back"))
+    verdict = judge(events, None)
+    assert verdict.word == "failed"
+    assert [reason.split()[1] for reason in verdict.reasons] == ["fail-back", "fault-landed", "client"]
+
+
+@pytest.mark.parametrize(
+    ("outage", "word", "reason"),
+    [
+        (
+            ClientOutage((Outage(0, 10.1, 3),)),
+            "failed",
+            "clients were 10.1 s without service, the objective rto_s is 10 s",
+        ),
+        (None, "invalid", "the client outage could not be measured, so rto_s 10 cannot be judged"),
+    ],
+)
+def test_an_objective_is_missed_or_cannot_be_judged(outage, word, reason):
+    verdict = judge(drill(), outage)
+    assert (verdict.word, verdict.reasons) == (word, (reason,))
+
+
+def test_without_load_there_is_no_outage_to_judge():
+    events = [row for row in drill() if row["event"] != "load-started"]
+    assert judge(events, None).word == "passed"
+
+
+def test_region_states_in_the_order_in_which_they_were_seen():
+    def seen(at: float, state: str) -> dict[str, Any]:
+        return {"event": "region-state", "state": state, "monotonic_s": at}
+
+    events = [seen(10, "a"), seen(12, "a"), seen(15.04, "moving"), seen(20, "b"), {"event": "x", "monotonic_s": 21.5}]
+    assert region_states(events) == (StatePeriod("a", 5.0), StatePeriod("moving", 5.0), StatePeriod("b", 1.5))
+    assert region_states([{"event": "x", "monotonic_s": 1}]) == ()
