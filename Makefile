@@ -6,6 +6,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV ?= .venv
 SCALE ?= 0.2
+# most tests wait for the lab's own waits, so more run at once than there are cores
+JOBS ?= 3
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt
@@ -16,7 +18,7 @@ drill: $(VENV)/.drill
 	@$(BIN)/chaos --no-version-check run --var scale:float=$(SCALE) experiments/failover.yaml
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,7 +1,6 @@
 """`chaos run experiments/failover.yaml` as a user types it, and what it left behind."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,18 +10,30 @@ from chaosdrill.history import Event, read_history
 from tests.running_lab import RunningLab
 
 REPOSITORY = Path(__file__).parents[1]
-CHAOS = [sys.executable, "-m", "chaostoolkit", "--no-version-check"]
 FAILOVER = REPOSITORY / "experiments" / "failover.yaml"
-QUICK = ("scale:float=0.1", "spawn_rate:float=10")
+CHAOS = [sys.executable, "-m", "chaostoolkit", "--no-version-check"]
+
+# short windows and waits, the same steps
+QUICK = ("scale:float=0.1", "window_s:int=5", "spawn_rate:int=10")
+
+
+def command(*variables: str) -> list[str]:
+    """:returns: the command line of a drill; ``variables`` are given with ``--var``."""
+    return [*CHAOS, "run", *(part for variable in variables for part in ("--var", variable)), str(FAILOVER)]
+
+
+def environment(lab: RunningLab) -> dict[str, str]:
+    """:returns: a user's environment with what would lead past the lab in it: it must not matter."""
+    misleading = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_PROFILE": "production", "AWS_ACCESS_KEY_ID": "AKIA"}
+    return {**lab.environment, **misleading}
 
 
 def start(lab: RunningLab, directory: Path, *variables: str) -> "subprocess.Popen[str]":
-    """Start the drill in a process group of its own; ``variables`` are given with ``--var``."""
-    options = [part for variable in variables for part in ("--var", variable)]
+    """Start a drill in a process group of its own, as a terminal does."""
     return subprocess.Popen(
-        [*CHAOS, "run", *options, str(FAILOVER)],
+        command(*variables),
         cwd=directory,
-        env={**lab.environment, "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])},
+        env=environment(lab),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -32,27 +43,30 @@ def start(lab: RunningLab, directory: Path, *variables: str) -> "subprocess.Pope
 
 
 def run(
-    lab: RunningLab, directory: Path, *variables: str, timeout_s: float = 180
+    lab: RunningLab, directory: Path, *variables: str, timeout_s: float = 170
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the drill to its end."""
-    drill = start(lab, directory, *variables)
-    try:
-        said, _ = drill.communicate(timeout=timeout_s)
-    finally:
-        drill.kill()
-        drill.wait()
+    """Run a drill to its end; its output is stdout and stderr together, as a person sees it."""
+    with start(lab, directory, *variables) as drill:
+        try:
+            said, _ = drill.communicate(timeout=timeout_s)
+        except BaseException:
+            drill.kill()
+            raise
     return subprocess.CompletedProcess(drill.args, drill.returncode, said)
 
 
-def read_until(drill: "subprocess.Popen[str]", text: str) -> None:
-    """Read what the drill says up to the line that holds ``text``."""
+def read_until(drill: "subprocess.Popen[str]", words: str) -> None:
+    """Read what a running drill says, up to the line that holds ``words``.
+
+    :raises AssertionError: when it ends without.
+    """
     assert drill.stdout is not None
-    seen = []
+    said = ""
     for line in drill.stdout:
-        seen.append(line)
-        if text in line:
+        said += line
+        if words in line:
             return
-    raise AssertionError(f"the drill ended without saying {text!r}:\n{''.join(seen)}")
+    raise AssertionError(f"the drill never said {words!r}:\n{said}")
 
 
 def runs(lab: RunningLab) -> list[Path]:

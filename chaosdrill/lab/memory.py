@@ -1,15 +1,19 @@
 """How much memory the lab takes."""
 
+import shutil
 from pathlib import Path
 
 
-def memory_mb(proc: Path = Path("/proc")) -> float:
-    """Proportional set size (PSS) of every process in this PID namespace, pages shared with others counted by share.
+def memory_mb(data: Path) -> float:
+    """Proportional set size (PSS) of every process in this PID namespace, and the files that are kept in memory.
 
+    :param data: mount point of the tmpfs with the databases' files.
     :returns: megabytes (10^6 bytes).
     :source: proc(5), smaps_rollup
     """
-    return round(sum(_pss_kib(process) for process in proc.glob("[0-9]*")) * 1024 / 1e6, 1)
+    processes = sum(_pss_kib(process) for process in Path("/proc").glob("[0-9]*")) * 1024
+    files = shutil.disk_usage(data).used if data.is_mount() else 0
+    return round((processes + files) / 1e6, 1)
 
 
 def _pss_kib(process: Path) -> int:

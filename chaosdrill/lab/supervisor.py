@@ -162,7 +162,7 @@ class Supervisor:
             "detached": self.detached,
             "leases": len(self._leases),
             "up_s": round(time.monotonic() - self._requested_at, 1),
-            "memory_mb": memory_mb(),
+            "memory_mb": memory_mb(self.plan.directory / "data"),
             "network_fd": self.client.network_fd if hasattr(self, "client") else None,
             "parts": {name: part.describe() for name, part in self.parts.items()},
         }

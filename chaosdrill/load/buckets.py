@@ -22,6 +22,11 @@ def bucket_number(epoch_s: float) -> int:
     return math.floor(round(epoch_s * BUCKETS_PER_S, 3))  # 1795398412.1 x 10 is a little less than it should be
 
 
+def first_whole_bucket(epoch_s: float) -> int:
+    """:returns: the number of the first bucket that begins at a moment (seconds since the epoch) or after it."""
+    return math.ceil(round(epoch_s * BUCKETS_PER_S, 3))
+
+
 def latency_class(milliseconds: float) -> int:
     """:returns: the number of the histogram class of a response time in milliseconds."""
     return round(math.log(max(milliseconds, SMALLEST_MS)) / math.log(CLASS_RATIO))
@@ -108,9 +113,9 @@ class Timeline:
             del self._buckets[oldest]
 
     def between(self, since_s: float, until_s: float) -> Bucket:
-        """:returns: the sum of the buckets from the one that holds ``since_s`` up to, not including, ``until_s``'s."""
+        """:returns: the sum of the buckets that lie wholly between the two moments: nothing from outside counts."""
         total = Bucket()
-        for number in range(bucket_number(since_s), bucket_number(until_s)):
+        for number in range(first_whole_bucket(since_s), bucket_number(until_s)):
             if bucket := self._buckets.get(number):
                 total.add(bucket)
         return total

@@ -63,7 +63,8 @@ def topology_of(configuration: Mapping[str, Any] | None) -> Topology:
         raise BadInput(
             [
                 "no topology is named: write `topology: <path of the file>` under `configuration:` in the experiment, "
-                f"or set {VARIABLE}"
+                f"or set {VARIABLE}. A drill names it by itself: is the control's module spelt "
+                "chaosdrill.controls.drill? Chaos Toolkit skips a control that it cannot import"
             ]
         )
     path = Path(str(named)).expanduser().absolute()

@@ -1,11 +1,15 @@
 """What the drill control refuses before anything is started. No lab is needed for that, and none may be started."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
-from tests.small_drills import Ran, do, experiment, run, step, undo
+from tests.small_drills import REPOSITORY, Ran, do, experiment, run, step, undo
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -68,3 +72,19 @@ def test_aws_needs_a_topology_a_ticket_and_real_times(tmp_path: Path) -> None:
     assert "topology: target aws needs the file that names its parts" in ran.stdout
     assert "change_ticket: needed on target aws" in ran.stdout
     assert "scale: a real system cannot be scaled" in ran.stdout
+
+
+def test_chaos_validate_names_a_misspelt_control(tmp_path: Path) -> None:
+    what = experiment([do("work")], control={"setup": [step("action", "x", "doo")], "expects": "moving"})
+    (tmp_path / "try-it.yaml").write_text(yaml.safe_dump(what))
+    done = subprocess.run(
+        [sys.executable, "-m", "chaostoolkit", "--no-version-check", "validate", "try-it.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "control argument expects: there is none of that name" in done.stderr
+    assert "does not expose a function called 'doo'" in done.stderr

@@ -96,7 +96,7 @@ def test_looking_does_not_move_it_but_time_does(aws: LabAws) -> None:
     reached(aws, running, "running")
     assert [experiment(aws, running)["state"]["status"] for _ in range(5)] == ["running"] * 5
     done = reached(aws, running, "completed")
-    assert 60 * SCALE <= time.monotonic() - begin < 60 * SCALE + 1.5
+    assert 60 * SCALE <= time.monotonic() - begin < 60 * SCALE + 5
     assert action_status(done) == "completed"
     assert done["endTime"] >= done["startTime"]
     # FIS's duration is over; the fault goes on for the document's own 1800 s

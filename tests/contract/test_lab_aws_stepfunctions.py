@@ -71,17 +71,10 @@ def test_unnamed_executions_do_not_collide(aws: LabAws) -> None:
 
 def test_the_same_name_and_input_is_the_same_execution_while_it_runs(aws: LabAws) -> None:
     sfn = aws.client("stepfunctions")
-    with machine(aws, {"Wait": asl.wait(60)}) as arn, ThreadPoolExecutor(8) as pool:
+    with machine(aws, {"Wait": asl.wait(60)}) as arn:
         facts = {"stateMachineArn": arn, "name": "drill", "input": "{}"}
-        together = threading.Barrier(8)
-
-        def start(_: int) -> str:
-            together.wait(5)
-            return str(sfn.start_execution(**facts)["executionArn"])
-
-        arns = set(pool.map(start, range(8)))
+        arns = {sfn.start_execution(**facts)["executionArn"] for _ in range(2)}
         assert len(arns) == 1
-        assert len(sfn.list_executions(stateMachineArn=arn)["executions"]) == 1
         with pytest.raises(sfn.exceptions.ExecutionAlreadyExists):
             sfn.start_execution(**{**facts, "input": '{"other": 1}'})
         aws.ended(arns.pop())
@@ -89,11 +82,27 @@ def test_the_same_name_and_input_is_the_same_execution_while_it_runs(aws: LabAws
             sfn.start_execution(**facts)
 
 
+def test_calls_at_the_same_moment_start_a_name_once(aws: LabAws) -> None:
+    sfn = aws.client("stepfunctions")
+    together = threading.Barrier(8)
+    long = json.dumps([{}] * 60_000)  # takes so long to parse that other calls come in between
+
+    def start(name: str) -> None:
+        together.wait(5)
+        sfn.start_execution(stateMachineArn=arn, name=name, input=long)
+
+    with machine(aws, {"Wait": asl.wait(600)}) as arn, ThreadPoolExecutor(8) as pool:
+        for name in "ABC":
+            list(pool.map(start, name * 8))
+        listed = sfn.list_executions(stateMachineArn=arn)["executions"]
+        assert sorted(one["name"] for one in listed) == ["A", "B", "C"]
+
+
 def test_waits_are_scaled(aws: LabAws) -> None:
     begin = time.monotonic()
     output(aws, {"Wait": asl.wait(30)})
     took_s = time.monotonic() - begin
-    assert 30 * SCALE <= took_s < 30 * SCALE + 0.6
+    assert 30 * SCALE <= took_s < 30 * SCALE + 4
 
 
 def test_retry_intervals_are_scaled(aws: LabAws) -> None:
@@ -103,14 +112,14 @@ def test_retry_intervals_are_scaled(aws: LabAws) -> None:
         begin = time.monotonic()
         execution = aws.ended(aws.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"])
     assert execution["status"] == "FAILED"
-    assert 30 * SCALE <= time.monotonic() - begin < 30 * SCALE + 1
+    assert 30 * SCALE <= time.monotonic() - begin < 30 * SCALE + 4
 
 
 def test_the_machines_timeout_is_scaled_and_has_a_stop_time(aws: LabAws) -> None:
     sfn = aws.client("stepfunctions")
     with machine(aws, {"Wait": asl.wait(3000)}, timeout_s=20) as arn:
         begin = time.monotonic()
-        execution = aws.ended(sfn.start_execution(stateMachineArn=arn)["executionArn"], within_s=3)
+        execution = aws.ended(sfn.start_execution(stateMachineArn=arn)["executionArn"], within_s=10)
         assert time.monotonic() - begin >= 20 * SCALE
         assert execution["status"] == "TIMED_OUT"
         assert execution["stopDate"] >= execution["startDate"]
