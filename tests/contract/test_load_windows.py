@@ -85,7 +85,7 @@ def test_probes_judge_a_window_that_begins_now(target: load_rig.Target, configur
 def test_an_idle_generator_is_blind_not_flawless(target: load_rig.Target, configuration: dict[str, str]) -> None:
     stop_load(configuration=configuration)
     for probe in (failures, error_ratio):
-        with pytest.raises(ActivityFailed, match="its state is '(ready|stopped)', not 'running'"):
+        with pytest.raises(ActivityFailed, match=r"its state is '(ready|stopped)', not 'running'"):
             probe(0.5, 1, configuration=configuration)
 
 

@@ -1,0 +1,65 @@
+"""The documents keep up with the code: every command, variable, benchmark and file that they name, and the reverse."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from chaosdrill.cli import cli
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
+TEXT = "\n".join(document.read_text() for document in DOCUMENTS)
+
+
+def commands(group: click.Group, path: str = "chaosdrill") -> Iterator[str]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}"
+
+
+@pytest.mark.parametrize("command", list(commands(cli)))
+def test_every_command_is_in_the_documents_and_teaches(command):
+    assert command in TEXT
+    found: click.Command = cli
+    for name in command.split()[1:]:
+        assert isinstance(found, click.Group)
+        found = found.commands[name]
+    assert found.help, f"{command} --help says nothing"
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_readme_explains_what_users_would_change(readme):
+    experiment = yaml.safe_load((REPOSITORY / "experiments" / "failover.yaml").read_text())
+    fixed = {"home_region", "standby_region", "domain", "rto_s"}  # of the system, not of a drill
+    text = (REPOSITORY / readme).read_text()
+    assert [name for name in experiment["configuration"] if name not in fixed and f"`{name}`" not in text] == []
+
+
+def test_both_readmes_give_the_same_commands():
+    def typed(name: str) -> list[str]:
+        lines = (REPOSITORY / name).read_text().splitlines()
+        return [line.split("  ")[0] for line in lines if line.startswith("$ ")]
+
+    assert typed("README.ja.md") == typed("README.md")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_and_named_files_exist(document):
+    text = document.read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    files = re.findall(r"`((?:benchmarks|experiments|docs|chaosdrill)/[\w./-]+)`", text)
+    files += re.findall(r"(benchmarks/\w+\.py)", text)
+    missing = [link for link in links if not (document.parent / link).exists()]
+    missing += [name for name in files if not (REPOSITORY / name).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("benchmark", sorted((REPOSITORY / "benchmarks").glob("*.py")), ids=lambda path: path.name)
+def test_every_benchmark_is_named_where_its_figures_are_used(benchmark):
+    assert f"benchmarks/{benchmark.name}" in TEXT
