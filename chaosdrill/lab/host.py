@@ -284,7 +284,7 @@ def down() -> bool:
         return False
     home = directory()
     try:
-        wire.call(home / "control.sock", "down", timeout_s=5)
+        wire.call(home / "control.sock", "down", answer_within_s=5)
         wait_until_down()
     except (LabError, TimedOut):
         _kill(home)

@@ -34,13 +34,13 @@ class Connection:
     """A client's connection to a control socket. Use as a context manager, or keep it open as a lease.
 
     :param path: the socket.
-    :param timeout_s: how long one answer may take, in seconds.
+    :param answer_within_s: how long one answer may take, in seconds.
     :raises LabError: when nobody answers there.
     """
 
-    def __init__(self, path: Path, timeout_s: float = 30.0) -> None:
+    def __init__(self, path: Path, answer_within_s: float = 30.0) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(timeout_s)
+        self.socket.settimeout(answer_within_s)
         try:
             with short_path(path) as address:
                 self.socket.connect(address)
@@ -85,9 +85,9 @@ class Connection:
         self.close()
 
 
-def call(path: Path, op: str, timeout_s: float = 30.0, **arguments: Any) -> Any:
+def call(path: Path, op: str, answer_within_s: float = 30.0, **arguments: Any) -> Any:
     """One request on a connection of its own. See :meth:`Connection.call`."""
-    with Connection(path, timeout_s) as connection:
+    with Connection(path, answer_within_s) as connection:
         return connection.call(op, **arguments)
 
 
