@@ -207,13 +207,20 @@ def wait_for(look: Callable[[], T], good: Callable[[T], bool], within_s: float, 
 
 
 def _load_state(raw: Mapping[str, Any]) -> LoadState:
-    return LoadState(
-        now_s=raw["now"],
-        state=raw["state"],
-        user_count=raw["user_count"],
-        target_user_count=raw["target_user_count"],
-        workers=raw["workers"],
-        user_classes=tuple(raw["user_classes"]),
-        locustfiles=tuple(raw["locustfiles"]),
-        host=raw["host"],
-    )
+    """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
+    try:
+        return LoadState(
+            now_s=raw["now"],
+            state=raw["state"],
+            user_count=raw["user_count"],
+            target_user_count=raw["target_user_count"],
+            workers=raw["workers"],
+            user_classes=tuple(raw["user_classes"]),
+            locustfiles=tuple(raw["locustfiles"]),
+            host=raw["host"],
+        )
+    except KeyError as error:
+        raise CannotSee(
+            f"the Locust that answers does not tell {error}: it runs another version of chaosdrill's plugin; "
+            "start it with the plugin of the chaosdrill that runs the drill"
+        ) from error

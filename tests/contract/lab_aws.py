@@ -26,6 +26,8 @@ from chaosdrill.lab.plan import LabPlan
 READY_WITHIN_S = 30.0
 SCALE = 1 / 60
 
+NO_LOAD_PORT = 9  # nobody answers there: Locust is not part of this rig, and a lab beside it may have its own port
+
 
 class Supervisor:
     """Answers what the endpoint asks of the lab, and remembers it: the operations of the real control socket."""
@@ -157,7 +159,7 @@ def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
     aws, dns_tcp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())
-    plan = LabPlan(directory, scale, aws.getsockname()[1], dns_tcp.getsockname()[1], 8089)
+    plan = LabPlan(directory, scale, aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
     plan.save(directory / "plan.json")
     supervisor = Supervisor(plan.control_socket)
     fds = {"--aws-fd": aws.fileno(), "--dns-udp-fd": dns_udp.fileno(), "--dns-tcp-fd": dns_tcp.fileno()}
