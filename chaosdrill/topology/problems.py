@@ -72,7 +72,7 @@ def _suggestion(key: str, known: list[str]) -> str:
 def _description(schema: dict[str, Any], key: str) -> str:
     wanted = schema["properties"][key]
     if "$ref" in wanted:
-        wanted = _validator().schema["$defs"][wanted["$ref"].rsplit("/", 1)[1]]  # type: ignore[index]
+        wanted = _validator().schema["$defs"][wanted["$ref"].rsplit("/", 1)[1]]
     return str(wanted["description"])
 
 
