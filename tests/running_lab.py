@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.lab import host, wire
+from chaosdrill.lab import wire
+from chaosdrill.lab.entering import supervisor_pid
 from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_bastion_command
 from chaosdrill.lab.plan import LabPlan
@@ -85,7 +86,7 @@ class RunningLab:
     def supervisor_pid(self) -> int:
         """:returns: the pid of the lab's first process, as the host sees it."""
         with wire.Connection(self.home / "lab" / "control.sock") as connection:
-            return host.supervisor_pid(connection)
+            return supervisor_pid(connection)
 
     def entering(self, *command: str) -> dict[str, Any]:
         """:returns: arguments for `subprocess.run` that run a command on the client host without asking the lab."""

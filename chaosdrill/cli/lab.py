@@ -36,11 +36,13 @@ def lab() -> None:
 @click.option("--locustfile", default="", help="Locust script for the load generator.")
 def up(scale: float | None, detach: bool, locustfile: str) -> None:
     """Start the lab, or attach to the one that runs. Without --detach it ends with this command (Ctrl-C)."""
-    from chaosdrill.lab import host
+    from chaosdrill.lab import host, plan, running
 
-    chosen = scale if scale is not None else host.running_scale() or host.DEFAULT_SCALE
-    leased = host.attach_or_start(chosen, locustfile, detach, tell=click.echo)
-    _show(host.status())
+    if scale is None:
+        runs = running.running_plan()
+        scale = runs.scale if runs else plan.DEFAULT_SCALE
+    leased = host.attach_or_start(scale, locustfile, detach, tell=click.echo)
+    _show(running.status())
     if detach:
         leased.connection.close()
         return
@@ -72,9 +74,9 @@ def status(as_json: bool) -> None:
 
     Exit code: 0 when a lab runs and every part is healthy, 1 when not.
     """
-    from chaosdrill.lab import host
+    from chaosdrill.lab import running
 
-    seen = host.status()
+    seen = running.status()
     if as_json:
         click.echo(json.dumps(seen, indent=1))
     else:
@@ -103,9 +105,9 @@ def _show(seen: dict[str, Any]) -> None:
 @lab.command()
 def env() -> None:
     """Print shell exports that lead the AWS CLI, boto3 and chaosdrill to the lab: eval "$(chaosdrill lab env)"."""
-    from chaosdrill.lab import host
+    from chaosdrill.lab import entering
 
-    for line in host.shell_exports():
+    for line in entering.shell_exports():
         click.echo(line)
 
 
@@ -114,10 +116,10 @@ def env() -> None:
 @click.option("--previous", is_flag=True, help="Of the lab before this one.")
 def logs(part: str | None, previous: bool) -> None:
     """Show the end of every part's log, or the whole log of PART."""
-    from chaosdrill.lab import host
+    from chaosdrill.lab import running
     from chaosdrill.lab.processes import tail
 
-    directory = host.directory() / "logs" / ("previous" if previous else "")
+    directory = running.directory() / "logs" / ("previous" if previous else "")
     found = sorted(directory.glob("*.log"))
     if part:
         chosen = [log for log in found if log.stem == part]
@@ -145,9 +147,9 @@ def shell() -> None:
 
 
 def _enter(command: list[str]) -> None:
-    from chaosdrill.lab import host
+    from chaosdrill.lab import entering
 
-    program, environment = host.client_command(command)
+    program, environment = entering.client_command(command)
     sys.stdout.flush()
     os.execvpe(program[0], program, environment)
 
@@ -156,8 +158,8 @@ def _enter(command: list[str]) -> None:
 @click.argument("seconds", type=click.FloatRange(0, 3600), required=False)
 def lag(seconds: float | None) -> None:
     """Show the replication lag of the main table, or set it to SECONDS (real seconds, not scaled)."""
-    from chaosdrill.lab import host, wire
+    from chaosdrill.lab import running, wire
 
     arguments = {} if seconds is None else {"seconds": seconds}
-    answer = wire.call(host.directory() / "control.sock", "main_table.lag", **arguments)
+    answer = wire.call(running.directory() / running.SOCKET, "main_table.lag", **arguments)
     click.echo(f"main table: {answer['lag_s']:g} s behind")

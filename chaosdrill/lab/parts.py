@@ -80,7 +80,7 @@ class ServiceParts:
         self._file = plan.directory / "plan.json"
 
     def aws(self, aws_fd: int, dns_udp_fd: int, dns_tcp_fd: int) -> Part:
-        """The AWS endpoint, which also answers DNS."""
+        """:returns: the AWS endpoint, which also answers DNS."""
         fds = {"--aws-fd": aws_fd, "--dns-udp-fd": dns_udp_fd, "--dns-tcp-fd": dns_tcp_fd}
         arguments = [text for option, fd in fds.items() for text in (option, str(fd))]
         process = self._process("aws", "chaosdrill.lab.aws", *arguments)
@@ -92,7 +92,7 @@ class ServiceParts:
         return Part("aws", lambda: process.start(pass_fds=list(fds.values())), check)
 
     def dns(self) -> Part:
-        """Its answers, as the client host gets them."""
+        """:returns: DNS, checked by its answers as the client host gets them."""
         question = dns.message.make_query(self._plan.domain, "A")
 
         async def check() -> None:
@@ -103,7 +103,7 @@ class ServiceParts:
         return Part("dns", _nothing, check)
 
     def application(self, region: RegionPlan) -> Part:
-        """One region's server of the application."""
+        """:returns: one region's server of the application."""
         name = f"application-{region.city}"
         process = self._process(name, "chaosdrill.lab.application", region.name)
 

@@ -11,7 +11,9 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
+DEFAULT_SCALE = 0.2
 SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at least 1
+LARGEST_SCALE = 10.0
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,8 @@ class Supervisor:
             "detach": self._detach,
             "down": self._down,
             "load_generator.start": lambda locustfile: self.load.start(locustfile),
-            "database.switchover": self._switchover,
-            "database.failover": self._failover,
+            "database.switchover": lambda to_region: _timed(self.database.switchover(to_region)),
+            "database.failover": lambda to_region: _timed(self.database.failover(to_region)),
             "database.status": lambda: self.database.status(),
             "main_table.lag": self._main_table_lag,
             "packet_loss.inject": lambda **fault: self.client.inject(**fault),
@@ -166,16 +166,6 @@ class Supervisor:
             "network_fd": self.client.network_fd if hasattr(self, "client") else None,
             "parts": {name: part.describe() for name, part in self.parts.items()},
         }
-
-    async def _switchover(self, to_region: str) -> dict[str, float]:
-        started = time.monotonic()
-        await self.database.switchover(to_region)
-        return {"seconds": round(time.monotonic() - started, 3)}
-
-    async def _failover(self, to_region: str) -> dict[str, float]:
-        started = time.monotonic()
-        await self.database.failover(to_region)
-        return {"seconds": round(time.monotonic() - started, 3)}
 
     async def _main_table_lag(self, seconds: float | None = None) -> dict[str, float]:
         if seconds is not None:
@@ -206,6 +196,12 @@ class Supervisor:
     async def _down(self) -> dict[str, bool]:
         asyncio.get_running_loop().call_later(0.05, self._ended.set)  # after the answer is out
         return {"ending": True}
+
+
+async def _timed(change: Awaitable[Any]) -> dict[str, float]:
+    started = time.monotonic()
+    await change
+    return {"seconds": round(time.monotonic() - started, 3)}
 
 
 def _all_up(status: dict[str, Any], what: str) -> None:

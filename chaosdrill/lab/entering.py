@@ -1,0 +1,56 @@
+"""The way into a lab that runs: commands on its client host, and a shell on this side that leads to it."""
+
+import os
+import shlex
+import socket
+import struct
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab import wire
+from chaosdrill.lab.environment import client_environment
+from chaosdrill.lab.namespaces import enter_bastion_command
+from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.running import PLAN, SOCKET, directory, running_plan
+
+
+def supervisor_pid(connection: wire.Connection) -> int:
+    """:returns: the pid of the lab's first process, as seen from here."""
+    credentials = connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return int(struct.unpack("3i", credentials)[0])
+
+
+def client_command(command: list[str]) -> tuple[list[str], dict[str, str]]:
+    """:returns: what to execute, and in which environment, to run a command on the lab's client host.
+
+    :raises LabError: when no lab runs.
+    """
+    lab = directory()
+    with wire.Connection(lab / SOCKET) as connection:
+        network_fd = connection.call("status")["network_fd"]
+        pid = supervisor_pid(connection)
+    plan = LabPlan.load(lab / PLAN)
+    return [*enter_bastion_command(pid, network_fd, str(lab / "home")), *command], client_environment(plan)
+
+
+def shell_exports() -> list[str]:
+    """:returns: lines for a shell's ``eval`` that lead AWS clients and chaosdrill to the lab.
+
+    :raises LabError: when no lab runs.
+    """
+    plan = running_plan()
+    if plan is None:
+        raise LabError("no lab runs: start one with `chaosdrill lab up --detach`")
+    exports = {
+        "AWS_CONFIG_FILE": str(plan.aws_config_file),
+        "AWS_PROFILE": "chaosdrill-lab",
+        "AWS_PAGER": "",
+        "CHAOSDRILL_TOPOLOGY": str(plan.topology_file),
+        "CHAOSDRILL_LAB_DNS_PORT": str(plan.dns_port),
+        "CHAOSDRILL_LAB_LOCUST": f"http://127.0.0.1:{plan.load_port}",
+    }
+    # these would lead past the profile's endpoint, or to somebody else's account
+    misleading = sorted(name for name in os.environ if name.startswith("AWS_") and name not in exports)
+    return [
+        *(f"unset {name}" for name in misleading),
+        *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+    ]

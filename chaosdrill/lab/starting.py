@@ -1,0 +1,78 @@
+"""A new lab's first process: what a dead lab left is cleared away, sockets are opened, the supervisor is started."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from chaosdrill.lab.environment import clean_environment
+from chaosdrill.lab.namespaces import new_namespaces_command
+from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.running import LOCK, OUTERMOST, PLAN
+from chaosdrill.lab.sockets import HostSockets, port_of
+
+_KEPT = ("logs", LOCK)
+_children: list["subprocess.Popen[bytes]"] = []  # kept so that they are reaped, and not warned about
+
+
+def start(home: Path, scale: float, locustfile: str, detached: bool, lock: int, requested_at: float) -> None:
+    """Start the supervisor; it is not ready yet.
+
+    :param home: the lab's directory.
+    :param scale: multiplies the reference's waits.
+    :param locustfile: the Locust script its load generator runs; empty: the reference application's own.
+    :param detached: stay when no lease is held.
+    :param lock: descriptor that holds the lab's lock; the lab gets a copy.
+    :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
+    """
+    _clear(home)
+    sockets = HostSockets.open()
+    plan = LabPlan(home, scale, port_of(sockets.aws), port_of(sockets.dns_tcp), port_of(sockets.load))
+    plan.save(home / PLAN)
+    command = [
+        *new_namespaces_command(),
+        *(sys.executable, "-m", "chaosdrill.lab.supervisor", str(home / PLAN)),
+        *("--sockets", json.dumps(sockets.fds())),
+        *("--requested-at", str(requested_at)),
+        *(["--locustfile", str(Path(locustfile).resolve())] if locustfile else []),
+        *(["--detached"] if detached else []),
+    ]
+    with open(home / "logs" / "supervisor.log", "ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=clean_environment(),
+            cwd=home,
+            pass_fds=[lock, *sockets.fds().values()],
+            start_new_session=True,  # a terminal's Ctrl-C is for the drill, not for the lab
+        )
+    sockets.close()
+    (home / OUTERMOST).write_text(str(process.pid))
+    _children.append(process)
+
+
+def reap() -> None:
+    """Take note of labs started here that have ended."""
+    for child in _children:
+        child.poll()
+
+
+def _clear(home: Path) -> None:
+    """Remove what a dead lab left: nobody holds its lock, so nobody uses it. Its logs become the previous ones."""
+    for entry in home.iterdir():
+        if entry.name in _KEPT:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    logs = home / "logs"
+    previous = logs / "previous"
+    logs.mkdir(exist_ok=True)
+    shutil.rmtree(previous, ignore_errors=True)
+    previous.mkdir()
+    for log in logs.glob("*.log"):
+        log.rename(previous / log.name)
