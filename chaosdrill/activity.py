@@ -40,7 +40,7 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
     """An action: changes the world. Beyond what :func:`probe` does:
 
     - ``undo_of`` (an argument of the function) names the step it undoes; when this run's history does not say that
-      the step was begun, nothing is done and the answer says so;
+      the step was begun, or says that it changed nothing, nothing is done and the answer says so;
     - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written.
     """
 
@@ -88,7 +88,7 @@ def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:
     if undo_of is None:
         return None
     drill = history.current()
-    if drill is not None and drill.was_started(undo_of):
+    if drill is not None and drill.may_have_done(undo_of):
         return None
     return {"done": False, "why": f"this run did not do {undo_of!r}, so there is nothing to undo"}
 

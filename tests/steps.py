@@ -8,7 +8,7 @@ from typing import Any, Optional
 from chaosdrill.activity import action, probe
 from chaosdrill.errors import CannotSee, DrillError
 
-__all__ = ["answer", "answer_oddly", "blind", "do", "fail", "undo", "wait", "word_in_file"]
+__all__ = ["answer", "answer_oddly", "blind", "do", "fail", "idle", "undo", "wait", "word_in_file"]
 
 
 def _leave(text: str) -> None:
@@ -26,6 +26,13 @@ def do(what: str, standalone: bool = False) -> str:
 def undo(what: str, undo_of: Optional[str] = None, standalone: bool = False) -> str:
     _leave(f"undo {what}")
     return what
+
+
+@action
+def idle(standalone: bool = False) -> dict[str, Any]:
+    """What found nothing to do."""
+    _leave("idle")
+    return {"done": False, "why": "it is so already"}
 
 
 @action

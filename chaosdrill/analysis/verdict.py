@@ -8,6 +8,7 @@
 When several hold, the first of this list names the verdict and every reason is kept.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -108,9 +109,8 @@ def _end_state(events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:
-    opened = next(_named(events, "drill-opened"), {})
-    rto_s = (opened.get("objectives") or {}).get("rto_s")
-    if rto_s is None or not list(_named(events, "load-started")):
+    rto_s = _rto_s(events)
+    if rto_s is None or not _load_ran(events):
         return
     if outage is None:
         yield "invalid", f"the client outage could not be measured, so rto_s {rto_s:g} cannot be judged"
@@ -119,18 +119,26 @@ def _objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> 
 
 
 def _left_out(events: Sequence[Event]) -> Iterator[Finding]:
-    opened = next(_named(events, "drill-opened"), {})
+    opened = _opened(events)
     if dry := opened.get("dry"):
         yield "invalid", f"a dry run (--dry {dry}) leaves out what it should prove"
-    done = {(event["phase"], event["activity"]) for event in _named(events, "activity-ended") if _was_done(event)}
-    for phase, names in (opened.get("planned") or {}).items():
-        for name in names:
-            if (phase, name) not in done:
-                yield "invalid", f"{phase}: {name} was not run"
+    if (rto_s := _rto_s(events)) is not None and not _load_ran(events):
+        yield "invalid", f"no load was started, so rto_s {rto_s:g} cannot be judged"
+    succeeded = (event for event in _named(events, "activity-ended") if event["status"] == "succeeded")
+    done = Counter((event["phase"], event["activity"]) for event in succeeded)
+    planned = Counter((phase, name) for phase, names in (opened.get("planned") or {}).items() for name in names)
+    for (phase, name), times in planned.items():
+        if done[phase, name] < times:
+            yield "invalid", f"{phase}: {name} was not run"
 
 
-def _was_done(event: Event) -> bool:
-    return str(event["status"]) == "succeeded"
+def _rto_s(events: Sequence[Event]) -> float | None:
+    found: float | None = (_opened(events).get("objectives") or {}).get("rto_s")
+    return found
+
+
+def _load_ran(events: Sequence[Event]) -> bool:
+    return any(_named(events, "load-started"))
 
 
 def _what_was_proved(events: Sequence[Event]) -> str:
@@ -143,6 +151,10 @@ def _in_words(tolerance: Any) -> str:
         kind = str(tolerance.get("type"))
         return f"{kind} {tolerance.get('pattern', tolerance.get(kind, ''))}".strip()
     return repr(tolerance)
+
+
+def _opened(events: Sequence[Event]) -> Event:
+    return next(_named(events, "drill-opened"), {})
 
 
 def _named(events: Sequence[Event], *names: str) -> Iterator[Event]:

@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from chaosdrill.aws.polling import pause
 from chaosdrill.aws.system import System
-from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.errors import CannotSee, DrillError, Refused
 from chaosdrill.topology import ClusterEndpoint
 
 T = TypeVar("T")
@@ -61,7 +61,9 @@ def write_routing_states(system: System, states: dict[str, str]) -> Answered:
     """Set routing controls, all in one call.
 
     :param states: ``On`` or ``Off`` by region.
-    :raises DrillError: when a safety rule forbids it, or no endpoint answers.
+    :returns: which endpoint answered.
+    :raises Refused: when a safety rule forbids it; nothing was changed.
+    :raises DrillError: when no endpoint answers.
     """
     controls = system.topology.routing.controls
     entries = [{"RoutingControlArn": controls[name], "RoutingControlState": state} for name, state in states.items()]
@@ -82,6 +84,7 @@ def ask_cluster(system: System, ask: Callable[[Any], T], rounds: int = len(_BACK
 
     :param ask: given a cluster client; may be called several times.
     :param rounds: how often to go round all endpoints, with a growing pause between rounds.
+    :returns: the answer, and which endpoint gave it.
     :raises DrillError: when none answered.
     :raises ClientError: when one answered with an error that another would repeat.
     """
@@ -122,11 +125,11 @@ def _nobody(seen: dict[str, str], rounds: int) -> DrillError:
     )
 
 
-def _forbidden(states: dict[str, str], error: ClientError) -> DrillError:
+def _forbidden(states: dict[str, str], error: ClientError) -> Refused:
     details: Mapping[str, Any] = dict(error.response)
     rule = details.get("resourceId", "")
     wanted = ", ".join(f"{region} {state}" for region, state in states.items())
-    return DrillError(
+    return Refused(
         f"a safety rule forbids {wanted}: {error.response['Error']['Message']} ({rule}): nothing was changed; "
         "change the rule, or the order of the steps"
     )

@@ -27,6 +27,7 @@ class GlobalCluster:
 def global_cluster(system: System) -> GlobalCluster:
     """Read the global cluster, from the standby region, or from home when that does not answer.
 
+    :returns: it, as one of them tells it.
     :raises CannotSee: when neither answers, or there is no such cluster.
     """
     home, standby = system.topology.region_names
@@ -61,8 +62,10 @@ def _read(system: System, region: str) -> GlobalCluster:
 
 
 def parsed(described: dict[str, Any], clusters: dict[str, str]) -> GlobalCluster:
-    """:param described: one entry of ``GlobalClusters``; ``clusters``: cluster ARN by region.
+    """:returns: the global cluster.
 
+    :param described: one entry of ``GlobalClusters``.
+    :param clusters: cluster ARN by region.
     :raises CannotSee: when a cluster that the topology does not know writes.
     """
     region_of = {arn: region for region, arn in clusters.items()}

@@ -31,7 +31,7 @@ def stop_flag(system: System, region: str) -> bool:
 def write_stop_flag(system: System, region: str, value: bool, expected: bool) -> None:
     """Write a region's stop flag if it still is as expected.
 
-    :raises DrillError: when it is not: someone else changed it.
+    :raises DrillError: when it is not: someone else changed it (or an answer was lost and the write asked for again).
     """
     flag = system.topology.stop_flag
     client = system.client("dynamodb", region)
@@ -52,7 +52,7 @@ def write_stop_flag(system: System, region: str, value: bool, expected: bool) ->
 
 
 def shown(value: bool) -> str:
-    """TRUE or FALSE, as the runbook writes it."""
+    """:returns: TRUE or FALSE, as the runbook writes it."""
     return "TRUE" if value else "FALSE"
 
 

@@ -64,12 +64,12 @@ def on_host(system: System, host_arn: str) -> list[Experiment]:
 
 
 def stop(system: System, experiment_id: str) -> None:
-    """Ask an experiment to stop."""
+    """Ask an experiment to stop; it is not gone yet when this returns."""
     _client(system).stop_experiment(id=experiment_id)
 
 
 def parsed(raw: Mapping[str, Any]) -> Experiment:
-    """:param raw: an experiment or a summary of one, as FIS answers."""
+    """:returns: the experiment behind ``raw``: one, or a summary of one, as FIS answers."""
     state = raw["state"]
     return Experiment(
         id=str(raw["id"]),

@@ -11,14 +11,14 @@ _STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only 
 
 
 def pause(seconds: float) -> None:
-    """Wait, in short steps."""
+    """Wait so many seconds, in short steps."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
         time.sleep(min(_STEP_S, left))
 
 
 def interval_s(spent_s: float, every_s: float = 1.0, longest_s: float = 5.0) -> float:
-    """How long to wait before the next look: ``every_s`` at first, longer the longer it lasts, in seconds."""
+    """:returns: seconds to wait before the next look: ``every_s`` at first, longer the longer it lasts."""
     return max(every_s, min(longest_s, spent_s / 30))
 
 

@@ -36,7 +36,7 @@ class Reach:
 
 
 def reach_of(topology: Topology, configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Reach:
-    """Settle who has the word: the topology, then chaostoolkit-aws's configuration keys and secrets."""
+    """:returns: how: the topology has the first word, then chaostoolkit-aws's configuration keys and secrets."""
     configuration = configuration or {}
     profile = topology.aws.profile or configuration.get("aws_profile_name") or None
     return Reach(

@@ -11,6 +11,7 @@ def region_named(system: System, region: str) -> str:
     """The name of a region that may be given by role.
 
     :param region: a region of the topology, ``home``, ``standby``, or ``active``: the one whose stop flag is FALSE.
+    :returns: its name.
     :raises BadInput: when the topology has no such region.
     :raises DrillError: when ``active`` fits none or both.
     :raises CannotSee: when a stop flag cannot be read.

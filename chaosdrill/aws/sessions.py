@@ -3,7 +3,6 @@
 import ipaddress
 import os
 import threading
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,9 +14,8 @@ from botocore.exceptions import ProfileNotFound
 
 from chaosdrill import __version__
 from chaosdrill.aws.guard import guard_account
-from chaosdrill.aws.reach import Reach, reach_of
+from chaosdrill.aws.reach import Reach
 from chaosdrill.errors import BadInput, Refused
-from chaosdrill.topology import topology_of
 
 # One try on an ARC endpoint: the next of the five is the retry (see aws/arc.py).
 _QUICK = {"route53-recovery-cluster": {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 1}}}
@@ -32,31 +30,19 @@ _sessions: dict[Reach, boto3.Session] = {}
 _clients: dict[tuple[Reach, str, str, str | None], Any] = {}
 
 
-def client(
-    service: str,
-    region: str | None = None,
-    configuration: Mapping[str, Any] | None = None,
-    secrets: Mapping[str, Any] | None = None,
-    endpoint_url: str | None = None,
-) -> Any:
+def client(reach: Reach, service: str, region: str, endpoint_url: str | None = None) -> Any:
     """A boto3 client of the drilled system. Cached and safe to use from several threads.
 
     Its first changing call is preceded by a check that the account is one of the topology's.
 
     :param service: boto3's name of the service.
-    :param region: AWS region; default ``aws_region`` of the configuration, else the home region.
+    :param region: AWS region.
     :param endpoint_url: only for services that name their endpoint per call, such as an ARC cluster.
-    :raises BadInput: when no topology is named or the profile does not exist.
+    :returns: the client.
+    :raises BadInput: when the profile does not exist.
     :raises Refused: when the topology is a lab's and does not say where the lab answers.
     :source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     """
-    topology = topology_of(configuration)
-    region = region or (configuration or {}).get("aws_region") or topology.regions.home
-    return client_for(reach_of(topology, configuration, secrets), service, region, endpoint_url)
-
-
-def client_for(reach: Reach, service: str, region: str, endpoint_url: str | None = None) -> Any:
-    """Like :func:`client`, for a reach that is known."""
     key = (reach, service, region, endpoint_url)
     with _lock:
         if key not in _clients:
@@ -74,7 +60,7 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
         )
     made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
     if service != "sts":
-        guard_account(made, reach, lambda: client_for(reach, "sts", region))
+        guard_account(made, reach, lambda: client(reach, "sts", region))
     return made
 
 

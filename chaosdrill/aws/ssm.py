@@ -39,6 +39,7 @@ def run_shell(system: System, instance_id: str, region: str, script: str, timeou
     """Run a shell script on a host and wait for its end.
 
     :param timeout_s: how long it may run, in seconds, at least 1; SSM ends it then.
+    :returns: how it ended.
     :raises CannotSee: when the host does not take commands.
     :raises TimedOut: when it did not end in time.
     """

@@ -45,6 +45,7 @@ def machine_arn(system: System, prefix: str) -> str:
     """Find a state machine of the failover region by the beginning of its name (and remember it).
 
     :param prefix: the beginning, or a whole ARN.
+    :returns: its ARN.
     :raises BadInput: when none or several fit; it lists what there is.
     """
     if prefix.startswith("arn:"):
@@ -63,7 +64,10 @@ def _machines(system: System, region: str) -> dict[str, str]:
 
 
 def chosen(machines: Mapping[str, str], prefix: str, region: str) -> str:
-    """:returns: the ARN of the one machine (ARN by name) whose name begins with ``prefix``."""
+    """:returns: the ARN of the one machine (ARN by name) whose name begins with ``prefix``.
+
+    :raises BadInput: when none or several fit; it lists what there is.
+    """
     fitting = sorted(name for name in machines if name.startswith(prefix))
     if len(fitting) == 1:
         return machines[fitting[0]]
@@ -136,9 +140,9 @@ def state_times(system: System, arn: str) -> list[StateTime]:
 
 
 def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
-    """:param events: an execution's history, oldest first.
+    """:returns: the time of each state, in the order in which they were first entered.
 
-    :returns: the time of each state, in the order in which they were first entered.
+    :param events: an execution's history, oldest first.
     """
     total: dict[str, float] = {}
     visits: dict[str, int] = {}

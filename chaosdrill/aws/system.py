@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.aws.guard import account_of
 from chaosdrill.aws.reach import Reach, reach_of
-from chaosdrill.aws.sessions import client_for
+from chaosdrill.aws.sessions import client
 from chaosdrill.topology import Topology, topology_of
 
 
@@ -18,8 +18,8 @@ class System:
     reach: Reach
 
     def client(self, service: str, region: str, endpoint_url: str | None = None) -> Any:
-        """A boto3 client, see :func:`chaosdrill.aws.client`."""
-        return client_for(self.reach, service, region, endpoint_url)
+        """:returns: a boto3 client, see :func:`chaosdrill.aws.sessions.client`."""
+        return client(self.reach, service, region, endpoint_url)
 
     def account(self) -> str:
         """:returns: the account number that the credentials belong to."""

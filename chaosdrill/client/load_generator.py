@@ -1,7 +1,7 @@
 """A running Locust with chaosdrill's plugin, over its web page's REST interface. Never imports Locust."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -25,7 +25,6 @@ class LoadState:
     user_count: int
     target_user_count: int
     workers: int
-    user_classes: tuple[str, ...]
     locustfiles: tuple[str, ...]
     host: str | None
 
@@ -61,8 +60,6 @@ class TimelinePart:
 
     buckets: tuple[tuple[float, int, int], ...]
     watermark_s: float
-    resolution_s: float
-    load: LoadState
 
 
 class LoadGenerator:
@@ -77,22 +74,17 @@ class LoadGenerator:
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy from the environment does not lead to the client host
 
-    def swarm(self, users: int, spawn_rate_per_s: float, host: str, user_classes: Sequence[str] = ()) -> None:
+    def swarm(self, users: int, spawn_rate_per_s: float, host: str) -> None:
         """Start a test, or change the running one.
 
         :param users: how many clients, at least 1.
         :param spawn_rate_per_s: how many of them are added in a second.
         :param host: base address they call.
-        :param user_classes: only these classes of users (needs a Locust with ``--class-picker``); empty: all.
-        :raises DrillError: when Locust says no, has no workers or does not know a class (it says "success" then).
+        :raises DrillError: when Locust says no, or has no workers (it says "success" then).
         """
-        state = self.state()
-        if state.workers == 0:
+        if self.state().workers == 0:
             raise DrillError(f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)")
-        if unknown := sorted(set(user_classes) - set(state.user_classes)):
-            known = ", ".join(state.user_classes)
-            raise DrillError(f"the Locust at {self.url} has no user class {', '.join(unknown)}; it has: {known}")
-        form = {"user_count": users, "spawn_rate": spawn_rate_per_s, "host": host, "user_classes": list(user_classes)}
+        form = {"user_count": users, "spawn_rate": spawn_rate_per_s, "host": host}
         answer = self._send("POST", "/swarm", data=form).json()
         if not answer.get("success"):
             raise DrillError(f"the Locust at {self.url} refused {users} users for {host}: {answer.get('message')}")
@@ -110,22 +102,23 @@ class LoadGenerator:
         return _load_state(self._chaosdrill("window", since=0, until=0))
 
     def window(self, since_s: float, until_s: float) -> Window:
-        """What ended from ``since_s`` to before ``until_s`` (seconds since the epoch, load generator's clock)."""
+        """:returns: what ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's clock)."""
         raw = self._chaosdrill("window", since=since_s, until=until_s)
         measured = {name: raw[name] for name in MEASURED}
         return Window(since_s=raw["since"], until_s=raw["until"], load=_load_state(raw), **measured)
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
-        """What ended in each 0.1 s from ``since_s`` (load generator's clock) up to the watermark."""
+        """:returns: what ended in each 0.1 s from ``since_s`` (load generator's clock) up to the watermark."""
         raw = self._chaosdrill("timeline", since=since_s)
         buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
-        return TimelinePart(buckets, raw["watermark"], raw["resolution_s"], _load_state(raw))
+        return TimelinePart(buckets, raw["watermark"])
 
     def closed_window(self, length_s: float, patience_s: float = 0.0) -> Window:
         """A window that begins now and is waited for until nothing of it can still arrive.
 
         :param length_s: its length in seconds.
         :param patience_s: for so many seconds, begin again after each failure that is seen.
+        :returns: it, complete.
         :raises CannotSee: when it is not complete 10 s after its end (a worker is gone).
         """
         give_up_s = time.monotonic() + patience_s
@@ -215,7 +208,6 @@ def _load_state(raw: Mapping[str, Any]) -> LoadState:
             user_count=raw["user_count"],
             target_user_count=raw["target_user_count"],
             workers=raw["workers"],
-            user_classes=tuple(raw["user_classes"]),
             locustfiles=tuple(raw["locustfiles"]),
             host=raw["host"],
         )

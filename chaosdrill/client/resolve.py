@@ -33,6 +33,7 @@ def resolve(system: System, domain: str, seen_from: str) -> Answer:
     """Look a name up.
 
     :param seen_from: ``client``: on the client host; ``here``: the topology's name server or the system's resolver.
+    :returns: what it resolves to.
     :raises BadInput: when the name or the place is none.
     :raises CannotSee: when nobody answers.
     """
@@ -46,7 +47,11 @@ def resolve(system: System, domain: str, seen_from: str) -> Answer:
 
 
 def seen_by_client(system: System, domain: str) -> Answer:
-    """What the client host resolves: with ``dig`` where it has it, as the runbook does, else with the C library."""
+    """Look a name up on the client host: with ``dig`` where it has it, as the runbook does, else with the C library.
+
+    :returns: what it resolves to there.
+    :raises CannotSee: when the host takes no commands, or nobody answers it.
+    """
     name = shlex.quote(domain)
     script = (
         f"if command -v dig >/dev/null 2>&1; then echo dig; dig +noall +answer +time=2 +tries=2 {name} A; "
@@ -60,7 +65,10 @@ def seen_by_client(system: System, domain: str) -> Answer:
 
 
 def parsed_dig(output: str) -> Answer:
-    """:param output: of ``dig +noall +answer NAME A``: ``name TTL IN A address``, perhaps after CNAME lines."""
+    """:returns: the answer in the output of ``dig +noall +answer NAME A``: ``name TTL IN A address``, after CNAMEs.
+
+    :raises CannotSee: when it complains.
+    """
     if complaints := [line for line in output.splitlines() if line.startswith(";;")]:
         raise CannotSee(f"dig on the client host got no answer: {complaints[0].strip('; ')}")
     rows = [line.split() for line in output.splitlines() if line.strip()]
@@ -70,7 +78,10 @@ def parsed_dig(output: str) -> Answer:
 
 
 def parsed_getent(output: str) -> Answer:
-    """:param output: of ``getent ahostsv4 NAME``: each address three times, with the kinds of socket."""
+    """:returns: the answer in the output of ``getent ahostsv4 NAME``: each address three times, by kind of socket.
+
+    :raises CannotSee: when there is none.
+    """
     addresses = [line.split()[0] for line in output.splitlines() if line.strip()]
     if not addresses:
         raise CannotSee("the client host resolved no address, and getent does not tell whether anybody answered")
@@ -78,7 +89,10 @@ def parsed_getent(output: str) -> Answer:
 
 
 def seen_here(system: System, domain: str) -> Answer:
-    """What the topology's name server answers, or the system's resolver when it names none."""
+    """:returns: what the topology's name server answers, or the system's resolver when it names none.
+
+    :raises CannotSee: when it does not answer.
+    """
     server = system.topology.dns
     resolver = dns.resolver.Resolver(configure=server is None)
     if server is not None:

@@ -1,5 +1,6 @@
 """What stands under the control's ``arguments:``, and whether the experiment can be run at all."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -9,8 +10,8 @@ from chaoslib.activity import ensure_activity_is_valid
 from chaoslib.exceptions import ChaosException
 from chaoslib.hypothesis import ensure_hypothesis_tolerance_is_valid
 
-MODULE = "chaosdrill.controls.drill"
 OBJECTIVES = ("rto_s",)
+LONGEST_FREQUENCY_S = 3600.0
 _STATE = re.compile(r"serving\([a-z0-9-]+\)|moving|dark|split|unknown")
 _VARIABLE = re.compile(r"(?<!\$)\$\{([^}]*)\}")
 
@@ -46,6 +47,8 @@ def problems_of_arguments(raw: Mapping[str, Any]) -> list[str]:
     for name in ("setup", "safeguards"):
         if not isinstance(raw.get(name) or [], list):
             problems.append(f"control argument {name}: must be a list of activities")
+    if not isinstance(raw.get("objectives") or {}, Mapping):
+        problems.append("control argument objectives: must be a mapping, such as {rto_s: 300}")
     problems += [f"objectives: {name}: there is only {', '.join(OBJECTIVES)}" for name in _unknown_objectives(raw)]
     for activity in _list(raw, "setup"):
         problems += problems_of_activity(activity, "setup")
@@ -60,7 +63,7 @@ def problems_of_values(arguments: Arguments) -> list[str]:
     if arguments.expect and not _STATE.fullmatch(arguments.expect):
         problems.append(f"expect: {arguments.expect!r} is not a region state such as serving(ap-northeast-1)")
     for name, value in (arguments.objectives or {}).items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             problems.append(f"objectives: {name}: {value!r} is not a number greater than 0")
     return problems
 
@@ -117,10 +120,10 @@ def _problems_of_safeguard(safeguard: Any) -> list[str]:
         problems.append(f"safeguards: {name}: has no tolerance")
     if safeguard.get("type") != "probe":
         problems.append(f"safeguards: {name}: must be a probe")
-    for key, least in (("frequency", 0.1), ("in_a_row", 1)):
+    for key, least, most in (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf)):
         value = safeguard.get(key, 1)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value < least:
-            problems.append(f"safeguards: {name}: {key} is {value!r}, not a number of at least {least:g}")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
+            problems.append(f"safeguards: {name}: {key} is {value!r}, not a number from {least:g} to {most:g}")
     return problems
 
 

@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis import ClientOutage, client_outage, judge, region_states
 from chaosdrill.controls.summary import summary
+from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
 from chaosdrill.history.run_directory import SUMMARY, write_whole
@@ -24,6 +25,7 @@ OTHER_STATUS = "aborted"
 def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
     """End the drill.
 
+    :param journal: Chaos Toolkit's, None when it is out of reach.
     :returns: the summary.
     """
     if journal is not None:
@@ -31,41 +33,41 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     session.record_signals()
     if session.touched:
         _last_looks(session)
-    session.stop_looking()
+    session.lookout.stop_looking()
     _give_up_target(session)
     outage, why_not = _outage(session)
-    verdict = judge(session.events, outage)
-    said = summary(verdict, region_states(session.events), outage, why_not, _run(session))
+    events = session.record.events
+    verdict = judge(events, outage)
+    said = summary(verdict, region_states(events), outage, why_not, _run(session))
     if session.directory is not None:
-        session.record("drill-closed", verdict=verdict.word, reasons=verdict.reasons)
+        session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons)
         write_whole(session.directory / SUMMARY, json.dumps(plain(said), indent=1, ensure_ascii=False) + "\n")
     session.give_up()
     if journal is not None:
-        _tell(journal, said)
+        _tell(journal, said, session.record.hide)
     return said
 
 
 def _last_looks(session: "Session") -> None:
-    if session.load_watch is not None:
-        _see_load_until_its_end(session)
-    if session.arguments.expect and session.region_watch is not None:
+    if session.lookout.load is not None:
+        _see_load_until_its_end(session, session.lookout.load)
+    if session.arguments.expect and session.lookout.region is not None:
         try:
-            state = session.region_watch.look()
+            state = session.lookout.region.look()
         except DrillError as error:
             state = f"unknown ({error})"
-        session.record("end-state", state=state, expected=session.arguments.expect)
+        session.record.note("end-state", state=state, expected=session.arguments.expect)
 
 
-def _see_load_until_its_end(session: "Session") -> None:
+def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
     """What clients saw just before the load was stopped may still be on its way."""
-    assert session.load_watch is not None
     end_s = _generator_time(session, "load-stopping")
     give_up = time.monotonic() + LAST_LOOK_WITHIN_S
-    while end_s is not None and session.load_watch.seen_until_s < end_s and time.monotonic() < give_up:
+    while end_s is not None and watch.seen_until_s < end_s and time.monotonic() < give_up:
         try:
-            session.load_watch.look()
+            watch.look()
         except CannotSee as error:
-            session.record("watch-failed", watch="load", why=str(error))
+            session.record.note("watch-failed", watch="load", why=str(error))
             return
         time.sleep(0.1)
 
@@ -77,12 +79,12 @@ def _give_up_target(session: "Session") -> None:
     try:
         session.target.close()
     except DrillError as error:
-        session.crashed("giving up the target", error)
+        session.record.crashed("giving up the target", error)
 
 
 def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
     begin_s, end_s = _generator_time(session, "load-started"), _generator_time(session, "load-stopping")
-    watch = session.load_watch
+    watch = session.lookout.load
     if watch is None or begin_s is None:
         return None, "the load was not started"
     try:
@@ -93,7 +95,7 @@ def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
 
 def _generator_time(session: "Session", event: str) -> float | None:
     """When it was on the load generator's clock: of a beginning the first, of an end the last."""
-    times = [row["generator_s"] for row in session.events if row["event"] == event]
+    times = [row["generator_s"] for row in session.record.events if row["event"] == event]
     if not times:
         return None
     return float(times[0] if event == "load-started" else times[-1])
@@ -111,11 +113,8 @@ def _run(session: "Session") -> Mapping[str, Any]:
     }
 
 
-def _tell(journal: MutableMapping[str, Any], said: Mapping[str, Any]) -> None:
-    """Set the status that makes the exit code, and make sure that the journal can be written at all."""
-    sound = plain({key: value for key, value in journal.items() if key != "experiment"})
-    journal.update(sound)
-    if "experiment" in journal:
-        journal["experiment"] = plain(journal["experiment"])
+def _tell(journal: MutableMapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> None:
+    """Set the status that makes the exit code, and make sure that the journal can be written, without secrets."""
+    journal.update(plain(journal, hide))
     journal["status"] = STATUS.get(said["verdict"], OTHER_STATUS)
-    journal["chaosdrill"] = plain(said)
+    journal["chaosdrill"] = plain(said, hide)

@@ -19,7 +19,9 @@ from typing import Any
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothesis, Journal, Run, Secrets
 
-from chaosdrill.controls.arguments import MODULE, problems_of_arguments
+from chaosdrill.controls.arguments import problems_of_arguments
+from chaosdrill.controls.hooks import MODULE, problems_of_control
+from chaosdrill.controls.opening import open_drill
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.summary import print_summary
 
@@ -45,11 +47,11 @@ _session: Session | None = None
 
 
 def validate_control(control: Control) -> None:
-    """Checks the control's arguments, for ``chaos validate`` and before ``chaos run``.
+    """Checks the control and its arguments, for ``chaos validate`` and before ``chaos run``.
 
     :raises InvalidControl: with every misspelt argument, activity, and argument of an activity.
     """
-    if problems := problems_of_arguments(control["provider"].get("arguments") or {}):
+    if problems := problems_of_control(control) + problems_of_arguments(control["provider"].get("arguments") or {}):
         raise InvalidControl("\n".join(problems))
 
 
@@ -66,9 +68,11 @@ def _fails_closed(hook: Hook) -> Hook:
             where = hook.__name__.replace("_control", "").replace("_", " ")
             if _session is None:
                 raise InterruptExecution(f"chaosdrill failed in {where}: {error}") from error
-            _session.crashed(where, error)
-            if _session.status.phase not in ("rollbacks", "closing"):
-                raise InterruptExecution(f"chaosdrill failed in {where}: {error}") from error
+            try:
+                _session.record.crashed(where, error)
+            finally:  # it may be the writing itself that fails: the disk is full
+                if _session.status.phase not in ("rollbacks", "closing"):
+                    _session.stop(f"chaosdrill failed in {where}: {error}")
 
     return guarded
 
@@ -89,23 +93,15 @@ def before_experiment_control(
     """
     global _session
     if _session is not None:
-        raise InterruptExecution("the control chaosdrill.controls.drill stands twice: keep it in the experiment only")
+        raise InterruptExecution(f"the control {MODULE} stands twice: keep it in the experiment only")
     _session = Session(context, configuration, secrets)
     try:
-        _session.open(_own_arguments(context))
+        open_drill(_session)
     except InterruptExecution:
         raise
     except Exception as error:
-        _session.refuse(error)
+        _session.record.refused(error)
         raise InterruptExecution(f"The drill does not start: {error}") from error
-
-
-def _own_arguments(experiment: Experiment) -> dict[str, Any]:
-    """As they were written: Chaos Toolkit hands them over resolved, before the configuration was checked."""
-    for control in experiment.get("controls") or ():
-        if control.get("provider", {}).get("module") == MODULE:
-            return control["provider"].get("arguments") or {}
-    return {}
 
 
 @_fails_closed

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import BadInput
+from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.topology import load_topology
 
 TARGETS = ("lab", "aws")
-SMALLEST_SCALE, LARGEST_SCALE = 1 / 60, 10.0
 
 # name: (type, smallest, largest); checked and converted when the experiment declares them
 NUMBERS: Mapping[str, tuple[Callable[[Any], float], float, float]] = {
@@ -28,9 +28,11 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], float], float, float]] = {
 class Settings:
     """What the drill is to run on.
 
+    :param target: lab or aws.
     :param scale: multiplies the lab's waits; 1 on aws.
     :param topology: the topology file; None on the lab, which writes its own.
     :param locustfile: absolute path of the load script; empty: the reference application's own.
+    :param change_ticket: under which change it runs; empty on the lab.
     """
 
     target: str
@@ -52,7 +54,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
     problems += found + missing + _aws_needs(configuration, target)
-    scale = configuration.get("scale", 0.2 if target == "lab" else 1.0)
+    scale = configuration.get("scale", DEFAULT_SCALE if target == "lab" else 1.0)
     ticket = str(configuration.get("change_ticket") or "")
     return Settings(target, scale if isinstance(scale, float) else 1.0, topology, locustfile, ticket), problems
 

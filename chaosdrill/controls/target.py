@@ -28,6 +28,8 @@ class Target:
 def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
     """Find the target, or start it.
 
+    :param tell: is told what is being done.
+    :returns: it, ready.
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
     if settings.topology is not None:

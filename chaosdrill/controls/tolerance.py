@@ -15,6 +15,7 @@ def meets(
 ) -> bool:
     """Check a value.
 
+    :returns: whether it is within the tolerance.
     :raises CannotSee: when the tolerance cannot be applied to it. Inside a steady state Chaos Toolkit would end with a
         traceback then: no rollbacks, no journal.
     """

@@ -44,6 +44,8 @@ class Periodic:
             try:
                 self._look()
             except Exception as error:  # noqa: BLE001 - the boundary of the thread: a watcher must not die silently
+                if self._stop.is_set():
+                    return  # whom it would tell may be gone already
                 self._failed(error)
             self._stop.wait(max(0.0, self._every_s - (time.monotonic() - begun)))
 

@@ -40,7 +40,7 @@ def refuse_while_running(system: System) -> None:
 
 
 def execution_name(what: str, number: int) -> str:
-    """A name that tells the run and the step; outside a run it tells the time.
+    """:returns: a name that tells the run and the step; outside a run it tells the time.
 
     :param number: makes a further execution of the same run a different one.
     """

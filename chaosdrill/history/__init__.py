@@ -1,7 +1,7 @@
 """What happened in a drill: its events, its run directory, and the drill that is open in this process."""
 
 from chaosdrill.history.current import OpenDrill, current, opened, record
-from chaosdrill.history.log import Event, History, read_history, utc_now
+from chaosdrill.history.log import Event, History, read_history
 from chaosdrill.history.plain import plain, secret_texts
 
 __all__ = [
@@ -14,5 +14,4 @@ __all__ = [
     "read_history",
     "record",
     "secret_texts",
-    "utc_now",
 ]

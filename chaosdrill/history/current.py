@@ -1,25 +1,42 @@
 """The drill that is open in this process, if any. Opened and closed by the drill control."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.log import History
+from chaosdrill.history.log import Event, History
+
+_NOTHING_TOUCHED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 
 
 @dataclass(frozen=True)
 class OpenDrill:
-    """A drill that is going on: its run and the record it writes."""
+    """A drill that is going on: its run and the history it writes."""
 
     run_id: str
     directory: Path
     history: History
 
-    def was_started(self, activity: str) -> bool:
-        """:returns: whether this run's history says that the activity of that name was begun (finished or not)."""
-        return any(row.get("activity") == activity for row in self.history.events("activity-started"))
+    def may_have_done(self, step: str) -> bool:
+        """Whether there may be something to undo of the step of that name.
+
+        :returns: true when this run began it before the rollbacks, unless it ended saying that it changed nothing
+            (``done: false``, or refused).
+        """
+        begun = [row for row in self.history.events("activity-started") if _is_step(row, step)]
+        idle = [row for row in self.history.events("activity-ended") if _is_step(row, step) and _changed_nothing(row)]
+        return len(begun) > len(idle)
+
+
+def _is_step(row: Event, step: str) -> bool:
+    return row.get("activity") == step and row.get("phase") != "rollbacks"  # a rollback may bear the name of its step
+
+
+def _changed_nothing(row: Event) -> bool:
+    output = row.get("output")
+    return row.get("error_kind") in _NOTHING_TOUCHED or (isinstance(output, Mapping) and output.get("done") is False)
 
 
 _open: OpenDrill | None = None
@@ -38,7 +55,10 @@ def record(event: str, **facts: Any) -> None:
 
 @contextmanager
 def opened(drill: OpenDrill) -> Iterator[OpenDrill]:
-    """Make ``drill`` the open one for the length of the block (the drill control enters and leaves it by hand)."""
+    """Make ``drill`` the open one for the length of the block (the drill control enters and leaves it by hand).
+
+    :raises RuntimeError: when another one is open.
+    """
     global _open
     if _open is not None:
         raise RuntimeError(f"drill {_open.run_id} is open already")

@@ -39,6 +39,7 @@ class History:
         :param event: what happened, a short noun phrase such as ``activity-started``.
         :param facts: made JSON values (see ``plain``).
         :returns: the event as written, with ``at`` (UTC) and ``monotonic_s`` (seconds, this machine's steady clock).
+        :raises OSError: when it cannot be written (the disk is full); then it is not remembered either.
         """
         known = plain(facts, self._hide)
         with self._lock:

@@ -37,10 +37,8 @@ def secret_texts(secrets: Any) -> set[str]:
 def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:
     if depth > DEEPEST:
         return "…"
-    if value is None or isinstance(value, (bool, int)):
-        return _plain(str(value), hide, depth) if str(value) in hide else value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return _plain_number(value, hide)
     if isinstance(value, (bytes, bytearray)):
         return _without(_decoded(bytes(value)), hide)
     if isinstance(value, Mapping):
@@ -50,6 +48,12 @@ def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item, hide, depth + 1) for item in value]
     return _without(str(value), hide)
+
+
+def _plain_number(value: float | None, hide: tuple[str, ...]) -> Any:
+    if str(value) in hide:
+        return HIDDEN
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _hidden_or_plain(key: str, value: Any, hide: tuple[str, ...], depth: int) -> Any:

@@ -9,7 +9,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.client.load_generator import HOW_TO_START, LoadGenerator, Window, load_generator, wait_for
-from chaosdrill.errors import BadInput, CannotSee, DrillError
+from chaosdrill.errors import BadInput, CannotSee, Refused
 
 __all__ = ["start_load", "stop_load"]
 
@@ -112,7 +112,7 @@ def _number(value: Any) -> bool:
 def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:
     running = generator.state().locustfiles
     if locustfile and os.path.realpath(locustfile) not in running:
-        raise DrillError(
+        raise Refused(
             f"the Locust at {generator.url} runs {', '.join(running) or 'no script'}, "
             f"not {os.path.realpath(locustfile)}: end it and {HOW_TO_START}; "
             "a lab of your own: `chaosdrill lab down`, then run the drill again"

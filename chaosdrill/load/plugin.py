@@ -25,7 +25,7 @@ from gevent import pywsgi
 from locust import events
 from locust.runners import MasterRunner, WorkerRunner
 
-from chaosdrill.load.buckets import BUCKET_S, Timeline
+from chaosdrill.load.buckets import Timeline
 
 PUSH_EVERY_S = 0.5
 MESSAGE = "chaosdrill-buckets"
@@ -123,8 +123,6 @@ def load_state(environment: Any) -> dict[str, Any]:
         "user_count": runner.user_count,
         "target_user_count": runner.target_user_count,
         "workers": runner.worker_count,
-        "user_classes": sorted(user.__name__ for user in environment.user_classes),
-        "exceptions_total": sum(row["count"] for row in runner.exceptions.values()),
         "locustfiles": locustfiles(environment),
         "host": environment.host,
     }
@@ -151,7 +149,7 @@ def add_routes(environment: Any, view: Alone | Master) -> None:
     def chaosdrill_timeline() -> Any:
         watermark_s = view.watermark_s()
         counts = view.timeline.counts(request.args.get("since", 0.0, type=float), watermark_s)
-        return jsonify(buckets=counts, watermark=watermark_s, resolution_s=BUCKET_S, **load_state(environment))
+        return jsonify(buckets=counts, watermark=watermark_s)
 
 
 def serve_on_inherited_socket(web_ui: Any, descriptor: int) -> None:

@@ -10,11 +10,10 @@ from chaosdrill import history
 from chaosdrill.aws import System
 from chaosdrill.aws.polling import looks
 from chaosdrill.client.commands import run_on_client
-from chaosdrill.client.load_generator import LoadGenerator, load_generator
+from chaosdrill.client.load_generator import WATERMARK_LATE_S, LoadGenerator, load_generator
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.packet_loss.effect import Drops, Effect, Window, effect
 
-LATE_S = 10.0  # a worker that has not reported 10 s after the window's end is gone
 BEFORE, RUNNING, EFFECT = "fault-injecting", "fault-running", "fault-effect"
 
 
@@ -76,6 +75,7 @@ def injection() -> Injection | None:
 def landed_within(system: System, loads: LoadGenerator, injected: Injection, times_s: "Times") -> bool:
     """Judge one window after the other until one shows the fault, or the time is up.
 
+    :returns: whether one showed it.
     :raises CannotSee: when the last window was blind or idle, or the baseline is.
     """
     began_s = loads.state().now_s
@@ -112,7 +112,7 @@ class Times:
 def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> Window:
     """:returns: the window, waited for until it is complete or so late that it never will be."""
     left_s = until_s - loads.state().now_s
-    for _ in looks(max(0.0, left_s) + LATE_S, every_s=0.5):
+    for _ in looks(max(0.0, left_s) + WATERMARK_LATE_S, every_s=0.5):
         seen = loads.window(since_s, until_s)
         if seen.complete:
             break

@@ -19,7 +19,11 @@ class Host:
 
 
 def host_of(system: System, instance_id: str | None, document: str) -> Host:
-    """:param instance_id: default: the topology's client host."""
+    """:returns: the host, and the document's ARN there.
+
+    :param instance_id: default: the topology's client host.
+    :param document: the document's name.
+    """
     region = system.topology.client.region
     instance_id = instance_id or system.topology.client.instance_id
     partition = next(iter(system.topology.routing.controls.values())).split(":")[1]

@@ -44,6 +44,7 @@ def asked_for(
     """Make a fault of what was written.
 
     :param sources: None when they are to be resolved later.
+    :returns: it, checked.
     :raises BadInput: with everything that is wrong with it.
     """
     problems = [

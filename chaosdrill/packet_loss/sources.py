@@ -17,6 +17,7 @@ def resolved(system: System, role: str) -> tuple[str, ...]:
     """The addresses that the client host resolves the domain to now.
 
     :param role: home, standby or active: whose addresses they must be.
+    :returns: the addresses, sorted.
     :raises Refused: when they are not all of that region.
     """
     region = region_named(system, role)

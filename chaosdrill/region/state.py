@@ -33,8 +33,3 @@ def serves(facts: Facts, region: str) -> bool:
         and facts["writer"] == region
         and facts["dns"]["regions"] == [region]
     )
-
-
-def unreadable(facts: Facts) -> list[str]:
-    """:returns: for each fact that could not be read, its name and why."""
-    return [f"{name}: {fact['error']}" for name, fact in facts.items() if isinstance(fact, Mapping) and "error" in fact]

@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill.activity import action
 from chaosdrill.aws import dynamodb, system_of
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import DrillError
+from chaosdrill.errors import Refused
 from chaosdrill.history import record
 
 __all__ = ["set_stop_flag"]
@@ -39,7 +39,7 @@ def set_stop_flag(
     region = region_named(system, region)
     was = dynamodb.stop_flag(system, region)
     if expected is not None and was != expected:
-        raise DrillError(
+        raise Refused(
             f"the stop flag of {region} is {dynamodb.shown(was)} and not {dynamodb.shown(expected)} as expected: "
             "nothing was changed"
         )

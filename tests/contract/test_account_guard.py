@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import client
+from chaosdrill.aws import system_of
 from chaosdrill.failover.actions import fail_over
 from chaosdrill.packet_loss.actions import inject_packet_loss
 from chaosdrill.region.probes import region_state
@@ -100,7 +100,7 @@ def test_an_account_that_is_not_allowed_is_refused_before_anything_changes(rig: 
 def test_a_role_is_taken_on_where_the_configuration_says_so(rig: Rig) -> None:
     rig.go_home()
     configuration = {**rig.configuration, "aws_assume_role_arn": "arn:aws:iam::123456789012:role/drill"}
-    who = client("sts", configuration=configuration).get_caller_identity()["Arn"]
+    who = system_of(configuration).client("sts", TOKYO).get_caller_identity()["Arn"]
     assert who == "arn:aws:sts::123456789012:assumed-role/drill/chaosdrill"
     assert set_stop_flag("standby", False, configuration=configuration)["done"] is True
     rig.go_home()

@@ -47,6 +47,23 @@ def test_a_misspelt_control_is_named_and_nothing_is_started(
     assert any(part in ran.stderr.replace("\n    ", " ") for part in message.split("|")), ran.stderr
 
 
+UNHEARD = [
+    ([undo("unwork", "wrok")], {}, "unwork: no step of setup or method has the name 'wrok'"),
+    ([step("action", "unwork", "undo", what="x")], {}, "unwork: names no step that it undoes"),
+    ([], {"automatic": False}, "automatic: remove it"),
+    ([], {"scope": "before"}, "scope: remove it"),
+]
+
+
+@pytest.mark.parametrize(("rollbacks", "control", "message"), UNHEARD)
+def test_what_could_not_be_undone_or_heard_of_is_refused(
+    tmp_path: Path, rollbacks: list[Any], control: dict[str, Any], message: str
+) -> None:
+    what = experiment([do("work")], rollbacks)
+    what["controls"][0].update(control)
+    assert message in refused(tmp_path, what, "--no-validation").stderr.replace("\n    ", " ")
+
+
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     configuration = {"target": "moon", "scale": 0.001, "users": "many", "locustfile": "no-such.py"}
     what = experiment([do("${whom}")], [do("back")], configuration=configuration, runtime={})

@@ -19,7 +19,7 @@ from tests.small_drills import Drill, Ran, do, experiment, step, undo
 
 pytestmark = pytest.mark.timeout(120)
 
-WORK_AND_BACK: Any = {"method": [do("work")], "rollbacks": [undo("unwork", "work"), undo("unrest", "rest")]}
+WORK_AND_BACK: Any = {"method": [do("work")], "rollbacks": [undo("unwork", "work")]}
 
 
 @pytest.fixture
@@ -54,9 +54,30 @@ def test_a_drill_passes_and_leaves_its_run(run: Any) -> None:
     assert ran.stdout.strip().splitlines()[-1].startswith("run directory:")
     work = [(row["event"], row["phase"]) for row in ran.events if row.get("activity") == "work"]
     assert work == [("activity-started", "method"), ("activity-ended", "method")]
-    idle = next(row for row in ran.events if row["event"] == "activity-ended" and row["activity"] == "unrest")
-    assert idle["output"] == {"done": False, "why": "this run did not do 'rest', so there is nothing to undo"}
     assert ran.said("region states").startswith("serving(ap-northeast-1)")
+
+
+def test_what_this_run_did_not_do_is_not_undone(run: Any) -> None:
+    """Not what a step found done already, and not what was never begun, even if the rollback bears the step's name."""
+    method = [step("action", "close", "idle"), step("action", "break", "fail", why="no luck"), do("rest")]
+    ran = run(experiment(method, [undo("open", "close"), undo("rest", "rest")]))
+    assert (ran.exit_code, ran.verdict) == (1, "failed")
+    assert ran.steps == ["idle", "fail"]
+    outputs = [row["output"] for row in ran.events if row["event"] == "activity-ended" and row["phase"] == "rollbacks"]
+    assert outputs == [
+        {"done": False, "why": f"this run did not do {name!r}, so there is nothing to undo"}
+        for name in ("close", "rest")
+    ]
+
+
+def test_a_steady_state_that_is_checked_all_the_time_is_a_phase_of_its_own(run: Any) -> None:
+    steady = [step("probe", "steady", "answer", 1, value=1)]
+    what = experiment([step("action", "long", "wait", seconds=1)], steady=steady)
+    ran = run(what, "--hypothesis-strategy", "continuously", "--hypothesis-frequency", "0.1")
+    assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.said("why")
+    phases = [row["phase"] for row in ran.events if row["event"] == "activity-ended" and row["activity"] == "steady"]
+    assert phases.count("steady-state-during") > 3
+    assert (phases[0], phases.count("steady-state-after")) == ("steady-state-before", 1)
 
 
 def test_home_must_serve_or_nothing_is_touched(run: Any) -> None:
@@ -129,7 +150,8 @@ def test_odd_outputs_and_secrets_harm_neither_journal_nor_history(run: Any) -> N
     (output,) = [row["output"] for row in ran.events if row["event"] == "activity-ended"]
     said = {"bytes": "base64:/w==", "set": [1, 2], "path": "/x", "('a', 1)": "nan", "said": "<***>"}
     assert output == said
-    assert "swordfish" not in (ran.run_directory / "history.jsonl").read_text()
+    for file in (ran.run_directory / "history.jsonl", ran.directory / "journal.json"):
+        assert "swordfish" not in file.read_text()
     assert ran.journal["run"][0]["output"]["set"] == [1, 2]
 
 

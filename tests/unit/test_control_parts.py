@@ -7,7 +7,7 @@ import time
 import pytest
 
 from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, Verdict
-from chaosdrill.controls.arguments import problems_of_variables
+from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values, problems_of_variables
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.outcome import outcome_of
 from chaosdrill.controls.settings import read_settings
@@ -34,6 +34,25 @@ def test_a_bad_number_is_named(bad):
 def test_variables_that_nobody_declared_are_named_once():
     part = {"a": ["${x} ${y}", "$${no}"], "b": {"c": "${x}"}}
     assert [problem.split(":")[0] for problem in problems_of_variables(part, {"y"})] == ["${x}"]
+
+
+@pytest.mark.parametrize("bad", [0, -1, True, "ten", float("nan"), float("inf")])
+def test_an_objective_that_nothing_could_miss_is_named(bad):
+    (problem,) = problems_of_values(Arguments(objectives={"rto_s": bad}))
+    assert problem == f"objectives: rto_s: {bad!r} is not a number greater than 0"
+
+
+@pytest.mark.parametrize("bad", [0.01, True, "often", float("nan"), float("inf"), 1e300])
+def test_a_frequency_at_which_nobody_would_look_is_named(bad):
+    guard = {"type": "probe", "name": "g", "tolerance": 1, "frequency": bad, "provider": {"type": "x"}}
+    assert f"safeguards: g: frequency is {bad!r}, not a number from 0.1 to 3600" in problems_of_arguments(
+        {"safeguards": [guard]}
+    )
+
+
+def test_objectives_are_a_mapping():
+    (problem,) = problems_of_arguments({"objectives": ["rto_s"]})
+    assert problem == "control argument objectives: must be a mapping, such as {rto_s: 300}"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ MOMENT = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
         (float("inf"), "inf"),
         (MOMENT, "2026-05-01 09:30:00+00:00"),
         ({"said": "my pin is 4711!", "n": 4711, "ok": True}, {"said": "my pin is ***!", "n": "***", "ok": True}),
+        ({"n": 47.11, "m": 47.12}, {"n": "***", "m": 47.12}),
         (
             {"db_password": "x", "tokens": ["a"], "nextToken": "t"},
             {"db_password": "***", "tokens": ["a"], "nextToken": "***"},
@@ -27,7 +28,7 @@ MOMENT = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
     ],
 )
 def test_it_becomes_json_without_secrets(value, expected):
-    assert plain(value, hide=["4711", "x"]) == expected  # "x" is too short to be hidden everywhere
+    assert plain(value, hide=["4711", "47.11", "x"]) == expected  # "x" is too short to be hidden everywhere
     json.dumps(plain(value), allow_nan=False)
 
 

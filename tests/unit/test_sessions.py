@@ -1,10 +1,11 @@
 """What a client is made of, without a call: the topology's word against the user's environment."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from chaosdrill.aws import client
+from chaosdrill.aws import system_of
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.reach import reach_of
 from chaosdrill.errors import BadInput, Refused
@@ -65,6 +66,10 @@ def configuration(home: Path, target: str, aws: str) -> dict[str, str]:
     return {"topology": str(written(home, RIGHT.replace("target: aws", f"target: {target}") + f"aws: {aws}\n"))}
 
 
+def client(service: str, region: str, configuration: dict[str, str], endpoint_url: str | None = None) -> Any:
+    return system_of(configuration).client(service, region, endpoint_url)
+
+
 def key_of(made: object) -> str:
     return str(made._request_signer._credentials.access_key)  # type: ignore[attr-defined]
 
@@ -89,9 +94,8 @@ def test_a_lab_profile_beats_the_whole_environment(home: Path, service: str, url
 
 def test_an_endpoint_of_the_topology_beats_that_of_the_profile(home: Path) -> None:
     aws = "{profile: lab, config_file: config, endpoint_url: 'http://127.0.0.1:5998'}"
-    made = client("dynamodb", None, configuration(home, "lab", aws))
+    made = client("dynamodb", "ap-northeast-1", configuration(home, "lab", aws))
     assert made.meta.endpoint_url == "http://127.0.0.1:5998"
-    assert made.meta.region_name == "ap-northeast-1", "home, when no region is given"
 
 
 def test_an_endpoint_given_per_call_wins(home: Path) -> None:
@@ -103,7 +107,7 @@ def test_an_endpoint_given_per_call_wins(home: Path) -> None:
 
 def test_a_lab_profile_without_endpoint_is_refused(home: Path) -> None:
     with pytest.raises(Refused, match="without that the call would go to AWS"):
-        client("dynamodb", None, configuration(home, "lab", "{profile: plain, config_file: config}"))
+        client("dynamodb", "ap-northeast-1", configuration(home, "lab", "{profile: plain, config_file: config}"))
 
 
 def test_a_real_profile_is_not_diverted_by_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,13 +128,13 @@ def test_without_profile_the_environment_speaks(home: Path, monkeypatch: pytest.
 
 def test_an_unknown_profile_is_told(home: Path) -> None:
     with pytest.raises(BadInput, match=r"profile 'lob' is not in .*config: correct"):
-        client("rds", None, configuration(home, "lab", "{profile: lob, config_file: config}"))
+        client("rds", "ap-northeast-1", configuration(home, "lab", "{profile: lob, config_file: config}"))
 
 
 def test_clients_are_shared(home: Path) -> None:
     one = configuration(home, "lab", "{profile: lab, config_file: config}")
-    assert client("rds", None, one) is client("rds", "ap-northeast-1", dict(one))
-    assert client("rds", None, one) is not client("rds", "ap-northeast-3", one)
+    assert client("rds", "ap-northeast-1", one) is client("rds", "ap-northeast-1", dict(one))
+    assert client("rds", "ap-northeast-1", one) is not client("rds", "ap-northeast-3", one)
 
 
 def test_chaostoolkit_aws_keys_are_honoured_where_the_topology_is_silent(tmp_path: Path) -> None:

@@ -133,9 +133,17 @@ def test_an_objective_is_missed_or_cannot_be_judged(outage, word, reason):
     assert (verdict.word, verdict.reasons) == (word, (reason,))
 
 
-def test_without_load_there_is_no_outage_to_judge():
+def test_without_load_an_objective_cannot_be_judged_and_without_one_nothing_is_missing():
     events = [row for row in drill() if row["event"] != "load-started"]
-    assert judge(events, None).word == "passed"
+    verdict = judge(events, None)
+    assert (verdict.word, verdict.reasons) == ("invalid", ("no load was started, so rto_s 10 cannot be judged",))
+    assert judge([opened(objectives={}), *events[1:]], None).word == "passed"
+
+
+def test_of_two_steps_of_one_name_both_must_be_done():
+    planned = {**PLANNED, "method": [*PLANNED["method"], "fail-over"]}
+    verdict = judge([opened(planned=planned), *drill()[1:]], FINE)
+    assert (verdict.word, verdict.reasons) == ("invalid", ("method: fail-over was not run",))
 
 
 def test_region_states_in_the_order_in_which_they_were_seen():

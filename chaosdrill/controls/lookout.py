@@ -1,0 +1,95 @@
+"""What is looked at all the time while a drill goes on, and the status that is shown of it."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.controls.display import Display, Status
+from chaosdrill.controls.record import Record, in_words
+from chaosdrill.controls.watching import LoadWatch, Periodic, RegionWatch
+
+WATCH_EVERY_S = 1.0
+
+
+class Lookout:
+    """Watches the region state and the clients, and shows the status, each in a thread of its own.
+
+    :param status: is kept up to date with what is seen.
+    :param record: gets each change of the region state, and when a watch has gone blind.
+    """
+
+    def __init__(self, status: Status, record: Record) -> None:
+        self.region: RegionWatch | None = None
+        self.load: LoadWatch | None = None
+        self._status, self._record = status, record
+        self._looking = ExitStack()
+        self._showing = ExitStack()
+        self._blind: set[str] = set()
+
+    def show_status(self, each_time: Callable[[], None]) -> None:
+        """Begin to show the status; ``each_time`` is called in the same thread, several times a second."""
+        display = Display(self._status)
+
+        def tick() -> None:
+            each_time()
+            display.show()
+
+        display.start()
+        self._showing.callback(display.stop)
+        self._start("display", display.every_s, tick, self._showing)
+
+    def watch_region(self, configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> RegionWatch:
+        """Begin to watch the region state.
+
+        :returns: the watch, for a look in between.
+        """
+        watch = self.region = RegionWatch(configuration, secrets, self._region_changed)
+
+        def look() -> None:
+            watch.look()
+            self._blind.discard("region")
+
+        self._start("region", WATCH_EVERY_S, look, self._looking)
+        return watch
+
+    def watch_load(self, generator: LoadGenerator, path: Path) -> None:
+        """Begin to watch what clients see; it is kept in the file ``path``."""
+        watch = self.load = LoadWatch(generator, path)
+        self._showing.callback(watch.close)  # last looks come after the watching
+
+        def look() -> None:
+            try:
+                watch.look()
+                self._blind.discard("load")
+            finally:
+                self._status.error_ratio = watch.error_ratio
+
+        self._start("load", WATCH_EVERY_S, look, self._looking)
+
+    def stop_looking(self) -> None:
+        """Look at the target no more: it is about to go."""
+        self._looking.close()
+
+    def close(self) -> None:
+        """Look no more, show no more."""
+        with self._showing, self._looking:
+            pass
+
+    def _start(self, name: str, every_s: float, look: Callable[[], None], held: ExitStack) -> None:
+        watcher = Periodic(name, every_s, look, lambda error: self._trouble(name, error))
+        held.callback(watcher.stop)
+        watcher.start()
+
+    def _region_changed(self, state: str, facts: Mapping[str, Any]) -> None:
+        self._status.region = state
+        self._record.note("region-state", state=state, facts=facts)
+
+    def _trouble(self, name: str, error: Exception) -> None:
+        """A watcher could not look: recorded when it begins, not every second."""
+        if name not in self._blind:
+            self._blind.add(name)
+            self._record.note("watch-failed", watch=name, why=in_words(error))
+            if name == "region":
+                self._status.region = "unknown"

@@ -1,0 +1,134 @@
+"""The beginning of a drill: everything is checked and taken before anything is touched, then the setup is run."""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chaoslib import __version__ as chaoslib_version
+from chaoslib import substitute
+from chaoslib.activity import execute_activity
+
+import chaosdrill
+from chaosdrill import history
+from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.controls import arguments as written
+from chaosdrill.controls.arguments import Arguments
+from chaosdrill.controls.experiment import Source, find_source, keep_copy, planned, problems_of_variables_given
+from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
+from chaosdrill.controls.lock import take_lock
+from chaosdrill.controls.settings import Settings, read_settings
+from chaosdrill.controls.target import open_target
+from chaosdrill.controls.undoing import problems_of_undo
+from chaosdrill.controls.watching import RegionWatch
+from chaosdrill.errors import BadInput, Refused
+from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
+from chaosdrill.home import home
+from chaosdrill.topology import load_topology
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+
+READABLE_WITHIN_S = 5.0
+ENVIRONMENT_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+
+def open_drill(session: "Session") -> None:
+    """Check everything, take lock and target, and run the setup.
+
+    :raises DrillError: when the drill must not start; nothing was touched then.
+    :raises InterruptExecution: when a step of the setup failed.
+    """
+    session.signals.install()
+    source = find_source()
+    settings = _check(session, source)
+    session.held.callback(os.close, take_lock(settings))
+    _open_run_directory(session, settings, source)
+    session.lookout.show_status(session.record_signals)
+    _require_expected_state(session, _open_target(session, settings))
+    _run_setup(session)
+
+
+def _check(session: "Session", source: Source) -> Settings:
+    settings, problems = read_settings(session.configuration)
+    raw = own_arguments(session.experiment)
+    problems += problems_of_variables_given(source, session.experiment)
+    problems += written.problems_of_arguments(raw) + _problems_of_experiment(session, raw)
+    if problems:
+        raise BadInput(problems)
+    given = {name: value for name, value in raw.items() if value is not None}
+    session.arguments = Arguments(**substitute(given, session.configuration, session.secrets))
+    if problems := written.problems_of_values(session.arguments):
+        raise BadInput(problems)
+    return settings
+
+
+def _problems_of_experiment(session: "Session", raw: Mapping[str, Any]) -> list[str]:
+    experiment, configuration, secrets = session.experiment, session.configuration, session.secrets
+    setup = raw.get("setup") if isinstance(raw.get("setup"), list) else []
+    known = set(configuration) | {name for part in (secrets or {}).values() for name in part}
+    own = {name: experiment.get(name) for name in ("steady-state-hypothesis", "method", "rollbacks")}
+    return [
+        *written.problems_of_experiment(experiment),
+        *written.problems_of_variables([raw, own], known),
+        *problems_of_hooks(experiment, setup or []),
+        *problems_of_undo(experiment, setup or [], lambda value: substitute(value, configuration, secrets)),
+    ]
+
+
+def _open_run_directory(session: "Session", settings: Settings, source: Source) -> None:
+    directory = session.directory = make_run_directory(home(), source.name)
+    hide = history.secret_texts(session.secrets) | {os.environ.get(name, "") for name in ENVIRONMENT_SECRETS}
+    events = session.record.open(directory / HISTORY, hide)
+    session.held.callback(events.close)
+    session.held.enter_context(history.opened(history.OpenDrill(directory.name, directory, events)))
+    dry = session.experiment.get("dry")
+    session.record.note(
+        "drill-opened",
+        run_id=directory.name,
+        title=session.experiment.get("title"),
+        versions={"chaosdrill": chaosdrill.__version__, "chaostoolkit-lib": chaoslib_version},
+        experiment_sha256=keep_copy(source, session.experiment, directory),
+        configuration=dict(session.configuration),
+        target=settings.target,
+        change_ticket=settings.change_ticket,
+        expect=session.arguments.expect,
+        objectives=dict(session.arguments.objectives or {}),
+        planned=planned(session.experiment, session.arguments.setup),
+        dry=getattr(dry, "value", dry),
+    )
+    logger.info(f"Run directory: {directory}")
+
+
+def _open_target(session: "Session", settings: Settings) -> RegionWatch:
+    assert session.directory is not None
+    session.status.phase = "starting the lab" if settings.topology is None else "opening the target"
+    target = session.target = open_target(settings, lambda text: logger.info(text[:1].upper() + text[1:]))
+    session.configuration["topology"] = str(target.topology)
+    session.configuration["scale"] = session.status.scale = target.scale
+    topology = load_topology(target.topology)
+    session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
+    watch = session.lookout.watch_region(dict(session.configuration), session.secrets)
+    session.lookout.watch_load(LoadGenerator(topology.load_generator.url), session.directory / TIMELINE)
+    return watch
+
+
+def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
+    session.status.phase = "preflight"
+    expected = session.arguments.expect
+    give_up = time.monotonic() + READABLE_WITHIN_S
+    while (state := watch.look()) == "unknown" and time.monotonic() < give_up:
+        time.sleep(0.2)
+    if expected and state != expected:
+        raise Refused(f"the region state is {state}, expected {expected}: nothing was touched")
+
+
+def _run_setup(session: "Session") -> None:
+    session.enter("setup")
+    for activity in session.arguments.setup:
+        session.touched = True
+        dry = session.experiment.get("dry")
+        execute_activity(session.experiment, activity, session.configuration, session.secrets, dry)

@@ -1,0 +1,58 @@
+"""What is recorded of a drill: in memory until there is a run directory, then on disk before anyone acts on it."""
+
+import logging
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.errors import DrillError
+from chaosdrill.history import Event, History
+
+logger = logging.getLogger("chaostoolkit")
+
+
+class Record:
+    """The drill's events, from its first moment on. ``hide``: texts that are never written (secrets)."""
+
+    def __init__(self) -> None:
+        self.hide: frozenset[str] = frozenset()
+        self._early: list[Event] = []
+        self._history: History | None = None
+
+    def open(self, path: Path, hide: Iterable[str]) -> History:
+        """Begin the history.
+
+        :param path: its file.
+        :param hide: texts that are never written.
+        :returns: it; whoever opened it closes it.
+        """
+        self.hide = frozenset(hide)
+        self._history = History(path, self.hide)
+        return self._history
+
+    @property
+    def events(self) -> Sequence[Event]:
+        """Everything recorded so far."""
+        return self._history.events() if self._history is not None else self._early
+
+    def note(self, event: str, **facts: Any) -> None:
+        """Write an event to the history; before there is one, remember it. See :meth:`History.append`."""
+        if self._history is not None:
+            self._history.append(event, **facts)
+        else:
+            self._early.append({"event": event, "monotonic_s": time.monotonic(), **facts})
+
+    def refused(self, error: Exception) -> None:
+        """The drill does not start; ``error`` says why."""
+        self.note("refused" if isinstance(error, DrillError) else "crashed", where="opening", why=in_words(error))
+
+    def crashed(self, where: str, error: Exception) -> None:
+        """chaosdrill itself failed."""
+        logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=error)
+        self.note("crashed", where=where, why=in_words(error))
+
+
+def in_words(error: BaseException) -> str:
+    """:returns: an error for people; one that nobody expected with its type."""
+    return str(error) if isinstance(error, DrillError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,63 @@
+"""What a rollback may undo: only what this run did, and only a step that it names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaosdrill.controls.undoing import problems_of_undo
+from chaosdrill.history import History, OpenDrill
+from tests.small_drills import do, experiment, step, undo
+
+
+@pytest.fixture
+def drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    history = History(tmp_path / "history.jsonl")
+    yield OpenDrill("a-run", tmp_path, history)
+    history.close()
+
+
+def ran(drill: OpenDrill, phase: str = "method", **end: Any) -> None:
+    drill.history.append("activity-started", activity="fail-over", phase=phase)
+    if end:
+        drill.history.append("activity-ended", activity="fail-over", phase=phase, **end)
+
+
+@pytest.mark.parametrize(
+    ("phase", "end", "undone"),
+    [
+        ("method", {}, True),
+        ("setup", {"output": {"done": True}}, True),
+        ("method", {"output": None, "error_kind": "TimedOut"}, True),
+        ("method", {"output": {"done": False, "why": "it serves already"}}, False),
+        ("method", {"output": None, "error_kind": "Refused"}, False),
+        ("method", {"output": None, "error_kind": "BadInput"}, False),
+        ("rollbacks", {}, False),
+    ],
+)
+def test_only_what_this_run_did_is_undone(drill: OpenDrill, phase: str, end: dict[str, Any], undone: bool) -> None:
+    assert not drill.may_have_done("fail-over")
+    ran(drill, phase, **end)
+    assert drill.may_have_done("fail-over") is undone
+
+
+def test_of_two_steps_of_one_name_one_that_did_something_is_enough(drill: OpenDrill) -> None:
+    ran(drill, output={"done": False})
+    ran(drill, output={"done": True})
+    assert drill.may_have_done("fail-over")
+
+
+def problems(*rollbacks: Any) -> list[str]:
+    what = experiment([do("work")], rollbacks)
+    return problems_of_undo(what, [do("prepare")], lambda value: "work" if value == "${step}" else value)
+
+
+def test_a_rollback_names_a_step_that_is_there() -> None:
+    assert problems(undo("unwork", "work"), undo("clear", "prepare"), undo("other", "${step}")) == []
+    assert problems(step("action", "wait", "wait", seconds=1), {"ref": "work"}) == [], "these take no undo_of"
+    assert problems(undo("unwork", "wrok"), step("action", "bare", "undo", what="x")) == [
+        "rollbacks: unwork: no step of setup or method has the name 'wrok': write one of them as `undo_of:`: "
+        "prepare, work",
+        "rollbacks: bare: names no step that it undoes: write one of them as `undo_of:`: prepare, work",
+    ]
