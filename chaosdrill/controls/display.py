@@ -69,8 +69,7 @@ class Display:
         if self._terminal:
             self._line.show(self._status.line())
         elif self._due():
-            sys.stderr.write(f"chaosdrill {self._status.line()}\n")
-            sys.stderr.flush()
+            self._line.put(f"chaosdrill {self._status.line()}\n")
 
     def _due(self) -> bool:
         essence, now = self._status.essence(), time.monotonic()
@@ -87,21 +86,31 @@ class _RewrittenLine:
         self._stream = stream
         self._lock = threading.RLock()
         self._shown = ""
+        self._gone = False  # the terminal was closed: the drill goes on, and its history has everything
+
+    def put(self, text: str) -> None:
+        with self._lock:
+            if self._gone:
+                return
+            try:
+                self._stream.write(text)
+                self._stream.flush()
+            except OSError:
+                self._gone = True
 
     def show(self, line: str) -> None:
         width = shutil.get_terminal_size().columns
         with self._lock:
             self._shown = line[: max(0, width - 1)]
-            self._stream.write(CLEAR + self._shown)
-            self._stream.flush()
+            self.put(CLEAR + self._shown)
 
     def write(self, text: str) -> int:
         with self._lock:
-            self._stream.write(CLEAR + text + (self._shown if text.endswith("\n") else ""))
+            self.put(CLEAR + text + (self._shown if text.endswith("\n") else ""))
             return len(text)
 
     def flush(self) -> None:
-        self._stream.flush()
+        """Every text is flushed as it is put."""
 
     def isatty(self) -> bool:
         return self._stream.isatty()

@@ -3,6 +3,7 @@
 Chaos Toolkit ends the method on Ctrl-C, SIGTERM or a safeguard's SIGUSR1 and goes on with the rollbacks. But a signal
 that comes when the rollbacks run skips the rest of them, and one between the phases ends the process without them.
 So the first signal of that time is noted and held back, and it takes a second one, while rollbacks run, to give up.
+A hangup is taken as a SIGTERM.
 """
 
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 SAFEGUARD = signal.SIGUSR1  # what chaoslib.exit.exit_gracefully() sends
 TAKEN = (signal.SIGINT, signal.SIGTERM, SAFEGUARD)
+HANGUP = signal.SIGHUP  # the terminal or the ssh session is gone: Chaos Toolkit would die of it without rollbacks
 
 
 class Signals:
@@ -37,6 +39,9 @@ class Signals:
             if callable(previous):
                 self._previous[number] = previous
                 signal.signal(number, self._take)
+        if signal.SIGTERM in self._previous and signal.getsignal(HANGUP) == signal.SIG_DFL:  # nohup ignores it
+            self._previous[HANGUP] = signal.SIG_DFL
+            signal.signal(HANGUP, self._take)
 
     def restore(self) -> None:
         """Give signals back to whom they were taken from."""
@@ -52,4 +57,5 @@ class Signals:
             if self._held < 2 or not self.can_give_up:
                 return
         self.leaving = True
-        self._previous[number](number, frame)
+        taken_as = signal.SIGTERM if number == HANGUP else number
+        self._previous[taken_as](taken_as, frame)
