@@ -27,5 +27,9 @@ class TimedOut(DrillError):
     """What was waited for did not happen in the time given."""
 
 
+class ExecutionFailed(DrillError):
+    """A state machine's execution ended otherwise than with success."""
+
+
 class LabError(DrillError):
     """A part of the embedded lab did not do what it was asked to."""

@@ -12,9 +12,22 @@ def is_placed_in(system: System, region: str) -> bool:
 
     :raises CannotSee: when one of the facts cannot be read.
     """
-    flags = {name: dynamodb.stop_flag(system, name) for name in system.topology.region_names}
-    return (
-        flags == {name: name != region for name in flags}
-        and arc.routing_states(system) == {name: "On" if name == region else "Off" for name in flags}
-        and aurora.global_cluster(system).writer == region
-    )
+    flags = _flags(system)
+    return flags == {name: name != region for name in flags} and _leads_to(system, region)
+
+
+def is_dark_in(system: System, region: str) -> bool:
+    """:returns: whether the region, and no other, is routed to and the writer, and every region is closed.
+
+    :raises CannotSee: when one of the facts cannot be read.
+    """
+    return all(_flags(system).values()) and _leads_to(system, region)
+
+
+def _flags(system: System) -> dict[str, bool]:
+    return {name: dynamodb.stop_flag(system, name) for name in system.topology.region_names}
+
+
+def _leads_to(system: System, region: str) -> bool:
+    routing = {name: "On" if name == region else "Off" for name in system.topology.region_names}
+    return arc.routing_states(system) == routing and aurora.global_cluster(system).writer == region

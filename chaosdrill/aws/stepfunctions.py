@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
-from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.errors import BadInput, ExecutionFailed
 
 RUNNING = "RUNNING"
 LONGEST_NAME = 80
@@ -159,10 +159,10 @@ def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
     return [StateTime(name, round(total[name], 3), visits[name], name not in inside) for name in total]
 
 
-def failure(execution: Execution, times: Sequence[StateTime]) -> DrillError:
+def failure(execution: Execution, times: Sequence[StateTime]) -> ExecutionFailed:
     """:returns: the error that tells how an execution failed, and where."""
     where = next((state.name for state in reversed(times) if not state.left), times[-1].name if times else "no state")
-    return DrillError(
+    return ExecutionFailed(
         f"execution {execution.name} ended {execution.status} in state {where} after {execution.seconds} s: "
         f"{execution.cause or 'no cause given'}: look at the region's state before going on ({execution.arn})"
     )

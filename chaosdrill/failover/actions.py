@@ -6,10 +6,10 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.aws import System, fis, stepfunctions, system_of
-from chaosdrill.aws.placement import is_placed_in
+from chaosdrill.aws import System, dynamodb, fis, stepfunctions, system_of
+from chaosdrill.aws.placement import is_dark_in, is_placed_in
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import Refused
+from chaosdrill.errors import ExecutionFailed, Refused
 from chaosdrill.failover.executions import execute, refuse_while_running, wait_for_own
 
 __all__ = ["fail_back", "fail_over"]
@@ -60,6 +60,10 @@ def fail_back(
     As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. Does nothing
     when the region serves already. An interruption leaves a started execution going.
 
+    The reference's state machine cannot mend a failover that stopped before the database had moved: it fails at the
+    switchover ("already the primary") and leaves every region closed. As a rollback this then does the machine's last
+    step itself, and opens the region that is routed to and the writer; it still fails, and says so.
+
     :param to_region: the region to enter: a region of the topology, or home, standby.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
     :param timeout_s: how long to wait for a failover that goes on, and again to follow the failback, in seconds.
@@ -79,7 +83,17 @@ def fail_back(
     if (idle := _already(system, to_region)) is not None:
         return idle
     _refuse_under_fault(system)
-    return execute(system, machine, "fail-back", "fail_over", timeout_s)
+    try:
+        return execute(system, machine, "fail-back", "fail_over", timeout_s)
+    except ExecutionFailed as error:
+        if undo_of is None or not is_dark_in(system, to_region):
+            raise
+        history.record("opening-region", region=to_region, why=str(error))
+        dynamodb.write_stop_flag(system, to_region, value=False, expected=True)
+        raise ExecutionFailed(
+            f"{error}. {to_region} was routed to and the writer, but every region was closed: this rollback has opened "
+            f"{to_region} by its stop flag; look why the state machine could not"
+        ) from error
 
 
 def _already(system: System, region: str) -> Optional[dict[str, Any]]:

@@ -9,9 +9,11 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import fis
+from chaosdrill.database.probes import writer_region
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.probes import last_execution, running_executions
 from chaosdrill.history import OpenDrill
+from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import running, wait_for
 
@@ -158,6 +160,28 @@ def test_announced_but_never_started_is_nothing_to_wait_for(rig: Rig, one_drill:
     one_drill.history.append("activity-started", activity="fail-over")
     one_drill.history.append("execution-starting", what="fail-over", execution_arn=f"{machine}:never")
     assert fail_back(undo_of="fail-over", configuration=rig.configuration)["done"] is False
+
+
+def test_as_a_rollback_it_opens_home_when_the_machine_cannot(rig: Rig, one_drill: OpenDrill) -> None:
+    """A switchover that fails leaves the writer at home, and the failback machine stops at the same place: all dark."""
+    one_drill.history.append("activity-started", activity="fail-over")
+    rig.lab.supervisor.refuse["database.switchover"] = "the standby does not follow"
+    try:
+        fail_over(configuration=rig.configuration)
+    finally:
+        del rig.lab.supervisor.refuse["database.switchover"]
+    assert writer_region(configuration=rig.configuration) == TOKYO
+    with pytest.raises(ActivityFailed, match=rf"ended FAILED in state SwitchOver .*has opened {TOKYO}"):
+        fail_back(undo_of="fail-over", configuration=rig.configuration)
+    assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
+    assert one_drill.history.events("opening-region")[0]["region"] == TOKYO
+
+
+def test_by_hand_it_opens_nothing_that_the_machine_left_closed(rig: Rig) -> None:
+    rig.flag(TOKYO, "true")
+    with pytest.raises(ActivityFailed, match="ended FAILED in state SwitchOver"):
+        fail_back(configuration=rig.configuration)
+    assert region_state(configuration=rig.configuration) == "dark"
 
 
 def test_a_fault_in_force_must_be_healed_first(rig: Rig, one_drill: OpenDrill) -> None:
