@@ -1,5 +1,6 @@
 """State machines and their executions: found by prefix, started, followed, and taken apart by state."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -164,5 +165,16 @@ def failure(execution: Execution, times: Sequence[StateTime]) -> ExecutionFailed
     where = next((state.name for state in reversed(times) if not state.left), times[-1].name if times else "no state")
     return ExecutionFailed(
         f"execution {execution.name} ended {execution.status} in state {where} after {execution.seconds} s: "
-        f"{execution.cause or 'no cause given'}: look at the region's state before going on ({execution.arn})"
+        f"{_readable(execution.cause) or 'no cause given'}: look at the region's state before going on "
+        f"({execution.arn})"
     )
+
+
+def _readable(cause: str) -> str:
+    """A Lambda function's failure is its type and a JSON text with a traceback: the message is what a person needs."""
+    kind, brace, rest = cause.partition("{")
+    try:
+        message = json.loads(brace + rest)["errorMessage"]
+    except (ValueError, KeyError, TypeError):
+        return cause
+    return f"{kind}{message}"

@@ -12,6 +12,7 @@ from chaoslib.activity import execute_activity
 
 import chaosdrill
 from chaosdrill import history
+from chaosdrill.aws import system_of
 from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.controls import arguments as written
 from chaosdrill.controls.arguments import Arguments
@@ -110,6 +111,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)
+    _require_allowed_account(session)
     session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)
     session.lookout.watch_load(LoadGenerator(topology.load_generator.url), session.directory / TIMELINE)
@@ -123,7 +125,17 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
     while (state := watch.look()) == "unknown" and time.monotonic() < give_up:
         time.sleep(0.2)
     if expected and state != expected:
-        raise Refused(f"the region state is {state}, expected {expected}: nothing was touched")
+        why = "".join(f"; {error}" for error in watch.unreadable)
+        raise Refused(f"the region state is {state}, expected {expected}: nothing was touched{why}")
+
+
+def _require_allowed_account(session: "Session") -> None:
+    system = system_of(session.configuration, session.secrets)
+    if (account := system.account()) not in system.topology.accounts:
+        raise Refused(
+            f"the credentials ({system.reach}) belong to account {account}, and the topology allows only "
+            f"{', '.join(system.topology.accounts)}: use the right profile, or add the account under `accounts:`"
+        )
 
 
 def _run_setup(session: "Session") -> None:

@@ -54,7 +54,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
     problems += found + missing + _aws_needs(configuration, target)
-    scale = configuration.get("scale", DEFAULT_SCALE if target == "lab" else 1.0)
+    scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
     ticket = str(configuration.get("change_ticket") or "")
     return Settings(target, scale if isinstance(scale, float) else 1.0, topology, locustfile, ticket), problems
 
@@ -62,7 +62,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
 def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
     problems = []
     for name, (kind, smallest, largest) in NUMBERS.items():
-        if name not in configuration:
+        if name not in configuration or (name == "scale" and configuration[name] == ""):
             continue
         raw = configuration[name]
         try:
@@ -107,7 +107,7 @@ def _aws_needs(configuration: Mapping[str, Any], target: str) -> list[str]:
     if target != "aws":
         return []
     problems = []
-    if configuration.get("scale", 1.0) != 1.0:
+    if (configuration.get("scale") or 1.0) != 1.0:
         problems.append("scale: a real system cannot be scaled: --var scale:float=1 on target aws")
     if not configuration.get("change_ticket"):
         problems.append("change_ticket: needed on target aws: --var change_ticket=ID")

@@ -65,12 +65,15 @@ class RegionWatch:
         self._configuration, self._secrets, self._changed = configuration, secrets, changed
         self._lock = threading.Lock()
         self.state = ""
+        self.unreadable: tuple[str, ...] = ()
 
     def look(self) -> str:
         """:returns: the region state as it is now."""
         with self._lock:  # one at a time, so that changes are told in the order in which they were seen
             facts = region.read_region_facts(self._configuration, self._secrets)
             state = str(region.verdict(facts))
+            errors = (fact["error"] for fact in facts.values() if isinstance(fact, Mapping) and "error" in fact)
+            self.unreadable = tuple(dict.fromkeys(errors))
             if state != self.state:
                 self.state = state
                 self._changed(state, facts)

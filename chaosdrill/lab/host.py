@@ -101,7 +101,7 @@ def _agreed(lab: LeasedLab, scale: float, locustfile: str, detached: bool) -> Le
         if not lab.started_here:
             _refuse_other_scale(lab, scale)
             lab.connection.call("load_generator.start", locustfile=locustfile)
-            _wait_for_page(lab.plan.load_port)
+            _wait_for_page(lab.connection, lab.plan.load_port)
         if detached:
             lab.connection.call("detach")
     except BaseException:
@@ -132,7 +132,7 @@ def _attach(home: Path, started_here: bool) -> LeasedLab:
                 raise TimedOut(f"the lab is not ready after {READY_WITHIN_S:.0f} s: {', '.join(state['waiting_for'])}")
             time.sleep(0.05)
         plan = LabPlan.load(home / PLAN)
-        _wait_for_page(plan.load_port)
+        _wait_for_page(connection, plan.load_port)
     except BaseException:
         connection.close()
         if started_here:
@@ -155,7 +155,7 @@ def _connect(home: Path, give_up: float) -> wire.Connection:
         time.sleep(0.02)
 
 
-def _wait_for_page(port: int, within_s: float = 20.0) -> None:
+def _wait_for_page(connection: wire.Connection, port: int, within_s: float = 20.0) -> None:
     """Locust's page is served on this side, so it is looked at from here."""
     give_up = time.monotonic() + within_s
     while True:
@@ -165,8 +165,10 @@ def _wait_for_page(port: int, within_s: float = 20.0) -> None:
             if page.getresponse().status < 500:
                 return
         except (OSError, http.client.HTTPException) as error:
+            if trouble := connection.call("status")["parts"]["load"]["trouble"]:
+                raise LabError(trouble) from error
             if time.monotonic() > give_up:
-                log = tail(directory() / "logs" / "load.log")
+                log = tail(directory() / "logs" / "load.log", 1)
                 raise LabError(f"Locust's page on 127.0.0.1:{port} does not answer ({error}): {log}") from error
         finally:
             page.close()

@@ -50,8 +50,12 @@ class LoadGenerator:
 
     def check(self) -> None:
         """:raises LabError: when it has ended by itself."""
-        if self._process is not None:
+        if self._process is None:
+            return
+        try:
             self._process.check()
+        except LabError as error:
+            raise LabError(f"Locust does not run {self.locustfile}: {error}") from error
 
     def _command(self) -> list[str]:
         files = f"{_file_of('chaosdrill.load.plugin')},{self.locustfile}"

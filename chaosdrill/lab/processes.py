@@ -44,9 +44,12 @@ class Process:
         return self._process.returncode if self._process else None
 
     def check(self) -> None:
-        """:raises LabError: when it has ended, with the end of its log."""
+        """:raises LabError: when it has ended, with the last line of its log."""
         if self.exit_code is not None:
-            raise LabError(f"{self.name} ended with exit code {self.exit_code}: {tail(self._log)}")
+            raise LabError(
+                f"{self.name} ended with exit code {self.exit_code}: {tail(self._log, 1)} "
+                f"(`chaosdrill lab logs {self.name}` shows more)"
+            )
 
     async def stop(self, within_s: float = 2.0) -> None:
         """Ask its group to end, and end it by force after ``within_s``."""

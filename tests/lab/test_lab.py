@@ -151,6 +151,25 @@ def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):
     assert not (tmp_path / "lab").exists()
 
 
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("class Customer(HttpUser)\n", "SyntaxError"),
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+    ],
+)
+def test_a_locustfile_that_locust_cannot_run_ends_the_start_with_its_error(tmp_path, script, said):
+    locustfile = tmp_path / "users_own.py"
+    locustfile.write_text(script)
+    one = RunningLab(tmp_path / "home")
+    refused = one.run("lab", "up", "--detach", "--scale", str(SCALE), "--locustfile", str(locustfile), check=False)
+    assert refused.returncode == 1
+    assert f"Locust does not run {locustfile}" in refused.stderr
+    assert said in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not one.status()["running"]
+
+
 def test_without_a_lab_each_command_says_what_to_do(tmp_path):
     nowhere = RunningLab(tmp_path)
     assert nowhere.run("lab", "down").stdout == "no lab runs\n"

@@ -60,6 +60,25 @@ def test_a_failure_names_the_state_that_was_not_left() -> None:
     assert error.startswith("execution drill-1 ended FAILED in state SwitchOver after 3.3 s: Lambda.Unknown: gone: ")
 
 
+@pytest.mark.parametrize(
+    ("cause", "said"),
+    [
+        (
+            'Fault: {"errorType":"Fault","errorMessage":"the writer is away","trace":["Traceback (most)"]}',
+            "the writer is away",
+        ),
+        ("Fault: plain words", "Fault: plain words"),
+        ("Fault: {broken", "Fault: {broken"),
+        ('{"other": 1}', '{"other": 1}'),
+    ],
+)
+def test_a_lambda_s_failure_is_told_without_its_traceback(cause: str, said: str) -> None:
+    arn = "arn:aws:states:ap-northeast-3:123456789012:execution:FailoverStateMachine-x:one"
+    error = str(failure(Execution(arn, "FAILED", 3.3, cause), []))
+    assert said in error
+    assert "Traceback" not in error
+
+
 def test_no_events_no_states() -> None:
     assert times_of([]) == []
 
