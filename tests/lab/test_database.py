@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -229,7 +229,8 @@ def running(server: Server, kind: str) -> list[int]:
 def send(processes: list[int], number: int) -> None:
     assert processes, "no process to send a signal to"
     for process in processes:
-        os.kill(process, number)
+        with suppress(ProcessLookupError):  # a server's helpers come and go, and end with it
+            os.kill(process, number)
 
 
 async def held(server: Server) -> set[int]:
