@@ -17,6 +17,7 @@ from chaosdrill.analysis.outage import ClientOutage
 
 Event = Mapping[str, Any]
 Finding = tuple[str, str]  # verdict it asks for, reason
+LEAST_OPEN_OUTAGE_S = 1.0  # shorter, and the stop of the load itself may be what was seen
 GRAVITY = ("refused", "interrupted", "failed", "invalid")
 
 
@@ -36,6 +37,7 @@ def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
     :returns: the verdict with its reasons.
     """
     findings = [finding for rule in RULES for finding in rule(events)]
+    findings += _still_out(outage)
     findings += _objectives_missed(events, outage)
     if not findings:
         findings += _left_out(events)
@@ -58,6 +60,8 @@ def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
         yield "invalid", f"chaosdrill itself failed in {event['where']}: {event['why']}"
+    for event in _named(events, "target-lost"):
+        yield "invalid", str(event["why"])
     if not list(_named(events, "drill-opened", "refused", "interrupted", "crashed")):
         yield "invalid", "the drill was never opened"
 
@@ -106,6 +110,12 @@ def _end_state(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "end-state"):
         if event["state"] != event["expected"]:
             yield "failed", f"at the end the region state is {event['state']}, expected {event['expected']}"
+
+
+def _still_out(outage: ClientOutage | None) -> Iterator[Finding]:
+    for one in outage.outages if outage else ():
+        if not one.ended and one.seconds >= LEAST_OPEN_OUTAGE_S:
+            yield "failed", f"clients were still without service when the load was stopped, after {one.seconds:.1f} s"
 
 
 def _objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:

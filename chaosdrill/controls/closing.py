@@ -79,7 +79,7 @@ def _give_up_target(session: "Session") -> None:
     try:
         session.target.close()
     except DrillError as error:
-        session.record.crashed("giving up the target", error)
+        session.record.note("target-lost", why=str(error))
 
 
 def _outage(session: "Session") -> tuple[ClientOutage | None, str]:

@@ -48,8 +48,8 @@ class Record:
         self.note("refused" if isinstance(error, DrillError) else "crashed", where="opening", why=in_words(error))
 
     def crashed(self, where: str, error: Exception) -> None:
-        """chaosdrill itself failed."""
-        logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=error)
+        """chaosdrill itself failed; of an error that nobody expected the log has the traceback."""
+        logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=not isinstance(error, DrillError))
         self.note("crashed", where=where, why=in_words(error))
 
 

@@ -94,6 +94,8 @@ class Session:
         self.enter("rollbacks")
         if not self.touched:
             raise InterruptExecution("this run did nothing, so nothing is rolled back")
+        if self.target is not None and (why := self.target.gone()):
+            raise InterruptExecution(f"{why}; everything that this run did ended with it: nothing is rolled back")
         self.signals.can_give_up = True
 
     def end_rollbacks(self) -> None:

@@ -16,6 +16,7 @@ class Target:
     :param scale: what waits are multiplied by; 1 on aws.
     :param started_here: whether this drill started it.
     :param close: gives it up; a lab that nobody else uses ends.
+    :param gone: why it is there no more; empty while it is.
     """
 
     kind: str
@@ -23,6 +24,7 @@ class Target:
     scale: float
     started_here: bool
     close: Callable[[], None]
+    gone: Callable[[], str]
 
 
 def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
@@ -33,8 +35,8 @@ def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
     if settings.topology is not None:
-        return Target("aws", settings.topology, 1.0, started_here=False, close=lambda: None)
+        return Target("aws", settings.topology, 1.0, started_here=False, close=lambda: None, gone=lambda: "")
     from chaosdrill.lab import host  # on aws the lab need not be installed
 
     lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell)
-    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close)
+    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone)

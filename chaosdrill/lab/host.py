@@ -42,10 +42,20 @@ class LeasedLab:
         """What the reference's waits are multiplied by."""
         return self.plan.scale
 
+    def gone(self) -> str:
+        """:returns: why there is no lab to give up any more; empty while it runs."""
+        return "the lab ended before the drill did: see `chaosdrill lab logs`" if self.connection.ended() else ""
+
     def close(self) -> None:
-        """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has."""
+        """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has.
+
+        :raises LabError: when the lab has ended already, or does not answer.
+        """
         with self.connection:
-            status = self.connection.call("status")
+            try:
+                status = self.connection.call("status")
+            except LabError as error:
+                raise LabError(self.gone() or str(error)) from error
         if not status["detached"] and status["leases"] <= 1:
             wait_until_down()
 

@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import json
 import os
+import select
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -66,6 +67,14 @@ class Connection:
         if not answer["ok"]:
             raise LabError(answer["error"])
         return answer["result"]
+
+    def ended(self) -> bool:
+        """:returns: whether the other side has closed the connection, as it does when it dies."""
+        readable, _, _ = select.select([self.socket], [], [], 0)
+        try:
+            return bool(readable) and self.socket.recv(1, socket.MSG_PEEK) == b""
+        except OSError:
+            return True
 
     def wait_until_closed(self) -> None:
         """Wait until the other side closes the connection."""

@@ -75,7 +75,7 @@ def stop_load(
 
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
     :param recovery_within_s: wait at most so many seconds for a second without errors, so that an outage that clients
-        are in is seen to its end; it is stopped in any case.
+        are in is seen to its end; it is stopped in any case, and at once when the drill was interrupted.
     :param within_s: how long users may take to stop, in seconds.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done": true, "state": Locust's state, "recovered": whether clients were served at the end, or null
@@ -85,7 +85,7 @@ def stop_load(
     :source: runbook, step 1
     """
     generator = load_generator(configuration)
-    recovered = _wait_for_recovery(generator, float(recovery_within_s))
+    recovered = None if _interrupted() else _wait_for_recovery(generator, float(recovery_within_s))
     history.record("load-stopping", generator_s=generator.state().now_s)
     return {"done": True, "state": _stop_and_wait(generator, within_s), "recovered": recovered}
 
@@ -117,6 +117,11 @@ def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:
             f"not {os.path.realpath(locustfile)}: end it and {HOW_TO_START}; "
             "a lab of your own: `chaosdrill lab down`, then run the drill again"
         )
+
+
+def _interrupted() -> bool:
+    drill = history.current()
+    return drill is not None and bool(drill.history.events("interrupted"))
 
 
 def _wait_for_recovery(generator: LoadGenerator, within_s: float) -> Optional[bool]:

@@ -57,7 +57,8 @@ def dropped_packets(system: System) -> int:
 def injection() -> Injection | None:
     """:returns: the last fault of this run that FIS said was running, None when there was none.
 
-    :raises CannotSee: when the load generator's clock could not be read then, or no drill is open to remember it.
+    :raises CannotSee: when the load generator's clock or the drop counter could not be read then, or no drill is open
+        to remember it.
     """
     drill = history.current()
     if drill is None:
@@ -69,7 +70,16 @@ def injection() -> Injection | None:
     for clock in clocks:
         if "error" in clock:
             raise CannotSee(f"when the fault was injected the load generator could not be read: {clock['error']}")
-    return Injection(clocks[0]["value"], clocks[1]["value"], before[-1]["dropped"].get("value"))
+    dropped_before = _seen_counter(before[-1]["dropped"], "before the fault")
+    return Injection(clocks[0]["value"], clocks[1]["value"], dropped_before)
+
+
+def _seen_counter(counter: dict[str, Any], when: str) -> int | None:
+    """:raises CannotSee: when there is a counter (None: the topology names none), and it could not be read."""
+    if "error" in counter:
+        raise CannotSee(f"the counter of dropped packets could not be read {when}: {counter['error']}")
+    value: int | None = counter["value"]
+    return value
 
 
 def landed_within(system: System, loads: LoadGenerator, injected: Injection, times_s: "Times") -> bool:
@@ -86,7 +96,8 @@ def landed_within(system: System, loads: LoadGenerator, injected: Injection, tim
         window = _closed(loads, since_s, since_s + times_s.window)
         counter = _tried(lambda: dropped_packets(system))
         try:
-            found, blind = effect(baseline, window, Drops(injected.dropped_before, counter.get("value"))), None
+            after = _seen_counter(counter, "under the fault")
+            found, blind = effect(baseline, window, Drops(injected.dropped_before, after)), None
         except CannotSee as error:
             found, blind = None, error
         _write_down(baseline, window, injected, counter, found, blind)

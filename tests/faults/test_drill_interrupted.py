@@ -77,6 +77,16 @@ def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(lab, tmp_path):
     wait_until_nothing_is_left(lab.home, before, within_s=5)
 
 
+def test_a_lab_that_ends_under_a_drill_is_the_reason_and_not_a_traceback(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Action: start-load")
+    os.kill(lab.supervisor_pid(), signal.SIGKILL)
+    said, _ = drill.communicate(timeout=120)
+    assert drill.returncode != 0, said
+    assert "the lab ended before the drill did" in said
+    assert "Traceback" not in said
+
+
 def test_sigterm_is_as_good_as_ctrl_c(lab, tmp_path):
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Probe: fault-landed")

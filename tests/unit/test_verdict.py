@@ -133,6 +133,26 @@ def test_an_objective_is_missed_or_cannot_be_judged(outage, word, reason):
     assert (verdict.word, verdict.reasons) == (word, (reason,))
 
 
+@pytest.mark.parametrize(
+    ("outages", "word"),
+    [
+        ((Outage(0, 4.0, 30), Outage(20, 23.0, 9, ended=False)), "failed"),
+        ((Outage(0, 4.0, 30), Outage(20, 20.5, 1, ended=False)), "passed"),  # cut by the stop of the load
+        ((Outage(0, 4.0, 30),), "passed"),
+    ],
+)
+def test_clients_that_are_not_served_in_the_end_are_a_failure(outages, word):
+    verdict = judge(drill(), ClientOutage(outages))
+    assert verdict.word == word
+    if word == "failed":
+        assert verdict.reasons == ("clients were still without service when the load was stopped, after 3.0 s",)
+
+
+def test_a_target_that_went_away_is_told():
+    verdict = judge(drill(more=[{"event": "target-lost", "why": "the lab ended"}]), None)
+    assert (verdict.word, verdict.reasons[0]) == ("invalid", "the lab ended")
+
+
 def test_without_load_an_objective_cannot_be_judged_and_without_one_nothing_is_missing():
     events = [row for row in drill() if row["event"] != "load-started"]
     verdict = judge(events, None)

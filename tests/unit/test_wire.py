@@ -31,6 +31,8 @@ class Served:
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(5)
 
     def stop(self) -> None:
+        if self.loop.is_closed():
+            return
         self._run(self._close())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
@@ -97,6 +99,14 @@ def test_a_lease_ends_when_its_connection_does(served):
     assert served.closed == [numbers[0]]
     assert second.call("who") == numbers[1]
     second.close()
+
+
+def test_it_is_seen_when_the_other_side_is_gone(served):
+    with wire.Connection(served.path) as connection:
+        connection.call("who")
+        assert not connection.ended()
+        served.stop()
+        assert connection.ended()
 
 
 def test_nobody_there_says_what_to_do(tmp_path):
