@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.load.buckets import BUCKET_S
 from tests.contract import load_rig
 
 pytestmark = pytest.mark.timeout(60)
@@ -88,6 +89,8 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadGenerato
 def loaded(generator: LoadGenerator, server: Bank, users: int) -> Iterator[float]:
     """The load runs for the length of the block; gives when it began, load generator's clock."""
     since_s = generator.state().now_s
+    # a window counts whole buckets of 0.1 s: the first one begins before the load does
+    wait_for(generator.state, lambda load: load.now_s > since_s + BUCKET_S, 5, "the next bucket")
     generator.swarm(users, 100, f"http://127.0.0.1:{server.server_address[1]}")
     try:
         yield since_s
