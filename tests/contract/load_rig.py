@@ -13,6 +13,7 @@ from pathlib import Path
 import chaosdrill
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
 from chaosdrill.errors import CannotSee
+from chaosdrill.load.buckets import BUCKET_S
 
 PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
 REFERENCE = PLUGIN.with_name("reference.py")
@@ -168,3 +169,13 @@ def script(directory: Path, text: str = TWO_CALLS) -> Path:
     path = directory / "calls.py"
     path.write_text(text)
     return path
+
+
+def bucket_of_its_own(generator: LoadGenerator) -> float:
+    """A window counts whole buckets of 0.1 s, so wait until one begins that nothing has happened in yet.
+
+    :returns: a moment (load generator's clock) from which a window has everything that happens from now on.
+    """
+    since_s = generator.state().now_s
+    wait_for(generator.state, lambda load: load.now_s > since_s + BUCKET_S, 5, "the next bucket")
+    return since_s

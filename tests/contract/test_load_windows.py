@@ -49,7 +49,7 @@ def start(configuration: dict[str, str], target: load_rig.Target, users: int = 4
 def test_a_window_counts_every_request_exactly(
     target: load_rig.Target, generator: LoadGenerator, configuration: dict[str, str]
 ) -> None:
-    since = generator.state().now_s
+    since = load_rig.bucket_of_its_own(generator)
     before = (target.answered, target.refused)
     start(configuration, target)
     target.status = 503
@@ -173,7 +173,7 @@ def test_a_worker_that_dies_makes_the_window_blind(target: load_rig.Target, tmp_
         configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
         with load_rig.process(worker, tmp_path / "w2.log") as second:
             wait_for(generator.state, lambda state: state.workers == 2, 20, "two workers")
-            since, before = generator.state().now_s, target.answered
+            since, before = load_rig.bucket_of_its_own(generator), target.answered
             assert start_load(4, 50, target.url, within_s=20, configuration=configuration)["workers"] == 2
             assert failures(1, 20, configuration=configuration) == 0
             generator.stop()

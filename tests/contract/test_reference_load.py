@@ -3,7 +3,6 @@
 import http.server
 import json
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import pytest
 
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
-from chaosdrill.load.buckets import BUCKET_S
 from tests.contract import load_rig
 
 pytestmark = pytest.mark.timeout(60)
@@ -88,9 +86,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoadGenerato
 @contextmanager
 def loaded(generator: LoadGenerator, server: Bank, users: int) -> Iterator[float]:
     """The load runs for the length of the block; gives when it began, load generator's clock."""
-    since_s = generator.state().now_s
-    # a window counts whole buckets of 0.1 s: the first one begins before the load does
-    wait_for(generator.state, lambda load: load.now_s > since_s + BUCKET_S, 5, "the next bucket")
+    since_s = load_rig.bucket_of_its_own(generator)
     generator.swarm(users, 100, f"http://127.0.0.1:{server.server_address[1]}")
     try:
         yield since_s
@@ -117,8 +113,7 @@ def test_a_refusal_ends_the_round_as_one_failure_and_nothing_raises(generator: L
         server.closed = True
         with loaded(generator, server, 2) as since_s:
             wait_for(lambda: len(server.calls), lambda count: count >= 6, 20, "refusals")
-        time.sleep(0.2)
-        seen = generator.window(since_s, generator.state().now_s)
+        seen = generator.window(since_s, generator.closed_window(0.3).until_s)
     assert {call[1] for call in server.calls} == {"/transaction/deposit"}
     assert (seen.requests, seen.failures, seen.exceptions) == (len(server.calls), len(server.calls), 0)
 
@@ -128,7 +123,7 @@ def test_a_transaction_that_was_rolled_back_is_a_failure(generator: LoadGenerato
         server.status = {"status": "status#success_rollback"}
         with loaded(generator, server, 1) as since_s:
             wait_for(lambda: len(server.calls), lambda count: count >= 4, 20, "two rounds")
-        seen = generator.window(since_s, generator.state().now_s)
+        seen = generator.window(since_s, generator.closed_window(0.3).until_s)
     assert {call[1] for call in server.calls} == {"/transaction/deposit", "/transaction"}
     assert seen.failures >= 1
     assert seen.requests == len(server.calls) + seen.failures
