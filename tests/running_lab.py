@@ -3,10 +3,13 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from chaosdrill.lab import wire
 from chaosdrill.lab.entering import supervisor_pid
@@ -15,6 +18,12 @@ from chaosdrill.lab.namespaces import enter_bastion_command
 from chaosdrill.lab.plan import LabPlan
 
 CHAOSDRILL = [sys.executable, "-m", "chaosdrill.cli"]
+
+
+def needs(*tools: str) -> pytest.MarkDecorator:
+    """Skip a test on a machine that lacks one of these programs; CI installs them, so there it runs, or fails."""
+    missing = [tool for tool in tools if shutil.which(tool) is None]
+    return pytest.mark.skipif(bool(missing) and not os.environ.get("CI"), reason=f"not installed: {missing}")
 
 
 class RunningLab:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
-from tests.running_lab import RunningLab
+from tests.running_lab import RunningLab, needs
 
 
 @pytest.fixture
@@ -65,6 +65,7 @@ def test_down_ends_a_lab_that_no_longer_answers(lab):
     wait_until_nothing_is_left(lab.home, before, within_s=5)
 
 
+@needs("pkill")
 def test_a_part_that_dies_is_told_by_the_status(lab):
     lab.up(0.1)
     lab.on_client("pkill", "-9", "-f", "chaosdrill.lab.application .*ap-northeast-3")

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.lab.conftest import SCALE
-from tests.running_lab import RunningLab
+from tests.running_lab import RunningLab, needs
 
 STANDBY = "--region ap-northeast-3 --profile chaosdrill-lab"
 HOME = "--region ap-northeast-1 --profile chaosdrill-lab"
@@ -60,6 +60,7 @@ def test_the_runbooks_commands_run_with_the_real_aws_cli(lab):
     assert state["RoutingControlState"] == "On"
 
 
+@needs("dig", "curl")
 def test_failover_and_failback_by_hand_move_what_clients_see(lab):
     for prefix, answer in (("FailoverStateMachine", "10.101."), ("FailbackStateMachine", "10.100.")):
         machine = state_machine(lab, prefix)
@@ -75,6 +76,7 @@ def test_failover_and_failback_by_hand_move_what_clients_see(lab):
         assert lab.call("database.status")["writer"] == region
 
 
+@needs("dig")
 def test_dig_answers_the_same_on_the_host_and_on_the_client(lab):
     ttl = str(round(60 * SCALE))
     on_client = lab.on_client("dig", "+noall", "+answer", "api.example.com").stdout.split("\n")
@@ -93,6 +95,7 @@ def test_psql_works_unchanged_on_the_client(lab):
     assert lab.on_client("psql", "-qAt", "-h", "10.101.1.10", "-c", query).stdout.strip() == "t"
 
 
+@needs("curl")
 def test_locusts_page_and_its_rest_interface_answer_on_the_host(lab):
     page = lab.shell("curl -sS $CHAOSDRILL_LAB_LOCUST/").stdout
     assert "<title>Locust" in page
