@@ -236,7 +236,8 @@ def test_what_was_left_out_is_not_passed(run: Any, options: tuple[str, ...], why
 
 
 def test_a_background_step_that_fails_stops_the_method(run: Any) -> None:
-    broken = {**step("action", "break", "fail", why="no luck"), "background": True}
+    # it fails when the long step has begun, or there would be nothing to undo
+    broken = {**step("action", "break", "fail", why="no luck"), "background": True, "pauses": {"before": 3}}
     ran = run(experiment([broken, step("action", "long", "wait", seconds=20), do("rest")], [undo("back", "long")]))
     assert (ran.exit_code, ran.verdict) == (1, "failed")
     assert ran.steps[-1] == "undo back"
