@@ -16,12 +16,15 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
 from chaosdrill.errors import BadInput, DrillError, Refused
+from chaosdrill.misspelt import watch_imports
 
 logger = logging.getLogger("chaostoolkit")
 P = ParamSpec("P")
 R = TypeVar("R")
 
 _NOT_DATA = ("configuration", "secrets")
+
+watch_imports()  # an experiment's activities are imported before its controls
 
 
 def probe(function: Callable[P, R]) -> Callable[P, R]:

@@ -26,7 +26,7 @@ from chaosdrill.controls.watching import RegionWatch
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
 from chaosdrill.home import home
-from chaosdrill.topology import load_topology
+from chaosdrill.topology import Topology, load_topology
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
@@ -111,6 +111,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)
+    _require_names_of_topology(session, topology)
     _require_allowed_account(session)
     session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)
@@ -127,6 +128,22 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
     if expected and state != expected:
         why = "".join(f"; {error}" for error in watch.unreadable)
         raise Refused(f"the region state is {state}, expected {expected}: nothing was touched{why}")
+
+
+def _require_names_of_topology(session: "Session", topology: Topology) -> None:
+    named = {
+        "domain": topology.domain,
+        "home_region": topology.regions.home,
+        "standby_region": topology.regions.standby,
+    }
+    problems = [
+        f"{variable}: {session.configuration[variable]!r}, but the topology {topology.path} names {name!r}: "
+        "correct one of them"
+        for variable, name in named.items()
+        if session.configuration.get(variable, name) != name
+    ]
+    if problems:
+        raise BadInput(problems)
 
 
 def _require_allowed_account(session: "Session") -> None:

@@ -53,6 +53,11 @@ def record(event: str, **facts: Any) -> None:
         _open.history.append(event, **facts)
 
 
+def interrupted() -> bool:
+    """:returns: whether a signal came to the open drill: somebody wants it to end, so nothing waits for polish."""
+    return _open is not None and bool(_open.history.events("interrupted"))
+
+
 @contextmanager
 def opened(drill: OpenDrill) -> Iterator[OpenDrill]:
     """Make ``drill`` the open one for the length of the block (the drill control enters and leaves it by hand).

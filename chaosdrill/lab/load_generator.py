@@ -8,7 +8,7 @@ from chaosdrill.errors import LabError
 from chaosdrill.lab.environment import clean_environment
 from chaosdrill.lab.namespaces import in_network_command
 from chaosdrill.lab.plan import LabPlan
-from chaosdrill.lab.processes import Process
+from chaosdrill.lab.processes import Process, tail
 
 
 class LoadGenerator:
@@ -22,6 +22,7 @@ class LoadGenerator:
         self._network_fd = network_fd
         self._page_fd = page_fd
         self._process: Process | None = None
+        self._log = plan.directory / "logs" / "load.log"
         self.locustfile = reference_locustfile()
 
     async def start(self, locustfile: str = "") -> str:
@@ -38,8 +39,7 @@ class LoadGenerator:
             return str(wanted)
         await self.stop()
         self.locustfile = wanted
-        log = self._plan.directory / "logs" / "load.log"
-        self._process = Process("load", self._command(), log, self._environment())
+        self._process = Process("load", self._command(), self._log, self._environment())
         await self._process.start(pass_fds=[self._page_fd], directory=wanted.parent)
         return str(wanted)
 
@@ -55,7 +55,12 @@ class LoadGenerator:
         try:
             self._process.check()
         except LabError as error:
-            raise LabError(f"Locust does not run {self.locustfile}: {error}") from error
+            raise LabError(f"Locust does not run {self.locustfile}: {self._why_not() or error}") from error
+
+    def _why_not(self) -> str:
+        # without a User class Locust takes the file for a pytest module, and fails on something else
+        no_user = "in load_locustfile_pytest" in tail(self._log, 60)
+        return "it defines no User class (`from locust import HttpUser`, and a subclass with tasks)" if no_user else ""
 
     def _command(self) -> list[str]:
         files = f"{_file_of('chaosdrill.load.plugin')},{self.locustfile}"

@@ -85,7 +85,7 @@ def stop_load(
     :source: runbook, step 1
     """
     generator = load_generator(configuration)
-    recovered = None if _interrupted() else _wait_for_recovery(generator, float(recovery_within_s))
+    recovered = None if history.interrupted() else _wait_for_recovery(generator, float(recovery_within_s))
     history.record("load-stopping", generator_s=generator.state().now_s)
     return {"done": True, "state": _stop_and_wait(generator, within_s), "recovered": recovered}
 
@@ -117,11 +117,6 @@ def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:
             f"not {os.path.realpath(locustfile)}: end it and {HOW_TO_START}; "
             "a lab of your own: `chaosdrill lab down`, then run the drill again"
         )
-
-
-def _interrupted() -> bool:
-    drill = history.current()
-    return drill is not None and bool(drill.history.events("interrupted"))
 
 
 def _wait_for_recovery(generator: LoadGenerator, within_s: float) -> Optional[bool]:

@@ -4,12 +4,16 @@ from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
+from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.region.facts import read_region_facts
 from chaosdrill.region.state import verdict
+from chaosdrill.topology import topology_of
 
 __all__ = ["region_facts", "region_state"]
+
+INTERRUPTED_LAB_S = 5.0
 
 
 @probe
@@ -21,7 +25,8 @@ def region_state(
 ) -> str:
     """The state of the regions together, from flags, routing controls, writer, DNS answer and running executions.
 
-    :param within_s: wait up to so many seconds for ``expected``; default: look once.
+    :param within_s: wait up to so many seconds for ``expected``; default: look once. In a lab drill that was
+        interrupted it is 5 s at most: nothing there takes longer that comes at all, and somebody waits for the end.
     :param expected: the state to wait for, such as ``serving(ap-northeast-1)``; default: any ``serving(...)``.
     :returns: ``serving(<region>)``, ``moving``, ``dark``, ``split`` or ``unknown``, as seen last.
     :raises ActivityFailed: when the topology is not right.
@@ -31,7 +36,10 @@ def region_state(
     def good(state: str) -> bool:
         return state == expected if expected else state.startswith("serving(")
 
-    return seen_within(lambda: verdict(read_region_facts(configuration, secrets)), good, within_s or 0)
+    patience_s = float(within_s or 0)
+    if history.interrupted() and topology_of(configuration).target == "lab":
+        patience_s = min(patience_s, INTERRUPTED_LAB_S)
+    return seen_within(lambda: verdict(read_region_facts(configuration, secrets)), good, patience_s)
 
 
 @probe

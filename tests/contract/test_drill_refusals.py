@@ -47,6 +47,26 @@ def test_a_misspelt_control_is_named_and_nothing_is_started(
     assert any(part in ran.stderr.replace("\n    ", " ") for part in message.split("|")), ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("module", "named"),
+    [
+        ("chaosdrill.controls.dril", "chaosdrill.controls.dril"),
+        ("chaosdrill.control.drill", "chaosdrill.control"),
+        ("chaosdril.controls.drill", "chaosdril"),
+    ],
+)
+def test_a_misspelt_control_module_is_named_once_and_nothing_is_run(tmp_path: Path, module: str, named: str) -> None:
+    """Chaos Toolkit alone would go on without the control."""
+    ours = {"type": "python", "module": "chaosdrill.region.probes", "func": "region_state"}
+    what = experiment([do("work"), {"type": "probe", "name": "state", "provider": ours}], [undo("unwork", "work")])
+    what["controls"][0]["provider"]["module"] = module
+    ran = refused(tmp_path, what)
+    problems = [line for line in ran.stderr.splitlines() if "ERROR" in line or "WARNING" in line or "CRITICAL" in line]
+    assert len(problems) == 1, ran.stderr
+    assert f"there is no module '{named}': correct the name in the experiment." in problems[0]
+    assert "The drill control is chaosdrill.controls.drill" in problems[0]
+
+
 UNHEARD = [
     ([undo("unwork", "wrok")], {}, "unwork: no step of setup or method has the name 'wrok'"),
     ([step("action", "unwork", "undo", what="x")], {}, "unwork: names no step that it undoes"),

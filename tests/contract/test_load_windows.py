@@ -14,6 +14,7 @@ from chaosdrill.errors import DrillError
 from chaosdrill.load.actions import start_load, stop_load
 from chaosdrill.load.probes import error_ratio, failures, latency_ms, requests_per_s
 from tests.contract import load_rig
+from tests.contract.activities_rig import drill
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -80,6 +81,22 @@ def test_probes_judge_a_window_that_begins_now(target: load_rig.Target, configur
     target.status = 503
     assert failures(1, 10, configuration=configuration) > 10
     stop_load(configuration=configuration)
+
+
+def test_the_load_is_stopped_after_a_second_without_errors_or_at_once_when_interrupted(
+    target: load_rig.Target, generator: LoadGenerator, configuration: dict[str, str], tmp_path: Path
+) -> None:
+    with drill(tmp_path) as one_drill:
+        start(configuration, target)
+        assert stop_load(recovery_within_s=20, configuration=configuration)["recovered"] is True
+        start(configuration, target)
+        target.status = 503
+        assert stop_load(recovery_within_s=2, configuration=configuration)["recovered"] is False
+        target.status = 200
+        start(configuration, target)
+        one_drill.history.append("interrupted", signal="SIGINT", phase="method")
+        assert stop_load(recovery_within_s=20, configuration=configuration)["recovered"] is None
+    assert generator.state().state == "stopped"
 
 
 def test_an_idle_generator_is_blind_not_flawless(target: load_rig.Target, configuration: dict[str, str]) -> None:

@@ -1,5 +1,6 @@
 """Flags, routing, writer and the region state, against the lab's AWS endpoint."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -205,6 +206,13 @@ class TestRegionState:
         rig.flag(TOKYO, "true")
         assert region_state(within_s=0.2, configuration=rig.configuration) == "dark", "the last state, when time is up"
         assert region_state(within_s=5, expected="dark", configuration=rig.configuration) == "dark"
+
+    def test_in_a_lab_drill_that_was_interrupted_it_does_not_wait_long(self, rig: Rig, one_drill: OpenDrill) -> None:
+        rig.flag(TOKYO, "true")
+        one_drill.history.append("interrupted", signal="SIGINT", phase="method")
+        began = time.monotonic()
+        assert region_state(within_s=60, configuration=rig.configuration) == "dark"
+        assert time.monotonic() - began < 30
 
     def test_a_running_failover_is_moving(self, rig: Rig) -> None:
         rig.lab.supervisor.swap_s = 1.0

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.client.load_generator import load_generator, wait_for
@@ -83,6 +84,35 @@ def test_a_fault_that_hits_nobody_does_not_land(configuration: dict[str, Any], o
     effects = one_drill.history.events("fault-effect")
     assert [effect["judgement"]["drops_rose"] for effect in effects] == [False] * len(effects)
     assert len(effects) >= 2, "one window after the other"
+
+
+def with_drop_counter(configuration: dict[str, Any], path: Path, command: str | None) -> dict[str, Any]:
+    """A configuration whose topology names another command that prints the drops, or none."""
+    topology = yaml.safe_load(Path(configuration["topology"]).read_text())
+    topology["packet_loss"] = {} if command is None else {"drop_counter_command": command}
+    topology["aws"]["config_file"] = str(Path(configuration["topology"]).parent / topology["aws"]["config_file"])
+    path.write_text(yaml.safe_dump(topology))
+    return {"topology": str(path)}
+
+
+@pytest.mark.usefixtures("load")
+def test_without_a_drop_counter_the_latency_alone_tells(
+    configuration: dict[str, Any], one_drill: OpenDrill, tmp_path: Path
+) -> None:
+    uncounted = with_drop_counter(configuration, tmp_path / "topology.yaml", None)
+    inject_packet_loss(configuration=uncounted)
+    assert landed(uncounted, 30) is True
+    assert one_drill.history.events("fault-effect")[-1]["judgement"]["drops_rose"] is None
+
+
+@pytest.mark.usefixtures("load")
+def test_a_drop_counter_that_cannot_be_read_makes_it_blind(
+    configuration: dict[str, Any], one_drill: OpenDrill, tmp_path: Path
+) -> None:
+    unreadable = with_drop_counter(configuration, tmp_path / "topology.yaml", "echo many")
+    inject_packet_loss(configuration=unreadable)
+    with pytest.raises(ActivityFailed, match=r"counter of dropped packets could not be read before .* 'many', not a"):
+        landed(unreadable, 30)
 
 
 def test_without_load_nothing_can_be_seen(configuration: dict[str, Any], one_drill: OpenDrill) -> None:

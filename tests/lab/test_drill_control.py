@@ -57,6 +57,15 @@ def test_a_drill_passes_and_leaves_its_run(run: Any) -> None:
     assert ran.said("region states").startswith("serving(ap-northeast-1)")
 
 
+def test_names_that_are_not_the_topology_s_are_refused(run: Any) -> None:
+    configuration = {"target": "lab", "scale": 0.1, "domain": "api.example.org", "standby_region": "us-west-2"}
+    ran = run(experiment(**WORK_AND_BACK, configuration=configuration))
+    assert (ran.verdict, ran.steps) == ("refused", [])
+    assert "domain: 'api.example.org', but the topology" in ran.stdout
+    assert "names 'api.example.com': correct one of them" in ran.stdout
+    assert "standby_region: 'us-west-2', but the topology" in ran.stdout
+
+
 def test_what_this_run_did_not_do_is_not_undone(run: Any) -> None:
     """Not what a step found done already, and not what was never begun, even if the rollback bears the step's name."""
     method = [step("action", "close", "idle"), step("action", "break", "fail", why="no luck"), do("rest")]

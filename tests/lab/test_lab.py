@@ -1,12 +1,18 @@
 """The lab as its users meet it: by the command, the runbook's own commands, and from the client host."""
 
+import contextlib
 import json
+import os
+import pty
+import re
 import socket
+import subprocess
 
 import pytest
 
+from chaosdrill.lab.plan import LabPlan
 from tests.lab.conftest import SCALE
-from tests.running_lab import RunningLab, needs
+from tests.running_lab import CHAOSDRILL, RunningLab, needs
 
 STANDBY = "--region ap-northeast-3 --profile chaosdrill-lab"
 HOME = "--region ap-northeast-1 --profile chaosdrill-lab"
@@ -89,6 +95,26 @@ def test_dig_answers_the_same_on_the_host_and_on_the_client(lab):
     assert sorted(over_tcp) == ["10.100.5.165", "10.100.9.84"]
 
 
+def test_a_shell_on_the_client_is_a_terminal_there(lab):
+    address = LabPlan.load(lab.home / "lab" / "plan.json").client_address
+    ours, theirs = pty.openpty()
+    command = [*CHAOSDRILL, "lab", "shell"]
+    environment = {**lab.environment, "SHELL": "/bin/sh"}
+    with subprocess.Popen(
+        command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+    ) as shell:
+        os.close(theirs)
+        os.write(ours, f"echo own-$(grep -c {address} /proc/net/fib_trie)-; test -t 0 && exit 7\n".encode())
+        said = b""
+        with contextlib.suppress(OSError):  # Linux's way to say that the other side of a terminal was closed
+            while chunk := os.read(ours, 4096):
+                said += chunk
+        os.close(ours)
+    assert b"on the lab's client host" in said
+    assert re.search(rb"own-[1-9]\d*-", said), said
+    assert shell.returncode == 7, said
+
+
 def test_psql_works_unchanged_on_the_client(lab):
     query = "select pg_is_in_recovery()"
     assert lab.on_client("psql", "-qAt", "-h", "10.100.1.10", "-c", query).stdout.strip() == "f"
@@ -159,6 +185,7 @@ def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):
     [
         ("class Customer(HttpUser)\n", "SyntaxError"),
         ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("users = 0\n", "it defines no User class"),
     ],
 )
 def test_a_locustfile_that_locust_cannot_run_ends_the_start_with_its_error(tmp_path, script, said):
