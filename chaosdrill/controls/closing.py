@@ -87,6 +87,8 @@ def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
     watch = session.lookout.load
     if watch is None or begin_s is None:
         return None, "the load was not started"
+    if any(row["event"] == "target-hurried" for row in session.record.events):
+        return None, "the drill was interrupted, and the lab's waits were shortened"
     try:
         return client_outage(watch.buckets, begin_s, end_s or watch.seen_until_s, watch.seen_until_s), ""
     except CannotSee as error:

@@ -21,6 +21,7 @@ from chaosdrill.controls.record import Record
 from chaosdrill.controls.safeguards import Safeguards
 from chaosdrill.controls.signals import Signals
 from chaosdrill.controls.target import Target
+from chaosdrill.errors import DrillError
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -179,8 +180,17 @@ class Session:
         while self._signals_noted:
             name, phase = self._signals_noted.popleft()
             self.record.note("interrupted", signal=name, phase=phase)
+            self._hurry()
             if phase == "rollbacks":
                 logger.warning(f"{name}: the rollbacks go on; once more to leave without the rest of them")
+
+    def _hurry(self) -> None:
+        try:
+            if self.target is not None and self.target.hurry():
+                self.record.note("target-hurried")
+                logger.info("The drill was interrupted: from here on the lab waits no longer than it must")
+        except DrillError as error:
+            logger.warning(f"the lab's waits could not be shortened: {error}")
 
     def _note_signal(self, name: str) -> None:
         self._signals_noted.append((name, self.status.phase))

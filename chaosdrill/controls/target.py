@@ -17,6 +17,8 @@ class Target:
     :param started_here: whether this drill started it.
     :param close: gives it up; a lab that nobody else uses ends.
     :param gone: why it is there no more; empty while it is.
+    :param hurry: shortens its waits for the rest of an interrupted drill, where that spoils nothing for anybody else;
+        tells whether it did.
     """
 
     kind: str
@@ -25,6 +27,7 @@ class Target:
     started_here: bool
     close: Callable[[], None]
     gone: Callable[[], str]
+    hurry: Callable[[], bool]
 
 
 def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
@@ -35,8 +38,14 @@ def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
     if settings.topology is not None:
-        return Target("aws", settings.topology, 1.0, started_here=False, close=lambda: None, gone=lambda: "")
+        return Target("aws", settings.topology, 1.0, False, lambda: None, lambda: "", lambda: False)
     from chaosdrill.lab import host  # on aws the lab need not be installed
 
     lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell)
-    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone)
+
+    def hurry() -> bool:
+        if lab.started_here:
+            lab.hurry()
+        return lab.started_here
+
+    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone, hurry)

@@ -16,6 +16,7 @@ from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_runnin
 
 READY_WITHIN_S = 60.0
 DOWN_WITHIN_S = 15.0
+HURRY_WITHIN_S = 3.0
 
 Tell = Callable[[str], None]
 
@@ -45,6 +46,21 @@ class LeasedLab:
     def gone(self) -> str:
         """:returns: why there is no lab to give up any more; empty while it runs."""
         return "the lab ended before the drill did: see `chaosdrill lab logs`" if self.connection.ended() else ""
+
+    def hurry(self) -> None:
+        """Let its state machines wait no longer than they must: an interrupted drill wants to go home. Not undone.
+
+        :raises LabError: when the lab does not answer.
+        """
+        endpoint = http.client.HTTPConnection("127.0.0.1", self.plan.aws_port, timeout=HURRY_WITHIN_S)
+        try:
+            endpoint.request("PUT", "/chaosdrill/hurry")
+            if (status := endpoint.getresponse().status) != http.HTTPStatus.OK:
+                raise LabError(f"the lab's AWS endpoint answered {status} when it was asked to hurry")
+        except (OSError, http.client.HTTPException) as error:
+            raise LabError(f"the lab's AWS endpoint does not answer: {error}") from error
+        finally:
+            endpoint.close()
 
     def close(self) -> None:
         """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has.

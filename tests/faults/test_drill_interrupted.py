@@ -21,12 +21,15 @@ def lab(tmp_path: Path) -> RunningLab:
 
 
 MOMENTS = ["Starting the lab", "Action: start-load", "Probe: locust-failures", "Probe: fault-landed", "| moving"]
+REAL_TIMES = ("scale:float=1", *drills.QUICK[1:])  # there a failover and a failback wait 20 s each
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment):
+@pytest.mark.parametrize(
+    ("moment", "variables"), [*((moment, drills.QUICK) for moment in MOMENTS), ("| moving", REAL_TIMES)]
+)
+def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment, variables):
     before = traces(lab.home)
-    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drill = drills.start(lab, tmp_path, *variables)
     drills.read_until(drill, moment)
     os.killpg(drill.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
     began = time.monotonic()
@@ -42,6 +45,7 @@ def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment)
         assert undone["heal-packet-loss"] == "succeeded"
     if moment == "| moving":
         assert undone["fail-back"] == "succeeded"
+        assert "waits were shortened" in drills.summary(lab)["client_outage"]["why"]
     wait_until_nothing_is_left(lab.home, before, within_s=5)
 
 

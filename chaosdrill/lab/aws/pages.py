@@ -2,17 +2,21 @@
 
 ``GET /chaosdrill/health``: 200 once the reference system is there. ``PUT /chaosdrill/arc-endpoints/REGION`` with
 ``{"impaired": true}``: that cluster endpoint answers EndpointTemporarilyUnavailableException until it is put back.
+``PUT /chaosdrill/hurry``: the waits of state machines are as short as they can be from now on, for an interrupted drill
+whose lab nobody else uses.
 """
 
 import json
 import threading
 from typing import Any
 
+from chaosdrill.lab.aws import runtime
 from chaosdrill.lab.aws.arc import ENDPOINT_REGIONS, STATE
 from chaosdrill.lab.aws.errors import Answer
 
 HEALTH = "/chaosdrill/health"
 ARC_ENDPOINTS = "/chaosdrill/arc-endpoints/"
+HURRY = "/chaosdrill/hurry"
 provisioned = threading.Event()
 
 
@@ -38,8 +42,16 @@ def arc_endpoint(environ: dict[str, Any]) -> Answer:
     return _json("200 OK", {"region": region, "impaired": region in STATE.impaired})
 
 
+def hurry(environ: dict[str, Any]) -> Answer:
+    """Shorten the waits."""
+    if environ["REQUEST_METHOD"] != "PUT":
+        return _json("405 Method Not Allowed", {"message": "PUT shortens the waits; nothing lengthens them again"})
+    runtime.hurry()
+    return _json("200 OK", {"hurried": True})
+
+
 def _json(status: str, facts: dict[str, Any]) -> Answer:
     return status, [("Content-Type", "application/json")], json.dumps(facts).encode()
 
 
-PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint}
+PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint, HURRY: hurry}
