@@ -12,6 +12,7 @@ from chaoslib.hypothesis import ensure_hypothesis_tolerance_is_valid
 
 OBJECTIVES = ("rto_s",)
 LONGEST_FREQUENCY_S = 3600.0
+_LIMITS = (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf), ("timeout_s", 1, LONGEST_FREQUENCY_S))
 _STATE = re.compile(r"serving\([a-z0-9-]+\)|moving|dark|split|unknown")
 _VARIABLE = re.compile(r"(?<!\$)\$\{([^}]*)\}")
 
@@ -26,7 +27,8 @@ class Arguments:
         any.
     :param setup: activities to run before the steady state is checked.
     :param safeguards: probes with ``tolerance`` and ``frequency`` (s), watched during the method; ``in_a_row`` (default
-        1): how often a probe must miss before the drill is stopped.
+        1): how often a probe must miss before the drill is stopped; ``timeout_s`` (default 30): after so long without
+        an answer it cannot see.
     :param objectives: ``rto_s``: longest time without service that clients may see, in seconds.
     """
 
@@ -120,7 +122,7 @@ def _problems_of_safeguard(safeguard: Any) -> list[str]:
         problems.append(f"safeguards: {name}: has no tolerance")
     if safeguard.get("type") != "probe":
         problems.append(f"safeguards: {name}: must be a probe")
-    for key, least, most in (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf)):
+    for key, least, most in _LIMITS:
         value = safeguard.get(key, 1)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
             problems.append(f"safeguards: {name}: {key} is {value!r}, not a number from {least:g} to {most:g}")

@@ -1,5 +1,6 @@
 """Probes that are watched during the method; one that misses its tolerance, or cannot see, stops the drill."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee
 
+TIMEOUT_S = 30.0
 Tripped = Callable[[str, str, bool], None]  # safeguard, why, whether it could not see
 
 
@@ -30,6 +32,8 @@ class Safeguards:
         self._threads = [
             Periodic(f"safeguard-{guard.name}", guard.every_s, guard.look, guard.crashed) for guard in self._guards
         ]
+        for guard in self._guards:  # a probe that hangs cannot tell so itself
+            self._threads.append(Periodic(f"answers-{guard.name}", 1.0, guard.check_answer, guard.crashed))
 
     def start(self) -> None:
         """Begin to watch."""
@@ -59,8 +63,23 @@ class _Guard:
         self._tripped = tripped
         self._needed = int(probe.get("in_a_row", 1))
         self._missed = 0
+        self._timeout_s = float(probe.get("timeout_s", TIMEOUT_S))
+        self._asked_at: float | None = None
 
     def look(self) -> None:
+        self._asked_at = time.monotonic()
+        try:
+            self._look()
+        finally:
+            self._asked_at = None
+
+    def check_answer(self) -> None:
+        """Trip when the probe has not answered in time."""
+        asked_at = self._asked_at
+        if asked_at is not None and time.monotonic() - asked_at > self._timeout_s:
+            self._trip(f"cannot be read: no answer within {self._timeout_s:g} s", unreadable=True)
+
+    def _look(self) -> None:
         try:
             value = run_activity(self._probe, self._configuration, self._secrets)
             good = meets(self._probe["tolerance"], value, self._configuration, self._secrets)
@@ -78,6 +97,10 @@ class _Guard:
 
     def _miss(self, why: str, unreadable: bool) -> None:
         self._missed += 1
-        if self._missed >= self._needed and not self.off:
+        if self._missed >= self._needed:
+            self._trip(why, unreadable)
+
+    def _trip(self, why: str, unreadable: bool) -> None:
+        if not self.off:
             self.off = True
             self._tripped(self.name, why, unreadable)

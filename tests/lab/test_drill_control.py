@@ -222,6 +222,17 @@ def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | No
     assert ran.said("why").startswith("safeguard guard: ")
 
 
+def test_a_safeguard_that_hangs_cannot_see(run: Any, tmp_path: Path) -> None:
+    sign = tmp_path / "sign"
+    os.mkfifo(sign)  # nobody writes, so whoever opens it to read waits for ever
+    guard = {**step("probe", "guard", "word_in_file", "good", path=str(sign)), "timeout_s": 1}
+    method = [step("action", "long", "wait", seconds=60), do("rest")]
+    ran = run(experiment(method, [undo("unlong", "long")], control={"safeguards": [guard]}))
+    assert (ran.exit_code, ran.verdict) == (1, "invalid"), ran.stderr
+    assert ran.steps == ["wait 60", "undo unlong"]
+    assert ran.said("why").startswith("safeguard guard: cannot be read: no answer within 1 s")
+
+
 def test_a_safeguard_may_need_to_miss_more_than_once(run: Any, tmp_path: Path) -> None:
     guard = {**step("probe", "guard", "answer", 1, value=2), "frequency": 0.1, "in_a_row": 1000}
     ran = run(experiment([step("action", "long", "wait", seconds=1)], control={"safeguards": [guard]}))
