@@ -63,13 +63,13 @@ def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
     """What clients saw just before the load was stopped may still be on its way."""
     end_s = _generator_time(session, "load-stopping")
     give_up = time.monotonic() + LAST_LOOK_WITHIN_S
-    while end_s is not None and watch.seen_until_s < end_s and time.monotonic() < give_up:
-        try:
+    try:
+        watch.look()
+        while end_s is not None and watch.seen_until_s < end_s and time.monotonic() < give_up:
+            time.sleep(0.1)
             watch.look()
-        except CannotSee as error:
-            session.record.note("watch-failed", watch="load", why=str(error))
-            return
-        time.sleep(0.1)
+    except CannotSee as error:
+        session.record.note("watch-failed", watch="load", why=str(error))
 
 
 def _give_up_target(session: "Session") -> None:
@@ -89,6 +89,9 @@ def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
         return None, "the load was not started"
     if any(row["event"] == "target-hurried" for row in session.record.events):
         return None, "the drill was interrupted, and the lab's waits were shortened"
+    if end_s is None and watch.blind:
+        seen_s = max(0.0, watch.seen_until_s - begin_s)
+        return None, f"the load generator went away {seen_s:.0f} s after the load began, and with it what clients saw"
     try:
         return client_outage(watch.buckets, begin_s, end_s or watch.seen_until_s, watch.seen_until_s), ""
     except CannotSee as error:

@@ -95,6 +95,7 @@ class LoadWatch:
         self.buckets: list[tuple[float, int, int]] = []
         self.seen_until_s = 0.0
         self.error_ratio: float | None = None
+        self.blind = False  # the last look saw nothing
 
     def look(self) -> None:
         """Fetch what has become final since the last look.
@@ -107,8 +108,9 @@ class LoadWatch:
                     self._since_s = self._generator.state().now_s
                 part = self._generator.timeline(self._since_s)
             except CannotSee:
-                self.error_ratio = None
+                self.error_ratio, self.blind = None, True
                 raise
+            self.blind = False
             self._keep(part.buckets)
             if part.watermark_s > self._since_s:
                 self._since_s = self.seen_until_s = part.watermark_s

@@ -12,7 +12,7 @@ import pytest
 
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
-from tests.running_lab import RunningLab
+from tests.running_lab import RunningLab, needs
 
 
 @pytest.fixture
@@ -88,6 +88,18 @@ def test_a_lab_that_ends_under_a_drill_is_the_reason_and_not_a_traceback(lab, tm
     said, _ = drill.communicate(timeout=120)
     assert drill.returncode != 0, said
     assert "the lab ended before the drill did" in said
+    assert "Traceback" not in said
+
+
+@needs("pkill")
+def test_without_its_load_generator_a_drill_measures_no_outage_and_goes_home(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Probe: fault-landed")
+    lab.on_client("pkill", "-KILL", "-f", "locust -f")
+    said, _ = drill.communicate(timeout=120)
+    assert drill.returncode != 0, said
+    assert "the load generator went away" in drills.summary(lab)["client_outage"]["why"], said
+    assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
     assert "Traceback" not in said
 
 
