@@ -7,15 +7,21 @@ from typing import Any
 import yaml
 
 Place = tuple[str | int, ...]
+_TEXT = "tag:yaml.org,2002:str"
 
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML document: its value, the line (from 1) of every place in it, and keys that stand there twice."""
+    """A YAML document: its value, the line (from 1) of every place in it, and the keys that no document should have.
+
+    :param repeated: keys that stand there twice, and where the second is.
+    :param not_text: keys that YAML does not read as a text, such as ``on:`` or ``1:``.
+    """
 
     value: Any
     lines: dict[Place, int]
-    repeated: tuple[tuple[Place, int], ...]
+    repeated: tuple[tuple[Place, int], ...] = ()
+    not_text: tuple[tuple[Place, int], ...] = ()
 
     def line(self, place: Place) -> int:
         """:returns: the line of ``place``, or of the nearest thing around it."""
@@ -27,28 +33,52 @@ class Document:
 def read_document(text: str) -> Document:
     """Parse ``text``.
 
-    :raises yaml.YAMLError: when it is not YAML.
+    :raises yaml.YAMLError: when it is not YAML, or is nested too deeply, or in itself.
     """
+    try:
+        return _read(text)
+    except RecursionError as error:
+        raise yaml.YAMLError("it is nested too deeply, or a part of it contains itself") from error
+    except ValueError as error:  # such as the date 2026-13-45
+        raise yaml.YAMLError(f"a value cannot be read ({error}): put it in quotes") from error
+
+
+def _read(text: str) -> Document:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     if node is None:
-        return Document(None, {}, ())
+        return Document(None, {})
     lines: dict[Place, int] = {}
-    repeated = []
-    for place, line in _places(node, ()):
-        if place in lines and place:
+    repeated, not_text = [], []
+    for place, mark, key in _places(node, ()):
+        line = mark.line + 1
+        if key is not None and key.tag != _TEXT:
+            not_text.append((place, line))
+        elif place in lines and place:
             repeated.append((place, line))
         lines[place] = line
-    return Document(yaml.safe_load(text), lines, tuple(repeated))
+    value = yaml.SafeLoader("").construct_document(_with_text_keys(node))
+    return Document(value, lines, tuple(repeated), tuple(not_text))
 
 
-def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, int]]:
+def _with_text_keys(node: yaml.Node) -> yaml.Node:
+    """The same without what is told of already: a list as a key, for one, would not even load."""
+    if isinstance(node, yaml.MappingNode):
+        node.value = [(key, _with_text_keys(value)) for key, value in node.value if key.tag == _TEXT]
+    elif isinstance(node, yaml.SequenceNode):
+        node.value = [_with_text_keys(item) for item in node.value]
+    return node
+
+
+def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, yaml.Mark, yaml.Node | None]]:
+    """Every place of a node, with the key that names it in a mapping."""
     if not place:
-        yield place, node.start_mark.line + 1
+        yield place, node.start_mark, None
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            yield (*place, key.value), key.start_mark.line + 1
-            yield from _places(value, (*place, key.value))
+            here = (*place, key.value if isinstance(key, yaml.ScalarNode) else "?")
+            yield here, key.start_mark, key
+            yield from _places(value, here)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            yield (*place, index), item.start_mark.line + 1
+            yield (*place, index), item.start_mark, None
             yield from _places(item, (*place, index))

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,14 +41,18 @@ def load_topology(path: Path | str) -> Topology:
     """
     path = Path(path).expanduser().absolute()
     document = _read(path)
-    problems = [(document.line(place), f"{place[-1]}: stands here twice: remove one") for place, _ in document.repeated]
-    problems += [
-        (document.line(problem.place), f"{problem.key}: {problem.what}: {problem.fix}")
-        for problem in problems_of(document.value)
-    ]
-    if problems:
+    if problems := list(_problems(document)):
         raise BadInput([f"{path}:{line}: {text}" for line, text in sorted(problems)])
     return _topology(path, document.value)
+
+
+def _problems(document: Document) -> Iterator[tuple[int, str]]:
+    for place, line in document.repeated:
+        yield line, f"{place[-1]}: stands here twice: remove one"
+    for place, line in document.not_text:
+        yield line, f"{place[-1]}: this key is not a text: remove it, or put it in quotes if you mean it"
+    for problem in problems_of(document.value):
+        yield document.line(problem.place), f"{problem.key}: {problem.what}: {problem.fix}"
 
 
 def topology_of(configuration: Mapping[str, Any] | None) -> Topology:
@@ -109,7 +113,7 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         regions=Regions(**raw["regions"]),
         domain=raw["domain"].rstrip("."),
         client=ClientHost(**raw["client"]),
-        load_generator=LoadGenerator(url=raw["load_generator"]["url"].rstrip("/")),
+        load_generator=_load_generator(**raw["load_generator"]),
         load_balancers={name: LoadBalancer(**raw["load_balancers"][name]) for name in names},
         stop_flag=StopFlag(**{**raw["stop_flag"], "tables": _ordered(raw["stop_flag"]["tables"], names)}),
         routing=Routing(
@@ -123,6 +127,10 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         packet_loss=PacketLoss(**raw.get("packet_loss", {})),
         time_scale=float(raw.get("time_scale", 1)),
     )
+
+
+def _load_generator(url: str = "", run: str = "attach", s3: str = "") -> LoadGenerator:
+    return LoadGenerator(url=url.rstrip("/"), run=run, s3=s3)
 
 
 def _aws(path: Path, raw: dict[str, Any]) -> Aws:

@@ -40,9 +40,13 @@ class ClientHost:
 
 @dataclass(frozen=True)
 class LoadGenerator:
-    """Locust's web address, as seen from here."""
+    """Where Locust runs: ``attach``: there is one at ``url``, as seen from here; ``local``: the drill starts its own
+    here; ``ssm``: on the client host, delivered over ``s3`` (bucket and prefix) where that is given.
+    """
 
-    url: str
+    url: str = ""
+    run: str = "attach"
+    s3: str = ""
 
 
 @dataclass(frozen=True)

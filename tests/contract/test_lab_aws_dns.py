@@ -48,6 +48,13 @@ def test_both_addresses_come_with_the_scaled_ttl_and_each_comes_first_now_and_th
     assert reply.flags & dns.flags.AA
 
 
+def test_a_load_balancer_s_own_name_leads_to_its_addresses(aws: LabAws) -> None:
+    for region in aws.plan.regions:
+        described = aws.client("elbv2", region.name).describe_load_balancers()["LoadBalancers"][0]
+        reply = ask(aws, described["DNSName"].upper())
+        assert {one.address for one in reply.answer[0]} == set(region.load_balancer_addresses)
+
+
 @pytest.mark.parametrize("over", [dns.query.udp, dns.query.tcp])
 @pytest.mark.parametrize(
     ("name", "type_", "rcode"),

@@ -26,7 +26,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     files = run("git", "ls-files", "--cached", "--others", "--exclude-standard", cwd=REPOSITORY).split("\n")
     for name in filter(None, files):
-        if (REPOSITORY / name).is_file():
+        if (REPOSITORY / name).is_symlink():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).symlink_to((REPOSITORY / name).readlink())
+        elif (REPOSITORY / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((REPOSITORY / name).read_bytes())
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", str(built), str(source))
@@ -35,7 +38,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_and_the_sdist_hold_the_whole_package(built):
     package = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "chaosdrill").rglob("*.py")}
-    package |= {"chaosdrill/py.typed", "chaosdrill/topology/schema.json"}
+    package |= {"chaosdrill/py.typed", "chaosdrill/topology/schema.json", "chaosdrill/topology/template.yaml"}
+    experiments = REPOSITORY / "experiments"
+    shipped = [path.relative_to(experiments) for path in experiments.rglob("*") if path.is_file()]
+    package |= {f"chaosdrill/experiments/{path}" for path in shipped}
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         held = set(wheel.namelist())
     assert package <= held
@@ -61,6 +67,9 @@ def test_the_installed_wheel_runs_a_lab(built, tmp_path):
 
     where = run(python, "-c", "import chaosdrill; print(chaosdrill.__file__)", env=environment, cwd=tmp_path)
     assert where.startswith(str(site))
+    assert "chaos run experiments/failover.yaml" in chaosdrill("init", str(tmp_path / "mine"))
+    mine, own = tmp_path / "mine" / "experiments" / "failover.yaml", REPOSITORY / "experiments" / "failover.yaml"
+    assert mine.read_bytes() == own.read_bytes()
     chaosdrill("lab", "up", "--detach", "--scale", "0.1")
     try:
         assert "ready after" in chaosdrill("lab", "status")

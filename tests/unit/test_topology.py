@@ -79,7 +79,8 @@ def test_every_problem_is_told_at_once_with_line_key_and_fix(tmp_path: Path) -> 
         "10: load_balancers.ap-northeast-1.cidr: is '10.100.5.0/16': write an address range such as 10.100.0.0/16",
         "11: stop_flag.tables: missing: add `tables:` with a mapping from region to table name",
         "12: stop_flag.tabels: unknown key: did you mean `tables`?",
-        "21: routing.cluster_endpoints[1].url: is 'b.example': write a URL that begins with http:// or https://",
+        "21: routing.cluster_endpoints[1].url: is 'b.example': "
+        "write a URL that begins with http:// or https://, such as http://127.0.0.1:8089",
         "27: failover.region: missing: add `region:` with an AWS region name such as ap-northeast-1",
     ]
 
@@ -92,6 +93,86 @@ def test_what_fits_the_form_must_make_sense(tmp_path: Path) -> None:
         "12: stop_flag.tables.ap-northeast-3: missing: add an entry for ap-northeast-3",
         "28: time_scale: is 0.2 on aws: remove it: waits on aws cannot be scaled",
     ]
+
+
+def test_form_and_sense_are_told_together(tmp_path: Path) -> None:
+    wrong = RIGHT.replace("target: aws", "target: moon").replace("FailbackStateMachine", "FailoverStateMachine")
+    assert [problem.split(":")[1] for problem in problems(tmp_path, wrong)] == [" target", " failover.failback_prefix"]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        (
+            "routingcontrol/2",
+            "routingcontrol/1",
+            "18: routing.controls.ap-northeast-3: is the same as that of ap-north",
+        ),
+        (
+            "rds:ap-northeast-1",
+            "rds:ap-northeast-3",
+            "25: database.clusters.ap-northeast-1: is an ARN of ap-northeast-3",
+        ),
+        (
+            ":rds:ap-northeast-1",
+            ":sns:ap-northeast-1",
+            "25: database.clusters.ap-northeast-1: is an ARN of sns: write one",
+        ),
+        (
+            'url: "https://b',
+            'url: "https://a',
+            "21: routing.cluster_endpoints[1].url: is 'https://a.example/v1' as before",
+        ),
+        ("region: us-west-2", "region: us-east-1", "21: routing.cluster_endpoints[1].region: is 'us-east-1' as before"),
+        ("FailbackStateMachine", "Failo", "27: failover.failback_prefix: is 'Failo', and failover_prefix is 'Failover"),
+        ("10.100.0.0/16", "fd00::/8", "10: load_balancers.ap-northeast-1.cidr: is 'fd00::/8': write an address range"),
+        (
+            "global_cluster: bank",
+            'global_cluster: "bank\\n"',
+            "23: database.global_cluster: is 'bank\\n': write a name",
+        ),
+        ("127.0.0.1:8089", "127.0.0.1:80890", "7: load_generator.url: is 'http://127.0.0.1:80890/': write a URL"),
+        ("127.0.0.1:8089", "127.0.0.1:80 89", "7: load_generator.url: is 'http://127.0.0.1:80 89/': write a URL"),
+        (
+            '"123456789012"',
+            '"123456789012\\n"',
+            "3: accounts[0]: is '123456789012\\n': write an account number in quotes",
+        ),
+        ("version: 1", "version: 1\n7: x", "2: 7: this key is not a text: remove it, or put it in quotes"),
+        ("version: 1", "version: 1\non: x", "2: on: this key is not a text"),
+        ("version: 1", "version: 1\n? [a, b]\n: x", "2: ?: this key is not a text"),
+        ("version: 1", "version: 1\n<<: {a: 1}", "2: <<: this key is not a text"),
+        ("PK: stopFlag}", "PK: stopFlag, PK: other}", "13: PK: stands here twice: remove one"),
+    ],
+)
+def test_what_contradicts_itself_is_told_with_its_line(tmp_path: Path, right: str, wrong: str, told: str) -> None:
+    assert right in RIGHT
+    found = problems(tmp_path, RIGHT.replace(right, wrong, 1))
+    assert len(found) == 1
+    assert found[0].startswith(told)
+
+
+def test_ranges_that_overlap_would_make_an_address_of_both_regions(tmp_path: Path) -> None:
+    wrong = RIGHT.replace("{arn: ", "{cidr: 10.100.7.0/24, arn: ")
+    assert problems(tmp_path, wrong) == [
+        "10: load_balancers.ap-northeast-1.cidr: is '10.100.0.0/16', which overlaps with 10.100.7.0/24 of "
+        "ap-northeast-3: an address would be of both regions: leave cidr out of both and give their arn"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("aws: &a {profile: *a}\n", "it is nested too deeply, or a part of it contains itself"),
+        ("[" * 3000, "it is nested too deeply, or a part of it contains itself"),
+        ("day: 2026-13-45\n", "a value cannot be read (month must be in 1..12): put it in quotes"),
+        ("aws: !!python/object/apply:os.system [ls]\n", "could not determine a constructor for the tag"),
+    ],
+)
+def test_yaml_that_cannot_be_read_is_told_without_a_traceback(tmp_path: Path, text: str, told: str) -> None:
+    found = problems(tmp_path, text)
+    assert len(found) == 1
+    assert f"this is not YAML: {told}" in found[0]
 
 
 def test_home_and_standby_differ(tmp_path: Path) -> None:
@@ -138,3 +219,31 @@ def test_without_a_topology_it_says_how_to_name_one(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("CHAOSDRILL_TOPOLOGY", raising=False)
     with pytest.raises(BadInput, match="under `configuration:` in the experiment, or set CHAOSDRILL_TOPOLOGY"):
         topology_of({})
+
+
+@pytest.mark.parametrize(
+    ("written_as", "told"),
+    [
+        (
+            "{}",
+            ["7: load_generator.url: missing: add `url:` with a URL that begins with http:// or https://, such as "],
+        ),
+        ("{run: attach}", ["7: load_generator.url: missing: add `url:`"]),
+        (
+            "{run: local, url: 'http://127.0.0.1:8089'}",
+            ["7: load_generator.url: is 'http://127.0.0.1:8089': write no url"],
+        ),
+        (
+            "{run: here, url: 'http://127.0.0.1:8089'}",
+            ["7: load_generator.run: is 'here': write attach (to the Locust"],
+        ),
+    ],
+)
+def test_a_load_generator_is_attached_to_by_its_url_or_run_here(
+    tmp_path: Path, written_as: str, told: list[str]
+) -> None:
+    as_before = '{url: "http://127.0.0.1:8089/"}'
+    found = problems(tmp_path, RIGHT.replace(as_before, written_as))
+    assert [text.startswith(start) for text, start in zip(found, told, strict=True)] == [True], found
+    local = load_topology(written(tmp_path, RIGHT.replace(as_before, "{run: local}"))).load_generator
+    assert (local.run, local.url) == ("local", "")

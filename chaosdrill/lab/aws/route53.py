@@ -4,6 +4,7 @@ Mends: moto 5.2.5 drops RoutingControlArn, says Success for every health check, 
 of a zone it made as a Python dictionary.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import moto.route53.urls as route53_urls
@@ -67,7 +68,7 @@ def _resource_records(self: Any) -> list[dict[str, str]] | None:
 def lookup(name: str, type_: str) -> dns_zone.Answer:
     """What Route 53 answers now."""
     zones = [_zone(zone) for zone in list(_backend().zones.values())]
-    return dns_zone.answer(zones, name, type_, is_healthy)
+    return dns_zone.answer([*zones, *_balancers_zones()], name, type_, is_healthy)
 
 
 def is_healthy(health_check_id: str) -> bool:
@@ -84,6 +85,15 @@ def _backend() -> Any:
 
 def _zone(zone: Any) -> dns_zone.Zone:
     return dns_zone.Zone(zone.name.lower(), tuple(_record_set(record) for record in list(zone.rrsets)))
+
+
+def _balancers_zones() -> Iterator[dns_zone.Zone]:
+    """A load balancer's own name, which AWS answers in a zone of its own."""
+    for region in plan().regions:
+        for balancer in list(elbv2_backends[plan().account][region.name].load_balancers.values()):
+            name = f"{balancer.dns_name.lower()}."
+            record = dns_zone.RecordSet(name, "A", plan().ttl_s, _addresses(balancer.dns_name))
+            yield dns_zone.Zone(name, (record,))
 
 
 def _record_set(record: Any) -> dns_zone.RecordSet:

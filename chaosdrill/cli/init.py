@@ -1,0 +1,108 @@
+"""``chaosdrill init``: a first experiment and a topology in the user's own repository."""
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chaosdrill.errors import BadInput
+
+DEFAULT = "failover.yaml"
+TOPOLOGY = Path("topology/aws.yaml")
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=".")
+@click.option(
+    "--experiment", "names", multiple=True, help=f"Which one; may be given several times.  [default: {DEFAULT}]"
+)
+@click.option("--list", "only_list", is_flag=True, help="Show which experiments there are, and copy nothing.")
+def init(directory: Path, names: Sequence[str], only_list: bool) -> None:
+    """Copy an experiment and a commented topology into DIRECTORY, your own repository.
+
+    \b
+        chaosdrill init --list
+        chaosdrill init                                   here: failover.yaml
+        chaosdrill init --experiment failback.yaml drills
+
+    Writes DIRECTORY/experiments/NAME and DIRECTORY/topology/aws.yaml, and prints what to do next. Nothing is ever
+    overwritten: when an experiment is there already, nothing is written at all; a topology that is there is kept.
+    """
+    shipped = experiments()
+    if only_list:
+        _show(shipped)
+        return
+    chosen = list(dict.fromkeys(names or [DEFAULT]))
+    if unknown := [name for name in chosen if name not in shipped]:
+        raise BadInput([f"--experiment {name}: there is none; there are: {', '.join(shipped)}" for name in unknown])
+    texts = {Path("experiments") / name: shipped[name] for name in chosen}
+    template = files("chaosdrill.topology").joinpath("template.yaml").read_text(encoding="utf-8")
+    _copy(directory, texts, template)
+    _say_what_next(directory, list(texts))
+
+
+def experiments() -> dict[str, str]:
+    """:returns: the text of each experiment that comes with chaosdrill, by file name."""
+    there = files("chaosdrill").joinpath("experiments")
+    found = [one for one in there.iterdir() if one.name.endswith((".yaml", ".json"))]
+    return {one.name: one.read_text(encoding="utf-8") for one in sorted(found, key=lambda one: one.name)}
+
+
+def _show(shipped: Mapping[str, str]) -> None:
+    import yaml
+
+    for name, text in shipped.items():
+        experiment: dict[str, Any] = yaml.safe_load(text)  # JSON is YAML, too
+        described = " ".join(str(experiment.get("description") or experiment["title"]).split())
+        click.echo(f"{name:<24}{described.split('. ')[0].rstrip('.')}")
+
+
+def _copy(directory: Path, experiments: Mapping[Path, str], template: str) -> None:
+    there = [path for path in (*experiments, TOPOLOGY) if os.path.lexists(directory / path)]
+    conflicts = [_conflict(directory / path) for path in there if path in experiments or there != [TOPOLOGY]]
+    conflicts += [f"{one} is not a directory: move it away" for one in _in_the_way(directory)]
+    if conflicts:
+        raise BadInput([*conflicts, "nothing was written"])
+    for path, text in experiments.items():
+        _write(directory / path, text)
+    if TOPOLOGY in there:
+        click.echo(f"kept     {directory / TOPOLOGY}: it is there already")
+    else:
+        _write(directory / TOPOLOGY, template)
+
+
+def _conflict(path: Path) -> str:
+    return f"{path} is there already, and is not overwritten: move it away, or choose another directory"
+
+
+def _in_the_way(directory: Path) -> list[Path]:
+    wanted = [*reversed(directory.absolute().parents), directory, directory / "experiments", directory / "topology"]
+    return [path for path in wanted if os.path.lexists(path) and not path.is_dir()]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadInput([f"{path} cannot be written ({error.strerror}): choose another directory"]) from error
+    click.echo(f"written  {path}")
+
+
+def _say_what_next(directory: Path, paths: Sequence[Path]) -> None:
+    enter = [] if directory.resolve() == Path.cwd() else [f"cd {shlex.quote(str(directory))}"]
+    first = paths[0]
+    steps = [
+        *enter,
+        f"chaos run {first}   # rehearse it on the embedded lab: no account is touched",
+        "chaosdrill topology discover --profile PROFILE --home ap-northeast-1 --standby ap-northeast-3 "
+        "--output topology/found.yaml",
+        f"chaosdrill topology check {TOPOLOGY}   # after you have filled it in, by hand or from found.yaml",
+        f"chaos run --var target:str=aws --var topology:str={TOPOLOGY} --var change_ticket:str=CHG-1 {first}",
+    ]
+    click.echo("\nnext:\n" + "\n".join(f"  {step}" for step in steps))

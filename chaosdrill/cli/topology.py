@@ -1,0 +1,155 @@
+"""``chaosdrill topology …``: write the file that names the system's parts, and see that it is right."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chaosdrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from chaosdrill.survey.findings import Finding
+    from chaosdrill.survey.seen import Seen
+
+WIDTH_IN_FILES = 200
+
+
+@click.group()
+def topology() -> None:
+    """The topology: the file that names the parts of the system that is drilled, and the accounts that may be touched.
+
+    \b
+        chaosdrill topology discover --profile P --home ap-northeast-1 --standby ap-northeast-3 --output aws.yaml
+        chaosdrill topology check aws.yaml
+
+    Neither changes anything. To try both without an account, let them look at the lab:
+
+    \b
+        chaosdrill lab up --detach && eval "$(chaosdrill lab env)"
+        chaosdrill topology discover --profile chaosdrill-lab --home ap-northeast-1 --standby ap-northeast-3
+        chaosdrill topology check
+    """
+
+
+@topology.command()
+@click.option("--profile", envvar="AWS_PROFILE", help="Profile of the AWS config file.  [default: AWS_PROFILE]")
+@click.option("--home", required=True, help="The region that serves at rest, such as ap-northeast-1.")
+@click.option("--standby", required=True, help="The region that stands by, such as ap-northeast-3.")
+@click.option("--domain", help="The name that clients resolve.  [default: the one Route 53 leads to both regions]")
+@click.option("--output", type=click.Path(path_type=Path), help="A file that is not there yet.  [default: print it]")
+def discover(profile: str | None, home: str, standby: str, domain: str | None, output: Path | None) -> None:
+    """Find the system's parts in an account, and write the topology.
+
+    \b
+        chaosdrill topology discover --profile P --home ap-northeast-1 --standby ap-northeast-3
+        chaosdrill topology discover --profile P --home ap-northeast-1 --standby ap-northeast-3 \\
+            --domain api.example.com --output topology/aws.yaml
+
+    Looks for state machines by prefix, tables that hold a stop flag, the ARC cluster with its endpoints, the Aurora
+    global cluster, the load balancers that the domain leads to, and the bastion. Only reads. Where it found nothing,
+    or several candidates, or lacks a permission, the file has a TODO that says how to fill it in.
+    Exit code: 0 when the file is complete, 1 when something is left to fill in.
+    """
+    from chaosdrill.survey import discovery
+    from chaosdrill.survey.account import Account
+    from chaosdrill.survey.asked import Asked
+
+    _refuse_bad_input(home, standby, domain, output)
+    asked = Asked(Account(profile), home, standby, domain.rstrip(".").lower() if domain else None)
+    findings = discovery.discover(asked)
+    text = discovery.file_text(findings)
+    _write(text, output)
+    left = discovery.left_to_fill_in(findings)
+    _tell(findings, [f"{key}: {unknown.why}" for key, unknown in left] or discovery.problems_of_text(text))
+
+
+def _refuse_bad_input(home: str, standby: str, domain: str | None, output: Path | None) -> None:
+    from chaosdrill.topology.problems import problems_of_part
+
+    given = {"--home": (home, "region"), "--standby": (standby, "region"), "--domain": (domain, "domain")}
+    problems = [
+        f"{option} {text}: write {fix}"
+        for option, (text, kind) in given.items()
+        if text is not None and (fix := problems_of_part(kind, text))
+    ]
+    if home == standby:
+        problems.append(f"--standby {standby}: is the home region, too: name another")
+    if output and output.exists():
+        problems.append(f"--output {output}: is there already, and is not overwritten: choose another file")
+    elif output and not output.parent.is_dir():
+        problems.append(f"--output {output}: there is no directory {output.parent}: make it first")
+    if problems:
+        raise BadInput(problems)
+
+
+def _write(text: str, output: Path | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with output.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise BadInput([f"--output {output}: cannot be written ({error.strerror}): choose another file"]) from error
+    click.echo(f"written  {output}", err=True)
+
+
+def _tell(findings: "Mapping[str, Finding]", left: Sequence[str]) -> None:
+    for key, finding in findings.items():
+        if finding.looked_at:
+            click.echo(f"{'TODO' if finding.unknown(key) else 'ok':<6}{key}: {finding.looked_at}", err=True)
+    click.echo(f"left to fill in: {len(left)}" if left else "complete", err=True)
+    for problem in left:
+        click.echo(f"  {problem}", err=True)
+    sys.exit(1 if left else 0)
+
+
+@topology.command()
+@click.argument("file", envvar="CHAOSDRILL_TOPOLOGY", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For machines: a list of what was read.")
+def check(file: str | None, as_json: bool) -> None:
+    """Read every part of the topology FILE once, and show what it sees.
+
+    \b
+        chaosdrill topology check topology/aws.yaml
+        CHAOSDRILL_TOPOLOGY=topology/aws.yaml chaosdrill topology check --json
+
+    Nothing is changed. First the file itself: every error with its line, key and fix. Then, all at the same time: the
+    account, the stop flags, the routing controls and each cluster endpoint, the database, the state machines, the load
+    balancers, the DNS answer and whose it is, the client host, the load generator.
+    Exit code: 0 when all of it could be read and fits, 1 when not.
+    """
+    from chaosdrill.aws import system_of
+    from chaosdrill.survey.check import check as read
+
+    if not file:
+        raise BadInput(["no topology is named: chaosdrill topology check FILE, or set CHAOSDRILL_TOPOLOGY"])
+    seen = read(system_of({"topology": file}))
+    if as_json:
+        click.echo(json.dumps([{**asdict(one), "ok": one.ok} for one in seen], indent=1))
+    else:
+        _show(seen)
+    sys.exit(0 if all(one.ok for one in seen) else 1)
+
+
+def _show(seen: "Sequence[Seen]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in ("part", "what was read", "value", "", "advice"):
+        table.add_column(heading, overflow="fold")  # an ARN that is cut is no ARN
+    for one in seen:
+        state = Text("ok", "green") if one.ok else Text("trouble", "red")
+        table.add_row(*map(Text, (one.part, one.what, one.value or one.trouble)), state, Text(one.advice))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH_IN_FILES)
+    console.print(table)
+    wrong = sum(not one.ok for one in seen)
+    click.echo(f"{wrong} of {len(seen)} could not be read or do not fit" if wrong else f"all {len(seen)} are well")

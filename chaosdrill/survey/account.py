@@ -1,0 +1,112 @@
+"""An account that is only read: each call names what it needs, and says which permission is missing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill.aws.reach import Reach
+from chaosdrill.aws.sessions import client
+from chaosdrill.errors import BadInput, CannotSee, DrillError
+
+T = TypeVar("T")
+_DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"}
+_WRONG_KEYS = {"InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+MOST = 500  # how many of a kind are read; an account may have any number
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a listing gave, and whether there is more that was not read."""
+
+    items: tuple[Any, ...]
+    more: bool
+
+    def count(self, what: str) -> str:
+        """:returns: such as ``the first 500 tables`` or ``3 tables``."""
+        return f"the first {len(self.items)} {what}" if self.more else f"{len(self.items)} {what}"
+
+
+class Account:
+    """The account that a profile leads to. The guard of its clients lets no changing call through.
+
+    :param profile: a profile of the AWS config file; None: whatever boto3 finds.
+    """
+
+    def __init__(self, profile: str | None) -> None:
+        self.profile = profile
+        self._reach = Reach(
+            target="aws",
+            accounts=(),
+            profile=profile,
+            config_file=None,
+            endpoint_url=None,
+            role_arn=None,
+            role_session_name="chaosdrill",
+            keys=None,
+        )
+
+    def number(self, region: str) -> str:
+        """:returns: the account number.
+
+        :raises BadInput: when there is no such profile.
+        :raises DrillError: when the credentials are missing or no longer valid: nothing else could be read either.
+        :raises CannotSee: when it cannot be asked.
+        """
+        try:
+            sts = client(self._reach, "sts", region)
+        except BadInput as error:
+            there = ", ".join(boto3.Session().available_profiles) or "none"
+            raise BadInput([f"--profile {self.profile}: is not in your AWS config file; there are: {there}"]) from error
+        try:
+            return str(sts.get_caller_identity()["Account"])
+        except CannotSee as error:  # there are no credentials, or none that are good any more
+            raise DrillError(f"nothing was read: {error}") from error
+        except (ClientError, BotoCoreError) as error:
+            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _WRONG_KEYS:
+                raise DrillError(f"nothing was read: the keys of {self._reach} are wrong: {error}") from error
+            raise _unseen(sts, "get_caller_identity", region, error) from error
+
+    def ask(self, service: str, region: str, operation: str, **given: Any) -> dict[str, Any]:
+        """:returns: the answer to one call.
+
+        :raises CannotSee: when there is none; it names the permission that is missing.
+        """
+        one = client(self._reach, service, region)
+        answer: dict[str, Any] = _tried(one, operation, region, lambda: getattr(one, operation)(**given))
+        return answer
+
+    def listed(self, service: str, region: str, operation: str, key: str, most: int = MOST, **given: Any) -> Listed:
+        """The items of a listing, page after page, up to ``most``.
+
+        :param key: where they stand in an answer.
+        :raises CannotSee: when a page cannot be read; it names the permission that is missing.
+        """
+        one = client(self._reach, service, region)
+
+        def read() -> Listed:
+            found: list[Any] = []
+            for page in one.get_paginator(operation).paginate(**given):
+                found += page.get(key, [])
+                if len(found) > most:
+                    return Listed(tuple(found[:most]), True)
+            return Listed(tuple(found), False)
+
+        return _tried(one, operation, region, read)
+
+
+def _tried(one: Any, operation: str, region: str, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except (ClientError, BotoCoreError) as error:
+        raise _unseen(one, operation, region, error) from error
+
+
+def _unseen(one: Any, operation: str, region: str, error: Exception) -> CannotSee:
+    service = one.meta.service_model.signing_name  # what IAM calls it
+    name = f"{service}:{one.meta.method_to_api_mapping[operation]}"
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] in _DENIED:
+        return CannotSee(f"{name} is not permitted in {region}: allow it for these credentials ({error})")
+    return CannotSee(f"{name} failed in {region}: {error}")

@@ -1,0 +1,212 @@
+"""Reading every part of a topology once, all at the same time. Nothing is changed, and no part spoils another."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill.aws import System, arc, aurora, dynamodb, elb, stepfunctions
+from chaosdrill.aws.ssm import agent_status
+from chaosdrill.client import resolve
+from chaosdrill.client.load_generator import load_generator
+from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.survey.seen import Seen
+from chaosdrill.topology import ClusterEndpoint
+
+
+@dataclass(frozen=True)
+class Look:
+    """Something to read, and what to do when it cannot be."""
+
+    part: str
+    what: str
+    read: Callable[[], str]
+    advice: str
+
+    def __call__(self) -> Seen:
+        """:returns: what was seen; every failure becomes trouble."""
+        try:
+            return Seen(self.part, self.what, self.read())
+        except (DrillError, ClientError, BotoCoreError, ValueError) as error:  # ValueError: an answer that is not JSON
+            return Seen(self.part, self.what, "", str(error), self.advice)
+
+
+def check(system: System) -> list[Seen]:
+    """Read every part of the topology.
+
+    :returns: what was seen, in the topology's order.
+    """
+    looks = [
+        *_account(system),
+        *_flags(system),
+        *_routing(system),
+        *_database(system),
+        *_machines(system),
+        *_entries(system),
+        *_client(system),
+    ]
+    with ThreadPoolExecutor(len(looks), thread_name_prefix="check") as pool:
+        return list(pool.map(lambda look: look(), looks))
+
+
+def _account(system: System) -> list[Look]:
+    def read() -> str:
+        account = system.account()
+        if account not in system.topology.accounts:
+            allowed = ", ".join(system.topology.accounts)
+            raise CannotSee(f"the credentials belong to account {account}, and the topology allows only {allowed}")
+        return f"{account}, allowed"
+
+    return [Look("accounts", "account of the credentials", read, "use the right profile, or add it under `accounts:`")]
+
+
+def _flags(system: System) -> list[Look]:
+    tables = system.topology.stop_flag.tables
+    advice = "allow dynamodb:GetItem, or correct `stop_flag:`"
+
+    def flag(region: str) -> str:
+        return "TRUE: closed" if dynamodb.stop_flag(system, region) else "FALSE: open"
+
+    return [
+        Look("stop_flag", f"{table} in {region}", partial(flag, region), advice) for region, table in tables.items()
+    ]
+
+
+def _routing(system: System) -> list[Look]:
+    routing = system.topology.routing
+    advice = "allow route53-recovery-cluster:GetRoutingControlState, or correct `routing:`"
+
+    def state(endpoint: ClusterEndpoint, control: str) -> str:
+        client = system.client("route53-recovery-cluster", endpoint.region, endpoint.url)
+        return str(client.get_routing_control_state(RoutingControlArn=control)["RoutingControlState"])
+
+    def states(endpoint: ClusterEndpoint) -> str:
+        seen = {region: state(endpoint, control) for region, control in routing.controls.items()}
+        return _shown(seen)
+
+    return [
+        Look("routing", "routing controls", lambda: _shown(arc.routing_states(system)), advice),
+        *(
+            Look("routing", f"cluster endpoint {one.region}", partial(states, one), advice)
+            for one in routing.cluster_endpoints
+        ),
+    ]
+
+
+def _database(system: System) -> list[Look]:
+    name, clusters = system.topology.database.global_cluster, system.topology.database.clusters
+
+    def cluster() -> str:
+        found = aurora.global_cluster(system)
+        if absent := [arn for arn in clusters.values() if arn not in found.members.values()]:
+            raise CannotSee(
+                f"{', '.join(absent)} is no member of {name}; of the topology's are: {_shown(found.members)}"
+            )
+        return f"{found.status}, writer {found.writer}, members {_shown(found.members)}"
+
+    advice = "allow rds:DescribeGlobalClusters, or correct `database:`"
+    return [Look("database", f"global cluster {name}", cluster, advice)]
+
+
+def _machines(system: System) -> list[Look]:
+    failover = system.topology.failover
+    advice = "allow states:ListStateMachines, or correct `failover:`"
+
+    def machine(prefix: str) -> str:
+        return stepfunctions.machine_arn(system, prefix).rsplit(":", 1)[1]
+
+    return [
+        Look("failover", f"state machine {prefix} in {failover.region}", partial(machine, prefix), advice)
+        for prefix in (failover.failover_prefix, failover.failback_prefix)
+    ]
+
+
+def _entries(system: System) -> list[Look]:
+    topology = system.topology
+    advice = "allow elasticloadbalancing:DescribeLoadBalancers, or correct `load_balancers:`"
+
+    def balancer(region: str) -> str:
+        one = topology.load_balancers[region]
+        if one.arn is None:
+            return f"addresses in {one.cidr} (no ARN is named)"
+        answer = resolve.seen_here(system, elb.load_balancer_name(system, region, one.arn))
+        if not answer.addresses:
+            raise CannotSee(f"the load balancer {one.arn} has no addresses: is it active?")
+        return ", ".join(answer.addresses) + (f" in {one.cidr}" if one.cidr else "")
+
+    def domain() -> str:
+        addresses = resolve.seen_here(system, topology.domain).addresses
+        region = resolve.answering_region(system, addresses)
+        if region not in topology.region_names:
+            raise CannotSee(f"{topology.domain} resolves to {', '.join(addresses) or 'nothing'}: of {region} region")
+        return f"{', '.join(addresses)}: {region}"
+
+    return [
+        *(Look("load_balancers", region, partial(balancer, region), advice) for region in topology.load_balancers),
+        Look(
+            "domain", topology.domain, domain, "correct `domain:` or `load_balancers:`, or name a server under `dns:`"
+        ),
+    ]
+
+
+def _client(system: System) -> list[Look]:
+    host, generator = system.topology.client, system.topology.load_generator
+
+    def instance() -> str:
+        answer = system.client("ec2", host.region).describe_instances(InstanceIds=[host.instance_id])
+        state = str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+        return _wanted(state, "running", f"the instance is {state}")
+
+    def agent() -> str:
+        status = agent_status(system, host.instance_id, host.region)
+        return _wanted(status, "Online", f"the SSM agent is {status}")
+
+    def load() -> str:
+        if generator.run == "local":
+            return "none yet: the drill starts its own Locust on this machine"
+        if generator.run == "ssm":  # which Python it has would take a command there: this only reads
+            return f"none yet: the drill starts its own Locust on {host.instance_id}, delivered {_delivered(system)}"
+        state = load_generator({"topology": str(system.topology.path)}).state()
+        return f"{state.state}, {state.user_count} users, {state.workers} workers, chaosdrill's plugin"
+
+    name = f"{host.instance_id} in {host.region}"
+    advice = "start the instance, allow ec2:DescribeInstances, or correct `client:`"
+    on_ec2 = host.instance_id.startswith("i-")  # SSM manages other machines, too: mi-…
+    return [
+        *([Look("client", name, instance, advice)] if on_ec2 else []),
+        Look(
+            "client",
+            "SSM agent",
+            agent,
+            "start the agent, allow ssm:DescribeInstanceInformation, or give the instance "
+            "a profile with AmazonSSMManagedInstanceCore",
+        ),
+        Look(
+            "load_generator",
+            generator.url or generator.run,
+            load,
+            "allow s3:ListBucket, or correct `s3:`"
+            if generator.s3
+            else "start Locust with chaosdrill's plugin, or forward its port, or correct the URL",
+        ),
+    ]
+
+
+def _delivered(system: System) -> str:
+    bucket = system.topology.load_generator.s3.partition("/")[0]
+    if not bucket:
+        return "in the text of SSM commands (that takes minutes, once: a bucket under `s3:` makes it quick)"
+    system.client("s3", system.topology.client.region).head_bucket(Bucket=bucket)
+    return f"through the bucket {bucket}"
+
+
+def _wanted(seen: str, wanted: str, trouble: str) -> str:
+    if seen != wanted:
+        raise CannotSee(f"{trouble}, not {wanted}")
+    return seen
+
+
+def _shown(by_region: Mapping[str, str]) -> str:
+    return ", ".join(f"{region} {value.rsplit(':', 1)[-1]}" for region, value in by_region.items())

@@ -1,0 +1,102 @@
+"""Finding the parts of a system in an account, all at the same time; what one part lacks spoils no other."""
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import yaml
+
+from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.controls import find_arc, find_routing
+from chaosdrill.survey.databases import find_database
+from chaosdrill.survey.entries import find_entry
+from chaosdrill.survey.findings import Finding, Unknown, or_unknown
+from chaosdrill.survey.flags import find_flags
+from chaosdrill.survey.hosts import find_client
+from chaosdrill.survey.machines import find_machines
+from chaosdrill.survey.writing import written
+from chaosdrill.topology.problems import problems_of
+
+LOCUST_PORT = 8089
+_COMMENTS = {
+    "accounts": "The accounts that may be touched. A change in any other is refused.",
+    "aws": "The profile of the AWS config file that leads there; credentials never stand in this file.",
+    "regions": "The region that serves at rest, and the one that stands by.",
+    "domain": "The name that clients resolve. If this machine cannot resolve it, name a server that can:\n"
+    "dns: {nameserver: 10.0.0.2}",
+    "client": "The host where clients are (the bastion), reached through SSM; the packet loss hits it.",
+    "load_balancers": "Each region's entry: its load balancer, and the range that its addresses lie in.",
+    "stop_flag": "The item that closes the application: each region's table, the item's key, the attribute true/false.",
+    "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
+    "database": "The Aurora global cluster, and its cluster in each region.",
+    "failover": "The state machines that move the application: their region, and how their names begin.",
+}
+
+
+def discover(asked: Asked) -> dict[str, Finding]:
+    """Look for every part of a topology.
+
+    :returns: findings by top-level key, in the order of the file.
+    :raises DrillError: when the credentials are missing or no longer valid.
+    """
+    account = or_unknown(lambda: asked.account.number(asked.home), f"aws sts get-caller-identity{asked.cli}")
+    looks: dict[str, Callable[[Asked], Finding]] = {
+        "client": find_client,
+        "stop_flag": find_flags,
+        "database": find_database,
+        "failover": find_machines,
+    }
+    with ThreadPoolExecutor(len(looks) + 2, thread_name_prefix="discovery") as pool:
+        arc, entry = pool.submit(find_arc, asked), pool.submit(find_entry, asked)
+        found = {key: pool.submit(look, asked) for key, look in looks.items()}
+        seen = {key: one.result() for key, one in found.items()}
+        routing = find_routing(asked, arc.result(), entry.result().health_checks)
+    findings = {
+        "version": Finding(1, ""),
+        "target": Finding("aws", ""),
+        "accounts": Finding(account if isinstance(account, Unknown) else [account], "the credentials' own"),
+        "aws": Finding({"profile": asked.account.profile}, "given"),
+        "regions": Finding({"home": asked.home, "standby": asked.standby}, "given"),
+        "domain": entry.result().domain,
+        "client": seen["client"],
+        "load_generator": _load_generator(seen["client"]),
+        "load_balancers": entry.result().load_balancers,
+        "stop_flag": seen["stop_flag"],
+        "routing": routing,
+        "database": seen["database"],
+        "failover": seen["failover"],
+    }
+    if asked.account.profile is None:
+        del findings["aws"]
+    return {key: replace(one, comment=one.comment or _COMMENTS.get(key, "")) for key, one in findings.items()}
+
+
+def left_to_fill_in(findings: Mapping[str, Finding]) -> list[tuple[str, Unknown]]:
+    """:returns: what was not found, with its dotted key."""
+    return [
+        (".".join(map(str, place)), unknown) for key, one in findings.items() for place, unknown in one.unknown(key)
+    ]
+
+
+def file_text(findings: Mapping[str, Finding]) -> str:
+    """:returns: the topology file; its head says how many things are left to fill in."""
+    left = len(left_to_fill_in(findings))
+    todo = f"Left to fill in: {left}, look for TODO." if left else "Everything was found: read it through."
+    head = f"A topology for chaosdrill, written by `chaosdrill topology discover`.\n{todo}"
+    return written(f"{head}\nThen see that every part can be read: chaosdrill topology check FILE", findings)
+
+
+def problems_of_text(text: str) -> list[str]:
+    """:returns: what is wrong with a file that was written, beyond what is left to fill in."""
+    return [f"{problem.key}: {problem.what}: {problem.fix}" for problem in problems_of(yaml.safe_load(text))]
+
+
+def _load_generator(client: Finding) -> Finding:
+    host = client.value["instance_id"] if isinstance(client.value["instance_id"], str) else "INSTANCE"
+    region = client.value["region"] if isinstance(client.value["region"], str) else "REGION"
+    comment = (
+        "Locust's address as seen from here. No account tells it; this is the usual one, with its port forwarded:\n"
+        f"aws ssm start-session --target {host} --region {region} --document-name AWS-StartPortForwardingSession "
+        f"--parameters portNumber={LOCUST_PORT},localPortNumber={LOCUST_PORT}"
+    )
+    return Finding({"url": f"http://127.0.0.1:{LOCUST_PORT}"}, "assumed", comment)

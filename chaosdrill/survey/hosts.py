@@ -1,0 +1,61 @@
+"""The client host: an instance whose name says bastion and that SSM manages."""
+
+from functools import partial
+from typing import Any
+
+from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown
+
+_NAMES = ["*bastion*", "*Bastion*", "*BASTION*"]  # EC2's filters mind the case
+_STATES = ["pending", "running", "stopping", "stopped"]
+_MOST_SHOWN = 20
+
+
+def find_client(asked: Asked) -> Finding:
+    """Look for the bastion at home, then in the standby region."""
+    found: dict[str, Any] = {}
+    for region in asked.regions:
+        how = f"aws ssm describe-instance-information --region {region}{asked.cli}"
+        found[region] = or_unknown(partial(_instance, asked, region, how), how)
+        if isinstance(found[region], str):
+            return Finding({"instance_id": found[region], "region": region}, f"instances of {', '.join(found)}")
+    first = next((r for r in asked.regions if found[r].candidates), asked.home)
+    regions = tuple(Candidate(region) for region in asked.regions)
+    unknown = Unknown("the client host was not found", "the region of the instance", regions)
+    return Finding({"instance_id": found[first], "region": unknown}, f"instances of {', '.join(found)}")
+
+
+def _instance(asked: Asked, region: str, how: str) -> str | Unknown:
+    named = _named(asked, region)
+    managed = _managed(asked, region)
+    fitting = [name for name in named if managed.get(name) == "Online"]
+    if len(fitting) == 1:
+        return fitting[0]
+    if named:
+        why = f"{len(named)} instances of {region} are named like a bastion, {len(fitting)} of them online in SSM"
+        labels = {name: f"{label}, {named_state(managed.get(name))}" for name, label in named.items()}
+    else:
+        why = f"no instance of {region} has a tag Name that contains bastion"
+        labels = {name: f"SSM: {state}" for name, state in list(managed.items())[:_MOST_SHOWN]}
+    return Unknown(why, how, tuple(Candidate(name, label) for name, label in labels.items()))
+
+
+def named_state(agent: str | None) -> str:
+    """:returns: the state of an SSM agent in words."""
+    return f"SSM: {agent}" if agent else "SSM does not know it: its agent or its instance profile is missing"
+
+
+def _named(asked: Asked, region: str) -> dict[str, str]:
+    filters = [{"Name": "tag:Name", "Values": _NAMES}, {"Name": "instance-state-name", "Values": _STATES}]
+    listed = asked.account.listed("ec2", region, "describe_instances", "Reservations", Filters=filters)
+    instances = [instance for reservation in listed.items for instance in reservation["Instances"]]
+    return {str(one["InstanceId"]): f"{_name(one)}, {one['State']['Name']}" for one in instances}
+
+
+def _name(instance: dict[str, Any]) -> str:
+    return next((str(tag["Value"]) for tag in instance.get("Tags", []) if tag["Key"] == "Name"), "")
+
+
+def _managed(asked: Asked, region: str) -> dict[str, str]:
+    listed = asked.account.listed("ssm", region, "describe_instance_information", "InstanceInformationList")
+    return {str(one["InstanceId"]): str(one["PingStatus"]) for one in listed.items}

@@ -1,0 +1,55 @@
+"""The pair of state machines that move the application."""
+
+from functools import partial
+
+from chaosdrill.survey.account import Listed
+from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown, the_one
+
+PREFIXES = {"failover_prefix": "FailoverStateMachine", "failback_prefix": "FailbackStateMachine"}
+MOST_SHOWN = 20
+
+
+def find_machines(asked: Asked) -> Finding:
+    """Look for state machines by how their names begin: in the standby region, where they belong, else at home."""
+    how = f"aws stepfunctions list-state-machines --region {asked.standby}{asked.cli}"
+    seen = {region: or_unknown(partial(_listed, asked, region), how) for region in asked.regions}
+    listed = {region: found for region, found in seen.items() if not isinstance(found, Unknown)}
+    names = {region: sorted(str(machine["name"]) for machine in found.items) for region, found in listed.items()}
+    looked_at = ", ".join(f"{found.count('state machines')} of {region}" for region, found in listed.items())
+    region = next((r for r in (asked.standby, asked.home) if any(map(_of_pair, names.get(r, ())))), None)
+    if region is None:
+        blind = next((found for found in seen.values() if isinstance(found, Unknown)), None)
+        why = blind or Unknown(f"no state machine's name begins with {' or '.join(PREFIXES.values())}", how)
+        value = {"region": _region_unknown(asked), **dict.fromkeys(PREFIXES, _with_all(why, names))}
+        return Finding(value, looked_at or "nothing")
+    chosen = {key: _chosen(names[region], key, region, how) for key in PREFIXES}
+    return Finding({"region": region, **chosen}, looked_at)
+
+
+def _listed(asked: Asked, region: str) -> Listed:
+    return asked.account.listed("stepfunctions", region, "list_state_machines", "stateMachines")
+
+
+def _of_pair(name: str) -> bool:
+    return name.startswith(tuple(PREFIXES.values()))
+
+
+def _chosen(names: list[str], key: str, region: str, how: str) -> object:
+    """The prefix alone when it leads to one machine: what CloudFormation appends changes when it is made anew."""
+    prefix = PREFIXES[key]
+    fitting = [Candidate(name) for name in names if name.startswith(prefix)]
+    chosen = the_one(fitting, f"state machine of {region} whose name begins with {prefix}", how)
+    return chosen if isinstance(chosen, Unknown) else prefix
+
+
+def _region_unknown(asked: Asked) -> Unknown:
+    candidates = tuple(Candidate(region) for region in (asked.standby, asked.home))
+    return Unknown(
+        "where the state machines are was not seen", "the standby region, if a drill is to be safe", candidates
+    )
+
+
+def _with_all(why: Unknown, names: dict[str, list[str]]) -> Unknown:
+    every = tuple(Candidate(name, region) for region, found in names.items() for name in found[:MOST_SHOWN])
+    return Unknown(why.why, why.how, every)

@@ -1,0 +1,177 @@
+"""What contradicts itself in a topology whose form is right: each check looks only at parts that have their form."""
+
+import difflib
+import ipaddress
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.topology.lines import Place
+
+_BY_REGION: tuple[Place, ...] = (
+    ("load_balancers",),
+    ("stop_flag", "tables"),
+    ("routing", "controls"),
+    ("database", "clusters"),
+)
+_SERVICES = {"load_balancers": "elasticloadbalancing", "routing": "route53-recovery-control", "database": "rds"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to correct: where, what is wrong, and how to write it."""
+
+    place: Place
+    what: str
+    fix: str
+
+    @property
+    def key(self) -> str:
+        """The place as a dotted key, such as ``routing.cluster_endpoints[2].url``."""
+        text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in self.place)
+        return text.lstrip(".") or "(the whole file)"
+
+
+@dataclass(frozen=True)
+class Arn:
+    """An ARN that stands somewhere in the topology; ``region`` is the key under which it stands."""
+
+    place: Place
+    region: str
+    text: str
+
+    def part(self, number: int) -> str:
+        """:returns: a part between colons: 2 the service, 3 the region."""
+        return self.text.split(":")[number]
+
+
+def problems_of(value: Any, wrong: Sequence[Place]) -> list[Problem]:
+    """:returns: what contradicts itself.
+
+    :param value: the document.
+    :param wrong: the places whose form is wrong; no check looks there.
+    """
+    found: list[Problem] = []
+    for needs, check in _CHECKS:
+        if not any(_touches(place, need) for place in wrong for need in needs):
+            found += check(value)
+    return found
+
+
+def suggestion(key: str, known: list[str]) -> str:
+    """:returns: what may have been meant by an unknown key."""
+    near = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean `{near[0]}`?" if near else f"remove it; known here: {', '.join(known)}"
+
+
+def _touches(wrong: Place, need: str) -> bool:
+    return not wrong or wrong[0] == need
+
+
+def _same_regions(value: dict[str, Any]) -> Iterator[Problem]:
+    regions = value["regions"]
+    if regions["home"] == regions["standby"]:
+        yield Problem(("regions", "standby"), f"is {regions['home']!r} like home", "name another region")
+
+
+def _keyed_by_region(place: Place) -> Callable[[dict[str, Any]], Iterator[Problem]]:
+    def check(value: dict[str, Any]) -> Iterator[Problem]:
+        regions = set(value["regions"].values())
+        given = set(_at(value, place))
+        if len(regions) == 1:
+            return
+        for region in sorted(given - regions):
+            known = sorted(regions - given) or sorted(regions)
+            what = "is not one of the regions home and standby"
+            yield Problem((*place, region), what, suggestion(region, known))
+        for region in sorted(regions - given):
+            yield Problem((*place, region), "missing", f"add an entry for {region}")
+
+    return check
+
+
+def _arns_fit(place: Place) -> Callable[[dict[str, Any]], Iterator[Problem]]:
+    def check(value: dict[str, Any]) -> Iterator[Problem]:
+        service = _SERVICES[str(place[0])]
+        seen: dict[str, Arn] = {}
+        for arn in _arns(value, place):
+            if arn.part(2) != service:
+                yield Problem(
+                    arn.place, f"is an ARN of {arn.part(2)}", f"write one of {service} (arn:aws:{service}:...)"
+                )
+            elif arn.part(3) not in ("", arn.region):
+                yield Problem(arn.place, f"is an ARN of {arn.part(3)}", f"write the one of {arn.region}")
+            elif arn.text in seen:
+                there = seen[arn.text].region
+                yield Problem(arn.place, f"is the same as that of {there}", f"write the one of {arn.region}")
+            seen.setdefault(arn.text, arn)
+
+    return check
+
+
+def _ranges_apart(value: dict[str, Any]) -> Iterator[Problem]:
+    given = [(region, one["cidr"]) for region, one in value["load_balancers"].items() if "cidr" in one]
+    for number, (region, cidr) in enumerate(given):
+        for other, before in given[:number]:
+            if ipaddress.IPv4Network(cidr).overlaps(ipaddress.IPv4Network(before)):
+                what = f"is {cidr!r}, which overlaps with {before} of {other}: an address would be of both regions"
+                yield Problem(("load_balancers", region, "cidr"), what, "leave cidr out of both and give their arn")
+
+
+def _endpoints_differ(value: dict[str, Any]) -> Iterator[Problem]:
+    endpoints = value["routing"]["cluster_endpoints"]
+    for name in ("region", "url"):
+        given = [one[name] for one in endpoints]
+        for number, text in enumerate(given):
+            if text in given[:number]:
+                place = ("routing", "cluster_endpoints", number, name)
+                yield Problem(place, f"is {text!r} as before", "name each of the cluster's endpoints once")
+
+
+def _machines_differ(value: dict[str, Any]) -> Iterator[Problem]:
+    failover, failback = (str(value["failover"][name]) for name in ("failover_prefix", "failback_prefix"))
+    if failover.startswith(failback) or failback.startswith(failover):
+        what = f"is {failback!r}, and failover_prefix is {failover!r}: no name tells them apart"
+        yield Problem(("failover", "failback_prefix"), what, "write more of one, or its ARN")
+
+
+def _waits_of_aws(value: dict[str, Any]) -> Iterator[Problem]:
+    if value["target"] == "aws" and value.get("time_scale", 1) != 1:
+        yield Problem(("time_scale",), f"is {value['time_scale']!r} on aws", "remove it: waits on aws cannot be scaled")
+
+
+def _lab_is_reached(value: dict[str, Any]) -> Iterator[Problem]:
+    aws = value.get("aws", {})
+    if value["target"] == "lab" and not (aws.get("endpoint_url") or (aws.get("config_file") and aws.get("profile"))):
+        yield Problem(
+            ("aws",),
+            "does not say where the lab answers",
+            "add `endpoint_url:`, or `config_file:` and `profile:`, so that no real account can be reached",
+        )
+
+
+def _at(value: Any, place: Place) -> Any:
+    for part in place:
+        value = value[part]
+    return value
+
+
+def _arns(value: dict[str, Any], place: Place) -> Iterator[Arn]:
+    for region, given in _at(value, place).items():
+        if isinstance(given, str):
+            yield Arn((*place, region), region, given)
+        elif "arn" in given:
+            yield Arn((*place, region, "arn"), region, given["arn"])
+
+
+_WITH_ARNS: tuple[Place, ...] = (("load_balancers",), ("routing", "controls"), ("database", "clusters"))
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Problem]]], ...] = (
+    (("regions",), _same_regions),
+    *((("regions", str(place[0])), _keyed_by_region(place)) for place in _BY_REGION),
+    *(((str(place[0]),), _arns_fit(place)) for place in _WITH_ARNS),
+    (("load_balancers",), _ranges_apart),
+    (("routing",), _endpoints_differ),
+    (("failover",), _machines_differ),
+    (("target", "time_scale"), _waits_of_aws),
+    (("target", "aws"), _lab_is_reached),
+)

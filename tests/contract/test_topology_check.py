@@ -1,0 +1,156 @@
+"""`chaosdrill topology check` against the lab's endpoint: it reads every part, changes nothing, says what is wrong."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from chaosdrill.cli import cli
+from chaosdrill.errors import BadInput
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import LabAws
+
+Row = dict[str, Any]
+
+
+@pytest.fixture
+def rig(aws: LabAws) -> Iterator[Rig]:
+    one = Rig(aws)
+    yield one
+    one.go_home()
+
+
+def check(topology: str, *options: str) -> Result:
+    return CliRunner().invoke(cli, ["topology", "check", topology, *options])
+
+
+def rows(topology: str) -> list[Row]:
+    seen: list[Row] = json.loads(check(topology, "--json").stdout)
+    return seen
+
+
+def troubles(seen: list[Row]) -> list[Row]:
+    """What is wrong, but for the load generator: there is none in this rig."""
+    return [row for row in seen if not row["ok"] and row["part"] != "load_generator"]
+
+
+def values(seen: list[Row], part: str) -> list[str]:
+    return [row["value"] for row in seen if row["part"] == part]
+
+
+def test_it_reads_every_part_as_it_is(rig: Rig) -> None:
+    seen = rows(rig.configuration["topology"])
+    assert troubles(seen) == []
+    assert values(seen, "accounts") == ["123456789012, allowed"]
+    assert values(seen, "stop_flag") == ["FALSE: open", "TRUE: closed"]
+    assert values(seen, "routing") == [f"{TOKYO} On, {OSAKA} Off"] * 6, "as the drill asks, and each of five endpoints"
+    assert values(seen, "database") == [f"available, writer {TOKYO}, members {TOKYO} tokyo-app, {OSAKA} osaka-app"]
+    assert values(seen, "failover") == ["FailoverStateMachine-1A2B3C4D", "FailbackStateMachine-1A2B3C4D"]
+    assert values(seen, "load_balancers") == [
+        "10.100.5.165, 10.100.9.84 in 10.100.0.0/16",
+        "10.101.4.37, 10.101.11.178 in 10.101.0.0/16",
+    ]
+    assert values(seen, "domain") == [f"10.100.5.165, 10.100.9.84: {TOKYO}"]
+    assert values(seen, "client") == ["running", "Online"]
+
+
+def test_after_a_failover_it_sees_the_other_region(rig: Rig) -> None:
+    rig.lab.run_machine("FailoverStateMachine")
+    seen = rows(rig.configuration["topology"])
+    assert troubles(seen) == []
+    assert values(seen, "stop_flag") == ["TRUE: closed", "FALSE: open"]
+    assert values(seen, "domain") == [f"10.101.4.37, 10.101.11.178: {OSAKA}"]
+
+
+def test_a_load_generator_that_does_not_answer_makes_it_fail(rig: Rig) -> None:
+    result = check(rig.configuration["topology"])
+    assert result.exit_code == 1
+    assert "1 of 18 could not be read or do not fit" in result.stdout
+    assert "the load generator did not answer" in result.stdout
+    assert "start Locust with chaosdrill's plugin" in result.stdout
+    told = next(row for row in rows(rig.configuration["topology"]) if row["part"] == "load_generator")["trouble"]
+    assert told.startswith("the load generator did not answer GET http://127.0.0.1:9/chaosdrill/window")
+
+
+def test_a_local_load_generator_is_not_asked(rig: Rig, tmp_path: Path) -> None:
+    topology = rig.other_topology(tmp_path / "t.yaml", load_generator={"run": "local"})["topology"]
+    result = check(topology)
+    assert result.exit_code == 0, result.stdout
+    assert "all 18 are well" in result.stdout
+
+
+def test_an_endpoint_that_is_down_is_told_beside_those_that_are_not(rig: Rig) -> None:
+    rig.impair("eu-west-1", True)
+    wrong = troubles(rows(rig.configuration["topology"]))
+    assert [row["what"] for row in wrong] == ["cluster endpoint eu-west-1"]
+    assert "EndpointTemporarilyUnavailable" in wrong[0]["trouble"]
+    assert wrong[0]["advice"]
+
+
+def test_every_part_that_is_wrong_is_told_and_spoils_no_other(rig: Rig, tmp_path: Path) -> None:
+    own = rig.lab.topology
+    topology = rig.other_topology(
+        tmp_path / "t.yaml",
+        domain="nobody.example.com",
+        client={"instance_id": "i-0123456789abcdef0", "region": TOKYO},
+        load_balancers={
+            TOKYO: {"arn": own["load_balancers"][TOKYO]["arn"][:-4] + "0000"},
+            OSAKA: {"cidr": "10.101.0.0/16"},
+        },
+        stop_flag={**own["stop_flag"], "tables": {TOKYO: "nowhere", OSAKA: own["stop_flag"]["tables"][OSAKA]}},
+        database={**own["database"], "global_cluster": "nowhere"},
+        failover={**own["failover"], "failback_prefix": "Nothing"},
+    )["topology"]
+    seen = rows(topology)
+    assert [(row["part"], row["what"].split(" ")[0]) for row in troubles(seen)] == [
+        ("stop_flag", "nowhere"),
+        ("database", "global"),
+        ("failover", "state"),
+        ("load_balancers", TOKYO),
+        ("domain", "nobody.example.com"),
+        ("client", "i-0123456789abcdef0"),
+        ("client", "SSM"),
+    ]
+    assert all(row["advice"] for row in troubles(seen))
+    assert values(seen, "routing") == [f"{TOKYO} On, {OSAKA} Off"] * 6
+
+
+def test_a_cluster_that_is_no_member_is_told(rig: Rig, tmp_path: Path) -> None:
+    database = rig.lab.topology["database"]
+    stranger = database["clusters"][OSAKA].replace("osaka-app", "osaka-old")
+    changed = {**database, "clusters": {**database["clusters"], OSAKA: stranger}}
+    (wrong,) = troubles(rows(rig.other_topology(tmp_path / "t.yaml", database=changed)["topology"]))
+    assert wrong["trouble"].startswith(f"{stranger} is no member of chaosdrill-global; of the topology's are: {TOKYO} ")
+
+
+def test_an_account_that_is_not_allowed_is_told(rig: Rig, tmp_path: Path) -> None:
+    path = rig.other_topology(tmp_path / "t.yaml", accounts=["999999999999"])["topology"]
+    row = rows(path)[0]
+    assert row["trouble"] == (
+        "the credentials belong to account 123456789012, and the topology allows only 999999999999"
+    )
+
+
+def test_a_file_that_is_wrong_is_told_before_anything_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.yaml"
+    path.write_text("version: 2\n")
+    error = check(str(path)).exception
+    assert isinstance(error, BadInput)
+    assert len(error.problems) == 12, "all at once"
+
+
+def test_the_file_may_be_named_by_the_environment(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAOSDRILL_TOPOLOGY", rig.configuration["topology"])
+    result = CliRunner().invoke(cli, ["topology", "check", "--json"])
+    assert troubles(json.loads(result.stdout)) == []
+    monkeypatch.delenv("CHAOSDRILL_TOPOLOGY")
+    assert "set CHAOSDRILL_TOPOLOGY" in str(CliRunner().invoke(cli, ["topology", "check"]).exception)
+
+
+def test_it_changes_nothing(rig: Rig) -> None:
+    before = rig.lab.supervisor.calls.copy()
+    rows(rig.configuration["topology"])
+    assert rig.lab.supervisor.calls == before, "no command on the client host, no switchover, no fault"

@@ -1,0 +1,251 @@
+"""`chaosdrill topology discover` against the lab's endpoint: what it finds, and what it says of what it does not."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from click.testing import CliRunner, Result
+
+from chaosdrill.cli import cli
+from chaosdrill.errors import BadInput, DrillError, Refused
+from chaosdrill.survey.account import Account
+from chaosdrill.topology import Topology, load_topology
+from tests.contract import lab_aws
+from tests.contract.accounts import DENIED_JSON, DENIED_XML, EXPIRED_XML, answering, profile
+from tests.contract.activities_rig import OSAKA, TOKYO
+from tests.contract.lab_aws import LabAws
+
+Discover = Callable[..., Result]
+
+
+@pytest.fixture
+def discover(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Discover:
+    """Runs the command with a profile that leads to a lab, apart from services that lead elsewhere."""
+
+    def run(lab: LabAws, *options: str, **others: str) -> Result:
+        config = tmp_path / "config"
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+        monkeypatch.delenv("AWS_PROFILE", raising=False)
+        name = profile(config, lab.url, others)
+        return CliRunner().invoke(
+            cli, ["topology", "discover", "--profile", name, "--home", TOKYO, "--standby", OSAKA, *options]
+        )
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabAws]:
+    """An account with more than the reference system in it."""
+    with lab_aws.running(tmp_path_factory.mktemp("crowded")) as lab:
+        _table(lab, TOKYO, "another-apptable", flag=True)
+        for number in range(60):
+            _table(lab, OSAKA, f"other-{number}")
+        sfn = lab.client("stepfunctions", OSAKA)
+        there = sfn.describe_state_machine(stateMachineArn=lab.machine("FailoverStateMachine"))
+        sfn.create_state_machine(
+            name="FailoverStateMachine-OLD", definition=there["definition"], roleArn=there["roleArn"]
+        )
+        ec2 = lab.client("ec2", TOKYO)
+        ec2.run_instances(
+            ImageId="ami-0cb1c8cab7f5249b6",
+            MinCount=1,
+            MaxCount=1,
+            InstanceType="t3.large",
+            TagSpecifications=[{"ResourceType": "instance", "Tags": [{"Key": "Name", "Value": "old-bastion"}]}],
+        )
+        subnets = lab.client("ec2", OSAKA).describe_subnets()["Subnets"]
+        lab.client("elbv2", OSAKA).create_load_balancer(
+            Name="of-nobody", Subnets=[one["SubnetId"] for one in subnets[:2]], Scheme="internal", Type="application"
+        )
+        arc = lab.client("route53-recovery-control-config", "us-west-2")
+        arc.create_cluster(ClusterName="of-somebody-else")
+        panel = lab.topology["routing"]["controls"][TOKYO].split("/routingcontrol/")[0]
+        cluster = arc.describe_control_panel(ControlPanelArn=panel)["ControlPanel"]["ClusterArn"]
+        arc.create_routing_control(ClusterArn=cluster, ControlPanelArn=panel, RoutingControlName="rc-tokyo-old")
+        yield lab
+
+
+def _table(lab: LabAws, region: str, name: str, flag: bool = False) -> None:
+    tables = lab.client("dynamodb", region)
+    key = {"AttributeName": "PK" if flag else "id"}
+    tables.create_table(
+        TableName=name,
+        AttributeDefinitions=[{**key, "AttributeType": "S"}],
+        KeySchema=[{**key, "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    if flag:
+        tables.put_item(TableName=name, Item={"PK": {"S": "stopFlag"}, "value": {"S": "true"}})
+
+
+def found(result: Result, tmp_path: Path) -> Topology:
+    assert result.exit_code == 0, result.output
+    path = tmp_path / "found.yaml"
+    path.write_text(result.stdout)
+    return load_topology(path)
+
+
+def as_found(own: Topology, other: Topology) -> Topology:
+    """The lab's own topology with what differs from a discovered one, and why."""
+    return replace(
+        own,
+        path=other.path,
+        target="aws",  # discovery knows accounts, not the lab
+        aws=other.aws,  # the profile that was given; the lab's own file also says where the lab's config file lies
+        dns=None,  # a name server belongs to the machine that asks, not to the account
+        load_generator=other.load_generator,  # no account knows where Locust is
+        packet_loss=other.packet_loss,  # the command that counts drops is a program of the lab's
+        time_scale=1.0,  # only a lab is scaled
+    )
+
+
+def todo(result: Result) -> list[str]:
+    return re.findall(r"^ *# TODO (\S+): ", result.stdout, re.MULTILINE)
+
+
+def test_the_lab_is_found_as_it_describes_itself(aws: LabAws, discover: Discover, tmp_path: Path) -> None:
+    topology = found(discover(aws), tmp_path)
+    assert topology == as_found(load_topology(aws.plan.topology_file), topology)
+    assert len(topology.routing.cluster_endpoints) == 5
+
+
+def test_with_the_domain_given_it_finds_the_same(aws: LabAws, discover: Discover, tmp_path: Path) -> None:
+    topology = found(discover(aws, "--domain", "API.example.com."), tmp_path)
+    assert topology == as_found(load_topology(aws.plan.topology_file), topology)
+
+
+def test_several_candidates_are_listed_for_the_user_to_choose(crowded: LabAws, discover: Discover) -> None:
+    result = discover(crowded)
+    assert result.exit_code == 1
+    assert todo(result) == [TOKYO, "failover_prefix"]
+    for line in (f"# {TOKYO}: another-apptable", f"# {TOKYO}: Tokyo-AppTable-chaosdrill"):
+        assert f"    {line}\n" in result.stdout
+    assert "  # failover_prefix: FailoverStateMachine-OLD\n" in result.stdout
+    assert "left to fill in: 2" in result.stderr
+
+
+def test_what_the_user_uncomments_makes_the_file_whole(crowded: LabAws, discover: Discover, tmp_path: Path) -> None:
+    own = load_topology(crowded.plan.topology_file)
+    text = discover(crowded).stdout
+    for choice in (f"{TOKYO}: Tokyo-AppTable-chaosdrill", "failover_prefix: FailoverStateMachine-1A2B3C4D"):
+        text = text.replace(f"# {choice}", choice)
+    path = tmp_path / "chosen.yaml"
+    path.write_text(text)
+    topology = load_topology(path)
+    exact = replace(own.failover, failover_prefix="FailoverStateMachine-1A2B3C4D")
+    assert topology == replace(as_found(own, topology), failover=exact)
+
+
+@pytest.mark.parametrize("options", [(), ("--domain", "api.example.com")])
+def test_the_domain_tells_which_load_balancer_and_cluster_are_meant(
+    crowded: LabAws, discover: Discover, options: tuple[str, ...]
+) -> None:
+    facts, own = yaml.safe_load(discover(crowded, *options).stdout), crowded.topology
+    assert facts["load_balancers"][OSAKA] == own["load_balancers"][OSAKA], "there are two"
+    assert facts["routing"] == own["routing"], "there are two clusters, and two controls named after Tokyo"
+    assert facts["client"] == own["client"], "there are two bastions, one of them online in SSM"
+
+
+def test_the_search_for_flags_is_bounded_and_says_so(
+    crowded: LabAws, discover: Discover, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    osaka = crowded.client("dynamodb", OSAKA)
+    name, key = "Osaka-AppTable-chaosdrill", {"PK": {"S": "stopFlag"}}
+    item = osaka.get_item(TableName=name, Key=key)["Item"]
+    osaka.delete_item(TableName=name, Key=key)
+    try:
+        result = discover(crowded)
+    finally:
+        osaka.put_item(TableName=name, Item=item)
+    assert "the item of 50 of 61 tables in ap-northeast-3" in result.stderr
+    assert f"# TODO {OSAKA}: found no table with the item" in result.stdout
+    assert "could not be read" not in result.stdout, "a table with another key has no flag; that is no trouble"
+
+
+def test_a_missing_permission_is_told_and_spoils_no_other_part(aws: LabAws, discover: Discover) -> None:
+    with answering(*DENIED_JSON) as denied:
+        result = discover(aws, dynamodb=denied)
+    assert result.exit_code == 1
+    assert f"stop_flag.tables.{OSAKA}: dynamodb:ListTables is not permitted in {OSAKA}: allow it" in result.stderr
+    assert todo(result) == [TOKYO, OSAKA, "attribute"]
+    facts, own = yaml.safe_load(result.stdout), aws.topology
+    others = ("accounts", "domain", "client", "load_balancers", "routing", "database", "failover")
+    assert {key: facts[key] for key in others} == {key: own[key] for key in others}
+
+
+def test_without_route_53_the_names_tell(aws: LabAws, discover: Discover) -> None:
+    with answering(*DENIED_XML) as denied:
+        result = discover(aws, route_53=denied)
+    assert todo(result) == ["domain"]
+    facts = yaml.safe_load(result.stdout)
+    assert facts["routing"] == aws.topology["routing"], "rc-tokyo and rc-osaka"
+    assert facts["load_balancers"] == aws.topology["load_balancers"], "there is only one in each region"
+
+
+def test_with_everything_denied_the_file_is_still_yaml(aws: LabAws, discover: Discover) -> None:
+    with answering(*DENIED_JSON) as json_one, answering(*DENIED_XML) as xml_one:
+        services = {"dynamodb": json_one, "sfn": json_one, "ssm": json_one, "route53_recovery_control_config": json_one}
+        services |= dict.fromkeys(("ec2", "rds", "route_53", "elastic_load_balancing_v2"), xml_one)
+        result = discover(aws, **services)
+    facts: dict[str, Any] = yaml.safe_load(result.stdout)
+    assert result.exit_code == 1
+    assert facts["accounts"] == aws.topology["accounts"]
+    assert facts["routing"] == {"controls": None}
+    told = set(re.findall(r"([a-z0-9-]+:\w+) is not permitted", result.stderr))
+    assert told >= {
+        "states:ListStateMachines",
+        "dynamodb:ListTables",
+        "route53:ListHostedZones",
+        "rds:DescribeGlobalClusters",
+        "ec2:DescribeInstances",
+        "elasticloadbalancing:DescribeLoadBalancers",
+        "route53-recovery-control-config:ListClusters",
+    }
+
+
+def test_expired_credentials_stop_it_before_anything_is_written(aws: LabAws, discover: Discover) -> None:
+    with answering(*EXPIRED_XML) as expired:
+        result = discover(aws, sts=expired)
+    assert result.stdout == ""
+    assert isinstance(result.exception, DrillError)
+    assert re.search(r"nothing was read: .*profile test-\d+.*ExpiredToken.*aws sso login", str(result.exception))
+
+
+def test_bad_input_is_told_all_at_once(tmp_path: Path) -> None:
+    there = tmp_path / "there.yaml"
+    there.write_text("mine")
+    options = ["--home", "tokyo", "--standby", "tokyo", "--domain", "a b", "--output", str(there)]
+    result = CliRunner().invoke(cli, ["topology", "discover", *options])
+    assert isinstance(result.exception, BadInput)
+    assert [problem.split(":")[0] for problem in result.exception.problems] == [
+        "--home tokyo",
+        "--standby tokyo",
+        "--domain a b",
+        "--standby tokyo",
+        f"--output {there}",
+    ]
+    assert there.read_text() == "mine"
+
+
+def test_a_profile_that_is_not_there_is_told_with_those_that_are(aws: LabAws, discover: Discover) -> None:
+    result = discover(aws, "--profile", "nobody")
+    assert re.fullmatch(r"--profile nobody: is not in your AWS config file; there are: test-\d+", str(result.exception))
+
+
+def test_it_writes_a_file_when_told_to(aws: LabAws, discover: Discover, tmp_path: Path) -> None:
+    path = tmp_path / "aws.yaml"
+    result = discover(aws, "--output", str(path))
+    assert result.stdout == ""
+    assert load_topology(path).domain == "api.example.com"
+
+
+def test_the_survey_cannot_change_anything(aws: LabAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    account = Account(profile(tmp_path / "config", aws.url))
+    with pytest.raises(Refused, match="DeleteTable was not sent"):
+        account.ask("dynamodb", TOKYO, "delete_table", TableName="Tokyo-AppTable-chaosdrill")
