@@ -1,218 +1,168 @@
-"""A running Locust with chaosdrill's plugin, over its web page's REST interface. Never imports Locust."""
+"""The load generator of a drill: the one place that knows where Locust runs.
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeVar
+The topology says it: ``load_generator: {url: ...}`` attaches to a Locust that runs already, alone or as the master of
+workers; ``load_generator: {run: local}`` makes ``start_load`` start one on this machine and ``stop_load`` end it, and
+``load_generator: {run: ssm}`` on the client host.
+Whoever adds another way adds it here; everybody else just asks for the load generator.
+"""
 
-import requests
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from chaosdrill.errors import CannotSee, DrillError, TimedOut
+from chaosdrill.aws import system_of
+from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_host
+from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window
+from chaosdrill.client.local_locust import LocalLocust
+from chaosdrill.client.locust_page import credentials_of
+from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, wait_for
+from chaosdrill.errors import CannotSee, Refused
 from chaosdrill.topology import topology_of
 
-POLL_EVERY_S = 0.2
-WATERMARK_LATE_S = 10.0  # a worker that is 10 s late is gone
-MEASURED = ("requests", "failures", "exceptions", "mean_ms", "p50_ms", "p90_ms", "max_ms", "complete")
-T = TypeVar("T")
+__all__ = [
+    "HOW_TO_START",
+    "WATERMARK_LATE_S",
+    "Asked",
+    "DrillLoad",
+    "LoadGenerator",
+    "LoadState",
+    "NoLoadGenerator",
+    "TimelinePart",
+    "Window",
+    "end_load_generator",
+    "load_generator",
+    "open_load_generator",
+    "wait_for",
+]
+
+Configuration = Mapping[str, Any] | None
+Secrets = Mapping[str, Any] | None
+
+_own: dict[Path, LocalLocust | SsmLocust] = {}  # by topology; an ended one stays for its last words
+_lock = threading.RLock()
 
 
-@dataclass(frozen=True)
-class LoadState:
-    """How the load runs at a moment. ``now_s`` is the load generator's own clock, seconds since the epoch."""
-
-    now_s: float
-    state: str
-    user_count: int
-    target_user_count: int
-    workers: int
-    locustfiles: tuple[str, ...]
-    host: str | None
-
-    @property
-    def running(self) -> bool:
-        """All users that were asked for are there and at work."""
-        return self.state == "running" and 0 < self.target_user_count <= self.user_count and self.workers > 0
+class NoLoadGenerator(CannotSee):
+    """The drill's own Locust was not started, or was ended."""
 
 
-@dataclass(frozen=True)
-class Window:
-    """What ended between two moments (load generator's clock), and how the load ran when it was asked.
+def load_generator(configuration: Configuration, secrets: Secrets = None) -> LoadGenerator:
+    """:returns: the load generator that the configuration (``load_generator_url``) or else the topology names.
 
-    Times in ms are None without requests. ``complete``: nothing of the window can still arrive.
+    :raises NoLoadGenerator: when it is the drill's own, and none runs.
+    :raises CannotSee: when it is the drill's own and has died.
     """
-
-    since_s: float
-    until_s: float
-    requests: int
-    failures: int
-    exceptions: int
-    mean_ms: float | None
-    p50_ms: float | None
-    p90_ms: float | None
-    max_ms: float | None
-    complete: bool
-    load: LoadState
-
-
-@dataclass(frozen=True)
-class TimelinePart:
-    """``buckets``: (start in s since the epoch, succeeded, failed) per 0.1 s; final up to ``watermark_s``."""
-
-    buckets: tuple[tuple[float, int, int], ...]
-    watermark_s: float
-
-
-class LoadGenerator:
-    """The Locust at ``url``.
-
-    :param timeout_s: how long one answer may take, in seconds.
-    """
-
-    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
-        self.url = url.rstrip("/")
-        self._timeout_s = timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy from the environment does not lead to the client host
-
-    def swarm(self, users: int, spawn_rate_per_s: float, host: str) -> None:
-        """Start a test, or change the running one.
-
-        :param users: how many clients, at least 1.
-        :param spawn_rate_per_s: how many of them are added in a second.
-        :param host: base address they call.
-        :raises DrillError: when Locust says no, or has no workers (it says "success" then).
-        """
-        if self.state().workers == 0:
-            raise DrillError(f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)")
-        form = {"user_count": users, "spawn_rate": spawn_rate_per_s, "host": host}
-        answer = self._send("POST", "/swarm", data=form).json()
-        if not answer.get("success"):
-            raise DrillError(f"the Locust at {self.url} refused {users} users for {host}: {answer.get('message')}")
-
-    def stop(self) -> None:
-        """Stop the test; without one nothing happens."""
-        self._change("/stop")
-
-    def reset(self) -> None:
-        """Empty Locust's own statistics (its page's); the plugin's windows need no reset."""
-        self._change("/stats/reset")
-
-    def state(self) -> LoadState:
-        """:returns: how the load runs now."""
-        return _load_state(self._chaosdrill("window", since=0, until=0))
-
-    def window(self, since_s: float, until_s: float) -> Window:
-        """:returns: what ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's clock)."""
-        raw = self._chaosdrill("window", since=since_s, until=until_s)
-        measured = {name: raw[name] for name in MEASURED}
-        return Window(since_s=raw["since"], until_s=raw["until"], load=_load_state(raw), **measured)
-
-    def timeline(self, since_s: float = 0.0) -> TimelinePart:
-        """:returns: what ended in each 0.1 s from ``since_s`` (load generator's clock) up to the watermark."""
-        raw = self._chaosdrill("timeline", since=since_s)
-        buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
-        return TimelinePart(buckets, raw["watermark"])
-
-    def closed_window(self, length_s: float, patience_s: float = 0.0) -> Window:
-        """A window that begins now and is waited for until nothing of it can still arrive.
-
-        :param length_s: its length in seconds.
-        :param patience_s: for so many seconds, begin again after each failure that is seen.
-        :returns: it, complete.
-        :raises CannotSee: when it is not complete 10 s after its end (a worker is gone).
-        """
-        give_up_s = time.monotonic() + patience_s
-        while True:
-            since_s = self.state().now_s
-            window = self._closed(since_s, since_s + length_s, give_up_s)
-            if not window.failures or time.monotonic() >= give_up_s:
-                return window
-
-    def _closed(self, since_s: float, until_s: float, give_up_s: float) -> Window:
-        """The window when it is complete; before, when it holds a failure and another one may be tried."""
-        length_s = until_s - since_s
-        try:
-            return wait_for(
-                lambda: self.window(since_s, until_s),
-                lambda seen: seen.complete or (seen.failures > 0 and time.monotonic() < give_up_s),
-                length_s + WATERMARK_LATE_S,
-                f"the window of {length_s:g} s at {self.url} to close",
-            )
-        except TimedOut as error:
-            raise CannotSee(f"{error}: a worker of this Locust does not report any more") from error
-
-    def _chaosdrill(self, route: str, **query: float) -> Mapping[str, Any]:
-        raw: Mapping[str, Any] = self._send("GET", f"/chaosdrill/{route}", params=query).json()
-        return raw
-
-    def _change(self, path: str) -> None:
-        """POST in Locust 2.47, GET in older ones."""
-        try:
-            self._send("POST", path)
-        except _MethodNotAllowed:
-            self._send("GET", path)
-
-    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
-        what = f"{method} {self.url}{path}"
-        try:
-            response = self._session.request(
-                method, self.url + path, timeout=self._timeout_s, allow_redirects=False, **options
-            )
-        except requests.RequestException as error:
-            raise CannotSee(f"the load generator did not answer {what}: {error}") from error
-        if response.status_code == 405:
-            raise _MethodNotAllowed(f"{what}: HTTP 405")
-        if response.status_code == 404 and path.startswith("/chaosdrill/"):
-            raise CannotSee(f"the Locust at {self.url} runs without chaosdrill's plugin: {HOW_TO_START}")
-        if response.status_code != 200:
-            seen = f"HTTP {response.status_code}: {response.text[:200]}"
-            raise CannotSee(f"the load generator answered {what} with {seen}")
-        return response
-
-
-HOW_TO_START = (
-    "start it as `locust -f $(python -c 'import chaosdrill, pathlib; "
-    'print(pathlib.Path(chaosdrill.__file__).with_name("load") / "plugin.py")\'),YOUR_LOCUSTFILE.py`'
-)
-
-
-class _MethodNotAllowed(CannotSee):
-    pass
-
-
-def load_generator(configuration: Mapping[str, Any] | None) -> LoadGenerator:
-    """:returns: the load generator that the topology names."""
-    return LoadGenerator(topology_of(configuration).load_generator.url)
-
-
-def wait_for(look: Callable[[], T], good: Callable[[T], bool], within_s: float, what: str) -> T:
-    """Look every 0.2 s until what is seen is good.
-
-    :returns: it.
-    :raises TimedOut: after ``within_s`` seconds, with what was seen last.
-    """
-    deadline = time.monotonic() + within_s
-    while not good(seen := look()):
-        if time.monotonic() > deadline:
-            raise TimedOut(f"waited {within_s:g} s for {what}; last seen: {seen}")
-        time.sleep(POLL_EVERY_S)
-    return seen
-
-
-def _load_state(raw: Mapping[str, Any]) -> LoadState:
-    """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
-    try:
-        return LoadState(
-            now_s=raw["now"],
-            state=raw["state"],
-            user_count=raw["user_count"],
-            target_user_count=raw["target_user_count"],
-            workers=raw["workers"],
-            locustfiles=tuple(raw["locustfiles"]),
-            host=raw["host"],
+    if (path := _own_by(configuration)) is None:
+        return _attached(configuration, secrets)
+    run = topology_of(configuration).load_generator.run
+    with _lock:
+        locust = _own.get(path)
+        if locust is None and run == "ssm" and (found := find_on_host(system_of(configuration, secrets))):
+            locust = _own[path] = found  # another process of this drill has started it
+    if locust is None or locust.last is not None:
+        raise NoLoadGenerator(
+            f"no Locust runs: the topology says `load_generator: {{run: {run}}}`, so start_load starts it"
         )
-    except KeyError as error:
-        raise CannotSee(
-            f"the Locust that answers does not tell {error}: it runs another version of chaosdrill's plugin; "
-            "start it with the plugin of the chaosdrill that runs the drill"
-        ) from error
+    locust.check()
+    return locust.generator()
+
+
+def _attached(configuration: Configuration, secrets: Secrets) -> LoadGenerator:
+    url = (configuration or {}).get("load_generator_url") or topology_of(configuration).load_generator.url
+    return LoadGenerator(str(url), credentials_of(secrets))
+
+
+def _own_by(configuration: Configuration) -> Path | None:
+    """What the drill's own Locust is known by: the topology that asks for it; None when one is attached to."""
+    if (configuration or {}).get("load_generator_url"):
+        return None
+    topology = topology_of(configuration)
+    return None if topology.load_generator.run == "attach" else topology.path
+
+
+def open_load_generator(
+    configuration: Configuration, secrets: Secrets, locustfile: str, within_s: float
+) -> LoadGenerator:
+    """The load generator for a test with a load script; the drill's own is started unless it runs that script already.
+
+    :param locustfile: path of the script; empty: whichever runs, of the drill's own the reference application's.
+    :param within_s: how long the drill's own may take to answer once it is started, in seconds.
+    :raises Refused: when a Locust that was attached to runs another script, or the client host cannot run one.
+    :raises DrillError: when the drill's own cannot run it.
+    """
+    if (path := _own_by(configuration)) is None:
+        generator = _attached(configuration, secrets)
+        _refuse_other_script(generator, locustfile)
+        return generator
+    wanted = Path(locustfile) if locustfile else None
+    with _lock:
+        locust = _own.get(path)
+        if locust is None or _must_be_another(locust, wanted):
+            _end(path)
+            locust = _started(configuration, secrets, wanted)
+            locust.wait_until_it_answers(within_s)
+            _own[path] = locust
+        return locust.generator()
+
+
+def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None) -> bool:
+    other_script = wanted is not None and wanted.resolve() != locust.locustfile
+    return locust.last is not None or other_script or not locust.runs()
+
+
+def _started(configuration: Configuration, secrets: Secrets, wanted: Path | None) -> LocalLocust | SsmLocust:
+    if topology_of(configuration).load_generator.run == "ssm":
+        return start_on_host(system_of(configuration, secrets), wanted)
+    return LocalLocust(wanted)
+
+
+def end_load_generator(configuration: Configuration) -> bool:
+    """End the drill's own Locust; one that was attached to is let be.
+
+    :returns: whether one was ended.
+    """
+    return _end(_own_by(configuration))
+
+
+def _end(path: Path | None) -> bool:
+    with _lock:
+        locust = _own.get(path) if path is not None else None
+        if locust is None or locust.last is not None:
+            return False
+        locust.end()
+        return True
+
+
+class DrillLoad:
+    """The load generator, for whoever looks all the time: before the load is started, and after it was stopped, too.
+
+    The topology is read once: at the end of a drill its file may be gone.
+    """
+
+    def __init__(self, configuration: Configuration, secrets: Secrets) -> None:
+        self._path = _own_by(configuration)
+        self._locust: LocalLocust | SsmLocust | None = None
+        self._known = None if self._path is not None else _attached(configuration, secrets)
+
+    def find(self) -> LoadGenerator | None:
+        """:returns: the load generator, the same one as before unless another was started; None while there is none."""
+        locust = _own.get(self._path) if self._path is not None else None
+        if locust is not None and locust is not self._locust:
+            self._locust, self._known = locust, locust.generator()
+        return self._known
+
+    def end(self) -> None:
+        """End the drill's own Locust, when no step has ended it."""
+        _end(self._path)
+
+
+def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:
+    running = generator.state().locustfiles
+    wanted = str(Path(locustfile).resolve()) if locustfile else ""
+    if wanted and wanted not in running:
+        raise Refused(
+            f"the Locust at {generator.url} runs {', '.join(running) or 'no script'}, not {wanted}: "
+            f"end it and {HOW_TO_START}; "
+            "a lab of your own: `chaosdrill lab down`, then run the drill again"
+        )

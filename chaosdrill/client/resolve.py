@@ -4,19 +4,23 @@ import ipaddress
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import dns.exception
 import dns.resolver
+from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws import System, elb
 from chaosdrill.client.commands import run_on_client
+from chaosdrill.client.resolvers import CLIENT, HERE, Resolver
 from chaosdrill.errors import BadInput, CannotSee
 
 LOOKUP_S = 3.0
 _NAME = re.compile(
     r"(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.?"
 )
+_STATUS = re.compile(r"->>HEADER<<- .*status: (\w+)")
 _NOT_FOUND_BY_GETENT = 2
 UNKNOWN_REGION = "elsewhere"
 
@@ -29,49 +33,72 @@ class Answer:
     ttl_s: int | None
 
 
-def resolve(system: System, domain: str, seen_from: str) -> Answer:
+def resolve(system: System, domain: str, resolver: Resolver) -> Answer:
     """Look a name up.
 
-    :param seen_from: ``client``: on the client host; ``here``: the topology's name server or the system's resolver.
     :returns: what it resolves to.
-    :raises BadInput: when the name or the place is none.
-    :raises CannotSee: when nobody answers.
+    :raises BadInput: when the name is none.
+    :raises CannotSee: when nobody answers, or it answers that something went wrong.
     """
     if not _NAME.fullmatch(domain):
         raise BadInput([f"domain {domain!r} is not a domain name: write one such as api.example.com"])
-    if seen_from == "client":
-        return seen_by_client(system, domain)
-    if seen_from == "here":
-        return seen_here(system, domain)
-    raise BadInput([f"seen_from: {seen_from!r} is no place to look from: write client or here"])
+    if resolver.place == "client":
+        return seen_by_client(system, domain, resolver)
+    return seen_here(system, domain, resolver)
 
 
-def seen_by_client(system: System, domain: str) -> Answer:
+def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> dict[Resolver, Answer]:
+    """Look a name up through several resolvers at the same time.
+
+    :returns: what each answers.
+    :raises CannotSee: when one of them does not.
+    """
+    with ThreadPoolExecutor(len(resolvers), thread_name_prefix="resolvers") as pool:
+        answers = pool.map(lambda resolver: resolve(system, domain, resolver), resolvers)
+        return dict(zip(resolvers, answers, strict=True))
+
+
+def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT) -> Answer:
     """Look a name up on the client host: with ``dig`` where it has it, as the runbook does, else with the C library.
 
     :returns: what it resolves to there.
-    :raises CannotSee: when the host takes no commands, or nobody answers it.
+    :raises CannotSee: when the host takes no commands, nobody answers it, or it has no ``dig`` to ask a name server.
     """
-    name = shlex.quote(domain)
+    name, server = shlex.quote(domain), ""
+    without_dig = f"echo getent; getent ahostsv4 {name}"
+    if resolver.nameserver is not None:
+        server = f"@{resolver.nameserver} -p {resolver.port} "
+        without_dig = "echo none; command -v getent host nslookup drill kdig python3 || true"
     script = (
-        f"if command -v dig >/dev/null 2>&1; then echo dig; dig +noall +answer +time=2 +tries=2 {name} A; "
-        f"else echo getent; getent ahostsv4 {name}; fi"
+        "if command -v dig >/dev/null 2>&1; "
+        f"then echo dig; dig +noall +comments +answer +time=2 +tries=2 {server}{name} A; else {without_dig}; fi"
     )
     output = run_on_client(system, script, allowed_exit_codes=(0, _NOT_FOUND_BY_GETENT)).stdout
     tool, _, answer = output.partition("\n")
     if tool.strip() == "dig":
         return parsed_dig(answer)
-    return parsed_getent(answer)
+    if tool.strip() == "getent":
+        return parsed_getent(answer)
+    there = ", ".join(path.rsplit("/", 1)[-1] for path in answer.split()) or "nothing of the kind"
+    raise CannotSee(
+        f"the client host has no dig, which is needed to ask {resolver.nameserver} (there is: {there}): install it "
+        "(dnf install bind-utils, apt-get install dnsutils), or look without `nameserver`"
+    )
 
 
 def parsed_dig(output: str) -> Answer:
-    """:returns: the answer in the output of ``dig +noall +answer NAME A``: ``name TTL IN A address``, after CNAMEs.
+    """:returns: the answer in the output of ``dig +noall +comments +answer NAME A``: after a header with the status,
+        ``name TTL IN A address``, after CNAMEs.
 
-    :raises CannotSee: when it complains.
+    :raises CannotSee: when nobody answered, or the server says that something went wrong.
     """
-    if complaints := [line for line in output.splitlines() if line.startswith(";;")]:
-        raise CannotSee(f"dig on the client host got no answer: {complaints[0].strip('; ')}")
-    rows = [line.split() for line in output.splitlines() if line.strip()]
+    found = _STATUS.findall(output)
+    if not found:
+        said = next((line.strip("; ") for line in output.splitlines() if line.strip("; ")), "it printed nothing")
+        raise CannotSee(f"dig on the client host got no answer: {said}")
+    if found[-1] not in ("NOERROR", "NXDOMAIN"):
+        raise CannotSee(f"dig on the client host was answered {found[-1]}: that tells no address and no absence of one")
+    rows = [line.split() for line in output.splitlines() if line.strip() and not line.startswith(";")]
     addresses = [row[4] for row in rows if len(row) >= 5 and row[3] == "A"]
     ttls = [int(row[1]) for row in rows if len(row) >= 5]
     return Answer(_sorted(addresses), min(ttls, default=None))
@@ -88,17 +115,21 @@ def parsed_getent(output: str) -> Answer:
     return Answer(_sorted(addresses), None)
 
 
-def seen_here(system: System, domain: str) -> Answer:
-    """:returns: what the topology's name server answers, or the system's resolver when it names none.
+def seen_here(system: System, domain: str, resolver: Resolver = HERE) -> Answer:
+    """:returns: what this machine is answered: by the name server given, else by the topology's (not for ``system``),
+        else by the system's resolver.
 
     :raises CannotSee: when it does not answer.
     """
-    server = system.topology.dns
-    resolver = dns.resolver.Resolver(configure=server is None)
-    if server is not None:
-        resolver.nameservers, resolver.port = [server.nameserver], server.port
+    named = system.topology.dns if resolver.place == "here" else None
+    server, port = resolver.nameserver, resolver.port
+    if server is None and named is not None:
+        server, port = named.nameserver, named.port
     try:
-        found = resolver.resolve(domain, "A", lifetime=LOOKUP_S, search=False)
+        asked = dns.resolver.Resolver(configure=server is None)
+        if server is not None:
+            asked.nameservers, asked.port = [server], port
+        found = asked.resolve(domain, "A", lifetime=LOOKUP_S, search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return Answer((), None)  # an answer, too: it has no address
     except (dns.exception.DNSException, OSError) as error:
@@ -114,13 +145,23 @@ def regions_of(system: System, addresses: Sequence[str]) -> dict[str, str]:
     """Whose addresses they are: by CIDR, and for those in none, by asking which load balancer has them.
 
     :returns: region by address; ``elsewhere`` for an address of neither region.
+    :raises CannotSee: when an address is left over, and a load balancer that may have it does not tell.
     """
     balancers = system.topology.load_balancers
     found = by_cidr({name: one.cidr for name, one in balancers.items() if one.cidr}, addresses)
-    if strangers := [address for address in addresses if address not in found]:
-        for region, balancer in balancers.items():
-            own = _own_addresses(system, region, balancer.arn) if balancer.arn else ()
+    silent = []
+    for region, balancer in balancers.items():
+        strangers = [address for address in addresses if address not in found]
+        if not strangers or not balancer.arn:
+            continue
+        try:
+            own = _own_addresses(system, region, balancer.arn)
+        except (CannotSee, ClientError, BotoCoreError) as error:
+            silent.append(f"{region}: {error}")
+        else:
             found |= {address: region for address in strangers if address in own}
+    if silent and any(address not in found for address in addresses):
+        raise CannotSee(f"whose {', '.join(addresses)} are cannot be told: {'; '.join(silent)}")
     return {address: found.get(address, UNKNOWN_REGION) for address in addresses}
 
 

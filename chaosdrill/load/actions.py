@@ -1,4 +1,4 @@
-"""Start and stop the clients' load."""
+"""Start, change and stop the clients' load."""
 
 import os
 import time
@@ -8,13 +8,18 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.client.load_generator import HOW_TO_START, LoadGenerator, Window, load_generator, wait_for
+from chaosdrill.client.load_generator import (
+    LoadState,
+    NoLoadGenerator,
+    Window,
+    end_load_generator,
+    load_generator,
+    open_load_generator,
+)
 from chaosdrill.errors import BadInput, CannotSee, Refused
+from chaosdrill.load import driving, report
 
-__all__ = ["start_load", "stop_load"]
-
-IDLE = ("ready", "stopped")
-RECOVERED_S = 1.0
+__all__ = ["change_load", "start_load", "stop_load"]
 
 
 @action
@@ -24,42 +29,99 @@ def start_load(
     host: str = "http://api.example.com",
     locustfile: str = "",
     within_s: float = 60,
+    user_classes: Optional[list[str]] = None,
+    run_time_s: Optional[int] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
     """Starts the load: a running test is stopped first, a new one begins with new settings and empty statistics.
 
-    Returns once all users are at work and first requests have been answered.
+    Returns once all users are at work and first requests have been answered. Where the topology says
+    ``load_generator: {run: local}``, it starts Locust itself, too.
 
     :param users: number of users (clients), at least 1.
     :param spawn_rate_per_s: users added in a second, more than 0.
     :param host: base address the users call.
-    :param locustfile: path of the load script that must be the running one; empty: whichever runs.
+    :param locustfile: path of the load script that must be the running one; empty: whichever runs. A Locust that is
+        started here runs it; empty: the reference application's own.
     :param within_s: how long it may take until all users run, in seconds.
+    :param user_classes: names of the script's user classes to use; default: those that Locust was started with.
+    :param run_time_s: after how many seconds, ramp-up included, Locust ends the load by itself; whole number. Windows
+        cannot be judged from then on. Default: it goes on until ``stop_load``.
     :param standalone: allow it on a real system without an open drill.
-    :returns: ``{"users", "workers", "host", "locustfiles", "seconds"}``.
-    :raises ActivityFailed: when Locust refuses, runs another script, or the users are not at work in time.
+    :returns: ``{"users", "workers", "host", "locustfiles", "user_classes", "url", "seconds"}``.
+    :raises ActivityFailed: when Locust refuses, runs another script, has no such user class, too few workers, or the
+        users are not at work in time.
     :undo: ``stop_load``
     :source: runbook, step 1
     """
-    _check(users, spawn_rate_per_s, locustfile)
-    generator, started = load_generator(configuration), time.monotonic()
-    _refuse_other_script(generator, locustfile)
-    _stop_and_wait(generator, within_s)
-    history.record("load-starting", url=generator.url, users=users, spawn_rate_per_s=spawn_rate_per_s, host=host)
+    _check(users, spawn_rate_per_s, locustfile, user_classes, run_time_s)
+    started, names = time.monotonic(), list(user_classes or [])
+    generator = open_load_generator(configuration, secrets, locustfile, float(within_s))
+    before = generator.state()
+    driving.refuse_shape(generator, before)
+    driving.refuse_unknown_classes(generator, before, names)
+    driving.stop_and_wait(generator, float(within_s))
+    driving.wait_for_workers(generator, before, float(within_s))
+    settings = {"users": users, "spawn_rate_per_s": spawn_rate_per_s, "host": host, "run_time_s": run_time_s}
+    history.record("load-starting", url=generator.url, user_classes=names, **settings)
+    generator.reset()
+    generator.choose_user_classes(names)
     since_s = generator.state().now_s
-    generator.swarm(int(users), float(spawn_rate_per_s), host)
-    window = wait_for(
-        lambda: generator.window(since_s, generator.state().now_s),
-        lambda seen: seen.load.running and seen.load.target_user_count == int(users) and seen.requests > seen.failures,
-        within_s,
-        f"{users} users at {generator.url} to be at work and first requests to {host} to be answered",
-    )
+    generator.swarm(int(users), float(spawn_rate_per_s), host, None if run_time_s is None else float(run_time_s))
+    window = driving.wait_until_at_work(generator, int(users), since_s, host, float(within_s))
     history.record(
         "load-started", generator_s=window.load.now_s, users=window.load.user_count, workers=window.load.workers
     )
-    return _summary(window, round(time.monotonic() - started, 1))
+    return _summary(window, generator.url, started)
+
+
+@action
+def change_load(
+    users: int,
+    spawn_rate_per_s: float = 1,
+    within_s: float = 60,
+    undo_of: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Changes the number of users of the load that runs; the test and its statistics go on.
+
+    Returns once exactly so many users are at work. A run time stays what it was, to the second.
+
+    :param users: number of users (clients) there shall be, at least 1.
+    :param spawn_rate_per_s: users added, or taken away, in a second, more than 0.
+    :param within_s: how long it may take until so many users run, in seconds.
+    :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
+    :param standalone: allow it on a real system without an open drill.
+    :returns: ``{"done", "before": {"users", "spawn_rate_per_s"}, "after": {"users", "spawn_rate_per_s"}, "seconds"}``;
+        done is false when there were so many users already.
+    :raises ActivityFailed: when no load runs, Locust refuses, or the users are not at work in time.
+    :undo: ``change_load`` with the numbers of ``before``, or ``stop_load``
+    :source: https://docs.locust.io/en/stable/quickstart.html (editing a running test)
+    """
+    if problems := driving.problems_of_users(users, spawn_rate_per_s):
+        raise BadInput(problems)
+    generator, started = load_generator(configuration, secrets), time.monotonic()
+    state = generator.state()
+    driving.refuse_shape(generator, state)
+    if state.state not in ("running", "spawning"):
+        raise Refused(
+            f"no load runs at {generator.url}, its state is {state.state!r}, so there is none to change: "
+            "start_load starts one"
+        )
+    before = _figures(state)
+    if state.running and state.target_user_count == state.user_count == int(users):
+        return {"done": False, "before": before, "after": before, "seconds": 0.0}
+    history.record("load-changing", before=before, users=users, spawn_rate_per_s=spawn_rate_per_s)
+    left_s = None if state.ends_s is None else state.ends_s - state.now_s
+    generator.swarm(int(users), float(spawn_rate_per_s), run_time_s=left_s)
+    window = driving.wait_until_at_work(generator, int(users), state.now_s, str(state.host), float(within_s))
+    after = _figures(window.load)
+    history.record("load-changed", generator_s=window.load.now_s, before=before, after=after)
+    return {"done": True, "before": before, "after": after, "seconds": driving.seconds_since(started)}
 
 
 @action
@@ -71,78 +133,86 @@ def stop_load(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Stops the load; without a running test nothing happens.
+    """Stops the load and keeps Locust's own report and statistics; without a running test nothing is stopped.
+
+    A Locust that ``start_load`` has started ends, too. When the report or the statistics cannot be had, the load is
+    stopped all the same, and the answer says why.
 
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
     :param recovery_within_s: wait at most so many seconds for a second without errors, so that an outage that clients
         are in is seen to its end; it is stopped in any case, and at once when the drill was interrupted.
     :param within_s: how long users may take to stop, in seconds.
     :param standalone: allow it on a real system without an open drill.
-    :returns: ``{"done": true, "state": Locust's state, "recovered": whether clients were served at the end, or null
-        when that was not waited for}``.
+    :returns: ``{"done": whether there was a Locust to stop, "state": Locust's state, "recovered": whether clients were
+        served at the end, or null when that was not waited for, "report": path of ``locust-report.html`` in the run
+        directory, "statistics": path of ``locust-statistics.json``}``; a path is null where ``report_problem`` or
+        ``statistics_problem`` says why.
     :raises ActivityFailed: when users still run after ``within_s``.
     :undo: ``start_load``
-    :source: runbook, step 1
+    :source: runbook, step 1; https://docs.locust.io/en/stable/retrieving-stats.html
     """
-    generator = load_generator(configuration)
-    recovered = None if history.interrupted() else _wait_for_recovery(generator, float(recovery_within_s))
-    history.record("load-stopping", generator_s=generator.state().now_s)
-    return {"done": True, "state": _stop_and_wait(generator, within_s), "recovered": recovered}
+    try:
+        generator = load_generator(configuration, secrets)
+        state = generator.state()
+    except NoLoadGenerator as nothing:
+        return {"done": False, "why": str(nothing)}
+    except CannotSee:
+        if end_load_generator(configuration):  # it does not answer, but it is ours: it ends in any case
+            return {"done": True, "state": "ended", "recovered": None, "report": None, "statistics": None}
+        raise
+    recovered = driving.wait_for_recovery(generator, float(recovery_within_s))
+    kept = report.keep_report(generator)
+    history.record("load-stopping", generator_s=_end_of(state, generator.state()))
+    try:
+        stopped = driving.stop_and_wait(generator, float(within_s))
+        kept |= report.keep_statistics(generator)
+    finally:
+        end_load_generator(configuration)
+    return {"done": True, "state": stopped.state, "recovered": recovered, **kept}
 
 
-def _check(users: int, spawn_rate_per_s: float, locustfile: str) -> None:
-    problems = []
-    if not _number(users) or int(users) != float(users) or int(users) < 1:
-        problems.append(f"users: {users!r} is not a whole number of at least 1")
-    if not _number(spawn_rate_per_s) or float(spawn_rate_per_s) <= 0:
-        problems.append(f"spawn_rate_per_s: {spawn_rate_per_s!r} is not a number greater than 0")
+def _check(
+    users: int, spawn_rate_per_s: float, locustfile: str, user_classes: Optional[list[str]], run_time_s: Optional[int]
+) -> None:
+    problems = driving.problems_of_users(users, spawn_rate_per_s)
+    ramp_up_s = 0.0 if problems else float(users) / float(spawn_rate_per_s)
     if locustfile and not os.path.isfile(locustfile):
         problems.append(f"locustfile: there is no file {locustfile!r}")
+    if user_classes is not None and not _names(user_classes):
+        problems.append(f"user_classes: {user_classes!r} is not a list of class names such as [AccountHolder]")
+    if run_time_s is not None and not driving.whole(run_time_s):
+        problems.append(f"run_time_s: {run_time_s!r} is not a whole number of seconds of at least 1")
+    elif run_time_s is not None and float(run_time_s) <= ramp_up_s:
+        problems.append(
+            f"run_time_s: {run_time_s} s is not longer than the {ramp_up_s:g} s in which {users} users are added "
+            f"at {spawn_rate_per_s} a second: all of them would never be at work"
+        )
     if problems:
         raise BadInput(problems)
 
 
-def _number(value: Any) -> bool:
-    try:
-        return float(value) > float("-inf")
-    except (TypeError, ValueError):
-        return False
+def _names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one for one in value)
 
 
-def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:
-    running = generator.state().locustfiles
-    if locustfile and os.path.realpath(locustfile) not in running:
-        raise Refused(
-            f"the Locust at {generator.url} runs {', '.join(running) or 'no script'}, "
-            f"not {os.path.realpath(locustfile)}: end it and {HOW_TO_START}; "
-            "a lab of your own: `chaosdrill lab down`, then run the drill again"
-        )
+def _figures(load: LoadState) -> dict[str, Any]:
+    return {"users": load.target_user_count, "spawn_rate_per_s": load.spawn_rate_per_s}
 
 
-def _wait_for_recovery(generator: LoadGenerator, within_s: float) -> Optional[bool]:
-    if not within_s or generator.state().state in IDLE:
-        return None
-    try:
-        window = generator.closed_window(RECOVERED_S, within_s)
-    except CannotSee:
-        return False
-    return window.requests > 0 and not window.failures
+def _end_of(first: LoadState, last: LoadState) -> float:
+    """When the load ended: now, or before, by itself; an idle Locust of which no test is known ends now."""
+    ended = first.state in driving.IDLE and first.stopping_s is not None
+    return first.stopping_s if ended and first.stopping_s is not None else last.now_s
 
 
-def _stop_and_wait(generator: LoadGenerator, within_s: float) -> str:
-    if generator.state().state not in IDLE:
-        generator.stop()
-    seen = wait_for(generator.state, lambda load: load.state in IDLE, within_s, f"the load at {generator.url} to stop")
-    generator.reset()
-    return seen.state
-
-
-def _summary(window: Window, seconds: float) -> dict[str, Any]:
+def _summary(window: Window, url: str, started: float) -> dict[str, Any]:
     load = window.load
     return {
         "users": load.user_count,
         "workers": load.workers,
         "host": load.host,
         "locustfiles": list(load.locustfiles),
-        "seconds": seconds,
+        "user_classes": list(load.user_classes),
+        "url": url,
+        "seconds": driving.seconds_since(started),
     }

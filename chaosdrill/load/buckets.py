@@ -5,7 +5,6 @@ and its percentiles are within 2.5 %.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +14,7 @@ CLASS_RATIO = 1.05
 SMALLEST_MS = 0.01
 
 Row = list[Any]
+Endpoint = tuple[str, str]  # method and name, as Locust has them
 
 
 def bucket_number(epoch_s: float) -> int:
@@ -37,7 +37,7 @@ def class_ms(number: int) -> float:
     return CLASS_RATIO**number
 
 
-@dataclass
+@dataclass(slots=True)
 class Bucket:
     """Sums over requests that ended; two buckets add up."""
 
@@ -82,73 +82,13 @@ class Bucket:
                 return min(class_ms(number), self.max_ms)
         return None
 
+    def row(self) -> Row:
+        """:returns: the sums as plain values, for the way from a worker to its master."""
+        classes = [list(pair) for pair in self.classes.items()]
+        return [self.requests, self.failures, self.exceptions, self.sum_ms, self.max_ms, classes]
 
-class Timeline:
-    """Buckets by their number.
-
-    :param keep_s: how many seconds before the newest bucket are kept.
-    """
-
-    def __init__(self, keep_s: float = 4 * 3600) -> None:
-        self._buckets: dict[int, Bucket] = {}
-        self._keep = bucket_number(keep_s)
-
-    def request(self, ended_s: float, milliseconds: float, failed: bool) -> None:
-        """Count a request that ended at ``ended_s`` (seconds since the epoch)."""
-        self._at(bucket_number(ended_s)).add_request(milliseconds, failed)
-
-    def exception(self, epoch_s: float) -> None:
-        """Count an exception that a user's task raised at ``epoch_s``."""
-        self._at(bucket_number(epoch_s)).exceptions += 1
-
-    def _at(self, number: int) -> Bucket:
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            bucket = self._buckets[number] = Bucket()
-            self._forget(number - self._keep)
-        return bucket
-
-    def _forget(self, before: int) -> None:
-        while self._buckets and (oldest := next(iter(self._buckets))) < before:
-            del self._buckets[oldest]
-
-    def between(self, since_s: float, until_s: float) -> Bucket:
-        """:returns: the sum of the buckets that lie wholly between the two moments: nothing from outside counts."""
-        total = Bucket()
-        for number in range(first_whole_bucket(since_s), bucket_number(until_s)):
-            if bucket := self._buckets.get(number):
-                total.add(bucket)
-        return total
-
-    def counts(self, since_s: float, until_s: float) -> list[tuple[float, int, int]]:
-        """:returns: per bucket that saw requests: its start (s since the epoch), successes, failures; in order."""
-        first, last = bucket_number(since_s), bucket_number(until_s)
-        return [
-            (round(number * BUCKET_S, 1), bucket.requests - bucket.failures, bucket.failures)
-            for number, bucket in sorted(self._buckets.items())
-            if first <= number < last and bucket.requests
-        ]
-
-    def take_rows(self) -> list[Row]:
-        """Empty this timeline.
-
-        :returns: its buckets as rows of plain values, for the way from a worker to its master.
-        """
-        taken, self._buckets = self._buckets, {}
-        return [
-            [
-                number,
-                b.requests,
-                b.failures,
-                b.exceptions,
-                b.sum_ms,
-                b.max_ms,
-                [list(pair) for pair in b.classes.items()],
-            ]
-            for number, b in taken.items()
-        ]
-
-    def add_rows(self, rows: Iterable[Row]) -> None:
-        """Add what :meth:`take_rows` of another timeline gave."""
-        for number, requests, failures, exceptions, sum_ms, max_ms, classes in rows:
-            self._at(number).add(Bucket(requests, failures, exceptions, sum_ms, max_ms, {k: n for k, n in classes}))
+    @classmethod
+    def of_row(cls, row: Row) -> "Bucket":
+        """:returns: what :meth:`row` was made of."""
+        requests, failures, exceptions, sum_ms, max_ms, classes = row
+        return cls(requests, failures, exceptions, sum_ms, max_ms, {number: count for number, count in classes})

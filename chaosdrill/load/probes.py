@@ -1,20 +1,19 @@
-"""What the clients see. Each probe opens a window when it is called and waits until it has closed.
+"""What the clients see. Each measuring probe opens a window when it is called and waits until it has closed.
 
-None of them answers for a load that was not there: no running test, fewer users than were asked for, a worker that
-went away, a task that raised, or too few requests are "cannot see", never 0.
+None of them answers for a load that was not there: no running test, fewer users or workers than were meant at any
+moment of the window, a task that raised, an endpoint that nobody requested, or too few requests are "cannot see",
+never 0.
 """
 
-from typing import Optional
+from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
-from chaosdrill.client.load_generator import Window, load_generator
-from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.client.load_generator import Asked, Window, load_generator
+from chaosdrill.load import windows
 
-__all__ = ["error_ratio", "failures", "latency_ms", "requests_per_s"]
-
-PERCENTILES = {50: "p50_ms", 90: "p90_ms", 100: "max_ms"}
+__all__ = ["error_ratio", "failures", "latency_ms", "load_health", "requests_per_s"]
 
 
 @probe
@@ -22,6 +21,8 @@ def failures(
     window_s: float = 15,
     min_requests: int = 50,
     within_s: float = 0,
+    endpoint: str = "",
+    method: str = "",
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
@@ -30,17 +31,21 @@ def failures(
     :param window_s: length of the window in seconds, more than 0.
     :param min_requests: with fewer requests in the window nothing can be said.
     :param within_s: for so many seconds begin again after each failure; default: one window.
+    :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
+    :param method: of those only this method, such as ``POST``; empty: any.
     :returns: failed requests, 0 or more.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 1: no errors must occur
     """
-    return _seen(window_s, min_requests, configuration, float(within_s)).failures
+    return _seen(window_s, min_requests, Asked(endpoint, method), configuration, secrets, float(within_s)).failures
 
 
 @probe
 def error_ratio(
     window_s: float = 15,
     min_requests: int = 50,
+    endpoint: str = "",
+    method: str = "",
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
@@ -48,78 +53,102 @@ def error_ratio(
 
     :param window_s: length of the window in seconds, more than 0.
     :param min_requests: with fewer requests in the window nothing can be said.
+    :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
+    :param method: of those only this method, such as ``POST``; empty: any.
     :returns: 0 to 1.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
     """
-    window = _seen(window_s, min_requests, configuration)
+    window = _seen(window_s, min_requests, Asked(endpoint, method), configuration, secrets)
     return window.failures / window.requests
 
 
 @probe
 def requests_per_s(
     window_s: float = 15,
+    endpoint: str = "",
+    method: str = "",
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
     """Requests that ended per second, failed ones included, in a window that begins now.
 
     :param window_s: length of the window in seconds, more than 0.
-    :returns: requests per second.
+    :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
+    :param method: of those only this method, such as ``POST``; empty: any.
+    :returns: requests per second, more than 0.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
     """
-    return _seen(window_s, 0, configuration).requests / float(window_s)
+    return _seen(window_s, 0, Asked(endpoint, method), configuration, secrets).requests / float(window_s)
 
 
 @probe
 def latency_ms(
-    percentile: int = 90,
+    percentile: float = 90,
     window_s: float = 15,
     min_requests: int = 50,
+    endpoint: str = "",
+    method: str = "",
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
     """Response time, failed requests included, in a window that begins now.
 
-    :param percentile: 50, 90, or 100 for the longest.
+    :param percentile: above 0 and up to 100, such as 50, 99.9, or 100 for the longest.
     :param window_s: length of the window in seconds, more than 0.
     :param min_requests: with fewer requests in the window nothing can be said.
-    :returns: milliseconds, within 2.5 %.
+    :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
+    :param method: of those only this method, such as ``POST``; empty: any.
+    :returns: milliseconds that so many percent of the requests did not exceed, within 2.5 %.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
     """
-    if percentile not in PERCENTILES:
-        raise BadInput([f"percentile: {percentile!r} is not one of {', '.join(map(str, PERCENTILES))}"])
-    value = getattr(_seen(window_s, max(1, min_requests), configuration), PERCENTILES[percentile])
-    return round(float(value), 3)
+    window = _seen(window_s, min_requests, Asked(endpoint, method, percentile), configuration, secrets)
+    return round(float(window.percentile_ms or 0.0), 3)
+
+
+@probe
+def load_health(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> dict[str, Any]:
+    """How the load is now: whether users, workers and script are as they were meant to be.
+
+    A tolerance can read ``summary``: ``{type: regex, target: summary, pattern: "^as meant$"}``.
+
+    :returns: ``{"summary": "as meant", or what is wrong in words, "healthy": whether nothing is wrong, "state":
+        Locust's state, "users": at work, "target_users": asked for, "workers": connected, "expected_workers": those the
+        test began with, "exceptions": how many the load script's tasks raised in this test, "exception_messages": the
+        first few, "user_classes", "host", "locustfiles", "ends_in_s": seconds until it ends by itself, or null}``.
+    :raises ActivityFailed: when Locust does not answer.
+    :source: https://docs.locust.io/en/stable/running-distributed.html (workers that are lost)
+    """
+    load = load_generator(configuration, secrets).state()
+    problems = load.problems()
+    if load.exceptions:
+        problems.append(f"the load script raised {load.exceptions} exceptions")
+    return {
+        "summary": "; ".join(problems) or "as meant",
+        "healthy": not problems,
+        "state": load.state,
+        "users": load.user_count,
+        "target_users": load.target_user_count,
+        "workers": load.workers,
+        "expected_workers": load.workers_wanted,
+        "exceptions": load.exceptions,
+        "exception_messages": list(load.exception_messages),
+        "user_classes": list(load.user_classes),
+        "host": load.host,
+        "locustfiles": list(load.locustfiles),
+        "ends_in_s": None if load.ends_s is None else round(max(0.0, load.ends_s - load.now_s), 1),
+    }
 
 
 def _seen(
-    window_s: float, min_requests: int, configuration: Optional[Configuration], patience_s: float = 0.0
+    window_s: float,
+    min_requests: int,
+    asked: Asked,
+    configuration: Optional[Configuration],
+    secrets: Optional[Secrets],
+    patience_s: float = 0.0,
 ) -> Window:
-    if not float(window_s) > 0:
-        raise BadInput([f"window_s: {window_s!r} is not a number of seconds greater than 0"])
-    generator = load_generator(configuration)
-    window = generator.closed_window(float(window_s), patience_s)
-    if problems := list(_blindness(window, int(min_requests))):
-        raise CannotSee(f"the load at {generator.url} cannot be judged: {'; '.join(problems)}")
-    return window
-
-
-def _blindness(window: Window, min_requests: int) -> list[str]:
-    load, problems = window.load, []
-    if load.state != "running":
-        problems.append(f"its state is {load.state!r}, not 'running'")
-    if load.user_count < load.target_user_count:
-        problems.append(f"{load.user_count} of {load.target_user_count} users are at work (did a worker go away?)")
-    if window.exceptions:
-        problems.append(
-            f"the load script raised {window.exceptions} exceptions, so requests are missing from the counts"
-        )
-    if window.requests < max(1, min_requests):
-        length_s = window.until_s - window.since_s
-        problems.append(
-            f"{window.requests} requests ended in {length_s:.0f} s, at least {max(1, min_requests)} are needed"
-        )
-    return problems
+    windows.check(window_s, min_requests, asked)
+    return windows.seen(load_generator(configuration, secrets), window_s, min_requests, asked, patience_s)

@@ -6,9 +6,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import requests
 
 import chaosdrill
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
@@ -27,6 +29,23 @@ class Caller(HttpUser):
         self.client.get("/call", timeout=3)
 """
 
+TWO_CLASSES = """
+from locust import HttpUser, constant, task
+class Reader(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def read(self):
+        self.client.get("/item/17", name="/item/{id}", timeout=3)
+class Writer(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def write(self):
+        self.client.get("/call", timeout=3)
+        self.client.post("/call", timeout=3)
+class Never(HttpUser):
+    weight = 0
+"""
+
 TOPOLOGY = """
 version: 1
 target: lab
@@ -35,7 +54,7 @@ aws: {{endpoint_url: "http://127.0.0.1:1"}}
 regions: {{home: ap-northeast-1, standby: ap-northeast-3}}
 domain: api.example.com
 client: {{instance_id: i-0123456789abcdef0, region: ap-northeast-1}}
-load_generator: {{url: "{url}"}}
+load_generator: {load_generator}
 load_balancers: {{ap-northeast-1: {{cidr: 10.100.0.0/16}}, ap-northeast-3: {{cidr: 10.101.0.0/16}}}}
 stop_flag: {{tables: {{ap-northeast-1: A, ap-northeast-3: B}}, key: {{PK: stopFlag}}, attribute: value}}
 routing:
@@ -52,20 +71,21 @@ failover: {{region: ap-northeast-3, failover_prefix: FailoverStateMachine, failb
 """
 
 
-def write_topology(path: Path, url: str) -> Path:
-    """A topology whose load generator is at ``url``."""
-    path.write_text(TOPOLOGY.format(url=url))
+def write_topology(path: Path, url: str = "") -> Path:
+    """A topology whose load generator is at ``url``; without one the drill starts its own."""
+    path.write_text(TOPOLOGY.format(load_generator=f'{{url: "{url}"}}' if url else "{run: local}"))
     return path
 
 
 class Target(http.server.ThreadingHTTPServer):
-    """Answers every GET with ``status`` and counts the answers."""
+    """Answers every request with ``status``, those of one method with 503, and counts the answers."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Answer)
         self.status = 200
+        self.refused_method = ""
         self.answered = 0
         self.refused = 0
         self._lock = threading.Lock()
@@ -85,12 +105,16 @@ class _Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        status = self.server.status
+        status = 503 if self.command == self.server.refused_method else self.server.status
         self.server.count(status)
         self.send_response(status)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"] or 0))
+        self.do_GET()
 
     def log_message(self, *_: object) -> None:
         pass
@@ -145,15 +169,31 @@ def process(
 @contextmanager
 def locust(directory: Path, script: Path, *arguments: str) -> Iterator[LoadGenerator]:
     """A Locust with the plugin and ``script``; its page is on a socket that was opened here."""
+    with _served(directory, script, *arguments) as (url, started):
+        generator = LoadGenerator(url)
+        wait_for(lambda: answers(generator) or started.poll() is not None, bool, 30, "Locust to start")
+        assert started.poll() is None, (directory / "locust.log").read_text()
+        yield generator
+
+
+@contextmanager
+def guarded_locust(directory: Path, write: Callable[[Path], Path]) -> Iterator[str]:
+    """The address of a Locust whose page has a login, with the script that ``write`` makes."""
+    with _served(directory, write(directory), "--web-login") as (url, started):
+        login = lambda: requests.get(f"{url}/login", timeout=30).ok  # noqa: E731
+        wait_for(lambda: started.poll() is not None or login(), bool, 30, "Locust to start")
+        assert started.poll() is None, (directory / "locust.log").read_text()
+        yield url
+
+
+@contextmanager
+def _served(directory: Path, script: Path, *arguments: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     with listening() as page:
-        generator = LoadGenerator(f"http://127.0.0.1:{page.getsockname()[1]}")
         # users finish what they do when they are stopped: a request that is cut off is answered but never ends
         options = ["-f", f"{PLUGIN},{script}", "--stop-timeout", "3", *arguments]
         fd = page.fileno()
         with process(options, directory / "locust.log", [fd], CHAOSDRILL_LOAD_FD=str(fd)) as started:
-            wait_for(lambda: answers(generator) or started.poll() is not None, bool, 30, "Locust to start")
-            assert started.poll() is None, (directory / "locust.log").read_text()
-            yield generator
+            yield f"http://127.0.0.1:{page.getsockname()[1]}", started
 
 
 def answers(generator: LoadGenerator) -> bool:

@@ -5,7 +5,9 @@ import statistics
 
 import pytest
 
-from chaosdrill.load.buckets import Timeline, bucket_number
+from chaosdrill.load.buckets import bucket_number
+from chaosdrill.load.endpoints import Endpoints
+from chaosdrill.load.timeline import Timeline
 
 
 def test_a_window_holds_what_ended_in_it_and_nothing_else():
@@ -60,3 +62,62 @@ def test_what_is_too_old_is_forgotten():
     for second in range(100):
         timeline.request(float(second), 1.0, failed=False)
     assert timeline.between(0, 100).requests == 11
+
+
+GET, POST = ("GET", "/call"), ("POST", "/call")
+
+
+def shares(timeline, first_s, last_s):
+    found = timeline.endpoints.between(bucket_number(first_s), bucket_number(last_s))
+    return {endpoint: (cell.requests, cell.failures) for endpoint, cell in found.items()}
+
+
+def test_each_endpoint_has_its_share_and_the_total_has_all():
+    timeline = Timeline()
+    for ended_s, failed, endpoint in [(1.0, True, GET), (1.01, False, GET), (1.5, False, POST), (2.0, True, POST)]:
+        timeline.request(ended_s, 5.0, failed, endpoint)
+    assert shares(timeline, 1.0, 2.0) == {GET: (2, 1), POST: (1, 0)}
+    assert timeline.between(1.0, 2.0).requests == 3
+
+
+def test_endpoints_beyond_the_limit_are_told_and_counted_in_total_only():
+    timeline = Timeline(Endpoints(most_endpoints=2))
+    for number in range(5):
+        timeline.request(1.0, 5.0, False, ("GET", f"/item/{number}"))
+    assert shares(timeline, 1.0, 2.0) == {("GET", "/item/0"): (1, 0), ("GET", "/item/1"): (1, 0)}
+    assert (timeline.endpoints.too_many, timeline.between(1.0, 2.0).requests) == (3, 5)
+    timeline.endpoints.begin_anew()
+    timeline.request(3.0, 5.0, False, ("GET", "/item/4"))
+    assert (timeline.endpoints.too_many, shares(timeline, 3.0, 4.0)) == (0, {("GET", "/item/4"): (1, 0)})
+
+
+def test_the_oldest_cells_make_room_and_windows_behind_them_are_not_complete():
+    timeline = Timeline(Endpoints(most_cells=10))
+    for number in range(100):
+        timeline.request(number / 10, 5.0, False, GET)
+    assert timeline.endpoints.complete_from == 90
+    assert shares(timeline, 0, 10) == {GET: (10, 0)}
+    assert timeline.between(0, 10).requests == 100
+
+
+def test_shares_add_up_at_the_master_and_what_a_worker_forgot_is_forgotten_there():
+    worker, master = Timeline(Endpoints(most_cells=2)), Timeline()
+    for ended_s, endpoint in [(1.0, GET), (1.0, GET), (1.1, GET), (1.1, POST)]:
+        worker.request(ended_s, 5.0, True, endpoint)
+    master.request(1.1, 5.0, False, GET)
+    master.add_rows(worker.take_rows())
+    assert master.between(1.0, 2.0).requests == 5
+    assert shares(master, 1.0, 2.0) == {GET: (2, 1), POST: (1, 1)}
+    assert master.endpoints.complete_from == 11
+    worker.request(2.0, 5.0, False, GET)
+    master.add_rows(worker.take_rows())
+    assert shares(master, 1.1, 3.0) == {GET: (3, 1), POST: (1, 1)}
+
+
+def test_requests_that_workers_saw_beyond_the_limit_are_all_counted_as_too_many():
+    worker, master = Timeline(), Timeline(Endpoints(most_endpoints=1))
+    master.request(1.0, 5.0, False, GET)
+    for _ in range(3):
+        worker.request(1.0, 5.0, False, POST)
+    master.add_rows(worker.take_rows())
+    assert (master.endpoints.too_many, master.between(1.0, 2.0).requests) == (3, 4)

@@ -1,0 +1,239 @@
+"""Bringing a file to the client host: over S3 where the topology names a bucket, else in the text of SSM commands.
+
+It lies there in a directory of its user's cache that is named by its hash, so it is delivered once, and checked by that
+hash before it is used. The host needs Python, but no AWS credentials and no tools: it fetches a presigned URL.
+"""
+
+import base64
+import json
+import logging
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from chaosdrill.aws import System
+from chaosdrill.aws.polling import pause
+from chaosdrill.client.commands import run_on_client
+from chaosdrill.client.host.packing import Archive, Needs
+from chaosdrill.errors import CannotSee, Refused
+
+logger = logging.getLogger("chaostoolkit")
+
+# SSM does not say how long a command may be. A document may have 64 KB: this, as base64, stays well below that.
+INLINE_BYTES = 33_000
+MOST_INLINE_BYTES = 16_000_000
+INLINE_EVERY_S = 0.2
+URL_LIFE_S = 900
+FETCH_WITHIN_S = 300.0
+LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
+
+CACHE = 'd="${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache}/chaosdrill"'
+_FACTS = (
+    "import json,os,platform,sys;"
+    "print(json.dumps({'executable':sys.executable,'implementation':sys.implementation.name,"
+    "'python':list(sys.version_info[:2]),'machine':platform.machine(),'libc':list(platform.libc_ver()),"
+    "'directory':sys.argv[1]}))"
+)
+# what the other side does with a URL: the file is there under its name only when it is whole
+_FETCH = """
+import base64, hashlib, os, sys, urllib.parse, urllib.request
+url, path, sha256 = base64.b64decode(sys.argv[1]).decode(), sys.argv[2], sys.argv[3]
+digest = hashlib.sha256()
+with urllib.request.urlopen(url, timeout=30) as answer, open(path + ".part", "wb") as file:
+    while block := answer.read(1 << 20):
+        digest.update(block)
+        file.write(block)
+if digest.hexdigest() != sha256:
+    os.unlink(path + ".part")
+    sys.exit("the file has another hash than it should have: remove it from the bucket, and try again")
+os.replace(path + ".part", path)
+"""
+_FINISH = """
+import hashlib, os, sys
+path, sha256 = sys.argv[1], sys.argv[2]
+with open(path + ".part", "rb") as file:
+    seen = hashlib.sha256(file.read()).hexdigest()
+if seen != sha256:
+    os.unlink(path + ".part")
+    sys.exit("the file has another hash than it should have: it was removed, so try again")
+os.replace(path + ".part", path)
+"""
+
+
+@dataclass(frozen=True)
+class Python:
+    """A Python on the client host, and the directory for what is delivered."""
+
+    executable: str
+    implementation: str
+    python: tuple[int, int]
+    machine: str
+    libc: str
+    libc_version: tuple[int, ...]
+    directory: str
+
+    def __str__(self) -> str:
+        libc = f"{self.libc} {_dotted(self.libc_version)}" if self.libc else LIBC_UNKNOWN
+        return f"{self.executable}: {self.implementation} {_dotted(self.python)} on {self.machine}, {libc}"
+
+
+def find_python(system: System, needs: Needs) -> Python:
+    """:returns: a Python of the client host that can run what was packed here.
+
+    :raises Refused: when it has none; nothing was delivered then.
+    :raises CannotSee: when the host takes no commands.
+    """
+    seen = pythons(system, f"python{_dotted(needs.python)}")
+    for one in seen:
+        if not _lacking(one, needs):
+            return one
+    raise Refused(_unfit(system, seen, needs))
+
+
+def pythons(system: System, name: str) -> list[Python]:
+    """:returns: the Pythons of the client host: the one of that name first, and what python3 is."""
+    look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d"'
+    looks = f"for p in {name} /usr/local/bin/{name} python3; do {look}; done"
+    printed = run_on_client(system, f"{CACHE}; {looks}; true", called="that looks for Python").stdout
+    found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    return [
+        Python(
+            **{**one, "python": tuple(one["python"]), "libc": one["libc"][0]},
+            libc_version=tuple(int(part) for part in one["libc"][1].split(".") if part.isdigit()),
+        )
+        for one in found
+    ]
+
+
+def _lacking(one: Python, needs: Needs) -> list[str]:
+    """What does not fit, in words."""
+    lacking = []
+    if (one.implementation, one.python) != (needs.implementation, needs.python):
+        lacking.append("another Python")
+    if one.machine != needs.machine:
+        lacking.append("another machine")
+    if one.libc != needs.libc:
+        lacking.append("another C library")
+    elif one.libc_version < needs.libc_version:
+        lacking.append("an older C library")
+    return lacking
+
+
+def _unfit(system: System, seen: list[Python], needs: Needs) -> str:
+    version = _dotted(needs.python)
+    found = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)]
+    libc = f"{needs.libc} {_dotted(needs.libc_version)} or newer" if needs.libc else LIBC_UNKNOWN
+    return (
+        f"the client host {system.topology.client.instance_id} cannot run what is installed here, which needs "
+        f"{needs.implementation} {version} on {needs.machine}, {libc}; it has {'; '.join(found) or 'no python3'}. "
+        f"Install Python {version} there (on Amazon Linux 2023: dnf install python{version}), or run chaosdrill with "
+        "the host's version of Python on the same kind of machine, or start a Locust of your own there and attach to "
+        "it: `load_generator: {url: ...}`"
+    )
+
+
+def deliver(system: System, python: Python, archive: Archive) -> str:
+    """Bring a file to the client host, unless it is there.
+
+    :param python: what runs there.
+    :returns: its path there.
+    :raises Refused: when it is too large for the way that the topology leaves.
+    :raises CannotSee: when a command failed there.
+    """
+    path = str(PurePosixPath(python.directory, archive.sha256[:32], archive.name))
+    quoted, part = shlex.quote(path), shlex.quote(f"{path}.part")
+    look = (
+        f"umask 077; mkdir -p {shlex.quote(str(PurePosixPath(path).parent))}; "
+        f"[ -f {quoted} ] && echo there || stat -c %s {part} 2>/dev/null || echo 0"
+    )
+    said = run_on_client(system, look, called=f"that looks for {path}").stdout.strip()
+    if said == "there":
+        return path
+    if system.topology.load_generator.s3:
+        _over_s3(system, python, archive, path)
+    else:
+        _inline(system, python, archive, path, int(said) if said.isdigit() else 0)
+    return path
+
+
+def _over_s3(system: System, python: Python, archive: Archive, path: str) -> None:
+    key = f"{archive.sha256}/{archive.name}"
+    bucket, client = upload(system, key, archive.data)
+    url = client.generate_presigned_url("get_object", Params=bucket, ExpiresIn=URL_LIFE_S)
+    words = [base64.b64encode(as_seen_there(system, url).encode()).decode(), path, archive.sha256]
+    script = f"umask 077; exec {shlex.join([python.executable, '-c', _FETCH, *words])}"
+    run_on_client(system, script, FETCH_WITHIN_S, called=f"that fetches {path} from S3")
+
+
+def upload(system: System, key: str, data: bytes) -> tuple[dict[str, str], Any]:
+    """Put something into the topology's bucket, unless it is there.
+
+    :returns: ``Bucket`` and ``Key`` of it, and the client.
+    :raises CannotSee: when S3 refuses it.
+    """
+    client, at = place(system, key)
+    try:
+        client.head_object(**at)
+    except ClientError:  # not there; or it may not be asked, which S3 tells by 403 when listing is not allowed
+        try:
+            client.put_object(**at, Body=data)
+        except ClientError as error:
+            raise CannotSee(
+                f"{at['Key']} of {len(data) / 1e6:.1f} MB could not be put into the bucket {at['Bucket']}: {error}: "
+                "allow s3:PutObject and s3:GetObject, or correct `load_generator: {s3: ...}` in the topology"
+            ) from error
+    return at, client
+
+
+def place(system: System, key: str) -> tuple[Any, dict[str, str]]:
+    """:returns: an S3 client, and where a key stands: below the prefix of the topology's bucket."""
+    bucket, _, prefix = system.topology.load_generator.s3.partition("/")
+    below = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    return system.client("s3", system.topology.client.region), {"Bucket": bucket, "Key": f"{below}{key}"}
+
+
+def as_seen_there(system: System, url: str) -> str:
+    """:returns: a presigned URL as the client host can call it: what stands in for AWS has another address there."""
+    if not system.reach.endpoint_url:
+        return url
+    known = run_on_client(system, 'echo "${AWS_ENDPOINT_URL_S3:-$AWS_ENDPOINT_URL}"', called="that looks for AWS")
+    there = urlsplit(known.stdout.strip())
+    return urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc).geturl() if there.netloc else url
+
+
+def _inline(system: System, python: Python, archive: Archive, path: str, begun: int) -> None:
+    size, part = len(archive.data), shlex.quote(f"{path}.part")
+    commands = -(-size // INLINE_BYTES)
+    if size > MOST_INLINE_BYTES:
+        raise Refused(
+            f"{archive.name} has {size / 1e6:.1f} MB: as text of SSM commands that would take {commands} of them: name "
+            'a bucket in the topology, `load_generator: {run: ssm, s3: "BUCKET/PREFIX"}`'
+        )
+    if commands > 10:
+        logger.warning(
+            f"{archive.name} ({size / 1e6:.1f} MB) goes to the client host as text of {commands} SSM commands: that "
+            'takes minutes, once; with a bucket in the topology (`load_generator: {s3: "BUCKET/PREFIX"}`) it is seconds'
+        )
+    if begun % INLINE_BYTES and begun != size:  # something was cut off
+        run_on_client(system, f"rm -f {part}")
+        begun = 0
+    for offset in range(begun, size, INLINE_BYTES):
+        data = archive.data[offset : offset + INLINE_BYTES]
+        script = (
+            f"umask 077; f={part}; s=$(stat -c %s $f 2>/dev/null || echo 0); "
+            f"[ $s -ge {offset + len(data)} ] && exit 0; "  # sent before: an answer was lost
+            f'[ $s -eq {offset} ] || {{ rm -f $f; echo "$s bytes are there, not {offset}: try again"; exit 9; }}; '
+            f"printf %s '{base64.b64encode(data).decode()}' | base64 -d >> $f"
+        )
+        run_on_client(system, script, called=f"that writes {path} from byte {offset} on")
+        pause(INLINE_EVERY_S)
+    finish = shlex.join([python.executable, "-c", _FINISH, path, archive.sha256])
+    run_on_client(system, finish, called=f"that checks {path}")
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,184 @@
+"""What Locust's page says, through chaosdrill's plugin, as frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.errors import CannotSee
+
+MEASURED = (
+    "requests",
+    "failures",
+    "exceptions",
+    "mean_ms",
+    "p50_ms",
+    "p90_ms",
+    "max_ms",
+    "percentile_ms",
+    "complete",
+)
+
+
+@dataclass(frozen=True)
+class LoadState:
+    """How the load runs at a moment. Times are on the load generator's own clock, seconds since the epoch.
+
+    :param workers_expected: how many Locust was told to expect (``--expect-workers``).
+    :param workers_wanted: how many the test began with, at least as many as are expected.
+    :param workers_gone: how many of those that the test began with are not there any more.
+    :param as_meant_since_s: since when users and workers are all there, without a break; None: they are not.
+    :param started_s: when the test began; ``stopping_s``: when it was stopped; ``ends_s``: when it will end by itself.
+    :param user_classes: whose users are used; ``user_classes_available``: what the load script has.
+    :param shape: name of the script's own LoadTestShape, which sets the users then.
+    :param exceptions: how many exceptions tasks raised in this test, with the first few messages.
+    """
+
+    now_s: float
+    state: str
+    user_count: int
+    target_user_count: int
+    spawn_rate_per_s: float | None
+    workers: int
+    workers_expected: int
+    workers_wanted: int
+    workers_gone: int
+    as_meant_since_s: float | None
+    started_s: float | None
+    stopping_s: float | None
+    ends_s: float | None
+    locustfiles: tuple[str, ...]
+    host: str | None
+    user_classes: tuple[str, ...]
+    user_classes_available: tuple[str, ...]
+    shape: str
+    exceptions: int
+    exception_messages: tuple[str, ...]
+
+    @property
+    def running(self) -> bool:
+        """All users that were asked for are there and at work, and so are the workers."""
+        return not self.problems()
+
+    def problems(self) -> list[str]:
+        """:returns: why a measurement would not be one of the load that was meant; empty when it would."""
+        problems = []
+        if self.state != "running":
+            problems.append(f"its state is {self.state!r}, not 'running'")
+        if self.state in ("ready", "stopped"):
+            return problems  # nobody is meant to be at work then
+        if self.user_count < self.target_user_count:
+            problems.append(f"{self.user_count} of {self.target_user_count} users are at work (did a worker go away?)")
+        elif self.state == "running" and not self.target_user_count:
+            problems.append("it runs without users")
+        if self.workers_gone:
+            problems.append(
+                f"{self.workers_gone} of the {self.workers_wanted} workers that the test began with are gone: "
+                "start_load begins anew with those that are there"
+            )
+        elif self.workers < self.workers_wanted:
+            problems.append(f"{self.workers} of {self.workers_wanted} workers are there")
+        return problems
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Which endpoints were requested in a window.
+
+    :param seen: method, name and requests of each.
+    :param whole: whether all of the window is still known by endpoint.
+    :param too_many: requests of endpoints beyond those that are kept apart.
+    """
+
+    seen: tuple[tuple[str, str, int], ...]
+    whole: bool
+    too_many: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """What ended between two moments (load generator's clock), and how the load ran when it was asked.
+
+    Times in ms are None without requests. ``complete``: nothing of the window can still arrive. ``endpoints``: when one
+    of them was asked for, which there are.
+    """
+
+    since_s: float
+    until_s: float
+    requests: int
+    failures: int
+    exceptions: int
+    mean_ms: float | None
+    p50_ms: float | None
+    p90_ms: float | None
+    max_ms: float | None
+    percentile_ms: float | None
+    complete: bool
+    endpoints: Endpoints | None
+    load: LoadState
+
+
+@dataclass(frozen=True)
+class TimelinePart:
+    """``buckets``: (start in s since the epoch, succeeded, failed) per 0.1 s; final up to ``watermark_s``.
+
+    ``stopping_s``: when the last test was stopped, or ended by itself; None while one runs, and before the first.
+    """
+
+    buckets: tuple[tuple[float, int, int], ...]
+    watermark_s: float
+    stopping_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of a window is wanted: all of it, or one endpoint's share; and which percentile besides the usual ones."""
+
+    name: str = ""
+    method: str = ""
+    percentile: float = 100.0
+
+    def query(self) -> dict[str, Any]:
+        """:returns: it as the plugin wants it."""
+        endpoint = {"name": self.name} if self.name else {}
+        return {**endpoint, **({"method": self.method} if self.method else {}), "percentile": self.percentile}
+
+
+def window_of(raw: Mapping[str, Any]) -> Window:
+    """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
+    load = load_state_of(raw)
+    measured = {name: raw[name] for name in MEASURED}
+    found = raw["endpoints"]
+    endpoints = found and Endpoints(tuple(map(tuple, found["seen"])), found["whole"], found["too_many"])
+    return Window(since_s=raw["since"], until_s=raw["until"], load=load, endpoints=endpoints, **measured)
+
+
+def load_state_of(raw: Mapping[str, Any]) -> LoadState:
+    """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
+    try:
+        return LoadState(
+            now_s=raw["now"],
+            state=raw["state"],
+            user_count=raw["user_count"],
+            target_user_count=raw["target_user_count"],
+            spawn_rate_per_s=raw["spawn_rate"],
+            workers=raw["workers"],
+            workers_expected=raw["workers_expected"],
+            workers_wanted=raw["workers_wanted"],
+            workers_gone=raw["workers_gone"],
+            as_meant_since_s=raw["as_meant_since"],
+            started_s=raw["started"],
+            stopping_s=raw["stopping"],
+            ends_s=raw["ends"],
+            locustfiles=tuple(raw["locustfiles"]),
+            host=raw["host"],
+            user_classes=tuple(raw["user_classes"]),
+            user_classes_available=tuple(raw["user_classes_available"]),
+            shape=raw["shape"],
+            exceptions=raw["exceptions"],
+            exception_messages=tuple(raw["exception_messages"]),
+        )
+    except KeyError as error:
+        raise CannotSee(
+            f"the Locust that answers does not tell {error}: it runs another version of chaosdrill's plugin; "
+            "start it with the plugin of the chaosdrill that runs the drill"
+        ) from error

@@ -1,0 +1,173 @@
+"""A Locust on this machine that belongs to the drill: a process of its own, which cannot outlive the one that made it.
+
+It is in a session of its own, so that a terminal's Ctrl-C does not reach it and rollbacks can still stop it in order.
+It holds the reading end of a pipe whose writing end is in this process alone: when this process ends, however it ends,
+the kernel closes that end, and chaosdrill's plugin kills Locust's process group (``plugin.end_with``). A parent-death
+signal would not do: it comes when the *thread* that started Locust ends, such as that of a background activity.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import chaosdrill
+from chaosdrill import history
+from chaosdrill.client.load_seen import TimelinePart
+from chaosdrill.client.locust_page import PASSWORD, USER
+from chaosdrill.client.locust_rest import LoadGenerator, wait_for
+from chaosdrill.errors import CannotSee
+
+# Found, not imported: Locust patches the process that imports it.
+PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
+REFERENCE = PLUGIN.with_name("reference.py")
+ENDS_WITHIN_S = 5.0
+LOG_TAIL = 2000
+LOG_PREFIX = "chaosdrill-locust-"
+BUCKET_S = 0.1  # the plugin's; one that ``since_s`` lies in was not whole when it was asked for before
+
+
+class LocalLocust:
+    """A Locust process, its page on a free port of 127.0.0.1.
+
+    :param locustfile: the load script; None: the reference application's own.
+    """
+
+    def __init__(self, locustfile: Path | None) -> None:
+        self.locustfile = (locustfile or REFERENCE).resolve()
+        self.log = _log_file()
+        self.last: TimelinePart | None = None
+        with socket.create_server(("127.0.0.1", 0)) as page:
+            self.url = f"http://127.0.0.1:{page.getsockname()[1]}"
+            history.record("locust-starting", url=self.url, locustfile=self.locustfile, log=self.log)
+            self._lifeline, self._process = self._start(page.fileno())
+
+    def _start(self, page: int) -> tuple[int, subprocess.Popen[bytes]]:
+        theirs, ours = os.pipe()
+        variables = {"CHAOSDRILL_LOAD_FD": str(page), "CHAOSDRILL_LOAD_LIFELINE": str(theirs), "PYTHONUNBUFFERED": "1"}
+        with open(self.log, "ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "locust", "-f", f"{PLUGIN},{self.locustfile}"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[page, theirs],
+                env=_environment() | variables,
+                cwd=self.locustfile.parent,
+                start_new_session=True,
+            )
+        os.close(theirs)
+        return ours, process
+
+    def wait_until_it_answers(self, within_s: float) -> None:
+        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then."""
+        try:
+            wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url} (its log: {self.log})")
+        except BaseException:  # a signal, too: nobody knows of it yet
+            self.kill()
+            raise
+
+    def _answers(self) -> bool:
+        self.check()
+        try:
+            return LoadGenerator(self.url).state().now_s > 0
+        except CannotSee:
+            return False
+
+    def generator(self) -> "LocalLoadGenerator":
+        """:returns: what asks it."""
+        return LocalLoadGenerator(self)
+
+    @property
+    def pid(self) -> int:
+        """The process, which leads a process group of its own."""
+        return self._process.pid
+
+    def runs(self) -> bool:
+        """:returns: whether the process is there."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """:raises CannotSee: when it has ended by itself."""
+        if not self.runs():
+            raise CannotSee(
+                f"the Locust of this drill ended with exit code {self._process.returncode}; its script: "
+                f"{self.locustfile}; {_why(self.log)}"
+            )
+
+    def end(self) -> None:
+        """End it in order, and remember what it has counted: the drill control looks at that once more."""
+        try:
+            self.last = LoadGenerator(self.url).timeline()
+        except CannotSee:
+            self.last = TimelinePart((), 0.0)
+        if self.runs():
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDS_WITHIN_S)
+        self.kill()
+        if self.log.name.startswith(LOG_PREFIX):  # outside a drill; of one that could not start it stays to be read
+            self.log.unlink(missing_ok=True)
+
+    def kill(self) -> None:
+        """End it at once, with every process that it has started in its group; a second time nothing happens."""
+        if self._lifeline < 0:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._lifeline)
+        self._lifeline = -1
+
+
+class LocalLoadGenerator(LoadGenerator):
+    """The page of a Locust that belongs to this process; what it counted is known beyond its end."""
+
+    since_s = 0.0
+
+    def __init__(self, locust: LocalLocust) -> None:
+        super().__init__(locust.url)
+        self.locust = locust
+
+    def timeline(self, since_s: float = 0.0) -> TimelinePart:
+        """:returns: as any Locust's; after its end what it said last."""
+        last = self.locust.last
+        if last is None:
+            self.locust.check()
+            return super().timeline(since_s)
+        return left_after(last, since_s)
+
+
+def left_after(last: TimelinePart, since_s: float) -> TimelinePart:
+    """:returns: of what a Locust said last, what was not final at ``since_s`` (its clock)."""
+    left = tuple(one for one in last.buckets if one[0] + BUCKET_S > since_s + BUCKET_S / 1000)
+    return TimelinePart(left, last.watermark_s, last.stopping_s)
+
+
+def _environment() -> dict[str, str]:
+    """Without what would make Locust another one (LOCUST_HEADLESS, ...), and without the password."""
+    left_out = (USER, PASSWORD)
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith("LOCUST_") and name not in left_out
+    }
+
+
+def _log_file() -> Path:
+    drill = history.current()
+    if drill is not None:
+        return drill.directory / "locust.log"
+    descriptor, name = tempfile.mkstemp(prefix=LOG_PREFIX, suffix=".log")
+    os.close(descriptor)
+    return Path(name)
+
+
+def _why(log: Path) -> str:
+    said = log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip()
+    # without a User class Locust takes the file for a pytest module, and fails on something else
+    if "in load_locustfile_pytest" in said:
+        return "it defines no User class (`from locust import HttpUser`, and a subclass with tasks)"
+    return f"its log {log} ends with:\n{said}" if said else f"its log {log} is empty"

@@ -1,0 +1,166 @@
+"""Locust's web page: HTTP to it, behind its login if it has one (``--web-login``). Never imports Locust.
+
+Credentials come from Chaos Toolkit's secrets or from the environment, are sent to the page itself only, and stay in
+this process's memory. The session cookie is shared by everything in this process that talks to the same page.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+
+from chaosdrill.errors import CannotSee
+
+USER, PASSWORD = "CHAOSDRILL_LOCUST_USER", "CHAOSDRILL_LOCUST_PASSWORD"
+HOW_TO_LOG_IN = f"give locust_user and locust_password under `secrets:` of the experiment, or set {USER} and {PASSWORD}"
+_AUTH_ARGS = "window.authArgs ="  # in the login page: what its form sends, and where to
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Who logs in to Locust's page."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+def credentials_of(secrets: Mapping[str, Any] | None) -> Credentials | None:
+    """:returns: those in Chaos Toolkit's secrets (of a section, or all sections), else the environment's."""
+    given = secrets or {}
+    for part in (given, *(one for one in given.values() if isinstance(one, Mapping))):
+        if part.get("locust_user") and part.get("locust_password"):
+            return Credentials(str(part["locust_user"]), str(part["locust_password"]))
+    user, password = os.environ.get(USER), os.environ.get(PASSWORD)
+    return Credentials(user, password) if user and password else None
+
+
+class MethodNotAllowed(CannotSee):
+    """HTTP 405: another version of Locust."""
+
+
+class _Login:
+    """What this process knows of one page's login."""
+
+    def __init__(self) -> None:
+        self.cookies = requests.cookies.RequestsCookieJar()
+        self.credentials: Credentials | None = None
+        self.lock = threading.Lock()
+
+
+_logins: dict[str, _Login] = {}
+
+
+def forget_logins() -> None:
+    """Log out everywhere: the next answer needs credentials again."""
+    _logins.clear()
+
+
+class Page:
+    """The page at ``url``.
+
+    :param credentials: for its login; None: those that were given for this page before.
+    :param timeout_s: how long one answer may take, in seconds.
+    :param adapter: how it is reached; None: over the network from here.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        timeout_s: float = 5.0,
+        adapter: requests.adapters.BaseAdapter | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._timeout_s = timeout_s
+        self._login = _logins.setdefault(self.url, _Login())
+        self._login.credentials = credentials or self._login.credentials
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy from the environment does not lead to the client host
+        self._session.cookies = self._login.cookies
+        if adapter is not None:
+            self._session.mount("http://", adapter)
+
+    def send(self, method: str, path: str, **options: Any) -> requests.Response:
+        """:returns: the answer, HTTP 200 or 404; a login is done on the way.
+
+        :param options: as those of ``requests``.
+        :raises MethodNotAllowed: on HTTP 405.
+        :raises CannotSee: when nobody answers, the answer is an error, or the login is refused.
+        """
+        what = f"{method} {self.url}{path}"
+        response = self._request(method, self.url + path, **options)
+        if (login := _login_page(response)) is not None:
+            self._log_in(login)
+            response = self._request(method, self.url + path, **options)
+            if _login_page(response) is not None:
+                raise self._refused("it asks for the login again")
+        if response.status_code == 405:
+            raise MethodNotAllowed(f"{what}: HTTP 405")
+        if response.status_code not in (200, 404):
+            seen = f"HTTP {response.status_code}: {response.text[:200]}"
+            raise CannotSee(f"the load generator answered {what} with {seen}")
+        return response
+
+    def _request(self, method: str, url: str, **options: Any) -> requests.Response:
+        options.setdefault("timeout", self._timeout_s)
+        try:
+            return self._session.request(method, url, allow_redirects=False, **options)
+        except requests.RequestException as error:
+            raise CannotSee(f"the load generator did not answer {method} {url}: {error}") from error
+
+    def _log_in(self, login_page: str) -> None:
+        """Do what a browser does with the form on the login page."""
+        with self._login.lock:
+            if self._login.credentials is None:
+                raise CannotSee(f"the Locust at {self.url} asks for a login: {HOW_TO_LOG_IN}")
+            shown = self._request("GET", self._own(login_page))
+            form = _auth_args(shown.text).get("username_password_callback")
+            if not isinstance(form, str):
+                raise CannotSee(
+                    f"the login page {shown.url} has no form for a user and a password: "
+                    "chaosdrill can log in with Locust's `username_password_callback` only"
+                )
+            data = {"username": self._login.credentials.user, "password": self._login.credentials.password}
+            answer = self._request("POST", self._own(urljoin(shown.url, form)), data=data)
+            if (again := _login_page(answer)) is not None:
+                told = _auth_args(self._request("GET", self._own(again)).text).get("error")
+                raise self._refused(str(told) if told else "it gives no reason")
+            if answer.status_code >= 400:
+                raise self._refused(f"HTTP {answer.status_code}")
+
+    def _own(self, url: str) -> str:
+        """:raises CannotSee: when the URL leads to another server: no password is sent there."""
+        absolute = urljoin(self.url + "/", url)
+        if urlsplit(absolute)[:2] != urlsplit(self.url)[:2]:
+            raise CannotSee(
+                f"the login of the Locust at {self.url} leads to {absolute}: no password is sent to another server"
+            )
+        return absolute
+
+    def _refused(self, why: str) -> CannotSee:
+        assert self._login.credentials is not None
+        return CannotSee(
+            f"the Locust at {self.url} refuses the login of {self._login.credentials.user!r}: {why}; {HOW_TO_LOG_IN}"
+        )
+
+
+def _login_page(response: requests.Response) -> str | None:
+    """:returns: where the answer sends a client that is not logged in; None when it does not."""
+    target = response.headers.get("Location", "")
+    asked = response.status_code in (301, 302, 303, 307) and urlsplit(target).path.endswith("/login")
+    return urljoin(response.url, target) if asked else None
+
+
+def _auth_args(html: str) -> dict[str, Any]:
+    """What Locust's login page hands to its script: where its form leads, and what went wrong the last time."""
+    _, found, rest = html.partition(_AUTH_ARGS)
+    try:
+        made = json.JSONDecoder().raw_decode(rest.strip())[0] if found else {}
+    except ValueError:
+        made = {}
+    return made if isinstance(made, dict) else {}

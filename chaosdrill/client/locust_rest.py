@@ -1,0 +1,180 @@
+"""A running Locust with chaosdrill's plugin, over its web page's REST interface. Never imports Locust."""
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import requests
+
+from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window, load_state_of, window_of
+from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page
+from chaosdrill.errors import CannotSee, DrillError, TimedOut
+
+POLL_EVERY_S = 0.2
+WATERMARK_LATE_S = 10.0  # a worker that is 10 s late is gone
+LONG_ANSWER_S = 15.0  # the report of a long test is a page of a megabyte, made on demand
+T = TypeVar("T")
+
+
+class LoadGenerator:
+    """The Locust at ``url``.
+
+    :param credentials: for its login, if it has one; None: those that were given for this page before.
+    :param timeout_s: how long one answer may take, in seconds.
+    :param adapter: how it is reached; None: over the network from here.
+    """
+
+    since_s: float | None = None
+    """From when on what it counted belongs to this process (its clock); None: from the first look at it."""
+    look_every_s = 0.0
+    """How often at most whoever watches it may look, in seconds: what a look costs depends on the way."""
+    poll_every_s = POLL_EVERY_S
+    """How often it is looked at until a window has closed, in seconds."""
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials | None = None,
+        timeout_s: float = 5.0,
+        adapter: requests.adapters.BaseAdapter | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._page = Page(self.url, credentials, timeout_s, adapter)
+
+    def choose_user_classes(self, names: Sequence[str]) -> None:
+        """Choose the users of the next test.
+
+        :param names: of user classes; without any, those that Locust was started with.
+        :raises DrillError: when the script has no such class, or a test runs.
+        """
+        self._successful(
+            "/chaosdrill/user-classes", {"user_classes": list(names)}, f"the users {', '.join(names) or '(all)'}"
+        )
+
+    def swarm(self, users: int, spawn_rate_per_s: float, host: str = "", run_time_s: float | None = None) -> None:
+        """Start a test, or change the running one.
+
+        :param users: how many clients, at least 1.
+        :param spawn_rate_per_s: how many of them are added in a second.
+        :param host: base address they call; empty: as before.
+        :param run_time_s: after how many seconds Locust ends the test by itself (it rounds up); None: it does not.
+        :raises DrillError: when Locust says no, or has no workers (it says "success" then).
+        """
+        state = self.state()
+        if state.workers == 0:
+            raise DrillError(f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)")
+        form: dict[str, Any] = {"user_count": users, "spawn_rate": spawn_rate_per_s}
+        form["user_classes"] = list(state.user_classes)  # with --class-picker Locust would take all of them again
+        if host:
+            form["host"] = host
+        if run_time_s is not None:
+            form["run_time"] = f"{max(1, math.ceil(run_time_s))}s"
+        self._successful("/swarm", form, f"{users} users for {host or state.host}")
+
+    def _successful(self, path: str, form: Mapping[str, Any], what: str) -> None:
+        answer = self._send("POST", path, data=form).json()
+        if not answer.get("success"):
+            raise DrillError(f"the Locust at {self.url} refused {what}: {answer.get('message')}")
+
+    def stop(self) -> None:
+        """Stop the test; without one nothing happens."""
+        self._change("/stop")
+
+    def reset(self) -> None:
+        """Empty Locust's own statistics (its page's); the plugin's windows need no reset."""
+        self._change("/stats/reset")
+
+    def report(self) -> str:
+        """:returns: Locust's own report of the test so far, an HTML page."""
+        return self._send("GET", "/stats/report", timeout=LONG_ANSWER_S).text
+
+    def statistics(self) -> Mapping[str, Any]:
+        """:returns: Locust's own statistics: requests, failures and times per endpoint. Up to 2 s old."""
+        raw: Mapping[str, Any] = self._send("GET", "/stats/requests", timeout=LONG_ANSWER_S).json()
+        return raw
+
+    def state(self) -> LoadState:
+        """:returns: how the load runs now."""
+        return load_state_of(self._chaosdrill("window", since=0, until=0))
+
+    def window(self, since_s: float, until_s: float, asked: Asked = Asked()) -> Window:  # noqa: B008 - it is frozen
+        """:returns: what ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's clock)."""
+        return window_of(self._chaosdrill("window", since=since_s, until=until_s, **asked.query()))
+
+    def timeline(self, since_s: float = 0.0) -> TimelinePart:
+        """:returns: what ended in each 0.1 s from ``since_s`` (load generator's clock) up to the watermark."""
+        raw = self._chaosdrill("timeline", since=since_s)
+        buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
+        return TimelinePart(buckets, raw["watermark"], raw.get("stopping"))
+
+    def closed_window(self, length_s: float, patience_s: float = 0.0, asked: Asked = Asked()) -> Window:  # noqa: B008
+        """A window that begins now and is waited for until nothing of it can still arrive.
+
+        :param length_s: its length in seconds.
+        :param patience_s: for so many seconds, begin again after each failure that is seen.
+        :param asked: all requests, or those of one endpoint.
+        :returns: it, complete.
+        :raises CannotSee: when it is not complete 10 s after its end (a worker is gone).
+        """
+        give_up_s = time.monotonic() + patience_s
+        while True:
+            since_s = self.state().now_s
+            window = self._closed(since_s, since_s + length_s, give_up_s, asked)
+            if not window.failures or time.monotonic() >= give_up_s:
+                return window
+
+    def _closed(self, since_s: float, until_s: float, give_up_s: float, asked: Asked) -> Window:
+        """The window when it is complete; before, when it holds a failure and another one may be tried."""
+        length_s = until_s - since_s
+        try:
+            return wait_for(
+                lambda: self.window(since_s, until_s, asked),
+                lambda seen: seen.complete or (seen.failures > 0 and time.monotonic() < give_up_s),
+                length_s + WATERMARK_LATE_S,
+                f"the window of {length_s:g} s at {self.url} to close",
+                self.poll_every_s,
+            )
+        except TimedOut as error:
+            raise CannotSee(f"{error}: a worker of this Locust does not report any more") from error
+
+    def _chaosdrill(self, route: str, **query: Any) -> Mapping[str, Any]:
+        raw: Mapping[str, Any] = self._send("GET", f"/chaosdrill/{route}", params=query).json()
+        return raw
+
+    def _change(self, path: str) -> None:
+        """POST in Locust 2.47, GET in older ones."""
+        try:
+            self._send("POST", path)
+        except MethodNotAllowed:
+            self._send("GET", path)
+
+    def _send(self, method: str, path: str, **options: Any) -> requests.Response:
+        response = self._page.send(method, path, **options)
+        if response.status_code == 404 and path.startswith("/chaosdrill/"):
+            raise CannotSee(f"the Locust at {self.url} runs without chaosdrill's plugin: {HOW_TO_START}")
+        if response.status_code == 404:
+            raise CannotSee(f"the Locust at {self.url} knows no {path}: is this the address of its page?")
+        return response
+
+
+HOW_TO_START = (
+    "start it as `locust -f $(python -c 'import chaosdrill, pathlib; "
+    'print(pathlib.Path(chaosdrill.__file__).with_name("load") / "plugin.py")\'),YOUR_LOCUSTFILE.py`'
+)
+
+
+def wait_for(
+    look: Callable[[], T], good: Callable[[T], bool], within_s: float, what: str, every_s: float = POLL_EVERY_S
+) -> T:
+    """Look every ``every_s`` seconds until what is seen is good.
+
+    :returns: it.
+    :raises TimedOut: after ``within_s`` seconds, with what was seen last.
+    """
+    deadline = time.monotonic() + within_s
+    while not good(seen := look()):
+        if time.monotonic() > deadline:
+            raise TimedOut(f"waited {within_s:g} s for {what}; last seen: {seen}")
+        time.sleep(every_s)
+    return seen

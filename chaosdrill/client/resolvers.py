@@ -1,0 +1,89 @@
+"""Who is asked for a name, and from where, as users write it. Pure."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaosdrill.errors import BadInput
+
+PLACES = ("client", "here", "system")
+DNS_PORT = 53
+_WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
+
+
+@dataclass(frozen=True)
+class Resolver:
+    """A place to look from, and the name server asked there; None: the one that the place uses by itself.
+
+    :param place: ``client``: the client host; ``here``: this machine, where the topology may name a server;
+        ``system``: this machine's own resolver, whatever the topology says.
+    """
+
+    place: str
+    nameserver: str | None = None
+    port: int = DNS_PORT
+
+    def __str__(self) -> str:
+        asked = "" if self.nameserver is None else f"{self.nameserver}:{self.port} from "
+        return asked + ("the client host" if self.place == "client" else self.place)
+
+
+CLIENT, HERE = Resolver("client"), Resolver("here")
+
+
+def resolver_of(seen_from: str, nameserver: str | None) -> Resolver:
+    """:returns: the resolver that is meant.
+
+    :param seen_from: client, here or system.
+    :param nameserver: its IP address, with ``:port`` behind it where that is not 53.
+    :raises BadInput: with everything that is wrong with them.
+    """
+    problems = _of_place(seen_from)
+    found = None if nameserver is None else _server(nameserver)
+    if nameserver is not None and found is None:
+        problems.append(_no_server("nameserver", nameserver))
+    if problems:
+        raise BadInput(problems)
+    return Resolver(seen_from, *(found or ()))
+
+
+def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | None = None) -> list[Resolver]:
+    """:returns: the resolvers that are meant.
+
+    :param seen_from: from where the name servers among them are asked.
+    :param resolvers: each client, here, system, or a name server's address.
+    :param name_server: must not be given beside several resolvers.
+    :raises BadInput: with everything that is wrong with them.
+    """
+    problems = _of_place(seen_from)
+    if isinstance(resolvers, str) or not resolvers:
+        raise BadInput([*problems, f"resolvers is {resolvers!r}: write a list such as [client, here, 10.0.0.2]"])
+    if name_server is not None:
+        problems.append("nameserver and resolvers: write one of them; a name server may stand in the list, too")
+    servers = {text: _server(str(text)) for text in resolvers if text not in PLACES}
+    problems += [_no_server("resolvers:", str(text)) for text, server in servers.items() if server is None]
+    if problems:
+        raise BadInput(problems)
+    return [Resolver(text) if text in PLACES else Resolver(seen_from, *(servers[text] or ())) for text in resolvers]
+
+
+def _of_place(seen_from: str) -> list[str]:
+    if seen_from in PLACES:
+        return []
+    return [f"seen_from: {seen_from!r} is no place to look from: write {', '.join(PLACES[:-1])} or {PLACES[-1]}"]
+
+
+def _no_server(what: str, text: str) -> str:
+    places = f", or {', '.join(PLACES)}" if what == "resolvers:" else ""
+    return f"{what} {text!r} is no name server: write its IP address, such as 10.0.0.2 or 10.0.0.2:5353{places}"
+
+
+def _server(text: str) -> tuple[str, int] | None:
+    address, port = text, DNS_PORT
+    if found := _WITH_PORT.fullmatch(text):
+        address, port = found.group(1) or found.group(2), int(found.group(3))
+    try:
+        return (str(ipaddress.ip_address(address)), port) if 0 < port < 65536 else None
+    except ValueError:
+        return None

@@ -1,0 +1,87 @@
+"""Each endpoint's share of the buckets, within a bounded memory. Pure, like ``buckets``.
+
+What does not fit is told, never guessed: of endpoints beyond the limit only the total is known, and windows that reach
+back behind what is kept are not complete. The total in ``timeline`` has everything in any case.
+"""
+
+from collections.abc import Mapping
+
+from chaosdrill.load.buckets import Bucket, Endpoint, Row
+
+MOST_ENDPOINTS = 200  # a script that forgets to group `/item/17` under one name would have as many as requests
+MOST_CELLS = 100_000  # some 60 MB; 10 endpoints in use: the last quarter of an hour, 100: 100 s
+
+
+class Endpoints:
+    """A bucket for each endpoint in each 0.1 s that it was requested in: a cell.
+
+    :param most_endpoints: the first so many are kept apart.
+    :param most_cells: beyond it the oldest are forgotten.
+    """
+
+    def __init__(self, most_endpoints: int = MOST_ENDPOINTS, most_cells: int = MOST_CELLS) -> None:
+        self._most_endpoints, self._most_cells = most_endpoints, most_cells
+        self._cells: dict[int, dict[Endpoint, Bucket]] = {}
+        self._count = 0
+        self._known: set[Endpoint] = set()
+        self.complete_from = 0  # the first bucket number of which everything that was kept is still there
+        self.too_many = 0  # requests of endpoints beyond the limit
+
+    def at(self, number: int, endpoint: Endpoint) -> Bucket | None:
+        """:returns: the cell to count a request in; None when there is no room for it."""
+        if number < self.complete_from:
+            return None
+        if endpoint not in self._known:
+            if len(self._known) >= self._most_endpoints:
+                self.too_many += 1
+                return None
+            self._known.add(endpoint)
+        cells = self._cells.setdefault(number, {})
+        if endpoint not in cells:
+            self._count += 1
+            cells[endpoint] = Bucket()
+            self._make_room(number)
+        return cells[endpoint]
+
+    def _make_room(self, newest: int) -> None:
+        while self._count > self._most_cells and (oldest := next(iter(self._cells))) != newest:
+            self._forget(oldest)
+
+    def _forget(self, number: int) -> None:
+        self._count -= len(self._cells.pop(number, {}))
+        self.complete_from = max(self.complete_from, number + 1)
+
+    def between(self, first: int, last: int) -> Mapping[Endpoint, Bucket]:
+        """:returns: the sum of each endpoint that was requested, over the buckets from ``first`` to before ``last``."""
+        found: dict[Endpoint, Bucket] = {}
+        for number in range(first, last):
+            for endpoint, cell in self._cells.get(number, {}).items():
+                found.setdefault(endpoint, Bucket()).add(cell)
+        return found
+
+    def begin_anew(self) -> None:
+        """A new test begins: other endpoints may be used, so those known make room."""
+        self._known = set()
+        self.too_many = 0
+
+    def rows(self, number: int) -> list[Row] | None:
+        """:returns: the cells of a bucket as plain values; None when they were forgotten."""
+        if number < self.complete_from:
+            return None
+        return [[*endpoint, cell.row()] for endpoint, cell in self._cells.get(number, {}).items()]
+
+    def empty(self) -> None:
+        """Forget all, as it was handed on."""
+        self._cells, self._count, self._known = {}, 0, set()
+
+    def add_rows(self, number: int, rows: list[Row] | None) -> None:
+        """Add what :meth:`rows` of a worker gave."""
+        if rows is None:
+            self._forget(number)
+            return
+        for method, name, row in rows:
+            share = Bucket.of_row(row)
+            if (cell := self.at(number, (method, name))) is not None:
+                cell.add(share)
+            elif number >= self.complete_from:
+                self.too_many += share.requests - 1  # at() has counted one

@@ -1,0 +1,103 @@
+"""The test that a Locust runs: since when it is as it was meant to be, which workers it began with, its users.
+
+Works on Locust's own objects, but imports none of them: it runs inside Locust, beside ``plugin``.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+IDLE = ("ready", "stopped")
+MESSAGES_SHOWN = 5
+
+
+class Progress:
+    """What is known of the test that runs, or of the last one.
+
+    :param workers: tells the ids of the workers that are connected now.
+    :param now_s: the clock, seconds since the epoch.
+    """
+
+    def __init__(self, environment: Any, workers: Callable[[], Sequence[str]], now_s: Callable[[], float]) -> None:
+        self._environment, self._workers, self._now_s = environment, workers, now_s
+        self._wanted = max(1, getattr(environment.parsed_options, "expect_workers", None) or 1)
+        self._began_with: set[str] = set()
+        self._as_meant_since_s: float | None = None
+        self._started_s: float | None = None
+        self._stopping_s: float | None = None
+        self._ends_s: float | None = None
+        self._classes_at_first = [one.__name__ for one in environment.user_classes]
+
+    def begin(self, **_: Any) -> None:
+        """Locust's ``test_start`` event: the workers that are there now must stay to the end."""
+        self._began_with = set(self._workers())
+        self._as_meant_since_s = self._stopping_s = None
+        self._started_s = self._now_s()
+
+    def end(self, **_: Any) -> None:
+        """Locust's ``test_stopping`` event."""
+        self._stopping_s = self._now_s()
+        self._ends_s = None
+
+    def change(self, run_time_s: float | None) -> None:
+        """Locust took a number of users, and with it a run time or none."""
+        self._as_meant_since_s = None
+        self._ends_s = None if run_time_s is None else self._now_s() + run_time_s
+
+    def look(self) -> None:
+        """To be called often: a moment in which users or workers were missing is remembered as the end of a row."""
+        runner, present = self._environment.runner, set(self._workers())
+        full = 0 < runner.target_user_count <= runner.user_count
+        if runner.state != "running" or not full or not self._began_with <= present or len(present) < self._wanted:
+            self._as_meant_since_s = None
+            return
+        self._began_with |= present  # one that came later has users of its own
+        if self._as_meant_since_s is None:
+            self._as_meant_since_s = self._now_s()
+
+    def choose(self, names: Sequence[str]) -> str:
+        """Choose the users of the next test.
+
+        :param names: of user classes; without any, those that Locust was started with.
+        :returns: why not; empty: they are chosen.
+        """
+        available = self._available()
+        if unknown := [name for name in names if name not in available]:
+            return f"no user class {', '.join(unknown)} in the load script; it has {', '.join(sorted(available))}"
+        if self._environment.runner.state not in IDLE:
+            return "a test runs: a running user class cannot be taken away"
+        chosen = names or [name for name in self._classes_at_first if name in available]
+        self._environment.user_classes = [available[name] for name in dict.fromkeys(chosen)]
+        return ""
+
+    def _available(self) -> dict[str, Any]:
+        """The user classes by name, without those of weight 0, which Locust never uses."""
+        environment = self._environment
+        classes = environment.available_user_classes or environment.user_classes_by_name
+        return {name: one for name, one in classes.items() if one.weight > 0 or one.fixed_count > 0}
+
+    def state(self) -> dict[str, Any]:
+        """:returns: how it goes now."""
+        self.look()
+        environment, runner, present = self._environment, self._environment.runner, set(self._workers())
+        exceptions = list(runner.exceptions.values())
+        return {
+            "now": self._now_s(),
+            "state": runner.state,
+            "user_count": runner.user_count,
+            "target_user_count": runner.target_user_count,
+            "spawn_rate": getattr(environment.parsed_options, "spawn_rate", None),
+            "workers": len(present),
+            "workers_expected": self._wanted,
+            "workers_wanted": max(self._wanted, len(self._began_with)),
+            "workers_gone": len(self._began_with - present),
+            "as_meant_since": self._as_meant_since_s,
+            "started": self._started_s,
+            "stopping": self._stopping_s,
+            "ends": self._ends_s,
+            "host": environment.host,
+            "user_classes": [one.__name__ for one in environment.user_classes],
+            "user_classes_available": sorted(self._available()),
+            "shape": type(environment.shape_class).__name__ if environment.shape_class else "",
+            "exceptions": sum(row["count"] for row in exceptions),
+            "exception_messages": [str(row["msg"])[:200] for row in exceptions[:MESSAGES_SHOWN]],
+        }

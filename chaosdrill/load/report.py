@@ -1,0 +1,69 @@
+"""Locust's own report and statistics, kept beside the drill's history."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chaosdrill import history
+from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.errors import DrillError, TimedOut
+from chaosdrill.history.run_directory import write_whole
+from chaosdrill.load.driving import IDLE
+
+REPORT, STATISTICS = "locust-report.html", "locust-statistics.json"
+LATE_S = 5.0  # workers report to Locust every 3 s, and its answer is up to 2 s old
+_NO_DRILL = "no drill is open, so there is no run directory to keep it in"
+
+
+def keep_report(generator: LoadGenerator) -> dict[str, str | None]:
+    """Keep Locust's own report of the test that runs; to be called before it is stopped.
+
+    :returns: ``report``: its path, or None; then ``report_problem`` says why.
+    """
+    drill = history.current()
+    if drill is None:
+        return {"report": None, "report_problem": _NO_DRILL}
+    try:
+        return {"report": _written(drill.directory / REPORT, generator.report())}
+    except (DrillError, OSError) as error:
+        return {"report": None, "report_problem": str(error)}
+
+
+def keep_statistics(generator: LoadGenerator) -> dict[str, str | None]:
+    """Keep Locust's own statistics of the test that was stopped: per endpoint and in total.
+
+    :returns: ``statistics``: the path, or None; then ``statistics_problem`` says why.
+    """
+    drill = history.current()
+    if drill is None:
+        return {"statistics": None, "statistics_problem": _NO_DRILL}
+    try:
+        text = json.dumps(_final(generator), indent=1, ensure_ascii=False) + "\n"
+        return {"statistics": _written(drill.directory / STATISTICS, text)}
+    except (DrillError, OSError, ValueError) as error:
+        return {"statistics": None, "statistics_problem": str(error)}
+
+
+def _written(path: Path, text: str) -> str:
+    write_whole(path, text)
+    return str(path)
+
+
+def _final(generator: LoadGenerator) -> dict[str, Any]:
+    """What Locust says when it has heard of every request that ended, or what it says in the end."""
+    load = generator.state()
+    counted = generator.window(load.started_s, load.now_s).requests if load.started_s is not None else 0
+    last: dict[str, Any] = {}
+
+    def look() -> dict[str, Any]:
+        last.clear()
+        last.update(generator.statistics())
+        return last
+
+    def final(seen: dict[str, Any]) -> bool:
+        return seen["state"] in IDLE and seen["stats"][-1]["num_requests"] >= counted
+
+    try:
+        return wait_for(look, final, LATE_S, "Locust's own statistics to be final")
+    except TimedOut:
+        return last

@@ -1,0 +1,90 @@
+"""What the plugin answers on Locust's page, under ``/chaosdrill/``. Runs inside Locust only."""
+
+from typing import Any, Protocol
+
+from flask import jsonify, request
+
+from chaosdrill.load.buckets import Bucket, bucket_number, first_whole_bucket
+from chaosdrill.load.progress import Progress
+from chaosdrill.load.timeline import Timeline
+
+
+class View(Protocol):
+    """What one Locust knows: the one without workers, or the master."""
+
+    timeline: Timeline
+    progress: Progress
+
+    def watermark_s(self) -> float:
+        """:returns: the time before which every request that ended has been counted."""
+
+
+def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
+    """Answer ``/chaosdrill/…`` on Locust's page, behind its login if it has one."""
+    app, guarded = environment.web_ui.app, environment.web_ui.auth_required_if_enabled
+    base = (getattr(environment.parsed_options, "web_base_path", None) or "").rstrip("/") + "/chaosdrill"
+
+    @app.route(f"{base}/window")
+    @guarded
+    def chaosdrill_window() -> Any:
+        return jsonify(answer_window(view) | {"locustfiles": locustfiles})
+
+    @app.route(f"{base}/timeline")
+    @guarded
+    def chaosdrill_timeline() -> Any:
+        watermark_s = view.watermark_s()
+        counts = view.timeline.counts(request.args.get("since", 0.0, type=float), watermark_s)
+        return jsonify(buckets=counts, watermark=watermark_s, stopping=view.progress.state()["stopping"])
+
+    @app.route(f"{base}/user-classes", methods=["POST"])
+    @guarded
+    def chaosdrill_user_classes() -> Any:
+        problem = view.progress.choose(request.form.getlist("user_classes"))
+        return jsonify(success=not problem, message=problem)
+
+    @app.after_request
+    def note_change(response: Any) -> Any:
+        if request.endpoint == "locust.swarm" and response.is_json and response.json.get("success"):
+            view.progress.change(response.json.get("run_time"))
+        return response
+
+
+def answer_window(view: View) -> dict[str, Any]:
+    """:returns: what ended in the window that is asked for, how complete that is, and the state of the load.
+
+    With ``name`` (and ``method``): the requests of that name only, and which endpoints were requested at all.
+    """
+    asked, watermark_s = request.args, view.watermark_s()
+    state = view.progress.state()
+    since_s = asked.get("since", state["now"], type=float)
+    until_s = asked.get("until", state["now"], type=float)
+    total = view.timeline.between(since_s, until_s)
+    share = _share(view.timeline, since_s, until_s, asked["name"], asked.get("method")) if "name" in asked else None
+    seen = share["bucket"] if share else total
+    return {
+        "since": since_s,
+        "until": until_s,
+        "requests": seen.requests,
+        "failures": seen.failures,
+        "exceptions": total.exceptions,
+        "mean_ms": seen.mean_ms,
+        "p50_ms": seen.percentile_ms(50),
+        "p90_ms": seen.percentile_ms(90),
+        "max_ms": seen.max_ms,
+        "percentile_ms": seen.percentile_ms(asked.get("percentile", 100.0, type=float)),
+        "complete": watermark_s >= until_s,
+        "watermark": watermark_s,
+        "endpoints": share["endpoints"] if share else None,
+        **state,
+    }
+
+
+def _share(timeline: Timeline, since_s: float, until_s: float, name: str, method: str | None) -> dict[str, Any]:
+    first, last = first_whole_bucket(since_s), bucket_number(until_s)
+    found, bucket = timeline.endpoints.between(first, last), Bucket()
+    for endpoint, cell in found.items():
+        if endpoint[1] == name and method in (None, endpoint[0]):
+            bucket.add(cell)
+    seen = [[*endpoint, cell.requests] for endpoint, cell in sorted(found.items())]
+    whole = timeline.endpoints.complete_from <= first
+    return {"bucket": bucket, "endpoints": {"seen": seen, "whole": whole, "too_many": timeline.endpoints.too_many}}

@@ -1,0 +1,74 @@
+"""The buckets of a load, one after the other: the total of hours, and each endpoint's share. Pure, like ``buckets``."""
+
+from collections.abc import Iterable
+
+from chaosdrill.load.buckets import BUCKET_S, Bucket, Endpoint, Row, bucket_number, first_whole_bucket
+from chaosdrill.load.endpoints import Endpoints
+
+
+class Timeline:
+    """Buckets by their number.
+
+    :param endpoints: where each endpoint's own share is kept.
+    :param keep_s: how many seconds before the newest bucket are kept.
+    """
+
+    def __init__(self, endpoints: Endpoints | None = None, keep_s: float = 4 * 3600) -> None:
+        self.endpoints = endpoints or Endpoints()
+        self._buckets: dict[int, Bucket] = {}
+        self._keep = bucket_number(keep_s)
+
+    def request(self, ended_s: float, milliseconds: float, failed: bool, endpoint: Endpoint = ("", "")) -> None:
+        """Count a request that ended at ``ended_s`` (seconds since the epoch)."""
+        number = bucket_number(ended_s)
+        self._at(number).add_request(milliseconds, failed)
+        if (share := self.endpoints.at(number, endpoint)) is not None:
+            share.add_request(milliseconds, failed)
+
+    def exception(self, epoch_s: float) -> None:
+        """Count an exception that a user's task raised at ``epoch_s``."""
+        self._at(bucket_number(epoch_s)).exceptions += 1
+
+    def _at(self, number: int) -> Bucket:
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            bucket = self._buckets[number] = Bucket()
+            self._forget(number - self._keep)
+        return bucket
+
+    def _forget(self, before: int) -> None:
+        while self._buckets and (oldest := next(iter(self._buckets))) < before:
+            del self._buckets[oldest]
+
+    def between(self, since_s: float, until_s: float) -> Bucket:
+        """:returns: the sum of the buckets that lie wholly between the two moments: nothing from outside counts."""
+        total = Bucket()
+        for number in range(first_whole_bucket(since_s), bucket_number(until_s)):
+            if bucket := self._buckets.get(number):
+                total.add(bucket)
+        return total
+
+    def counts(self, since_s: float, until_s: float) -> list[tuple[float, int, int]]:
+        """:returns: per bucket that saw requests: its start (s since the epoch), successes, failures; in order."""
+        first, last = bucket_number(since_s), bucket_number(until_s)
+        return [
+            (round(number * BUCKET_S, 1), bucket.requests - bucket.failures, bucket.failures)
+            for number, bucket in sorted(self._buckets.items())
+            if first <= number < last and bucket.requests
+        ]
+
+    def take_rows(self) -> list[Row]:
+        """Empty this timeline.
+
+        :returns: its buckets as rows of plain values, for the way from a worker to its master.
+        """
+        taken, self._buckets = self._buckets, {}
+        rows = [[number, bucket.row(), self.endpoints.rows(number)] for number, bucket in taken.items()]
+        self.endpoints.empty()
+        return rows
+
+    def add_rows(self, rows: Iterable[Row]) -> None:
+        """Add what :meth:`take_rows` of another timeline gave."""
+        for number, total, shares in rows:
+            self._at(number).add(Bucket.of_row(total))
+            self.endpoints.add_rows(number, shares)

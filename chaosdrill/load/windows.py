@@ -1,0 +1,72 @@
+"""A window of time in which the load ran as meant, or an error that says why it cannot be judged."""
+
+from chaosdrill.client.load_generator import Asked, LoadGenerator, Window
+from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.load.driving import number
+from chaosdrill.load.endpoints import MOST_ENDPOINTS
+
+SHOWN = 20
+
+
+def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: Asked, patience_s: float = 0.0) -> Window:
+    """:returns: a window that begins now, closed, and judged fit to measure in.
+
+    :raises CannotSee: when the load did not run as meant through it, or too little was seen of what was asked.
+    """
+    window = generator.closed_window(float(window_s), patience_s, asked)
+    if problems := blindness(window, int(min_requests), asked):
+        raise CannotSee(f"the load at {generator.url} cannot be judged: {'; '.join(problems)}")
+    return window
+
+
+def check(window_s: float, min_requests: int, asked: Asked) -> None:
+    """:raises BadInput: with everything that is wrong with what is asked."""
+    problems = []
+    if not number(window_s) or not float(window_s) > 0:
+        problems.append(f"window_s: {window_s!r} is not a number of seconds greater than 0")
+    if not number(min_requests) or float(min_requests) < 0:
+        problems.append(f"min_requests: {min_requests!r} is not a number of at least 0")
+    if asked.method and not asked.name:
+        problems.append(f"method: {asked.method!r} without an endpoint: add `endpoint:`, Locust's name of the request")
+    if not number(asked.percentile) or not 0 < float(asked.percentile) <= 100:
+        problems.append(f"percentile: {asked.percentile!r} is not a number above 0 and up to 100")
+    if problems:
+        raise BadInput(problems)
+
+
+def blindness(window: Window, min_requests: int, asked: Asked) -> list[str]:
+    """:returns: why nothing can be said from the window; empty when something can."""
+    problems = window.load.problems()
+    as_meant_s = window.load.as_meant_since_s
+    if not problems and (as_meant_s is None or as_meant_s > window.since_s):
+        problems.append("users or workers were missing for a moment in the window, or the test was begun or changed")
+    if window.exceptions:
+        problems.append(
+            f"the load script raised {window.exceptions} exceptions, so requests are missing from the counts"
+        )
+    return problems + _too_few(window, max(1, min_requests), asked)
+
+
+def _too_few(window: Window, needed: int, asked: Asked) -> list[str]:
+    length_s, found = window.until_s - window.since_s, window.endpoints
+    if found is not None and not found.whole:
+        return [f"the window of {length_s:.0f} s is longer than endpoints are kept apart: ask for a shorter one"]
+    if window.requests >= needed:
+        return []
+    endpoint = f"{asked.method} {asked.name}".strip()
+    if found is not None and not window.requests:
+        return [f"nobody requested {endpoint} in {length_s:.0f} s; {_requested(found.seen, found.too_many)}"]
+    of_endpoint = f" of {endpoint}" if endpoint else ""
+    return [f"{window.requests} requests{of_endpoint} ended in {length_s:.0f} s, at least {needed} are needed"]
+
+
+def _requested(endpoints: tuple[tuple[str, str, int], ...], too_many: int) -> str:
+    named = [f"{method} {name} ({requests})" for method, name, requests in endpoints[:SHOWN]]
+    more = f" and {len(endpoints) - SHOWN} more" if len(endpoints) > SHOWN else ""
+    text = f"requested were: {', '.join(named)}{more}" if named else "nothing was requested"
+    if too_many:
+        text += (
+            f"; {too_many} requests of this test are known in total only, as it uses more than {MOST_ENDPOINTS} "
+            "endpoints: group them in the load script with `name=`"
+        )
+    return text

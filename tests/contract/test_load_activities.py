@@ -1,0 +1,245 @@
+"""The load's actions and probes on a Locust that runs already, against what a real server counted."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+from chaoslib.hypothesis import within_tolerance
+
+from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.load.actions import change_load, start_load, stop_load
+from chaosdrill.load.probes import error_ratio, failures, latency_ms, load_health, requests_per_s
+from tests.contract import load_rig
+from tests.contract.activities_rig import drill
+
+pytestmark = pytest.mark.timeout(120)
+
+ITEM = "/item/{id}"
+
+
+@pytest.fixture(scope="module")
+def target() -> Iterator[load_rig.Target]:
+    with load_rig.target() as server:
+        yield server
+
+
+@pytest.fixture(scope="module", params=[(), ("--class-picker",)], ids=["plain", "class-picker"])
+def generator(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[LoadGenerator]:
+    directory = tmp_path_factory.mktemp("locust")
+    with load_rig.locust(directory, load_rig.script(directory, load_rig.TWO_CLASSES), *request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def configuration(generator: LoadGenerator, target: load_rig.Target, tmp_path: Path) -> Iterator[dict[str, str]]:
+    target.status, target.refused_method = 200, ""
+    yield {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
+    generator.stop()
+
+
+def start(configuration: dict[str, str], target: load_rig.Target, users: int = 4, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = start_load(users, 50, target.url, within_s=20, configuration=configuration, **more)
+    return answer
+
+
+def test_only_the_user_classes_that_were_chosen_are_used(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator
+) -> None:
+    assert start(configuration, target, user_classes=["Reader"])["user_classes"] == ["Reader"]
+    assert requests_per_s(0.5, ITEM, configuration=configuration) > 0
+    with pytest.raises(ActivityFailed, match=rf"nobody requested /call in 0 s; .*GET {re.escape(ITEM)} \(\d+\)$"):
+        requests_per_s(0.5, "/call", configuration=configuration)
+    assert start(configuration, target)["user_classes"] == ["Reader", "Writer"], "those it was started with"
+    assert requests_per_s(0.5, "/call", configuration=configuration) > 0
+    assert change_load(6, 50, configuration=configuration)["after"]["users"] == 6
+    assert generator.state().user_classes == ("Reader", "Writer")
+
+
+def test_an_unknown_user_class_is_refused_by_name_and_the_load_goes_on(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator
+) -> None:
+    start(configuration, target)
+    with pytest.raises(ActivityFailed) as refused:
+        start(configuration, target, user_classes=["Reader", "Raeder", "Never"])
+    lines = str(refused.value).splitlines()
+    assert [re.findall(r"no user class '(\w+)': it has Reader, Writer", line) for line in lines] == [
+        ["Raeder"],
+        ["Never"],
+    ]
+    assert generator.state().running
+
+
+def test_what_is_written_wrong_is_told_at_once(configuration: dict[str, str], target: load_rig.Target) -> None:
+    with pytest.raises(ActivityFailed) as refused:
+        start_load(10, 1, target.url, user_classes="Reader", run_time_s=10, configuration=configuration)  # type: ignore[arg-type]
+    assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["user_classes", "run_time_s"]
+    with pytest.raises(ActivityFailed, match=r"run_time_s: 1.5 is not a whole number"):
+        start(configuration, target, run_time_s=1.5)
+    with pytest.raises(ActivityFailed) as refused:
+        latency_ms(0, -1, -1, "", "GET", configuration=configuration)
+    told = [line.split(":")[0] for line in str(refused.value).splitlines()]
+    assert told == ["window_s", "min_requests", "method", "percentile"]
+
+
+def test_an_endpoint_has_its_own_failures(configuration: dict[str, str], target: load_rig.Target) -> None:
+    target.refused_method = "POST"
+    start(configuration, target)
+    assert failures(1, 10, endpoint="/call", method="GET", configuration=configuration) == 0
+    assert failures(1, 10, endpoint=ITEM, configuration=configuration) == 0
+    assert error_ratio(1, 10, "/call", "POST", configuration=configuration) == 1
+    assert 0.3 < error_ratio(1, 10, "/call", configuration=configuration) < 0.7
+    assert 0.1 < error_ratio(1, 10, configuration=configuration) < 0.5
+    total, item = (requests_per_s(1, name, configuration=configuration) for name in ("", ITEM))
+    assert 0 < item < total
+    fast, slow = (latency_ms(part, 1, 10, ITEM, "GET", configuration=configuration) for part in (0.1, 100))
+    assert 0 < fast <= slow < 3000
+    with pytest.raises(
+        ActivityFailed, match=rf"nobody requested PUT /call .*GET /call \(\d+\), GET {re.escape(ITEM)} "
+    ):
+        failures(0.5, 1, endpoint="/call", method="PUT", configuration=configuration)
+    with pytest.raises(ActivityFailed, match=r"\d+ requests of GET /call ended in 0 s, at least 9999 are needed"):
+        failures(0.5, 9999, endpoint="/call", method="GET", configuration=configuration)
+
+
+def test_locust_ends_the_load_after_its_run_time(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator
+) -> None:
+    start(configuration, target, run_time_s=20)
+    left_s = load_health(configuration=configuration)["ends_in_s"]
+    assert 0 < left_s <= 20
+    assert change_load(6, 50, configuration=configuration)["done"]
+    assert 0 < load_health(configuration=configuration)["ends_in_s"] <= left_s + 1, "not begun anew"
+    assert start(configuration, target, run_time_s=3)["users"] == 4
+    with pytest.raises(ActivityFailed, match=r"its state is '(cleanup|stopped)', not 'running'"):
+        failures(5, 1, configuration=configuration)
+    wait_for(generator.state, lambda load: load.state == "stopped", 10, "the load to end by itself")
+    assert load_health(configuration=configuration)["ends_in_s"] is None
+    ended_s = generator.timeline().stopping_s
+    assert ended_s is not None
+    assert ended_s <= generator.state().now_s
+    assert start(configuration, target)["users"] == 4
+    assert load_health(configuration=configuration)["ends_in_s"] is None
+
+
+def test_the_load_is_changed_up_and_down_while_it_runs(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator, tmp_path: Path
+) -> None:
+    with drill(tmp_path) as one_drill:
+        start(configuration, target)
+        began_s = generator.state().started_s
+        more = change_load(7, 20, configuration=configuration)
+        assert (more["done"], more["before"]["users"], more["after"]) == (True, 4, {"users": 7, "spawn_rate_per_s": 20})
+        assert change_load(7, 20, configuration=configuration)["done"] is False
+        less = change_load(**{**more["before"], "within_s": 20, "configuration": configuration})
+        assert (less["before"]["users"], less["after"]) == (7, {"users": 4, "spawn_rate_per_s": 50})
+        state = generator.state()
+        assert (state.user_count, state.host, state.started_s) == (4, target.url, began_s)
+        rows = one_drill.history.events("load-changing") + one_drill.history.events("load-changed")
+        assert [row["before"]["users"] for row in rows] == [4, 7, 4, 7]
+
+
+def test_a_load_that_does_not_run_is_not_changed(configuration: dict[str, str], generator: LoadGenerator) -> None:
+    with pytest.raises(ActivityFailed, match=r"no load runs at .*'(ready|stopped)', so there is none to change"):
+        change_load(5, 5, configuration=configuration)
+    assert generator.state().target_user_count != 5
+    with pytest.raises(ActivityFailed, match=r"users: 0 is not .*\nspawn_rate_per_s: 0 is not"):
+        change_load(0, 0, configuration=configuration)
+
+
+def test_a_window_in_which_the_load_was_changed_or_begun_is_blind(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator
+) -> None:
+    start(configuration, target)
+    since_s = generator.state().now_s
+    change_load(5, 50, configuration=configuration)
+    window = generator.window(since_s, generator.state().now_s)
+    assert window.load.problems() == []
+    assert window.load.as_meant_since_s is not None
+    assert window.load.as_meant_since_s > since_s
+    assert failures(0.5, 1, configuration=configuration) == 0, "one that begins now can be judged"
+
+
+def test_locusts_own_report_and_statistics_are_kept(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator, tmp_path: Path
+) -> None:
+    with drill(tmp_path):
+        start(configuration, target)
+        assert failures(1, 10, configuration=configuration) == 0
+        stopped = stop_load(configuration=configuration)
+    assert stopped["report"] == str(tmp_path / "locust-report.html")
+    report = Path(stopped["report"]).read_text()
+    assert "<title>Locust" in report
+    assert target.url in report
+    statistics = json.loads(Path(stopped["statistics"]).read_text())
+    by_endpoint = {(row["method"], row["name"]): row["num_requests"] for row in statistics["stats"]}
+    assert by_endpoint.keys() == {("GET", "/call"), ("POST", "/call"), ("GET", ITEM), ("", "Aggregated")}
+    state = generator.state()
+    assert state.started_s is not None
+    assert by_endpoint["", "Aggregated"] == generator.window(state.started_s - 0.1, state.now_s).requests > 10
+    assert statistics["state"] == "stopped"
+
+
+def test_without_a_report_the_load_is_stopped_all_the_same(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator, tmp_path: Path
+) -> None:
+    start(configuration, target)
+    outside = stop_load(configuration=configuration)
+    assert (outside["report"], outside["statistics"]) == (None, None)
+    assert outside["report_problem"].startswith("no drill is open")
+    with drill(tmp_path):
+        start(configuration, target)
+        (tmp_path / "locust-report.html").mkdir()  # so that it cannot be written
+        stopped = stop_load(configuration=configuration)
+    assert stopped["report"] is None
+    assert "locust-report.html" in stopped["report_problem"]
+    assert stopped["statistics"] == str(tmp_path / "locust-statistics.json")
+    assert generator.state().state == "stopped"
+
+
+def test_health_tells_what_a_tolerance_can_read(configuration: dict[str, str], target: load_rig.Target) -> None:
+    healthy = {"type": "regex", "target": "summary", "pattern": "^as meant$"}
+    stop_load(configuration=configuration)
+    idle = load_health(configuration=configuration)
+    assert re.fullmatch(r"its state is '(ready|stopped)', not 'running'", idle["summary"])
+    assert not within_tolerance(healthy, idle)
+    start(configuration, target)
+    running = load_health(configuration=configuration)
+    assert within_tolerance(healthy, running)
+    figures = [running[name] for name in ("users", "target_users", "workers", "expected_workers", "exceptions")]
+    assert figures == [4, 4, 1, 1, 0]
+    assert (running["state"], running["healthy"], running["host"]) == ("running", True, target.url)
+
+
+def test_exceptions_of_the_script_make_it_unhealthy(target: load_rig.Target, tmp_path: Path) -> None:
+    raising = load_rig.script(tmp_path, load_rig.TWO_CALLS.replace("timeout=3)", "timeout=3).json()"))
+    with load_rig.locust(tmp_path, raising) as generator:
+        configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
+        start(configuration, target)
+        wait_for(generator.state, lambda load: load.exceptions > 0, 20, "an exception")
+        health = load_health(configuration=configuration)
+    assert not health["healthy"]
+    assert "Expecting value" in health["exception_messages"][0]
+
+
+def test_a_script_that_sets_its_users_itself_is_refused(target: load_rig.Target, tmp_path: Path) -> None:
+    shaped = load_rig.script(
+        tmp_path,
+        load_rig.TWO_CALLS + "from locust import LoadTestShape\nclass Waves(LoadTestShape):\n"
+        "    def tick(self):\n        return (1, 1)\n",
+    )
+    with load_rig.locust(tmp_path, shaped) as generator:
+        configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
+        with pytest.raises(ActivityFailed, match=r"sets the number of users itself \(LoadTestShape Waves\)"):
+            start(configuration, target)
+        assert generator.state().state == "ready"
+
+
+def test_the_configuration_can_name_another_locust_than_the_topology(
+    configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator, tmp_path: Path
+) -> None:
+    other = str(load_rig.write_topology(tmp_path / "other.yaml", "http://127.0.0.1:9"))
+    assert start({"topology": other, "load_generator_url": generator.url}, target)["url"] == generator.url
