@@ -4,16 +4,19 @@ See: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practice
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
+from chaosdrill.aws import safety_rules
+from chaosdrill.aws.doubt import change
 from chaosdrill.aws.polling import pause
 from chaosdrill.aws.system import System
-from chaosdrill.errors import CannotSee, DrillError, Refused
+from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.topology import ClusterEndpoint
 
 T = TypeVar("T")
@@ -25,6 +28,7 @@ _ANOTHER_MAY_ANSWER = {
     "ServiceUnavailable",
 }
 _BACK_OFF_S = (0.5, 1.0, 2.0)
+ROUNDS = len(_BACK_OFF_S) + 1
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,10 @@ class Answered:
     asked: int
 
 
-def routing_states(system: System) -> dict[str, str]:
+def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
     """Read every region's routing control.
 
+    :param rounds: how often to go round all endpoints; a look that is soon repeated needs one.
     :returns: ``On`` or ``Off`` by region.
     :raises CannotSee: when no endpoint answers.
     """
@@ -51,35 +56,68 @@ def routing_states(system: System) -> dict[str, str]:
         }
 
     try:
-        states: dict[str, str] = ask_cluster(system, read, rounds=1).value
+        states: dict[str, str] = ask_cluster(system, read, rounds).value
     except (DrillError, ClientError, BotoCoreError) as error:
         raise CannotSee(f"the routing controls could not be read: {error}") from error
     return states
 
 
-def write_routing_states(system: System, states: dict[str, str]) -> Answered:
+def write_routing_states(system: System, states: dict[str, str], override: Sequence[str] = ()) -> Answered:
     """Set routing controls, all in one call.
 
     :param states: ``On`` or ``Off`` by region.
-    :returns: which endpoint answered.
+    :param override: ARNs of the safety rules to pass over.
+    :returns: which endpoint answered; none, when the answer was lost and the states are as wanted all the same.
     :raises Refused: when a safety rule forbids it; nothing was changed.
-    :raises DrillError: when no endpoint answers.
+    :raises DrillError: when no endpoint answers, with what is known of the states.
     """
     controls = system.topology.routing.controls
     entries = [{"RoutingControlArn": controls[name], "RoutingControlState": state} for name, state in states.items()]
+    answered = Answered(None, "none", len(system.topology.routing.cluster_endpoints) * ROUNDS)
+    passed_over = {"SafetyRulesToOverride": list(override)} if override else {}
 
     def write(client: Any) -> None:
-        client.update_routing_control_states(UpdateRoutingControlStateEntries=entries)
+        client.update_routing_control_states(UpdateRoutingControlStateEntries=entries, **passed_over)
 
-    try:
-        return ask_cluster(system, write)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConflictException":
-            raise _forbidden(states, error) from error
-        raise
+    def ask() -> None:
+        nonlocal answered
+        try:
+            answered = ask_cluster(system, write)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ConflictException":
+                raise safety_rules.forbidden(system, states, error) from error
+            raise
+
+    wanted = ", ".join(f"{region} {state}" for region, state in states.items())
+    change(f"the routing {wanted}", ask, lambda: states.items() <= routing_states(system).items())
+    return answered
 
 
-def ask_cluster(system: System, ask: Callable[[Any], T], rounds: int = len(_BACK_OFF_S) + 1) -> Answered:
+def endpoints_reachable(system: System) -> dict[str, str]:
+    """Ask every endpoint of the cluster at the same time for one state.
+
+    :returns: by the endpoint's region: empty when it answered, else why it did not.
+    :raises CannotSee: when one refuses what others would refuse, too: that says nothing of who is reachable.
+    """
+    endpoints = system.topology.routing.cluster_endpoints
+    control = next(iter(system.topology.routing.controls.values()))
+
+    def ask(endpoint: ClusterEndpoint) -> str:
+        try:
+            _cluster_client(system, endpoint).get_routing_control_state(RoutingControlArn=control)
+        except (ClientError, HTTPClientError, NoConnection) as error:
+            if another_may_answer(error):
+                return str(error)
+            raise CannotSee(f"the cluster endpoint in {endpoint.region} refuses: {error}") from error
+        except BotoCoreError as error:  # no credentials, for one
+            raise CannotSee(f"the cluster endpoints could not be asked: {error}") from error
+        return ""
+
+    with ThreadPoolExecutor(len(endpoints), thread_name_prefix="cluster-endpoints") as pool:
+        return dict(zip((one.region for one in endpoints), pool.map(ask, endpoints), strict=True))
+
+
+def ask_cluster(system: System, ask: Callable[[Any], T], rounds: int = ROUNDS) -> Answered:
     """Ask one endpoint after the other, from a random start, until one answers.
 
     :param ask: given a cluster client; may be called several times.
@@ -122,14 +160,4 @@ def _nobody(seen: dict[str, str], rounds: int) -> DrillError:
     return DrillError(
         f"none of the {len(seen)} endpoints of the ARC cluster answered in {rounds} rounds ({each}): check the network "
         "and `routing: cluster_endpoints` in the topology"
-    )
-
-
-def _forbidden(states: dict[str, str], error: ClientError) -> Refused:
-    details: Mapping[str, Any] = dict(error.response)
-    rule = details.get("resourceId", "")
-    wanted = ", ".join(f"{region} {state}" for region, state in states.items())
-    return Refused(
-        f"a safety rule forbids {wanted}: {error.response['Error']['Message']} ({rule}): nothing was changed; "
-        "change the rule, or the order of the steps"
     )

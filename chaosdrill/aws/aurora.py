@@ -1,20 +1,26 @@
-"""The Aurora global cluster: who writes, and the planned change of writer."""
+"""The Aurora global cluster: who writes, and the change of writer, planned or not."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws.system import System
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import BadInput, CannotSee
+
+AVAILABLE = "available"
 
 
 @dataclass(frozen=True)
 class GlobalCluster:
-    """What DescribeGlobalClusters says: ``available`` or what goes on, and the regions that write (one, normally)."""
+    """What DescribeGlobalClusters says: ``available`` or what goes on, the regions that write (one, normally), and the
+    ARN of each member by its region.
+    """
 
     status: str
     writers: tuple[str, ...]
+    members: Mapping[str, str]
 
     @property
     def writer(self) -> str:
@@ -23,16 +29,25 @@ class GlobalCluster:
             return self.writers[0]
         return "several" if self.writers else "none"
 
+    def member_in(self, region: str) -> str:
+        """:returns: the ARN of the cluster in that region.
 
-def global_cluster(system: System) -> GlobalCluster:
-    """Read the global cluster, from the standby region, or from home when that does not answer.
+        :raises BadInput: when it has none there.
+        """
+        if region not in self.members:
+            raise BadInput([f"the global cluster has no cluster in {region}, only in {', '.join(self.members)}"])
+        return self.members[region]
 
+
+def global_cluster(system: System, ask: Sequence[str] = ()) -> GlobalCluster:
+    """Read the global cluster in one region, or in the next when that does not answer.
+
+    :param ask: the regions to ask, in this order; default: standby, then home.
     :returns: it, as one of them tells it.
-    :raises CannotSee: when neither answers, or there is no such cluster.
+    :raises CannotSee: when none answers, or there is no such cluster.
     """
-    home, standby = system.topology.region_names
     errors = []
-    for region in (standby, home):
+    for region in ask or reversed(system.topology.region_names):
         try:
             return _read(system, region)
         except (ClientError, BotoCoreError) as error:
@@ -41,14 +56,26 @@ def global_cluster(system: System) -> GlobalCluster:
     raise CannotSee(f"the global cluster {name} could not be read ({'; '.join(errors)}): check `database:`")
 
 
-def start_switchover(system: System, to_region: str, from_region: str) -> None:
-    """Ask for a switchover; asked in the region that writes now.
+def start_switchover(system: System, cluster: GlobalCluster, region: str) -> None:
+    """Ask for a switchover to ``region``; asked in the region that writes now.
 
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_SwitchoverGlobalCluster.html
     """
-    database = system.topology.database
-    system.client("rds", from_region).switchover_global_cluster(
-        GlobalClusterIdentifier=database.global_cluster, TargetDbClusterIdentifier=database.clusters[to_region]
+    system.client("rds", cluster.writer).switchover_global_cluster(
+        GlobalClusterIdentifier=system.topology.database.global_cluster,
+        TargetDbClusterIdentifier=cluster.member_in(region),
+    )
+
+
+def start_failover(system: System, cluster: GlobalCluster, region: str) -> None:
+    """Ask for a failover to ``region`` with data loss allowed; asked there, because the other region may be gone.
+
+    :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
+    """
+    system.client("rds", region).failover_global_cluster(
+        GlobalClusterIdentifier=system.topology.database.global_cluster,
+        TargetDbClusterIdentifier=cluster.member_in(region),
+        AllowDataLoss=True,
     )
 
 
@@ -65,13 +92,18 @@ def parsed(described: dict[str, Any], clusters: dict[str, str]) -> GlobalCluster
     """:returns: the global cluster.
 
     :param described: one entry of ``GlobalClusters``.
-    :param clusters: cluster ARN by region.
+    :param clusters: cluster ARN by region, as far as the topology knows them; none: the ARNs tell their region.
     :raises CannotSee: when a cluster that the topology does not know writes.
     """
-    region_of = {arn: region for region, arn in clusters.items()}
     members = described.get("GlobalClusterMembers", [])
+    arns = [str(member["DBClusterArn"]) for member in members]
+    region_of = {arn: region for region, arn in clusters.items()} or {arn: arn.split(":")[3] for arn in arns}
     writers = [str(member["DBClusterArn"]) for member in members if member["IsWriter"]]
     if strangers := [arn for arn in writers if arn not in region_of]:
         raise CannotSee(f"the writer {strangers[0]} is not in the topology: add it under `database: clusters`")
     going_on = (described.get("FailoverState") or {}).get("Status")
-    return GlobalCluster(str(going_on or described["Status"]), tuple(region_of[arn] for arn in writers))
+    return GlobalCluster(
+        str(going_on or described["Status"]),
+        tuple(region_of[arn] for arn in writers),
+        {region_of[arn]: arn for arn in arns if arn in region_of},
+    )

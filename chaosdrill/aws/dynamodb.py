@@ -4,8 +4,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill.aws.doubt import change
 from chaosdrill.aws.system import System
-from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.errors import BadInput, CannotSee, DrillError
 
 _WORDS = {"true": True, "false": False}
 
@@ -29,26 +30,49 @@ def stop_flag(system: System, region: str) -> bool:
 
 
 def write_stop_flag(system: System, region: str, value: bool, expected: bool) -> None:
-    """Write a region's stop flag if it still is as expected.
+    """Write a region's stop flag if it still is as expected. That it has the new value already is as good: the answer
+    to a first try may have been lost.
 
-    :raises DrillError: when it is not: someone else changed it (or an answer was lost and the write asked for again).
+    :raises DrillError: when it is neither: someone else changed it, or AWS did not do it; the message says which.
     """
     flag = system.topology.stop_flag
     client = system.client("dynamodb", region)
-    try:
-        client.update_item(
-            TableName=flag.tables[region],
-            Key=_key(system),
-            UpdateExpression="SET #flag = :new",
-            ConditionExpression="#flag = :expected",
-            ExpressionAttributeNames={"#flag": flag.attribute},
-            ExpressionAttributeValues={":new": _text(value), ":expected": _text(expected)},
-        )
-    except client.exceptions.ConditionalCheckFailedException as error:
-        raise DrillError(
-            f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so someone "
-            "else changed it: look with the probe stop_flag, then try again"
-        ) from error
+
+    def ask() -> None:
+        try:
+            client.update_item(
+                TableName=flag.tables[region],
+                Key=_key(system),
+                UpdateExpression="SET #flag = :new",
+                ConditionExpression="#flag = :expected",
+                ExpressionAttributeNames={"#flag": flag.attribute},
+                ExpressionAttributeValues={":new": _text(value), ":expected": _text(expected)},
+            )
+        except client.exceptions.ConditionalCheckFailedException as error:
+            raise DrillError(
+                f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so "
+                "someone else changed it: look with the probe stop_flag, then try again"
+            ) from error
+
+    change(f"stop flag {shown(value)} in {region}", ask, lambda: stop_flag(system, region) == value)
+
+
+def flag_values(**written: Any) -> dict[str, bool | None]:
+    """What was written for flags' values, which is a text when it comes from ``--var`` or the environment.
+
+    :param written: by argument name; None stays None.
+    :returns: true (closed), false (open) or None by argument name.
+    :raises BadInput: with every one that is neither true nor false.
+    """
+    words = {name: str(value).lower() for name, value in written.items() if value is not None}
+    problems = [
+        f"{name} is {written[name]!r}: write true (closed) or false (open)"
+        for name, word in words.items()
+        if word not in _WORDS
+    ]
+    if problems:
+        raise BadInput(problems)
+    return {name: _WORDS[words[name]] if name in words else None for name in written}
 
 
 def shown(value: bool) -> str:

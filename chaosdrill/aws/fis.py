@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from chaosdrill import history
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"
+STARTED = "fault-started"  # in the run's history
 FAULT_DOCUMENT = ":document/AWSFIS-Run-"
 ACTIVE = ("pending", "initiating", "running", "stopping")
 
@@ -16,6 +18,7 @@ ACTIVE = ("pending", "initiating", "running", "stopping")
 class Experiment:
     """An experiment as FIS tells it.
 
+    :param region: where it runs.
     :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document.
     :param actions: the state of each of its actions; neither is told in a summary.
     """
@@ -24,6 +27,7 @@ class Experiment:
     state: str
     reason: str
     tags: Mapping[str, str]
+    region: str = ""
     created: datetime | None = None
     faults_on: tuple[str, ...] = ()
     actions: tuple[str, ...] = ()
@@ -39,43 +43,58 @@ class Experiment:
         return self.state in ACTIVE
 
 
-def summaries(system: System) -> list[Experiment]:
-    """:returns: every experiment of the client host's region, without its hosts."""
-    client = _client(system)
-    pages = client.get_paginator("list_experiments").paginate()
-    return [parsed(summary) for page in pages for summary in page["experiments"]]
+def summaries(system: System, region: str) -> list[Experiment]:
+    """:returns: every experiment of a region, without its hosts."""
+    pages = system.client("fis", region).get_paginator("list_experiments").paginate()
+    return [parsed(summary, region) for page in pages for summary in page["experiments"]]
 
 
-def experiment(system: System, experiment_id: str) -> Experiment:
-    """:returns: the experiment, with its hosts."""
-    return parsed(_client(system).get_experiment(id=experiment_id)["experiment"])
+def experiment(system: System, experiment_id: str, region: str | None = None) -> Experiment:
+    """:returns: the experiment, with its hosts.
+
+    :param region: where it runs; default: where the client host is.
+    """
+    region = region or system.topology.client.region
+    return parsed(system.client("fis", region).get_experiment(id=experiment_id)["experiment"], region)
 
 
-def of_run(system: System, run_id: str) -> list[Experiment]:
-    """:returns: the experiments that a run has started, by tag, oldest first."""
-    own = [found for found in summaries(system) if found.tags.get(RUN_TAG) == run_id]
+def of_run(system: System, run_id: str, region: str | None = None) -> list[Experiment]:
+    """:returns: the experiments that a run has started, by tag, oldest first.
+
+    :param region: where to look; default: where the client host is, and wherever the open drill has started one.
+    """
+    regions = [region] if region else _regions_of_run(system)
+    own = [found for one in regions for found in summaries(system, one) if found.tags.get(RUN_TAG) == run_id]
     return sorted(own, key=lambda found: found.created.timestamp() if found.created else 0.0)
+
+
+def _regions_of_run(system: System) -> list[str]:
+    drill = history.current()
+    told = [row.get("region") for row in drill.history.events(STARTED)] if drill else []
+    return list(dict.fromkeys(region for region in (system.topology.client.region, *told) if region))
 
 
 def on_host(system: System, host_arn: str) -> list[Experiment]:
     """:returns: the active experiments with a fault document on a host, whoever started them."""
-    active = [experiment(system, found.id) for found in summaries(system) if found.active]
+    region = host_arn.split(":")[3]
+    active = [experiment(system, found.id, region) for found in summaries(system, region) if found.active]
     return [found for found in active if found.active and host_arn in found.faults_on]
 
 
-def stop(system: System, experiment_id: str) -> None:
+def stop(system: System, one: Experiment) -> None:
     """Ask an experiment to stop; it is not gone yet when this returns."""
-    _client(system).stop_experiment(id=experiment_id)
+    system.client("fis", one.region).stop_experiment(id=one.id)
 
 
-def parsed(raw: Mapping[str, Any]) -> Experiment:
-    """:returns: the experiment behind ``raw``: one, or a summary of one, as FIS answers."""
+def parsed(raw: Mapping[str, Any], region: str = "") -> Experiment:
+    """:returns: the experiment behind ``raw``: one, or a summary of one, as FIS answers in a region."""
     state = raw["state"]
     return Experiment(
         id=str(raw["id"]),
         state=str(state["status"]),
         reason=str(state.get("reason") or ""),
         tags=dict(raw.get("tags") or {}),
+        region=region,
         created=raw.get("creationTime"),
         faults_on=tuple(_hosts(raw)),
         actions=tuple(str(action["state"]["status"]) for action in (raw.get("actions") or {}).values()),
@@ -91,7 +110,3 @@ def _hosts(raw: Mapping[str, Any]) -> list[str]:
     }
     described = raw.get("targets") or {}
     return [str(arn) for name in sorted(targets) for arn in described.get(name, {}).get("resourceArns") or []]
-
-
-def _client(system: System) -> Any:
-    return system.client("fis", system.topology.client.region)

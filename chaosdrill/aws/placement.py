@@ -30,4 +30,4 @@ def _flags(system: System) -> dict[str, bool]:
 
 def _leads_to(system: System, region: str) -> bool:
     routing = {name: "On" if name == region else "Off" for name in system.topology.region_names}
-    return arc.routing_states(system) == routing and aurora.global_cluster(system).writer == region
+    return arc.routing_states(system, arc.ROUNDS) == routing and aurora.global_cluster(system).writer == region

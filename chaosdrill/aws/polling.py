@@ -4,9 +4,19 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnection
+
+from chaosdrill import history
 from chaosdrill.errors import CannotSee
 
 T = TypeVar("T")
+_THROTTLED = frozenset(
+    {
+        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled", "RequestThrottledException"),
+        *("TooManyRequestsException", "RequestLimitExceeded", "ProvisionedThroughputExceededException"),
+    }
+)
 _STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
 
 
@@ -28,11 +38,14 @@ def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
     :param timeout_s: seconds; 0 gives one look.
     :param every_s: the shortest interval, in seconds.
     :returns: an iterator of the seconds spent so far.
+    :raises CannotSee: when the open drill's target is there no more.
     """
     began = time.monotonic()
     while True:
         spent = time.monotonic() - began
         yield spent
+        if why := history.target_lost():
+            raise CannotSee(why)
         if spent >= timeout_s:
             return
         pause(min(interval_s(spent, every_s), max(0.0, timeout_s - (time.monotonic() - began))))
@@ -57,3 +70,35 @@ def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: floa
     if blind is not None:
         raise blind
     return seen
+
+
+def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Iterator[T]:
+    """What is seen at each look, until the time is up. A look at which AWS does not answer is passed over: what is
+    waited for goes on all the same.
+
+    :param timeout_s: seconds; 0 gives one look.
+    :param every_s: the shortest interval, in seconds.
+    :returns: an iterator of what was seen.
+    :raises CannotSee: when the time is up and the last look saw nothing, with why.
+    """
+    blind: Exception | None = None
+    for _ in looks(timeout_s, every_s):
+        try:
+            found = look()
+        except (CannotSee, ClientError, BotoCoreError) as error:
+            if not may_pass(error):
+                raise
+            blind = error
+        else:
+            blind = None
+            yield found
+    if blind is not None:
+        raise CannotSee(f"after {timeout_s:g} s AWS does not tell any more: {blind}") from blind
+
+
+def may_pass(error: Exception) -> bool:
+    """:returns: whether the same call may be answered later: it was throttled, failed at AWS, or got no answer."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or status == 429 or error.response["Error"]["Code"] in _THROTTLED
+    return isinstance(error, (CannotSee, HTTPClientError, NoConnection))

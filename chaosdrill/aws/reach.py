@@ -13,6 +13,7 @@ class Reach:
     """Everything that decides which account a client speaks to. Two equal values share their session.
 
     :param keys: access key, secret key and session token given as secrets, when no profile is named.
+    :param sts_region: where roles are taken on: one that a loss of the home region leaves alone, of the same partition.
     :param environment: whether the user's ``AWS_*`` variables may say something.
     """
 
@@ -24,6 +25,7 @@ class Reach:
     role_arn: str | None
     role_session_name: str
     keys: tuple[str, str, str | None] | None = field(repr=False)
+    sts_region: str = "us-east-1"
 
     @property
     def environment(self) -> bool:
@@ -47,6 +49,7 @@ def reach_of(topology: Topology, configuration: Mapping[str, Any] | None, secret
         endpoint_url=topology.aws.endpoint_url,
         role_arn=configuration.get("aws_assume_role_arn") or None,
         role_session_name=configuration.get("aws_assume_role_session_name") or "chaosdrill",
+        sts_region=topology.failover.region,
         keys=None if topology.aws.profile else _keys(secrets or {}),
     )
 

@@ -13,17 +13,30 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import ProfileNotFound
 
 from chaosdrill import __version__
+from chaosdrill.aws import tape
+from chaosdrill.aws.changes import record_changes
+from chaosdrill.aws.credentials import NO_KEYS, watch
 from chaosdrill.aws.guard import guard_account
 from chaosdrill.aws.reach import Reach
+from chaosdrill.aws.retries import TRIES, retry_always
 from chaosdrill.errors import BadInput, Refused
 
-# One try on an ARC endpoint: the next of the five is the retry (see aws/arc.py).
-_QUICK = {"route53-recovery-cluster": {"connect_timeout": 2, "read_timeout": 5, "retries": {"total_max_attempts": 1}}}
+_SHORT: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5}
+_QUICK: dict[str, dict[str, Any]] = {
+    "s3": {"signature_version": "s3v4"},  # presigned URLs, too: version 2 is not known everywhere
+    # one try on an ARC endpoint: the next of the five is the retry (see aws/arc.py)
+    "route53-recovery-cluster": {**_SHORT, "retries": {"total_max_attempts": 1}},
+    # ARC's control plane may be away during a recovery, and nothing waits for it long
+    "route53-recovery-control-config": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 2}},
+}
+# Six tries: five failures in a row are survived. A call that never works is given up after 90 s at most.
 _USUAL: dict[str, Any] = {
     "connect_timeout": 3,
-    "read_timeout": 20,
-    "retries": {"mode": "standard", "total_max_attempts": 5},
+    "read_timeout": 10,
+    "retries": {"mode": "standard", "total_max_attempts": TRIES},
 }
+# A lab: what does not answer soon will never do, and no proxy may carry the calls off this machine.
+_ON_THIS_MACHINE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "proxies": {}}
 
 _lock = threading.RLock()
 _sessions: dict[Reach, boto3.Session] = {}
@@ -59,6 +72,10 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
             "write `aws: {endpoint_url: ...}` in the topology"
         )
     made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
+    record_changes(made, region)
+    retry_always(made)
+    watch(made, reach, lambda: _new_session(reach).get_credentials())
+    tape.attach(made, region)
     if service != "sts":
         guard_account(made, reach, lambda: client(reach, "sts", region))
     return made
@@ -68,7 +85,7 @@ def _config(service: str, url: str | None) -> Config:
     settings: dict[str, Any] = {**_USUAL, **_QUICK.get(service, {})}
     settings["user_agent_extra"] = f"chaosdrill/{__version__}"
     if url and _is_loopback(url):
-        settings["proxies"] = {}  # HTTP_PROXY would carry the calls off this machine
+        settings |= _ON_THIS_MACHINE
     return Config(**settings)
 
 
@@ -108,19 +125,32 @@ def _new_session(reach: Reach) -> boto3.Session:
     return _assuming(session, reach) if reach.role_arn else session
 
 
+class _Forgetful(dict[str, Any]):
+    """A cache that keeps nothing: credentials are fetched again only when those there are, are no good."""
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        pass
+
+
 def _assuming(source: Any, reach: Reach) -> boto3.Session:
     """A session whose credentials are those of the role, fetched at the first call and refreshed before they end."""
 
+    own = source.get_credentials()
+    if own is None:
+        raise BadInput([f"aws_assume_role_arn: there are no credentials to take on {reach.role_arn} with: {NO_KEYS}"])
+
     def sts(service: str, **kwargs: Any) -> Any:
-        kwargs["endpoint_url"] = reach.endpoint_url or _profile_endpoint(source, reach, service)
-        kwargs.setdefault("region_name", source.region_name or "us-east-1")
-        return source.client(service, **kwargs)
+        url = reach.endpoint_url or _profile_endpoint(source, reach, service)
+        return source.client(
+            service, **{**kwargs, "region_name": reach.sts_region, "endpoint_url": url, "config": _config(service, url)}
+        )
 
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=sts,
-        source_credentials=source.get_credentials(),
+        source_credentials=own,
         role_arn=reach.role_arn or "",
         extra_args={"RoleSessionName": reach.role_session_name},
+        cache=_Forgetful(),
     )
     core: Any = botocore.session.Session(profile=reach.profile)
     for name in ("config_file", "credentials_file", "ignore_configured_endpoint_urls"):

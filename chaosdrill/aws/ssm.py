@@ -18,12 +18,16 @@ _SHORTEST_S = 0.3
 
 @dataclass(frozen=True)
 class Invocation:
-    """How a command ended on one host. SSM keeps the first 24,000 characters of the output."""
+    """How a command ended on one host. SSM keeps the first 24,000 characters of the output.
+
+    :param command: its id: what CloudTrail and SSM's own history know it by.
+    """
 
     status: str
     exit_code: int
     stdout: str
     stderr: str
+    command: str = ""
 
 
 def agent_status(system: System, instance_id: str, region: str) -> str:
@@ -35,10 +39,13 @@ def agent_status(system: System, instance_id: str, region: str) -> str:
     return str(hosts[0]["PingStatus"]) if hosts else "not registered"
 
 
-def run_shell(system: System, instance_id: str, region: str, script: str, timeout_s: float) -> Invocation:
+def run_shell(
+    system: System, instance_id: str, region: str, script: str, timeout_s: float, called: str = ""
+) -> Invocation:
     """Run a shell script on a host and wait for its end.
 
     :param timeout_s: how long it may run, in seconds, at least 1; SSM ends it then.
+    :param called: what messages say instead of the script: one that is long, or holds what nobody else may read.
     :returns: how it ended.
     :raises CannotSee: when the host does not take commands.
     :raises TimedOut: when it did not end in time.
@@ -56,7 +63,7 @@ def run_shell(system: System, instance_id: str, region: str, script: str, timeou
         return invocation
     raise TimedOut(
         f"command {command} on {instance_id} ({region}) is {invocation.status if invocation else 'unknown'} after "
-        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {script!r}"
+        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {called or repr(script)}"
     )
 
 
@@ -91,4 +98,5 @@ def _invocation(client: Any, command: str, instance_id: str) -> Invocation | Non
         exit_code=int(answer.get("ResponseCode", -1)),
         stdout=str(answer.get("StandardOutputContent", "")),
         stderr=str(answer.get("StandardErrorContent", "")),
+        command=command,
     )

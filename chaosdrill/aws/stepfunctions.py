@@ -1,6 +1,7 @@
 """State machines and their executions: found by prefix, started, followed, and taken apart by state."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from chaosdrill.errors import BadInput, ExecutionFailed
 
 RUNNING = "RUNNING"
 LONGEST_NAME = 80
+_ARN = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]{1,80}")
 _found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN; polling need not list them each time
 
 
@@ -47,9 +49,11 @@ def machine_arn(system: System, prefix: str) -> str:
 
     :param prefix: the beginning, or a whole ARN.
     :returns: its ARN.
-    :raises BadInput: when none or several fit; it lists what there is.
+    :raises BadInput: when none or several fit; it lists what there is; or when the ARN is none of a state machine.
     """
     if prefix.startswith("arn:"):
+        if not _ARN.fullmatch(prefix):
+            raise BadInput([f"{prefix!r} is no ARN of a state machine: write arn:aws:states:...:stateMachine:NAME"])
         return prefix
     region = system.topology.failover.region
     key = (system.reach, region, prefix)
@@ -85,21 +89,30 @@ def pair(system: System) -> tuple[str, str]:
     return machine_arn(system, failover.failover_prefix), machine_arn(system, failover.failback_prefix)
 
 
+def _client(system: System, arn: str) -> Any:
+    """A client for the region that the ARN of a machine or an execution names: it need not be the topology's."""
+    return system.client("stepfunctions", arn.split(":")[3])
+
+
 def running(system: System, machines: Iterable[str]) -> list[str]:
-    """:returns: the ARNs of the executions of these machines that run now."""
-    client = system.client("stepfunctions", system.topology.failover.region)
-    return [
-        str(execution["executionArn"])
-        for machine in machines
-        for page in client.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=RUNNING)
-        for execution in page["executions"]
-    ]
+    """:returns: the ARNs of the executions of these machines that run now.
+
+    :raises BadInput: when there is no such machine.
+    """
+    return [arn for machine in dict.fromkeys(machines) for arn in _running(_client(system, machine), machine)]
+
+
+def _running(client: Any, machine: str) -> list[str]:
+    pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=RUNNING)
+    try:
+        return [str(execution["executionArn"]) for page in pages for execution in page["executions"]]
+    except client.exceptions.StateMachineDoesNotExist as error:
+        raise BadInput([f"there is no state machine {machine}: correct the ARN, or name it by its prefix"]) from error
 
 
 def latest(system: System, machine: str) -> Execution | None:
     """:returns: the execution of the machine that was started last, None when there was none."""
-    client = system.client("stepfunctions", system.topology.failover.region)
-    found = client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+    found = _client(system, machine).list_executions(stateMachineArn=machine, maxResults=1)["executions"]
     return described(system, found[0]["executionArn"]) if found else None
 
 
@@ -110,15 +123,13 @@ def execution_arn(machine: str, name: str) -> str:
 
 def start(system: System, machine: str, name: str) -> None:
     """Start an execution. The same name again while it runs changes nothing, so it may be asked for twice."""
-    client = system.client("stepfunctions", system.topology.failover.region)
-    client.start_execution(stateMachineArn=machine, name=name, input="{}")
+    _client(system, machine).start_execution(stateMachineArn=machine, name=name, input="{}")
 
 
 def described(system: System, arn: str) -> Execution | None:
     """:returns: the execution, None when there is none of that ARN."""
-    client = system.client("stepfunctions", system.topology.failover.region)
     try:
-        answer = client.describe_execution(executionArn=arn)
+        answer = _client(system, arn).describe_execution(executionArn=arn)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
             return None
@@ -135,8 +146,7 @@ def _seconds(answer: Mapping[str, Any]) -> float | None:
 
 def state_times(system: System, arn: str) -> list[StateTime]:
     """:returns: the time of each state that the execution has entered so far."""
-    client = system.client("stepfunctions", system.topology.failover.region)
-    pages = client.get_paginator("get_execution_history").paginate(executionArn=arn)
+    pages = _client(system, arn).get_paginator("get_execution_history").paginate(executionArn=arn)
     return times_of([event for page in pages for event in page["events"]])
 
 

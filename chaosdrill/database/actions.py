@@ -6,19 +6,21 @@ from typing import Any, Optional
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
-from chaosdrill.aws import System, aurora, system_of
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws import aurora, system_of
+from chaosdrill.aws.explicit import with_global_cluster
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import Refused, TimedOut
+from chaosdrill.database.moving import as_seen_from, begin, data_loss_allowed, refuse_while_moving, wait_for_writer
+from chaosdrill.errors import Refused
 from chaosdrill.history import record
 
-__all__ = ["switch_over_database"]
+__all__ = ["fail_over_database", "switch_over_database"]
 
 
 @action
 def switch_over_database(
     region: str,
     timeout_s: float = 1800,
+    global_cluster: Optional[str] = None,
     undo_of: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
@@ -28,34 +30,88 @@ def switch_over_database(
 
     :param region: a region of the topology, or home, standby, active.
     :param timeout_s: how long to wait, in seconds.
+    :param global_cluster: identifier of the global cluster; default: the topology's.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was, seconds}``; ``done`` is false when the region writes already.
-    :raises ActivityFailed: when the cluster is not available, or the writer is not there in time.
+    :raises ActivityFailed: when the cluster is not available, or the writer is not there in time, or never will be.
     :undo: switch_over_database with the region that wrote before (``was``).
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
     """
-    system = system_of(configuration, secrets)
+    system = with_global_cluster(system_of(configuration, secrets), global_cluster)
     region = region_named(system, region)
     cluster = aurora.global_cluster(system)
     name = system.topology.database.global_cluster
-    if cluster.status != "available":
+    if cluster.status != aurora.AVAILABLE:
         raise Refused(f"the global cluster {name} is {cluster.status}, not available: wait until it is, then try again")
     if cluster.writer == region:
-        return {"done": False, "region": region, "was": region, "why": f"{region} is the writer already"}
-    record("undo", undo="switch_over_database", arguments={"region": cluster.writer})
+        return _writes_already(region)
+    if cluster.writer not in cluster.members:
+        raise Refused(
+            f"the writer of the global cluster {name} is {cluster.writer}, and a switchover needs one to leave"
+        )
+    cluster.member_in(region)
+    _record_undo(cluster.writer, global_cluster)
     began = time.monotonic()
-    aurora.start_switchover(system, to_region=region, from_region=cluster.writer)
-    _wait_for_writer(system, region, timeout_s)
+    begin(system, region, lambda: aurora.start_switchover(system, cluster, region))
+    wait_for_writer(system, cluster, region, timeout_s)
     return {"done": True, "region": region, "was": cluster.writer, "seconds": round(time.monotonic() - began, 3)}
 
 
-def _wait_for_writer(system: System, region: str, timeout_s: float) -> None:
-    for _ in looks(timeout_s):
-        cluster = aurora.global_cluster(system)
-        if cluster.writer == region and cluster.status == "available":
-            return
-    raise TimedOut(
-        f"after {timeout_s:g} s the global cluster {system.topology.database.global_cluster} is {cluster.status} and "
-        f"its writer {cluster.writer}, not {region}: it goes on by itself; look with database_status and writer_region"
-    )
+@action
+def fail_over_database(
+    region: str,
+    data_loss: Optional[str] = None,
+    timeout_s: float = 1800,
+    global_cluster: Optional[str] = None,
+    undo_of: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Make a region the writer of the global database without asking the one that writes now, and wait until it is.
+
+    For when the writer's region is lost. What was not replicated yet is lost with it, so the caller must say so.
+
+    :param region: a region of the topology, or home, standby, active.
+    :param data_loss: must be the word ``allowed``; anything else is refused.
+    :param timeout_s: how long to wait, in seconds.
+    :param global_cluster: identifier of the global cluster; default: the topology's.
+    :param undo_of: the step that this undoes; without that step in this run nothing is done.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, region, was, status, seconds}``: the region that wrote before, and what the cluster still does
+        (the old writer's cluster joins again later); ``done`` is false when the region writes already.
+    :raises ActivityFailed: when data loss was not allowed, the writer is moving already, or is not there in time, or
+        never will be.
+    :undo: switch_over_database with the region that wrote before (``was``); lost data stays lost.
+    :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
+    """
+    data_loss_allowed(data_loss)
+    system = with_global_cluster(system_of(configuration, secrets), global_cluster)
+    region = region_named(system, region)
+    cluster = as_seen_from(system, region)
+    refuse_while_moving(system, cluster)
+    if cluster.writer == region:
+        return _writes_already(region)
+    cluster.member_in(region)
+    left = cluster.writer if cluster.writer in cluster.members else system.topology.other_region(region)
+    _record_undo(left, global_cluster)
+    began = time.monotonic()
+    begin(system, region, lambda: aurora.start_failover(system, cluster, region))
+    now = wait_for_writer(system, cluster, region, timeout_s, until_available=False)
+    return {
+        "done": True,
+        "region": region,
+        "was": cluster.writer,
+        "status": now.status,
+        "seconds": round(time.monotonic() - began, 3),
+    }
+
+
+def _writes_already(region: str) -> dict[str, Any]:
+    return {"done": False, "region": region, "was": region, "why": f"{region} is the writer already"}
+
+
+def _record_undo(writer: str, global_cluster: Optional[str]) -> None:
+    named = {"global_cluster": global_cluster} if global_cluster else {}
+    record("undo", undo="switch_over_database", arguments={"region": writer, **named})

@@ -6,27 +6,84 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
 from chaosdrill.aws import aurora, system_of
+from chaosdrill.aws.explicit import with_global_cluster
+from chaosdrill.aws.polling import seen_within
+from chaosdrill.aws.regions import region_named
+from chaosdrill.database import lag
 
-__all__ = ["database_status", "writer_region"]
+__all__ = ["database_status", "replica_lag_s", "writer_region"]
 
 
 @probe
-def writer_region(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> str:
+def writer_region(
+    region: Optional[str] = None,
+    global_cluster: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> str:
     """The region that writes to the global database.
 
+    :param region: the region that is asked, by name or as home, standby, active; default: standby, and home when that
+        does not answer.
+    :param global_cluster: identifier of the global cluster; default: the topology's.
     :returns: its name; ``none`` or ``several`` when it is not one.
-    :raises ActivityFailed: when neither region tells.
+    :raises ActivityFailed: when nobody tells.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_GlobalClusterMember.html
     """
-    return aurora.global_cluster(system_of(configuration, secrets)).writer
+    return _cluster(region, global_cluster, configuration, secrets).writer
 
 
 @probe
-def database_status(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> str:
+def database_status(
+    region: Optional[str] = None,
+    global_cluster: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> str:
     """What the global database does.
 
+    :param region: the region that is asked, by name or as home, standby, active; default: standby, and home when that
+        does not answer.
+    :param global_cluster: identifier of the global cluster; default: the topology's.
     :returns: ``available``, or what goes on, such as ``switching-over``.
-    :raises ActivityFailed: when neither region tells.
+    :raises ActivityFailed: when nobody tells.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverState.html
     """
-    return aurora.global_cluster(system_of(configuration, secrets)).status
+    return _cluster(region, global_cluster, configuration, secrets).status
+
+
+@probe
+def replica_lag_s(
+    region: Optional[str] = None,
+    metric: str = lag.REPLICATION_LAG,
+    within_s: Optional[float] = None,
+    global_cluster: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> float:
+    """How far a region's copy of the global database is behind the writer: what an unplanned failover would lose.
+
+    CloudWatch has a value a minute (in the lab: a minute times its scale), and the last one is told.
+
+    :param region: the region that follows, by name or as home, standby, active; default: the one that does not write.
+    :param metric: AuroraGlobalDBReplicationLag, or AuroraGlobalDBRPOLag (of user transactions only).
+    :param within_s: wait up to so many seconds for a value; default: look once.
+    :param global_cluster: identifier of the global cluster; default: the topology's.
+    :returns: seconds, the greatest of the last minute that has a value.
+    :raises ActivityFailed: when there is no value of the last minutes, or the region is the writer, which has none.
+    :source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.AuroraMonitoring.Metrics.html
+    """
+    lag.check_metric(metric)
+    system = with_global_cluster(system_of(configuration, secrets), global_cluster)
+    follower = region_named(system, region) if region else None
+    return seen_within(lambda: lag.replica_lag_s(system, follower, metric), lambda seconds: True, float(within_s or 0))
+
+
+def _cluster(
+    region: Optional[str],
+    global_cluster: Optional[str],
+    configuration: Optional[Configuration],
+    secrets: Optional[Secrets],
+) -> aurora.GlobalCluster:
+    system = with_global_cluster(system_of(configuration, secrets), global_cluster)
+    return aurora.global_cluster(system, [region_named(system, region)] if region else ())

@@ -9,29 +9,74 @@ from chaosdrill.aws import system_of
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
+from chaosdrill.dns.asking import Asked, asked
 from chaosdrill.errors import CannotSee
+from chaosdrill.history import record
 
-__all__ = ["addresses", "answering_region", "ttl_s"]
+__all__ = ["addresses", "answering_region", "answers_agree", "ttl_s"]
 
 
 @probe
 def addresses(
     domain: Optional[str] = None,
     seen_from: str = "client",
+    nameserver: Optional[str] = None,
+    resolvers: Optional[list[str]] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> list[str]:
     """The IPv4 addresses that a domain resolves to.
 
     :param domain: default: the topology's.
-    :param seen_from: ``client``: on the client host, through SSM; ``here``: by the topology's name server, or the
-        system's resolver when it names none.
+    :param seen_from: ``client``: on the client host, by ``dig`` through SSM Run Command (by ``getent`` where it has no
+        ``dig``); ``here``: on this machine, by the topology's name server, or the system's resolver when it names
+        none; ``system``: by this machine's resolver.
+    :param nameserver: the name server that is asked from there: its IP address, or address:port; default: whom the
+        place itself asks.
+    :param resolvers: instead: several, each ``client``, ``here``, ``system`` or a name server that is asked from
+        ``seen_from``; they must agree.
     :returns: the addresses, sorted; empty when the name has none.
-    :raises ActivityFailed: when nobody answers.
+    :raises ActivityFailed: when one does not answer, or answers with an error; when they do not agree.
     :source: the reference system's runbook, step 2-1
     """
+    answers = asked(system_of(configuration, secrets), domain, seen_from, nameserver, resolvers)
+    if not answers.agree:
+        raise CannotSee(
+            f"the resolvers do not agree on {answers.domain}: {answers}: ask one of them, or the probe answers_agree"
+        )
+    return list(answers.addresses)
+
+
+@probe
+def answers_agree(
+    resolvers: Optional[list[str]] = None,
+    domain: Optional[str] = None,
+    seen_from: str = "client",
+    within_s: Optional[float] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> bool:
+    """Whether several resolvers give the same addresses for a domain. What each gave is written to the run's history
+    (``dns-answers``).
+
+    :param resolvers: each ``client``, ``here``, ``system``, or a name server (IP address, or address:port) that is
+        asked from ``seen_from``; default: the client host and here.
+    :param domain: default: the topology's.
+    :param seen_from: from where name servers in the list are asked: ``client``, ``here`` or ``system``.
+    :param within_s: wait up to so many seconds until they agree; default: look once.
+    :returns: true when all have the same addresses, none among them when nobody has any.
+    :raises ActivityFailed: when one does not answer.
+    :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
+    """
     system = system_of(configuration, secrets)
-    return list(resolve.resolve(system, domain or system.topology.domain, seen_from).addresses)
+    chosen = ["client", "here"] if resolvers is None else resolvers
+
+    def look() -> Asked:
+        return asked(system, domain, seen_from, None, chosen)
+
+    answers = seen_within(look, lambda seen: seen.agree, float(within_s or 0))
+    record("dns-answers", domain=answers.domain, answers=answers.by_name, agree=answers.agree)
+    return answers.agree
 
 
 @probe
@@ -40,47 +85,60 @@ def answering_region(
     seen_from: str = "client",
     within_s: Optional[float] = None,
     expected: Optional[str] = None,
+    nameserver: Optional[str] = None,
+    resolvers: Optional[list[str]] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The region whose addresses a domain resolves to.
+    """The region whose addresses a domain resolves to: they lie in its range (``cidr`` in the topology), or its load
+    balancer's own name (``arn``) resolves to them.
 
     :param domain: default: the topology's.
-    :param seen_from: ``client`` or ``here``, as for ``addresses``.
+    :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``.
     :param within_s: wait up to so many seconds; default: look once.
     :param expected: the region to wait for (a name, or home, standby, active); default: any one region.
+    :param nameserver: as for ``addresses``.
+    :param resolvers: several, as for ``addresses``; they must all lead to one region.
     :returns: the region; ``several``, ``none``, or ``elsewhere`` for addresses of neither, as seen last.
-    :raises ActivityFailed: when nobody answers.
+    :raises ActivityFailed: when one does not answer.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
     system = system_of(configuration, secrets)
     wanted = {region_named(system, expected)} if expected else set(system.topology.region_names)
-    name = domain or system.topology.domain
 
     def look() -> str:
-        return resolve.answering_region(system, resolve.resolve(system, name, seen_from).addresses)
+        answers = asked(system, domain, seen_from, nameserver, resolvers).each
+        led_to = {resolve.answering_region(system, answer.addresses) for answer in answers.values()}
+        return led_to.pop() if len(led_to) == 1 else "several"
 
-    return seen_within(look, lambda region: region in wanted, within_s or 0)
+    return seen_within(look, lambda region: region in wanted, float(within_s or 0))
 
 
 @probe
 def ttl_s(
     domain: Optional[str] = None,
     seen_from: str = "here",
+    nameserver: Optional[str] = None,
+    resolvers: Optional[list[str]] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
     """How long a domain's answer may be kept from now.
 
     :param domain: default: the topology's.
-    :param seen_from: ``client`` or ``here``, as for ``addresses``.
+    :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``.
+    :param nameserver: as for ``addresses``.
+    :param resolvers: several, as for ``addresses``; the longest time counts.
     :returns: seconds.
-    :raises ActivityFailed: when nobody answers, the name has no address, or the client host has no ``dig`` to tell it.
+    :raises ActivityFailed: when one does not answer, the name has no address, or the client host has no ``dig`` to
+        tell it.
     :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.2.1
     """
-    system = system_of(configuration, secrets)
-    domain = domain or system.topology.domain
-    ttl = resolve.resolve(system, domain, seen_from).ttl_s
-    if ttl is None:
-        raise CannotSee(f"the time to live of {domain} is not told {seen_from}: look from here, or install dig there")
-    return ttl
+    answers = asked(system_of(configuration, secrets), domain, seen_from, nameserver, resolvers)
+    told = [(resolver, answer.ttl_s) for resolver, answer in answers.each.items()]
+    if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
+        raise CannotSee(
+            f"the time to live of {answers.domain} is not told by {', '.join(untold)}: it has no address, or there is "
+            "no dig on the client host (dnf install bind-utils, apt-get install dnsutils)"
+        )
+    return max(ttl for _, ttl in told if ttl is not None)

@@ -19,36 +19,49 @@ __all__ = ["fail_back", "fail_over"]
 def fail_over(
     to_region: str = "standby",
     state_machine_prefix: Optional[str] = None,
+    state_machine: Optional[str] = None,
     timeout_s: float = 3600,
     undo_of: Optional[str] = None,
+    when: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
     """Fail the application over with the system's own state machine, and follow it to its end.
 
-    Does nothing when the region serves already. An interruption leaves a started execution going.
+    Does nothing when the region serves already. An interruption leaves a started execution going. As a rollback
+    (``undo_of``) it goes about like :func:`fail_back`.
 
     :param to_region: the region to enter: a region of the topology, or home, standby.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
+    :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
     :param timeout_s: how long to follow it, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
+    :param when: steady-state-missed: only when the steady state was seen not to hold after the method;
+        steady-state-not-seen: only when it was not seen to hold, a failed step or an interruption included.
     :param standalone: allow it outside a drill.
     :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits}]}``, times in seconds.
-    :raises ActivityFailed: when one of the pair runs already, or the execution fails (state and cause) or lasts longer.
+    :raises ActivityFailed: when none or several state machines fit, one of the pair runs already, or the execution
+        fails (state and cause) or lasts longer.
     :undo: fail_back
     :source: the reference system's runbook, step 3
     """
     system = system_of(configuration, secrets)
     to_region = region_named(system, to_region)
-    machine = stepfunctions.machine_arn(system, state_machine_prefix or system.topology.failover.failover_prefix)
-    return _already(system, to_region) or execute(system, machine, "fail-over", "fail_back", timeout_s)
+    named = state_machine or state_machine_prefix or system.topology.failover.failover_prefix
+    machine = stepfunctions.machine_arn(system, named)
+    if undo_of is not None:
+        wait_for_own(system, timeout_s)
+    if (idle := _already(system, to_region, machine)) is not None:
+        return idle
+    return _entered(system, to_region, machine, ("fail-over", "fail_back"), timeout_s, undo_of is not None)
 
 
 @action
 def fail_back(
     to_region: str = "home",
     state_machine_prefix: Optional[str] = None,
+    state_machine: Optional[str] = None,
     timeout_s: float = 3600,
     undo_of: Optional[str] = None,
     standalone: bool = False,
@@ -66,6 +79,7 @@ def fail_back(
 
     :param to_region: the region to enter: a region of the topology, or home, standby.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
+    :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
     :param timeout_s: how long to wait for a failover that goes on, and again to follow the failback, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
@@ -77,31 +91,42 @@ def fail_back(
     """
     system = system_of(configuration, secrets)
     to_region = region_named(system, to_region)
-    machine = stepfunctions.machine_arn(system, state_machine_prefix or system.topology.failover.failback_prefix)
+    named = state_machine or state_machine_prefix or system.topology.failover.failback_prefix
+    machine = stepfunctions.machine_arn(system, named)
     if undo_of is not None:
         wait_for_own(system, timeout_s)
-    if (idle := _already(system, to_region)) is not None:
+    if (idle := _already(system, to_region, machine)) is not None:
         return idle
     _refuse_under_fault(system)
-    try:
-        return execute(system, machine, "fail-back", "fail_over", timeout_s)
-    except ExecutionFailed as error:
-        if undo_of is None or not is_dark_in(system, to_region):
-            raise
-        history.record("opening-region", region=to_region, why=str(error))
-        dynamodb.write_stop_flag(system, to_region, value=False, expected=True)
-        raise ExecutionFailed(
-            f"{error}. {to_region} was routed to and the writer, but every region was closed: this rollback has opened "
-            f"{to_region} by its stop flag; look why the state machine could not"
-        ) from error
+    return _entered(system, to_region, machine, ("fail-back", "fail_over"), timeout_s, undo_of is not None)
 
 
-def _already(system: System, region: str) -> Optional[dict[str, Any]]:
+def _already(system: System, region: str, machine: str) -> Optional[dict[str, Any]]:
     """A region that is entered or left right now is no answer, so running executions come first."""
-    refuse_while_running(system)
+    refuse_while_running(system, machine)
     if not is_placed_in(system, region):
         return None
     return {"done": False, "region": region, "why": f"{region} serves already: open, routed to, and the writer"}
+
+
+def _entered(
+    system: System, region: str, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
+) -> dict[str, Any]:
+    """Execute the machine that enters ``region``; a rollback opens it when only that was left undone.
+
+    :param names: of the execution, and of the action that reverses it.
+    """
+    try:
+        return execute(system, machine, *names, timeout_s)
+    except ExecutionFailed as error:
+        if not is_rollback or not is_dark_in(system, region):
+            raise
+        history.record("opening-region", region=region, why=str(error))
+        dynamodb.write_stop_flag(system, region, value=False, expected=True)
+        raise ExecutionFailed(
+            f"{error}. {region} was routed to and the writer, but every region was closed: this rollback has opened "
+            f"{region} by its stop flag; look why the state machine could not"
+        ) from error
 
 
 def _refuse_under_fault(system: System) -> None:

@@ -8,10 +8,12 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System, stepfunctions
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.polling import seen
 from chaosdrill.errors import DrillError, Refused, TimedOut
 
 STARTING = "execution-starting"
+TOLD_WITHIN_S = 30.0
 
 
 def execute(system: System, machine: str, what: str, undo: str, timeout_s: float) -> dict[str, Any]:
@@ -25,14 +27,18 @@ def execute(system: System, machine: str, what: str, undo: str, timeout_s: float
     arn = stepfunctions.execution_arn(machine, name)
     history.record("undo", undo=undo, execution_arn=arn)
     history.record(STARTING, what=what, execution_arn=arn)
-    stepfunctions.start(system, machine, name)
+    change(
+        f"execution {arn}",
+        lambda: stepfunctions.start(system, machine, name),
+        lambda: stepfunctions.described(system, arn) is not None,
+    )
     history.record("execution-started", what=what, execution_arn=arn)
     return follow(system, arn, timeout_s)
 
 
-def refuse_while_running(system: System) -> None:
-    """:raises Refused: when an execution of the pair runs, naming it."""
-    if running := stepfunctions.running(system, stepfunctions.pair(system)):
+def refuse_while_running(system: System, machine: str) -> None:
+    """:raises Refused: when an execution of the pair, or of ``machine``, runs, naming it."""
+    if running := stepfunctions.running(system, (*stepfunctions.pair(system), machine)):
         raise Refused(
             f"{len(running)} execution(s) of the failover pair run already: {', '.join(running)}: nothing was "
             "started; wait until they have ended"
@@ -58,7 +64,8 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
     :raises TimedOut: when it still runs after ``timeout_s`` seconds; it is left going.
     """
     execution = _ended(system, arn, timeout_s)
-    times = stepfunctions.state_times(system, arn)
+    with left_behind(f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"):
+        times = next(seen(lambda: stepfunctions.state_times(system, arn), TOLD_WITHIN_S))
     states = [{key: value for key, value in asdict(time).items() if key != "left"} for time in times]
     if execution is None:
         there = next((time.name for time in times if not time.left), "no state")
@@ -93,12 +100,12 @@ def wait_for_own(system: System, timeout_s: float) -> None:
 
 
 def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution | None:
-    for _ in looks(timeout_s):
-        execution = stepfunctions.described(system, arn)
-        if execution is None:
-            raise DrillError(f"there is no execution {arn} any more: look at the state machine's executions")
-        if execution.status != stepfunctions.RUNNING:
-            return execution
+    with left_behind(f"execution {arn} was started and goes on by itself; look with last_execution and region_state"):
+        for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
+            if execution is None:
+                raise DrillError(f"there is no execution {arn} any more: look at the state machine's executions")
+            if execution.status != stepfunctions.RUNNING:
+                return execution
     return None
 
 

@@ -1,4 +1,4 @@
-"""Lose packets on the client host, and stop losing them."""
+"""Lose packets on the client host, or all of a region's, and stop losing them."""
 
 from dataclasses import asdict, replace
 from typing import Any, Optional
@@ -8,12 +8,15 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws import system_of
-from chaosdrill.packet_loss import evidence, experiments, plan
+from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.regions import region_named
+from chaosdrill.packet_loss import evidence, experiments, isolation, plan
 from chaosdrill.packet_loss import sources as source_addresses
-from chaosdrill.packet_loss.host import host_of, refuse_traps
-from chaosdrill.packet_loss.role import ensure_role
+from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
+from chaosdrill.packet_loss.host import at_host, fault_region, host_of, problems_of_host, refuse_traps
+from chaosdrill.packet_loss.role import ensure_isolation_role, ensure_role
 
-__all__ = ["heal_packet_loss", "inject_packet_loss"]
+__all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region"]
 
 
 @action
@@ -27,6 +30,10 @@ def inject_packet_loss(
     role_arn: Optional[str] = None,
     interface: str = "DEFAULT",
     fis_duration_s: Optional[int] = None,
+    flows_percent: int = 100,
+    instance_tags: Optional[dict[str, str]] = None,
+    region: Optional[str] = None,
+    stop_condition_alarms: Optional[list[str]] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -43,33 +50,47 @@ def inject_packet_loss(
     :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
     :param interface: the host's network interface; DEFAULT is that of its default route.
     :param fis_duration_s: how long FIS waits, in seconds; default: duration_s in whole minutes, rounded up.
+    :param flows_percent: of the connections, a whole number from 1 to 100; the others lose nothing.
+    :param instance_tags: instead of instance_id: tags that exactly one instance of the region has.
+    :param region: where the host is and FIS runs, by name or as home, standby, active; default: the topology's client
+        host's.
+    :param stop_condition_alarms: CloudWatch alarms of that region, names or ARNs, that make FIS stop the fault;
+        default: none, as in the runbook.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, experiment_id, template_id, role_arn, sources, percent, duration_s}``.
-    :raises ActivityFailed: before anything is started: wrong arguments, a domain in sources, no such target, its SSM
-        agent not online, another fault on it; afterwards: when FIS ends the experiment, with its reason.
+    :returns: ``{done, experiment_id, template_id, role_arn, instance_id, region, sources, percent, duration_s}``.
+    :raises ActivityFailed: before anything is started: wrong arguments, a domain in sources, no such target or several,
+        its SSM agent not online, another fault on it, an alarm that is missing or in ALARM; afterwards: when FIS ends
+        the experiment, with its reason.
     :undo: heal_packet_loss
     :source: the reference system's runbook, step 2-2;
         https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
     system = system_of(configuration, secrets)
     addresses = source_addresses.written(sources)
-    fault = plan.asked_for(percent, addresses, traffic_type, duration_s, fis_duration_s, interface)
-    host = host_of(system, instance_id, plan.DOCUMENT)
-    refuse_traps(system, host)
+    further = [*problems_of_host(instance_id, instance_tags), *problems_of_alarms(stop_condition_alarms)]
+    fault = plan.asked_for(
+        percent, addresses, traffic_type, duration_s, fis_duration_s, interface, flows_percent, further
+    )
+    system = at_host(system, instance_id, instance_tags, region)
+    host = host_of(system, plan.DOCUMENT)
+    alarms, alarm_problems = stop_alarms(system, stop_condition_alarms or [], host.region)
+    refuse_traps(system, host, alarm_problems)
     if addresses is None:
         fault = replace(fault, sources=source_addresses.resolved(system, sources))
-    history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag())
+    history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=host.region)
     role_arn = role_arn or ensure_role(system, host.document_arn, host.arn)
-    wanted = plan.template(fault, template, host.document_arn, host.arn, role_arn)
-    template_id = experiments.ensure_template(system, wanted)
+    wanted = plan.template(fault, template, host.document_arn, host.arn, role_arn, alarms)
+    template_id = experiments.ensure_template(system, wanted, host.region)
     evidence.note(system, configuration, evidence.BEFORE, template=template_id, fault=asdict(fault))
-    experiment_id = experiments.start(system, template_id, host)
+    experiment_id = experiments.start(system, template_id, host.region)
     evidence.note(system, configuration, evidence.RUNNING, experiment=experiment_id)
     return {
         "done": True,
         "experiment_id": experiment_id,
         "template_id": template_id,
         "role_arn": role_arn,
+        "instance_id": host.instance_id,
+        "region": host.region,
         "sources": list(fault.sources),
         "percent": fault.percent,
         "duration_s": fault.duration_s,
@@ -77,16 +98,65 @@ def inject_packet_loss(
 
 
 @action
+def isolate_region(
+    region: str = "home",
+    duration_s: int = 1200,
+    subnets: Optional[list[str]] = None,
+    template: str = "exp-region-isolation",
+    role_arn: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Start a FIS experiment that cuts a region's subnets off from everybody; wait until it runs.
+
+    Application and databases cannot be reached then, the region's AWS APIs can. heal_packet_loss ends it.
+
+    :param region: a region of the topology, or home, standby, active.
+    :param duration_s: how long, 60 to 43200 seconds.
+    :param subnets: ids of the subnets; default: every subnet of the VPC of the region's load balancer.
+    :param template: name of the experiment template; one of that name and content is used again.
+    :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, experiment_id, template_id, role_arn, region, subnets, duration_s}``.
+    :raises ActivityFailed: before anything is started: wrong arguments, no such subnet, or the client host is in one of
+        them; afterwards: when FIS ends the experiment, with its reason.
+    :undo: heal_packet_loss
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
+    """
+    isolation.refuse_arguments(duration_s, subnets)
+    system = system_of(configuration, secrets)
+    region = region_named(system, region)
+    arns = isolation.subnets_of(system, region, subnets)
+    history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=region)
+    role_arn = role_arn or ensure_isolation_role(system)
+    wanted = isolation.template(arns, int(duration_s), template, role_arn)
+    template_id = experiments.ensure_template(system, wanted, region)
+    return {
+        "done": True,
+        "experiment_id": experiments.start(system, template_id, region),
+        "template_id": template_id,
+        "role_arn": role_arn,
+        "region": region,
+        "subnets": [arn.rsplit("/", 1)[1] for arn in arns],
+        "duration_s": int(duration_s),
+    }
+
+
+@action
 def heal_packet_loss(
     timeout_s: float = 300,
+    region: Optional[str] = None,
     undo_of: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Stop this run's packet-loss experiments, found by tag, and wait until they are gone.
+    """Stop this run's packet-loss and isolation experiments, found by tag, and wait until they are gone.
 
     :param timeout_s: how long to wait, in seconds.
+    :param region: where they run, by name or as home, standby, active; default: wherever this run has started one, and
+        where the client host is.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill; then it stops what was started outside drills.
     :returns: ``{done, experiments: [{id, state}]}``; ``done`` is false, with ``why``, when it was already over.
@@ -95,7 +165,8 @@ def heal_packet_loss(
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_StopExperiment.html
     """
     system = system_of(configuration, secrets)
-    own = experiments.own(system)
+    with left_behind("no experiment was stopped, packets may still be lost"):
+        own = experiments.own(system, fault_region(system, region))
     active = [one for one in own if one.active]
     ended = experiments.stop_all(system, active, timeout_s) if active else own
     shown = [{"id": one.id, "state": one.state} for one in ended]

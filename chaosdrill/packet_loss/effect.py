@@ -2,7 +2,8 @@
 
 Measured at 30 % ingress loss over windows of 10 s: half of them had no error and the median stayed at 2-3 ms, while p90
 went from 2-7 to 225-417 ms and the mean from 2-4 to 95-147 ms: a lost packet costs a retransmission time-out, at least
-200 ms. So neither errors nor the median tell anything, and both of the others do.
+200 ms. So the median tells nothing, and that there are no errors tells nothing; p90 and the mean do. Errors that rose
+tell something only together with packets that were seen to be dropped: whatever else breaks makes errors, too.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from chaosdrill.errors import CannotSee
 TIMES = 2.0  # what rose clearly has at least doubled ...
 P90_MS = 100.0  # ... and grown by half of TCP's least retransmission time-out
 MEAN_MS = 25.0  # ... or, for the mean, by what 1 in 8 requests hit by one time-out gives
+ERRORS = 0.05  # ... or, where packets were dropped, 1 request in 20 more that failed
 LEAST_REQUESTS = 10
 
 
@@ -49,20 +51,28 @@ class Effect:
     landed: bool
     p90_rose: bool
     mean_rose: bool
+    errors_rose: bool
     drops_rose: bool | None
 
 
 def effect(baseline: Window, window: Window, drops: Drops) -> Effect:
     """Judge a window under fault against the one before it.
 
-    :returns: landed when packets were dropped (as far as that can be read) and p90 or the mean rose clearly.
+    :returns: landed when packets were dropped (as far as that can be read) and p90 or the mean rose clearly; also when
+        they were seen to be dropped and the share of failed requests rose clearly.
     :raises CannotSee: when one of the windows is not complete or holds fewer than 10 requests.
     """
     before_mean, before_p90 = _seen(baseline, "before the fault")
     mean, p90 = _seen(window, "under the fault")
     p90_rose = _rose(before_p90, p90, P90_MS)
     mean_rose = _rose(before_mean, mean, MEAN_MS)
-    return Effect(drops.rose is not False and (p90_rose or mean_rose), p90_rose, mean_rose, drops.rose)
+    errors_rose = _error_ratio(window) - _error_ratio(baseline) >= ERRORS
+    felt = p90_rose or mean_rose or (errors_rose and drops.rose is True)
+    return Effect(drops.rose is not False and felt, p90_rose, mean_rose, errors_rose, drops.rose)
+
+
+def _error_ratio(window: Window) -> float:
+    return window.failures / window.requests
 
 
 def _rose(before: float, after: float, by: float) -> bool:

@@ -19,18 +19,22 @@ BEFORE, RUNNING, EFFECT = "fault-injecting", "fault-running", "fault-effect"
 
 @dataclass(frozen=True)
 class Injection:
-    """When the fault of this run began, on the load generator's clock (s since the epoch), and the counter before."""
+    """When the fault of this run began, on the load generator's clock (s since the epoch), the counter before, and on
+    which host (``instance_id`` and ``region``).
+    """
 
     before_s: float
     running_s: float
     dropped_before: int | None
+    host: Mapping[str, str]
 
 
 def note(system: System, configuration: Mapping[str, Any] | None, event: str, **facts: Any) -> None:
     """Record the load generator's clock and the drop counter; what cannot be read is recorded as an error."""
     if history.current() is not None:
         clock = _tried(lambda: load_generator(configuration).state().now_s)
-        history.record(event, load_clock=clock, dropped=_tried(lambda: dropped_packets(system)), **facts)
+        host = asdict(system.topology.client)
+        history.record(event, load_clock=clock, dropped=_tried(lambda: dropped_packets(system)), host=host, **facts)
 
 
 def _tried(read: Any) -> dict[str, Any]:
@@ -72,7 +76,8 @@ def injection() -> Injection | None:
         if "error" in clock:
             raise CannotSee(f"when the fault was injected the load generator could not be read: {clock['error']}")
     dropped_before = _seen_counter(before[-1]["dropped"], "before the fault")
-    return Injection(clocks[0]["value"], clocks[1]["value"], dropped_before)
+    host = {name: running[-1]["host"][name] for name in ("instance_id", "region")}
+    return Injection(clocks[0]["value"], clocks[1]["value"], dropped_before, host)
 
 
 def _seen_counter(counter: dict[str, Any], when: str) -> int | None:

@@ -8,13 +8,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
 from chaosdrill.aws import System, fis
-from chaosdrill.aws.polling import looks
-from chaosdrill.errors import DrillError, TimedOut
-from chaosdrill.packet_loss.host import Host
+from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.polling import seen
+from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.packet_loss.plan import does_the_same
 
 STARTS_WITHIN_S = 120.0
 OUTSIDE = "standalone"
+TOKEN_TAG = "chaosdrill-token"
 
 
 def run_tag() -> str:
@@ -23,9 +24,9 @@ def run_tag() -> str:
     return drill.run_id if drill else OUTSIDE
 
 
-def ensure_template(system: System, wanted: dict[str, Any]) -> str:
-    """:returns: the id of a template with the wanted name and content; made when there is none."""
-    client = system.client("fis", system.topology.client.region)
+def ensure_template(system: System, wanted: dict[str, Any], region: str) -> str:
+    """:returns: the id of a template with the wanted name and content in a region; made when there is none."""
+    client = system.client("fis", region)
     pages = client.get_paginator("list_experiment_templates").paginate()
     named = [
         str(found["id"])
@@ -36,41 +37,57 @@ def ensure_template(system: System, wanted: dict[str, Any]) -> str:
     for template_id in named:
         if does_the_same(client.get_experiment_template(id=template_id)["experimentTemplate"], wanted):
             return template_id
-    made = client.create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
+    with left_behind("no fault was started; the template may have been made, and does nothing by itself"):
+        made = client.create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
     return str(made["experimentTemplate"]["id"])
 
 
-def start(system: System, template_id: str, host: Host) -> str:
-    """Start an experiment, tagged with the run.
+def start(system: System, template_id: str, region: str) -> str:
+    """Start an experiment of a region's template, tagged with the run.
 
     :returns: its id, when FIS says that its action runs.
     :raises DrillError: when it ends instead, with FIS's reason.
     """
-    client = system.client("fis", host.region)
-    answer = client.start_experiment(
-        clientToken=str(uuid.uuid4()),
-        experimentTemplateId=template_id,
-        tags={fis.RUN_TAG: run_tag(), "Name": "chaosdrill"},
-    )
-    experiment_id = str(answer["experiment"]["id"])
-    history.record("fault-started", experiment=experiment_id)
-    for _ in looks(STARTS_WITHIN_S):
-        experiment = fis.experiment(system, experiment_id)
-        if experiment.in_force:
-            return experiment_id
-        if not experiment.active:
-            raise DrillError(
-                f"FIS experiment {experiment_id} is {experiment.state} and not running: "
-                f"{experiment.reason or 'no reason given'}: correct that, then inject again"
-            )
+    experiment_id = _started(system, template_id, region)
+    history.record(fis.STARTED, experiment=experiment_id, region=region)
+    with left_behind(f"FIS experiment {experiment_id} was started, packets may be lost: heal_packet_loss stops it"):
+        for experiment in seen(lambda: fis.experiment(system, experiment_id, region), STARTS_WITHIN_S):
+            if experiment.in_force:
+                return experiment_id
+            if not experiment.active:
+                raise DrillError(
+                    f"FIS experiment {experiment_id} is {experiment.state} and not running: "
+                    f"{experiment.reason or 'no reason given'}: correct that, then inject again"
+                )
     raise TimedOut(
         f"FIS experiment {experiment_id} is still {experiment.state} after {STARTS_WITHIN_S:g} s, not running"
     )
 
 
-def own(system: System) -> list[fis.Experiment]:
-    """:returns: the experiments that this run has started; outside a drill those started outside any."""
-    return fis.of_run(system, run_tag())
+def _started(system: System, template_id: str, region: str) -> str:
+    """The token makes a second try the same start, and as a tag tells what was started when no try was answered."""
+    token, ids = str(uuid.uuid4()), list[str]()
+    tags = {fis.RUN_TAG: run_tag(), TOKEN_TAG: token, "Name": "chaosdrill"}
+
+    def ask() -> None:
+        client = system.client("fis", region)
+        answer = client.start_experiment(clientToken=token, experimentTemplateId=template_id, tags=tags)
+        ids.append(str(answer["experiment"]["id"]))
+
+    def was_started() -> bool:
+        ids.extend(one.id for one in own(system, region) if one.tags.get(TOKEN_TAG) == token)
+        return bool(ids)
+
+    change(f"the packet loss (FIS template {template_id})", ask, was_started)
+    return ids[0]
+
+
+def own(system: System, region: str | None = None) -> list[fis.Experiment]:
+    """:returns: the experiments that this run has started; outside a drill those started outside any.
+
+    :param region: where; default: where this run has started them, and where the client host is.
+    """
+    return fis.of_run(system, run_tag(), region)
 
 
 def stop_all(system: System, experiments: Sequence[fis.Experiment], timeout_s: float) -> list[fis.Experiment]:
@@ -95,15 +112,15 @@ def _stop(system: System, experiment: fis.Experiment) -> str:
     """:returns: why it could not be stopped, for the caller to raise; empty when it was."""
     try:
         if experiment.state != "stopping":
-            fis.stop(system, experiment.id)
-    except (ClientError, BotoCoreError) as error:
+            fis.stop(system, experiment)
+    except (ClientError, BotoCoreError, CannotSee) as error:
         return f"experiment {experiment.id} could not be stopped: {error}"
     return ""
 
 
 def _gone(system: System, experiments: Sequence[fis.Experiment], timeout_s: float) -> list[fis.Experiment]:
-    for _ in looks(timeout_s):
-        now = [fis.experiment(system, one.id) for one in experiments]
-        if not any(one.active for one in now):
-            break
+    with left_behind(f"packets may still be lost by {', '.join(one.id for one in experiments)}"):
+        for now in seen(lambda: [fis.experiment(system, one.id, one.region) for one in experiments], timeout_s):
+            if not any(one.active for one in now):
+                break
     return now

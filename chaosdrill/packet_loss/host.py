@@ -1,16 +1,22 @@
 """The host that loses packets, and why a fault may not be started on it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System, fis, ssm
+from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import Refused
+
+_NOT_GONE = ["pending", "running", "stopping", "stopped", "shutting-down"]
 
 
 @dataclass(frozen=True)
 class Host:
-    """An EC2 instance of the client's region, and the fault's document as that region has it."""
+    """An EC2 instance, and the fault's document as its region has it."""
 
     instance_id: str
     region: str
@@ -18,29 +24,84 @@ class Host:
     document_arn: str
 
 
-def host_of(system: System, instance_id: str | None, document: str) -> Host:
-    """:returns: the host, and the document's ARN there.
+def problems_of_host(instance_id: Any, instance_tags: Any) -> list[str]:
+    """:returns: what is wrong with the host as it was written."""
+    if instance_tags is None:
+        return []
+    if not isinstance(instance_tags, Mapping) or not instance_tags:
+        return [f"instance_tags is {instance_tags!r}: write a mapping such as {{Name: BastionHost}}"]
+    return ["instance_id and instance_tags: write one of them"] if instance_id else []
 
-    :param instance_id: default: the topology's client host.
-    :param document: the document's name.
+
+def fault_region(system: System, region: str | None) -> str | None:
+    """:returns: the name of a region that may be given by role, or be the client host's, which need not be one of the
+        two; None when it is not given.
+
+    :raises BadInput: when there is no such region.
     """
+    return region if region in (None, system.topology.client.region) else region_named(system, region)
+
+
+def at_host(
+    system: System, instance_id: str | None, instance_tags: Mapping[str, str] | None, region: str | None
+) -> System:
+    """:returns: the system whose client host is the one that was named; what is not named is the topology's.
+
+    :param instance_tags: tags that exactly one instance has.
+    :param region: where it is, by name or role; the client host's need not be one of the two.
+    :raises BadInput: when there is no such region.
+    :raises Refused: when no instance has the tags, or several have.
+    """
+    system = with_client_host(system, instance_id, fault_region(system, region))
+    if instance_tags is None:
+        return system
+    return with_client_host(system, _tagged(system, instance_tags))
+
+
+def _tagged(system: System, tags: Mapping[str, str]) -> str:
     region = system.topology.client.region
-    instance_id = instance_id or system.topology.client.instance_id
-    partition = next(iter(system.topology.routing.controls.values())).split(":")[1]
-    return Host(
-        instance_id,
-        region,
-        f"arn:{partition}:ec2:{region}:{system.account()}:instance/{instance_id}",
-        f"arn:{partition}:ssm:{region}::document/{document}",
+    filters = [{"Name": f"tag:{key}", "Values": [str(value)]} for key, value in tags.items()]
+    filters.append({"Name": "instance-state-name", "Values": _NOT_GONE})
+    pages = system.client("ec2", region).get_paginator("describe_instances").paginate(Filters=filters)
+    found = sorted(
+        str(one["InstanceId"]) for page in pages for held in page["Reservations"] for one in held["Instances"]
+    )
+    if len(found) == 1:
+        return found[0]
+    shown = ", ".join(f"{key}={value}" for key, value in tags.items())
+    if not found:
+        raise Refused(
+            f"the fault was not injected: no instance in {region} has the tags {shown}, and FIS would skip it: correct "
+            "`instance_tags`, or name the `instance_id`"
+        )
+    raise Refused(
+        f"the fault was not injected: {len(found)} instances in {region} have the tags {shown}: {', '.join(found)}: "
+        "the effect is judged on one host, so add a tag that only it has, or name its `instance_id`"
     )
 
 
-def refuse_traps(system: System, host: Host) -> None:
+def host_of(system: System, document: str) -> Host:
+    """:returns: the system's client host, and the document's ARN there.
+
+    :param document: the document's name.
+    """
+    client = system.topology.client
+    partition = next(iter(system.topology.routing.controls.values())).split(":")[1]
+    return Host(
+        client.instance_id,
+        client.region,
+        f"arn:{partition}:ec2:{client.region}:{system.account()}:instance/{client.instance_id}",
+        f"arn:{partition}:ssm:{client.region}::document/{document}",
+    )
+
+
+def refuse_traps(system: System, host: Host, further: list[str]) -> None:
     """Look for what would make FIS skip the fault or leave it behind.
 
+    :param further: what was found elsewhere already.
     :raises Refused: with everything found; nothing was started.
     """
-    found = [*_not_running(system, host), *_no_agent(system, host), *_other_fault(system, host)]
+    found = [*_not_running(system, host), *_no_agent(system, host), *_other_fault(system, host), *further]
     if found:
         raise Refused("the fault was not injected: " + "; ".join(found))
 

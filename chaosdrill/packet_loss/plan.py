@@ -3,7 +3,8 @@
 import ipaddress
 import json
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ class Fault:
     :param sources: IPv4 addresses or CIDR ranges of the other side.
     :param duration_s: how long the document keeps it up, in seconds.
     :param fis_duration_s: how long FIS waits for it, in seconds; never shorter.
+    :param flows_percent: of the connections, whole, 1 to 100; the others lose nothing.
     """
 
     percent: int
@@ -31,6 +33,7 @@ class Fault:
     duration_s: int
     fis_duration_s: int
     interface: str = "DEFAULT"
+    flows_percent: int = 100
 
 
 def asked_for(
@@ -40,33 +43,38 @@ def asked_for(
     duration_s: Any,
     fis_duration_s: Any = None,
     interface: str = "DEFAULT",
+    flows_percent: Any = 100,
+    further_problems: Sequence[str] = (),
 ) -> Fault:
     """Make a fault of what was written.
 
     :param sources: None when they are to be resolved later.
+    :param further_problems: what was found wrong beside the fault itself, to be told at the same time.
     :returns: it, checked.
     :raises BadInput: with everything that is wrong with it.
     """
     problems = [
         *_number("percent", percent, 1, 100, "%"),
         *_number("duration_s", duration_s, 1, LONGEST_S, "s"),
+        *_number("flows_percent", flows_percent, 1, 100, "%"),
         *(() if sources is None else _sources(sources)),
     ]
     if fis_duration_s is not None:
         problems += _number("fis_duration_s", fis_duration_s, 1, LONGEST_S, "s")
     if traffic_type not in ("ingress", "egress"):
         problems.append(f"traffic_type is {traffic_type!r}: write ingress or egress")
-    if not interface.replace("-", "").replace("_", "").replace(".", "").isalnum():
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,15}", str(interface)):
         problems.append(f"interface is {interface!r}: write DEFAULT or the name of a network interface")
     if not problems and fis_duration_s is not None and int(fis_duration_s) < int(duration_s):
         problems.append(
             f"fis_duration_s is {fis_duration_s} s, shorter than duration_s, {duration_s} s: FIS would say completed "
             "while packets are still lost; leave it out, or make it at least as long"
         )
-    if problems:
-        raise BadInput(problems)
+    if problems or further_problems:
+        raise BadInput([*problems, *further_problems])
     whole = int(fis_duration_s) if fis_duration_s is not None else math.ceil(int(duration_s) / 60) * 60
-    return Fault(int(percent), sources or (), traffic_type, int(duration_s), whole, interface)
+    flows = int(flows_percent)
+    return Fault(int(percent), sources or (), traffic_type, int(duration_s), whole, interface, flows)
 
 
 def _number(name: str, value: Any, least: int, most: int, unit: str) -> Iterator[str]:
@@ -102,18 +110,29 @@ def document_parameters(fault: Fault) -> dict[str, str]:
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
-    parameters = {
+    unusual = {}
+    if fault.interface != "DEFAULT":
+        unusual["Interface"] = fault.interface
+    if fault.flows_percent != 100:
+        unusual["FlowsPercent"] = str(fault.flows_percent)
+    return {
         "LossPercent": str(fault.percent),
         "Sources": ",".join(fault.sources),
         "TrafficType": fault.traffic_type,
         "DurationSeconds": str(fault.duration_s),
         "InstallDependencies": "True",
+        **unusual,
     }
-    return parameters if fault.interface == "DEFAULT" else {**parameters, "Interface": fault.interface}
 
 
-def template(fault: Fault, name: str, document_arn: str, host_arn: str, role_arn: str) -> dict[str, Any]:
-    """:returns: the arguments of CreateExperimentTemplate, the runbook's step 2-2 in every field."""
+def template(
+    fault: Fault, name: str, document_arn: str, host_arn: str, role_arn: str, alarms: Sequence[str] = ()
+) -> dict[str, Any]:
+    """:returns: the arguments of CreateExperimentTemplate, the runbook's step 2-2 in every field.
+
+    :param alarms: ARNs of the CloudWatch alarms that stop the fault.
+    """
+    stops = [{"source": "aws:cloudwatch:alarm", "value": arn} for arn in alarms]
     return {
         "description": f"{fault.percent} % {fault.traffic_type} packet loss on the client host",
         "actions": {
@@ -128,7 +147,7 @@ def template(fault: Fault, name: str, document_arn: str, host_arn: str, role_arn
             }
         },
         "targets": {TARGET: {"resourceType": "aws:ec2:instance", "resourceArns": [host_arn], "selectionMode": "ALL"}},
-        "stopConditions": [{"source": "none"}],
+        "stopConditions": stops or [{"source": "none"}],
         "roleArn": role_arn,
         "tags": {"Name": name},
     }
@@ -154,5 +173,5 @@ def _content(raw: Mapping[str, Any]) -> Any:
         name: (one["resourceType"], one.get("resourceArns") or [], one.get("resourceTags") or {}, one["selectionMode"])
         for name, one in raw["targets"].items()
     }
-    stops = [(stop["source"], stop.get("value")) for stop in raw["stopConditions"]]
+    stops = sorted((stop["source"], stop.get("value") or "") for stop in raw["stopConditions"])
     return actions, targets, stops, raw["roleArn"], raw["tags"].get("Name")

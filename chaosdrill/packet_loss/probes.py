@@ -7,22 +7,29 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.aws import system_of
+from chaosdrill.aws.explicit import with_client_host
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.packet_loss import evidence, experiments
+from chaosdrill.packet_loss.host import fault_region
 
 __all__ = ["fault_landed", "fault_state"]
 
 
 @probe
-def fault_state(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> str:
+def fault_state(
+    region: Optional[str] = None, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
+) -> str:
     """How this run's last packet-loss experiment stands.
 
+    :param region: where it runs, by name or as home, standby, active; default: wherever this run has started one, and
+        where the client host is.
     :returns: FIS's word: pending, initiating, running, completed, stopping, stopped, failed, cancelled; ``none`` when
         this run has started none.
     :raises ActivityFailed: when FIS does not answer.
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentState.html
     """
-    own = experiments.own(system_of(configuration, secrets))
+    system = system_of(configuration, secrets)
+    own = experiments.own(system, fault_region(system, region))
     return own[-1].state if own else "none"
 
 
@@ -34,13 +41,14 @@ def fault_landed(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> bool:
-    """Whether this run's packet loss is felt by clients: p90 or mean latency against the time before, and drops.
+    """Whether this run's packet loss is felt by clients: latency and errors against the time before, and drops.
 
     :param within_s: how long to look, in seconds; at least one window is judged.
     :param window_s: length of a window under the fault, in seconds.
     :param baseline_window_s: length of the window just before the fault, in seconds.
-    :returns: true when packets were dropped (where the topology tells how to count them) and p90 or the mean rose
-        clearly; false when not, or when this run has injected nothing.
+    :returns: true when packets were dropped (where the topology tells how to count them) and p90, the mean or (only
+        where drops were counted) the share of failed requests rose clearly; false when not, or when this run has
+        injected nothing.
     :raises ActivityFailed: when a window is blind or idle, or no drill is open to know the time before.
     :source: docs: what 30 % loss looks like (chaosdrill.packet_loss.effect)
     """
@@ -49,5 +57,5 @@ def fault_landed(
         history.record(evidence.EFFECT, landed=False, judgement="this run has injected no fault")
         return False
     times = evidence.Times(float(within_s), float(window_s), float(baseline_window_s))
-    system = system_of(configuration, secrets)
+    system = with_client_host(system_of(configuration, secrets), **injected.host)
     return evidence.landed_within(system, load_generator(configuration), injected, times)

@@ -1,12 +1,31 @@
-"""The role that FIS takes on to run the document on the client host; nothing else is allowed to it."""
+"""The roles that FIS takes on, each allowed nothing but its own fault: to run the document on the client host, or to
+cut subnets off.
+"""
 
+import contextlib
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System
+from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.polling import pause
 
 NAME = "chaosdrill-packet-loss"
 POLICY = "packet-loss"
+ISOLATION = "chaosdrill-region-isolation"
+SPREADS_S = 10.0  # IAM is eventually consistent, and FIS takes the role on at once
+
+
+@dataclass(frozen=True)
+class _Role:
+    name: str
+    policy: str
+    description: str
+
+
+_PACKET_LOSS = _Role(NAME, POLICY, "Lets FIS run chaosdrill's packet loss on the client host")
+_ISOLATION = _Role(ISOLATION, "region-isolation", "Lets FIS cut subnets off for chaosdrill")
 
 
 def ensure_role(system: System, document_arn: str, host_arn: str) -> str:
@@ -14,28 +33,49 @@ def ensure_role(system: System, document_arn: str, host_arn: str) -> str:
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/getting-started-iam-service-role.html
     """
+    return _ensure(system, _PACKET_LOSS, permissions(document_arn, host_arn))
+
+
+def ensure_isolation_role(system: System) -> str:
+    """:returns: the ARN of the role that may cut subnets off, created if it is missing."""
+    partition = next(iter(system.topology.routing.controls.values())).split(":")[1]
+    return _ensure(system, _ISOLATION, isolation_permissions(partition, system.account()))
+
+
+def _ensure(system: System, wanted: _Role, policy: dict[str, Any]) -> str:
     iam = system.client("iam", system.topology.client.region)
-    try:
-        role = iam.get_role(RoleName=NAME)["Role"]
-    except iam.exceptions.NoSuchEntityException:
-        role = iam.create_role(
-            RoleName=NAME,
-            AssumeRolePolicyDocument=json.dumps(trust(system.account())),
-            Description="Lets FIS run chaosdrill's packet loss on the client host",
-            Tags=[{"Key": "created-by", "Value": "chaosdrill"}],
-        )["Role"]
-        iam.get_waiter("role_exists").wait(RoleName=NAME)
-    _ensure_policy(iam, permissions(document_arn, host_arn))
+    with left_behind(f"no fault was started; the role {wanted.name} may have been made without its policy: try again"):
+        try:
+            role = iam.get_role(RoleName=wanted.name)["Role"]
+        except iam.exceptions.NoSuchEntityException:
+            role = _made_role(iam, system.account(), wanted)
+        changed = _ensure_policy(iam, wanted, policy)
+    if changed:
+        pause(SPREADS_S * system.topology.time_scale)
     return str(role["Arn"])
 
 
-def _ensure_policy(iam: Any, wanted: dict[str, Any]) -> None:
+def _made_role(iam: Any, account: str, wanted: _Role) -> Any:
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):  # the answer to a first try was lost
+        iam.create_role(
+            RoleName=wanted.name,
+            AssumeRolePolicyDocument=json.dumps(trust(account)),
+            Description=wanted.description,
+            Tags=[{"Key": "created-by", "Value": "chaosdrill"}],
+        )
+    iam.get_waiter("role_exists").wait(RoleName=wanted.name)
+    return iam.get_role(RoleName=wanted.name)["Role"]
+
+
+def _ensure_policy(iam: Any, role: _Role, wanted: dict[str, Any]) -> bool:
+    """:returns: whether it had to be written."""
     try:
-        if iam.get_role_policy(RoleName=NAME, PolicyName=POLICY)["PolicyDocument"] == wanted:
-            return
+        if iam.get_role_policy(RoleName=role.name, PolicyName=role.policy)["PolicyDocument"] == wanted:
+            return False
     except iam.exceptions.NoSuchEntityException:
         pass  # the role is new
-    iam.put_role_policy(RoleName=NAME, PolicyName=POLICY, PolicyDocument=json.dumps(wanted))
+    iam.put_role_policy(RoleName=role.name, PolicyName=role.policy, PolicyDocument=json.dumps(wanted))
+    return True
 
 
 def trust(account: str) -> dict[str, Any]:
@@ -64,5 +104,29 @@ def permissions(document_arn: str, host_arn: str) -> dict[str, Any]:
                 "Action": ["ssm:ListCommands", "ssm:CancelCommand", "ec2:DescribeInstances"],
                 "Resource": "*",
             },
+        ],
+    }
+
+
+def isolation_permissions(partition: str, account: str) -> dict[str, Any]:
+    """:returns: what the role may do: replace subnets' network ACLs by its own, and put the old ones back.
+
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
+    """
+    acls, vpcs, subnets = (f"arn:{partition}:ec2:*:{account}:{kind}/*" for kind in ("network-acl", "vpc", "subnet"))
+    tagged = {"StringEquals": {"aws:RequestTag/managedByFIS": "true"}}
+    own = {"StringEquals": {"ec2:ResourceTag/managedByFIS": "true"}}
+    tagging = {"StringEquals": {**tagged["StringEquals"], "ec2:CreateAction": "CreateNetworkAcl"}}
+    reads = ["ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeManagedPrefixLists"]
+    entries = ["ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAcl"]
+    return {
+        "Version": "2012-10-17",
+        "Statement": [
+            {"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": acls, "Condition": tagging},
+            {"Effect": "Allow", "Action": "ec2:CreateNetworkAcl", "Resource": acls, "Condition": tagged},
+            {"Effect": "Allow", "Action": "ec2:CreateNetworkAcl", "Resource": vpcs},
+            {"Effect": "Allow", "Action": entries, "Resource": [acls, vpcs], "Condition": own},
+            {"Effect": "Allow", "Action": "ec2:ReplaceNetworkAclAssociation", "Resource": [subnets, acls]},
+            {"Effect": "Allow", "Action": reads, "Resource": "*"},  # these know no resource
         ],
     }

@@ -3,6 +3,7 @@
 from chaosdrill.aws import System
 from chaosdrill.aws.regions import ROLES, region_named
 from chaosdrill.client import resolve
+from chaosdrill.client.resolvers import CLIENT
 from chaosdrill.errors import Refused
 
 
@@ -22,7 +23,7 @@ def resolved(system: System, role: str) -> tuple[str, ...]:
     """
     region = region_named(system, role)
     domain = system.topology.domain
-    found = resolve.resolve(system, domain, "client").addresses
+    found = resolve.resolve(system, domain, CLIENT).addresses
     owners = resolve.regions_of(system, found)
     if set(owners.values()) != {region}:
         shown = ", ".join(f"{address} ({owner})" for address, owner in owners.items()) or "nothing"

@@ -8,7 +8,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws import System, arc, aurora, dynamodb, stepfunctions, system_of
 from chaosdrill.client import resolve
+from chaosdrill.client.resolvers import HERE
 from chaosdrill.errors import DrillError
+from chaosdrill.region.sharing import shared
 
 
 def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -20,6 +22,10 @@ def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[
     :raises BadInput: when the topology is not right.
     """
     system = system_of(configuration, secrets)
+    return shared(str(system.topology.path), lambda: _read(system))
+
+
+def _read(system: System) -> dict[str, Any]:
     facts: dict[str, Callable[[System], Any]] = {
         "flag": _flags,
         "routing": arc.routing_states,
@@ -43,5 +49,5 @@ def _flags(system: System) -> dict[str, bool]:
 
 
 def _dns(system: System) -> dict[str, list[str]]:
-    addresses = resolve.resolve(system, system.topology.domain, "here").addresses
+    addresses = resolve.resolve(system, system.topology.domain, HERE).addresses
     return {"addresses": list(addresses), "regions": sorted(set(resolve.regions_of(system, addresses).values()))}

@@ -1,37 +1,77 @@
-"""Where routing controls lead."""
+"""Where routing controls lead, and who would change them."""
 
+import logging
 from typing import Optional
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
 from chaosdrill.aws import arc, system_of
+from chaosdrill.aws.explicit import with_routing_controls
 from chaosdrill.aws.regions import region_named
+from chaosdrill.history import record
 
-__all__ = ["active_routing_region", "routing_state"]
+__all__ = ["active_routing_region", "cluster_endpoints_reachable", "routing_state"]
+
+logger = logging.getLogger("chaostoolkit")
 
 
 @probe
-def routing_state(region: str, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> str:
+def routing_state(
+    region: str,
+    routing_control: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> str:
     """The state of a region's routing control.
 
     :param region: a region of the topology, or home, standby, active.
+    :param routing_control: the control's ARN; default: the topology's for that region.
     :returns: ``On`` or ``Off``.
     :raises ActivityFailed: when none of the cluster endpoints answers.
     :source: https://docs.aws.amazon.com/routing-control/latest/APIReference/API_GetRoutingControlState.html
     """
     system = system_of(configuration, secrets)
-    return arc.routing_states(system)[region_named(system, region)]
+    region = region_named(system, region)
+    return arc.routing_states(with_routing_controls(system, {region: routing_control} if routing_control else None))[
+        region
+    ]
 
 
 @probe
-def active_routing_region(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> str:
+def active_routing_region(
+    routing_controls: Optional[dict[str, str]] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> str:
     """The region whose routing control is On.
 
+    :param routing_controls: their ARNs by region, or by home and standby; default: the topology's.
     :returns: its name; ``none`` or ``several`` when it is not one.
     :raises ActivityFailed: when none of the cluster endpoints answers.
     :source: https://docs.aws.amazon.com/routing-control/latest/APIReference/API_GetRoutingControlState.html
     """
-    states = arc.routing_states(system_of(configuration, secrets))
+    states = arc.routing_states(with_routing_controls(system_of(configuration, secrets), routing_controls))
     on = [region for region, state in states.items() if state == "On"]
     return on[0] if len(on) == 1 else "several" if on else "none"
+
+
+@probe
+def cluster_endpoints_reachable(
+    configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
+) -> int:
+    """How many endpoints of the ARC cluster tell a routing control's state now; a failover needs one of the five.
+
+    Which do and which do not, and why, is logged and written to the run's history (``cluster-endpoints``).
+
+    :returns: their number.
+    :raises ActivityFailed: when one refuses to tell (credentials, permissions, a wrong ARN): that is no outage.
+    :source: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
+    """
+    told = arc.endpoints_reachable(system_of(configuration, secrets))
+    silent = {region: why for region, why in told.items() if why}
+    reachable = [region for region in told if region not in silent]
+    record("cluster-endpoints", reachable=reachable, silent=silent)
+    for region, why in silent.items():
+        logger.warning(f"  the cluster endpoint in {region} does not answer: {why}")
+    return len(reachable)

@@ -6,6 +6,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
 from chaosdrill.aws import dynamodb, system_of
+from chaosdrill.aws.explicit import with_flag_table
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import Refused
 from chaosdrill.history import record
@@ -18,6 +19,7 @@ def set_stop_flag(
     region: str,
     value: bool,
     expected: Optional[bool] = None,
+    table: Optional[str] = None,
     undo_of: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
@@ -28,15 +30,19 @@ def set_stop_flag(
     :param region: a region of the topology, or home, standby, active.
     :param value: true closes the application there, false opens it.
     :param expected: what the flag must be before; default: whatever it is.
+    :param table: the DynamoDB table of the flag in that region; default: the topology's.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was, is}``; ``done`` is false when the flag was so already.
-    :raises ActivityFailed: when the flag cannot be read, or is not as expected.
+    :raises ActivityFailed: when the flag cannot be read, is not as expected, or ``value`` is neither true nor false.
     :undo: set_stop_flag with the value that it had (``was``).
     :source: the reference system's runbook, steps 3 and 4
     """
+    wanted = dynamodb.flag_values(value=str(value), expected=expected)
+    value, expected = bool(wanted["value"]), wanted["expected"]
     system = system_of(configuration, secrets)
     region = region_named(system, region)
+    system = with_flag_table(system, region, table)
     was = dynamodb.stop_flag(system, region)
     if expected is not None and was != expected:
         raise Refused(
@@ -45,6 +51,8 @@ def set_stop_flag(
         )
     if was == value:
         return {"done": False, "region": region, "was": was, "is": was, "why": f"it is {dynamodb.shown(value)} already"}
-    record("undo", undo="set_stop_flag", arguments={"region": region, "value": was})
+    record(
+        "undo", undo="set_stop_flag", arguments={"region": region, "value": was, **({"table": table} if table else {})}
+    )
     dynamodb.write_stop_flag(system, region, value, expected=was)
     return {"done": True, "region": region, "was": was, "is": value}

@@ -64,7 +64,7 @@ def test_there_and_back_with_the_time_of_each_state(rig: Rig, one_drill: OpenDri
     back = fail_back(undo_of="fail-over", configuration=rig.configuration)
     assert (back["done"], back["status"]) == (True, "SUCCEEDED")
     assert last_execution("FailbackStateMachine", configuration=rig.configuration)["arn"] == back["execution_arn"]
-    events = [row["event"] for row in one_drill.history.events()]
+    events = [row["event"] for row in one_drill.history.events() if row["event"] != "aws-call"]
     once = ["undo", "execution-starting", "execution-started", "execution-ended"]
     assert events == ["activity-started", *once, *once], "the undo is on disk before anything is started"
 

@@ -107,7 +107,7 @@ class TestRouting:
 
     def test_an_endpoint_where_nobody_listens_is_passed_over(self, rig: Rig, tmp_path: Path) -> None:
         routing = rig.lab.topology["routing"]
-        dead = [{**one, "url": "http://127.0.0.1:9/v1"} for one in routing["cluster_endpoints"][1:]]
+        dead = [{**one, "url": f"http://127.0.0.1:9/{one['region']}"} for one in routing["cluster_endpoints"][1:]]
         changed = {**routing, "cluster_endpoints": [routing["cluster_endpoints"][0], *dead]}
         configuration = rig.other_topology(tmp_path / "t.yaml", routing=changed)
         assert active_routing_region(configuration=configuration) == TOKYO

@@ -9,14 +9,14 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.client.load_generator import load_generator, wait_for
-from chaosdrill.dns.probes import addresses, answering_region, ttl_s
+from chaosdrill.dns.probes import addresses, answering_region, answers_agree, ttl_s
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import start_load, stop_load
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed
 from chaosdrill.routing.actions import set_routing
 from tests.contract.activities_rig import OSAKA, TOKYO, drill
-from tests.running_lab import RunningLab
+from tests.running_lab import RunningLab, needs
 
 WINDOW_S = 5.0
 
@@ -53,6 +53,16 @@ def test_the_client_host_resolves_the_serving_region(configuration: dict[str, An
     assert addresses(configuration=configuration) == ["10.100.5.165", "10.100.9.84"]
     assert answering_region(configuration=configuration) == TOKYO
     assert 0 < ttl_s(seen_from="client", configuration=configuration) <= 6
+
+
+@needs("dig")
+def test_the_client_host_asks_a_name_server_that_is_named_and_agrees_with_here(configuration: dict[str, Any]) -> None:
+    asked = {"seen_from": "client", "nameserver": "10.100.0.2", "configuration": configuration}
+    assert addresses(**asked) == ["10.100.5.165", "10.100.9.84"]
+    assert answering_region(**asked) == TOKYO
+    assert answers_agree(configuration=configuration) is True
+    with pytest.raises(ActivityFailed, match=r"10\.100\.5\.165"):  # a web server, and no name server
+        addresses(**{**asked, "nameserver": "10.100.5.165"})
 
 
 def test_sources_of_a_region_that_the_client_does_not_resolve_are_refused(configuration: dict[str, Any]) -> None:

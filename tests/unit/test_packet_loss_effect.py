@@ -6,8 +6,10 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.packet_loss.effect import Drops, Window, effect
 
 
-def window(mean_ms: float = 3, p90_ms: float = 5, requests: int = 200, complete: bool = True) -> Window:
-    return Window(requests, 0, mean_ms, 2.5, p90_ms, complete)
+def window(
+    mean_ms: float = 3, p90_ms: float = 5, requests: int = 200, complete: bool = True, failures: int = 0
+) -> Window:
+    return Window(requests, failures, mean_ms, 2.5, p90_ms, complete)
 
 
 CALM = window()
@@ -38,6 +40,15 @@ def test_slowness_without_a_dropped_packet_is_not_the_fault() -> None:
 def test_where_drops_cannot_be_read_latency_decides() -> None:
     found = effect(CALM, window(147, 417), UNREAD)
     assert (found.landed, found.drops_rose) == (True, None)
+
+
+def test_errors_that_rose_tell_only_where_drops_were_seen() -> None:
+    failing = window(failures=20)
+    found = effect(CALM, failing, ROSE)
+    assert (found.landed, found.errors_rose, found.p90_rose, found.mean_rose) == (True, True, False, False)
+    assert not effect(CALM, failing, STILL).landed, "something else broke"
+    assert not effect(CALM, failing, UNREAD).landed, "something else may have broken"
+    assert not effect(window(failures=15), failing, ROSE).landed, "it failed before, too"
 
 
 def test_a_counter_that_was_begun_anew_counts_from_zero() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.errors import BadInput
-from chaosdrill.packet_loss.plan import Fault, asked_for, does_the_same, iso_duration, template
+from chaosdrill.packet_loss.plan import Fault, asked_for, document_parameters, does_the_same, iso_duration, template
 from chaosdrill.packet_loss.role import permissions
 from chaosdrill.packet_loss.sources import written
 
@@ -33,6 +33,27 @@ def test_the_template_is_the_runbook_s() -> None:
     assert made["targets"] == {"Instances-Target-1": target}
     assert made["stopConditions"] == [{"source": "none"}]
     assert (made["roleArn"], made["tags"]) == (ROLE, {"Name": "exp-packetloss"})
+
+
+def test_what_is_unusual_is_a_parameter_of_the_document() -> None:
+    fault = asked_for(30, ADDRESSES, "ingress", 1800, None, "ens5", "40")
+    written = document_parameters(fault)
+    assert (written["Interface"], written["FlowsPercent"]) == ("ens5", "40")
+    assert {"Interface", "FlowsPercent"}.isdisjoint(document_parameters(RUNBOOK))
+
+
+def test_alarms_are_stop_conditions_in_any_order() -> None:
+    alarms = [f"arn:aws:cloudwatch:ap-northeast-1:123456789012:alarm:{name}" for name in ("b", "a")]
+    one, other = (template(RUNBOOK, "exp", DOCUMENT, HOST, ROLE, order) for order in (alarms, alarms[::-1]))
+    assert one["stopConditions"][0] == {"source": "aws:cloudwatch:alarm", "value": alarms[0]}
+    assert does_the_same(one, other)
+    assert not does_the_same(one, template(RUNBOOK, "exp", DOCUMENT, HOST, ROLE))
+
+
+@pytest.mark.parametrize(("interface", "flows"), [("a b", 100), ("eth0;x", 100), ("x" * 16, 100), ("eth0", 101)])
+def test_a_wrong_interface_or_share_is_told(interface: str, flows: int) -> None:
+    with pytest.raises(BadInput, match=r"interface is|flows_percent is"):
+        asked_for(30, ADDRESSES, "ingress", 1800, None, interface, flows)
 
 
 def test_arguments_may_be_texts_as_variables_are() -> None:

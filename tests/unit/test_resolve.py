@@ -3,9 +3,18 @@ import pytest
 from chaosdrill.client.resolve import Answer, by_cidr, parsed_dig, parsed_getent
 from chaosdrill.errors import CannotSee
 
+HEADER = """\
+;; Got answer:
+;; ->>HEADER<<- opcode: QUERY, status: {status}, id: 39208
+;; flags: qr aa rd; QUERY: 1, ANSWER: 3, AUTHORITY: 0, ADDITIONAL: 0
+;; WARNING: recursion requested but not available
+
+;; ANSWER SECTION:
+"""
+
 
 def test_dig_tells_addresses_and_the_shortest_ttl() -> None:
-    output = (
+    output = HEADER.format(status="NOERROR") + (
         "api.example.com.\t60\tIN\tCNAME\talb.example.com.\n"
         "alb.example.com.\t12\tIN\tA\t10.100.9.84\n"
         "alb.example.com.\t12\tIN\tA\t10.100.5.165\n"
@@ -13,13 +22,30 @@ def test_dig_tells_addresses_and_the_shortest_ttl() -> None:
     assert parsed_dig(output) == Answer(("10.100.5.165", "10.100.9.84"), 12)
 
 
-def test_dig_without_an_answer_section_tells_that_there_is_no_address() -> None:
-    assert parsed_dig("\n") == Answer((), None)
+@pytest.mark.parametrize("status", ["NOERROR", "NXDOMAIN"])
+def test_dig_without_an_answer_section_tells_that_there_is_no_address(status: str) -> None:
+    assert parsed_dig(HEADER.format(status=status)) == Answer((), None)
 
 
-def test_dig_that_reached_nobody_saw_nothing() -> None:
-    with pytest.raises(CannotSee, match=r"error to 10\.100\.0\.2#53: timed out"):
-        parsed_dig(";; communications error to 10.100.0.2#53: timed out\n;; no servers could be reached\n")
+@pytest.mark.parametrize("status", ["SERVFAIL", "REFUSED"])
+def test_a_server_that_failed_tells_no_absence(status: str) -> None:
+    with pytest.raises(CannotSee, match=rf"answered {status}: that tells no address"):
+        parsed_dig(HEADER.format(status=status))
+
+
+@pytest.mark.parametrize(
+    ("output", "told"),
+    [
+        (
+            ";; communications error to 10.100.0.2#53: timed out\n;; no servers could be reached\n",
+            r"error to 10\.100\.0\.2#53: timed out",
+        ),
+        ("", "it printed nothing"),
+    ],
+)
+def test_dig_that_reached_nobody_saw_nothing(output: str, told: str) -> None:
+    with pytest.raises(CannotSee, match=told):
+        parsed_dig(output)
 
 
 def test_getent_repeats_each_address_and_knows_no_ttl() -> None:

@@ -1,0 +1,41 @@
+"""Every call that changes something goes into the history, with AWS's request id: the thread to CloudTrail and support.
+
+It hangs in botocore's own event chain, so that an activity cannot forget it.
+"""
+
+from typing import Any
+
+from chaosdrill.aws.guard import changes_something
+from chaosdrill.history import record
+
+EVENT = "aws-call"
+
+
+def record_changes(client: Any, region: str) -> None:
+    """Let ``client`` write each changing call to the open drill's history: operation, region, request id, retries."""
+    service = client.meta.service_model.service_id.hyphenize()
+    known = {"service": client.meta.service_model.service_name, "region": region}
+
+    def answered(model: Any, parsed: Any, **_: Any) -> None:
+        if changes_something(model.name):
+            facts = parsed.get("ResponseMetadata") or {}
+            record(
+                EVENT,
+                **known,
+                operation=model.name,
+                request_id=facts.get("RequestId"),
+                http_status=facts.get("HTTPStatusCode"),
+                error=(parsed.get("Error") or {}).get("Code"),
+                retries=facts.get("RetryAttempts", 0),
+            )
+
+    def unanswered(operation: str, exception: Exception, **_: Any) -> None:
+        if changes_something(operation):
+            why = f"{type(exception).__name__}: {exception}"
+            record(EVENT, **known, operation=operation, request_id=None, http_status=None, error=why)
+
+    client.meta.events.register(f"after-call.{service}", answered)
+    client.meta.events.register(
+        f"after-call-error.{service}",
+        lambda exception, event_name, **_: unanswered(event_name.rpartition(".")[2], exception),
+    )

@@ -1,0 +1,52 @@
+"""A call that failed leaves a doubt: its answer can be lost after the work was done. Look, and say which half is."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused
+from chaosdrill.history import record
+
+FAILURES = (ClientError, BotoCoreError, DrillError)
+_CERTAIN = (BadInput, Refused)  # these say themselves that nothing was touched
+
+
+def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -> None:
+    """Make a change; when the call fails, look whether it was made all the same.
+
+    :param what: the change, as in "the switchover to ap-northeast-3".
+    :param ask: asks AWS for it.
+    :param was_made: looks.
+    :raises DrillError: when it was not made, or when nobody can tell; the message says which.
+    """
+    try:
+        ask()
+    except _CERTAIN:
+        raise
+    except FAILURES as error:
+        try:
+            made = was_made()
+        except FAILURES as blind:
+            raise DrillError(
+                f"{what}: the call failed ({error}), and it is not known whether it was carried out all the same, "
+                f"because looking failed, too ({blind}): look before anything builds on it"
+            ) from error
+        if not made:
+            raise DrillError(f"{what} was asked for and is not there: {error}") from error
+        record("answer-lost", what=what, error=str(error))
+
+
+@contextmanager
+def left_behind(text: str) -> Iterator[None]:
+    """When a call to AWS fails within it, the error also says ``text``: what is half done then.
+
+    :raises CannotSee: when AWS did not tell.
+    :raises DrillError: when AWS said no.
+    """
+    try:
+        yield
+    except CannotSee as error:
+        raise CannotSee(f"{error}: {text}") from error
+    except (ClientError, BotoCoreError) as error:
+        raise DrillError(f"{error}: {text}") from error

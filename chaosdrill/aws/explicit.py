@@ -1,0 +1,66 @@
+"""What a caller names wins over the topology: the same system, with that part of its topology replaced. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from chaosdrill.aws.system import System
+from chaosdrill.errors import BadInput
+
+
+def with_client_host(system: System, instance_id: str | None = None, region: str | None = None) -> System:
+    """:returns: the system with another host for faults and commands, or with the same in another region."""
+    client = system.topology.client
+    chosen = replace(client, instance_id=instance_id or client.instance_id, region=region or client.region)
+    return replace(system, topology=replace(system.topology, client=chosen))
+
+
+def with_flag_table(system: System, region: str, table: str | None) -> System:
+    """:returns: the system whose stop flag of that region lies in another table; None: as it is."""
+    if table is None:
+        return system
+    flag = system.topology.stop_flag
+    chosen = replace(flag, tables={**flag.tables, region: table})
+    return replace(system, topology=replace(system.topology, stop_flag=chosen))
+
+
+def with_routing_controls(system: System, controls: Mapping[str, str] | None) -> System:
+    """:returns: the system with other routing controls.
+
+    :param controls: ARN by region, or by home and standby; a region that is left out keeps its own. None: as it is.
+    :raises BadInput: with everything in it that is no region of the topology or no routing control.
+    """
+    if not controls:
+        return system
+    roles = {"home": system.topology.regions.home, "standby": system.topology.regions.standby}
+    named = {roles.get(region, region): arn for region, arn in controls.items()}
+    problems = [
+        f"routing control of {region}: not a region of the topology: write one of "
+        f"{', '.join((*system.topology.region_names, *roles))}"
+        for region in named
+        if region not in system.topology.region_names
+    ]
+    problems += [
+        f"routing control of {region}: {arn!r} is no ARN of one: write arn:...:controlpanel/.../routingcontrol/..."
+        for region, arn in named.items()
+        if "/routingcontrol/" not in str(arn)
+    ]
+    if problems:
+        raise BadInput(problems)
+    routing = system.topology.routing
+    by_region = {region: named.get(region, arn) for region, arn in routing.controls.items()}
+    return replace(system, topology=replace(system.topology, routing=replace(routing, controls=by_region)))
+
+
+def with_global_cluster(system: System, name: str | None) -> System:
+    """:returns: the system with another global cluster, whose members tell their region themselves; None: as it is."""
+    if name is None:
+        return system
+    database = replace(system.topology.database, global_cluster=name, clusters={})
+    return replace(system, topology=replace(system.topology, database=database))
+
+
+def with_failover_region(system: System, region: str | None) -> System:
+    """:returns: the system whose state machines are found in another region; None: as it is."""
+    if region is None:
+        return system
+    return replace(system, topology=replace(system.topology, failover=replace(system.topology.failover, region=region)))

@@ -1,0 +1,94 @@
+"""ARC's safety rules by name. Names are known to the control plane only, in one region, which a recovery must not need:
+when it does not answer, a rule goes by its ARN.
+
+See: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill.aws.system import System
+from chaosdrill.errors import BadInput, Refused
+
+CONTROL_PLANE_REGION = "us-west-2"
+_RULE = re.compile(r"arn:[a-z-]+:route53-recovery-control::[0-9]*:controlpanel/[\w-]+/safetyrule/[\w-]+")
+
+
+def forbidden(system: System, states: Mapping[str, str], error: ClientError) -> Refused:
+    """:returns: the error that tells which rule, by its name, forbids these routing control states."""
+    details: Mapping[str, Any] = dict(error.response)
+    message = str(details["Error"]["Message"])
+    rules = sorted(set(_RULE.findall(f"{details.get('resourceId', '')} {message}")))
+    shown = ", ".join(_shown(system, rule) for rule in rules) or "one that ARC does not name"
+    wanted = ", ".join(f"{region} {state}" for region, state in states.items())
+    return Refused(
+        f"a safety rule forbids {wanted}: {shown} (ARC says: {message}): nothing was changed; change the rule or the "
+        "order of the steps, or name the rule under `override_safety_rules:` if it is to be passed over"
+    )
+
+
+def arns_of(system: System, rules: Sequence[str]) -> list[str]:
+    """The rules to pass over.
+
+    :param rules: ARNs, which are taken as they are, or names, which are looked up in the control plane.
+    :returns: their ARNs.
+    :raises BadInput: when a name is unknown or fits several, or the control plane does not tell.
+    """
+    if isinstance(rules, str):
+        raise BadInput([f"override_safety_rules is {rules!r}: write a list of ARNs or names"])
+    names = [rule for rule in rules if not rule.startswith("arn:")]
+    problems = [
+        f"override_safety_rules: {rule!r} is no ARN of a safety rule: write arn:...:controlpanel/.../safetyrule/..."
+        for rule in rules
+        if rule.startswith("arn:") and not _RULE.fullmatch(rule)
+    ]
+    known = _by_name(system) if names else {}
+    for name in names:
+        if len(known.get(name, ())) != 1:
+            there = ", ".join(sorted(known)) or "none"
+            problems.append(
+                f"override_safety_rules: {len(known.get(name, ()))} safety rules are called {name!r}; there are: "
+                f"{there}: correct the name, or write the rule's ARN"
+            )
+    if problems:
+        raise BadInput(problems)
+    return [rule if rule.startswith("arn:") else known[rule][0] for rule in rules]
+
+
+def _by_name(system: System) -> dict[str, list[str]]:
+    panels = sorted({arn.split("/routingcontrol/")[0] for arn in system.topology.routing.controls.values()})
+    found: dict[str, list[str]] = {}
+    try:
+        for panel in panels:
+            for page in _control_plane(system).get_paginator("list_safety_rules").paginate(ControlPanelArn=panel):
+                for rule in map(_facts, page["SafetyRules"]):
+                    found.setdefault(str(rule["Name"]), []).append(str(rule["SafetyRuleArn"]))
+    except (ClientError, BotoCoreError) as error:
+        raise BadInput(
+            [
+                "override_safety_rules: names are known to ARC's control plane only, and that does not answer "
+                f"({error}): write the rules' ARNs, which need no control plane"
+            ]
+        ) from error
+    return found
+
+
+def _shown(system: System, rule: str) -> str:
+    try:
+        described = _control_plane(system).describe_safety_rule(SafetyRuleArn=rule)
+    except (ClientError, BotoCoreError):
+        return rule
+    return f"{_facts(described)['Name']} ({rule})"
+
+
+def _facts(described: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A rule is told under the name of its kind, and a list writes the kinds in capitals."""
+    kinds = ("AssertionRule", "GatingRule", "ASSERTION", "GATING")
+    return next(described[kind] for kind in kinds if kind in described)
+
+
+def _control_plane(system: System) -> Any:
+    return system.client("route53-recovery-control-config", CONTROL_PLANE_REGION)

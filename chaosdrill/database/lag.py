@@ -1,0 +1,37 @@
+"""The replication lag of the global database, as CloudWatch has it."""
+
+from chaosdrill.aws import System, aurora, cloudwatch
+from chaosdrill.errors import BadInput, CannotSee
+
+NAMESPACE = "AWS/RDS"
+REPLICATION_LAG, RPO_LAG = "AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag"
+METRICS = (REPLICATION_LAG, RPO_LAG)
+OLDEST_S = 300.0  # CloudWatch has a value some minutes late at times, and an older one tells of another time
+
+
+def check_metric(metric: str) -> None:
+    """:raises BadInput: when it is none of those that tell the lag."""
+    if metric not in METRICS:
+        raise BadInput([f"metric is {metric!r}: write {' or '.join(METRICS)}"])
+
+
+def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
+    """:returns: the last known lag of a region behind the writer, in seconds.
+
+    :param follower: the region; None: the one that does not write.
+    :raises CannotSee: when no region follows, or there is no recent value.
+    """
+    cluster = aurora.global_cluster(system)
+    if cluster.writer not in cluster.members:
+        raise CannotSee(f"the global cluster has no one writer ({cluster.writer}), so nobody lags behind it")
+    region = follower or next((one for one in cluster.members if one != cluster.writer), None)
+    if region is None or region == cluster.writer:
+        raise CannotSee(
+            f"{cluster.writer} is the writer of {system.topology.database.global_cluster}, and no replica there lags "
+            "behind: name the region that follows, or leave it out"
+        )
+    name = cluster.member_in(region).rsplit(":", 1)[-1]
+    scale = system.topology.time_scale
+    series = cloudwatch.Series(region, NAMESPACE, metric, {"DBClusterIdentifier": name})
+    found = cloudwatch.latest(system, series, "Maximum", period_s=60 * scale, oldest_s=OLDEST_S * scale)
+    return round(found / 1000, 6)

@@ -1,0 +1,85 @@
+"""A change of writer: whether it may be begun, and waiting for its end."""
+
+import time
+from collections.abc import Callable
+
+from chaosdrill.aws import System, aurora
+from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.polling import seen
+from chaosdrill.errors import BadInput, DrillError, Refused, TimedOut
+
+DATA_LOSS = "allowed"
+MOVING = ("pending", "switching-over", "failing-over", "cancelling")
+BEGINS_WITHIN_S = 60.0
+
+
+def data_loss_allowed(data_loss: str | None) -> None:
+    """:raises BadInput: when the caller did not spell it out."""
+    if data_loss != DATA_LOSS:
+        raise BadInput(
+            [
+                f"data_loss is {data_loss!r}: a failover of the database promotes the other region at once, and "
+                "commits that were not replicated there yet are lost for good (probe replica_lag_s tells how far it is "
+                f"behind); write `data_loss: {DATA_LOSS}` if that is meant, else use switch_over_database, which loses "
+                "nothing"
+            ]
+        )
+
+
+def refuse_while_moving(system: System, cluster: aurora.GlobalCluster) -> None:
+    """:raises Refused: when the writer is being moved already; any other status is no reason to stay."""
+    if cluster.status in MOVING:
+        raise Refused(
+            f"the global cluster {system.topology.database.global_cluster} is {cluster.status} already: nothing was "
+            "started; wait until it is available"
+        )
+
+
+def begin(system: System, region: str, ask: Callable[[], None]) -> None:
+    """Ask for a change of writer. It is no failure that the answer is lost and AWS tells a second try that it goes on.
+
+    :param ask: asks for it.
+    :raises DrillError: when it was not begun, or nobody can tell.
+    """
+
+    def begun() -> bool:
+        cluster = as_seen_from(system, region)
+        return cluster.writer == region or cluster.status in MOVING
+
+    change(f"the change of writer to {region}", ask, begun)
+
+
+def as_seen_from(system: System, region: str) -> aurora.GlobalCluster:
+    """:returns: the global cluster. The region that is left may be the one that is lost: it is asked last."""
+    return aurora.global_cluster(system, (region, system.topology.other_region(region)))
+
+
+def wait_for_writer(
+    system: System, before: aurora.GlobalCluster, region: str, timeout_s: float, until_available: bool = True
+) -> aurora.GlobalCluster:
+    """Wait until a region writes.
+
+    :param before: the global cluster before its writer was asked to move.
+    :param timeout_s: seconds.
+    :param until_available: wait for the cluster to be available again, too.
+    :returns: the global cluster then.
+    :raises DrillError: when it is available again, and the writer has not moved.
+    :raises TimedOut: when it is not there in time.
+    """
+    name = system.topology.database.global_cluster
+    began, asked_s, cluster = False, time.monotonic(), before
+    with left_behind(f"the change of writer to {region} was begun and goes on by itself"):
+        for cluster in seen(lambda: as_seen_from(system, region), timeout_s):
+            began = began or cluster.status in MOVING
+            if cluster.writer == region and (cluster.status == aurora.AVAILABLE or not until_available):
+                return cluster
+            given_up = began or time.monotonic() - asked_s > BEGINS_WITHIN_S * system.topology.time_scale
+            if given_up and cluster.status == aurora.AVAILABLE and cluster.writer == before.writer:
+                raise DrillError(
+                    f"the global cluster {name} is available again and its writer still {cluster.writer}, not "
+                    f"{region}: the change of writer failed; look at the events of the cluster in RDS"
+                )
+    raise TimedOut(
+        f"after {timeout_s:g} s the global cluster {name} is {cluster.status} and its writer {cluster.writer}, not "
+        f"{region}: it goes on by itself; look with database_status and writer_region"
+    )

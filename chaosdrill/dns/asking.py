@@ -1,0 +1,51 @@
+"""One question put to one resolver or to several, and whether they agree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from chaosdrill.aws import System
+from chaosdrill.client import resolve
+from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What each resolver answered."""
+
+    domain: str
+    each: Mapping[Resolver, resolve.Answer]
+
+    @property
+    def agree(self) -> bool:
+        """Whether all have the same addresses."""
+        return len({answer.addresses for answer in self.each.values()}) == 1
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The first one's addresses, which are everybody's when they agree."""
+        return next(iter(self.each.values())).addresses
+
+    @property
+    def by_name(self) -> dict[str, list[str]]:
+        """Addresses by resolver, in words."""
+        return {str(resolver): list(answer.addresses) for resolver, answer in self.each.items()}
+
+    def __str__(self) -> str:
+        return "; ".join(f"{name}: {', '.join(found) or 'none'}" for name, found in self.by_name.items())
+
+
+def asked(
+    system: System, domain: str | None, seen_from: str, nameserver: str | None, resolvers: Sequence[str] | None
+) -> Asked:
+    """Ask for a domain (default: the topology's).
+
+    :returns: what was answered.
+    :raises BadInput: when resolvers or domain are written wrong.
+    :raises CannotSee: when one of them does not answer.
+    """
+    if resolvers is None:
+        chosen = [resolver_of(seen_from, nameserver)]
+    else:
+        chosen = resolvers_of(seen_from, resolvers, nameserver)
+    name = domain or system.topology.domain
+    return Asked(name, resolve.resolve_all(system, name, list(dict.fromkeys(chosen))))

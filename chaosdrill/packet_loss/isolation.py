@@ -1,0 +1,102 @@
+"""A region's subnets, and the FIS experiment template that cuts them off from everybody."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from chaosdrill.aws import System
+from chaosdrill.errors import BadInput, Refused
+from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
+
+ACTION_ID = "aws:network:disrupt-connectivity"
+SHORTEST_S = 60  # FIS's least
+ARNS_OF_A_TARGET = 5  # FIS's quota of resources that a target names
+
+
+def refuse_arguments(duration_s: Any, subnets: Any) -> None:
+    """:raises BadInput: with everything that is wrong with the arguments."""
+    problems = []
+    try:
+        right = not isinstance(duration_s, bool) and SHORTEST_S <= float(duration_s) <= LONGEST_S
+        right = right and float(duration_s) == int(duration_s)
+    except (TypeError, ValueError):
+        right = False
+    if not right:
+        problems.append(f"duration_s is {duration_s!r}: write a whole number from {SHORTEST_S} to {LONGEST_S} s")
+    if subnets is not None and (not isinstance(subnets, list) or not subnets):
+        problems.append(f"subnets is {subnets!r}: write a list of subnet ids, or leave it out")
+    if problems:
+        raise BadInput(problems)
+
+
+def subnets_of(system: System, region: str, named: Sequence[str] | None) -> list[str]:
+    """:returns: the ARNs of the subnets that are named, or of all of the VPC of the region's load balancer, sorted.
+
+    :raises BadInput: when one is not there, or none can be found.
+    :raises Refused: when the client host is in one of them: then its clients and its SSM agent would be cut off, too.
+    """
+    ec2 = system.client("ec2", region)
+    if named:
+        asked: dict[str, Any] = {"SubnetIds": list(named)}
+    else:
+        asked = {"Filters": [{"Name": "vpc-id", "Values": [_vpc(system, region)]}]}
+    try:
+        pages = ec2.get_paginator("describe_subnets").paginate(**asked)
+        found = {str(one["SubnetId"]): str(one["SubnetArn"]) for page in pages for one in page["Subnets"]}
+    except ClientError as error:
+        if not error.response["Error"]["Code"].startswith("InvalidSubnetID"):
+            raise
+        raise BadInput([f"subnets: {error.response['Error']['Message']} in {region}: correct them"]) from error
+    _refuse_clients_own(system, region, found)
+    return sorted(found.values())
+
+
+def _vpc(system: System, region: str) -> str:
+    arn = system.topology.load_balancers[region].arn
+    if arn is None:
+        raise BadInput(
+            [f"the topology names no load balancer (ARN) in {region}, which tells its VPC: write it, or give `subnets`"]
+        )
+    answer = system.client("elbv2", region).describe_load_balancers(LoadBalancerArns=[arn])
+    return str(answer["LoadBalancers"][0]["VpcId"])
+
+
+def _refuse_clients_own(system: System, region: str, subnets: dict[str, str]) -> None:
+    client = system.topology.client
+    if client.region != region:
+        return
+    answer = system.client("ec2", region).describe_instances(InstanceIds=[client.instance_id])
+    own = [str(one.get("SubnetId")) for held in answer["Reservations"] for one in held["Instances"]]
+    if cut := [subnet for subnet in own if subnet in subnets]:
+        raise Refused(
+            f"the client host {client.instance_id} is in {cut[0]}, which would be cut off, and with it the clients and "
+            "the SSM agent: nothing was started; name the other subnets with `subnets`"
+        )
+
+
+def template(arns: Sequence[str], duration_s: int, name: str, role_arn: str) -> dict[str, Any]:
+    """:returns: the arguments of CreateExperimentTemplate.
+
+    :param arns: of the subnets.
+    """
+    parts = [list(arns[at : at + ARNS_OF_A_TARGET]) for at in range(0, len(arns), ARNS_OF_A_TARGET)]
+    numbered = list(enumerate(parts, start=1))
+    return {
+        "description": f"{len(arns)} subnets are cut off from everybody",
+        "actions": {
+            f"Cut-Off-{number}": {
+                "actionId": ACTION_ID,
+                "parameters": {"scope": "all", "duration": iso_duration(duration_s)},
+                "targets": {"Subnets": f"Subnets-Target-{number}"},
+            }
+            for number, _ in numbered
+        },
+        "targets": {
+            f"Subnets-Target-{number}": {"resourceType": "aws:ec2:subnet", "resourceArns": part, "selectionMode": "ALL"}
+            for number, part in numbered
+        },
+        "stopConditions": [{"source": "none"}],
+        "roleArn": role_arn,
+        "tags": {"Name": name},
+    }

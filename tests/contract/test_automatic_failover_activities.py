@@ -1,0 +1,147 @@
+"""ECS services, alarms, the rule, and the failover that the system starts by itself, against the lab's AWS endpoint."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
+from chaosdrill.automatic_failover.probes import alarm_state, automatic_failover
+from chaosdrill.failover.actions import fail_back
+from chaosdrill.failover.probes import running_executions
+from chaosdrill.history import OpenDrill
+from chaosdrill.region.probes import region_state
+from chaosdrill.service.actions import restore_desired_count, set_desired_count
+from chaosdrill.service.probes import running_count
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.lab_aws import running, wait_for
+
+RULE, ALARM = "start-failover-on-alarm", "home-region-canary"
+SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> Iterator[None]:
+    yield
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 20)
+    rig.lab.client("events").disable_rule(Name=RULE)
+    set_alarms(rig, "OK")
+    rig.go_home()
+    set_desired_count(count=2, **SERVICE, configuration=rig.configuration)
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path) as one:
+        yield one
+
+
+def set_alarms(rig: Rig, state: str) -> None:
+    for region in ("us-west-2", OSAKA):
+        client = rig.lab.client("cloudwatch", region)
+        client.set_alarm_state(AlarmName=ALARM, StateValue=state, StateReason="by hand")
+
+
+def test_a_service_is_taken_away_and_given_back(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="take-away")
+    taken = set_desired_count(count=0, **SERVICE, configuration=rig.configuration)
+    assert (taken["done"], taken["region"], taken["was"], taken["is"]) == (True, TOKYO, 2, 0)
+    assert running_count(**SERVICE, configuration=rig.configuration) == 0
+    again = set_desired_count(count=0, **SERVICE, configuration=rig.configuration)
+    assert (again["done"], again["why"]) == (False, "its desired count is 0 already")
+    set_desired_count(count=1, **SERVICE, configuration=rig.configuration)
+    back = restore_desired_count(undo_of="take-away", configuration=rig.configuration)
+    assert [(one["service"], one["is"]) for one in back["services"]] == [("transaction", 2)]  # what it was at first
+    assert running_count(**SERVICE, configuration=rig.configuration) == 2
+    assert restore_desired_count(undo_of="take-away", configuration=rig.configuration)["done"] is False
+
+
+def test_only_this_runs_services_are_given_back(rig: Rig, one_drill: OpenDrill) -> None:
+    assert restore_desired_count(undo_of="take-away", configuration=rig.configuration)["done"] is False
+
+
+def test_wrong_services_and_counts_are_named(rig: Rig) -> None:
+    for count in (-1, "two", 1.5, True):
+        with pytest.raises(ActivityFailed, match=r"count is .*: write a whole number from 0 to 5000"):
+            set_desired_count(count=count, **SERVICE, configuration=rig.configuration)  # type: ignore[arg-type]
+    with pytest.raises(ActivityFailed, match="no active ECS service nobody in cluster tokyo-app"):
+        running_count(cluster="tokyo-app", service="nobody", configuration=rig.configuration)
+    with pytest.raises(ActivityFailed, match="no active ECS service transaction in cluster nowhere"):
+        running_count(cluster="nowhere", service="transaction", configuration=rig.configuration)
+
+
+def test_tasks_that_do_not_follow_are_told(rig: Rig) -> None:
+    rig.lab.supervisor.refuse["application.run"] = "no"
+    with pytest.raises(ActivityFailed, match=r"after 1 s 2 tasks of ECS service transaction .* 0 are wanted"):
+        set_desired_count(count=0, **SERVICE, timeout_s=1, configuration=rig.configuration)
+    del rig.lab.supervisor.refuse["application.run"]
+
+
+def test_alarms_are_seen_in_whatever_region_they_are(rig: Rig) -> None:
+    set_alarms(rig, "ALARM")
+    assert alarm_state(ALARM, configuration=rig.configuration) == "ALARM"
+    assert alarm_state(ALARM, region="us-west-2", configuration=rig.configuration) == "ALARM"
+    with pytest.raises(ActivityFailed, match="there is no alarm nothing in us-west-2"):
+        alarm_state("nothing", region="us-west-2", configuration=rig.configuration)
+    threading.Timer(0.5, set_alarms, (rig, "OK")).start()
+    assert alarm_state(ALARM, within_s=20, configuration=rig.configuration) == "OK"
+
+
+def test_the_systems_own_failover_is_waited_for_followed_and_failed_back(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="enable")
+    assert enable_automatic_failover(RULE, configuration=rig.configuration)["was"] == "DISABLED"
+    set_alarms(rig, "ALARM")
+    seen = automatic_failover(within_s=20, timeout_s=30, configuration=rig.configuration)
+    assert seen["status"] == "SUCCEEDED"
+    assert [state["name"] for state in seen["states"]][-1] == "StartDestination"
+    off = disable_automatic_failover(RULE, undo_of="enable", configuration=rig.configuration)
+    assert (off["done"], off["failover"]) == (True, seen["execution_arn"])
+    assert rig.lab.client("events").describe_rule(Name=RULE)["State"] == "DISABLED"
+    assert fail_back(undo_of="enable", configuration=rig.configuration)["status"] == "SUCCEEDED"
+    assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
+
+
+def test_a_failover_that_nobody_has_seen_is_waited_for_by_the_rollbacks(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="enable")
+    enable_automatic_failover(RULE, configuration=rig.configuration)
+    set_alarms(rig, "ALARM")
+    wait_for(lambda: running_executions(configuration=rig.configuration), 20)  # interrupted here
+    assert disable_automatic_failover(RULE, undo_of="enable", configuration=rig.configuration)["failover"]
+    assert fail_back(undo_of="enable", configuration=rig.configuration)["status"] == "SUCCEEDED"
+    assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
+
+
+def test_an_initiator_that_still_waits_for_the_alarms_is_waited_for(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="enable")
+    enable_automatic_failover(RULE, configuration=rig.configuration)
+    rig.lab.client("cloudwatch", OSAKA).set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="one of two")
+    off = disable_automatic_failover(RULE, undo_of="enable", configuration=rig.configuration)
+    assert off["failover"] is None
+    machine, sfn = rig.lab.machine("FailoverInitiatorStateMachine"), rig.lab.client("stepfunctions")
+    latest = sfn.list_executions(stateMachineArn=machine)["executions"][0]
+    assert latest["status"] == "FAILED"
+
+
+def test_none_that_begins_is_told(rig: Rig, one_drill: OpenDrill) -> None:
+    with pytest.raises(ActivityFailed, match="enable_automatic_failover must come first"):
+        automatic_failover(within_s=0, configuration=rig.configuration)
+    enable_automatic_failover(RULE, configuration=rig.configuration)
+    with pytest.raises(ActivityFailed, match="no failover began by itself within 1 s"):
+        automatic_failover(within_s=1, configuration=rig.configuration)
+
+
+def test_a_rule_that_is_enabled_already_is_not_this_drills(rig: Rig, one_drill: OpenDrill) -> None:
+    rig.lab.client("events").enable_rule(Name=RULE)
+    with pytest.raises(ActivityFailed, match="ENABLED already: nothing was changed"):
+        enable_automatic_failover(RULE, configuration=rig.configuration)
+    assert one_drill.history.events("undo") == []
+    with pytest.raises(ActivityFailed, match="there is no EventBridge rule nothing"):
+        enable_automatic_failover("nothing", configuration=rig.configuration)

@@ -1,0 +1,152 @@
+"""The global database: an unplanned change of writer, its replication lag, explicit names."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.database.actions import fail_over_database, switch_over_database
+from chaosdrill.database.probes import database_status, replica_lag_s, writer_region
+from chaosdrill.history import OpenDrill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.lab_aws import get, running, wait_for
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> None:
+    rig.go_home()
+    rig.lab.supervisor.lag_s = 0.02
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path) as one:
+        yield one
+
+
+class TestFailover:
+    def test_the_writer_moves_without_asking_the_old_one(self, rig: Rig, one_drill: OpenDrill) -> None:
+        before = len(rig.lab.supervisor.asked("database.failover"))
+        done = fail_over_database("standby", data_loss="allowed", timeout_s=20, configuration=rig.configuration)
+        assert (done["done"], done["region"], done["was"]) == (True, OSAKA, TOKYO)
+        assert writer_region(configuration=rig.configuration) == OSAKA
+        assert rig.lab.supervisor.asked("database.failover")[before:] == [{"to_region": OSAKA}]
+        undo = one_drill.history.events("undo")[0]
+        assert (undo["undo"], undo["arguments"]) == ("switch_over_database", {"region": TOKYO})
+        again = fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
+        assert again["why"] == f"{OSAKA} is the writer already"
+
+    @pytest.mark.parametrize("data_loss", [None, True, "yes", ""])
+    def test_data_loss_must_be_spelled_out(self, rig: Rig, data_loss: Any) -> None:
+        with pytest.raises(
+            ActivityFailed, match=r"are lost for good .*write `data_loss: allowed` .*switch_over_database"
+        ):
+            fail_over_database("standby", data_loss=data_loss, configuration=rig.configuration)
+        assert writer_region(configuration=rig.configuration) == TOKYO
+
+    def test_it_is_refused_while_the_writer_moves(self, rig: Rig) -> None:
+        rig.lab.supervisor.swap_s = 1.5
+        with pytest.raises(ActivityFailed, match="not ap-northeast-3: it goes on by itself"):
+            switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
+        with pytest.raises(ActivityFailed, match="is switching-over already: nothing was started"):
+            fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
+        wait_for(lambda: writer_region(configuration=rig.configuration) == OSAKA, 10)
+
+    def test_it_needs_nothing_of_the_region_that_is_lost(self, rig: Rig) -> None:
+        fault = {"service": "rds", "kind": "server-error", "region": TOKYO}
+        get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")
+        try:
+            done = fail_over_database("standby", data_loss="allowed", timeout_s=20, configuration=rig.configuration)
+        finally:
+            get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+        assert done["done"] is True
+
+    @pytest.mark.parametrize(
+        ("move", "operation", "options"),
+        [
+            (switch_over_database, "database.switchover", {}),
+            (fail_over_database, "database.failover", {"data_loss": "allowed"}),
+        ],
+    )
+    def test_one_that_failed_is_told_without_waiting_for_the_timeout(
+        self, rig: Rig, move: Any, operation: str, options: dict[str, str]
+    ) -> None:
+        rig.lab.supervisor.refuse[operation] = "the standby does not follow"
+        with pytest.raises(ActivityFailed, match="available again and its writer still ap-northeast-1"):
+            move("standby", timeout_s=120, **options, configuration=rig.configuration)
+
+
+class TestLag:
+    def test_it_is_the_follower_s_in_seconds(self, rig: Rig) -> None:
+        assert replica_lag_s(within_s=10, configuration=rig.configuration) == pytest.approx(0.02)
+        rig.lab.supervisor.lag_s = 4.5
+        for region, metric in (("standby", "AuroraGlobalDBReplicationLag"), (None, "AuroraGlobalDBRPOLag")):
+            wait_for(lambda r=region, m=metric: replica_lag_s(r, m, configuration=rig.configuration) == 4.5, 15)
+
+    def test_after_a_change_of_writer_it_is_the_other_region_s(self, rig: Rig) -> None:
+        switch_over_database("standby", timeout_s=20, configuration=rig.configuration)
+        assert replica_lag_s("home", within_s=10, configuration=rig.configuration) == pytest.approx(0.02)
+        with pytest.raises(
+            ActivityFailed, match=r"ap-northeast-3 is the writer of .*, and no replica there lags behind"
+        ):
+            replica_lag_s("standby", configuration=rig.configuration)
+
+    def test_no_value_is_not_zero(self, rig: Rig) -> None:
+        rig.lab.supervisor.lag_s = None  # nobody can measure it, so nothing is published, and the last values grow old
+
+        def told() -> str:
+            try:
+                return str(replica_lag_s(configuration=rig.configuration))
+            except ActivityFailed as error:
+                return str(error)
+
+        seen = wait_for(lambda: text if "has no value of it" in (text := told()) else "", 30)
+        assert "AuroraGlobalDBReplicationLag of DBClusterIdentifier osaka-app in ap-northeast-3" in seen
+
+    def test_what_cloudwatch_does_not_tell_raises(self, rig: Rig) -> None:
+        with pytest.raises(ActivityFailed, match="metric is 'Lag': write AuroraGlobalDBReplicationLag or"):
+            replica_lag_s(metric="Lag", configuration=rig.configuration)
+        get(f"{rig.lab.url}/chaosdrill/faults", {"service": "cloudwatch", "kind": "server-error"}, "PUT")
+        try:
+            with pytest.raises(
+                ActivityFailed, match="CloudWatch does not tell AWS/RDS AuroraGlobalDBReplicationLag of"
+            ):
+                replica_lag_s(configuration=rig.configuration)
+        finally:
+            get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+
+
+class TestExplicitNames:
+    def test_a_global_cluster_that_is_named_wins_over_the_topology_s(self, rig: Rig, tmp_path: Path) -> None:
+        name = rig.lab.topology["database"]["global_cluster"]
+        wrong = {**rig.lab.topology["database"], "global_cluster": "nobody"}
+        configuration = rig.other_topology(tmp_path / "t.yaml", database=wrong)
+        named: dict[str, Any] = {"global_cluster": name, "configuration": configuration}
+        assert writer_region(**named) == TOKYO
+        assert replica_lag_s(within_s=10, **named) >= 0
+        assert switch_over_database("standby", timeout_s=20, **named)["was"] == TOKYO
+        assert (writer_region(**named), database_status(**named)) == (OSAKA, "available")
+        with pytest.raises(ActivityFailed, match="the global cluster nobody could not be read"):
+            writer_region(configuration=configuration)
+
+    @pytest.mark.parametrize("region", ["home", OSAKA, "active"])
+    def test_the_region_that_is_asked_may_be_named(self, rig: Rig, region: str) -> None:
+        assert writer_region(region, configuration=rig.configuration) == TOKYO
+        fault = {"service": "rds", "kind": "server-error", "region": OSAKA}
+        get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")
+        try:
+            if region == OSAKA:
+                with pytest.raises(ActivityFailed, match="could not be read"):
+                    database_status(region, configuration=rig.configuration)
+            else:
+                assert database_status(region, configuration=rig.configuration) == "available"
+        finally:
+            get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")

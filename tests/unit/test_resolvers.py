@@ -1,0 +1,45 @@
+import pytest
+
+from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
+from chaosdrill.errors import BadInput
+
+
+def test_a_place_asks_whom_it_always_asks_unless_a_name_server_is_named() -> None:
+    assert resolver_of("client", None) == Resolver("client")
+    assert resolver_of("here", "10.0.0.2") == Resolver("here", "10.0.0.2", 53)
+    assert resolver_of("client", "10.0.0.2:5353") == Resolver("client", "10.0.0.2", 5353)
+    assert resolver_of("here", "fd00::2") == Resolver("here", "fd00::2", 53)
+    assert resolver_of("here", "[fd00::2]:5353") == Resolver("here", "fd00::2", 5353)
+
+
+def test_among_several_each_is_a_place_or_a_name_server_asked_from_one() -> None:
+    assert resolvers_of("client", ["client", "system", "10.0.0.2"]) == [
+        Resolver("client"),
+        Resolver("system"),
+        Resolver("client", "10.0.0.2", 53),
+    ]
+
+
+def test_everything_that_is_wrong_is_told_at_once() -> None:
+    with pytest.raises(BadInput) as caught:
+        resolver_of("moon", "ns.example.com")
+    assert [problem.split(" ")[0] for problem in caught.value.problems] == ["seen_from:", "nameserver"]
+    with pytest.raises(BadInput) as caught:
+        resolvers_of("moon", ["here", "10.0.0.2:99999", "x"], "10.0.0.2")
+    assert [problem.split(" ")[0] for problem in caught.value.problems] == [
+        "seen_from:",
+        "nameserver",
+        "resolvers:",
+        "resolvers:",
+    ]
+
+
+@pytest.mark.parametrize("resolvers", [[], "client"])
+def test_several_are_a_list(resolvers: list[str]) -> None:
+    with pytest.raises(BadInput, match="write a list"):
+        resolvers_of("client", resolvers)
+
+
+def test_a_resolver_is_shown_as_a_person_would_say_it() -> None:
+    assert str(Resolver("client", "10.0.0.2", 53)) == "10.0.0.2:53 from the client host"
+    assert str(Resolver("system")) == "system"
