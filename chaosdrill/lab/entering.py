@@ -7,7 +7,7 @@ import struct
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
-from chaosdrill.lab.environment import client_environment
+from chaosdrill.lab.environment import client_environment, past_proxies
 from chaosdrill.lab.namespaces import enter_bastion_command
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.running import PLAN, SOCKET, directory, running_plan
@@ -47,6 +47,7 @@ def shell_exports() -> list[str]:
         "CHAOSDRILL_TOPOLOGY": str(plan.topology_file),
         "CHAOSDRILL_LAB_DNS_PORT": str(plan.dns_port),
         "CHAOSDRILL_LAB_LOCUST": f"http://127.0.0.1:{plan.load_port}",
+        **past_proxies(),
     }
     # these would lead past the profile's endpoint, or to somebody else's account
     misleading = sorted(name for name in os.environ if name.startswith("AWS_") and name not in exports)

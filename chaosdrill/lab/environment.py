@@ -12,9 +12,20 @@ _FOREIGN = ("AWS_", "BOTO", "CHAOSDRILL_", "GEVENT", "LOCUST_", "MOTO_", "PG", "
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what could lead a part of the lab elsewhere (a user's ``AWS_PROFILE``, …)."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)}
+    """This process's environment without what could lead a part of the lab elsewhere (``AWS_PROFILE``, a proxy, …)."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) and not name.lower().endswith("_proxy")
+    }
     return {**kept, **(extra or {})}
+
+
+def past_proxies() -> dict[str, str]:
+    """:returns: the variables that keep a host's programs from asking the user's proxy for this machine's own ports."""
+    exempt = [part for name in ("no_proxy", "NO_PROXY") for part in os.environ.get(name, "").split(",") if part]
+    value = ",".join(dict.fromkeys([*exempt, "127.0.0.1", "localhost"]))
+    return {"no_proxy": value, "NO_PROXY": value}
 
 
 def client_environment(plan: LabPlan) -> dict[str, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaosdrill.errors import BadInput, LabError, TimedOut
-from chaosdrill.lab import doctor, starting, wire
+from chaosdrill.lab import doctor, endpoint_page, starting, wire
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.processes import tail
 from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
@@ -17,6 +17,7 @@ from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_runnin
 READY_WITHIN_S = 60.0
 DOWN_WITHIN_S = 15.0
 HURRY_WITHIN_S = 3.0
+ANSWER_WITHIN_S = 3.0
 
 Tell = Callable[[str], None]
 
@@ -44,23 +45,20 @@ class LeasedLab:
         return self.plan.scale
 
     def gone(self) -> str:
-        """:returns: why there is no lab to give up any more; empty while it runs."""
-        return "the lab ended before the drill did: see `chaosdrill lab logs`" if self.connection.ended() else ""
+        """:returns: why there is no lab to drill any more; empty while it runs, or does not answer just now."""
+        if self.connection.ended():
+            return "the lab ended before the drill did, and what this run did with it: see `chaosdrill lab logs`"
+        try:
+            return str(wire.call(self.plan.control_socket, "lost", answer_within_s=ANSWER_WITHIN_S)["why"])
+        except LabError:
+            return ""  # if it has ended, the next look tells
 
     def hurry(self) -> None:
         """Let its state machines wait no longer than they must: an interrupted drill wants to go home. Not undone.
 
         :raises LabError: when the lab does not answer.
         """
-        endpoint = http.client.HTTPConnection("127.0.0.1", self.plan.aws_port, timeout=HURRY_WITHIN_S)
-        try:
-            endpoint.request("PUT", "/chaosdrill/hurry")
-            if (status := endpoint.getresponse().status) != http.HTTPStatus.OK:
-                raise LabError(f"the lab's AWS endpoint answered {status} when it was asked to hurry")
-        except (OSError, http.client.HTTPException) as error:
-            raise LabError(f"the lab's AWS endpoint does not answer: {error}") from error
-        finally:
-            endpoint.close()
+        endpoint_page.ask(self.plan.aws_port, "PUT", "/chaosdrill/hurry", within_s=HURRY_WITHIN_S)
 
     def close(self) -> None:
         """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has.
@@ -77,7 +75,11 @@ class LeasedLab:
 
 
 def attach_or_start(
-    scale: float = DEFAULT_SCALE, locustfile: str = "", detached: bool = False, tell: Tell = lambda text: None
+    scale: float = DEFAULT_SCALE,
+    locustfile: str = "",
+    detached: bool = False,
+    tell: Tell = lambda text: None,
+    starts_in: str = "",
 ) -> LeasedLab:
     """Lease the lab that runs, or start one, and wait until it is ready.
 
@@ -85,6 +87,8 @@ def attach_or_start(
     :param locustfile: the Locust script its load generator runs; empty: the reference application's own.
     :param detached: let it stay when its last lease ends.
     :param tell: is told what is being done.
+    :param starts_in: the region that serves first in a lab that is started; default: home. A lab that runs is left as
+        it is.
     :returns: the lab, leased.
     :raises BadInput: when it cannot be done like that; nothing was started.
     :raises LabError: when the lab does not become ready; it is ended again.
@@ -101,7 +105,7 @@ def attach_or_start(
         tell(f"starting the lab at scale {scale:g}")
         try:
             doctor.require()
-            starting.start(home, scale, locustfile, detached, lock, requested_at)
+            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at)
         finally:
             os.close(lock)  # the lab has its own copy; without one, the lock is free again
         lab = _attach(home, started_here=True)

@@ -24,7 +24,8 @@ from chaosdrill.lab.nftables import Nft
 
 _TABLE = "chaosdrill"
 _DROPPED = "dropped"
-_HOOKS = {"ingress": ("input", 12), "egress": ("output", 16)}  # chain's hook, offset of the address in the IPv4 header
+# chain's hook, offset of the address in the IPv4 header: 12 is where a packet comes from, 16 where it goes
+_HOOKS = {"ingress": ("input", 12), "egress": ("output", 16), "arriving": ("input", 16), "leaving": ("output", 12)}
 _NFT_JUMP, _NF_DROP, _NF_ACCEPT = -3, 0, 1
 _LESS_THAN, _HOST_TO_NETWORK, _RANDOM = 2, 1, 1
 
@@ -36,7 +37,8 @@ class Loss:
     :param name: letters and digits, at most 16; a fault of the same name is replaced.
     :param percent: of the packets, more than 0 and at most 100.
     :param sources: the other side's IPv4 addresses or networks.
-    :param traffic_type: ``ingress`` (coming from the sources) or ``egress`` (going to them).
+    :param traffic_type: ``ingress`` (coming from the sources) or ``egress`` (going to them); where the sources are
+        addresses of this network namespace itself, ``arriving`` there or ``leaving`` from there.
     :param duration_s: until the kernel ends it, in seconds.
     """
 
@@ -53,7 +55,7 @@ class Loss:
         if not 0 < self.percent <= 100:
             problems.append(f"percent {self.percent}: more than 0 and at most 100")
         if self.traffic_type not in _HOOKS:
-            problems.append(f"traffic type {self.traffic_type!r}: ingress or egress")
+            problems.append(f"traffic type {self.traffic_type!r}: {', '.join(_HOOKS)}")
         if self.duration_s <= 0:
             problems.append(f"duration {self.duration_s} s: more than 0")
         if not self.sources:
@@ -157,7 +159,7 @@ def _clear_when_idle() -> None:
 
 
 def _sets_of(nft: Nft, fault: str) -> list[str]:
-    return [name for name in nft.set_names(_TABLE) if re.fullmatch(rf"{re.escape(fault)}-[ie]\d+", name)]
+    return [name for name in nft.set_names(_TABLE) if re.fullmatch(rf"{re.escape(fault)}-[ieal]\d+", name)]
 
 
 def _address(offset: int, prefix: int) -> list[Any]:

@@ -1,9 +1,11 @@
 """The lab's parts as the supervisor sees them: how each is started and how to tell that it is healthy."""
 
 import asyncio
+import os
+import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import dns.asyncquery
@@ -25,12 +27,24 @@ class Part:
     :param name: as ``chaosdrill lab status`` shows it.
     :param start: starts it.
     :param check: raises when it is not healthy.
+    :param stop: ends it, where that can be asked for.
+    :param ended: raises when it has ended for good.
     """
 
-    def __init__(self, name: str, start: Callable[[], Awaitable[Any]], check: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[], Awaitable[Any]],
+        check: Callable[[], Awaitable[Any]],
+        stop: Callable[[], Awaitable[Any]] | None = None,
+        ended: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self._start = start
         self._check = check
+        self._stop = stop
+        self._ended = ended
+        self._stopped = ""
         self._started_at = 0.0
         self._healthy_s: float | None = None
         self.trouble = "not started"
@@ -40,14 +54,30 @@ class Part:
         """Whether the last look found nothing wrong."""
         return not self.trouble
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was ended on purpose."""
+        return bool(self._stopped)
+
     async def start(self) -> None:
         """Start it."""
         self._started_at = time.monotonic()
-        self.trouble = "starting"
+        self._stopped, self.trouble = "", "starting"
         await self._start()
+
+    async def stop(self, why: str) -> None:
+        """End it on purpose, until the next :meth:`start`.
+
+        :param why: is shown where its trouble would be.
+        """
+        assert self._stop is not None
+        self._stopped = self.trouble = why
+        await self._stop()
 
     async def look(self) -> None:
         """Look whether it is healthy now."""
+        if self._stopped:
+            return
         try:
             await self._check()
         except (LabError, OSError, TimeoutError, dns.exception.DNSException) as error:
@@ -55,6 +85,14 @@ class Part:
         else:
             self.trouble = ""
             self._healthy_s = self._healthy_s or time.monotonic() - self._started_at
+
+    def why_ended(self) -> str:
+        """:returns: why it is there no more; empty while it is."""
+        try:
+            self._ended()
+        except LabError as error:
+            return str(error)
+        return ""
 
     async def wait_until_healthy(self) -> None:
         """:raises LabError: when it is not healthy within ``HEALTHY_WITHIN_S`` seconds."""
@@ -85,11 +123,15 @@ class ServiceParts:
         arguments = [text for option, fd in fds.items() for text in (option, str(fd))]
         process = self._process("aws", "chaosdrill.lab.aws", *arguments)
 
+        async def start() -> None:
+            await process.start(pass_fds=list(fds.values()))
+            self._watching = asyncio.create_task(_refuse_after(process, (aws_fd, dns_tcp_fd)))
+
         async def check() -> None:
             process.check()
             await _get(self._plan.services_address, self._plan.aws_port, "/chaosdrill/health")
 
-        return Part("aws", lambda: process.start(pass_fds=list(fds.values())), check)
+        return Part("aws", start, check, ended=process.check)
 
     def dns(self) -> Part:
         """:returns: DNS, checked by its answers as the client host gets them."""
@@ -112,11 +154,19 @@ class ServiceParts:
             for address in region.load_balancer_addresses:
                 await _get(address, 80, "/health")
 
-        return Part(name, process.start, check)
+        return Part(name, process.start, check, process.stop)
 
     def _process(self, name: str, module: str, *arguments: str) -> Process:
         command = [sys.executable, "-m", module, str(self._file), *arguments]
         return Process(name, command, self._plan.directory / "logs" / f"{name}.log", clean_environment())
+
+
+async def _refuse_after(process: Process, listening: Sequence[int]) -> None:
+    """When the process has ended, refuse connections: the sockets live on in this one, and callers would wait."""
+    await process.ended()
+    for fd in listening:
+        with socket.socket(fileno=os.dup(fd)) as copy:
+            copy.shutdown(socket.SHUT_RDWR)  # of the socket itself, whoever holds it
 
 
 async def _nothing() -> None:

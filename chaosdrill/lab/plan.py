@@ -11,6 +11,7 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
+DESIRED_COUNT = 2  # of each of the application's services
 DEFAULT_SCALE = 0.2
 SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at least 1
 LARGEST_SCALE = 10.0
@@ -60,6 +61,7 @@ class LabPlan:
     :param aws_port: of the AWS endpoint, on 127.0.0.1 of the host and inside the cloud namespace.
     :param dns_port: of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``).
     :param load_port: of Locust's page on 127.0.0.1 of the host.
+    :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
     """
 
     directory: Path
@@ -67,6 +69,7 @@ class LabPlan:
     aws_port: int
     dns_port: int
     load_port: int
+    starts_in: str = HOME.name
     home: RegionPlan = HOME
     standby: RegionPlan = STANDBY
     domain: str = DOMAIN
@@ -83,6 +86,11 @@ class LabPlan:
     def regions(self) -> tuple[RegionPlan, RegionPlan]:
         """Both regions, home first."""
         return (self.home, self.standby)
+
+    @property
+    def first(self) -> RegionPlan:
+        """The region that serves when the lab starts."""
+        return self.region(self.starts_in)
 
     def region(self, name: str) -> RegionPlan:
         """:raises KeyError: when the lab has no region of that name."""

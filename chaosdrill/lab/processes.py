@@ -51,6 +51,11 @@ class Process:
                 f"(`chaosdrill lab logs {self.name}` shows more)"
             )
 
+    async def ended(self) -> None:
+        """Wait until it has ended, however it does."""
+        if self._process is not None:
+            await self._process.wait()
+
     async def stop(self, within_s: float = 2.0) -> None:
         """Ask its group to end, and end it by force after ``within_s``."""
         if self._process is None or self._process.returncode is not None:

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from chaosdrill.lab.environment import clean_environment
@@ -16,19 +17,24 @@ _KEPT = ("logs", LOCK)
 _children: list["subprocess.Popen[bytes]"] = []  # kept so that they are reaped, and not warned about
 
 
-def start(home: Path, scale: float, locustfile: str, detached: bool, lock: int, requested_at: float) -> None:
+def start(
+    home: Path, scale: float, locustfile: str, detached: bool, starts_in: str, lock: int, requested_at: float
+) -> None:
     """Start the supervisor; it is not ready yet.
 
     :param home: the lab's directory.
     :param scale: multiplies the reference's waits.
     :param locustfile: the Locust script its load generator runs; empty: the reference application's own.
     :param detached: stay when no lease is held.
+    :param starts_in: the region that serves at first; a name that no region of the lab has: home.
     :param lock: descriptor that holds the lab's lock; the lab gets a copy.
     :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
     """
     _clear(home)
     sockets = HostSockets.open()
     plan = LabPlan(home, scale, port_of(sockets.aws), port_of(sockets.dns_tcp), port_of(sockets.load))
+    if starts_in in {region.name for region in plan.regions}:
+        plan = replace(plan, starts_in=starts_in)
     plan.save(home / PLAN)
     command = [
         *new_namespaces_command(),

@@ -20,6 +20,7 @@ from typing import Any
 from chaosdrill.errors import DrillError, LabError
 from chaosdrill.lab import network, wire
 from chaosdrill.lab.client import ClientHost
+from chaosdrill.lab.cloud import Cloud
 from chaosdrill.lab.database import GlobalDatabase
 from chaosdrill.lab.load_generator import LoadGenerator
 from chaosdrill.lab.main_table import MainTable
@@ -61,6 +62,7 @@ class Supervisor:
         self._requested_at = requested_at
         self._ready_s: float | None = None
         self._failure: str | None = None
+        self._changing_applications = asyncio.Lock()
         self.parts: dict[str, Part] = {}
 
     async def run(self) -> None:
@@ -91,6 +93,7 @@ class Supervisor:
         data = plan.directory / "data"
         data.mkdir(exist_ok=True)
         mount_tmpfs(data)  # every lab starts with fresh data, about 100 MB of it, and a busy disk would take seconds
+        self.cloud = Cloud()
         self.client = ClientHost(plan, await asyncio.to_thread(network.build, plan))
         self.database = GlobalDatabase(plan)
         self.main_table = MainTable(plan)
@@ -133,6 +136,7 @@ class Supervisor:
         return {
             "readiness": self._readiness,
             "status": self._status,
+            "lost": self._lost,
             "lease": self._lease,
             "detach": self._detach,
             "down": self._down,
@@ -140,10 +144,15 @@ class Supervisor:
             "database.switchover": lambda to_region: _timed(self.database.switchover(to_region)),
             "database.failover": lambda to_region: _timed(self.database.failover(to_region)),
             "database.status": lambda: self.database.status(),
+            "database.lag": lambda: self.database.lag(),
             "main_table.lag": self._main_table_lag,
             "packet_loss.inject": lambda **fault: self.client.inject(**fault),
             "packet_loss.heal": lambda id: self.client.heal(id),
             "packet_loss.status": lambda: self.client.packet_loss(),
+            "application.run": self._run_application,
+            "network.isolate": lambda id, networks, duration_s: self.cloud.isolate(id, networks, duration_s),
+            "network.reconnect": lambda id: self.cloud.reconnect(id),
+            "network.isolated": lambda: self.cloud.isolated(),
             "client.run": lambda command, timeout_s: self.client.run(command, timeout_s),
         }
 
@@ -167,10 +176,28 @@ class Supervisor:
             "parts": {name: part.describe() for name, part in self.parts.items()},
         }
 
+    async def _lost(self) -> dict[str, str]:
+        """Why nothing can be drilled here any more, without a look at the parts, which takes its time."""
+        why = self.parts["aws"].why_ended() if "aws" in self.parts else ""
+        return {
+            "why": why and f"the lab's AWS endpoint has died, and without it nothing can be looked at or undone: {why}"
+        }
+
     async def _main_table_lag(self, seconds: float | None = None) -> dict[str, float]:
         if seconds is not None:
             self.main_table.set_lag(seconds)
         return {"lag_s": self.main_table.lag_s}
+
+    async def _run_application(self, region: str, running: bool) -> dict[str, bool]:
+        """Start a region's application server, or stop it; done when it answers, or has ended."""
+        part = self.parts[f"application-{self.plan.region(region).city}"]
+        async with self._changing_applications:
+            if not running:
+                await part.stop("stopped: a desired count of its ECS services is 0")
+            elif part.stopped:
+                await part.start()
+                await part.wait_until_healthy()
+        return {"running": running}
 
     async def _lease(self, connection: int) -> dict[str, int]:
         self._leases.add(connection)

@@ -143,7 +143,10 @@ def test_another_scale_than_the_running_labs_is_refused(alone, tmp_path):
         alone.down()
 
 
-@pytest.mark.parametrize("experiment", sorted((drills.REPOSITORY / "experiments").iterdir()), ids=lambda p: p.name)
+EXPERIMENTS = sorted(path for path in (drills.REPOSITORY / "experiments").iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.name)
 def test_every_experiment_validates(experiment, tmp_path):
     done = subprocess.run(
         [*drills.CHAOS, "validate", str(experiment)], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -115,6 +115,15 @@ def test_a_shell_on_the_client_is_a_terminal_there(lab):
     assert shell.returncode == 7, said
 
 
+@needs("curl")
+def test_a_proxy_of_the_user_leads_nobody_past_the_lab(lab, monkeypatch):
+    for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setitem(lab.environment, name, "http://127.0.0.1:9")
+    assert lab.on_client("curl", "-sS", "http://api.example.com/health").stdout == "ok"
+    assert aws(lab, f"stepfunctions list-state-machines {STANDBY}")["stateMachines"]
+    assert '"state"' in lab.shell("curl -sS $CHAOSDRILL_LAB_LOCUST/stats/requests").stdout
+
+
 def test_psql_works_unchanged_on_the_client(lab):
     query = "select pg_is_in_recovery()"
     assert lab.on_client("psql", "-qAt", "-h", "10.100.1.10", "-c", query).stdout.strip() == "f"

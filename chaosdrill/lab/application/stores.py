@@ -1,7 +1,7 @@
 """Connections to a region's database and main table that survive restarts, swapped roles and hanging servers."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -89,7 +89,8 @@ class Store:
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,
         ) as error:
-            connection.terminate()  # returning it would ask the server to cancel, and wait for that
+            with suppress(asyncpg.InterfaceError):  # the pool may have given it up already
+                connection.terminate()  # returning it would ask the server to cancel, and wait for that
             raise Unanswered(f"{self.name} stopped answering: {describe(error)}") from error
         finally:
             await self._pool.release(connection, timeout=TIMEOUT_S)

@@ -13,7 +13,7 @@ from pathlib import Path
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws import runtime
 from chaosdrill.lab.aws.pin import require_pinned_moto
-from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.plan import DESIRED_COUNT, LabPlan
 
 DNS_PORT = 53
 
@@ -63,6 +63,7 @@ def _prepare_environment(plan: LabPlan) -> None:
             "MOTO_ACCOUNT_ID": plan.account,
             "MOTO_DISABLE_GLOBAL_CORS": "true",
             "MOTO_EC2_LOAD_DEFAULT_AMIS": "false",
+            "MOTO_ECS_SERVICE_RUNNING": str(DESIRED_COUNT),
             "MOTO_PORT": str(plan.aws_port),
         }
     )

@@ -9,6 +9,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from urllib.parse import unquote
 
 from flask import Flask, request
 from moto.core.utils import convert_to_flask_response
@@ -30,11 +31,12 @@ EMULATED = {
     "monitoring": "cloudwatch",
     "rds": "rds",
     "route53": "route53",
+    "s3": "s3",
     "ssm": "ssm",
     "states": "stepfunctions",
     "sts": "sts",
 }
-CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request")
+CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request")  # unquoted, of a header or a query
 
 Environ = dict[str, Any]
 Page = Callable[[Environ], errors.Answer]
@@ -77,7 +79,8 @@ class Dispatcher:
 
 
 def _service_of(environ: Environ) -> str | None:
-    found = CREDENTIAL_SCOPE.search(environ.get("HTTP_AUTHORIZATION", ""))
+    signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))  # a presigned URL's
+    found = CREDENTIAL_SCOPE.search(signature)
     return found.group(1).lower() if found else None
 
 

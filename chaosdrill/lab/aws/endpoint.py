@@ -10,15 +10,30 @@ from chaosdrill.lab.plan import LabPlan
 with lean_imports():
     import moto.ec2.models  # noqa: F401  first, while it is lean
 
-from chaosdrill.lab.aws import events, fis, functions, pages, provision, rds, route53, ssm, stepfunctions
+from chaosdrill.lab.aws import (
+    alarms,
+    canaries,
+    ecs,
+    events,
+    fis,
+    functions,
+    pages,
+    provision,
+    rds,
+    route53,
+    ssm,
+    stepfunctions,
+)
 from chaosdrill.lab.aws.arc import OWN_SERVICES
 from chaosdrill.lab.aws.dispatcher import Dispatcher
+from chaosdrill.lab.aws.gate import Gate
+from chaosdrill.lab.aws.replication_lag import publish_for_ever
 from chaosdrill.lab.aws.server import Listeners
 from chaosdrill.lab.aws.warm import warm_up
 from chaosdrill.lab.dns.server import NameServer
 
 Sockets = tuple[socket.socket, socket.socket]
-PATCHES = (stepfunctions, functions, rds, route53, events, ssm, fis)
+PATCHES = (stepfunctions, functions, rds, route53, events, ssm, fis, ecs)
 
 
 class Endpoint:
@@ -32,8 +47,8 @@ class Endpoint:
     def __init__(self, plan: LabPlan, aws_fd: int, dns: Sequence[Sockets], inside: bool) -> None:
         for patch in PATCHES:
             patch.install()
-        self._plan = plan
-        self._listeners = Listeners(Dispatcher(OWN_SERVICES, pages.PAGES), plan.aws_port, aws_fd, inside)
+        self._plan, self._inside = plan, inside
+        self._listeners = Listeners(Gate(Dispatcher(OWN_SERVICES, pages.PAGES)), plan.aws_port, aws_fd, inside)
         self._name_servers = [NameServer(route53.lookup, udp, tcp) for udp, tcp in dns]
 
     def start(self) -> None:
@@ -43,4 +58,9 @@ class Endpoint:
         for server in self._name_servers:
             server.start()
         pages.provisioned.set()
+        alarms.start()
+        if self._inside:  # elsewhere the application's addresses belong to somebody else
+            canaries.start(self._plan)
         threading.Thread(target=warm_up, args=(self._plan, made.routing), name="warm-up", daemon=True).start()
+        clusters = made.topology["database"]["clusters"]
+        threading.Thread(target=publish_for_ever, args=(clusters,), name="replication-lag", daemon=True).start()

@@ -63,6 +63,14 @@ class LabCloudWatchBackend(CloudWatchBackend):
         events_backends[self.account_id][self.region_name].put_events([event])
 
 
+def alarm_state(arn: str) -> str | None:
+    """:returns: the state of an alarm, None when there is none of that ARN."""
+    named = parse_arn(arn)
+    alarms = cloudwatch_backends[named.account][named.region].alarms
+    found = next((alarm for alarm in list(alarms.values()) if alarm.alarm_arn == arn), None)
+    return None if found is None else str(found.state_value)
+
+
 def install() -> None:
     """Use them in every region."""
     replace(cloudwatch_backends, "backend", LabCloudWatchBackend)

@@ -4,19 +4,29 @@
 ``{"impaired": true}``: that cluster endpoint answers EndpointTemporarilyUnavailableException until it is put back.
 ``PUT /chaosdrill/hurry``: the waits of state machines are as short as they can be from now on, for an interrupted drill
 whose lab nobody else uses.
+``PUT /chaosdrill/faults`` with ``{"service", "kind", "region"?, "operation"?, "calls"?, "seconds"?, "everyone"?}``: see
+``faults``; GET tells all, DELETE removes all.
+``GET /chaosdrill/calls?since=NUMBER``: the calls that came after the one of that number, see ``calls``.
 """
 
 import json
 import threading
 from typing import Any
+from urllib.parse import parse_qs
 
 from chaosdrill.lab.aws import runtime
-from chaosdrill.lab.aws.arc import ENDPOINT_REGIONS, STATE
+from chaosdrill.lab.aws.arc import ENDPOINT_REGIONS, OWN_SERVICES, STATE
+from chaosdrill.lab.aws.calls import CALLS
+from chaosdrill.lab.aws.dispatcher import EMULATED
 from chaosdrill.lab.aws.errors import Answer
+from chaosdrill.lab.aws.faults import FAULTS, fault_of
 
 HEALTH = "/chaosdrill/health"
 ARC_ENDPOINTS = "/chaosdrill/arc-endpoints/"
 HURRY = "/chaosdrill/hurry"
+FAULT = "/chaosdrill/faults"
+CALL = "/chaosdrill/calls"
+SERVICES = frozenset({*EMULATED, *OWN_SERVICES})
 provisioned = threading.Event()
 
 
@@ -50,8 +60,31 @@ def hurry(environ: dict[str, Any]) -> Answer:
     return _json("200 OK", {"hurried": True})
 
 
+def faults(environ: dict[str, Any]) -> Answer:
+    """Put a fault in the way of callers, tell all, or remove all."""
+    if environ["REQUEST_METHOD"] == "DELETE":
+        return _json("200 OK", {"removed": FAULTS.clear()})
+    if environ["REQUEST_METHOD"] == "PUT":
+        try:
+            fault, problems = fault_of(json.load(environ["wsgi.input"]), SERVICES)
+        except ValueError as error:
+            fault, problems = None, [f"the body is no JSON: {error}"]
+        if fault is None:
+            return _json("400 Bad Request", {"problems": problems})
+        return _json("200 OK", FAULTS.add(fault).described())
+    return _json("200 OK", {"faults": FAULTS.described()})
+
+
+def calls(environ: dict[str, Any]) -> Answer:
+    """Tell the calls that came after the one of a number."""
+    since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
+    if not since.isdigit():
+        return _json("400 Bad Request", {"message": f"since={since}: write the number of a call"})
+    return _json("200 OK", {"calls": CALLS.since(int(since))})
+
+
 def _json(status: str, facts: dict[str, Any]) -> Answer:
     return status, [("Content-Type", "application/json")], json.dumps(facts).encode()
 
 
-PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint, HURRY: hurry}
+PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint, HURRY: hurry, FAULT: faults, CALL: calls}

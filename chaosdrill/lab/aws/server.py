@@ -5,11 +5,16 @@ alive, and a drill polls a lot.
 """
 
 import io
+import os
+import socket
+import struct
 import threading
 from typing import Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
+
+from chaosdrill.lab.aws.gate import Reset
 
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 
@@ -33,8 +38,18 @@ class KeepAliveHandler(MotoRequestHandler):
         self.environ.pop("HTTP_TRANSFER_ENCODING", None)
         started: list[Any] = []
         app: Any = self.server.app
-        chunks = app(self.environ, lambda status, headers, _=None: started.extend((status, headers)))
+        try:
+            chunks = app(self.environ, lambda status, headers, _=None: started.extend((status, headers)))
+        except Reset:
+            self._reset()
+            return
         self._send(started[0], started[1], b"".join(chunks))
+
+    def _reset(self) -> None:
+        """Close the connection so that the caller sees RST, not an orderly end."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        os.close(self.connection.detach())
 
     def _body(self) -> bytes:
         stream = self.environ["wsgi.input"]  # undoes chunks, where there are any

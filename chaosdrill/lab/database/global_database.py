@@ -9,6 +9,7 @@ import logging
 from typing import Any
 
 from chaosdrill.errors import LabError
+from chaosdrill.lab.database.lag import lag_s
 from chaosdrill.lab.database.rejoin import rejoin
 from chaosdrill.lab.database.schema import SCHEMA
 from chaosdrill.lab.plan import LabPlan, RegionPlan
@@ -26,14 +27,14 @@ log = logging.getLogger(__name__)
 class GlobalDatabase:
     """The two servers and who of them is the writer.
 
-    Every lab starts with fresh data and the home region as the writer, because the rest of the lab (flags, routing
-    controls, the AWS side) starts from there, too.
+    Every lab starts with fresh data and the plan's first region as the writer, because the rest of the lab (flags,
+    routing controls, the AWS side) starts from there, too.
     """
 
     def __init__(self, plan: LabPlan) -> None:
         self._plan = plan
         self._servers = {region.name: _server(plan, region) for region in plan.regions}
-        self._writer = plan.home.name
+        self._writer = plan.first.name
         self._changing = asyncio.Lock()
         self._rejoining: asyncio.Task[None] | None = None
 
@@ -43,9 +44,10 @@ class GlobalDatabase:
         :raises LabError: when a server does not come up; nothing is left running then.
         """
         try:
-            self._writer = self._plan.home.name
+            self._writer = self._plan.first.name
             await asyncio.gather(*map(self._prepare, self._servers.values()))
-            primary, standby = self._servers[self._plan.home.name], self._servers[self._plan.standby.name]
+            primary = self._servers[self._writer]
+            (standby,) = (server for server in self._servers.values() if server is not primary)
             await asyncio.gather(primary.start(), standby.start(standby_of=primary.conninfo))
             await primary.execute(SCHEMA)
             await standby.until_following(REPLICATION_TIMEOUT_S)
@@ -114,8 +116,14 @@ class GlobalDatabase:
 
         :raises LabError: when it cannot.
         """
-        if self._rejoining is not None:
+        if self._rejoining is None:
+            return
+        try:
             await asyncio.shield(self._rejoining)
+        except LabError as error:  # it may have been cut off then
+            log.warning("%s; looking once more", error)
+            (old,) = (server for region, server in self._servers.items() if region != self._writer)
+            await old.until_following(REPLICATION_TIMEOUT_S)
 
     async def status(self) -> dict[str, Any]:
         """What the servers say themselves, asked now.
@@ -127,6 +135,22 @@ class GlobalDatabase:
         return {
             "writer": self._writer if roles[self._writer] == "primary" else None,
             "regions": {region: {"up": role != "down", "role": role} for region, role in roles.items()},
+        }
+
+    async def lag(self) -> dict[str, Any]:
+        """How far the region that follows is behind the writer, measured now.
+
+        :returns: ``{"region": it, "source_region": the writer, "lag_s": seconds}``
+        :raises LabError: when one of them is down, or changing its role.
+        """
+        source = self._writer
+        region = next(name for name in self._servers if name != source)
+        if await self._servers[region].role() != "standby":
+            raise LabError(f"{self._servers[region].name} does not follow {self._servers[source].name} now")
+        return {
+            "region": region,
+            "source_region": source,
+            "lag_s": await lag_s(self._servers[source], self._servers[region]),
         }
 
     async def writer(self) -> str | None:

@@ -90,7 +90,7 @@ class ArcState:
             after = {**self._states, **wanted}
             for rule in self.rules.values():
                 if rule.arn not in override and rule.refuses(set(wanted), self._states, after):
-                    text = f"safety rule {rule.described['Name']} refuses the change"
+                    text = f"the change is refused by the safety rule {rule.arn}"  # the data plane knows no names
                     raise AwsError("ConflictException", text, resourceId=rule.arn, resourceType="safety-rule")
             self._states = after
 

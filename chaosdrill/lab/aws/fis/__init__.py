@@ -1,7 +1,7 @@
 """FIS whose experiments really happen.
 
 Mends: in moto 5.2.5 an experiment moves on when it is looked at, nothing is injected, targets given by tags are not
-resolved, ``actionsMode`` is ignored and ListActions is missing.
+resolved, ``actionsMode`` and stop conditions are ignored and ListActions is missing.
 """
 
 import moto.fis.models as fis_models

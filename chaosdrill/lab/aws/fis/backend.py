@@ -6,7 +6,7 @@ import moto.fis.urls as fis_urls
 from moto.fis.models import FISBackend
 
 from chaosdrill.lab.aws.errors import AwsError
-from chaosdrill.lab.aws.fis.catalogue import SEND_COMMAND, actions
+from chaosdrill.lab.aws.fis.catalogue import actions
 from chaosdrill.lab.aws.fis.durations import seconds
 
 
@@ -31,16 +31,17 @@ class LabFISBackend(FISBackend):
 
     def get_experiment(self, id: str) -> dict[str, Any]:
         """GetExperiment: looking changes nothing."""
-        experiment: Any = self._experiment(id)
+        experiment: Any = self.started(id)
         shown: dict[str, Any] = experiment.to_dict(tags=self.tagger.get_tag_dict_for_resource(experiment.arn))
         return shown
 
     def stop_experiment(self, id: str) -> dict[str, Any]:
         """StopExperiment; a second time changes nothing."""
-        self._experiment(id).end()
+        self.started(id).end()
         return self.get_experiment(id)
 
-    def _experiment(self, id: str) -> Any:
+    def started(self, id: str) -> Any:
+        """:returns: the experiment itself; FIS says no to an id that it does not know."""
         if id not in self.experiments:
             raise AwsError("ResourceNotFoundException", f"Experiment {id} does not exist")
         return self.experiments[id]
@@ -57,8 +58,9 @@ def _check(region: str, targets: dict[str, Any], chosen: dict[str, Any]) -> None
                 _refuse(f"action {name}: the parameter {parameter} is required")
         seconds(given["duration"])
         wanted = action.get("targets") or {}
-        if action["actionId"] == SEND_COMMAND and not wanted:
-            _refuse(f"action {name}: the target Instances is required")
+        for target in known[action["actionId"]]["targets"]:
+            if target not in wanted:
+                _refuse(f"action {name}: the target {target} is required")
         for target in wanted.values():
             if target not in targets:
                 _refuse(f"action {name}: the template has no target {target}")

@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from chaosdrill.lab.aws.fis.targets import INSTANCE
+from chaosdrill.lab.aws.fis.targets import INSTANCE, SUBNET
 from chaosdrill.lab.aws.runtime import plan
 
 SEND_COMMAND = "aws:ssm:send-command"
 WAIT = "aws:fis:wait"
+DISRUPT = "aws:network:disrupt-connectivity"
 
 
 def actions(region: str) -> dict[str, dict[str, Any]]:
@@ -20,6 +21,11 @@ def actions(region: str) -> dict[str, dict[str, Any]]:
     }
     described = {
         SEND_COMMAND: ("Run an SSM document on EC2 instances.", command, {"Instances": {"resourceType": INSTANCE}}),
+        DISRUPT: (
+            "Deny the traffic of subnets; of the scopes the lab knows all.",
+            {"scope": {"description": "The type of traffic to deny.", "required": True}, "duration": duration},
+            {"Subnets": {"resourceType": SUBNET}},
+        ),
         WAIT: ("Wait for the time given.", {"duration": duration}, {}),
     }
     return {name: _action(region, name, *facts) for name, facts in described.items()}

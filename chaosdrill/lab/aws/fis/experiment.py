@@ -8,8 +8,9 @@ from moto.core.utils import unix_time
 from moto.fis.models import Experiment
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.aws.fis import packet_loss, targets
-from chaosdrill.lab.aws.fis.catalogue import SEND_COMMAND
+from chaosdrill.lab.aws.events import alarm_state
+from chaosdrill.lab.aws.fis import isolation, packet_loss, targets
+from chaosdrill.lab.aws.fis.catalogue import DISRUPT, SEND_COMMAND
 from chaosdrill.lab.aws.fis.durations import seconds
 from chaosdrill.lab.aws.runtime import logger, scaled
 from chaosdrill.lab.aws.ssm import MANAGED
@@ -21,7 +22,9 @@ REASONS = {
     "completed": "Experiment completed.",
     "stopping": "Experiment is stopping.",
     "stopped": "Experiment was stopped by the user.",
+    "halted": "Experiment halted by stop condition.",
 }
+ALARMS_EVERY_S = 0.2
 FINAL = frozenset({"completed", "stopped", "failed", "skipped", "cancelled"})
 
 
@@ -33,7 +36,8 @@ class LabExperiment(Experiment):
         self._reason = REASONS["pending"]
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._faults: list[packet_loss.PacketLoss] = []
+        self._halted = False
+        self._faults: list[packet_loss.PacketLoss | isolation.Isolation] = []
         self.state = "pending"
         self._thread = threading.Thread(target=self._run, name=f"fis-{self.id[:8]}", daemon=True)
 
@@ -77,19 +81,36 @@ class LabExperiment(Experiment):
                 return self._finish("completed", "Experiment completed, all actions were skipped.")
             self._enter("running")
             duration_s = max([self._start(name, action, resolved) for name, action in self.actions.items()], default=0)
-            stopped = self._stop.wait(scaled(duration_s))
+            stopped = self._waited(scaled(duration_s))
             if stopped:
                 self._heal()
         except Exception as error:  # noqa: BLE001  the thread's end: an experiment must not run for ever
             return self._fail(error)
-        self._finish("stopped" if stopped else "completed")
+        self._finish("stopped" if stopped else "completed", REASONS["halted"] if self._halted else None)
+
+    def _waited(self, duration_s: float) -> bool:
+        """Wait for the end of the actions, or for somebody or an alarm to stop them.
+
+        :returns: whether they were stopped.
+        """
+        alarms = [stop["value"] for stop in self.stop_conditions if stop.get("value")]
+        if not alarms:
+            return self._stop.wait(duration_s)
+        until = time.monotonic() + duration_s
+        while (left_s := until - time.monotonic()) > 0:
+            if any(alarm_state(arn) == "ALARM" for arn in alarms):
+                self._halted = True
+                self.end()
+            if self._stop.wait(min(left_s, ALARMS_EVERY_S)):
+                return True
+        return False
 
     def _fail(self, error: Exception) -> None:
         logger.error("experiment %s failed: %s", self.id, error, exc_info=not isinstance(error, LabError))
         try:
             self._heal()
         except LabError as another:
-            logger.error("experiment %s: its packet loss was not healed: %s", self.id, another)
+            logger.error("experiment %s: its faults were not healed: %s", self.id, another)
         self._actions_become("stopped", "The experiment failed.", only="running")
         self._actions_become("cancelled", "The experiment failed.")
         self._finish("failed", str(error))
@@ -123,8 +144,11 @@ class LabExperiment(Experiment):
             return 0
         self._action_becomes(action, "initiating", "Action is initiating.")
         try:
+            arns = [arn for target in action.get("targets", {}).values() for arn in resolved[target]]
             if action["actionId"] == SEND_COMMAND:
-                self._inject(action, [arn for target in action.get("targets", {}).values() for arn in resolved[target]])
+                self._inject(action, arns)
+            elif action["actionId"] == DISRUPT:
+                self._begin(isolation.from_action(self.region_name, action["parameters"], arns))
         except LabError as error:
             self._action_becomes(action, "failed", str(error))
             raise LabError(f"Action {name} failed: {error}") from error
@@ -137,6 +161,9 @@ class LabExperiment(Experiment):
             raise LabError(f"{', '.join(unmanaged)}: not managed by SSM, so no command can be sent there")
         parameters = action["parameters"]
         fault = packet_loss.from_document(parameters["documentArn"], parameters.get("documentParameters", ""))
+        self._begin(fault)
+
+    def _begin(self, fault: packet_loss.PacketLoss | isolation.Isolation) -> None:
         self._faults.append(fault)
         fault.inject()
 

@@ -16,6 +16,7 @@ from chaosdrill.lab.aws.runtime import ask, scaled
 
 DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
 LONGEST_DURATION_S = 43200
+INTERFACES = ("DEFAULT", "eth0")
 ANSWER_WITHIN_S = 15.0
 
 
@@ -69,6 +70,7 @@ def from_document(arn: str, parameters: str) -> PacketLoss:
         sources = tuple(str(given["Sources"]).split(","))
     except (ValueError, KeyError, TypeError) as error:
         raise LabError(f"documentParameters {parameters!r} of {DOCUMENT}: {type(error).__name__}: {error}") from error
+    _refuse_what_the_lab_cannot(given)
     traffic_type = str(given.get("TrafficType", "ingress"))
     if not 1 <= percent <= 100 or not 1 <= duration_s <= LONGEST_DURATION_S:
         raise LabError(f"LossPercent {percent} must be 1-100, DurationSeconds {duration_s} 1-{LONGEST_DURATION_S}")
@@ -76,6 +78,17 @@ def from_document(arn: str, parameters: str) -> PacketLoss:
         raise LabError(f"TrafficType {traffic_type!r} must be ingress or egress")
     addresses = tuple(address for source in sources for address in _addresses(source))
     return PacketLoss(percent, addresses, traffic_type, duration_s)
+
+
+def _refuse_what_the_lab_cannot(given: Mapping[str, Any]) -> None:
+    if str(given.get("FlowsPercent", "100")) != "100":
+        raise LabError(
+            f"FlowsPercent {given['FlowsPercent']}: the lab loses packets of all connections or of none: 100"
+        )
+    if str(given.get("Interface", "DEFAULT")) not in INTERFACES:
+        raise LabError(
+            f"Interface {given['Interface']!r}: the client host of the lab has {' = '.join(INTERFACES)} only"
+        )
 
 
 def _addresses(source: str) -> list[str]:

@@ -1,7 +1,9 @@
-"""What FIS answers beyond moto: the catalogue of actions."""
+"""What FIS answers beyond moto: the catalogue of actions, and what an experiment's targets were."""
 
 import json
+from typing import Any
 
+from moto.fis.models import fis_backends
 from moto.fis.responses import FISResponse
 
 from chaosdrill.lab.aws.errors import AwsError
@@ -9,7 +11,7 @@ from chaosdrill.lab.aws.fis.catalogue import actions
 
 
 class LabFISResponse(FISResponse):
-    """moto's, with ListActions and GetAction."""
+    """moto's, with ListActions, GetAction and ListExperimentResolvedTargets."""
 
     def list_actions(self) -> str:
         """ListActions."""
@@ -24,3 +26,20 @@ class LabFISResponse(FISResponse):
         if wanted not in found:
             raise AwsError("ResourceNotFoundException", f"no action {wanted}")
         return json.dumps({"action": found[wanted]})
+
+    def list_experiment_resolved_targets(self) -> str:
+        """ListExperimentResolvedTargets."""
+        # the URL of GetExperiment matches, too, and takes all of the rest of the path for the id
+        wanted = self._get_param("id").partition("/")[0]
+        backend: Any = fis_backends[self.current_account][self.region]
+        experiment = backend.started(wanted)
+        found = [
+            {
+                "resourceType": target["resourceType"],
+                "targetName": name,
+                "targetInformation": {"arn": arn},
+            }
+            for name, target in experiment.targets.items()
+            for arn in target.get("resourceArns") or []
+        ]
+        return json.dumps({"resolvedTargets": found})

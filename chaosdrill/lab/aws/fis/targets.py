@@ -1,6 +1,6 @@
 """Which resources an experiment's target names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from moto.ec2.models import ec2_backends
@@ -8,6 +8,7 @@ from moto.ec2.models import ec2_backends
 from chaosdrill.lab.aws.runtime import plan
 
 INSTANCE = "aws:ec2:instance"
+SUBNET = "aws:ec2:subnet"
 
 
 def resolve(region: str, target: Mapping[str, Any]) -> list[str]:
@@ -15,16 +16,39 @@ def resolve(region: str, target: Mapping[str, Any]) -> list[str]:
 
     :param target: as in an experiment template.
     """
-    if target.get("resourceType") != INSTANCE:
-        return []
-    backend = ec2_backends[plan().account][region]
+    found = {INSTANCE: _instances, SUBNET: _subnets}.get(str(target.get("resourceType")))
     named = target.get("resourceArns") or []
-    tags = target.get("resourceTags") or {}
-    found = []
-    for reservation in backend.all_reservations():
-        for instance in reservation.instances:
-            arn = f"arn:aws:ec2:{region}:{plan().account}:instance/{instance.id}"
-            has = {tag["key"]: tag["value"] for tag in instance.get_tags()}
-            if arn in named or (tags and all(has.get(key) == value for key, value in tags.items())):
-                found.append(arn)
-    return found
+    wanted = target.get("resourceTags") or {}
+    return [
+        arn
+        for arn, tags in (found(region) if found else {}).items()
+        if arn in named or (wanted and all(tags.get(key) == value for key, value in wanted.items()))
+    ]
+
+
+def subnet_ranges(region: str, arns: Sequence[str]) -> list[str]:
+    """:returns: the address ranges of subnets that exist."""
+    subnets = _all_subnets(region)
+    return [str(subnets[arn.rsplit("/", 1)[1]].cidr_block) for arn in arns]
+
+
+def _instances(region: str) -> dict[str, dict[str, str]]:
+    reservations = ec2_backends[plan().account][region].all_reservations()
+    instances = [instance for reservation in reservations for instance in reservation.instances]
+    return {f"{_arn(region)}:instance/{one.id}": _tags(one) for one in instances}
+
+
+def _subnets(region: str) -> dict[str, dict[str, str]]:
+    return {f"{_arn(region)}:subnet/{name}": _tags(one) for name, one in _all_subnets(region).items()}
+
+
+def _all_subnets(region: str) -> dict[str, Any]:
+    return {one.id: one for one in ec2_backends[plan().account][region].describe_subnets()}
+
+
+def _arn(region: str) -> str:
+    return f"arn:aws:ec2:{region}:{plan().account}"
+
+
+def _tags(resource: Any) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in resource.get_tags()}

@@ -3,17 +3,16 @@
 from moto.dynamodb.models import dynamodb_backends
 from moto.ecs.models import ecs_backends
 
-from chaosdrill.lab.plan import LabPlan, RegionPlan
+from chaosdrill.lab.aws.ecs import SERVICES, cluster_of
+from chaosdrill.lab.plan import DESIRED_COUNT, LabPlan, RegionPlan
 
-SERVICES = ("transaction", "balance", "count")
-DESIRED_COUNT = 2
 FLAG_KEY = "stopFlag"
 
 
 def services(plan: LabPlan, region: RegionPlan) -> None:
     """An ECS cluster with the application's services."""
     ecs = ecs_backends[plan.account][region.name]
-    cluster = f"{region.city}-app"
+    cluster = cluster_of(region)
     ecs.create_cluster(cluster)
     for name in SERVICES:
         container = {"name": name, "image": f"{name}:lab", "memory": 512, "essential": True}
@@ -22,7 +21,7 @@ def services(plan: LabPlan, region: RegionPlan) -> None:
 
 
 def flag_table(plan: LabPlan, region: RegionPlan) -> None:
-    """The region's table with its stop flag: false where the application is open, which is home."""
+    """The region's table with its stop flag: false where the application is open at the start."""
     tables = dynamodb_backends[plan.account][region.name]
     tables.create_table(
         region.flag_table,
@@ -38,5 +37,5 @@ def flag_table(plan: LabPlan, region: RegionPlan) -> None:
         deletion_protection_enabled=False,
         warm_throughput=None,
     )
-    closed = "false" if region == plan.home else "true"
+    closed = "false" if region == plan.first else "true"
     tables.put_item(region.flag_table, {"PK": {"S": FLAG_KEY}, "value": {"S": closed}})

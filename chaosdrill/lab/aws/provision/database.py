@@ -1,4 +1,4 @@
-"""The Aurora PostgreSQL global database: a cluster in each region, home's is the writer."""
+"""The Aurora PostgreSQL global database: a cluster in each region, one of them the writer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ def global_database(plan: LabPlan) -> Database:
         name, None, **ENGINE, storage_encrypted=True, deletion_protection=False
     )
     clusters = {}
-    for region in plan.regions:
+    for region in sorted(plan.regions, key=lambda region: region != plan.first):
         facts = {"db_cluster_identifier": f"{region.city}-app", "global_cluster_identifier": name, **ENGINE}
         made = rds_backends[plan.account][region.name].create_db_cluster({**facts, "port": 5432})
         clusters[region.name] = made.db_cluster_arn
-    return Database(name, clusters)
+    return Database(name, {region.name: clusters[region.name] for region in plan.regions})

@@ -9,7 +9,7 @@ from moto.elbv2.models import elbv2_backends
 from chaosdrill.lab.aws.ssm import MANAGED, ManagedInstance
 from chaosdrill.lab.plan import LabPlan, RegionPlan
 
-CLIENT_PREFIX = 24
+CLIENT_PREFIX = STORE_PREFIX = 24
 AMI = "ami-0cb1c8cab7f5249b6"
 SUBNET_PREFIX = 22  # of the application's subnets: one for each of its load balancer's addresses
 
@@ -24,13 +24,16 @@ class LoadBalancer:
 
 
 def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
-    """The application's, in a VPC of its own, with a subnet for each of its two addresses."""
+    """The application's, in a VPC of its own, with a subnet for each of its two addresses and of its two stores."""
     ec2 = ec2_backends[plan.account][region.name]
     vpc = ec2.create_vpc(region.cidr, tags=[{"Key": "Name", "Value": f"{region.city}-app"}])
     subnets = [
         ec2.create_subnet(vpc.id, str(IPv4Network(f"{address}/{SUBNET_PREFIX}", strict=False)), availability_zone=zone)
         for address, zone in zip(region.load_balancer_addresses, (f"{region.name}a", f"{region.name}c"), strict=True)
     ]
+    for name, address in (("database", region.database_address), ("main-table", region.main_table_address)):
+        store = str(IPv4Network(f"{address}/{STORE_PREFIX}", strict=False))
+        ec2.create_subnet(vpc.id, store, availability_zone=f"{region.name}a", tags={"subnet": {"Name": name}})
     made = elbv2_backends[plan.account][region.name].create_load_balancer(
         name=f"{region.city}-app",
         security_groups=[],

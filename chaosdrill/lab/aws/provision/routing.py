@@ -25,14 +25,14 @@ class Routing:
 
 
 def routing_controls(plan: LabPlan) -> Routing:
-    """A cluster, a control panel and a routing control for each region; home's is On."""
+    """A cluster, a control panel and a routing control for each region; On is that of the region that serves."""
     cluster = STATE.create_cluster("chaosdrill")["ClusterArn"]
     panel = STATE.create_panel("application", cluster)["ControlPanelArn"]
     made = {
         region.name: STATE.create_control(f"rc-{region.city}", cluster, panel)["RoutingControlArn"]
         for region in plan.regions
     }
-    STATE.update({made[plan.home.name]: "On"})
+    STATE.update({made[plan.first.name]: "On"})
     host = f"127.0.0.1:{plan.aws_port}"
     urls = {region: endpoint_url(host, region, cluster) for region in ENDPOINT_REGIONS}
     return Routing(made, tuple({"Region": region, "Endpoint": url} for region, url in urls.items()))

@@ -1,0 +1,1 @@
+"""The failover that the system starts by itself: alarms, the EventBridge rule on them, and the initiator it starts."""

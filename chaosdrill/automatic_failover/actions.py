@@ -1,0 +1,90 @@
+"""Let the system fail over by itself, or not."""
+
+from typing import Any, Optional
+
+from chaoslib.types import Configuration, Secrets
+
+from chaosdrill import history
+from chaosdrill.activity import action
+from chaosdrill.automatic_failover.chain import (
+    ENABLED,
+    WATCHED,
+    failover_since,
+    latest_failover,
+    rule_state,
+    set_rule,
+    wait_until_idle,
+)
+from chaosdrill.aws import stepfunctions, system_of
+from chaosdrill.errors import Refused
+
+__all__ = ["disable_automatic_failover", "enable_automatic_failover"]
+
+
+@action
+def enable_automatic_failover(
+    rule: str,
+    region: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Enable the EventBridge rule that starts the initiator when the alarm goes off.
+
+    :param rule: the rule's name.
+    :param region: where it is; default: the topology's failover region.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, rule, region, was}``
+    :raises ActivityFailed: when there is no such rule, or it is enabled already: then it is not this drill's to
+        disable, and an enabled rule can start another failover while a failback ends.
+    :undo: disable_automatic_failover
+    :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html
+    """
+    system = system_of(configuration, secrets)
+    region = region or system.topology.failover.region
+    was = rule_state(system, region, rule)
+    if was == ENABLED:
+        raise Refused(
+            f"the rule {rule} ({region}) is ENABLED already: nothing was changed; disable it before the drill, because "
+            "an enabled rule can start another failover while the drill's failback ends, and enable it again afterwards"
+        )
+    history.record(WATCHED, latest=latest_failover(system))
+    history.record("undo", undo="disable_automatic_failover", arguments={"rule": rule, "region": region})
+    set_rule(system, region, rule, enabled=True)
+    return {"done": True, "rule": rule, "region": region, "was": was}
+
+
+@action
+def disable_automatic_failover(
+    rule: str,
+    region: Optional[str] = None,
+    initiator_prefix: str = "FailoverInitiatorStateMachine",
+    timeout_s: float = 300,
+    undo_of: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Disable the EventBridge rule, and wait until no initiator is left that could still start a failover.
+
+    :param rule: the rule's name.
+    :param region: where it is; default: the topology's failover region.
+    :param initiator_prefix: how the initiator's state machine's name begins, or its ARN.
+    :param timeout_s: how long to wait for the initiator, in seconds; the reference's gives up after 100 s.
+    :param undo_of: the step that this undoes; without that step in this run nothing is done.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, rule, region, was, failover}``; ``failover`` is the ARN of one that was started meanwhile.
+    :raises ActivityFailed: when there is no such rule or initiator, or the initiator does not end in time.
+    :undo: enable_automatic_failover
+    :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DisableRule.html
+    """
+    system = system_of(configuration, secrets)
+    region = region or system.topology.failover.region
+    was = rule_state(system, region, rule)
+    if was == ENABLED:
+        history.record("undo", undo="enable_automatic_failover", arguments={"rule": rule, "region": region})
+        set_rule(system, region, rule, enabled=False)
+    wait_until_idle(system, stepfunctions.machine_arn(system, initiator_prefix), float(timeout_s))
+    drill = history.current()
+    failover = failover_since(system) if drill and drill.history.events(WATCHED) else None
+    return {"done": was == ENABLED, "rule": rule, "region": region, "was": was, "failover": failover or None}

@@ -1,0 +1,85 @@
+"""The links of the chain: an alarm's state, the rule, and which failovers this run has not started itself."""
+
+from chaosdrill import history
+from chaosdrill.aws import System, stepfunctions
+from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.polling import seen
+from chaosdrill.errors import BadInput, CannotSee, TimedOut
+
+ENABLED, DISABLED = "ENABLED", "DISABLED"
+WATCHED = "automatic-failover-watched"
+STARTING = "execution-starting"  # what the rollback fail_back waits for, see chaosdrill.failover.executions
+
+
+def alarm_state(system: System, region: str, alarm: str) -> str:
+    """:returns: OK, ALARM or INSUFFICIENT_DATA.
+
+    :raises CannotSee: when there is no such alarm.
+    """
+    answer = system.client("cloudwatch", region).describe_alarms(AlarmNames=[alarm])
+    found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
+    if not found:
+        raise CannotSee(f"there is no alarm {alarm} in {region}: correct `alarm` and `region`")
+    return str(found[0]["StateValue"])
+
+
+def rule_state(system: System, region: str, rule: str) -> str:
+    """:returns: ENABLED or DISABLED.
+
+    :raises BadInput: when there is no such rule.
+    """
+    client = system.client("events", region)
+    try:
+        return str(client.describe_rule(Name=rule)["State"])
+    except client.exceptions.ResourceNotFoundException as error:
+        raise BadInput([f"there is no EventBridge rule {rule} in {region}: correct `rule` and `region`"]) from error
+
+
+def set_rule(system: System, region: str, rule: str, enabled: bool) -> None:
+    """Enable a rule, or disable it.
+
+    :raises DrillError: when that was not done, or nobody can tell.
+    """
+    client = system.client("events", region)
+    ask = client.enable_rule if enabled else client.disable_rule
+    wanted = ENABLED if enabled else DISABLED
+    change(
+        f"rule {rule} ({region}) {wanted}", lambda: ask(Name=rule), lambda: rule_state(system, region, rule) == wanted
+    )
+
+
+def latest_failover(system: System) -> str:
+    """:returns: the ARN of the failover machine's latest execution; empty when it has none."""
+    machine = stepfunctions.machine_arn(system, system.topology.failover.failover_prefix)
+    found = stepfunctions.latest(system, machine)
+    return found.arn if found else ""
+
+
+def failover_since(system: System) -> str:
+    """The failover that was started since the chain has been watched; it is noted, so that rollbacks wait for it.
+
+    :returns: its ARN; empty when there is none.
+    :raises CannotSee: when this run has not watched the chain from before.
+    """
+    drill = history.current()
+    watched = drill.history.events(WATCHED) if drill else []
+    if not watched or drill is None:
+        raise CannotSee("nobody knows which failovers are old: enable_automatic_failover must come first, in a drill")
+    arn = latest_failover(system)
+    if arn == watched[-1]["latest"]:
+        return ""
+    if arn not in [row["execution_arn"] for row in drill.history.events(STARTING)]:
+        history.record(STARTING, what="automatic", execution_arn=arn)
+    return arn
+
+
+def wait_until_idle(system: System, initiator: str, timeout_s: float) -> None:
+    """Wait until no execution of the initiator runs: one that still waits for the alarms could start a failover later.
+
+    :raises TimedOut: when one still runs after ``timeout_s`` seconds.
+    """
+    with left_behind("the rule is disabled, but an initiator may still run and start a failover"):
+        for running in seen(lambda: stepfunctions.running(system, [initiator]), timeout_s):
+            if not running:
+                return
+    raise TimedOut(f"after {timeout_s:g} s the initiator still runs, and may start a failover: {', '.join(running)}")

@@ -1,0 +1,89 @@
+"""What the chain does."""
+
+import time
+from dataclasses import asdict
+from typing import Any, Optional
+
+from chaoslib.types import Configuration, Secrets
+
+from chaosdrill.activity import probe
+from chaosdrill.automatic_failover import chain
+from chaosdrill.aws import System, stepfunctions, system_of
+from chaosdrill.aws.polling import seen, seen_within
+from chaosdrill.errors import TimedOut
+
+__all__ = ["alarm_state", "automatic_failover"]
+
+
+@probe
+def alarm_state(
+    alarm: str,
+    region: Optional[str] = None,
+    within_s: float = 0,
+    expected: str = "OK",
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> str:
+    """The state of a CloudWatch alarm, in whatever region it is.
+
+    :param alarm: its name.
+    :param region: where it is, also outside the topology's regions; default: the topology's failover region.
+    :param within_s: wait up to so many seconds for ``expected``; default: look once.
+    :param expected: the state to wait for.
+    :returns: OK, ALARM or INSUFFICIENT_DATA, as seen last.
+    :raises ActivityFailed: when there is no such alarm, or CloudWatch does not answer.
+    :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
+    """
+    system = system_of(configuration, secrets)
+    where = region or system.topology.failover.region
+    return seen_within(
+        lambda: chain.alarm_state(system, where, alarm), lambda state: state == expected, float(within_s)
+    )
+
+
+@probe
+def automatic_failover(
+    within_s: float = 900,
+    timeout_s: float = 3600,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Wait for the failover that the system starts by itself, and follow it to its end.
+
+    :param within_s: how long to wait for its beginning, in seconds: canaries and alarms take minutes.
+    :param timeout_s: how long to follow it then, in seconds.
+    :returns: ``{execution_arn, status, seconds, waited_s, states: [{name, seconds, visits, left}]}``, times in seconds.
+    :raises ActivityFailed: when none begins in time, or it fails (state and cause) or lasts longer.
+    :source: the reference system's automatic failover
+    """
+    system = system_of(configuration, secrets)
+    arn, waited_s = _begun(system, float(within_s))
+    execution = _ended(system, arn, float(timeout_s))
+    times = stepfunctions.state_times(system, arn)
+    if execution.status != "SUCCEEDED":
+        raise stepfunctions.failure(execution, times)
+    return {
+        "execution_arn": arn,
+        "status": execution.status,
+        "seconds": execution.seconds,
+        "waited_s": round(waited_s, 1),
+        "states": [asdict(state) for state in times],
+    }
+
+
+def _begun(system: System, within_s: float) -> tuple[str, float]:
+    began = time.monotonic()
+    for arn in seen(lambda: chain.failover_since(system), within_s):
+        if arn:
+            return arn, time.monotonic() - began
+    raise TimedOut(
+        f"no failover began by itself within {within_s:g} s: look at the alarms (probe alarm_state), the EventBridge "
+        "rule and the initiator's executions, which of them did not go on"
+    )
+
+
+def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution:
+    for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
+        if execution is not None and execution.status != stepfunctions.RUNNING:
+            return execution
+    raise TimedOut(f"the automatic failover {arn} still runs after {timeout_s:g} s: it was left going")

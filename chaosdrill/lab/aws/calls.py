@@ -1,0 +1,162 @@
+"""What a request is, told from its wire form, and the log of those that came: ``GET /chaosdrill/calls``.
+
+The service, region and access key stand in the signature. The operation stands in a header (JSON protocols), in the
+form (query protocols), or in method and path (REST), where botocore's model says which it is.
+"""
+
+import functools
+import itertools
+import json
+import re
+import threading
+import time
+from collections import deque
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from moto.core.utils import get_service_model
+
+KEPT = 20_000  # calls; a drill makes some thousands
+LARGEST_BODY = 100_000  # bytes that are looked through for a resource
+OWN_KEYS = frozenset({"lab", "chaosdrill"})  # access keys of the lab's parts: state machines, region proxy, application
+REST = {"fis": "fis", "lambda": "lambda", "route53": "route53"}  # signing name -> botocore's
+REST["route53-recovery-control-config"] = "route53-recovery-control-config"
+CREDENTIAL = re.compile(r"Credential=([^/,]*)/\d+/([^/]*)/([^/]+)/aws4_request")
+_RPC_PATH = re.compile(r"/service/[^/]+/operation/(\w+)$")
+
+# where a request names what it is about, the most telling first
+_RESOURCES = (
+    *("executionArn", "stateMachineArn", "TableName", "GlobalClusterIdentifier", "RoutingControlArn", "RoleName"),
+    *("InstanceIds", "InstanceId", "InstanceId.1", "LoadBalancerArns.member.1", "PolicyArn", "FunctionName", "RoleArn"),
+    *("ResourceArn", "ClusterArn", "experimentTemplateId", "cluster", "Name"),
+)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to an AWS API.
+
+    :param by: ``lab``: a part of the lab itself; ``chaosdrill``: a drill's clients; ``other``: everybody else.
+    :param key: the access key's id.
+    :param status: of the answer; 0 when there was none.
+    :param fault: the kind of fault that was put in its way.
+    :param number: counts the log's entries from 1.
+    :param at_s: when it came, in seconds since the epoch.
+    :param seconds: how long it took.
+    """
+
+    service: str
+    region: str
+    operation: str
+    resource: str
+    by: str
+    key: str
+    status: int = 0
+    fault: str = ""
+    number: int = 0
+    at_s: float = 0.0
+    seconds: float = 0.0
+
+
+def call_of(environ: dict[str, Any]) -> Call | None:
+    """:returns: what the request asks for, None when it is not signed. Its body can still be read afterwards."""
+    found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    if found is None:
+        return None
+    key, region, service = found.group(1), found.group(2), found.group(3).lower()
+    given = _parameters(environ)
+    drill = "chaosdrill/" in environ.get("HTTP_USER_AGENT", "")
+    by = "lab" if key in OWN_KEYS else "chaosdrill" if drill else "other"
+    return Call(service, region, _operation(service, environ, given), _resource(service, environ, given), by, key)
+
+
+def _parameters(environ: dict[str, Any]) -> dict[str, Any]:
+    body = environ["wsgi.input"].read()
+    environ["wsgi.input"].seek(0)
+    kind = environ.get("CONTENT_TYPE", "")
+    if len(body) > LARGEST_BODY:
+        return {}
+    if kind.startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(body.decode(errors="replace")))
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _operation(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:
+    if target := environ.get("HTTP_X_AMZ_TARGET"):
+        return str(target).rpartition(".")[2]
+    if "Action" in given:
+        return str(given["Action"])
+    if found := _RPC_PATH.search(environ["PATH_INFO"]):
+        return found.group(1)
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].rstrip("/") or "/"
+    if service == "s3":
+        return _of_s3(method, path, environ.get("QUERY_STRING", ""))
+    known = _routes(REST[service]) if service in REST else ()
+    return next((name for verb, pattern, name in known if verb == method and pattern.fullmatch(path)), "unknown")
+
+
+def _of_s3(method: str, path: str, query: str) -> str:
+    """What a drill asks of S3: it is told by the depth of the path; what stands in the query is another operation."""
+    if any("=" not in part or part.endswith("=") for part in query.split("&") if part):
+        return "unknown"  # a sub-resource such as ?acl
+    kind = "Object" if path.count("/") > 1 else "Bucket"
+    return {"HEAD": "Head", "PUT": "Put" if kind == "Object" else "Create", "GET": "Get", "DELETE": "Delete"}.get(
+        method, "unknown "
+    ) + kind
+
+
+@functools.cache
+def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
+    """Method, path and name of each operation; fixed paths before those with variables."""
+    model = get_service_model(service)
+    found = [(one.http, one.name) for one in map(model.operation_model, model.operation_names)]
+    ordered = sorted(found, key=lambda one: one[0]["requestUri"].count("{"))
+    return tuple((http["method"], _pattern(http["requestUri"]), name) for http, name in ordered)
+
+
+def _pattern(uri: str) -> re.Pattern[str]:
+    path = uri.partition("?")[0].rstrip("/") or "/"
+    parts = re.split(r"(\{[^}]+\})", path)
+    return re.compile("".join(".+" if part.startswith("{") else re.escape(part) for part in parts))
+
+
+def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:
+    if entries := given.get("UpdateRoutingControlStateEntries"):
+        return ",".join(str(entry.get("RoutingControlArn")) for entry in entries)
+    for name in _RESOURCES:
+        if value := given.get(name):
+            return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return str(environ["PATH_INFO"]) if service in REST else ""
+
+
+class CallLog:
+    """The last calls, oldest first; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+        self._calls: deque[Call] = deque(maxlen=KEPT)
+
+    def add(self, call: Call, began_s: float, status: int, fault: str) -> None:
+        """Remember a call that has ended.
+
+        :param began_s: when it came, in seconds since the epoch.
+        """
+        at_s, seconds = round(began_s, 4), round(time.time() - began_s, 4)
+        ended = replace(call, status=status, fault=fault, at_s=at_s, seconds=seconds)
+        with self._lock:
+            self._calls.append(replace(ended, number=next(self._numbers)))
+
+    def since(self, number: int) -> list[dict[str, Any]]:
+        """:returns: the calls after the one of that number, as JSON values."""
+        with self._lock:
+            kept = list(self._calls)
+        return [asdict(call) for call in kept if call.number > number]
+
+
+CALLS = CallLog()

@@ -1,0 +1,66 @@
+"""In front of the dispatcher: writes every call down, and lets the faults of ``faults`` have their way with it."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chaosdrill.lab.aws import errors
+from chaosdrill.lab.aws.calls import CALLS, Call, call_of
+from chaosdrill.lab.aws.faults import FAULTS, Fault
+
+Environ = dict[str, Any]
+NO_ANSWER = 0
+
+
+class Reset(Exception):
+    """The connection is to be reset instead of answered; the server does it."""
+
+
+class Gate:
+    """A WSGI application around another.
+
+    :param app: the dispatcher.
+    :raises Reset: when there is to be no answer.
+    """
+
+    def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        call = call_of(environ)
+        if call is None:
+            return self._app(environ, start_response)
+        began_s = time.time()
+        fault = FAULTS.take(call)
+        seen: list[str] = []
+
+        def answer(status: str, headers: Any, problem: Any = None) -> Any:
+            seen.append(status)
+            return start_response(status, headers)
+
+        try:
+            return list(self._answered(call, fault, environ, answer))
+        finally:
+            status = int(seen[0].split(" ", 1)[0]) if seen and not _is_lost(fault) else NO_ANSWER
+            CALLS.add(call, began_s, status, fault.kind if fault else "")
+
+    def _answered(
+        self, call: Call, fault: Fault | None, environ: Environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        if fault is None:
+            return self._app(environ, start_response)
+        if fault.kind in ("timeout", "slow"):
+            fault.removed.wait(fault.seconds)
+        if fault.kind in ("slow", "lost-answer"):
+            body = list(self._app(environ, start_response))
+            if fault.kind == "slow":
+                return body
+        if fault.kind in ("timeout", "reset", "lost-answer"):
+            raise Reset
+        status, headers, error = errors.answer(call.service, environ, *fault.error())
+        start_response(status, headers)
+        return [error]
+
+
+def _is_lost(fault: Fault | None) -> bool:
+    return fault is not None and fault.kind in ("timeout", "reset", "lost-answer")

@@ -1,0 +1,53 @@
+"""The replication lag of the global database, measured on the real servers and published as Aurora does.
+
+Aurora puts a value a minute into CloudWatch, for the cluster that follows and in its region; here a minute is scaled
+like every wait. What cannot be measured has no value, as on AWS: nobody is told 0.
+"""
+
+import threading
+from typing import Any
+
+from moto.cloudwatch.models import cloudwatch_backends
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.aws.runtime import ask, logger, plan
+
+NAMESPACE = "AWS/RDS"
+METRICS = ("AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag")
+MINUTE_S = 60.0
+FIRST_TRIES_S = 1.0  # the databases come up beside this endpoint; until the first value it is asked more often
+ANSWER_WITHIN_S = 5.0
+
+
+def publish_for_ever(clusters: dict[str, str]) -> None:
+    """Measure and publish, once a (scaled) minute.
+
+    :param clusters: ARN of the global database's cluster by region.
+    """
+    pause, published = threading.Event(), False
+    while True:
+        try:
+            publish(clusters)
+            published = True
+        except LabError as error:
+            logger.info("the replication lag was not measured: %s", error)
+        except Exception:  # noqa: BLE001  the thread's end: the next minute may be better
+            logger.warning("the replication lag was not published", exc_info=True)
+        every_s = MINUTE_S * plan().scale
+        pause.wait(every_s if published else min(FIRST_TRIES_S, every_s))
+
+
+def publish(clusters: dict[str, str]) -> None:
+    """Measure once, and put the value into CloudWatch.
+
+    :raises LabError: when it cannot be measured.
+    """
+    measured: dict[str, Any] = ask("database.lag", ANSWER_WITHIN_S)
+    cluster = clusters[measured["region"]].rsplit(":", 1)[-1]
+    dimensions = [
+        {"Name": "DBClusterIdentifier", "Value": cluster},
+        {"Name": "SourceRegion", "Value": measured["source_region"]},
+    ]
+    value = {"Dimensions": dimensions, "Value": measured["lag_s"] * 1000, "Unit": "Milliseconds"}
+    backend = cloudwatch_backends[plan().account][measured["region"]]
+    backend.put_metric_data(NAMESPACE, [{"MetricName": metric, **value} for metric in METRICS])

@@ -1,0 +1,45 @@
+"""The lab's own pages on its AWS endpoint, as this side asks for them."""
+
+import http.client
+import json
+from typing import Any
+
+from chaosdrill.errors import BadInput, LabError
+from chaosdrill.lab.running import running_plan
+
+
+def ask(port: int, method: str, path: str, body: Any = None, within_s: float = 10.0) -> Any:
+    """Ask one page.
+
+    :param port: the endpoint's, on 127.0.0.1.
+    :param body: sent as JSON.
+    :param within_s: how long the answer may take, in seconds.
+    :returns: its answer.
+    :raises BadInput: when what was asked for cannot be, with everything that is wrong with it.
+    :raises LabError: when the endpoint does not answer, or says no.
+    """
+    endpoint = http.client.HTTPConnection("127.0.0.1", port, timeout=within_s)
+    try:
+        endpoint.request(method, path, None if body is None else json.dumps(body))
+        response = endpoint.getresponse()
+        answer = json.loads(response.read())
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise LabError(f"the lab's AWS endpoint does not answer: {error}: see `chaosdrill lab logs aws`") from error
+    finally:
+        endpoint.close()
+    if response.status == http.HTTPStatus.OK:
+        return answer
+    if problems := answer.get("problems"):
+        raise BadInput(problems)
+    raise LabError(f"the lab's AWS endpoint answered {response.status} to {method} {path}: {answer}")
+
+
+def ask_running(method: str, path: str, body: Any = None) -> Any:
+    """Ask one page of the lab that runs.
+
+    :raises LabError: when none runs.
+    """
+    plan = running_plan()
+    if plan is None:
+        raise LabError("no lab runs: start one with `chaosdrill lab up --detach`")
+    return ask(plan.aws_port, method, path, body)

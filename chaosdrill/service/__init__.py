@@ -1,0 +1,1 @@
+"""How many tasks of the application's services run (ECS)."""

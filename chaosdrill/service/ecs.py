@@ -1,0 +1,73 @@
+"""An ECS service as it stands, and waiting until it stands as it should."""
+
+from dataclasses import dataclass
+
+from chaosdrill.aws import System
+from chaosdrill.aws.doubt import change, left_behind
+from chaosdrill.aws.polling import seen
+from chaosdrill.errors import BadInput, TimedOut
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service, by region, cluster and name."""
+
+    region: str
+    cluster: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many tasks are wanted, run, and are about to run."""
+
+    desired: int
+    running: int
+    pending: int
+
+
+def counts(system: System, service: Service) -> Counts:
+    """:returns: the service's counts now.
+
+    :raises BadInput: when there is no such service, or it is not active.
+    """
+    client = system.client("ecs", service.region)
+    try:
+        answer = client.describe_services(cluster=service.cluster, services=[service.name])
+        found = [one for one in answer["services"] if one["status"] == "ACTIVE"]
+    except client.exceptions.ClusterNotFoundException:
+        found = []
+    if not found:
+        raise BadInput(
+            [
+                f"there is no active ECS service {service.name} in cluster {service.cluster} of {service.region}: "
+                "correct `cluster` and `service`"
+            ]
+        )
+    return Counts(int(found[0]["desiredCount"]), int(found[0]["runningCount"]), int(found[0]["pendingCount"]))
+
+
+def set_desired(system: System, service: Service, count: int) -> None:
+    """Ask for so many tasks; they follow by and by.
+
+    :raises DrillError: when that was not taken, or nobody can tell.
+    """
+
+    def ask() -> None:
+        client = system.client("ecs", service.region)
+        client.update_service(cluster=service.cluster, service=service.name, desiredCount=count)
+
+    what = f"the desired count {count} of ECS service {service.name} ({service.cluster}, {service.region})"
+    change(what, ask, lambda: counts(system, service).desired == count)
+
+
+def wait_until_running(system: System, service: Service, count: int, timeout_s: float) -> None:
+    """:raises TimedOut: when not exactly ``count`` tasks run after ``timeout_s`` seconds."""
+    with left_behind(f"the desired count of ECS service {service.name} is {count}, and its tasks follow by themselves"):
+        for now in seen(lambda: counts(system, service), timeout_s):
+            if (now.running, now.pending) == (count, 0):
+                return
+    raise TimedOut(
+        f"after {timeout_s:g} s {now.running} tasks of ECS service {service.name} ({service.cluster}, "
+        f"{service.region}) run and {now.pending} are pending, {count} are wanted: look at the service's events"
+    )

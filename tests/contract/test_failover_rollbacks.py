@@ -1,0 +1,60 @@
+"""Failing over again as a rollback, after a failback that did not come through."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.failover.actions import fail_back, fail_over
+from chaosdrill.failover.probes import running_executions
+from chaosdrill.history import OpenDrill
+from chaosdrill.region.probes import region_state
+from tests.contract.activities_rig import OSAKA, Rig, drill
+from tests.contract.lab_aws import running, wait_for
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture
+def from_osaka(rig: Rig, tmp_path: Path) -> Iterator[OpenDrill]:
+    """A drill that began while Osaka served, and failed back."""
+    rig.go_home()
+    fail_over(configuration=rig.configuration)
+    with drill(tmp_path) as one:
+        one.history.append("activity-started", activity="fail-back")
+        yield one
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 10)
+
+
+def again(rig: Rig) -> dict[str, object]:
+    done: dict[str, object] = fail_over(
+        undo_of="fail-back", when="steady-state-not-seen", configuration=rig.configuration
+    )
+    return done
+
+
+def test_what_was_failed_back_is_failed_over_again(rig: Rig, from_osaka: OpenDrill) -> None:
+    fail_back(configuration=rig.configuration)
+    assert again(rig)["status"] == "SUCCEEDED"
+    assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
+
+
+def test_a_failback_that_passed_stays(rig: Rig, from_osaka: OpenDrill) -> None:
+    fail_back(configuration=rig.configuration)
+    from_osaka.history.append("steady-state-after-method", met=True)
+    assert again(rig)["done"] is False
+    assert region_state(configuration=rig.configuration) == "serving(ap-northeast-1)"
+
+
+def test_a_failback_that_left_all_dark_ends_with_the_standby_open(rig: Rig, from_osaka: OpenDrill) -> None:
+    rig.lab.supervisor.refuse["database.switchover"] = "home does not follow"
+    fail_back(configuration=rig.configuration)
+    del rig.lab.supervisor.refuse["database.switchover"]
+    with pytest.raises(ActivityFailed, match=rf"ended FAILED in state SwitchOver .*has opened {OSAKA}"):
+        again(rig)
+    assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"

@@ -1,0 +1,116 @@
+"""Cutting a region off: the action, the FIS template it makes, and what the lab's FIS does with it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.history import OpenDrill
+from chaosdrill.packet_loss.actions import heal_packet_loss, isolate_region
+from chaosdrill.packet_loss.isolation import template
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.lab_aws import running, wait_for
+
+NETWORKS = {"10.100.1.0/24", "10.100.2.0/24", "10.100.4.0/22", "10.100.8.0/22"}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> None:
+    rig.go_home()
+    rig.lab.supervisor.calls.clear()
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path) as one:
+        yield one
+
+
+def test_every_subnet_of_the_application_is_cut_off_until_it_is_healed(rig: Rig, one_drill: OpenDrill) -> None:
+    done = isolate_region(duration_s=600, configuration=rig.configuration)
+    assert (done["done"], done["region"], len(done["subnets"])) == (True, TOKYO, 4)
+    (asked,) = rig.lab.supervisor.asked("network.isolate")
+    assert set(asked["networks"]) == NETWORKS
+    assert asked["duration_s"] == pytest.approx(600 * rig.lab.plan.scale)
+    assert [row["undo"] for row in one_drill.history.events("undo")] == ["heal_packet_loss"]
+    healed = heal_packet_loss(configuration=rig.configuration)
+    assert [one["state"] for one in healed["experiments"]] == ["stopped"]
+    assert rig.lab.supervisor.asked("network.reconnect") == [{"id": asked["id"]}]
+
+
+def test_some_subnets_by_id_and_another_region(rig: Rig, one_drill: OpenDrill) -> None:
+    subnets = rig.lab.client("ec2", OSAKA).describe_subnets()["Subnets"]
+    named = next(one["SubnetId"] for one in subnets if one["CidrBlock"] == "10.101.1.0/24")
+    done = isolate_region(region="standby", subnets=[named], configuration=rig.configuration)
+    assert (done["region"], done["subnets"]) == (OSAKA, [named])
+    assert [call["networks"] for call in rig.lab.supervisor.asked("network.isolate")] == [["10.101.1.0/24"]]
+    assert heal_packet_loss(configuration=rig.configuration)["done"]
+
+
+def test_what_is_wrong_is_told_before_anything_starts(rig: Rig) -> None:
+    with pytest.raises(ActivityFailed, match=r"duration_s is 5: .*\n.*subnets is 'subnet-1'"):
+        isolate_region(duration_s=5, subnets="subnet-1", configuration=rig.configuration)  # type: ignore[arg-type]
+    with pytest.raises(ActivityFailed, match=r"subnet-0123.* in ap-northeast-1: correct them"):
+        isolate_region(subnets=["subnet-0123"], configuration=rig.configuration)
+    client = rig.lab.client("ec2", TOKYO).describe_instances()["Reservations"][0]["Instances"][0]
+    with pytest.raises(ActivityFailed, match=r"the client host i-\w+ is in subnet-\w+, which would be cut off"):
+        isolate_region(subnets=[client["SubnetId"]], configuration=rig.configuration)
+    assert rig.lab.supervisor.calls == []
+
+
+def test_a_target_names_at_most_five_subnets() -> None:
+    arns = [f"arn:aws:ec2:{TOKYO}:1:subnet/subnet-{number}" for number in range(12)]
+    made = template(arns, 600, "cut", "arn:role")
+    assert [len(target["resourceArns"]) for target in made["targets"].values()] == [5, 5, 2]
+    used = [action["targets"]["Subnets"] for action in made["actions"].values()]
+    assert used == list(made["targets"])
+
+
+def fis_template(rig: Rig, **changed: Any) -> str:
+    action = {"actionId": "aws:network:disrupt-connectivity", "targets": {"Subnets": "all"}}
+    parameters = {"scope": "all", "duration": "PT1M"}
+    made = rig.lab.client("fis", TOKYO).create_experiment_template(
+        description="x",
+        stopConditions=[{"source": "none"}],
+        roleArn="arn:aws:iam::123456789012:role/fis-experiments",
+        targets={
+            "all": {"resourceType": "aws:ec2:subnet", "resourceTags": {"Name": "database"}, "selectionMode": "ALL"}
+        },
+        actions={"cut": {**action, "parameters": parameters, **changed}},
+    )["experimentTemplate"]
+    return str(made["id"])
+
+
+def ended(rig: Rig, template_id: str) -> dict[str, Any]:
+    fis = rig.lab.client("fis", TOKYO)
+    started = fis.start_experiment(experimentTemplateId=template_id)["experiment"]["id"]
+
+    def look() -> Any:
+        found = fis.get_experiment(id=started)["experiment"]
+        return found if found["state"]["status"] in ("completed", "failed") else None
+
+    found: dict[str, Any] = wait_for(look, 20)
+    return found
+
+
+def test_fis_finds_subnets_by_tag_and_ends_after_the_duration(rig: Rig) -> None:
+    assert ended(rig, fis_template(rig))["state"]["status"] == "completed"
+    assert [call["networks"] for call in rig.lab.supervisor.asked("network.isolate")] == [["10.100.1.0/24"]]
+
+
+def test_fis_says_what_it_cannot(rig: Rig) -> None:
+    failed = ended(rig, fis_template(rig, parameters={"scope": "s3", "duration": "PT1M"}))
+    assert "the lab can deny all of the traffic only" in failed["state"]["reason"]
+    with pytest.raises(ClientError, match="the target Subnets is required"):
+        fis_template(rig, targets={})
+    with pytest.raises(ClientError, match="the parameter scope is required"):
+        fis_template(rig, parameters={"duration": "PT1M"})

@@ -1,0 +1,85 @@
+"""docs/aws.md, command by command, against the lab: it stands in for AWS, and the drill takes it for AWS."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.drills import REPOSITORY
+from tests.lab.conftest import SCALE
+from tests.running_lab import RunningLab
+
+GUIDES = ("aws.md", "aws.ja.md")
+INSTALLATION = "pip install"  # tests/contract/test_packaging.py does that
+
+
+def commands(guide: str) -> list[str]:
+    """Every command of a guide, in order."""
+    text = (REPOSITORY / "docs" / guide).read_text()
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+
+
+def test_both_languages_give_the_same_commands() -> None:
+    english, japanese = (commands(guide) for guide in GUIDES)
+    assert len(english) >= 8
+    assert japanese == english
+
+
+@pytest.fixture
+def own_lab(tmp_path: Path) -> RunningLab:
+    lab = RunningLab(tmp_path / "home")
+    lab.up(SCALE)
+    yield lab
+    lab.down()
+
+
+def fill_in(found: Path, lab: RunningLab) -> None:
+    """What no account can tell: where Locust is, and who resolves a domain that the internet does not know."""
+    own = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
+    topology = yaml.safe_load(found.read_text())
+    found.write_text(yaml.safe_dump({**topology, "dns": own["dns"], "load_generator": own["load_generator"]}))
+
+
+@pytest.mark.timeout(300)
+def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None:
+    directory = tmp_path / "work"
+    directory.mkdir()
+    environment = {**own_lab.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    exported = subprocess.run(
+        [*shlex.split(f"{sys.executable} -m chaosdrill.cli lab env")],
+        env=environment, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    # only the profile leads to the lab: what else `lab env` sets, a user on AWS does not have
+    config = next(line for line in exported.splitlines() if line.startswith("export AWS_CONFIG_FILE="))
+    environment["AWS_CONFIG_FILE"] = shlex.split(config)[1].partition("=")[2]
+    for command in commands("aws.md"):
+        if INSTALLATION in command:
+            continue
+        if command.startswith("cd "):
+            directory /= command.removeprefix("cd ")
+            continue
+        done = subprocess.run(
+            ["/bin/sh", "-c", command.replace("my-profile", "chaosdrill-lab")],
+            cwd=directory,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if "topology discover" in command:
+            fill_in(directory / "topology" / "found.yaml", own_lab)
+        else:
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+    assert "verdict:        passed" in done.stdout
+    (run,) = (own_lab.home / "runs").iterdir()
+    summary = json.loads((run / "summary.json").read_text())
+    assert (summary["target"], summary["verdict"]) == ("aws", "passed")
+    assert "123456789012" not in (directory / "answers.json").read_text()

@@ -1,0 +1,56 @@
+"""A region that is cut off by the kernel: who is, who is not, and its end."""
+
+import pytest
+
+from tests.running_lab import RunningLab
+
+TOKYO, OSAKA = "10.100.5.165", "10.101.4.37"
+NETWORKS = ["10.100.4.0/22", "10.100.1.0/24"]
+
+# prints which of the addresses (address:port) accept a connection within 0.5 s
+REACHED = """
+import socket, sys
+for where in sys.argv[1:]:
+    address, port = where.split(":")
+    s = socket.socket(); s.settimeout(0.5)
+    try: s.connect((address, int(port))); print(where)
+    except TimeoutError: pass
+    finally: s.close()
+"""
+
+
+@pytest.fixture(autouse=True)
+def connected(lab: RunningLab):
+    yield
+    lab.call("network.reconnect", id="test")
+
+
+def reached(lab: RunningLab, *where: str) -> list[str]:
+    return lab.on_client("python", "-c", REACHED, *where).stdout.split()
+
+
+def test_only_the_networks_are_cut_off_until_they_are_connected_again(lab):
+    everywhere = [f"{TOKYO}:80", "10.100.1.10:5432", f"{OSAKA}:80", "10.101.1.10:5432"]
+    assert reached(lab, *everywhere) == everywhere
+    lab.call("network.isolate", id="test", networks=NETWORKS, duration_s=60)
+    assert reached(lab, *everywhere) == everywhere[2:]
+    assert lab.call("network.isolated")["dropped_packets"] > 0
+    assert lab.call("packet_loss.status")["active"] == {}  # it is not the client host that loses packets
+    lab.call("network.reconnect", id="test")
+    assert reached(lab, *everywhere) == everywhere
+
+
+def test_the_kernel_ends_it(lab):
+    lab.call("network.isolate", id="test", networks=NETWORKS, duration_s=3)
+    assert lab.call("network.isolated")["active"] != {}
+    while lab.call("network.isolated")["active"]:
+        pass  # each look is a round trip
+    assert reached(lab, f"{TOKYO}:80") == [f"{TOKYO}:80"]
+
+
+def test_a_database_that_was_cut_off_rejoins_when_it_is_connected_again(lab):
+    lab.call("network.isolate", id="test", networks=["10.100.1.0/24"], duration_s=60)
+    lab.call("database.failover", to_region="ap-northeast-3")
+    lab.call("network.reconnect", id="test")
+    lab.call("database.switchover", to_region="ap-northeast-1")
+    assert lab.call("database.status")["writer"] == "ap-northeast-1"

@@ -1,0 +1,56 @@
+"""`chaosdrill lab break`, as it is typed."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.running_lab import RunningLab
+
+LOOK = "aws sts get-caller-identity --profile chaosdrill-lab --cli-read-timeout 20"
+
+
+@pytest.fixture(autouse=True)
+def _mended(lab: RunningLab) -> Iterator[None]:
+    yield
+    lab.run("lab", "break", "--clear")
+
+
+def test_it_breaks_shows_and_mends(lab: RunningLab) -> None:
+    assert lab.run("lab", "break").stdout == "nothing is broken\n"
+    said = lab.run("lab", "break", "aws", "sts", "expired", "--region", "ap-northeast-1").stdout
+    assert said == (
+        "sts: expired for callers from outside the lab, every operation in ap-northeast-1, until it is mended; "
+        "met 0 call(s) so far\n"
+    )
+    assert "ExpiredToken" in lab.shell(LOOK, check=False).stderr
+    assert "met 1 call(s) so far" in lab.run("lab", "break").stdout
+    assert lab.run("lab", "break", "--clear").stdout == "mended: 1 fault(s) removed\n"
+    assert "123456789012" in lab.shell(LOOK).stdout
+    assert lab.run("lab", "break", "--clear").stdout == "nothing was broken\n"
+
+
+def test_a_service_by_the_name_that_the_aws_cli_gives_it(lab: RunningLab) -> None:
+    said = lab.run("lab", "break", "aws", "stepfunctions", "slow", "--seconds", "0.5", "--calls", "2").stdout
+    assert said.startswith("states: slow (0.5 s) for callers from outside the lab, every operation in every region")
+    assert "the next 2 call(s)" in said
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (("aws", "kinesis", "reset"), "service 'kinesis': write one of dynamodb"),
+        (("aws", "sts", "sulking"), "'sulking' is not one of 'throttling'"),
+        (("--clear", "aws", "sts", "reset"), "--clear mends, and a command breaks"),
+    ],
+)
+def test_what_cannot_be_is_told(lab: RunningLab, typed: tuple[str, ...], says: str) -> None:
+    done = lab.run("lab", "break", *typed, check=False)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert lab.run("lab", "break").stdout == "nothing is broken\n"
+
+
+def test_the_help_teaches(lab: RunningLab) -> None:
+    taught = lab.run("lab", "break", "aws", "--help").stdout
+    for word in ("throttling", "lost-answer", "--everyone", "chaosdrill lab break aws dynamodb throttling --calls 5"):
+        assert word in taught
