@@ -25,6 +25,7 @@ class Arguments:
 
     :param expect: the region state without which the drill does not start, such as ``serving(ap-northeast-1)``; empty:
         any.
+    :param end: the region state in which the drill must end; default: that of ``expect``.
     :param setup: activities to run before the steady state is checked.
     :param safeguards: probes with ``tolerance`` and ``frequency`` (s), watched during the method; ``in_a_row`` (default
         1): how often a probe must miss before the drill is stopped; ``timeout_s`` (default 30): after so long without
@@ -33,6 +34,7 @@ class Arguments:
     """
 
     expect: str = ""
+    end: str = ""
     setup: Sequence[Activity] = ()
     safeguards: Sequence[Activity] = ()
     objectives: Mapping[str, float] | None = None
@@ -62,8 +64,9 @@ def problems_of_arguments(raw: Mapping[str, Any]) -> list[str]:
 def problems_of_values(arguments: Arguments) -> list[str]:
     """:returns: every problem in the arguments' values, variables resolved."""
     problems = []
-    if arguments.expect and not _STATE.fullmatch(arguments.expect):
-        problems.append(f"expect: {arguments.expect!r} is not a region state such as serving(ap-northeast-1)")
+    for name, state in (("expect", arguments.expect), ("end", arguments.end)):
+        if state and not _STATE.fullmatch(state):
+            problems.append(f"{name}: {state!r} is not a region state such as serving(ap-northeast-1)")
     for name, value in (arguments.objectives or {}).items():
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
             problems.append(f"objectives: {name}: {value!r} is not a number greater than 0")

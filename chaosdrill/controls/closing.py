@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
+from chaosdrill import history
 from chaosdrill.analysis import ClientOutage, client_outage, judge, region_states
 from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
@@ -51,12 +52,13 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
 def _last_looks(session: "Session") -> None:
     if session.lookout.load is not None:
         _see_load_until_its_end(session, session.lookout.load)
-    if session.arguments.expect and session.lookout.region is not None:
+    expected = session.arguments.end or session.arguments.expect
+    if expected and session.lookout.region is not None and not history.target_lost():
         try:
             state = session.lookout.region.look()
         except DrillError as error:
             state = f"unknown ({error})"
-        session.record.note("end-state", state=state, expected=session.arguments.expect)
+        session.record.note("end-state", state=state, expected=expected)
 
 
 def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
@@ -79,7 +81,7 @@ def _give_up_target(session: "Session") -> None:
     try:
         session.target.close()
     except DrillError as error:
-        session.record.note("target-lost", why=str(error))
+        session.record.note(history.TARGET_LOST, why=str(error))
 
 
 def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
@@ -93,7 +95,8 @@ def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
         seen_s = max(0.0, watch.seen_until_s - begin_s)
         return None, f"the load generator went away {seen_s:.0f} s after the load began, and with it what clients saw"
     try:
-        return client_outage(watch.buckets, begin_s, end_s or watch.seen_until_s, watch.seen_until_s), ""
+        end_s = end_s or watch.ended_s or watch.seen_until_s  # a test with a run time ends by itself
+        return client_outage(watch.buckets, begin_s, end_s, watch.seen_until_s), ""
     except CannotSee as error:
         return None, str(error)
 

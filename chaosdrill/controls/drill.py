@@ -22,6 +22,7 @@ from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothe
 from chaosdrill.controls.arguments import problems_of_arguments
 from chaosdrill.controls.hooks import MODULE, problems_of_control
 from chaosdrill.controls.opening import open_drill
+from chaosdrill.controls.outcome import steady_state_met
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.summary import print_summary
 
@@ -113,7 +114,7 @@ def before_hypothesis_control(context: Hypothesis, **_: Any) -> None:
 @_fails_closed
 def after_hypothesis_control(context: Hypothesis, state: Any = None, **_: Any) -> None:
     """The steady state was checked."""
-    _the_session().end_hypothesis(bool(state and state.get("steady_state_met")))
+    _the_session().end_hypothesis(steady_state_met(state))
 
 
 @_fails_closed

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import click
 
 from chaosdrill.controls.arguments import activities_by_phase
-from chaosdrill.history.plain import plain
+from chaosdrill.history import plain, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, write_whole
 
 
@@ -50,17 +49,18 @@ def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -
 
 
 def keep_copy(source: Source, experiment: Mapping[str, Any], directory: Path) -> str:
-    """Copy the experiment into the run directory, byte by byte where it is a file.
+    """Copy the experiment into the run directory, byte by byte where it is a file that holds no secret.
 
-    :returns: the SHA-256 of what was copied, in hexadecimal.
+    :returns: the SHA-256 of the experiment as it was, in hexadecimal.
     """
-    if source.path is not None:
-        copied = directory / f"{EXPERIMENT}{source.path.suffix}"
-        shutil.copyfile(source.path, copied)
-    else:
-        copied = directory / f"{EXPERIMENT}.json"
-        write_whole(copied, json.dumps(plain(experiment), indent=1, ensure_ascii=False))
-    return hashlib.sha256(copied.read_bytes()).hexdigest()
+    if source.path is None:
+        text = json.dumps(plain(experiment), indent=1, ensure_ascii=False)
+        write_whole(directory / f"{EXPERIMENT}.json", text)
+        return hashlib.sha256(text.encode()).hexdigest()
+    original = source.path.read_bytes()
+    copied = without_secrets(original.decode(errors="surrogateescape"))
+    (directory / f"{EXPERIMENT}{source.path.suffix}").write_bytes(copied.encode(errors="surrogateescape"))
+    return hashlib.sha256(original).hexdigest()
 
 
 def planned(experiment: Mapping[str, Any], setup: Any) -> dict[str, list[str]]:

@@ -54,12 +54,14 @@ class Lookout:
         self._start("region", WATCH_EVERY_S, look, self._looking)
         return watch
 
-    def watch_load(self, generator: LoadGenerator, path: Path) -> None:
+    def watch_load(self, find: Callable[[], LoadGenerator | None], path: Path) -> None:
         """Begin to watch what clients see; it is kept in the file ``path``."""
-        watch = self.load = LoadWatch(generator, path)
+        watch = self.load = LoadWatch(find, path)
         self._showing.callback(watch.close)  # last looks come after the watching
 
         def look() -> None:
+            if not watch.due():
+                return
             try:
                 watch.look()
                 self._blind.discard("load")
@@ -67,6 +69,17 @@ class Lookout:
                 self._status.error_ratio = watch.error_ratio
 
         self._start("load", WATCH_EVERY_S, look, self._looking)
+
+    def watch_target(self, gone: Callable[[], str], lost: Callable[[str], None]) -> None:
+        """Begin to watch whether the target is there; ``lost`` is told once why it no longer is."""
+        told: list[str] = []
+
+        def look() -> None:
+            if not told and (why := gone()):
+                told.append(why)
+                lost(why)
+
+        self._start("target", WATCH_EVERY_S, look, self._looking)
 
     def stop_looking(self) -> None:
         """Look at the target no more: it is about to go."""

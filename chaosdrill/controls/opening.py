@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from chaoslib import __version__ as chaoslib_version
@@ -13,12 +13,15 @@ from chaoslib.activity import execute_activity
 import chaosdrill
 from chaosdrill import history
 from chaosdrill.aws import system_of
-from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.client.load_generator import DrillLoad
+from chaosdrill.client.locust_page import PASSWORD as LOCUST_PASSWORD
 from chaosdrill.controls import arguments as written
 from chaosdrill.controls.arguments import Arguments
+from chaosdrill.controls.confirmation import require_confirmed
 from chaosdrill.controls.experiment import Source, find_source, keep_copy, planned, problems_of_variables_given
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
+from chaosdrill.controls.others import lead_others
 from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.target import open_target
 from chaosdrill.controls.undoing import problems_of_undo
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("chaostoolkit")
 
 READABLE_WITHIN_S = 5.0
-ENVIRONMENT_SECRETS = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
 def open_drill(session: "Session") -> None:
@@ -44,13 +46,23 @@ def open_drill(session: "Session") -> None:
     :raises InterruptExecution: when a step of the setup failed.
     """
     session.signals.install()
+    _keep_secrets(session)
     source = find_source()
     settings = _check(session, source)
+    rehearsal = require_confirmed(settings.topology) if settings.topology is not None else None
     session.held.callback(os.close, take_lock(settings))
     _open_run_directory(session, settings, source)
+    if rehearsal is not None:
+        session.record.note("rehearsal-confirmed", **rehearsal)
     session.lookout.show_status(session.record_signals)
     _require_expected_state(session, _open_target(session, settings))
     _run_setup(session)
+
+
+def _keep_secrets(session: "Session") -> None:
+    history.keep_secret(*history.secret_texts(session.secrets), os.environ.get(LOCUST_PASSWORD))
+    history.keep_secrets_of_environment()
+    history.keep_secrets_out_of(logger)
 
 
 def _check(session: "Session", source: Source) -> Settings:
@@ -82,8 +94,7 @@ def _problems_of_experiment(session: "Session", raw: Mapping[str, Any]) -> list[
 
 def _open_run_directory(session: "Session", settings: Settings, source: Source) -> None:
     directory = session.directory = make_run_directory(home(), source.name)
-    hide = history.secret_texts(session.secrets) | {os.environ.get(name, "") for name in ENVIRONMENT_SECRETS}
-    events = session.record.open(directory / HISTORY, hide)
+    events = session.record.open(directory / HISTORY, history.secret_texts(session.secrets))
     session.held.callback(events.close)
     session.held.enter_context(history.opened(history.OpenDrill(directory.name, directory, events)))
     dry = session.experiment.get("dry")
@@ -107,15 +118,21 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
 def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     assert session.directory is not None
     session.status.phase = "starting the lab" if settings.topology is None else "opening the target"
-    target = session.target = open_target(settings, lambda text: logger.info(text[:1].upper() + text[1:]))
+    serving = session.arguments.expect.removeprefix("serving(").removesuffix(")")  # a lab of its own begins like that
+    tell: Callable[[str], None] = lambda text: logger.info(text[:1].upper() + text[1:])  # noqa: E731
+    target = session.target = open_target(settings, tell, serving)
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)
     _require_names_of_topology(session, topology)
+    session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
     session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
+    session.lookout.watch_target(target.gone, session.target_lost)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)
-    session.lookout.watch_load(LoadGenerator(topology.load_generator.url), session.directory / TIMELINE)
+    load = DrillLoad(dict(session.configuration), session.secrets)
+    session.held.callback(load.end)
+    session.lookout.watch_load(load.find, session.directory / TIMELINE)
     return watch
 
 

@@ -62,6 +62,15 @@ def outcome_of(
     return Outcome("succeeded", run["output"], "", "", tolerance, met)
 
 
+def steady_state_met(state: Mapping[str, Any] | None) -> bool | None:
+    """:returns: whether the steady state held, from what Chaos Toolkit journals; None when that was not seen to the
+    end: a probe failed, or it was interrupted.
+    """
+    met = (state or {}).get("steady_state_met")
+    probes = (state or {}).get("probes") or [{}]
+    return None if met is None or (not met and probes[-1].get("status") != "succeeded") else bool(met)
+
+
 def _message(run: Mapping[str, Any]) -> str:
     """The last exception of the trace, which may have many lines."""
     lines = list(run.get("exception") or ("no reason was given",))

@@ -12,6 +12,7 @@ from chaoslib import substitute
 from chaoslib.exceptions import InterruptExecution
 from chaoslib.exit import exit_gracefully
 
+from chaosdrill import history
 from chaosdrill.controls.arguments import Arguments, activities_by_phase
 from chaosdrill.controls.closing import close
 from chaosdrill.controls.display import Status
@@ -22,6 +23,7 @@ from chaosdrill.controls.safeguards import Safeguards
 from chaosdrill.controls.signals import Signals
 from chaosdrill.controls.target import Target
 from chaosdrill.errors import DrillError
+from chaosdrill.history.current import STEADY_STATE_AFTER
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -67,9 +69,13 @@ class Session:
         else:
             self.enter("steady-state-after" if self._method_ended else "steady-state-before")
 
-    def end_hypothesis(self, met: bool) -> None:
-        """The check has ended; unless the method is next, only rollbacks are left."""
-        if not self._beside() and (self._method_ended or not met):
+    def end_hypothesis(self, met: bool | None) -> None:
+        """The check has ended, met, missed, or (None) unseen; unless the method is next, only rollbacks are left."""
+        if self._beside():
+            return
+        if self._method_ended and met is not None:
+            self.record.note(STEADY_STATE_AFTER, met=met)  # rollbacks may ask for it
+        if self._method_ended or not met:
             self.signals.leaving = True
 
     def begin_method(self) -> None:
@@ -96,7 +102,7 @@ class Session:
         if not self.touched:
             raise InterruptExecution("this run did nothing, so nothing is rolled back")
         if self.target is not None and (why := self.target.gone()):
-            raise InterruptExecution(f"{why}; everything that this run did ended with it: nothing is rolled back")
+            raise InterruptExecution(f"{why}: nothing is rolled back")
         self.signals.can_give_up = True
 
     def end_rollbacks(self) -> None:
@@ -191,6 +197,12 @@ class Session:
                 logger.info("The drill was interrupted: from here on the lab waits no longer than it must")
         except DrillError as error:
             logger.warning(f"the lab's waits could not be shortened: {error}")
+
+    def target_lost(self, why: str) -> None:
+        """The target is there no more: told once, by the watch over it. What waits for it waits no longer."""
+        self.record.note(history.TARGET_LOST, why=why)
+        logger.error(f"The drill ends here: {why}")
+        exit_gracefully()
 
     def _note_signal(self, name: str) -> None:
         self._signals_noted.append((name, self.status.phase))

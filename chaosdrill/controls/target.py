@@ -30,10 +30,12 @@ class Target:
     hurry: Callable[[], bool]
 
 
-def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
+def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "") -> Target:
     """Find the target, or start it.
 
     :param tell: is told what is being done.
+    :param serving: the region that serves first in a lab that is started for this drill; empty: home. Nothing that is
+        there already is changed.
     :returns: it, ready.
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
@@ -41,7 +43,7 @@ def open_target(settings: Settings, tell: Callable[[str], None]) -> Target:
         return Target("aws", settings.topology, 1.0, False, lambda: None, lambda: "", lambda: False)
     from chaosdrill.lab import host  # on aws the lab need not be installed
 
-    lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell)
+    lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell, starts_in=serving)
 
     def hurry() -> bool:
         if lab.started_here:

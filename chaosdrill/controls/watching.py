@@ -1,6 +1,7 @@
 """What is looked at all the time while a drill goes on: the region state, and what clients see."""
 
 import json
+import math
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import region
-from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.client.load_generator import LoadGenerator, TimelinePart
 from chaosdrill.errors import CannotSee
 
 RECENT_S = 5.0
@@ -39,6 +40,7 @@ class Periodic:
             self._thread.join(within_s)
 
     def _run(self) -> None:
+        region.watch()
         while not self._stop.is_set():
             begun = time.monotonic()
             try:
@@ -83,19 +85,28 @@ class RegionWatch:
 class LoadWatch:
     """What clients see, kept on disk as it comes in, so that a load generator that dies takes nothing with it.
 
+    :param find: gives the load generator; None while there is none.
     :param path: where ``[start, succeeded, failed]`` is written per 0.1 s, one a line.
     """
 
-    def __init__(self, generator: LoadGenerator, path: Path) -> None:
-        self._generator = generator
+    def __init__(self, find: Callable[[], LoadGenerator | None], path: Path) -> None:
+        self._find = find
+        self._generator: LoadGenerator | None = None
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 - closed by close()
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, int, int]] = deque()
         self._since_s: float | None = None
+        self._looked_s = -math.inf
         self.buckets: list[tuple[float, int, int]] = []
         self.seen_until_s = 0.0
+        self.ended_s: float | None = None  # when the last test ended, if none runs
         self.error_ratio: float | None = None
         self.blind = False  # the last look saw nothing
+
+    def due(self) -> bool:
+        """:returns: whether it is time for the next look: how often one may be taken is the load generator's matter."""
+        generator = self._generator
+        return generator is None or time.monotonic() - self._looked_s >= generator.look_every_s
 
     def look(self) -> None:
         """Fetch what has become final since the last look.
@@ -104,17 +115,31 @@ class LoadWatch:
         """
         with self._lock:
             try:
-                if self._since_s is None:
-                    self._since_s = self._generator.state().now_s
-                part = self._generator.timeline(self._since_s)
+                part = self._fetch()
             except CannotSee:
                 self.error_ratio, self.blind = None, True
                 raise
             self.blind = False
-            self._keep(part.buckets)
-            if part.watermark_s > self._since_s:
-                self._since_s = self.seen_until_s = part.watermark_s
-            self._forget_before(part.watermark_s - RECENT_S)
+            if part is not None:
+                self._take(part)
+
+    def _fetch(self) -> TimelinePart | None:
+        self._looked_s = time.monotonic()
+        generator = self._find()
+        if generator is None:
+            return None  # a local one that was not started yet
+        if generator is not self._generator:
+            self._generator, self._since_s = generator, generator.since_s
+        if self._since_s is None:
+            self._since_s = generator.state().now_s
+        return generator.timeline(self._since_s)
+
+    def _take(self, part: TimelinePart) -> None:
+        self._keep(part.buckets)
+        self.ended_s = part.stopping_s
+        if self._since_s is None or part.watermark_s > self._since_s:
+            self._since_s = self.seen_until_s = part.watermark_s
+        self._forget_before(part.watermark_s - RECENT_S)
 
     def _keep(self, buckets: tuple[tuple[float, int, int], ...]) -> None:
         self.buckets += buckets

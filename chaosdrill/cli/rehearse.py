@@ -1,0 +1,131 @@
+"""``chaosdrill rehearse``: what a drill would do, read from the system itself, without doing it."""
+
+import json
+import sys
+from contextlib import nullcontext
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from chaosdrill.rehearsal.rehearse import PlannedStep, Rehearsal
+
+
+def _as_chaos_run(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    from chaoslib import convert_vars
+
+    try:
+        return dict(convert_vars(list(given)))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@click.argument("experiment", type=EXISTING)
+@click.option("--topology", type=EXISTING, help="The topology file.  [default: CHAOSDRILL_TOPOLOGY]")
+@click.option("--var", multiple=True, callback=_as_chaos_run, help="As for `chaos run`: name:type=value.")
+@click.option("--confirm", metavar="ACCOUNT", help="You have read it: type the account number.")
+@click.option("--export", type=click.Path(path_type=Path), help="Write AWS's answers, redacted, to a new file.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def rehearse(
+    experiment: Path,
+    topology: Path | None,
+    var: dict[str, Any],
+    confirm: str | None,
+    export: Path | None,
+    as_json: bool,
+) -> None:
+    """Show what a drill with EXPERIMENT would find, do, break and cost.
+
+    Everything is read; nothing is changed. Of FIS a target preview is asked for, in which every action is skipped.
+    Before the first drill on a real system the summary must be confirmed, and again when its topology has changed:
+
+    \b
+        chaosdrill rehearse experiments/failover.yaml --topology topology.yaml
+        chaosdrill rehearse experiments/failover.yaml --topology topology.yaml --confirm 123456789012
+
+    Exit code: 0 when a drill could start now, 1 when something is in the way.
+    """
+    from chaosdrill.aws import tape
+    from chaosdrill.rehearsal import bundle
+    from chaosdrill.rehearsal.rehearse import rehearse as look
+
+    with tape.recording() if export else nullcontext() as answers:
+        seen = look(experiment, var, topology)
+    if export and answers:
+        bundle.export(export, seen.topology, answers.calls)
+    click.echo(json.dumps(_plain(seen), indent=1, ensure_ascii=False)) if as_json else _show(seen)
+    if export:
+        click.echo(f"AWS's answers, redacted: {export}", err=as_json)
+    if confirm is not None:
+        _confirm(seen, experiment, confirm)
+    sys.exit(1 if seen.in_the_way else 0)
+
+
+def _confirm(seen: "Rehearsal", experiment: Path, account: str) -> None:
+    from chaosdrill.controls import confirmation
+    from chaosdrill.errors import Refused
+
+    if seen.in_the_way:
+        raise Refused("not confirmed: mend what is in the way first")
+    if account != seen.account:
+        raise Refused(f"not confirmed: {account} was typed, and the account is {seen.account}")
+    click.echo(f"confirmed: {confirmation.confirm(seen.topology.path, str(experiment), account)}", err=True)
+
+
+def _plain(seen: "Rehearsal") -> dict[str, Any]:
+    from chaosdrill.history import plain
+
+    raw = {**asdict(seen), "topology": str(seen.topology.path), "usd": round(seen.usd, 2)}
+    found: dict[str, Any] = plain({**raw, "in_the_way": seen.in_the_way})
+    return found
+
+
+def _show(seen: "Rehearsal") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    console.print(f"[bold]{seen.title}[/bold]\non account {seen.account}, topology {seen.topology.path}\n")
+    there = Table("part", "what", "seen", title="What is there", title_justify="left")
+    for one in seen.seen:
+        there.add_row(one.part, one.what, one.value or f"[red]{one.trouble}[/red]")
+    there.add_row("region state", f"must be {seen.expected or 'any'}", seen.state)
+    console.print(there)
+    console.print("\nWhat would happen")
+    for planned in seen.steps:
+        _show_step(console, planned)
+    console.print()
+    for preview in seen.previews:
+        hit = ", ".join(preview.targets) or preview.trouble or "the drill makes it: no preview yet"
+        console.print(f"FIS preview of {preview.template}: {hit}")
+    console.print(
+        f"AWS would charge about {seen.usd:.2f} US dollars for the steps (list prices; running parts not counted)."
+    )
+    for problem in seen.in_the_way:
+        console.print(f"[red]in the way:[/red] {problem}")
+    if not seen.in_the_way:
+        console.print("[green]Nothing is in the way.[/green] To allow drills on this topology: --confirm ACCOUNT")
+
+
+def _show_step(console: "Console", planned: "PlannedStep") -> None:
+    from rich.padding import Padding
+
+    step, effect = planned.step, planned.effect
+    if step.kind == "probe":
+        console.print(f"  {step.phase}: {step.name}: only looks")
+        return
+    console.print(
+        f"  {step.phase}: [bold]{step.name}[/bold]: {planned.trouble or (effect.touches if effect else step.does)}"
+    )
+    if effect and effect.breaks:
+        console.print(Padding(f"breaks: {effect.breaks}", (0, 0, 0, 6)))
+    if effect and step.phase != "rollbacks":
+        console.print(Padding(f"undone by: {', '.join(step.undone_by) or 'nothing'}", (0, 0, 0, 6)))

@@ -1,0 +1,46 @@
+"""Leads the activities of other extensions (chaostoolkit-aws above all) to the system that is drilled.
+
+They read ``aws_profile_name`` and ``aws_region`` from the configuration, and for the rest the environment, where a
+user's own ``AWS_ENDPOINT_URL`` or keys would win over the lab's profile.
+"""
+
+import os
+from collections.abc import Callable, MutableMapping
+from typing import Any
+
+import boto3
+
+from chaosdrill.topology import Topology
+
+
+def lead_others(topology: Topology, configuration: MutableMapping[str, Any]) -> Callable[[], None]:
+    """Fill in what the configuration leaves open, and set this process's environment.
+
+    :param configuration: gets ``aws_profile_name`` (the topology's) and ``aws_region`` (home) unless it has its own.
+    :returns: a function that puts the environment back.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    if topology.aws.profile and (topology.target == "lab" or not configuration.get("aws_profile_name")):
+        configuration["aws_profile_name"] = topology.aws.profile
+    if not configuration.get("aws_region"):
+        configuration["aws_region"] = topology.regions.home
+    if topology.target == "lab":
+        _set({"AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"})
+    if topology.aws.config_file:
+        os.environ["AWS_CONFIG_FILE"] = str(topology.aws.config_file)
+    if topology.aws.endpoint_url:
+        os.environ["AWS_ENDPOINT_URL"] = topology.aws.endpoint_url
+    boto3.DEFAULT_SESSION = None  # chaostoolkit-aws makes it once for the whole process
+
+    def put_back() -> None:
+        _set(before)
+        boto3.DEFAULT_SESSION = None
+
+    return put_back
+
+
+def _set(variables: dict[str, str]) -> None:
+    """Of the variables for AWS, have these and no others."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        del os.environ[name]
+    os.environ.update(variables)

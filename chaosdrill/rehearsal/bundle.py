@@ -1,0 +1,73 @@
+"""Answers of a real account in one file that can be handed on: redacted, and playable in tests."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chaosdrill.aws.tape import Call
+from chaosdrill.errors import BadInput
+from chaosdrill.history.run_directory import write_whole
+from chaosdrill.rehearsal.redaction import Redaction
+from chaosdrill.topology import Topology
+
+VERSION = 1
+_TIME = "$time"  # JSON has no times, and AWS's answers do
+
+
+def export(path: Path, topology: Topology, calls: Sequence[Call]) -> None:
+    """Write a bundle: the topology and the calls, redacted.
+
+    :param path: a file that must not exist.
+    :raises BadInput: when it does.
+    """
+    if path.exists():
+        raise BadInput([f"{path}: it is there already: give another name, or remove it"])
+    redaction = Redaction(topology.domain)
+    raw = yaml.safe_load(topology.path.read_text(encoding="utf-8"))
+    raw.pop("aws", None)  # whose profile it was is nobody's business
+    bundle = {
+        "version": VERSION,
+        "topology": redaction.value(raw),
+        "calls": [redaction.value(_as_json(vars(call))) for call in calls],
+    }
+    write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
+
+
+def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:
+    """Read a bundle.
+
+    :returns: its topology as it would stand in a file, and its calls, for :func:`chaosdrill.aws.tape.playing`.
+    :raises BadInput: when it is not one.
+    """
+    try:
+        bundle = json.loads(path.read_text(encoding="utf-8"))
+        version = bundle["version"]
+        if version != VERSION:
+            raise BadInput([f"{path}: a bundle of version {version}, and this chaosdrill reads version {VERSION}"])
+        return bundle["topology"], [Call(**_from_json(call)) for call in bundle["calls"]]
+    except OSError as error:
+        raise BadInput([f"{path}: cannot be read ({error.strerror}): correct the path"]) from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput([f"{path}: is not a bundle of `chaosdrill rehearse --export`: {error}"]) from error
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {_TIME: value.astimezone(UTC).isoformat()}
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    return [_as_json(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    if isinstance(value, dict):
+        if set(value) == {_TIME}:
+            return datetime.fromisoformat(value[_TIME])
+        return {key: _from_json(item) for key, item in value.items()}
+    return value

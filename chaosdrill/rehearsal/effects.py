@@ -1,0 +1,104 @@
+"""What a step would touch, what that would break, and what it would cost.
+
+Prices are list prices in US dollars, without the parts of the system that run all the time.
+See: https://aws.amazon.com/fis/pricing/ and https://aws.amazon.com/step-functions/pricing/
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.aws import System, stepfunctions
+from chaosdrill.packet_loss import sources
+from chaosdrill.rehearsal.steps import Step
+
+FIS_USD_PER_ACTION_MINUTE = 0.10
+TRANSITION_USD = 0.000025
+TRANSITIONS = 20  # of one failover: ten states, and some rounds of polling
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a step would do to this system. ``usd``: what AWS would charge for the step itself."""
+
+    touches: str
+    breaks: str = ""
+    usd: float = 0.0
+
+
+def effect_of(system: System, step: Step) -> Effect | None:
+    """:returns: what the step would do; None for a step that only looks, or of which nothing is known here.
+
+    :raises DrillError: when something that it would touch cannot be found.
+    """
+    known = _EFFECTS.get(step.function)
+    return known(system, step.arguments) if known else None
+
+
+def _load(system: System, given: Mapping[str, Any]) -> Effect:
+    users, host = given.get("users", 10), given.get("host", "http://api.example.com")
+    return Effect(f"Locust: {users} users call {host}", "nothing, if the system bears the load")
+
+
+def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
+    duration_s = int(given.get("duration_s", 1800))
+    written = str(given.get("sources", "home"))
+    addresses = sources.written(written) or sources.resolved(system, written)
+    host = given.get("instance_id") or system.topology.client.instance_id
+    lost = f"{given.get('percent', 30)} % of the {given.get('traffic_type', 'ingress')} packets"
+    return Effect(
+        f"FIS experiment {given.get('template', 'exp-packetloss')} on {host}: {lost} with {', '.join(addresses)}",
+        f"clients on {host} are slow, and some of their requests fail, until it is healed, {duration_s} s at most",
+        math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
+    )
+
+
+def _move(prefix_of: Callable[[System], str], default: str) -> Callable[[System, Mapping[str, Any]], Effect]:
+    def effect(system: System, given: Mapping[str, Any]) -> Effect:
+        to_region = given.get("to_region", default)
+        machine = stepfunctions.machine_arn(system, given.get("state_machine_prefix") or prefix_of(system))
+        return Effect(
+            f"execution of {machine}: both stop flags, both routing controls, and the writer of "
+            f"{system.topology.database.global_cluster} move to {to_region}",
+            "every request is refused from the moment the application is closed until it is open in the other region: "
+            "10 s for the flag and the switchover of the database; clients with the old DNS answer longer",
+            TRANSITIONS * TRANSITION_USD,
+        )
+
+    return effect
+
+
+def _flag(system: System, given: Mapping[str, Any]) -> Effect:
+    return Effect(
+        f"stop flag of {given.get('region')} becomes {given.get('value')}",
+        "TRUE: the application there refuses requests; FALSE in both regions: both accept writes",
+    )
+
+
+def _routing(system: System, given: Mapping[str, Any]) -> Effect:
+    return Effect(f"routing controls: only {given.get('region')} On", "clients are sent to that region as DNS expires")
+
+
+def _database(system: System, given: Mapping[str, Any]) -> Effect:
+    return Effect(
+        f"writer of {system.topology.database.global_cluster} becomes {given.get('region')}",
+        "no write succeeds while it moves",
+    )
+
+
+def _database_with_loss(system: System, given: Mapping[str, Any]) -> Effect:
+    moved = _database(system, given)
+    return Effect(moved.touches, "writes that were not replicated yet ARE LOST; the old cluster must be rejoined")
+
+
+_EFFECTS: Mapping[str, Callable[[System, Mapping[str, Any]], Effect]] = {
+    "chaosdrill.load.actions.start_load": _load,
+    "chaosdrill.packet_loss.actions.inject_packet_loss": _packet_loss,
+    "chaosdrill.failover.actions.fail_over": _move(lambda system: system.topology.failover.failover_prefix, "standby"),
+    "chaosdrill.failover.actions.fail_back": _move(lambda system: system.topology.failover.failback_prefix, "home"),
+    "chaosdrill.stop_flag.actions.set_stop_flag": _flag,
+    "chaosdrill.routing.actions.set_routing": _routing,
+    "chaosdrill.database.actions.switch_over_database": _database,
+    "chaosdrill.database.actions.fail_over_database": _database_with_loss,
+}

@@ -1,0 +1,116 @@
+"""One rehearsal: everything read, nothing changed but FIS previews."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from chaoslib import substitute
+from chaoslib.configuration import load_configuration
+from chaoslib.exceptions import ChaosException
+from chaoslib.experiment import ensure_experiment_is_valid
+from chaoslib.loader import load_experiment
+from chaoslib.secret import load_secrets
+
+from chaosdrill import region
+from chaosdrill.aws import System, system_of
+from chaosdrill.controls.hooks import own_arguments
+from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.rehearsal.effects import Effect, effect_of
+from chaosdrill.rehearsal.preview import Preview, previews
+from chaosdrill.rehearsal.steps import Step, steps_of
+from chaosdrill.survey.check import check
+from chaosdrill.survey.seen import Seen
+from chaosdrill.topology import Topology
+
+
+@dataclass(frozen=True)
+class PlannedStep:
+    """A step, what it would do, and why that cannot be told (``trouble``)."""
+
+    step: Step
+    effect: Effect | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a drill would find and do.
+
+    :param state: the region state now.
+    :param expected: the region state without which the drill refuses to start; empty: any.
+    """
+
+    title: str
+    topology: Topology
+    account: str
+    state: str
+    expected: str
+    seen: tuple[Seen, ...]
+    steps: tuple[PlannedStep, ...]
+    previews: tuple[Preview, ...]
+
+    @property
+    def usd(self) -> float:
+        """What AWS would charge for the steps, list price in US dollars."""
+        return sum(planned.effect.usd for planned in self.steps if planned.effect)
+
+    @property
+    def in_the_way(self) -> list[str]:
+        """Why a drill would not start now, or would not do what it should; empty when it would."""
+        found = [f"{seen.part}: {seen.what}: {seen.trouble}: {seen.advice}" for seen in self.seen if not seen.ok]
+        if self.expected and self.state != self.expected:
+            found.append(f"the region state is {self.state}, and the drill refuses all but {self.expected}")
+        found += [f"{planned.step.name}: {planned.trouble}" for planned in self.steps if planned.trouble]
+        return found + [f"template {one.template}: {one.trouble}" for one in self.previews if one.trouble]
+
+
+def rehearse(experiment: Path, variables: Mapping[str, Any], topology: Path | None) -> Rehearsal:
+    """Read everything that a drill would use, and ask FIS for previews.
+
+    :param experiment: the experiment file.
+    :param variables: as given with ``--var``.
+    :param topology: default: what the configuration or ``CHAOSDRILL_TOPOLOGY`` names.
+    :raises BadInput: when the experiment or the topology is not right.
+    """
+    raw, configuration, secrets = _loaded(experiment, variables, topology)
+    system = system_of(configuration, _flat(secrets))
+    steps = steps_of(raw, configuration, secrets)
+    expected = str(substitute(own_arguments(raw).get("expect") or "", configuration, secrets))
+    return Rehearsal(
+        title=str(substitute(raw["title"], configuration, secrets)),
+        topology=system.topology,
+        account=system.account(),
+        state=str(region.verdict(region.read_region_facts(configuration, _flat(secrets)))),
+        expected=expected,
+        seen=tuple(check(system)),
+        steps=tuple(_planned(system, step) for step in steps),
+        previews=tuple(previews(system, steps)),
+    )
+
+
+def _loaded(
+    experiment: Path, variables: Mapping[str, Any], topology: Path | None
+) -> tuple[Mapping[str, Any], dict[str, Any], Mapping[str, Any]]:
+    try:
+        raw = load_experiment(str(experiment))
+        ensure_experiment_is_valid(raw)
+    except (ChaosException, OSError) as error:
+        raise BadInput([f"{experiment}: {error}"]) from error
+    configuration = dict(load_configuration(raw.get("configuration") or {}, dict(variables)))
+    if topology is not None:
+        configuration["topology"] = str(topology)
+    return raw, configuration, load_secrets(raw.get("secrets") or {}, configuration)
+
+
+def _flat(secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """Activities get the parts of the secrets that they name; here all of them are looked through."""
+    return {name: value for part in (secrets or {}).values() for name, value in part.items()}
+
+
+def _planned(system: System, step: Step) -> PlannedStep:
+    try:
+        return PlannedStep(step, effect_of(system, step))
+    except (DrillError, ClientError, BotoCoreError) as error:
+        return PlannedStep(step, trouble=str(error))

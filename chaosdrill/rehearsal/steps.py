@@ -1,0 +1,67 @@
+"""What an experiment would do, step by step, with its variables resolved. Nothing of it is run."""
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaoslib import substitute
+
+from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.controls.hooks import own_arguments
+
+
+@dataclass(frozen=True)
+class Step:
+    """One activity.
+
+    :param does: the first line of what its documentation says; empty when it is no Python function.
+    :param undone_by: names of the rollbacks that undo it.
+    """
+
+    phase: str
+    name: str
+    kind: str
+    function: str
+    arguments: Mapping[str, Any]
+    does: str
+    undone_by: tuple[str, ...] = ()
+
+
+def steps_of(
+    experiment: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None = None
+) -> list[Step]:
+    """:returns: every activity of the experiment in the order in which a whole drill runs them."""
+    phases = activities_by_phase(experiment)
+    setup = own_arguments(experiment).get("setup") or []
+    ordered = {"setup": setup, **{phase: phases[phase] for phase in ("steady-state", "method", "rollbacks")}}
+    resolved = [(phase, _resolved(activity, configuration, secrets)) for phase, activity in _in_order(ordered)]
+    undoing = [(one["arguments"].get("undo_of"), one["name"]) for phase, one in resolved if phase == "rollbacks"]
+    return [_step(phase, one, undoing) for phase, one in resolved]
+
+
+def _in_order(ordered: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    for phase, activities in ordered.items():
+        yield from ((phase, activity) for activity in activities)
+
+
+def _resolved(activity: Mapping[str, Any], configuration: Any, secrets: Any) -> dict[str, Any]:
+    provider = activity.get("provider") or {}
+    arguments = substitute(provider.get("arguments") or {}, configuration, secrets)
+    function = f"{provider['module']}.{provider['func']}" if provider.get("type") == "python" else ""
+    name, kind = str(activity.get("name") or activity.get("ref")), str(activity.get("type"))
+    return {"name": name, "kind": kind, "function": function, "arguments": arguments}
+
+
+def _step(phase: str, one: Mapping[str, Any], undoing: Sequence[tuple[Any, str]]) -> Step:
+    undone_by = tuple(rollback for step, rollback in undoing if step == one["name"] and phase != "rollbacks")
+    return Step(phase, one["name"], one["kind"], one["function"], one["arguments"], _does(one["function"]), undone_by)
+
+
+def _does(function: str) -> str:
+    if not function:
+        return ""
+    module, _, name = function.rpartition(".")
+    documented = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
+    return documented.partition("\n")[0]

@@ -1,0 +1,157 @@
+"""A rehearsal against the lab's AWS endpoint: what it says, what it changes (nothing), and answers that play again."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chaosdrill.aws import dynamodb, system_of, tape
+from chaosdrill.controls import confirmation
+from chaosdrill.errors import BadInput, CannotSee, Refused
+from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.region.probes import region_facts
+from chaosdrill.rehearsal import bundle
+from chaosdrill.rehearsal.rehearse import Rehearsal, rehearse
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import running
+from tests.drills import FAILOVER
+
+ADDRESSES = "10.100.5.165,10.100.9.84"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> None:
+    rig.go_home()
+
+
+def look(rig: Rig, **variables: Any) -> Rehearsal:
+    return rehearse(FAILOVER, variables, rig.lab.plan.topology_file)
+
+
+def effect(seen: Rehearsal, step: str) -> Any:
+    (planned,) = [one for one in seen.steps if one.step.name == step and one.step.phase != "rollbacks"]
+    assert planned.effect is not None, planned.trouble
+    return planned
+
+
+def changes(rig: Rig) -> list[Any]:
+    """Everything that a drill would leave behind."""
+    fis, sfn = rig.lab.client("fis", TOKYO), rig.lab.client("stepfunctions")
+    executions = [
+        sfn.list_executions(stateMachineArn=one["stateMachineArn"])["executions"]
+        for one in sfn.list_state_machines()["stateMachines"]
+    ]
+    templates = [one["id"] for one in fis.list_experiment_templates()["experimentTemplates"]]
+    return [templates, executions, region_facts(configuration=rig.configuration)]
+
+
+def test_it_says_what_a_drill_would_do_and_does_nothing(rig: Rig) -> None:
+    before = changes(rig)
+    seen = look(rig, loss_percent=40)
+    assert (seen.state, seen.expected) == (f"serving({TOKYO})", f"serving({TOKYO})")
+    assert effect(seen, "fail-over").step.undone_by == ("fail-back",)
+    assert "FailoverStateMachine-" in effect(seen, "fail-over").effect.touches
+    assert f"move to {OSAKA}" in effect(seen, "fail-over").effect.touches
+    assert effect(seen, "start-load").effect.touches == "Locust: 10 users call http://api.example.com"
+    assert changes(rig) == before
+
+
+def test_what_is_in_the_way_is_said_with_what_to_do(rig: Rig) -> None:
+    """Nobody answers for Locust here, and the rig's client host runs no `dig`."""
+    rig.flag(TOKYO, "true")
+    seen = look(rig)
+    problems = "\n".join(seen.in_the_way)
+    assert f"the region state is dark, and the drill refuses all but serving({TOKYO})" in problems
+    assert "load_generator" in problems
+    assert seen.state == "dark"
+
+
+def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig) -> None:
+    inject_packet_loss(sources=ADDRESSES, configuration=rig.configuration)
+    heal_packet_loss(configuration=rig.configuration)
+    injected = len(rig.lab.supervisor.asked("packet_loss.inject"))
+    (preview,) = look(rig).previews
+    assert preview.template == "exp-packetloss"
+    assert [arn.rsplit("/", 1)[1] for arn in preview.targets] == [rig.lab.topology["client"]["instance_id"]]
+    assert len(rig.lab.supervisor.asked("packet_loss.inject")) == injected
+
+
+def test_a_template_whose_targets_are_gone_is_in_the_way(rig: Rig) -> None:
+    fis = rig.lab.client("fis", TOKYO)
+    made = fis.list_experiment_templates()["experimentTemplates"][0]["id"]
+    kept = fis.get_experiment_template(id=made)["experimentTemplate"]
+    gone = {
+        name: {**one, "resourceArns": [arn[:-4] + "dead" for arn in one["resourceArns"]]}
+        for name, one in kept["targets"].items()
+    }
+    fields = ("description", "stopConditions", "actions", "roleArn", "tags")
+    broken = fis.create_experiment_template(targets=gone, **{name: kept[name] for name in fields})["experimentTemplate"]
+    try:
+        (preview,) = look(rig).previews
+        assert preview.trouble, preview
+    finally:
+        fis.delete_experiment_template(id=broken["id"])
+
+
+def test_a_wrong_experiment_is_told_and_nothing_is_asked(rig: Rig, tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("title: x\n")
+    with pytest.raises(BadInput, match=r"wrong\.yaml: experiment requires a description"):
+        rehearse(wrong, {}, rig.lab.plan.topology_file)
+
+
+def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) -> None:
+    # another allow-list is another way to the account, of which nothing is remembered yet
+    configuration = rig.other_topology(tmp_path / "real.yaml", accounts=[rig.lab.plan.account, "999999999999"])
+    with tape.recording() as answers:
+        seen = rehearse(FAILOVER, {}, Path(configuration["topology"]))
+        live = region_facts(configuration=configuration)
+    exported = tmp_path / "bundle.json"
+    bundle.export(exported, seen.topology, answers.calls)
+    with pytest.raises(BadInput, match="it is there already"):
+        bundle.export(exported, seen.topology, answers.calls)
+    assert rig.lab.plan.account not in exported.read_text()
+    topology, calls = bundle.load(exported)
+    path = tmp_path / "topology.yaml"
+    path.write_text(yaml.safe_dump({**topology, "aws": {"endpoint_url": "http://127.0.0.1:9"}}))
+    with tape.playing(calls):
+        again = region_facts(configuration={"topology": str(path)})
+        assert {name: again[name] for name in ("flag", "routing", "writer", "running")} == {
+            name: live[name] for name in ("flag", "routing", "writer", "running")
+        }
+        elsewhere = system_of({"topology": str(path)})
+        with pytest.raises(CannotSee, match="the recording has no answer to ec2 DescribeVpcs"):
+            elsewhere.client("ec2", TOKYO).describe_vpcs()
+    with pytest.raises(CannotSee, match="could not be read|of no use"):  # nothing plays any more
+        dynamodb.stop_flag(elsewhere, TOKYO)
+
+
+def test_what_is_no_bundle_is_told(tmp_path: Path) -> None:
+    (tmp_path / "other.json").write_text(json.dumps({"version": 2}))
+    with pytest.raises(BadInput, match="a bundle of version 2, and this chaosdrill reads version 1"):
+        bundle.load(tmp_path / "other.json")
+    (tmp_path / "text.json").write_text("text")
+    with pytest.raises(BadInput, match=r"is not a bundle of `chaosdrill rehearse --export`"):
+        bundle.load(tmp_path / "text.json")
+
+
+def test_a_confirmation_holds_until_the_topology_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAOSDRILL_HOME", str(tmp_path / "home"))
+    topology = tmp_path / "topology.yaml"
+    topology.write_text("version: 1\n")
+    with pytest.raises(Refused, match="nobody has confirmed a rehearsal on the topology"):
+        confirmation.require_confirmed(topology)
+    confirmation.confirm(topology, "failover.yaml", "123456789012")
+    assert confirmation.require_confirmed(topology)["account"] == "123456789012"
+    topology.write_text("version: 1\n# changed\n")
+    with pytest.raises(Refused, match="or the file has changed since"):
+        confirmation.require_confirmed(topology)
