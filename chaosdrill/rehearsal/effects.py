@@ -54,10 +54,32 @@ def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
     )
 
 
+def _isolation(system: System, given: Mapping[str, Any]) -> Effect:
+    region, duration_s = given.get("region", "home"), int(given.get("duration_s", 1200))
+    return Effect(
+        f"FIS experiment {given.get('template', 'exp-region-isolation')}: the subnets of {region} are cut off",
+        f"nobody reaches application and databases there until it is healed, {duration_s} s at most",
+        math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
+    )
+
+
+def _desired_count(system: System, given: Mapping[str, Any]) -> Effect:
+    what = f"{given.get('service')} of cluster {given.get('cluster')} in {given.get('region', 'home')}"
+    return Effect(f"ECS service {what}: {given.get('count')} tasks", "0 tasks: nobody is served there")
+
+
+def _rule(system: System, given: Mapping[str, Any]) -> Effect:
+    return Effect(
+        f"EventBridge rule {given.get('rule')} is enabled",
+        "while it is, alarms start a failover by themselves, also those that this drill does not mean",
+    )
+
+
 def _move(prefix_of: Callable[[System], str], default: str) -> Callable[[System, Mapping[str, Any]], Effect]:
     def effect(system: System, given: Mapping[str, Any]) -> Effect:
         to_region = given.get("to_region", default)
-        machine = stepfunctions.machine_arn(system, given.get("state_machine_prefix") or prefix_of(system))
+        named = given.get("state_machine") or given.get("state_machine_prefix") or prefix_of(system)
+        machine = stepfunctions.machine_arn(system, named)
         return Effect(
             f"execution of {machine}: both stop flags, both routing controls, and the writer of "
             f"{system.topology.database.global_cluster} move to {to_region}",
@@ -95,6 +117,9 @@ def _database_with_loss(system: System, given: Mapping[str, Any]) -> Effect:
 _EFFECTS: Mapping[str, Callable[[System, Mapping[str, Any]], Effect]] = {
     "chaosdrill.load.actions.start_load": _load,
     "chaosdrill.packet_loss.actions.inject_packet_loss": _packet_loss,
+    "chaosdrill.packet_loss.actions.isolate_region": _isolation,
+    "chaosdrill.service.actions.set_desired_count": _desired_count,
+    "chaosdrill.automatic_failover.actions.enable_automatic_failover": _rule,
     "chaosdrill.failover.actions.fail_over": _move(lambda system: system.topology.failover.failover_prefix, "standby"),
     "chaosdrill.failover.actions.fail_back": _move(lambda system: system.topology.failover.failback_prefix, "home"),
     "chaosdrill.stop_flag.actions.set_stop_flag": _flag,

@@ -65,6 +65,18 @@ def test_it_says_what_a_drill_would_do_and_does_nothing(rig: Rig) -> None:
     assert changes(rig) == before
 
 
+@pytest.mark.parametrize("experiment", sorted(path.name for path in FAILOVER.parent.glob("*.*")))
+def test_every_experiment_tells_what_each_of_its_actions_would_do(rig: Rig, experiment: str) -> None:
+    seen = rehearse(FAILOVER.parent / experiment, {}, rig.lab.plan.topology_file)
+    actions = [one for one in seen.steps if one.step.kind == "action" and one.step.phase in ("setup", "method")]
+    silent = [one.step.name for one in actions if one.effect is None and "heal" not in one.step.function]
+    assert actions
+    assert silent == ["inject-packet-loss"] * ("inject-packet-loss" in silent), (
+        "only there does it need the client host"
+    )
+    assert not [one.step.name for one in actions if one.effect and "None" in one.effect.touches]
+
+
 def test_what_is_in_the_way_is_said_with_what_to_do(rig: Rig) -> None:
     """Nobody answers for Locust here, and the rig's client host runs no `dig`."""
     rig.flag(TOKYO, "true")
@@ -131,7 +143,7 @@ def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) 
         elsewhere = system_of({"topology": str(path)})
         with pytest.raises(CannotSee, match="the recording has no answer to ec2 DescribeVpcs"):
             elsewhere.client("ec2", TOKYO).describe_vpcs()
-    with pytest.raises(CannotSee, match="could not be read|of no use"):  # nothing plays any more
+    with pytest.raises(CannotSee, match=r"could not be read|of no use"):  # nothing plays any more
         dynamodb.stop_flag(elsewhere, TOKYO)
 
 
