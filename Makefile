@@ -1,5 +1,6 @@
 # make drill     rehearse the failover on the embedded lab
-# make test      install what the tests need and run all of them
+# make test      install what the tests need and run them (about 7 minutes on 2 cores)
+# make test-long whole drills, of every experiment and against a lab that is taken for AWS (about 10 minutes more)
 # Variables: PYTHON (the interpreter to make .venv with), SCALE (of the lab's waits; 1 = the reference's real times)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -7,18 +8,21 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 SCALE ?= 0.2
 # most tests wait for the lab's own waits, so more run at once than there are cores
-JOBS ?= 3
+JOBS ?= 5
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: drill test check clean
+.PHONY: drill test test-long check clean
 
 drill: $(VENV)/.drill
 	@$(BIN)/chaos --no-version-check run --var scale:float=$(SCALE) experiments/failover.yaml
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not long' $(TESTS)
+
+test-long: $(VENV)/.test
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m long $(TESTS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`chaos run experiments/failover.yaml` as a user types it, and what it left behind."""
+"""`chaos run experiments/X` as a user types it, and what it left behind."""
 
 import json
 import subprocess
@@ -10,28 +10,30 @@ from chaosdrill.history import Event, read_history
 from tests.running_lab import RunningLab
 
 REPOSITORY = Path(__file__).parents[1]
-FAILOVER = REPOSITORY / "experiments" / "failover.yaml"
+EXPERIMENTS = REPOSITORY / "experiments"
+FAILOVER = EXPERIMENTS / "failover.yaml"
 CHAOS = [sys.executable, "-m", "chaostoolkit", "--no-version-check"]
 
 # short windows and waits, the same steps
 QUICK = ("scale:float=0.1", "window_s:int=5", "spawn_rate:int=10")
 
 
-def command(*variables: str) -> list[str]:
+def command(*variables: str, experiment: Path = FAILOVER) -> list[str]:
     """:returns: the command line of a drill; ``variables`` are given with ``--var``."""
-    return [*CHAOS, "run", *(part for variable in variables for part in ("--var", variable)), str(FAILOVER)]
+    return [*CHAOS, "run", *(part for variable in variables for part in ("--var", variable)), str(experiment)]
 
 
 def environment(lab: RunningLab) -> dict[str, str]:
     """:returns: a user's environment with what would lead past the lab in it: it must not matter."""
     misleading = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "AWS_PROFILE": "production", "AWS_ACCESS_KEY_ID": "AKIA"}
+    misleading |= {name: "http://127.0.0.1:9" for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")}
     return {**lab.environment, **misleading}
 
 
-def start(lab: RunningLab, directory: Path, *variables: str) -> "subprocess.Popen[str]":
+def start(lab: RunningLab, directory: Path, *variables: str, experiment: Path = FAILOVER) -> "subprocess.Popen[str]":
     """Start a drill in a process group of its own, as a terminal does."""
     return subprocess.Popen(
-        command(*variables),
+        command(*variables, experiment=experiment),
         cwd=directory,
         env=environment(lab),
         stdin=subprocess.DEVNULL,
@@ -43,10 +45,10 @@ def start(lab: RunningLab, directory: Path, *variables: str) -> "subprocess.Pope
 
 
 def run(
-    lab: RunningLab, directory: Path, *variables: str, timeout_s: float = 170
+    lab: RunningLab, directory: Path, *variables: str, timeout_s: float = 170, experiment: Path = FAILOVER
 ) -> "subprocess.CompletedProcess[str]":
     """Run a drill to its end; its output is stdout and stderr together, as a person sees it."""
-    with start(lab, directory, *variables) as drill:
+    with start(lab, directory, *variables, experiment=experiment) as drill:
         try:
             said, _ = drill.communicate(timeout=timeout_s)
         except BaseException:

@@ -47,6 +47,7 @@ def fill_in(found: Path, lab: RunningLab) -> None:
     found.write_text(yaml.safe_dump({**topology, "dns": own["dns"], "load_generator": own["load_generator"]}))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None:
     directory = tmp_path / "work"

@@ -8,6 +8,8 @@ import pytest
 from tests import drills
 from tests.running_lab import RunningLab
 
+pytestmark = pytest.mark.long
+
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
 HOME, STANDBY = f"serving({TOKYO})", f"serving({OSAKA})"
 EXPERIMENTS = drills.REPOSITORY / "experiments"

@@ -1,0 +1,61 @@
+"""A drill that is killed, ended, or loses its terminal: nothing is left, and the next drill runs."""
+
+import os
+import pty
+import random
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests import drills
+from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests.running_lab import RunningLab
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> RunningLab:
+    return RunningLab(tmp_path / "home")
+
+
+def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
+    before = traces(lab.home)
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, random.choice(["Probe: fault-landed", "| moving", "Rollback: fail-back"]))
+    os.killpg(drill.pid, signal.SIGKILL)
+    drill.communicate(timeout=20)
+    wait_until_nothing_is_left(lab.home, before, within_s=10)
+    done = drills.run(lab, tmp_path, *drills.QUICK)
+    assert done.returncode == 0, done.stdout
+    assert drills.summary(lab)["verdict"] == "passed"
+
+
+def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(lab, tmp_path):
+    """As when the ssh session breaks: SIGHUP, and nowhere to write to any more."""
+    before = traces(lab.home)
+    ours, theirs = pty.openpty()
+    command = ["setsid", "--ctty", *drills.command(*drills.QUICK)]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=drills.environment(lab), stdin=theirs, stdout=theirs, stderr=theirs
+    ) as drill:
+        os.close(theirs)
+        with open(ours, "rb", buffering=0) as screen:
+            seen = b""
+            while b"Probe: fault-landed" not in seen:
+                seen += screen.read(4096)
+        # closing our side of the terminal hangs it up
+        assert drill.wait(60) not in (0, -signal.SIGHUP)
+    assert drills.summary(lab)["verdict"] == "interrupted"
+    assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
+    wait_until_nothing_is_left(lab.home, before, within_s=5)
+
+
+def test_sigterm_is_as_good_as_ctrl_c(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Probe: fault-landed")
+    os.kill(drill.pid, signal.SIGTERM)
+    said, _ = drill.communicate(timeout=60)
+    assert drill.returncode != 0, said
+    assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
+    assert not lab.status()["running"]

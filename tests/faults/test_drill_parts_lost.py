@@ -1,0 +1,74 @@
+"""A drill that loses a part of its lab: it says so, and goes home as far as it can."""
+
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+import pytest
+
+from chaosdrill.client.locust_rest import wait_for
+from tests import drills
+from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests.running_lab import RunningLab, needs
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> RunningLab:
+    return RunningLab(tmp_path / "home")
+
+
+def test_a_lab_that_ends_under_a_drill_is_the_reason_and_not_a_traceback(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Action: start-load")
+    os.kill(lab.supervisor_pid(), signal.SIGKILL)
+    said, _ = drill.communicate(timeout=120)
+    assert drill.returncode != 0, said
+    assert "the lab ended before the drill did" in said
+    assert "Traceback" not in said
+
+
+def test_a_lab_whose_aws_endpoint_died_refuses_calls_at_once_and_says_why(lab):
+    lab.up(0.1)
+    try:
+        port = lab.status()["ports"]["aws"]
+        os.kill(lab.process("chaosdrill.lab.aws"), signal.SIGKILL)
+        wait_for(lambda: lab.call("lost"), lambda lost: bool(lost["why"]), 10, "the lab to notice")
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), 5)
+        status = lab.status()
+        assert not status["ready"]
+        assert "aws ended with exit code -9" in status["parts"]["aws"]["trouble"]
+        assert "the lab's AWS endpoint has died" in lab.call("lost")["why"]
+    finally:
+        lab.down()
+
+
+@pytest.mark.parametrize("moment", ["Probe: fault-landed", "| moving"])
+def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill_ends_soon(lab, tmp_path, moment):
+    before = traces(lab.home)
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, moment)
+    os.kill(lab.process("chaosdrill.lab.aws"), signal.SIGKILL)
+    began = time.monotonic()
+    said, _ = drill.communicate(timeout=120)
+    assert time.monotonic() - began < 30, said
+    assert drill.returncode != 0, said
+    summary = drills.summary(lab)
+    assert summary["verdict"] == "invalid", said
+    assert any("the lab's AWS endpoint has died" in reason for reason in summary["reasons"]), said
+    assert "Traceback" not in said
+    wait_until_nothing_is_left(lab.home, before, within_s=5)
+
+
+@needs("pkill")
+def test_without_its_load_generator_a_drill_measures_no_outage_and_goes_home(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Probe: fault-landed")
+    lab.on_client("pkill", "-KILL", "-f", "locust -f")
+    said, _ = drill.communicate(timeout=120)
+    assert drill.returncode != 0, said
+    assert "the load generator went away" in drills.summary(lab)["client_outage"]["why"], said
+    assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
+    assert "Traceback" not in said
