@@ -107,7 +107,7 @@ def open_load_generator(
 
 
 def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None) -> bool:
-    other_script = wanted is not None and wanted.resolve() != locust.locustfile
+    other_script = wanted is not None and not locust.has_script(wanted)
     return locust.last is not None or other_script or not locust.runs()
 
 

@@ -78,6 +78,10 @@ class LocalLocust:
         except CannotSee:
             return False
 
+    def has_script(self, wanted: Path) -> bool:
+        """:returns: whether it runs that load script."""
+        return wanted.resolve() == self.locustfile
+
     def generator(self) -> "LocalLoadGenerator":
         """:returns: what asks it."""
         return LocalLoadGenerator(self)

@@ -38,7 +38,7 @@ def start_load(
     """Starts the load: a running test is stopped first, a new one begins with new settings and empty statistics.
 
     Returns once all users are at work and first requests have been answered. Where the topology says
-    ``load_generator: {run: local}``, it starts Locust itself, too.
+    ``load_generator: {run: local}`` or ``{run: ssm}``, it starts Locust itself, too: here, or on the client host.
 
     :param users: number of users (clients), at least 1.
     :param spawn_rate_per_s: users added in a second, more than 0.

@@ -142,6 +142,24 @@ def test_a_file_that_is_wrong_is_told_before_anything_is_read(tmp_path: Path) ->
     assert len(error.problems) == 12, "all at once"
 
 
+@pytest.mark.parametrize(
+    ("s3", "told"),
+    [
+        ({}, "delivered in the text of SSM commands (that takes minutes"),
+        ({"s3": "not-there/drills"}, "allow s3:ListBucket, or correct `s3:`"),
+    ],
+)
+def test_a_load_generator_on_the_client_host_is_looked_at_without_a_command(
+    rig: Rig, tmp_path: Path, s3: dict[str, str], told: str
+) -> None:
+    rig.lab.supervisor.calls.clear()
+    changed = rig.other_topology(tmp_path / "topology.json", load_generator={"run": "ssm", **s3})
+    (row,) = [row for row in rows(changed["topology"]) if row["part"] == "load_generator"]
+    assert row["ok"] is not bool(s3)
+    assert told in json.dumps(row)
+    assert rig.lab.supervisor.asked("client.run") == []
+
+
 def test_the_file_may_be_named_by_the_environment(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHAOSDRILL_TOPOLOGY", rig.configuration["topology"])
     result = CliRunner().invoke(cli, ["topology", "check", "--json"])

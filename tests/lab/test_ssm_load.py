@@ -23,7 +23,7 @@ from tests import small_drills
 from tests.contract.activities_rig import drill
 from tests.running_lab import RunningLab
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 BUCKET = "chaosdrill-load"
 SCRIPT = """
@@ -86,7 +86,9 @@ def system(configuration: dict[str, Any]) -> System:
     return system_of(configuration)
 
 
-def test_it_is_brought_started_asked_changed_and_ended(configuration: dict[str, Any], tmp_path: Path) -> None:
+def test_it_is_brought_started_asked_changed_and_ended(
+    lab: RunningLab, configuration: dict[str, Any], tmp_path: Path
+) -> None:
     given = {"configuration": configuration}
     with drill(tmp_path) as one:
         started = start_load(4, 10, locustfile=str(script(tmp_path)), within_s=120, **given)
@@ -113,13 +115,7 @@ def test_it_is_brought_started_asked_changed_and_ended(configuration: dict[str, 
     statistics = json.loads((tmp_path / "locust-statistics.json").read_text())["stats"]
     assert {row["name"] for row in statistics} == {"/health", "Aggregated"}
     assert "Starting Locust" in (tmp_path / "locust.log").read_text()
-
-
-def test_what_it_left_are_files_that_make_the_next_start_quick(lab: RunningLab) -> None:
-    there = lab.on_client("sh", "-c", "ls ~/.cache/chaosdrill ~/.cache/chaosdrill/load").stdout.split()
-    assert "state.json" not in there
-    assert "lease" not in there
-    assert "answers" not in there
+    assert lab.on_client("ls", ".cache/chaosdrill/load").stdout.split() == ["lock"], "all it left, but for the program"
 
 
 def test_it_ends_when_nobody_calls_any_more(configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,14 +148,13 @@ def test_another_runs_locust_is_let_be_while_it_is_called(configuration: dict[st
         assert stop_load(configuration=configuration)["done"] is False
     assert first.runs()
     first.end()
-    assert sum(good + bad for _, good, bad in first.last.buckets) == 0 if first.last else False
 
 
 def test_a_script_that_does_not_run_is_told_with_locusts_own_words(
     configuration: dict[str, Any], tmp_path: Path
 ) -> None:
     broken = script(tmp_path, "import not_there_at_all\n")
-    with pytest.raises(ActivityFailed, match="(?s)has ended; its log ends with.*not_there_at_all"):
+    with pytest.raises(ActivityFailed, match=r"(?s)has ended; its log ends with.*not_there_at_all"):
         start_load(2, 10, locustfile=str(broken), configuration=configuration)
     assert locusts() == []
 
@@ -171,7 +166,7 @@ def test_the_rest_of_a_long_answer_comes_without_a_bucket_too(
     first.wait_until_it_answers(60)
     Path(configuration["topology"]).write_text(yaml.safe_dump({**topology, "load_generator": {"run": "ssm"}}))
     locust = ssm_locust.start_on_host(system(configuration), None)
-    assert locust.url == first.url
+    assert locust.url == first.url, "the same one"
     assert "Locust Test Report" in locust.generator().report()
     locust.end()
 

@@ -234,6 +234,12 @@ def test_without_a_topology_it_says_how_to_name_one(monkeypatch: pytest.MonkeyPa
             ["7: load_generator.url: is 'http://127.0.0.1:8089': write no url"],
         ),
         (
+            "{run: ssm, url: 'http://127.0.0.1:8089'}",
+            ["7: load_generator.url: is 'http://127.0.0.1:8089': write no url"],
+        ),
+        ("{run: local, s3: my-bucket}", ["7: load_generator.s3: is 'my-bucket': write s3 with `run: ssm` only"]),
+        ("{run: ssm, s3: 's3://my-bucket'}", ["7: load_generator.s3: is 's3://my-bucket': write a bucket in the"]),
+        (
             "{run: here, url: 'http://127.0.0.1:8089'}",
             ["7: load_generator.run: is 'here': write attach (to the Locust"],
         ),
@@ -247,3 +253,6 @@ def test_a_load_generator_is_attached_to_by_its_url_or_run_here(
     assert [text.startswith(start) for text, start in zip(found, told, strict=True)] == [True], found
     local = load_topology(written(tmp_path, RIGHT.replace(as_before, "{run: local}"))).load_generator
     assert (local.run, local.url) == ("local", "")
+    bucket = RIGHT.replace(as_before, "{run: ssm, s3: my-bucket/a/b}")
+    on_host = load_topology(written(tmp_path, bucket)).load_generator
+    assert (on_host.run, on_host.url, on_host.s3) == ("ssm", "", "my-bucket/a/b")

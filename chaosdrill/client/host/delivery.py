@@ -144,7 +144,7 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
     :raises Refused: when it is too large for the way that the topology leaves.
     :raises CannotSee: when a command failed there.
     """
-    path = str(PurePosixPath(python.directory, archive.sha256[:32], archive.name))
+    path = str(PurePosixPath(python.directory, delivered_as(archive)))
     quoted, part = shlex.quote(path), shlex.quote(f"{path}.part")
     look = (
         f"umask 077; mkdir -p {shlex.quote(str(PurePosixPath(path).parent))}; "
@@ -158,6 +158,11 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
     else:
         _inline(system, python, archive, path, int(said) if said.isdigit() else 0)
     return path
+
+
+def delivered_as(archive: Archive) -> str:
+    """:returns: where a file lies in the directory for what is delivered."""
+    return f"{archive.sha256[:32]}/{archive.name}"
 
 
 def _over_s3(system: System, python: Python, archive: Archive, path: str) -> None:

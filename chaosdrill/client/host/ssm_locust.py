@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +35,7 @@ LEASE_S = 900.0
 CALL_EVERY_S = 1.0  # at most one command a second
 START_WITHIN_S = 120.0  # the first time it is unpacked
 CALL_WITHIN_S = 30.0
-MOST_READ = 20_000  # characters of an answer in one command
+MOST_READ = 23_000  # characters of an answer in one command: SSM keeps 24,000
 ERRORS = (DrillError, ClientError, BotoCoreError)
 
 
@@ -54,15 +55,19 @@ class Program:
 
         :raises CannotSee: when the host did not answer.
         """
-        called = f"that tells chaosdrill's program there to {command}"
+        called = _called(command)
+        answer = _decoded(self._said(command, within_s, given), called)
+        return self._rest(answer) if "kept" in answer else answer
+
+    def _said(self, command: str, within_s: float, given: Mapping[str, Any]) -> str:
         word = base64.b64encode(zlib.compress(json.dumps(given).encode())).decode()
         with self._lock:
             pause(max(0.0, self._next_s - time.monotonic()))
             script = f"exec '{self._python}' '{self._path}' {command} {word}"
-            said = run_on_client(self._system, script, within_s, called=called).stdout
-            self._next_s = time.monotonic() + CALL_EVERY_S
-        answer = _decoded(said, called)
-        return self._rest(answer) if "kept" in answer else answer
+            try:
+                return run_on_client(self._system, script, within_s, called=_called(command)).stdout
+            finally:
+                self._next_s = time.monotonic() + CALL_EVERY_S
 
     def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer that is longer than what SSM keeps of an output: over S3 where there is a bucket, else in parts."""
@@ -71,7 +76,8 @@ class Program:
             text = self._over_s3(name)
         else:
             offsets = range(0, length, MOST_READ)
-            text = "".join(self.ask("part", name=name, offset=one, length=MOST_READ)["text"] for one in offsets)
+            parts = [{"name": name, "offset": offset, "length": MOST_READ} for offset in offsets]
+            text = "".join(self._said("part", CALL_WITHIN_S, one).strip() for one in parts)
             self.ask("drop", name=name)
         return _decoded(text, "whose answer was fetched")
 
@@ -85,6 +91,10 @@ class Program:
             client.delete_object(**at)
         self.ask("drop", name=name)
         return text.decode()
+
+
+def _called(command: str) -> str:
+    return f"that tells chaosdrill's program there to {command}"
 
 
 def _decoded(text: str, what: str) -> dict[str, Any]:
@@ -105,7 +115,7 @@ class _OverSsm(BaseAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
         """:raises requests.ConnectionError: when there is no answer."""
         url = urlsplit(request.url or "")
-        body = request.body or b""
+        body = request.body or ""
         try:
             answer = self._program.ask(
                 "call",
@@ -113,7 +123,7 @@ class _OverSsm(BaseAdapter):
                 method=request.method,
                 path=f"{url.path}?{url.query}" if url.query else url.path,
                 headers=dict(request.headers),
-                body=base64.b64encode(body.encode() if isinstance(body, str) else body).decode(),
+                body=body if isinstance(body, str) else bytes(body).decode("latin-1"),
                 timeout_s=float(timeout or CALL_WITHIN_S),
             )
         except ERRORS as error:
@@ -136,7 +146,7 @@ def _response(request: requests.PreparedRequest, answer: dict[str, Any]) -> requ
     response = requests.Response()
     response.status_code, response.reason = answer["status"], answer["reason"]
     response.headers = CaseInsensitiveDict(answer["headers"])
-    response._content = base64.b64decode(answer["body"])  # as requests' own tests do: there is no public way
+    response._content = answer["body"].encode("latin-1")  # as requests' own tests do: there is no public way
     response.encoding = requests.utils.get_encoding_from_headers(response.headers)
     response.request, response.url = request, request.url or ""
     return response
@@ -148,12 +158,12 @@ class SsmLocust:
     :param program: what is asked about it there.
     :param host: the client host's instance id.
     :param port: of its page, on 127.0.0.1 there.
-    :param locustfile: the load script, here; None: whichever it runs.
+    :param script: path of the load script there; empty: the reference application's.
     """
 
-    def __init__(self, program: "Program", host: str, port: int, locustfile: Path | None) -> None:
-        self.locustfile = locustfile
+    def __init__(self, program: Program, host: str, port: int, script: str) -> None:
         self.last: TimelinePart | None = None
+        self._script = script
         self.url = f"http://{host}:{port}"
         self._program, self._run = program, run_id()
 
@@ -174,6 +184,10 @@ class SsmLocust:
             if "has ended" in str(error):
                 raise
             return False
+
+    def has_script(self, wanted: Path) -> bool:
+        """:returns: whether it runs that load script, as it is now."""
+        return self._script.endswith(delivery.delivered_as(_script(wanted)))
 
     def generator(self) -> "SsmLoadGenerator":
         """:returns: what asks it."""
@@ -217,8 +231,13 @@ class SsmLoadGenerator(LoadGenerator):
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: as any Locust's; after its end what it said last."""
-        last = self.locust.last
-        return super().timeline(since_s) if last is None else left_after(last, since_s)
+        if self.locust.last is None:
+            try:
+                return super().timeline(since_s)
+            except CannotSee:
+                if self.locust.last is None:  # else it was ended while this question waited for its turn
+                    raise
+        return left_after(self.locust.last, since_s)
 
 
 def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
@@ -232,7 +251,7 @@ def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
     path = delivery.deliver(system, python, app)
     script = ""
     if locustfile is not None:
-        script = delivery.deliver(system, python, Archive(locustfile.name, locustfile.read_bytes()))
+        script = delivery.deliver(system, python, _script(locustfile))
     program = Program(system, python.executable, path)
     history.record("locust-starting", host=host, python=str(python), program=path, locustfile=locustfile or REFERENCE)
     answer = program.ask("start", START_WITHIN_S, run=run_id(), script=script, lease_s=LEASE_S)
@@ -242,7 +261,11 @@ def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
             f"{answer['idle_s']} s ago: wait until that drill has ended; one that nobody has called for a minute is "
             f"replaced, and ends by itself after {answer['lease_s']:g} s"
         )
-    return SsmLocust(program, host, int(answer["port"]), (locustfile or REFERENCE).resolve())
+    return SsmLocust(program, host, int(answer["port"]), script)
+
+
+def _script(locustfile: Path) -> Archive:
+    return Archive(locustfile.name, locustfile.read_bytes())
 
 
 def find_on_host(system: System) -> SsmLocust | None:
@@ -256,7 +279,7 @@ def find_on_host(system: System) -> SsmLocust | None:
     if known.get("run") != run_id():
         return None
     program = Program(system, known["python"], known["app"])
-    return SsmLocust(program, system.topology.client.instance_id, int(known["port"]), None)
+    return SsmLocust(program, system.topology.client.instance_id, int(known["port"]), known["script"])
 
 
 def run_id() -> str:

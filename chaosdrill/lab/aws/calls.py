@@ -101,13 +101,12 @@ def _operation(service: str, environ: dict[str, Any], given: dict[str, Any]) -> 
 
 
 def _of_s3(method: str, path: str, query: str) -> str:
-    """What a drill asks of S3: it is told by the depth of the path; what stands in the query is another operation."""
-    if any("=" not in part or part.endswith("=") for part in query.split("&") if part):
-        return "unknown"  # a sub-resource such as ?acl
-    kind = "Object" if path.count("/") > 1 else "Bucket"
-    return {"HEAD": "Head", "PUT": "Put" if kind == "Object" else "Create", "GET": "Get", "DELETE": "Delete"}.get(
-        method, "unknown "
-    ) + kind
+    """Told by the depth of the path; what is a word in the query (``?acl``) is another operation."""
+    if any(part.endswith("=") or "=" not in part for part in query.split("&") if part):
+        return "unknown"
+    bucket = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "GET": "ListObjects", "DELETE": "DeleteBucket"}
+    thing = {"HEAD": "HeadObject", "PUT": "PutObject", "GET": "GetObject", "DELETE": "DeleteObject"}
+    return (thing if path.count("/") > 1 else bucket).get(method, "unknown")
 
 
 @functools.cache

@@ -1,0 +1,182 @@
+"""What is delivered to the client host: packed so that it needs nothing there, brought whole, refused where it cannot
+run."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaosdrill.aws import System, system_of
+from chaosdrill.client.host import delivery
+from chaosdrill.client.host.packing import Archive, Needs, locust_zipapp
+from chaosdrill.errors import CannotSee, Refused
+from tests.contract.activities_rig import TOKYO, Rig
+from tests.contract.lab_aws import LabAws
+
+ARCHIVE = Archive("thing.bin", os.urandom(3 * delivery.INLINE_BYTES + 5))
+BUCKET = "delivered"
+
+
+@pytest.fixture
+def host(aws: LabAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the client host keeps what is delivered."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "chaosdrill"
+
+
+def system(aws: LabAws, directory: Path, **load_generator: Any) -> System:
+    path = directory / "topology.json"
+    return system_of(Rig(aws).other_topology(path, load_generator={"run": "ssm", **load_generator}))
+
+
+@pytest.fixture
+def inline(aws: LabAws, tmp_path: Path) -> System:
+    return system(aws, tmp_path)
+
+
+@pytest.fixture
+def over_s3(aws: LabAws, tmp_path: Path) -> Iterator[System]:
+    s3 = aws.client("s3", TOKYO)
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": TOKYO})
+    yield system(aws, tmp_path, s3=f"{BUCKET}/drills/")
+    for key in keys(aws):
+        s3.delete_object(Bucket=BUCKET, Key=key)
+    s3.delete_bucket(Bucket=BUCKET)
+
+
+def keys(aws: LabAws) -> list[str]:
+    return [one["Key"] for one in aws.client("s3", TOKYO).list_objects_v2(Bucket=BUCKET).get("Contents", ())]
+
+
+def here() -> Needs:
+    return locust_zipapp().needs
+
+
+def commands(aws: LabAws) -> list[str]:
+    return [str(one["command"]) for one in aws.supervisor.asked("client.run")]
+
+
+def test_the_zipapp_runs_locust_where_nothing_else_is_installed(tmp_path: Path) -> None:
+    app = locust_zipapp()
+    with zipfile.ZipFile(write(tmp_path / "app", app.data)) as archive:
+        archive.extractall(tmp_path / "unpacked")
+    look = "import locust.main, brotli, zmq, chaosdrill.load.plugin, sys; print({m.__file__ for m in [locust, brotli]})"
+    seen = subprocess.run(
+        [sys.executable, "-S", "-c", look],  # -S: without what is installed
+        env={"PYTHONPATH": str(tmp_path / "unpacked")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert seen.stdout.count(str(tmp_path / "unpacked")) == 2, seen.stderr
+
+
+def test_the_same_installation_gives_the_same_archive() -> None:
+    first = locust_zipapp()
+    locust_zipapp.cache_clear()
+    assert locust_zipapp().sha256 == first.sha256
+
+
+def test_it_is_told_what_the_extensions_need_of_the_c_library() -> None:
+    needs = here()
+    assert (needs.python, needs.implementation) == (sys.version_info[:2], "cpython")
+    assert needs.libc == "glibc"
+    assert (2, 5) <= needs.libc_version <= (2, 40), "of the wheels, not of this machine"
+
+
+@pytest.mark.parametrize("way", ["inline", "over_s3"])
+def test_a_file_is_brought_once_and_whole(way: str, aws: LabAws, host: Path, request: pytest.FixtureRequest) -> None:
+    there: System = request.getfixturevalue(way)
+    python = delivery.find_python(there, here())
+    path = Path(delivery.deliver(there, python, ARCHIVE))
+    assert path.read_bytes() == ARCHIVE.data
+    assert path.parent.parent == host
+    assert path.stat().st_mode & 0o077 == 0, "nobody else's"
+    assert list(path.parent.iterdir()) == [path]
+    aws.supervisor.calls.clear()
+    assert delivery.deliver(there, python, ARCHIVE) == str(path)
+    assert len(commands(aws)) == 1, "one look"
+
+
+def test_it_is_uploaded_only_when_it_is_not_in_the_bucket(aws: LabAws, host: Path, over_s3: System) -> None:
+    python = delivery.find_python(over_s3, here())
+    path = Path(delivery.deliver(over_s3, python, ARCHIVE))
+    assert keys(aws) == [f"drills/{ARCHIVE.sha256}/thing.bin"]
+    at = {"Bucket": BUCKET, "Key": keys(aws)[0]}
+    written = aws.client("s3", TOKYO).head_object(**at)["LastModified"]
+    path.unlink()
+    delivery.deliver(over_s3, python, ARCHIVE)
+    assert path.read_bytes() == ARCHIVE.data
+    assert aws.client("s3", TOKYO).head_object(**at)["LastModified"] == written
+
+
+def test_what_was_cut_off_is_gone_on_with(aws: LabAws, host: Path, inline: System) -> None:
+    python = delivery.find_python(inline, here())
+    path = Path(delivery.deliver(inline, python, ARCHIVE))
+    path.rename(f"{path}.part")
+    for there, wanted in ((2 * delivery.INLINE_BYTES, 2), (2 * delivery.INLINE_BYTES + 7, 4)):
+        Path(f"{path}.part").write_bytes(ARCHIVE.data[:there])
+        aws.supervisor.calls.clear()
+        delivery.deliver(inline, python, ARCHIVE)
+        assert path.read_bytes() == ARCHIVE.data
+        assert len([one for one in commands(aws) if "base64 -d" in one]) == wanted
+        path.unlink()
+
+
+@pytest.mark.parametrize("way", ["inline", "over_s3"])
+def test_what_is_not_what_it_should_be_is_not_used(
+    way: str, aws: LabAws, host: Path, request: pytest.FixtureRequest
+) -> None:
+    there: System = request.getfixturevalue(way)
+    python = delivery.find_python(there, here())
+    place = host / ARCHIVE.sha256[:32] / ARCHIVE.name
+    if way == "inline":
+        place.parent.mkdir(parents=True)
+        Path(f"{place}.part").write_bytes(bytes(delivery.INLINE_BYTES))
+    else:
+        at = {"Bucket": BUCKET, "Key": f"drills/{ARCHIVE.sha256}/thing.bin"}
+        aws.client("s3", TOKYO).put_object(**at, Body=b"something else")
+    with pytest.raises(CannotSee, match="the file has another hash") as refused:
+        delivery.deliver(there, python, ARCHIVE)
+    assert "SSM command" in str(refused.value), "its id"
+    assert "X-Amz" not in str(refused.value), "a presigned URL is a key to the bucket"
+    assert not place.exists()
+
+
+def test_what_is_too_large_for_commands_is_refused_before_the_first(
+    host: Path, inline: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "MOST_INLINE_BYTES", 50_000)
+    with pytest.raises(Refused, match=r"thing.bin has 0.1 MB.* would take 4 of them.*s3: "):
+        delivery.deliver(inline, delivery.find_python(inline, here()), ARCHIVE)
+    assert list(host.rglob("*.part")) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "told"),
+    [
+        (
+            {"python": (3, 99)},
+            "needs cpython 3.99 on .*another Python.*Install Python 3.99 there .*dnf install python3.99",
+        ),
+        ({"machine": "riscv64"}, "needs .* on riscv64, .*another machine"),
+        ({"libc": "musl"}, "another C library"),
+        ({"libc_version": (99, 0)}, "glibc 99.0 or newer; it has .*an older C library"),
+        ({"implementation": "pypy"}, "needs pypy .*another Python"),
+    ],
+)
+def test_a_host_that_cannot_run_it_is_refused(other: dict[str, Any], told: str, host: Path, inline: System) -> None:
+    with pytest.raises(Refused, match=told):
+        delivery.find_python(inline, replace(here(), **other))
+    assert not host.exists(), "nothing was delivered"
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
