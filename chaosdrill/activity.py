@@ -22,6 +22,7 @@ logger = logging.getLogger("chaostoolkit")
 P = ParamSpec("P")
 R = TypeVar("R")
 
+WHEN_MISSED, WHEN_NOT_SEEN = WHEN = ("steady-state-missed", "steady-state-not-seen")
 _NOT_DATA = ("configuration", "secrets")
 
 watch_imports()  # an experiment's activities are imported before its controls
@@ -44,6 +45,9 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
 
     - ``undo_of`` (an argument of the function) names the step it undoes; when this run's history does not say that
       the step was begun, or says that it changed nothing, nothing is done and the answer says so;
+    - ``when`` (an argument of the function) makes a rollback depend on the steady state after the method:
+      ``steady-state-missed``: it was seen not to hold; ``steady-state-not-seen``: it was not seen to hold, also because
+      a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so;
     - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written.
     """
 
@@ -52,7 +56,8 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
         with _errors_become_activity_failed():
             bound = _bound(function, args, kwargs)
             _refuse_unresolved(bound)
-            if (idle := _nothing_to_undo(bound.get("undo_of"))) is not None:
+            idle = _nothing_to_undo(bound.get("undo_of")) or _not_called_for(bound.get("when"))
+            if idle is not None:
                 logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
                 return idle
             _refuse_outside_a_drill(function.__name__, bound)
@@ -94,6 +99,23 @@ def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:
     if drill is not None and drill.may_have_done(undo_of):
         return None
     return {"done": False, "why": f"this run did not do {undo_of!r}, so there is nothing to undo"}
+
+
+def _not_called_for(when: str | None) -> dict[str, Any] | None:
+    if when is None:
+        return None
+    if when not in WHEN:
+        raise BadInput([f"argument when: {when!r}: write one of {', '.join(WHEN)}, or leave it out"])
+    drill = history.current()
+    if drill is None:
+        raise BadInput(
+            [f"argument when: {when}: no drill is open, so nobody knows: use it in an experiment's rollbacks"]
+        )
+    steady = drill.steady_after()
+    if steady is False or (steady is None and when == WHEN_NOT_SEEN):
+        return None
+    why = "the steady state held after the method" if steady else "nobody saw the steady state missed after the method"
+    return {"done": False, "why": f"{why}, so this is not called for"}
 
 
 def _refuse_outside_a_drill(name: str, arguments: Mapping[str, Any]) -> None:

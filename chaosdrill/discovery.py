@@ -14,8 +14,11 @@ from chaoslib.types import DiscoveredActivities, Discovery
 
 from chaosdrill import __version__
 
-ACTIONS = ("load", "packet_loss", "stop_flag", "routing", "database", "failover")
-PROBES = ("load", "dns", "packet_loss", "stop_flag", "routing", "database", "failover", "region")
+ACTIONS = ("load", "packet_loss", "stop_flag", "routing", "database", "failover", "automatic_failover", "service")
+PROBES = (
+    *("load", "dns", "packet_loss", "stop_flag", "routing", "database", "failover", "automatic_failover", "service"),
+    "region",
+)
 CONTROLS = ("drill",)
 
 

@@ -1,5 +1,6 @@
 """A lab for tests, driven as a user drives it: by the `chaosdrill` command, in a directory of its own."""
 
+import contextlib
 import json
 import os
 import shlex
@@ -96,6 +97,16 @@ class RunningLab:
         """:returns: the pid of the lab's first process, as the host sees it."""
         with wire.Connection(self.home / "lab" / "control.sock") as connection:
             return supervisor_pid(connection)
+
+    def process(self, module: str) -> int:
+        """:returns: the pid of the lab's process that runs a module, as the host sees it."""
+        mine = str(self.home / "lab" / "plan.json").encode()
+        for command in Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                words = command.read_bytes().split(b"\0")
+                if module.encode() in words and mine in words:
+                    return int(command.parent.name)
+        raise AssertionError(f"the lab runs no {module}")
 
     def entering(self, *command: str) -> dict[str, Any]:
         """:returns: arguments for `subprocess.run` that run a command on the client host without asking the lab."""

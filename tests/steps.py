@@ -1,14 +1,20 @@
 """Activities for experiments of tests: they leave a line in the file ``STEPS_FILE`` and do what their name says."""
 
+import json
+import logging
 import os
 import time
 from pathlib import Path
 from typing import Any, Optional
 
-from chaosdrill.activity import action, probe
-from chaosdrill.errors import CannotSee, DrillError
+from chaoslib.types import Configuration, Secrets
 
-__all__ = ["answer", "answer_oddly", "blind", "do", "fail", "idle", "undo", "wait", "word_in_file"]
+from chaosdrill.activity import action, probe
+from chaosdrill.aws import system_of
+from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.history import secret_texts
+
+__all__ = ["answer", "answer_oddly", "blind", "do", "fail", "idle", "leak", "undo", "wait", "word_in_file"]
 
 
 def _leave(text: str) -> None:
@@ -39,6 +45,29 @@ def idle(standalone: bool = False) -> dict[str, Any]:
 def fail(why: str, standalone: bool = False) -> None:
     _leave("fail")
     raise DrillError(why)
+
+
+@action
+def leak(
+    how: str, standalone: bool = False, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
+) -> Any:
+    """A careless activity: whatever secret it can get hold of it logs, and returns, or fails with."""
+    sts = system_of(configuration, secrets).client("sts", "ap-northeast-1")
+    sts.get_caller_identity()
+    keys = sts._request_signer._credentials.get_frozen_credentials()
+    named = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "CHAOSDRILL_LOCUST_PASSWORD")
+    began_with = dict(pair.split("=", 1) for pair in Path("/proc/self/environ").read_text().split("\0") if pair)
+    known = [*(began_with[name] for name in named), *secret_texts(secrets), keys.secret_key, keys.token]
+    _leave(json.dumps(known))
+    logger = logging.getLogger("chaostoolkit")
+    logger.warning("careless: %s", known)
+    if how == "return":
+        return {"said": " ".join(known), "by": {text: text for text in known}}
+    try:
+        raise ValueError(f"careless, too: {known}")
+    except ValueError as error:
+        logger.exception("a traceback")
+        raise DrillError(f"echoed: {known}") from error
 
 
 @action

@@ -39,6 +39,8 @@ def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
     findings = [finding for rule in RULES for finding in rule(events)]
     findings += _still_out(outage)
     findings += _objectives_missed(events, outage)
+    if any(_named(events, "target-lost")):  # what failed may have failed for that alone
+        findings = [("invalid" if word == "failed" else word, reason) for word, reason in findings]
     if not findings:
         findings += _left_out(events)
     if not findings:

@@ -6,7 +6,11 @@ import click
 
 from chaosdrill import __version__
 from chaosdrill.cli.doctor import doctor
+from chaosdrill.cli.iam import iam
+from chaosdrill.cli.init import init
 from chaosdrill.cli.lab import lab
+from chaosdrill.cli.rehearse import rehearse
+from chaosdrill.cli.topology import topology
 from chaosdrill.errors import DrillError
 
 
@@ -21,12 +25,17 @@ def cli() -> None:
         chaos run experiments/failover.yaml
 
     It runs against the embedded lab unless told otherwise; the lab is started and ended by the drill.
-    The commands here are for looking closer: at the machine (doctor) and at the lab (lab).
+    The commands here are for beginning (init), for describing a real system (topology), and for looking closer: at the
+    machine (doctor) and at the lab (lab).
     """
 
 
 cli.add_command(doctor)
+cli.add_command(iam)
+cli.add_command(init)
 cli.add_command(lab)
+cli.add_command(rehearse)
+cli.add_command(topology)
 
 
 def main() -> None:

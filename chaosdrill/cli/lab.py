@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chaosdrill.cli.lab_break import break_lab
 from chaosdrill.errors import LabError
 
 if TYPE_CHECKING:
@@ -163,3 +164,6 @@ def lag(seconds: float | None) -> None:
     arguments = {} if seconds is None else {"seconds": seconds}
     answer = wire.call(running.directory() / running.SOCKET, "main_table.lag", **arguments)
     click.echo(f"main table: {answer['lag_s']:g} s behind")
+
+
+lab.add_command(break_lab)

@@ -1,18 +1,31 @@
 """What happened in a drill: its events, its run directory, and the drill that is open in this process."""
 
-from chaosdrill.history.current import OpenDrill, current, interrupted, opened, record
+from chaosdrill.history.current import TARGET_LOST, OpenDrill, current, interrupted, opened, record, target_lost
 from chaosdrill.history.log import Event, History, read_history
-from chaosdrill.history.plain import plain, secret_texts
+from chaosdrill.history.plain import plain
+from chaosdrill.history.secrets import (
+    keep_secret,
+    keep_secrets_of_environment,
+    keep_secrets_out_of,
+    secret_texts,
+    without_secrets,
+)
 
 __all__ = [
+    "TARGET_LOST",
     "Event",
     "History",
     "OpenDrill",
     "current",
     "interrupted",
+    "keep_secret",
+    "keep_secrets_of_environment",
+    "keep_secrets_out_of",
     "opened",
     "plain",
     "read_history",
     "record",
     "secret_texts",
+    "target_lost",
+    "without_secrets",
 ]

@@ -8,6 +8,8 @@ from typing import Any
 
 from chaosdrill.history.log import Event, History
 
+TARGET_LOST = "target-lost"
+STEADY_STATE_AFTER = "steady-state-after-method"
 _NOTHING_TOUCHED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 
 
@@ -28,6 +30,11 @@ class OpenDrill:
         begun = [row for row in self.history.events("activity-started") if _is_step(row, step)]
         idle = [row for row in self.history.events("activity-ended") if _is_step(row, step) and _changed_nothing(row)]
         return len(begun) > len(idle)
+
+    def steady_after(self) -> bool | None:
+        """:returns: whether the steady state held after the method; None when that was not seen."""
+        checks = self.history.events(STEADY_STATE_AFTER)
+        return bool(checks[-1]["met"]) if checks else None
 
 
 def _is_step(row: Event, step: str) -> bool:
@@ -56,6 +63,12 @@ def record(event: str, **facts: Any) -> None:
 def interrupted() -> bool:
     """:returns: whether a signal came to the open drill: somebody wants it to end, so nothing waits for polish."""
     return _open is not None and bool(_open.history.events("interrupted"))
+
+
+def target_lost() -> str:
+    """:returns: why the open drill's target is there no more, so that nobody waits for it; empty while it is."""
+    lost = _open.history.events(TARGET_LOST) if _open is not None else []
+    return str(lost[-1]["why"]) if lost else ""
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-HIDDEN = "***"
+from chaosdrill.history.secrets import HIDDEN, SHORTEST_SECRET, known_secrets
+
 DEEPEST = 40
-SHORTEST_SECRET = 4  # hiding "a" would blot out every text
 _SECRET_NAMES = re.compile(r"password|passwd|secret|token|credential|private_key|access_key", re.IGNORECASE)
 
 
@@ -16,22 +16,13 @@ def plain(value: Any, hide: Iterable[str] = ()) -> Any:
     """A value made of dict with text keys, list, text, number, bool and None only.
 
     :param value: anything, circular structures too.
-    :param hide: texts that must not stand in the result; they become ``***``.
+    :param hide: texts that must not stand in the result; they become ``***``, and so does every text that
+        ``keep_secret`` was told.
     :returns: the value, with bytes as text, sets as sorted lists, not-a-number as text, and everything else as its
         ``str()``; what stands under a key that names a secret becomes ``***``.
     """
-    return _plain(
-        value, tuple(sorted((text for text in hide if len(text) >= SHORTEST_SECRET), key=len, reverse=True)), 0
-    )
-
-
-def secret_texts(secrets: Any) -> set[str]:
-    """:returns: every text in Chaos Toolkit's ``secrets``, however deep."""
-    if isinstance(secrets, Mapping):
-        return {text for value in secrets.values() for text in secret_texts(value)}
-    if isinstance(secrets, (list, tuple, set)):
-        return {text for value in secrets for text in secret_texts(value)}
-    return {str(secrets)} if secrets is not None and not isinstance(secrets, bool) else set()
+    secrets = {text for text in hide if len(text) >= SHORTEST_SECRET} | known_secrets()
+    return _plain(value, tuple(sorted(secrets, key=len, reverse=True)), 0)
 
 
 def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:

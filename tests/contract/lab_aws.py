@@ -21,7 +21,7 @@ from botocore.config import Config
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
-from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
 
 READY_WITHIN_S = 30.0
 SCALE = 1 / 60
@@ -36,6 +36,8 @@ class Supervisor:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refuse: dict[str, str] = {}
         self.swap_s = 0.3
+        self.lag_s: float | None = 0.02
+        self.writer = HOME.name
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -48,12 +50,28 @@ class Supervisor:
         async def failover(to_region: str) -> Any:
             return await self._swap("database.failover", to_region)
 
+        async def lag() -> dict[str, Any]:  # asked once a minute, so not remembered
+            if self.lag_s is None:
+                raise LabError("the standby does not follow")
+            regions = {HOME.name: STANDBY.name, STANDBY.name: HOME.name}
+            return {"region": regions[self.writer], "source_region": self.writer, "lag_s": self.lag_s}
+
         async def inject(id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
             facts = {"id": id, "percent": percent, "sources": sources, "traffic_type": traffic_type}
             self._remember("packet_loss.inject", **facts, duration_s=duration_s)
 
         async def heal(id: str) -> None:
             self._remember("packet_loss.heal", id=id)
+
+        async def application(region: str, running: bool) -> dict[str, bool]:
+            self._remember("application.run", region=region, running=running)
+            return {"running": running}
+
+        async def isolate(id: str, networks: list[str], duration_s: float) -> None:
+            self._remember("network.isolate", id=id, networks=networks, duration_s=duration_s)
+
+        async def reconnect(id: str) -> None:
+            self._remember("network.reconnect", id=id)
 
         async def run(command: str, timeout_s: float) -> dict[str, Any]:
             self._remember("client.run", command=command, timeout_s=timeout_s)
@@ -64,14 +82,19 @@ class Supervisor:
         return {
             "database.switchover": switchover,
             "database.failover": failover,
+            "database.lag": lag,
             "packet_loss.inject": inject,
             "packet_loss.heal": heal,
             "client.run": run,
+            "application.run": application,
+            "network.isolate": isolate,
+            "network.reconnect": reconnect,
         }
 
     async def _swap(self, op: str, to_region: str) -> dict[str, float]:
         self._remember(op, to_region=to_region)
         await asyncio.sleep(self.swap_s)
+        self.writer = to_region
         return {"seconds": self.swap_s}
 
     def _remember(self, op: str, **arguments: Any) -> None:

@@ -33,7 +33,7 @@ MISSPELT = [
     ({"safeguards": [step("action", "guard", "do", what="x")]}, "guard: has no tolerance"),
     ({"safeguards": [{**GUARD, "frequency": "often"}]}, "frequency is 'often'"),
     ({"safeguards": [{**GUARD, "tolerance": 0.5}]}, "tolerance must either be"),
-    ({"expects": "moving"}, "control argument expects: there is none of that name; there are expect, setup"),
+    ({"expects": "moving"}, "control argument expects: there is none of that name; there are expect, end, setup"),
     ({"objectives": {"rpo": 0}}, "objectives: rpo: there is only rto_s"),
 ]
 

@@ -16,17 +16,17 @@ from chaosdrill.lab import wire
 from chaosdrill.topology import load_topology
 from tests import drills
 from tests.contract.lab_aws import get
-from tests.iam_policy import Wanted, problems, wanted
+from tests.iam_policy import Wanted, not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 Calls = list[dict[str, Any]]
 WINDOW_S = 10.0
 MOST_A_SECOND = 1.5  # of one operation on one resource, over 10 s: a watch each second, and a step that looks, too
 
-# What is done to a drill, and its verdict. Together the drills of an experiment make every change that its policy allows:
-# to add an experiment, write experiments/iam/NAME.json and its drills here.
+# What is done to a drill, and its verdict. Together an experiment's drills make every change that its policy allows. To
+# add one, write experiments/iam/NAME.json and its drills here; what the test then says is what the policy lacks.
 HALFWAY = ("rds", "server-error", "--operation", "FailoverGlobalCluster", "--everyone")  # a rollback opens a stop flag
 DRILLS: dict[str, dict[tuple[str, ...], str]] = {
     "failover": {(): "passed", HALFWAY: "failed"},
@@ -36,27 +36,31 @@ DRILLS: dict[str, dict[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True)
 class Recorded:
-    """The calls of an experiment's drills, one after the other, and the topology of their lab."""
+    """The calls of a drill, and the topology of its lab."""
 
-    drills: list[Calls]
+    calls: Calls
     topology: Path
 
     @property
-    def calls(self) -> Calls:
-        return [call for drill in self.drills for call in drill]
+    def asked(self) -> set[Wanted]:
+        return wanted(self.calls, yaml.safe_load(self.topology.read_text()))
+
+    def policy(self, experiment: str) -> str:
+        return filled(policy_of(experiment), load_topology(self.topology))
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recorded]:
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Recorded]]:
     """Runs the drills of an experiment, once."""
 
     @functools.cache
-    def run(experiment: str) -> Recorded:
+    def run(experiment: str) -> list[Recorded]:
         found = []
         for broken, verdict in DRILLS[experiment].items():
             directory = tmp_path_factory.mktemp(experiment)
-            found.append(calls_of(RunningLab(directory / "home"), directory, experiment, broken, verdict))
-        return Recorded(found, directory / "topology.yaml")
+            calls = calls_of(RunningLab(directory / "home"), directory, experiment, broken, verdict)
+            found.append(Recorded(calls, directory / "topology.yaml"))
+        return found
 
     return run
 
@@ -82,7 +86,7 @@ def most_in_a_window(times: list[float]) -> int:
 
 
 def test_a_drill_polls_each_resource_about_once_a_second(recorded: Any) -> None:
-    calls = recorded("failover").drills[0]
+    calls = recorded("failover")[0].calls
     looks = [call for call in calls if call["service"] != "ssm"]  # commands: what the experiment asks for, not polling
     of_resource: dict[tuple[str, ...], list[float]] = {}
     for call in looks:
@@ -96,23 +100,18 @@ def test_a_drill_polls_each_resource_about_once_a_second(recorded: Any) -> None:
     assert len(calls) / seconds < 10, Counter(call["operation"] for call in calls)
 
 
-def policy(recorded: Recorded, experiment: str) -> str:
-    return filled(policy_of(experiment), load_topology(recorded.topology))
-
-
 @pytest.mark.parametrize("experiment", sorted(path.stem for path in (drills.EXPERIMENTS / "iam").iterdir()))
 def test_a_policy_is_what_the_drills_need_and_allows_no_other_change(recorded: Any, experiment: str) -> None:
-    made = recorded(experiment)
-    asked = wanted(made.calls, yaml.safe_load(made.topology.read_text()))
-    assert Wanted("iam:PassRole", "arn:aws:iam::123456789012:role/chaosdrill-packet-loss", "ap-northeast-1") in asked
-    assert problems(policy(made, experiment), asked) == []
+    made: list[Recorded] = recorded(experiment)
+    assert [found for drill in made for found in not_allowed(drill.policy(experiment), drill.asked)] == []
+    assert not_done(made[0].policy(experiment), set[Wanted]().union(*(drill.asked for drill in made))) == []
 
 
 def test_the_command_prints_it_for_a_topology(recorded: Any, tmp_path: Path) -> None:
-    made = recorded("failover")
+    made: Recorded = recorded("failover")[0]
     chaosdrill = RunningLab(tmp_path / "home")
     printed = chaosdrill.run("iam", "experiments/failover.yaml", "--topology", str(made.topology)).stdout
-    assert printed.strip() == policy(made, "failover")
+    assert printed.strip() == made.policy("failover")
     assert "<" not in printed
     refused = chaosdrill.run("iam", "nobody", "--topology", str(made.topology), check=False)
     assert refused.returncode == 1

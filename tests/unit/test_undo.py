@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chaoslib.exceptions import ActivityFailed
 
+from chaosdrill.activity import action
+from chaosdrill.controls.outcome import steady_state_met
 from chaosdrill.controls.undoing import problems_of_undo
-from chaosdrill.history import History, OpenDrill
+from chaosdrill.history import History, OpenDrill, opened
 from tests.small_drills import do, experiment, step, undo
 
 
@@ -61,3 +64,58 @@ def test_a_rollback_names_a_step_that_is_there() -> None:
         "prepare, work",
         "rollbacks: bare: names no step that it undoes: write one of them as `undo_of:`: prepare, work",
     ]
+
+
+@pytest.fixture
+def open_drill(drill: OpenDrill) -> Iterator[OpenDrill]:
+    with opened(drill) as one:
+        yield one
+
+
+@action
+def move(when: str | None = None, standalone: bool = False) -> dict[str, Any]:
+    return {"done": True}
+
+
+@pytest.mark.parametrize(
+    ("steady", "when", "done"),
+    [
+        (True, "steady-state-missed", False),
+        (True, "steady-state-not-seen", False),
+        (False, "steady-state-missed", True),
+        (False, "steady-state-not-seen", True),
+        (None, "steady-state-missed", False),  # not checked, or blind
+        (None, "steady-state-not-seen", True),
+        (True, None, True),
+    ],
+)
+def test_a_rollback_may_depend_on_the_steady_state(
+    open_drill: OpenDrill, steady: bool | None, when: str | None, done: bool
+) -> None:
+    if steady is not None:
+        open_drill.history.append("steady-state-after-method", met=steady)
+    assert move(when=when)["done"] is done
+
+
+def test_a_condition_that_nobody_knows_is_refused(open_drill: OpenDrill) -> None:
+    with pytest.raises(ActivityFailed, match="write one of steady-state-missed, steady-state-not-seen"):
+        move(when="never")
+
+
+def test_outside_a_drill_there_is_no_steady_state() -> None:
+    with pytest.raises(ActivityFailed, match="no drill is open"):
+        move(when="steady-state-missed", standalone=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "met"),
+    [
+        (None, None),
+        ({"steady_state_met": True, "probes": [{"status": "succeeded"}]}, True),
+        ({"steady_state_met": False, "probes": [{"status": "succeeded"}]}, False),
+        ({"steady_state_met": False, "probes": [{"status": "succeeded"}, {"status": "failed"}]}, None),
+        ({"steady_state_met": None, "probes": [{"status": "succeeded"}]}, None),
+    ],
+)
+def test_a_blind_probe_has_not_seen_the_steady_state_missed(state: Any, met: bool | None) -> None:
+    assert steady_state_met(state) is met

@@ -1,0 +1,95 @@
+"""``chaosdrill iam``: what an experiment may do in an account, as an IAM policy for one topology."""
+
+import json
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chaosdrill.errors import BadInput
+
+if TYPE_CHECKING:
+    from chaosdrill.topology import Topology
+
+_PLACEHOLDER = re.compile(r"<([a-z-]+)>")
+
+
+@click.command()
+@click.argument("experiment")
+@click.option(
+    "--topology", "path", required=True, type=click.Path(path_type=Path), help="The file that names the parts."
+)
+def iam(experiment: str, path: Path) -> None:
+    """Print the least-privilege IAM policy of EXPERIMENT (a file, or the name of one that comes with chaosdrill).
+
+    \b
+        chaosdrill iam failover --topology topology/aws.yaml > policy.json
+        aws iam create-policy --policy-name chaosdrill-failover --policy-document file://policy.json
+
+    The policy names the topology's own tables, state machines, routing controls and client host. Of an experiment of
+    your own that does what another does, name the other.
+    """
+    from chaosdrill.topology import load_topology
+
+    click.echo(filled(policy_of(Path(experiment).stem), load_topology(path)))
+
+
+def policy_of(experiment: str) -> str:
+    """:returns: the policy of an experiment, with placeholders.
+
+    :raises BadInput: when there is none.
+    """
+    there = files("chaosdrill").joinpath("experiments/iam")
+    known = {one.name.removesuffix(".json"): one for one in there.iterdir() if one.name.endswith(".json")}
+    if experiment not in known:
+        raise BadInput([f"no policy for the experiment {experiment!r}: there are {', '.join(sorted(known))}"])
+    return known[experiment].read_text(encoding="utf-8")
+
+
+def filled(policy: str, topology: "Topology") -> str:
+    """:returns: the policy for one topology.
+
+    :param policy: with placeholders such as ``<account>``.
+    :raises BadInput: when the topology does not say what a placeholder asks for.
+    """
+    known = placeholders(topology)
+    missing = sorted({name for name in _PLACEHOLDER.findall(policy) if not known.get(name)})
+    if missing:
+        raise BadInput([f"{topology.path}: it does not say {name}, which the policy names" for name in missing])
+    text = _PLACEHOLDER.sub(lambda match: known[match[1]], policy)
+    return json.dumps(_without_repetition(json.loads(text)), indent=2)
+
+
+def placeholders(topology: "Topology") -> Mapping[str, str]:
+    """:returns: what each placeholder of a policy stands for."""
+    home, standby = topology.region_names
+    controls = topology.routing.controls
+    return {
+        "partition": controls[home].split(":")[1],
+        "account": topology.accounts[0],
+        "home": home,
+        "standby": standby,
+        "client-region": topology.client.region,
+        "client-host": topology.client.instance_id,
+        "stop-flag-table-home": topology.stop_flag.tables[home],
+        "stop-flag-table-standby": topology.stop_flag.tables[standby],
+        "routing-control-home": controls[home],
+        "routing-control-standby": controls[standby],
+        "global-cluster": topology.database.global_cluster,
+        "failover-region": topology.failover.region,
+        "failover-prefix": topology.failover.failover_prefix,
+        "failback-prefix": topology.failover.failback_prefix,
+    }
+
+
+def _without_repetition(part: object) -> object:
+    """Regions that play several roles stand once."""
+    if isinstance(part, dict):
+        return {key: _without_repetition(value) for key, value in part.items()}
+    if isinstance(part, list):
+        once = [_without_repetition(value) for value in part]
+        return [value for index, value in enumerate(once) if value not in once[:index]]
+    return part

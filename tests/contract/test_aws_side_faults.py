@@ -1,0 +1,284 @@
+"""Every action on AWS's bad days: bursts of failures are survived, what never works is given up, and what is half done
+is said.
+"""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.retries import standard
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.aws import arc, credentials, fis, polling, sessions
+from chaosdrill.database.actions import fail_over_database, switch_over_database
+from chaosdrill.failover.actions import fail_back, fail_over
+from chaosdrill.history import OpenDrill
+from chaosdrill.packet_loss import experiments
+from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.routing.actions import set_routing
+from chaosdrill.stop_flag.actions import set_stop_flag
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.lab_aws import get, running, wait_for
+
+Act = Callable[[dict[str, Any]], Any]
+BURST = 5
+KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
+ADDRESS = "10.100.5.165"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Pauses between tries and looks are short: what AWS should be spared, this machine need not be."""
+    with running(tmp_path_factory.mktemp("lab")) as lab, pytest.MonkeyPatch.context() as short:
+        for scale in ("throttling_base_scale", "non_throttling_base_scale"):
+            short.setitem(standard.ExponentialBackoff._DEFAULT_BACKOFF_CONFIG, scale, 0.005)
+        short.setattr(credentials, "_FIRST_PAUSE_S", 0.005)
+        short.setattr(arc, "_BACK_OFF_S", (0.01, 0.01, 0.01))
+        short.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
+        short.setattr(experiments, "STARTS_WITHIN_S", 2.0)
+        yield Rig(lab)
+
+
+HASTY: dict[Any, Any] = {}  # clients that give up soon on an answer
+
+
+@pytest.fixture(autouse=True)
+def _home(rig: Rig) -> Iterator[None]:
+    rig.go_home()
+    yield
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    sfn = rig.lab.client("stepfunctions")
+    for machine in (rig.lab.machine("FailoverStateMachine"), rig.lab.machine("FailbackStateMachine")):
+        wait_for(
+            lambda one=machine: not sfn.list_executions(stateMachineArn=one, statusFilter="RUNNING")["executions"], 20
+        )
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path) as one:
+        yield one
+
+
+def break_aws(rig: Rig, service: str, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:
+    fault = {"service": service, "kind": kind, "operation": operation, "calls": calls, "seconds": seconds}
+    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
+
+
+def hits(rig: Rig) -> list[int]:
+    return [fault["hits"] for fault in get(f"{rig.lab.url}/chaosdrill/faults")[1]["faults"]]
+
+
+def all_in_osaka(rig: Rig) -> None:
+    rig.flag(TOKYO, "true")
+    rig.route(tokyo="Off", osaka="On")
+    rig.writer(OSAKA)
+    rig.flag(OSAKA, "false")
+
+
+def flag_of(rig: Rig, region: str) -> str:
+    table = rig.lab.topology["stop_flag"]["tables"][region]
+    item = rig.lab.client("dynamodb", region).get_item(TableName=table, Key={"PK": {"S": "stopFlag"}})["Item"]
+    return str(item["value"]["S"])
+
+
+def routed_to(rig: Rig) -> list[str]:
+    routing = rig.lab.topology["routing"]
+    one = routing["cluster_endpoints"][0]
+    client = rig.lab.client("route53-recovery-cluster", one["region"], one["url"])
+    states = {
+        region: client.get_routing_control_state(RoutingControlArn=arn)["RoutingControlState"]
+        for region, arn in routing["controls"].items()
+    }
+    return [region for region, state in states.items() if state == "On"]
+
+
+def writer(rig: Rig) -> str:
+    name = rig.lab.topology["database"]["global_cluster"]
+    described = rig.lab.client("rds").describe_global_clusters(GlobalClusterIdentifier=name)["GlobalClusters"][0]
+    return next(str(one["DBClusterArn"]) for one in described["GlobalClusterMembers"] if one["IsWriter"]).split(":")[3]
+
+
+def active_faults(rig: Rig) -> int:
+    found = rig.lab.client("fis", TOKYO).list_experiments()["experiments"]
+    return sum(one["state"]["status"] in fis.ACTIVE for one in found)
+
+
+def executions(rig: Rig) -> int:
+    sfn = rig.lab.client("stepfunctions")
+    return sum(
+        len(sfn.list_executions(stateMachineArn=rig.lab.machine(prefix))["executions"])
+        for prefix in ("FailoverStateMachine", "FailbackStateMachine")
+    )
+
+
+@dataclass(frozen=True)
+class Case:
+    """An action, the call by which it changes the world, the look it takes first or while it waits, and the world."""
+
+    act: Act
+    service: str
+    changes: str
+    looks: str
+    world: Callable[[Rig], Any]
+    after: Any
+    before: Callable[[Rig], None] = lambda rig: None
+
+
+CASES = {
+    "set_stop_flag": Case(
+        lambda to: set_stop_flag("home", True, configuration=to),
+        *("dynamodb", "UpdateItem", "GetItem", lambda rig: flag_of(rig, TOKYO), "true"),
+    ),
+    "set_routing": Case(
+        lambda to: set_routing("standby", configuration=to),
+        *("route53-recovery-cluster", "UpdateRoutingControlStates", "GetRoutingControlState", routed_to, [OSAKA]),
+    ),
+    "switch_over_database": Case(
+        lambda to: switch_over_database("standby", timeout_s=30, configuration=to),
+        *("rds", "SwitchoverGlobalCluster", "DescribeGlobalClusters", writer, OSAKA),
+    ),
+    "fail_over_database": Case(
+        lambda to: fail_over_database("standby", data_loss="allowed", timeout_s=30, configuration=to),
+        *("rds", "FailoverGlobalCluster", "DescribeGlobalClusters", writer, OSAKA),
+    ),
+    "fail_over": Case(
+        lambda to: fail_over(timeout_s=30, configuration=to),
+        *("stepfunctions", "StartExecution", "DescribeExecution", lambda rig: flag_of(rig, OSAKA), "false"),
+    ),
+    "fail_back": Case(
+        lambda to: fail_back(timeout_s=30, configuration=to),
+        *("stepfunctions", "StartExecution", "ListExecutions", lambda rig: flag_of(rig, TOKYO), "false"),
+        before=all_in_osaka,
+    ),
+    "inject_packet_loss": Case(
+        lambda to: inject_packet_loss(sources=ADDRESS, configuration=to),
+        *("fis", "StartExperiment", "GetExperiment", active_faults, 1),
+    ),
+    "heal_packet_loss": Case(
+        lambda to: heal_packet_loss(timeout_s=30, configuration=to),
+        *("fis", "StopExperiment", "ListExperiments", active_faults, 0),
+        before=lambda rig: inject_packet_loss(sources=ADDRESS, configuration=rig.configuration),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", CASES)
+def test_a_burst_of_five_failures_is_survived_and_the_change_is_made_once(
+    rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
+) -> None:
+    case = CASES[name]
+    case.before(rig)
+    begun = executions(rig)
+    if kind == "timeout":  # the tries together are what the test waits for
+        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.3)
+        monkeypatch.setattr(sessions, "_clients", HASTY)
+    break_aws(rig, case.service, kind, case.changes, BURST, seconds=0.1 if kind == "slow" else 60)
+    if kind not in ("timeout", "slow"):
+        break_aws(rig, case.service, kind, case.looks, BURST)
+    done = case.act(rig.configuration)
+    assert done["done"] is True
+    assert case.world(rig) == case.after
+    assert all(hits(rig)), "a fault that no call met proves nothing"
+    assert hits(rig)[0] == BURST or kind in ("lost-answer", "slow"), "less is needed where a retry finds it done"
+    assert executions(rig) - begun == (1 if case.service == "stepfunctions" else 0)
+    calls = [row for row in one_drill.history.events("aws-call") if row["operation"] == case.changes]
+    assert calls, "each changing call is recorded"
+
+
+@pytest.mark.parametrize("kind", ["server-error", "reset"])  # expired: see test_credentials
+@pytest.mark.parametrize("name", CASES)
+def test_what_never_works_is_given_up_and_the_error_says_that_nothing_was_done(
+    rig: Rig, one_drill: OpenDrill, name: str, kind: str
+) -> None:
+    case = CASES[name]
+    case.before(rig)
+    was = case.world(rig)
+    break_aws(rig, case.service, kind, case.changes)
+    action = case.act if name != "heal_packet_loss" else lambda to: heal_packet_loss(timeout_s=1, configuration=to)
+    with pytest.raises(ActivityFailed, match=r"was asked for and is not there: |could not be stopped: "):
+        action(rig.configuration)
+    assert case.world(rig) == was
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name != "heal_packet_loss"])
+def test_what_was_done_though_no_try_was_ever_answered_is_seen(rig: Rig, one_drill: OpenDrill, name: str) -> None:
+    case = CASES[name]
+    case.before(rig)
+    break_aws(rig, case.service, "lost-answer", case.changes)
+    assert case.act(rig.configuration)["done"] is True
+    assert case.world(rig) == case.after
+
+
+BLIND: dict[
+    str, tuple[Act, str, str, str, str]
+] = {  # actions that wait: their change, what they ask then, what they say
+    "switch_over_database": (
+        lambda to: switch_over_database("standby", timeout_s=1, configuration=to),
+        *("rds", "SwitchoverGlobalCluster", "DescribeGlobalClusters", "was begun and goes on by itself"),
+    ),
+    "fail_over": (
+        lambda to: fail_over(timeout_s=1, configuration=to),
+        *("stepfunctions", "StartExecution", "DescribeExecution", "was started and goes on by itself"),
+    ),
+    "inject_packet_loss": (
+        lambda to: inject_packet_loss(sources=ADDRESS, configuration=to),
+        *("fis", "StartExperiment", "GetExperiment", "was started, packets may be lost: heal_packet_loss stops it"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLIND)
+def test_an_action_that_went_blind_gives_up_at_its_deadline_and_says_what_goes_on(
+    rig: Rig, one_drill: OpenDrill, name: str
+) -> None:
+    act, service, changes, looks, says = BLIND[name]
+    rig.lab.supervisor.swap_s = 2.0
+    break_aws(rig, service, "slow", changes, 1, seconds=0.5)
+
+    def blind_it() -> None:
+        wait_for(lambda: hits(rig)[0], 20)
+        break_aws(rig, service, "server-error", looks)
+
+    blinding = threading.Thread(target=blind_it)
+    blinding.start()
+    began = time.monotonic()
+    with pytest.raises(ActivityFailed, match=f"AWS does not tell any more.*{says}"):
+        act(rig.configuration)
+    blinding.join()
+    assert time.monotonic() - began < 60
+
+
+@pytest.fixture
+def no_role(rig: Rig) -> None:
+    iam, role = rig.lab.client("iam"), "chaosdrill-packet-loss"
+    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+        iam.delete_role_policy(RoleName=role, PolicyName="packet-loss")
+    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+        iam.delete_role(RoleName=role)
+
+
+@pytest.mark.parametrize("change", ["CreateRole", "PutRolePolicy"])
+@pytest.mark.usefixtures("no_role")
+def test_a_role_is_made_though_an_answer_is_lost(rig: Rig, one_drill: OpenDrill, change: str) -> None:
+    break_aws(rig, "iam", "lost-answer", change, 1)  # a second CreateRole is told: EntityAlreadyExists
+    assert inject_packet_loss(sources=ADDRESS, configuration=rig.configuration)["done"] is True
+    assert hits(rig) == [1]
+
+
+@pytest.mark.usefixtures("no_role")
+def test_a_role_that_was_half_made_is_said_and_made_whole_by_the_next_try(rig: Rig, one_drill: OpenDrill) -> None:
+    break_aws(rig, "iam", "server-error", "PutRolePolicy")
+    with pytest.raises(
+        ActivityFailed, match="no fault was started; the role chaosdrill-packet-loss may have been made"
+    ):
+        inject_packet_loss(sources=ADDRESS, configuration=rig.configuration)
+    assert active_faults(rig) == 0
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    assert inject_packet_loss(sources=ADDRESS, configuration=rig.configuration)["done"] is True

@@ -1,0 +1,208 @@
+"""Credentials from a profile, SSO or a role; those that end during a drill; what is told, hidden and recorded."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.aws import sessions, system_of
+from chaosdrill.history import plain
+from chaosdrill.packet_loss.host import host_of
+from chaosdrill.stop_flag.actions import set_stop_flag
+from chaosdrill.stop_flag.probes import stop_flag
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.lab_aws import get, running
+
+CONFIG = """\
+[profile driller]
+aws_access_key_id = {key}
+aws_secret_access_key = {secret}
+[profile sso]
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = driller
+[sso-session corp]
+sso_region = ap-northeast-1
+sso_start_url = https://chaosdrill.invalid/start
+[profile nothing]
+region = ap-northeast-1
+"""
+SECRET = "planted-secret-key-of-a-profile-40-chars"
+ROLE = {"aws_assume_role_arn": "arn:aws:iam::123456789012:role/drill"}
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    with running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture(autouse=True)
+def _fresh(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sessions, "_clients", {})
+    monkeypatch.setattr(sessions, "_sessions", {})
+    rig.go_home()
+    yield
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+
+
+@pytest.fixture
+def with_profile(rig: Rig, tmp_path: Path) -> Any:
+    """A configuration that reaches the endpoint with a profile of a user's own config file."""
+
+    def make(profile: str, **changes: Any) -> dict[str, Any]:
+        write_keys(tmp_path, "AKIAFIRST")
+        aws = {"profile": profile, "config_file": str(tmp_path / "config"), "endpoint_url": rig.lab.url}
+        return rig.other_topology(tmp_path / "topology.yaml", aws=aws, **changes)
+
+    return make
+
+
+def write_keys(directory: Path, key: str) -> None:
+    (directory / "config").write_text(CONFIG.format(key=key, secret=SECRET))
+
+
+def expire(rig: Rig, service: str = "dynamodb", calls: int | None = 1) -> None:
+    assert get(f"{rig.lab.url}/chaosdrill/faults", {"service": service, "kind": "expired", "calls": calls}, "PUT")
+
+
+def calls(rig: Rig, operation: str) -> list[dict[str, Any]]:
+    seen = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"]
+    return [call for call in seen if call["operation"] == operation and call["by"] == "chaosdrill"]
+
+
+def test_keys_that_were_renewed_in_the_file_are_taken_from_there(rig: Rig, with_profile: Any, tmp_path: Path) -> None:
+    configuration = with_profile("driller")
+    assert stop_flag("home", configuration=configuration) is False
+    write_keys(tmp_path, "AKIASECOND")
+    expire(rig)
+    assert stop_flag("home", configuration=configuration) is False
+    assert [call["key"] for call in calls(rig, "GetItem")][-3:] == ["AKIAFIRST", "AKIAFIRST", "AKIASECOND"]
+
+
+def test_a_role_whose_session_was_ended_is_taken_on_again(rig: Rig) -> None:
+    configuration = {**rig.configuration, **ROLE}
+    before = len(calls(rig, "AssumeRole"))
+    assert stop_flag("home", configuration=configuration) is False
+    assert stop_flag("home", configuration=configuration) is False
+    assert len(calls(rig, "AssumeRole")) == before + 1
+    expire(rig)
+    assert stop_flag("home", configuration=configuration) is False
+    assert len(calls(rig, "AssumeRole")) == before + 2
+    assert len({call["key"] for call in calls(rig, "GetItem")[-2:]}) == 2
+
+
+def test_a_role_of_another_account_is_taken_on_in_a_region_that_outlives_home(rig: Rig) -> None:
+    role = "arn:aws:iam::210987654321:role/drill"
+    configuration = {**rig.configuration, "aws_assume_role_arn": role}
+    assert stop_flag("home", configuration=configuration) is False
+    asked = calls(rig, "AssumeRole")[-1]
+    assert (asked["resource"], asked["region"]) == (role, OSAKA)
+
+
+def test_credentials_that_stay_expired_are_told_with_the_command_that_renews_them(
+    rig: Rig, with_profile: Any, tmp_path: Path
+) -> None:
+    configuration = with_profile("driller")
+    expire(rig, calls=None)
+    says = r"\(profile driller\) are of no use: AWS says ExpiredTokenException.*aws sso login --profile driller"
+    with pytest.raises(ActivityFailed, match=says):
+        stop_flag("home", configuration=configuration)
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        ("sso", r"profile sso.*: run `aws sso login --profile sso`"),
+        ("nothing", r"profile nothing.*Unable to locate credentials: name a profile"),
+    ],
+)
+def test_what_is_missing_is_told(
+    with_profile: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, profile: str, says: str
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    configuration = with_profile(profile, target="aws", time_scale=1)
+    with pytest.raises(ActivityFailed, match=says):
+        stop_flag("home", configuration=configuration)
+    with pytest.raises(ActivityFailed, match=says if profile == "sso" else "no credentials to take on"):
+        stop_flag("home", configuration={**configuration, **ROLE})
+
+
+def test_the_keys_of_a_profile_and_of_a_role_are_written_nowhere(rig: Rig, with_profile: Any) -> None:
+    stop_flag("home", configuration=with_profile("driller"))
+    assert plain({"said": f"<{SECRET}>"}) == {"said": "<***>"}
+    system = system_of({**rig.configuration, **ROLE})
+    sts = system.client("sts", TOKYO)
+    sts.get_caller_identity()
+    keys = sts._request_signer._credentials.get_frozen_credentials()
+    assert plain([keys.secret_key, keys.token]) == ["***", "***"]
+    assert plain("a test") == "a test", "the lab's own keys are plain words"
+
+
+def test_every_change_is_recorded_with_awss_request_id(rig: Rig, tmp_path: Path) -> None:
+    with drill(tmp_path) as one:
+        set_stop_flag("standby", False, configuration=rig.configuration)
+        set_stop_flag("standby", True, configuration=rig.configuration)
+        rows = one.history.events("aws-call")
+    assert [(row["service"], row["operation"], row["region"]) for row in rows] == [
+        ("dynamodb", "UpdateItem", "ap-northeast-3")
+    ] * 2, "changes only"
+    ids = {row["request_id"] for row in rows}
+    assert len(ids) == 2
+    assert all(ids)
+    assert {(row["http_status"], row["retries"]) for row in rows} == {(200, 0)}
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    asked: list[str] = []
+
+    def do_CONNECT(self) -> None:
+        self.asked.append(self.path)
+        self.send_error(403)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_real_accounts_are_reached_through_the_user_s_proxy(
+    with_profile: Any, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_address[1]}")
+        write_keys(tmp_path, "AKIAFIRST")
+        aws = {"profile": "driller", "config_file": str(tmp_path / "config")}
+        configuration = rig.other_topology(tmp_path / "topology.yaml", aws=aws, target="aws", time_scale=1)
+        with pytest.raises(ActivityFailed, match="proxy"):
+            stop_flag("home", configuration=configuration)
+        server.shutdown()
+    assert set(Proxy.asked) == {"dynamodb.ap-northeast-1.amazonaws.com:443"}
+
+
+def test_arns_that_are_built_are_of_the_topology_s_partition(rig: Rig, tmp_path: Path) -> None:
+    routing = rig.lab.topology["routing"]
+    controls = {region: arn.replace("arn:aws:", "arn:aws-cn:") for region, arn in routing["controls"].items()}
+    configuration = rig.other_topology(tmp_path / "t.yaml", routing={**routing, "controls": controls})
+    host = host_of(system_of(configuration), "Document")
+    assert host.arn.startswith("arn:aws-cn:ec2:ap-northeast-1:123456789012:instance/")
+    assert host.document_arn == "arn:aws-cn:ssm:ap-northeast-1::document/Document"
+
+
+def test_no_partition_is_written_into_the_code() -> None:
+    package = Path(sessions.__file__).parents[1]
+    files = [path for path in package.rglob("*.py") if "lab" not in path.relative_to(package).parts]
+    assert len(files) > 50
+    found = [
+        f"{path.relative_to(package)}: {line.strip()}"
+        for path in files
+        for line in path.read_text().splitlines()
+        if "arn:aws:" in line and not ("write " in line or ":param" in line)  # texts that tell what to write
+    ]
+    assert found == []

@@ -1,0 +1,115 @@
+"""What IAM would say to the calls of a drill: a policy, and what the calls in the lab's log ask for.
+
+See: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+"""
+
+import fnmatch
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.aws.guard import changes_something
+
+ACCOUNT = "123456789012"
+NO_PERMISSION_NEEDED = {("sts", "GetCallerIdentity")}
+PREFIX = {"monitoring": "cloudwatch"}  # where IAM's name of a service is not the one that signs
+# what IAM asks for beyond the call's own action
+IMPLIED = {
+    ("fis", "CreateExperimentTemplate"): ("fis:TagResource", "iam:PassRole"),
+    ("fis", "StartExperiment"): ("fis:TagResource",),
+    ("iam", "CreateRole"): ("iam:TagRole",),
+}
+FIS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/chaosdrill-packet-loss"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One thing that IAM is asked: may this action be done on this resource, in this region?"""
+
+    action: str
+    resource: str
+    region: str
+
+
+def wanted(calls: Iterable[Mapping[str, Any]], topology: Mapping[str, Any]) -> set[Wanted]:
+    """:returns: what the calls of a log ask IAM for."""
+    asked = set()
+    for call in calls:
+        service, operation = call["service"], call["operation"]
+        if (service, operation) in NO_PERMISSION_NEEDED:
+            continue
+        actions = (f"{PREFIX.get(service, service)}:{operation}", *IMPLIED.get((service, operation), ()))
+        for action in actions:
+            resources = [FIS_ROLE] if action == "iam:PassRole" else _resources(call, topology)
+            asked |= {Wanted(action, resource, call["region"]) for resource in resources}
+    return asked
+
+
+def _resources(call: Mapping[str, Any], topology: Mapping[str, Any]) -> list[str]:
+    """The ARNs that IAM matches; ``*`` where the action knows no resource."""
+    service, operation, region, named = (call[key] for key in ("service", "operation", "region", "resource"))
+    if service == "dynamodb":
+        return [f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{named}"]
+    if service == "rds" and named:
+        return [f"arn:aws:rds::{ACCOUNT}:global-cluster:{named}"]
+    if service in ("states", "route53-recovery-cluster") and named:
+        return list(named.split(","))
+    if service == "iam":
+        return [f"arn:aws:iam::{ACCOUNT}:role/{named}"]
+    if operation == "SendCommand":
+        host = topology["client"]["instance_id"]
+        return [f"arn:aws:ssm:{region}::document/AWS-RunShellScript", f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{host}"]
+    if service == "fis" and not operation.startswith("List"):
+        return [f"arn:aws:fis:{region}:{ACCOUNT}:{kind}" for kind in _fis_kinds(operation)]
+    return ["*"]
+
+
+def _fis_kinds(operation: str) -> Sequence[str]:
+    if operation == "StartExperiment":
+        return ("experiment-template/EXT1", "experiment/EXP1")
+    return ("experiment-template/EXT1",) if operation.endswith("Template") else ("experiment/EXP1",)
+
+
+def allows(policy: Mapping[str, Any], asked: Wanted) -> bool:
+    """:returns: whether a statement of the policy allows it."""
+    return any(_allows(statement, asked) for statement in policy["Statement"])
+
+
+def _allows(statement: Mapping[str, Any], asked: Wanted) -> bool:
+    regions = statement.get("Condition", {}).get("StringEquals", {}).get("aws:RequestedRegion")
+    return (
+        statement["Effect"] == "Allow"
+        and asked.action in _listed(statement["Action"])
+        and any(fnmatch.fnmatchcase(asked.resource, pattern) for pattern in _listed(statement["Resource"]))
+        and (regions is None or asked.region in _listed(regions))
+    )
+
+
+def writes(policy: Mapping[str, Any]) -> set[str]:
+    """:returns: the actions of a policy that change something."""
+    return {action for action in _actions(policy) if changes_something(action.partition(":")[2])}
+
+
+def not_allowed(policy: str, asked: Iterable[Wanted]) -> list[str]:
+    """:returns: what was asked for that the policy does not allow, and wildcards in it."""
+    read = json.loads(policy)
+    wild = [f"{action} is a wildcard" for action in sorted(_actions(read)) if "*" in action]
+    missing = [
+        f"{one.action} on {one.resource} in {one.region} is not allowed" for one in asked if not allows(read, one)
+    ]
+    return [*wild, *sorted(missing)]
+
+
+def not_done(policy: str, asked: Iterable[Wanted]) -> list[str]:
+    """:returns: what the policy allows to change though nobody did."""
+    unused = writes(json.loads(policy)) - {one.action for one in asked}
+    return [f"{action} is allowed, and no drill did it" for action in sorted(unused)]
+
+
+def _actions(policy: Mapping[str, Any]) -> set[str]:
+    return {action for statement in policy["Statement"] for action in _listed(statement["Action"])}
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,65 @@
+"""The judge of the policies: what it finds, and what it lets pass."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.iam_policy import not_allowed, not_done, wanted
+
+TOPOLOGY: dict[str, Any] = {"client": {"instance_id": "i-1"}}
+TABLE = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/Flags"
+
+
+def call(service: str, operation: str, resource: str = "", region: str = "ap-northeast-1") -> dict[str, Any]:
+    return {"service": service, "operation": operation, "resource": resource, "region": region}
+
+
+def statement(action: Any, resource: Any = "*", **condition: Any) -> str:
+    one = {"Effect": "Allow", "Action": action, "Resource": resource}
+    return json.dumps({"Statement": [one | ({"Condition": {"StringEquals": condition}} if condition else {})]})
+
+
+GET, UPDATE = call("dynamodb", "GetItem", "Flags"), call("dynamodb", "UpdateItem", "Flags")
+
+
+@pytest.mark.parametrize(
+    ("policy", "calls", "found"),
+    [
+        (statement("dynamodb:GetItem", TABLE), [GET], []),
+        (statement("dynamodb:GetItem", TABLE), [call("sts", "GetCallerIdentity")], []),
+        (
+            statement("dynamodb:GetItem", TABLE),
+            [UPDATE],
+            [f"dynamodb:UpdateItem on {TABLE} in ap-northeast-1 is not allowed"],
+        ),
+        (
+            statement("dynamodb:GetItem", f"{TABLE}2"),
+            [GET],
+            [f"dynamodb:GetItem on {TABLE} in ap-northeast-1 is not allowed"],
+        ),
+        (
+            statement(["dynamodb:GetItem", "dynamodb:UpdateItem"], TABLE),
+            [GET],
+            ["dynamodb:UpdateItem is allowed, and no drill did it"],
+        ),
+        (
+            statement(["ec2:DescribeInstances"], **{"aws:RequestedRegion": ["x"]}),
+            [call("ec2", "DescribeInstances")],
+            ["ec2:DescribeInstances on * in ap-northeast-1 is not allowed"],
+        ),
+        (
+            statement("dynamodb:*", TABLE),
+            [],
+            ["dynamodb:* is a wildcard", "dynamodb:* is allowed, and no drill did it"],
+        ),
+        (
+            statement(["iam:CreateRole"]),
+            [call("iam", "CreateRole", "r")],
+            ["iam:TagRole on arn:aws:iam::123456789012:role/r in ap-northeast-1 is not allowed"],
+        ),
+    ],
+)
+def test_what_is_missing_and_what_is_too_much_is_found(policy: str, calls: list[Any], found: list[str]) -> None:
+    asked = wanted(calls, TOPOLOGY)
+    assert not_allowed(policy, asked) + not_done(policy, asked) == found
