@@ -57,6 +57,8 @@ class Rig:
                 "GlobalClusters"
             ][0]
 
+        # a switchover that an earlier test left under way would move the writer after the look
+        wait_for(lambda: described()["Status"] == "available")
         wanted = database["clusters"][region]
         if wanted not in [one["DBClusterArn"] for one in described()["GlobalClusterMembers"] if one["IsWriter"]]:
             client.switchover_global_cluster(
