@@ -171,6 +171,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.usefixtures("no_proxy_of_the_user")
 def test_real_accounts_are_reached_through_the_user_s_proxy(
     with_profile: Any, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

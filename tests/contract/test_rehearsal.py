@@ -121,6 +121,7 @@ def test_a_wrong_experiment_is_told_and_nothing_is_asked(rig: Rig, tmp_path: Pat
         rehearse(wrong, {}, rig.lab.plan.topology_file)
 
 
+@pytest.mark.usefixtures("no_proxy_of_the_user")
 def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) -> None:
     # another allow-list is another way to the account, of which nothing is remembered yet
     configuration = rig.other_topology(tmp_path / "real.yaml", accounts=[rig.lab.plan.account, "999999999999"])
