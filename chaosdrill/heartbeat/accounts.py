@@ -1,0 +1,58 @@
+"""Which account the next write goes to: one on which nothing is under way, and the least used of those."""
+
+import heapq
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Key = tuple[bool, bool, int, int]
+
+
+@dataclass(slots=True)
+class Account:
+    """One synthetic account.
+
+    :param uses: how many writes it has had.
+    :param start_read: whether its balance before the first write is known.
+    :param doubtful: a write to it was not answered, and may be pending still: the next one would be refused.
+    """
+
+    name: str
+    uses: int = 0
+    start_read: bool = False
+    doubtful: bool = False
+    key: Key | None = None  # its place among the free ones; None: in use
+
+
+class Accounts:
+    """The accounts that may be written to. One that is taken stays so until it is given back."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.all = {name: Account(name) for name in names}
+        self._turn = itertools.count()
+        self._free: list[tuple[Key, Account]] = []
+        for account in self.all.values():
+            self.give_back(account)
+
+    def take(self) -> Account | None:
+        """:returns: the account for the next write: without doubt, with a known balance, least used, longest idle.
+
+        None when every one is in use.
+        """
+        while self._free:
+            key, account = heapq.heappop(self._free)
+            if account.key is key:  # else it has been given another place since
+                account.key = None
+                return account
+        return None
+
+    def give_back(self, account: Account) -> None:
+        """It may be taken again."""
+        account.key = (account.doubtful, not account.start_read, account.uses, next(self._turn))
+        heapq.heappush(self._free, (account.key, account))
+
+    def start_is_known(self, account: Account) -> None:
+        """Its balance before the first write was read."""
+        account.start_read = True
+        if account.key is not None:
+            self.give_back(account)

@@ -1,0 +1,126 @@
+"""Start and stop the heartbeat."""
+
+import time
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+from chaoslib.types import Configuration, Secrets
+
+from chaosdrill import history
+from chaosdrill.activity import action
+from chaosdrill.aws.polling import looks
+from chaosdrill.client.heartbeat import NoHeartbeat, open_heartbeat, the_heartbeat, why_no_writes
+from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
+from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.topology import topology_of
+
+__all__ = ["start_heartbeat", "stop_heartbeat"]
+
+GOOD_S = 6.0  # longer than what counts as sustained service
+LIMITS = {"rate_per_s": (0.1, 1000.0), "deadline_s": (0.05, 60.0), "within_s": (1.0, 3600.0)}
+
+
+@action
+def start_heartbeat(
+    rate_per_s: Optional[float] = None,
+    deadline_s: Optional[float] = None,
+    within_s: float = 60,
+    host: Optional[str] = None,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Starts the heartbeat: beside the load, at a constant rate, whatever the answers; it records each of them.
+
+    What it sends stands in the topology's ``heartbeat:``. It writes only to the synthetic accounts named there; without
+    them it only reads, and lost writes are not measured. Returns once first beats were answered as they should be.
+
+    :param rate_per_s: beats a second of each operation, 0.1 to 1000; default: the topology's, else 20.
+    :param deadline_s: an answer that takes longer is none, in seconds, 0.05 to 60; default: the topology's, else 1.
+    :param within_s: how long it may take until first beats were answered, in seconds.
+    :param host: base address that it calls; default: ``http://`` and the topology's domain.
+    :param standalone: allow it on a real system without an open drill.
+    :returns: ``{"done": false when it beat already, "url", "operations", "rate_per_s", "deadline_s", "run", "writes",
+        "why_no_writes", "seconds"}``.
+    :raises ActivityFailed: when the topology has no ``heartbeat:``, the client host cannot run it, or no beat is
+        answered as it should be.
+    :undo: ``stop_heartbeat``
+    :source: an open model sees what a closed one hides: Schroeder et al., "Open Versus Closed", NSDI 2006
+    """
+    _check({"rate_per_s": rate_per_s, "deadline_s": deadline_s, "within_s": within_s}, host)
+    began = time.monotonic()
+    topology = topology_of(configuration)
+    heartbeat, new = open_heartbeat(configuration, secrets, rate_per_s, deadline_s, host)
+    told, why = heartbeat.settings, why_no_writes(topology)
+    known = {"url": told["url"], "deadline_s": told["deadline_s"], "writes": heartbeat.writes, "why_no_writes": why}
+    state = heartbeat.wait_until_it_beats(float(within_s)) if new else heartbeat.page.state()
+    if new:
+        more = {"source": SOURCE, "run_where": heartbeat.where, "timeout_s": told["timeout_s"]}
+        history.record("heartbeat-started", operations=state["operations"], **more, **known)
+        heartbeat.collect()
+    names = list(state["operations"])
+    answer = {"done": new, "operations": names, "rate_per_s": told["rate_per_s"], "run": heartbeat.where, **known}
+    return {**answer, "seconds": round(time.monotonic() - began, 1)}
+
+
+@action
+def stop_heartbeat(
+    undo_of: Optional[str] = None,
+    recovery_within_s: float = 0,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Stops the heartbeat and takes over everything that it has recorded; without one nothing is done.
+
+    :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
+    :param recovery_within_s: wait at most so many seconds until every beat of some seconds was answered as it should
+        be, so that an outage that clients are in is seen to its end; it is stopped in any case, and at once when the
+        drill was interrupted.
+    :param standalone: allow it on a real system without an open drill.
+    :returns: ``{"done", "recovered": whether beats were answered at the end, or null when that was not waited for,
+        "sent": beats by operation, "outcomes": {operation: {"answered", "refused", "timed_out", "failed"}}}``.
+    :raises ActivityFailed: when it has died, or does not answer; what it had recorded is taken over all the same.
+    :undo: ``start_heartbeat``
+    :source: none: the reference has no heartbeat
+    """
+    try:
+        heartbeat = the_heartbeat(configuration)
+    except NoHeartbeat as nothing:
+        return {"done": False, "why": str(nothing)}
+    try:
+        recovered = _recovered(heartbeat, float(recovery_within_s))
+        state = heartbeat.stop()
+    except CannotSee:
+        heartbeat.end()
+        raise
+    names = ("answered", "refused", "timed_out", "failed")
+    outcomes = {name: dict(zip(names, counts, strict=True)) for name, counts in state["outcomes"].items()}
+    sent = dict(zip(outcomes, state["sent"], strict=True))
+    return {"done": True, "recovered": recovered, "sent": sent, "outcomes": outcomes}
+
+
+def _recovered(heartbeat: HeartbeatProcess, within_s: float) -> Optional[bool]:
+    """:returns: whether for ``GOOD_S`` s every beat was answered as it should be; None when that was not waited for."""
+    if within_s <= 0 or history.interrupted():
+        return None
+    for _ in looks(within_s, heartbeat.poll_every_s):
+        heartbeat.collect()
+        if heartbeat.kept.good_for_s(heartbeat.settings["deadline_s"]) >= GOOD_S:
+            return True
+        if history.interrupted():
+            return None
+    return False
+
+
+def _check(given: dict[str, Optional[float]], host: Optional[str]) -> None:
+    problems = []
+    if host is not None and not urlsplit(host).hostname:
+        problems.append(f"host: {host!r} is no address: write one such as http://api.example.com")
+    for name, (least, most) in LIMITS.items():
+        value = given[name]
+        right = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
+        if value is not None and not right:
+            problems.append(f"{name}: {value!r} is not a number from {least:g} to {most:g}")
+    if problems:
+        raise BadInput(problems)

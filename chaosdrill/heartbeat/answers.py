@@ -1,0 +1,68 @@
+"""What the page answers: how the heartbeat stands, its records, its read-backs."""
+
+from http import HTTPStatus
+from typing import Any
+
+from chaosdrill.heartbeat.heartbeat import Heartbeat
+from chaosdrill.heartbeat.page import Handler, NotNow, Query, whole_number
+
+MOST_AT_ONCE = 4 * 2**20
+LARGEST_OFFSET = 2**62
+LONGEST_READ_BACK_S = 3600.0
+
+
+class Answers:
+    """The page of one heartbeat."""
+
+    def __init__(self, heartbeat: Heartbeat) -> None:
+        self._heartbeat = heartbeat
+
+    def routes(self) -> dict[tuple[str, str], Handler]:
+        """:returns: handlers by method and path."""
+        return {
+            ("GET", "/state"): self._state,
+            ("GET", "/clock"): self._clock,
+            ("GET", "/records"): self._records,
+            ("POST", "/read-back"): self._begin_read_back,
+            ("GET", "/read-back"): self._read_back,
+            ("POST", "/stop"): self._stop,
+        }
+
+    async def _state(self, query: Query) -> dict[str, Any]:
+        return self._heartbeat.state()
+
+    async def _clock(self, query: Query) -> dict[str, int]:
+        return {"now_ns": self._heartbeat.clock.now_ns()}
+
+    async def _records(self, query: Query) -> bytes:
+        files = self._heartbeat.files()
+        name = query.get("file", "")
+        if name not in files:
+            raise NotNow(HTTPStatus.NOT_FOUND, f"there is no file {name!r}: there are {', '.join(files)}")
+        offset = whole_number(query, "offset", 0, LARGEST_OFFSET)
+        limit = whole_number(query, "limit", MOST_AT_ONCE, MOST_AT_ONCE)
+        return files[name].read(offset, limit)
+
+    async def _begin_read_back(self, query: Query) -> dict[str, Any]:
+        label, text = query.get("label", ""), query.get("within_s", "")
+        if not label or not label.isprintable() or label == "start":
+            raise NotNow(HTTPStatus.BAD_REQUEST, f"label is {label!r}: name the read-back, such as after-failover")
+        try:
+            within_s = float(text)
+        except ValueError:
+            within_s = 0.0
+        if not 0 < within_s <= LONGEST_READ_BACK_S:
+            why = f"within_s is {text!r}: write seconds, above 0 and up to {LONGEST_READ_BACK_S:g}"
+            raise NotNow(HTTPStatus.BAD_REQUEST, why)
+        return self._heartbeat.begin_read_back(label, within_s).summary()
+
+    async def _read_back(self, query: Query) -> dict[str, Any]:
+        known = self._heartbeat.read_backs
+        if (label := query.get("label", "")) not in known:
+            begun = ", ".join(known) or "none"
+            raise NotNow(HTTPStatus.NOT_FOUND, f"no read-back {label!r} was begun: {begun}; POST begins one")
+        return known[label].summary()
+
+    async def _stop(self, query: Query) -> dict[str, Any]:
+        await self._heartbeat.stop()
+        return self._heartbeat.state()

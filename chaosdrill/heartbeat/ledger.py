@@ -1,0 +1,104 @@
+"""Every write that was tried, and what became of it; the file keeps it, and so does the memory."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.heartbeat.record import JsonLines
+
+BASE = 4
+LARGEST_DIGIT = 19  # 4**19 is the largest power that applications with a limit of 10**12 take
+ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
+SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
+START = "start"
+FINAL = (SETTLED, ROLLED_BACK)
+
+
+@dataclass(slots=True)
+class Write:
+    """One write.
+
+    :param digit: its quantity is ``BASE ** digit``; None: its account was used too often to be counted.
+    :param outcome: accepted, refused or unknown; empty: under way.
+    :param state: settled or rolled_back, once that was seen; empty: not yet.
+    """
+
+    seq: int
+    account: str
+    quantity: int
+    digit: int | None
+    due_ns: int
+    outcome: str = ""
+    id: str | None = None
+    state: str = ""
+
+
+class Ledger:
+    """``ledger.jsonl``.
+
+    :param header: of its first line.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.file = JsonLines(path)
+        self.file.add({"chaosdrill": "ledger", "version": 1, **header})
+        self.writes: list[Write] = []
+        self.starts: dict[str, int | None] = {}
+        self._recorded = 0
+
+    def begin(self, seq: int, account: str, uses: int, due_ns: int) -> Write:
+        """:returns: a write that is about to be sent, to an account that was used ``uses`` times before."""
+        digit = uses if uses <= LARGEST_DIGIT else None
+        write = Write(seq, account, 1 if digit is None else BASE**digit, digit, due_ns)
+        self.writes.append(write)
+        return write
+
+    def ended(self, write: Write, ended_ns: int, status: int, region: str, error: str) -> None:
+        """The write's own answer, or that there was none."""
+        self._recorded += 1
+        self.file.add(
+            {
+                "row": "write",
+                "seq": write.seq,
+                "account": write.account,
+                "quantity": write.quantity,
+                "digit": write.digit,
+                "due_ns": write.due_ns,
+                "ended_ns": ended_ns,
+                "outcome": write.outcome,
+                "id": write.id,
+                "status": status,
+                "region": region,
+                "error": error,
+            }
+        )
+
+    def settled(self, write: Write, state: str, region: str, seen_ns: int) -> None:
+        """The write was seen to be settled or rolled back."""
+        write.state = state
+        row = {"row": "settled", "seq": write.seq, "id": write.id, "state": state}
+        self.file.add({**row, "region": region, "seen_ns": seen_ns})
+
+    def balance(self, label: str, account: str, balance: int | None, region: str, seen_ns: int) -> None:
+        """What an account's balance was; None when that could not be read."""
+        if label == START:
+            self.starts[account] = balance
+        row = {"row": "balance", "label": label, "account": account, "balance": balance}
+        self.file.add({**row, "region": region, "seen_ns": seen_ns})
+
+    def read_back_begun(self, label: str, at_ns: int, writes_until_ns: int) -> None:
+        """Every write that was due before ``writes_until_ns`` is asked for."""
+        self.file.add({"row": "read-back-begun", "label": label, "at_ns": at_ns, "writes_until_ns": writes_until_ns})
+
+    def found(self, label: str, write: Write, state: str, region: str, seen_ns: int) -> None:
+        """What a read-back has found of a write, in the end."""
+        row = {"row": "found", "label": label, "seq": write.seq, "id": write.id, "state": state}
+        self.file.add({**row, "region": region, "seen_ns": seen_ns})
+
+    def read_back_ended(self, label: str, at_ns: int, converged: bool, why: str) -> None:
+        """The last row of a read-back."""
+        self.file.add({"row": "read-back-ended", "label": label, "at_ns": at_ns, "converged": converged, "why": why})
+
+    def end(self, at_ns: int) -> None:
+        """No write follows."""
+        self.file.add({"row": "end", "at_ns": at_ns, "writes": self._recorded})

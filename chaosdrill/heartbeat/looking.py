@@ -1,0 +1,72 @@
+"""How a write or an account stands, as the application tells it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.http_client import Exchange, HttpClient
+from chaosdrill.heartbeat.ledger import MISSING, PENDING, ROLLED_BACK, SETTLED, UNREADABLE, Write
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a write, or at a balance (None: unreadable)."""
+
+    state: str
+    region: str
+    seen_ns: int
+    balance: int | None = None
+
+
+async def look_at_write(client: HttpClient, settled: Settled, write: Write) -> Look:
+    """:returns: how the application says that a write with an id stands."""
+    request = settled.operation.request(client.target, write.account, write.id or "", write.quantity)
+    exchange = await client.exchange(request, write.seq)
+    return Look(state_of(exchange, settled), exchange.region, exchange.ended_ns)
+
+
+async def look_at_balance(client: HttpClient, balance: Balance, account: str, turn: int) -> Look:
+    """:returns: the account's balance."""
+    exchange = await client.exchange(balance.operation.request(client.target, account), turn)
+    found = balance_of(exchange, balance)
+    return Look(UNREADABLE if found is None else SETTLED, exchange.region, exchange.ended_ns, found)
+
+
+def state_of(exchange: Exchange, settled: Settled) -> str:
+    """:returns: what an answer says of a write; what it does not clearly say is unreadable, never missing."""
+    if exchange.error or exchange.timed_out:
+        return UNREADABLE
+    if exchange.status in settled.missing_status:
+        return MISSING
+    value = field_of(exchange.body, settled.field) if exchange.status in settled.operation.status else None
+    if not isinstance(value, str | int | float):
+        return UNREADABLE
+    text = json.dumps(value) if isinstance(value, bool) else str(value)
+    for state, texts in ((SETTLED, settled.settled), (ROLLED_BACK, settled.rolled_back), (PENDING, settled.pending)):
+        if text in texts:
+            return state
+    return UNREADABLE if settled.pending else PENDING
+
+
+def balance_of(exchange: Exchange, balance: Balance) -> int | None:
+    """:returns: the balance in an answer; None when it has none that is a whole number."""
+    if exchange.error or exchange.timed_out or exchange.status not in balance.operation.status:
+        return None
+    value = field_of(exchange.body, balance.field)
+    try:
+        whole = int(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+    except (ValueError, OverflowError):
+        return None
+    return whole if isinstance(value, str) or whole == value else None
+
+
+def field_of(body: bytes, name: str) -> Any:
+    """:returns: a field of a JSON answer, ``a.b`` for one inside another; None when it is not there."""
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return None
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value

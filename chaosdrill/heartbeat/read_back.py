@@ -1,0 +1,216 @@
+"""Asks for every write again, by its id, until the stores have converged or the time is over."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.heartbeat import counting
+from chaosdrill.heartbeat.accounts import Accounts
+from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.http_client import HttpClient
+from chaosdrill.heartbeat.ledger import ACCEPTED, FINAL, MISSING, PENDING, UNREADABLE, Ledger, Write
+from chaosdrill.heartbeat.looking import Look, look_at_balance, look_at_write
+from chaosdrill.heartbeat.questions import Questions
+
+LEAST_PER_S, MOST_PER_S = 400.0, 1000.0
+AT_ONCE = 30
+PASSES = 3  # so often everything can be asked for within the time given
+RUNNING, DONE = "running", "done"
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was seen of a write, or of an account, so far.
+
+    :param told: what the last look said; ``before``: what the one before it said.
+    """
+
+    look: Look
+    told: Any = None
+    before: Any = None
+    looks: int = 0
+    final: bool = False
+
+
+class ReadBack:
+    """One reading back.
+
+    Writes are asked for until they are settled or rolled back: stores converge late, so a write is ``missing`` only
+    when it still is at the end. A balance is read until it agrees with what was found of its account's writes; one that
+    shows too many executions is believed when it says so twice.
+
+    :param timeout_s: what was due within that time before now may be under way still, and is left out.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        within_s: float,
+        timeout_s: float,
+        client: HttpClient,
+        settled: Settled | None,
+        balance: Balance | None,
+        accounts: Accounts,
+        ledger: Ledger,
+        clock: Clock,
+    ) -> None:
+        self.label = label
+        self.state = RUNNING
+        self.converged = False
+        self.why = ""
+        self._within_s = within_s
+        self._client = client
+        self._settled = settled
+        self._balance = balance
+        self._accounts = accounts
+        self._ledger = ledger
+        self._clock = clock
+        self._timeout_s = timeout_s
+        self._by_account: dict[str, list[Write]] = {}
+        self._accepted: list[Write] = []
+        self._writes: dict[int, Seen] = {}
+        self._balances: dict[str, Seen] = {}
+        self._turn = 0
+
+    async def run(self) -> None:
+        """Read back, and write down what was found."""
+        begun_ns = self._clock.now_ns()
+        until_ns = begun_ns - round(self._timeout_s * 1e9)
+        self._ledger.read_back_begun(self.label, begun_ns, until_ns)
+        why = ""
+        try:
+            async with asyncio.timeout(self._within_s):
+                await self._collect(until_ns)
+                await self._ask_all()
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:
+            why = "the heartbeat was stopped"
+            raise
+        finally:
+            self._write_down(why)
+
+    def summary(self) -> dict[str, Any]:
+        """:returns: how it stands; the ids when it is done."""
+        known = {"label": self.label, "state": self.state, "converged": self.converged, "why": self.why}
+        if self.state == RUNNING:
+            return {**known, "read_back": len(self._writes), "of": len(self._accepted)}
+        by_state = {state: self._ids(state) for state in (MISSING, PENDING, UNREADABLE)}
+        return {
+            **known,
+            "read_back": len(self._writes),
+            "of": len(self._accepted),
+            **by_state,
+            "overcounted": self._over(),
+        }
+
+    async def _collect(self, until_ns: int) -> None:
+        for number, write in enumerate(list(self._ledger.writes)):
+            if write.due_ns < until_ns and write.outcome:
+                self._by_account.setdefault(write.account, []).append(write)
+                if write.outcome == ACCEPTED and write.id:
+                    self._accepted.append(write)
+            if number % 1000 == 999:
+                await asyncio.sleep(0)  # the beats come first
+
+    async def _ask_all(self) -> None:
+        """Balances as soon as each write was asked for once: until then they could not be understood."""
+        everything = len(self._accepted) + len(self._by_account)
+        per_s = min(MOST_PER_S, max(LEAST_PER_S, PASSES * everything / self._within_s))
+        async with asyncio.TaskGroup() as asking:
+            if self._settled is not None:
+                writes: Questions[Write] = Questions(self._ask_write, per_s, AT_ONCE)
+                await writes.add_all(self._accepted)
+                asking.create_task(writes.run(until_answered=True))
+                while len(self._writes) < len(self._accepted):
+                    await asyncio.sleep(0.05)
+            if self._balance is not None:
+                balances: Questions[str] = Questions(self._ask_balance, per_s, AT_ONCE)
+                await balances.add_all(self._by_account)
+                asking.create_task(balances.run(until_answered=True))
+
+    async def _ask_write(self, write: Write) -> bool:
+        assert self._settled is not None
+        look = await look_at_write(self._client, self._settled, write)
+        seen = self._writes.setdefault(write.seq, Seen(look))
+        seen.look, seen.before, seen.told, seen.looks = look, seen.told, look.state, seen.looks + 1
+        if look.state in FINAL:
+            seen.final = True
+            self._ledger.found(self.label, write, look.state, look.region, look.seen_ns)
+        return seen.final
+
+    async def _ask_balance(self, account: str) -> bool:
+        assert self._balance is not None
+        writes = self._by_account[account]
+        ready = all(
+            self._writes[one.seq].final for one in writes if one.outcome == ACCEPTED and one.seq in self._writes
+        )
+        self._turn += 1
+        look = await look_at_balance(self._client, self._balance, account, self._turn)
+        seen = self._balances.setdefault(account, Seen(look))
+        seen.look, seen.before, seen.looks = look, seen.told, seen.looks + 1
+        seen.told = self._executions(account, look)
+        seen.final = ready and look.balance is not None and self._is_final(writes, seen)
+        return seen.final
+
+    def _executions(self, account: str, look: Look) -> dict[int, int] | None:
+        uses = self._accounts.all[account].uses
+        return counting.executions(self._ledger.starts.get(account), look.balance, uses, self._by_account[account])
+
+    def _is_final(self, writes: list[Write], seen: Seen) -> bool:
+        """A readable balance that cannot tell executions will not do so later."""
+        if seen.told is None:
+            return True
+        states = self._states(writes)
+        if counting.too_few(seen.told, writes, states):
+            return False
+        return not counting.too_many(seen.told, writes, states) or (seen.looks > 1 and seen.told == seen.before)
+
+    def _states(self, writes: list[Write]) -> dict[int, str]:
+        return {write.seq: self._writes[write.seq].look.state for write in writes if write.seq in self._writes}
+
+    def _write_down(self, why: str) -> None:
+        for write in self._accepted if self._settled is not None else ():
+            seen = self._writes.setdefault(write.seq, Seen(Look(UNREADABLE, "", self._clock.now_ns())))
+            if not seen.final:
+                self._ledger.found(self.label, write, seen.look.state, seen.look.region, seen.look.seen_ns)
+        for account in self._by_account if self._balance is not None else ():
+            seen = self._balances.setdefault(account, Seen(Look(UNREADABLE, "", self._clock.now_ns())))
+            look = seen.look
+            self._ledger.balance(self.label, account, look.balance, look.region, look.seen_ns)
+        self.why = why or self._why_not()
+        self.converged = not self.why
+        self.state = DONE
+        self._ledger.read_back_ended(self.label, self._clock.now_ns(), self.converged, self.why)
+
+    def _why_not(self) -> str:
+        """:returns: what has not come to rest; empty when everything has."""
+        moving = [one for one in self._writes.values() if one.look.state == MISSING and one.before != one.told]
+        open_balances = [one for one in self._balances.values() if not one.final]
+        blind = sum(one.look.balance is None for one in open_balances)
+        counts = {
+            "writes pending": len(self._ids(PENDING)),
+            "writes unreadable": len(self._ids(UNREADABLE)),
+            "writes not seen to be missing twice": len(moving),
+            "balances unreadable": blind,
+            "balances not read twice alike": sum(one.told != one.before for one in open_balances) - blind,
+        }
+        found = [f"{count} {what}" for what, count in counts.items() if count > 0]
+        return f"after {self._within_s:g} s: {', '.join(found)}" if found else ""
+
+    def _ids(self, state: str) -> list[str]:
+        return [
+            write.id or ""
+            for write in self._accepted
+            if write.seq in self._writes and self._writes[write.seq].look.state == state
+        ]
+
+    def _over(self) -> list[dict[str, Any]]:
+        found = []
+        for account, seen in self._balances.items():
+            writes = self._by_account[account]
+            for write in counting.too_many(seen.told, writes, self._states(writes)) if seen.told is not None else ():
+                times = seen.told[write.seq]
+                found.append({"seq": write.seq, "id": write.id, "account": account, "executions": times})
+        return found

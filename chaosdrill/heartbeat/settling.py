@@ -1,0 +1,83 @@
+"""Looks after accepted writes until each is settled or rolled back; only then its account is used again."""
+
+from chaosdrill.heartbeat.accounts import Account, Accounts
+from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.http_client import HttpClient
+from chaosdrill.heartbeat.ledger import FINAL, START, Ledger, Write
+from chaosdrill.heartbeat.looking import look_at_balance, look_at_write
+from chaosdrill.heartbeat.questions import FIRST_PAUSE_S, Questions
+
+LEAST_PER_S, PER_WRITE = 50.0, 2.5  # a write that settles within a second is asked for about twice
+AHEAD = 1.25  # start balances are read faster than accounts are used up
+AT_ONCE = 20
+
+
+class Settling:
+    """Follows accepted writes.
+
+    :param rate_per_s: of the writes.
+    """
+
+    def __init__(
+        self, client: HttpClient, settled: Settled, accounts: Accounts, ledger: Ledger, rate_per_s: float
+    ) -> None:
+        self._client = client
+        self._settled = settled
+        self._accounts = accounts
+        self._ledger = ledger
+        self.questions: Questions[tuple[Write, Account]] = Questions(
+            self._ask, max(LEAST_PER_S, PER_WRITE * rate_per_s), AT_ONCE
+        )
+
+    @property
+    def pending(self) -> int:
+        """How many accepted writes are neither settled nor rolled back, as far as was seen."""
+        return self.questions.open
+
+    def follow(self, write: Write, account: Account) -> None:
+        """Ask about an accepted write until it has its end."""
+        self.questions.add((write, account), FIRST_PAUSE_S)
+
+    async def _ask(self, followed: tuple[Write, Account]) -> bool:
+        write, account = followed
+        look = await look_at_write(self._client, self._settled, write)
+        if look.state not in FINAL:
+            return False
+        self._ledger.settled(write, look.state, look.region, look.seen_ns)
+        account.doubtful = False
+        self._accounts.give_back(account)
+        return True
+
+
+class StartBalances:
+    """Reads the balance of each account before it is written to for the first time. No beat waits for that: an account
+    whose balance is not known by then is taken last, and its start balance is null in the ledger.
+    """
+
+    def __init__(
+        self, client: HttpClient, balance: Balance, accounts: Accounts, ledger: Ledger, rate_per_s: float
+    ) -> None:
+        self._client = client
+        self._balance = balance
+        self._accounts = accounts
+        self._ledger = ledger
+        self._turn = 0
+        self._questions: Questions[Account] = Questions(self._ask, max(LEAST_PER_S, AHEAD * rate_per_s), AT_ONCE)
+
+    async def run(self) -> None:
+        """Until all are read."""
+        await self._questions.add_all(self._accounts.all.values())
+        await self._questions.run(until_answered=True)
+
+    async def _ask(self, account: Account) -> bool:
+        if account.uses:
+            return True
+        self._turn += 1
+        look = await look_at_balance(self._client, self._balance, account.name, self._turn)
+        if account.uses:  # it was written to meanwhile
+            return True
+        if look.balance is None:
+            return False
+        self._ledger.balance(START, account.name, look.balance, look.region, look.seen_ns)
+        self._accounts.start_is_known(account)
+        return True

@@ -1,0 +1,36 @@
+"""Where requests are sent."""
+
+import urllib.parse
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host and how it is spoken to.
+
+    :param authority: what the Host header says.
+    :param base: what stands before every path.
+    """
+
+    tls: bool
+    host: str
+    port: int
+    authority: str
+    base: str
+
+
+def target_of(url: str) -> Target:
+    """:returns: where requests to that URL go.
+
+    :raises ValueError: saying what is wrong with it.
+    """
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ValueError("it begins neither with http:// nor with https://")
+    if not parts.hostname or not parts.hostname.isascii() or any(one.isspace() for one in url):
+        raise ValueError("it names no host")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("it has more than a host, a port and a path")
+    tls = parts.scheme == "https"
+    port = parts.port if parts.port is not None else (443 if tls else 80)
+    return Target(tls, parts.hostname, port, parts.netloc, parts.path.rstrip("/"))
