@@ -5,13 +5,19 @@ and its percentiles are within 2.5 %.
 """
 
 import math
+from bisect import bisect
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 BUCKETS_PER_S = 10
 BUCKET_S = 1 / BUCKETS_PER_S
 CLASS_RATIO = 1.05
-SMALLEST_MS = 0.01
+FIRST_CLASS, LAST_CLASS = -94, 424  # 0.01 ms, and 10 days
+BUCKET_NS = 100_000_000
+_ROUNDED_NS = 50_000  # as bucket_number() does
 
 Row = list[Any]
 Endpoint = tuple[str, str]  # method and name, as Locust has them
@@ -22,14 +28,28 @@ def bucket_number(epoch_s: float) -> int:
     return math.floor(round(epoch_s * BUCKETS_PER_S, 3))  # 1795398412.1 x 10 is a little less than it should be
 
 
+def bucket_number_ns(epoch_ns: int) -> int:
+    """:returns: the same of a moment in nanoseconds since the epoch."""
+    return (epoch_ns + _ROUNDED_NS) // BUCKET_NS
+
+
+def bucket_end_ns(number: int) -> int:
+    """:returns: the first moment, in nanoseconds since the epoch, that lies in the next bucket."""
+    return (number + 1) * BUCKET_NS - _ROUNDED_NS
+
+
 def first_whole_bucket(epoch_s: float) -> int:
     """:returns: the number of the first bucket that begins at a moment (seconds since the epoch) or after it."""
     return math.ceil(round(epoch_s * BUCKETS_PER_S, 3))
 
 
+_UPPER_MS = [CLASS_RATIO ** (number + 0.5) for number in range(FIRST_CLASS, LAST_CLASS)]
+_PLACE = partial(bisect, _UPPER_MS)
+
+
 def latency_class(milliseconds: float) -> int:
     """:returns: the number of the histogram class of a response time in milliseconds."""
-    return round(math.log(max(milliseconds, SMALLEST_MS)) / math.log(CLASS_RATIO))
+    return FIRST_CLASS + _PLACE(milliseconds)
 
 
 def class_ms(number: int) -> float:
@@ -66,6 +86,13 @@ class Bucket:
         self.max_ms = max(self.max_ms, other.max_ms)
         for number, count in other.classes.items():
             self.classes[number] = self.classes.get(number, 0) + count
+
+    @classmethod
+    def of_requests(cls, times_ms: Sequence[float], failed: bool) -> "Bucket":
+        """:returns: the sums over requests that took so long, all of which failed or none."""
+        classes = {FIRST_CLASS + place: count for place, count in Counter(map(_PLACE, times_ms)).items()}
+        failures = len(times_ms) if failed else 0
+        return cls(len(times_ms), failures, 0, sum(times_ms), max(times_ms, default=0.0), classes)
 
     @property
     def mean_ms(self) -> float | None:

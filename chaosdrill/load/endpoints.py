@@ -80,8 +80,11 @@ class Endpoints:
             self._forget(number)
             return
         for method, name, row in rows:
-            share = Bucket.of_row(row)
-            if (cell := self.at(number, (method, name))) is not None:
-                cell.add(share)
-            elif number >= self.complete_from:
-                self.too_many += share.requests - 1  # at() has counted one
+            self.add(number, (method, name), Bucket.of_row(row))
+
+    def add(self, number: int, endpoint: Endpoint, share: Bucket) -> None:
+        """Add what was counted of an endpoint in a bucket."""
+        if (cell := self.at(number, endpoint)) is not None:
+            cell.add(share)
+        elif number >= self.complete_from:
+            self.too_many += share.requests - 1  # at() has counted one

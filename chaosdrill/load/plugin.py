@@ -1,13 +1,19 @@
 """Runs inside Locust, beside any locustfile: ``locust -f <this file>,<yours.py>``.
 
 Locust's own statistics cannot say "no error in these 15 seconds": they are cached, reported late by workers, and a
-reset lets old failures appear afterwards. This plugin counts what ended in each 100 ms, pushes it from worker to
-master twice a second together with a watermark, and answers on Locust's page:
+reset lets old failures appear afterwards. This plugin counts what ended in each 100 ms and records every request as a
+row (``request_rows``), pushes both from worker to master twice a second together with a watermark, and answers on
+Locust's page:
 
 - ``/chaosdrill/window?since=&until=&name=&method=&percentile=`` (seconds since the epoch, this host's clock): what
   ended in that window, in total or of one endpoint, and ``complete`` when nothing of it can still arrive;
 - ``/chaosdrill/timeline?since=``: ``[start, succeeded, failed]`` per 100 ms up to the watermark;
-- ``/chaosdrill/user-classes`` (POST): which users the next test has.
+- ``/chaosdrill/user-classes`` (POST): which users the next test has;
+- ``/chaosdrill/clock``: this process's clock, and how far that of each source of records is from it;
+- ``/chaosdrill/records?file=&offset=&limit=``: the files with the rows, or some lines of one.
+
+The rows are kept in the directory that ``CHAOSDRILL_LOAD_RECORDS`` names, else in a fresh temporary one; the variables
+of ``record_files`` and ``recorder`` say what else is in them.
 
 When ``CHAOSDRILL_LOAD_FD`` names an inherited listening socket, Locust's page is served there and nowhere else: a
 socket stays in the network namespace it was made in, so the page is reachable where Locust itself is not. When
@@ -15,11 +21,11 @@ socket stays in the network namespace it was made in, so the page is reachable w
 gone then, however it ended.
 """
 
+import logging
 import os
 import signal
 import socket as plain_socket
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -27,46 +33,23 @@ import gevent
 import gevent.socket
 from gevent import monkey, pywsgi
 from locust import events
+from locust.exception import RPCError
 from locust.runners import MasterRunner, WorkerRunner
 
+from chaosdrill.load import tracing, worker_clocks
 from chaosdrill.load.endpoints import Endpoints
 from chaosdrill.load.progress import Progress
+from chaosdrill.load.record_files import record_files
+from chaosdrill.load.recorder import Recorder
 from chaosdrill.load.routes import View, add_routes
+from chaosdrill.load.steady import now_ns, now_s
 from chaosdrill.load.timeline import Timeline
+from chaosdrill.load.worker_clocks import WorkerClocks
 
 PUSH_EVERY_S = 0.5
 LOOK_EVERY_S = 0.2
 MESSAGE = "chaosdrill-buckets"
 SOCKET_VARIABLE, LIFELINE_VARIABLE = "CHAOSDRILL_LOAD_FD", "CHAOSDRILL_LOAD_LIFELINE"
-
-# Steady, so that a step of the wall clock cannot put a request before a watermark that was already announced.
-_EPOCH_AT_ZERO_S = time.time() - time.monotonic()
-
-
-def now_s() -> float:
-    """:returns: seconds since the epoch on a clock that never goes back."""
-    return _EPOCH_AT_ZERO_S + time.monotonic()
-
-
-class Recorder:
-    """Counts requests where they end: in a worker, or in a Locust without workers.
-
-    :param timeline: where.
-    """
-
-    def __init__(self, timeline: Timeline) -> None:
-        self.timeline = timeline
-
-    def on_request(
-        self, request_type: str, name: str, response_time: float | None, exception: BaseException | None, **_: Any
-    ) -> None:
-        """Locust's ``request`` event. It fires when the outcome is known, which is the end that counts."""
-        endpoint = (str(request_type), str(name))
-        self.timeline.request(now_s(), response_time or 0.0, exception is not None, endpoint)
-
-    def on_user_error(self, **_: Any) -> None:
-        """Locust's ``user_error`` event: a task raised, so requests may be missing from the counts."""
-        self.timeline.exception(now_s())
 
 
 class Alone:
@@ -75,10 +58,36 @@ class Alone:
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
         self.progress = Progress(environment, lambda: ["local"], now_s)
+        self.files = record_files()
+        self._source = f"locust-{os.getpid()}"
+        self._recorder = record(environment, self.timeline)
+        gevent.spawn(self._write_forever)
+        environment.events.quit.add_listener(self._end)
+
+    def _write_forever(self) -> None:
+        while True:
+            self._write()
+            gevent.sleep(PUSH_EVERY_S)
+
+    def _write(self) -> None:
+        self.files.write(self._source, self._recorder.about, *self._recorder.take())
+
+    def _end(self, **_: Any) -> None:
+        self._write()
+        self.files.end(self._source, now_ns(), self._recorder.recorded)
+
+    def count(self) -> None:
+        """Everything that has ended until now is in the timeline afterwards."""
+        self._recorder.count()
 
     def watermark_s(self) -> float:
         """:returns: the time before which every request that ended has been counted."""
+        self.count()
         return now_s()
+
+    def clocks(self) -> dict[str, dict[str, int]]:
+        """:returns: by source of records: its clock less this one, and how far that may be off, in nanoseconds."""
+        return {self._source: {"offset_ns": 0, "uncertainty_ns": 0}}
 
 
 class Master:
@@ -87,29 +96,77 @@ class Master:
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
         self.progress = Progress(environment, self._connected, now_s)
+        self.files = record_files()
         self._runner = environment.runner
         self._watermarks: dict[str, float] = {}
+        self._clocks = WorkerClocks(self._runner, self._connected)
         self._runner.register_message(MESSAGE, self._on_push)
 
     def _on_push(self, msg: Any, **_: Any) -> None:
-        self.timeline.add_rows(msg.data["rows"])
-        self._watermarks[msg.node_id] = msg.data["until_s"]
+        data, source = msg.data, f"locust-{msg.node_id}"
+        self.timeline.add_rows(data["rows"])
+        self._watermarks[msg.node_id] = data["until_ns"] / 1e9
+        self.files.write(source, data["about"], data["records"], data["until_ns"])
+        if data["ended"]:
+            self.files.end(source, data["until_ns"], data["recorded"])
 
     def _connected(self) -> list[str]:
         clients = self._runner.clients
         return [node.id for node in clients.ready + clients.spawning + clients.running]
 
+    def count(self) -> None:
+        """Nothing is counted here."""
+
     def watermark_s(self) -> float:
         """:returns: the time up to which every connected worker has reported; 0 without workers."""
         return min((self._watermarks.get(name, 0.0) for name in self._connected()), default=0.0)
 
+    def clocks(self) -> dict[str, dict[str, int]]:
+        """:returns: by worker: its clock less this one, and how far that may be off, in nanoseconds."""
+        return {f"locust-{worker}": one for worker, one in self._clocks.offsets().items()}
 
-def push_forever(runner: Any, timeline: Timeline) -> None:
-    """In a worker: send what was counted, and up to when, twice a second; an empty push is news, too."""
-    while True:
-        gevent.sleep(PUSH_EVERY_S)
-        until_s = now_s()
-        runner.send_message(MESSAGE, {"rows": timeline.take_rows(), "until_s": until_s})
+
+class Pushing:
+    """In a worker: sends what was counted and recorded, and up to when; an empty push is news, too."""
+
+    def __init__(self, environment: Any) -> None:
+        self._runner = environment.runner
+        # The master decides what is kept; here it stays for half a second.
+        self._timeline = Timeline(Endpoints(most_endpoints=sys.maxsize))
+        self._recorder = record(environment, self._timeline)
+        self._unsent: list[dict[str, Any]] = []
+        environment.events.quit.add_listener(lambda **_: self.push(ended=True))
+        gevent.spawn(self._push_forever)
+
+    def _push_forever(self) -> None:
+        while True:
+            gevent.sleep(PUSH_EVERY_S)
+            self.push()
+
+    def push(self, ended: bool = False) -> None:
+        """Send what is new; what cannot be sent now is sent with the next push.
+
+        :param ended: nothing comes after it.
+        """
+        records, until_ns = self._recorder.take()
+        told = {"about": self._recorder.about, "recorded": self._recorder.recorded, "ended": ended}
+        rows = self._timeline.take_rows()
+        self._unsent.append({"rows": rows, "records": records, "until_ns": until_ns, **told})
+        try:
+            while self._unsent:
+                self._runner.send_message(MESSAGE, self._unsent[0])
+                del self._unsent[0]
+        except RPCError as error:
+            logging.getLogger(__name__).warning("the master cannot be reached: %s", error)
+
+
+def record(environment: Any, timeline: Timeline) -> Recorder:
+    """:returns: what records this process's requests, and counts them in ``timeline``."""
+    tracing.install()
+    recorder = Recorder(timeline)
+    environment.events.request.add_listener(recorder.on_request)
+    environment.events.user_error.add_listener(recorder.on_user_error)
+    return recorder
 
 
 def look_forever(progress: Progress) -> None:
@@ -162,14 +219,11 @@ def on_init(environment: Any, **_: Any) -> None:
     """Locust's ``init`` event: every process of a Locust gets the part it needs."""
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
-        # The master decides what is kept; here it stays for half a second.
-        timeline = Timeline(Endpoints(most_endpoints=sys.maxsize))
-        record(environment, timeline)
-        gevent.spawn(push_forever, runner, timeline)
+        worker_clocks.answer(runner)
+        Pushing(environment)
         return
     view: View = Master(environment) if isinstance(runner, MasterRunner) else Alone(environment)
-    if isinstance(view, Alone):
-        record(environment, view.timeline)
+    logging.getLogger(__name__).info("requests are recorded in %s", view.files.directory)
     begin_to_watch(environment, view)
     if environment.web_ui:
         add_routes(environment, view, locustfiles(environment))
@@ -177,17 +231,11 @@ def on_init(environment: Any, **_: Any) -> None:
             serve_on_inherited_socket(environment.web_ui, int(descriptor))
 
 
-def record(environment: Any, timeline: Timeline) -> None:
-    """Count this process's requests in ``timeline``."""
-    recorder = Recorder(timeline)
-    environment.events.request.add_listener(recorder.on_request)
-    environment.events.user_error.add_listener(recorder.on_user_error)
-
-
 def begin_to_watch(environment: Any, view: View) -> None:
     """Know when a test begins and ends, and whether it is as meant in between."""
 
     def begin(**_: Any) -> None:
+        view.count()
         view.timeline.endpoints.begin_anew()
         view.progress.begin()
 

@@ -2,11 +2,15 @@
 
 from typing import Any, Protocol
 
-from flask import jsonify, request
+from flask import Response, jsonify, request
 
 from chaosdrill.load.buckets import Bucket, bucket_number, first_whole_bucket
 from chaosdrill.load.progress import Progress
+from chaosdrill.load.record_files import RecordFiles
+from chaosdrill.load.steady import now_ns
 from chaosdrill.load.timeline import Timeline
+
+MOST_READ = 4_000_000  # bytes of a file in one answer
 
 
 class View(Protocol):
@@ -14,6 +18,13 @@ class View(Protocol):
 
     timeline: Timeline
     progress: Progress
+    files: RecordFiles
+
+    def count(self) -> None:
+        """Everything that has ended until now is in the timeline afterwards."""
+
+    def clocks(self) -> dict[str, dict[str, int]]:
+        """:returns: by source of records: its clock less this one, and how far that may be off, in nanoseconds."""
 
     def watermark_s(self) -> float:
         """:returns: the time before which every request that ended has been counted."""
@@ -41,6 +52,16 @@ def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
     def chaosdrill_user_classes() -> Any:
         problem = view.progress.choose(request.form.getlist("user_classes"))
         return jsonify(success=not problem, message=problem)
+
+    @app.route(f"{base}/clock")
+    @guarded
+    def chaosdrill_clock() -> Any:
+        return jsonify(workers=view.clocks(), now_ns=now_ns())
+
+    @app.route(f"{base}/records")
+    @guarded
+    def chaosdrill_records() -> Any:
+        return answer_records(view.files)
 
     @app.after_request
     def note_change(response: Any) -> Any:
@@ -77,6 +98,19 @@ def answer_window(view: View) -> dict[str, Any]:
         "endpoints": share["endpoints"] if share else None,
         **state,
     }
+
+
+def answer_records(files: RecordFiles) -> Any:
+    """:returns: the files with the rows and their sizes in bytes; with ``file``, some lines of one."""
+    name = request.args.get("file")
+    if name is None:
+        return jsonify(directory=str(files.directory), files=files.sizes(), trouble=files.trouble)
+    offset = max(0, request.args.get("offset", 0, type=int))
+    most = min(max(1, request.args.get("limit", MOST_READ, type=int)), MOST_READ)
+    lines = files.read(name, offset, most)
+    if lines is None:
+        return Response(f"no such file; there are: {', '.join(files.sizes()) or 'none'}", 400, mimetype="text/plain")
+    return Response(lines, mimetype="text/plain")
 
 
 def _share(timeline: Timeline, since_s: float, until_s: float, name: str, method: str | None) -> dict[str, Any]:

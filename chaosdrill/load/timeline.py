@@ -1,8 +1,18 @@
 """The buckets of a load, one after the other: the total of hours, and each endpoint's share. Pure, like ``buckets``."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
-from chaosdrill.load.buckets import BUCKET_S, Bucket, Endpoint, Row, bucket_number, first_whole_bucket
+from chaosdrill.load.buckets import (
+    BUCKET_S,
+    Bucket,
+    Endpoint,
+    Row,
+    bucket_end_ns,
+    bucket_number,
+    bucket_number_ns,
+    first_whole_bucket,
+)
 from chaosdrill.load.endpoints import Endpoints
 
 
@@ -24,6 +34,21 @@ class Timeline:
         self._at(number).add_request(milliseconds, failed)
         if (share := self.endpoints.at(number, endpoint)) is not None:
             share.add_request(milliseconds, failed)
+
+    def requests(self, endpoint: Endpoint, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float]) -> None:
+        """Count requests of one endpoint, all of which failed or none.
+
+        :param ended_ns: when each ended, in nanoseconds since the epoch, in order.
+        :param times_ms: how long each took, in milliseconds.
+        """
+        first = 0
+        while first < len(ended_ns):
+            number = bucket_number_ns(ended_ns[first])
+            last = bisect_left(ended_ns, bucket_end_ns(number), first)
+            share = Bucket.of_requests(times_ms[first:last], failed)
+            self._at(number).add(share)
+            self.endpoints.add(number, endpoint, share)
+            first = last
 
     def exception(self, epoch_s: float) -> None:
         """Count an exception that a user's task raised at ``epoch_s``."""

@@ -1,0 +1,227 @@
+"""Fetches the rows of a load from where Locust writes them, while it goes on and after it has died.
+
+What has been fetched is the beginning of the file, so how much of it is here says where to go on. A Locust that writes
+into the run directory itself needs no fetching. One that is dead is not asked: its files are read where its page said
+they are, when that is a directory of this machine.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from chaosdrill.client.load_seen import Records
+from chaosdrill.client.locust_rest import LoadGenerator
+from chaosdrill.errors import CannotSee, DrillError
+
+CHUNK = 1_000_000  # bytes in one answer
+TAIL = 4_000  # bytes in which the last rows of a file are looked for
+POLL_EVERY_S = 0.2
+PATTERN = "requests-*.jsonl"
+NOTHING: Mapping[str, int] = {}
+
+
+class _Files(Protocol):
+    def records(self) -> Records:
+        """:returns: which files there are."""
+
+    def record_file(self, name: str, offset: int, most: int) -> bytes:
+        """:returns: whole lines of one."""
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One source's rows, as they are here.
+
+    :param file: its name; ``sha256`` and ``bytes``: of what is here.
+    :param rows: how many requests.
+    :param complete: whether nothing is missing; if not, ``why``.
+    """
+
+    file: str
+    sha256: str
+    rows: int
+    bytes: int
+    complete: bool
+    why: str
+
+
+def marks(generator: LoadGenerator) -> Mapping[str, int]:
+    """:returns: how many bytes are in each file now: what was recorded before a drill began does not belong to it.
+
+    :raises CannotSee: when Locust does not answer.
+    """
+    return generator.records().files
+
+
+def collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int] = NOTHING) -> None:
+    """Fetch what is new of each file, and append it to the one of that name in ``into``.
+
+    :param skip: what :func:`marks` said when the drill began; of what is before it only the header is fetched.
+    :raises CannotSee: when Locust does not answer, and its files cannot be read from here.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    if generator.last_records is not None and _same(Path(generator.last_records.directory), into):
+        return
+    try:
+        _fetch(generator, generator.records(), into, skip)
+    except CannotSee as silent:
+        if (left := _left_behind(generator, into)) is None:
+            raise
+        try:
+            _fetch(left, left.records(), into, skip)
+        except OSError as error:
+            raise CannotSee(f"{silent}; nor can its files in {left.directory} be read: {error}") from error
+
+
+def _fetch(files: _Files, there: Records, into: Path, skip: Mapping[str, int]) -> None:
+    for name, size in there.files.items():
+        path, first = into / Path(name).name, skip.get(name, 0)
+        if first and not path.exists():
+            path.write_bytes(files.record_file(name, 0, 1).splitlines(keepends=True)[0])
+        with open(path, "ab") as file:
+            here = _whole(path)
+            offset = here if not first else here - len(_header(path)) + first
+            while offset < size and (data := files.record_file(name, offset, CHUNK)):
+                file.write(data)
+                offset += len(data)
+
+
+def _whole(path: Path) -> int:
+    """Cut off a line that was not written to its end: a process that collected before may have been killed.
+
+    :returns: how many bytes are left.
+    """
+    size, tail = path.stat().st_size, _tail(path)
+    whole = size - len(tail) + tail.rfind(b"\n") + 1
+    if whole < size:
+        os.truncate(path, whole)
+    return whole
+
+
+def _header(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.readline()
+
+
+def _tail(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+        return file.read()
+
+
+def _same(one: Path, other: Path) -> bool:
+    with suppress(OSError):
+        return one.is_absolute() and one.samefile(other)
+    return False
+
+
+class _Directory:
+    """The files of a Locust that has died, on this machine."""
+
+    def __init__(self, directory: Path, names: list[str]) -> None:
+        self.directory, self._names = directory, names
+
+    def records(self) -> Records:
+        """:returns: which files there are."""
+        return Records(str(self.directory), {name: (self.directory / name).stat().st_size for name in self._names})
+
+    def record_file(self, name: str, offset: int, most: int) -> bytes:
+        """:returns: lines of one; of a line that was not written to its end, what there is."""
+        with open(self.directory / name, "rb") as file:
+            file.seek(offset)
+            return file.read(most) + file.readline()
+
+
+def _left_behind(generator: LoadGenerator, into: Path) -> _Directory | None:
+    """The files of a Locust that does not answer; None when they are not on this machine."""
+    known = generator.last_records
+    directory = Path(known.directory) if known is not None else Path()
+    names = [name for name in (known.files if known else ()) if _is_ours(directory / name, into / name)]
+    return _Directory(directory, names) if names else None
+
+
+def _is_ours(there: Path, here: Path) -> bool:
+    """A directory of that name may be here by chance: the header tells."""
+    with suppress(OSError, ValueError, KeyError):
+        if here.is_file() and (known := _header(here)):
+            return known == _header(there)
+        return bool(json.loads(_header(there))["host"] == socket.gethostname())
+    return False
+
+
+def finish(
+    generator: LoadGenerator | None, into: Path, skip: Mapping[str, int] = NOTHING, within_s: float = 5.0
+) -> tuple[Collected, ...]:
+    """Fetch the rest when a drill ends: what has ended until now. Never raises.
+
+    :param generator: None: there is none any more, and what is here is all there is.
+    :param within_s: how long to wait for what a Locust that goes on has not written yet.
+    :returns: what is here now of each file.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    wanted, why, deadline = _now_there(generator), "", time.monotonic() + within_s
+    while generator is not None:
+        try:
+            collect(generator, into, skip)
+        except (DrillError, OSError) as error:
+            why = str(error)
+            break
+        if time.monotonic() > deadline or not any(_is_late(path, wanted) for path in into.glob(PATTERN)):
+            break
+        time.sleep(POLL_EVERY_S)
+    trouble = "" if generator is None or generator.last_records is None else generator.last_records.trouble
+    return tuple(_collected(path, wanted, why or trouble) for path in sorted(into.glob(PATTERN)))
+
+
+def _now_there(generator: LoadGenerator | None) -> Mapping[str, int]:
+    """Now, on the clock of each source that is alive."""
+    with suppress(DrillError, OSError):
+        readings = generator.clocks() if generator is not None else {}
+        return {source: time.time_ns() + one.offset_ns for source, one in readings.items()}
+    return {}
+
+
+def _is_late(path: Path, wanted: Mapping[str, int]) -> bool:
+    """Whether something is still to come from a source that is alive."""
+    until_ns, ended = _progress(path)
+    return not ended and until_ns < wanted.get(_source(path), 0)
+
+
+def _progress(path: Path) -> tuple[int, bool]:
+    """:returns: up to when everything is in a file (its source's clock, ns), and whether it has ended in order."""
+    until_ns, ended = 0, False
+    for line in _tail(path).splitlines():
+        if line.startswith((b'["w",', b'["e",')):
+            with suppress(ValueError):
+                until_ns, ended = json.loads(line)[1], line.startswith(b'["e"')
+    return until_ns, ended
+
+
+def _source(path: Path) -> str:
+    with suppress(ValueError, KeyError, TypeError):
+        return str(json.loads(_header(path))["source"])
+    return ""
+
+
+def _collected(path: Path, wanted: Mapping[str, int], trouble: str) -> Collected:
+    digest, rows, size = hashlib.sha256(), 0, 0
+    with open(path, "rb") as file:
+        for line in file:
+            digest.update(line)
+            rows += line.startswith(b'["r",')
+            size += len(line)
+    until_ns, ended = _progress(path)
+    wanted_ns = wanted.get(_source(path))
+    if ended or (wanted_ns is not None and until_ns >= wanted_ns and not trouble):
+        return Collected(path.name, digest.hexdigest(), rows, size, True, "")
+    until = datetime.fromtimestamp(until_ns / 1e9, UTC).isoformat(timespec="milliseconds")
+    why = f"it did not end in order: what it saw after {until} (its clock) is missing" + (trouble and f"; {trouble}")
+    return Collected(path.name, digest.hexdigest(), rows, size, False, why)

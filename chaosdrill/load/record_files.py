@@ -1,0 +1,122 @@
+"""The files that the rows of a load are kept in, one for each process that makes requests.
+
+Each push is one write, at once: what the writer has been told is in the file when it is killed, and a line that is not
+whole can only be the last one.
+"""
+
+import os
+import re
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.load import request_rows
+
+DIRECTORY_VARIABLE, RUN_VARIABLE = "CHAOSDRILL_LOAD_RECORDS", "CHAOSDRILL_RUN"
+TEMPORARY_PREFIX = "chaosdrill-load-records-"
+
+
+@dataclass
+class _File:
+    path: Path
+    descriptor: int
+    size: int = 0
+    ended: bool = False
+
+
+class RecordFiles:
+    """The files in one directory.
+
+    :param directory: where; it is made.
+    :param run: the run they belong to; empty: none that is known.
+    """
+
+    def __init__(self, directory: Path, run: str) -> None:
+        self.directory, self._run = directory, run
+        self._files: dict[str, _File] = {}
+        self.trouble = ""
+        """Why something is missing; empty: nothing is."""
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._stop(f"the directory {directory} cannot be made", error)
+
+    def write(self, source: str, about: Mapping[str, Any], rows: str, until_ns: int) -> None:
+        """Append rows and their watermark to a source's file, which begins with a header."""
+        file = self._files.get(source)
+        if file is None:
+            if (file := self._begun(source)) is None:
+                return
+            rows = request_rows.header(source, self._run, dict(about)) + rows
+        self._append(file, rows + request_rows.watermark(until_ns))
+
+    def end(self, source: str, at_ns: int, rows: int) -> None:
+        """A source has ended in order, after so many requests."""
+        file = self._files.get(source)
+        if file is not None and not file.ended:
+            self._append(file, request_rows.end(at_ns, rows))
+            file.ended = True
+
+    def sizes(self) -> dict[str, int]:
+        """:returns: the bytes in each file, by its name."""
+        return {file.path.name: file.size for file in self._files.values()}
+
+    def read(self, name: str, offset: int, most: int) -> bytes | None:
+        """:returns: whole lines from an offset on, some ``most`` bytes; None: there is no such file."""
+        found = [file.path for file in self._files.values() if file.path.name == name]
+        return whole_lines(found[0], offset, most) if found else None
+
+    def _begun(self, source: str) -> _File | None:
+        if self.trouble:
+            return None
+        name = f"requests-{re.sub(r'[^A-Za-z0-9_.-]', '_', source)}"
+        for number in range(1, 1000):  # another process with the same number may have been here before
+            path = self.directory / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
+            try:
+                made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            except FileExistsError:
+                continue
+            except OSError as error:
+                self._stop(f"{path} cannot be made", error)
+                return None
+            self._files[source] = _File(path, made)
+            return self._files[source]
+        return None
+
+    def _append(self, file: _File, text: str) -> None:
+        """A file that once could not be written is not gone on with: its watermarks would not be true any more."""
+        if file.descriptor < 0:
+            return
+        data = memoryview(text.encode())
+        try:
+            while data:
+                written = os.write(file.descriptor, data)
+                data, file.size = data[written:], file.size + written
+        except OSError as error:
+            self._stop(f"{file.path} cannot be written", error)
+            os.close(file.descriptor)
+            file.descriptor = -1
+
+    def _stop(self, what: str, error: OSError) -> None:
+        self.trouble = self.trouble or f"requests are not recorded any more: {what}: {error.strerror or error}"
+
+
+def whole_lines(path: Path, offset: int, most: int) -> bytes:
+    """:returns: the lines of a file from an offset on: some ``most`` bytes, at least one line if there is one."""
+    with open(path, "rb") as file:
+        file.seek(offset)
+        data = file.read(most)
+        end = data.rfind(b"\n") + 1
+        if end or len(data) < most:
+            return data[:end]
+        rest = file.readline()
+    return data + rest if rest.endswith(b"\n") else b""
+
+
+def record_files() -> RecordFiles:
+    """:returns: files where the environment says, or in a fresh temporary directory."""
+    named = os.environ.get(DIRECTORY_VARIABLE)
+    directory = Path(named) if named else Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
+    return RecordFiles(directory.resolve(), os.environ.get(RUN_VARIABLE, ""))

@@ -1,0 +1,69 @@
+"""The requests of a load as rows of ``requests-<source>.jsonl``. Pure: no clock, no Locust.
+
+This runs for every request of a load, so what repeats is turned into JSON once and kept.
+"""
+
+import json
+from typing import Any
+
+MOST_KEPT = 10_000  # a script that forgets to group `/item/17` under one name has as many as requests
+VERSION = 1
+
+Kind = tuple[str, str, int, int, str, str, str, int]
+"""What many requests share: method, name, outcome, HTTP status, error, region, address, resends."""
+
+
+class RequestsByKind(dict[Kind, list[Any]]):
+    """Requests that have ended: of each kind when it ended and when it started (ns), ms and size, one after the other.
+
+    Flat lists, because a tuple for each request would cost more.
+    """
+
+    def __missing__(self, kind: Kind) -> list[Any]:
+        made = self[kind] = []
+        return made
+
+
+class RequestRows:
+    """Turns requests into rows, one a line.
+
+    :param epoch_ns: what is added to their times.
+    """
+
+    def __init__(self, epoch_ns: int) -> None:
+        self._epoch_ns = epoch_ns
+        self._kept: dict[Kind, tuple[str, str]] = {}
+
+    def lines(self, kind: Kind, values: list[Any]) -> list[str]:
+        """:returns: a line for each request of a kind."""
+        epoch_ns = self._epoch_ns
+        head, tail = self._kept.get(kind) or self._keep(kind)
+        return [
+            f'["r",{epoch_ns + started},{int(milliseconds * 1000)},{head}{size}{tail}'
+            for _, started, milliseconds, size in zip(*[iter(values)] * 4, strict=True)
+        ]
+
+    def _keep(self, kind: Kind) -> tuple[str, str]:
+        if len(self._kept) >= MOST_KEPT:
+            self._kept.clear()
+        made = self._kept[kind] = f"{_inside(kind[:5])},", f",{_inside(kind[5:])}]\n"
+        return made
+
+
+def header(source: str, run: str, about: dict[str, Any]) -> str:
+    """:returns: the first line of a source's file; ``about``: its host, pid, and when it started (``started_ns``)."""
+    return json.dumps({"chaosdrill": "requests", "version": VERSION, "source": source, "run": run, **about}) + "\n"
+
+
+def watermark(until_ns: int) -> str:
+    """:returns: the row that says that every request that ended before ``until_ns`` is in the file."""
+    return f'["w",{until_ns}]\n'
+
+
+def end(at_ns: int, rows: int) -> str:
+    """:returns: the row with which a source ends in order, after so many requests."""
+    return f'["e",{at_ns},{rows}]\n'
+
+
+def _inside(values: tuple[Any, ...]) -> str:
+    return json.dumps(values, separators=(",", ":"), default=str)[1:-1]
