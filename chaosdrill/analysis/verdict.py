@@ -10,15 +10,14 @@ When several hold, the first of this list names the verdict and every reason is 
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from chaosdrill.analysis.findings import GRAVITY, PASSED, Finding, finding, word_of
 from chaosdrill.analysis.outage import ClientOutage
 
 Event = Mapping[str, Any]
-Finding = tuple[str, str]  # verdict it asks for, reason
 LEAST_OPEN_OUTAGE_S = 1.0  # shorter, and the stop of the load itself may be what was seen
-GRAVITY = ("refused", "interrupted", "failed", "invalid")
 
 
 @dataclass(frozen=True)
@@ -36,72 +35,107 @@ def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
     :param outage: what clients went through; None when it was not measured.
     :returns: the verdict with its reasons.
     """
-    findings = [finding for rule in RULES for finding in rule(events)]
-    findings += _still_out(outage)
-    findings += _objectives_missed(events, outage)
+    found = [*of_history(events), *of_outage(events, outage)]
+    return verdict_of(complete(events, found), what_was_proved(events))
+
+
+def verdict_of(known: Sequence[Finding], proved: str) -> Verdict:
+    """:returns: the verdict that these findings make.
+
+    :param known: all of them, as :func:`complete` gives them.
+    :param proved: what to say when nothing speaks against it.
+    """
+    word = word_of(tuple(known))
+    if word == PASSED:
+        return Verdict(word, (proved,))
+    ordered = sorted((one for one in known if one.verdict in GRAVITY), key=lambda one: GRAVITY.index(one.verdict))
+    return Verdict(word, tuple(dict.fromkeys(one.text for one in ordered)))
+
+
+def complete(events: Sequence[Event], found: Sequence[Finding]) -> tuple[Finding, ...]:
+    """:returns: the findings, those that a lost target explains as invalid; without any, what was left out."""
+    known = tuple(found)
     if any(_named(events, "target-lost")):  # what failed may have failed for that alone
-        findings = [("invalid" if word == "failed" else word, reason) for word, reason in findings]
-    if not findings:
-        findings += _left_out(events)
-    if not findings:
-        return Verdict("passed", (_what_was_proved(events),))
-    ordered = sorted(findings, key=lambda finding: GRAVITY.index(finding[0]))
-    return Verdict(ordered[0][0], tuple(dict.fromkeys(reason for _, reason in ordered)))
+        known = tuple(replace(one, verdict="invalid") if one.verdict == "failed" else one for one in known)
+    if word_of(known) == PASSED:
+        known += tuple(_left_out(events))
+    return known
+
+
+def of_history(events: Sequence[Event]) -> Iterator[Finding]:
+    """:returns: what the history alone shows."""
+    for rule in RULES:
+        yield from rule(events)
+
+
+def of_outage(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:
+    """:returns: what the load generator's users show: still without service, and longer so than ``rto_s``."""
+    yield from still_out(outage)
+    yield from objectives_missed(events, outage)
 
 
 def _refusal(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "refused"):
-        yield "refused", event["why"]
+        yield finding("refused", str(event.get("why")))
 
 
 def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "interrupted"):
-        yield "interrupted", f"{event['signal']} while {event['phase']}"
+        yield finding("interrupted", f"{event.get('signal')} while {event.get('phase')}")
 
 
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
-        yield "invalid", f"chaosdrill itself failed in {event['where']}: {event['why']}"
+        yield finding("crashed", f"chaosdrill itself failed in {event.get('where')}: {event.get('why')}")
     for event in _named(events, "target-lost"):
-        yield "invalid", str(event["why"])
+        yield finding("target-lost", str(event.get("why")))
     if not list(_named(events, "drill-opened", "refused", "interrupted", "crashed")):
-        yield "invalid", "the drill was never opened"
+        yield finding("not-opened", "the drill was never opened")
 
 
 def _safeguards(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "safeguard-tripped"):
-        yield ("invalid" if event["unreadable"] else "failed"), f"safeguard {event['safeguard']}: {event['why']}"
+        word = "invalid" if event.get("unreadable") else "failed"
+        yield finding("safeguard-tripped", f"safeguard {event.get('safeguard')}: {event.get('why')}", verdict=word)
 
 
 def _activities(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "activity-ended"):
-        if finding := _of_activity(event):
-            yield finding
+        if found := _of_activity(event):
+            yield found
 
 
 def _of_activity(event: Event) -> Finding | None:
-    what = f"{event['phase']}: {event['activity']}"
-    if event["status"] == "interrupted":
+    what, status = f"{event.get('phase')}: {event.get('activity')}", event.get("status")
+    if status == "interrupted":
         return None  # why it was is another event
-    if event["status"] != "succeeded":
-        return _word_for_failure(event), f"{what} failed: {event.get('error') or 'no reason was given'}"
+    if status != "succeeded":
+        text = f"{what} failed: {event.get('error') or 'no reason was given'}"
+        return finding("step-failed", text, verdict=_word_for_failure(event))
     if event.get("tolerance_met") is False:
-        return _word_for_miss(event), f"{what} is {event.get('output')!r}, expected {_in_words(event.get('tolerance'))}"
+        text = f"{what} is {event.get('output')!r}, expected {_in_words(event.get('tolerance'))}"
+        return finding(_name_of_miss(event), text, verdict=_word_for_miss(event))
     return None
 
 
 def _word_for_failure(event: Event) -> str:
-    if event["phase"] == "rollbacks":
-        return "failed"  # the way back was missed, or nobody can tell
-    if event["phase"] in ("setup", "steady-state-before") or _is_fault(event):
+    blind = event.get("error_kind") == "CannotSee"
+    if event.get("phase") == "rollbacks":  # the way back was missed, or nobody can tell; a measurement is no way back
+        return "invalid" if blind and str(event.get("module")).startswith("chaosdrill.heartbeat.") else "failed"
+    if event.get("phase") in ("setup", "steady-state-before") or _is_fault(event):
         return "invalid"
-    return "invalid" if event.get("error_kind") == "CannotSee" else "failed"
+    return "invalid" if blind else "failed"
 
 
 def _word_for_miss(event: Event) -> str:
-    if event["phase"] == "steady-state-before":
+    if event.get("phase") == "steady-state-before":
         return "refused"
-    return "invalid" if event["phase"] == "method" and _is_fault(event) else "failed"
+    return "invalid" if event.get("phase") == "method" and _is_fault(event) else "failed"
+
+
+def _name_of_miss(event: Event) -> str:
+    """A probe of the fault itself tells whether it landed."""
+    return "fault-without-effect" if event.get("phase") == "method" and _is_fault(event) else "check-missed"
 
 
 def _is_fault(event: Event) -> bool:
@@ -110,38 +144,44 @@ def _is_fault(event: Event) -> bool:
 
 def _end_state(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "end-state"):
-        if event["state"] != event["expected"]:
-            yield "failed", f"at the end the region state is {event['state']}, expected {event['expected']}"
+        if event.get("state") != event.get("expected"):
+            text = f"at the end the region state is {event.get('state')}, expected {event.get('expected')}"
+            yield finding("end-state-missed", text)
 
 
-def _still_out(outage: ClientOutage | None) -> Iterator[Finding]:
+def still_out(outage: ClientOutage | None) -> Iterator[Finding]:
+    """:returns: that the load generator's users were without service to the end."""
     for one in outage.outages if outage else ():
         if not one.ended and one.seconds >= LEAST_OPEN_OUTAGE_S:
-            yield "failed", f"clients were still without service when the load was stopped, after {one.seconds:.1f} s"
+            text = f"clients were still without service when the load was stopped, after {one.seconds:.1f} s"
+            yield finding("still-unavailable", text)
 
 
-def _objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:
+def objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:
+    """:returns: that the load generator's users were without service for longer than ``rto_s``."""
     rto_s = _rto_s(events)
     if rto_s is None or not _load_ran(events):
         return
     if outage is None:
-        yield "invalid", f"the client outage could not be measured, so rto_s {rto_s:g} cannot be judged"
+        text = f"the client outage could not be measured, so rto_s {rto_s:g} cannot be judged"
+        yield finding("objective-not-judged", text)
     elif outage.longest_s > rto_s:
-        yield "failed", f"clients were {outage.longest_s:.1f} s without service, the objective rto_s is {rto_s:g} s"
+        text = f"clients were {outage.longest_s:.1f} s without service, the objective rto_s is {rto_s:g} s"
+        yield finding("unavailable-too-long", text)
 
 
 def _left_out(events: Sequence[Event]) -> Iterator[Finding]:
     opened = _opened(events)
     if dry := opened.get("dry"):
-        yield "invalid", f"a dry run (--dry {dry}) leaves out what it should prove"
+        yield finding("dry-run", f"a dry run (--dry {dry}) leaves out what it should prove")
     if (rto_s := _rto_s(events)) is not None and not _load_ran(events):
-        yield "invalid", f"no load was started, so rto_s {rto_s:g} cannot be judged"
-    succeeded = (event for event in _named(events, "activity-ended") if event["status"] == "succeeded")
-    done = Counter((event["phase"], event["activity"]) for event in succeeded)
+        yield finding("objective-not-judged", f"no load was started, so rto_s {rto_s:g} cannot be judged")
+    succeeded = (event for event in _named(events, "activity-ended") if event.get("status") == "succeeded")
+    done = Counter((event.get("phase"), event.get("activity")) for event in succeeded)
     planned = Counter((phase, name) for phase, names in (opened.get("planned") or {}).items() for name in names)
     for (phase, name), times in planned.items():
         if done[phase, name] < times:
-            yield "invalid", f"{phase}: {name} was not run"
+            yield finding("step-not-run", f"{phase}: {name} was not run")
 
 
 def _rto_s(events: Sequence[Event]) -> float | None:
@@ -153,7 +193,8 @@ def _load_ran(events: Sequence[Event]) -> bool:
     return any(_named(events, "load-started"))
 
 
-def _what_was_proved(events: Sequence[Event]) -> str:
+def what_was_proved(events: Sequence[Event]) -> str:
+    """:returns: a sentence for a drill that passed."""
     checks = sum(event.get("tolerance_met") is True for event in _named(events, "activity-ended"))
     return f"every planned step was done and all {checks} checks held"
 
@@ -170,7 +211,7 @@ def _opened(events: Sequence[Event]) -> Event:
 
 
 def _named(events: Sequence[Event], *names: str) -> Iterator[Event]:
-    return (event for event in events if event["event"] in names)
+    return (event for event in events if event.get("event") in names)
 
 
 RULES: tuple[Callable[[Sequence[Event]], Iterator[Finding]], ...] = (

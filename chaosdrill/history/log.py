@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.plain import plain
+from chaosdrill.history.seal import SEAL, sealed
 
 Event = dict[str, Any]
 
@@ -32,6 +33,7 @@ class History:
         self._lock = threading.Lock()
         self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
         self._events: list[Event] = read_history(path)
+        self._seal = str(self._events[-1].get(SEAL, "")) if self._events else ""
 
     def append(self, event: str, **facts: Any) -> Event:
         """Write one event and flush it to disk before returning.
@@ -44,9 +46,11 @@ class History:
         known = plain(facts, self._hide)
         with self._lock:
             row: Event = {"at": utc_now(), "monotonic_s": round(time.monotonic(), 4), "event": event, **known}
-            line = json.dumps(row, ensure_ascii=False)
-            self._file.write(line.encode(errors="backslashreplace") + b"\n")
+            line = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
+            line, seal = sealed(line, self._seal)
+            self._file.write(line + b"\n")
             os.fsync(self._file.fileno())
+            self._seal = seal
             self._events.append(json.loads(line))
             return row
 

@@ -1,0 +1,178 @@
+"""Whether a fault had an effect on clients: the time before it against the time under it, with 95 % intervals.
+
+Two things are compared: the share of beats or requests that was not served (Newcombe's interval for the difference of
+two proportions), and the 90th percentile of the latency (each from its order statistics, whatever the distribution). It
+*landed* when one of them surely rose by what matters, it had *no effect* when all of them surely did not; between the
+two nobody can tell. Samples that hang together are worth less than their number: beats do not, on connections of their
+own; the requests of one user may.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy
+
+from chaosdrill.analysis.figures import ONE_IN_TWENTY
+from chaosdrill.analysis.records import OK, Beats, Requests
+from chaosdrill.analysis.slots import SERVED, UNKNOWN, Span, states
+
+Array = numpy.ndarray[Any, Any]
+
+LANDED, NO_EFFECT, CANNOT_TELL = "landed", "no effect", "cannot tell"
+LEAST_SAMPLES = 20
+SHARE_THAT_MATTERS = 0.02  # of beats more that are not served
+LATENCY_THAT_MATTERS_S = 0.1  # half of TCP's least retransmission time-out
+QUANTILE = 0.9
+BOTH_SIDES = 2.2414  # two intervals of 97.5 % make a difference of 95 % or more
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much something rose under the fault: ``low`` to ``high`` with 95 % confidence; infinite: nobody was served.
+
+    :param matters: from how much on it is an effect.
+    """
+
+    what: str
+    unit: str
+    before: float
+    during: float
+    low: float
+    high: float
+    matters: float
+
+    @property
+    def verdict(self) -> str:
+        """Whether it surely rose by what matters, surely did not, or neither."""
+        if self.low >= self.matters:
+            return LANDED
+        return NO_EFFECT if self.high < self.matters else CANNOT_TELL
+
+    def in_words(self) -> str:
+        """:returns: such as ``beats not served: 0 before, 0.33 under the fault: 0.27 to 0.38 more (95 %)``."""
+        unit = f" {self.unit}" if self.unit != "ratio" else ""
+        before, during = (
+            f"{one:.3g}{unit}" if math.isfinite(one) else "no answer" for one in (self.before, self.during)
+        )
+        said = f"{self.what}: {before} before, {during} under the fault"
+        if math.isfinite(self.low) and math.isfinite(self.high):
+            said += f": {self.low:.2g} to {self.high:.2g}{unit} more (95 %)"
+        return said
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values; infinite ones are None."""
+        values = {"before": self.before, "during": self.during, "low": self.low, "high": self.high}
+        shown = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        return {"what": self.what, "unit": self.unit, **shown, "matters": self.matters, "verdict": self.verdict}
+
+
+@dataclass(frozen=True)
+class FaultEffect:
+    """The judgement: ``landed``, ``no effect`` or ``cannot tell``, with what it rests on, or why nobody can tell."""
+
+    verdict: str
+    differences: tuple[Difference, ...]
+    why: str = ""
+
+    def in_words(self) -> str:
+        """:returns: the verdict with its intervals."""
+        return "; ".join(
+            [self.verdict, *(one.in_words() for one in self.differences), *([self.why] if self.why else [])]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {"verdict": self.verdict, "differences": [one.as_json() for one in self.differences], "why": self.why}
+
+
+def fault_effect(
+    before: Span, during: Span, beats: Beats | None = None, requests: Requests | None = None
+) -> FaultEffect:
+    """Compare two times, by beats, by requests, or by both.
+
+    :param before: a time without the fault, from when to when, UTC nanoseconds by the recorder's clock.
+    :param during: a time under it, before anything else was done that clients notice.
+    :returns: landed when anything surely rose; no effect when nothing did; else nobody can tell.
+    """
+    differences: list[Difference] = []
+    few: list[str] = []
+    for what, sample in (("beats", _of_beats(beats)), ("requests", _of_requests(requests))):
+        if sample is None:
+            continue
+        due_ns, served, latency_us = sample
+        parts = [slice(*numpy.searchsorted(due_ns, span)) for span in (before, during)]
+        counts = [part.stop - part.start for part in parts]
+        if min(counts) < LEAST_SAMPLES:
+            few.append(f"only {counts[0]} {what} before and {counts[1]} under the fault, {LEAST_SAMPLES} are needed")
+            continue
+        differences.append(_share(what, *(served[part] for part in parts)))
+        differences.append(_latency(what, *(latency_us[part] for part in parts)))
+    return FaultEffect(_verdict(differences, few), tuple(differences), "; ".join(few) or _nothing(differences))
+
+
+def _verdict(differences: list[Difference], few: list[str]) -> str:
+    verdicts = {one.verdict for one in differences}
+    if LANDED in verdicts:
+        return LANDED
+    return NO_EFFECT if verdicts == {NO_EFFECT} and not few else CANNOT_TELL
+
+
+def _nothing(differences: list[Difference]) -> str:
+    return "" if differences else "there are neither beats nor requests"
+
+
+def _of_beats(beats: Beats | None) -> tuple[Array, Array, Array] | None:
+    if beats is None:
+        return None
+    state = states(beats)
+    known = state != UNKNOWN
+    latency_us = numpy.where(beats.outcome == OK, beats.duration_us, numpy.inf)
+    return beats.due_ns[known], (state == SERVED)[known], latency_us[known]
+
+
+def _of_requests(requests: Requests | None) -> tuple[Array, Array, Array] | None:
+    if requests is None:
+        return None
+    answered = requests.outcome == OK
+    return requests.start_ns, answered, numpy.where(answered, requests.duration_us, numpy.inf)
+
+
+def _share(what: str, before: Array, during: Array) -> Difference:
+    """Newcombe (1998), method 10: from Wilson's intervals of the two shares."""
+    failed = [int((~served).sum()) for served in (before, during)]
+    (p1, l1, u1), (p2, l2, u2) = (_wilson(bad, len(all_)) for bad, all_ in zip(failed, (before, during), strict=True))
+    low = (p2 - p1) - math.sqrt((p2 - l2) ** 2 + (u1 - p1) ** 2)
+    high = (p2 - p1) + math.sqrt((u2 - p2) ** 2 + (p1 - l1) ** 2)
+    return Difference(f"{what} not served", "ratio", p1, p2, low, high, SHARE_THAT_MATTERS)
+
+
+def _wilson(failed: int, count: int) -> tuple[float, float, float]:
+    share, z = failed / count, ONE_IN_TWENTY
+    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return share, max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _latency(what: str, before: Array, during: Array) -> Difference:
+    (p1, l1, u1), (p2, l2, u2) = (_quantile_interval(one) for one in (before, during))
+    return Difference(f"p90 of {what}", "s", p1, p2, _less(l2, u1), _less(u2, l1), LATENCY_THAT_MATTERS_S)
+
+
+def _quantile_interval(latency_us: Array) -> tuple[float, float, float]:
+    """The percentile, and between which of the sorted values it lies with 97.5 %, in seconds."""
+    count = len(latency_us)
+    off = BOTH_SIDES * math.sqrt(count * QUANTILE * (1 - QUANTILE))
+    places = (QUANTILE * count, QUANTILE * count - off, QUANTILE * count + off + 1)
+    middle, low, high = (math.ceil(place) - 1 for place in places)
+    inside = sorted({min(max(place, 0), count - 1) for place in (middle, low, high)})
+    ordered = numpy.partition(latency_us, inside)
+    value = [math.inf if place >= count else float(ordered[max(place, 0)]) / 1e6 for place in (middle, low, high)]
+    return value[0], 0.0 if low < 0 else value[1], value[2]
+
+
+def _less(one: float, other: float) -> float:
+    """A difference of two latencies, either of which may be infinite: then as little as it can be."""
+    if math.isinf(other):
+        return -math.inf if not math.isinf(one) else math.nan
+    return one - other

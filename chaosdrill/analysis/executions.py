@@ -1,0 +1,54 @@
+"""How often each write was executed, read from its account's balance: in base 4, it has a digit for each write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chaosdrill.analysis.ledger import Ledger, ReadBack, Write
+
+
+@dataclass(frozen=True)
+class Executions:
+    """How often each write was executed, by its seq.
+
+    :param unread: accounts whose balance does not tell, each with the reason.
+    """
+
+    times: dict[int, int]
+    unread: dict[str, str]
+
+
+def executions(ledger: Ledger, read: ReadBack) -> Executions:
+    """:returns: what the balances at the time of ``read`` say, compared with those at the start."""
+    times: dict[int, int] = {}
+    unread: dict[str, str] = {}
+    for account, writes in ledger.accounts().items():
+        found = _decoded(ledger.start.get(account), read.balances.get(account), writes, ledger.base)
+        if isinstance(found, str):
+            unread[account] = found
+        else:
+            times |= found
+    return Executions(times, unread)
+
+
+def _decoded(start: int | None, now: int | None, writes: Sequence[Write], base: int) -> dict[int, int] | str:
+    """How often each write of one account was executed, or why nobody can tell."""
+    if start is None or now is None:
+        return f"its balance {'at the start' if start is None else 'afterwards'} is not known"
+    by_digit = {write.digit: write.seq for write in writes if write.digit is not None}
+    if any(write.digit is None for write in writes):
+        return "it was used for more writes than a balance can tell apart"
+    if len(by_digit) < len(writes):
+        return "two of its writes had the same quantity"
+    left = now - start
+    if left < 0:
+        return f"its balance fell by {-left}"
+    found = dict.fromkeys(by_digit.values(), 0)
+    digit = 0
+    while left:
+        left, times = divmod(left, base)
+        if times and digit not in by_digit:
+            return f"its balance rose by {now - start}, which its writes do not make"
+        if times:
+            found[by_digit[digit]] = times
+        digit += 1
+    return found

@@ -1,0 +1,121 @@
+"""What the region watch saw: the facts behind the region state, each change of them, and between which looks it was."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.analysis.run import Event, Run, at_ns
+
+LOOK_NS = 1_000_000_000  # the watch looks each second; used where a history does not say when it looked
+
+
+@dataclass(frozen=True)
+class Look:
+    """A change of the facts. Times are UTC nanoseconds by the recorder's clock.
+
+    :param before_ns: when the facts before these were seen last; None for the first look.
+    :param by_ns: when these had been read.
+    """
+
+    before_ns: int | None
+    by_ns: int
+    state: str
+    facts: Mapping[str, Any]
+
+    def flag(self, region: str) -> bool | None:
+        """:returns: whether the region was closed; None when that was not readable."""
+        value = self._of("flag").get(region)
+        return value if isinstance(value, bool) else None
+
+    def routing(self, region: str) -> bool | None:
+        """:returns: whether the region's routing control was On."""
+        value = self._of("routing").get(region)
+        return value == "On" if isinstance(value, str) else None
+
+    @property
+    def writer(self) -> str | None:
+        """The region that wrote; ``several``, ``none``; None when that was not readable."""
+        value = self.facts.get("writer")
+        return value if isinstance(value, str) else None
+
+    @property
+    def dns_regions(self) -> tuple[str, ...] | None:
+        """Whose the DNS answer was."""
+        value = self._of("dns").get("regions")
+        return tuple(map(str, value)) if isinstance(value, list) else None
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The DNS answer."""
+        value = self._of("dns").get("addresses")
+        return tuple(map(str, value)) if isinstance(value, list) else ()
+
+    @property
+    def serving(self) -> str:
+        """The region that served; empty when none did."""
+        return self.state[len("serving(") : -1] if self.state.startswith("serving(") else ""
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The regions that there are, as far as this look tells."""
+        return tuple(name for name in self._of("flag") if name != "error")
+
+    def _of(self, fact: str) -> Mapping[str, Any]:
+        value = self.facts.get(fact)
+        return value if isinstance(value, Mapping) and "error" not in value else {}
+
+
+@dataclass(frozen=True)
+class Span:
+    """A moment that lies after ``after_ns`` and not later than ``by_ns``; ``after_ns`` None: nobody knows."""
+
+    after_ns: int | None
+    by_ns: int
+
+
+def looks(run: Run) -> tuple[Look, ...]:
+    """:returns: each change of the facts; of histories that only have changes of the state, those."""
+    found = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
+    return tuple(sorted(found, key=lambda look: look.by_ns))
+
+
+def _looks(events: Iterator[Event]) -> Iterator[Look]:
+    before_ns: int | None = None
+    for event in events:
+        written_ns = at_ns(event)
+        by_ns = event.get("ended_ns") if isinstance(event.get("ended_ns"), int) else written_ns
+        if by_ns is None or not isinstance(event.get("facts"), Mapping):
+            continue
+        previous = event.get("previous_ns")
+        yield Look(previous if isinstance(previous, int) else before_ns, by_ns, str(event.get("state")), event["facts"])
+        before_ns = by_ns
+
+
+def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[[Look], bool | None]) -> Span | None:
+    """When something became true.
+
+    :param wanted: whether it is true at a look; None: not readable.
+    :returns: the first time between the two moments; None when it was not seen to become true there.
+    """
+    false_ns: int | None = None
+    was: bool | None = None
+    for look, following in zip(seen, [*seen[1:], None], strict=True):
+        is_so = wanted(look)
+        if is_so and not was and since_ns <= look.by_ns <= until_ns:
+            return Span(look.before_ns if was is False else false_ns, look.by_ns)
+        if is_so is False:
+            false_ns = (following.before_ns if following else None) or look.by_ns
+        was = was if is_so is None else is_so
+    return None
+
+
+def at(seen: Sequence[Look], moment_ns: int) -> Look | None:
+    """:returns: the facts as they were last seen before that moment."""
+    return next((look for look in reversed(seen) if look.by_ns <= moment_ns), None)
+
+
+def during(seen: Sequence[Look], since_ns: int, until_ns: int) -> tuple[Look, ...]:
+    """:returns: every look whose facts held at some time between the two moments."""
+    inside = [look for look in seen if since_ns < look.by_ns <= until_ns]
+    first = at(seen, since_ns)
+    return (*([first] if first else []), *inside)

@@ -1,0 +1,102 @@
+"""What a drill can be found to have shown: every finding by name, with what it asks of the verdict.
+
+A finding is a sentence with its evidence. ``failed``, ``invalid``, ``refused`` and ``interrupted`` make the verdict;
+``told`` ones do not: what they say was corrected, or changes nothing that was judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+GRAVITY = ("refused", "interrupted", "failed", "invalid")
+TOLD = "told"
+PASSED = "passed"
+
+# name: (what it asks of the verdict, what it means)
+FINDINGS: Mapping[str, tuple[str, str]] = {
+    "refused": ("refused", "the drill never started: a safeguard or the state of the regions said no"),
+    "interrupted": ("interrupted", "someone stopped the drill"),
+    "crashed": ("invalid", "chaosdrill itself failed"),
+    "target-lost": ("invalid", "the target went away while the drill ran"),
+    "not-opened": ("invalid", "the history tells of no drill that was opened"),
+    "safeguard-tripped": ("failed", "a safeguard ended the method; when it could not see: invalid"),
+    "step-failed": ("failed", "an activity failed; before the method, as a fault, or blind: invalid"),
+    "check-missed": ("failed", "a tolerance was missed; in the first steady state: refused"),
+    "end-state-missed": ("failed", "the regions did not end in the state that was meant"),
+    "step-not-run": ("invalid", "a planned step was left out"),
+    "dry-run": ("invalid", "a dry run leaves out what it should prove"),
+    "lost-writes": ("failed", "acknowledged writes are neither settled nor rolled back, or their effect is gone"),
+    "duplicated-writes": ("failed", "the balances say that writes were executed twice or more"),
+    "resurrected-writes": ("failed", "writes that were refused, undone or lost are executed all the same"),
+    "unsettled-writes": ("failed", "acknowledged writes were still pending when the read-back ended"),
+    "read-back-incomplete": ("invalid", "the read-back did not come to its end, so nobody can tell what was lost"),
+    "unavailable-too-long": ("failed", "clients were without service for longer than the objective rto_s"),
+    "still-unavailable": ("failed", "clients were still without service when the measurement ended"),
+    "availability-missed": ("failed", "a smaller share of the beats was answered than availability_ratio asks for"),
+    "rpo-missed": ("failed", "more writes, or more seconds of writes, were lost than the objective allows"),
+    "budget-missed": ("failed", "a phase took longer than its budget"),
+    "objective-not-judged": ("invalid", "an objective cannot be judged from what was recorded"),
+    "writes-not-recovered": ("failed", "reads are answered again, writes are not"),
+    "fault-without-effect": (
+        "invalid",
+        "the fault was injected, and neither clients nor counters show it",
+    ),
+    "fault-not-healed": ("failed", "the fault was healed, and its effect goes on"),
+    "flag-not-closed": ("failed", "the state machine succeeded, and the region that was left stayed open"),
+    "flag-not-opened": ("failed", "the state machine succeeded, and the region that was entered stayed closed"),
+    "routing-not-switched": ("failed", "the state machine succeeded, and the routing controls did not follow"),
+    "dns-not-moved": ("failed", "routing was switched, and the DNS answer stayed where it was"),
+    "dns-ttl-ignored": ("failed", "clients got the old DNS answer long after its TTL"),
+    "writer-not-moved": ("failed", "the state machine succeeded, and the database's writer stayed where it was"),
+    "writer-flipped": ("failed", "the writer moved, and moved back without anyone asking"),
+    "two-writers": ("failed", "two regions wrote at the same time"),
+    "health-check-lied": ("failed", "the regions' facts say that one serves, and clients were not served"),
+    "wait-left-out": ("failed", "the state machine did not wait until applications believe the stop flag"),
+    "switchover-slow": ("failed", "the database took far longer to move than its budget or the waits around it"),
+    "load-silent": ("invalid", "the load generator recorded nothing while its test went on"),
+    "worker-silent": ("invalid", "one of the load generator's workers fell silent while the others went on"),
+    "load-stopped": ("invalid", "the load ended before the drill stopped it"),
+    "heartbeat-silent": ("invalid", "the heartbeat recorded nothing for a while"),
+    "heartbeat-late": ("invalid", "the heartbeat sent too late to be trusted"),
+    "clock-off": (TOLD, "a clock is off; the times were corrected"),
+    "timeline-contradicts": (TOLD, "two pieces of evidence of one phase contradict each other"),
+    "records-truncated": ("invalid", "records end in the middle, or before their end was written"),
+    "records-edited": ("invalid", "records are not as they were collected"),
+    "records-missing": ("invalid", "records that the history tells of are not there"),
+    "records-foreign": ("invalid", "records of another run, of a newer version, or that are none"),
+    "history-broken": ("invalid", "the history was cut, changed, reordered, or lacks its end"),
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a drill showed.
+
+    :param name: one of ``FINDINGS``.
+    :param verdict: what it asks of the verdict: failed, invalid, refused, interrupted, or told.
+    :param text: what was seen, in a sentence with values and units.
+    :param evidence: where it was seen.
+    """
+
+    name: str
+    verdict: str
+    text: str
+    evidence: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {"name": self.name, "verdict": self.verdict, "text": self.text, "evidence": list(self.evidence)}
+
+
+def finding(name: str, text: str, *evidence: str, verdict: str = "") -> Finding:
+    """:returns: a finding of that name.
+
+    :param verdict: what it asks for; default: what the name stands for.
+    """
+    return Finding(name, verdict or FINDINGS[name][0], text, tuple(evidence))
+
+
+def word_of(findings: tuple[Finding, ...]) -> str:
+    """:returns: the verdict that these findings make: that of the gravest; passed when there is none but told ones."""
+    words = {one.verdict for one in findings}
+    return next((word for word in GRAVITY if word in words), PASSED)

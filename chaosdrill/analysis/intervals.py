@@ -1,0 +1,182 @@
+"""When clients were without service: rows of beats of which none was answered as expected within the deadline.
+
+An outage began between the last served beat and the first unserved one, and ended between the last unserved one and the
+next served one: its edges are given as the middles, with what they may be off. Time of which nothing is known (beats
+that are missing, or that the heartbeat sent too late) is neither good nor bad: an outage that touches it says how long
+it was at least and at most, and one that was not seen to begin or to end was at least as long as it was seen.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy
+
+from chaosdrill.analysis.chance import LEAST_BEATS, Loss, Rows, rows_of
+from chaosdrill.analysis.records import Beats
+from chaosdrill.analysis.slots import NS, SERVED, UNKNOWN, UNSERVED, Slots, slots_of, span_of
+from chaosdrill.analysis.spans import Span, union, without
+from chaosdrill.analysis.unavailable import ANY, Outage, Unavailability, Unknown
+
+Array = numpy.ndarray[Any, Any]
+ENOUGH = 1 - 1e-6  # weights are sums of fractions
+
+
+def unavailability(
+    beats: Beats, span_ns: Span | None = None, losses: Sequence[Loss] = (), least_beats: int = LEAST_BEATS
+) -> Unavailability:
+    """Find every time without service.
+
+    :param span_ns: what should have been measured: beats that are missing at its ends are unknown. Default: what was.
+    :param losses: when packets were lost on purpose: beats then fail one by one, so a row must be longer.
+    :param least_beats: at other times a row of so many unserved beats is an outage.
+    :returns: it, for each operation and for all together.
+    """
+    span = span_ns or span_of(beats)
+    if span is None:
+        return Unavailability((0, 0), {one.name: () for one in beats.operations}, (), (), (), beats.deadline_s)
+    slots = slots_of(beats, span)
+    rule = rows_of(losses, least_beats, sum(NS / one.interval_ns for one in slots), beats.deadline_s)
+    by_operation: dict[str, tuple[Outage, ...]] = {}
+    unknown: list[Unknown] = []
+    for one in slots:
+        outages, blind = _of_operation(one, rule, span, beats.deadline_s)
+        by_operation[one.name] = tuple(_ordered([*by_operation.get(one.name, ()), *outages]))
+        unknown += blind
+    overall = tuple(_together([outage for outages in by_operation.values() for outage in outages]))
+    return Unavailability(span, by_operation, overall, tuple(unknown), slots, beats.deadline_s)
+
+
+def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tuple[list[Outage], list[Unknown]]:
+    """Between two served beats (a stretch) there is an outage, or time that may hide one, or nothing."""
+    is_served = slots.state == SERVED
+    weights = numpy.where(is_served, 0.0, rule.weights(slots.due_ns))
+    served = numpy.flatnonzero(is_served)
+    rows = _rows(slots, weights)
+    numbers, begins = numpy.unique(numpy.searchsorted(served, rows[:, 0]), return_index=True)
+    outages = [
+        _outage(slots, rule, _ends(served, number), rows[begin:end], deadline_s)
+        for number, (begin, end) in zip(numbers.tolist(), pairwise([*begins.tolist(), len(rows)]), strict=True)
+    ]
+    unknown = []
+    for number in numpy.setdiff1d(_blind_stretches(slots, weights, served), numbers).tolist():
+        before, after = _ends(served, number)
+        since_ns = span[0] if before is None else int(slots.due_ns[before])
+        until_ns = span[1] if after is None else int(slots.due_ns[after])
+        unknown.append(Unknown(slots.name, since_ns, until_ns, before is None or after is None))
+    return outages, unknown
+
+
+def _rows(slots: Slots, weights: Array) -> Array:
+    """:returns: first and last of each row of unserved beats that is too long for chance."""
+    unserved = slots.state == UNSERVED
+    if not unserved.any():
+        return numpy.zeros((0, 2), numpy.int64)
+    steps = numpy.diff(unserved.astype(numpy.int8), prepend=0, append=0)
+    begins, ends = numpy.flatnonzero(steps == 1), numpy.flatnonzero(steps == -1)
+    heavy = numpy.add.reduceat(numpy.where(unserved, weights, 0.0), begins) >= ENOUGH
+    return numpy.stack((begins[heavy], ends[heavy] - 1), axis=1)
+
+
+def _blind_stretches(slots: Slots, weights: Array, served: Array) -> Array:
+    """:returns: those that may hide an outage, by how many served beats were before them."""
+    blind = numpy.flatnonzero(slots.state == UNKNOWN)
+    numbers = numpy.unique(numpy.searchsorted(served, blind))
+    if not len(numbers):
+        return numbers
+    sums = numpy.concatenate(([0.0], numpy.cumsum(weights)))
+    begins, ends = numpy.concatenate(([0], served + 1)), numpy.concatenate((served, [len(weights)]))
+    found: Array = numbers[sums[ends[numbers]] - sums[begins[numbers]] >= ENOUGH]
+    return found
+
+
+def _ends(served: Array, number: int) -> tuple[int | None, int | None]:
+    """The served beats before and after a stretch."""
+    before = int(served[number - 1]) if number > 0 else None
+    return before, int(served[number]) if number < len(served) else None
+
+
+def _outage(slots: Slots, rule: Rows, ends: tuple[int | None, int | None], rows: Array, deadline_s: float) -> Outage:
+    due_ns, (before, after) = slots.due_ns, ends
+    first, last = int(rows[0, 0]), int(rows[-1, 1])
+    early, late = _by_chance(slots, rule, rows)
+    since_ns, since_off_ns = _edge(slots, before, first, -1)
+    until_ns, until_off_ns = _edge(slots, after, last, 1)
+    return Outage(
+        slots.name,
+        since_ns,
+        until_ns,
+        since_off_ns + early * slots.interval_ns,
+        until_off_ns + late * slots.interval_ns,
+        tuple(_sure(due_ns, rows, early, late)),
+        (None if before is None else int(due_ns[before]), None if after is None else int(due_ns[after])),
+        int((slots.state[first : last + 1] == UNSERVED).sum()),
+        tuple((int(due_ns[end]), int(due_ns[begin])) for (_, end), (begin, _) in pairwise(rows.tolist())),
+        slots.interval_ns,
+        deadline_s,
+    )
+
+
+def _by_chance(slots: Slots, rule: Rows, rows: Array) -> tuple[int, int]:
+    """How many beats at either end may have failed for a fault that makes beats fail one by one."""
+    (begin, end), (last_begin, last_end) = rows[0].tolist(), rows[-1].tolist()
+    return rule.by_chance(slots.due_ns[begin : end + 1]), rule.by_chance(slots.due_ns[last_begin : last_end + 1][::-1])
+
+
+def _sure(due_ns: Array, rows: Array, early: int, late: int) -> Iterator[Span]:
+    trimmed = rows.tolist()
+    trimmed[0][0] += early
+    trimmed[-1][1] -= late
+    return ((int(due_ns[begin]), int(due_ns[end])) for begin, end in trimmed if begin <= end)
+
+
+def _edge(slots: Slots, served: int | None, unserved: int, outward: int) -> tuple[int, int]:
+    """Half way between the two beats, and how far off that may be: so much, and as late as they were sent.
+
+    :param outward: -1 at the beginning, 1 at the end; where no beat was served, the next one due there might have been.
+    """
+    bad_ns = int(slots.due_ns[unserved])
+    if served is None:
+        good_ns, late_ns = int(slots.due_ns[-1 if outward > 0 else 0]) + outward * slots.interval_ns, 0
+    else:
+        good_ns = int(slots.due_ns[served])
+        late_ns = max(int(slots.late_us[served]), int(slots.late_us[unserved])) * 1000
+    return (good_ns + bad_ns) // 2, (abs(bad_ns - good_ns) + 1) // 2 + late_ns
+
+
+def _ordered(outages: Iterable[Outage]) -> list[Outage]:
+    return sorted(outages, key=lambda one: (one.since_ns, one.until_ns))
+
+
+def _together(outages: Sequence[Outage]) -> Iterator[Outage]:
+    """Outages of different operations that overlap are one: some operation was without service all the time."""
+    ordered = _ordered(outages)
+    reached = list(accumulate((one.until_ns for one in ordered), max))
+    apart = [number for number in range(1, len(ordered)) if ordered[number].since_ns > reached[number - 1]]
+    for begin, end in pairwise([0, *apart, len(ordered)]):
+        if begin < end:
+            yield _joined(ordered[begin:end])
+
+
+def _joined(outages: Sequence[Outage]) -> Outage:
+    first = min(outages, key=lambda one: (one.since_ns, one.since_uncertainty_ns))
+    last = max(outages, key=lambda one: (one.until_ns, -one.until_uncertainty_ns))
+    begins, ends = zip(*(one.possible for one in outages), strict=True)
+    sure = union(part for one in outages for part in one.sure)
+    return replace(
+        last,
+        operation=ANY,
+        since_ns=first.since_ns,
+        since_uncertainty_ns=first.since_uncertainty_ns,
+        sure=tuple(sure),
+        possible=(_or_none(begins, min), _or_none(ends, max)),
+        beats=sum(one.beats for one in outages),
+        unknown=tuple(without((part for one in outages for part in one.unknown), sure)),
+        resolution_ns=max(one.resolution_ns for one in outages),
+    )
+
+
+def _or_none(moments: Sequence[int | None], choose: Any) -> int | None:
+    known = [moment for moment in moments if moment is not None]
+    return choose(known) if len(known) == len(moments) else None

@@ -1,0 +1,201 @@
+"""The judgement of a run: a pure function over everything that it left behind. "Not measured" is an answer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.analysis import (
+    measuring,
+    objectives,
+    phases,
+    rules_clients,
+    rules_fault,
+    rules_machine,
+    rules_records,
+    verdict,
+)
+from chaosdrill.analysis.effect import FaultEffect
+from chaosdrill.analysis.findings import GRAVITY, TOLD, Finding, finding
+from chaosdrill.analysis.legs import FAIL_OVER, Leg
+from chaosdrill.analysis.losses import Losses, name_of
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.outage import ClientOutage
+from chaosdrill.analysis.phases import LegPhases, phases_of
+from chaosdrill.analysis.run import Run
+from chaosdrill.analysis.seen import Seen
+from chaosdrill.analysis.served import served
+from chaosdrill.analysis.unavailable import Outage, Unavailability
+
+VERSION = 1
+Outages = Mapping[str, tuple[Outage, ...]]
+Figures = dict[str, Measured]
+
+_NOT_WORKED_OUT = Measured(None, "", "", why="it could not be worked out")
+_NO_OUTAGE: tuple[ClientOutage | None, str] = (None, "it could not be worked out")
+_GROUPS = {"duplicated-writes": "duplicated", "resurrected-writes": "resurrected", "unsettled-writes": "unsettled"}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a run proved.
+
+    :param verdict: passed, failed, invalid, refused or interrupted; passed only when nothing speaks against it.
+    :param reasons: why, the gravest first.
+    :param findings: everything that was found, the gravest first.
+    :param figures: what was measured, by name, each with how, its resolution and its uncertainty.
+    :param movements: the phases of each failover and failback.
+    :param losses: what became of the writes, for each read-back.
+    :param unavailable: the times without service of each operation, and (``all``) of any.
+    :param latencies: of each operation before, during and after what the drill did.
+    """
+
+    verdict: str
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    figures: Mapping[str, Measured]
+    movements: tuple[LegPhases, ...]
+    losses: tuple[Losses, ...]
+    unavailable: Outages
+    latencies: tuple[Mapping[str, Any], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values, with the version of their form."""
+        return {
+            "version": VERSION,
+            "verdict": self.verdict,
+            "reasons": list(self.reasons),
+            "findings": [one.as_json() for one in self.findings],
+            "figures": {name: figure.as_json() for name, figure in self.figures.items()},
+            "movements": [one.as_json() for one in self.movements],
+            "losses": [one.as_json() for one in self.losses],
+            "unavailable": {name: [one.as_json() for one in them] for name, them in self.unavailable.items()},
+            "latencies": list(self.latencies),
+        }
+
+
+def judge(run: Run) -> Judgement:
+    """Judge a run.
+
+    :param run: all that it left behind, as :func:`chaosdrill.runs.read_run` reads it.
+    :returns: the judgement; it is the same whenever, and wherever, the same run is judged.
+    """
+    seen = Seen(run)
+    seen.rule("the history", verdict.of_history, run.events)
+    nothing: Unavailability | None = None
+    found = seen.known("unavailability", nothing, measuring.without_service, run)
+    movements = tuple(one for number, leg in enumerate(seen.legs) for one in _movement(seen, found, number, leg))
+    losses: tuple[Losses, ...] = seen.known("lost writes", (), _losses, run, found, seen.legs)
+    outage, why_not = seen.known("the client outage", _NO_OUTAGE, measuring.locust_outage, run)
+    figures = _figures(seen, found, losses, measuring.of_locust(outage, why_not))
+    _judge_objectives(seen, figures, movements, losses, outage)
+    seen.rule("writes", _of_writes, run, losses)
+    _judge_movements(seen, movements)
+    _judge_records(seen)
+    seen.rule("service", _still_out, found, outage)
+    none: list[dict[str, Any]] = []
+    latencies = seen.known("latencies", none, measuring.latencies, run, found, seen.fault, seen.legs)
+    outages = {"all": found.overall, **found.by_operation} if found is not None else {}
+    word, reasons, findings = _verdict(seen)
+    return Judgement(word, reasons, findings, figures, movements, losses, outages, tuple(latencies))
+
+
+def _losses(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> tuple[Losses, ...]:
+    return tuple(measuring.losses_of(run, found, moved))
+
+
+def _movement(seen: Seen, found: Unavailability | None, number: int, leg: Leg) -> tuple[LegPhases, ...]:
+    """One, or none when its phases cannot be worked out."""
+
+    def work_out() -> tuple[LegPhases, ...]:
+        fault = measuring.fault_of_leg(seen.fault, seen.legs, number)
+        clients = served(seen.run, leg, fault, *measuring.sustained(seen.run, found, leg, fault))
+        return (phases_of(seen.run, leg, fault, clients),)
+
+    none: tuple[LegPhases, ...] = ()
+    return seen.known(f"the phases of the {leg.what}", none, work_out)
+
+
+def _figures(seen: Seen, found: Unavailability | None, losses: Sequence[Losses], client_outage: Measured) -> Figures:
+    none: Figures = {}
+    figures = dict(seen.known("recovery", none, measuring.recoveries_of, seen.run, found, seen.legs, seen.fault))
+    figures["client_outage"] = client_outage
+    figures |= seen.known("service", {"availability": _NOT_WORKED_OUT}, measuring.of_service, found)
+    for one in losses:
+        label = one.label.replace("-", "_")
+        figures |= {f"lost_writes_{label}": one.count, f"lost_s_{label}": one.seconds}
+    return figures
+
+
+def _judge_objectives(
+    seen: Seen,
+    figures: Figures,
+    movements: Sequence[LegPhases],
+    losses: Sequence[Losses],
+    outage: ClientOutage | None,
+) -> None:
+    if seen.run.beats is None:
+        seen.rule("rto_s", verdict.objectives_missed, seen.run.events, outage)
+    else:
+        recoveries = [figure for name, figure in figures.items() if name.startswith("recovery_")]
+        seen.rule("rto_s", objectives.without_service, seen.objectives, recoveries)
+    seen.rule("availability_ratio", objectives.availability, seen.objectives, figures["availability"])
+    seen.rule("lost writes", objectives.writes_lost, seen.objectives, losses)
+    seen.rule("budgets", objectives.budgets, seen.objectives, movements)
+
+
+def _of_writes(run: Run, losses: Sequence[Losses]) -> Iterator[Finding]:
+    for one in losses:
+        for name, group in _GROUPS.items():
+            if writes := getattr(one, group):
+                ids = ", ".join(name_of(write) for write in writes[: objectives.LISTED])
+                yield finding(name, f"{one.label}: {len(writes)} writes {group}: {ids}", "ledger")
+        asked = run.ledger is not None and one.label in run.ledger.read_backs
+        if asked and one.why_not and one.accepted:
+            yield finding("read-back-incomplete", f"{one.label}: {one.why_not}", "ledger")
+
+
+def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:
+    run, facts = seen.run, seen.looks
+    for one in movements:
+        leg, switched_ns = one.leg, one.named(phases.ROUTING).at_ns
+        seen.findings += [finding("timeline-contradicts", f"{leg.what}: {text}") for text in one.contradictions]
+        seen.rule("the machine", rules_machine.not_done, leg, facts)
+        seen.rule("the wait", rules_machine.wait_left_out, leg, seen.scale)
+        seen.rule("the writer", rules_machine.writer_flipped, leg, facts)
+        seen.rule("DNS", rules_clients.dns, run, leg, facts, switched_ns, seen.scale)
+        seen.rule("service after it", rules_clients.not_served, run, leg, facts, seen.scale)
+    end_ns = max([0, *(look.by_ns for look in facts), *(leg.until_ns for leg in seen.legs)])
+    seen.rule("the writers", rules_machine.two_writers, facts, end_ns)
+    no_effect: FaultEffect | None = None
+    effect = seen.known("the fault's effect", no_effect, measuring.effect, run, seen.fault, seen.legs)
+    seen.rule("the fault", rules_fault.without_effect, run, effect)
+    home_again = [one.leg.ended_ns for one in movements if one.leg.what != FAIL_OVER]
+    seen.rule("the healing", rules_fault.not_healed, run, home_again[-1] if home_again else None)
+
+
+def _judge_records(seen: Seen) -> None:
+    seen.rule("the load", rules_records.silent_load, seen.run)
+    seen.rule("the end of the load", rules_records.load_ended_early, seen.run)
+    seen.rule("the heartbeat", rules_records.silent_heartbeat, seen.run)
+    seen.rule("lateness", rules_records.late_heartbeat, seen.run)
+    seen.rule("clocks", rules_records.clocks_off, seen.run)
+
+
+def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Iterator[Finding]:
+    for name, outages in found.by_operation.items() if found is not None else ():
+        for one in outages:
+            if not one.ended and one.at_least_ns >= verdict.LEAST_OPEN_OUTAGE_S * 1e9:
+                text = f"the operation {name} had no service when the heartbeat ended, for {one.seconds.in_words()}"
+                yield finding("still-unavailable", text, "heartbeat")
+    yield from verdict.still_out(outage)
+
+
+def _verdict(seen: Seen) -> tuple[str, tuple[str, ...], tuple[Finding, ...]]:
+    """The word, the reasons, and every finding, the gravest first."""
+    known = tuple(dict.fromkeys(seen.findings))
+    completed = seen.known("what was planned", known, verdict.complete, seen.run.events, known)
+    if len(seen.findings) > len(known):  # that failed
+        completed = tuple(dict.fromkeys(seen.findings))
+    judged = verdict.verdict_of(completed, verdict.what_was_proved(seen.run.events))
+    ordered = tuple(sorted(completed, key=lambda one: [*GRAVITY, TOLD].index(one.verdict)))
+    return judged.word, judged.reasons, ordered

@@ -1,0 +1,178 @@
+"""The ledger of a drill: every write a client tried, what became of it, and what was found of it afterwards."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaosdrill.analysis.clocks import UNMEASURED, Offset
+
+ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
+SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
+START = "start"
+STATES = (SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE)
+
+
+@dataclass(frozen=True)
+class Write:
+    """A write as its client saw it. Times are UTC nanoseconds on the recorder's timeline.
+
+    :param digit: its quantity is ``base ** digit``, so that its account's balance tells how often it was executed;
+        None: its account was used too often for that.
+    """
+
+    seq: int
+    account: str
+    digit: int | None
+    due_ns: int
+    ended_ns: int
+    outcome: str
+    id: str | None
+    region: str = ""
+
+
+@dataclass
+class ReadBack:
+    """One reading back of every write that was due before ``writes_until_ns``.
+
+    :param found: the final state of each write, by its seq.
+    :param balances: by account; None when it could not be read.
+    """
+
+    label: str
+    writes_until_ns: int | None = None
+    begun_ns: int | None = None
+    ended_ns: int | None = None
+    converged: bool = False
+    why: str = "it did not come to its end"
+    found: dict[int, str] = field(default_factory=dict)
+    balances: dict[str, int | None] = field(default_factory=dict)
+
+
+@dataclass
+class Ledger:
+    """Everything in a ledger. Built by :func:`ledger_of`; read only afterwards.
+
+    :param settled: the states in which each write was seen while it was polled, by its seq, in order.
+    :param ended: whether its end was written.
+    :param problems: rows that cannot be, in words.
+    """
+
+    base: int = 4
+    reads_back: bool = True
+    counts_executions: bool = True
+    writes: dict[int, Write] = field(default_factory=dict)
+    settled: dict[int, list[str]] = field(default_factory=dict)
+    start: dict[str, int | None] = field(default_factory=dict)
+    read_backs: dict[str, ReadBack] = field(default_factory=dict)
+    ended: bool = False
+    problems: list[str] = field(default_factory=list)
+
+    def accounts(self) -> Mapping[str, list[Write]]:
+        """:returns: the writes of each account."""
+        found: dict[str, list[Write]] = {}
+        for write in self.writes.values():
+            found.setdefault(write.account, []).append(write)
+        return found
+
+
+def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) -> Ledger:
+    """Put a ledger together from its rows, in whatever state they are.
+
+    :param rows: as they were written, the header first.
+    :param offset: of the writer's clock.
+    :returns: the ledger; rows that cannot be understood are told in its ``problems``.
+    """
+    ledger = Ledger()
+    for row in rows:
+        try:
+            _take(ledger, row, offset)
+        except (KeyError, TypeError, ValueError) as error:
+            ledger.problems.append(f"a row of the ledger cannot be understood ({type(error).__name__}): {_short(row)}")
+    ledger.problems[10:] = [f"{len(ledger.problems) - 10} further rows"] if len(ledger.problems) > 10 else []
+    return ledger
+
+
+def _take(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
+    kind = row.get("row")
+    if kind is None:
+        ledger.base = _whole(row["base"], 2)
+        ledger.reads_back, ledger.counts_executions = bool(row["reads_back"]), bool(row["counts_executions"])
+    elif kind == "write":
+        _take_write(ledger, row, offset)
+    elif kind == "settled":
+        ledger.settled.setdefault(_whole(row["seq"]), []).append(_state(row))
+    elif kind == "balance":
+        _take_balance(ledger, row)
+    elif kind == "end":
+        _take_end(ledger, row)
+    elif kind in ("read-back-begun", "found", "read-back-ended"):
+        _take_read_back(ledger.read_backs.setdefault(str(row["label"]), ReadBack(str(row["label"]))), row, offset)
+    else:
+        raise ValueError(kind)
+
+
+def _take_write(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
+    if row["outcome"] not in (ACCEPTED, REFUSED, UNKNOWN):
+        raise ValueError(row["outcome"])
+    write = Write(
+        _whole(row["seq"]),
+        str(row["account"]),
+        None if row["digit"] is None else _whole(row["digit"]),
+        offset.to_recorder(_whole(row["due_ns"])),
+        offset.to_recorder(_whole(row["ended_ns"])),
+        row["outcome"],
+        None if row.get("id") is None else str(row["id"]),
+        str(row.get("region") or ""),
+    )
+    if (known := ledger.writes.setdefault(write.seq, write)) != write:
+        ledger.problems.append(f"write {write.seq} stands twice, as {known.outcome} and as {write.outcome}")
+        if known.outcome != ACCEPTED == write.outcome:
+            ledger.writes[write.seq] = write  # what was promised to a client once is asked for
+
+
+def _take_balance(ledger: Ledger, row: Mapping[str, Any]) -> None:
+    account, label = str(row["account"]), str(row["label"])
+    balance = None if row["balance"] is None else _whole(row["balance"], -(2**63))
+    known = ledger.start if label == START else ledger.read_backs.setdefault(label, ReadBack(label)).balances
+    if known.setdefault(account, balance) != balance:
+        known[account] = None  # two answers are none
+        ledger.problems.append(f"the balance {label} of {account} stands twice, and differs")
+
+
+def _take_end(ledger: Ledger, row: Mapping[str, Any]) -> None:
+    ledger.ended = True
+    if _whole(row["writes"]) != len(ledger.writes):
+        ledger.problems.append(f"the ledger's end tells of {row['writes']} writes, it has {len(ledger.writes)}")
+
+
+def _take_read_back(read: ReadBack, row: Mapping[str, Any], offset: Offset) -> None:
+    if row["row"] == "read-back-begun":
+        read.begun_ns = offset.to_recorder(_whole(row["at_ns"]))
+        read.writes_until_ns = offset.to_recorder(_whole(row["writes_until_ns"]))
+    elif row["row"] == "found":
+        _take_found(read, _whole(row["seq"]), _state(row))
+    else:
+        read.ended_ns = offset.to_recorder(_whole(row["at_ns"]))
+        read.converged, read.why = row["converged"] is True, str(row.get("why") or "")
+
+
+def _take_found(read: ReadBack, seq: int, state: str) -> None:
+    """Of two answers for one write the worse counts."""
+    known = read.found.setdefault(seq, state)
+    read.found[seq] = max(known, state, key=STATES.index)
+
+
+def _state(row: Mapping[str, Any]) -> str:
+    if row["state"] not in STATES:
+        raise ValueError(row["state"])
+    return str(row["state"])
+
+
+def _whole(value: Any, least: int = 0) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ValueError(value)
+    return value
+
+
+def _short(row: Any) -> str:
+    return str(row)[:80]

@@ -1,0 +1,208 @@
+"""What became of the writes: lost, duplicated, resurrected; each by its id, and never 0 where nobody looked."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.analysis.executions import Executions, executions
+from chaosdrill.analysis.ledger import (
+    ACCEPTED,
+    MISSING,
+    PENDING,
+    REFUSED,
+    ROLLED_BACK,
+    SETTLED,
+    UNKNOWN,
+    UNREADABLE,
+    Ledger,
+    ReadBack,
+    Write,
+)
+from chaosdrill.analysis.measured import Measured
+
+HOW_LOST = "accepted writes that the read-back found missing, never settled, or without effect on their balance"
+HOW_COUNTED = "balances compared with those at the start, a digit in base 4 for each write"
+HOW_SECONDS = "from the acceptance of the earliest lost write to that of the last one before the cut"
+NOT_LOOKED_AT = Measured(None, "s", HOW_SECONDS, why="there was no read-back")
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What one read-back says about the writes that were due before it.
+
+    ``lost``: accepted, and neither settled nor rolled back once the stores had converged. ``duplicated``: executed
+    twice or more. ``resurrected``: refused, undone or lost before, and executed all the same. ``unknown_present``: not
+    answered, and executed. ``unsettled``: still pending when the read-back ended.
+
+    :param label: the read-back's.
+    :param why_not: why lost writes were not measured; empty when they were.
+    :param why_not_counted: why duplicated ones were not; empty when they were, for every account.
+    :param accepted: how many accepted writes were asked for.
+    :param seconds: how much time's writes were lost, in seconds.
+    """
+
+    label: str
+    why_not: str = ""
+    why_not_counted: str = ""
+    accepted: int = 0
+    lost: tuple[Write, ...] = ()
+    duplicated: tuple[Write, ...] = ()
+    resurrected: tuple[Write, ...] = ()
+    unknown_present: tuple[Write, ...] = ()
+    unsettled: tuple[Write, ...] = ()
+    uncertain: tuple[Write, ...] = ()
+    seconds: Measured = NOT_LOOKED_AT
+
+    @property
+    def count(self) -> Measured:
+        """How many writes were lost."""
+        if self.why_not:
+            return Measured(None, "writes", HOW_LOST, why=self.why_not)
+        return Measured(float(len(self.lost)), "writes", HOW_LOST, resolution=1.0, uncertainty=0.0)
+
+    def groups(self) -> dict[str, list[str]]:
+        """:returns: each group of writes by id, or by number when they got none."""
+        names = ("lost", "duplicated", "resurrected", "unknown_present", "unsettled", "uncertain")
+        return {name: [name_of(write) for write in getattr(self, name)] for name in names}
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "label": self.label,
+            "accepted": self.accepted,
+            "count": self.count.as_json(),
+            "seconds": self.seconds.as_json(),
+            "duplicates_not_measured": self.why_not_counted,
+            **self.groups(),
+        }
+
+
+def name_of(write: Write) -> str:
+    """:returns: how a write is named: its id, else its number."""
+    return write.id or f"write {write.seq}"
+
+
+def losses(ledger: Ledger | None, label: str, before: Losses | None = None, cut_ns: int | None = None) -> Losses:
+    """Judge the writes by one read-back.
+
+    :param label: of the read-back.
+    :param before: what an earlier read-back said: a write that was lost then and is settled now is resurrected.
+    :param cut_ns: when the region that was left took no more writes; default: the last lost one.
+    :returns: each group by write; what was not looked at is "not measured".
+    """
+    if why := _why_not(ledger, label):
+        return Losses(label, why, why, seconds=Measured(None, "s", HOW_SECONDS, why=why))
+    assert ledger is not None
+    read = ledger.read_backs[label]
+    counted = executions(ledger, read)
+    asked = [write for write in ledger.writes.values() if write.due_ns < (read.writes_until_ns or 0)]
+    lost = _lost(asked, read, counted)
+    why = _why_uncertain(asked, read)
+    return Losses(
+        label,
+        why_not=why,
+        why_not_counted=_why_not_counted(ledger, counted, asked),
+        accepted=sum(write.outcome == ACCEPTED for write in asked),
+        lost=lost,
+        duplicated=_those(asked, lambda write: counted.times.get(write.seq, 0) >= 2),
+        resurrected=_resurrected(asked, ledger, read, counted, before),
+        unknown_present=_those(asked, lambda write: write.outcome == UNKNOWN and _is_there(write, read, counted)),
+        unsettled=() if read.converged else _accepted(asked, read, PENDING),
+        uncertain=_those(asked, lambda write: write.outcome == ACCEPTED and _state(write, read) == UNREADABLE),
+        seconds=Measured(None, "s", HOW_SECONDS, why=why) if why else _seconds(asked, lost, cut_ns),
+    )
+
+
+def _why_not(ledger: Ledger | None, label: str) -> str:
+    if ledger is None:
+        return "no write was recorded"
+    if not ledger.reads_back:
+        return "the topology does not say how a write is read back"
+    if not ledger.writes:
+        return "no write was tried"
+    read = ledger.read_backs.get(label)
+    if read is None or read.writes_until_ns is None:
+        return f"there was no read-back {label}"
+    return ""
+
+
+def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> str:
+    if read.ended_ns is None or not read.converged:
+        missing = len(_accepted(asked, read, MISSING))
+        return f"the stores had not converged when the read-back ended ({read.why}); {missing} were missing then"
+    if blind := sum(write.outcome == ACCEPTED and _state(write, read) == UNREADABLE for write in asked):
+        return f"{blind} accepted writes could not be read back"
+    if not any(write.outcome == ACCEPTED for write in asked):
+        return "no write was accepted"
+    return ""
+
+
+def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]) -> str:
+    """Of the accounts that something may have been executed for."""
+    if not ledger.counts_executions:
+        return "the topology does not say how a balance is read"
+    used = {write.account for write in asked if write.outcome != REFUSED}
+    unread = {account: why for account, why in counted.unread.items() if account in used}
+    if not unread:
+        return ""
+    account, why = next(iter(unread.items()))
+    return f"{len(unread)} of {len(used)} accounts: {account}: {why}"
+
+
+def _lost(asked: Iterable[Write], read: ReadBack, counted: Executions) -> tuple[Write, ...]:
+    """Also what is settled by its own record, but has no effect on the balance: that store lost it."""
+
+    def is_lost(write: Write) -> bool:
+        state = _state(write, read)
+        gone = state == MISSING or (state == PENDING and read.converged)
+        return write.outcome == ACCEPTED and (gone or (state == SETTLED and counted.times.get(write.seq) == 0))
+
+    return _those(asked, is_lost)
+
+
+def _resurrected(
+    asked: Iterable[Write], ledger: Ledger, read: ReadBack, counted: Executions, before: Losses | None
+) -> tuple[Write, ...]:
+    lost_before = {write.seq for write in before.lost} if before is not None and not before.why_not else set()
+
+    def is_back(write: Write) -> bool:
+        state, times = _state(write, read), counted.times.get(write.seq, 0)
+        undone = state == ROLLED_BACK or ROLLED_BACK in ledger.settled.get(write.seq, ())
+        refused = write.outcome == REFUSED
+        was_lost = write.seq in lost_before and state == SETTLED and times != 0
+        return was_lost or (refused and (times > 0 or state == SETTLED)) or (undone and (times > 0 or state == SETTLED))
+
+    return _those(asked, is_back)
+
+
+def _is_there(write: Write, read: ReadBack, counted: Executions) -> bool:
+    return counted.times.get(write.seq, 0) > 0 or _state(write, read) == SETTLED
+
+
+def _accepted(asked: Iterable[Write], read: ReadBack, state: str) -> tuple[Write, ...]:
+    return _those(asked, lambda write: write.outcome == ACCEPTED and _state(write, read) == state)
+
+
+def _state(write: Write, read: ReadBack) -> str:
+    """A write that nobody asked for was not read."""
+    return read.found.get(write.seq, UNREADABLE)
+
+
+def _those(writes: Iterable[Write], chosen: Any) -> tuple[Write, ...]:
+    return tuple(sorted((write for write in writes if chosen(write)), key=lambda write: write.seq))
+
+
+def _seconds(asked: Sequence[Write], lost: Sequence[Write], cut_ns: int | None) -> Measured:
+    """Two acceptances bracket it, each known to the distance between two writes."""
+    apart_s = _apart_s(asked)
+    if not lost:
+        return Measured(0.0, "s", HOW_SECONDS, resolution=apart_s, uncertainty=apart_s)
+    first, last = min(write.ended_ns for write in lost), max(write.ended_ns for write in lost)
+    accepted = [write.ended_ns for write in asked if write.outcome == ACCEPTED]
+    last = max([last, *(ended for ended in accepted if cut_ns is not None and ended <= cut_ns)])
+    return Measured((last - first) / 1e9, "s", HOW_SECONDS, resolution=apart_s, uncertainty=apart_s)
+
+
+def _apart_s(writes: Sequence[Write]) -> float:
+    due = sorted(write.due_ns for write in writes)
+    return (due[-1] - due[0]) / 1e9 / (len(due) - 1) if len(due) > 1 else 0.0

@@ -1,0 +1,70 @@
+"""A figure with what it rests on: how it was obtained, its resolution, its uncertainty; or why there is none."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A figure. It is never shown more exact than its uncertainty, or where that is 0, than its resolution.
+
+    :param value: None when it was not measured.
+    :param unit: such as ``s``, ``ratio``, ``writes``.
+    :param how: how it was obtained.
+    :param resolution: the smallest difference that the method can show, in the same unit.
+    :param uncertainty: the true value lies within this much of ``value``, in the same unit.
+    :param why: why there is no value, or what is to be known about it.
+    :param at_least: the end was not seen: the true value is this or more.
+    """
+
+    value: float | None
+    unit: str
+    how: str
+    resolution: float | None = None
+    uncertainty: float | None = None
+    why: str = ""
+    at_least: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values, rounded as :meth:`in_words` rounds."""
+        values = asdict(self)
+        decimals = self._decimals()
+        if decimals is not None and self.value is not None:
+            values["value"] = round(self.value, decimals)
+            values["uncertainty"] = _up(self.uncertainty, decimals) if self.uncertainty else self.uncertainty
+        return values
+
+    def in_words(self) -> str:
+        """:returns: such as ``4.20 s ± 0.05 s``, ``at least 3 s``, ``not measured: no beats``."""
+        if self.value is None:
+            return f"not measured: {self.why or 'no reason is known'}"
+        unit = "" if self.unit == "ratio" else f" {self.unit}"
+        least, decimals = "at least " if self.at_least else "", self._decimals()
+        if decimals is None:
+            return f"{least}{_number(self.value)}{unit}"
+        if not self.uncertainty:
+            return f"{least}{_number(round(self.value, decimals))}{unit}"
+        shown = max(0, decimals)
+        about = f" ± {_up(self.uncertainty, decimals):.{shown}f}{unit}"
+        return f"{least}{round(self.value, decimals):.{shown}f}{unit}{about}"
+
+    def _decimals(self) -> int | None:
+        """To how many decimals it is known: one figure of its uncertainty (two when that begins with a 1), or of its
+        resolution.
+        """
+        known = self.uncertainty or self.resolution
+        if not known or not math.isfinite(known):
+            return None
+        decimals = -math.floor(math.log10(known) + 1e-9)
+        return decimals + 1 if self.uncertainty and known * 10.0**decimals < 2 else decimals
+
+
+def _up(uncertainty: float, decimals: int) -> float:
+    """Rounded up, as a smaller one would promise too much; less than a quarter of the last digit is no reason to."""
+    unit = 10.0**-decimals
+    return round(max(1, math.ceil(uncertainty / unit - 0.25)) * unit, max(0, decimals))
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:.4g}"

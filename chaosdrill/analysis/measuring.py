@@ -1,0 +1,190 @@
+"""Which figure of which movement: recovery, availability, degraded time, latencies, the fault's effect, lost writes."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from chaosdrill.analysis import figures
+from chaosdrill.analysis.chance import Loss, loss_probability
+from chaosdrill.analysis.degraded import degradation, degraded_seconds
+from chaosdrill.analysis.effect import FaultEffect, fault_effect
+from chaosdrill.analysis.facts import Span
+from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.legs import Leg
+from chaosdrill.analysis.losses import Losses, losses
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.outage import ClientOutage, client_outage
+from chaosdrill.analysis.phases import TOLERANCE_NS
+from chaosdrill.analysis.recovery import SUSTAINED, recoveries, recovery
+from chaosdrill.analysis.rules_fault import healed_ns
+from chaosdrill.analysis.run import Run, at_ns
+from chaosdrill.analysis.unavailable import Unavailability
+from chaosdrill.errors import CannotSee
+
+NS = 1_000_000_000
+LOCUST = "the load generator's users"
+NO_CLOCK_NS = NS  # by so much the heartbeat's clock may be off when nobody has compared it
+BEFORE_FAULT_NS = 30 * NS
+
+
+def without_service(run: Run) -> Unavailability | None:
+    """:returns: when clients were without service, as the heartbeat saw it; None without a heartbeat."""
+    beats = run.beats
+    if beats is None or not len(beats.due_ns):
+        return None
+    span = None
+    if not beats.ended:  # what it did not live to see is not known
+        moments = [moment for event in run.events if (moment := at_ns(event)) is not None]
+        stopped = at_ns(run.first("heartbeat-stopped"))
+        begin_ns, end_ns = int(beats.due_ns[0]), stopped or max(moments, default=0)
+        span = (begin_ns, max(end_ns, int(beats.due_ns[-1])))
+    return unavailability(beats, span, _losses_of_packets(run, int(beats.due_ns[-1])))
+
+
+def _losses_of_packets(run: Run, end_ns: int) -> list[Loss]:
+    """While packets are lost on purpose, single beats fail; that is no outage."""
+    healed = healed_ns(run)
+    found = []
+    for event in run.named("fault-injecting"):
+        fault, since_ns = event.get("fault"), at_ns(event)
+        percent = fault.get("percent") if isinstance(fault, Mapping) else None
+        if isinstance(percent, (int, float)) and since_ns is not None:
+            found.append(Loss(since_ns, max(since_ns, healed or end_ns), loss_probability(percent)))
+    return found
+
+
+def fault_of_leg(fault: Span | None, moved: Sequence[Leg], number: int) -> Span | None:
+    """:returns: the fault that a movement answers: it is the first one after it."""
+    if fault is None or fault.by_ns > moved[number].since_ns + TOLERANCE_NS:
+        return None
+    earlier = [leg for leg in moved[:number] if leg.since_ns >= fault.by_ns - TOLERANCE_NS]
+    return None if earlier else fault
+
+
+def begins_ns(leg: Leg, fault: Span | None) -> int:
+    """:returns: from when on clients may have felt the movement: from its fault, where it answers one."""
+    return min(leg.since_ns, fault.by_ns) if fault is not None else leg.since_ns
+
+
+def _about_ns(run: Run) -> int:
+    known = run.beats.clock_uncertainty_ns if run.beats is not None else None
+    return NO_CLOCK_NS if known is None else known
+
+
+def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | None) -> tuple[Span | None, str]:
+    """:returns: when service was sustained again after a movement, and how that is told; None when it was not seen."""
+    if found is None:
+        return None, ""
+    seen = recoveries(found, begins_ns(leg, fault), leg.until_ns, about_ns=_about_ns(run))
+    if not seen or seen[-1].sustained_ns is None:
+        return None, ""
+    last = seen[-1].sustained_ns, seen[-1].sustained_uncertainty_ns
+    return Span(last[0] - last[1], last[0] + last[1]), f"heartbeat: good for {SUSTAINED.in_words()}"
+
+
+def first_outage_ns(found: Unavailability | None, since_ns: int, until_ns: int) -> int | None:
+    """:returns: when the first time without service of any operation began in that time."""
+    begins = [one.since_ns for one in found.overall] if found is not None else []
+    return min((moment for moment in begins if since_ns <= moment < until_ns), default=None)
+
+
+def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> Iterator[Losses]:
+    """:returns: what each read-back says, in turn; an earlier one tells what was lost and came back."""
+    before: Losses | None = None
+    labels = list(run.ledger.read_backs) if run.ledger is not None else []
+    for number, label in enumerate(labels):
+        leg = moved[number] if number < len(moved) else None
+        cut_ns = first_outage_ns(found, leg.since_ns, leg.until_ns) if leg is not None else None
+        before = losses(run.ledger, label, before, cut_ns)
+        yield before
+    if not labels and (run.ledger is not None or any(run.named("heartbeat-started"))):
+        why = next((str(event.get("why_no_writes") or "") for event in run.named("heartbeat-started")), "")
+        yield Losses("after-failover", why, why) if why else losses(run.ledger, "after-failover")
+
+
+def recoveries_of(
+    run: Run, found: Unavailability | None, moved: Sequence[Leg], fault: Span | None
+) -> dict[str, Measured]:
+    """:returns: the recovery time of each movement; without one, of the fault."""
+    if found is None:
+        return {"recovery_s": Measured(None, "s", "heartbeat", why="no heartbeat was recorded")}
+    about_ns = _about_ns(run)
+    known: dict[str, Measured] = {}
+    for number, leg in enumerate(moved):
+        name = f"recovery_{leg.what.replace('-', '_')}_s"
+        name = f"{name}_{number}" if name in known else name
+        since_ns = begins_ns(leg, fault_of_leg(fault, moved, number))
+        known[name] = recovery(found, since_ns, leg.until_ns, about_ns=about_ns)
+    if not known and fault is not None:
+        known["recovery_s"] = recovery(found, fault.by_ns, about_ns=about_ns)
+    why = "nothing was failed over and no fault was injected"
+    return known or {"recovery_s": Measured(None, "s", "heartbeat", why=why)}
+
+
+def of_service(found: Unavailability | None) -> dict[str, Measured]:
+    """:returns: figures over the whole time: availability, and the time without and with bad service."""
+    if found is None:
+        why = "no heartbeat was recorded"
+        return {"availability": Measured(None, "ratio", "heartbeat", why=why)}
+    degraded = degradation(found)
+    seconds = Measured(degraded_seconds(found, degraded), "s", _how_degraded(), 1.0, 1.0)
+    return {
+        "availability": figures.availability(found),
+        "unavailable_s": found.total,
+        "degraded_s": seconds,
+        "error_s": figures.error_seconds(found),
+    }
+
+
+def _how_degraded() -> str:
+    from chaosdrill.analysis.degraded import Limits
+
+    return f"heartbeat: served, but not for {Limits().in_words()}"
+
+
+def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved: Sequence[Leg]) -> list[dict[str, Any]]:
+    """:returns: latencies before, during and after what the drill did, by operation, and of the load's requests."""
+    if found is None:
+        return []
+    begin_ns, end_ns = found.span_ns
+    acted = [*(leg.since_ns for leg in moved), *([fault.by_ns] if fault is not None else [])]
+    first_ns = min(max(min(acted, default=end_ns), begin_ns), end_ns)
+    last_ns = min(max([*(leg.ended_ns for leg in moved), healed_ns(run) or first_ns, first_ns]), end_ns)
+    periods = {"before": (begin_ns, first_ns), "during": (first_ns, last_ns), "after": (last_ns, end_ns + 1)}
+    known = {name: span for name, span in periods.items() if span[0] < span[1]}
+    of_requests = figures.latencies_of_requests(run.requests, known) if run.requests is not None else ()
+    return [one.as_json() for one in (*figures.latencies(found, known), *of_requests)]
+
+
+def effect(run: Run, fault: Span | None, moved: Sequence[Leg]) -> FaultEffect | None:
+    """:returns: whether the fault had an effect on clients; None when none was injected, or nobody measured."""
+    lossy = any(isinstance(event.get("fault"), Mapping) for event in run.named("fault-injecting"))
+    if fault is None or not lossy or (run.beats is None and run.requests is None):
+        return None
+    ends = [leg.since_ns for leg in moved if leg.since_ns > fault.by_ns]
+    ends += [moment for moment in (healed_ns(run),) if moment is not None and moment > fault.by_ns]
+    running = [moment for event in run.named("fault-running") if (moment := at_ns(event)) is not None]
+    during = (max([fault.by_ns, *running]), min(ends, default=fault.by_ns + BEFORE_FAULT_NS))
+    before_ns = fault.after_ns or fault.by_ns
+    return fault_effect((before_ns - BEFORE_FAULT_NS, before_ns), during, run.beats, run.requests)
+
+
+def locust_outage(run: Run) -> tuple[ClientOutage | None, str]:
+    """:returns: what the load generator's own users went through, or why that was not measured."""
+    event = next(iter(reversed(list(run.named("load-seen")))), None)
+    if event is None:
+        started = any(run.named("load-started"))
+        return None, "nobody wrote how far the load was seen" if started else "the load was not started"
+    since, until, seen = (event.get(name) for name in ("since_s", "until_s", "seen_until_s"))
+    if event.get("why") or since is None or until is None or seen is None:
+        return None, str(event.get("why") or "it was not seen")
+    try:
+        return client_outage(run.buckets, float(since), float(until), float(seen)), ""
+    except CannotSee as error:
+        return None, str(error)
+
+
+def of_locust(outage: ClientOutage | None, why_not: str) -> Measured:
+    """:returns: the longest of them as a figure."""
+    if outage is None:
+        return Measured(None, "s", LOCUST, why=why_not)
+    return Measured(outage.longest_s, "s", outage.model, outage.resolution_s, outage.resolution_s, "", not outage.ended)

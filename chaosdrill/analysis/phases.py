@@ -1,0 +1,277 @@
+"""The phases of each movement: when each began or ended, by which evidence, and whether the parts make the whole.
+
+A phase is a moment that is known to lie between two others: two samples, a state's beginning and its end, two beats.
+Several pieces of evidence narrow it down; where they exclude each other, that is told and what was *seen* counts, not
+what the machinery said of itself. Without evidence a phase is "not seen".
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from chaosdrill.analysis.facts import Look, Span, looks, turned
+from chaosdrill.analysis.legs import Leg, Step
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.run import Run, at_ns
+from chaosdrill.analysis.served import Served
+
+FAULT, NOTICED, STARTED = "fault", "noticed", "failover-started"
+FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED = "flag-closed", "routing-switched", "database-switched", "flag-opened"
+DNS, FIRST_GOOD, SUSTAINED = "dns-changed", "first-good-answer", "sustained"
+
+# each with the phase whose end begins it; a budget is for the time between the two
+PHASES: Mapping[str, str] = {
+    FAULT: "",
+    NOTICED: FAULT,
+    STARTED: FAULT,
+    FLAG_CLOSED: STARTED,
+    ROUTING: FLAG_CLOSED,
+    DATABASE: ROUTING,
+    FLAG_OPENED: DATABASE,
+    DNS: ROUTING,
+    FIRST_GOOD: FLAG_OPENED,
+    SUSTAINED: FIRST_GOOD,
+}
+TOLERANCE_NS = 2_000_000_000  # by so much the clock of Step Functions and ours may differ
+NOT_SEEN = "not seen"
+
+# the states of the reference's machines, and the single actions, that do what a phase is named after
+_DONE_BY: Mapping[str, tuple[str, str]] = {  # phase: first and last state
+    FLAG_CLOSED: ("StopSource", "StopSource"),
+    ROUTING: ("SwitchRoute53Arc", "SwitchRoute53Arc"),
+    DATABASE: ("SwitchOver", "IsClusterAvailable?"),
+    FLAG_OPENED: ("StartDestination", "StartDestination"),
+}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One moment of a movement.
+
+    :param at_ns: by when it had come, UTC nanoseconds by the recorder's clock; None when it was not seen.
+    :param uncertainty_s: it came at most so much earlier; None when nobody knows how much.
+    :param since: the phase that ``seconds`` is counted from: what must have come before.
+    :param seconds: the time from there; None when one of the two was not seen.
+    :param evidence: what it rests on; or why there is none.
+    """
+
+    name: str
+    at_ns: int | None
+    uncertainty_s: float | None
+    evidence: tuple[str, ...]
+    since: str = ""
+    seconds: float | None = None
+
+    def in_words(self) -> str:
+        """:returns: how long it took, no more exactly than that is known; empty when it was not seen."""
+        if self.seconds is None:
+            return ""
+        took = Measured(self.seconds, "s", "", resolution=0.001, uncertainty=self.uncertainty_s)
+        return f"{took.in_words()} after {self.since}"
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {"name": self.name, "at_ns": self.at_ns, "since": self.since, "seconds": self.seconds,
+                "uncertainty_s": self.uncertainty_s, "evidence": list(self.evidence)}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LegPhases:
+    """The phases of one movement, in the order of ``PHASES``; ``whole_s``: from the first that was seen to the last.
+
+    :param contradictions: evidence that excludes other evidence, in sentences.
+    """
+
+    leg: Leg
+    phases: tuple[Phase, ...]
+    whole_s: float | None
+    contradictions: tuple[str, ...]
+
+    def named(self, name: str) -> Phase:
+        """:returns: the phase of that name."""
+        return next(phase for phase in self.phases if phase.name == name)
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "what": self.leg.what,
+            "from": self.leg.source,
+            "to": self.leg.destination,
+            "whole_s": self.whole_s,
+            "phases": [phase.as_json() for phase in self.phases],
+            "contradictions": list(self.contradictions),
+        }
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    span: Span
+    what: str
+    seen: bool = True  # by somebody else than who did it
+
+
+def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhases:
+    """:returns: the phases of one movement.
+
+    :param fault: when the fault that this movement answers began; None when there was none.
+    :param served: what the heartbeat saw of it.
+    """
+    told: list[str] = []
+    seen = looks(run)
+    found: dict[str, Phase] = {
+        FAULT: _phase(FAULT, [_Evidence(fault, "history: the fault's activity")] if fault else [], told),
+        STARTED: _phase(STARTED, [_Evidence(Span(leg.started_after_ns, leg.since_ns), _beginning(leg))], told),
+        NOTICED: _phase(NOTICED, _of_clients(served.noticed, "heartbeat: the first beat that was not served"), told),
+        DNS: _phase(DNS, _of_clients(served.dns_changed, "heartbeat: its lookups"), told),
+        FIRST_GOOD: _phase(FIRST_GOOD, _of_clients(served.first_good, served.first_good_how), told),
+        SUSTAINED: _phase(SUSTAINED, _of_clients(served.sustained, served.sustained_how), told),
+    }
+    for name in _DONE_BY:
+        found[name] = _phase(name, [*_of_steps(leg, name), *_of_looks(leg, name, seen)], told)
+    told += _disorder(found, _writes(run)) + _not_the_whole(leg, found)
+    timed = tuple(_with_seconds(found[name], found) for name in PHASES)
+    moments = [phase.at_ns for phase in timed if phase.at_ns is not None]
+    whole_s = (max(moments) - min(moments)) / 1e9 if len(moments) > 1 else None
+    return LegPhases(leg, timed, whole_s, tuple(told))
+
+
+def fault_of(run: Run) -> Span | None:
+    """:returns: when the run's first fault began: between the moment before it was asked for and that of its effect."""
+    for event in run.named("fault-started"):
+        asked = [moment for one in run.named("fault-injecting") if (moment := at_ns(one)) is not None]
+        by_ns = at_ns(event)
+        if by_ns is not None:
+            return Span(max((one for one in asked if one <= by_ns), default=None), by_ns)
+    for event in run.named("activity-ended"):
+        output = event.get("output")
+        done = isinstance(output, Mapping) and output.get("done") is True
+        by_ns = at_ns(event)
+        if event.get("func") == "set_desired_count" and event.get("phase") == "method" and done and by_ns is not None:
+            return Span(None, by_ns)
+    return None
+
+
+def _beginning(leg: Leg) -> str:
+    return "Step Functions: the execution's start" if leg.by_machine else "history: the first action"
+
+
+def _of_clients(span: Span | None, what: str) -> list[_Evidence]:
+    return [_Evidence(span, what)] if span else []
+
+
+def _of_steps(leg: Leg, name: str) -> list[_Evidence]:
+    first, last = _DONE_BY[name]
+    began = next((step for step in leg.steps if step.name == first), None)
+    ended = next((step for step in leg.steps if step.name == last), began)
+    if began is not None and ended is not None and ended.until_ns is not None:
+        states = first if ended.name == first else f"{first} to {ended.name}"
+        return [_Evidence(Span(began.since_ns, ended.until_ns), f"Step Functions: {states}", seen=False)]
+    by_hand = [step for step in leg.steps if _does(step, name, leg)]
+    return [
+        _Evidence(Span(step.since_ns, step.until_ns), f"history: {step.name}", seen=False)
+        for step in by_hand[:1]
+        if step.until_ns is not None
+    ]
+
+
+def was_done(leg: Leg, name: str) -> bool:
+    """:returns: whether a step of the movement was to do what the phase is named after."""
+    return bool(_of_steps(leg, name))
+
+
+def _does(step: Step, name: str, leg: Leg) -> bool:
+    if name in (FLAG_CLOSED, FLAG_OPENED):
+        return step.name == "set_stop_flag" and step.arguments.get("is") is (name == FLAG_CLOSED)
+    if name == ROUTING:
+        return step.name == "set_routing"
+    return step.name in ("switch_over_database", "fail_over_database")
+
+
+def _of_looks(leg: Leg, name: str, seen: Sequence[Look]) -> list[_Evidence]:
+    if not leg.source or not leg.destination:
+        return []
+    span = turned(seen, leg.since_ns - TOLERANCE_NS, leg.until_ns, lambda look: holds(name, look, leg))
+    if span is None:
+        return []
+    began_ns = min(leg.since_ns, span.by_ns)  # nothing of it was done before it began
+    return [_Evidence(Span(max(span.after_ns or began_ns, began_ns), span.by_ns), "region facts")]
+
+
+def holds(name: str, look: Look, leg: Leg) -> bool | None:
+    """:returns: whether, at a look, what the phase is named after was so; None when it was not readable."""
+    if name == FLAG_CLOSED:
+        return look.flag(leg.source)
+    if name == FLAG_OPENED:
+        closed = look.flag(leg.destination)
+        return None if closed is None else not closed
+    if name == ROUTING:
+        on, off = look.routing(leg.destination), look.routing(leg.source)
+        return None if on is None or off is None else on and not off
+    return None if look.writer is None else look.writer == leg.destination
+
+
+def _phase(name: str, evidence: Sequence[_Evidence], told: list[str]) -> Phase:
+    if not evidence:
+        return Phase(name, None, None, (NOT_SEEN,), PHASES[name])
+    span = _narrowed([one.span for one in evidence])
+    if span is None:
+        said, saw = (next((one for one in evidence if one.seen is seen), evidence[0]) for seen in (False, True))
+        told.append(
+            f"{name}: {said.what} ended it {abs(saw.span.by_ns - said.span.by_ns) / 1e9:.1f} s "
+            f"{'before' if said.span.by_ns < saw.span.by_ns else 'after'} {saw.what} saw it"
+        )
+        span, evidence = saw.span, [saw]
+    known_s = (span.by_ns - span.after_ns) / 1e9 if span.after_ns is not None else None
+    return Phase(name, span.by_ns, known_s, tuple(one.what for one in evidence), PHASES[name])
+
+
+def _narrowed(spans: Iterable[Span]) -> Span | None:
+    """Where all of them overlap; None when they do not, by more than clocks may differ."""
+    spans = list(spans)
+    by_ns = min(span.by_ns for span in spans)
+    after = [span.after_ns for span in spans if span.after_ns is not None]
+    if after and max(after) > by_ns + TOLERANCE_NS:
+        return None
+    return Span(min(max(after), by_ns) if after else None, by_ns)
+
+
+def _with_seconds(phase: Phase, found: Mapping[str, Phase]) -> Phase:
+    """Counted from what must have come before; where that was not seen, from what must have come before that."""
+    since = phase.since
+    while since and found[since].at_ns is None:
+        since = PHASES[since]
+    before_ns = found[since].at_ns if since else None
+    if phase.at_ns is None or before_ns is None:
+        return phase
+    seconds = (phase.at_ns - before_ns) / 1e9
+    return Phase(phase.name, phase.at_ns, phase.uncertainty_s, phase.evidence, since, seconds)
+
+
+def _writes(run: Run) -> bool:
+    return run.beats is not None and any(operation.name == "write" for operation in run.beats.operations)
+
+
+def _disorder(found: Mapping[str, Phase], writes: bool) -> list[str]:
+    told = []
+    for name, since in PHASES.items():
+        if name == FIRST_GOOD and not writes:
+            continue  # the stop flag does not close what only reads
+        later, earlier = found[name], found[since] if since else None
+        if earlier is None or later.at_ns is None or earlier.at_ns is None:
+            continue
+        surely_ns = earlier.at_ns - round((earlier.uncertainty_s or 0.0) * 1e9)
+        if later.at_ns < surely_ns - TOLERANCE_NS:
+            told.append(f"{name} was seen {(earlier.at_ns - later.at_ns) / 1e9:.1f} s before {since}")
+    return told
+
+
+def _not_the_whole(leg: Leg, found: Mapping[str, Phase]) -> list[str]:
+    """The parts from the start to the opening against the execution's own measure of itself."""
+    moments = [found[name].at_ns for name in (STARTED, FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED)]
+    if leg.seconds is None or any(moment is None for moment in moments):
+        return []
+    parts = [(after - before) / 1e9 for before, after in pairwise(moments) if before is not None and after is not None]
+    if abs(sum(parts) - leg.seconds) <= TOLERANCE_NS / 1e9:
+        return []
+    return [f"the phases from its start to the opening make {sum(parts):.1f} s, the execution says {leg.seconds:.1f} s"]

@@ -1,0 +1,221 @@
+"""Records as arrays: every beat of the heartbeat and every request of the load, on the recorder's timeline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.analysis.clocks import UNMEASURED, Offset
+
+if TYPE_CHECKING:
+    from numpy import ndarray
+
+    Array = ndarray[Any, Any]
+
+OK, REFUSED, TIMED_OUT, ERROR = range(4)
+# a beat that this heartbeat did not send, or did not wait for, says nothing about the application
+NOT_SENT, GIVEN_UP = "not-sent", "given-up"
+DEADLINE_S, TIMEOUT_S, LONGEST_S = 1.0, 5.0, 1e9
+_MOST = {"outcome": 2**7, "duration_us": 2**31 - 1, "late_us": 2**31 - 1, "status": 2**15 - 1, "resends": 2**15 - 1}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one kind of beat does, how many are sent each second, and by which heartbeat."""
+
+    name: str
+    rate_per_s: float
+    source: str = "heartbeat"
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A DNS lookup of the heartbeat. ``ttl_s``: what was left of the answer's; ``error``: why there is no answer."""
+
+    at_ns: int
+    addresses: tuple[str, ...]
+    ttl_s: float
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Every beat, sorted by when it was due; each once.
+
+    :param operation: for each beat its number in ``operations``.
+    :param due_ns: when it was to be sent, UTC nanoseconds by the recorder's clock.
+    :param late_us: how much later it was sent.
+    :param duration_us: from when it was due to the end of its answer, or to giving up.
+    :param outcome: 0 ok, 1 refused, 2 timeout, 3 error.
+    :param region: for each beat the number of the answering region in ``regions``.
+    :param watermark_ns: every beat that was due before is here.
+    :param ended: whether the heartbeat said that it ended.
+    :param clock_uncertainty_ns: how well its clock is known; None when it was never compared with the recorder's.
+    :param silent: for each beat whether it says nothing, because it was not sent or not waited for; None: no beat is.
+    """
+
+    operations: tuple[Operation, ...]
+    operation: "Array"
+    seq: "Array"
+    due_ns: "Array"
+    late_us: "Array"
+    duration_us: "Array"
+    outcome: "Array"
+    status: "Array"
+    region: "Array"
+    regions: tuple[str, ...]
+    watermark_ns: int | None
+    deadline_s: float
+    timeout_s: float
+    lookups: tuple[Lookup, ...] = ()
+    ended: bool = True
+    clock_uncertainty_ns: int | None = 0
+    silent: "Array | None" = None
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Every request of the load, sorted by its start. ``source``, ``name`` and ``region`` are numbers in the tuples.
+
+    :param watermark_ns: every request that ended before is here, of every source; None when one never said so.
+    :param clock_uncertainty_ns: how well the worst known of their clocks is known; None: one was never compared.
+    """
+
+    sources: tuple[str, ...]
+    source: "Array"
+    start_ns: "Array"
+    duration_us: "Array"
+    name: "Array"
+    names: tuple[str, ...]
+    outcome: "Array"
+    status: "Array"
+    region: "Array"
+    regions: tuple[str, ...]
+    resends: "Array"
+    clock_uncertainty_ns: int | None = 0
+    watermark_ns: int | None = None
+    ended: bool = True
+
+
+def is_served(beats: Beats) -> "Array":
+    """:returns: for each beat whether it was answered as expected, within the deadline."""
+    found: Array = (beats.outcome == OK) & (beats.duration_us <= beats.deadline_s * 1e6)
+    return found
+
+
+def beats_of(
+    headers: Sequence[Mapping[str, Any]],
+    columns: Mapping[str, "Array"],
+    names: Mapping[str, Sequence[str]],
+    offsets: Mapping[str, Offset] | None = None,
+    lookups: Mapping[str, Sequence[Sequence[Any]]] | None = None,
+    watermarks: Mapping[str, int | None] | None = None,
+    ended: Mapping[str, bool] | None = None,
+) -> Beats:
+    """Put the records of one heartbeat, or several, on the recorder's timeline: sorted, each beat once.
+
+    A beat that stands twice, and not the same, counts as the worse of the two. The order of the rows, of the sources
+    and of the texts makes no difference.
+
+    :param headers: of the sources.
+    :param columns: the stored columns; times by the source's clock; texts as numbers.
+    :param names: the texts of each such column.
+    :param offsets: by source; one that is missing is taken as 0, and nobody knows how well.
+    :param lookups: the raw rows of DNS lookups, by source.
+    :param watermarks: by source.
+    :param ended: by source, whether it said that it ended.
+    """
+    from chaosdrill.analysis import columns as arrays
+
+    sources = sorted({*(str(header.get("source")) for header in headers), *names["source"]})
+    known = {source: (offsets or {}).get(source, UNMEASURED) for source in sources}
+    operation, operations = arrays.operations(headers, columns, names)
+    region, regions = arrays.texts(columns["region"], names["region"])
+    rows = {
+        "due_ns": arrays.shifted(columns["due_ns"], columns["source"], names["source"], known),
+        "operation": operation,
+        "seq": arrays.narrow(columns["seq"]),
+        **{name: arrays.narrow(columns[name], most) for name, most in _MOST.items() if name != "resends"},
+        "region": region,
+        "silent": arrays.any_of(columns.get("error"), names.get("error", ()), (NOT_SENT, GIVEN_UP)),
+    }
+    kept = arrays.once(rows, 3, worst=("outcome", "duration_us"))
+    found = [
+        lookup for source, told in (lookups or {}).items() for lookup in _lookups(told, known.get(source, UNMEASURED))
+    ]
+    return Beats(
+        **kept,
+        operations=operations,
+        regions=regions,
+        watermark_ns=_earliest(sources, known, watermarks or {}),
+        deadline_s=max((_seconds(header, "deadline_s", DEADLINE_S) for header in headers), default=DEADLINE_S),
+        timeout_s=max((_seconds(header, "timeout_s", TIMEOUT_S) for header in headers), default=TIMEOUT_S),
+        lookups=tuple(sorted(found, key=lambda one: (one.at_ns, one.addresses, one.ttl_s, one.error))),
+        ended=all((ended or {}).get(source, False) for source in sources),
+        clock_uncertainty_ns=_worst(known),
+    )
+
+
+def requests_of(
+    columns: Mapping[str, "Array"],
+    names: Mapping[str, Sequence[str]],
+    offsets: Mapping[str, Offset] | None = None,
+    watermarks: Mapping[str, int | None] | None = None,
+    ended: Mapping[str, bool] | None = None,
+) -> Requests:
+    """Put the records of all of a load's processes on the recorder's timeline: sorted, each request once.
+
+    The parameters are those of :func:`beats_of`.
+    """
+    from chaosdrill.analysis import columns as arrays
+
+    known = {source: (offsets or {}).get(source, UNMEASURED) for source in names["source"]}
+    texts = {name: arrays.texts(columns[name], names[name]) for name in ("source", "name", "region")}
+    rows = {
+        "start_ns": arrays.shifted(columns["start_ns"], columns["source"], names["source"], known),
+        "source": texts["source"][0],
+        **{name: arrays.narrow(columns[name], most) for name, most in _MOST.items() if name != "late_us"},
+        **{name: texts[name][0] for name in ("name", "region")},
+    }
+    return Requests(
+        **arrays.once(rows, len(rows)),
+        sources=texts["source"][1],
+        names=texts["name"][1],
+        regions=texts["region"][1],
+        clock_uncertainty_ns=_worst(known),
+        watermark_ns=_earliest(known, known, watermarks or {}),
+        ended=all((ended or {}).get(source, False) for source in known),
+    )
+
+
+def _earliest(
+    sources: Sequence[str] | Mapping[str, Offset], offsets: Mapping[str, Offset], watermarks: Mapping[str, int | None]
+) -> int | None:
+    moments = [
+        None if (mark := watermarks.get(source)) is None else int(offsets[source].to_recorder(mark))
+        for source in sources
+    ]
+    told = [moment for moment in moments if moment is not None]
+    return min(told) if told and len(told) == len(moments) else None
+
+
+def _worst(offsets: Mapping[str, Offset]) -> int | None:
+    if not all(offset.measured for offset in offsets.values()):
+        return None
+    return max((offset.uncertainty_ns for offset in offsets.values()), default=None)
+
+
+def _lookups(rows: Sequence[Sequence[Any]], offset: Offset) -> list[Lookup]:
+    found = []
+    for row in rows:
+        addresses = row[2] if len(row) > 2 and isinstance(row[2], list) else []
+        ttl_s = row[3] if len(row) > 3 and isinstance(row[3], (int, float)) else 0.0
+        error = str(row[4]) if len(row) > 4 and row[4] else ""
+        found.append(Lookup(int(offset.to_recorder(row[1])), tuple(map(str, addresses)), float(ttl_s), error))
+    return found
+
+
+def _seconds(header: Mapping[str, Any], name: str, default: float) -> float:
+    value = header.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < LONGEST_S:
+        return default
+    return float(value)

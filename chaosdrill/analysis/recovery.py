@@ -1,0 +1,212 @@
+"""How long clients waited for good service: from the first time without service to service that was sustained."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy
+
+from chaosdrill.analysis.chance import LEAST_BEATS
+from chaosdrill.analysis.degraded import NS, Limits, failures
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.slots import UNKNOWN, Slots
+from chaosdrill.analysis.spans import Span
+from chaosdrill.analysis.unavailable import Outage, Unavailability, Unknown
+
+Array = numpy.ndarray[Any, Any]
+
+SUSTAINED = Limits(window_s=5.0)
+BLOCK_WINDOWS = 12  # so much is looked at in one go: the first good moment is mostly near
+SHARE_OF_WINDOW = 0.9  # a window with fewer beats than that of what was due there proves nothing
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Outages that no sustained good service parts, and when it came. Times are UTC ns by the recorder's clock.
+
+    :param since_ns: when the first of them began.
+    :param sustained_ns: from when on service was good, give or take ``sustained_uncertainty_ns``; None: it was not.
+    :param began_before: the first outage went on already when the drill began with what should have caused it.
+    """
+
+    outages: tuple[Outage, ...]
+    since_ns: int
+    sustained_ns: int | None
+    sustained_uncertainty_ns: int
+    began_before: bool
+    seconds: Measured
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "since_ns": self.since_ns,
+            "sustained_ns": self.sustained_ns,
+            "sustained_uncertainty_s": self.sustained_uncertainty_ns / NS,
+            "began_before": self.began_before,
+            "outages": [outage.as_json() for outage in self.outages],
+            "seconds": self.seconds.as_json(),
+        }
+
+
+@dataclass(frozen=True)
+class _Sustained:
+    at_ns: int
+    uncertainty_ns: int
+
+
+def recoveries(
+    found: Unavailability, since_ns: int, until_ns: int | None = None, limits: Limits = SUSTAINED, about_ns: int = 0
+) -> tuple[Recovery, ...]:
+    """Find the recoveries from what the drill caused.
+
+    :param since_ns: when the fault, or the movement, began: outages that end later count.
+    :param until_ns: when the next movement began; default: the end of what was measured.
+    :param limits: what sustained good service is, for every operation.
+    :param about_ns: how well the clocks that tell ``since_ns`` and the beats are known against each other.
+    :returns: one for each outage, or for several that no sustained good service parts.
+    """
+    end_ns = found.span_ns[1] if until_ns is None else min(until_ns, found.span_ns[1])
+    caused = [
+        outage
+        for outage in found.overall
+        if outage.since_ns < end_ns and outage.until_ns + outage.until_uncertainty_ns + about_ns > since_ns
+    ]
+    return tuple(_recoveries(found, caused, (since_ns - about_ns, end_ns), limits))
+
+
+def _recoveries(found: Unavailability, caused: Sequence[Outage], leg: Span, limits: Limits) -> Iterator[Recovery]:
+    if not caused:
+        return
+    window_ns = round(limits.window_s * NS)
+    last_ns = min(leg[1], found.span_ns[1] - window_ns) + 1  # a window may reach into what follows, if that is known
+    part = caused[0].since_ns - window_ns, last_ns + 2 * window_ns
+    services = [_Service(slots.part(*part), limits) for slots in found.slots]
+    left = list(caused)
+    while left:
+        good, number = None, 0
+        while good is None and number < len(left):
+            next_ns = left[number + 1].since_ns if number + 1 < len(left) else last_ns
+            good = _sustained(services, left[number], min(next_ns, last_ns), window_ns)
+            number += 1
+        yield _recovery(found, tuple(left[:number]), good, leg, limits)
+        left = left[number:]
+
+
+def _recovery(
+    found: Unavailability, outages: tuple[Outage, ...], good: _Sustained | None, leg: Span, limits: Limits
+) -> Recovery:
+    first = outages[0]
+    how = (
+        f"heartbeat: from the first unserved beat (deadline {found.deadline_s:g} s) to good service of every "
+        f"operation, sustained for {limits.in_words()}"
+    )
+    resolution_s = first.resolution_ns / NS
+    seen_until_ns = max(min(leg[1], found.span_ns[1]), outages[-1].until_ns)
+    if good is None or not first.began:
+        last_ns = good.at_ns - good.uncertainty_ns if good else seen_until_ns
+        why = "" if good is None else "its beginning was not seen"
+        why = why or "good service was not sustained within what was recorded"
+        least_s = max(0, last_ns - first.since_ns - first.since_uncertainty_ns) / NS
+        seconds = Measured(least_s, "s", how, resolution_s, None, why, at_least=True)
+    else:
+        off_ns = first.since_uncertainty_ns + good.uncertainty_ns
+        seconds = Measured((good.at_ns - first.since_ns) / NS, "s", how, resolution_s, off_ns / NS)
+    return Recovery(
+        outages,
+        first.since_ns,
+        good.at_ns if good else None,
+        good.uncertainty_ns if good else 0,
+        first.since_ns + first.since_uncertainty_ns < leg[0],
+        seconds,
+    )
+
+
+def recovery(
+    found: Unavailability, since_ns: int, until_ns: int | None = None, limits: Limits = SUSTAINED, about_ns: int = 0
+) -> Measured:
+    """:returns: the recovery time of one movement, the longest when there are several: 0 s when no time without
+    service was seen, give or take what can have hidden between the beats; "at least" when service was not sustained.
+    The parameters are those of :func:`recoveries`.
+    """
+    end_ns = found.span_ns[1] if until_ns is None else min(until_ns, found.span_ns[1])
+    hidden = [one for one in found.unknown if one.since_ns < end_ns and one.until_ns > since_ns]
+    all_of_it = [one.seconds for one in recoveries(found, since_ns, until_ns, limits, about_ns)]
+    if all_of_it:
+        longest = max(all_of_it, key=lambda one: (one.value or 0.0, one.at_least))
+        return _unless_hidden(longest, hidden)
+    how = f"heartbeat: no outage of any operation (deadline {found.deadline_s:g} s)"
+    if not any((slots.part(since_ns, end_ns).state != UNKNOWN).any() for slots in found.slots):
+        return Measured(None, "s", how, why="no beat tells of that time")
+    resolution_s = max(slots.interval_ns for slots in found.slots) / NS
+    nothing = Measured(0.0, "s", how, resolution_s, LEAST_BEATS * resolution_s, "no unavailability")
+    return _unless_hidden(nothing, hidden)
+
+
+def _unless_hidden(seen: Measured, hidden: Sequence[Unknown]) -> Measured:
+    """A longer outage may hide where nothing is known, and one without an end where nothing more is known."""
+    if seen.at_least or seen.value is None or not hidden:
+        return seen
+    longest_s = max(one.until_ns - one.since_ns for one in hidden) / NS
+    why = f"nothing is known of {longest_s:.2g} s at once"
+    if any(one.is_open for one in hidden):
+        return replace(seen, value=seen.value or None, uncertainty=None, why=why, at_least=seen.value > 0)
+    if longest_s <= seen.value + (seen.uncertainty or 0.0):
+        return seen
+    return replace(seen, uncertainty=longest_s - seen.value, why=why)
+
+
+def _sustained(services: "Sequence[_Service]", outage: Outage, before_ns: int, window_ns: int) -> _Sustained | None:
+    """From when on, and before ``before_ns``, every operation was good for a whole window."""
+    for begin_ns in range(outage.until_ns, before_ns, BLOCK_WINDOWS * window_ns):
+        end_ns = min(begin_ns + BLOCK_WINDOWS * window_ns, before_ns)
+        moments = numpy.sort(numpy.concatenate([one.moments(begin_ns, end_ns) for one in services]))
+        good = numpy.flatnonzero(numpy.all([one.is_good(moments) for one in services], axis=0))
+        if len(good):
+            return _between(services, int(moments[good[0]]), outage)
+    return None
+
+
+def _between(services: "Sequence[_Service]", good_ns: int, outage: Outage) -> _Sustained:
+    """Service became good between the beat that begins the first good window and the one before it."""
+    befores = [before for one in services if (before := one.before(good_ns)) is not None and before < good_ns]
+    last_ns = max(befores, default=good_ns)
+    if last_ns < outage.until_ns:  # nothing but the outage was before it
+        return _Sustained(outage.until_ns, outage.until_uncertainty_ns)
+    interval_ns = max(one.slots.interval_ns for one in services)
+    return _Sustained((last_ns + good_ns) // 2, max((good_ns - last_ns + 1) // 2, interval_ns // 2))
+
+
+def _sums(counted: Array) -> Array:
+    sums = numpy.zeros(len(counted) + 1, numpy.int32)
+    numpy.cumsum(counted, out=sums[1:])
+    return sums
+
+
+class _Service:
+    """Sums over the beats of one operation, so that any window of it is judged at once."""
+
+    def __init__(self, slots: Slots, limits: Limits) -> None:
+        self.slots, self.limits = slots, limits
+        unserved, slow = failures(slots, limits, numpy.ones(len(slots.due_ns), bool))
+        self._unserved, self._slow = (_sums(one) for one in (unserved, slow))
+
+    def moments(self, since_ns: int, until_ns: int) -> Array:
+        """:returns: when beats were due in that time."""
+        begin, end = numpy.searchsorted(self.slots.due_ns, (since_ns, until_ns))
+        return self.slots.due_ns[begin:end]
+
+    def before(self, moment_ns: int) -> int | None:
+        """:returns: when the last beat before a moment was due."""
+        at = int(numpy.searchsorted(self.slots.due_ns, moment_ns))
+        return int(self.slots.due_ns[at - 1]) if at else None
+
+    def is_good(self, moments: Array) -> Array:
+        """:returns: for each moment whether service was good from there on for a window; unknown is not good."""
+        window_ns = round(self.limits.window_s * NS)
+        begins = numpy.searchsorted(self.slots.due_ns, moments)
+        ends = numpy.searchsorted(self.slots.due_ns, moments + window_ns)
+        beats = ends - begins
+        unserved, slow = (sums[ends] - sums[begins] for sums in (self._unserved, self._slow))
+        enough = beats >= max(1.0, SHARE_OF_WINDOW * window_ns / self.slots.interval_ns)
+        found: Array = enough & ~self.limits.are_missed(beats, unserved, slow)
+        return found

@@ -1,0 +1,90 @@
+"""What clients saw against what the facts say: DNS, a region that serves on paper only, writes that stay away."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from chaosdrill.analysis.facts import Look, at, during
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.legs import Leg
+from chaosdrill.analysis.records import is_served
+from chaosdrill.analysis.run import Run
+from chaosdrill.analysis.served import addresses, dns_changed
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.records import Beats
+
+PROPAGATION_REFERENCE_S = 60.0  # from a routing control to the last of Route 53's servers
+FLAG_CACHE_REFERENCE_S = 10.0  # so long an application goes on believing an old stop flag
+GRACE_S = 5.0
+DEFAULT_TTL_S = 60.0
+ENOUGH_BEATS = 20
+MARGIN_S = 2.0
+NS = 1_000_000_000
+
+
+def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale: float) -> Iterator[Finding]:
+    """Routing was switched, and clients still got the old answer when its TTL had long passed.
+
+    :param switched_ns: when the routing controls had been switched; None when that was not seen.
+    """
+    beats = run.beats
+    if beats is None or switched_ns is None or not beats.lookups or not leg.destination:
+        return
+    old, _ = addresses(run, leg)
+    stayed = [
+        one.at_ns for one in beats.lookups if switched_ns < one.at_ns <= leg.until_ns and set(one.addresses) & old
+    ]
+    if not stayed:
+        return
+    ttl_s = max((lookup.ttl_s for lookup in beats.lookups if lookup.ttl_s), default=DEFAULT_TTL_S)
+    published = any(look.dns_regions == (leg.destination,) for look in during(seen, switched_ns, leg.until_ns))
+    late_s = (stayed[-1] - switched_ns) / 1e9
+    if late_s <= ttl_s + GRACE_S + (0.0 if published else PROPAGATION_REFERENCE_S * scale):
+        return
+    said = f"clients still got the old DNS answer {late_s:.1f} s after routing was switched (TTL {ttl_s:g} s)"
+    name = "dns-ttl-ignored" if published else "dns-not-moved"
+    yield finding(name, f"{leg.what}: {said}", "heartbeat: its lookups", "region facts")
+
+
+def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterator[Finding]:
+    """The facts say that the new region serves, clients are led there, and nobody or only readers are served."""
+    beats = run.beats
+    if beats is None or not leg.destination:
+        return
+    since_ns = _serving_since(run, leg, seen)
+    if since_ns is None:
+        return
+    since_ns += round((FLAG_CACHE_REFERENCE_S * scale + MARGIN_S) * NS)
+    good, bad = _by_operation(beats, since_ns, leg.until_ns)
+    if bad and not good:
+        text = f"{leg.destination} serves by every fact, and for {(leg.until_ns - since_ns) / 1e9:.1f} s not one beat"
+        yield finding("health-check-lied", f"{text} was served", "region facts", "heartbeat")
+    elif "write" in bad:
+        text = f"after the {leg.what} {', '.join(good)} recovered, and not one write was accepted in"
+        yield finding("writes-not-recovered", f"{text} {(leg.until_ns - since_ns) / 1e9:.1f} s", "heartbeat")
+
+
+def _serving_since(run: Run, leg: Leg, seen: Sequence[Look]) -> int | None:
+    """From when on clients should have been served there; None when the facts never said so, or not for long."""
+    said = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.serving == leg.destination]
+    moved = dns_changed(run, leg)
+    led_ns = moved.by_ns if moved else None
+    if not said or said[0].by_ns < leg.since_ns or (run.beats is not None and run.beats.lookups and led_ns is None):
+        return None
+    last = at(seen, leg.until_ns)
+    if last is None or last.serving != leg.destination:
+        return None
+    return max(said[0].by_ns, led_ns or 0)
+
+
+def _by_operation(beats: "Beats", since_ns: int, until_ns: int) -> tuple[list[str], list[str]]:
+    """The operations of which some beat was served, and those of which enough were sent and none was served."""
+    inside, good = (beats.due_ns >= since_ns) & (beats.due_ns < until_ns), is_served(beats)
+    served, unserved = [], []
+    for number, operation in enumerate(beats.operations):
+        mine = inside & (beats.operation == number)
+        if (mine & good).any():
+            served.append(operation.name)
+        elif int(mine.sum()) >= ENOUGH_BEATS:
+            unserved.append(operation.name)
+    return served, unserved

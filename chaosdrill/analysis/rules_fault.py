@@ -1,0 +1,92 @@
+"""Whether the fault was there, and whether it is gone: by what clients saw, not by what FIS says."""
+
+from collections.abc import Iterator
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.records import is_served
+from chaosdrill.analysis.run import Event, Run, at_ns
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.effect import FaultEffect
+    from chaosdrill.analysis.records import Array
+
+HEALERS = ("heal_packet_loss",)
+SURE_Z = 3.3  # one in a thousand
+ENOUGH_BEATS = 40
+SETTLING_S = 15.0  # after the healing or the way home: connections that hang, answers that are cached
+
+
+def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
+    """The kernel dropped nothing, or clients felt nothing.
+
+    :param effect: what records say; None when there are none, or no packets were to be lost.
+    """
+    if effect is not None and effect.verdict == "no effect":
+        yield finding("fault-without-effect", f"clients felt nothing of the fault: {effect.in_words()}", "records")
+    for event in list(run.named("fault-effect"))[-1:]:
+        dropped = event.get("dropped")
+        now = dropped.get("value") if isinstance(dropped, dict) else None
+        before = event.get("dropped_before")
+        if event.get("landed") is False:
+            yield finding("fault-without-effect", "the fault was injected, and nothing was felt of it", "fault-effect")
+        elif isinstance(now, int) and isinstance(before, int) and now <= before:
+            yield finding(
+                "fault-without-effect", f"the fault dropped no packet ({before} before, {now} then)", "kernel"
+            )
+
+
+def healed_ns(run: Run) -> int | None:
+    """:returns: when a fault was last said to be healed; None when none was."""
+    moments = [at_ns(event) for event in run.named("activity-ended") if _healed(event)]
+    return max((moment for moment in moments if moment is not None), default=None)
+
+
+def _healed(event: Event) -> bool:
+    output = event.get("output")
+    done = isinstance(output, dict) and output.get("done") is True
+    return event.get("func") in HEALERS and event.get("status") == "succeeded" and done
+
+
+def not_healed(run: Run, home_again_ns: int | None) -> Iterator[Finding]:
+    """After the healing packets are still dropped, or beats still fail as they did under the fault."""
+    since_ns = healed_ns(run)
+    if since_ns is None:
+        return
+    yield from _by_counter(run)
+    yield from _by_beats(run, max(since_ns, home_again_ns or since_ns))
+
+
+def _by_counter(run: Run) -> Iterator[Finding]:
+    """The counter when the fault was healed, and when it was looked at last after that."""
+    counts = [
+        event["dropped"]["value"]
+        for event in run.named("fault-healed", "fault-after")
+        if isinstance(event.get("dropped"), dict) and isinstance(event["dropped"].get("value"), int)
+    ]
+    if len(counts) > 1 and counts[-1] > counts[0]:
+        text = f"after the fault was healed {counts[-1] - counts[0]} more packets were dropped"
+        yield finding("fault-not-healed", text, "kernel")
+
+
+def _by_beats(run: Run, since_ns: int) -> Iterator[Finding]:
+    begun = [moment for event in run.named("fault-injecting", "fault-started") if (moment := at_ns(event)) is not None]
+    beats = run.beats
+    if beats is None or not begun or not len(beats.due_ns):
+        return
+    bad = ~is_served(beats)
+    before = bad[beats.due_ns < min(begun)]
+    after = bad[beats.due_ns >= since_ns + round(SETTLING_S * 1e9)]
+    if len(before) < ENOUGH_BEATS or len(after) < ENOUGH_BEATS:
+        return
+    was, now = float(before.mean()), float(after.mean())
+    if now < 1 and now - was > _margin(before, after):
+        text = f"{now:.1%} of the beats fail after the fault was healed, {was:.1%} did before it was injected"
+        yield finding("fault-not-healed", text, "heartbeat")
+
+
+def _margin(before: "Array", after: "Array") -> float:
+    """By more than this two shares differ for another reason than chance; and by 2 % at least."""
+    share = (float(before.sum()) + float(after.sum()) + 1) / (len(before) + len(after) + 2)
+    return max(0.02, SURE_Z * sqrt(share * (1 - share) * (1 / len(before) + 1 / len(after))))

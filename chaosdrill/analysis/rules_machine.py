@@ -1,0 +1,67 @@
+"""Machinery that says it was done while the facts say otherwise: flags, routing, writer. Small pure rules."""
+
+from collections.abc import Iterator, Sequence
+
+from chaosdrill.analysis import phases
+from chaosdrill.analysis.facts import Look, at, during
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.legs import Leg
+from chaosdrill.analysis.phases import TOLERANCE_NS, holds
+
+# what is found when a phase that is said to be done was never seen to be so
+_UNDONE = {
+    phases.FLAG_CLOSED: ("flag-not-closed", "the stop flag of {source} was never seen TRUE"),
+    phases.ROUTING: ("routing-not-switched", "the routing controls were never seen switched to {destination}"),
+    phases.DATABASE: ("writer-not-moved", "{destination} was never seen to write"),
+    phases.FLAG_OPENED: ("flag-not-opened", "the stop flag of {destination} was never seen FALSE"),
+}
+WAIT, WAIT_REFERENCE_S = "WaitForParameterPropagation", 10.0
+BLUR_NS = 1_500_000_000  # facts are read one after another while they change: two looks in a row are no blur
+
+
+def not_done(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
+    """A movement that succeeded, and a fact that it should have changed and did not."""
+    if not leg.succeeded or not leg.destination:
+        return
+    after = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.by_ns >= leg.since_ns]
+    names = list(_UNDONE) if leg.by_machine else [name for name in _UNDONE if phases.was_done(leg, name)]
+    last = at(seen, leg.until_ns)
+    for name in names:
+        answers = [holds(name, look, leg) for look in [*after, *([last] if last else [])]]
+        if any(answers) or all(answer is None for answer in answers):
+            continue  # it was, or nobody could see
+        slug, text = _UNDONE[name]
+        said = f"the {leg.what} ended {leg.status}; " + text.format(source=leg.source, destination=leg.destination)
+        yield finding(slug, said, "region facts", "Step Functions" if leg.by_machine else "history")
+
+
+def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
+    """Applications believe a stop flag for 10 s: a machine that does not wait switches while clients still write."""
+    step = next((one for one in leg.steps if one.name == WAIT), None)
+    if not leg.succeeded or step is None or step.until_ns is None:
+        return
+    waited_s, meant_s = (step.until_ns - step.since_ns) / 1e9, WAIT_REFERENCE_S * scale
+    if waited_s < meant_s / 2:
+        text = f"the {leg.what} waited {waited_s:.2f} s in {WAIT} where {meant_s:g} s are meant"
+        yield finding("wait-left-out", f"{text}: the region that was left may have gone on writing", "Step Functions")
+
+
+def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
+    """Two members of the global cluster that write, for longer than a blur between two readings."""
+    for look, until_ns in zip(seen, [*(one.by_ns for one in seen[1:]), end_ns], strict=True):
+        if look.writer == "several" and (until_ns - look.by_ns >= BLUR_NS or not look.facts.get("running")):
+            seconds = (until_ns - look.by_ns) / 1e9
+            yield finding("two-writers", f"two regions were writers, for {seconds:.1f} s or longer", "region facts")
+            return
+
+
+def writer_flipped(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
+    """The writer was where it was meant to be, and is back, though nothing was started."""
+    moved = False
+    for look in during(seen, leg.since_ns, leg.until_ns - TOLERANCE_NS):
+        moved = moved or look.writer == leg.destination
+        if moved and look.writer == leg.source and leg.source and look.by_ns > leg.since_ns:
+            seconds = (look.by_ns - leg.since_ns) / 1e9
+            text = f"the writer moved to {leg.destination}, and was {leg.source} again {seconds:.1f} s after the start"
+            yield finding("writer-flipped", f"{text} of the {leg.what}", "region facts")
+            return

@@ -1,0 +1,106 @@
+"""Whether those who measured did measure: silent load generators and workers, a late heartbeat, clocks that are off."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.run import Run, Source, at_ns
+
+SILENT_NS = 5_000_000_000  # who is well says every second how far it has come
+CLOCK_OFF_S = 1.0
+LATE_SHARE_OF_DEADLINE = 0.25
+WORKER_SOURCES = "requests"
+
+
+def load_span(run: Run) -> tuple[int, int] | None:
+    """:returns: from when to when the load was meant to go on; None when there was none."""
+    begun = [moment for event in run.named("load-started") if (moment := at_ns(event)) is not None]
+    ended = [moment for event in run.named("load-stopping") if (moment := at_ns(event)) is not None]
+    if not begun:
+        return None
+    last = max((moment for event in run.events if (moment := at_ns(event)) is not None), default=begun[0])
+    return begun[0], ended[-1] if ended else last
+
+
+def silent_load(run: Run) -> Iterator[Finding]:
+    """Nothing was heard of the load generator, or of one of its workers, while the load was meant to go on."""
+    span = load_span(run)
+    sources = [source for source in run.sources if source.kind == WORKER_SOURCES]
+    if span is None or not sources:
+        return
+    silent = {source.name: found for source in sources if (found := list(_silences(source, *span)))}
+    name = "load-silent" if len(silent) == len(sources) else "worker-silent"
+    for source, found in silent.items():
+        since_ns, until_ns = max(found, key=lambda one: one[1] - one[0])
+        after_s, seconds = (since_ns - span[0]) / 1e9, (until_ns - since_ns) / 1e9
+        text = f"{source} was not heard for {seconds:.1f} s, from {after_s:.1f} s after the load began"
+        yield finding(name, text, f"records: watermarks of {source}")
+
+
+def load_ended_early(run: Run) -> Iterator[Finding]:
+    """Every source of requests said that it ended, before anyone stopped the load."""
+    span = load_span(run)
+    sources = [source for source in run.sources if source.kind == WORKER_SOURCES]
+    if span is None or not sources or not all(source.ended and source.watermark_ns is not None for source in sources):
+        return
+    early_s = (span[1] - max(source.watermark_ns or 0 for source in sources)) / 1e9
+    if early_s > SILENT_NS / 1e9:
+        yield finding("load-stopped", f"the load ended {early_s:.1f} s before it was stopped", "records: its end")
+
+
+def silent_heartbeat(run: Run) -> Iterator[Finding]:
+    """Nothing was heard of the heartbeat while it was meant to go on."""
+    started, stopped = run.first("heartbeat-started"), run.first("heartbeat-stopped")
+    since_ns = at_ns(started)
+    if since_ns is None:
+        return
+    sources = [source for source in run.sources if source.kind == "beats"]
+    if not sources:
+        yield finding("heartbeat-silent", "the heartbeat was started, and nothing of it was recorded", "history")
+    last = max((moment for event in run.events if (moment := at_ns(event)) is not None), default=since_ns)
+    until_ns = at_ns(stopped) or last
+    patience_ns = round(run.beats.timeout_s * 1e9) if run.beats is not None else 0  # a beat that hangs holds it back
+    for source in sources:
+        for begin, end in _silences(source, since_ns, until_ns, SILENT_NS + patience_ns):
+            text = f"the heartbeat was not heard for {(end - begin) / 1e9:.1f} s"
+            yield finding("heartbeat-silent", text, "records: its watermarks")
+
+
+def late_heartbeat(run: Run) -> Iterator[Finding]:
+    """One beat in a hundred was sent so late that the lateness may be taken for an outage."""
+    beats = run.beats
+    if beats is None or not len(beats.late_us):
+        return
+    import numpy
+
+    late_s, limit_s = float(numpy.percentile(beats.late_us, 99)) / 1e6, beats.deadline_s * LATE_SHARE_OF_DEADLINE
+    if late_s > limit_s:
+        text = f"one beat in a hundred was sent {late_s * 1000:.0f} ms late or later; more than {limit_s * 1000:.0f} ms"
+        yield finding("heartbeat-late", f"{text} makes outages that are none", "records: beats")
+
+
+def clocks_off(run: Run) -> Iterator[Finding]:
+    """A clock that is off by more than a second: its times were corrected."""
+    worst: dict[str, Mapping[str, Any]] = {}
+    for event in run.named("clock-measured"):
+        source, offset = str(event.get("source")), event.get("offset_ns")
+        if isinstance(offset, int) and abs(offset) > abs(worst.get(source, {}).get("offset_ns", 0)):
+            worst[source] = event
+    for source, event in worst.items():
+        offset_s = event["offset_ns"] / 1e9
+        if abs(offset_s) > CLOCK_OFF_S:
+            uncertainty = event.get("uncertainty_ns")
+            about = f" ± {uncertainty / 1e9:.3g} s" if isinstance(uncertainty, int) else ""
+            text = f"the clock of {source} is {abs(offset_s):.3f} s{about} {'ahead' if offset_s > 0 else 'behind'}"
+            yield finding("clock-off", f"{text}; its times were corrected", "history: clock-measured")
+
+
+def _silences(source: Source, since_ns: int, until_ns: int, longest_ns: int = SILENT_NS) -> Iterator[tuple[int, int]]:
+    """Also from its last word to the end, when it never said that it ended."""
+    found = list(source.silences)
+    if not source.ended:
+        found.append((source.watermark_ns if source.watermark_ns is not None else since_ns, until_ns))
+    for begin, end in found:
+        inside = max(begin, since_ns), min(end, until_ns)
+        if inside[1] - inside[0] > longest_ns:
+            yield inside

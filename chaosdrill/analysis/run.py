@@ -1,0 +1,77 @@
+"""A whole run as values: everything that :func:`chaosdrill.analysis.judgement.judge` looks at."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.analysis.findings import Finding
+from chaosdrill.analysis.ledger import Ledger
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.outage import Bucket
+    from chaosdrill.analysis.records import Beats, Requests
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One writer of records, and how far it was heard. Times are UTC nanoseconds by the recorder's clock.
+
+    :param name: such as ``heartbeat`` or ``locust-123``.
+    :param kind: beats or requests.
+    :param watermark_ns: everything before it is known; None when that was never said.
+    :param ended: whether it said that it ended.
+    :param silences: from when to when nothing was heard of it, each longer than 5 s.
+    """
+
+    name: str
+    kind: str
+    watermark_ns: int | None
+    ended: bool
+    silences: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a drill left behind.
+
+    :param events: its history, oldest first.
+    :param beats: the heartbeat's records; None when there are none.
+    :param requests: the load generator's records; None when there are none.
+    :param ledger: the heartbeat's ledger of writes; None when there is none.
+    :param buckets: ``(start_s, succeeded, failed)`` per 0.1 s of load, by the load generator's clock.
+    :param sources: who wrote beats and requests, and how far each was heard.
+    :param problems: what was wrong with any of it when it was read.
+    """
+
+    events: Sequence[Event]
+    beats: "Beats | None" = None
+    requests: "Requests | None" = None
+    ledger: Ledger | None = None
+    buckets: "Sequence[Bucket]" = ()
+    sources: tuple[Source, ...] = ()
+    problems: tuple[Finding, ...] = ()
+
+    def named(self, *names: str) -> Iterator[Event]:
+        """:returns: the events of these names, oldest first."""
+        return (event for event in self.events if event.get("event") in names)
+
+    def first(self, *names: str) -> Event:
+        """:returns: the first event of these names; an empty one when there is none."""
+        return next(self.named(*names), {})
+
+
+def at_ns(event: Event) -> int | None:
+    """:returns: when an event was written, UTC nanoseconds by the recorder's clock; None when it does not say."""
+    return moment_ns(event.get("at"))
+
+
+def moment_ns(text: Any) -> int | None:
+    """:returns: a UTC time in ISO 8601 as nanoseconds since the epoch; None when it is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return round(moment.timestamp() * 1000) * 1_000_000 if moment.tzinfo is not None else None
+    except (TypeError, ValueError, OverflowError):
+        return None

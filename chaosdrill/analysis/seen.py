@@ -1,0 +1,51 @@
+"""What several rules look at, worked out once; and a guard around each of them.
+
+A rule that fails has judged nothing, and says so; it never makes a run look better.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+from chaosdrill.analysis.facts import Look, Span, looks
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.legs import Leg, legs
+from chaosdrill.analysis.phases import fault_of
+from chaosdrill.analysis.run import Run
+
+T = TypeVar("T")
+
+
+class Seen:
+    """A run, its movements and facts, and the findings so far."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.findings: list[Finding] = list(run.problems)
+        wanted = run.first("drill-opened").get("objectives")
+        self.objectives: Mapping[str, Any] = wanted if isinstance(wanted, Mapping) else {}
+        no_looks: tuple[Look, ...] = ()
+        no_legs: tuple[Leg, ...] = ()
+        no_fault: Span | None = None
+        self.looks = self.known("the facts", no_looks, looks, run)
+        self.legs = self.known("the movements", no_legs, legs, run)
+        self.fault = self.known("the fault", no_fault, fault_of, run)
+        scale = run.first("target-opened").get("scale")
+        self.scale = float(scale) if isinstance(scale, (int, float)) and scale > 0 else 1.0
+
+    def known(self, what: str, otherwise: T, work_out: Callable[..., T], *given: Any) -> T:
+        """:returns: what ``work_out`` gives; ``otherwise`` when it cannot, which is a finding."""
+        try:
+            return work_out(*given)
+        except Exception as error:  # noqa: BLE001 - a judge that fails has not judged: that must be told, never hidden
+            text = f"{what} could not be judged: {type(error).__name__}: {error}"
+            self.findings.append(finding("history-broken", text, "a rule that failed"))
+            return otherwise
+
+    def rule(self, what: str, found: Callable[..., Iterable[Finding]], *given: Any) -> None:
+        """Add what a rule finds; what it had found before it failed counts, too."""
+
+        def add() -> None:
+            for one in found(*given):
+                self.findings.append(one)
+
+        self.known(what, None, add)

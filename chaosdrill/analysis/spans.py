@@ -1,0 +1,39 @@
+"""Sets of times: what is covered by some spans, and what is left of them."""
+
+from collections.abc import Iterable, Sequence
+
+Span = tuple[int, int]
+
+
+def union(spans: Iterable[Span]) -> list[Span]:
+    """:returns: the spans in order, those that touch as one."""
+    found: list[Span] = []
+    for since, until in sorted(spans):
+        if found and since <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], until))
+        else:
+            found.append((since, until))
+    return found
+
+
+def length(spans: Iterable[Span]) -> int:
+    """:returns: how much time they cover."""
+    return sum(until - since for since, until in union(spans))
+
+
+def without(spans: Iterable[Span], holes: Sequence[Span]) -> list[Span]:
+    """:returns: what is left of the spans; spans of no length are left out."""
+    left: list[Span] = []
+    taken = union(holes)
+    for since, until in union(spans):
+        for hole_since, hole_until in taken:
+            if hole_until <= since or hole_since >= until:
+                continue
+            if hole_since > since:
+                left.append((since, hole_since))
+            since = hole_until
+            if since >= until:
+                break
+        if since < until:
+            left.append((since, until))
+    return left

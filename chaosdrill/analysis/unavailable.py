@@ -1,0 +1,151 @@
+"""Times without service, as values: when, how exactly that is known, and how long at least and at most."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.slots import NS, Slots
+from chaosdrill.analysis.spans import Span, length
+
+ANY = ""
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time without service. Times are UTC nanoseconds by the recorder's clock.
+
+    :param operation: which; empty: some operation was without service all the time.
+    :param since_ns: when it began, give or take ``since_uncertainty_ns``.
+    :param until_ns: when it ended, or was last seen to go on, give or take ``until_uncertainty_ns``.
+    :param sure: when it surely was, each part from an unserved beat to an unserved beat.
+    :param possible: the served beats before and after it; None where there was none, so that it may be longer.
+    :param beats: how many beats were not served in it.
+    :param unknown: those times in it of which nothing is known.
+    :param resolution_ns: between two beats.
+    """
+
+    operation: str
+    since_ns: int
+    until_ns: int
+    since_uncertainty_ns: int
+    until_uncertainty_ns: int
+    sure: tuple[Span, ...]
+    possible: tuple[int | None, int | None]
+    beats: int
+    unknown: tuple[Span, ...]
+    resolution_ns: int
+    deadline_s: float
+
+    @property
+    def began(self) -> bool:
+        """Whether its beginning was seen."""
+        return self.possible[0] is not None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end was seen."""
+        return self.possible[1] is not None
+
+    @property
+    def unknown_ns(self) -> int:
+        """How much of it nothing is known of."""
+        return length(self.unknown)
+
+    @property
+    def at_least_ns(self) -> int:
+        """How long it surely was."""
+        return length(self.sure)
+
+    @property
+    def at_most_ns(self) -> int | None:
+        """How long it can have been; None when its beginning or its end was not seen."""
+        since_ns, until_ns = self.possible
+        return None if since_ns is None or until_ns is None else until_ns - since_ns
+
+    @property
+    def seconds(self) -> Measured:
+        """How long it was."""
+        value_ns, most_ns = self.until_ns - self.since_ns, self.at_most_ns
+        edges_ns = self.since_uncertainty_ns + self.until_uncertainty_ns
+        what = f"no beat{f' ({self.operation})' if self.operation else ' of some operation'} was answered"
+        how = f"heartbeat: {what} within {self.deadline_s:g} s ({self.beats} beats)"
+        why = f"nothing is known of {self.unknown_ns / NS:.2g} s of it" if self.unknown_ns else ""
+        if most_ns is None:
+            return Measured(self.at_least_ns / NS, "s", how, self.resolution_ns / NS, None, why, at_least=True)
+        about_ns = max(edges_ns, value_ns - self.at_least_ns, most_ns - value_ns)
+        return Measured(value_ns / NS, "s", how, self.resolution_ns / NS, about_ns / NS, why)
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "operation": self.operation or None,
+            "since_ns": self.since_ns,
+            "until_ns": self.until_ns,
+            "since_uncertainty_s": self.since_uncertainty_ns / NS,
+            "until_uncertainty_s": self.until_uncertainty_ns / NS,
+            "began": self.began,
+            "ended": self.ended,
+            "at_least_s": self.at_least_ns / NS,
+            "at_most_s": None if self.at_most_ns is None else self.at_most_ns / NS,
+            "unknown_s": self.unknown_ns / NS,
+            "beats": self.beats,
+            "seconds": self.seconds.as_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A time in which an operation may have been without service, and nobody knows.
+
+    :param is_open: no beat was served before it, or none after it.
+    """
+
+    operation: str
+    since_ns: int
+    until_ns: int
+    is_open: bool
+
+
+@dataclass(frozen=True)
+class Unavailability:
+    """Every time without service in a span.
+
+    :param by_operation: the outages of each operation, in order, none touching another.
+    :param overall: when some operation was without service.
+    :param unknown: when nobody knows.
+    :param slots: what was due, by operation.
+    """
+
+    span_ns: Span
+    by_operation: Mapping[str, tuple[Outage, ...]]
+    overall: tuple[Outage, ...]
+    unknown: tuple[Unknown, ...]
+    slots: tuple[Slots, ...]
+    deadline_s: float
+
+    @property
+    def at_least_ns(self) -> int:
+        """How long some operation surely was without service, all outages together."""
+        return length(part for outage in self.overall for part in outage.sure)
+
+    @property
+    def at_most_ns(self) -> int:
+        """How long some operation can have been without service in the span: unknown time counts."""
+        begin, end = self.span_ns
+        ends = [(begin if a is None else a, end if b is None else b) for a, b in (one.possible for one in self.overall)]
+        return length([*ends, *((one.since_ns, one.until_ns) for one in self.unknown)])
+
+    @property
+    def total(self) -> Measured:
+        """How long some operation was without service, all outages together."""
+        value_ns = sum(outage.until_ns - outage.since_ns for outage in self.overall)
+        about_ns = max(value_ns - self.at_least_ns, self.at_most_ns - value_ns, 0)
+        how = f"heartbeat: some operation's beats were not answered within {self.deadline_s:g} s; all outages together"
+        resolution_ns = max((one.interval_ns for one in self.slots), default=0)
+        return Measured(value_ns / NS, "s", how, resolution_ns / NS, about_ns / NS)
+
+    def without_service(self, operation: str = ANY) -> tuple[Span, ...]:
+        """:returns: when the operation was without service; default: when some operation was."""
+        found = self.overall if operation == ANY else self.by_operation.get(operation, ())
+        return tuple((outage.since_ns, outage.until_ns) for outage in found)

@@ -1,0 +1,41 @@
+"""Each line of a history ends with a seal over itself and all before it, so that a changed, missing, doubled or moved
+line shows. It protects from accidents and careless hands; whoever wants to forge a history can seal it anew.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+
+SEAL = "seal"
+VERSION = 1
+NO_SEAL = "has no seal"
+_SEALED = re.compile(rb'(.*), "seal": "([0-9]+:[0-9a-f]{16})"\}', re.DOTALL)
+
+
+def sealed(line: bytes, before: str) -> tuple[bytes, str]:
+    """:returns: the line of a JSON object with its seal as last member, and the seal.
+
+    :param before: the seal of the line before; empty for the first.
+    """
+    seal = _seal_of(line[:-1], before)
+    return line[:-1] + f', "{SEAL}": "{seal}"}}'.encode(), seal
+
+
+def broken_seals(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+    """:returns: the number (from 1) of each line that is not as it was written after the one before it, and why."""
+    before = ""
+    for number, line in enumerate(lines, 1):
+        found = _SEALED.fullmatch(line)
+        if found is None:
+            yield number, NO_SEAL
+            continue
+        seal = found[2].decode()
+        if not seal.startswith(f"{VERSION}:"):
+            yield number, f"was sealed by another version ({seal.partition(':')[0]}, known is {VERSION})"
+        elif seal != _seal_of(found[1], before):
+            yield number, "is not as it was written, or does not follow the line before it"
+        before = seal
+
+
+def _seal_of(body: bytes, before: str) -> str:
+    return f"{VERSION}:{hashlib.sha256(before.encode() + body).hexdigest()[:16]}"

@@ -1,0 +1,51 @@
+"""Stored records as the arrays that are judged: of all their columns those that judging reads."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.analysis.clocks import Offset
+from chaosdrill.analysis.records import Beats, Requests, beats_of, requests_of
+from chaosdrill.runs.tables import Records
+
+if TYPE_CHECKING:
+    import numpy
+
+    Columns = tuple[dict[str, numpy.ndarray[Any, Any]], dict[str, tuple[str, ...]]]
+
+Offsets = Callable[[str], Offset]
+BEATS_READ = ("seq", "due_ns", "late_us", "duration_us", "outcome", "status")
+BEATS_TEXTS = ("source", "operation", "region", "error")
+REQUESTS_READ = ("start_ns", "duration_us", "outcome", "status", "resends")
+REQUESTS_TEXTS = ("source", "name", "region")
+
+
+def beats(records: Records, offset: Offsets) -> Beats:
+    """:returns: the beats on the recorder's timeline."""
+    columns, names = _columns(records, BEATS_READ, BEATS_TEXTS)
+    sources = [file.source for file in records.files]
+    headers = [file.header for file in records.files]
+    lookups = {source: list(records.lookups) for source in sources[:1]}
+    return beats_of(headers, columns, names, _offsets(sources, offset), lookups, *_ends(records))
+
+
+def requests(records: Records, offset: Offsets) -> Requests:
+    """:returns: the requests of all sources on the recorder's timeline."""
+    columns, names = _columns(records, REQUESTS_READ, REQUESTS_TEXTS)
+    return requests_of(columns, names, _offsets([file.source for file in records.files], offset), *_ends(records))
+
+
+def _columns(records: Records, integers: tuple[str, ...], texts: tuple[str, ...]) -> "Columns":
+    columns = {name: records.integers(name) for name in integers}
+    names: dict[str, tuple[str, ...]] = {}
+    for name in texts:
+        columns[name], names[name] = records.texts(name)
+    return columns, names
+
+
+def _offsets(sources: list[str], offset: Offsets) -> dict[str, Offset]:
+    return {source: offset(source) for source in sources}
+
+
+def _ends(records: Records) -> tuple[dict[str, int | None], dict[str, bool]]:
+    marks = {file.source: file.watermark_ns for file in records.files}
+    return marks, {file.source: file.ended_ns is not None for file in records.files}

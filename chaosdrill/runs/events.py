@@ -1,0 +1,89 @@
+"""The history of a stored run, and what is wrong with it."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.run import at_ns
+from chaosdrill.history.run_directory import HISTORY
+from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
+from chaosdrill.runs.lines import json_lines
+
+CLOCK_SET_S = 1.0
+LISTED = 3
+
+Events = list[dict[str, Any]]
+
+
+def read_events(directory: Path, still_open: bool) -> tuple[Events, list[Finding]]:
+    """:returns: the events, oldest first, and findings about the history.
+
+    :param still_open: it has no end yet.
+    """
+    path = directory / HISTORY
+    try:
+        events, bad, torn = json_lines(path)
+        lines = path.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        return [], [_broken(f"it cannot be read: {error}")]
+    problems = [_broken("it is empty")] if not events else []
+    if torn:
+        problems.append(_broken("its last line was cut off"))
+    if bad:
+        problems.append(_broken(f"{bad} lines are no events"))
+    problems += _of_seals(lines)
+    problems += _of_order(events)
+    if events and not still_open:
+        problems += _of_end(events)
+    return [_without_seal(event) for event in events if isinstance(event.get("event"), str)], problems
+
+
+def run_id_of(events: Sequence[dict[str, Any]]) -> str:
+    """:returns: the id of the run that the history is of; empty when it does not say."""
+    return next((str(event.get("run_id")) for event in events if event["event"] == "drill-opened"), "")
+
+
+def _of_seals(lines: Sequence[bytes]) -> list[Finding]:
+    broken = list(broken_seals(lines))
+    if not broken:
+        return []
+    if len(broken) == len(lines) and all(why == NO_SEAL for _, why in broken):
+        return [_broken("none of its lines has a seal: nobody can tell whether it is as it was written")]
+    shown = "; ".join(f"line {number} {why}" for number, why in broken[:LISTED])
+    more = f"; {len(broken) - LISTED} more" if len(broken) > LISTED else ""
+    return [_broken(f"{shown}{more}")]
+
+
+def _of_order(events: Events) -> list[Finding]:
+    """The steady clock never goes back; the other one is told when it was set."""
+    steady = [float(event["monotonic_s"]) for event in events if isinstance(event.get("monotonic_s"), (int, float))]
+    problems = []
+    if any(after < before for before, after in pairwise(steady)):
+        problems.append(_broken("its events are not in the order of their times"))
+    walls = [
+        moment / 1e9 - float(event["monotonic_s"])
+        for event in events
+        if (moment := at_ns(event)) is not None and isinstance(event.get("monotonic_s"), (int, float))
+    ]
+    if walls and max(walls) - min(walls) > CLOCK_SET_S:
+        text = f"this machine's clock was set by {max(walls) - min(walls):.1f} s while the drill ran"
+        problems.append(finding("clock-off", text, HISTORY, verdict="invalid"))
+    return problems
+
+
+def _of_end(events: Events) -> list[Finding]:
+    if events[-1].get("event") == "drill-closed":
+        return []
+    if any(event.get("event") == "drill-closed" for event in events):
+        return [_broken("something follows its end")]
+    return [_broken("it has no end: the drill was killed, or its last lines are missing")]
+
+
+def _without_seal(event: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in event.items() if key != SEAL}
+
+
+def _broken(text: str) -> Finding:
+    return finding("history-broken", f"history: {text}", HISTORY)

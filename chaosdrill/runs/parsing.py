@@ -1,0 +1,165 @@
+"""Raw records, JSON lines, as columns; in pieces, so that hours of them need little memory."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from chaosdrill.runs.lines import values
+from chaosdrill.runs.shapes import NS, OUTCOMES, TEXT, VERSION, Shape
+
+if TYPE_CHECKING:
+    import pyarrow
+
+PIECE_BYTES = 16 * 2**20
+SILENT_NS = 5 * NS
+
+
+@dataclass
+class Raw:
+    """One raw file, parsed. Times are those of its writer's clock.
+
+    :param header: its first line; empty when it is none of this kind.
+    :param tables: the rows, in pieces.
+    :param lookups: the DNS lookups' rows.
+    :param watermark_ns: everything before it is here; None when that was not said.
+    :param ended_ns: when it said that it ended; None when it did not.
+    :param told: how many rows it says there are, per operation or in all; None when it does not say.
+    :param silences: from when to when it had nothing to say, each longer than 5 s.
+    :param bad: how many lines are no rows.
+    :param torn: whether its last line was cut off.
+    """
+
+    header: dict[str, Any] = field(default_factory=dict)
+    why_not: str = ""
+    tables: "list[pyarrow.Table]" = field(default_factory=list)
+    lookups: list[list[Any]] = field(default_factory=list)
+    watermark_ns: int | None = None
+    ended_ns: int | None = None
+    told: Any = None
+    silences: list[tuple[int, int]] = field(default_factory=list)
+    rows: int = 0
+    bad: int = 0
+    torn: bool = False
+
+
+def parse(file: BinaryIO, shape: Shape) -> Raw:
+    """:returns: the rows of a raw file, and all that it says about itself; lines that are no rows are counted."""
+    raw = Raw()
+    first = file.readline()
+    raw.header, raw.why_not = _header(first, shape)
+    if raw.why_not:
+        raw.torn = bool(first) and not first.endswith(b"\n")
+        return raw
+    for lines in _pieces(file, raw):
+        _take(raw, _rows(lines, raw), shape)
+    return raw
+
+
+def _header(line: bytes, shape: Shape) -> tuple[dict[str, Any], str]:
+    if not line:
+        return {}, "it is empty"
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or found.get("chaosdrill") != shape.kind or not line.endswith(b"\n"):
+        return {}, f"its first line is not the header of {shape.kind}"
+    if found.get("version") != VERSION:
+        return {}, f"it is of version {found.get('version')!r}, and only version {VERSION} is known"
+    return found, ""
+
+
+def _pieces(file: BinaryIO, raw: Raw) -> Iterator[list[bytes]]:
+    rest = b""
+    while piece := file.read(PIECE_BYTES):
+        lines = (rest + piece).split(b"\n")
+        rest = lines.pop()
+        yield lines
+    raw.torn = bool(rest)
+
+
+def _rows(lines: Sequence[bytes], raw: Raw) -> list[list[Any]]:
+    rows = [row for row in values(lines) if isinstance(row, list) and row and isinstance(row[0], str)]
+    raw.bad += len(lines) - len(rows)
+    return rows
+
+
+def _take(raw: Raw, rows: list[list[Any]], shape: Shape) -> None:
+    table, bad = _table([row for row in rows if row[0] == shape.row], shape)
+    raw.bad += bad
+    if table is not None:
+        raw.tables.append(table)
+        raw.rows += len(table)
+    for row in rows:
+        if row[0] != shape.row:
+            _take_other(raw, row)
+
+
+def _take_other(raw: Raw, row: list[Any]) -> None:
+    kind, moment = row[0], row[1] if len(row) > 1 else None
+    if kind not in ("w", "e", "d") or isinstance(moment, bool) or not isinstance(moment, int):
+        raw.bad += 1
+    elif kind == "d":
+        raw.lookups.append(row)
+    else:
+        heard_ns = raw.watermark_ns if raw.watermark_ns is not None else raw.header.get("started_ns")
+        if isinstance(heard_ns, int) and moment - heard_ns > SILENT_NS:
+            raw.silences.append((heard_ns, moment))
+        raw.watermark_ns = max(moment, raw.watermark_ns or moment)
+        if kind == "e":
+            raw.ended_ns, raw.told = moment, row[2] if len(row) > 2 else None
+
+
+def _table(rows: list[list[Any]], shape: Shape) -> "tuple[pyarrow.Table | None, int]":
+    import pyarrow
+
+    try:
+        return _strict(rows, shape), 0
+    except (ValueError, TypeError, OverflowError, pyarrow.ArrowException):
+        good = [row for row in rows if _fits(row, shape)]
+        return _strict(good, shape), len(rows) - len(good)
+
+
+def _strict(rows: list[list[Any]], shape: Shape) -> "pyarrow.Table | None":
+    import pyarrow
+
+    if not rows:
+        return None
+    if any(len(row) != 1 + len(shape.columns) for row in rows):
+        raise ValueError("a row of another length")
+    columns = list(zip(*rows, strict=True))[1:]
+    arrays = [_array(column, kind) for column, kind in zip(columns, shape.columns.values(), strict=True)]
+    table = pyarrow.table(arrays, names=list(shape.columns))
+    if not _plausible(table):
+        raise ValueError("a row that cannot be")
+    return table
+
+
+def _array(column: Sequence[Any], kind: str) -> "pyarrow.Array":
+    import pyarrow
+
+    if kind == TEXT:
+        found = pyarrow.array(column, pyarrow.string()).dictionary_encode()
+    else:
+        found = pyarrow.array(column, pyarrow.type_for_alias(kind))
+    if found.null_count:
+        raise ValueError("null")
+    return found
+
+
+def _plausible(table: "pyarrow.Table") -> bool:
+    from pyarrow import compute
+
+    outcomes = compute.min_max(table["outcome"]).as_py()
+    durations = compute.min(table["duration_us"]).as_py()
+    return bool(outcomes["min"] >= OUTCOMES[0] and outcomes["max"] <= OUTCOMES[-1] and durations >= 0)
+
+
+def _fits(row: list[Any], shape: Shape) -> bool:
+    import pyarrow
+
+    try:
+        return _strict([row], shape) is not None
+    except (ValueError, TypeError, OverflowError, pyarrow.ArrowException):
+        return False

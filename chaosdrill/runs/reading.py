@@ -1,0 +1,107 @@
+"""A run directory as a :class:`chaosdrill.analysis.run.Run`: in whatever state it is, with findings about that."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chaosdrill.analysis.clocks import Offset, offset_of
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.ledger import Ledger, ledger_of
+from chaosdrill.analysis.run import Run, Source
+from chaosdrill.history.run_directory import TIMELINE
+from chaosdrill.runs.checking import problems_of_files, problems_of_ledger, problems_of_records
+from chaosdrill.runs.events import read_events, run_id_of
+from chaosdrill.runs.lines import json_lines
+from chaosdrill.runs.shapes import BEATS, REQUESTS, Shape
+from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records, read_records
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.outage import Bucket
+    from chaosdrill.runs.arrays import Offsets
+
+Kept = TypeVar("Kept")
+
+
+def read_run(directory: Path, still_open: bool = False) -> Run:
+    """Read what a drill left behind.
+
+    :param directory: the run directory.
+    :param still_open: the drill is being closed: its history has no end yet.
+    :returns: it; what cannot be read or is not as it was written is in its ``problems``, and never raises.
+    """
+    events, problems = read_events(directory, still_open)
+    run_id = run_id_of(events)
+    problems += problems_of_files(directory, events)
+
+    def offset(source: str) -> Offset:
+        return offset_of(events, source)
+
+    from chaosdrill.runs import arrays
+
+    sources: list[Source] = []
+
+    def judged(shape: Shape, arrays_of: "Callable[[Records, Offsets], Kept]") -> "Kept | None":
+        """One table after the other, and none is kept: a run of millions of records must fit into memory."""
+        records, told = _records(directory, shape, run_id)
+        problems.extend(told)
+        if records is None:
+            return None
+        sources.extend(_source(file, shape, offset(file.source)) for file in records.files)
+        return arrays_of(records, offset)
+
+    beats, requests = judged(BEATS, arrays.beats), judged(REQUESTS, arrays.requests)
+    ledger, told = _ledger(directory, events, run_id)
+    problems += told
+    return Run(
+        tuple(events),
+        beats,
+        requests,
+        ledger,
+        tuple(_buckets(directory)),
+        tuple(sources),
+        tuple(dict.fromkeys(problems)),
+    )
+
+
+def _records(directory: Path, shape: Shape, run_id: str) -> tuple[Records | None, list[Finding]]:
+    try:
+        records = read_records(directory, shape)
+    except (OSError, ValueError) as error:
+        return None, [finding("records-foreign", f"the {shape.kind} cannot be read: {error}", RECORDS)]
+    if records is None:
+        return None, []
+    problems, usable = problems_of_records(records, shape, run_id)
+    return records if usable else None, problems
+
+
+def _ledger(directory: Path, events: list[dict[str, Any]], run_id: str) -> tuple[Ledger | None, list[Finding]]:
+    path = directory / RECORDS / LEDGER
+    if not path.is_file():
+        return None, []
+    try:
+        rows, bad, torn = json_lines(path)
+    except OSError as error:
+        return None, [finding("records-missing", f"{LEDGER} cannot be read: {error}", LEDGER)]
+    problems, usable = problems_of_ledger(rows, bad, torn, run_id)
+    if not usable:
+        return None, problems
+    ledger = ledger_of(rows, offset_of(events, str(rows[0].get("source"))))
+    problems += [finding("records-foreign", f"{LEDGER}: {text}", LEDGER) for text in ledger.problems]
+    if not ledger.ended:
+        problems.append(finding("records-truncated", f"{LEDGER}: its end was not written", LEDGER))
+    return ledger, problems
+
+
+def _buckets(directory: Path) -> "list[Bucket]":
+    try:
+        rows, _, _ = json_lines(directory / TIMELINE, list)
+    except OSError:
+        return []
+    numbers = (int, float)
+    return [row for row in rows if len(row) == 3 and all(type(part) in numbers for part in row)]
+
+
+def _source(file: File, shape: Shape, offset: Offset) -> Source:
+    mark_ns = None if file.watermark_ns is None else offset.to_recorder(file.watermark_ns)
+    silences = tuple((offset.to_recorder(since), offset.to_recorder(until)) for since, until in file.silences)
+    return Source(file.source, shape.kind, mark_ns, file.ended_ns is not None, silences)

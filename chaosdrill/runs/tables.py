@@ -1,0 +1,198 @@
+"""The records of a run as one table, whether they are still raw or were stored as Parquet."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.runs.lines import values
+from chaosdrill.runs.parsing import Raw, parse
+from chaosdrill.runs.shapes import BEATS, TEXT, Shape
+
+if TYPE_CHECKING:
+    import numpy
+    import pyarrow
+    from pyarrow import parquet
+
+RECORDS, LOOKUPS, LEDGER = "records", "lookups.jsonl", "ledger.jsonl"
+HEADERS, FILES = b"chaosdrill", b"chaosdrill.files"
+
+
+@dataclass(frozen=True)
+class File:
+    """What one raw file said about itself; times by its writer's clock, see :class:`chaosdrill.runs.parsing.Raw`."""
+
+    name: str
+    sha256: str
+    header: dict[str, Any]
+    why_not: str
+    rows: int
+    watermark_ns: int | None
+    ended_ns: int | None
+    told: Any
+    silences: tuple[tuple[int, int], ...]
+    bad: int
+    torn: bool
+
+    @property
+    def source(self) -> str:
+        """Who wrote it."""
+        return str(self.header.get("source") or self.name)
+
+
+@dataclass(frozen=True)
+class Records:
+    """All records of one kind of a run.
+
+    :param table: their rows; texts are dictionary columns.
+    :param files: the raw files that they are from.
+    :param stored: the Parquet file that they were read from, and its sha256; None while they are raw.
+    """
+
+    table: "pyarrow.Table"
+    files: tuple[File, ...]
+    lookups: tuple[list[Any], ...] = ()
+    stored: tuple[str, str] | None = None
+
+    def integers(self, column: str) -> "numpy.ndarray[Any, Any]":
+        """:returns: a column of numbers."""
+        found: numpy.ndarray[Any, Any] = self.table[column].to_numpy()
+        return found
+
+    def texts(self, column: str) -> "tuple[numpy.ndarray[Any, Any], tuple[str, ...]]":
+        """:returns: a column of texts: for each row its number in the list of texts, and that list."""
+        import numpy
+
+        chunks = self.table[column].combine_chunks()
+        chunks = chunks.chunk(0) if hasattr(chunks, "num_chunks") and chunks.num_chunks else chunks
+        if not len(self.table):
+            return numpy.zeros(0, numpy.int16), ()
+        return chunks.indices.to_numpy(), tuple(chunks.dictionary.to_pylist())
+
+
+def raw_paths(directory: Path, shape: Shape) -> list[Path]:
+    """:returns: the raw files of that kind in a run directory."""
+    pattern = "beats.jsonl" if shape is BEATS else "requests-*.jsonl"
+    return sorted((directory / RECORDS).glob(pattern))
+
+
+def parquet_path(directory: Path, shape: Shape) -> Path:
+    """:returns: where records of that kind are stored."""
+    return directory / RECORDS / f"{shape.kind}.parquet"
+
+
+def read_records(directory: Path, shape: Shape) -> Records | None:
+    """:returns: the records of that kind; None when a run has none.
+
+    :raises OSError: when they cannot be read.
+    :raises ValueError: when what is stored is not what chaosdrill stores.
+    """
+    if paths := raw_paths(directory, shape):
+        return read_raw(paths, shape)
+    stored = parquet_path(directory, shape)
+    return _read_stored(stored, shape) if stored.is_file() else None
+
+
+def read_raw(paths: Sequence[Path], shape: Shape) -> Records:
+    """:returns: the records in raw files."""
+    import pyarrow
+
+    files, tables, lookups = [], [], []
+    for path in paths:
+        with open(path, "rb") as stream:
+            raw = parse(stream, shape)
+        found = [_named(table, raw, shape) for table in raw.tables]
+        files.append(_file(path, raw, found))
+        tables += found
+        lookups += raw.lookups
+    whole = pyarrow.concat_tables([schema(shape).empty_table(), *tables]).unify_dictionaries().combine_chunks()
+    return Records(whole, tuple(files), tuple(lookups))
+
+
+def schema(shape: Shape) -> "pyarrow.Schema":
+    """:returns: the columns of stored records."""
+    import pyarrow
+
+    texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    types = {name: texts if kind == TEXT else pyarrow.type_for_alias(kind) for name, kind in shape.columns.items()}
+    if shape is BEATS:
+        types["operation"] = texts
+    return pyarrow.schema({"source": texts, **types}.items())
+
+
+def _named(table: "pyarrow.Table", raw: Raw, shape: Shape) -> "pyarrow.Table":
+    """With the source's name, and the operations by name."""
+    import numpy
+    import pyarrow
+
+    if shape is BEATS:
+        names = [str(one.get("name")) for one in raw.header.get("operations") or () if isinstance(one, dict)]
+        numbers = table["operation"].to_numpy()
+        known = (numbers >= 0) & (numbers < len(names))
+        raw.bad += int((~known).sum())
+        table = table.filter(pyarrow.array(known))
+        codes = pyarrow.array(numbers[known].astype(numpy.int32))
+        operations = pyarrow.DictionaryArray.from_arrays(codes, pyarrow.array(names, pyarrow.string()))
+        table = table.set_column(table.schema.get_field_index("operation"), "operation", operations)
+    source = pyarrow.array([str(raw.header.get("source"))], pyarrow.string())
+    zeros = pyarrow.array(numpy.zeros(len(table), numpy.int32))
+    named = table.add_column(0, "source", pyarrow.DictionaryArray.from_arrays(zeros, source))
+    return named.cast(schema(shape))
+
+
+def _file(path: Path, raw: Raw, tables: Sequence["pyarrow.Table"]) -> File:
+    with open(path, "rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    return File(
+        path.name,
+        sha256,
+        raw.header,
+        raw.why_not,
+        sum(len(table) for table in tables),
+        raw.watermark_ns,
+        raw.ended_ns,
+        raw.told,
+        tuple(raw.silences),
+        raw.bad,
+        raw.torn,
+    )
+
+
+def metadata(records: Records) -> dict[bytes, bytes]:
+    """:returns: what is stored beside the rows."""
+    headers = [file.header for file in records.files]
+    files = [asdict(file) for file in records.files]
+    return {HEADERS: json.dumps(headers).encode(), FILES: json.dumps(files).encode()}
+
+
+def _read_stored(path: Path, shape: Shape) -> Records:
+    import pyarrow
+    from pyarrow import parquet
+
+    with open(path, "rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    try:
+        with parquet.ParquetFile(path, read_dictionary=list(shape.texts)) as stored:
+            known = json.loads((stored.schema_arrow.metadata or {})[FILES])
+            files = tuple(File(**{**one, "silences": tuple(map(tuple, one["silences"]))}) for one in known)
+            wanted = [field for field in schema(shape) if field.name not in shape.unread]
+            table = pyarrow.table([_whole_column(stored, field) for field in wanted], pyarrow.schema(wanted))
+        pyarrow.default_memory_pool().release_unused()
+    except (pyarrow.ArrowException, KeyError, TypeError, OSError) as error:
+        raise ValueError(f"{path.name} is not what chaosdrill stores: {type(error).__name__}: {error}") from error
+    lookups = path.with_name(LOOKUPS)
+    rows = _lookups(lookups.read_bytes()) if shape is BEATS and lookups.is_file() else []
+    return Records(table, files, tuple(rows), (path.name, sha256))
+
+
+def _whole_column(stored: "parquet.ParquetFile", field: "pyarrow.Field") -> "pyarrow.Array":
+    """One after the other: if all were put together at once, there would be two of each for a while."""
+    chunks = stored.read([field.name]).column(0).cast(field.type)
+    return chunks.unify_dictionaries().combine_chunks()
+
+
+def _lookups(data: bytes) -> list[list[Any]]:
+    found = values(data.split(b"\n")[:-1])
+    return [row for row in found if isinstance(row, list) and len(row) > 1 and isinstance(row[1], int)]

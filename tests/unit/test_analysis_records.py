@@ -1,0 +1,112 @@
+"""Records and clocks: one timeline, whatever the order, the sources and the readings."""
+
+import numpy
+import pytest
+
+from chaosdrill.analysis.clocks import Offset, offset_of
+from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.records import beats_of, is_served
+from chaosdrill.analysis.slots import UNKNOWN, slots_of, span_of
+from tests.unit.records_rig import BEAT, HEADER, MEASURED, NS, T0, at, beats, columns_of, requests, same
+
+
+def reading(source: str, at_s: float, offset_s: float, uncertainty_s: float) -> dict[str, object]:
+    values = {"at_ns": at_s, "offset_ns": offset_s, "uncertainty_ns": uncertainty_s}
+    return {"event": "clock-measured", "source": source} | {name: round(one * NS) for name, one in values.items()}
+
+
+def test_of_two_that_differ_the_worse_beat_counts():
+    good, bad = columns_of({"read": "ooo"}), columns_of({"read": "oxo"})
+    for parts in ([good, bad], [bad, good]):
+        columns = {name: numpy.concatenate([part[0][name] for part in parts]) for name in good[0]}
+        assert is_served(beats_of([HEADER], columns, good[1], MEASURED)).tolist() == [True, False, True]
+
+
+def test_two_heartbeats_are_merged_in_any_order():
+    here, there = columns_of({"read": "ooxxxxxoo"}), columns_of({"read": "ooooooooo"})
+    there[0]["source"] = there[0]["source"] + 1
+    columns = {name: numpy.concatenate([here[0][name], there[0][name]]) for name in here[0]}
+    headers = [
+        {**HEADER, "operations": HEADER["operations"][:1], "source": source} for source in ("heartbeat", "other")
+    ]
+    names = {**here[1], "source": ["heartbeat", "other"]}
+    offsets = {"heartbeat": Offset(0, 5), "other": Offset(3 * NS, 7)}
+    made = beats_of(headers, columns, names, offsets, watermarks={"heartbeat": T0 + 9, "other": T0 + 4 * NS})
+    turned = {name: column[::-1] for name, column in columns.items()} | {"source": 1 - columns["source"][::-1]}
+    other = beats_of(headers[::-1], turned, names | {"source": ["other", "heartbeat"]}, offsets,
+                     watermarks={"other": T0 + 4 * NS, "heartbeat": T0 + 9})  # fmt: skip
+    assert same(made, other)
+    assert [(one.name, one.source) for one in made.operations] == [("read", "heartbeat"), ("read", "other")]
+    assert (made.watermark_ns, made.clock_uncertainty_ns, at(int(made.due_ns[0]))) == (T0 + 9, 7, -3.0)
+    assert len(unavailability(made).by_operation["read"]) == 1
+
+
+def test_an_operation_without_a_beat_is_an_operation():
+    assert [one.name for one in beats("ooo", "").operations] == ["read", "write"]
+
+
+def test_a_clock_that_was_never_compared_is_known_as_such():
+    assert beats_of([HEADER], *columns_of({"read": "ooo"})).clock_uncertainty_ns is None
+    assert requests([("a", 0, 1, 0)]).clock_uncertainty_ns is None
+    assert requests([("a", 0, 1, 0)], {"a": Offset(0, 5)}).clock_uncertainty_ns == 5
+
+
+def test_each_worker_goes_by_its_own_clock():
+    made = requests([("a", 10, 1, 0), ("b", 5, 1, 0)], {"a": Offset(6 * NS, 1), "b": Offset(0, 1)})
+    assert [
+        (made.sources[source], at(int(start))) for source, start in zip(made.source, made.start_ns, strict=True)
+    ] == [
+        ("a", 4.0),
+        ("b", 5.0),
+    ]
+
+
+def test_readings_that_agree_give_one_offset_within_all_of_them():
+    events = [reading("heartbeat", at_s, 5 + off, 0.2) for at_s, off in ((0, 0.1), (10, -0.1), (20, 0.0))]
+    offset = offset_of(events, "heartbeat")
+    assert (offset.offset_ns, offset.knots, offset.measured) == (5 * NS, (), True)
+    assert offset.uncertainty_ns == round(0.102 * NS)  # 0.1, and what clocks may drift apart in 20 s
+    assert offset.to_recorder(T0 + 5 * NS) == T0
+
+
+def test_readings_that_disagree_are_joined_by_a_line_and_known_no_better():
+    events = [reading("heartbeat", 100, 1.0, 0.001), reading("heartbeat", 200, 3.0, 0.001)]
+    offset = offset_of(reversed(events), "heartbeat")
+    assert offset.uncertainty_ns == 2 * NS
+    times = numpy.array([101, 152, 203, 999], numpy.int64) * NS
+    assert (offset.to_recorder(times) / NS).tolist() == [100, 150, 200, 996]
+    assert offset.to_recorder(152 * NS) == 150 * NS
+
+
+def test_a_worker_without_a_reading_goes_by_its_generators():
+    events = [reading("locust", 0, 2, 0.1), reading("locust-b", 0, 9, 0.1)]
+    assert [offset_of(events, name).offset_ns // NS for name in ("locust-a", "locust-b")] == [2, 9]
+    assert not offset_of(events, "heartbeat").measured
+
+
+def test_missing_beats_stand_where_they_were_due():
+    made = beats("oo---oo", "ooooooo")
+    (read, _) = slots_of(made, span_of(made) or (0, 0))
+    assert [round(at(int(due)), 3) for due in read.due_ns[read.state == UNKNOWN]] == [0.1, 0.15, 0.2]
+
+
+def test_first_beats_that_are_missing_are_known_by_their_number():
+    assert span_of(beats("---ooo")) == (T0, T0 + 5 * BEAT)
+
+
+@pytest.mark.parametrize("rate", [0, 1e5, -3, "20", None, True])
+def test_a_header_that_lies_about_the_rate_does_no_harm(rate):
+    operations = [{"name": "read", "rate_per_s": rate}]
+    made = beats_of([{**HEADER, "operations": operations}], *columns_of({"read": "ooo" * 1000 + "x" * 20 + "ooo"}))
+    found = unavailability(made)
+    assert len(found.overall) == 1 or len(found.unknown) > 3000  # were more beats due, nothing is known of most
+    assert found.at_most_ns >= 20 * BEAT
+    assert len(found.slots[0].due_ns) < 200_000
+
+
+def test_a_record_with_a_leap_of_years_does_no_harm():
+    columns, names = columns_of({"read": "o" * 50})
+    columns["due_ns"][25:] += 10**17
+    found = unavailability(beats_of([HEADER], columns, names, MEASURED))
+    assert found.overall == ()
+    assert found.at_most_ns > 10**17 - NS

@@ -1,0 +1,95 @@
+"""Recovery: from the first time without service to good service that was sustained for 5 s."""
+
+import pytest
+
+from chaosdrill.analysis.intervals import unavailability
+from chaosdrill.analysis.recovery import recoveries, recovery
+from tests.unit.records_rig import BEAT, NS, T0, at, beats
+
+GOOD = "o" * 120  # 6 s
+
+
+def found(*pictures: str, **options):
+    return unavailability(beats(*pictures), **options)
+
+
+def test_recovery_ends_where_sustained_good_service_begins():
+    measured = recovery(found(GOOD + "x" * 40 + GOOD), T0)
+    assert (measured.value, measured.uncertainty, measured.resolution) == (2.0, 0.05, 0.05)
+    assert measured.in_words() == "2.00 s ± 0.05 s"
+    assert "sustained for 5 s with at least 0.99" in measured.how
+
+
+def test_service_that_is_not_sustained_is_no_recovery():
+    (one,) = recoveries(found(GOOD + "x" * 40 + "o" * 60 + "x" * 20 + GOOD), T0)
+    assert [round(outage.seconds.value, 2) for outage in one.outages] == [2.0, 1.0]
+    assert one.seconds.value == pytest.approx(6.0)
+
+
+def test_slow_service_is_no_recovery():
+    (one,) = recoveries(found(GOOD + "x" * 40 + "s" * 40 + GOOD), T0)
+    assert one.sustained_ns is not None
+    assert one.seconds.value == pytest.approx(4.0 - 5 * 0.05, abs=0.06)  # 5 of 100 beats may be slow
+    assert len(one.outages) == 1
+
+
+def test_every_operation_must_be_good():
+    writes_stay_away = found(GOOD + "x" * 40 + GOOD * 2, GOOD + "x" * 100 + GOOD + "o" * 60)
+    assert recovery(writes_stay_away, T0).value == pytest.approx(5.0, abs=0.03)
+
+
+def test_outages_that_good_service_parts_recover_each_by_itself():
+    several = recoveries(found(GOOD + "x" * 40 + GOOD + "x" * 20 + GOOD), T0)
+    assert [one.seconds.value for one in several] == [2.0, 1.0]
+    assert recovery(found(GOOD + "x" * 40 + GOOD + "x" * 20 + GOOD), T0).value == 2.0
+
+
+def test_each_movement_has_its_own():
+    service = found(GOOD + "x" * 40 + GOOD + "x" * 20 + GOOD)
+    back_ns = T0 + 13 * NS
+    assert (recovery(service, T0, back_ns).value, recovery(service, back_ns).value) == (2.0, 1.0)
+
+
+def test_what_did_not_recover_says_so():
+    measured = recovery(found(GOOD + "x" * 40 + "o" * 60), T0)
+    assert (measured.at_least, measured.uncertainty) == (True, None)
+    assert measured.value == pytest.approx(4.9, abs=0.1)
+    assert "not sustained" in measured.why
+
+
+def test_no_unavailability_is_an_answer_with_what_it_could_not_see():
+    measured = recovery(found(GOOD), T0)
+    assert (measured.value, measured.why) == (0.0, "no unavailability")
+    assert measured.uncertainty == pytest.approx(0.15)
+
+
+def test_unknown_time_may_hide_a_longer_one():
+    measured = recovery(found(GOOD + "-" * 39 + GOOD), T0)
+    assert (measured.value, measured.uncertainty) == (0.0, 2.0)
+    longer = recovery(found(GOOD + "x" * 20 + GOOD + "-" * 99 + GOOD), T0)
+    assert (longer.value, longer.uncertainty) == (1.0, 4.0)
+
+
+def test_a_time_without_a_beat_is_not_measured():
+    assert recovery(found(GOOD), T0 + 100 * NS).value is None
+    assert recovery(unavailability(beats("")), T0).value is None
+
+
+def test_unknown_time_is_no_sustained_service():
+    (one,) = recoveries(found(GOOD + "x" * 40 + "o" * 60 + "--" + GOOD), T0)
+    assert one.sustained_ns is not None
+    assert at(one.sustained_ns) == pytest.approx(8 + 62 * 0.05 - 2 * 0.05, abs=0.2)
+
+
+def test_an_outage_that_went_on_before_is_counted_and_told():
+    (one,) = recoveries(found(GOOD + "x" * 40 + GOOD), T0 + 7 * NS)
+    assert (one.began_before, one.seconds.value) == (True, 2.0)
+    assert recoveries(found(GOOD + "x" * 40 + GOOD), T0 + 8 * NS + BEAT) == ()
+    late_clock = recoveries(found(GOOD + "x" * 40 + GOOD), T0 + 8 * NS + BEAT, about_ns=NS)
+    assert len(late_clock) == 1
+
+
+def test_an_outage_that_was_not_seen_to_begin_was_at_least_so_long():
+    measured = recovery(found("x" * 40 + GOOD), T0)
+    assert (measured.at_least, measured.why) == (True, "its beginning was not seen")
+    assert measured.value == pytest.approx(1.95)

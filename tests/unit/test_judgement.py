@@ -1,0 +1,280 @@
+"""Drills that lie, made up: each is judged from what it left behind, and its lie has a name."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaosdrill.analysis.findings import FINDINGS
+from chaosdrill.analysis.judgement import Judgement, judge
+from chaosdrill.analysis.rules_records import silent_load
+from chaosdrill.analysis.run import Run, Source
+from chaosdrill.runs import read_run
+from tests.synthetic_run import (
+    ADDRESSES,
+    END_S,
+    FAIL_BACK_S,
+    FAIL_OVER_S,
+    HOME,
+    NS,
+    RATE,
+    SERVED_S,
+    STANDBY,
+    make_run,
+    ns,
+)
+
+Rows = list[Any]
+Change = Callable[[Rows], Rows]
+
+
+def judged(directory: Path, **changes: Any) -> Judgement:
+    return judge(read_run(make_run(directory, **changes)))
+
+
+def names(judgement: Judgement) -> set[str]:
+    return {one.name for one in judgement.findings}
+
+
+def test_a_clean_drill_passes_without_any_finding_and_is_measured(tmp_path: Path) -> None:
+    judgement = judged(tmp_path)
+    assert (judgement.verdict, judgement.findings) == ("passed", ())
+    figures = judgement.figures
+    assert figures["recovery_fail_over_s"].value == pytest.approx(SERVED_S - 0.1, abs=2 / RATE)
+    assert figures["recovery_fail_back_s"].value == pytest.approx(SERVED_S - 0.1, abs=2 / RATE)
+    assert figures["client_outage"].value == pytest.approx(SERVED_S - 0.1, abs=0.1)
+    assert figures["lost_writes_after_failback"].value == 0
+    assert figures["availability"].value == pytest.approx(1 - 2 * (SERVED_S - 0.1) / (END_S - 0.2), abs=0.01)
+
+
+def test_the_phases_lie_between_their_evidence_and_make_the_whole(tmp_path: Path) -> None:
+    over, back = judged(tmp_path).movements
+    assert (over.leg.what, over.leg.source, over.leg.destination) == ("fail-over", HOME, STANDBY)
+    assert (back.leg.what, back.leg.source, back.leg.destination) == ("fail-back", STANDBY, HOME)
+    took = {phase.name: phase.seconds for phase in over.phases}
+    assert took == pytest.approx(
+        {
+            "fault": None, "noticed": 5.11, "failover-started": 5.0, "flag-closed": 0.1, "routing-switched": 1.1,
+            "database-switched": 0.7, "flag-opened": 0.3, "dns-changed": 1.8, "first-good-answer": 1.834,
+            "sustained": 0.0,
+        },
+        abs=0.06,
+    )  # fmt: skip
+    main = [phase for phase in over.phases if phase.name not in ("fault", "noticed", "dns-changed")]
+    assert sum(phase.seconds or 0 for phase in main) == pytest.approx(over.whole_s, abs=0.06)
+    assert back.named("fault").evidence == ("not seen",)
+
+
+def each(rows: Rows, event: str, change: Callable[[Any], Any]) -> Rows:
+    """The history with some of its events changed; a change to None leaves one out."""
+    changed = [change(row) if row.get("event") == event else row for row in rows]
+    return [row for row in changed if row is not None]
+
+
+def facts_from(at_s: float, until_s: float, **known: Any) -> Change:
+    """Region facts between two moments as they would be, but for some."""
+
+    def changed(row: Any) -> Any:
+        if not at_s <= row["s"] < until_s:
+            return row
+        return row | {"facts": row["facts"] | known, "state": "split"}
+
+    return lambda rows: each(rows, "region-facts", changed)
+
+
+def flags(home: bool, standby: bool) -> dict[str, bool]:
+    return {HOME: home, STANDBY: standby}
+
+
+def without(event: str) -> Change:
+    return lambda rows: each(rows, event, lambda row: None)
+
+
+def with_rows(*more: Any) -> Change:
+    return lambda rows: [*rows, *more]
+
+
+def skipped(step: str) -> Change:
+    """Its state is passed through in no time."""
+
+    def changed(row: Any) -> Any:
+        states = [s | {"exited": s["entered"], "seconds": 0.0} if s["name"] == step else s for s in row["states"]]
+        return row | {"states": states}
+
+    return lambda rows: each(rows, "execution-ended", changed)
+
+
+OVER, BACK = (FAIL_OVER_S, FAIL_BACK_S), (FAIL_BACK_S, END_S)
+FLIPPED = {
+    "s": 18.0, "event": "region-facts", "state": "split", "began_ns": ns(18), "ended_ns": ns(18), "previous_ns": ns(17),
+    "facts": {"flag": flags(True, False), "routing": {HOME: "Off", STANDBY: "On"}, "writer": HOME, "running": [],
+              "dns": {"addresses": ADDRESSES[STANDBY], "regions": [STANDBY]}},
+}  # fmt: skip
+
+OF_EVENTS: list[tuple[str, Change, str, str]] = [
+    ("flag ignored", facts_from(*OVER, flag=flags(False, True)), "failed", "flag-not-closed"),
+    ("still closed", facts_from(*OVER, flag=flags(True, True)), "failed", "flag-not-opened"),
+    ("failback leaves it closed", facts_from(*BACK, flag=flags(True, True)), "failed", "flag-not-opened"),
+    ("not routed", facts_from(*OVER, routing={HOME: "On", STANDBY: "Off"}), "failed", "routing-not-switched"),
+    ("writer stays", facts_from(*OVER, writer=HOME), "failed", "writer-not-moved"),
+    ("two writers", facts_from(*OVER, writer="several"), "failed", "two-writers"),
+    ("writer flips back", with_rows(FLIPPED), "failed", "writer-flipped"),
+    ("no wait", skipped("WaitForParameterPropagation"), "failed", "wait-left-out"),
+    ("no effect", lambda rows: each(rows, "fault-effect", lambda row: row | {"landed": False}), "invalid",
+     "fault-without-effect"),
+    ("nothing dropped", lambda rows: each(rows, "fault-effect", lambda row: row | {"dropped": {"value": 0}}), "invalid",
+     "fault-without-effect"),
+    ("not healed", with_rows({"s": 21, "event": "fault-healed", "dropped": {"value": 9}},
+                             {"s": 41, "event": "fault-after", "dropped": {"value": 12}}), "failed",
+     "fault-not-healed"),
+    ("a clock is off", lambda rows: each(rows, "clock-measured", lambda row: row | {"offset_ns": 2 * NS}), "passed",
+     "clock-off"),
+    ("no end", without("drill-closed"), "invalid", "history-broken"),
+    ("never collected", without("records-collected"), "invalid", "records-missing"),
+    ("stopped by hand", with_rows({"s": 30, "event": "interrupted", "signal": "SIGINT", "phase": "method"}),
+     "interrupted", "interrupted"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "verdict", "name"), [case[1:] for case in OF_EVENTS], ids=[c[0] for c in OF_EVENTS])
+def test_a_lie_in_the_history_is_found_by_name(tmp_path, change, verdict, name):
+    judgement = judged(tmp_path, events_of=change)
+    assert name in names(judgement)
+    assert judgement.verdict == verdict
+
+
+def beats_changed(change: Callable[[Any, float], Any]) -> Change:
+    """The beats and lookups, each given with its time in seconds; a change to None leaves one out."""
+
+    def changed(rows: Rows) -> Rows:
+        at = {"b": 3, "d": 1}
+        kept = [rows[0]]
+        for row in rows[1:]:
+            kept.append(change(row, (row[at[row[0]]] - ns(0)) / NS) if row[0] in at else row)
+        return [row for row in kept if row is not None]
+
+    return changed
+
+
+def refused(row: Any, *operations: int) -> Any:
+    return [*row[:6], 1, 503, "", "", row[10]] if row[0] == "b" and row[2] in operations else row
+
+
+def failing_sometimes(row: Any) -> Any:
+    return [*row[:6], 2, 0, "timeout", "", row[10]] if row[0] == "b" and row[1] % 3 == 0 else row
+
+
+OF_BEATS: list[tuple[str, Change, str, str]] = [
+    ("nobody is served", beats_changed(lambda row, s: refused(row, 0, 1) if 14 <= s < 22 else row), "failed",
+     "health-check-lied"),
+    ("reads only", beats_changed(lambda row, s: refused(row, 1) if 14 <= s < 22 else row), "failed",
+     "writes-not-recovered"),
+    ("not served in the end", beats_changed(lambda row, s: refused(row, 0, 1) if s > 22 else row), "failed",
+     "still-unavailable"),
+    ("the old answer to the end", beats_changed(lambda row, s: ["d", row[1], ADDRESSES[HOME], 2, ""]
+                                                if row[0] == "d" else row), "failed", "dns-ttl-ignored"),
+    ("loss goes on", beats_changed(lambda row, s: failing_sometimes(row) if s > 26 else row), "failed",
+     "fault-not-healed"),
+    ("late", beats_changed(lambda row, s: [*row[:4], 400_000, *row[5:]] if row[0] == "b" else row), "invalid",
+     "heartbeat-late"),
+    ("silent", lambda rows: [row for row in rows if isinstance(row, dict) or row[0] != "w" or
+                             not ns(12) < row[1] < ns(24)], "invalid", "heartbeat-silent"),
+    ("another run's", lambda rows: [rows[0] | {"run": "other"}, *rows[1:]], "invalid", "records-foreign"),
+    ("of the future", lambda rows: [rows[0] | {"version": 2}, *rows[1:]], "invalid", "records-foreign"),
+    ("no end", lambda rows: rows[:-1], "invalid", "records-truncated"),
+    ("beats missing", beats_changed(lambda row, s: None if 3 < s < 4 and row[0] == "b" else row), "invalid",
+     "records-truncated"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "verdict", "name"), [case[1:] for case in OF_BEATS], ids=[c[0] for c in OF_BEATS])
+def test_a_lie_in_what_clients_saw_is_found_by_name(tmp_path, change, verdict, name):
+    judgement = judged(tmp_path, beats_of=change)
+    assert name in names(judgement)
+    assert judgement.verdict == verdict
+
+
+def test_dns_that_never_moved_anywhere_is_another_finding_than_a_ttl_that_is_ignored(tmp_path: Path) -> None:
+    stays = beats_changed(lambda row, s: ["d", row[1], ADDRESSES[HOME], 1, ""] if row[0] == "d" else row)
+    old = facts_from(*OVER, dns={"addresses": ADDRESSES[HOME], "regions": [HOME]})
+    quick = lambda rows: each(old(rows), "target-opened", lambda row: row | {"scale": 0.01})  # noqa: E731
+    judgement = judged(tmp_path, beats_of=stays, events_of=quick)
+    assert "dns-not-moved" in names(judgement)
+    assert "dns-ttl-ignored" not in names(judgement)
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [
+        (lambda rows: [row for row in rows if isinstance(row, dict) or not ns(12) < row[1] < ns(30)], "load-silent"),
+        (lambda rows: [row for row in rows if isinstance(row, dict) or row[1] < ns(12)], "load-silent"),
+        (
+            lambda rows: [
+                *(row for row in rows if isinstance(row, dict) or row[1] < ns(12)),
+                ["e", ns(12), sum(row[0] == "r" and row[1] < ns(12) for row in rows[1:])],
+            ],
+            "load-stopped",
+        ),
+    ],
+)
+def test_a_load_generator_that_goes_silent_proves_nothing(tmp_path, rows, name):
+    judgement = judged(tmp_path, requests_of=rows)
+    assert name in names(judgement)
+    assert judgement.verdict == "invalid"
+
+
+@pytest.mark.parametrize(
+    ("objectives", "name", "text"),
+    [
+        ({"rto_s": 3}, "unavailable-too-long", "clients were without service for 3.9"),
+        ({"availability_ratio": 0.99}, "availability-missed", "the objective availability_ratio is 0.99"),
+        ({"budgets": {"flag-opened": 0.2}}, "budget-missed", "fail-over: flag-opened took 0.3 s after database"),
+        ({"budgets": {"database-switched": 0.5}}, "switchover-slow", "database-switched took 0.7 s"),
+    ],
+)
+def test_a_missed_objective_is_named_with_what_was_measured(tmp_path, objectives, name, text):
+    changed = lambda rows: each(rows, "drill-opened", lambda row: row | {"objectives": objectives})  # noqa: E731
+    judgement = judged(tmp_path, events_of=changed)
+    assert judgement.verdict == "failed"
+    assert any(one.name == name and text in one.text for one in judgement.findings)
+
+
+def test_what_cannot_be_judged_is_invalid_and_never_met(tmp_path: Path) -> None:
+    wanted = {"rpo_writes": 5, "availability_ratio": 0.1, "budgets": {"dns-changed": 50}}
+
+    def nobody_measured(rows: Rows) -> Rows:
+        rows = each(rows, "drill-opened", lambda row: row | {"objectives": wanted})
+        rows = each(rows, "heartbeat-started", lambda row: None)
+        return [row for row in rows if not str(row.get("file")).startswith(("beats", "ledger", "lookups"))]
+
+    run = make_run(tmp_path, events_of=nobody_measured)
+    for path in (run / "records").glob("[bl]*"):
+        path.unlink()
+    judgement = judge(read_run(run))
+    assert judgement.verdict == "invalid"
+    assert {one.text.split()[0] for one in judgement.findings} == {"rpo_writes", "availability_ratio", "budget"}
+
+
+def test_a_rule_that_fails_makes_nothing_look_better(tmp_path: Path) -> None:
+    broken = judged(tmp_path, events_of=lambda rows: each(rows, "drill-opened", lambda row: row | {"planned": 7}))
+    assert broken.verdict == "invalid"
+    assert "what was planned could not be judged" in broken.reasons[0]
+
+
+def test_every_finding_is_documented() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "judging.md").read_text()
+    assert [name for name in FINDINGS if f"`{name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("heard_s", "ended", "found"),
+    [((44, 44), True, []), ((44, 20), False, ["worker-silent"]), ((20, 20), False, ["load-silent", "load-silent"])],
+)
+def test_one_worker_that_is_silent_is_not_all_of_them(heard_s, ended, found):
+    events = [
+        {"event": "load-started", "at": "2026-05-01T09:30:00.000Z"},
+        {"event": "load-stopping", "at": "2026-05-01T09:30:44.000Z"},
+    ]
+    sources = tuple(Source(f"locust-{number}", "requests", ns(s), ended) for number, s in enumerate(heard_s))
+    assert [one.name for one in silent_load(Run(events, sources=sources))] == found

@@ -1,0 +1,172 @@
+"""Lost, duplicated, resurrected writes, from literal ledgers; and never 0 where nobody looked."""
+
+from typing import Any
+
+import pytest
+
+from chaosdrill.analysis.ledger import ledger_of
+from chaosdrill.analysis.losses import Losses, losses
+
+NS = 1_000_000_000
+HEADER = {"chaosdrill": "ledger", "version": 1, "base": 4, "reads_back": True, "counts_executions": True}
+LABEL = "after-failover"
+Row = dict[str, Any]
+
+
+def write(seq: int, outcome: str = "accepted", digit: int | None = None, account: str = "a") -> Row:
+    times = {"due_ns": seq * NS, "ended_ns": seq * NS + 1000}
+    named = {"id": None if outcome == "refused" else f"id-{seq}", "digit": seq if digit is None else digit}
+    return {"row": "write", "seq": seq, "account": account, "outcome": outcome, **named, **times}
+
+
+def found(seq: int, state: str, label: str = LABEL) -> Row:
+    return {"row": "found", "label": label, "seq": seq, "state": state}
+
+
+def balance(number: int | None, label: str = LABEL, account: str = "a") -> Row:
+    return {"row": "balance", "label": label, "account": account, "balance": number}
+
+
+def read_back(*rows: Row, label: str = LABEL, converged: bool = True, until: int = 100) -> list[Row]:
+    begun = {"row": "read-back-begun", "label": label, "at_ns": until * NS, "writes_until_ns": until * NS}
+    ended = {
+        "row": "read-back-ended",
+        "label": label,
+        "at_ns": until * NS,
+        "converged": converged,
+        "why": "" if converged else "60 s",
+    }
+    return [begun, *rows, ended]
+
+
+def judged(*rows: Row, header: Row = HEADER, label: str = LABEL, before: Losses | None = None) -> Losses:
+    return losses(ledger_of([header, balance(0, "start"), *rows]), label, before)
+
+
+def seqs(writes: Any) -> list[int]:
+    return [one.seq for one in writes]
+
+
+def test_a_write_is_lost_when_it_is_missing_never_settled_or_without_effect() -> None:
+    states = ["settled", "missing", "pending", "rolled_back", "settled"]
+    rows = [found(seq, state) for seq, state in enumerate(states)]
+    said = judged(*(write(seq) for seq in range(5)), *read_back(*rows, balance(4**0)))
+    assert seqs(said.lost) == [1, 2, 4]  # 4 is settled by its record, but its account never saw it
+    assert (said.count.value, said.accepted, said.why_not) == (3, 5, "")
+    assert said.seconds.value == pytest.approx(3.0)
+    assert said.unsettled == ()
+
+
+def test_what_was_refused_or_never_answered_is_not_lost() -> None:
+    rows = [write(0, "refused"), write(1, "unknown"), write(2, "unknown"), write(3)]
+    said = judged(*rows, *read_back(found(1, "missing"), found(2, "settled"), found(3, "settled"), balance(16 + 64)))
+    assert (seqs(said.lost), seqs(said.unknown_present), said.resurrected) == ([], [2], ())
+    assert said.count.value == 0
+    assert said.seconds.value == 0
+
+
+def test_a_balance_tells_which_write_was_executed_twice() -> None:
+    rows = [write(0), write(1), write(2, "refused")]
+    said = judged(*rows, *read_back(found(0, "settled"), found(1, "settled"), balance(1 + 2 * 4)))
+    assert (seqs(said.duplicated), said.lost, said.resurrected) == ([1], (), ())
+
+
+@pytest.mark.parametrize(
+    ("row", "state", "total"),
+    [(write(0, "refused"), None, 1), (write(0), "rolled_back", 1)],
+)
+def test_a_write_that_should_not_be_there_and_is_was_resurrected(row, state, total):
+    said = judged(row, *read_back(*([found(0, state)] if state else []), balance(total)))
+    assert seqs(said.resurrected) == [0]
+
+
+def test_a_write_that_was_lost_after_the_failover_may_come_back_with_the_failback() -> None:
+    over = judged(write(0), *read_back(found(0, "missing"), balance(0)))
+    assert seqs(over.lost) == [0]
+    back = judged(
+        write(0), *read_back(found(0, "settled", "back"), balance(1, "back"), label="back"), label="back", before=over
+    )
+    assert (seqs(back.resurrected), back.lost) == ([0], ())
+
+
+def test_later_writes_of_an_account_do_not_disturb_earlier_ones() -> None:
+    rows = [write(0), write(1), write(120)]
+    ledger = [*rows[:2], rows[2] | {"digit": 2}]
+    said = judged(*ledger, *read_back(found(0, "settled"), found(1, "settled"), balance(1 + 4 + 16)))
+    assert (said.accepted, said.lost, said.why_not_counted) == (2, (), "")
+
+
+@pytest.mark.parametrize(
+    ("rows", "header", "why"),
+    [
+        ([], HEADER, "no write was tried"),
+        ([write(0)], HEADER, "there was no read-back after-failover"),
+        (
+            [write(0), *read_back()],
+            HEADER | {"reads_back": False},
+            "the topology does not say how a write is read back",
+        ),
+        ([write(0), *read_back(found(0, "missing"), converged=False)], HEADER, "the stores had not converged"),
+        ([write(0), *read_back(found(0, "missing"))[:-1]], HEADER, "the stores had not converged"),
+        ([write(0), *read_back(found(0, "unreadable"))], HEADER, "1 accepted writes could not be read back"),
+        ([write(0), *read_back()], HEADER, "1 accepted writes could not be read back"),
+        ([write(0, "refused"), *read_back()], HEADER, "no write was accepted"),
+    ],
+)
+def test_where_nobody_looked_it_is_not_measured_and_never_0(rows, header, why):
+    said = judged(*rows, header=header)
+    assert (said.count.value, said.seconds.value) == (None, None)
+    assert said.why_not.startswith(why)
+    assert said.count.in_words().startswith("not measured")
+
+
+def test_no_ledger_is_not_measured() -> None:
+    assert losses(None, LABEL).why_not == "no write was recorded"
+
+
+def test_pending_writes_are_unsettled_while_the_stores_have_not_converged() -> None:
+    said = judged(write(0), write(1), *read_back(found(0, "pending"), found(1, "settled"), converged=False))
+    assert (seqs(said.unsettled), said.lost) == ([0], ())
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ([balance(None)], "1 of 1 accounts: a: its balance afterwards is not known"),
+        ([balance(5), balance(6)], "1 of 1 accounts: a: its balance afterwards is not known"),
+        ([balance(-1)], "1 of 1 accounts: a: its balance fell by 1"),
+        ([balance(4**7)], "1 of 1 accounts: a: its balance rose by 16384, which its writes do not make"),
+    ],
+)
+def test_a_balance_that_does_not_tell_counts_nothing(more, why):
+    said = judged(write(0), *read_back(found(0, "settled"), *more))
+    assert (said.duplicated, said.lost, said.why_not_counted) == ((), (), why)
+
+
+def test_accounts_that_were_used_too_often_or_twice_with_one_quantity_count_nothing() -> None:
+    twice = judged(write(0), write(1, digit=0), *read_back(found(0, "settled"), found(1, "settled"), balance(2)))
+    assert "the same quantity" in twice.why_not_counted
+    worn = judged(write(0) | {"digit": None}, *read_back(found(0, "settled"), balance(2)))
+    assert "more writes than a balance can tell apart" in worn.why_not_counted
+
+
+def test_the_seconds_go_to_the_last_write_that_was_accepted_before_the_cut() -> None:
+    rows = [write(seq) for seq in range(6)]
+    told = [found(seq, "missing" if seq in (2, 3) else "settled") for seq in range(6)]
+    ledger = ledger_of([HEADER, *rows, *read_back(*told)])
+    assert losses(ledger, LABEL).seconds.value == pytest.approx(1.0)
+    assert losses(ledger, LABEL, cut_ns=5 * NS).seconds.value == pytest.approx(2.0)
+
+
+def test_rows_that_cannot_be_are_told_and_of_two_answers_the_worse_counts() -> None:
+    ledger = ledger_of(
+        [
+            HEADER,
+            write(0) | {"outcome": "maybe"},
+            write(1),
+            {"row": "write", "seq": "x"},
+            *read_back(found(1, "settled"), found(1, "missing")),
+        ]
+    )
+    assert len(ledger.problems) == 2
+    assert seqs(losses(ledger, LABEL).lost) == [1]
