@@ -35,20 +35,36 @@ def lab() -> None:
 @click.option("--scale", type=float, help="Multiplies the reference's waits; 1 = its real times.  [default: 0.2]")
 @click.option("--detach", is_flag=True, help="Return when it is ready; it stays until `chaosdrill lab down`.")
 @click.option("--locustfile", default="", help="Locust script for the load generator.")
-def up(scale: float | None, detach: bool, locustfile: str) -> None:
+@click.option(
+    "--break",
+    "broken",
+    multiple=True,
+    metavar="NAME[:OPTION=VALUE]",
+    help="Break it on purpose before it is ready: see `chaosdrill lab break --list`. May be repeated.",
+)
+def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ...]) -> None:
     """Start the lab, or attach to the one that runs. Without --detach it ends with this command (Ctrl-C)."""
     from chaosdrill.lab import host, plan, running
 
     if scale is None:
         runs = running.running_plan()
         scale = runs.scale if runs else plan.DEFAULT_SCALE
-    leased = host.attach_or_start(scale, locustfile, detach, tell=click.echo)
-    _show(running.status())
+    leased = host.attach_or_start(scale, locustfile, detach, tell=click.echo, broken=broken)
+    seen = running.status()
+    _show(seen)
     if detach:
         leased.connection.close()
         return
-    click.echo("Ctrl-C ends it.")
+    click.echo(_what_ctrl_c_does(seen))
     _hold(leased)
+
+
+def _what_ctrl_c_does(seen: dict[str, Any]) -> str:
+    if seen.get("detached"):
+        return "Ctrl-C ends this command; the lab stays until `chaosdrill lab down`."
+    if seen.get("leases", 1) > 1:
+        return "Ctrl-C ends this command; the lab ends with the last of those who use it."
+    return "Ctrl-C ends it."
 
 
 def _hold(leased: "LeasedLab") -> None:
@@ -95,6 +111,9 @@ def _show(seen: dict[str, Any]) -> None:
     for name, part in seen["parts"].items():
         took = "" if part["seconds"] is None else f"  healthy after {part['seconds']:.1f} s"
         click.echo(f"  {name:<20}{'ok' if part['healthy'] else part['trouble']}{took}")
+    for one in seen["broken"]:
+        if one["in_force"]:
+            click.echo(f"broken on purpose: {one['text']}")
     ports = seen["ports"]
     click.echo(
         f"on 127.0.0.1: AWS endpoint http://127.0.0.1:{ports['aws']}, Locust http://127.0.0.1:{ports['load']}, "
@@ -164,6 +183,28 @@ def lag(seconds: float | None) -> None:
     arguments = {} if seconds is None else {"seconds": seconds}
     answer = wire.call(running.directory() / running.SOCKET, "main_table.lag", **arguments)
     click.echo(f"main table: {answer['lag_s']:g} s behind")
+
+
+@lab.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--region", default="", help="Whose stores.  [default: the region whose database takes writes]")
+def truth(as_json: bool, region: str) -> None:
+    """Show what the databases themselves say: every transaction, its status, and how often it was settled.
+
+    Nothing is changed. What clients were told, and what a drill has found out, can be compared with it by id.
+    """
+    from chaosdrill.lab import running, wire
+
+    found = wire.call(running.directory() / running.SOCKET, "truth", region=region)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+        return
+    click.echo(f"in {found['region']}; writers: {', '.join(found['writers']) or 'none'}")
+    for identifier, facts in found["transactions"].items():
+        status = facts["status"] or "not in the main table"
+        click.echo(
+            f"{identifier} {facts['account']} {facts['kind']} {facts['quantity']}: {status}, {facts['settled']}x"
+        )
 
 
 lab.add_command(break_lab)

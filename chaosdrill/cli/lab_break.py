@@ -1,45 +1,129 @@
 """``chaosdrill lab break …``: make the lab misbehave on purpose, to see that drills notice."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from chaosdrill.lab.breaks.model import Break
 
 FAULTS = "/chaosdrill/faults"
 
 
-@click.group("break", invoke_without_command=True)
-@click.option("--clear", is_flag=True, help="Mend everything that was broken.")
+class Breaks(click.Group):
+    """The commands that are written here, and one for each of the lab's breaks."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """:returns: all names."""
+        from chaosdrill.lab.breaks import all_breaks
+
+        return [*super().list_commands(context), *all_breaks()]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """:returns: the command of that name."""
+        from chaosdrill.lab.breaks import all_breaks
+
+        found = super().get_command(context, name)
+        return found or (_command(all_breaks()[name]) if name in all_breaks() else None)
+
+
+@click.group("break", cls=Breaks, invoke_without_command=True)
+@click.option("--clear", is_flag=True, help="Mend everything that was broken, as far as that is possible.")
+@click.option("--list", "show_all", is_flag=True, help="Show everything that can be broken.")
 @click.pass_context
-def break_lab(context: click.Context, clear: bool) -> None:
+def break_lab(context: click.Context, clear: bool, show_all: bool) -> None:
     """Break the lab on purpose, mend it, or (without anything) show what is broken.
 
     \b
+        chaosdrill lab break --list
+        chaosdrill lab break health-check-lies
+        chaosdrill lab break stop-flag-ignored --region standby
         chaosdrill lab break aws dynamodb throttling --region ap-northeast-1 --calls 5
         chaosdrill lab break
         chaosdrill lab break --clear
     """
     if context.invoked_subcommand is not None:
-        if clear:
+        if clear or show_all:
             raise click.UsageError("--clear mends, and a command breaks: give one of them")
-        return
+    elif show_all:
+        _show_all()
+    elif clear:
+        _mend()
+    else:
+        _show_broken()
+
+
+def _show_all() -> None:
+    from chaosdrill.lab.breaks import all_breaks
+
+    for one in all_breaks().values():
+        click.echo(f"{one.name:<42}{one.says}")
+    click.echo(f"{'aws SERVICE KIND':<42}calls to an AWS service go wrong: `chaosdrill lab break aws --help`")
+
+
+def _mend() -> None:
     from chaosdrill.lab import endpoint_page
 
-    if clear:
-        removed = endpoint_page.ask_running("DELETE", FAULTS)["removed"]
-        click.echo(f"mended: {removed} fault(s) removed" if removed else "nothing was broken")
-        return
-    broken = endpoint_page.ask_running("GET", FAULTS)["faults"]
-    for fault in broken:
-        click.echo(_described(fault))
-    if not broken:
-        click.echo("nothing is broken")
+    mended = _ask("breaks.clear")
+    for one in mended:
+        left = f", but {one['not_mended']}" if one["not_mended"] else ""
+        click.echo(f"mended: {one['text']}{left}")
+    removed = endpoint_page.ask_running("DELETE", FAULTS)["removed"]
+    if removed:
+        click.echo(f"mended: {removed} fault(s) removed")
+    if not mended and not removed:
+        click.echo("nothing was broken")
+
+
+def _show_broken() -> None:
+    from chaosdrill.lab import endpoint_page
+
+    broken = [f"{one['text']}: {one['says']}" for one in _ask("breaks") if one["in_force"]]
+    broken += [_described(fault) for fault in endpoint_page.ask_running("GET", FAULTS)["faults"]]
+    for line in broken or ["nothing is broken"]:
+        click.echo(line)
+
+
+def _ask(op: str, **arguments: Any) -> Any:
+    from chaosdrill.lab import breaking, running, wire
+
+    return wire.call(running.directory() / running.SOCKET, op, breaking.BREAKS_WITHIN_S, **arguments)
+
+
+def _command(one: "Break") -> click.Command:
+    def begin(**options: Any) -> None:
+        said = _ask("break", name=one.name, options=checked(one.name, options))["said"]
+        click.echo(f"broken on purpose: {one.name}" + (f"\n{said}" if said else ""))
+
+    def checked(name: str, options: dict[str, Any]) -> dict[str, Any]:
+        from chaosdrill.errors import BadInput
+        from chaosdrill.lab.breaks import options_of
+
+        problems: list[str] = []
+        read = options_of(name, options, problems)
+        if problems:
+            raise BadInput(problems)
+        return read
+
+    parameters: list[click.Parameter] = [
+        click.Option(
+            [f"--{option.name}"],
+            default=option.default,
+            help=option.help,
+            show_default=True,
+            type=click.Choice(option.choices) if option.choices else type(option.default),
+        )
+        for option in one.options
+    ]
+    text = f"{one.says[:1].upper()}{one.says[1:]}.\n\nHow: {one.means}."
+    return click.Command(one.name, callback=begin, params=parameters, help=text, short_help=one.says)
 
 
 @break_lab.command()
 @click.argument("service")
 @click.argument(
     "kind",
-    type=click.Choice(["throttling", "server-error", "timeout", "reset", "lost-answer", "slow", "expired"]),
+    type=click.Choice(["throttling", "server-error", "timeout", "reset", "lost-answer", "slow", "expired", "ignored"]),
     metavar="KIND",
 )
 @click.option("--region", help="Calls to this region only.  [default: every region]")
@@ -70,6 +154,7 @@ def aws(
         reset         the connection is reset, nothing was done
         lost-answer   what was asked for is done, then the connection is reset
         slow          answered --seconds late
+        ignored       answered as if it had been done, and not done (dynamodb only)
 
     \b
         chaosdrill lab break aws dynamodb throttling --calls 5

@@ -33,22 +33,22 @@ class ClientHost:
         :raises LabError: when this kernel cannot lose packets.
         """
         self._home.mkdir(exist_ok=True)
-        await self._in_bastion(network.build_bastion, self._plan, self.network_fd)
-        await self._in_bastion(packet_loss.prepare)
+        await self.in_bastion(network.build_bastion, self._plan, self.network_fd)
+        await self.in_bastion(packet_loss.prepare)
 
     async def inject(self, id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
         """Begin to lose packets. See :class:`chaosdrill.lab.packet_loss.Loss`."""
-        await self._in_bastion(packet_loss.inject, Loss(id, percent, tuple(sources), traffic_type, duration_s))
+        await self.in_bastion(packet_loss.inject, Loss(id, percent, tuple(sources), traffic_type, duration_s))
 
     async def heal(self, id: str) -> None:
         """End a fault; nothing happens when it is over."""
-        await self._in_bastion(packet_loss.heal, id)
+        await self.in_bastion(packet_loss.heal, id)
 
     async def packet_loss(self) -> dict[str, Any]:
         """:returns: ``{"active": {set: addresses}, "dropped_packets": n}``."""
         return {
-            "active": await self._in_bastion(packet_loss.active),
-            "dropped_packets": await self._in_bastion(packet_loss.dropped_packets),
+            "active": await self.in_bastion(packet_loss.active),
+            "dropped_packets": await self.in_bastion(packet_loss.dropped_packets),
         }
 
     async def run(self, command: str, timeout_s: float) -> dict[str, Any]:
@@ -79,5 +79,9 @@ class ClientHost:
             "stderr": stderr.decode(errors="replace"),
         }
 
-    async def _in_bastion(self, function: Any, *arguments: Any) -> Any:
+    async def in_bastion(self, function: Any, *arguments: Any) -> Any:
+        """Call a function in the client host's network namespace.
+
+        :returns: what it returns.
+        """
         return await asyncio.get_running_loop().run_in_executor(self._inside, function, *arguments)

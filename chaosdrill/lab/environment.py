@@ -28,6 +28,11 @@ def past_proxies() -> dict[str, str]:
     return {"no_proxy": value, "NO_PROXY": value}
 
 
+def client_pythonpath(plan: LabPlan) -> str:
+    """:returns: PYTHONPATH of the client host."""
+    return os.pathsep.join([str(plan.client_python), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
 def client_environment(plan: LabPlan) -> dict[str, str]:
     """The environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python."""
     directories = [str(binary("psql").parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
@@ -35,6 +40,7 @@ def client_environment(plan: LabPlan) -> dict[str, str]:
         {
             "PATH": os.pathsep.join(directories),
             "HOME": str(plan.directory / "home"),
+            "PYTHONPATH": client_pythonpath(plan),
             "AWS_CONFIG_FILE": str(plan.aws_config_file),
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AWS_PROFILE": "chaosdrill-lab",

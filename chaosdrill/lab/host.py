@@ -4,12 +4,14 @@ import http.client
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chaosdrill.errors import BadInput, LabError, TimedOut
-from chaosdrill.lab import doctor, endpoint_page, starting, wire
+from chaosdrill.lab import breaking, doctor, endpoint_page, starting, wire
+from chaosdrill.lab.breaks import asked_for
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.processes import tail
 from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
@@ -43,6 +45,15 @@ class LeasedLab:
     def scale(self) -> float:
         """What the reference's waits are multiplied by."""
         return self.plan.scale
+
+    def broken(self, since_ns: int = 0) -> list[str]:
+        """What was broken on purpose: a broken lab must never be taken for a clean one.
+
+        :param since_ns: what was mended before that does not count; nanoseconds since the epoch.
+        :returns: each break as it is written; also those of its AWS calls.
+        """
+        found = breaking.broken(self.plan, since_ns)
+        return [*found, *breaking.aws_faults(self.plan.aws_port)]
 
     def gone(self) -> str:
         """:returns: why there is no lab to drill any more; empty while it runs, or does not answer just now."""
@@ -80,6 +91,7 @@ def attach_or_start(
     detached: bool = False,
     tell: Tell = lambda text: None,
     starts_in: str = "",
+    broken: Sequence[str] = (),
 ) -> LeasedLab:
     """Lease the lab that runs, or start one, and wait until it is ready.
 
@@ -89,11 +101,13 @@ def attach_or_start(
     :param tell: is told what is being done.
     :param starts_in: the region that serves first in a lab that is started; default: home. A lab that runs is left as
         it is.
+    :param broken: how it is broken on purpose, each ``NAME`` or ``NAME:option=value``; one that runs, too.
     :returns: the lab, leased.
     :raises BadInput: when it cannot be done like that; nothing was started.
     :raises LabError: when the lab does not become ready; it is ended again.
     """
     requested_at = time.monotonic()
+    breaks = asked_for(broken)
     _check(scale, locustfile)
     home = directory()
     home.mkdir(exist_ok=True, mode=0o700)
@@ -102,14 +116,14 @@ def attach_or_start(
         tell("a lab runs already: attaching to it")
         lab = _attach(home, started_here=False)
     else:
-        tell(f"starting the lab at scale {scale:g}")
+        tell(f"starting the lab at scale {scale:g}" + "".join(f", broken on purpose: {one['name']}" for one in breaks))
         try:
             doctor.require()
-            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at)
+            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks)
         finally:
             os.close(lock)  # the lab has its own copy; without one, the lock is free again
         lab = _attach(home, started_here=True)
-    return _agreed(lab, scale, locustfile, detached)
+    return _agreed(lab, scale, locustfile, detached, breaks)
 
 
 def _check(scale: float, locustfile: str) -> None:
@@ -125,12 +139,16 @@ def _check(scale: float, locustfile: str) -> None:
         raise BadInput(problems)
 
 
-def _agreed(lab: LeasedLab, scale: float, locustfile: str, detached: bool) -> LeasedLab:
+def _agreed(
+    lab: LeasedLab, scale: float, locustfile: str, detached: bool, breaks: Sequence[Mapping[str, Any]]
+) -> LeasedLab:
     """Make a lab that ran already what this caller asked for, where that is possible."""
     try:
         if not lab.started_here:
             _refuse_other_scale(lab, scale)
             lab.connection.call("load_generator.start", locustfile=locustfile)
+            for one in breaks:
+                lab.connection.call("break", **one)
             _wait_for_page(lab.connection, lab.plan.load_port)
         if detached:
             lab.connection.call("detach")

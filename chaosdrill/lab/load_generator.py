@@ -1,11 +1,12 @@
 """Locust in the bastion: started idle with the lab, told what to do over REST like any other."""
 
 import importlib.util
+import signal
 import sys
 from pathlib import Path
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.environment import clean_environment
+from chaosdrill.lab.environment import clean_environment, client_pythonpath
 from chaosdrill.lab.namespaces import in_network_command
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.processes import Process, tail
@@ -23,6 +24,8 @@ class LoadGenerator:
         self._page_fd = page_fd
         self._process: Process | None = None
         self._log = plan.directory / "logs" / "load.log"
+        self._workers = 0
+        self._nameserver = plan.services_address
         self.locustfile = reference_locustfile()
 
     async def start(self, locustfile: str = "") -> str:
@@ -42,6 +45,28 @@ class LoadGenerator:
         self._process = Process("load", self._command(), self._log, self._environment())
         await self._process.start(pass_fds=[self._page_fd], directory=wanted.parent)
         return str(wanted)
+
+    async def restart(self, workers: int | None = None, nameserver: str | None = None) -> None:
+        """Start it again, otherwise than usual: see ``breaks``. A test that runs there ends.
+
+        :param workers: how many processes make its requests; 0, as usual: the one that shows its page. None: as before.
+        :param nameserver: whom it asks; empty, as usual: the lab's DNS. None: as before.
+        """
+        self._workers = self._workers if workers is None else workers
+        if nameserver is not None:
+            self._nameserver = nameserver or self._plan.services_address
+        await self.stop()
+        self._process = None
+        await self.start(str(self.locustfile))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to all its processes; nothing happens when it does not run."""
+        if self._process is not None:
+            self._process.signal(number)
+
+    def workers(self) -> list[int]:
+        """:returns: the processes that make its requests, when it was started with some."""
+        return self._process.children() if self._process is not None else []
 
     async def stop(self) -> None:
         """End it."""
@@ -65,15 +90,18 @@ class LoadGenerator:
     def _command(self) -> list[str]:
         files = f"{_file_of('chaosdrill.load.plugin')},{self.locustfile}"
         locust = [sys.executable, "-m", "locust", "-f", files, "--host", f"http://{self._plan.domain}"]
-        return [*in_network_command(self._network_fd), *locust]
+        workers = ["--processes", str(self._workers)] if self._workers else []
+        return [*in_network_command(self._network_fd), *locust, *workers]
 
     def _environment(self) -> dict[str, str]:
         return clean_environment(
             {
                 "CHAOSDRILL_LOAD_FD": str(self._page_fd),
+                "CHAOSDRILL_LOAD_RECORDS": str(self._plan.directory / "records"),
                 # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
                 "GEVENT_RESOLVER": "ares",
-                "GEVENTARES_SERVERS": self._plan.services_address,
+                "GEVENTARES_SERVERS": self._nameserver,
+                "PYTHONPATH": client_pythonpath(self._plan),
                 "PYTHONUNBUFFERED": "1",
                 "HOME": str(self._plan.directory / "home"),
             }

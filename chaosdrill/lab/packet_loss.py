@@ -11,8 +11,9 @@ Every function works on the network namespace of the calling thread.
 import ipaddress
 import re
 import sys
+import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,25 +86,34 @@ def prepare() -> None:
         ) from error
 
 
-def inject(loss: Loss) -> None:
+def inject(loss: Loss) -> tuple[int, int]:
     """Begin to lose packets.
 
+    :returns: between which moments it began, in nanoseconds since the epoch.
     :undo: :func:`heal`; the kernel does it by itself after ``loss.duration_s``.
     """
     _clear_when_idle()
     heal(loss.name)
     _, offset = _HOOKS[loss.traffic_type]
-    for prefix, networks in _by_prefix(loss.sources).items():
-        elements = f"{loss.name}-{loss.traffic_type[0]}{prefix}"
-        _fill(elements, networks, loss.duration_s)
+    by_set = {
+        (f"{loss.name}-{loss.traffic_type[0]}{prefix}", prefix): networks for prefix, networks in _by_prefix(loss)
+    }
+    for elements, prefix in by_set:
         match = [*_address(offset, prefix), genex("lookup", {"set": elements, "sreg": 1})]
         with Nft() as nft:
+            nft.add_set(_TABLE, elements)
             nft.rule(
                 "add",
                 table=_TABLE,
                 chain=loss.traffic_type,
                 expressions=(match, _chance(loss.percent), [_verdict(_NFT_JUMP, _DROPPED)]),
             )
+    timeout_ms = max(1, round(loss.duration_s * 1000))
+    with Nft() as nft:  # only now, so that it begins where the time begins to run
+        after_ns = time.time_ns()
+        for (elements, _), networks in by_set.items():
+            nft.add_addresses(_TABLE, elements, networks, timeout_ms)
+        return after_ns, time.time_ns()
 
 
 def heal(name: str) -> None:
@@ -111,6 +121,24 @@ def heal(name: str) -> None:
     with Nft() as nft:
         for elements in _sets_of(nft, name):
             nft.flush_set(_TABLE, elements)
+
+
+def spare_all() -> None:
+    """Let every packet pass that a fault would lose, those that are active and those to come; they stand there all
+    the same, and nothing is counted.
+
+    :undo: :func:`spare_none`
+    """
+    with Nft() as nft:
+        nft.rule("insert", table=_TABLE, chain=_DROPPED, expressions=([_verdict(_NF_ACCEPT)],))
+
+
+def spare_none() -> None:
+    """Lose again what faults lose."""
+    with Nft() as nft:
+        for rule in _rules_of_dropped(nft):
+            if not any(one.get_attr("NFTA_EXPR_NAME") == "counter" for one in rule.get_attr("NFTA_RULE_EXPRESSIONS")):
+                nft.rule("del", table=_TABLE, chain=_DROPPED, handle=rule.get_attr("NFTA_RULE_HANDLE"))
 
 
 def active() -> dict[str, list[str]]:
@@ -123,27 +151,26 @@ def active() -> dict[str, list[str]]:
 def dropped_packets() -> int:
     """:returns: how many packets this namespace has lost so far, all faults together; it never falls."""
     with Nft() as nft:
-        for rule in nft.get_rules():
-            if rule.get_attr("NFTA_RULE_TABLE") == _TABLE and rule.get_attr("NFTA_RULE_CHAIN") == _DROPPED:
-                for expression in rule.get_attr("NFTA_RULE_EXPRESSIONS"):
-                    if expression.get_attr("NFTA_EXPR_NAME") == "counter":
-                        return int(expression.get_attr("NFTA_EXPR_DATA").get_attr("NFTA_COUNTER_PACKETS"))
+        for rule in _rules_of_dropped(nft):
+            for expression in rule.get_attr("NFTA_RULE_EXPRESSIONS"):
+                if expression.get_attr("NFTA_EXPR_NAME") == "counter":
+                    return int(expression.get_attr("NFTA_EXPR_DATA").get_attr("NFTA_COUNTER_PACKETS"))
     raise LabError("no packet-loss counter in this network namespace: run this on the lab's client host")
 
 
-def _by_prefix(sources: Sequence[str]) -> dict[int, list[str]]:
+def _rules_of_dropped(nft: Nft) -> list[Any]:
+    here = (_TABLE, _DROPPED)
+    return [
+        one for one in nft.get_rules() if (one.get_attr("NFTA_RULE_TABLE"), one.get_attr("NFTA_RULE_CHAIN")) == here
+    ]
+
+
+def _by_prefix(loss: Loss) -> Iterable[tuple[int, list[str]]]:
     networks: dict[int, list[str]] = defaultdict(list)
-    for source in sources:
+    for source in loss.sources:
         network = ipaddress.IPv4Network(source, strict=False)
         networks[network.prefixlen].append(str(network.network_address))
-    return networks
-
-
-def _fill(name: str, addresses: list[str], duration_s: float) -> None:
-    timeout_ms = max(1, round(duration_s * 1000))
-    with Nft() as nft:
-        nft.add_set(_TABLE, name)
-        nft.add_addresses(_TABLE, name, addresses, timeout_ms)
+    return networks.items()
 
 
 def _clear_when_idle() -> None:

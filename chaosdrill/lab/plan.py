@@ -127,6 +127,11 @@ class LabPlan:
         return self.directory / "topology.yaml"
 
     @property
+    def client_python(self) -> Path:
+        """On the PYTHONPATH of every Python on the client host; empty, unless its clock is broken on purpose."""
+        return self.directory / "python"
+
+    @property
     def aws_config_file(self) -> Path:
         """Where the lab writes the AWS config file with the profile ``chaosdrill-lab``."""
         return self.directory / "aws" / "config"

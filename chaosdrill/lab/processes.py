@@ -60,15 +60,25 @@ class Process:
         """Ask its group to end, and end it by force after ``within_s``."""
         if self._process is None or self._process.returncode is not None:
             return
-        self._signal(signal.SIGTERM)
+        self.signal(signal.SIGTERM)
         try:
             await asyncio.wait_for(self._process.wait(), within_s)
         except TimeoutError:
-            self._signal(signal.SIGKILL)
+            self.signal(signal.SIGKILL)
             await self._process.wait()
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
+    def children(self) -> list[int]:
+        """:returns: the processes that it has started itself and that are alive."""
+        if self._process is None or self._process.returncode is not None:
+            return []
+        return [
+            int(pid) for pid in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        ]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its group."""
+        if self._process is None or self._process.returncode is not None:
+            return
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:

@@ -4,8 +4,10 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from chaosdrill.lab.environment import clean_environment
 from chaosdrill.lab.namespaces import new_namespaces_command
@@ -18,7 +20,14 @@ _children: list["subprocess.Popen[bytes]"] = []  # kept so that they are reaped,
 
 
 def start(
-    home: Path, scale: float, locustfile: str, detached: bool, starts_in: str, lock: int, requested_at: float
+    home: Path,
+    scale: float,
+    locustfile: str,
+    detached: bool,
+    starts_in: str,
+    lock: int,
+    requested_at: float,
+    breaks: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Start the supervisor; it is not ready yet.
 
@@ -29,6 +38,7 @@ def start(
     :param starts_in: the region that serves at first; a name that no region of the lab has: home.
     :param lock: descriptor that holds the lab's lock; the lab gets a copy.
     :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
+    :param breaks: how it is broken on purpose, as ``{"name", "options"}``.
     """
     _clear(home)
     sockets = HostSockets.open()
@@ -42,6 +52,7 @@ def start(
         *("--sockets", json.dumps(sockets.fds())),
         *("--requested-at", str(requested_at)),
         *(["--locustfile", str(Path(locustfile).resolve())] if locustfile else []),
+        *(["--breaks", json.dumps(list(breaks))] if breaks else []),
         *(["--detached"] if detached else []),
     ]
     with open(home / "logs" / "supervisor.log", "ab") as log:

@@ -12,13 +12,15 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import DrillError, LabError
-from chaosdrill.lab import network, wire
+from chaosdrill.lab import network, truth, wire
+from chaosdrill.lab.breaks.in_force import InForce
+from chaosdrill.lab.breaks.model import Lab
 from chaosdrill.lab.client import ClientHost
 from chaosdrill.lab.cloud import Cloud
 from chaosdrill.lab.database import GlobalDatabase
@@ -50,10 +52,21 @@ class Supervisor:
     :param locustfile: for the load generator; empty: the reference application's own.
     :param detached: stay when no lease is held.
     :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
+    :param breaks: how it is broken on purpose before it is ready, as ``{"name", "options"}``.
     """
 
-    def __init__(self, plan: LabPlan, sockets: Sockets, locustfile: str, detached: bool, requested_at: float) -> None:
+    def __init__(
+        self,
+        plan: LabPlan,
+        sockets: Sockets,
+        locustfile: str,
+        detached: bool,
+        requested_at: float,
+        breaks: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self.plan = plan
+        self._begin_with = breaks
+        self.operations = self._operations()  # breaks put themselves before some of them
         self.detached = detached
         self._sockets = sockets
         self._locustfile = locustfile
@@ -68,7 +81,7 @@ class Supervisor:
     async def run(self) -> None:
         """Build everything, then serve until the lab is to end."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ended.set)
-        server = await wire.serve(self.plan.control_socket, self._operations(), self._lease_closed)
+        server = await wire.serve(self.plan.control_socket, self.operations, self._lease_closed)
         async with server:
             building = asyncio.create_task(self._build())
             leases = asyncio.create_task(self._watch_leases())
@@ -80,6 +93,8 @@ class Supervisor:
         try:
             await self._start_parts()
             await asyncio.gather(*(part.wait_until_healthy() for part in self.parts.values()))
+            for one in self._begin_with:
+                await self.breaks.begin(**one)
             self._ready_s = time.monotonic() - self._requested_at
         except DrillError as error:
             self._failure = str(error)
@@ -90,6 +105,7 @@ class Supervisor:
     async def _start_parts(self) -> None:
         plan = self.plan
         furnish(plan.directory / "etc", plan.services_address)
+        plan.client_python.mkdir()
         data = plan.directory / "data"
         data.mkdir(exist_ok=True)
         mount_tmpfs(data)  # every lab starts with fresh data, about 100 MB of it, and a busy disk would take seconds
@@ -98,6 +114,8 @@ class Supervisor:
         self.database = GlobalDatabase(plan)
         self.main_table = MainTable(plan)
         self.load = LoadGenerator(plan, self.client.network_fd, self._sockets.load)
+        parts = (self.database, self.main_table, self.client, self.load)
+        self.breaks = InForce(Lab(plan, *parts, operations=self.operations))
         services = ServiceParts(plan)
         self.parts = {
             "aws": services.aws(self._sockets.aws, self._sockets.dns_udp, self._sockets.dns_tcp),
@@ -153,6 +171,10 @@ class Supervisor:
             "network.isolate": lambda id, networks, duration_s: self.cloud.isolate(id, networks, duration_s),
             "network.reconnect": lambda id: self.cloud.reconnect(id),
             "network.isolated": lambda: self.cloud.isolated(),
+            "break": lambda name, options: self.breaks.begin(name, options),
+            "breaks.clear": lambda: self.breaks.clear(),
+            "breaks": self._breaks,
+            "truth": lambda region="": truth.truth(self.database, self.main_table, region),
             "client.run": lambda command, timeout_s: self.client.run(command, timeout_s),
         }
 
@@ -173,8 +195,12 @@ class Supervisor:
             "up_s": round(time.monotonic() - self._requested_at, 1),
             "memory_mb": memory_mb(self.plan.directory / "data"),
             "network_fd": self.client.network_fd if hasattr(self, "client") else None,
+            "broken": await self._breaks(),
             "parts": {name: part.describe() for name, part in self.parts.items()},
         }
+
+    async def _breaks(self) -> list[dict[str, Any]]:
+        return self.breaks.described() if hasattr(self, "breaks") else []
 
     async def _lost(self) -> dict[str, str]:
         """Why nothing can be drilled here any more, without a look at the parts, which takes its time."""
@@ -244,6 +270,7 @@ async def _supervise(arguments: argparse.Namespace) -> None:
         arguments.locustfile,
         arguments.detached,
         arguments.requested_at,
+        arguments.breaks,
     ).run()
 
 
@@ -253,6 +280,7 @@ def main() -> None:
     parser.add_argument("plan", type=Path)
     parser.add_argument("--sockets", required=True, type=json.loads)
     parser.add_argument("--locustfile", default="")
+    parser.add_argument("--breaks", default=(), type=json.loads)
     parser.add_argument("--detached", action="store_true")
     parser.add_argument("--requested-at", type=float, required=True)
     arguments = parser.parse_args()

@@ -127,6 +127,8 @@ def _pattern(uri: str) -> re.Pattern[str]:
 def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:
     if entries := given.get("UpdateRoutingControlStateEntries"):
         return ",".join(str(entry.get("RoutingControlArn")) for entry in entries)
+    if service == "ecs":  # a service's name counts within its cluster
+        return f"{given.get('cluster')}/{given.get('service') or ','.join(given.get('services') or ())}"
     for name in _RESOURCES:
         if value := given.get(name):
             return ",".join(map(str, value)) if isinstance(value, list) else str(value)

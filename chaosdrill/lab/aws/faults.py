@@ -22,6 +22,7 @@ KINDS = {
     "reset": "the connection is reset (RST), nothing was done",
     "lost-answer": "what was asked for is done, then the connection is reset: the caller cannot know",
     "slow": "answered --seconds late",
+    "ignored": "answered as if it had been done, and not done (DynamoDB only)",
 }
 LONGEST_S = 3600.0
 
@@ -161,6 +162,8 @@ def fault_of(given: Any, services: frozenset[str]) -> tuple[Fault | None, list[s
     kind = given.get("kind")
     if kind not in KINDS:
         problems.append(f"kind {kind!r}: write one of {', '.join(KINDS)}")
+    if kind == "ignored" and service != "dynamodb":
+        problems.append(f"kind 'ignored': only DynamoDB's answer to a write is empty, not that of {service or 'none'}")
     calls, seconds = given.get("calls"), given.get("seconds", 30.0)
     if calls is not None and not (isinstance(calls, int) and not isinstance(calls, bool) and calls > 0):
         problems.append(f"calls {calls!r}: write a whole number from 1, or leave it out: until it is removed")

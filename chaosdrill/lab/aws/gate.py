@@ -57,6 +57,9 @@ class Gate:
                 return body
         if fault.kind in ("timeout", "reset", "lost-answer"):
             raise Reset
+        if fault.kind == "ignored":
+            start_response("200 OK", [("Content-Type", "application/x-amz-json-1.0")])
+            return [b"{}"]
         status, headers, error = errors.answer(call.service, environ, *fault.error())
         start_response(status, headers)
         return [error]

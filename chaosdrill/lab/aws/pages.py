@@ -6,6 +6,7 @@
 whose lab nobody else uses.
 ``PUT /chaosdrill/faults`` with ``{"service", "kind", "region"?, "operation"?, "calls"?, "seconds"?, "everyone"?}``: see
 ``faults``; GET tells all, DELETE removes all.
+``PUT /chaosdrill/writers`` with ``{"regions": [...]}``: DescribeGlobalClusters shows these as writers, too.
 ``GET /chaosdrill/calls?since=NUMBER``: the calls that came after the one of that number, see ``calls``.
 """
 
@@ -14,7 +15,7 @@ import threading
 from typing import Any
 from urllib.parse import parse_qs
 
-from chaosdrill.lab.aws import runtime
+from chaosdrill.lab.aws import rds, runtime
 from chaosdrill.lab.aws.arc import ENDPOINT_REGIONS, OWN_SERVICES, STATE
 from chaosdrill.lab.aws.calls import CALLS
 from chaosdrill.lab.aws.dispatcher import EMULATED
@@ -26,6 +27,7 @@ ARC_ENDPOINTS = "/chaosdrill/arc-endpoints/"
 HURRY = "/chaosdrill/hurry"
 FAULT = "/chaosdrill/faults"
 CALL = "/chaosdrill/calls"
+WRITERS = "/chaosdrill/writers"
 SERVICES = frozenset({*EMULATED, *OWN_SERVICES})
 provisioned = threading.Event()
 
@@ -75,6 +77,13 @@ def faults(environ: dict[str, Any]) -> Answer:
     return _json("200 OK", {"faults": FAULTS.described()})
 
 
+def writers(environ: dict[str, Any]) -> Answer:
+    """Show further writers, or with an empty list none but the real one."""
+    regions = json.load(environ["wsgi.input"])["regions"]
+    rds.show_writers(regions)
+    return _json("200 OK", {"regions": regions})
+
+
 def calls(environ: dict[str, Any]) -> Answer:
     """Tell the calls that came after the one of a number."""
     since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
@@ -87,4 +96,4 @@ def _json(status: str, facts: dict[str, Any]) -> Answer:
     return status, [("Content-Type", "application/json")], json.dumps(facts).encode()
 
 
-PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint, HURRY: hurry, FAULT: faults, CALL: calls}
+PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint, HURRY: hurry, FAULT: faults, CALL: calls, WRITERS: writers}

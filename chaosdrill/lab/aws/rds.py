@@ -5,6 +5,8 @@ identifier it is given. Here both swap the lab's PostgreSQL servers and take as 
 """
 
 import threading
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +18,12 @@ from moto.rds.responses import RDSResponse
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.patching import replace
-from chaosdrill.lab.aws.runtime import ask, logger
+from chaosdrill.lab.aws.runtime import ask, logger, scaled
 
 LONGEST_SWAP_S = 120.0
+SETTLES_REFERENCE_S = 10.0  # after an unplanned failover the new writer is there before the global cluster is available
 _lock = threading.Lock()
+_shown_as_writers: frozenset[str] = frozenset()
 _moto_members: Any = vars(GlobalCluster)["global_cluster_members"].fget
 
 
@@ -100,12 +104,24 @@ def _swap(kind: Kind, cluster: Any, old: Any, new: Any) -> None:
     with _lock:
         for member in cluster.members:
             member.is_writer = member is writer
+    if kind is FAILOVER and writer is new:
+        time.sleep(scaled(SETTLES_REFERENCE_S))
+    with _lock:
         cluster.status, cluster.failover_state = "available", None
+
+
+def show_writers(regions: Iterable[str]) -> None:
+    """Show the members in these regions as writers, too, whoever is one: see the break two-writers."""
+    global _shown_as_writers
+    _shown_as_writers = frozenset(regions)
 
 
 def _members(self: Any) -> Any:
     with _lock:  # whoever looks while the writer moves sees one writer, neither none nor two
-        return _moto_members(self)
+        shown = _moto_members(self)
+        for member, one in zip(self.members, shown, strict=True):
+            one["IsWriter"] = one["IsWriter"] or member.region in _shown_as_writers
+        return shown
 
 
 def install() -> None:

@@ -72,10 +72,17 @@ def lookup(name: str, type_: str) -> dns_zone.Answer:
 
 
 def is_healthy(health_check_id: str) -> bool:
-    """:returns: whether a health check is healthy now; one of another type than RECOVERY_CONTROL always is."""
+    """:returns: whether a health check is healthy now; one of another type than RECOVERY_CONTROL always is.
+
+    A disabled one counts as healthy, or as unhealthy when it is inverted, too.
+
+    :source: https://docs.aws.amazon.com/Route53/latest/APIReference/API_UpdateHealthCheck.html
+    """
     check: Any = _backend().health_checks.get(health_check_id)
-    if check is None or check.type_ != RECOVERY_CONTROL or check.disabled:
+    if check is None or check.type_ != RECOVERY_CONTROL:
         return True
+    if check.disabled:
+        return not check.inverted
     return STATE.is_on(check.routing_control_arn) != bool(check.inverted)
 
 

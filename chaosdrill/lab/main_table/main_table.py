@@ -76,6 +76,10 @@ class MainTable:
         for line in self._lines.values():
             line.set_lag(seconds)
 
+    def line_into(self, region: str) -> DelayLine:
+        """The line by which a region learns of the other's writes."""
+        return self._lines[region]
+
     def hold(self) -> None:
         """Hold replication back in both directions until :meth:`release`; both regions go on taking writes."""
         for line in self._lines.values():

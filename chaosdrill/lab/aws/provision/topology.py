@@ -1,6 +1,7 @@
 """What users are given to reach the lab: its topology file and its AWS config file."""
 
 import os
+import secrets
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,31 @@ def topology(
         "database": {"global_cluster": database.global_cluster, "clusters": dict(database.clusters)},
         "failover": {"region": plan.standby.name, "failover_prefix": FAILOVER, "failback_prefix": FAILBACK},
         "packet_loss": {"drop_counter_command": f"{sys.executable} -m chaosdrill.lab.packet_loss dropped"},
+        "heartbeat": heartbeat(f"chaosdrill-synthetic-{secrets.token_hex(4)}-"),
         "time_scale": plan.scale,
+    }
+
+
+def heartbeat(prefix: str) -> dict[str, Any]:
+    """What the heartbeat sends to the reference application.
+
+    :param prefix: of the accounts: another one in each lab, so that no drill finds what an earlier one has written.
+    :returns: the topology's section.
+    """
+    account = {"headers": {"X_ACCOUNT_ID": "{account}"}, "status": [200]}
+    deposit = {"path": "/transaction/deposit", "body": {"quantity": "{quantity}"}, "id": "transactionId"}
+    states = {"settled": ["status#success"], "rolled_back": ["status#success_rollback"], "pending": ["status#pending"]}
+    transaction = {"path": "/transaction/{id}", "field": "status", **states, "missing_status": [404]}
+    return {
+        "run": "ssm",
+        "rate_per_s": 20,
+        "deadline_s": 1,
+        "region_header": "X-Region",
+        "read": {"method": "GET", "path": "/balance", **account},
+        "write": {"method": "POST", **deposit, **account},
+        "settled": {"method": "GET", **transaction, **account},
+        "balance": {"method": "GET", "path": "/balance", "field": "balance", **account},
+        "accounts": {"prefix": prefix, "count": 2000},
     }
 
 

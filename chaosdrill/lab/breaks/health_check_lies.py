@@ -1,0 +1,44 @@
+"""The standby says that it is well, and does nothing for its clients."""
+
+from chaosdrill.lab.breaks.main_table_sql import refuse_writes
+from chaosdrill.lab.breaks.model import Begun, Break, Lab
+
+# The schema is replicated, so the same view stands on both servers; it fails on one of them only. Its condition has no
+# column in it, so PostgreSQL evaluates it once for every statement, whether or not there is such an account.
+_BROKEN = """
+create function in_order() returns boolean language plpgsql stable as $$ begin
+    if inet_server_addr() = '{address}' then
+        raise exception 'out of order' using errcode = '25006';
+    end if;
+    return true;
+end $$;
+alter table account rename to account_in_order;
+create view account as select * from account_in_order where in_order();
+"""
+_MENDED = "drop view account; alter table account_in_order rename to account; drop function in_order();"
+
+
+async def begin(lab: Lab) -> Begun:
+    """Where nobody is served yet every balance and every new transaction fails; ``/health`` asks no store."""
+    address = lab.plan.region(lab.other).database_address
+    mend_writes = await refuse_writes(lab, lab.other)
+    await _on_the_writer(lab, _BROKEN.format(address=address))
+
+    async def mend() -> str:
+        await _on_the_writer(lab, _MENDED)
+        return await mend_writes()
+
+    return Begun(mend)
+
+
+async def _on_the_writer(lab: Lab, script: str) -> None:
+    writer = await lab.database.writer()
+    await lab.database.server(writer or lab.serving).execute(script)
+
+
+BREAK = Break(
+    "health-check-lies",
+    "/health and the region facts are fine; in the standby balances and transactions fail",
+    "SQL: accept() of the standby's main table raises, and so does a view in place of the table account, there only",
+    begin,
+)

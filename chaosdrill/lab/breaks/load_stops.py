@@ -1,0 +1,31 @@
+"""The load generator goes silent: it is there, and does nothing more."""
+
+import signal
+
+from chaosdrill.lab.breaks.model import Begun, Break, Lab
+from chaosdrill.lab.breaks.moments import WHEN, at
+
+
+async def begin(lab: Lab, when: str) -> Begun:
+    """Stop the lab's Locust, workers included; its sockets stay open."""
+
+    async def stop() -> None:
+        lab.load.signal(signal.SIGSTOP)
+
+    wait_no_more = await at(lab, when, stop)
+
+    async def mend() -> str:
+        wait_no_more()
+        lab.load.signal(signal.SIGCONT)
+        return ""
+
+    return Begun(mend)
+
+
+BREAK = Break(
+    "load-stops",
+    "the load generator is there, and sends nothing more",
+    "SIGSTOP to the lab's Locust",
+    begin,
+    (WHEN,),
+)

@@ -1,0 +1,17 @@
+"""After a failover reads recover, writes do not."""
+
+from chaosdrill.lab.breaks.main_table_sql import refuse_writes
+from chaosdrill.lab.breaks.model import Begun, Break, Lab
+
+
+async def begin(lab: Lab) -> Begun:
+    """The main table of the region that does not serve yet takes no new transaction; everything can be read."""
+    return Begun(await refuse_writes(lab, lab.other))
+
+
+BREAK = Break(
+    "reads-only",
+    "the standby serves reads, and refuses every write",
+    "SQL: accept() of the standby's main table raises",
+    begin,
+)

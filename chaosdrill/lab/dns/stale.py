@@ -1,0 +1,68 @@
+"""A caching resolver that does not care for TTLs: ``python -m chaosdrill.lab.dns.stale ADDRESS UPSTREAM SECONDS``.
+
+It keeps every answer for so many seconds and gives it out as it got it, TTL and all. UDP only: answers are small.
+"""
+
+import socket
+import sys
+import time
+
+PORT = 53
+UPSTREAM_WITHIN_S = 1.0
+NOERROR, NXDOMAIN = 0, 3
+
+
+class Cache:
+    """What was answered, and until when it is given out again.
+
+    :param keep_s: how long, in seconds.
+    """
+
+    def __init__(self, keep_s: float) -> None:
+        self._keep_s = keep_s
+        self._known: dict[bytes, tuple[float, bytes]] = {}
+
+    def get(self, query: bytes, now_s: float) -> bytes | None:
+        """:returns: the reply to a query, None when it is not known (any more)."""
+        until_s, reply = self._known.get(_question(query), (0.0, b""))
+        return query[:2] + reply[2:] if now_s < until_s else None  # the first two bytes tell which query it answers
+
+    def put(self, query: bytes, reply: bytes, now_s: float) -> None:
+        """Keep a reply, unless it is an error that passes."""
+        if len(reply) > 3 and reply[3] & 0xF in (NOERROR, NXDOMAIN):
+            self._known[_question(query)] = (now_s + self._keep_s, reply)
+
+
+def _question(query: bytes) -> bytes:
+    end = query.find(b"\0", 12)  # the name's root label; type and class follow (RFC 1035, 4.1.2)
+    return query[12 : end + 5].lower()
+
+
+def serve(address: str, upstream: str, keep_s: float) -> None:
+    """Answer at an address until this process is ended."""
+    cache = Cache(keep_s)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.bind((address, PORT))
+        while True:
+            query, asker = here.recvfrom(4096)
+            reply = cache.get(query, time.monotonic())
+            if reply is None and (reply := _ask(upstream, query)) is not None:
+                cache.put(query, reply, time.monotonic())
+            if reply is not None:
+                here.sendto(reply, asker)
+
+
+def _ask(upstream: str, query: bytes) -> bytes | None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as there:
+        there.settimeout(UPSTREAM_WITHIN_S)
+        try:
+            there.sendto(query, (upstream, PORT))
+            return there.recv(4096)
+        except OSError:
+            return None  # the client asks again
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 4:
+        sys.exit("usage: python -m chaosdrill.lab.dns.stale ADDRESS UPSTREAM SECONDS")
+    serve(sys.argv[1], sys.argv[2], float(sys.argv[3]))

@@ -1,0 +1,44 @@
+"""What is so, read from the databases themselves: what a ledger of the clients' writes is compared with."""
+
+from typing import Any
+
+from chaosdrill.errors import LabError
+from chaosdrill.lab.database import GlobalDatabase
+from chaosdrill.lab.main_table import MainTable
+from chaosdrill.lab.postgres import Server
+
+WITHIN_S = 10.0
+_ACCEPTED = "select id::text, account_id, kind, quantity, status from transactions"
+_SETTLED = """
+select transaction_id::text as id, min(account_id) as account_id, count(*) as times, sum(change)::bigint as change
+    from settlement where outcome = 'status#success' group by transaction_id
+"""
+
+
+async def truth(database: GlobalDatabase, main_table: MainTable, region: str = "") -> dict[str, Any]:
+    """Read both stores in one region.
+
+    :param region: whose stores; empty: the one whose database takes writes.
+    :returns: ``{"region", "writers": regions whose database takes writes, "transactions": {id: {"account", "kind",
+        "quantity", "status", "settled", "change"}}}``; ``status`` is the main table's, None when it has no such
+        transaction; ``settled`` how often the database has executed it, ``change`` by how much in all.
+    :raises LabError: when a store does not answer, or no region takes writes and none was named.
+    """
+    regions = (await database.status())["regions"]
+    writers = [name for name, facts in regions.items() if facts["role"] == "primary"]
+    chosen = region or await database.writer()
+    if chosen is None:
+        raise LabError("no region's database takes writes now: name the region whose stores are to be read")
+    found: dict[str, dict[str, Any]] = {}
+    for row in await _rows(main_table.server(chosen), _ACCEPTED):
+        facts = {"account": row["account_id"], "kind": row["kind"], "quantity": row["quantity"]}
+        found[row["id"]] = {**facts, "status": row["status"], "settled": 0, "change": 0}
+    for row in await _rows(database.server(chosen), _SETTLED):
+        unknown = {"account": row["account_id"], "kind": None, "quantity": None, "status": None}
+        found[row["id"]] = {**unknown, **found.get(row["id"], {}), "settled": row["times"], "change": row["change"]}
+    return {"region": chosen, "writers": writers, "transactions": found}
+
+
+async def _rows(server: Server, query: str) -> list[Any]:
+    async with server.session(WITHIN_S) as session, session.transaction(readonly=True):
+        return list(await session.fetch(query))
