@@ -48,7 +48,8 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
     - ``when`` (an argument of the function) makes a rollback depend on the steady state after the method:
       ``steady-state-missed``: it was seen not to hold; ``steady-state-not-seen``: it was not seen to hold, also because
       a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so;
-    - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written.
+    - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written; what
+      is neither true nor false, such as the text "false", is refused.
     """
 
     @functools.wraps(function)
@@ -56,6 +57,7 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
         with _errors_become_activity_failed():
             bound = _bound(function, args, kwargs)
             _refuse_unresolved(bound)
+            _refuse_unclear_standalone(bound)
             idle = _nothing_to_undo(bound.get("undo_of")) or _not_called_for(bound.get("when"))
             if idle is not None:
                 logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
@@ -73,6 +75,13 @@ class _errors_become_activity_failed:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (DrillError, ClientError, BotoCoreError)):
             raise ActivityFailed(str(error)) from error
+
+
+def _refuse_unclear_standalone(arguments: Mapping[str, Any]) -> None:
+    """The text "false" would count as true, and with it the safeguards would be gone."""
+    standalone = arguments.get("standalone", False)
+    if not isinstance(standalone, bool):
+        raise BadInput([f"argument standalone: {standalone!r} is neither true nor false: write it without quotes"])
 
 
 def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,23 @@ from chaoslib.types import DiscoveredActivities, Discovery
 
 from chaosdrill import __version__
 
-ACTIONS = ("load", "packet_loss", "stop_flag", "routing", "database", "failover", "automatic_failover", "service")
+ACTIONS = (
+    *("load", "heartbeat", "packet_loss", "stop_flag", "routing", "database", "failover", "automatic_failover"),
+    "service",
+)
 PROBES = (
-    *("load", "dns", "packet_loss", "stop_flag", "routing", "database", "failover", "automatic_failover", "service"),
+    *(
+        "load",
+        "heartbeat",
+        "dns",
+        "packet_loss",
+        "stop_flag",
+        "routing",
+        "database",
+        "failover",
+        "automatic_failover",
+        "service",
+    ),
     "region",
 )
 CONTROLS = ("drill",)

@@ -13,9 +13,16 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from chaoslib.exceptions import ChaosException
+from click import ClickException
 
 PACKAGE = "chaosdrill"
 CLOSE_RATIO = 0.85
+
+
+class NoSuchModule(ChaosException, ClickException):
+    """Chaos Toolkit's own kind, which its validation tells. Without that (``--no-validation``) ``chaos`` tells it as
+    what is wrong with its command line: one message, no traceback.
+    """
 
 
 class Misspelt(MetaPathFinder):
@@ -24,10 +31,10 @@ class Misspelt(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """:raises ChaosException: which, unlike an ImportError, Chaos Toolkit does not pass over."""
+        """:raises NoSuchModule: which, unlike an ImportError, Chaos Toolkit does not pass over."""
         package = fullname.partition(".")[0]
         if package == PACKAGE or SequenceMatcher(None, package, PACKAGE).ratio() > CLOSE_RATIO:
-            raise ChaosException(
+            raise NoSuchModule(
                 f"there is no module {fullname!r}: correct the name in the experiment. The drill control is "
                 f"{PACKAGE}.controls.drill; `chaos discover --no-install {PACKAGE}` lists the activities' modules"
             )

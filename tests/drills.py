@@ -15,7 +15,7 @@ FAILOVER = EXPERIMENTS / "failover.yaml"
 CHAOS = [sys.executable, "-m", "chaostoolkit", "--no-version-check"]
 
 # short windows and waits, the same steps
-QUICK = ("scale:float=0.1", "window_s:int=5", "spawn_rate:int=10")
+QUICK = ("scale:float=0.1", "window_s:int=5", "spawn_rate:int=10", "heartbeat_rate:float=5")
 
 
 def command(*variables: str, experiment: Path = FAILOVER) -> list[str]:
@@ -45,7 +45,7 @@ def start(lab: RunningLab, directory: Path, *variables: str, experiment: Path = 
 
 
 def run(
-    lab: RunningLab, directory: Path, *variables: str, timeout_s: float = 170, experiment: Path = FAILOVER
+    lab: RunningLab, directory: Path, *variables: str, timeout_s: float = 280, experiment: Path = FAILOVER
 ) -> "subprocess.CompletedProcess[str]":
     """Run a drill to its end; its output is stdout and stderr together, as a person sees it."""
     with start(lab, directory, *variables, experiment=experiment) as drill:

@@ -20,7 +20,6 @@ IMPLIED = {
     ("fis", "StartExperiment"): ("fis:TagResource",),
     ("iam", "CreateRole"): ("iam:TagRole",),
 }
-FIS_ROLE = f"arn:aws:iam::{ACCOUNT}:role/chaosdrill-packet-loss"
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,15 @@ class Wanted:
 
 def wanted(calls: Iterable[Mapping[str, Any]], topology: Mapping[str, Any]) -> set[Wanted]:
     """:returns: what the calls of a log ask IAM for."""
-    asked = set()
-    for call in calls:
+    asked, made = set(), list(calls)
+    passed = {_role(call["resource"]) for call in made if call["service"] == "iam"}  # the roles that FIS is given
+    for call in made:
         service, operation = call["service"], call["operation"]
         if (service, operation) in NO_PERMISSION_NEEDED:
             continue
         actions = (f"{PREFIX.get(service, service)}:{operation}", *IMPLIED.get((service, operation), ()))
         for action in actions:
-            resources = [FIS_ROLE] if action == "iam:PassRole" else _resources(call, topology)
+            resources = passed if action == "iam:PassRole" else _resources(call, topology)
             asked |= {Wanted(action, resource, call["region"]) for resource in resources}
     return asked
 
@@ -52,17 +52,26 @@ def _resources(call: Mapping[str, Any], topology: Mapping[str, Any]) -> list[str
     if service == "dynamodb":
         return [f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/{named}"]
     if service == "rds" and named:
-        return [f"arn:aws:rds::{ACCOUNT}:global-cluster:{named}"]
+        moved = topology["database"]["clusters"].values() if operation == "FailoverGlobalCluster" else ()
+        return [f"arn:aws:rds::{ACCOUNT}:global-cluster:{named}", *moved]
     if service in ("states", "route53-recovery-cluster") and named:
         return list(named.split(","))
     if service == "iam":
-        return [f"arn:aws:iam::{ACCOUNT}:role/{named}"]
+        return [_role(named)]
+    if service == "ecs":
+        return [f"arn:aws:ecs:{region}:{ACCOUNT}:service/{named}"]
+    if service == "events":
+        return [f"arn:aws:events:{region}:{ACCOUNT}:rule/{named}"]
     if operation == "SendCommand":
         host = topology["client"]["instance_id"]
         return [f"arn:aws:ssm:{region}::document/AWS-RunShellScript", f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{host}"]
     if service == "fis" and not operation.startswith("List"):
         return [f"arn:aws:fis:{region}:{ACCOUNT}:{kind}" for kind in _fis_kinds(operation)]
     return ["*"]
+
+
+def _role(name: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/{name}"
 
 
 def _fis_kinds(operation: str) -> Sequence[str]:

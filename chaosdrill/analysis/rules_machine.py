@@ -48,7 +48,7 @@ def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
 
 def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
     """Two members of the global cluster that write, for longer than a blur between two readings."""
-    for look, until_ns in zip(seen, [*(one.by_ns for one in seen[1:]), end_ns], strict=True):
+    for look, until_ns in zip(seen, [*(one.by_ns for one in seen[1:]), end_ns], strict=False):
         if look.writer == "several" and (until_ns - look.by_ns >= BLUR_NS or not look.facts.get("running")):
             seconds = (until_ns - look.by_ns) / 1e9
             yield finding("two-writers", f"two regions were writers, for {seconds:.1f} s or longer", "region facts")

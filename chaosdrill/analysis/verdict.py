@@ -28,6 +28,9 @@ class Verdict:
     reasons: tuple[str, ...]
 
 
+MEASURING = ("chaosdrill.heartbeat.", "chaosdrill.load.")  # modules whose steps touch no region
+
+
 def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
     """Judge a drill.
 
@@ -121,7 +124,7 @@ def _of_activity(event: Event) -> Finding | None:
 def _word_for_failure(event: Event) -> str:
     blind = event.get("error_kind") == "CannotSee"
     if event.get("phase") == "rollbacks":  # the way back was missed, or nobody can tell; a measurement is no way back
-        return "invalid" if blind and str(event.get("module")).startswith("chaosdrill.heartbeat.") else "failed"
+        return "invalid" if blind and str(event.get("module")).startswith(MEASURING) else "failed"
     if event.get("phase") in ("setup", "steady-state-before") or _is_fault(event):
         return "invalid"
     return "invalid" if blind else "failed"

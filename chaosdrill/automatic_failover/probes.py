@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
+from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.automatic_failover import chain
 from chaosdrill.aws import System, stepfunctions, system_of
@@ -52,7 +53,8 @@ def automatic_failover(
 
     :param within_s: how long to wait for its beginning, in seconds: canaries and alarms take minutes.
     :param timeout_s: how long to follow it then, in seconds.
-    :returns: ``{execution_arn, status, seconds, waited_s, states: [{name, seconds, visits, left}]}``, times in seconds.
+    :returns: ``{execution_arn, status, seconds, waited_s, states: [{name, seconds, visits, left, entered, exited}]}``,
+        times in seconds, moments UTC.
     :raises ActivityFailed: when none begins in time, or it fails (state and cause) or lasts longer.
     :source: the reference system's automatic failover
     """
@@ -60,6 +62,7 @@ def automatic_failover(
     arn, waited_s = _begun(system, float(within_s))
     execution = _ended(system, arn, float(timeout_s))
     times = stepfunctions.state_times(system, arn)
+    history.record("execution-ended", **stepfunctions.told(execution, times))
     if execution.status != "SUCCEEDED":
         raise stepfunctions.failure(execution, times)
     return {

@@ -1,15 +1,20 @@
 """The Aurora global cluster: who writes, and the change of writer, planned or not."""
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, CannotSee
 
 AVAILABLE = "available"
+_writers: dict[tuple[Reach, str], tuple[str, datetime | None]] = {}  # by global cluster: who writes, and since when
+_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,24 @@ def _read(system: System, region: str) -> GlobalCluster:
     clusters: list[dict[str, Any]] = answer["GlobalClusters"]
     if not clusters:
         raise CannotSee(f"there is no global cluster {name} in {region}: correct `database:` in the topology")
-    return parsed(clusters[0], dict(system.topology.database.clusters))
+    found = parsed(clusters[0], dict(system.topology.database.clusters))
+    _remember(system, found.writer)
+    return found
+
+
+def _remember(system: System, writer: str) -> None:
+    key = (system.reach, system.topology.database.global_cluster)
+    with _lock:
+        known = _writers.get(key)
+        if known is None or known[0] != writer:
+            _writers[key] = (writer, None if known is None else datetime.now(UTC))
+
+
+def writes_since(system: System) -> datetime | None:
+    """:returns: when this process first saw the writer that it has seen last; None: it has seen no other one before."""
+    with _lock:
+        known = _writers.get((system.reach, system.topology.database.global_cluster))
+    return None if known is None else known[1]
 
 
 def parsed(described: dict[str, Any], clusters: dict[str, str]) -> GlobalCluster:

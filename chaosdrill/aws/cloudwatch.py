@@ -1,7 +1,7 @@
 """CloudWatch: the last value of a metric, and alarms."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,24 +19,29 @@ class Series:
     """A metric of one thing in a region.
 
     :param dimensions: those that are known; CloudWatch is asked which further ones it keeps the metric by.
+    :param further: what those must be where the metric is kept by them.
     """
 
     region: str
     namespace: str
     metric: str
     dimensions: Mapping[str, str]
+    further: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         named = ", ".join(f"{name} {value}" for name, value in self.dimensions.items())
         return f"{self.namespace} {self.metric} of {named} in {self.region}"
 
 
-def latest(system: System, series: Series, statistic: str, period_s: float, oldest_s: float) -> float:
+def latest(
+    system: System, series: Series, statistic: str, period_s: float, oldest_s: float, since: datetime | None = None
+) -> float:
     """The last value of a metric that is not too old.
 
     :param statistic: such as Maximum, over a period.
     :param period_s: seconds, a minute at most; it becomes the next shorter one that CloudWatch knows.
     :param oldest_s: how far back to look, in seconds.
+    :param since: values of periods that began earlier tell of something else; None: all of them count.
     :returns: the value; the greatest when several series have one of that time.
     :raises CannotSee: when there is none.
     """
@@ -45,6 +50,13 @@ def latest(system: System, series: Series, statistic: str, period_s: float, olde
         found = _values(system, series, kept_by, statistic, _period(period_s), oldest_s) if kept_by else []
     except (ClientError, BotoCoreError) as error:
         raise CannotSee(f"CloudWatch does not tell {series}: {error}") from error
+    if found and since is not None:
+        found = [one for one in found if one[0] >= since]
+        if not found:
+            raise CannotSee(
+                f"CloudWatch has no value of it ({series}) since {since:%H:%M:%S} UTC, when what it is about changed; "
+                "older ones are no answer: wait until there is one (`within_s`)"
+            )
     if not found:
         known = "has no value of it" if kept_by else "does not know it"
         raise CannotSee(
@@ -77,7 +89,10 @@ def _dimensions(system: System, series: Series) -> list[list[dict[str, str]]]:
         .get_paginator("list_metrics")
         .paginate(Namespace=series.namespace, MetricName=series.metric, Dimensions=known)
     )
-    return [list(metric["Dimensions"]) for page in pages for metric in page["Metrics"]]
+    kept_by = [list(metric["Dimensions"]) for page in pages for metric in page["Metrics"]]
+    return [
+        one for one in kept_by if all(series.further.get(part["Name"], part["Value"]) == part["Value"] for part in one)
+    ]
 
 
 def _values(

@@ -1,12 +1,14 @@
 """Commands on a host through SSM, and whether its agent is there."""
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaosdrill.aws.polling import looks, pause
+from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.polling import pause, seen
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee, TimedOut
 
@@ -14,6 +16,7 @@ _ONGOING = {"Pending", "InProgress", "Delayed", "Cancelling"}
 _LATE = {"TimedOut", "Delivery Timed Out", "Execution Timed Out"}
 _REPORTED_WITHIN_S = 5.0
 _SHORTEST_S = 0.3
+_LOOK_EVERY_S = 0.4  # at first: less often the longer it lasts
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,11 @@ def run_shell(
     command = _send(system, client, instance_id, region, script, limit_s)
     invocation = None
     pause(_SHORTEST_S)  # no command has ended at once, and most have then: the first look would be lost
-    for _ in looks(limit_s + _REPORTED_WITHIN_S):
-        invocation = _invocation(client, command, instance_id)
-        if invocation is not None and invocation.status not in _ONGOING:
-            break
+    look = functools.partial(_invocation, client, command, instance_id)
+    with left_behind(f"command {command} on {instance_id} ({region}) was sent and may run: {called or repr(script)}"):
+        for invocation in seen(look, limit_s + _REPORTED_WITHIN_S, _LOOK_EVERY_S):
+            if invocation is not None and invocation.status not in _ONGOING:
+                break
     if invocation is not None and invocation.status not in (*_ONGOING, *_LATE):
         return invocation
     raise TimedOut(

@@ -3,8 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -21,12 +21,18 @@ _found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN;
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution as DescribeExecution tells it; ``seconds`` is AWS's own measure, None while it runs."""
+    """An execution as DescribeExecution tells it; ``seconds`` is AWS's own measure, None while it runs.
+
+    :param started: when, UTC, ISO 8601; empty when it was not told.
+    :param stopped: when; empty while it runs.
+    """
 
     arn: str
     status: str
     seconds: float | None
     cause: str = ""
+    started: str = ""
+    stopped: str = ""
 
     @property
     def name(self) -> str:
@@ -36,12 +42,18 @@ class Execution:
 
 @dataclass(frozen=True)
 class StateTime:
-    """How long an execution was in a state, in seconds, over all of its ``visits``; ``left``: it is not there now."""
+    """How long an execution was in a state, in seconds, over all of its ``visits``; ``left``: it is not there now.
+
+    :param entered: when it was there first, UTC, ISO 8601, by AWS's clock.
+    :param exited: when it left it last; empty while it is there.
+    """
 
     name: str
     seconds: float
     visits: int
     left: bool
+    entered: str = ""
+    exited: str = ""
 
 
 def machine_arn(system: System, prefix: str) -> str:
@@ -135,7 +147,13 @@ def described(system: System, arn: str) -> Execution | None:
             return None
         raise
     cause = ": ".join(str(answer[key]) for key in ("error", "cause") if answer.get(key))
-    return Execution(str(answer["executionArn"]), str(answer["status"]), _seconds(answer), cause)
+    times = (_moment(answer.get("startDate")), _moment(answer.get("stopDate")))
+    return Execution(str(answer["executionArn"]), str(answer["status"]), _seconds(answer), cause, *times)
+
+
+def _moment(date: datetime | None) -> str:
+    """As in the history: UTC, with milliseconds, which is as exact as Step Functions tells it."""
+    return date.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if date else ""
 
 
 def _seconds(answer: Mapping[str, Any]) -> float | None:
@@ -158,16 +176,43 @@ def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
     total: dict[str, float] = {}
     visits: dict[str, int] = {}
     inside: dict[str, datetime] = {}
+    entered: dict[str, datetime] = {}
+    exited: dict[str, datetime] = {}
     for event in events:
         if name := event.get("stateEnteredEventDetails", {}).get("name"):
             total.setdefault(name, 0.0)
             visits[name] = visits.get(name, 0) + 1
             inside[name] = event["timestamp"]
+            entered.setdefault(name, event["timestamp"])
         elif (name := event.get("stateExitedEventDetails", {}).get("name")) in inside:
             total[name] += (event["timestamp"] - inside.pop(name)).total_seconds()
-    for name, entered in inside.items():
-        total[name] += (events[-1]["timestamp"] - entered).total_seconds()
-    return [StateTime(name, round(total[name], 3), visits[name], name not in inside) for name in total]
+            exited[name] = event["timestamp"]
+    for name, since in inside.items():
+        total[name] += (events[-1]["timestamp"] - since).total_seconds()
+        exited.pop(name, None)
+    return [
+        StateTime(
+            name,
+            round(total[name], 3),
+            visits[name],
+            name not in inside,
+            _moment(entered[name]),
+            _moment(exited.get(name)),
+        )
+        for name in total
+    ]
+
+
+def told(execution: Execution, times: Sequence[StateTime]) -> dict[str, Any]:
+    """:returns: what a run's history keeps of an execution that has ended: phases are judged by it."""
+    return {
+        "execution_arn": execution.arn,
+        "status": execution.status,
+        "seconds": execution.seconds,
+        "started": execution.started,
+        "stopped": execution.stopped,
+        "states": [asdict(time) for time in times],
+    }
 
 
 def failure(execution: Execution, times: Sequence[StateTime]) -> ExecutionFailed:

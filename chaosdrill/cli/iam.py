@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,12 +29,14 @@ def iam(experiment: str, path: Path) -> None:
         chaosdrill iam failover --topology topology/aws.yaml > policy.json
         aws iam create-policy --policy-name chaosdrill-failover --policy-document file://policy.json
 
-    The policy names the topology's own tables, state machines, routing controls and client host. Of an experiment of
-    your own that does what another does, name the other.
+    The policy names the topology's own tables, state machines, routing controls and client host, and what the
+    experiment's configuration names (of a file: as it is written there). Of an experiment of your own that does what
+    another does, name the other.
     """
     from chaosdrill.topology import load_topology
 
-    click.echo(filled(policy_of(Path(experiment).stem), load_topology(path)))
+    policy = policy_of(Path(experiment).stem)
+    click.echo(filled(policy, load_topology(path), configuration_of(experiment)))
 
 
 def policy_of(experiment: str) -> str:
@@ -49,13 +51,27 @@ def policy_of(experiment: str) -> str:
     return known[experiment].read_text(encoding="utf-8")
 
 
-def filled(policy: str, topology: "Topology") -> str:
+def configuration_of(experiment: str) -> Mapping[str, Any]:
+    """:returns: what an experiment's configuration says: of the file, or of the one that comes with chaosdrill."""
+    import yaml
+
+    from chaosdrill.cli.init import experiments
+
+    path = Path(experiment)
+    shipped = {Path(name).stem: text for name, text in experiments().items()}
+    text = path.read_text(encoding="utf-8") if path.is_file() else shipped[path.stem]
+    return yaml.safe_load(text).get("configuration") or {}  # JSON is YAML, too
+
+
+def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) -> str:
     """:returns: the policy for one topology.
 
     :param policy: with placeholders such as ``<account>``.
-    :raises BadInput: when the topology does not say what a placeholder asks for.
+    :param configuration: the experiment's; ``<ecs-cluster>`` stands for its ``ecs_cluster``.
+    :raises BadInput: when neither says what a placeholder asks for.
     """
-    known = placeholders(topology)
+    named = {key.replace("_", "-"): value for key, value in configuration.items() if isinstance(value, str)}
+    known = named | placeholders(topology)
     missing = sorted({name for name in _PLACEHOLDER.findall(policy) if not known.get(name)})
     if missing:
         raise BadInput([f"{topology.path}: it does not say {name}, which the policy names" for name in missing])
@@ -63,7 +79,7 @@ def filled(policy: str, topology: "Topology") -> str:
     return json.dumps(_without_repetition(json.loads(text)), indent=2)
 
 
-def placeholders(topology: "Topology") -> Mapping[str, str]:
+def placeholders(topology: "Topology") -> dict[str, str]:
     """:returns: what each placeholder of a policy stands for."""
     home, standby = topology.region_names
     controls = topology.routing.controls
@@ -79,6 +95,8 @@ def placeholders(topology: "Topology") -> Mapping[str, str]:
         "routing-control-home": controls[home],
         "routing-control-standby": controls[standby],
         "global-cluster": topology.database.global_cluster,
+        "cluster-home": topology.database.clusters.get(home, ""),
+        "cluster-standby": topology.database.clusters.get(standby, ""),
         "failover-region": topology.failover.region,
         "failover-prefix": topology.failover.failover_prefix,
         "failback-prefix": topology.failover.failback_prefix,

@@ -58,8 +58,9 @@ def load_generator(configuration: Configuration, secrets: Secrets = None) -> Loa
     run = topology_of(configuration).load_generator.run
     with _lock:
         locust = _own.get(path)
-        if locust is None and run == "ssm" and (found := find_on_host(system_of(configuration, secrets))):
-            locust = _own[path] = found  # another process of this drill has started it
+        gone = locust is None or locust.last is not None
+        if gone and run == "ssm" and (found := find_on_host(system_of(configuration, secrets))):
+            locust = _own[path] = found  # another process of this drill has started it, or nobody heard that it was
     if locust is None or locust.last is not None:
         raise NoLoadGenerator(
             f"no Locust runs: the topology says `load_generator: {{run: {run}}}`, so start_load starts it"

@@ -130,6 +130,20 @@ class TimelinePart:
 
 
 @dataclass(frozen=True)
+class Records:
+    """Where Locust keeps the rows of its requests.
+
+    :param directory: on its host.
+    :param files: the bytes in each.
+    :param trouble: why something is missing in them; empty: nothing is known to be.
+    """
+
+    directory: str
+    files: Mapping[str, int]
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
 class Asked:
     """What of a window is wanted: all of it, or one endpoint's share; and which percentile besides the usual ones."""
 

@@ -7,6 +7,7 @@ signal would not do: it comes when the *thread* that started Locust ends, such a
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import chaosdrill
 from chaosdrill import history
-from chaosdrill.client.load_seen import TimelinePart
+from chaosdrill.client.load_seen import Records, TimelinePart
 from chaosdrill.client.locust_page import PASSWORD, USER
 from chaosdrill.client.locust_rest import LoadGenerator, wait_for
 from chaosdrill.errors import CannotSee
@@ -28,6 +29,7 @@ REFERENCE = PLUGIN.with_name("reference.py")
 ENDS_WITHIN_S = 5.0
 LOG_TAIL = 2000
 LOG_PREFIX = "chaosdrill-locust-"
+RECORDS_PREFIX = "chaosdrill-locust-records-"
 BUCKET_S = 0.1  # the plugin's; one that ``since_s`` lies in was not whole when it was asked for before
 
 
@@ -40,6 +42,7 @@ class LocalLocust:
     def __init__(self, locustfile: Path | None) -> None:
         self.locustfile = (locustfile or REFERENCE).resolve()
         self.log = _log_file()
+        self.records = _records_directory()
         self.last: TimelinePart | None = None
         with socket.create_server(("127.0.0.1", 0)) as page:
             self.url = f"http://127.0.0.1:{page.getsockname()[1]}"
@@ -48,7 +51,14 @@ class LocalLocust:
 
     def _start(self, page: int) -> tuple[int, subprocess.Popen[bytes]]:
         theirs, ours = os.pipe()
-        variables = {"CHAOSDRILL_LOAD_FD": str(page), "CHAOSDRILL_LOAD_LIFELINE": str(theirs), "PYTHONUNBUFFERED": "1"}
+        drill = history.current()
+        variables = {
+            "CHAOSDRILL_LOAD_FD": str(page),
+            "CHAOSDRILL_LOAD_LIFELINE": str(theirs),
+            "CHAOSDRILL_LOAD_RECORDS": str(self.records),
+            "CHAOSDRILL_RUN": "" if drill is None else drill.run_id,
+            "PYTHONUNBUFFERED": "1",
+        }
         with open(self.log, "ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "locust", "-f", f"{PLUGIN},{self.locustfile}"],
@@ -116,6 +126,8 @@ class LocalLocust:
         self.kill()
         if self.log.name.startswith(LOG_PREFIX):  # outside a drill; of one that could not start it stays to be read
             self.log.unlink(missing_ok=True)
+        if self.records.name.startswith(RECORDS_PREFIX):
+            shutil.rmtree(self.records, ignore_errors=True)
 
     def kill(self) -> None:
         """End it at once, with every process that it has started in its group; a second time nothing happens."""
@@ -136,6 +148,7 @@ class LocalLoadGenerator(LoadGenerator):
     def __init__(self, locust: LocalLocust) -> None:
         super().__init__(locust.url)
         self.locust = locust
+        self.last_records = Records(str(locust.records), {})
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: as any Locust's; after its end what it said last."""
@@ -167,6 +180,11 @@ def _log_file() -> Path:
     descriptor, name = tempfile.mkstemp(prefix=LOG_PREFIX, suffix=".log")
     os.close(descriptor)
     return Path(name)
+
+
+def _records_directory() -> Path:
+    drill = history.current()
+    return Path(tempfile.mkdtemp(prefix=RECORDS_PREFIX)) if drill is None else drill.directory / "records"
 
 
 def _why(log: Path) -> str:

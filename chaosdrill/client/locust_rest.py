@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 import requests
 
-from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window, load_state_of, window_of
+from chaosdrill.client.clocks import ROUNDS, ClockReading, measure
+from chaosdrill.client.load_seen import Asked, LoadState, Records, TimelinePart, Window, load_state_of, window_of
 from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 
@@ -41,6 +42,8 @@ class LoadGenerator:
     ) -> None:
         self.url = url.rstrip("/")
         self._page = Page(self.url, credentials, timeout_s, adapter)
+        self.last_records: Records | None = None
+        """What was known last of the files with its rows; None: nothing yet."""
 
     def choose_user_classes(self, names: Sequence[str]) -> None:
         """Choose the users of the next test.
@@ -108,6 +111,31 @@ class LoadGenerator:
         buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
         return TimelinePart(buckets, raw["watermark"], raw.get("stopping"))
 
+    def clocks(self, rounds: int = ROUNDS) -> dict[str, ClockReading]:
+        """Measures how far its clocks are from this process's.
+
+        :param rounds: how often it is asked; the quickest answer counts.
+        :returns: by source: that of its page (``locust``), and of each process that makes requests (as its rows say).
+        """
+        told: Mapping[str, Any] = {}
+
+        def ask() -> int:
+            nonlocal told
+            told = self._chaosdrill("clock")
+            return int(told["now_ns"])
+
+        return clocks_of(measure(ask, rounds=rounds), told["workers"])
+
+    def records(self) -> Records:
+        """:returns: which files its rows are in."""
+        self.last_records = Records(**self._chaosdrill("records"))
+        return self.last_records
+
+    def record_file(self, name: str, offset: int, most: int) -> bytes:
+        """:returns: whole lines of a file from an offset on, some ``most`` bytes; empty when there are none yet."""
+        query = {"file": name, "offset": offset, "limit": most}
+        return self._send("GET", "/chaosdrill/records", params=query, timeout=LONG_ANSWER_S).content
+
     def closed_window(self, length_s: float, patience_s: float = 0.0, asked: Asked = Asked()) -> Window:  # noqa: B008
         """A window that begins now and is waited for until nothing of it can still arrive.
 
@@ -156,6 +184,11 @@ class LoadGenerator:
         if response.status_code == 404:
             raise CannotSee(f"the Locust at {self.url} knows no {path}: is this the address of its page?")
         return response
+
+
+def clocks_of(page: ClockReading, workers: Mapping[str, Mapping[str, int]]) -> dict[str, ClockReading]:
+    """:returns: the reading of its page, and what follows of each source that it knows the clock of."""
+    return {"locust": page, **{source: page.plus(**one) for source, one in workers.items()}}
 
 
 HOW_TO_START = (

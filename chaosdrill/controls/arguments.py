@@ -10,7 +10,8 @@ from chaoslib.activity import ensure_activity_is_valid
 from chaoslib.exceptions import ChaosException
 from chaoslib.hypothesis import ensure_hypothesis_tolerance_is_valid
 
-OBJECTIVES = ("rto_s",)
+from chaosdrill.analysis import objectives
+
 LONGEST_FREQUENCY_S = 3600.0
 _LIMITS = (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf), ("timeout_s", 1, LONGEST_FREQUENCY_S))
 _STATE = re.compile(r"serving\([a-z0-9-]+\)|moving|dark|split|unknown")
@@ -30,14 +31,14 @@ class Arguments:
     :param safeguards: probes with ``tolerance`` and ``frequency`` (s), watched during the method; ``in_a_row`` (default
         1): how often a probe must miss before the drill is stopped; ``timeout_s`` (default 30): after so long without
         an answer it cannot see.
-    :param objectives: ``rto_s``: longest time without service that clients may see, in seconds.
+    :param objectives: what is to be reached: see :mod:`chaosdrill.analysis.objectives`.
     """
 
     expect: str = ""
     end: str = ""
     setup: Sequence[Activity] = ()
     safeguards: Sequence[Activity] = ()
-    objectives: Mapping[str, float] | None = None
+    objectives: Mapping[str, Any] | None = None
 
 
 def problems_of_arguments(raw: Mapping[str, Any]) -> list[str]:
@@ -51,9 +52,7 @@ def problems_of_arguments(raw: Mapping[str, Any]) -> list[str]:
     for name in ("setup", "safeguards"):
         if not isinstance(raw.get(name) or [], list):
             problems.append(f"control argument {name}: must be a list of activities")
-    if not isinstance(raw.get("objectives") or {}, Mapping):
-        problems.append("control argument objectives: must be a mapping, such as {rto_s: 300}")
-    problems += [f"objectives: {name}: there is only {', '.join(OBJECTIVES)}" for name in _unknown_objectives(raw)]
+    problems += objectives.problems_of_names(raw.get("objectives"))
     for activity in _list(raw, "setup"):
         problems += problems_of_activity(activity, "setup")
     for safeguard in _list(raw, "safeguards"):
@@ -67,10 +66,7 @@ def problems_of_values(arguments: Arguments) -> list[str]:
     for name, state in (("expect", arguments.expect), ("end", arguments.end)):
         if state and not _STATE.fullmatch(state):
             problems.append(f"{name}: {state!r} is not a region state such as serving(ap-northeast-1)")
-    for name, value in (arguments.objectives or {}).items():
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
-            problems.append(f"objectives: {name}: {value!r} is not a number greater than 0")
-    return problems
+    return problems + objectives.problems_of_values(arguments.objectives or {})
 
 
 def problems_of_experiment(experiment: Mapping[str, Any]) -> list[str]:
@@ -130,11 +126,6 @@ def _problems_of_safeguard(safeguard: Any) -> list[str]:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
             problems.append(f"safeguards: {name}: {key} is {value!r}, not a number from {least:g} to {most:g}")
     return problems
-
-
-def _unknown_objectives(raw: Mapping[str, Any]) -> list[str]:
-    objectives = raw.get("objectives")
-    return [name for name in objectives if name not in OBJECTIVES] if isinstance(objectives, Mapping) else []
 
 
 def _list(raw: Mapping[str, Any], name: str) -> list[Any]:

@@ -1,17 +1,23 @@
 """The end of a drill: last looks, the verdict, the summary."""
 
+import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
-from chaosdrill.analysis import ClientOutage, client_outage, judge, region_states
+from chaosdrill.analysis import ClientOutage, Verdict, client_outage, judge, region_states
+from chaosdrill.aws import system_of
+from chaosdrill.controls.broken import broken_of, note_broken
+from chaosdrill.controls.judging import judged
+from chaosdrill.controls.recording import take_records
 from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
-from chaosdrill.history.run_directory import SUMMARY, write_whole
+from chaosdrill.history.run_directory import SUMMARY, TIMELINE, write_whole
+from chaosdrill.packet_loss import evidence
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
@@ -35,11 +41,16 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     if session.touched:
         _last_looks(session)
     session.lookout.stop_looking()
+    take_records(session)
+    note_broken(session)
     _give_up_target(session)
     outage, why_not = _outage(session)
+    session.status.phase = "judging"
+    judgement = judged(session)
     events = session.record.events
-    verdict = judge(events, outage)
-    said = summary(verdict, region_states(events), outage, why_not, _run(session))
+    verdict = judge(events, outage) if judgement is None else Verdict(judgement.verdict, judgement.reasons)
+    details = None if judgement is None else judgement.as_json()
+    said = summary(verdict, region_states(events), outage, why_not, _run(session), details)
     if session.directory is not None:
         session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons)
         write_whole(session.directory / SUMMARY, json.dumps(plain(said), indent=1, ensure_ascii=False) + "\n")
@@ -52,6 +63,8 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
 def _last_looks(session: "Session") -> None:
     if session.lookout.load is not None:
         _see_load_until_its_end(session, session.lookout.load)
+    if any(row["event"] == evidence.HEALED for row in session.record.events) and not history.target_lost():
+        evidence.note(system_of(session.configuration, session.secrets), session.configuration, evidence.AFTER)
     expected = session.arguments.end or session.arguments.expect
     if expected and session.lookout.region is not None and not history.target_lost():
         try:
@@ -85,20 +98,48 @@ def _give_up_target(session: "Session") -> None:
 
 
 def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
+    """What Locust's users went through, or why nobody knows; how far it was seen is written to the history."""
     begin_s, end_s = _generator_time(session, "load-started"), _generator_time(session, "load-stopping")
     watch = session.lookout.load
     if watch is None or begin_s is None:
         return None, "the load was not started"
-    if any(row["event"] == "target-hurried" for row in session.record.events):
-        return None, "the drill was interrupted, and the lab's waits were shortened"
-    if end_s is None and watch.blind:
-        seen_s = max(0.0, watch.seen_until_s - begin_s)
-        return None, f"the load generator went away {seen_s:.0f} s after the load began, and with it what clients saw"
+    end_s = end_s or watch.ended_s or watch.seen_until_s  # a test with a run time ends by itself
+    why = _why_not_seen(session, watch, begin_s)
+    times = {"since_s": begin_s, "until_s": end_s, "seen_until_s": watch.seen_until_s}
+    session.record.note("load-seen", **times, why=why, sha256=_sha256_of_timeline(session))
+    if why:
+        return None, why
     try:
-        end_s = end_s or watch.ended_s or watch.seen_until_s  # a test with a run time ends by itself
         return client_outage(watch.buckets, begin_s, end_s, watch.seen_until_s), ""
     except CannotSee as error:
         return None, str(error)
+
+
+def _sha256_of_timeline(session: "Session") -> str | None:
+    """Nothing is added to it any more."""
+    path = session.directory / TIMELINE if session.directory is not None else None
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
+
+
+def _why_not_seen(session: "Session", watch: LoadWatch, begin_s: float) -> str:
+    if any(row["event"] == "target-hurried" for row in session.record.events):
+        return "the drill was interrupted, and the lab's waits were shortened"
+    if lost := _lost_under_load(session):
+        return f"the target was lost while the load ran, and what clients saw from then on proves nothing: {lost}"
+    if _generator_time(session, "load-stopping") is None and watch.blind:
+        seen_s = max(0.0, watch.seen_until_s - begin_s)
+        return f"the load generator went away {seen_s:.0f} s after the load began, and with it what clients saw"
+    return ""
+
+
+def _lost_under_load(session: "Session") -> str:
+    """Why the target went away before the load was stopped; empty when it did not."""
+    for row in session.record.events:
+        if row["event"] == "load-stopping":
+            break
+        if row["event"] == history.TARGET_LOST:
+            return str(row["why"])
+    return ""
 
 
 def _generator_time(session: "Session", event: str) -> float | None:
@@ -117,6 +158,7 @@ def _run(session: "Session") -> Mapping[str, Any]:
         "title": session.experiment.get("title"),
         "target": target.kind if target else None,
         "scale": target.scale if target else None,
+        "broken": broken_of(session.record.events),
         "seconds": round(time.monotonic() - session.status.started, 1),
     }
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,13 @@ class Source:
     :param path: its file; None when it is not a local file.
     :param name: short name for the run, from the file's.
     :param variables: names given with ``--var`` that were not used by the experiment's configuration.
+    :param journal: where Chaos Toolkit writes its journal at the end; None: that is not known.
     """
 
     path: Path | None
     name: str
     variables: tuple[str, ...]
+    journal: Path | None = None
 
 
 def find_source() -> Source:
@@ -34,7 +37,26 @@ def find_source() -> Source:
     given: Mapping[str, Any] = context.params if context is not None else {}
     path = Path(str(given.get("source") or ""))
     variables = tuple(given.get("var") or ())
-    return Source(path.absolute(), path.stem, variables) if path.is_file() else Source(None, "drill", variables)
+    journal = Path(str(given["journal_path"])) if given.get("journal_path") else None
+    if not path.is_file():
+        return Source(None, "drill", variables, journal)
+    return Source(path.absolute(), path.stem, variables, journal)
+
+
+def problems_of_journal(source: Source) -> list[str]:
+    """:returns: why Chaos Toolkit could not write its journal: it would say so after the drill, with a traceback."""
+    path = source.journal
+    if path is None:
+        return []
+    if not path.parent.is_dir():
+        why = f"there is no directory {path.parent.absolute()}"
+    elif path.is_dir():
+        why = "that is a directory"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        why = "it cannot be written there"
+    else:
+        return []
+    return [f"--journal-path {path}: {why}: name a file that can be written"]
 
 
 def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -> list[str]:

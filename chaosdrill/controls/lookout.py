@@ -5,12 +5,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.controls.display import Display, Status
 from chaosdrill.controls.record import Record, in_words
+from chaosdrill.controls.recording import LoadRecords
 from chaosdrill.controls.watching import LoadWatch, Periodic, RegionWatch
+from chaosdrill.region.sharing import Reading
 
 WATCH_EVERY_S = 1.0
+COLLECT_EVERY_S = 5.0  # on the client host that takes one command, as long as its answer stays short
 
 
 class Lookout:
@@ -23,6 +27,7 @@ class Lookout:
     def __init__(self, status: Status, record: Record) -> None:
         self.region: RegionWatch | None = None
         self.load: LoadWatch | None = None
+        self.load_records: LoadRecords | None = None
         self._status, self._record = status, record
         self._looking = ExitStack()
         self._showing = ExitStack()
@@ -45,7 +50,7 @@ class Lookout:
 
         :returns: the watch, for a look in between.
         """
-        watch = self.region = RegionWatch(configuration, secrets, self._region_changed)
+        watch = self.region = RegionWatch(configuration, secrets, self._region_changed, self._facts_changed)
 
         def look() -> None:
             watch.look()
@@ -53,6 +58,16 @@ class Lookout:
 
         self._start("region", WATCH_EVERY_S, look, self._looking)
         return watch
+
+    def watch_heartbeat(self, find: Callable[[], HeartbeatProcess | None]) -> None:
+        """Begin to take over what the heartbeat records, and to measure its clock, while there is one."""
+
+        def look() -> None:
+            if (heartbeat := find()) is not None:
+                heartbeat.collect()
+                self._blind.discard("heartbeat")
+
+        self._start("heartbeat", COLLECT_EVERY_S, look, self._looking)
 
     def watch_load(self, find: Callable[[], LoadGenerator | None], path: Path) -> None:
         """Begin to watch what clients see; it is kept in the file ``path``."""
@@ -70,6 +85,16 @@ class Lookout:
 
         self._start("load", WATCH_EVERY_S, look, self._looking)
 
+    def watch_load_records(self, find: Callable[[], LoadGenerator | None], into: Path) -> None:
+        """Begin to take over what the load generator records; it is kept in the directory ``into``."""
+        records = self.load_records = LoadRecords(find, into, self._record)
+
+        def look() -> None:
+            records.look()
+            self._blind.discard("load records")
+
+        self._start("load records", WATCH_EVERY_S, look, self._looking)
+
     def watch_target(self, gone: Callable[[], str], lost: Callable[[str], None]) -> None:
         """Begin to watch whether the target is there; ``lost`` is told once why it no longer is."""
         told: list[str] = []
@@ -84,6 +109,9 @@ class Lookout:
     def stop_looking(self) -> None:
         """Look at the target no more: it is about to go."""
         self._looking.close()
+        if (watch := self.region) is not None and watch.looks:
+            gap = {"last_ns": watch.last_ns, "longest_gap_s": watch.longest_gap_s}
+            self._record.note("region-watched", looks=watch.looks, **gap)
 
     def close(self) -> None:
         """Look no more, show no more."""
@@ -98,6 +126,10 @@ class Lookout:
     def _region_changed(self, state: str, facts: Mapping[str, Any]) -> None:
         self._status.region = state
         self._record.note("region-state", state=state, facts=facts)
+
+    def _facts_changed(self, state: str, reading: Reading, previous_ns: int | None) -> None:
+        times = {"began_ns": reading.began_ns, "ended_ns": reading.ended_ns, "previous_ns": previous_ns}
+        self._record.note("region-facts", state=state, facts=reading.facts, **times)
 
     def _trouble(self, name: str, error: Exception) -> None:
         """A watcher could not look: recorded when it begins, not every second."""

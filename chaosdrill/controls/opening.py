@@ -13,12 +13,22 @@ from chaoslib.activity import execute_activity
 import chaosdrill
 from chaosdrill import history
 from chaosdrill.aws import system_of
+from chaosdrill.client.heartbeat import DrillHeartbeat
+from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import DrillLoad
 from chaosdrill.client.locust_page import PASSWORD as LOCUST_PASSWORD
 from chaosdrill.controls import arguments as written
 from chaosdrill.controls.arguments import Arguments
+from chaosdrill.controls.broken import note_broken
 from chaosdrill.controls.confirmation import require_confirmed
-from chaosdrill.controls.experiment import Source, find_source, keep_copy, planned, problems_of_variables_given
+from chaosdrill.controls.experiment import (
+    Source,
+    find_source,
+    keep_copy,
+    planned,
+    problems_of_journal,
+    problems_of_variables_given,
+)
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.others import lead_others
@@ -68,7 +78,7 @@ def _keep_secrets(session: "Session") -> None:
 def _check(session: "Session", source: Source) -> Settings:
     settings, problems = read_settings(session.configuration)
     raw = own_arguments(session.experiment)
-    problems += problems_of_variables_given(source, session.experiment)
+    problems += problems_of_variables_given(source, session.experiment) + problems_of_journal(source)
     problems += written.problems_of_arguments(raw) + _problems_of_experiment(session, raw)
     if problems:
         raise BadInput(problems)
@@ -128,11 +138,16 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
     session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
+    note_broken(session)
     session.lookout.watch_target(target.gone, session.target_lost)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)
     load = DrillLoad(dict(session.configuration), session.secrets)
     session.held.callback(load.end)
     session.lookout.watch_load(load.find, session.directory / TIMELINE)
+    session.lookout.watch_load_records(load.find, session.directory / RECORDS)
+    heartbeat = session.heartbeat = DrillHeartbeat(dict(session.configuration))
+    session.held.callback(heartbeat.end)
+    session.lookout.watch_heartbeat(heartbeat.find)
     return watch
 
 

@@ -13,6 +13,7 @@ from chaoslib.exceptions import InterruptExecution
 from chaoslib.exit import exit_gracefully
 
 from chaosdrill import history
+from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.arguments import Arguments, activities_by_phase
 from chaosdrill.controls.closing import close
 from chaosdrill.controls.display import Status
@@ -46,6 +47,7 @@ class Session:
         self.arguments = Arguments()
         self.directory: Path | None = None
         self.target: Target | None = None
+        self.heartbeat: DrillHeartbeat | None = None
         self.held = ExitStack()
         self.touched = False
         self.said: dict[str, Any] | None = None

@@ -16,10 +16,15 @@ TARGETS = ("lab", "aws")
 NUMBERS: Mapping[str, tuple[Callable[[Any], float], float, float]] = {
     "users": (int, 1, 100_000),
     "spawn_rate": (float, 0.01, 10_000),
+    "heartbeat_rate": (float, 0.1, 1000),
+    "read_back_s": (float, 1, 3600),
     "loss_percent": (int, 1, 100),
     "fault_duration_s": (int, 1, 43_200),
     "window_s": (float, 1, 3600),
     "rto_s": (float, 0.1, 86_400),
+    "rpo_writes": (int, 0, 1_000_000_000),
+    "rpo_s": (float, 0, 86_400),
+    "availability_ratio": (float, 0.0001, 1),
     "scale": (float, SMALLEST_SCALE, LARGEST_SCALE),
 }
 

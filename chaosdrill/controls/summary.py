@@ -9,9 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from chaosdrill.analysis import ClientOutage, StatePeriod, Verdict
+from chaosdrill.analysis.findings import TOLD
+from chaosdrill.analysis.measured import Measured
 
 COLOURS = {"passed": "green", "failed": "red", "invalid": "yellow", "refused": "yellow", "interrupted": "magenta"}
 OUTAGES_KEPT = 5
+VERSION = 2  # of summary.json; 1 had no judgement
+GROUPS = {"recovery_": "recovery", "lost_writes_": "lost writes", "lost_s_": "seconds lost"}
+LABELS = {"error_s": "error seconds"}
+OF_LOCUST = "client_outage"  # has a line of its own
 
 Row = tuple[str, str]
 
@@ -22,13 +28,18 @@ def summary(
     outage: ClientOutage | None,
     why_no_outage: str,
     run: Mapping[str, Any],
+    judgement: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """:returns: everything the summary says, as JSON values. ``run``: id, directory, target, scale, seconds, title."""
+    """:returns: everything the summary says, as JSON values. ``run``: id, directory, target, scale, how the lab was
+    broken on purpose, seconds, title.
+    """
     return {
+        "version": VERSION,
         "verdict": verdict.word,
         "reasons": list(verdict.reasons),
         "region_states": [{"state": period.state, "seconds": period.seconds} for period in states],
         "client_outage": _outage(outage) if outage is not None else {"seconds": None, "why": why_no_outage},
+        "judgement": judgement,
         **run,
     }
 
@@ -59,14 +70,67 @@ def rows(said: Mapping[str, Any]) -> list[Row]:
     if said["region_states"]:
         seen = [f"{period['state']} {period['seconds']:.1f} s" for period in said["region_states"]]
         found.append(("region states", " → ".join(seen)))
+    found += _judged(said.get("judgement") or {})
     found.append(("client outage", _outage_in_words(said["client_outage"])))
     if said.get("target"):
         found.append(("target", _target_in_words(said)))
+    if said.get("broken"):
+        found.append(("lab", f"broken on purpose: {', '.join(said['broken'])}"))
     if said.get("seconds") is not None:
         found.append(("duration", f"{said['seconds']:.0f} s"))
     if said.get("run_directory"):
         found.append(("run directory", said["run_directory"]))
     return found
+
+
+def _judged(judgement: Mapping[str, Any]) -> list[Row]:
+    """Findings by name, what the heartbeat measured, and the phases of each movement."""
+    names = {kind: _names(judgement, kind) for kind in (True, False)}
+    found: list[Row] = [("findings", names[False])] if names[False] else []
+    found += [("noted", names[True])] if names[True] else []
+    figures = {name: Measured(**one) for name, one in judgement.get("figures", {}).items() if name != OF_LOCUST}
+    if any(one.value is not None for one in figures.values()):
+        found += _figures(figures)
+    return found + [(f"{one['what']}", _phases(one)) for one in judgement.get("movements", ())]
+
+
+def _names(judgement: Mapping[str, Any], told: bool) -> str:
+    found = [one["name"] for one in judgement.get("findings", ()) if (one["verdict"] == TOLD) == told]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _figures(figures: Mapping[str, Measured]) -> list[Row]:
+    """What was measured for several movements or read-backs stands in one row; how it was, once behind it."""
+    grouped: dict[str, list[tuple[str, Measured]]] = {}
+    for name, figure in figures.items():
+        group = next((one for one in GROUPS if name.startswith(one)), name)
+        grouped.setdefault(group, []).append((name.removeprefix(group), figure))
+    return [
+        (GROUPS.get(name) or LABELS.get(name) or _spaced(name), _in_one_row(members))
+        for name, members in grouped.items()
+    ]
+
+
+def _in_one_row(members: Sequence[tuple[str, Measured]]) -> str:
+    hows = list(dict.fromkeys(one.how for _, one in members if one.how and one.value is not None))
+    texts = [f"{_spaced(name).replace(' ', '-')} {one.in_words()}".strip() for name, one in members]
+    return ", ".join(texts) + "".join(f" ({how})" for how in hows)
+
+
+def _spaced(name: str) -> str:
+    return name.removesuffix("_s").replace("_", " ").strip()
+
+
+def _phases(movement: Mapping[str, Any]) -> str:
+    seen = []
+    for one in movement["phases"]:
+        if one["at_ns"] is None:
+            seen.append(f"{one['name']} not seen")
+        elif one["seconds"] is not None:
+            about = f" ± {one['uncertainty_s']:.2g}" if one["uncertainty_s"] else ""
+            seen.append(f"{one['name']} {round(one['seconds'], 1) + 0.0:+.1f}{about} s")
+    whole = f"; {movement['whole_s']:.1f} s in all" if movement["whole_s"] is not None else ""
+    return f"{', '.join(seen)}{whole}"
 
 
 def _outage_in_words(outage: Mapping[str, Any]) -> str:

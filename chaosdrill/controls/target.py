@@ -1,10 +1,14 @@
 """Where the drill runs: the embedded lab, or the system that a topology file names."""
 
-from collections.abc import Callable
+import os
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from chaosdrill.controls.settings import Settings
+
+LAB_BREAK = "CHAOSDRILL_LAB_BREAK"  # how the lab is broken on purpose: NAME[:option=value],NAME...
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,7 @@ class Target:
     :param started_here: whether this drill started it.
     :param close: gives it up; a lab that nobody else uses ends.
     :param gone: why it is there no more; empty while it is.
+    :param broken: how it was broken on purpose, by now; it is never taken for a clean one then.
     :param hurry: shortens its waits for the rest of an interrupted drill, where that spoils nothing for anybody else;
         tells whether it did.
     """
@@ -27,6 +32,7 @@ class Target:
     started_here: bool
     close: Callable[[], None]
     gone: Callable[[], str]
+    broken: Callable[[], Sequence[str]]
     hurry: Callable[[], bool]
 
 
@@ -40,14 +46,19 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
     if settings.topology is not None:
-        return Target("aws", settings.topology, 1.0, False, lambda: None, lambda: "", lambda: False)
+        return Target("aws", settings.topology, 1.0, False, lambda: None, lambda: "", tuple, lambda: False)
     from chaosdrill.lab import host  # on aws the lab need not be installed
 
-    lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell, starts_in=serving)
+    opened_ns = time.time_ns()
+    breaks = os.environ.get(LAB_BREAK, "").split(",")
+    lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell, starts_in=serving, broken=breaks)
 
     def hurry() -> bool:
         if lab.started_here:
             lab.hurry()
         return lab.started_here
 
-    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone, hurry)
+    def broken() -> Sequence[str]:
+        return lab.broken(opened_ns)
+
+    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone, broken, hurry)

@@ -12,6 +12,7 @@ from typing import Any
 from chaosdrill import region
 from chaosdrill.client.load_generator import LoadGenerator, TimelinePart
 from chaosdrill.errors import CannotSee
+from chaosdrill.region.sharing import Reading
 
 RECENT_S = 5.0
 
@@ -53,9 +54,11 @@ class Periodic:
 
 
 class RegionWatch:
-    """The region state, and each change of it.
+    """The region state, and each change of it and of the facts behind it.
 
-    :param changed: told the new state and the facts behind it.
+    :param changed: told the new state and the facts.
+    :param facts_changed: told the state, the facts, between which moments they were read, and when a reading that still
+        showed the old ones began (None: there was none), in ns since the epoch.
     """
 
     def __init__(
@@ -63,23 +66,42 @@ class RegionWatch:
         configuration: Mapping[str, Any],
         secrets: Mapping[str, Any] | None,
         changed: Callable[[str, Mapping[str, Any]], None],
+        facts_changed: Callable[[str, Reading, int | None], None],
     ) -> None:
-        self._configuration, self._secrets, self._changed = configuration, secrets, changed
+        self._configuration, self._secrets = configuration, secrets
+        self._changed, self._facts_changed = changed, facts_changed
         self._lock = threading.Lock()
+        self._last: Reading | None = None
         self.state = ""
         self.unreadable: tuple[str, ...] = ()
+        self.looks, self.longest_gap_s = 0, 0.0
 
     def look(self) -> str:
         """:returns: the region state as it is now."""
         with self._lock:  # one at a time, so that changes are told in the order in which they were seen
-            facts = region.read_region_facts(self._configuration, self._secrets)
+            reading = region.read_region(self._configuration, self._secrets)
+            facts = reading.facts
             state = str(region.verdict(facts))
             errors = (fact["error"] for fact in facts.values() if isinstance(fact, Mapping) and "error" in fact)
             self.unreadable = tuple(dict.fromkeys(errors))
+            if self._last is None or facts != self._last.facts:
+                self._facts_changed(state, reading, self.last_ns)
+            self._count(reading)
             if state != self.state:
                 self.state = state
                 self._changed(state, facts)
             return state
+
+    def _count(self, reading: Reading) -> None:
+        self.looks += 1
+        if self._last is not None:
+            self.longest_gap_s = max(self.longest_gap_s, round(reading.began_s - self._last.began_s, 3))
+        self._last = reading
+
+    @property
+    def last_ns(self) -> int | None:
+        """When the last reading began; None before the first."""
+        return None if self._last is None else self._last.began_ns
 
 
 class LoadWatch:

@@ -69,7 +69,8 @@ def fail_over_database(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Make a region the writer of the global database without asking the one that writes now, and wait until it is.
+    """Make a region the writer of the global database without asking the one that writes now, and wait until it is and
+    the global cluster is available.
 
     For when the writer's region is lost. What was not replicated yet is lost with it, so the caller must say so.
 
@@ -79,10 +80,10 @@ def fail_over_database(
     :param global_cluster: identifier of the global cluster; default: the topology's.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, region, was, status, seconds}``: the region that wrote before, and what the cluster still does
-        (the old writer's cluster joins again later); ``done`` is false when the region writes already.
+    :returns: ``{done, region, was, status, seconds}``: the region that wrote before, and the cluster's status;
+        ``done`` is false when the region writes already.
     :raises ActivityFailed: when data loss was not allowed, the writer is moving already, or is not there in time, or
-        never will be.
+        never will be, or when it is there and the cluster is not available in time.
     :undo: switch_over_database with the region that wrote before (``was``); lost data stays lost.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
     """
@@ -98,7 +99,7 @@ def fail_over_database(
     _record_undo(left, global_cluster)
     began = time.monotonic()
     begin(system, region, lambda: aurora.start_failover(system, cluster, region))
-    now = wait_for_writer(system, cluster, region, timeout_s, until_available=False)
+    now = wait_for_writer(system, cluster, region, timeout_s)
     return {
         "done": True,
         "region": region,

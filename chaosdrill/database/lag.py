@@ -19,7 +19,7 @@ def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
     """:returns: the last known lag of a region behind the writer, in seconds.
 
     :param follower: the region; None: the one that does not write.
-    :raises CannotSee: when no region follows, or there is no recent value.
+    :raises CannotSee: when no region follows, or there is no recent value, or none since the writer was seen to change.
     """
     cluster = aurora.global_cluster(system)
     if cluster.writer not in cluster.members:
@@ -32,6 +32,8 @@ def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
         )
     name = cluster.member_in(region).rsplit(":", 1)[-1]
     scale = system.topology.time_scale
-    series = cloudwatch.Series(region, NAMESPACE, metric, {"DBClusterIdentifier": name})
-    found = cloudwatch.latest(system, series, "Maximum", period_s=60 * scale, oldest_s=OLDEST_S * scale)
+    source = {"SourceRegion": cluster.writer}
+    series = cloudwatch.Series(region, NAMESPACE, metric, {"DBClusterIdentifier": name}, source)
+    times = {"period_s": 60 * scale, "oldest_s": OLDEST_S * scale}
+    found = cloudwatch.latest(system, series, "Maximum", **times, since=aurora.writes_since(system))
     return round(found / 1000, 6)

@@ -55,23 +55,22 @@ def as_seen_from(system: System, region: str) -> aurora.GlobalCluster:
 
 
 def wait_for_writer(
-    system: System, before: aurora.GlobalCluster, region: str, timeout_s: float, until_available: bool = True
+    system: System, before: aurora.GlobalCluster, region: str, timeout_s: float
 ) -> aurora.GlobalCluster:
-    """Wait until a region writes.
+    """Wait until a region writes, and the global cluster is available again.
 
     :param before: the global cluster before its writer was asked to move.
-    :param timeout_s: seconds.
-    :param until_available: wait for the cluster to be available again, too.
+    :param timeout_s: seconds, for both.
     :returns: the global cluster then.
     :raises DrillError: when it is available again, and the writer has not moved.
-    :raises TimedOut: when it is not there in time.
+    :raises TimedOut: when it is not so in time; the message says which of both is missing.
     """
     name = system.topology.database.global_cluster
     began, asked_s, cluster = False, time.monotonic(), before
     with left_behind(f"the change of writer to {region} was begun and goes on by itself"):
         for cluster in seen(lambda: as_seen_from(system, region), timeout_s):
             began = began or cluster.status in MOVING
-            if cluster.writer == region and (cluster.status == aurora.AVAILABLE or not until_available):
+            if cluster.writer == region and cluster.status == aurora.AVAILABLE:
                 return cluster
             given_up = began or time.monotonic() - asked_s > BEGINS_WITHIN_S * system.topology.time_scale
             if given_up and cluster.status == aurora.AVAILABLE and cluster.writer == before.writer:
@@ -79,6 +78,11 @@ def wait_for_writer(
                     f"the global cluster {name} is available again and its writer still {cluster.writer}, not "
                     f"{region}: the change of writer failed; look at the events of the cluster in RDS"
                 )
+    if cluster.writer == region:
+        raise TimedOut(
+            f"{region} writes, but after {timeout_s:g} s the global cluster {name} is {cluster.status}, not available: "
+            "nothing else can be changed about it until it is; look with database_status"
+        )
     raise TimedOut(
         f"after {timeout_s:g} s the global cluster {name} is {cluster.status} and its writer {cluster.writer}, not "
         f"{region}: it goes on by itself; look with database_status and writer_region"

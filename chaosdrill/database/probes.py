@@ -70,7 +70,8 @@ def replica_lag_s(
     :param within_s: wait up to so many seconds for a value; default: look once.
     :param global_cluster: identifier of the global cluster; default: the topology's.
     :returns: seconds, the greatest of the last minute that has a value.
-    :raises ActivityFailed: when there is no value of the last minutes, or the region is the writer, which has none.
+    :raises ActivityFailed: when there is no value of the last minutes, or none since this process has seen the writer
+        change, or the region is the writer, which has none.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.AuroraMonitoring.Metrics.html
     """
     lag.check_metric(metric)

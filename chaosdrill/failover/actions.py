@@ -40,7 +40,8 @@ def fail_over(
     :param when: steady-state-missed: only when the steady state was seen not to hold after the method;
         steady-state-not-seen: only when it was not seen to hold, a failed step or an interruption included.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits}]}``, times in seconds.
+    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, times in
+        seconds, moments UTC.
     :raises ActivityFailed: when none or several state machines fit, one of the pair runs already, or the execution
         fails (state and cause) or lasts longer.
     :undo: fail_back
@@ -83,7 +84,8 @@ def fail_back(
     :param timeout_s: how long to wait for a failover that goes on, and again to follow the failback, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits}]}``, times in seconds.
+    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, times in
+        seconds, moments UTC.
     :raises ActivityFailed: when one of the pair runs, when a fault of this run is still in force, or when the execution
         fails (state and cause) or lasts longer.
     :undo: fail_over

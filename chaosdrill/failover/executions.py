@@ -13,6 +13,7 @@ from chaosdrill.aws.polling import seen
 from chaosdrill.errors import DrillError, Refused, TimedOut
 
 STARTING = "execution-starting"
+ENDED = "execution-ended"
 TOLD_WITHIN_S = 30.0
 
 
@@ -59,7 +60,7 @@ def execution_name(what: str, number: int) -> str:
 def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
     """Wait for the end of an execution. An interruption leaves it going: half a failover is worse than a whole one.
 
-    :returns: ``{done: True, status, execution_arn, seconds, states: [{name, seconds, visits}]}``.
+    :returns: ``{done: True, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``.
     :raises DrillError: when it failed: in which state, and why.
     :raises TimedOut: when it still runs after ``timeout_s`` seconds; it is left going.
     """
@@ -70,9 +71,7 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
     if execution is None:
         there = next((time.name for time in times if not time.left), "no state")
         raise TimedOut(f"execution {arn} still runs after {timeout_s:g} s, in state {there}: it was left going")
-    history.record(
-        "execution-ended", execution_arn=arn, status=execution.status, seconds=execution.seconds, states=states
-    )
+    history.record(ENDED, **stepfunctions.told(execution, times))
     if execution.status != "SUCCEEDED":
         raise stepfunctions.failure(execution, times)
     return {

@@ -47,7 +47,9 @@ def last_execution(
     :param prefix: how the state machine's name begins, or its ARN; default: the topology's failover machine.
     :param state_machine: the state machine's ARN; it wins over the prefix.
     :param region: where the state machine is, by name or as home, standby, active; default: the topology's.
-    :returns: ``{arn, status, seconds, cause, states: [{name, seconds, visits, left}]}``, times in seconds.
+    :returns: ``{arn, status, seconds, cause, started, stopped,
+        states: [{name, seconds, visits, left, entered, exited}]}``,
+        times in seconds, moments UTC.
     :raises ActivityFailed: when the machine is not found, or was never started.
     :source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
     """

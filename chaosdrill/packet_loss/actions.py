@@ -170,6 +170,8 @@ def heal_packet_loss(
     active = [one for one in own if one.active]
     ended = experiments.stop_all(system, active, timeout_s) if active else own
     shown = [{"id": one.id, "state": one.state} for one in ended]
+    if own:
+        evidence.note(system, configuration, evidence.HEALED, experiments=shown)
     if active:
         return {"done": True, "experiments": shown}
     return {"done": False, "experiments": shown, "why": "already over" if own else "no experiment was started"}

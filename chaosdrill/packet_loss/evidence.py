@@ -15,6 +15,7 @@ from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.packet_loss.effect import Drops, Effect, Window, effect
 
 BEFORE, RUNNING, EFFECT = "fault-injecting", "fault-running", "fault-effect"
+HEALED, AFTER = "fault-healed", "fault-after"  # when it was healed, and at the end of the drill
 
 
 @dataclass(frozen=True)

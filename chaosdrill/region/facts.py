@@ -10,7 +10,7 @@ from chaosdrill.aws import System, arc, aurora, dynamodb, stepfunctions, system_
 from chaosdrill.client import resolve
 from chaosdrill.client.resolvers import HERE
 from chaosdrill.errors import DrillError
-from chaosdrill.region.sharing import shared
+from chaosdrill.region.sharing import Reading, shared
 
 
 def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -21,6 +21,11 @@ def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[
         instead of any of them ``{"error": text}``.
     :raises BadInput: when the topology is not right.
     """
+    return read_region(configuration, secrets).facts
+
+
+def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Reading:
+    """:returns: the facts as :func:`read_region_facts` reads them, and when that was."""
     system = system_of(configuration, secrets)
     return shared(str(system.topology.path), lambda: _read(system))
 

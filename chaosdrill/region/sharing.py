@@ -16,13 +16,17 @@ _since: ContextVar[float | None] = ContextVar("facts_read_since", default=None)
 
 
 @dataclass(frozen=True)
-class _Reading:
+class Reading:
+    """The facts, and when they were read: ``began_s`` on the steady clock, the others in ns since the epoch."""
+
     began_s: float
+    began_ns: int
+    ended_ns: int
     facts: Facts
 
 
 _reading = threading.Lock()
-_last: dict[str, _Reading] = {}
+_last: dict[str, Reading] = {}
 
 
 def watch() -> None:
@@ -40,23 +44,24 @@ def waiting() -> Iterator[None]:
         _since.reset(token)
 
 
-def shared(system: str, read: Callable[[], Facts]) -> Facts:
+def shared(system: str, read: Callable[[], Facts]) -> Reading:
     """:returns: the facts: those that somebody else has just read, if they are good enough here, else read now.
 
     :param system: names what is read.
     """
     since_s = _since.get()
     if since_s is None:
-        return _read(system, read).facts
+        return _read(system, read)
     with _reading:  # who comes while somebody reads waits for that reading
         last = _last.get(system)
         if last is None or last.began_s <= max(since_s, time.monotonic() - FRESH_S):
             last = _read(system, read)
         _since.set(last.began_s)  # nobody sees one reading twice: a safeguard counts how often it misses
-        return last.facts
+        return last
 
 
-def _read(system: str, read: Callable[[], Facts]) -> _Reading:
-    began_s = time.monotonic()
-    _last[system] = _Reading(began_s, read())
+def _read(system: str, read: Callable[[], Facts]) -> Reading:
+    began_s, began_ns = time.monotonic(), time.time_ns()
+    facts = read()
+    _last[system] = Reading(began_s, began_ns, time.time_ns(), facts)
     return _last[system]

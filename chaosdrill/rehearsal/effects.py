@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System, stepfunctions
+from chaosdrill.client.host import delivery
+from chaosdrill.client.host.packing import locust_zipapp
 from chaosdrill.packet_loss import sources
 from chaosdrill.rehearsal.steps import Step
 
@@ -38,7 +40,27 @@ def effect_of(system: System, step: Step) -> Effect | None:
 
 def _load(system: System, given: Mapping[str, Any]) -> Effect:
     users, host = given.get("users", 10), given.get("host", "http://api.example.com")
-    return Effect(f"Locust: {users} users call {host}", "nothing, if the system bears the load")
+    called = f"Locust: {users} users call {host}"
+    if system.topology.load_generator.run == "ssm":
+        brought = delivery.in_words(system, locust_zipapp())
+        called += (
+            f"; a program is brought to the client host {system.topology.client.instance_id}, unless it is there: "
+        )
+        called += f"{brought}; it stays in the cache of its user"
+    return Effect(called, "nothing, if the system bears the load")
+
+
+def _heartbeat(system: System, given: Mapping[str, Any]) -> Effect:
+    written = system.topology.heartbeat
+    if written is None:
+        return Effect("nothing: the topology has no `heartbeat:`, so the step is refused")
+    rate, read = given.get("rate_per_s") or written.rate_per_s, f"{written.read['method']} {written.read['path']}"
+    touches = f"heartbeat: {rate:g}/s {read}"
+    if written.write is None or written.accounts is None:
+        return Effect(f"{touches}; it writes nothing", "nothing")
+    what = f"{written.write['method']} {written.write['path']}"
+    accounts = f"{written.accounts.count} accounts {written.accounts.prefix}…"
+    return Effect(f"{touches}, {rate:g}/s {what}", f"nothing, if {accounts} exist for drills only: they are written to")
 
 
 def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
@@ -116,6 +138,7 @@ def _database_with_loss(system: System, given: Mapping[str, Any]) -> Effect:
 
 _EFFECTS: Mapping[str, Callable[[System, Mapping[str, Any]], Effect]] = {
     "chaosdrill.load.actions.start_load": _load,
+    "chaosdrill.heartbeat.actions.start_heartbeat": _heartbeat,
     "chaosdrill.packet_loss.actions.inject_packet_loss": _packet_loss,
     "chaosdrill.packet_loss.actions.isolate_region": _isolation,
     "chaosdrill.service.actions.set_desired_count": _desired_count,

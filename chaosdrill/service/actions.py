@@ -8,8 +8,9 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws import System, system_of
+from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.service.ecs import Service, counts, set_desired, wait_until_running
 
 __all__ = ["restore_desired_count", "set_desired_count"]
@@ -68,15 +69,22 @@ def restore_desired_count(
     :param timeout_s: how long to wait for each service, in seconds.
     :param standalone: allow it outside a drill; there nothing is known of a time before.
     :returns: ``{done, services: [{region, cluster, service, is, seconds}]}``
-    :raises ActivityFailed: when a service's tasks have not followed in time.
+    :raises ActivityFailed: when a service could not be given back, or its tasks have not followed in time; the others
+        are given back all the same, and are named.
     :undo: none
     :source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     """
     system = system_of(configuration, secrets)
-    restored = []
+    restored, errors = [], []
     for named, count in _before().items():
-        if counts(system, named).desired != count:
-            restored.append({**_shown(named), **_changed(system, named, count, timeout_s)})
+        try:
+            if counts(system, named).desired != count:
+                restored.append({**_shown(named), **_changed(system, named, count, timeout_s)})
+        except FAILURES as error:
+            errors.append(f"{named.name} ({named.cluster}, {named.region}): {error}")
+    if errors:
+        whole = ", ".join(str(one["service"]) for one in restored) or "none"
+        raise DrillError(f"{'; '.join(errors)}. Services that were given back: {whole}")
     return {"done": bool(restored), "services": restored}
 
 

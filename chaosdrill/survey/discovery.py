@@ -10,7 +10,7 @@ from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.controls import find_arc, find_routing
 from chaosdrill.survey.databases import find_database
 from chaosdrill.survey.entries import find_entry
-from chaosdrill.survey.findings import Finding, Unknown, or_unknown
+from chaosdrill.survey.findings import Finding, Note, Unknown, or_unknown
 from chaosdrill.survey.flags import find_flags
 from chaosdrill.survey.hosts import find_client
 from chaosdrill.survey.machines import find_machines
@@ -30,7 +30,13 @@ _COMMENTS = {
     "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
     "database": "The Aurora global cluster, and its cluster in each region.",
     "failover": "The state machines that move the application: their region, and how their names begin.",
+    "heartbeat": "What is sent beside the load, from which the recovery time and lost writes are measured.",
 }
+
+_HEARTBEAT = (
+    "heartbeat: no account knows which requests do no harm. `chaosdrill init` writes this section for the reference "
+    "application, as a comment."
+)
 
 
 def discover(asked: Asked) -> dict[str, Finding]:
@@ -65,6 +71,7 @@ def discover(asked: Asked) -> dict[str, Finding]:
         "routing": routing,
         "database": seen["database"],
         "failover": seen["failover"],
+        "heartbeat": Finding(Note(_HEARTBEAT), ""),
     }
     if asked.account.profile is None:
         del findings["aws"]

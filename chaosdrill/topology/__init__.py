@@ -2,12 +2,14 @@
 
 from chaosdrill.topology.loading import load_topology, topology_of
 from chaosdrill.topology.model import (
+    Accounts,
     Aws,
     ClientHost,
     ClusterEndpoint,
     Database,
     Dns,
     Failover,
+    Heartbeat,
     LoadBalancer,
     LoadGenerator,
     PacketLoss,
@@ -18,12 +20,14 @@ from chaosdrill.topology.model import (
 )
 
 __all__ = [
+    "Accounts",
     "Aws",
     "ClientHost",
     "ClusterEndpoint",
     "Database",
     "Dns",
     "Failover",
+    "Heartbeat",
     "LoadBalancer",
     "LoadGenerator",
     "PacketLoss",

@@ -11,12 +11,14 @@ import yaml
 from chaosdrill.errors import BadInput
 from chaosdrill.topology.lines import Document, read_document
 from chaosdrill.topology.model import (
+    Accounts,
     Aws,
     ClientHost,
     ClusterEndpoint,
     Database,
     Dns,
     Failover,
+    Heartbeat,
     LoadBalancer,
     LoadGenerator,
     PacketLoss,
@@ -28,6 +30,8 @@ from chaosdrill.topology.model import (
 from chaosdrill.topology.problems import problems_of
 
 VARIABLE = "CHAOSDRILL_TOPOLOGY"
+OPERATIONS = ("read", "write", "settled", "balance")  # of the heartbeat
+_EVERY_OPERATION = {"headers": {}, "status": [200]}
 _cache: dict[Path, tuple[tuple[int, int], Topology]] = {}
 _lock = threading.Lock()
 
@@ -125,12 +129,21 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         aws=_aws(path, raw.get("aws", {})),
         dns=Dns(**raw["dns"]) if "dns" in raw else None,
         packet_loss=PacketLoss(**raw.get("packet_loss", {})),
+        heartbeat=_heartbeat(raw["heartbeat"]) if "heartbeat" in raw else None,
         time_scale=float(raw.get("time_scale", 1)),
     )
 
 
 def _load_generator(url: str = "", run: str = "attach", s3: str = "") -> LoadGenerator:
     return LoadGenerator(url=url.rstrip("/"), run=run, s3=s3)
+
+
+def _heartbeat(raw: dict[str, Any]) -> Heartbeat:
+    operations = {name: {**_EVERY_OPERATION, **raw[name]} for name in OPERATIONS if name in raw}
+    if "settled" in operations:
+        operations["settled"] = {"rolled_back": [], "pending": [], "missing_status": [404], **operations["settled"]}
+    accounts = {"accounts": Accounts(**raw["accounts"])} if "accounts" in raw else {}
+    return Heartbeat(**{**raw, **operations, **accounts})
 
 
 def _aws(path: Path, raw: dict[str, Any]) -> Aws:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,38 @@ class PacketLoss:
 
 
 @dataclass(frozen=True)
+class Accounts:
+    """Accounts that exist for drills only, so that they may be written to: ``count`` of them, numbered from 0."""
+
+    prefix: str
+    count: int
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What the heartbeat sends, and where it runs: ``ssm``: on the client host; ``local``: here.
+
+    :param rate_per_s: beats a second, of each operation.
+    :param deadline_s: an answer that takes longer is none, in seconds.
+    :param region_header: the response header that names the region that served.
+    :param read: a request that changes nothing; as are the other operations, as the topology writes it.
+    :param write: one that writes; None: nothing is written. ``settled``: how a write is read back; ``balance``: how an
+        account's balance is.
+    :param accounts: the only accounts that are written to.
+    """
+
+    read: Mapping[str, Any]
+    run: str = "ssm"
+    rate_per_s: float = 20.0
+    deadline_s: float = 1.0
+    region_header: str = "X-Region"
+    write: Mapping[str, Any] | None = None
+    settled: Mapping[str, Any] | None = None
+    balance: Mapping[str, Any] | None = None
+    accounts: Accounts | None = None
+
+
+@dataclass(frozen=True)
 class Topology:
     """The parts of the system that is drilled, and the accounts that may be touched.
 
@@ -132,6 +165,7 @@ class Topology:
     aws: Aws = field(default_factory=Aws)
     dns: Dns | None = None
     packet_loss: PacketLoss = field(default_factory=PacketLoss)
+    heartbeat: Heartbeat | None = None
     time_scale: float = 1.0
 
     @property

@@ -2,6 +2,7 @@
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,14 @@ _BY_REGION: tuple[Place, ...] = (
     ("routing", "controls"),
     ("database", "clusters"),
 )
+_WORD = re.compile(r"\{([^{}]*)\}")
+_WORDS = {
+    "read": ("account",),
+    "write": ("account", "quantity"),
+    "settled": ("account", "id"),
+    "balance": ("account",),
+}
+_ACCOUNTS = "`accounts: {prefix: ..., count: ...}`"
 _SERVICES = {"load_balancers": "elasticloadbalancing", "routing": "route53-recovery-control", "database": "rds"}
 
 
@@ -150,6 +159,47 @@ def _lab_is_reached(value: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[Problem]:
+    """What it writes must be its own accounts', and must be found again."""
+    heartbeat = value.get("heartbeat", {})
+    write = heartbeat.get("write")
+    if write is not None and "accounts" not in heartbeat:
+        fix = f"add {_ACCOUNTS}, which must exist for drills only, or remove `write:`"
+        yield Problem(("heartbeat", "accounts"), "missing: nothing says which accounts may be written to", fix)
+    if write is not None and "id" not in write:
+        fix = "add `id:` with the field of the answer that identifies the write, such as transactionId"
+        yield Problem(("heartbeat", "write", "id"), "missing: no write could be found again", fix)
+    for name in ("settled", "balance"):
+        if name in heartbeat and write is None:
+            yield Problem(("heartbeat", name), "is of no use without `write:`", f"add `write:`, or remove `{name}:`")
+
+
+def _heartbeat_words(value: dict[str, Any]) -> Iterator[Problem]:
+    """``{word}`` in an operation's texts must be one that is known there, and that there is something for."""
+    heartbeat = value.get("heartbeat", {})
+    for name, known in _WORDS.items():
+        found = [] if name not in heartbeat else list(_words(("heartbeat", name), heartbeat[name]))
+        for place, word in found:
+            if word not in known:
+                yield Problem(place, f"names {{{word}}}", f"known here: {', '.join(f'{{{one}}}' for one in known)}")
+            elif name == "read" and "accounts" not in heartbeat:
+                fix = f"write an account that exists instead, or add {_ACCOUNTS}"
+                yield Problem(place, "names {account}, and there are no accounts", fix)
+        if name == "settled" and name in heartbeat and "id" not in [word for _, word in found]:
+            yield Problem(("heartbeat", name), "names {id} nowhere", "write {id} where the write's id belongs")
+
+
+def _words(place: Place, value: Any) -> Iterator[tuple[Place, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _words((*place, key), inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _words((*place, number), inner)
+    elif isinstance(value, str):
+        yield from ((place, word) for word in _WORD.findall(value))
+
+
 def _at(value: Any, place: Place) -> Any:
     for part in place:
         value = value[part]
@@ -174,4 +224,6 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Proble
     (("failover",), _machines_differ),
     (("target", "time_scale"), _waits_of_aws),
     (("target", "aws"), _lab_is_reached),
+    (("heartbeat",), _heartbeat_can_follow),
+    (("heartbeat",), _heartbeat_words),
 )

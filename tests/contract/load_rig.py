@@ -169,11 +169,20 @@ def process(
 @contextmanager
 def locust(directory: Path, script: Path, *arguments: str) -> Iterator[LoadGenerator]:
     """A Locust with the plugin and ``script``; its page is on a socket that was opened here."""
+    with locust_process(directory, script, *arguments) as (generator, _):
+        yield generator
+
+
+@contextmanager
+def locust_process(
+    directory: Path, script: Path, *arguments: str
+) -> Iterator[tuple[LoadGenerator, subprocess.Popen[bytes]]]:
+    """The same, and the process; the rows of its requests are in ``directory / "records"``."""
     with _served(directory, script, *arguments) as (url, started):
         generator = LoadGenerator(url)
         wait_for(lambda: answers(generator) or started.poll() is not None, bool, 30, "Locust to start")
         assert started.poll() is None, (directory / "locust.log").read_text()
-        yield generator
+        yield generator, started
 
 
 @contextmanager
@@ -192,7 +201,8 @@ def _served(directory: Path, script: Path, *arguments: str) -> Iterator[tuple[st
         # users finish what they do when they are stopped: a request that is cut off is answered but never ends
         options = ["-f", f"{PLUGIN},{script}", "--stop-timeout", "3", *arguments]
         fd = page.fileno()
-        with process(options, directory / "locust.log", [fd], CHAOSDRILL_LOAD_FD=str(fd)) as started:
+        variables = {"CHAOSDRILL_LOAD_FD": str(fd), "CHAOSDRILL_LOAD_RECORDS": str(directory / "records")}
+        with process(options, directory / "locust.log", [fd], **variables) as started:
             yield f"http://127.0.0.1:{page.getsockname()[1]}", started
 
 

@@ -14,13 +14,16 @@ import pytest
 from botocore.retries import standard
 from chaoslib.exceptions import ActivityFailed
 
+from chaosdrill import history
+from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
 from chaosdrill.aws import arc, credentials, fis, polling, sessions
 from chaosdrill.database.actions import fail_over_database, switch_over_database
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss import experiments
-from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region
 from chaosdrill.routing.actions import set_routing
+from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.stop_flag.actions import set_stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get, running, wait_for
@@ -29,6 +32,8 @@ Act = Callable[[dict[str, Any]], Any]
 BURST = 5
 KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
 ADDRESS = "10.100.5.165"
+SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
+RULE = "start-failover-on-alarm"
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,10 @@ def _home(rig: Rig) -> Iterator[None]:
     rig.go_home()
     yield
     get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    rig.lab.supervisor.refuse.clear()
+    rig.lab.client("events").disable_rule(Name=RULE)
+    for name in ("balance", "transaction"):
+        tasks(rig, name, 2)
     sfn = rig.lab.client("stepfunctions")
     for machine in (rig.lab.machine("FailoverStateMachine"), rig.lab.machine("FailbackStateMachine")):
         wait_for(
@@ -107,6 +116,32 @@ def writer(rig: Rig) -> str:
 def active_faults(rig: Rig) -> int:
     found = rig.lab.client("fis", TOKYO).list_experiments()["experiments"]
     return sum(one["state"]["status"] in fis.ACTIVE for one in found)
+
+
+def tasks(rig: Rig, service: str, count: int) -> None:
+    rig.lab.client("ecs", TOKYO).update_service(cluster="tokyo-app", service=service, desiredCount=count)
+
+
+def desired(rig: Rig) -> int:
+    """Of the transaction service."""
+    found = rig.lab.client("ecs", TOKYO).describe_services(cluster="tokyo-app", services=["transaction"])
+    return int(found["services"][0]["desiredCount"])
+
+
+def rule(rig: Rig) -> str:
+    return str(rig.lab.client("events").describe_rule(Name=RULE)["State"])
+
+
+def begin(activity: str) -> None:
+    """Let the open drill's history say that a step was begun."""
+    one = history.current()
+    assert one is not None
+    one.history.append("activity-started", activity=activity)
+
+
+def take_away(rig: Rig) -> None:
+    begin("take-away")
+    set_desired_count(count=0, **SERVICE, configuration=rig.configuration)
 
 
 def executions(rig: Rig) -> int:
@@ -165,6 +200,28 @@ CASES = {
         *("fis", "StopExperiment", "ListExperiments", active_faults, 0),
         before=lambda rig: inject_packet_loss(sources=ADDRESS, configuration=rig.configuration),
     ),
+    "isolate_region": Case(
+        lambda to: isolate_region(duration_s=600, configuration=to),
+        *("fis", "StartExperiment", "GetExperiment", active_faults, 1),
+    ),
+    "set_desired_count": Case(
+        lambda to: set_desired_count(count=0, **SERVICE, configuration=to),
+        *("ecs", "UpdateService", "DescribeServices", desired, 0),
+    ),
+    "restore_desired_count": Case(
+        lambda to: restore_desired_count(undo_of="take-away", configuration=to),
+        *("ecs", "UpdateService", "DescribeServices", desired, 2),
+        before=take_away,
+    ),
+    "enable_automatic_failover": Case(
+        lambda to: enable_automatic_failover(RULE, configuration=to),
+        *("events", "EnableRule", "DescribeRule", rule, "ENABLED"),
+    ),
+    "disable_automatic_failover": Case(
+        lambda to: disable_automatic_failover(RULE, configuration=to),
+        *("events", "DisableRule", "DescribeRule", rule, "DISABLED"),
+        before=lambda rig: enable_automatic_failover(RULE, configuration=rig.configuration),
+    ),
 }
 
 
@@ -216,20 +273,63 @@ def test_what_was_done_though_no_try_was_ever_answered_is_seen(rig: Rig, one_dri
     assert case.world(rig) == case.after
 
 
-BLIND: dict[
-    str, tuple[Act, str, str, str, str]
-] = {  # actions that wait: their change, what they ask then, what they say
-    "switch_over_database": (
+@dataclass(frozen=True)
+class Blind:
+    """An action that waits: its change, what it asks then, and what it says when that is not answered any more."""
+
+    act: Act
+    service: str
+    changes: str
+    asks: tuple[str, str]
+    says: str
+    before: Callable[[Rig], None] = lambda rig: None
+
+
+BLIND = {
+    "switch_over_database": Blind(
         lambda to: switch_over_database("standby", timeout_s=1, configuration=to),
-        *("rds", "SwitchoverGlobalCluster", "DescribeGlobalClusters", "was begun and goes on by itself"),
+        *("rds", "SwitchoverGlobalCluster", ("rds", "DescribeGlobalClusters"), "was begun and goes on by itself"),
     ),
-    "fail_over": (
+    "fail_over_database": Blind(
+        lambda to: fail_over_database("standby", data_loss="allowed", timeout_s=1, configuration=to),
+        *("rds", "FailoverGlobalCluster", ("rds", "DescribeGlobalClusters"), "was begun and goes on by itself"),
+    ),
+    "fail_over": Blind(
         lambda to: fail_over(timeout_s=1, configuration=to),
-        *("stepfunctions", "StartExecution", "DescribeExecution", "was started and goes on by itself"),
+        *("stepfunctions", "StartExecution", ("stepfunctions", "DescribeExecution")),
+        says="was started and goes on by itself",
     ),
-    "inject_packet_loss": (
+    "inject_packet_loss": Blind(
         lambda to: inject_packet_loss(sources=ADDRESS, configuration=to),
-        *("fis", "StartExperiment", "GetExperiment", "was started, packets may be lost: heal_packet_loss stops it"),
+        *("fis", "StartExperiment", ("fis", "GetExperiment")),
+        says="was started, packets may be lost: heal_packet_loss stops it",
+    ),
+    "isolate_region": Blind(
+        lambda to: isolate_region(duration_s=600, configuration=to),
+        *("fis", "StartExperiment", ("fis", "GetExperiment")),
+        says="was started, packets may be lost: heal_packet_loss stops it",
+    ),
+    "heal_packet_loss": Blind(
+        lambda to: heal_packet_loss(timeout_s=1, configuration=to),
+        *("fis", "StopExperiment", ("fis", "GetExperiment"), "packets may still be lost by "),
+        before=lambda rig: inject_packet_loss(sources=ADDRESS, configuration=rig.configuration),
+    ),
+    "set_desired_count": Blind(
+        lambda to: set_desired_count(count=0, **SERVICE, timeout_s=1, configuration=to),
+        *("ecs", "UpdateService", ("ecs", "DescribeServices")),
+        says="the desired count of ECS service transaction is 0, and its tasks follow by themselves",
+    ),
+    "restore_desired_count": Blind(
+        lambda to: restore_desired_count(undo_of="take-away", timeout_s=1, configuration=to),
+        *("ecs", "UpdateService", ("ecs", "DescribeServices")),
+        says="the desired count of ECS service transaction is 2, and its tasks follow by themselves",
+        before=take_away,
+    ),
+    "disable_automatic_failover": Blind(
+        lambda to: disable_automatic_failover(RULE, timeout_s=1, configuration=to),
+        *("events", "DisableRule", ("stepfunctions", "ListExecutions")),
+        says="the rule is disabled, but an initiator may still run and start a failover",
+        before=lambda rig: enable_automatic_failover(RULE, configuration=rig.configuration),
     ),
 }
 
@@ -238,47 +338,69 @@ BLIND: dict[
 def test_an_action_that_went_blind_gives_up_at_its_deadline_and_says_what_goes_on(
     rig: Rig, one_drill: OpenDrill, name: str
 ) -> None:
-    act, service, changes, looks, says = BLIND[name]
+    blind = BLIND[name]
     rig.lab.supervisor.swap_s = 2.0
-    break_aws(rig, service, "slow", changes, 1, seconds=0.5)
+    blind.before(rig)
+    break_aws(rig, blind.service, "slow", blind.changes, 1, seconds=0.5)
 
     def blind_it() -> None:
         wait_for(lambda: hits(rig)[0], 20)
-        break_aws(rig, service, "server-error", looks)
+        break_aws(rig, blind.asks[0], "server-error", blind.asks[1])
 
     blinding = threading.Thread(target=blind_it)
     blinding.start()
     began = time.monotonic()
-    with pytest.raises(ActivityFailed, match=f"AWS does not tell any more.*{says}"):
-        act(rig.configuration)
+    with pytest.raises(ActivityFailed, match=f"(?s)AWS does not tell any more.*{blind.says}"):
+        blind.act(rig.configuration)
     blinding.join()
     assert time.monotonic() - began < 60
 
 
+def test_every_service_is_given_back_though_one_cannot_be(rig: Rig, one_drill: OpenDrill) -> None:
+    begin("take-away")
+    for name in ("balance", "transaction"):
+        set_desired_count("tokyo-app", name, 0, configuration=rig.configuration)
+    break_aws(rig, "ecs", "server-error", "UpdateService", 6)  # one call with all of its tries
+    with pytest.raises(ActivityFailed, match=r"the desired count 2 of ECS service balance .* is not there: ") as told:
+        restore_desired_count(undo_of="take-away", configuration=rig.configuration)
+    assert "Services that were given back: transaction" in str(told.value)
+    assert desired(rig) == 2
+
+
+FAULTS: dict[str, tuple[Act, str]] = {  # actions that make a role for FIS, and its name
+    "inject_packet_loss": (CASES["inject_packet_loss"].act, "chaosdrill-packet-loss"),
+    "isolate_region": (CASES["isolate_region"].act, "chaosdrill-region-isolation"),
+}
+
+
 @pytest.fixture
 def no_role(rig: Rig) -> None:
-    iam, role = rig.lab.client("iam"), "chaosdrill-packet-loss"
-    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
-        iam.delete_role_policy(RoleName=role, PolicyName="packet-loss")
-    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
-        iam.delete_role(RoleName=role)
+    iam = rig.lab.client("iam")
+    for role, policy in ((role, role.removeprefix("chaosdrill-")) for _, role in FAULTS.values()):
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.delete_role_policy(RoleName=role, PolicyName=policy)
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.delete_role(RoleName=role)
 
 
+@pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("change", ["CreateRole", "PutRolePolicy"])
 @pytest.mark.usefixtures("no_role")
-def test_a_role_is_made_though_an_answer_is_lost(rig: Rig, one_drill: OpenDrill, change: str) -> None:
+def test_a_role_is_made_though_an_answer_is_lost(rig: Rig, one_drill: OpenDrill, change: str, name: str) -> None:
     break_aws(rig, "iam", "lost-answer", change, 1)  # a second CreateRole is told: EntityAlreadyExists
-    assert inject_packet_loss(sources=ADDRESS, configuration=rig.configuration)["done"] is True
+    assert FAULTS[name][0](rig.configuration)["done"] is True
     assert hits(rig) == [1]
 
 
+@pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.usefixtures("no_role")
-def test_a_role_that_was_half_made_is_said_and_made_whole_by_the_next_try(rig: Rig, one_drill: OpenDrill) -> None:
+def test_a_role_that_was_half_made_is_said_and_made_whole_by_the_next_try(
+    rig: Rig, one_drill: OpenDrill, name: str
+) -> None:
+    act, role = FAULTS[name]
     break_aws(rig, "iam", "server-error", "PutRolePolicy")
-    with pytest.raises(
-        ActivityFailed, match="no fault was started; the role chaosdrill-packet-loss may have been made"
-    ):
-        inject_packet_loss(sources=ADDRESS, configuration=rig.configuration)
+    with pytest.raises(ActivityFailed, match=f"no fault was started; the role {role} may have been made"):
+        act(rig.configuration)
     assert active_faults(rig) == 0
     get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
-    assert inject_packet_loss(sources=ADDRESS, configuration=rig.configuration)["done"] is True
+    assert act(rig.configuration)["done"] is True

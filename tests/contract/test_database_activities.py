@@ -84,6 +84,28 @@ class TestFailover:
             move("standby", timeout_s=120, **options, configuration=rig.configuration)
 
 
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Where the global cluster is available 5 s after an unplanned change of its writer."""
+    with running(tmp_path_factory.mktemp("slow"), scale=0.5) as lab:
+        yield Rig(lab)
+
+
+class TestAvailability:
+    def test_a_failover_that_is_done_leaves_a_cluster_that_is_available(self, slow: Rig) -> None:
+        slow.go_home()
+        done = fail_over_database("standby", data_loss="allowed", timeout_s=60, configuration=slow.configuration)
+        assert (done["region"], done["status"]) == (OSAKA, "available")
+        assert database_status(configuration=slow.configuration) == "available"
+
+    def test_one_that_is_not_available_in_time_is_told(self, slow: Rig) -> None:
+        slow.go_home()
+        slow.lab.supervisor.swap_s = 0.0
+        says = r"ap-northeast-3 writes, but after 2 s the global cluster \S+ is failing-over, not available"
+        with pytest.raises(ActivityFailed, match=says):
+            fail_over_database("standby", data_loss="allowed", timeout_s=2, configuration=slow.configuration)
+
+
 class TestLag:
     def test_it_is_the_follower_s_in_seconds(self, rig: Rig) -> None:
         assert replica_lag_s(within_s=10, configuration=rig.configuration) == pytest.approx(0.02)
@@ -98,6 +120,32 @@ class TestLag:
             ActivityFailed, match=r"ap-northeast-3 is the writer of .*, and no replica there lags behind"
         ):
             replica_lag_s("standby", configuration=rig.configuration)
+
+    def test_a_value_from_before_a_change_of_writer_is_none(self, rig: Rig) -> None:
+        assert replica_lag_s(within_s=10, configuration=rig.configuration) == pytest.approx(0.02)
+        rig.lab.supervisor.lag_s = None  # no further one is published
+        for region in ("standby", "home"):
+            switch_over_database(region, timeout_s=20, configuration=rig.configuration)
+        with pytest.raises(ActivityFailed, match=r"has no value of it .* since \d\d:\d\d:\d\d UTC"):
+            replica_lag_s(configuration=rig.configuration)
+        rig.lab.supervisor.lag_s = 0.03
+        assert replica_lag_s(within_s=15, configuration=rig.configuration) == pytest.approx(0.03)
+
+    def test_a_value_of_another_source_is_none(self, rig: Rig) -> None:
+        """As of a region that followed another one before."""
+        replica_lag_s(within_s=10, configuration=rig.configuration)  # published for what is so now
+        rig.lab.supervisor.lag_s = None
+        told = {"Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBReplicationLag"}
+        named = {"DBClusterIdentifier": "osaka-app", "SourceRegion": OSAKA}
+        client, wrong = rig.lab.client("cloudwatch", OSAKA), 99_000.0
+
+        def publish() -> None:
+            dimensions = [{"Name": name, "Value": value} for name, value in named.items()]
+            data = {"MetricName": told["MetricName"], "Dimensions": dimensions, "Value": wrong, "Unit": "Milliseconds"}
+            client.put_metric_data(Namespace=told["Namespace"], MetricData=[data])
+
+        publish()
+        assert replica_lag_s(configuration=rig.configuration) < 99
 
     def test_no_value_is_not_zero(self, rig: Rig) -> None:
         rig.lab.supervisor.lag_s = None  # nobody can measure it, so nothing is published, and the last values grow old

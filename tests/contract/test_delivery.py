@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.aws import System, system_of
+from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import Archive, Needs, locust_zipapp
 from chaosdrill.errors import CannotSee, Refused
@@ -119,14 +120,34 @@ def test_it_is_uploaded_only_when_it_is_not_in_the_bucket(aws: LabAws, host: Pat
 def test_what_was_cut_off_is_gone_on_with(aws: LabAws, host: Path, inline: System) -> None:
     python = delivery.find_python(inline, here())
     path = Path(delivery.deliver(inline, python, ARCHIVE))
-    path.rename(f"{path}.part")
-    for there, wanted in ((2 * delivery.INLINE_BYTES, 2), (2 * delivery.INLINE_BYTES + 7, 4)):
-        Path(f"{path}.part").write_bytes(ARCHIVE.data[:there])
-        aws.supervisor.calls.clear()
-        delivery.deliver(inline, python, ARCHIVE)
-        assert path.read_bytes() == ARCHIVE.data
-        assert len([one for one in commands(aws) if "base64 -d" in one]) == wanted
-        path.unlink()
+    path.unlink()
+    parts = Path(f"{path}.parts")
+    parts.mkdir()
+    for number in (0, 2):
+        offset = number * delivery.INLINE_BYTES
+        write(parts / f"{offset:09d}", ARCHIVE.data[offset : offset + delivery.INLINE_BYTES])
+    write(parts / f".{3 * delivery.INLINE_BYTES:09d}.4711", b"half of a par")
+    aws.supervisor.calls.clear()
+    delivery.deliver(inline, python, ARCHIVE)
+    assert path.read_bytes() == ARCHIVE.data
+    assert len([one for one in commands(aws) if "base64 -d" in one]) == 2
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_many_parts_are_brought_some_at_a_time(aws: LabAws, host: Path, inline: System) -> None:
+    """SSM's agent runs five commands at the same time, and a whole Locust is more than 300 of them."""
+    large = Archive("large.bin", os.urandom(20 * delivery.INLINE_BYTES - 7))
+    aws.supervisor.most_at_once = 0
+    path = Path(delivery.deliver(inline, delivery.find_python(inline, here()), large))
+    assert path.read_bytes() == large.data
+    assert 1 < aws.supervisor.most_at_once <= delivery.AT_ONCE
+
+
+def test_a_command_that_comes_late_and_twice_leaves_nothing(aws: LabAws, host: Path, inline: System) -> None:
+    path = Path(delivery.deliver(inline, delivery.find_python(inline, here()), ARCHIVE))
+    for command in [one for one in commands(aws) if "base64 -d" in one]:
+        run_on_client(inline, command)
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("way", ["inline", "over_s3"])
@@ -137,8 +158,8 @@ def test_what_is_not_what_it_should_be_is_not_used(
     python = delivery.find_python(there, here())
     place = host / ARCHIVE.sha256[:32] / ARCHIVE.name
     if way == "inline":
-        place.parent.mkdir(parents=True)
-        Path(f"{place}.part").write_bytes(bytes(delivery.INLINE_BYTES))
+        Path(f"{place}.parts").mkdir(parents=True)
+        write(Path(f"{place}.parts") / f"{0:09d}", bytes(delivery.INLINE_BYTES))
     else:
         at = {"Bucket": BUCKET, "Key": f"drills/{ARCHIVE.sha256}/thing.bin"}
         aws.client("s3", TOKYO).put_object(**at, Body=b"something else")
@@ -155,7 +176,7 @@ def test_what_is_too_large_for_commands_is_refused_before_the_first(
     monkeypatch.setattr(delivery, "MOST_INLINE_BYTES", 50_000)
     with pytest.raises(Refused, match=r"thing.bin has 0.1 MB.* would take 4 of them.*s3: "):
         delivery.deliver(inline, delivery.find_python(inline, here()), ARCHIVE)
-    assert list(host.rglob("*.part")) == []
+    assert list(host.rglob("*.part*")) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from chaosdrill.cli import cli
+from chaosdrill.discovery import discovered
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
@@ -47,6 +48,28 @@ def test_both_readmes_give_the_same_commands():
         return [line.split("  ")[0] for line in lines if line.startswith("$ ")]
 
     assert typed("README.ja.md") == typed("README.md")
+
+
+@pytest.mark.parametrize("guide", ["aws.md", "aws.ja.md"])
+def test_the_guide_says_of_every_activity_when_it_was_last_verified_on_aws(guide):
+    rows = [
+        line.split("|")[1:-1] for line in (REPOSITORY / "docs" / guide).read_text().splitlines() if line[:2] == "| "
+    ]
+    listed = {
+        (part.strip(), name)
+        for part, names, verified, by in (row for row in rows if len(row) == 4)
+        for name in re.findall(r"`(\w+)`", names)
+        if verified.strip() and by.strip()
+    }
+    activities = (one for one in discovered()["activities"] if one["type"] != "control")
+    assert listed == {(one["mod"].split(".")[1], one["name"]) for one in activities}
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_readme_leads_to_that_table(readme):
+    (guide, heading) = re.findall(r"\((docs/aws[\w.]*)#([^)]+)\)", (REPOSITORY / readme).read_text())[0]
+    headings = re.findall(r"^## (.+)$", (REPOSITORY / guide).read_text(), re.MULTILINE)
+    assert heading in [one.lower().replace(" ", "-") for one in headings]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

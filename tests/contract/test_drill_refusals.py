@@ -67,6 +67,31 @@ def test_a_misspelt_control_module_is_named_once_and_nothing_is_run(tmp_path: Pa
     assert "The drill control is chaosdrill.controls.drill" in problems[0]
 
 
+def test_without_validation_a_misspelt_control_module_is_one_message_and_no_traceback(tmp_path: Path) -> None:
+    ours = {"type": "python", "module": "chaosdrill.region.probes", "func": "region_state"}
+    what = experiment([{"type": "probe", "name": "state", "provider": ours}])
+    what["controls"][0]["provider"]["module"] = "chaosdrill.controls.dril"
+    ran = run(tmp_path, what, "--no-validation", "--rollback-strategy", "always")
+    assert ran.exit_code == 1
+    assert "Traceback" not in ran.stderr
+    told = [line for line in ran.stderr.splitlines() if line.startswith("Error: there is no module")]
+    assert len(told) == 1, ran.stderr
+    assert "'chaosdrill.controls.dril': correct the name in the experiment" in told[0]
+
+
+@pytest.mark.parametrize(
+    ("journal", "why"),
+    [("no/such/journal.json", "there is no directory"), ("there", "that is a directory")],
+)
+def test_a_journal_that_could_not_be_written_is_told_before_and_not_after_the_drill(
+    tmp_path: Path, journal: str, why: str
+) -> None:
+    (tmp_path / "there").mkdir()
+    ran = run(tmp_path, experiment([do("work")]), "--journal-path", journal, CHAOSDRILL_HOME=str(tmp_path / "home"))
+    assert f"--journal-path {journal}: {why}" in ran.stderr
+    assert ran.steps == []
+
+
 UNHEARD = [
     ([undo("unwork", "wrok")], {}, "unwork: no step of setup or method has the name 'wrok'"),
     ([step("action", "unwork", "undo", what="x")], {}, "unwork: names no step that it undoes"),

@@ -8,13 +8,13 @@ from typing import Any
 
 from tests.contract.heartbeat_rig import Bank, Process, bank, heartbeat, until
 
-SETTINGS = {"writes": True, "rate_per_s": 40, "timeout_s": 1.5}
+SETTINGS = {"writes": True, "rate_per_s": 20, "timeout_s": 2.5}
 
 
 async def deposits(server: Bank, process: Process, count: int) -> None:
     """Wait until so many deposits have arrived, and are old enough to be read back."""
     await until(lambda: server.deposits >= count, 30)
-    await process.passed(1.6)
+    await process.passed(2.6)
 
 
 def by_number(server: Bank, process: Process) -> dict[int, dict[str, Any]]:
@@ -32,7 +32,7 @@ def test_writes_that_settle_are_found_and_nothing_else(tmp_path: Path) -> None:
         async with bank() as (server, port):
             server.balances = {f"synthetic-{number}": 1000 + number for number in range(200)}
             async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", **SETTINGS) as process:
-                await deposits(server, process, 40)
+                await deposits(server, process, 25)
                 summary = await process.read_back("calm", 20)
                 assert summary | {"read_back": 0, "of": 0} == {
                     "label": "calm",
@@ -64,8 +64,8 @@ def check_ledger(process: Process, server: Bank, read_back: int) -> None:
     (begun,), (ended,) = process.ledger("read-back-begun"), process.ledger("read-back-ended")
     due = {row["id"] for row in writes if row["due_ns"] < begun["writes_until_ns"]}
     assert found(process, "calm") == dict.fromkeys(due, "settled")
-    assert read_back == len(due) >= 40
-    assert begun["at_ns"] - begun["writes_until_ns"] == 1_500_000_000
+    assert read_back == len(due) >= 25
+    assert begun["at_ns"] - begun["writes_until_ns"] == 2_500_000_000
     assert ended["converged"] is True
     settled = collections.Counter(row["id"] for row in process.ledger("settled"))
     assert {*settled} >= due
@@ -87,14 +87,14 @@ def test_each_planted_wrong_is_found_by_its_id(tmp_path: Path) -> None:
             server.lost, server.undone, server.twice = {3, 17}, {5}, {7, 22}
             server.unanswered, server.refused_and_done, server.failed = {9}, {11}, {13}
             async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", **SETTINGS) as process:
-                await deposits(server, process, 40)
+                await deposits(server, process, 25)
                 began = time.monotonic()
                 # stores that converge late have lost nothing
                 server.hidden_until = dict.fromkeys((1, 2), began + 1)
                 stale = by_number(server, process)[15]["account"]
                 server.stale_until = {stale: began + 1}
-                summary = await process.read_back("after", 3)
-                assert time.monotonic() - began >= 3  # only then a write is missing
+                summary = await process.read_back("after", 4)
+                assert time.monotonic() - began >= 4  # only then a write is missing
                 assert {*summary["missing"]} == {server.ids[3], server.ids[17]}
                 assert (summary["converged"], summary["why"]) == (True, "")
                 assert (summary["pending"], summary["unreadable"]) == ([], [])
@@ -134,20 +134,34 @@ def test_what_is_still_open_has_not_converged(tmp_path: Path) -> None:
                 assert "balances unreadable" in summary["why"]
                 blind = [row["balance"] for row in process.ledger("balance") if row["label"] == "blind"]
                 assert {*blind} == {None}
+                await stopped_while_reading_back(process)
 
     asyncio.run(run())
+
+
+async def stopped_while_reading_back(process: Process) -> None:
+    """The stop ends the read-back, which says so, and nothing follows the end of the ledger."""
+    await process.post("/read-back?label=cut&within_s=60")
+    assert "goes on" in (await process.post("/read-back?label=other&within_s=60"))["error"]
+    await process.post("/stop")
+    summary = await process.get("/read-back?label=cut")
+    assert (summary["state"], summary["converged"]) == ("done", False)
+    assert summary["why"] == "the heartbeat was stopped"
+    assert "stopped" in (await process.post("/read-back?label=other&within_s=60"))["error"]
+    kinds = [row.get("row") for row in process.rows(file="ledger.jsonl")]
+    assert kinds.index("end") == len(kinds) - 1
 
 
 def test_an_account_has_one_write_at_a_time_and_the_least_used_one_is_next(tmp_path: Path) -> None:
     async def run() -> None:
         async with bank() as (server, port):
-            server.settles_in_s, accounts = 0.4, [f"few-{number}" for number in range(90)]
+            server.settles_in_s, accounts = 0.4, [f"few-{number}" for number in range(50)]
             async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", accounts=accounts, **SETTINGS) as process:
-                await until(lambda: server.deposits > 150, 30)
+                await until(lambda: server.deposits > 80, 30)
                 assert server.pending_refused == 0
                 digits = collections.Counter(row["digit"] for row in process.ledger("write"))
-                assert {*digits} <= {0, 1, 2, 3, 4}
-                assert digits[0] == 90
+                assert {*digits} <= {0, 1, 2}
+                assert digits[0] == 50
 
     asyncio.run(run())
 
@@ -173,28 +187,9 @@ def test_a_start_balance_that_is_not_known_in_time_is_null(tmp_path: Path) -> No
         async with bank() as (server, port):
             server.fault = "503"  # of balances
             async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", **SETTINGS) as process:
-                await deposits(server, process, 10)
+                await until(lambda: len(process.ledger("write")) >= 10, 30)
                 starts = [row["balance"] for row in process.ledger("balance")]
                 assert {*starts} == {None}
                 assert len(starts) >= 10
-
-    asyncio.run(run())
-
-
-def test_stopping_ends_a_read_back_and_says_so(tmp_path: Path) -> None:
-    async def run() -> None:
-        async with bank() as (server, port):
-            server.lost = {3}
-            async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", **SETTINGS) as process:
-                await deposits(server, process, 10)
-                await process.post("/read-back?label=cut&within_s=60")
-                assert "goes on" in (await process.post("/read-back?label=other&within_s=60"))["error"]
-                await process.post("/stop")
-                summary = await process.get("/read-back?label=cut")
-                assert (summary["state"], summary["converged"]) == ("done", False)
-                assert summary["why"] == "the heartbeat was stopped"
-                assert "stopped" in (await process.post("/read-back?label=other&within_s=60"))["error"]
-                kinds = [row.get("row") for row in process.rows(file="ledger.jsonl")]
-                assert kinds.index("read-back-ended") < kinds.index("end") == len(kinds) - 1
 
     asyncio.run(run())

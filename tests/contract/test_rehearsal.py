@@ -1,6 +1,7 @@
 """A rehearsal against the lab's AWS endpoint: what it says, what it changes (nothing), and answers that play again."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,20 @@ def test_it_says_what_a_drill_would_do_and_does_nothing(rig: Rig) -> None:
     assert f"move to {OSAKA}" in effect(seen, "fail-over").effect.touches
     assert effect(seen, "start-load").effect.touches == "Locust: 10 users call http://api.example.com"
     assert changes(rig) == before
+
+
+@pytest.mark.parametrize(
+    ("written", "way"),
+    [({"s3": "bucket/drills"}, r"over S3 \(bucket/drills\)"), ({}, r"as text of \d{3} SSM commands")],
+)
+def test_it_says_what_is_brought_to_the_client_host(
+    rig: Rig, tmp_path: Path, written: dict[str, str], way: str
+) -> None:
+    given = rig.other_topology(tmp_path / "topology.yaml", load_generator={"run": "ssm", **written})
+    seen = rehearse(FAILOVER, {}, Path(given["topology"]))
+    host = rig.lab.topology["client"]["instance_id"]
+    says = rf"brought to the client host {host}, unless it is there: locust.pyz \(\d+\.\d MB\) {way}; it stays"
+    assert re.search(says, effect(seen, "start-load").effect.touches)
 
 
 @pytest.mark.parametrize("experiment", sorted(path.name for path in FAILOVER.parent.glob("*.*")))

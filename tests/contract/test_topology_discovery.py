@@ -100,6 +100,7 @@ def as_found(own: Topology, other: Topology) -> Topology:
         dns=None,  # a name server belongs to the machine that asks, not to the account
         load_generator=other.load_generator,  # no account knows where Locust is
         packet_loss=other.packet_loss,  # the command that counts drops is a program of the lab's
+        heartbeat=None,  # nor which requests do no harm
         time_scale=1.0,  # only a lab is scaled
     )
 

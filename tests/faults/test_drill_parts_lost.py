@@ -58,6 +58,8 @@ def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill
     summary = drills.summary(lab)
     assert summary["verdict"] == "invalid", said
     assert any("the lab's AWS endpoint has died" in reason for reason in summary["reasons"]), said
+    assert summary["client_outage"]["seconds"] is None, said
+    assert "the target was lost while the load ran" in summary["client_outage"]["why"], said
     assert "Traceback" not in said
     wait_until_nothing_is_left(lab.home, before, within_s=5)
 

@@ -24,7 +24,7 @@ def user(lab: RunningLab) -> "subprocess.Popen[str]":
     process = lab.start("lab", "up", "--scale", "0.1", start_new_session=True)
     assert process.stdout is not None
     for line in process.stdout:
-        if "Ctrl-C ends it" in line:
+        if "Ctrl-C ends" in line:
             return process
     raise AssertionError(f"lab up ended with {process.wait()}")
 
@@ -47,6 +47,27 @@ def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
     first.communicate(timeout=20)
     assert lab.status()["detached"]
     assert lab.status()["ready"]
+
+
+def test_whoever_attaches_is_told_what_ctrl_c_ends(lab):
+    first = user(lab)
+    attached = lab.start("lab", "up", start_new_session=True)
+    assert "Ctrl-C ends this command; the lab ends with the last" in last_line(attached)
+    os.killpg(attached.pid, signal.SIGINT)
+    attached.communicate(timeout=20)
+    lab.run("lab", "up", "--detach")
+    attached = lab.start("lab", "up", start_new_session=True)
+    assert "Ctrl-C ends this command; the lab stays" in last_line(attached)
+    os.killpg(attached.pid, signal.SIGINT)
+    attached.communicate(timeout=20)
+    assert lab.status()["ready"]
+    first.kill()
+    first.communicate(timeout=20)
+
+
+def last_line(up):
+    """What `lab up` says last, when it is ready."""
+    return next(line for line in up.stdout if "Ctrl-C" in line)
 
 
 def test_down_ends_it_under_its_users_and_they_are_told(lab):

@@ -47,6 +47,7 @@ def alone(tmp_path: Path) -> RunningLab:
     return RunningLab(tmp_path / "home")
 
 
+@pytest.mark.timeout(300)
 def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     before = traces(alone.home)
     done = drills.run(alone, tmp_path, *drills.QUICK)
@@ -68,6 +69,8 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
         "writer-moved": "ap-northeast-3",
         "clients-resolve-standby": "ap-northeast-3",
         "load-without-errors-in-standby": 0,
+        "lost-writes-in-standby": 0,
+        "lost-writes-at-home": 0,
         "locust-failures": 0,
         "home-serves-again": "serving(ap-northeast-1)",
     }
@@ -77,12 +80,54 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     assert [state["name"] for state in failover["states"]][:4] == [
         *("ParseInput", "SelectEndpoint", "StopSource", "WaitForParameterPropagation")
     ]
-    end = done.stdout.strip().splitlines()[-8:]
-    for words in ("verdict:", "region states:", "client outage:", "scale 0.1", str(drills.only_run(alone))):
+    end = done.stdout.strip().splitlines()[-20:]
+    measured = ("recovery:", "lost writes:", "availability:", "fail-over:", "fail-back:")
+    for words in ("verdict:", "region states:", *measured, "client outage:", "scale 0.1", str(drills.only_run(alone))):
         assert any(words in line for line in end), end
+    the_heartbeat_saw_it(alone)
+    its_records_are_whole(alone)
     wait_until_nothing_is_left(alone.home, before, within_s=5)
 
 
+def the_heartbeat_saw_it(lab: RunningLab) -> None:
+    """What it measured lies between what is known of each movement."""
+    judgement = drills.summary(lab)["judgement"]
+    assert [one for one in judgement["findings"] if one["verdict"] != "told"] == []
+    for name, lost in judgement["figures"].items():
+        if name.startswith("lost_writes_"):
+            assert (lost["value"], lost["why"]) == (0, ""), name
+    assert len(judgement["losses"]) == 2
+    assert all(one["accepted"] > 50 for one in judgement["losses"])
+    for movement in judgement["movements"]:
+        recovery = judgement["figures"][f"recovery_{movement['what'].replace('-', '_')}_s"]
+        parts = {one["name"]: one["at_ns"] for one in movement["phases"]}
+        closed_s = (parts["flag-opened"] - parts["flag-closed"]) / 1e9
+        assert 0.5 < closed_s < movement["whole_s"] < 60
+        assert closed_s - 1.5 < recovery["value"] < movement["whole_s"] + 1, "at least as long as it was closed"
+        assert 0.04 < recovery["uncertainty"] < 1, "20 beats a second are not exact to the millisecond"
+        assert parts["first-good-answer"] <= parts["sustained"]
+
+
+def its_records_are_whole(lab: RunningLab) -> None:
+    """Each raw file was collected to its end, and is kept as it was, or as Parquet."""
+    directory, history = drills.only_run(lab), drills.history(lab)
+    raw = {row["file"]: row for row in history if row["event"] == "records-collected"}
+    (requests,) = (name for name in raw if name.startswith("requests-locust-"))
+    assert set(raw) == {"beats.jsonl", "ledger.jsonl", requests}
+    assert all(row["complete"] for row in raw.values()), raw
+    stored = {row["file"]: row for row in history if row["event"] == "records-stored"}
+    assert stored["beats.parquet"]["of"] == {"beats.jsonl": raw["beats.jsonl"]["sha256"]}
+    assert stored["requests.parquet"]["of"] == {requests: raw[requests]["sha256"]}
+    kept = {path.name for path in (directory / "records").iterdir()}
+    assert kept == {"beats.parquet", "ledger.jsonl", "lookups.jsonl", "requests.parquet"}
+    sent = sum(drills.output(lab, "stop-heartbeat")["sent"].values())
+    assert sent <= stored["beats.parquet"]["rows"] <= sent + 2
+    sources = {row["source"] for row in history if row["event"] == "clock-measured"}
+    assert {"heartbeat", "locust", requests.removeprefix("requests-").removesuffix(".jsonl")} <= sources
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, tmp_path):
     script = tmp_path / "users_own.py"
     script.write_text(USERS_OWN)
@@ -91,6 +136,8 @@ def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, t
     assert drills.output(alone, "start-load")["users"] == 20
 
 
+@pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_drill_on_a_lab_that_stays_leaves_it_serving_and_running(alone, tmp_path):
     alone.up(0.1)
     try:

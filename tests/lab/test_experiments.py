@@ -8,7 +8,7 @@ import pytest
 from tests import drills
 from tests.running_lab import RunningLab
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(320)]
 
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
 HOME, STANDBY = f"serving({TOKYO})", f"serving({OSAKA})"
@@ -115,7 +115,7 @@ def test_the_system_fails_over_by_itself_when_the_service_is_taken_away(alone, t
 
 
 def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path):
-    states = passed(alone, tmp_path, "region-loss.yaml")
+    states = passed(alone, tmp_path, "region-loss.yaml", "read_back_s:int=30")
     assert (states[0], states[-1]) == (HOME, HOME)
     assert STANDBY in states
     assert len(drills.output(alone, "isolate-home")["subnets"]) == 4

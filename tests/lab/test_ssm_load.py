@@ -13,7 +13,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import System, system_of
 from chaosdrill.client import load_generator as seam
-from chaosdrill.client.host import ssm_locust
+from chaosdrill.client.host import hosted, ssm_locust
 from chaosdrill.client.load_generator import wait_for
 from chaosdrill.controls import confirmation
 from chaosdrill.errors import CannotSee, Refused
@@ -23,7 +23,7 @@ from tests import small_drills
 from tests.contract.activities_rig import drill
 from tests.running_lab import RunningLab
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 BUCKET = "chaosdrill-load"
 SCRIPT = """
@@ -135,6 +135,36 @@ def test_it_ends_with_its_keeper(configuration: dict[str, Any]) -> None:
         locust.generator().state()
 
 
+def test_it_is_gone_when_it_was_ended_though_its_keeper_hangs(configuration: dict[str, Any]) -> None:
+    """As on a host that is too busy to let it end in time."""
+    locust = ssm_locust.start_on_host(system(configuration), None)
+    locust.wait_until_it_answers(60)
+    psutil.Process(keepers()[0]).suspend()
+    locust.end()
+    assert locusts() == []
+
+
+def test_a_start_that_was_sent_twice_starts_nothing_after_the_end(
+    configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the answer to the command was late: the second one may come when the drill is over."""
+    sent: list[dict[str, Any]] = []
+    ask = hosted.Program.ask
+
+    def remember(self: hosted.Program, command: str, *given: Any, **named: Any) -> Any:
+        if command == "start":
+            sent.append(named)
+        return ask(self, command, *given, **named)
+
+    monkeypatch.setattr(hosted.Program, "ask", remember)
+    locust = ssm_locust.start_on_host(system(configuration), None)
+    locust.wait_until_it_answers(60)
+    locust.end()
+    locust._program.ask("start", 60, **sent[0])
+    assert ssm_locust.find_on_host(system(configuration)) is None
+    assert locusts() == []
+
+
 def test_another_runs_locust_is_let_be_while_it_is_called(configuration: dict[str, Any], tmp_path: Path) -> None:
     with drill(tmp_path, "the-first"):
         first = ssm_locust.start_on_host(system(configuration), None)
@@ -171,6 +201,16 @@ def test_the_rest_of_a_long_answer_comes_without_a_bucket_too(
     locust.end()
 
 
+def test_all_of_it_is_brought_as_text_of_commands_where_there_is_no_bucket(
+    lab: RunningLab, configuration: dict[str, Any], topology: dict[str, Any]
+) -> None:
+    lab.on_client("sh", "-c", "rm -rf .cache/chaosdrill/*/")
+    Path(configuration["topology"]).write_text(yaml.safe_dump({**topology, "load_generator": {"run": "ssm"}}))
+    locust = ssm_locust.start_on_host(system(configuration), None)
+    locust.wait_until_it_answers(60)
+    locust.end()
+
+
 def test_a_whole_drill_with_its_load_on_the_client_host(
     lab: RunningLab, topology: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +228,7 @@ def test_a_whole_drill_with_its_load_on_the_client_host(
         control={"setup": [started]},
         configuration={"target": "aws", "topology": str(path), "change_ticket": "CHG-1"},
     )
-    done = small_drills.Drill(tmp_path, what, **lab.environment).end(240)
+    done = small_drills.Drill(tmp_path, what, **lab.environment).end(500)
     assert done.verdict == "passed", done.stdout + done.stderr
     assert done.said("client outage").startswith("0.0 s"), done.stdout
     kept = {one.name for one in done.run_directory.iterdir()}
@@ -196,7 +236,7 @@ def test_a_whole_drill_with_its_load_on_the_client_host(
     total = json.loads((done.run_directory / "locust-statistics.json").read_text())["stats"][-1]["num_requests"]
     rows = [json.loads(line) for line in (done.run_directory / "timeline.jsonl").read_text().splitlines()]
     assert sum(good + bad for _, good, bad in rows) == total > 0
-    assert [row for row in done.events if row["event"] == "watch-failed"] == []
+    assert [row for row in done.events if row["event"] == "watch-failed"] == [], done.run_directory
     assert locusts() == []
 
 

@@ -10,7 +10,7 @@ from tests.running_lab import RunningLab
 
 DISCOVER = f"chaosdrill topology discover --profile chaosdrill-lab --home {TOKYO} --standby {OSAKA}"
 # what discovery cannot know: it reads an account, and these belong to the machine that asks, or to a lab alone
-LAB_ONLY = ("target", "aws", "dns", "load_generator", "packet_loss", "time_scale")
+LAB_ONLY = ("target", "aws", "dns", "load_generator", "packet_loss", "heartbeat", "time_scale")
 
 
 def test_the_lab_is_discovered_as_it_describes_itself(lab: RunningLab) -> None:

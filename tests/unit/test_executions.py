@@ -25,6 +25,10 @@ def event(after_s: float, kind: str, name: str = "") -> dict[str, Any]:
     return row
 
 
+def at(seconds: str) -> str:
+    return f"2026-05-01T09:30:{seconds}Z"
+
+
 def test_each_state_s_time_is_summed_over_its_visits() -> None:
     history = [
         event(0, "ExecutionStarted"),
@@ -39,9 +43,9 @@ def test_each_state_s_time_is_summed_over_its_visits() -> None:
         event(20.5, "ExecutionSucceeded"),
     ]
     assert times_of(history) == [
-        StateTime("ParseInput", 0.001, 1, True),
-        StateTime("Wait Polling", 20.0, 2, True),
-        StateTime("DescribeGlobalCluster", 0.499, 1, True),
+        StateTime("ParseInput", 0.001, 1, True, at("00.000"), at("00.001")),
+        StateTime("Wait Polling", 20.0, 2, True, at("00.001"), at("20.500")),
+        StateTime("DescribeGlobalCluster", 0.499, 1, True, at("10.001"), at("10.500")),
     ]
 
 
@@ -54,7 +58,7 @@ def test_a_failure_names_the_state_that_was_not_left() -> None:
         event(3.3, "ExecutionFailed"),
     ]
     times = times_of(history)
-    assert times[-1] == StateTime("SwitchOver", 3.1, 1, False)
+    assert times[-1] == StateTime("SwitchOver", 3.1, 1, False, at("00.200"))
     arn = "arn:aws:states:ap-northeast-3:123456789012:execution:FailoverStateMachine:drill-1"
     error = str(failure(Execution(arn, "FAILED", 3.3, "Lambda.Unknown: gone"), times))
     assert error.startswith("execution drill-1 ended FAILED in state SwitchOver after 3.3 s: Lambda.Unknown: gone: ")

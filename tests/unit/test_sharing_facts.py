@@ -18,7 +18,7 @@ def reading(readings: list[int]) -> dict[str, int]:
         readings.append(len(readings))
         return {"number": readings[-1]}
 
-    return sharing.shared("system", read)
+    return sharing.shared("system", read).facts
 
 
 def in_thread(work: object) -> None:
@@ -70,6 +70,6 @@ def test_systems_are_not_mixed(readings: list[int]) -> None:
     def watch() -> None:
         sharing.watch()
         reading(readings)
-        assert sharing.shared("another", lambda: {"number": 99}) == {"number": 99}
+        assert sharing.shared("another", lambda: {"number": 99}).facts == {"number": 99}
 
     in_thread(watch)

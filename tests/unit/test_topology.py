@@ -256,3 +256,80 @@ def test_a_load_generator_is_attached_to_by_its_url_or_run_here(
     bucket = RIGHT.replace(as_before, "{run: ssm, s3: my-bucket/a/b}")
     on_host = load_topology(written(tmp_path, bucket)).load_generator
     assert (on_host.run, on_host.url, on_host.s3) == ("ssm", "", "my-bucket/a/b")
+
+
+HEARTBEAT = """\
+heartbeat:
+  read: {method: GET, path: /balance, headers: {X_ACCOUNT_ID: "{account}"}}
+  write: {method: POST, path: /deposit, headers: {X_ACCOUNT_ID: "{account}"}, body: {sum: "{quantity}"}, id: number}
+  settled: {method: GET, path: "/transaction/{id}", field: status, settled: [done]}
+  balance: {method: GET, path: /balance, field: balance}
+  accounts: {prefix: synthetic-, count: 20}
+"""
+
+
+def test_a_heartbeat_says_what_is_sent_and_to_which_accounts(tmp_path: Path) -> None:
+    heartbeat = load_topology(written(tmp_path, RIGHT + HEARTBEAT)).heartbeat
+    assert heartbeat is not None
+    assert heartbeat.accounts is not None
+    assert heartbeat.settled is not None
+    assert (heartbeat.run, heartbeat.rate_per_s, heartbeat.deadline_s) == ("ssm", 20, 1)
+    assert (heartbeat.accounts.prefix, heartbeat.accounts.count) == ("synthetic-", 20)
+    assert heartbeat.read["status"] == [200]
+    assert heartbeat.settled["missing_status"] == [404]
+    assert load_topology(written(tmp_path, RIGHT)).heartbeat is None
+
+
+def test_the_templates_heartbeat_is_right_when_it_is_uncommented(tmp_path: Path) -> None:
+    template = Path(load_topology.__code__.co_filename).with_name("template.yaml").read_text()
+    begin = template.index("# heartbeat:")
+    section = template[begin : template.index("\n\n", begin)]
+    text = template.replace(section, "\n".join(line.removeprefix("# ") for line in section.splitlines()))
+    heartbeat = load_topology(written(tmp_path, text)).heartbeat
+    assert heartbeat is not None
+    assert heartbeat.accounts is not None
+    assert (heartbeat.accounts.count, heartbeat.write and heartbeat.write["id"]) == (2000, "transactionId")
+
+
+def test_a_heartbeat_that_contradicts_itself_is_told_all_at_once(tmp_path: Path) -> None:
+    wrong = (
+        HEARTBEAT.replace(", id: number", "")
+        .replace('"{quantity}"', '"{sum}"')
+        .replace("/transaction/{id}", "/transaction")
+        .replace("  accounts: {prefix: synthetic-, count: 20}\n", "")
+    )
+    accounts = "`accounts: {prefix: ..., count: ...}`"
+    assert problems(tmp_path, RIGHT + wrong) == [
+        "28: heartbeat.accounts: missing: nothing says which accounts may be written to: "
+        f"add {accounts}, which must exist for drills only, or remove `write:`",
+        "29: heartbeat.read.headers.X_ACCOUNT_ID: names {account}, and there are no accounts: "
+        f"write an account that exists instead, or add {accounts}",
+        "30: heartbeat.write.body.sum: names {sum}: known here: {account}, {quantity}",
+        "30: heartbeat.write.id: missing: no write could be found again: "
+        "add `id:` with the field of the answer that identifies the write, such as transactionId",
+        "31: heartbeat.settled: names {id} nowhere: write {id} where the write's id belongs",
+    ]
+
+
+def test_what_is_written_back_without_writing_is_told(tmp_path: Path) -> None:
+    without = "".join(line for line in HEARTBEAT.splitlines(keepends=True) if "write:" not in line)
+    assert problems(tmp_path, RIGHT + without) == [
+        "30: heartbeat.settled: is of no use without `write:`: add `write:`, or remove `settled:`",
+        "31: heartbeat.balance: is of no use without `write:`: add `write:`, or remove `balance:`",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "told"),
+    [
+        ("path: /balance, headers", "path: balance, headers", "29: heartbeat.read.path: is 'balance': write a path"),
+        ("method: POST", "method: SEND", "30: heartbeat.write.method: is 'SEND': write an HTTP method"),
+        ("count: 20", "count: 0", "33: heartbeat.accounts.count: is 0: write how many there are, 1 to 100000"),
+        ("prefix: synthetic-", "prefix: s", "33: heartbeat.accounts.prefix: is 's': write how the synthetic accounts'"),
+        ("  read:", "  rate_per_s: 0\n  read:", "29: heartbeat.rate_per_s: is 0: write how many beats a second"),
+        ("settled: [done]", "setled: [done]", "31: heartbeat.settled.setled: unknown key: did you mean `settled`?"),
+    ],
+)
+def test_a_wrong_part_of_a_heartbeat_is_named(right: str, wrong: str, told: str, tmp_path: Path) -> None:
+    found = problems(tmp_path, RIGHT + HEARTBEAT.replace(right, wrong, 1))
+    assert any(problem.startswith(told) for problem in found), found

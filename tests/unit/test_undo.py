@@ -102,6 +102,12 @@ def test_a_condition_that_nobody_knows_is_refused(open_drill: OpenDrill) -> None
         move(when="never")
 
 
+@pytest.mark.parametrize("standalone", ["false", "true", 0, None])
+def test_what_is_neither_true_nor_false_is_no_leave_to_act_alone(standalone: Any) -> None:
+    with pytest.raises(ActivityFailed, match=r"argument standalone: .* is neither true nor false"):
+        move(standalone=standalone)
+
+
 def test_outside_a_drill_there_is_no_steady_state() -> None:
     with pytest.raises(ActivityFailed, match="no drill is open"):
         move(when="steady-state-missed", standalone=True)

@@ -67,7 +67,12 @@ CASES = [
     (drill(failed("method", "fail-over", "CannotSee")), "invalid", "method: fail-over failed: bad"),
     (drill(missed("steady-state-after", "failures")), "failed", "steady-state-after: failures is 7, expected 0"),
     (drill(failed("steady-state-after", "failures", "CannotSee")), "invalid", "steady-state-after: failures failed"),
-    (drill(failed("rollbacks", "fail-back", "CannotSee")), "failed", "rollbacks: fail-back failed: bad"),
+    (
+        drill(failed("rollbacks", "fail-back", "CannotSee", module="chaosdrill.failover.actions")),
+        "failed",
+        "rollbacks: fail-back failed",
+    ),
+    (drill(more=[failed("rollbacks", "stop-load", "CannotSee")]), "invalid", "rollbacks: stop-load failed: bad"),
     (drill(missed("rollbacks", "fail-back")), "failed", "rollbacks: fail-back is 7, expected 0"),
     (drill()[:-1], "invalid", "rollbacks: fail-back was not run"),
     (drill()[:4], "invalid", "method: fault-landed was not run"),

@@ -8,6 +8,8 @@ import base64
 import json
 import logging
 import shlex
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -16,7 +18,6 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System
-from chaosdrill.aws.polling import pause
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host.packing import Archive, Needs
 from chaosdrill.errors import CannotSee, Refused
@@ -26,8 +27,11 @@ logger = logging.getLogger("chaostoolkit")
 # SSM does not say how long a command may be. A document may have 64 KB: this, as base64, stays well below that.
 INLINE_BYTES = 33_000
 MOST_INLINE_BYTES = 16_000_000
-INLINE_EVERY_S = 0.2
+# The SSM agent runs five commands at the same time (its CommandWorkersLimit), and others may want one. Each takes a
+# second or two on AWS, so SSM is sent some three a second; what it throttles is tried again.
+AT_ONCE = 4
 URL_LIFE_S = 900
+NEVER_ENOUGH = (9, 0)
 FETCH_WITHIN_S = 300.0
 LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
 
@@ -36,7 +40,8 @@ _FACTS = (
     "import json,os,platform,sys;"
     "print(json.dumps({'executable':sys.executable,'implementation':sys.implementation.name,"
     "'python':list(sys.version_info[:2]),'machine':platform.machine(),'libc':list(platform.libc_ver()),"
-    "'directory':sys.argv[1]}))"
+    "'directory':sys.argv[1]}));"
+    "sys.exit(sys.version_info[:2]<tuple(map(int,sys.argv[2].split('.'))))"
 )
 # what the other side does with a URL: the file is there under its name only when it is whole
 _FETCH = """
@@ -87,17 +92,25 @@ def find_python(system: System, needs: Needs) -> Python:
     :raises Refused: when it has none; nothing was delivered then.
     :raises CannotSee: when the host takes no commands.
     """
-    seen = pythons(system, f"python{_dotted(needs.python)}")
+    if needs.pure:
+        seen = pythons(system, *(f"python3.{minor}" for minor in range(needs.python[1], 20)), enough=needs.python)
+    else:
+        seen = pythons(system, f"python{_dotted(needs.python)}")
     for one in seen:
         if not _lacking(one, needs):
             return one
     raise Refused(_unfit(system, seen, needs))
 
 
-def pythons(system: System, name: str) -> list[Python]:
-    """:returns: the Pythons of the client host: the one of that name first, and what python3 is."""
-    look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d"'
-    looks = f"for p in {name} /usr/local/bin/{name} python3; do {look}; done"
+def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> list[Python]:
+    """:returns: the Pythons of the client host: those of these names first, and what python3 is.
+
+    :param enough: the look ends with the first of this version or a newer one; python3 is tried first then.
+    """
+    look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d" {_dotted(enough)} && break'
+    named = [path for name in names for path in (name, f"/usr/local/bin/{name}")]
+    tried = [*named, "python3"] if enough == NEVER_ENOUGH else ["python3", *named]
+    looks = f"for p in {' '.join(tried)}; do {look}; done"
     printed = run_on_client(system, f"{CACHE}; {looks}; true", called="that looks for Python").stdout
     found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     return [
@@ -111,6 +124,8 @@ def pythons(system: System, name: str) -> list[Python]:
 
 def _lacking(one: Python, needs: Needs) -> list[str]:
     """What does not fit, in words."""
+    if needs.pure:
+        return [] if one.python >= needs.python else ["an older Python"]
     lacking = []
     if (one.implementation, one.python) != (needs.implementation, needs.python):
         lacking.append("another Python")
@@ -126,9 +141,16 @@ def _lacking(one: Python, needs: Needs) -> list[str]:
 def _unfit(system: System, seen: list[Python], needs: Needs) -> str:
     version = _dotted(needs.python)
     found = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)]
+    host = f"the client host {system.topology.client.instance_id}"
+    if needs.pure:
+        return (
+            f"{host} cannot run the heartbeat, which needs Python {version} or newer; it has "
+            f"{'; '.join(found) or 'no python3'}. Install one there (on Amazon Linux 2023: dnf install "
+            f"python{version}), or run it on this machine: `heartbeat: {{run: local}}`"
+        )
     libc = f"{needs.libc} {_dotted(needs.libc_version)} or newer" if needs.libc else LIBC_UNKNOWN
     return (
-        f"the client host {system.topology.client.instance_id} cannot run what is installed here, which needs "
+        f"{host} cannot run what is installed here, which needs "
         f"{needs.implementation} {version} on {needs.machine}, {libc}; it has {'; '.join(found) or 'no python3'}. "
         f"Install Python {version} there (on Amazon Linux 2023: dnf install python{version}), or run chaosdrill with "
         "the host's version of Python on the same kind of machine, or start a Locust of your own there and attach to "
@@ -145,19 +167,27 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
     :raises CannotSee: when a command failed there.
     """
     path = str(PurePosixPath(python.directory, delivered_as(archive)))
-    quoted, part = shlex.quote(path), shlex.quote(f"{path}.part")
+    quoted, parts = shlex.quote(path), shlex.quote(f"{path}.parts")
     look = (
         f"umask 077; mkdir -p {shlex.quote(str(PurePosixPath(path).parent))}; "
-        f"[ -f {quoted} ] && echo there || stat -c %s {part} 2>/dev/null || echo 0"
+        f"if [ -f {quoted} ]; then echo there; else ls {parts} 2>/dev/null || true; fi"
     )
-    said = run_on_client(system, look, called=f"that looks for {path}").stdout.strip()
-    if said == "there":
+    said = run_on_client(system, look, called=f"that looks for {path}").stdout.split()
+    if said == ["there"]:
         return path
-    if system.topology.load_generator.s3:
+    if system.topology.load_generator.s3 and len(archive.data) > INLINE_BYTES:
         _over_s3(system, python, archive, path)
     else:
-        _inline(system, python, archive, path, int(said) if said.isdigit() else 0)
+        _inline(system, python, archive, path, frozenset(said))
     return path
+
+
+def in_words(system: System, archive: Archive) -> str:
+    """:returns: what :func:`deliver` would bring, how large it is, and which way it would go."""
+    size, s3 = len(archive.data), system.topology.load_generator.s3
+    commands = -(-size // INLINE_BYTES)
+    way = f"over S3 ({s3})" if s3 and commands > 1 else f"as text of {commands} SSM commands"
+    return f"{archive.name} ({size / 1e6:.1f} MB) {way}"
 
 
 def delivered_as(archive: Archive) -> str:
@@ -210,34 +240,47 @@ def as_seen_there(system: System, url: str) -> str:
     return urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc).geturl() if there.netloc else url
 
 
-def _inline(system: System, python: Python, archive: Archive, path: str, begun: int) -> None:
-    size, part = len(archive.data), shlex.quote(f"{path}.part")
-    commands = -(-size // INLINE_BYTES)
+def _inline(system: System, python: Python, archive: Archive, path: str, there: Collection[str]) -> None:
+    """:param there: names of the parts that are there already: an earlier try was cut off."""
+    size = len(archive.data)
+    parts = {f"{offset:09d}": archive.data[offset : offset + INLINE_BYTES] for offset in range(0, size, INLINE_BYTES)}
     if size > MOST_INLINE_BYTES:
         raise Refused(
-            f"{archive.name} has {size / 1e6:.1f} MB: as text of SSM commands that would take {commands} of them: name "
-            'a bucket in the topology, `load_generator: {run: ssm, s3: "BUCKET/PREFIX"}`'
+            f"{archive.name} has {size / 1e6:.1f} MB: as text of SSM commands that would take {len(parts)} of them: "
+            'name a bucket in the topology, `load_generator: {run: ssm, s3: "BUCKET/PREFIX"}`'
         )
-    if commands > 10:
+    if len(parts) > 10:
         logger.warning(
-            f"{archive.name} ({size / 1e6:.1f} MB) goes to the client host as text of {commands} SSM commands: that "
+            f"{archive.name} ({size / 1e6:.1f} MB) goes to the client host as text of {len(parts)} SSM commands: that "
             'takes minutes, once; with a bucket in the topology (`load_generator: {s3: "BUCKET/PREFIX"}`) it is seconds'
         )
-    if begun % INLINE_BYTES and begun != size:  # something was cut off
-        run_on_client(system, f"rm -f {part}")
-        begun = 0
-    for offset in range(begun, size, INLINE_BYTES):
-        data = archive.data[offset : offset + INLINE_BYTES]
-        script = (
-            f"umask 077; f={part}; s=$(stat -c %s $f 2>/dev/null || echo 0); "
-            f"[ $s -ge {offset + len(data)} ] && exit 0; "  # sent before: an answer was lost
-            f'[ $s -eq {offset} ] || {{ rm -f $f; echo "$s bytes are there, not {offset}: try again"; exit 9; }}; '
-            f"printf %s '{base64.b64encode(data).decode()}' | base64 -d >> $f"
-        )
-        run_on_client(system, script, called=f"that writes {path} from byte {offset} on")
-        pause(INLINE_EVERY_S)
-    finish = shlex.join([python.executable, "-c", _FINISH, path, archive.sha256])
-    run_on_client(system, finish, called=f"that checks {path}")
+    scripts = [_written(path, name, data) for name, data in parts.items() if name not in there]
+    *first, last = scripts or ["true"]
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delivery") as pool:
+        try:
+            list(pool.map(lambda script: run_on_client(system, script, called=f"that writes a part of {path}"), first))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    finish = f"{last}; {_put_together(python, archive, path)}"
+    run_on_client(system, finish, called=f"that writes the last part of {path}")
+
+
+def _written(path: str, name: str, data: bytes) -> str:
+    """What writes one part; it is there under its name only when it is whole. To do it twice does no harm."""
+    parts, half = shlex.quote(f"{path}.parts"), f".{name}.$$"
+    return (
+        f"umask 077; [ -f {shlex.quote(path)} ] && exit 0; d={parts}; mkdir -p $d && "
+        f"printf %s '{base64.b64encode(data).decode()}' | base64 -d > $d/{half} && mv $d/{half} $d/{name}"
+    )
+
+
+def _put_together(python: Python, archive: Archive, path: str) -> str:
+    """What makes the file of its parts, if it is what it should be, and removes them."""
+    quoted, parts = shlex.quote(path), shlex.quote(f"{path}.parts")
+    check = shlex.join([python.executable, "-c", _FINISH, path, archive.sha256])
+    whole = f"cat {parts}/[0-9]* > {quoted}.part && {check}"
+    return f"umask 077; [ -f {quoted} ] && exit 0; {whole}; s=$?; rm -rf {parts}; exit $s"
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -1,4 +1,5 @@
-"""One file that runs Locust with chaosdrill's plugin on another machine, made of what is installed on this one.
+"""One file that runs Locust with chaosdrill's plugin, or the heartbeat, on another machine, made of what is installed
+on this one.
 
 Nothing is downloaded: Locust's distributions are packed as they are installed here, so the other machine's Python must
 be able to load their C extensions. What that takes is told by :class:`Needs`.
@@ -11,7 +12,7 @@ import platform
 import re
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import Distribution
@@ -24,6 +25,8 @@ import chaosdrill
 from chaosdrill.errors import DrillError
 
 PACKAGE = Path(chaosdrill.__file__).parent
+HOST = PACKAGE / "client" / "host"
+LEAST_PYTHON = (3, 11)  # of what is chaosdrill's own
 NOT_TO_RUN = (".pyc", ".c", ".h", ".cpp", ".hpp", ".pyx", ".pxd", ".pxi", ".pyi")
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 _OLD_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
@@ -35,6 +38,7 @@ class Needs:
 
     :param libc: its name; empty when it is not known, as with musl before Python 3.13.
     :param libc_version: the least.
+    :param pure: it is Python alone: any implementation on any machine will do, of that version or a newer one.
     """
 
     implementation: str
@@ -42,6 +46,7 @@ class Needs:
     machine: str
     libc: str
     libc_version: tuple[int, ...]
+    pure: bool = False
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,26 @@ def locust_zipapp() -> Zipapp:
     :raises DrillError: when what is installed here cannot be packed.
     """
     distributions = [one for _, one in sorted(_closure("locust").items())]
+    theirs = [file for one in distributions for file in sorted(_files(one))]
+    own = _own_files((PACKAGE / "load").glob("*.py"))
+    return Zipapp("locust.pyz", _packed([*own, *theirs]), _needs(distributions))
+
+
+@cache
+def heartbeat_zipapp() -> Zipapp:
+    """:returns: the heartbeat, which needs nothing but Python; the same bytes for the same installation."""
+    activities = ("actions.py", "probes.py")
+    parts = [path for path in (PACKAGE / "heartbeat").glob("*.py") if path.name not in activities]
+    return Zipapp("heartbeat.pyz", _packed(_own_files(parts)), Needs("", LEAST_PYTHON, "", "", (), pure=True))
+
+
+def _packed(files: Iterable[tuple[str, Path]]) -> bytes:
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w") as archive:
-        _add(archive, "__main__.py", PACKAGE / "client" / "host" / "program.py")
-        for name, path in sorted(_own_files()):
+        _add(archive, "__main__.py", HOST / "program.py")
+        for name, path in files:
             _add(archive, name, path)
-        for one in distributions:
-            for name, path in sorted(_files(one)):
-                _add(archive, name, path)
-    return Zipapp("locust.pyz", made.getvalue(), _needs(distributions))
+    return made.getvalue()
 
 
 def _closure(name: str) -> dict[str, Distribution]:
@@ -125,9 +141,14 @@ def _editable(distribution: Distribution) -> bool:
     return '"editable": true' in (distribution.read_text("direct_url.json") or "")
 
 
-def _own_files() -> Iterator[tuple[str, Path]]:
-    for path in (PACKAGE / "__init__.py", *(PACKAGE / "load").glob("*.py")):
-        yield (Path("chaosdrill") / path.relative_to(PACKAGE)).as_posix(), path
+def _own_files(parts: Iterable[Path]) -> list[tuple[str, Path]]:
+    """What is run there, and the program that runs it, by the path under which each is imported."""
+    program = (
+        PACKAGE / "client" / "__init__.py",
+        *(HOST / f"{name}.py" for name in ("__init__", "answering", "place")),
+    )
+    files = (PACKAGE / "__init__.py", *program, *parts)
+    return sorted(((Path("chaosdrill") / path.relative_to(PACKAGE)).as_posix(), path) for path in files)
 
 
 def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:

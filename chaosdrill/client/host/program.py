@@ -1,20 +1,21 @@
-"""The ``__main__`` of the zipapp that runs Locust on the client host. The standard library only; never imported here.
+"""The ``__main__`` of a zipapp that runs something on the client host: Locust (``locust.pyz``) or the heartbeat
+(``heartbeat.pyz``). The standard library only; never imported here.
 
 ``python3.X APP COMMAND BASE64-OF-JSON`` prints one line of JSON. Commands:
 
 - ``start``: unpacks the zipapp beside itself (C extensions cannot be imported from a zip) and starts ``keep``; when the
-  run has a Locust already, that one is told of;
-- ``keep``: starts Locust, holds its lifeline (``chaosdrill.load.plugin``), and ends it when it is told to, or when
+  run has one already, that one is told of;
+- ``keep``: starts it, holds its lifeline (``chaosdrill.load.plugin``), and ends it when it is told to, or when
   nobody has called for as long as the lease says: whoever started it may be dead;
-- ``call``: one HTTP request to Locust's page; renews the lease;
+- ``call``: one HTTP request to its page; renews the lease;
+- ``records``, ``news``: what it has recorded, also when it has died; ``news`` renews the lease, and tells its clock;
 - ``part``, ``send``: the rest of an answer that is longer than what SSM keeps of a command's output;
-- ``end``: ends Locust and removes what it has left, all but the unpacked program.
+- ``end``: ends it; ``clean``: removes what it has left, all but the unpacked program.
 """
 
 import base64
 import contextlib
 import fcntl
-import http.client
 import json
 import os
 import shutil
@@ -24,22 +25,33 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-APP = Path(sys.argv[0]).resolve()
-CACHE = APP.parent.parent  # <cache>/<hash>/<name>
-LOAD = CACHE / "load"
-STATE, LEASE, LOG, ANSWERS = LOAD / "state.json", LOAD / "lease", LOAD / "locust.log", LOAD / "answers"
-MOST_PRINTED = 20_000  # characters: SSM keeps 24,000
-ENDS_WITHIN_S = 5.0
+from chaosdrill.client.host.answering import call, drop, encoded, news, part, printed, records, send
+from chaosdrill.client.host.place import (
+    ANSWERS,
+    APP,
+    LEASE,
+    LOG,
+    NAME,
+    OWNER,
+    PLACE,
+    RECORDS,
+    STATE,
+    WHAT,
+    idle_s,
+    start_time,
+    state,
+)
+
 LOOK_EVERY_S = 0.2
-IN_USE_S = 60.0  # a Locust that was called so recently belongs to a drill that goes on
-LOG_TAIL = 2_000
+ENDS_WITHIN_S = 5.0
+IN_USE_S = 60.0  # one that was called so recently belongs to a drill that goes on
+Launch = tuple[list[str], Path, dict[str, Any]]  # words after `python -m`, directory, variables
 
 
 def unpacked() -> Path:
@@ -56,62 +68,53 @@ def unpacked() -> Path:
     return there
 
 
-def start_time(pid: int) -> str:
-    """:returns: what tells this process from a later one with the same number; empty: there is none."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    words = text.rpartition(")")[2].split()
-    return "" if words[0] == "Z" else words[19]
-
-
-def state() -> dict[str, Any] | None:
-    """:returns: the Locust that runs; None without one."""
-    try:
-        found: dict[str, Any] = json.loads(STATE.read_text())
-    except (OSError, ValueError):
-        return None
-    return found if start_time(found["pid"]) == found["since"] != "" else None
-
-
-def idle_s() -> float:
-    """:returns: how long nobody has called, in seconds."""
-    with contextlib.suppress(OSError):
-        return max(0.0, time.time() - LEASE.stat().st_mtime)
-    return float("inf")
-
-
-def start(run: str, script: str, lease_s: float) -> dict[str, Any]:
-    """Start Locust, or find the one that this run has.
+def start(run: str, given: dict[str, Any], lease_s: float, token: str) -> dict[str, Any]:
+    """Start it, or find the one that this run has.
 
     :param run: whose it is.
-    :param script: path of the load script; empty: the reference application's.
+    :param token: of this command alone. A command that was sent again because its answer was late runs twice, and the
+        second time may come when what the first one has started was ended already.
+    :param given: what it is told: ``{"script": path}`` (empty: the reference application's), or a heartbeat's settings.
     :param lease_s: after how many seconds without a call it ends by itself.
     """
-    LOAD.mkdir(exist_ok=True)
-    with open(LOAD / "lock", "w") as lock:
+    PLACE.mkdir(exist_ok=True)
+    with open(PLACE / "lock", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         there = state()
-        wanted = {"run": run, "app": str(APP), "script": script}
+        if not first_time(token, lock):
+            return {"port": there["port"] if there else 0, "attached": True}
+        wanted = {"run": run, "app": str(APP), "given": given}
         if there and {**there, **wanted} == there:
             LEASE.touch()
             return {"port": there["port"], "attached": True}
         if there and there["run"] != run and idle_s() < IN_USE_S:
             return {"in_use": there["run"], "idle_s": round(idle_s(), 1), "lease_s": there["lease_s"]}
         finish(there)
+        remove()
         return {"port": begin(wanted, lease_s), "attached": False}
+
+
+def first_time(token: str, lock: TextIO) -> bool:
+    """:returns: whether no command of that token has run here before; the tokens are in the lock's file."""
+    lock.seek(0)
+    if token in lock.read().split():
+        return False
+    lock.write(f"{token}\n")
+    lock.flush()
+    return True
 
 
 def begin(wanted: dict[str, Any], lease_s: float) -> int:
     """Start ``keep``, in a session of its own, so that it stays when this command ends."""
     unpacked()
     LEASE.touch()
+    RECORDS.mkdir()
+    OWNER.write_text(wanted["run"])
     with socket.create_server(("127.0.0.1", 0)) as page, open(LOG, "wb") as log:
         port = int(page.getsockname()[1])
-        given = encoded({"script": wanted["script"], "page": page.fileno(), "lease_s": lease_s})
+        told = encoded({"run": wanted["run"], "given": wanted["given"], "page": page.fileno(), "lease_s": lease_s})
         keeper = subprocess.Popen(
-            [sys.executable, str(APP), "keep", given],
+            [sys.executable, str(APP), "keep", told],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -125,37 +128,56 @@ def begin(wanted: dict[str, Any], lease_s: float) -> int:
     return port
 
 
-def keep(script: str, page: int, lease_s: float) -> None:
-    """Be Locust's keeper until it has ended."""
+def keep(run: str, given: dict[str, Any], page: int, lease_s: float) -> None:
+    """Be its keeper until it has ended."""
     root = unpacked()
-    plugin = root / "chaosdrill" / "load" / "plugin.py"
-    locustfile = Path(script) if script else plugin.with_name("reference.py")
     theirs, ours = os.pipe()
-    names = {"CHAOSDRILL_LOAD_FD": page, "CHAOSDRILL_LOAD_LIFELINE": theirs, "PYTHONUNBUFFERED": 1, "PYTHONPATH": root}
+    launch = {"locust": locust, "heartbeat": heartbeat}[WHAT]
+    words, directory, names = launch(root, run, given, page, theirs)
+    names |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": root}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
-    locust = subprocess.Popen(
-        [sys.executable, "-m", "locust", "-f", f"{plugin},{locustfile}"],
+    kept_one = subprocess.Popen(
+        [sys.executable, "-m", *words],
         stdin=subprocess.DEVNULL,
         pass_fds=[page, theirs],
         env=kept | {name: str(value) for name, value in names.items()},
-        cwd=locustfile.parent,
+        cwd=directory,
         start_new_session=True,
     )
     os.close(theirs)
     os.close(page)
-    signal.signal(signal.SIGTERM, lambda *_: end_in_order(locust))
-    if watch(locust, lease_s):
-        print(f"nobody has called for {lease_s:g} s: Locust ends", flush=True)  # noqa: T201 - its log
-        end_in_order(locust)
+    signal.signal(signal.SIGTERM, lambda *_: end_in_order(kept_one))
+    if watch(kept_one, lease_s):
+        print(f"nobody has called for {lease_s:g} s: {NAME} ends", flush=True)  # noqa: T201 - its log
+        end_in_order(kept_one)
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(locust.pid, signal.SIGKILL)  # processes that it has started
+        os.killpg(kept_one.pid, signal.SIGKILL)  # processes that it has started
     os.close(ours)
 
 
-def watch(locust: "subprocess.Popen[bytes]", lease_s: float) -> bool:
-    """:returns: whether the lease has run out; False: Locust has ended."""
+def locust(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int) -> Launch:
+    """:returns: how Locust is started: the module and its arguments, where, and what it finds in its environment."""
+    plugin = root / "chaosdrill" / "load" / "plugin.py"
+    script = Path(given["script"]) if given["script"] else plugin.with_name("reference.py")
+    names: dict[str, Any] = {"CHAOSDRILL_LOAD_FD": page, "CHAOSDRILL_LOAD_LIFELINE": lifeline}
+    names |= {"CHAOSDRILL_LOAD_RECORDS": RECORDS, "CHAOSDRILL_RUN": run}
+    return ["locust", "-f", f"{plugin},{script}"], script.parent, names
+
+
+def heartbeat(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int) -> Launch:
+    """:returns: how the heartbeat is started, as :func:`locust` does; its settings are written to a file."""
+    path = PLACE / "config.json"
+    accounts = given["accounts"] or {"prefix": "", "count": 0}
+    names = [f"{accounts['prefix']}{number:05d}" for number in range(accounts["count"])]
+    own = {"run": run, "directory": str(RECORDS), "page_fd": page, "lifeline_fd": lifeline, "accounts": names}
+    path.write_text(json.dumps({**given, **own}))
+    return ["chaosdrill.heartbeat", str(path)], PLACE, {}
+
+
+def watch(kept: "subprocess.Popen[bytes]", lease_s: float) -> bool:
+    """:returns: whether the lease has run out; False: it has ended."""
     renewed, called = 0, time.monotonic()
-    while locust.poll() is None:
+    while kept.poll() is None:
         with contextlib.suppress(OSError):
             if (seen := LEASE.stat().st_mtime_ns) != renewed:  # a clock that is set must not end it
                 renewed, called = seen, time.monotonic()
@@ -165,18 +187,30 @@ def watch(locust: "subprocess.Popen[bytes]", lease_s: float) -> bool:
     return False
 
 
-def end_in_order(locust: "subprocess.Popen[bytes]") -> None:
-    """End Locust as a user would, and if that does not help, at once."""
-    locust.terminate()
+def end_in_order(kept: "subprocess.Popen[bytes]") -> None:
+    """End it as a user would, and if that does not help, at once."""
+    kept.terminate()
     try:
-        locust.wait(ENDS_WITHIN_S)
+        kept.wait(ENDS_WITHIN_S)
     except subprocess.TimeoutExpired:
-        locust.kill()
-        locust.wait()
+        kept.kill()
+        kept.wait()
+
+
+def kill(keeper: int) -> None:
+    """Kill a keeper that does not end (it may be stopped, or the host too busy), and what it keeps."""
+    kept: list[int] = []
+    with contextlib.suppress(OSError):  # it has ended meanwhile, or the kernel does not tell
+        kept = [int(word) for word in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()]
+    for leader in (keeper, *kept):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+    while any(start_time(one) for one in kept):
+        time.sleep(0.05)
 
 
 def finish(there: dict[str, Any] | None) -> bool:
-    """End the Locust that is there, and remove what it has left.
+    """End the one that is there; what it has recorded stays.
 
     :returns: whether there was one.
     """
@@ -184,7 +218,9 @@ def finish(there: dict[str, Any] | None) -> bool:
         with contextlib.suppress(ProcessLookupError):
             os.kill(there["pid"], signal.SIGTERM)
         give_up = time.monotonic() + 2 * ENDS_WITHIN_S
-        while start_time(there["pid"]) == there["since"] and time.monotonic() < give_up:
+        while start_time(there["pid"]) == there["since"]:
+            if time.monotonic() > give_up:
+                kill(there["pid"])
             time.sleep(0.05)
     for path in (STATE, LEASE):
         path.unlink(missing_ok=True)
@@ -192,70 +228,36 @@ def finish(there: dict[str, Any] | None) -> bool:
     return there is not None
 
 
-def end(run: str) -> dict[str, Any]:
-    """End this run's Locust, and hand out its log; another run's is let be."""
-    with open(LOAD / "lock", "w") as lock:
+def remove() -> None:
+    """Remove what one that has ended has left."""
+    for path in (LOG, OWNER, PLACE / "config.json"):
+        path.unlink(missing_ok=True)
+    for directory in (RECORDS, ANSWERS):
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def end(run: str, offsets: dict[str, int] | None = None) -> dict[str, Any]:
+    """End this run's, and hand out its log, and of its records what is not known yet; another run's is let be.
+
+    :param offsets: as of ``news``; None: no records are wanted.
+    """
+    with open(PLACE / "lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         there = state()
         if there and there["run"] != run:
             return {"ended": False, "log": ""}
         ended = finish(there)
-        log = LOG.read_text(errors="replace") if LOG.exists() else ""
-        LOG.unlink(missing_ok=True)
-        return {"ended": ended, "log": log}
+        files = {} if offsets is None else news(run, 0, offsets)["files"]
+        return {"ended": ended, "log": LOG.read_text(errors="replace") if LOG.exists() else "", "files": files}
 
 
-def call(port: int, method: str, path: str, headers: dict[str, str], body: str, timeout_s: float) -> dict[str, Any]:
-    """One request to Locust's page."""
-    there = state()
-    if not there or there["port"] != port:
-        said = LOG.read_text(errors="replace")[-LOG_TAIL:] if LOG.exists() else ""
-        return {"gone": said or "and its log is gone, too"}
-    LEASE.touch()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
-    try:
-        connection.request(method, path, body.encode("latin-1") or None, headers)
-        answer = connection.getresponse()
-        content = answer.read().decode("latin-1")  # any bytes as text, which is then compressed better than base64
-    except (OSError, http.client.HTTPException) as error:
-        return {"silent": f"{type(error).__name__}: {error}"}
-    return {"status": answer.status, "reason": answer.reason, "headers": dict(answer.getheaders()), "body": content}
-
-
-def part(name: str, offset: int, length: int) -> None:
-    """Print some of an answer that was too long to be printed as a whole."""
-    print((ANSWERS / Path(name).name).read_text()[offset : offset + length])  # noqa: T201 - what SSM hands on
-
-
-def send(name: str, url: str) -> dict[str, Any]:
-    """Send such an answer to a presigned URL."""
-    data = (ANSWERS / Path(name).name).read_bytes()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/octet-stream"}, method="PUT")
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return {"status": answer.status}
-
-
-def drop(name: str) -> dict[str, Any]:
-    """Remove such an answer."""
-    (ANSWERS / Path(name).name).unlink(missing_ok=True)
+def clean() -> dict[str, Any]:
+    """Remove what one that has ended has left, unless another one runs."""
+    with open(PLACE / "lock", "a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if state() is None:
+            remove()
     return {}
-
-
-def encoded(value: Any) -> str:
-    """:returns: it as one word of ASCII."""
-    return base64.b64encode(zlib.compress(json.dumps(value).encode())).decode()
-
-
-def printed(answer: dict[str, Any]) -> None:
-    """Print an answer; one that is too long is kept, and its name and length are printed."""
-    text = encoded(answer)
-    if len(text) > MOST_PRINTED:
-        ANSWERS.mkdir(parents=True, exist_ok=True)
-        descriptor, path = tempfile.mkstemp(dir=ANSWERS)
-        with open(descriptor, "w") as file:
-            file.write(text)
-        text = encoded({"kept": Path(path).name, "length": len(text)})
-    print(text)  # noqa: T201 - what SSM hands on
 
 
 def main() -> None:
@@ -269,6 +271,9 @@ def main() -> None:
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "start": start,
         "end": end,
+        "clean": clean,
+        "news": news,
+        "records": records,
         "call": call,
         "send": send,
         "drop": drop,

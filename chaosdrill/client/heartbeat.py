@@ -1,0 +1,145 @@
+"""The heartbeat of a drill: the one place that knows where it runs.
+
+The topology says it: ``heartbeat: {run: ssm}`` on the client host, ``heartbeat: {run: local}`` on this machine.
+"""
+
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from chaosdrill import history
+from chaosdrill.aws import system_of
+from chaosdrill.client.heartbeat_process import HeartbeatProcess
+from chaosdrill.client.heartbeat_records import BEATS, RECORDS
+from chaosdrill.client.host.hosted import run_id
+from chaosdrill.client.host.ssm_heartbeat import start_heartbeat_on_host
+from chaosdrill.client.local_heartbeat import LocalHeartbeat
+from chaosdrill.errors import CannotSee, Refused
+from chaosdrill.topology import Heartbeat, Topology, topology_of
+
+LONGEST_S = 6 * 3600.0  # of a drill: then it ends by itself, whoever still calls it
+GIVE_UP_S = 5.0  # the least time after which a beat that was not answered is given up
+
+Configuration = Mapping[str, Any] | None
+Secrets = Mapping[str, Any] | None
+
+_own: dict[Path, HeartbeatProcess] = {}  # by topology
+_lock = threading.RLock()
+
+
+class NoHeartbeat(CannotSee):
+    """The heartbeat was not started, or was ended."""
+
+
+def open_heartbeat(
+    configuration: Configuration,
+    secrets: Secrets,
+    rate_per_s: float | None = None,
+    deadline_s: float | None = None,
+    host: str | None = None,
+) -> tuple[HeartbeatProcess, bool]:
+    """:returns: the drill's heartbeat, and whether it was started just now: one that has the same settings goes on.
+
+    :raises Refused: when the topology has no heartbeat, or another one goes on.
+    :raises DrillError: when it cannot run.
+    """
+    topology = topology_of(configuration)
+    settings = settings_of(topology, rate_per_s, deadline_s, host)
+    with _lock:
+        there = _own.get(topology.path)
+        if there is not None and not there.ended:
+            if there.settings == settings:
+                return there, False
+            raise Refused("a heartbeat with other settings goes on: stop_heartbeat ends it")
+        directory = _directory()
+        if topology.heartbeat is not None and topology.heartbeat.run == "local":
+            _own[topology.path] = LocalHeartbeat(settings, directory)
+        else:
+            system = system_of(configuration, secrets)
+            _own[topology.path] = start_heartbeat_on_host(system, settings, directory)
+        return _own[topology.path], True
+
+
+def the_heartbeat(configuration: Configuration) -> HeartbeatProcess:
+    """:returns: the drill's heartbeat.
+
+    :raises NoHeartbeat: when none was started, or it was ended.
+    """
+    there = _own.get(topology_of(configuration).path)
+    if there is None or there.ended:
+        raise NoHeartbeat("no heartbeat runs: start_heartbeat starts it")
+    return there
+
+
+class DrillHeartbeat:
+    """The heartbeat, for whoever looks all the time: before it is started, and after it was stopped, too."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._path = topology_of(configuration).path  # read once: at the end of a drill the file may be gone
+
+    def find(self) -> HeartbeatProcess | None:
+        """:returns: it, while it runs."""
+        there = _own.get(self._path)
+        return None if there is None or there.ended else there
+
+    def end(self) -> None:
+        """End it, and take over what it has recorded, when no step has done that."""
+        if (there := self.find()) is not None:
+            there.end()
+
+
+def settings_of(
+    topology: Topology, rate_per_s: float | None = None, deadline_s: float | None = None, host: str | None = None
+) -> dict[str, Any]:
+    """:returns: what a heartbeat is told, all but where its files and its page are.
+
+    :raises Refused: when the topology does not say what to send.
+    """
+    written = topology.heartbeat
+    if written is None:
+        raise Refused(
+            f"the topology {topology.path} does not say what a heartbeat sends: add a section `heartbeat:` with at "
+            "least `read: {method: GET, path: ...}` (`chaosdrill init` writes one for the reference application, as a "
+            "comment), or leave start_heartbeat out: recovery time and lost writes are not measured then"
+        )
+    deadline = written.deadline_s if deadline_s is None else deadline_s
+    dns = topology.dns if written.run == "local" else None
+    return {
+        "run": run_id(),
+        "url": host or f"http://{topology.domain}",
+        "nameserver": None if dns is None else f"{dns.nameserver}:{dns.port}",
+        "deadline_s": float(deadline),
+        "timeout_s": float(max(GIVE_UP_S, deadline)),
+        "rate_per_s": float(written.rate_per_s if rate_per_s is None else rate_per_s),
+        "region_header": written.region_header,
+        "max_s": LONGEST_S,
+        "read": written.read,
+        **_writing(written),
+    }
+
+
+def why_no_writes(topology: Topology) -> str:
+    """:returns: why a heartbeat only reads; empty when it writes."""
+    heartbeat = topology.heartbeat
+    if heartbeat is not None and heartbeat.write is not None and heartbeat.accounts is not None:
+        return ""
+    return "the topology's `heartbeat:` names no synthetic `accounts:` to `write:` to: it only reads"
+
+
+def _writing(written: Heartbeat) -> dict[str, Any]:
+    accounts = written.accounts
+    known = None if accounts is None else {"prefix": accounts.prefix, "count": accounts.count}
+    if accounts is None:  # nobody said what may be written to
+        return {"write": None, "settled": None, "balance": None, "accounts": None}
+    return {"write": written.write, "settled": written.settled, "balance": written.balance, "accounts": known}
+
+
+def _directory() -> Path:
+    drill = history.current()
+    directory = Path(tempfile.mkdtemp(prefix="chaosdrill-")) / RECORDS if drill is None else drill.directory / RECORDS
+    directory.mkdir(parents=True, exist_ok=True)
+    if (directory / BEATS).exists():
+        raise Refused("this drill has had a heartbeat already, and has its records: there is one in a drill")
+    return directory

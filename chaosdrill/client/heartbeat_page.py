@@ -1,0 +1,58 @@
+"""The page of a heartbeat: how it beats, its clock, reading back what was written. JSON over HTTP."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from chaosdrill.errors import CannotSee
+
+ANSWER_WITHIN_S = 5.0
+
+
+class HeartbeatPage:
+    """The page at ``url``.
+
+    :param adapter: how it is reached; None: over the network from here.
+    """
+
+    def __init__(self, url: str, adapter: requests.adapters.BaseAdapter | None = None) -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy from the environment does not lead to the client host
+        if adapter is not None:
+            self._session.mount("http://", adapter)
+
+    def state(self) -> Mapping[str, Any]:
+        """:returns: how it beats: ``state``, ``sent``, ``outcomes`` by operation, ``pending_writes``, ``trouble``, …"""
+        return self._ask("GET", "/state")
+
+    def clock_ns(self) -> int:
+        """:returns: what it takes for the time, in ns since the epoch."""
+        return int(self._ask("GET", "/clock")["now_ns"])
+
+    def stop(self, within_s: float) -> Mapping[str, Any]:
+        """Send nothing more; what is under way is waited for.
+
+        :returns: its state then.
+        """
+        return self._ask("POST", "/stop", within_s)
+
+    def begin_read_back(self, label: str, within_s: float) -> None:
+        """Begin to read back every write; a second time for the same label nothing happens."""
+        self._ask("POST", "/read-back", label=label, within_s=within_s)
+
+    def read_back(self, label: str) -> Mapping[str, Any]:
+        """:returns: how the reading back stands: ``state`` (running, done), ``converged``, ``why``, ``missing``, …"""
+        return self._ask("GET", "/read-back", label=label)
+
+    def _ask(self, method: str, path: str, timeout_s: float = ANSWER_WITHIN_S, **query: Any) -> Mapping[str, Any]:
+        what = f"{method} {self.url}{path}"
+        try:
+            answer = self._session.request(method, self.url + path, params=query, timeout=timeout_s)
+        except requests.RequestException as error:
+            raise CannotSee(f"the heartbeat did not answer {what}: {error}") from error
+        if answer.status_code != 200:
+            raise CannotSee(f"the heartbeat answered {what} with HTTP {answer.status_code}: {answer.text[:200]}")
+        said: Mapping[str, Any] = answer.json()
+        return said

@@ -1,0 +1,151 @@
+"""A heartbeat that belongs to the drill: on this machine, or on the client host. What both have in common.
+
+It is asked through its page, and what it records is taken into the run directory while it beats, so that little is left
+to be fetched at the end, and little is lost when it dies.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from chaosdrill import history
+from chaosdrill.client.clocks import reading
+from chaosdrill.client.heartbeat_page import HeartbeatPage
+from chaosdrill.client.heartbeat_records import BEATS, LEDGER, Kept
+from chaosdrill.client.locust_rest import wait_for
+from chaosdrill.errors import CannotSee, DrillError, TimedOut
+
+SOURCE = "heartbeat"
+LOG_TAIL = 2000
+ERRORS = (DrillError, ClientError, BotoCoreError)
+STOPS_WITHIN_S = 20.0
+
+
+class HeartbeatProcess(ABC):
+    """A heartbeat of this run.
+
+    :param page: its page.
+    :param settings: what it was started with.
+    :param directory: where what it records is kept here.
+    """
+
+    where = "local"
+    """Where it runs, as the topology calls it."""
+    poll_every_s = 0.2
+    """How often its page is asked while something is waited for, in seconds."""
+
+    def __init__(self, page: HeartbeatPage, settings: Mapping[str, Any], directory: Path) -> None:
+        self.page, self.settings = page, settings
+        self.writes = settings["write"] is not None
+        self.kept = Kept(directory, (BEATS, LEDGER) if self.writes else (BEATS,))
+        self.ended = False
+        self._lock = threading.RLock()  # it is collected from beside the main line, too
+
+    def wait_until_it_beats(self, within_s: float) -> Mapping[str, Any]:
+        """:returns: its state once each operation was answered as it should be.
+
+        :raises DrillError: when that takes longer, or it ends instead; nothing runs then.
+        """
+        try:
+            return wait_for(
+                self._state_at_start,
+                lambda state: bool(state) and all(answers[0] for answers in state["outcomes"].values()),
+                within_s,
+                f"the first beats to {self.settings['url']} to be answered as the topology's `heartbeat:` says "
+                "(outcomes: answered so, refused, timed out, failed)",
+                self.poll_every_s,
+            )
+        except BaseException as error:
+            log = self.end("it did not begin to beat")
+            if isinstance(error, TimedOut):
+                raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}") from error
+            raise
+
+    def _state_at_start(self) -> Mapping[str, Any]:
+        try:
+            return self.page.state()
+        except CannotSee:
+            self.check()
+            return {}
+
+    def stop(self) -> Mapping[str, Any]:
+        """Send nothing more, take over everything that was recorded, and end it.
+
+        :returns: its last state.
+        """
+        self.collect()  # most of it, and the clock, which nobody tells afterwards
+        state = self.page.stop(STOPS_WITHIN_S)
+        history.record("heartbeat-stopped", sent=state["sent"])
+        self.end()
+        return state
+
+    @abstractmethod
+    def check(self) -> None:
+        """:raises CannotSee: when it has ended by itself."""
+
+    def collect(self) -> None:
+        """Take over what was recorded since the last time, and measure its clock.
+
+        :raises DrillError: when it cannot be had.
+        """
+        with self._lock:
+            if not self.ended:
+                self._collect()
+
+    @abstractmethod
+    def _collect(self) -> None:
+        """As :meth:`collect`, of one that has not been ended."""
+
+    def end(self, why: str = "") -> str:
+        """End it, take over what is left of its records, and tell the history what there is; a second time nothing.
+
+        :param why: why its records may not be whole; empty: they say it themselves.
+        :returns: its log.
+        """
+        with self._lock:
+            if self.ended:
+                return ""
+            self.ended = True
+            try:
+                return self._end_in_order()
+            except ERRORS as error:
+                why = why or f"the heartbeat could not be ended: {error}"
+                return ""
+            finally:
+                self.kept.tell(why)
+
+    def _end_in_order(self) -> str:
+        if lost := history.target_lost():
+            raise CannotSee(lost)  # nobody is asked any more
+        log = self._ended()
+        self._collect_rest()
+        self._clean()
+        return log
+
+    @abstractmethod
+    def _ended(self) -> str:
+        """End the process.
+
+        :returns: its log.
+        """
+
+    @abstractmethod
+    def _collect_rest(self) -> None:
+        """Take over what it has recorded until its end."""
+
+    @abstractmethod
+    def _clean(self) -> None:
+        """Remove what it has left, where that is kept here."""
+
+
+def record_clock(now_ns: int, sent_ns: int, came_ns: int) -> None:
+    """Write to the history by how much the heartbeat's clock is ahead of this machine's.
+
+    :param now_ns: what it said, between ``sent_ns`` and ``came_ns`` of this machine's clock.
+    """
+    history.record("clock-measured", source=SOURCE, **asdict(reading(now_ns, sent_ns, came_ns)))

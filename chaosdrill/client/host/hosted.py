@@ -1,0 +1,209 @@
+"""A program that runs on the client host, started and asked through SSM: what Locust and the heartbeat share.
+
+Its page is on 127.0.0.1 of the client host. Requests to it are commands there, one each, so nothing need be forwarded,
+and the packet loss does not touch them.
+"""
+
+import base64
+import json
+import threading
+import time
+import uuid
+import zlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from botocore.exceptions import BotoCoreError, ClientError
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+
+from chaosdrill import history
+from chaosdrill.aws import System
+from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.polling import pause
+from chaosdrill.client.commands import run_on_client
+from chaosdrill.client.host import delivery
+from chaosdrill.client.host.packing import Zipapp
+from chaosdrill.errors import CannotSee, DrillError, Refused
+
+CALL_EVERY_S = 0.5  # at most two commands a second
+START_WITHIN_S = 120.0  # the first time it is unpacked
+CALL_WITHIN_S = 30.0
+PARTS_AT_ONCE = 4
+MOST_READ = 23_000  # characters of an answer in one command: SSM keeps 24,000
+ERRORS = (DrillError, ClientError, BotoCoreError)
+
+
+class Program:
+    """The program of ``program`` on the client host: commands to it, and its answers.
+
+    :param python: path of the Python there.
+    :param path: of the zipapp there.
+    """
+
+    def __init__(self, system: System, python: str, path: str) -> None:
+        self._system, self._python, self.path = system, python, path
+        self._lock, self._next_s = threading.Lock(), 0.0
+
+    def ask(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> dict[str, Any]:
+        """:returns: the answer of a command.
+
+        :raises CannotSee: when the host did not answer.
+        """
+        return self.timed(command, within_s, **given)[0]
+
+    def timed(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> tuple[dict[str, Any], int, int]:
+        """:returns: the answer of a command, and between which moments it ran, in ns since the epoch (this clock).
+
+        :raises CannotSee: when the host did not answer.
+        """
+        said, sent_ns, came_ns = self._said(command, within_s, given)
+        answer = _decoded(said, _called(command))
+        return self._rest(answer) if "kept" in answer else answer, sent_ns, came_ns
+
+    def _said(self, command: str, within_s: float, given: Mapping[str, Any]) -> tuple[str, int, int]:
+        with self._lock:
+            pause(max(0.0, self._next_s - time.monotonic()))
+            sent_ns = time.time_ns()
+            try:
+                return self._run(command, within_s, given), sent_ns, time.time_ns()
+            finally:
+                self._next_s = time.monotonic() + CALL_EVERY_S
+
+    def _run(self, command: str, within_s: float, given: Mapping[str, Any]) -> str:
+        word = base64.b64encode(zlib.compress(json.dumps(given).encode())).decode()
+        script = f"exec '{self._python}' '{self.path}' {command} {word}"
+        return run_on_client(self._system, script, within_s, called=_called(command)).stdout
+
+    def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """An answer that is longer than what SSM keeps of an output: over S3 where there is a bucket, else in parts."""
+        name, length = answer["kept"], answer["length"]
+        if self._system.topology.load_generator.s3:
+            text = self._over_s3(name)
+        else:
+            parts = [{"name": name, "offset": offset, "length": MOST_READ} for offset in range(0, length, MOST_READ)]
+            with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="parts") as pool:
+                text = "".join(part.strip() for part in pool.map(partial(self._run, "part", CALL_WITHIN_S), parts))
+            self.ask("drop", name=name)
+        return _decoded(text, "whose answer was fetched")
+
+    def _over_s3(self, name: str) -> str:
+        client, at = delivery.place(self._system, f"answers/{name}")
+        url = client.generate_presigned_url("put_object", Params=at, ExpiresIn=delivery.URL_LIFE_S)
+        try:
+            self.ask("send", delivery.FETCH_WITHIN_S, name=name, url=delivery.as_seen_there(self._system, url))
+            text: bytes = client.get_object(**at)["Body"].read()
+        finally:
+            client.delete_object(**at)
+        self.ask("drop", name=name)
+        return text.decode()
+
+
+def _called(command: str) -> str:
+    return f"that tells chaosdrill's program there to {command}"
+
+
+def _decoded(text: str, what: str) -> dict[str, Any]:
+    try:
+        answer: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
+    except ValueError as error:
+        raise CannotSee(f"the command {what} answered something else: {text[:200]!r}") from error
+    return answer
+
+
+class OverSsm(BaseAdapter):
+    """How ``requests`` reaches a page on the client host: each request is a command there.
+
+    :param name: what messages call whose page it is.
+    """
+
+    def __init__(self, program: Program, name: str) -> None:
+        super().__init__()
+        self._program, self._name = program, name
+
+    def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
+        """:raises requests.ConnectionError: when there is no answer."""
+        url = urlsplit(request.url or "")
+        body = request.body or ""
+        try:
+            answer = self._program.ask(
+                "call",
+                port=url.port,
+                method=request.method,
+                path=f"{url.path}?{url.query}" if url.query else url.path,
+                headers=dict(request.headers),
+                body=body if isinstance(body, str) else bytes(body).decode("latin-1"),
+                timeout_s=float(timeout or CALL_WITHIN_S),
+            )
+        except ERRORS as error:
+            raise requests.ConnectionError(str(error), request=request) from error
+        if "status" not in answer:
+            raise requests.ConnectionError(_why_silent(self._name, answer), request=request)
+        return _response(request, answer)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def _why_silent(name: str, answer: dict[str, Any]) -> str:
+    if "gone" in answer:
+        return f"{name} on the client host has ended; its log ends with:\n{answer['gone']}"
+    return f"{name} on the client host did not answer: {answer.get('silent')}"
+
+
+def _response(request: requests.PreparedRequest, answer: dict[str, Any]) -> requests.Response:
+    response = requests.Response()
+    response.status_code, response.reason = answer["status"], answer["reason"]
+    response.headers = CaseInsensitiveDict(answer["headers"])
+    response._content = answer["body"].encode("latin-1")  # as requests' own tests do: there is no public way
+    response.encoding = requests.utils.get_encoding_from_headers(response.headers)
+    response.request, response.url = request, request.url or ""
+    return response
+
+
+def started(system: System, app: Zipapp, name: str, given: Mapping[str, Any], lease_s: float) -> tuple[Program, int]:
+    """Bring a program to the client host, if it is not there, and start it, unless this run has it there already.
+
+    :param name: what messages call it.
+    :param given: what it is told.
+    :param lease_s: after how many seconds without a call it ends by itself.
+    :returns: what is asked about it there, and the port of its page.
+    :raises Refused: when the host cannot run it, or another run uses one.
+    """
+    host = system.topology.client.instance_id
+    python = delivery.find_python(system, app.needs)
+    program = Program(system, python.executable, delivery.deliver(system, python, app))
+    history.record(f"{app.name.partition('.')[0]}-starting", host=host, python=str(python), program=program.path)
+    unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
+    with left_behind(f"{unknown}, and it ends by itself when nobody has called it for {lease_s:g} s"):
+        told = {"run": run_id(), "given": dict(given), "lease_s": lease_s, "token": uuid.uuid4().hex}
+        answer = program.ask("start", START_WITHIN_S, **told)
+    if "in_use" in answer:
+        raise Refused(
+            f"{name} of {answer['in_use'] or 'somebody without a drill'} runs on the client host {host}, called "
+            f"{answer['idle_s']} s ago: wait until that drill has ended; one that nobody has called for a minute is "
+            f"replaced, and ends by itself after {answer['lease_s']:g} s"
+        )
+    return program, int(answer["port"])
+
+
+def known_on_host(system: System, directory: str, what: str) -> dict[str, Any] | None:
+    """:returns: what is known there of a program that another process of this run has started; None without one.
+
+    :param directory: where it keeps its state, below the cache.
+    :raises CannotSee: when the host does not say.
+    """
+    look = f'{delivery.CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
+    said = run_on_client(system, look, called=f"that looks for {what} of this run").stdout.strip()
+    known: dict[str, Any] = json.loads(said) if said else {}
+    return known if known.get("run") == run_id() else None
+
+
+def run_id() -> str:
+    """:returns: whose program it is: the open drill's; outside of one, nobody's in particular."""
+    drill = history.current()
+    return "" if drill is None else drill.run_id

@@ -1,0 +1,92 @@
+"""A heartbeat on this machine that belongs to the drill: a process of its own, which cannot outlive its maker.
+
+As with Locust (``local_locust``): in a session of its own, with the reading end of a pipe that the kernel closes when
+this process ends. It writes straight into the run directory.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from chaosdrill import history
+from chaosdrill.client.heartbeat_page import HeartbeatPage
+from chaosdrill.client.heartbeat_process import LOG_TAIL, HeartbeatProcess, record_clock
+from chaosdrill.errors import CannotSee
+
+ENDS_WITHIN_S = 5.0
+
+
+class LocalHeartbeat(HeartbeatProcess):
+    """A heartbeat process, its page on a free port of 127.0.0.1.
+
+    :param settings: what it sends, as its configuration has it.
+    :param directory: where it writes its records.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], directory: Path) -> None:
+        self._log = directory.parent / "heartbeat.log"
+        with socket.create_server(("127.0.0.1", 0)) as page:
+            url = f"http://127.0.0.1:{page.getsockname()[1]}"
+            super().__init__(HeartbeatPage(url), settings, directory)
+            history.record("heartbeat-starting", host="this machine", url=url, log=self._log)
+            self._lifeline, self._process = self._start(page.fileno())
+
+    def _start(self, page: int) -> tuple[int, subprocess.Popen[bytes]]:
+        theirs, ours = os.pipe()
+        accounts = self.settings["accounts"] or {"prefix": "", "count": 0}
+        names = [f"{accounts['prefix']}{number:05d}" for number in range(accounts["count"])]
+        own = {"directory": str(self.kept.directory), "page_fd": page, "lifeline_fd": theirs, "accounts": names}
+        descriptor, self._config = tempfile.mkstemp(prefix="chaosdrill-heartbeat-", suffix=".json")
+        with open(descriptor, "w") as config:
+            json.dump({**self.settings, **own}, config)
+        with open(self._log, "ab") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "chaosdrill.heartbeat", self._config],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[page, theirs],
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+        os.close(theirs)
+        return ours, process
+
+    def check(self) -> None:
+        """:raises CannotSee: when it has ended by itself."""
+        if self._process.poll() is not None:
+            said = self._log.read_text(errors="replace")[-LOG_TAIL:]
+            code = self._process.returncode
+            raise CannotSee(f"the heartbeat ended with exit code {code}; its log {self._log} ends with:\n{said}")
+
+    def _collect(self) -> None:  # its records are here already
+        sent_ns = time.time_ns()
+        now_ns = self.page.clock_ns()
+        record_clock(now_ns, sent_ns, time.time_ns())
+
+    def _ended(self) -> str:
+        if self._process.poll() is None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(ENDS_WITHIN_S)
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        os.close(self._lifeline)
+        Path(self._config).unlink(missing_ok=True)
+        return self._log.read_text(errors="replace")
+
+    def _collect_rest(self) -> None:
+        """It is all here."""
+
+    def _clean(self) -> None:
+        """Its records are the run's."""

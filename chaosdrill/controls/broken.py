@@ -1,0 +1,30 @@
+"""A lab that was broken on purpose, noted in the run: it must never be taken for a clean one."""
+
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from chaosdrill.history import Event
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+EVENT = "lab-broken"
+
+
+def note_broken(session: "Session") -> None:
+    """Write down how the target is broken on purpose by now, if it is and that is news."""
+    if session.target is None:
+        return
+    breaks = list(session.target.broken())
+    known = broken_of(session.record.events)
+    if news := [one for one in breaks if one not in known]:
+        session.record.note(EVENT, breaks=[*known, *news])
+        logger.warning(f"The lab is broken on purpose: {', '.join(news)}")
+
+
+def broken_of(events: Iterable[Event]) -> list[str]:
+    """:returns: how the target of a run was broken on purpose; empty: not at all."""
+    noted = [row["breaks"] for row in events if row["event"] == EVENT]
+    return list(noted[-1]) if noted else []

@@ -1,0 +1,180 @@
+"""The load on the client host on SSM's bad days: bursts of failures are survived, what never works is given up, and
+what is half done is said. The other actions: ``test_aws_side_faults``.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.retries import standard
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.aws import credentials, polling, sessions, ssm, system_of
+from chaosdrill.client import load_generator as seam
+from chaosdrill.client.commands import run_on_client
+from chaosdrill.client.host import hosted
+from chaosdrill.client.host.ssm_locust import find_on_host
+from chaosdrill.client.load_generator import load_generator
+from chaosdrill.errors import CannotSee
+from chaosdrill.history import OpenDrill
+from chaosdrill.load.actions import change_load, start_load, stop_load
+from tests.contract import load_rig
+from tests.contract.activities_rig import TOKYO, Rig, drill
+from tests.contract.lab_aws import get, running, wait_for
+from tests.contract.load_rig import Target, target
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+BURST = 5
+KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
+BUCKET = "on-its-way"
+HASTY: dict[Any, Any] = {}  # clients that give up soon on an answer
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Pauses between tries, looks and commands are short: what AWS should be spared, this machine need not be."""
+    with running(tmp_path_factory.mktemp("lab")) as lab, pytest.MonkeyPatch.context() as short:
+        for scale in ("throttling_base_scale", "non_throttling_base_scale"):
+            short.setitem(standard.ExponentialBackoff._DEFAULT_BACKOFF_CONFIG, scale, 0.005)
+        short.setattr(credentials, "_FIRST_PAUSE_S", 0.005)
+        short.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
+        short.setattr(ssm, "_SHORTEST_S", 0.05)
+        short.setattr(hosted, "CALL_EVERY_S", 0.0)
+        short.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("host")))  # where the client host keeps the program
+        yield Rig(lab)
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Target]:
+    with target() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def configuration(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    """The same for all tests: one Locust is brought there and started, and is taken by the next test."""
+    at = {"LocationConstraint": TOKYO}
+    rig.lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=at)
+    path = tmp_path_factory.mktemp("topology") / "topology.json"
+    made = rig.other_topology(path, load_generator={"run": "ssm", "s3": BUCKET})
+    yield made
+    mend(rig)
+    seam.end_load_generator(made)
+
+
+@pytest.fixture
+def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return load_rig.script(tmp_path_factory.mktemp("script"))
+
+
+@pytest.fixture
+def one_drill(rig: Rig, tmp_path: Path) -> Iterator[OpenDrill]:
+    with drill(tmp_path, "the-run") as one:
+        yield one
+    mend(rig)
+
+
+def mend(rig: Rig) -> None:
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+
+
+def break_ssm(rig: Rig, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:
+    fault = {"service": "ssm", "kind": kind, "operation": operation, "calls": calls, "seconds": seconds}
+    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
+
+
+def hits(rig: Rig) -> list[int]:
+    return [fault["hits"] for fault in get(f"{rig.lab.url}/chaosdrill/faults")[1]["faults"]]
+
+
+def started(clients: Target, script: Path, configuration: dict[str, Any], users: int = 2) -> dict[str, Any]:
+    done: dict[str, Any] = start_load(users, 10, clients.url, str(script), within_s=120, configuration=configuration)
+    return done
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_load_starts_though_five_calls_fail(
+    rig: Rig,
+    clients: Target,
+    script: Path,
+    configuration: dict[str, Any],
+    one_drill: OpenDrill,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    if kind == "timeout":  # the tries together are what the test waits for
+        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.5)
+        monkeypatch.setattr(sessions, "_clients", HASTY)
+    for operation in ("SendCommand", "GetCommandInvocation"):
+        break_ssm(rig, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
+    assert started(clients, script, configuration)["users"] == 2
+    assert hits(rig) == [BURST, BURST]
+    assert load_generator(configuration).state().user_count == 2
+
+
+@pytest.mark.parametrize("kind", ["server-error", "lost-answer"])
+def test_the_load_is_changed_though_five_calls_fail(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill, kind: str
+) -> None:
+    started(clients, script, configuration)
+    break_ssm(rig, kind, "SendCommand", BURST)
+    break_ssm(rig, kind, "GetCommandInvocation", BURST)
+    assert change_load(3, 10, configuration=configuration)["after"]["users"] == 3
+    assert hits(rig) == [BURST, BURST]
+
+
+def test_a_load_that_cannot_be_changed_is_told_as_it_is(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
+) -> None:
+    started(clients, script, configuration)
+    break_ssm(rig, "server-error", "SendCommand")
+    with pytest.raises(ActivityFailed, match=r"did not answer .*SendCommand"):
+        change_load(3, 10, configuration=configuration)
+    mend(rig)
+    assert load_generator(configuration).state().user_count == 2
+
+
+def test_a_command_whose_end_nobody_tells_is_given_up_and_named(
+    rig: Rig, configuration: dict[str, Any], one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssm, "_REPORTED_WITHIN_S", 0.5)
+    break_ssm(rig, "server-error", "GetCommandInvocation")
+    says = r"AWS does not tell any more: .*GetCommandInvocation.*command [0-9a-f-]{36} on i-\w+ .* was sent and may run"
+    with pytest.raises(CannotSee, match=says):
+        run_on_client(system_of(configuration), "true", timeout_s=1)
+
+
+def test_the_load_stops_though_five_calls_fail(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
+) -> None:
+    started(clients, script, configuration)
+    break_ssm(rig, "lost-answer", "SendCommand", BURST)
+    break_ssm(rig, "throttling", "GetCommandInvocation", BURST)
+    assert stop_load(configuration=configuration)["state"] == "stopped"
+    assert hits(rig) == [BURST, BURST]
+    assert (one_drill.directory / "locust.log").exists()
+
+
+def test_a_locust_whose_start_nobody_answers_is_told_and_ended_by_stop_load(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
+) -> None:
+    started(clients, script, configuration)  # all is there then
+    stop_load(configuration=configuration)
+    asked = hosted.Program.ask
+
+    def lose_the_answer(self: hosted.Program, command: str, *given: Any, **named: Any) -> Any:
+        if command == "start":
+            break_ssm(rig, "lost-answer", "SendCommand")
+        return asked(self, command, *given, **named)
+
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr(hosted.Program, "ask", lose_the_answer)
+        says = r"a Locust may have been started on the client host i-\w+.* ends by itself .* for 900 s"
+        with pytest.raises(ActivityFailed, match=says):
+            started(clients, script, configuration)
+    mend(rig)
+    wait_for(lambda: find_on_host(system_of(configuration)), 60)  # it is being started all the same
+    assert stop_load(configuration=configuration)["done"] is True
+    assert find_on_host(system_of(configuration)) is None
