@@ -14,6 +14,7 @@ from chaosdrill.aws.guard import changes_something
 ACCOUNT = "123456789012"
 NO_PERMISSION_NEEDED = {("sts", "GetCallerIdentity")}
 PREFIX = {"monitoring": "cloudwatch"}  # where IAM's name of a service is not the one that signs
+CHECKED_AS = {("s3", "HeadObject"): "GetObject"}
 # what IAM asks for beyond the call's own action
 IMPLIED = {
     ("fis", "CreateExperimentTemplate"): ("fis:TagResource", "iam:PassRole"),
@@ -39,7 +40,8 @@ def wanted(calls: Iterable[Mapping[str, Any]], topology: Mapping[str, Any]) -> s
         service, operation = call["service"], call["operation"]
         if (service, operation) in NO_PERMISSION_NEEDED:
             continue
-        actions = (f"{PREFIX.get(service, service)}:{operation}", *IMPLIED.get((service, operation), ()))
+        own = CHECKED_AS.get((service, operation), operation)
+        actions = (f"{PREFIX.get(service, service)}:{own}", *IMPLIED.get((service, operation), ()))
         for action in actions:
             resources = passed if action == "iam:PassRole" else _resources(call, topology)
             asked |= {Wanted(action, resource, call["region"]) for resource in resources}
@@ -58,6 +60,8 @@ def _resources(call: Mapping[str, Any], topology: Mapping[str, Any]) -> list[str
         return list(named.split(","))
     if service == "iam":
         return [_role(named)]
+    if service == "s3":
+        return [f"arn:aws:s3:::{named.lstrip('/')}"]
     if service == "ecs":
         return [f"arn:aws:ecs:{region}:{ACCOUNT}:service/{named}"]
     if service == "events":

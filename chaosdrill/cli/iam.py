@@ -75,8 +75,22 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
     missing = sorted({name for name in _PLACEHOLDER.findall(policy) if not known.get(name)})
     if missing:
         raise BadInput([f"{topology.path}: it does not say {name}, which the policy names" for name in missing])
-    text = _PLACEHOLDER.sub(lambda match: known[match[1]], policy)
-    return json.dumps(_without_repetition(json.loads(text)), indent=2)
+    read = json.loads(_PLACEHOLDER.sub(lambda match: known[match[1]], policy))
+    read["Statement"] += _delivery(topology, known["partition"])
+    return json.dumps(_without_repetition(read), indent=2)
+
+
+def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
+    """What it takes to bring programs to the client host, and long answers back, through the topology's bucket."""
+    if topology.load_generator.run != "ssm" or not topology.load_generator.s3:
+        return []
+    statement: dict[str, object] = {
+        "Sid": "ProgramsAndAnswersOverS3",
+        "Effect": "Allow",
+        "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+        "Resource": f"arn:{partition}:s3:::{topology.load_generator.s3.strip('/')}/*",
+    }
+    return [statement]
 
 
 def placeholders(topology: "Topology") -> dict[str, str]:

@@ -63,7 +63,8 @@ def open_drill(session: "Session") -> None:
     session.held.callback(os.close, take_lock(settings))
     _open_run_directory(session, settings, source)
     if rehearsal is not None:
-        session.record.note("rehearsal-confirmed", **rehearsal)
+        told = {name: value for name, value in rehearsal.items() if name != "at"}
+        session.record.note("rehearsal-confirmed", confirmed_at=rehearsal["at"], **told)
     session.lookout.show_status(session.record_signals)
     _require_expected_state(session, _open_target(session, settings))
     _run_setup(session)

@@ -41,9 +41,12 @@ class History:
         :param event: what happened, a short noun phrase such as ``activity-started``.
         :param facts: made JSON values (see ``plain``).
         :returns: the event as written, with ``at`` (UTC) and ``monotonic_s`` (seconds, this machine's steady clock).
+        :raises ValueError: when a fact has the name of something that every event has: its time would be another's.
         :raises OSError: when it cannot be written (the disk is full); then it is not remembered either.
         """
         known = plain(facts, self._hide)
+        if taken := {"at", "monotonic_s", SEAL} & known.keys():
+            raise ValueError(f"{event}: an event's own {', '.join(sorted(taken))} cannot be given as a fact: rename it")
         with self._lock:
             row: Event = {"at": utc_now(), "monotonic_s": round(time.monotonic(), 4), "event": event, **known}
             line = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")

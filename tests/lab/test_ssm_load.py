@@ -12,6 +12,7 @@ import yaml
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import System, system_of
+from chaosdrill.cli.iam import filled, policy_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.host import hosted, ssm_locust
 from chaosdrill.client.load_generator import wait_for
@@ -19,8 +20,11 @@ from chaosdrill.controls import confirmation
 from chaosdrill.errors import CannotSee, Refused
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import failures, latency_ms, load_health
+from chaosdrill.topology import load_topology
 from tests import small_drills
 from tests.contract.activities_rig import drill
+from tests.contract.lab_aws import get
+from tests.iam_policy import not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -238,6 +242,20 @@ def test_a_whole_drill_with_its_load_on_the_client_host(
     assert sum(good + bad for _, good, bad in rows) == total > 0
     assert [row for row in done.events if row["event"] == "watch-failed"] == [], done.run_directory
     assert locusts() == []
+
+
+def test_the_policy_of_a_topology_with_a_bucket_allows_what_was_done_there_and_no_more(
+    lab: RunningLab, configuration: dict[str, Any], topology: dict[str, Any], tmp_path: Path
+) -> None:
+    start_load(2, 10, within_s=120, configuration=configuration, standalone=True)
+    stop_load(configuration=configuration, standalone=True)
+    calls = get(f"http://127.0.0.1:{lab.status()['ports']['aws']}/chaosdrill/calls")[1]["calls"]
+    made = [call for call in calls if (call["service"], call["by"]) == ("s3", "chaosdrill")]
+    policy = json.loads(filled(policy_of("failover"), load_topology(configuration["topology"]), {}))
+    ours = [one for one in policy["Statement"] if one["Sid"] == "ProgramsAndAnswersOverS3"]
+    text = json.dumps({"Statement": ours})
+    assert not_allowed(text, wanted(made, topology)) == []
+    assert not_done(text, wanted(made, topology)) == []
 
 
 def activity(kind: str, func: str, **arguments: Any) -> dict[str, Any]:

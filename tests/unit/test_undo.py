@@ -51,6 +51,12 @@ def test_of_two_steps_of_one_name_one_that_did_something_is_enough(drill: OpenDr
     assert drill.may_have_done("fail-over")
 
 
+def test_no_fact_takes_the_place_of_an_events_own_time(drill: OpenDrill) -> None:
+    with pytest.raises(ValueError, match="an event's own at cannot be given as a fact"):
+        drill.history.append("confirmed", at="2026-05-01T09:30:00.123Z")
+    assert drill.history.events() == []
+
+
 def problems(*rollbacks: Any) -> list[str]:
     what = experiment([do("work")], rollbacks)
     return problems_of_undo(what, [do("prepare")], lambda value: "work" if value == "${step}" else value)

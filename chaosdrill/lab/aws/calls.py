@@ -132,7 +132,7 @@ def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> s
     for name in _RESOURCES:
         if value := given.get(name):
             return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-    return str(environ["PATH_INFO"]) if service in REST else ""
+    return str(environ["PATH_INFO"]) if service in REST or service == "s3" else ""
 
 
 class CallLog:
