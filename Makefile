@@ -1,6 +1,6 @@
 # make drill     rehearse the failover on the embedded lab
 # make test      install what the tests need and run them (about 7 minutes on 2 cores)
-# make test-long whole drills, of every experiment and against a lab that is taken for AWS (about 10 minutes more)
+# make test-long whole drills, of every experiment and against a lab that is taken for AWS (about 15 minutes more)
 # Variables: PYTHON (the interpreter to make .venv with), SCALE (of the lab's waits; 1 = the reference's real times)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

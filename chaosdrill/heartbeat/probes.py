@@ -43,6 +43,8 @@ def lost_writes(
         raise CannotSee(why_no_writes(topology_of(configuration)))
     if heartbeat.settings["settled"] is None:
         raise CannotSee("the topology's `heartbeat:` does not say how a write is read back: add `settled:`")
+    if history.hurried():
+        raise CannotSee("the drill was interrupted, and its lab hurries home: no write is read back any more")
     if history.interrupted():
         within_s = min(within_s, WHEN_INTERRUPTED_S)
     heartbeat.page.begin_read_back(label, float(within_s))

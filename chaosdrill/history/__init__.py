@@ -1,6 +1,15 @@
 """What happened in a drill: its events, its run directory, and the drill that is open in this process."""
 
-from chaosdrill.history.current import TARGET_LOST, OpenDrill, current, interrupted, opened, record, target_lost
+from chaosdrill.history.current import (
+    TARGET_LOST,
+    OpenDrill,
+    current,
+    hurried,
+    interrupted,
+    opened,
+    record,
+    target_lost,
+)
 from chaosdrill.history.log import Event, History, read_history
 from chaosdrill.history.plain import plain
 from chaosdrill.history.secrets import (
@@ -17,6 +26,7 @@ __all__ = [
     "History",
     "OpenDrill",
     "current",
+    "hurried",
     "interrupted",
     "keep_secret",
     "keep_secrets_of_environment",

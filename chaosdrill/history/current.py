@@ -65,6 +65,11 @@ def interrupted() -> bool:
     return _open is not None and bool(_open.history.events("interrupted"))
 
 
+def hurried() -> bool:
+    """:returns: whether the open drill was interrupted, and its target waits no longer than it must: all shall end."""
+    return _open is not None and bool(_open.history.events("target-hurried"))
+
+
 def target_lost() -> str:
     """:returns: why the open drill's target is there no more, so that nobody waits for it; empty while it is."""
     lost = _open.history.events(TARGET_LOST) if _open is not None else []

@@ -28,6 +28,8 @@ from chaosdrill.stop_flag.actions import set_stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get, running, wait_for
 
+pytestmark = pytest.mark.long
+
 Act = Callable[[dict[str, Any]], Any]
 BURST = 5
 KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")

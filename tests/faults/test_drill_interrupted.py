@@ -22,7 +22,12 @@ REAL_TIMES = ("scale:float=1", *drills.QUICK[1:])  # there a failover and a fail
 
 
 @pytest.mark.parametrize(
-    ("moment", "variables"), [*((moment, drills.QUICK) for moment in MOMENTS), ("| moving", REAL_TIMES)]
+    ("moment", "variables"),
+    [
+        *(pytest.param(moment, drills.QUICK, marks=pytest.mark.long) for moment in MOMENTS[:-1]),
+        (MOMENTS[-1], drills.QUICK),
+        pytest.param(MOMENTS[-1], REAL_TIMES, marks=pytest.mark.long),
+    ],
 )
 def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment, variables):
     before = traces(lab.home)

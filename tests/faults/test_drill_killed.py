@@ -19,6 +19,7 @@ def lab(tmp_path: Path) -> RunningLab:
     return RunningLab(tmp_path / "home")
 
 
+@pytest.mark.long
 def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     before = traces(lab.home)
     drill = drills.start(lab, tmp_path, *drills.QUICK)
@@ -31,6 +32,7 @@ def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     assert drills.summary(lab)["verdict"] == "passed"
 
 
+@pytest.mark.long
 def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(lab, tmp_path):
     """As when the ssh session breaks: SIGHUP, and nowhere to write to any more."""
     before = traces(lab.home)

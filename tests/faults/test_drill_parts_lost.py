@@ -45,7 +45,7 @@ def test_a_lab_whose_aws_endpoint_died_refuses_calls_at_once_and_says_why(lab):
         lab.down()
 
 
-@pytest.mark.parametrize("moment", ["Probe: fault-landed", "| moving"])
+@pytest.mark.parametrize("moment", [pytest.param("Probe: fault-landed", marks=pytest.mark.long), "| moving"])
 def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill_ends_soon(lab, tmp_path, moment):
     before = traces(lab.home)
     drill = drills.start(lab, tmp_path, *drills.QUICK)
@@ -65,6 +65,7 @@ def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill
 
 
 @needs("pkill")
+@pytest.mark.long
 def test_without_its_load_generator_a_drill_measures_no_outage_and_goes_home(lab, tmp_path):
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Probe: fault-landed")

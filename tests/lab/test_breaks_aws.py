@@ -10,7 +10,7 @@ from chaosdrill.lab.plan import HOME, STANDBY
 from tests.lab.lying import FAILBACK, FAILOVER, Looks, wait_for
 from tests.running_lab import RunningLab
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 RESOLVE = "import socket; print(*sorted({one[4][0] for one in socket.getaddrinfo('api.example.com', 80)}))"
 

@@ -15,7 +15,7 @@ from tests.lab.lying import Looks, wait_for
 from tests.running_lab import RunningLab
 from tests.small_drills import do, experiment
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 
 @pytest.fixture(scope="module")

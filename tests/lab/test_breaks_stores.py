@@ -9,7 +9,7 @@ from chaosdrill.lab.plan import HOME, STANDBY
 from tests.lab.lying import FAILOVER, Looks, wait_for
 from tests.running_lab import RunningLab
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 MANY = 150  # of which every sixteenth is hit: that none is has a chance of 1 : 16,000
 

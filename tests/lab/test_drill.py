@@ -104,7 +104,9 @@ def the_heartbeat_saw_it(lab: RunningLab) -> None:
         closed_s = (parts["flag-opened"] - parts["flag-closed"]) / 1e9
         assert 0.5 < closed_s < movement["whole_s"] < 60
         assert closed_s - 1.5 < recovery["value"] < movement["whole_s"] + 1, "at least as long as it was closed"
-        assert 0.04 < recovery["uncertainty"] < 1, "20 beats a second are not exact to the millisecond"
+        assert 0.04 < recovery["uncertainty"] < 4, (
+            "not exact to the millisecond; a busy machine leaves gaps, which are told"
+        )
         assert parts["first-good-answer"] <= parts["sustained"]
 
 
