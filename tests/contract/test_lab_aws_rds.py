@@ -52,8 +52,9 @@ def test_describe_honours_the_identifier(aws: LabAws) -> None:
     ],
 )
 def test_the_writer_moves_when_the_swap_is_done(
-    aws: LabAws, operation: str, options: dict[str, bool], status: str, op: str
+    aws: LabAws, operation: str, options: dict[str, bool], status: str, op: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(aws.supervisor, "swap_s", 3.0)  # long enough to be seen on a busy machine
     begun = move(aws, operation, STANDBY, **options)
     assert begun["Status"] == status
     assert begun["FailoverState"] == {
@@ -69,6 +70,7 @@ def test_the_writer_moves_when_the_swap_is_done(
     assert writer(aws) == cluster(aws, STANDBY)
     assert aws.supervisor.calls == [(op, {"to_region": STANDBY})]
 
+    monkeypatch.undo()
     move(aws, "switchover_global_cluster", HOME)
     wait_for(lambda: available(aws))
     assert writer(aws) == cluster(aws, HOME)

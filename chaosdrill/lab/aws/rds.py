@@ -4,6 +4,7 @@ Mends: moto 5.2.5 has neither SwitchoverGlobalCluster nor FailoverGlobalCluster,
 identifier it is given. Here both swap the lab's PostgreSQL servers and take as long as that takes.
 """
 
+import copy
 import threading
 import time
 from collections.abc import Iterable
@@ -77,8 +78,9 @@ class LabRDSResponse(RDSResponse):
             cluster.status = kind.status
             old = next((member for member in cluster.members if member.is_writer), None)
             cluster.failover_state = _failover_state(kind, old, new)
+            told = copy.copy(cluster)  # as it is now: a move that fails at once is over before it is told
         threading.Thread(target=_swap, args=(kind, cluster, old, new), name=kind.operation, daemon=True).start()
-        return ActionResult({"GlobalCluster": cluster})
+        return ActionResult({"GlobalCluster": told})
 
 
 def _member(cluster: Any, target: str) -> Any:
