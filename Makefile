@@ -9,6 +9,8 @@ VENV ?= .venv
 SCALE ?= 0.2
 # most tests wait for the lab's own waits, so more run at once than there are cores
 JOBS ?= 7
+# whole drills compute more, and their clients must not go short
+LONG_JOBS ?= 4
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt
@@ -22,7 +24,7 @@ test: $(VENV)/.test
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not long' $(TESTS)
 
 test-long: $(VENV)/.test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m long $(TESTS)
+	@$(BIN)/python -m pytest -n $(LONG_JOBS) --dist loadfile -m long $(TESTS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -78,8 +78,11 @@ class HeartbeatProcess(ABC):
 
         :returns: its last state.
         """
-        self.collect()  # most of it, and the clock, which nobody tells afterwards
-        state = self.page.stop(STOPS_WITHIN_S)
+        if history.hurried():  # nobody waits for beats that hang
+            state = self.page.state()
+        else:
+            self.collect()  # most of it, and the clock, which nobody tells afterwards
+            state = self.page.stop(STOPS_WITHIN_S)
         history.record("heartbeat-stopped", sent=state["sent"])
         self.end()
         return state
