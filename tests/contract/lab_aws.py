@@ -202,7 +202,7 @@ def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
         for client in lab.clients.values():
             client.close()
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         supervisor.close()
 
 

@@ -20,6 +20,7 @@ def lab(tmp_path: Path) -> RunningLab:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(400)
 def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     before = traces(lab.home)
     drill = drills.start(lab, tmp_path, *drills.QUICK)

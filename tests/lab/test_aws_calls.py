@@ -109,15 +109,15 @@ class Recorded:
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[Recorded]]:
     """Runs the drills of an experiment, once, at the same time: mostly they wait, each on a lab of its own."""
 
-    def run_one(experiment: str, one: Run) -> Recorded:
-        directory = tmp_path_factory.mktemp(Path(experiment).stem)
+    def run_one(experiment: str, one: Run, directory: Path) -> Recorded:
         calls = calls_of(RunningLab(directory / "home"), directory, drills.EXPERIMENTS / experiment, one)
         return Recorded(calls, directory / "topology.yaml")
 
     @functools.cache
     def run(experiment: str) -> list[Recorded]:
+        directories = [tmp_path_factory.mktemp(Path(experiment).stem) for _ in DRILLS[experiment]]
         with ThreadPoolExecutor() as pool:
-            return list(pool.map(functools.partial(run_one, experiment), DRILLS[experiment]))
+            return list(pool.map(functools.partial(run_one, experiment), DRILLS[experiment], directories))
 
     return run
 
