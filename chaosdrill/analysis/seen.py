@@ -29,6 +29,7 @@ class Seen:
         self.looks = self.known("the facts", no_looks, looks, run)
         self.legs = self.known("the movements", no_legs, legs, run)
         self.fault = self.known("the fault", no_fault, fault_of, run)
+        self.target = run.first("target-opened").get("target")
         scale = run.first("target-opened").get("scale")
         self.scale = float(scale) if isinstance(scale, (int, float)) and scale > 0 else 1.0
 

@@ -1,5 +1,7 @@
 """A window of time in which the load ran as meant, or an error that says why it cannot be judged."""
 
+import time
+
 from chaosdrill.client.load_generator import Asked, LoadGenerator, Window
 from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.load.driving import number
@@ -11,12 +13,18 @@ SHOWN = 20
 def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: Asked, patience_s: float = 0.0) -> Window:
     """:returns: a window that begins now, closed, and judged fit to measure in.
 
+    :param patience_s: for so long begin again after a failure, and when users still hang in what is over.
     :raises CannotSee: when the load did not run as meant through it, or too little was seen of what was asked.
     """
-    window = generator.closed_window(float(window_s), patience_s, asked)
-    if problems := blindness(window, int(min_requests), asked):
-        raise CannotSee(f"the load at {generator.url} cannot be judged: {'; '.join(problems)}")
-    return window
+    give_up = time.monotonic() + patience_s
+    while True:
+        left_s = max(0.0, give_up - time.monotonic())
+        window = generator.closed_window(float(window_s), left_s, asked)
+        problems = blindness(window, int(min_requests), asked)
+        if not problems:
+            return window
+        if problems != _too_few(window, max(1, int(min_requests)), asked) or time.monotonic() + window_s > give_up:
+            raise CannotSee(f"the load at {generator.url} cannot be judged: {'; '.join(problems)}")
 
 
 def check(window_s: float, min_requests: int, asked: Asked) -> None:

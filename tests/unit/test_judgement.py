@@ -144,6 +144,13 @@ def test_a_lie_in_the_history_is_found_by_name(tmp_path, change, verdict, name):
     assert judgement.verdict == verdict
 
 
+def test_how_long_another_system_is_meant_to_wait_is_not_known(tmp_path: Path) -> None:
+    real = lambda rows: each(  # noqa: E731
+        skipped("WaitForParameterPropagation")(rows), "target-opened", lambda row: row | {"target": "aws"}
+    )
+    assert "wait-left-out" not in names(judged(tmp_path, events_of=real))
+
+
 def beats_changed(change: Callable[[Any, float], Any]) -> Change:
     """The beats and lookups, each given with its time in seconds; a change to None leaves one out."""
 
