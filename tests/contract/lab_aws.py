@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -77,7 +78,12 @@ class Supervisor:
             self._remember("client.run", command=command, timeout_s=timeout_s)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            shell = await asyncio.create_subprocess_exec("/bin/sh", "-c", command, stdout=-1, stderr=-1)
+            # the client host has the Python that packs the programs for it, without what is installed here
+            path = f"{Path(sys.base_prefix, 'bin')}{os.pathsep}{os.environ['PATH']}"
+            environment = {**os.environ, "PATH": path}
+            shell = await asyncio.create_subprocess_exec(
+                "/bin/sh", "-c", command, stdout=-1, stderr=-1, env=environment
+            )
             stdout, stderr = await shell.communicate()
             self._at_once -= 1
             return {"exit_code": shell.returncode, "stdout": stdout.decode(), "stderr": stderr.decode()}
@@ -111,10 +117,18 @@ class Supervisor:
 
     def close(self) -> None:
         """Answer nobody any more."""
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+    async def _end(self) -> None:
+        self._server.close()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport that was closed ends in the next round of the loop
 
 
 @dataclass

@@ -40,8 +40,11 @@ class Served:
 
     async def _close(self) -> None:
         self.server.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)  # a transport that was closed ends in the next round of the loop
 
 
 async def add(a: int, b: int) -> int:
