@@ -225,9 +225,10 @@ class NameServer(asyncio.DatagramProtocol):
 async def name_server() -> AsyncIterator[tuple[NameServer, str]]:
     """A name server and where it is."""
     made, loop = NameServer(), asyncio.get_running_loop()
-    udp, _ = await loop.create_datagram_endpoint(lambda: made, local_addr=("127.0.0.1", 0))
-    port = udp.get_extra_info("sockname")[1]
-    tcp = await asyncio.start_server(made.over_tcp, "127.0.0.1", port)
+    # TCP first: of its ports many are taken, by connections that others have; of UDP's hardly any
+    tcp = await asyncio.start_server(made.over_tcp, "127.0.0.1", 0)
+    port = tcp.sockets[0].getsockname()[1]
+    udp, _ = await loop.create_datagram_endpoint(lambda: made, local_addr=("127.0.0.1", port))
     try:
         yield made, f"127.0.0.1:{port}"
     finally:
