@@ -1,10 +1,13 @@
 """Fixtures of the contract tests."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from chaosdrill.history import OpenDrill
 from tests.contract import lab_aws
+from tests.contract.activities_rig import Rig, drill
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +24,17 @@ def aws(aws_session: lab_aws.LabAws) -> Iterator[lab_aws.LabAws]:
     yield aws_session
     aws_session.supervisor.refuse.clear()
     assert aws_session.process.poll() is None, "the endpoint died"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """The activities against a lab of AWS endpoints, one for a file of tests."""
+    with lab_aws.running(tmp_path_factory.mktemp("lab")) as lab:
+        yield Rig(lab)
+
+
+@pytest.fixture
+def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
+    """A drill that is open in this process."""
+    with drill(tmp_path) as one:
+        yield one

@@ -16,14 +16,7 @@ from chaosdrill.routing.actions import set_routing
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import running
 from tests.unit.test_sessions import HOSTILE
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 class Elsewhere(http.server.ThreadingHTTPServer):

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
@@ -15,17 +14,11 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
 from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.service.probes import running_count
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import running, wait_for
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import wait_for
 
 RULE, ALARM = "start-failover-on-alarm", "home-region-canary"
 SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 @pytest.fixture(autouse=True)
@@ -36,12 +29,6 @@ def _home(rig: Rig) -> Iterator[None]:
     set_alarms(rig, "OK")
     rig.go_home()
     set_desired_count(count=2, **SERVICE, configuration=rig.configuration)
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 def set_alarms(rig: Rig, state: str) -> None:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +24,7 @@ from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss,
 from chaosdrill.routing.actions import set_routing
 from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.stop_flag.actions import set_stop_flag
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import get, running, wait_for
 
 pytestmark = pytest.mark.long
@@ -68,12 +67,6 @@ def _home(rig: Rig) -> Iterator[None]:
         wait_for(
             lambda one=machine: not sfn.list_executions(stateMachineArn=one, statusFilter="RUNNING")["executions"], 20
         )
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 def break_aws(rig: Rig, service: str, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:

@@ -15,7 +15,7 @@ from chaosdrill.packet_loss.host import host_of
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import get, running
+from tests.contract.lab_aws import get
 
 CONFIG = """\
 [profile driller]
@@ -33,12 +33,6 @@ region = ap-northeast-1
 """
 SECRET = "planted-secret-key-of-a-profile-40-chars"
 ROLE = {"aws_assume_role_arn": "arn:aws:iam::123456789012:role/drill"}
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 @pytest.fixture(autouse=True)

@@ -10,26 +10,14 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.database.actions import fail_over_database, switch_over_database
 from chaosdrill.database.probes import database_status, replica_lag_s, writer_region
 from chaosdrill.history import OpenDrill
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import get, running, wait_for
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
     rig.lab.supervisor.lag_s = 0.02
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 class TestFailover:

@@ -14,28 +14,16 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.aws import elb, system_of
 from chaosdrill.dns.probes import addresses, answering_region, answers_agree, ttl_s
 from chaosdrill.history import OpenDrill
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import running
 from tests.running_lab import needs
 
 TOKYO_S = ["10.100.5.165", "10.100.9.84"]
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
-
-
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,28 +13,15 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import running
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 
 ANOTHER_TABLE = "Tokyo-AppTable-another"
 NAP = '{"StartAt": "Nap", "States": {"Nap": {"Type": "Wait", "Seconds": 20, "End": true}}}'
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
-
-
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 class TestStopFlag:

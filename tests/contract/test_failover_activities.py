@@ -1,8 +1,6 @@
 """Failover and failback with the reference's state machines, against the lab's AWS endpoint."""
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,26 +12,14 @@ from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.probes import last_execution, running_executions
 from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import running, wait_for
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import wait_for
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 10)
     rig.go_home()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 def start_by_hand(rig: Rig, prefix: str = "FailoverStateMachine") -> str:

@@ -11,13 +11,7 @@ from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, Rig, drill
-from tests.contract.lab_aws import running, wait_for
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
+from tests.contract.lab_aws import wait_for
 
 
 @pytest.fixture

@@ -12,26 +12,14 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed, fault_state
 from tests.contract.activities_rig import TOKYO, Rig, drill
-from tests.contract.lab_aws import running, wait_for
+from tests.contract.lab_aws import wait_for
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 def inject(rig: Rig, **arguments: Any) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Flags, routing, writer and the region state, against the lab's AWS endpoint."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,25 +18,12 @@ from chaosdrill.routing.actions import set_routing
 from chaosdrill.routing.probes import active_routing_region, routing_state
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import running
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 class TestStopFlag:

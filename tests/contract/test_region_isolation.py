@@ -1,7 +1,5 @@
 """Cutting a region off: the action, the FIS template it makes, and what the lab's FIS does with it."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,28 +9,16 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, isolate_region
 from chaosdrill.packet_loss.isolation import template
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import running, wait_for
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import wait_for
 
 NETWORKS = {"10.100.1.0/24", "10.100.2.0/24", "10.100.4.0/22", "10.100.8.0/22"}
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
     rig.lab.supervisor.calls.clear()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 def test_every_subnet_of_the_application_is_cut_off_until_it_is_healed(rig: Rig, one_drill: OpenDrill) -> None:

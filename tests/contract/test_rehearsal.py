@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,9 @@ from chaosdrill.region.probes import region_facts
 from chaosdrill.rehearsal import bundle
 from chaosdrill.rehearsal.rehearse import Rehearsal, rehearse
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import running
 from tests.drills import FAILOVER
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
-
-
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
 
 
 @pytest.fixture(autouse=True)

@@ -10,28 +10,16 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.history import OpenDrill
 from chaosdrill.routing.actions import set_routing
 from chaosdrill.routing.probes import active_routing_region, cluster_endpoints_reachable, routing_state
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import get, running
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import get
 
 CONTROL_PLANE = "route53-recovery-control-config"
 RULE = "tokyo-stays-on"
 
 
-@pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    with running(tmp_path_factory.mktemp("lab")) as lab:
-        yield Rig(lab)
-
-
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
     rig.go_home()
-
-
-@pytest.fixture
-def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
-    with drill(tmp_path) as one:
-        yield one
 
 
 @pytest.fixture
