@@ -133,6 +133,8 @@ def _judge_objectives(
     losses: Sequence[Losses],
     outage: ClientOutage | None,
 ) -> None:
+    if seen.run.first("refused"):
+        return  # it never started, so there is nothing to hold against them
     if seen.run.beats is None:
         seen.rule("rto_s", verdict.objectives_missed, seen.run.events, outage)
     else:

@@ -144,6 +144,13 @@ def test_a_lie_in_the_history_is_found_by_name(tmp_path, change, verdict, name):
     assert judgement.verdict == verdict
 
 
+def test_a_drill_that_never_started_is_held_against_no_objective() -> None:
+    events = ({"event": "drill-opened", "objectives": {"rpo_writes": 0, "rto_s": 9}}, {"event": "refused", "why": "no"})
+    assert "objective-not-judged" in names(judge(Run(events[:1])))
+    refused = judge(Run(events))
+    assert (refused.verdict, names(refused)) == ("refused", {"refused"})
+
+
 def test_how_long_another_system_is_meant_to_wait_is_not_known(tmp_path: Path) -> None:
     real = lambda rows: each(  # noqa: E731
         skipped("WaitForParameterPropagation")(rows), "target-opened", lambda row: row | {"target": "aws"}
