@@ -25,7 +25,7 @@ from pyarrow import parquet
 
 from chaosdrill.history.seal import sealed
 from chaosdrill.runs.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.tables import File, Records, metadata, parquet_path, schema
+from chaosdrill.runs.tables import File, Records, metadata, parquet_path, schema, sha256_of
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 NS, RATE, T0 = 10**9, 20, 1_800_000_000 * 10**9
@@ -153,6 +153,9 @@ def _write_history(directory: Path, seconds: float) -> None:
         (seconds + 1, "heartbeat-stopped", {}),
         (seconds + 3, "drill-closed", {"verdict": "passed", "reasons": []}),
     ]
+    for path in sorted((directory / "records").glob("*.parquet")):
+        stored = {"file": path.name, "sha256": sha256_of(path), "rows": 0, "of": {}}
+        rows.append((seconds + 2, "records-stored", stored))
     for source in ("heartbeat", "locust-1"):
         clock = {"source": source, "offset_ns": 5_000_000, "uncertainty_ns": 1_000_000, "rtt_ns": 1, "at_ns": T0}
         rows.append((-1, "clock-measured", clock))

@@ -223,6 +223,7 @@ def make_run(
     beats_of: Change = list,
     ledger_of: Change = list,
     requests_of: Change = list,
+    truths_of: Change = list,
     stored: bool = True,
 ) -> Path:
     """Write the run; each part can be changed before it is written, so that checksums and seals fit.
@@ -239,9 +240,13 @@ def make_run(
         "requests-locust-1.jsonl": requests_of(requests()),
     }
     collected = [_write(records / name, rows) for name, rows in files.items() if rows is not None]
-    told = store(run) if stored else []
+    truths = truths_of([_truth("after-failback")])
+    collected += [_write(records / f"truth-{number}.json", [truth]) for number, truth in enumerate(truths)]
+    told = list(store(run)) if stored else []
     last = [{"s": END_S + 1, "event": "records-collected", **one} for one in collected]
     last += [{"s": END_S + 1, "event": "records-stored", **one} for one in told]
+    named = [(truth["label"], f"truth-{number}.json") for number, truth in enumerate(truths)]
+    last += [{"s": END_S + 1, "event": "truth-read", "label": label, "file": name, "why": ""} for label, name in named]
     timeline = "".join(f"{json.dumps(row)}\n" for row in _buckets())
     (run / "timeline.jsonl").write_text(timeline)
     seen = {"since_s": T0_NS / NS, "until_s": T0_NS / NS + 44.0, "seen_until_s": T0_NS / NS + 44.5, "why": ""}
@@ -250,6 +255,14 @@ def make_run(
     last += [{"s": END_S + 1, "event": "drill-closed", "verdict": "passed", "reasons": []}]
     write_history(run, events_of([*events(), *last]))
     return run
+
+
+def _truth(label: str) -> Row:
+    """What databases that have lost nothing say of each accepted write."""
+    accepted = [row["id"] for row in ledger() if row.get("row") == "write" and row["outcome"] == "accepted"]
+    facts = {"status": "status#success", "undone": False, "settled": 1}
+    known = {name: dict(facts) for name in accepted}
+    return {"chaosdrill": "truth", "label": label, "region": STANDBY, "writers": [STANDBY], "transactions": known}
 
 
 def write_history(run: Path, rows: list[Row]) -> None:

@@ -24,6 +24,7 @@ from chaosdrill.analysis.phases import LegPhases, phases_of
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.seen import Seen
 from chaosdrill.analysis.served import served
+from chaosdrill.analysis.truth import Compared, compared, differs
 from chaosdrill.analysis.unavailable import Outage, Unavailability
 
 VERSION = 1
@@ -47,6 +48,7 @@ class Judgement:
     :param losses: what became of the writes, for each read-back.
     :param unavailable: the times without service of each operation, and (``all``) of any.
     :param latencies: of each operation before, during and after what the drill did.
+    :param truths: each read-back beside the databases' own account, where that is known.
     """
 
     verdict: str
@@ -57,6 +59,7 @@ class Judgement:
     losses: tuple[Losses, ...]
     unavailable: Outages
     latencies: tuple[Mapping[str, Any], ...] = ()
+    truths: tuple[Compared, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values, with the version of their form."""
@@ -70,6 +73,7 @@ class Judgement:
             "losses": [one.as_json() for one in self.losses],
             "unavailable": {name: [one.as_json() for one in them] for name, them in self.unavailable.items()},
             "latencies": list(self.latencies),
+            "truths": [one.as_json() for one in self.truths],
         }
 
 
@@ -89,6 +93,9 @@ def judge(run: Run) -> Judgement:
     figures = _figures(seen, found, losses, measuring.of_locust(outage, why_not))
     _judge_objectives(seen, figures, movements, losses, outage)
     seen.rule("writes", _of_writes, run, losses)
+    nothing_known: tuple[Compared, ...] = ()
+    truths = seen.known("the databases' own account", nothing_known, compared, run.truths, run.ledger, losses)
+    seen.rule("lost writes", differs, truths)
     _judge_movements(seen, movements)
     _judge_records(seen)
     seen.rule("service", _still_out, found, outage)
@@ -96,7 +103,7 @@ def judge(run: Run) -> Judgement:
     latencies = seen.known("latencies", none, measuring.latencies, run, found, seen.fault, seen.legs)
     outages = {"all": found.overall, **found.by_operation} if found is not None else {}
     word, reasons, findings = _verdict(seen)
-    return Judgement(word, reasons, findings, figures, movements, losses, outages, tuple(latencies))
+    return Judgement(word, reasons, findings, figures, movements, losses, outages, tuple(latencies), truths)
 
 
 def _losses(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> tuple[Losses, ...]:
@@ -182,6 +189,7 @@ def _judge_records(seen: Seen) -> None:
     seen.rule("the heartbeat", rules_records.silent_heartbeat, seen.run)
     seen.rule("lateness", rules_records.late_heartbeat, seen.run)
     seen.rule("clocks", rules_records.clocks_off, seen.run)
+    seen.rule("unknown clocks", rules_records.clocks_unknown, seen.run)
 
 
 def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Iterator[Finding]:

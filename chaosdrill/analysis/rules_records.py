@@ -95,6 +95,15 @@ def clocks_off(run: Run) -> Iterator[Finding]:
             yield finding("clock-off", f"{text}; its times were corrected", "history: clock-measured")
 
 
+def clocks_unknown(run: Run) -> Iterator[Finding]:
+    """Nobody has compared a clock with the recorder's: durations by it are right, its moments may not be."""
+    recorders = {"the heartbeat": run.beats, "the load generator": run.requests}
+    for name, records in recorders.items():
+        if records is not None and records.clock_uncertainty_ns is None:
+            text = f"the clock of {name} was never compared with the recorder's: its moments may be off by any amount"
+            yield finding("clock-unknown", text, "history: no clock-measured")
+
+
 def _silences(source: Source, since_ns: int, until_ns: int, longest_ns: int = SILENT_NS) -> Iterator[tuple[int, int]]:
     """Also from its last word to the end, when it never said that it ended."""
     found = list(source.silences)

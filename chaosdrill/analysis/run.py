@@ -11,6 +11,7 @@ from chaosdrill.analysis.ledger import Ledger
 if TYPE_CHECKING:
     from chaosdrill.analysis.outage import Bucket
     from chaosdrill.analysis.records import Beats, Requests
+    from chaosdrill.analysis.truth import Truth
 
 Event = Mapping[str, Any]
 
@@ -44,6 +45,7 @@ class Run:
     :param buckets: ``(start_s, succeeded, failed)`` per 0.1 s of load, by the load generator's clock.
     :param sources: who wrote beats and requests, and how far each was heard.
     :param problems: what was wrong with any of it when it was read.
+    :param truths: the databases' own account at each read-back; only a lab has one.
     """
 
     events: Sequence[Event]
@@ -53,6 +55,7 @@ class Run:
     buckets: "Sequence[Bucket]" = ()
     sources: tuple[Source, ...] = ()
     problems: tuple[Finding, ...] = ()
+    truths: "tuple[Truth, ...]" = ()
 
     def named(self, *names: str) -> Iterator[Event]:
         """:returns: the events of these names, oldest first."""

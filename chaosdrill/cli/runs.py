@@ -84,6 +84,10 @@ def _tables(judgement: "Judgement") -> Iterator[Any]:
         heading = f"{one.leg.what} to {one.leg.destination or '?'}"
         phases = [(phase.name, phase.in_words(), ", ".join(phase.evidence)) for phase in one.phases]
         yield _table((heading, "took", "evidence"), phases)
+    for truth in judgement.truths:
+        named = {"lost": truth.lost, "lost, not reported": truth.not_reported, "reported, not lost": truth.not_lost}
+        counted = [(name, str(len(ids)), " ".join(ids)) for name, ids in named.items()]
+        yield _table((f"by the databases in {truth.region}, {truth.label}", "number", "ids"), counted)
     for losses in judgement.losses:
         groups = [(name, str(len(ids)), " ".join(ids)) for name, ids in losses.groups().items() if ids]
         yield _table((f"writes {losses.label}", "number", "ids"), [("accepted", str(losses.accepted), ""), *groups])

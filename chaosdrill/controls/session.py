@@ -23,6 +23,7 @@ from chaosdrill.controls.record import Record
 from chaosdrill.controls.safeguards import Safeguards
 from chaosdrill.controls.signals import Signals
 from chaosdrill.controls.target import Target
+from chaosdrill.controls.truth import note_truth
 from chaosdrill.errors import DrillError
 from chaosdrill.history.current import STEADY_STATE_AFTER
 
@@ -146,6 +147,7 @@ class Session:
         outcome = outcome_of(activity, run, dry, self.configuration, self.secrets)
         step = self._step(activity)
         self.record.note("activity-ended", **step, duration_s=(run or {}).get("duration"), **vars(outcome))
+        note_truth(self)
         if outcome.status != "interrupted" and outcome.problem and self._must_stop(step["phase"], outcome, run):
             self.stop(f"{step['activity']}: {outcome.problem}; what follows would build on it, so the drill stops here")
 

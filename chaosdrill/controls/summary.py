@@ -91,7 +91,16 @@ def _judged(judgement: Mapping[str, Any]) -> list[Row]:
     figures = {name: Measured(**one) for name, one in judgement.get("figures", {}).items() if name != OF_LOCUST}
     if any(one.value is not None for one in figures.values()):
         found += _figures(figures)
+    if truths := judgement.get("truths"):
+        found.append(("by databases", _by_databases(truths)))
     return found + [(f"{one['what']}", _phases(one)) for one in judgement.get("movements", ())]
+
+
+def _by_databases(truths: Sequence[Mapping[str, Any]]) -> str:
+    """The databases' own account beside the lost writes."""
+    counts = ", ".join(f"{one['label']} {len(one['lost'])} writes" for one in truths)
+    differ = sum(len(one["not_reported"]) + len(one["not_lost"]) for one in truths)
+    return f"{counts} (the databases' own account of what they have lost; {differ or 'no'} ids differ)"
 
 
 def _names(judgement: Mapping[str, Any], told: bool) -> str:

@@ -2,9 +2,10 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chaosdrill.controls.settings import Settings
 
@@ -24,6 +25,7 @@ class Target:
     :param broken: how it was broken on purpose, by now; it is never taken for a clean one then.
     :param hurry: shortens its waits for the rest of an interrupted drill, where that spoils nothing for anybody else;
         tells whether it did.
+    :param truth: what its databases themselves say of every transaction; None where nobody can ask them.
     """
 
     kind: str
@@ -34,6 +36,7 @@ class Target:
     gone: Callable[[], str]
     broken: Callable[[], Sequence[str]]
     hurry: Callable[[], bool]
+    truth: Callable[[], Mapping[str, Any] | None]
 
 
 def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "") -> Target:
@@ -46,7 +49,9 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
     if settings.topology is not None:
-        return Target("aws", settings.topology, 1.0, False, lambda: None, lambda: "", tuple, lambda: False)
+        return Target(
+            "aws", settings.topology, 1.0, False, lambda: None, lambda: "", tuple, lambda: False, lambda: None
+        )
     from chaosdrill.lab import host  # on aws the lab need not be installed
 
     opened_ns = time.time_ns()
@@ -61,4 +66,4 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
     def broken() -> Sequence[str]:
         return lab.broken(opened_ns)
 
-    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone, broken, hurry)
+    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone, broken, hurry, lab.truth)

@@ -20,6 +20,7 @@ READY_WITHIN_S = 60.0
 DOWN_WITHIN_S = 15.0
 HURRY_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 3.0
+TRUTH_WITHIN_S = 15.0
 
 Tell = Callable[[str], None]
 
@@ -63,6 +64,14 @@ class LeasedLab:
             return str(wire.call(self.plan.control_socket, "lost", answer_within_s=ANSWER_WITHIN_S)["why"])
         except LabError:
             return ""  # if it has ended, the next look tells
+
+    def truth(self) -> dict[str, Any]:
+        """:returns: what the databases themselves say of every transaction, in the region that takes writes.
+
+        :raises LabError: when no region does, or the lab does not answer.
+        """
+        found: dict[str, Any] = wire.call(self.plan.control_socket, "truth", answer_within_s=TRUTH_WITHIN_S)
+        return found
 
     def hurry(self) -> None:
         """Let its state machines wait no longer than they must: an interrupted drill wants to go home. Not undone.

@@ -8,6 +8,7 @@ from chaosdrill.lab.main_table import MainTable
 from chaosdrill.lab.postgres import Server
 
 WITHIN_S = 10.0
+UNDONE = "status#success_rollback"
 _ACCEPTED = "select id::text, account_id, kind, quantity, status from transactions"
 _SETTLED = """
 select transaction_id::text as id, min(account_id) as account_id, count(*) as times, sum(change)::bigint as change
@@ -20,8 +21,9 @@ async def truth(database: GlobalDatabase, main_table: MainTable, region: str = "
 
     :param region: whose stores; empty: the one whose database takes writes.
     :returns: ``{"region", "writers": regions whose database takes writes, "transactions": {id: {"account", "kind",
-        "quantity", "status", "settled", "change"}}}``; ``status`` is the main table's, None when it has no such
-        transaction; ``settled`` how often the database has executed it, ``change`` by how much in all.
+        "quantity", "status", "undone", "settled", "change"}}}``; ``status`` is the main table's, None when it has no
+        such transaction, ``undone`` whether it says that it was rolled back; ``settled`` how often the database has
+        executed it, ``change`` by how much in all.
     :raises LabError: when a store does not answer, or no region takes writes and none was named.
     """
     regions = (await database.status())["regions"]
@@ -32,9 +34,10 @@ async def truth(database: GlobalDatabase, main_table: MainTable, region: str = "
     found: dict[str, dict[str, Any]] = {}
     for row in await _rows(main_table.server(chosen), _ACCEPTED):
         facts = {"account": row["account_id"], "kind": row["kind"], "quantity": row["quantity"]}
-        found[row["id"]] = {**facts, "status": row["status"], "settled": 0, "change": 0}
+        status = {"status": row["status"], "undone": row["status"] == UNDONE}
+        found[row["id"]] = {**facts, **status, "settled": 0, "change": 0}
     for row in await _rows(database.server(chosen), _SETTLED):
-        unknown = {"account": row["account_id"], "kind": None, "quantity": None, "status": None}
+        unknown = {"account": row["account_id"], "kind": None, "quantity": None, "status": None, "undone": False}
         found[row["id"]] = {**unknown, **found.get(row["id"], {}), "settled": row["times"], "change": row["change"]}
     return {"region": chosen, "writers": writers, "transactions": found}
 

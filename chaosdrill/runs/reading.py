@@ -1,6 +1,6 @@
 """A run directory as a :class:`chaosdrill.analysis.run.Run`: in whatever state it is, with findings about that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from chaosdrill.runs.events import read_events, run_id_of
 from chaosdrill.runs.lines import json_lines
 from chaosdrill.runs.shapes import BEATS, REQUESTS, Shape
 from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records, read_records
+from chaosdrill.runs.truths import read_truths
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.outage import Bucket
@@ -39,10 +40,11 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
     from chaosdrill.runs import arrays
 
     sources: list[Source] = []
+    vouched = {str(one.get("file")): str(one.get("sha256")) for one in events if one.get("event") == "records-stored"}
 
     def judged(shape: Shape, arrays_of: "Callable[[Records, Offsets], Kept]") -> "Kept | None":
         """One table after the other, and none is kept: a run of millions of records must fit into memory."""
-        records, told = _records(directory, shape, run_id)
+        records, told = _records(directory, shape, run_id, vouched)
         problems.extend(told)
         if records is None:
             return None
@@ -52,6 +54,8 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
     beats, requests = judged(BEATS, arrays.beats), judged(REQUESTS, arrays.requests)
     ledger, told = _ledger(directory, events, run_id)
     problems += told
+    truths, told = read_truths(directory, events)
+    problems += told
     return Run(
         tuple(events),
         beats,
@@ -60,12 +64,16 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
         tuple(_buckets(directory)),
         tuple(sources),
         tuple(dict.fromkeys(problems)),
+        truths,
     )
 
 
-def _records(directory: Path, shape: Shape, run_id: str) -> tuple[Records | None, list[Finding]]:
+def _records(
+    directory: Path, shape: Shape, run_id: str, vouched: Mapping[str, str]
+) -> tuple[Records | None, list[Finding]]:
+    """One that nobody vouches for is none: that it was changed, or is foreign, is found by its checksum."""
     try:
-        records = read_records(directory, shape)
+        records = read_records(directory, shape, vouched)
     except (OSError, ValueError) as error:
         return None, [finding("records-foreign", f"the {shape.kind} cannot be read: {error}", RECORDS)]
     if records is None:

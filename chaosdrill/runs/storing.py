@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +14,27 @@ from chaosdrill.runs.tables import LOOKUPS, Records, metadata, parquet_path, raw
 COMPRESSION = "zstd"
 
 
-def store(directory: Path) -> list[dict[str, Any]]:
-    """Store the raw beats and requests of a run as Parquet, and remove the raw files once that has succeeded.
+def store(directory: Path) -> Iterator[dict[str, Any]]:
+    """Store the raw beats and requests of a run as Parquet, and remove the raw files once the next one is asked for:
+    what is stored is read only when the history vouches for it.
 
     :param directory: the run directory.
-    :returns: for each file that was stored the values of the event ``records-stored``: ``{file, sha256, rows, of}``,
+    :yields: for each file that was stored the values of the event ``records-stored``: ``{file, sha256, rows, of}``,
         ``of`` being the sha256 of each raw file that is in it.
     :raises OSError: when it cannot be written; then the raw files are still there.
     """
-    return [told for shape in SHAPES for told in _store(directory, shape)]
+    for shape in SHAPES:
+        if paths := raw_paths(directory, shape):
+            yield from _store(directory, shape, paths)
 
 
-def _store(directory: Path, shape: Shape) -> list[dict[str, Any]]:
-    paths = raw_paths(directory, shape)
-    if not paths:
-        return []
+def _store(directory: Path, shape: Shape, paths: Sequence[Path]) -> Iterator[dict[str, Any]]:
     records = read_raw(paths, shape)
-    told = [_write(parquet_path(directory, shape), records, shape.time)]
+    yield _write(parquet_path(directory, shape), records, shape.time)
     if shape is BEATS:
-        told.append(_write_lookups(directory, records))
+        yield _write_lookups(directory, records)
     for path in paths:
         path.unlink()
-    return told
 
 
 def _write(path: Path, records: Records, time: str) -> dict[str, Any]:

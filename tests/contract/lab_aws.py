@@ -22,6 +22,7 @@ from botocore.config import Config
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
+from tests.loops import end_everything
 
 READY_WITHIN_S = 90.0
 SCALE = 1 / 60
@@ -117,18 +118,10 @@ class Supervisor:
 
     def close(self) -> None:
         """Answer nobody any more."""
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(end_everything(self._server), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
-
-    async def _end(self) -> None:
-        self._server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # a transport that was closed ends in the next round of the loop
 
 
 @dataclass

@@ -81,7 +81,7 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
         *("ParseInput", "SelectEndpoint", "StopSource", "WaitForParameterPropagation")
     ]
     end = done.stdout.strip().splitlines()[-20:]
-    measured = ("recovery:", "lost writes:", "availability:", "fail-over:", "fail-back:")
+    measured = ("recovery:", "lost writes:", "by databases:", "availability:", "fail-over:", "fail-back:")
     for words in ("verdict:", "region states:", *measured, "client outage:", "scale 0.1", str(drills.only_run(alone))):
         assert any(words in line for line in end), end
     the_heartbeat_saw_it(alone)
@@ -96,7 +96,8 @@ def the_heartbeat_saw_it(lab: RunningLab) -> None:
     for name, lost in judgement["figures"].items():
         if name.startswith("lost_writes_"):
             assert (lost["value"], lost["why"]) == (0, ""), name
-    assert len(judgement["losses"]) == 2
+    assert len(judgement["losses"]) == len(judgement["truths"]) == 2
+    assert [(one["lost"], one["not_lost"]) for one in judgement["truths"]] == [([], [])] * 2
     assert all(one["accepted"] > 50 for one in judgement["losses"])
     for movement in judgement["movements"]:
         recovery = judgement["figures"][f"recovery_{movement['what'].replace('-', '_')}_s"]

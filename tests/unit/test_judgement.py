@@ -292,3 +292,52 @@ def test_one_worker_that_is_silent_is_not_all_of_them(heard_s, ended, found):
     ]
     sources = tuple(Source(f"locust-{number}", "requests", ns(s), ended) for number, s in enumerate(heard_s))
     assert [one.name for one in silent_load(Run(events, sources=sources))] == found
+
+
+def without(*gone: str, **facts: Any) -> Change:
+    """The databases' account in which some transactions are otherwise; without facts they are not there."""
+
+    def change(truths: Rows) -> Rows:
+        known = truths[0]["transactions"]
+        changed = {name: {**one, **facts} if name in gone else one for name, one in known.items()}
+        kept = {name: one for name, one in changed.items() if facts or name not in gone}
+        return [{**truths[0], "transactions": kept}]
+
+    return change
+
+
+def test_the_databases_own_account_stands_beside_the_lost_writes(tmp_path: Path) -> None:
+    (same,) = judged(tmp_path).truths
+    assert (same.label, same.region, same.lost, same.not_lost) == ("after-failback", STANDBY, (), ())
+
+
+@pytest.mark.parametrize("truths_of", [without("id-3"), without("id-3", settled=0), without("id-3", status=None)])
+def test_a_write_that_the_databases_have_lost_and_the_read_back_has_not_makes_it_invalid(
+    tmp_path: Path, truths_of: Change
+) -> None:
+    judgement = judged(tmp_path, truths_of=truths_of)
+    assert (judgement.verdict, names(judgement)) == ("invalid", {"losses-contradict"})
+    assert [one.not_reported for one in judgement.truths] == [("id-3",)]
+    assert "id-3" in judgement.findings[0].text
+
+
+def test_what_was_undone_is_not_lost_and_what_is_reported_wrongly_is_found(tmp_path: Path) -> None:
+    undone = judged(tmp_path / "undone", truths_of=without("id-3", settled=0, undone=True))
+    assert undone.findings == ()
+
+    def forgotten(rows: Rows) -> Rows:
+        return [
+            {**row, "state": "missing"} if (row.get("row"), row.get("seq")) == ("found", 3) else row for row in rows
+        ]
+
+    wrong = judged(tmp_path / "wrong", ledger_of=forgotten)
+    assert "losses-contradict" in names(wrong)
+    assert [one.not_lost for one in wrong.truths] == [("id-3",)]
+
+
+def test_a_clock_that_nobody_compared_is_told(tmp_path: Path) -> None:
+    def uncompared(rows: Rows) -> Rows:
+        return [row for row in rows if row["event"] != "clock-measured"]
+
+    judgement = judged(tmp_path, events_of=uncompared)
+    assert (judgement.verdict, names(judgement)) == ("passed", {"clock-unknown"})

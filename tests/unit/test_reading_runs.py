@@ -106,6 +106,19 @@ def test_what_is_missing_is_told(run, tmp_path, name):
     assert wanted in {one.name for one in judgement.findings}
 
 
+def test_a_stored_file_that_was_changed_is_not_even_parsed(tmp_path: Path) -> None:
+    """A flipped bit can make the parser ask for all the memory there is."""
+    run = make_run(tmp_path)
+    stored = run / "records" / "requests.parquet"
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    read = read_run(run)
+    assert read.requests is None
+    assert read.beats is not None
+    assert [one.name for one in read.problems] == ["records-edited"]
+
+
 def test_an_empty_directory_is_a_run_that_proves_nothing(tmp_path: Path) -> None:
     judgement = judge(read_run(tmp_path))
     assert judgement.verdict == "invalid"

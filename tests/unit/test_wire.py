@@ -9,6 +9,7 @@ import pytest
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
+from tests.loops import end_everything
 
 
 class Served:
@@ -33,18 +34,10 @@ class Served:
     def stop(self) -> None:
         if self.loop.is_closed():
             return
-        self._run(self._close())
+        self._run(end_everything(self.server))
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
         self.loop.close()
-
-    async def _close(self) -> None:
-        self.server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)  # a transport that was closed ends in the next round of the loop
 
 
 async def add(a: int, b: int) -> int:

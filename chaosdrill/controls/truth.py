@@ -1,0 +1,45 @@
+"""What the lab's databases themselves say, at each reading back: what the clients' ledger is held against."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.client.heartbeat_records import RECORDS, Collected
+from chaosdrill.errors import LabError
+from chaosdrill.history.run_directory import write_whole
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+EVENT, READ_BACK = "truth-read", "read-back"
+
+
+def note_truth(session: "Session") -> None:
+    """Keep it in the run directory for a reading back that has just ended; on aws nobody can ask for it."""
+    events = session.record.events
+    known = {row["label"] for row in events if row["event"] == EVENT}
+    for row in [row for row in events if row["event"] == READ_BACK and row["label"] not in known]:
+        _note(session, str(row["label"]), len(known))
+
+
+def _note(session: "Session", label: str, number: int) -> None:
+    if session.target is None or session.directory is None:
+        return
+    try:
+        truth = session.target.truth()
+    except LabError as error:
+        session.record.note(EVENT, label=label, file=None, why=str(error))
+        return
+    if truth is not None:
+        told = _write(session, f"truth-{number}.json", {"chaosdrill": "truth", "label": label, **truth})
+        session.record.note("records-collected", **asdict(told))
+        session.record.note(EVENT, label=label, file=told.file, why="")
+
+
+def _write(session: "Session", name: str, truth: dict[str, Any]) -> Collected:
+    assert session.directory is not None
+    text = json.dumps(truth) + "\n"
+    write_whole(session.directory / RECORDS / name, text)
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    return Collected(name, sha256, len(truth["transactions"]), len(text), complete=True, why="")

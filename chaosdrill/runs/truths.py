@@ -1,0 +1,36 @@
+"""The databases' own account of a run's writes, as a lab drill has kept it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.truth import Truth
+from chaosdrill.runs.tables import RECORDS
+
+KIND = "truth"
+
+
+def read_truths(directory: Path, events: Sequence[Mapping[str, Any]]) -> tuple[tuple[Truth, ...], list[Finding]]:
+    """:returns: what was kept at each read-back, and what of it cannot be used."""
+    truths, problems = [], []
+    for event in events:
+        if event.get("event") != "truth-read" or not isinstance(event.get("file"), str):
+            continue
+        name = Path(event["file"]).name  # never outside of the run
+        try:
+            truths.append(_truth(directory / RECORDS / name))
+        except FileNotFoundError:
+            continue  # that it is missing is found by its checksum
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            problems.append(finding("records-foreign", f"{name} cannot be read: {error}", RECORDS))
+    return tuple(truths), problems
+
+
+def _truth(path: Path) -> Truth:
+    read = json.loads(path.read_text(encoding="utf-8"))
+    if read["chaosdrill"] != KIND:
+        raise ValueError("it is no account of the databases")
+    transactions = {str(name): dict(facts) for name, facts in read["transactions"].items()}
+    return Truth(str(read["label"]), str(read["region"]), transactions)
