@@ -22,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+ACCOUNTS = 500
+STARTED_S, BALANCES_S = 1.5, 5.0  # it reads 125 balances a second before it writes to their accounts
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 ACCOUNT = {"X_ACCOUNT_ID": "{account}"}
 READ = {"method": "GET", "path": "/balance", "headers": ACCOUNT}
@@ -83,16 +85,16 @@ class Found:
 
 
 def heartbeat(port: int, seconds: float, rate_per_s: float, writes: bool) -> Found:
-    """:returns: what a heartbeat of that length did; its first second, in which it starts, does not count."""
+    """:returns: what a heartbeat of that length did; its start, and reading the first balances, does not count."""
     with tempfile.TemporaryDirectory() as directory:
         config = {"run": "benchmark", "url": f"http://127.0.0.1:{port}", "directory": directory, "read": READ}
-        accounts = [f"synthetic-{number}" for number in range(2000)]
+        accounts = [f"synthetic-{number}" for number in range(ACCOUNTS)]
         settings = {**config, "rate_per_s": rate_per_s, "accounts": accounts, **(WRITES if writes else {})}
         path = Path(directory) / "config.json"
         path.write_text(json.dumps(settings))
         command = [sys.executable, "-m", "chaosdrill.heartbeat", str(path)]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        time.sleep(1.5)
+        time.sleep(STARTED_S + (BALANCES_S if writes else 0.0))
         used_s, began = _cpu_s(process.pid), time.monotonic()
         time.sleep(seconds)
         cpu_ratio = (_cpu_s(process.pid) - used_s) / (time.monotonic() - began)

@@ -187,6 +187,7 @@ def _judge_records(seen: Seen) -> None:
     seen.rule("the load", rules_records.silent_load, seen.run)
     seen.rule("the end of the load", rules_records.load_ended_early, seen.run)
     seen.rule("the heartbeat", rules_records.silent_heartbeat, seen.run)
+    seen.rule("the end of the heartbeat", rules_records.ended_early, seen.run)
     seen.rule("lateness", rules_records.late_heartbeat, seen.run)
     seen.rule("clocks", rules_records.clocks_off, seen.run)
     seen.rule("unknown clocks", rules_records.clocks_unknown, seen.run)

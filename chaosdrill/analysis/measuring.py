@@ -16,6 +16,7 @@ from chaosdrill.analysis.outage import ClientOutage, client_outage
 from chaosdrill.analysis.phases import TOLERANCE_NS
 from chaosdrill.analysis.recovery import SUSTAINED, recoveries, recovery
 from chaosdrill.analysis.rules_fault import healed_ns
+from chaosdrill.analysis.rules_records import ended_early, heartbeat_until_ns
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.unavailable import Unavailability
 from chaosdrill.errors import CannotSee
@@ -32,11 +33,9 @@ def without_service(run: Run) -> Unavailability | None:
     if beats is None or not len(beats.due_ns):
         return None
     span = None
-    if not beats.ended:  # what it did not live to see is not known
-        moments = [moment for event in run.events if (moment := at_ns(event)) is not None]
-        stopped = at_ns(run.first("heartbeat-stopped"))
-        begin_ns, end_ns = int(beats.due_ns[0]), stopped or max(moments, default=0)
-        span = (begin_ns, max(end_ns, int(beats.due_ns[-1])))
+    if not beats.ended or any(ended_early(run)):  # what it did not live to see is not known
+        begin_ns, last_ns = int(beats.due_ns[0]), int(beats.due_ns[-1])
+        span = (begin_ns, max(heartbeat_until_ns(run) or 0, last_ns))
     return unavailability(beats, span, _losses_of_packets(run, int(beats.due_ns[-1])))
 
 

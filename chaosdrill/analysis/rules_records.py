@@ -50,20 +50,35 @@ def load_ended_early(run: Run) -> Iterator[Finding]:
 
 def silent_heartbeat(run: Run) -> Iterator[Finding]:
     """Nothing was heard of the heartbeat while it was meant to go on."""
-    started, stopped = run.first("heartbeat-started"), run.first("heartbeat-stopped")
-    since_ns = at_ns(started)
+    since_ns = at_ns(run.first("heartbeat-started"))
     if since_ns is None:
         return
     sources = [source for source in run.sources if source.kind == "beats"]
     if not sources:
         yield finding("heartbeat-silent", "the heartbeat was started, and nothing of it was recorded", "history")
-    last = max((moment for event in run.events if (moment := at_ns(event)) is not None), default=since_ns)
-    until_ns = at_ns(stopped) or last
+    until_ns = heartbeat_until_ns(run) or since_ns
     patience_ns = round(run.beats.timeout_s * 1e9) if run.beats is not None else 0  # a beat that hangs holds it back
     for source in sources:
         for begin, end in _silences(source, since_ns, until_ns, SILENT_NS + patience_ns):
             text = f"the heartbeat was not heard for {(end - begin) / 1e9:.1f} s"
             yield finding("heartbeat-silent", text, "records: its watermarks")
+
+
+def heartbeat_until_ns(run: Run) -> int | None:
+    """:returns: until when the heartbeat was meant to go on; None when the history has no times."""
+    asked = at_ns(run.first("heartbeat-stopped", "heartbeat-ending"))
+    return asked or max((moment for event in run.events if (moment := at_ns(event)) is not None), default=None)
+
+
+def ended_early(run: Run) -> Iterator[Finding]:
+    """The heartbeat said that it ended, and nobody had told it to."""
+    until_ns = heartbeat_until_ns(run)
+    for source in run.sources:
+        if source.kind == "beats" and source.ended and source.watermark_ns is not None and until_ns is not None:
+            early_s = (until_ns - source.watermark_ns) / 1e9
+            if early_s > SILENT_NS / 1e9:
+                text = f"the heartbeat ended {early_s:.1f} s before it was stopped"
+                yield finding("heartbeat-silent", text, "records: its end")
 
 
 def late_heartbeat(run: Run) -> Iterator[Finding]:

@@ -87,9 +87,17 @@ class HeartbeatProcess(ABC):
         self.end()
         return state
 
-    @abstractmethod
     def check(self) -> None:
-        """:raises CannotSee: when it has ended by itself."""
+        """Know what it has recorded until now, and that it goes on.
+
+        :raises CannotSee: when it has ended by itself.
+        """
+        with self._lock:
+            self._check()
+
+    @abstractmethod
+    def _check(self) -> None:
+        """As :meth:`check`."""
 
     def collect(self) -> None:
         """Take over what was recorded since the last time, and measure its clock.
@@ -114,6 +122,7 @@ class HeartbeatProcess(ABC):
             if self.ended:
                 return ""
             self.ended = True
+            history.record("heartbeat-ending")
             try:
                 return self._end_in_order()
             except ERRORS as error:

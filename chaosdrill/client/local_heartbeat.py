@@ -61,8 +61,7 @@ class LocalHeartbeat(HeartbeatProcess):
         os.close(theirs)
         return ours, process
 
-    def check(self) -> None:
-        """:raises CannotSee: when it has ended by itself."""
+    def _check(self) -> None:
         if self._process.poll() is not None:
             said = self._log.read_text(errors="replace")[-LOG_TAIL:]
             code = self._process.returncode

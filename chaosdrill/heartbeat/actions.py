@@ -105,7 +105,7 @@ def _recovered(heartbeat: HeartbeatProcess, within_s: float) -> Optional[bool]:
     if within_s <= 0 or history.interrupted():
         return None
     for _ in looks(within_s, heartbeat.poll_every_s):
-        heartbeat.collect()
+        heartbeat.check()
         if heartbeat.kept.good_for_s(heartbeat.settings["deadline_s"]) >= GOOD_S:
             return True
         if history.interrupted():

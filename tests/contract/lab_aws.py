@@ -37,6 +37,8 @@ class Supervisor:
         self.calls: list[tuple[str, dict[str, Any]]] = []
         self.refuse: dict[str, str] = {}
         self.swap_s = 0.3
+        self._may_end = threading.Event()
+        self._may_end.set()
         self.lag_s: float | None = 0.02
         self.writer = HOME.name
         self._at_once = self.most_at_once = 0  # commands on the client host
@@ -104,8 +106,19 @@ class Supervisor:
     async def _swap(self, op: str, to_region: str) -> dict[str, float]:
         self._remember(op, to_region=to_region)
         await asyncio.sleep(self.swap_s)
+        while not self._may_end.is_set():
+            await asyncio.sleep(0.02)
         self.writer = to_region
         return {"seconds": self.swap_s}
+
+    @contextmanager
+    def writer_held(self) -> Iterator[None]:
+        """For the length of the block no move of the writer comes to its end."""
+        self._may_end.clear()
+        try:
+            yield
+        finally:
+            self._may_end.set()
 
     def _remember(self, op: str, **arguments: Any) -> None:
         self.calls.append((op, arguments))

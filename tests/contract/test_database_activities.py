@@ -41,11 +41,11 @@ class TestFailover:
         assert writer_region(configuration=rig.configuration) == TOKYO
 
     def test_it_is_refused_while_the_writer_moves(self, rig: Rig) -> None:
-        rig.lab.supervisor.swap_s = 1.5
-        with pytest.raises(ActivityFailed, match="not ap-northeast-3: it goes on by itself"):
-            switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
-        with pytest.raises(ActivityFailed, match="is switching-over already: nothing was started"):
-            fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
+        with rig.lab.supervisor.writer_held():
+            with pytest.raises(ActivityFailed, match="not ap-northeast-3: it goes on by itself"):
+                switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
+            with pytest.raises(ActivityFailed, match="is switching-over already: nothing was started"):
+                fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
         wait_for(lambda: writer_region(configuration=rig.configuration) == OSAKA, 10)
 
     def test_it_needs_nothing_of_the_region_that_is_lost(self, rig: Rig) -> None:

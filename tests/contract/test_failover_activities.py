@@ -104,13 +104,13 @@ def test_a_failed_execution_tells_state_and_cause(rig: Rig, one_drill: OpenDrill
 
 
 def test_what_lasts_longer_is_left_going_and_waited_for_by_the_rollback(rig: Rig, one_drill: OpenDrill) -> None:
-    rig.lab.supervisor.swap_s = 1.0
     one_drill.history.append("activity-started", activity="fail-over")
-    with pytest.raises(ActivityFailed, match=r"still runs after 0\.2 s, in state [\w ]+: it was left going"):
-        fail_over(timeout_s=0.2, configuration=rig.configuration)
-    assert running_executions(configuration=rig.configuration) == 1
-    with pytest.raises(ActivityFailed, match=r"started by this run, still runs after 0\.1 s: nothing was started"):
-        fail_back(undo_of="fail-over", timeout_s=0.1, configuration=rig.configuration)
+    with rig.lab.supervisor.writer_held():
+        with pytest.raises(ActivityFailed, match=r"still runs after 0\.2 s, in state [\w ]+: it was left going"):
+            fail_over(timeout_s=0.2, configuration=rig.configuration)
+        assert running_executions(configuration=rig.configuration) == 1
+        with pytest.raises(ActivityFailed, match=r"started by this run, still runs after 0\.1 s: nothing was started"):
+            fail_back(undo_of="fail-over", timeout_s=0.1, configuration=rig.configuration)
     back = fail_back(undo_of="fail-over", configuration=rig.configuration)
     assert back["status"] == "SUCCEEDED"
     assert last_execution(configuration=rig.configuration)["status"] == "SUCCEEDED", "the failover came to its end"

@@ -52,10 +52,12 @@ def test_describe_honours_the_identifier(aws: LabAws) -> None:
     ],
 )
 def test_the_writer_moves_when_the_swap_is_done(
-    aws: LabAws, operation: str, options: dict[str, bool], status: str, op: str, monkeypatch: pytest.MonkeyPatch
+    aws: LabAws, operation: str, options: dict[str, bool], status: str, op: str
 ) -> None:
-    monkeypatch.setattr(aws.supervisor, "swap_s", 3.0)  # long enough to be seen on a busy machine
-    begun = move(aws, operation, STANDBY, **options)
+    with aws.supervisor.writer_held():
+        begun = move(aws, operation, STANDBY, **options)
+        during = described(aws)
+        assert (during["Status"], writer(aws)) == (status, cluster(aws, HOME))
     assert begun["Status"] == status
     assert begun["FailoverState"] == {
         "Status": status,
@@ -63,14 +65,11 @@ def test_the_writer_moves_when_the_swap_is_done(
         "ToDbClusterArn": cluster(aws, STANDBY),
         "IsDataLossAllowed": options.get("AllowDataLoss", False),
     }
-    during = described(aws)
-    assert (during["Status"], writer(aws)) == (status, cluster(aws, HOME))
     after = wait_for(lambda: available(aws))
     assert "FailoverState" not in after
     assert writer(aws) == cluster(aws, STANDBY)
     assert aws.supervisor.calls == [(op, {"to_region": STANDBY})]
 
-    monkeypatch.undo()
     move(aws, "switchover_global_cluster", HOME)
     wait_for(lambda: available(aws))
     assert writer(aws) == cluster(aws, HOME)

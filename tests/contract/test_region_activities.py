@@ -143,11 +143,12 @@ class TestDatabase:
         assert one_drill.history.events("undo")[0]["arguments"] == {"region": TOKYO}
 
     def test_what_lasts_too_long_is_told_as_it_stands(self, rig: Rig) -> None:
-        rig.lab.supervisor.swap_s = 1.5
-        with pytest.raises(ActivityFailed, match="is switching-over and its writer ap-northeast-1, not ap-northeast-3"):
-            switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
-        with pytest.raises(ActivityFailed, match="is switching-over, not available: wait"):
-            switch_over_database("standby", configuration=rig.configuration)
+        told = "is switching-over and its writer ap-northeast-1, not ap-northeast-3"
+        with rig.lab.supervisor.writer_held():
+            with pytest.raises(ActivityFailed, match=told):
+                switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
+            with pytest.raises(ActivityFailed, match="is switching-over, not available: wait"):
+                switch_over_database("standby", configuration=rig.configuration)
 
     def test_an_unknown_global_cluster_is_no_writer(self, rig: Rig, tmp_path: Path) -> None:
         wrong = {**rig.lab.topology["database"], "global_cluster": "nobody"}
@@ -201,10 +202,10 @@ class TestRegionState:
         assert time.monotonic() - began < 30
 
     def test_a_running_failover_is_moving(self, rig: Rig) -> None:
-        rig.lab.supervisor.swap_s = 1.0
         sfn = rig.lab.client("stepfunctions")
-        arn = sfn.start_execution(stateMachineArn=rig.lab.machine("FailoverStateMachine"))["executionArn"]
-        assert region_state(within_s=5, expected="moving", configuration=rig.configuration) == "moving"
+        with rig.lab.supervisor.writer_held():
+            arn = sfn.start_execution(stateMachineArn=rig.lab.machine("FailoverStateMachine"))["executionArn"]
+            assert region_state(within_s=20, expected="moving", configuration=rig.configuration) == "moving"
         rig.lab.ended(arn)
         assert region_state(within_s=5, configuration=rig.configuration) == f"serving({OSAKA})"
 

@@ -75,3 +75,23 @@ def test_without_its_load_generator_a_drill_measures_no_outage_and_goes_home(lab
     assert "the load generator went away" in drills.summary(lab)["client_outage"]["why"], said
     assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
     assert "Traceback" not in said
+
+
+@needs("pkill")
+@pytest.mark.long
+def test_without_its_heartbeat_a_drill_proves_nothing_and_goes_home(lab, tmp_path):
+    drill = drills.start(lab, tmp_path, *drills.QUICK)
+    drills.read_until(drill, "Action: fail-over")
+    lab.on_client("pkill", "-KILL", "-f", "heartbeat.*pyz")
+    said, _ = drill.communicate(timeout=180)
+    assert drill.returncode != 0, said
+    assert "Traceback" not in said
+    summary = drills.summary(lab)
+    assert summary["verdict"] in ("invalid", "failed"), said
+    found = {one["name"] for one in summary["judgement"]["findings"]}
+    assert found & {"heartbeat-silent", "records-truncated"}, said
+    recovery = summary["judgement"]["figures"]["recovery_fail_over_s"]
+    assert recovery["value"] is None or recovery["at_least"], "its end was not seen"
+    lost = summary["judgement"]["figures"]["lost_writes_after_failover"]
+    assert lost["value"] is None, "nobody could read back"
+    assert drills.statuses(lab)["fail-back"] == "succeeded"

@@ -116,13 +116,14 @@ def its_records_are_whole(lab: RunningLab) -> None:
     directory, history = drills.only_run(lab), drills.history(lab)
     raw = {row["file"]: row for row in history if row["event"] == "records-collected"}
     (requests,) = (name for name in raw if name.startswith("requests-locust-"))
-    assert set(raw) == {"beats.jsonl", "ledger.jsonl", requests}
+    truths = {"truth-0.json", "truth-1.json"}  # of the databases, at each reading back
+    assert set(raw) == {"beats.jsonl", "ledger.jsonl", requests, *truths}
     assert all(row["complete"] for row in raw.values()), raw
     stored = {row["file"]: row for row in history if row["event"] == "records-stored"}
     assert stored["beats.parquet"]["of"] == {"beats.jsonl": raw["beats.jsonl"]["sha256"]}
     assert stored["requests.parquet"]["of"] == {requests: raw[requests]["sha256"]}
     kept = {path.name for path in (directory / "records").iterdir()}
-    assert kept == {"beats.parquet", "ledger.jsonl", "lookups.jsonl", "requests.parquet"}
+    assert kept == {"beats.parquet", "ledger.jsonl", "lookups.jsonl", "requests.parquet", *truths}
     sent = sum(drills.output(lab, "stop-heartbeat")["sent"].values())
     assert sent <= stored["beats.parquet"]["rows"] <= sent + 2
     sources = {row["source"] for row in history if row["event"] == "clock-measured"}

@@ -341,3 +341,20 @@ def test_a_clock_that_nobody_compared_is_told(tmp_path: Path) -> None:
 
     judgement = judged(tmp_path, events_of=uncompared)
     assert (judgement.verdict, names(judgement)) == ("passed", {"clock-unknown"})
+
+
+def test_a_heartbeat_that_ended_before_it_was_told_to_measures_no_recovery(tmp_path: Path) -> None:
+    """However orderly it ended: what came afterwards nobody saw."""
+    cut_ns = ns(FAIL_OVER_S + 1)
+
+    def ended(rows: Rows) -> Rows:
+        kept = [row for row in rows if isinstance(row, dict) or (row[0] == "b" and row[3] < cut_ns)]
+        sent = [sum(row[0] == "b" and row[1] == number for row in kept if isinstance(row, list)) for number in (0, 1)]
+        return [*kept, ["w", cut_ns], ["e", cut_ns, sent]]
+
+    judgement = judged(tmp_path, beats_of=ended)
+    assert judgement.verdict == "invalid"
+    assert "heartbeat-silent" in names(judgement)
+    for figure in ("recovery_fail_over_s", "recovery_fail_back_s", "unavailable_s"):
+        seen = judgement.figures[figure]
+        assert seen.value is None or seen.at_least or (seen.uncertainty or 0) > 10, figure

@@ -34,8 +34,7 @@ class SsmHeartbeat(HeartbeatProcess):
         self._program, self._port, self._run = program, port, run_id()
         self._sizes: dict[str, int] = {}  # of the files there, when they were asked for last
 
-    def check(self) -> None:
-        """:raises CannotSee: when it has ended by itself, or the host does not say."""
+    def _check(self) -> None:
         if not self._news()["alive"]:
             raise CannotSee("the heartbeat on the client host has ended by itself")
 
