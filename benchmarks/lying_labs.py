@@ -1,10 +1,11 @@
 """What drills say in labs that lie: a drill for each lie of tests/lying/matrix.py, and the matrix as Markdown.
 
-    python -m benchmarks.lying_labs [--only TEXT] [--clean N] [--write FILE] [--keep DIRECTORY]
+    python -m benchmarks.lying_labs [--only TEXT] [--clean N] [--at-once N] [--write FILE] [--keep DIRECTORY]
 
 Run from the repository. Each drill starts a lab of its own, broken on purpose, at scale 0.1; one to three minutes each.
-``--only``: the lies whose name contains TEXT. ``--clean``: N more drills in labs that do not lie. ``--write``: the
-matrix goes there, too, after each drill. ``--keep``: where the runs stay. Exit code 1 when a drill did not see through.
+``--only``: the lies whose name contains TEXT. ``--clean``: N more drills in labs that do not lie. ``--at-once``: how
+many drills at a time (default 1). ``--write``: the matrix goes there, too, after each drill. ``--keep``: where the runs
+stay. Exit code 1 when a drill did not see through.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,10 +105,12 @@ def experiment(lie: Lie, home: Path) -> Path:
     return changed
 
 
-def outcomes(lies: Sequence[Lie], keep: Path) -> Iterator[Outcome]:
-    """Run them one after the other."""
-    for number, lie in enumerate(lies):
-        yield drill(lie, keep / f"{number:02}-{(lie.broken or 'clean').replace(':', '-').replace('=', '-')}")
+def outcomes(lies: Sequence[Lie], keep: Path, at_once: int) -> Iterator[Outcome]:
+    """Run them; what they said comes in their order."""
+    names = [(lie.broken or "clean").replace(":", "-").replace("=", "-") for lie in lies]
+    homes = [keep / f"{number:02}-{name}" for number, name in enumerate(names)]
+    with ThreadPoolExecutor(at_once) as drills:
+        yield from drills.map(drill, lies, homes)
 
 
 def main() -> int:
@@ -114,6 +118,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="")
     parser.add_argument("--clean", type=int, default=0)
+    parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--write", type=Path)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
@@ -121,7 +126,7 @@ def main() -> int:
     rows, wrong = [], 0
     print(HEAD, end="")
     with tempfile.TemporaryDirectory() as temporary:
-        for outcome in outcomes(lies, options.keep or Path(temporary)):
+        for outcome in outcomes(lies, options.keep or Path(temporary), options.at_once):
             rows.append(outcome.row())
             wrong += not outcome.right
             print(rows[-1], flush=True)

@@ -99,11 +99,7 @@ def settings_of(
     """
     written = topology.heartbeat
     if written is None:
-        raise Refused(
-            f"the topology {topology.path} does not say what a heartbeat sends: add a section `heartbeat:` with at "
-            "least `read: {method: GET, path: ...}` (`chaosdrill init` writes one for the reference application, as a "
-            "comment), or leave start_heartbeat out: recovery time and lost writes are not measured then"
-        )
+        raise Refused(nothing_to_send(topology))
     deadline = written.deadline_s if deadline_s is None else deadline_s
     dns = topology.dns if written.run == "local" else None
     return {
@@ -118,6 +114,17 @@ def settings_of(
         "read": written.read,
         **_writing(written),
     }
+
+
+def nothing_to_send(topology: Topology) -> str:
+    """:returns: what to do about a topology without ``heartbeat:``; empty when it has one."""
+    if topology.heartbeat is not None:
+        return ""
+    return (
+        f"the topology {topology.path} does not say what a heartbeat sends: add a section `heartbeat:` with at "
+        "least `read: {method: GET, path: ...}` (`chaosdrill init` writes one for the reference application, as a "
+        "comment), or leave start_heartbeat out: recovery time and lost writes are not measured then"
+    )
 
 
 def why_no_writes(topology: Topology) -> str:

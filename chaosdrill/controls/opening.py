@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from chaoslib import __version__ as chaoslib_version
@@ -13,12 +14,12 @@ from chaoslib.activity import execute_activity
 import chaosdrill
 from chaosdrill import history
 from chaosdrill.aws import system_of
-from chaosdrill.client.heartbeat import DrillHeartbeat
+from chaosdrill.client.heartbeat import DrillHeartbeat, nothing_to_send
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import DrillLoad
 from chaosdrill.client.locust_page import PASSWORD as LOCUST_PASSWORD
 from chaosdrill.controls import arguments as written
-from chaosdrill.controls.arguments import Arguments
+from chaosdrill.controls.arguments import Arguments, activities_by_phase
 from chaosdrill.controls.broken import note_broken
 from chaosdrill.controls.confirmation import require_confirmed
 from chaosdrill.controls.experiment import (
@@ -135,7 +136,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)
-    _require_names_of_topology(session, topology)
+    _require_fitting_topology(session, topology)
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
     session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
@@ -163,7 +164,7 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
         raise Refused(f"the region state is {state}, expected {expected}: nothing was touched{why}")
 
 
-def _require_names_of_topology(session: "Session", topology: Topology) -> None:
+def _require_fitting_topology(session: "Session", topology: Topology) -> None:
     named = {
         "domain": topology.domain,
         "home_region": topology.regions.home,
@@ -175,8 +176,16 @@ def _require_names_of_topology(session: "Session", topology: Topology) -> None:
         for variable, name in named.items()
         if session.configuration.get(variable, name) != name
     ]
+    if _has_step(session, "chaosdrill.heartbeat.actions", "start_heartbeat"):
+        problems += [why for why in [nothing_to_send(topology)] if why]
     if problems:
         raise BadInput(problems)
+
+
+def _has_step(session: "Session", module: str, func: str) -> bool:
+    steps = [*session.arguments.setup, *chain.from_iterable(activities_by_phase(session.experiment).values())]
+    providers = [step.get("provider") or {} for step in steps]
+    return any((one.get("module"), one.get("func")) == (module, func) for one in providers)
 
 
 def _require_allowed_account(session: "Session") -> None:

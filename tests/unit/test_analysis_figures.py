@@ -135,3 +135,16 @@ def test_too_few_beats_tell_nothing():
 
 def test_how_often_no_fault_is_taken_for_one():
     assert all(fault_effect(BEFORE, DURING, simulated(120, seed=seed)).verdict == NO_EFFECT for seed in range(20))
+
+
+def test_the_interval_of_slower_answers_holds_the_truth_in_19_of_20_samples():
+    means_s, truth_s = (0.02, 0.2), numpy.log(10) * 0.18  # the 90th percentiles of exponential times
+    held = 0
+    for seed in range(100):
+        chance = numpy.random.default_rng(seed)
+        times = [float(chance.exponential(means_s[number >= 300])) for number in range(600)]
+        made = requests([("a", number / 5, took, 0) for number, took in enumerate(times)])
+        latency = fault_effect(BEFORE, DURING, requests=made).differences[1]
+        held += latency.low <= truth_s <= latency.high
+        assert latency.high - latency.low < truth_s, "and is no wider than it need be"
+    assert held >= 95

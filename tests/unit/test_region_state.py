@@ -42,8 +42,6 @@ def test_all_four_facts_make_the_standby_serve() -> None:
         {"routing": {TOKYO: "Off", OSAKA: "Off"}},
         {"writer": OSAKA},
         {"writer": "none"},
-        {"dns": {"addresses": ["10.101.4.37"], "regions": [OSAKA]}},
-        {"dns": {"addresses": ["10.101.4.37", "10.100.9.84"], "regions": [TOKYO, OSAKA]}},
         {"dns": {"addresses": [], "regions": []}},
         {"dns": {"addresses": ["192.0.2.1"], "regions": ["elsewhere"]}},
     ],
@@ -51,6 +49,15 @@ def test_all_four_facts_make_the_standby_serve() -> None:
 def test_one_fact_that_differs_is_a_split_or_moving(different: dict[str, Any]) -> None:
     assert verdict(facts(**different)) == "split"
     assert verdict(facts(**different, running=["arn"])) == "moving"
+
+
+@pytest.mark.parametrize("regions", [[OSAKA], [TOKYO, OSAKA]])
+def test_clients_that_have_not_followed_yet_are_no_split(regions: list[str]) -> None:
+    """A resolver may keep the old answer for its whole TTL, long after the state machine has ended."""
+    behind = {"addresses": ["10.101.4.37"], "regions": regions}
+    assert verdict(facts(dns=behind)) == "moving"
+    assert verdict(facts(dns=behind, writer=OSAKA)) == "split"
+    assert verdict(facts(dns=behind, flag={TOKYO: False, OSAKA: False})) == "split"
 
 
 def test_closed_everywhere_is_dark_unless_it_moves() -> None:
