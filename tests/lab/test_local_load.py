@@ -96,3 +96,20 @@ def test_a_drill_starts_hears_and_ends_its_own_heartbeat(lab: RunningLab, tmp_pa
         if "chaosdrill.heartbeat" in (one.info["cmdline"] or ())
     ]
     assert [one for one in ours if str(lab.home) in (one.info["environ"] or {}).get("CHAOSDRILL_HOME", "")] == []
+
+
+def test_a_topology_that_says_nothing_of_a_heartbeat_is_refused_before_anything_is_touched(
+    lab: RunningLab, tmp_path: Path
+) -> None:
+    silent = own(lab, tmp_path / "topology.yaml", heartbeat=None)
+    silent.write_text(silent.read_text().replace("heartbeat: null\n", ""))
+    confirmation.confirm(silent, "try-it.yaml", "123456789012")
+    what = small_drills.experiment(
+        method=[load("action", "stop_heartbeat", "heartbeat")],
+        control={"setup": [load("action", "start_load"), load("action", "start_heartbeat", "heartbeat")]},
+        configuration={"target": "aws", "topology": str(silent), "change_ticket": "CHG-1"},
+    )
+    done = small_drills.run(tmp_path, what, **lab.environment)
+    assert done.verdict == "refused", done.stdout + done.stderr
+    assert "does not say what a heartbeat sends: add a section `heartbeat:`" in done.stdout + done.stderr
+    assert [row for row in done.events if row["event"] == "activity-started"] == []
