@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 import requests
 
@@ -193,6 +194,30 @@ def test_what_a_killed_locust_had_written_is_collected_from_its_directory(server
     assert not here.ended
     assert (collected.complete, collected.rows) == (False, len(here.requests))
     assert "did not end in order" in collected.why
+
+
+def test_of_a_killed_master_what_its_workers_had_told_is_collected(server: Wayward, tmp_path: Path) -> None:
+    with load_rig.listening() as reserved:
+        port = str(reserved.getsockname()[1])
+    ports = ["--processes", "2", "--master-bind-port", port, "--master-port", port]
+    into = tmp_path / "run" / "records"
+    with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY), *ports) as (generator, process):
+        wait_for(generator.state, lambda load: load.workers == 2, 30, "two workers")
+        generator.swarm(4, 100, server.url)
+        wait_for(lambda: _requests(tmp_path), lambda n: n >= 100, 20, "rows")
+        collect(generator, into)
+        workers = psutil.Process(process.pid).children()
+        os.kill(process.pid, signal.SIGKILL)
+        killed_ns = time.time_ns()
+        process.wait()
+        collected = finish(generator, into)
+        for worker in workers:  # a minute later they would end by themselves
+            worker.kill()
+        psutil.wait_procs(workers, 10)
+    found = files(into)
+    assert len(found) == len(collected) == 2
+    assert not any(one.complete for one in collected)
+    assert all(killed_ns - one.until_ns < LOST_AT_MOST_NS for one in found.values())
 
 
 def test_files_of_another_locust_are_not_taken_for_those_of_the_dead_one(server: Wayward, tmp_path: Path) -> None:
