@@ -16,7 +16,7 @@ from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
-from chaosdrill.history.run_directory import SUMMARY, TIMELINE, write_whole
+from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, write_whole
 from chaosdrill.packet_loss import evidence
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     session.give_up()
     if journal is not None:
         _tell(journal, said, session.record.hide)
+        if session.directory is not None:  # as far as it goes: Chaos Toolkit adds its end time, and writes its own
+            write_whole(session.directory / JOURNAL, json.dumps(journal, indent=1, ensure_ascii=False) + "\n")
     return said
 
 

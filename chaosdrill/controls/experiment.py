@@ -12,7 +12,7 @@ import click
 
 from chaosdrill.controls.arguments import activities_by_phase
 from chaosdrill.history import plain, without_secrets
-from chaosdrill.history.run_directory import EXPERIMENT, write_whole
+from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY, write_whole
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,16 @@ def keep_copy(source: Source, experiment: Mapping[str, Any], directory: Path) ->
     original = source.path.read_bytes()
     copied = without_secrets(original.decode(errors="surrogateescape"))
     (directory / f"{EXPERIMENT}{source.path.suffix}").write_bytes(copied.encode(errors="surrogateescape"))
+    return hashlib.sha256(original).hexdigest()
+
+
+def keep_topology(path: Path, directory: Path) -> str:
+    """Copy the topology into the run directory, without secrets.
+
+    :returns: the SHA-256 of the topology as it was, in hexadecimal.
+    """
+    original = path.read_bytes()
+    write_whole(directory / TOPOLOGY, without_secrets(original.decode()))
     return hashlib.sha256(original).hexdigest()
 
 

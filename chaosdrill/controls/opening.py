@@ -26,12 +26,14 @@ from chaosdrill.controls.experiment import (
     Source,
     find_source,
     keep_copy,
+    keep_topology,
     planned,
     problems_of_journal,
     problems_of_variables_given,
 )
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
+from chaosdrill.controls.origin import origin
 from chaosdrill.controls.others import lead_others
 from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.target import open_target
@@ -119,6 +121,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         configuration=dict(session.configuration),
         target=settings.target,
         change_ticket=settings.change_ticket,
+        origin=origin(source.path),
         expect=session.arguments.expect,
         objectives=dict(session.arguments.objectives or {}),
         planned=planned(session.experiment, session.arguments.setup),
@@ -139,7 +142,8 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     _require_fitting_topology(session, topology)
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
-    session.record.note("target-opened", target=target.kind, scale=target.scale, started_here=target.started_here)
+    told = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}
+    session.record.note("target-opened", **told, topology_sha256=keep_topology(target.topology, session.directory))
     note_broken(session)
     session.lookout.watch_target(target.gone, session.target_lost)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)

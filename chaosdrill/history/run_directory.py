@@ -6,7 +6,8 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
-EXPERIMENT, HISTORY, TIMELINE, SUMMARY = "experiment", "history.jsonl", "timeline.jsonl", "summary.json"
+EXPERIMENT, TOPOLOGY, JOURNAL = "experiment", "topology.yaml", "journal.json"
+HISTORY, TIMELINE, SUMMARY = "history.jsonl", "timeline.jsonl", "summary.json"
 
 
 def new_run_id(name: str) -> str:

@@ -1,9 +1,11 @@
 """The drill control in real runs of `chaos run`, with small experiments on a lab that stays."""
 
+import getpass
 import json
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -42,7 +44,7 @@ def ended(ran: Ran) -> dict[str, str]:
     return {row["activity"]: row["status"] for row in ran.events if row["event"] == "activity-ended"}
 
 
-def test_a_drill_passes_and_leaves_its_run(run: Any) -> None:
+def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     steady = [step("probe", "steady", "answer", 1, value=1)]
     ran = run(experiment(**WORK_AND_BACK, steady=steady, control={"setup": [do("prepare")]}))
     assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.stderr
@@ -50,6 +52,11 @@ def test_a_drill_passes_and_leaves_its_run(run: Any) -> None:
     assert (ran.journal["status"], ran.journal["chaosdrill"]["verdict"]) == ("completed", "passed")
     assert json.loads((ran.run_directory / "summary.json").read_text())["verdict"] == "passed"
     assert (ran.run_directory / "experiment.yaml").read_text() == (ran.directory / "try-it.yaml").read_text()
+    kept = json.loads((ran.run_directory / "journal.json").read_text())
+    assert (kept["status"], kept["run"]) == (ran.journal["status"], ran.journal["run"])
+    assert (ran.run_directory / "topology.yaml").read_bytes() == (lab.home / "lab" / "topology.yaml").read_bytes()
+    opened = next(row for row in ran.events if row["event"] == "drill-opened")
+    assert opened["origin"] == {"operator": getpass.getuser(), "host": socket.gethostname(), "git": None}
     assert re.fullmatch(r"\d{8}T\d{6}Z-try-it-[0-9a-f]{4}", ran.run_directory.name)
     assert ran.stdout.strip().splitlines()[-1].startswith("run directory:")
     work = [(row["event"], row["phase"]) for row in ran.events if row.get("activity") == "work"]
