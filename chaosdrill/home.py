@@ -10,6 +10,7 @@ import platformdirs
 from chaosdrill.errors import BadInput
 
 VARIABLE = "CHAOSDRILL_HOME"
+RUNS_VARIABLE = "CHAOSDRILL_RUNS"
 
 
 def home() -> Path:
@@ -22,28 +23,41 @@ def home() -> Path:
     :raises BadInput: when no such directory can be had.
     """
     if chosen := os.environ.get(VARIABLE):
-        return _made(Path(chosen).expanduser().absolute())
+        return made(Path(chosen).expanduser().absolute())
     try:
-        return _made(platformdirs.user_state_path("chaosdrill"))
+        return made(platformdirs.user_state_path("chaosdrill"))
     except (BadInput, RuntimeError):  # RuntimeError: platformdirs knows no home directory of this user
         return _ours(Path(tempfile.gettempdir()).absolute() / f"chaosdrill-{os.getuid()}")
 
 
-def _made(path: Path) -> Path:
+def runs_directory() -> Path:
+    """Where runs are kept: ``CHAOSDRILL_RUNS``, else ``runs`` in :func:`home`.
+
+    :returns: an absolute path; whoever only reads may find nothing there.
+    """
+    chosen = os.environ.get(RUNS_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else home() / "runs"
+
+
+def made(path: Path, variable: str = VARIABLE) -> Path:
+    """:returns: the path of a directory that exists now and is writable; readable by this user only when it was made.
+
+    :param variable: names what chooses another one.
+    :raises BadInput: when it cannot be had.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise BadInput(
-            [f"{path} cannot be made ({error.strerror}): set {VARIABLE} to a directory you may write"]
-        ) from error
+        why = f"{path} cannot be made ({error.strerror})"
+        raise BadInput([f"{why}: set {variable} to a directory you may write"]) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise BadInput([f"{path} is not writable for uid {os.getuid()}: set {VARIABLE} to a directory you may write"])
+        raise BadInput([f"{path} is not writable for uid {os.getuid()}: set {variable} to a directory you may write"])
     return path
 
 
 def _ours(path: Path) -> Path:
     """The directory for temporary files is everybody's: what stands there under our name must really be ours."""
-    _made(path)
+    made(path)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or stat.S_IMODE(seen.st_mode) & 0o077:
         raise BadInput(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chaosdrill.cli.runs_list import list_runs, tag
+
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
 
@@ -18,11 +20,16 @@ def runs() -> None:
     """The runs: what drills left behind, in the directory `runs` of chaosdrill's home.
 
     \b
+        chaosdrill runs list
         chaosdrill runs judge
         chaosdrill runs judge 20260501T093000Z-failover-ab12 --json
 
     A run is a plain directory; it can be copied, kept, and judged again anywhere.
     """
+
+
+runs.add_command(list_runs)
+runs.add_command(tag)
 
 
 @runs.command()

@@ -41,7 +41,7 @@ from chaosdrill.controls.undoing import problems_of_undo
 from chaosdrill.controls.watching import RegionWatch
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
-from chaosdrill.home import home
+from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.topology import Topology, load_topology
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _problems_of_experiment(session: "Session", raw: Mapping[str, Any]) -> list[
 
 
 def _open_run_directory(session: "Session", settings: Settings, source: Source) -> None:
-    directory = session.directory = make_run_directory(home(), source.name)
+    directory = session.directory = make_run_directory(made(runs_directory(), RUNS_VARIABLE), source.name)
     events = session.record.open(directory / HISTORY, history.secret_texts(session.secrets))
     session.held.callback(events.close)
     session.held.enter_context(history.opened(history.OpenDrill(directory.name, directory, events)))

@@ -16,10 +16,9 @@ def new_run_id(name: str) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{words}-{secrets.token_hex(2)}"
 
 
-def make_run_directory(home: Path, name: str) -> Path:
-    """:returns: a new, empty directory for one run, readable by this user only; its name is the run id."""
-    path = home / "runs" / new_run_id(name)
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+def make_run_directory(runs: Path, name: str) -> Path:
+    """:returns: a new, empty directory in ``runs`` for one run, readable by this user only; its name is the run id."""
+    path = runs / new_run_id(name)
     path.mkdir(mode=0o700)
     return path
 

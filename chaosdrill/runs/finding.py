@@ -4,7 +4,7 @@ from pathlib import Path
 
 from chaosdrill.errors import BadInput
 from chaosdrill.history.run_directory import HISTORY
-from chaosdrill.home import home
+from chaosdrill.home import runs_directory
 
 
 def find_run(named: str = "") -> Path:
@@ -15,8 +15,9 @@ def find_run(named: str = "") -> Path:
     """
     if named and (Path(named) / HISTORY).is_file():
         return Path(named)
-    runs = home() / "runs"
-    there = sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.is_dir() else []
+    runs = runs_directory()
+    paths = runs.iterdir() if runs.is_dir() else ()
+    there = sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
     if not named:
         if not there:
             raise BadInput([f"there is no run in {runs}: run an experiment first, or name a run directory"])

@@ -62,7 +62,7 @@ def test_a_chosen_place_that_cannot_be_had_is_an_error(monkeypatch, tmp_path):
 
 def test_a_run_directory_tells_time_and_experiment(tmp_path):
     first, second = (make_run_directory(tmp_path, "Fail over, then back!") for _ in range(2))
-    assert first.parent == tmp_path / "runs"
+    assert first.parent == tmp_path
     assert first != second
     assert first.name[:9].rstrip("T").isdigit()
     assert first.name[16:-5] == "-fail-over-then-back"

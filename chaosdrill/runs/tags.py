@@ -1,0 +1,34 @@
+"""Words that people give to runs. They stand beside the run and change nothing of it: its history stays sealed."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from chaosdrill.errors import BadInput
+from chaosdrill.history.run_directory import write_whole
+from chaosdrill.runs.documents import json_document
+
+TAGS = "tags.json"
+_TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def tags_of(directory: Path) -> tuple[str, ...]:
+    """:returns: the tags of a run, in order of the alphabet."""
+    tags = json_document(directory / TAGS).get("tags")
+    return tuple(sorted({tag for tag in tags if isinstance(tag, str)})) if isinstance(tags, list) else ()
+
+
+def tag_run(directory: Path, add: Iterable[str] = (), remove: Iterable[str] = ()) -> tuple[str, ...]:
+    """Give tags to a run, and take others away; a tag that is, or is not there already is no error.
+
+    :returns: its tags afterwards.
+    :raises BadInput: for each tag that is no word of letters, digits, ``.``, ``_`` and ``-``.
+    """
+    added, removed = set(add), set(remove)
+    if wrong := sorted(tag for tag in added if not _TAG.fullmatch(tag)):
+        rule = "write letters, digits, `.`, `_` and `-`, at most 64, a letter or digit first"
+        raise BadInput([f"tag {tag!r}: {rule}" for tag in wrong])
+    kept = sorted((set(tags_of(directory)) | added) - removed)
+    write_whole(directory / TAGS, json.dumps({"tags": kept}) + "\n")
+    return tuple(kept)
