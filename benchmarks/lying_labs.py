@@ -1,11 +1,11 @@
 """What drills say in labs that lie: a drill for each lie of tests/lying/matrix.py, and the matrix as Markdown.
 
-    python -m benchmarks.lying_labs [--only TEXT] [--clean N] [--at-once N] [--write FILE] [--keep DIRECTORY]
+    python -m benchmarks.lying_labs [--only TEXT...] [--clean N] [--at-once N] [--write FILE] [--keep DIRECTORY]
 
 Run from the repository. Each drill starts a lab of its own, broken on purpose, at scale 0.1; one to three minutes each.
-``--only``: the lies whose name contains TEXT. ``--clean``: N more drills in labs that do not lie. ``--at-once``: how
-many drills at a time (default 1). ``--write``: the matrix goes there, too, after each drill. ``--keep``: where the runs
-stay. Exit code 1 when a drill did not see through.
+``--only``: the lies whose name contains one TEXT. ``--clean``: N more drills in labs that do not lie. ``--at-once``:
+how many drills at a time (default 1). ``--write``: the matrix goes there, too, after each drill. ``--keep``: where the
+runs stay. Exit code 1 when a drill did not see through.
 """
 
 import argparse
@@ -116,13 +116,16 @@ def outcomes(lies: Sequence[Lie], keep: Path, at_once: int) -> Iterator[Outcome]
 def main() -> int:
     """:returns: the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", nargs="*", default=[""])
     parser.add_argument("--clean", type=int, default=0)
     parser.add_argument("--at-once", type=int, default=1)
     parser.add_argument("--write", type=Path)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    lies = [*(lie for lie in LIES if options.only in (lie.broken or "clean")), *([CLEAN] * options.clean)]
+    lies = [
+        *(lie for lie in LIES if any(text in (lie.broken or "clean") for text in options.only)),
+        *([CLEAN] * options.clean),
+    ]
     rows, wrong = [], 0
     print(HEAD, end="")
     with tempfile.TemporaryDirectory() as temporary:

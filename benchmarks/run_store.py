@@ -2,9 +2,9 @@
 
     python benchmarks/run_store.py [SIZE]
 
-Makes stores of 100, 1,000 … SIZE (default 10,000) runs, each with a summary as large as a real one and the first line of
-a history, and prints for each how long `chaosdrill runs list` takes: the whole process, when the catalogue is made for
-the first time, and afterwards (the median of five). And `chaosdrill --help`: what Python and the command line take.
+Makes stores of 100, 1,000 … SIZE (default 10,000) runs, each with a summary as large as a real one and the first line
+of a history, and prints for each how long `chaosdrill runs list` takes: the whole process, when the catalogue is made
+for the first time, and afterwards (the median of five). And `chaosdrill --help`: what the command line itself takes.
 """
 
 import json

@@ -13,11 +13,11 @@ def judged(session: "Session") -> "Judgement | None":
     """:returns: the judgement; None without a run, or when the judging itself failed: that is in the history then."""
     if session.directory is None:
         return None
-    # they need numpy, which nothing does before a drill is closed
-    from chaosdrill.analysis.judgement import judge
-    from chaosdrill.runs import read_run
-
     try:
+        # they need numpy, which nothing does before a drill is closed
+        from chaosdrill.analysis.judgement import judge
+        from chaosdrill.runs import read_run
+
         store_records(session, session.directory)
         return judge(read_run(session.directory, still_open=True))
     except Exception as error:  # noqa: BLE001 - a judge that fails is no verdict, and must not hide what was recorded

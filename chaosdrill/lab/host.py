@@ -81,10 +81,13 @@ class LeasedLab:
         endpoint_page.ask(self.plan.aws_port, "PUT", "/chaosdrill/hurry", within_s=HURRY_WITHIN_S)
 
     def close(self) -> None:
-        """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has.
+        """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has. A second time
+        nothing happens.
 
         :raises LabError: when the lab has ended already, or does not answer.
         """
+        if self.connection.closed:
+            return
         with self.connection:
             try:
                 status = self.connection.call("status")

@@ -68,6 +68,11 @@ class Connection:
             raise LabError(answer["error"])
         return answer["result"]
 
+    @property
+    def closed(self) -> bool:
+        """Whether this side has closed it."""
+        return self.socket.fileno() < 0
+
     def ended(self) -> bool:
         """:returns: whether the other side has closed the connection, as it does when it dies."""
         readable, _, _ = select.select([self.socket], [], [], 0)
