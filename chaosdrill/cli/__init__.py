@@ -5,6 +5,7 @@ import sys
 import click
 
 from chaosdrill import __version__
+from chaosdrill.cli.compare import compare
 from chaosdrill.cli.doctor import doctor
 from chaosdrill.cli.iam import iam
 from chaosdrill.cli.init import init
@@ -27,10 +28,11 @@ def cli() -> None:
 
     It runs against the embedded lab unless told otherwise; the lab is started and ended by the drill.
     The commands here are for beginning (init), for describing a real system (topology), and for looking closer: at the
-    machine (doctor), at the lab (lab), and at what drills left behind (runs).
+    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare).
     """
 
 
+cli.add_command(compare)
 cli.add_command(doctor)
 cli.add_command(iam)
 cli.add_command(init)

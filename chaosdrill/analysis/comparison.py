@@ -1,0 +1,158 @@
+"""Two runs beside each other: a plain difference, and what may explain it. Pure.
+
+Of one run against one nothing is claimed: a difference that is larger than both uncertainties was measured, and whether
+the next two runs would show it nobody knows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.analysis.compared_run import ComparedRun
+from chaosdrill.analysis.measured import Measured
+
+WHEN = ("before", "during", "after")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One measurement in both runs.
+
+    :param change: the candidate's less the baseline's, in their unit; None when one of them was not measured.
+    """
+
+    name: str
+    baseline: Measured | None
+    candidate: Measured | None
+    change: Measured | None
+
+    @property
+    def ratio(self) -> float | None:
+        """The change as a share of the baseline's value; None where that is 0, or nothing is known."""
+        if self.change is None or self.change.value is None or self.baseline is None or not self.baseline.value:
+            return None
+        return self.change.value / self.baseline.value
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        sides = {name: getattr(self, name) for name in ("baseline", "candidate", "change")}
+        shown = {name: None if one is None else one.as_json() for name, one in sides.items()}
+        return {"name": self.name, **shown, "ratio": self.ratio}
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A probe of the hypothesis in both runs, before, during or after the method.
+
+    :param baseline: its values, each with whether it met the tolerance; empty when it was not read.
+    """
+
+    probe: str
+    when: str
+    baseline: tuple[tuple[Any, bool | None], ...]
+    candidate: tuple[tuple[Any, bool | None], ...]
+
+    @property
+    def flipped(self) -> bool:
+        """Whether it was met in one and not in the other."""
+        return {met for _, met in self.baseline} != {met for _, met in self.candidate}
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        sides = {name: [{"value": value, "met": met} for value, met in getattr(self, name)] for name in SIDES}
+        return {"probe": self.probe, "when": self.when, **sides, "flipped": self.flipped}
+
+
+SIDES = ("baseline", "candidate")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A candidate beside a baseline.
+
+    :param why_not: why they cannot be compared, in sentences; then nothing is.
+    :param circumstances: what was not the same: its name, the baseline's value, the candidate's.
+    """
+
+    baseline: ComparedRun
+    candidate: ComparedRun
+    why_not: tuple[str, ...]
+    circumstances: tuple[tuple[str, Any, Any], ...]
+    checked: tuple[Checked, ...]
+    differences: tuple[Difference, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        differing = [dict(zip(("name", *SIDES), one, strict=True)) for one in self.circumstances]
+        return {
+            "baseline": self.baseline.run,
+            "candidate": self.candidate.run,
+            "comparable": not self.why_not,
+            "why_not": list(self.why_not),
+            "verdicts": {name: getattr(self, name).verdict for name in SIDES},
+            "circumstances": differing,
+            "hypothesis": [one.as_json() for one in self.checked],
+            "measured": [one.as_json() for one in self.differences],
+        }
+
+
+def comparison(baseline: ComparedRun, candidate: ComparedRun) -> Comparison:
+    """:returns: the candidate beside the baseline; when they cannot be compared, why not, and what was not the same."""
+    why_not = tuple(_why_not(baseline, candidate))
+    circumstances = tuple(_circumstances(baseline, candidate))
+    if why_not:
+        return Comparison(baseline, candidate, why_not, circumstances, (), ())
+    return Comparison(
+        baseline,
+        candidate,
+        (),
+        circumstances,
+        tuple(_checked(baseline, candidate)),
+        tuple(_differences(baseline, candidate)),
+    )
+
+
+def _why_not(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[str]:
+    for run in (baseline, candidate):
+        if run.why_not:
+            yield f"{run.run} is left out: {run.why_not}"
+    for what in ("experiment", "target", "scale"):
+        values = [getattr(run, what) for run in (baseline, candidate)]
+        if values[0] != values[1]:
+            shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
+            yield f"{baseline.run} and {candidate.run} are not alike: {what} {shown[0]} against {shown[1]}"
+
+
+def _circumstances(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[tuple[str, Any, Any]]:
+    for name in dict.fromkeys([*baseline.circumstances, *candidate.circumstances]):
+        values = [run.circumstances.get(name) for run in (baseline, candidate)]
+        if values[0] != values[1]:
+            yield name, values[0], values[1]
+
+
+def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Checked]:
+    for name in dict.fromkeys([*baseline.probes, *candidate.probes]):
+        seen = [run.probes[name].seen if name in run.probes else {} for run in (baseline, candidate)]
+        for when in WHEN:
+            if any(when in one for one in seen):
+                yield Checked(name, when, seen[0].get(when, ()), seen[1].get(when, ()))
+
+
+def _differences(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Difference]:
+    for name in dict.fromkeys([*baseline.measured, *candidate.measured]):
+        before, after = (run.measured.get(name) for run in (baseline, candidate))
+        yield Difference(name, before, after, _change(before, after))
+
+
+def _change(before: Measured | None, after: Measured | None) -> Measured | None:
+    """Each may be off by its uncertainty, so both together by their sum."""
+    if before is None or after is None or before.value is None or after.value is None or before.unit != after.unit:
+        return None
+    known = [one for one in (before.uncertainty, after.uncertainty) if one is not None]
+    resolution = max([one for one in (before.resolution, after.resolution) if one is not None], default=None)
+    about = sum(known) if len(known) == len(SIDES) else None
+    bounded = before.at_least or after.at_least
+    why = "one of them is a lower bound" if bounded else ""
+    return Measured(
+        after.value - before.value, before.unit, "the candidate's less the baseline's", resolution, about, why
+    )

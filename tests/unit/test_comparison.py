@@ -1,0 +1,193 @@
+"""Two runs beside each other: what changed, what may explain it, and what is not compared."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosdrill.analysis.compared_run import ComparedRun, Probe, compared_run
+from chaosdrill.analysis.comparison import Comparison, comparison
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.cli import cli
+from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.runs.comparing import read_compared_run
+
+BASELINE, CANDIDATE = "20260501T093000Z-failover-ab12", "20260801T093000Z-failover-cd34"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def s(value: float | None, uncertainty: float | None = 0.1, **more: Any) -> Measured:
+    return Measured(value, "s", "a test", 0.05, uncertainty, **more)
+
+
+def run(name: str = BASELINE, **more: Any) -> ComparedRun:
+    known = {"experiment": "failover", "target": "lab", "scale": 0.2, "verdict": "passed", **more}
+    return ComparedRun(name, **known)
+
+
+def of(before: dict[str, Any], after: dict[str, Any]) -> Comparison:
+    return comparison(run(**before), run(CANDIDATE, **after))
+
+
+def test_a_change_is_as_uncertain_as_both_together() -> None:
+    found = of({"measured": {"recovery": s(10.0, 0.4)}}, {"measured": {"recovery": s(7.5, 0.1)}})
+    (one,) = found.differences
+    assert one.change is not None
+    assert (one.change.value, one.change.uncertainty, one.ratio) == (-2.5, 0.5, -0.25)
+
+
+def test_what_was_not_measured_in_one_of_them_has_no_change() -> None:
+    before = {"gone": s(1.0), "unknown": s(None, why="no beats"), "least": s(3.0, at_least=True)}
+    after = {"new": s(1.0), "unknown": s(2.0), "least": s(5.0)}
+    found = {one.name: one for one in of({"measured": before}, {"measured": after}).differences}
+    assert {name: one.change is None for name, one in found.items()} == {
+        "gone": True, "unknown": True, "least": False, "new": True,
+    }  # fmt: skip
+    assert found["least"].change is not None
+    assert found["least"].change.why == "one of them is a lower bound"
+    other_unit = of({"measured": {"x": s(1.0)}}, {"measured": {"x": Measured(1.0, "writes", "")}})
+    assert other_unit.differences[0].change is None
+
+
+def test_a_zero_has_no_share() -> None:
+    assert of({"measured": {"x": s(0.0)}}, {"measured": {"x": s(1.0)}}).differences[0].ratio is None
+
+
+def test_checks_that_flipped_are_named_with_the_time_they_were_read() -> None:
+    def probe(before: Any, after: Any) -> dict[str, Probe]:
+        seen = {"before": (before,), "after": (after,)}
+        return {"failures": Probe("failures", 0, seen)}
+
+    found = of({"probes": probe((0, True), (0, True))}, {"probes": probe((0, True), (3, False))}).checked
+    assert [(one.when, one.flipped) for one in found] == [("before", False), ("after", True)]
+    gone = of({"probes": probe((0, True), (0, True))}, {}).checked
+    assert all(one.flipped and one.candidate == () for one in gone)
+    other_value = of({"probes": probe((0, True), (0, True))}, {"probes": probe((1, True), (0, True))}).checked
+    assert not any(one.flipped for one in other_value)
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        ({"experiment": "failback"}, "experiment failover against failback"),
+        ({"target": "aws"}, "target lab against aws"),
+        ({"scale": 1.0}, "scale 0.2 against 1"),
+        ({"verdict": "invalid"}, f"{CANDIDATE} is left out: its verdict is invalid"),
+        ({"verdict": "interrupted"}, f"{CANDIDATE} is left out: its verdict is interrupted"),
+        ({"broken": ("two-writers",)}, "broken on purpose: two-writers"),
+    ],
+)
+def test_what_cannot_be_compared_says_why_and_is_not(after: dict[str, Any], why: str) -> None:
+    measured = {"measured": {"recovery": s(1.0)}}
+    found = of(measured, {**measured, **after})
+    assert any(why in one for one in found.why_not)
+    assert (found.checked, found.differences) == ((), ())
+
+
+def test_failed_runs_are_compared() -> None:
+    assert of({"verdict": "failed"}, {}).why_not == ()
+
+
+def test_circumstances_that_were_not_the_same_are_told() -> None:
+    found = of({"circumstances": {"a": 1, "b": 2}}, {"circumstances": {"a": 1, "b": 3, "c": 4}})
+    assert found.circumstances == (("b", 2, 3), ("c", None, 4))
+
+
+@given(events=st.lists(st.dictionaries(st.sampled_from(["event", "phase", "activity", "output"]), JSON)), said=JSON)
+def test_whatever_a_run_holds_it_can_be_read_and_compared(events: Any, said: Any) -> None:
+    made = compared_run("x", "failover", events, said if isinstance(said, dict) else {"judgement": said})
+    json.dumps(comparison(made, made).as_json())
+
+
+# The command --------------------------------------------------------------------------------------------------------
+
+
+def stored(runs: Path, name: str, recovery_s: float, **more: Any) -> None:
+    directory = runs / name
+    directory.mkdir(parents=True)
+    opened = {"at": "2026-05-01T09:30:00.000Z", "event": "drill-opened", "configuration": {"users": int(recovery_s)}}
+    ended = {"event": "activity-ended", "phase": "steady-state-after", "activity": "failures", "status": "succeeded"}
+    met = {"output": int(recovery_s), "tolerance": 5, "tolerance_met": recovery_s < 6}
+    lines = [json.dumps(event) + "\n" for event in (opened, {**ended, **met})]
+    (directory / "history.jsonl").write_text("".join(lines))
+    phase = {"name": "flag-closed", "since": "failover-started", "seconds": 0.1, "uncertainty_s": 0.01, "evidence": []}
+    judgement = {
+        "figures": {"recovery_fail_over_s": s(recovery_s).as_json()},
+        "movements": [{"what": "fail-over", "phases": [phase]}],
+        "latencies": [{"of": "read", "when": "before", "p50": s(0.004, 0.0001).as_json()}],
+    }
+    said = {"version": 2, "verdict": "passed", "target": "lab", "scale": 0.2, "broken": [], "judgement": judgement}
+    (directory / "summary.json").write_text(json.dumps({**said, **more}))
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path))
+    stored(tmp_path, BASELINE, 4.0)
+    stored(tmp_path, CANDIDATE, 6.0)
+    return tmp_path
+
+
+def compare(*arguments: str) -> Any:
+    return CliRunner().invoke(cli, ["compare", *arguments])
+
+
+def test_people_see_what_changed(runs: Path) -> None:
+    said = compare(BASELINE[:9], CANDIDATE)
+    assert said.exit_code == 0, said.output
+    words = (
+        f"candidate: {CANDIDATE}: passed", "variable users", "failures, after", "4 (met)", "6 (missed)", "flipped",
+        "4.00 s ± 0.10 s", "+2.0 s ± 0.2 s (+50%)", "more than both uncertainties", "fail-over.flag-closed_s",
+    )  # fmt: skip
+    assert [word for word in words if word not in said.output] == []
+    assert "latency.read" not in said.output
+    assert "latency.read" in compare(BASELINE, CANDIDATE, "--all").output
+
+
+def test_machines_get_everything_and_the_newest_run_is_the_candidate(runs: Path) -> None:
+    said = compare(BASELINE, "--json")
+    found = json.loads(said.output)
+    assert (found["candidate"], found["comparable"]) == (CANDIDATE, True)
+    measured = {one["name"]: one for one in found["measured"]}
+    assert measured["recovery_fail_over_s"]["change"]["value"] == 2.0
+    assert "latency.read.before.p50_s" in measured
+
+
+def test_runs_that_cannot_be_compared_exit_with_2_and_say_why(runs: Path) -> None:
+    stored(runs, "20260901T093000Z-failover-ef56", 4.0, scale=1)
+    said = compare(BASELINE)
+    assert said.exit_code == 2
+    assert "they cannot be compared" in said.output
+    stored(runs, "20260902T093000Z-failover-0000", 4.0, version=99)
+    assert "its summary is of version 99" in compare(BASELINE).output
+    (runs / CANDIDATE / "summary.json").unlink()
+    assert "did not come to its end" in compare(BASELINE, CANDIDATE).output
+
+
+def test_names_and_outputs_of_others_command_no_terminal(runs: Path) -> None:
+    stored(runs, "20260903T093000Z-failover-0000", 4.0, target="\x1b[31mlab\x1b]0;x\x07")
+    said = compare(BASELINE)
+    assert "\x1b" not in said.output
+    assert "\\x1b[31mlab" in said.output
+
+
+def test_a_real_run_is_read_whole(tmp_path: Path) -> None:
+    from chaosdrill.analysis.judgement import judge
+    from chaosdrill.runs import read_run
+    from tests.synthetic_run import make_run
+
+    directory = make_run(tmp_path)
+    judgement = judge(read_run(directory)).as_json()
+    said = {"version": 2, "verdict": "passed", "target": "lab", "scale": 0.1, "judgement": judgement}
+    (directory / "summary.json").write_text(json.dumps(said))
+    found = read_compared_run(directory)
+    assert found.measured["recovery_fail_over_s"].value == judgement["figures"]["recovery_fail_over_s"]["value"]
+    assert {"fail-over.flag-closed_s", "fail-back.sustained_s", "latency.write.after.p99_s"} <= set(found.measured)
