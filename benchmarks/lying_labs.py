@@ -28,6 +28,14 @@ ROOT = Path(__file__).parents[1]
 VARIABLES = ("scale:float=0.1", "window_s:int=5", "spawn_rate:int=10", "read_back_s:int=15")
 LONGEST_S = 600
 SHOWN = 160
+TITLE = """\
+# Drills in labs that lie
+
+Each row is a whole drill on the embedded lab at scale 0.1, broken on purpose (`chaosdrill lab break`, see
+[lab.md](lab.md)), and what it came to. Made by `python -m benchmarks.lying_labs --clean 20 --write docs/lying-labs.md`,
+which says on the right whether verdict and finding are those of `tests/lying/matrix.py`.
+
+"""
 HEAD = """\
 | lab | experiment | verdict | finding | what it said | right |
 |---|---|---|---|---|---|
@@ -134,7 +142,7 @@ def main() -> int:
             wrong += not outcome.right
             print(rows[-1], flush=True)
             if options.write:
-                options.write.write_text(f"# Drills in labs that lie\n\n{HEAD}" + "".join(f"{row}\n" for row in rows))
+                options.write.write_text(TITLE + HEAD + "".join(f"{row}\n" for row in rows))
     print(f"\n{len(rows) - wrong} of {len(rows)} as they should be")
     return int(wrong > 0)
 
