@@ -85,8 +85,11 @@ class Questions(Generic[T]):
         if not task.cancelled():
             self._broken = self._broken or task.exception()
         self._slots.release()
-        self._news.set()
+        if self._broken is not None or not self.open:  # else nothing has changed for whoever waits for the next one
+            self._news.set()
 
     def _put(self, thing: T, in_s: float, pause_s: float) -> None:
-        heapq.heappush(self._waiting, (self._loop.time() + in_s, next(self._number), pause_s, thing))
-        self._news.set()
+        number = next(self._number)
+        heapq.heappush(self._waiting, (self._loop.time() + in_s, number, pause_s, thing))
+        if self._waiting[0][1] == number:  # each waking costs as much as a question
+            self._news.set()
