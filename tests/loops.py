@@ -1,8 +1,35 @@
-"""Ends what an event loop still does, before it is closed."""
+"""Ends what an event loop still does, before it is closed: else a later test is blamed for what is left of it."""
 
 import asyncio
+import time
+from collections.abc import Coroutine
+from typing import Any
 
 QUIET_ROUNDS = 5
+WITHIN_S = 10.0
+OWN = 1  # a loop has a socket of its own, by which other threads wake it
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """As ``asyncio.run``, and its connections have ended then."""
+
+    async def whole() -> Any:
+        try:
+            return await coroutine
+        finally:
+            await connections_ended()
+
+    return asyncio.run(whole())
+
+
+async def connections_ended() -> None:
+    """Wait until the loop watches no socket any more: those that were closed are given up in later rounds of it."""
+    watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
+    give_up = time.monotonic() + WITHIN_S
+    while len(watched) > OWN and time.monotonic() < give_up:
+        await asyncio.sleep(0.01)
+    for _ in range(QUIET_ROUNDS):
+        await asyncio.sleep(0)
 
 
 async def end_everything(server: asyncio.Server) -> None:
@@ -19,3 +46,4 @@ async def end_everything(server: asyncio.Server) -> None:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
+    await connections_ended()

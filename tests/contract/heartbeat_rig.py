@@ -180,7 +180,6 @@ async def bank(ssl: Any = None) -> AsyncIterator[tuple[Bank, int]]:
     finally:
         made.fault = ""
         await runner.cleanup()
-        await asyncio.sleep(0.1)  # connections close in later turns of the loop; aiohttp cannot be asked to wait
 
 
 class NameServer(asyncio.DatagramProtocol):

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests import loops
 from tests.contract.heartbeat_rig import Process, bank, heartbeat, pipe, until
 
 OK, REFUSED, TIMED_OUT, ERROR = range(4)
@@ -63,7 +64,7 @@ def test_each_way_of_not_answering_has_its_own_outcome(tmp_path: Path) -> None:
             without_gaps(rows, 40)
             assert process.rows()[-1][0] == "e"
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_server_that_says_nothing_changes_nothing_about_what_is_sent(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_a_server_that_says_nothing_changes_nothing_about_what_is_sent(tmp_path:
             late_us = sorted(row[LATE] for row in rows)
             assert late_us[len(rows) // 2] < 200_000
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_connection_that_is_refused_costs_nothing_but_the_beat(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_connection_that_is_refused_costs_nothing_but_the_beat(tmp_path: Path)
                 (ERROR, "ConnectionRefusedError", "127.0.0.1")
             }
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_beats_that_a_stalled_process_missed_are_sent_late_and_say_so(tmp_path: Path) -> None:
@@ -113,7 +114,7 @@ def test_beats_that_a_stalled_process_missed_are_sent_late_and_say_so(tmp_path: 
             assert all(row[DURATION] >= row[LATE] for row in rows)
             without_gaps(process.beats(), 20)
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_what_is_too_much_at_once_is_not_sent_and_not_hidden(tmp_path: Path) -> None:
@@ -136,7 +137,7 @@ def test_what_is_too_much_at_once_is_not_sent_and_not_hidden(tmp_path: Path) -> 
             state = await process.get("/state")
             assert f"{len(unsent)} beats were not sent" in state["trouble"]
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_operations_are_sent_between_each_other(tmp_path: Path) -> None:
@@ -150,7 +151,7 @@ def test_operations_are_sent_between_each_other(tmp_path: Path) -> None:
             assert write[0][3] - read[0][3] == pytest.approx(50_000_000, abs=1)
             assert len(read) == pytest.approx(len(write), abs=1)
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_kill_costs_less_than_a_second_of_rows(tmp_path: Path) -> None:
@@ -169,7 +170,7 @@ def test_a_kill_costs_less_than_a_second_of_rows(tmp_path: Path) -> None:
             without_gaps(rows, 50)
             assert process.watermark_ns() - rows[-1][3] <= 20_000_001
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 @pytest.mark.parametrize("how", ["lifeline", "SIGTERM", "max_s"])
@@ -194,7 +195,7 @@ def test_it_ends_in_order(tmp_path: Path, how: str) -> None:
             without_gaps(process.beats(), 20)
             assert process.beats()[-1][OUTCOME] == TIMED_OUT
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_process_that_hangs_does_not_outlive_its_lifeline() -> None:
@@ -228,7 +229,7 @@ def test_the_page_hands_out_whole_lines_and_says_what_it_cannot(tmp_path: Path) 
                 assert "error" in await process.get(path)
             assert "nothing is written" in (await process.post("/read-back?label=a&within_s=1"))["error"]
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_the_header_says_what_is_measured(tmp_path: Path) -> None:
@@ -258,4 +259,4 @@ def test_the_header_says_what_is_measured(tmp_path: Path) -> None:
             marks = [row[1] for row in process.rows("w")]
             assert all(a < b for a, b in itertools.pairwise(marks))
 
-    asyncio.run(run())
+    loops.run(run())

@@ -1,6 +1,5 @@
 """Names as a heartbeat follows them: by TTL, never past it, over TLS too."""
 
-import asyncio
 import datetime
 import ipaddress
 import itertools
@@ -12,6 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests import loops
 from tests.contract.heartbeat_rig import NAME, bank, heartbeat, name_server, until
 
 OK, REFUSED, TIMED_OUT, ERROR = range(4)
@@ -40,7 +40,7 @@ def test_an_answer_is_used_as_long_as_its_ttl_and_no_longer(tmp_path: Path) -> N
             assert {row[1:] for row in sent_ns if row[0] > changed_ns} == {("127.0.0.2", "127.0.0.2")}
             assert {row[1:] for row in sent_ns if row[0] < lookups[-2][1]} == {("127.0.0.1", "127.0.0.1")}
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_beats_take_turns_on_several_addresses(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_beats_take_turns_on_several_addresses(tmp_path: Path) -> None:
                     assert found == [names.addresses[number % 2] for number in range(len(found))]
                 assert len(process.rows("d")) == 1
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_silent_name_server_is_an_error_and_not_an_old_address(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_a_silent_name_server_is_an_error_and_not_an_old_address(tmp_path: Path)
             names.silent = False
             await until(lambda: process.beats()[-1][OUTCOME] == OK, 20)
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_what_the_name_server_says_instead_of_an_address_is_told(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_what_the_name_server_says_instead_of_an_address_is_told(tmp_path: Path)
                 rows = process.beats(0, since_ns, await process.passed(0.2))
                 assert {(row[OUTCOME], row[ADDRESS]) for row in rows} == {(OK, "127.0.0.1")}
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_without_a_name_server_beats_fail_at_once(tmp_path: Path) -> None:
@@ -107,7 +107,7 @@ def test_without_a_name_server_beats_fail_at_once(tmp_path: Path) -> None:
             await process.passed(0.2)
             assert {row[WHY] for row in process.beats()} == {"lookup-ConnectionRefusedError"}
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_https_is_asked_by_name_and_a_wrong_certificate_is_an_error(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_https_is_asked_by_name_and_a_wrong_certificate_is_an_error(tmp_path: Pa
                 await process.passed(0.3)
                 assert {(row[OUTCOME], row[WHY]) for row in process.beats()} == {(ERROR, "SSLCertVerificationError")}
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def certificate(directory: Path, name: str) -> ssl.SSLContext:

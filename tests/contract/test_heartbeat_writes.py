@@ -1,11 +1,11 @@
 """The ledger of a real heartbeat, and what it finds of the writes of a bank that loses, repeats and forgets some."""
 
-import asyncio
 import collections
 import time
 from pathlib import Path
 from typing import Any
 
+from tests import loops
 from tests.contract.heartbeat_rig import Bank, Process, bank, heartbeat, until
 
 SETTINGS = {"writes": True, "rate_per_s": 20, "timeout_s": 2.5}
@@ -51,7 +51,7 @@ def test_writes_that_settle_are_found_and_nothing_else(tmp_path: Path) -> None:
                 await process.post("/stop")
                 check_ledger(process, server, summary["of"])
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def check_ledger(process: Process, server: Bank, read_back: int) -> None:
@@ -115,7 +115,7 @@ def test_each_planted_wrong_is_found_by_its_id(tmp_path: Path) -> None:
                 (resurrected,) = [one for one in summary["overcounted"] if not one["id"]]
                 assert (outcomes[resurrected["seq"]]["status"], resurrected["executions"]) == (503, 1)
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_what_is_still_open_has_not_converged(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_what_is_still_open_has_not_converged(tmp_path: Path) -> None:
                 assert {*blind} == {None}
                 await stopped_while_reading_back(process)
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 async def stopped_while_reading_back(process: Process) -> None:
@@ -163,7 +163,7 @@ def test_an_account_has_one_write_at_a_time_and_the_least_used_one_is_next(tmp_p
                 assert {*digits} <= {0, 1, 2}
                 assert digits[0] == 50
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_without_a_free_account_nothing_is_written_and_that_is_told(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_without_a_free_account_nothing_is_written_and_that_is_told(tmp_path: Pa
                 assert "without an account that was free" in (await process.get("/state"))["trouble"]
                 assert len(process.ledger("write")) == 2
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_a_start_balance_that_is_not_known_in_time_is_null(tmp_path: Path) -> None:
@@ -192,4 +192,4 @@ def test_a_start_balance_that_is_not_known_in_time_is_null(tmp_path: Path) -> No
                 assert {*starts} == {None}
                 assert len(starts) >= 10
 
-    asyncio.run(run())
+    loops.run(run())

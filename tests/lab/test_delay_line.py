@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from chaosdrill.lab.postgres import DelayLine
+from tests import loops
 
 SLACK_S = 0.15
 LONG_S = 15.0  # half of the lag that is not waited for
@@ -60,7 +61,7 @@ def test_what_the_server_says_arrives_after_the_lag_which_can_be_changed() -> No
                 answers = [await answer_s(client) for _ in range(5)]  # this machine may stop for seconds
                 assert lag_s <= min(answers) < lag_s + SLACK_S
 
-    asyncio.run(scenario())
+    loops.run(scenario())
 
 
 def test_what_the_client_says_is_not_delayed() -> None:
@@ -76,7 +77,7 @@ def test_what_the_client_says_is_not_delayed() -> None:
             writer.write(b"x")
             await asyncio.wait_for(heard.wait(), LONG_S)
 
-    asyncio.run(scenario())
+    loops.run(scenario())
 
 
 def test_a_shorter_lag_applies_to_what_is_being_kept() -> None:
@@ -88,7 +89,7 @@ def test_a_shorter_lag_applies_to_what_is_being_kept() -> None:
             line.set_lag(0.1)
             await asyncio.wait_for(waiting, LONG_S)
 
-    asyncio.run(scenario())
+    loops.run(scenario())
 
 
 def test_nothing_passes_a_held_line_until_it_is_released() -> None:
@@ -102,7 +103,7 @@ def test_nothing_passes_a_held_line_until_it_is_released() -> None:
             line.release()
             assert await asyncio.wait_for(waiting, LONG_S) >= 0.3
 
-    asyncio.run(scenario())
+    loops.run(scenario())
 
 
 def test_much_data_arrives_whole_and_its_end_too() -> None:
@@ -117,7 +118,7 @@ def test_much_data_arrives_whole_and_its_end_too() -> None:
             line.set_lag(0.05)
             return await asyncio.wait_for(reader.read(-1), 20)
 
-    assert hashlib.sha256(asyncio.run(scenario())).digest() == hashlib.sha256(sent).digest()
+    assert hashlib.sha256(loops.run(scenario())).digest() == hashlib.sha256(sent).digest()
 
 
 def test_a_client_of_an_absent_server_sees_its_connection_closed() -> None:
@@ -130,7 +131,7 @@ def test_a_client_of_an_absent_server_sees_its_connection_closed() -> None:
         await line.stop()
         return said
 
-    assert asyncio.run(scenario()) == b""
+    assert loops.run(scenario()) == b""
 
 
 def test_a_negative_lag_is_refused() -> None:
@@ -138,4 +139,4 @@ def test_a_negative_lag_is_refused() -> None:
         DelayLine(("127.0.0.1", 0), ("127.0.0.1", 1)).set_lag(-0.5)
 
     with pytest.raises(ValueError, match=r"-0\.5 s"):
-        asyncio.run(scenario())
+        loops.run(scenario())

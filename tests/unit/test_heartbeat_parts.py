@@ -18,6 +18,7 @@ from chaosdrill.heartbeat.questions import Questions
 from chaosdrill.heartbeat.record import JsonLines
 from chaosdrill.heartbeat.schedule import schedules
 from chaosdrill.heartbeat.writing import outcome_of
+from tests import loops
 
 READ = Operation("balance", "GET", "/balance", {}, frozenset({200}))
 SETTLED = Settled(READ, "status", ("done",), ("undone",), ("open",), frozenset({404}))
@@ -174,7 +175,7 @@ def test_questions_are_asked_again_until_they_are_answered_and_never_faster_than
         await questions.run(until_answered=True)
         assert questions.open == 0
 
-    asyncio.run(run())
+    loops.run(run())
     assert sorted(thing for _, thing in asked) == [*"abcdefgh", "late", "late"]
     assert most <= 3
     assert asked[-1][0] - asked[0][0] >= 0.5  # the pause before it was asked again
@@ -191,7 +192,7 @@ def test_a_question_that_cannot_be_asked_is_not_passed_over():
         await questions.run(until_answered=True)
 
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(run())
+        loops.run(run())
 
 
 def test_only_whole_lines_are_handed_out(tmp_path):
