@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history import History, OpenDrill, opened
-from tests.contract.lab_aws import LabAws, wait_for
+from tests.contract.lab_aws import DIRECTLY, LabAws, wait_for
 
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
 
@@ -70,7 +70,7 @@ class Rig:
         """Impair one of the five cluster endpoints, or end that."""
         url = f"{self.lab.url}/chaosdrill/arc-endpoints/{region}"
         body = json.dumps({"impaired": impaired}).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, body, method="PUT"), timeout=5) as answer:
+        with DIRECTLY.open(urllib.request.Request(url, body, method="PUT"), timeout=5) as answer:
             assert json.load(answer)["impaired"] is impaired
 
     def endpoint_regions(self) -> list[str]:

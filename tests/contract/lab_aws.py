@@ -27,6 +27,8 @@ from tests.loops import end_everything
 READY_WITHIN_S = 90.0
 SCALE = 1 / 60
 
+# urllib keeps the proxies of the first call for good, and asks each time which hosts go without: tests change both
+DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 NO_LOAD_PORT = 9  # nobody answers there: Locust is not part of this rig, and a lab beside it may have its own port
 
 
@@ -42,6 +44,7 @@ class Supervisor:
         self.lag_s: float | None = 0.02
         self.writer = HOME.name
         self._at_once = self.most_at_once = 0  # commands on the client host
+        self._pythons = pythons(path.parent)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -81,9 +84,7 @@ class Supervisor:
             self._remember("client.run", command=command, timeout_s=timeout_s)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            # the client host has the Python that packs the programs for it, without what is installed here
-            path = f"{Path(sys.base_prefix, 'bin')}{os.pathsep}{os.environ['PATH']}"
-            environment = {**os.environ, "PATH": path}
+            environment = {**os.environ, "PATH": f"{self._pythons}{os.pathsep}{os.environ['PATH']}"}
             shell = await asyncio.create_subprocess_exec(
                 "/bin/sh", "-c", command, stdout=-1, stderr=-1, env=environment
             )
@@ -135,6 +136,17 @@ class Supervisor:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
+
+
+def pythons(directory: Path) -> Path:
+    """:returns: a directory with nothing but the Python that packs the client host's programs: a link to it runs it
+    without what is installed here.
+    """
+    found = directory / "pythons"
+    found.mkdir()
+    for name in ("python3", f"python3.{sys.version_info.minor}"):
+        (found / name).symlink_to(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
+    return found
 
 
 @dataclass
@@ -221,8 +233,8 @@ def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
     finally:
         for client in lab.clients.values():
             client.close()
-        process.terminate()
-        process.wait(60)
+        process.kill()  # how it ends in order is seen in tests of the whole lab
+        process.wait()
         supervisor.close()
 
 
@@ -237,5 +249,5 @@ def _is_ready(lab: LabAws) -> bool:
 def get(url: str, body: Any = None, method: str = "GET") -> tuple[int, Any]:
     """An HTTP request that is none of AWS's."""
     data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, data, method=method), timeout=10) as answer:
+    with DIRECTLY.open(urllib.request.Request(url, data, method=method), timeout=10) as answer:
         return answer.status, json.loads(answer.read())
