@@ -113,6 +113,8 @@ def comparison(baseline: ComparedRun, candidate: ComparedRun) -> Comparison:
 
 
 def _why_not(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[str]:
+    if baseline.run == candidate.run:
+        yield f"{baseline.run} would be compared with itself: name another run"
     for run in (baseline, candidate):
         if run.why_not:
             yield f"{run.run} is left out: {run.why_not}"

@@ -90,7 +90,10 @@ def _is_shown(one: "Difference") -> bool:
 
 
 def _exceeds(one: "Difference") -> bool:
-    return one.change is not None and abs(one.change.value or 0.0) > (one.change.uncertainty or 0.0)
+    """Where it is not known how uncertain one of them is, nothing is said; nor of what is finer than the method."""
+    if one.change is None or one.change.uncertainty is None:
+        return False
+    return abs(one.change.value or 0.0) > max(one.change.uncertainty, one.change.resolution or 0.0)
 
 
 def _checked(one: "Checked") -> Sequence[str]:

@@ -172,6 +172,19 @@ def test_runs_that_cannot_be_compared_exit_with_2_and_say_why(runs: Path) -> Non
     assert "did not come to its end" in compare(BASELINE, CANDIDATE).output
 
 
+def test_a_run_is_not_compared_with_itself(runs: Path) -> None:
+    said = compare(CANDIDATE)  # which is the newest, too
+    assert (said.exit_code, "would be compared with itself" in said.output) == (2, True)
+
+
+def test_nothing_is_said_of_a_change_whose_uncertainty_nobody_knows(runs: Path) -> None:
+    figures = {"recovery_fail_over_s": s(9.0, None).as_json()}
+    stored(runs, "20260901T093000Z-failover-ef56", 4.0, judgement={"figures": figures})
+    said = compare(BASELINE, "20260901")
+    assert "+5 s (+125%)" in said.output.replace("+5.00", "+5")
+    assert "more than both" not in said.output
+
+
 def test_names_and_outputs_of_others_command_no_terminal(runs: Path) -> None:
     stored(runs, "20260903T093000Z-failover-0000", 4.0, target="\x1b[31mlab\x1b]0;x\x07")
     said = compare(BASELINE)
