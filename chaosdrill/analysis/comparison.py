@@ -98,7 +98,7 @@ class Comparison:
 
 def comparison(baseline: ComparedRun, candidate: ComparedRun) -> Comparison:
     """:returns: the candidate beside the baseline; when they cannot be compared, why not, and what was not the same."""
-    why_not = tuple(_why_not(baseline, candidate))
+    why_not = tuple(dict.fromkeys(_why_not(baseline, candidate)))
     circumstances = tuple(_circumstances(baseline, candidate))
     if why_not:
         return Comparison(baseline, candidate, why_not, circumstances, (), ())

@@ -12,13 +12,16 @@ if TYPE_CHECKING:
     from chaosdrill.runs.entries import Entry
 
 SHOWN = 30
+VERDICTS = ["passed", "failed", "invalid", "refused", "interrupted", "unjudged"]
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @click.command("list")
 @click.option("--experiment", help="Of this experiment only: the name of its file without ending, such as failover.")
 @click.option("--target", type=click.Choice(["lab", "aws"]), help="On this target only.")
-@click.option("--verdict", multiple=True, help="With this verdict only; may be given several times.")
+@click.option(
+    "--verdict", type=click.Choice(VERDICTS), multiple=True, help="With this verdict only; may be given several times."
+)
 @click.option("--tag", "tags", multiple=True, help="With this tag; given several times: with all of them.")
 @click.option("--since", metavar="DAY", help="Begun on this day (UTC) or later, such as 2026-05-01.")
 @click.option("--until", metavar="DAY", help="Begun on this day (UTC) or earlier.")

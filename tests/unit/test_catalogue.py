@@ -96,6 +96,7 @@ def test_filters(runs: Path) -> None:
     assert listed("--until", "2026-05-01") == [FIRST]
     said = CliRunner().invoke(cli, ["runs", "list", "--since", "2026-02-30"])
     assert (said.exit_code, "write a day such as" in said.output) == (2, True)
+    assert CliRunner().invoke(cli, ["runs", "list", "--verdict", "pased"]).exit_code == 2
 
 
 def test_people_see_the_newest_first_and_how_many_more_there_are(runs: Path) -> None:
