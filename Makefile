@@ -40,12 +40,12 @@ $(VENV)/.python:
 
 $(VENV)/.drill: $(VENV)/.python setup.cfg constraints.txt
 	@echo 'installing chaosdrill into $(VENV) (once, about a minute)'
-	@$(PIP) -e '.[lab]'
+	@$(PIP) -e '.[lab,report]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.python setup.cfg constraints.txt
 	@echo 'installing chaosdrill and what its tests need into $(VENV) (once, about two minutes)'
-	@$(PIP) -e '.[lab,test]'
+	@$(PIP) -e '.[lab,report,test]'
 	@touch $@ $(VENV)/.drill
 
 clean:
