@@ -25,10 +25,10 @@ def waterfall(timeline: Timeline, clients: Clients, regions: Sequence[str], t: W
 
     :param regions: in the order of their colours.
     """
-    lanes = [*timeline.lanes, *_lanes_of_clients(timeline, clients, regions)]
+    lanes = [*timeline.lanes, *_lanes_of_clients(clients, regions, t)]
     lanes = sorted(lanes, key=lambda lane: [*_groups(timeline.lanes), CLIENTS].index(lane.group))
     panels = [name for name, is_there in _panels(clients).items() if is_there]
-    rows = _Rows(lanes, panels)
+    rows = _Rows(lanes, panels, _headings(clients, t))
     data = [*_bars(lanes, rows.places, timeline.zero_ns, t)]
     for place, name in enumerate(panels, 2):
         data += _PANELS[name](clients, regions, timeline.zero_ns, t, f"y{place}")
@@ -47,11 +47,22 @@ def _panels(clients: Clients) -> Mapping[str, bool]:
     }
 
 
+def _headings(clients: Clients, t: Words) -> Mapping[str, str]:
+    shown, every = (sum(getattr(one, name) for one in clients.points) for name in ("shown", "of_all"))
+    thinned = t("panel.beats-thinned", shown=f"{shown:,}", all=f"{every:,}")
+    of = clients.percentiles.of if clients.percentiles is not None else ""
+    return {
+        "errors": t("panel.errors"),
+        "latency": t("panel.latency", of=t.of("of", of)),
+        "beats": t("panel.beats") if shown == every else thinned,
+    }
+
+
 class _Rows:
     """Where everything stands: lanes from the top down, a little apart from group to group, then the panels."""
 
-    def __init__(self, lanes: Sequence[Lane], panels: Sequence[str]) -> None:
-        self.lanes, self.panels = lanes, panels
+    def __init__(self, lanes: Sequence[Lane], panels: Sequence[str], headings: Mapping[str, str]) -> None:
+        self.lanes, self.panels, self.headings = lanes, panels, headings
         self.places: list[float] = []
         self.edges: list[float] = []
         place = 0.0
@@ -75,24 +86,24 @@ class _Rows:
         return found
 
 
-def _lanes_of_clients(timeline: Timeline, clients: Clients, regions: Sequence[str]) -> Iterator[Lane]:
+def _lanes_of_clients(clients: Clients, regions: Sequence[str], t: Words) -> Iterator[Lane]:
     """Which region served the heartbeat, and when the load's requests failed."""
     operations = dict.fromkeys(spans.of for spans in clients.served)
     for name in operations:
-        bars = [bar for spans in clients.served if spans.of == name for bar in _of_spans(spans, regions)]
+        bars = [bar for spans in clients.served if spans.of == name for bar in _of_spans(spans, regions, t)]
         yield Lane(CLIENTS, f"served {name}", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
     for spans in clients.failing:
         if len(spans.since_ns):
-            yield Lane(CLIENTS, "failing", tuple(_of_spans(spans, regions)))
+            yield Lane(CLIENTS, "failing", tuple(_of_spans(spans, regions, t)))
 
 
-def _of_spans(spans: Spans, regions: Sequence[str]) -> Iterator[Bar]:
+def _of_spans(spans: Spans, regions: Sequence[str], t: Words) -> Iterator[Bar]:
     colour = "bad" if spans.kind in ("failed", "mixed") else region_role(spans.kind, regions)
     label = "" if spans.kind == "failed" else spans.kind
     for since_ns, until_ns, count in zip(
         spans.since_ns.tolist(), spans.until_ns.tolist(), spans.count.tolist(), strict=True
     ):
-        yield Bar(since_ns, until_ns, colour, label, f"{count}")
+        yield Bar(since_ns, until_ns, colour, label, t("figure.number", n=f"{count:,}"))
 
 
 def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words) -> Iterator[Figure]:
@@ -297,7 +308,7 @@ def _layout(timeline: Timeline, rows: _Rows, t: Words) -> Figure:
         uniformtext={"mode": "hide", "minsize": 8},
         shapes=[_edge(place) for place in rows.edges],
         annotations=[
-            _heading(t(f"panel.{name}"), domain[1]) for name, domain in zip(rows.panels, domains[1:], strict=True)
+            _heading(rows.headings[name], domain[1]) for name, domain in zip(rows.panels, domains[1:], strict=True)
         ],
     )
 

@@ -8,10 +8,11 @@ from typing import Any
 from chaosdrill.analysis import measuring
 from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.facts import Look, looks
+from chaosdrill.analysis.foreign import mapping, number, sequence
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import FAULT, PHASES, LegPhases, Phase
-from chaosdrill.analysis.run import Event, moment_ns
-from chaosdrill.report.view.given import NS, Given, mapping, number, sequence, text, timed
+from chaosdrill.analysis.run import Event
+from chaosdrill.report.view.given import NS, Given, label, timed
 from chaosdrill.report.view.regions import region_role
 
 DRILL, PHASE, CONTROL, STATE, FAULTS, CLIENTS = GROUPS = ("drill", "phases", "control", "state", "faults", "clients")
@@ -96,7 +97,7 @@ def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
 
 
 def _phases_of_drill(given: Given, end_ns: int) -> Iterator[Bar]:
-    found = [(moment, text(event.get("phase"))) for moment, event in timed(given.run.named("phase"))]
+    found = [(moment, label(event.get("phase"))) for moment, event in timed(given.run.named("phase"))]
     opened = [moment for moment, _ in timed(given.run.named("drill-opened"))][:1]
     starts = [*((moment, "opening") for moment in opened), *found]
     for (since_ns, name), (until_ns, _) in pairwise([*starts, (end_ns, "")]):
@@ -108,7 +109,7 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
     bars: dict[str, list[Bar]] = {"action": [], "probe": []}
     begun: dict[tuple[Any, Any], tuple[int, Event]] = {}
     for moment, event in timed(given.run.named("activity-started", "activity-ended")):
-        key = (text(event.get("phase")), text(event.get("activity")))
+        key = (label(event.get("phase")), label(event.get("activity")))
         if event["event"] == "activity-started":
             begun[key] = (moment, event)
             continue
@@ -124,10 +125,10 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
 def _activity(event: Event, since_ns: int, until_ns: int, ended: bool) -> Bar:
     bad = event.get("status") not in (None, "succeeded") or event.get("tolerance_met") is False
     kind = "action" if event.get("type") == "action" else "probe"
-    told = f"{text(event.get('phase'))}: {text(event.get('func'))}"
+    told = f"{label(event.get('phase'))}: {label(event.get('func'))}"
     if ended:
-        told += f", {text(event.get('status'))}"
-    return Bar(since_ns, until_ns, "bad" if bad else kind, text(event.get("activity")), told, ended)
+        told += f", {label(event.get('status'))}"
+    return Bar(since_ns, until_ns, "bad" if bad else kind, label(event.get("activity")), told, ended)
 
 
 def _of_movements(movements: Iterable[LegPhases]) -> Iterator[Lane]:
@@ -168,8 +169,10 @@ def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
     healed = [moment for moment, _ in timed(given.run.named("fault-healed"))]
     for moment, event in timed(given.run.named("fault-started")):
         until_ns = next((one for one in healed if one >= moment), None)
-        name = text(event.get("experiment"))
-        yield Bar(moment, until_ns or end_ns, "machine", f"FIS {name}", text(event.get("region")), until_ns is not None)
+        name = label(event.get("experiment"))
+        yield Bar(
+            moment, until_ns or end_ns, "machine", f"FIS {name}", label(event.get("region")), until_ns is not None
+        )
 
 
 def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
@@ -182,9 +185,9 @@ def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
             continue
         until_ns = next((one for one in healed if one >= moment), None)
         percent = number(fault.get("percent"))
-        label = f"packet loss {percent:g} %" if percent is not None else "fault"
-        sources = ", ".join(map(text, sequence(fault.get("sources"))))
-        yield Bar(moment, until_ns or end_ns, "fault", label, sources, until_ns is not None)
+        name = f"packet loss {percent:g} %" if percent is not None else "fault"
+        sources = ", ".join(map(label, sequence(fault.get("sources"))))
+        yield Bar(moment, until_ns or end_ns, "fault", name, sources, until_ns is not None)
         fault = {}
 
 
@@ -259,6 +262,3 @@ def _part(movement: LegPhases, number_: int) -> Part:
     since_ns, until_ns = min(moments), max([*moments, movement.leg.ended_ns])
     about_ns = max(NS, (until_ns - since_ns) // 8)
     return Part(movement.leg.what, since_ns - about_ns, until_ns + about_ns)
-
-
-__all__ = ["GROUPS", "Bar", "Lane", "Part", "Timeline", "moment_ns", "timeline"]
