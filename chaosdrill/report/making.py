@@ -3,14 +3,16 @@
 import hashlib
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, SUMMARY, TOPOLOGY
+from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, REPORT, SUMMARY, TOPOLOGY
 from chaosdrill.report.embedding import NOT_INSTALLED, NoReport
-from chaosdrill.report.view.given import Given
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.summaries import read_summary
 
-REPORT = "report.html"
+if TYPE_CHECKING:
+    from chaosdrill.report.view.given import Given
+
 LONGEST_TEXT = 200_000  # bytes of an experiment or a topology
 
 
@@ -24,12 +26,12 @@ def write_report(directory: Path, language: str = "en", into: Path | None = None
 
     :param directory: the run's.
     :param language: ``en`` or ``ja``.
-    :param into: the file; default: ``report.html`` in the run (``report.ja.html`` in Japanese).
+    :param into: the file; default: ``report.html`` in the run.
     :returns: the file.
     :raises NoReport: when it cannot be made, with the reason.
     :raises OSError: when it cannot be written.
     """
-    path = into or directory / (REPORT if language == "en" else f"report.{language}.html")
+    path = into or directory / REPORT
     whole = report_of(directory, language).encode("utf-8", "backslashreplace")
     draft = path.with_name(path.name + ".part")
     draft.write_bytes(whole)
@@ -50,12 +52,13 @@ def report_of(directory: Path, language: str = "en") -> str:
     return run_page(view_of(read_given(directory)), language)
 
 
-def read_given(directory: Path) -> Given:
+def read_given(directory: Path) -> "Given":
     """:returns: what the report of a run is made of.
 
     :raises NoReport: when there is nothing of a run in the directory.
     """
     from chaosdrill.analysis.judgement import judge
+    from chaosdrill.report.view.given import Given
     from chaosdrill.runs import read_run
 
     run = read_run(directory)

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.findings import Finding
-from chaosdrill.analysis.judgement import Judgement
 from chaosdrill.analysis.run import Event, Run, at_ns
 from chaosdrill.report.shown import on_one_line
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.judgement import Judgement
 
 NS = 1_000_000_000
 
@@ -26,7 +28,7 @@ class Given:
 
     name: str
     run: Run
-    judgement: Judgement
+    judgement: "Judgement"
     said: Mapping[str, Any] = field(default_factory=dict)
     topology: str = ""
     experiment: str = ""
