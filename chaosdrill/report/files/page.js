@@ -43,7 +43,8 @@
   const config = {
     displaylogo: false,
     responsive: true,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
+    // only these: Plotly also has a button that hands the figure to its makers
+    modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
     locale: told.locale.name,
     locales: { [told.locale.name]: { dictionary: told.locale.dictionary, format: {} } },
   };
