@@ -19,15 +19,12 @@ from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
 from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of, write_whole
 from chaosdrill.packet_loss import evidence
+from chaosdrill.runs.journals import OTHER_STATUS, status_of
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
 
 LAST_LOOK_WITHIN_S = 3.0
-
-# Chaos Toolkit knows four; its exit code is 0 for "completed" without a deviation only
-STATUS = {"passed": "completed", "failed": "failed", "interrupted": "interrupted"}
-OTHER_STATUS = "aborted"
 
 
 def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
@@ -171,5 +168,5 @@ def _run(session: "Session") -> Mapping[str, Any]:
 def _tell(journal: MutableMapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> None:
     """Set the status that makes the exit code, and make sure that the journal can be written, without secrets."""
     journal.update(plain(journal, hide))
-    journal["status"] = STATUS.get(said["verdict"], OTHER_STATUS)
+    journal["status"] = status_of(said["verdict"])
     journal["chaosdrill"] = plain(said, hide)

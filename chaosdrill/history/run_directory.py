@@ -30,9 +30,26 @@ def make_run_directory(runs: Path, name: str) -> Path:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees all of it or nothing, also after a crash."""
+    _draft(path, text).replace(path)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file like :func:`write_whole`, unless there is one already.
+
+    :raises FileExistsError: when there is; it is left as it is.
+    """
+    draft = _draft(path, text)
+    try:
+        os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def _draft(path: Path, text: str) -> Path:
     draft = path.with_name(path.name + ".part")
-    with open(draft, "w", encoding="utf-8") as file:
+    # what is no character (half of a surrogate pair) is written as JSON escapes it
+    with open(draft, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+    return draft
