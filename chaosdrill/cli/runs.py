@@ -2,6 +2,7 @@
 
 import click
 
+from chaosdrill.cli.runs_import import import_run
 from chaosdrill.cli.runs_judge import judge
 from chaosdrill.cli.runs_list import list_runs, tag
 from chaosdrill.cli.runs_prune import prune
@@ -22,6 +23,7 @@ def runs() -> None:
     """
 
 
+runs.add_command(import_run)
 runs.add_command(judge)
 runs.add_command(list_runs)
 runs.add_command(prune)

@@ -12,8 +12,13 @@ HISTORY, TIMELINE, SUMMARY = "history.jsonl", "timeline.jsonl", "summary.json"
 
 def new_run_id(name: str) -> str:
     """:returns: such as ``20260501T093000Z-failover-ab12``: sorts by time and tells the experiment."""
+    return run_id(name, datetime.now(UTC), secrets.token_hex(2))
+
+
+def run_id(name: str, began: datetime, suffix: str) -> str:
+    """:returns: the id of a run that began then (UTC); the suffix tells it from others of the same second."""
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "drill"
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{words}-{secrets.token_hex(2)}"
+    return f"{began:%Y%m%dT%H%M%SZ}-{words}-{suffix}"
 
 
 def experiment_of(run: str) -> str:
