@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
 from chaosdrill.analysis import ClientOutage, Verdict, client_outage, judge, region_states
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.judging import judged
@@ -16,17 +17,14 @@ from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
-from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, write_whole
+from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of, write_whole
 from chaosdrill.packet_loss import evidence
+from chaosdrill.runs.journals import OTHER_STATUS, status_of
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
 
 LAST_LOOK_WITHIN_S = 3.0
-
-# Chaos Toolkit knows four; its exit code is 0 for "completed" without a deviation only
-STATUS = {"passed": "completed", "failed": "failed", "interrupted": "interrupted"}
-OTHER_STATUS = "aborted"
 
 
 def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
@@ -154,7 +152,9 @@ def _generator_time(session: "Session", event: str) -> float | None:
 
 def _run(session: "Session") -> Mapping[str, Any]:
     target = session.target
+    experiment = experiment_of(session.directory.name) if session.directory else ""
     return {
+        **summary_fields(experiment, session.record.events, DRILL),
         "run_id": session.directory.name if session.directory else None,
         "run_directory": str(session.directory) if session.directory else None,
         "title": session.experiment.get("title"),
@@ -168,5 +168,5 @@ def _run(session: "Session") -> Mapping[str, Any]:
 def _tell(journal: MutableMapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> None:
     """Set the status that makes the exit code, and make sure that the journal can be written, without secrets."""
     journal.update(plain(journal, hide))
-    journal["status"] = STATUS.get(said["verdict"], OTHER_STATUS)
+    journal["status"] = status_of(said["verdict"])
     journal["chaosdrill"] = plain(said, hide)
