@@ -85,16 +85,11 @@ def _show(found: "Comparison", everything: bool) -> None:
 
 def _is_shown(one: "Difference") -> bool:
     """Latencies are many; the others are told whether they changed or not."""
+    from chaosdrill.analysis.comparison import exceeds
+
     if one.baseline is None and one.candidate is None:
         return False
-    return not one.name.startswith("latency.") or _exceeds(one)
-
-
-def _exceeds(one: "Difference") -> bool:
-    """Where it is not known how uncertain one of them is, nothing is said; nor of what is finer than the method."""
-    if one.change is None or one.change.uncertainty is None:
-        return False
-    return abs(one.change.value or 0.0) > max(one.change.uncertainty, one.change.resolution or 0.0)
+    return not one.name.startswith("latency.") or (one.change is not None and exceeds(one.change))
 
 
 def _checked(one: "Checked") -> Sequence[str]:
@@ -112,12 +107,14 @@ def _met(met: bool | None) -> str:
 
 
 def _difference(one: "Difference") -> Sequence[str]:
+    from chaosdrill.analysis.comparison import exceeds
+
     sides = ["-" if side is None else side.in_words() for side in (one.baseline, one.candidate)]
     if one.change is None:
         return one.name, *sides, "-", ""
     share = "" if one.ratio is None else f" ({one.ratio:+.0%})"
     sign = "+" if (one.change.value or 0.0) > 0 else ""
-    beyond = "more than both uncertainties" if _exceeds(one) else ""
+    beyond = "more than both uncertainties" if exceeds(one.change) else ""
     return one.name, *sides, f"{sign}{one.change.in_words()}{share}", one.change.why or beyond
 
 
