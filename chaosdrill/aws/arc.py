@@ -14,6 +14,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from chaosdrill.aws import safety_rules
 from chaosdrill.aws.doubt import change
+from chaosdrill.aws.pacing import NEVER, paced
 from chaosdrill.aws.polling import pause
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee, DrillError
@@ -55,8 +56,10 @@ def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
             for region, arn in controls.items()
         }
 
+    since_s = None if rounds == 1 else NEVER  # another's look may have given up after one round
+    resource = (system.reach, "routing controls", *controls.items())
     try:
-        states: dict[str, str] = ask_cluster(system, read, rounds).value
+        states: dict[str, str] = paced(resource, lambda: ask_cluster(system, read, rounds).value, since_s).value
     except (DrillError, ClientError, BotoCoreError) as error:
         raise CannotSee(f"the routing controls could not be read: {error}") from error
     return states

@@ -1,0 +1,30 @@
+"""What the page itself says: headings, notes, columns of tables."""
+
+MESSAGES = {
+    "page.skip": ("Skip to the report", "本文へ移動"),
+    "page.no-script": (
+        "The figures need JavaScript; every number in them also stands in the tables.",
+        "図の表示には JavaScript が必要です。図中の数値はすべて表にも記載しています。",
+    ),
+    "page.dark": ("Dark", "ダーク表示"),
+    "tool.autoscale": ("Autoscale", "自動調整"),
+    "tool.box": ("Box select", "矩形選択"),
+    "tool.back": ("Double-click to zoom back out", "ダブルクリックで元の範囲に戻す"),
+    "tool.download": ("Save as PNG", "PNG で保存"),
+    "tool.pan": ("Pan", "移動"),
+    "tool.reset": ("Show all", "全体を表示"),
+    "tool.zoom": ("Zoom", "拡大"),
+    "tool.in": ("Zoom in", "拡大"),
+    "tool.out": ("Zoom out", "縮小"),
+    "figure.since": ("{seconds} s since the drill was opened", "訓練開始から {seconds} 秒"),
+    "figure.not-ended": ("its end was not seen", "終了は未観測"),
+    "series.heartbeat": ("heartbeat: not served", "ハートビート: 応答なし"),
+    "series.load": ("load: failed requests", "負荷: 失敗したリクエスト"),
+    "series.slowest": ("slowest request", "最も遅い応答"),
+    "panel.errors": ("Error ratio", "エラー率"),
+    "panel.latency": ("Latency: p50, p95, p99, slowest", "応答時間: p50、p95、p99、最大"),
+    "panel.beats": ("Every heartbeat, by the region that served it", "全ハートビート (応答リージョン別)"),
+    "beat.served": ("served by {region}", "{region} が応答"),
+    "beat.unserved": ("not served", "応答なし"),
+    "beat.unknown": ("not known", "不明"),
+}
