@@ -1,4 +1,4 @@
-"""Which runs can be set beside each other: of the same experiment, target and scale, and each proved something. Pure."""
+"""Which runs can be compared: of the same experiment, target and scale, and each proved something. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

@@ -89,6 +89,7 @@ class Comparison:
         """:returns: it as JSON values."""
         differing = [dict(zip(("name", *SIDES), one, strict=True)) for one in self.circumstances]
         return {
+            "kind": "two",
             "baseline": self.baseline.run,
             "candidate": self.candidate.run,
             "comparable": not self.why_not,

@@ -7,11 +7,12 @@ and is broken when it holds nowhere in there; otherwise nobody can tell. So it i
 import difflib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import gate_language as language
+from chaosdrill.analysis.alike import LeftOut, sorted_out
 from chaosdrill.analysis.compared_figures import KNOWN
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
@@ -304,3 +305,25 @@ def as_json(gates: Sequence[tuple[str, str, Sequence[Result]]]) -> list[dict[str
         {"gate": text, "answer": answer, "comparisons": [one.as_json() for one in results]}
         for text, answer, results in gates
     ]
+
+
+def sides_of(
+    candidates: Sequence[ComparedRun], baselines: Sequence[ComparedRun], unreadable: Sequence[LeftOut] = ()
+) -> tuple[tuple[ComparedRun, ...], tuple[LeftOut, ...], Figures, Figures]:
+    """Take out of runs what a gate asks about.
+
+    :param unreadable: runs of either side that could not be read.
+    :returns: the baselines that are like the candidates; those that are left out; the figures of the candidates, and of
+        the baselines.
+    """
+    names = {run.run for run in candidates}
+    others = [run for run in baselines if run.run not in names]
+    reference = next((run for run in reversed(candidates) if not run.why_not), None)
+    usable, left_out = sorted_out(others, reference)
+    why = "; ".join(f"{one.run} is left out: {one.why}" for one in left_out) or "there is no run to compare with"
+    unread = "; ".join(f"{one.run}: {one.why}" for one in unreadable)
+    unlike = [one for one in sorted_out(candidates, reference)[1]] if reference else []
+    candidate = figures_of(candidates, unread)
+    if unlike and not candidate.why_not:
+        candidate = replace(candidate, why_not="; ".join(f"{one.run}: {one.why}" for one in unlike))
+    return usable, (*unreadable, *left_out), candidate, figures_of(usable, why)

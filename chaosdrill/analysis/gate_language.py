@@ -1,8 +1,8 @@
 """The language of gates: ``recovery_time_s <= 120 and (verdict == passed or not lost_writes.change > 0)``. Pure.
 
 A gate compares figures with limits; ``and``, ``or``, ``not`` and parentheses join comparisons. A figure is named as
-`chaosdrill compare` names it; ``.change`` is the candidate's less the baseline's, ``.before`` the baseline's own. A limit
-is a number in the figure's unit, or one with ``s``, ``ms`` or ``%``. Nothing is ever run: it is read into the few
+`chaosdrill compare` names it; ``.change`` is the candidate's less the baseline's, ``.before`` the baseline's own. A
+limit is a number in the figure's unit, or one with ``s``, ``ms`` or ``%``. Nothing is ever run: it is read into the few
 classes below, by this module alone.
 """
 

@@ -65,6 +65,11 @@ class Repeated:
     answer: str
     why: str
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether it was the same in all runs, or measured in none."""
+        return len({*self.baseline.values, *self.candidate.values}) < 2
+
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
         return {
@@ -105,6 +110,7 @@ class Groups:
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
         return {
+            "kind": "groups",
             "baseline": [run.run for run in self.baseline],
             "candidate": [run.run for run in self.candidate],
             "comparable": self.comparable,

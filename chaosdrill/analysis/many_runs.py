@@ -25,7 +25,7 @@ class Checks:
 
     @property
     def flips(self) -> tuple[int, ...]:
-        """The numbers of the runs, counted from 0, in which it came out otherwise than in the one before that read it."""
+        """In which runs, counted from 0, it came out otherwise than in the one before that read it."""
         found, before = [], NOT_READ
         for number, readings in enumerate(self.readings):
             now = state(readings)
@@ -55,6 +55,7 @@ class ManyRuns:
         """:returns: it as JSON values; what belongs to a run stands under its id."""
         names = [run.run for run in self.runs]
         return {
+            "kind": "many",
             "runs": [{"run": run.run, "began": run.began, "verdict": run.verdict} for run in self.runs],
             "comparable": len(self.runs) > 1,
             "left_out": [one.as_json() for one in self.left_out],

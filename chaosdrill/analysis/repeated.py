@@ -133,7 +133,7 @@ def _doubled_ranks(values: Sequence[float]) -> list[int]:
 
 
 def _exact(doubled: Sequence[int], few: int, largest_sum: int) -> float:
-    """Of all ways to choose so many of the ranks, the share whose sum is as far from the middle as that of the first."""
+    """Of all ways to choose so many ranks, the share whose sum is as far from the middle as that of the first."""
     import numpy
 
     ways = numpy.zeros((few + 1, largest_sum + 1))  # how many choices of so many ranks have this sum

@@ -86,7 +86,9 @@ def chosen(store: Store, named: Iterable[str], beside: Sequence[Path] = ()) -> l
 def _chosen(store: Store, named: str, beside: Sequence[Path]) -> list[Path]:
     if named.startswith(TAG):
         tag = named.removeprefix(TAG)
-        return _some(store, lambda entry: tag in entry.tags, f"no run has the tag {tag!r}: `chaosdrill runs tag` gives it")
+        return _some(
+            store, lambda entry: tag in entry.tags, f"no run has the tag {tag!r}: `chaosdrill runs tag` gives it"
+        )
     if days := _DAYS.fullmatch(named):
         since, until = days[1], days[2] or days[1]
         told = f"no run began from {since} to {until} (UTC)"

@@ -21,7 +21,9 @@ def read_compared_run(directory: Path) -> ComparedRun:
     """
     summary = read_summary(directory)
     if summary.missing:
-        raise BadInput([f"{directory.name}: it has no summary: it did not come to its end; see `chaosdrill runs judge`"])
+        raise BadInput(
+            [f"{directory.name}: it has no summary: it did not come to its end; see `chaosdrill runs judge`"]
+        )
     if summary.why_not:
         raise BadInput([f"{directory.name}: its summary {summary.why_not}"])
     said = summary.said
