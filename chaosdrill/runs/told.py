@@ -1,4 +1,4 @@
-"""Which files a run has, and what its history says that they were: whatever is not as told was altered, lost or added."""
+"""Which files a run has, and what its history says of them: what is not as told was altered, lost or added."""
 
 import hashlib
 import os
@@ -43,6 +43,11 @@ class RunFiles:
 
     plain: Mapping[str, Path]
     odd: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The paths of all of them."""
+        return (*self.plain, *self.odd)
 
 
 def run_files(directory: Path) -> RunFiles:
@@ -123,7 +128,7 @@ def told_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, 
 
 
 def _originals(events: Sequence[Event], there: Iterable[str]) -> dict[str, Told]:
-    found = {}
+    found: dict[str, Told] = {}
     for event in events:
         if event.get("event") == "drill-opened" and event.get("experiment_sha256"):
             named = [name for name in there if "/" not in name and name.startswith(f"{EXPERIMENT}.")]
