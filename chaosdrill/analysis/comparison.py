@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis.compared_run import ComparedRun
+from chaosdrill.analysis.hypothesis import WHEN, Reading
 from chaosdrill.analysis.measured import Measured
-
-WHEN = ("before", "during", "after")
 
 
 @dataclass(frozen=True)
@@ -44,22 +43,22 @@ class Difference:
 class Checked:
     """A probe of the hypothesis in both runs, before, during or after the method.
 
-    :param baseline: its values, each with whether it met the tolerance; empty when it was not read.
+    :param baseline: what it said in turn; empty when it was not read.
     """
 
     probe: str
     when: str
-    baseline: tuple[tuple[Any, bool | None], ...]
-    candidate: tuple[tuple[Any, bool | None], ...]
+    baseline: tuple[Reading, ...]
+    candidate: tuple[Reading, ...]
 
     @property
     def flipped(self) -> bool:
         """Whether it was met in one and not in the other."""
-        return {met for _, met in self.baseline} != {met for _, met in self.candidate}
+        return {one.met for one in self.baseline} != {one.met for one in self.candidate}
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
-        sides = {name: [{"value": value, "met": met} for value, met in getattr(self, name)] for name in SIDES}
+        sides = {name: [one.as_json() for one in getattr(self, name)] for name in SIDES}
         return {"probe": self.probe, "when": self.when, **sides, "flipped": self.flipped}
 
 
@@ -134,7 +133,7 @@ def _circumstances(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[tu
 
 def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Checked]:
     for name in dict.fromkeys([*baseline.probes, *candidate.probes]):
-        seen = [run.probes[name].seen if name in run.probes else {} for run in (baseline, candidate)]
+        seen = [run.probes[name].readings if name in run.probes else {} for run in (baseline, candidate)]
         for when in WHEN:
             if any(when in one for one in seen):
                 yield Checked(name, when, seen[0].get(when, ()), seen[1].get(when, ()))

@@ -11,6 +11,7 @@ from chaosdrill.cli.text import one_line
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.comparison import Checked, Comparison, Difference
+    from chaosdrill.analysis.hypothesis import Reading
 
 WIDTH_IN_FILES = 160
 SHORT = 60
@@ -97,9 +98,13 @@ def _exceeds(one: "Difference") -> bool:
 
 
 def _checked(one: "Checked") -> Sequence[str]:
-    sides = [", ".join(f"{_short(value)} ({_met(met)})" for value, met in side) or "not read"
+    sides = [", ".join(map(_reading, side)) or "not read"
              for side in (one.baseline, one.candidate)]  # fmt: skip
     return f"{one.probe}, {one.when}", *sides, "flipped" if one.flipped else ""
+
+
+def _reading(one: "Reading") -> str:
+    return f"{_short(one.value)} ({_met(one.met)}{f', {one.times} times' if one.times > 1 else ''})"
 
 
 def _met(met: bool | None) -> str:

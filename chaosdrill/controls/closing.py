@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
 from chaosdrill.analysis import ClientOutage, Verdict, client_outage, judge, region_states
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.evidence import collect_evidence
@@ -17,7 +18,7 @@ from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
-from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, write_whole
+from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of, write_whole
 from chaosdrill.packet_loss import evidence
 from chaosdrill.runs.told import sha256_of_text, untold_files
 
@@ -165,7 +166,9 @@ def _generator_time(session: "Session", event: str) -> float | None:
 
 def _run(session: "Session") -> Mapping[str, Any]:
     target = session.target
+    experiment = experiment_of(session.directory.name) if session.directory else ""
     return {
+        **summary_fields(experiment, session.record.events, DRILL),
         "run_id": session.directory.name if session.directory else None,
         "run_directory": str(session.directory) if session.directory else None,
         "title": session.experiment.get("title"),

@@ -14,7 +14,7 @@ from chaosdrill.analysis.measured import Measured
 
 COLOURS = {"passed": "green", "failed": "red", "invalid": "yellow", "refused": "yellow", "interrupted": "magenta"}
 OUTAGES_KEPT = 5
-VERSION = 2  # of summary.json; 1 had no judgement
+VERSION = 3  # of summary.json; 1 had no judgement, 2 no hypothesis and circumstances
 GROUPS = {"recovery_": "recovery", "lost_writes_": "lost writes", "lost_s_": "seconds lost"}
 LABELS = {"error_s": "error seconds"}
 OF_LOCUST = "client_outage"  # has a line of its own
@@ -31,7 +31,7 @@ def summary(
     judgement: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """:returns: everything the summary says, as JSON values. ``run``: id, directory, target, scale, how the lab was
-    broken on purpose, seconds, title.
+    broken on purpose, seconds, title, and what :mod:`chaosdrill.analysis.summary_fields` gives.
     """
     return {
         "version": VERSION,

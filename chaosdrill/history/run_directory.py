@@ -17,6 +17,11 @@ def new_run_id(name: str) -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{words}-{secrets.token_hex(2)}"
 
 
+def experiment_of(run: str) -> str:
+    """:returns: the experiment that a run's id tells: ``20260501T093000Z-failover-ab12`` is of ``failover``."""
+    return run.partition("-")[2].rpartition("-")[0] or run
+
+
 def make_run_directory(runs: Path, name: str) -> Path:
     """:returns: a new, empty directory in ``runs`` for one run, readable by this user only; its name is the run id."""
     path = runs / new_run_id(name)

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.errors import BadInput
-from chaosdrill.history.run_directory import SUMMARY
+from chaosdrill.history.run_directory import SUMMARY, experiment_of
 from chaosdrill.runs.documents import json_document
-from chaosdrill.runs.entries import experiment_of
 from chaosdrill.runs.events import read_events
 
-NEWEST_SUMMARY = 2
+NEWEST_SUMMARY, BEFORE_FIELDS = 3, 2  # a summary of version 2 leaves its hypothesis to the history
 
 
 def read_compared_run(directory: Path) -> ComparedRun:
@@ -25,5 +25,7 @@ def read_compared_run(directory: Path) -> ComparedRun:
         raise BadInput(
             [f"{directory.name}: its summary is of version {version}, this chaosdrill knows {NEWEST_SUMMARY}"]
         )
-    events, _ = read_events(directory, still_open=True)
-    return compared_run(directory.name, experiment_of(directory.name), events, said)
+    if version <= BEFORE_FIELDS:
+        events, _ = read_events(directory, still_open=True)
+        said = {**summary_fields(experiment_of(directory.name), events, DRILL), **said}
+    return compared_run(directory.name, said)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import HISTORY, SUMMARY
+from chaosdrill.history.run_directory import HISTORY, SUMMARY, experiment_of
 from chaosdrill.runs.documents import json_document
 from chaosdrill.runs.tags import tags_of
 
@@ -75,11 +75,6 @@ def entry_of(directory: Path) -> Entry:
         tags=tags_of(directory),
         figures=_figures(said),
     )
-
-
-def experiment_of(run: str) -> str:
-    """:returns: the experiment that a run's id tells: ``20260501T093000Z-failover-ab12`` is of ``failover``."""
-    return run.partition("-")[2].rpartition("-")[0] or run
 
 
 def _opened(directory: Path) -> Mapping[str, Any]:
