@@ -30,7 +30,8 @@ def make(runs: Path, size: int) -> None:
         opened = {"at": "2026-05-01T09:30:00.000Z", "event": "drill-opened", "title": "a title"}
         (directory / "history.jsonl").write_text(json.dumps(opened) + "\n")
         figures = {**FIGURES, "recovery_fail_over_s": {"value": 4.0 + number % 7}}
-        said = {"verdict": "passed", "target": "lab", "scale": 0.2, "seconds": 60.0, "judgement": {"figures": figures}}
+        said = {"version": 3, "verdict": "passed", "target": "lab", "scale": 0.2, "seconds": 60.0}
+        said |= {"judgement": {"figures": figures}}
         (directory / "summary.json").write_text(json.dumps(said))
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from chaosdrill.history.run_directory import SUMMARY, write_whole
 from chaosdrill.runs.documents import json_document
 from chaosdrill.runs.entries import Entry, entry_of, entry_of_json
+from chaosdrill.runs.finding import names_of_runs
 
-CATALOGUE, VERSION = ".catalogue.json", 1
+CATALOGUE, VERSION = ".catalogue.json", 2
 Stamp = list[list[int]]
 
 
@@ -23,7 +24,7 @@ def catalogue(runs: Path) -> list[Entry]:
     kept = _kept(runs)
     entries: dict[str, tuple[Stamp, Entry]] = {}
     changed = False
-    for name in _names(runs):
+    for name in names_of_runs(runs):
         stamp = _stamp(f"{runs}/{name}")
         known = kept.get(name)
         if known is not None and known[0] == stamp:
@@ -34,13 +35,6 @@ def catalogue(runs: Path) -> list[Entry]:
     if changed or len(kept) != len(entries):
         _keep(runs, entries)
     return [entry for _, (_, entry) in sorted(entries.items())]
-
-
-def _names(runs: Path) -> list[str]:
-    if not runs.is_dir():
-        return []
-    with os.scandir(runs) as found:
-        return [one.name for one in found if not one.name.startswith(".") and one.is_dir()]
 
 
 def _stamp(directory: str) -> Stamp:

@@ -34,7 +34,7 @@ def read_regular(path: Path, most: int = LARGEST_BYTES) -> bytes:
     with open_regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > most:
             raise OSError(f"it has {size:,} bytes, more than {most:,}")
-        return file.read(most)
+        return file.read()
 
 
 def open_regular(path: str | Path) -> BinaryIO:
