@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chaosdrill.cli.runs_export import export
 from chaosdrill.cli.runs_list import list_runs, tag
 from chaosdrill.cli.runs_prune import prune
 from chaosdrill.cli.runs_show import show
 from chaosdrill.cli.runs_verdict import verdict
+from chaosdrill.cli.runs_verify import verify
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -31,11 +33,13 @@ def runs() -> None:
     """
 
 
+runs.add_command(export)
 runs.add_command(list_runs)
 runs.add_command(prune)
 runs.add_command(show)
 runs.add_command(tag)
 runs.add_command(verdict)
+runs.add_command(verify)
 
 
 @runs.command()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, TOPOLOGY
+from chaosdrill.runs.naming import problem_of_name
 from chaosdrill.runs.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS
 
@@ -85,23 +86,6 @@ def _odd(name: str, path: Path) -> str:
     if not os.access(path, os.R_OK):
         return "cannot be read: permission denied"
     return problem_of_name(name)
-
-
-def problem_of_name(name: str) -> str:
-    """:returns: why a file's path in a run is none that can be written on any machine; empty when it can."""
-    parts = name.split("/")
-    if any(part in ("", ".", "..") for part in parts):
-        return "its path leads elsewhere"
-    if not name.isprintable() or any(sign in name for sign in '\\:*?"<>|'):
-        return "its name has signs that are no part of a file's name everywhere"
-    if len(parts) > DEEPEST or any(len(part.encode()) > LONGEST_NAME for part in parts):
-        return "its path is too long"
-    if any(part != part.rstrip(" .") for part in parts):
-        return "its name ends with a dot or a blank, which is lost on some machines"
-    return ""
-
-
-DEEPEST, LONGEST_NAME = 5, 200
 
 
 def told_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, Told]:

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.analysis.foreign import text
 from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, SUMMARY, TIMELINE
 from chaosdrill.history.seal import SEAL, broken_seals
-from chaosdrill.runs.documents import json_document
+from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.lines import values
+from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.tables import RECORDS, sha256_of
 from chaosdrill.runs.told import NEVER_TOLD, REPORT, RunFiles, Told, run_files, told_files
 
@@ -21,6 +23,8 @@ ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "u
 LOGS = frozenset({"heartbeat.log", "locust.log"})  # may come after the end, when the drill was cut short
 DOCUMENTS = frozenset({JOURNAL, SUMMARY, "locust-report.html", "locust-statistics.json"})
 RAW = (f"{RECORDS}/", f"{EVIDENCE}/", TIMELINE)  # told of at the end, which a drill that died has not come to
+
+LARGEST_HISTORY = 2**31  # bytes
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,14 @@ def verify_run(directory: Path) -> Verified:
     told = told_files(events, found.plain)
     excused = _excused(events, found.plain.keys() - told.keys())
     problems = [*_of_history(directory / HISTORY, lines, torn), *_of_files(found, told, excused)]
-    stored, judged = _stored(directory, events), _judged(directory)
+    stored, judged = _stored(directory, events), _judged(directory) if HISTORY in found.plain else ""
     notes = list(_not_covered(found, told, excused))
     if stored and judged and stored != judged:
-        text = f"the stored verdict is {stored}; judged again now it is {judged}"
-        if told.keys() >= {SUMMARY} or problems:
-            notes.append(text)
+        differs = f"the stored verdict is {stored}; judged again now it is {judged}"
+        if SUMMARY in told or problems:
+            notes.append(differs)
         else:
-            problems.append(Problem(SUMMARY, DIFFERS, text))
+            problems.append(Problem(SUMMARY, DIFFERS, differs))
     whole = [name for name in told if name in found.plain and not any(name == one.where for one in problems)]
     seal = str(events[-1].get(SEAL) or "") if events else ""
     run = next((str(event.get("run_id")) for event in events if event.get("run_id")), directory.name)
@@ -95,7 +99,7 @@ def verify_run(directory: Path) -> Verified:
 def _lines(path: Path) -> tuple[list[bytes], bool]:
     """The lines of a history, and whether its last one was cut off; none when it cannot be read."""
     try:
-        lines = path.read_bytes().split(b"\n")
+        lines = read_regular(path, LARGEST_HISTORY).split(b"\n")
     except OSError:
         return [], False
     torn = bool(lines.pop())
@@ -117,8 +121,8 @@ def _of_end(lines: Sequence[bytes]) -> Iterator[Problem]:
     names = [event.get("event") if isinstance(event, dict) else None for event in values(lines)]
     closed = [number for number, name in enumerate(names, 1) if name == "drill-closed"]
     if not closed:
-        text = "it has no end (drill-closed): the drill died, or its last lines are missing"
-        yield Problem(HISTORY, UNFINISHED, text)
+        why = "it has no end (drill-closed): the drill died, or its last lines are missing"
+        yield Problem(HISTORY, UNFINISHED, why)
     for number in range(closed[0] + 1 if closed else len(names) + 1, len(names) + 1):
         yield Problem(f"{HISTORY} line {number}", ADDED, "it follows the end of the drill")
 
@@ -160,8 +164,9 @@ def _differs(name: str, path: Path, told: Told) -> Iterator[Problem]:
 
 
 def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[str]:
-    for name in sorted(excused):
-        yield f"{name}: the history does not tell of it, so nobody can say whether it is as it was written"
+    if excused:
+        names = ", ".join(sorted(excused))
+        yield f"the history does not tell of {names}: nobody can say whether they are as they were written"
     if REPORT in found.plain:
         yield f"{REPORT}: made from the run, and not covered: `chaosdrill report` makes it again"
     for name, one in told.items():
@@ -171,9 +176,8 @@ def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet
 
 def _stored(directory: Path, events: Sequence[Mapping[str, Any]]) -> str:
     """The verdict that the summary has, else the history's end."""
-    written = json_document(directory / SUMMARY).get("verdict")
-    closed = [event.get("verdict") for event in events if event.get("event") == "drill-closed"]
-    return str(written or (closed[-1] if closed else "") or "")
+    closed = [text(event.get("verdict")) for event in events if event.get("event") == "drill-closed"]
+    return read_summary(directory).verdict or (closed[-1] if closed else "")
 
 
 def _judged(directory: Path) -> str:
