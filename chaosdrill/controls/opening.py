@@ -125,6 +125,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         configuration=dict(session.configuration),
         target=settings.target,
         change_ticket=settings.change_ticket,
+        approver=settings.approver,
         origin=origin(source.path),
         expect=session.arguments.expect,
         objectives=dict(session.arguments.objectives or {}),
