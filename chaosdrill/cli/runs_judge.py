@@ -68,7 +68,8 @@ def _rebuild(directory: Path, run: "Run", judgement: "Judgement") -> None:
         click.echo(f"its journal and summary could not be written: {error}", err=True)
         return
     if names := [name for name, done in made.items() if done]:
-        click.echo(f"the drill died: its {' and '.join(names)} were made from its history", err=True)
+        were = "were" if len(names) > 1 else "was"
+        click.echo(f"the drill died: its {' and '.join(names)} {were} made from its history", err=True)
 
 
 def _show(name: str, judgement: "Judgement") -> None:

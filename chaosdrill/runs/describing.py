@@ -30,7 +30,7 @@ def described(directory: Path) -> dict[str, Any]:
     summary = read_summary(directory)
     events, problems = read_events(directory, still_open=True)
     state, notes = _state(directory, summary, events)
-    if events:
+    if events and state != IMPORTED:  # what its journal says of itself is in its reasons
         notes += [one.text for one in problems]
     found = {
         "run": directory.name,
