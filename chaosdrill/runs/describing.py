@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.compared_run import measured_of
+from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.summary_fields import summary_fields
 from chaosdrill.history.plain import plain
