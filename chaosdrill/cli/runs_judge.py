@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import one_line, usage_error
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -44,7 +44,7 @@ def judge(named: str, as_json: bool) -> None:
     try:
         directory = find_run(named)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     run = read_run(directory)
     judgement = judged(run)
     _rebuild(directory, run, judgement)
