@@ -13,6 +13,7 @@ from chaosdrill.cli.lab import lab
 from chaosdrill.cli.rehearse import rehearse
 from chaosdrill.cli.runs import runs
 from chaosdrill.cli.topology import topology
+from chaosdrill.cli.trend import trend
 from chaosdrill.errors import DrillError
 
 
@@ -28,7 +29,7 @@ def cli() -> None:
 
     It runs against the embedded lab unless told otherwise; the lab is started and ended by the drill.
     The commands here are for beginning (init), for describing a real system (topology), and for looking closer: at the
-    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare).
+    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare, trend).
     """
 
 
@@ -40,6 +41,7 @@ cli.add_command(lab)
 cli.add_command(rehearse)
 cli.add_command(runs)
 cli.add_command(topology)
+cli.add_command(trend)
 
 
 def main() -> None:

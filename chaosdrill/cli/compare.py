@@ -1,6 +1,5 @@
 """``chaosdrill compare``: runs beside each other, groups of them, and gates for pipelines."""
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli.text import one_line
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def compare(
             sys.exit(_many(the_store(), runs, last, experiment, everything, as_json))
         sys.exit(_sides(the_store(), runs, baseline, candidate, everything, as_json))
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError("\n".join(map(one_line, error.problems))) from error
 
 
 def _problems(
@@ -116,7 +116,7 @@ def _many(
 
     from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.cli.compare_tables import show_many
-    from chaosdrill.cli.screen import Screen
+    from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.choosing import chosen, newest_alike
     from chaosdrill.runs.comparing import read_compared_runs
 
@@ -130,7 +130,7 @@ def _many(
     found = many_runs(known)
     found = replace(found, left_out=(*unreadable, *found.left_out))
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+        say_json(found.as_json())
     else:
         show_many(Screen(), found, everything)
     return 0 if len(found.runs) > 1 else CANNOT
@@ -165,12 +165,12 @@ def _paths(
 def _two(baseline: Path, candidate: Path, everything: bool, as_json: bool) -> int:
     from chaosdrill.analysis.comparison import comparison
     from chaosdrill.cli.compare_tables import show_two
-    from chaosdrill.cli.screen import Screen
+    from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.comparing import read_compared_run
 
     found = comparison(read_compared_run(baseline), read_compared_run(candidate))
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+        say_json(found.as_json())
     else:
         show_two(Screen(), found, everything)
     return CANNOT if found.why_not else 0
@@ -182,7 +182,7 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], everything: b
 
     from chaosdrill.analysis.groups import groups
     from chaosdrill.cli.compare_tables import show_groups
-    from chaosdrill.cli.screen import Screen
+    from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.comparing import read_compared_runs
 
     if find_spec("scipy") is None:
@@ -191,7 +191,7 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], everything: b
     found = groups(before, after)
     found = replace(found, left_out=(*unread, *unreadable, *found.left_out))
     if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+        say_json(found.as_json())
     else:
         show_groups(Screen(), found, everything)
     return 0 if found.comparable else CANNOT
