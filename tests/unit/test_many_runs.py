@@ -273,7 +273,7 @@ def strange(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(strange(), min_size=1, max_size=5))
 def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]]) -> None:
     known = [compared_run(run_id(day), one) for day, one in enumerate(written, 1)]
@@ -285,7 +285,7 @@ def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]
         json.dumps(make().as_json())
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(strange(), st.sampled_from(["error_s", "recovery_time_s", "fail_over.sustained_s", "verdict"]))
 def test_any_json_as_a_summary_is_shown(
     tmp_path_factory: pytest.TempPathFactory, one: dict[str, Any], name: str
