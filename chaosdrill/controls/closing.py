@@ -13,6 +13,7 @@ from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.judging import judged
 from chaosdrill.controls.recording import take_records
+from chaosdrill.controls.reporting import report_name, reported
 from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
@@ -52,9 +53,11 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     verdict = judge(events, outage) if judgement is None else Verdict(judgement.verdict, judgement.reasons)
     details = None if judgement is None else judgement.as_json()
     said = summary(verdict, region_states(events), outage, why_not, _run(session), details)
+    said["report"] = report_name(session)
     if session.directory is not None:
         session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons)
         write_whole(session.directory / SUMMARY, json.dumps(plain(said), indent=1, ensure_ascii=False) + "\n")
+        said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
     session.give_up()
     if journal is not None:
         _tell(journal, said, session.record.hide)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -80,7 +81,14 @@ def rows(said: Mapping[str, Any]) -> list[Row]:
         found.append(("duration", f"{said['seconds']:.0f} s"))
     if said.get("run_directory"):
         found.append(("run directory", said["run_directory"]))
+        found += _report(said)
     return found
+
+
+def _report(said: Mapping[str, Any]) -> list[Row]:
+    if said.get("report"):
+        return [("report", str(Path(said["run_directory"]) / said["report"]))]
+    return [("report", f"not written: {said['report_why']}")] if said.get("report_why") else []
 
 
 def _judged(judgement: Mapping[str, Any]) -> list[Row]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 EXPERIMENT, TOPOLOGY, JOURNAL = "experiment", "topology.yaml", "journal.json"
 HISTORY, TIMELINE, SUMMARY = "history.jsonl", "timeline.jsonl", "summary.json"
+REPORT = "report.html"  # made from the rest, at any time
 
 
 def new_run_id(name: str) -> str:

@@ -16,11 +16,8 @@ FONTS = (
 )
 # what Plotly's tool bar says, by Plotly's own words
 _TOOL_BAR = {
-    "Autoscale": "tool.autoscale",
-    "Box Select": "tool.box",
     "Double-click to zoom back out": "tool.back",
     "Download plot as a PNG": "tool.download",
-    "Download plot": "tool.download",
     "Pan": "tool.pan",
     "Reset axes": "tool.reset",
     "Zoom": "tool.zoom",

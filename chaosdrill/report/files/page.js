@@ -5,7 +5,9 @@
   const wantsDark = matchMedia("(prefers-color-scheme: dark)");
   const paper = matchMedia("print");
   const PREFIX = "theme:";
-  const PAPER_PX = 690; // between the margins of an A4 page, and of a Letter page
+  // what is between the margins of a page of A4, less a heading and a caption; of Letter nearly as much
+  const PAPER = { width: 690, height: 930 };
+  const DENSER = 0.92; // as much of its height does a figure need on paper
   let printing = false;
 
   function onPaper() {
@@ -43,15 +45,20 @@
   const config = {
     displaylogo: false,
     responsive: true,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
+    // only these: Plotly also has a button that hands the figure to its makers
+    modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
     locale: told.locale.name,
     locales: { [told.locale.name]: { dictionary: told.locale.dictionary, format: {} } },
   };
 
+  // On paper a figure is drawn as large as its texts need, and made smaller so that it fits one page.
   function layoutFor(figure, element) {
-    const narrow = !onPaper() && element.clientWidth < 620;
-    const layout = merged(figure.layout, narrow ? figure.narrow : {});
-    return onPaper() ? merged(layout, { width: PAPER_PX, autosize: false }) : layout;
+    element.style.zoom = "";
+    if (!onPaper()) return merged(figure.layout, element.clientWidth < 620 ? figure.narrow : {});
+    const height = figure.layout.height * DENSER;
+    const scale = Math.min(1, PAPER.height / height);
+    element.style.zoom = String(scale);
+    return merged(figure.layout, { width: PAPER.width / scale, height: height, autosize: false });
   }
 
   function draw() {
@@ -91,7 +98,7 @@
   const opened = [];
   function beforePrint() {
     printing = true;
-    for (const one of document.querySelectorAll("details:not([open])")) {
+    for (const one of document.querySelectorAll("details:not([open]):not(.screen)")) {
       one.open = true;
       opened.push(one);
     }

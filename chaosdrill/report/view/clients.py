@@ -66,6 +66,11 @@ class Points:
     latency_ms: Array
     of_all: int
 
+    @property
+    def shown(self) -> int:
+        """How many of them are here."""
+        return len(self.at_ns)
+
 
 @dataclass(frozen=True, eq=False)
 class Spans:

@@ -1,12 +1,15 @@
 """What a report is made of; and values of a history that anybody may have written, taken for what they are."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.findings import Finding
-from chaosdrill.analysis.judgement import Judgement
 from chaosdrill.analysis.run import Event, Run, at_ns
+from chaosdrill.report.shown import on_one_line
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.judgement import Judgement
 
 NS = 1_000_000_000
 
@@ -25,7 +28,7 @@ class Given:
 
     name: str
     run: Run
-    judgement: Judgement
+    judgement: "Judgement"
     said: Mapping[str, Any] = field(default_factory=dict)
     topology: str = ""
     experiment: str = ""
@@ -49,25 +52,9 @@ class Given:
         return (min(moments), max(moments)) if moments else None
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
-    """:returns: it when it is a mapping, else an empty one."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def sequence(value: Any) -> Sequence[Any]:
-    """:returns: it when it is a list, else an empty one."""
-    return value if isinstance(value, (list, tuple)) else ()
-
-
-def text(value: Any) -> str:
-    """:returns: it when it is a text, nothing when it is None, else it written out."""
-    return "" if value is None else value if isinstance(value, str) else str(value)
-
-
-def number(value: Any) -> float | None:
-    """:returns: it when it is a number that there is, else None."""
-    known = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e18
-    return float(value) if known else None
+def label(value: Any) -> str:
+    """:returns: a name that should be a text, on one line; whatever else it is, as JSON."""
+    return "" if value is None else on_one_line(value)
 
 
 def timed(events: Iterator[Event]) -> Iterator[tuple[int, Event]]:

@@ -1,8 +1,11 @@
 """The regions of a run, each with its colour: home first, then standby, wherever they are shown."""
 
+from collections.abc import Sequence
+
 from chaosdrill.analysis.facts import looks
+from chaosdrill.analysis.foreign import mapping, text
 from chaosdrill.report.palette import REGIONS
-from chaosdrill.report.view.given import Given, mapping, text
+from chaosdrill.report.view.given import Given
 
 _STATES = {"moving": "neutral", "dark": "dark", "split": "bad", "several": "bad", "none": "dark", "unknown": "warn"}
 
@@ -17,11 +20,15 @@ def regions_of(given: Given) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in known if name))
 
 
-def region_role(value: str, regions: tuple[str, ...] | list[str] | object) -> str:
+def region_role(value: str, regions: Sequence[str]) -> str:
     """:returns: the role of the colour for a region, or for a state of the regions such as ``serving(R)``."""
-    names = list(regions) if isinstance(regions, (tuple, list)) else []
-    name = value[len("serving(") : -1] if value.startswith("serving(") else value
-    if name in names:
-        return f"region-{min(names.index(name), REGIONS - 1) + 1}"
+    name = serving_region(value) or value
+    if name in regions:
+        return f"region-{min(list(regions).index(name), REGIONS - 1) + 1}"
     word = value.partition(" ")[0].partition("(")[0]
     return _STATES.get(word, "bad" if "," in value else "neutral")
+
+
+def serving_region(state: str) -> str:
+    """:returns: the region that serves in a state such as ``serving(R)``; empty in any other."""
+    return state[len("serving(") : -1] if state.startswith("serving(") and state.endswith(")") else ""

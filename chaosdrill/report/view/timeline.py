@@ -1,20 +1,22 @@
 """The waterfall: who did what when, in which state the regions were, and when clients had no service."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from chaosdrill.analysis import measuring
 from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.facts import Look, looks
+from chaosdrill.analysis.foreign import mapping, number, sequence
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import FAULT, PHASES, LegPhases, Phase
-from chaosdrill.analysis.run import Event, moment_ns
-from chaosdrill.report.view.given import NS, Given, mapping, number, sequence, text, timed
+from chaosdrill.analysis.run import Event
+from chaosdrill.report.view.given import NS, Given, label, timed
 from chaosdrill.report.view.regions import region_role
 
 DRILL, PHASE, CONTROL, STATE, FAULTS, CLIENTS = GROUPS = ("drill", "phases", "control", "state", "faults", "clients")
+ASKING = ("ssm", "SendCommand")
 
 
 @dataclass(frozen=True)
@@ -86,17 +88,19 @@ def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
         *_of_movements(given.judgement.movements),
         *_executions(given),
         Lane(CONTROL, "fis", tuple(_fis(given, end_ns))),
+        Lane(CONTROL, "calls", tuple(_calls(given))),
         *_facts(seen, end_ns, regions),
         Lane(STATE, "region-state", tuple(_states(seen, end_ns, regions))),
         Lane(FAULTS, "fault", tuple(_faults(given, end_ns))),
         *_outages(given),
+        Lane(CLIENTS, "lookups", tuple(_lookups(given, seen, regions))),
     ]
     parts = tuple(_part(one, number) for number, one in enumerate(given.judgement.movements))
     return Timeline(span[0], end_ns, tuple(lane for lane in lanes if lane.bars), parts)
 
 
 def _phases_of_drill(given: Given, end_ns: int) -> Iterator[Bar]:
-    found = [(moment, text(event.get("phase"))) for moment, event in timed(given.run.named("phase"))]
+    found = [(moment, label(event.get("phase"))) for moment, event in timed(given.run.named("phase"))]
     opened = [moment for moment, _ in timed(given.run.named("drill-opened"))][:1]
     starts = [*((moment, "opening") for moment in opened), *found]
     for (since_ns, name), (until_ns, _) in pairwise([*starts, (end_ns, "")]):
@@ -108,7 +112,7 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
     bars: dict[str, list[Bar]] = {"action": [], "probe": []}
     begun: dict[tuple[Any, Any], tuple[int, Event]] = {}
     for moment, event in timed(given.run.named("activity-started", "activity-ended")):
-        key = (text(event.get("phase")), text(event.get("activity")))
+        key = (label(event.get("phase")), label(event.get("activity")))
         if event["event"] == "activity-started":
             begun[key] = (moment, event)
             continue
@@ -124,10 +128,10 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
 def _activity(event: Event, since_ns: int, until_ns: int, ended: bool) -> Bar:
     bad = event.get("status") not in (None, "succeeded") or event.get("tolerance_met") is False
     kind = "action" if event.get("type") == "action" else "probe"
-    told = f"{text(event.get('phase'))}: {text(event.get('func'))}"
+    told = f"{label(event.get('phase'))}: {label(event.get('func'))}"
     if ended:
-        told += f", {text(event.get('status'))}"
-    return Bar(since_ns, until_ns, "bad" if bad else kind, text(event.get("activity")), told, ended)
+        told += f", {label(event.get('status'))}"
+    return Bar(since_ns, until_ns, "bad" if bad else kind, label(event.get("activity")), told, ended)
 
 
 def _of_movements(movements: Iterable[LegPhases]) -> Iterator[Lane]:
@@ -168,8 +172,21 @@ def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
     healed = [moment for moment, _ in timed(given.run.named("fault-healed"))]
     for moment, event in timed(given.run.named("fault-started")):
         until_ns = next((one for one in healed if one >= moment), None)
-        name = text(event.get("experiment"))
-        yield Bar(moment, until_ns or end_ns, "machine", f"FIS {name}", text(event.get("region")), until_ns is not None)
+        name = label(event.get("experiment"))
+        yield Bar(
+            moment, until_ns or end_ns, "machine", f"FIS {name}", label(event.get("region")), until_ns is not None
+        )
+
+
+def _calls(given: Given) -> Iterator[Bar]:
+    """Those that change something; commands on the client host are how it is asked, and come each second."""
+    for moment, event in timed(given.run.named("aws-call")):
+        service, operation = label(event.get("service")), label(event.get("operation"))
+        if (service, operation) == ASKING:
+            continue
+        failed = label(event.get("error"))
+        told = ", ".join(filter(None, (label(event.get("region")), label(event.get("request_id")), failed)))
+        yield Bar(moment, moment, "bad" if failed else "action", f"{service} {operation}", told)
 
 
 def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
@@ -182,9 +199,9 @@ def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
             continue
         until_ns = next((one for one in healed if one >= moment), None)
         percent = number(fault.get("percent"))
-        label = f"packet loss {percent:g} %" if percent is not None else "fault"
-        sources = ", ".join(map(text, sequence(fault.get("sources"))))
-        yield Bar(moment, until_ns or end_ns, "fault", label, sources, until_ns is not None)
+        name = f"packet loss {percent:g} %" if percent is not None else "fault"
+        sources = ", ".join(map(label, sequence(fault.get("sources"))))
+        yield Bar(moment, until_ns or end_ns, "fault", name, sources, until_ns is not None)
         fault = {}
 
 
@@ -254,11 +271,26 @@ def _outages(given: Given) -> Iterator[Lane]:
     yield Lane(CLIENTS, "locust", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
 
 
+def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iterator[Bar]:
+    """What DNS answered to clients, which ask again when the TTL has passed; the facts say whose addresses they are."""
+    whose = {address: look.dns_regions[0] for look in seen if len(look.dns_regions or ()) == 1 and look.dns_regions
+             for address in look.addresses}  # fmt: skip
+    lookups = given.run.beats.lookups if given.run.beats is not None else ()
+    bars: list[Bar] = []
+    for one, following in zip(lookups, [*lookups[1:], None], strict=True):
+        names = dict.fromkeys(whose.get(address, address) for address in one.addresses)
+        value = "unknown" if one.error else _those(names)
+        until_ns = following.at_ns if following is not None else one.at_ns
+        if bars and bars[-1].label == value:
+            bars[-1] = replace(bars[-1], until_ns=until_ns)
+            continue
+        told = one.error or f"{', '.join(one.addresses)}; TTL {one.ttl_s:g} s"
+        bars.append(Bar(one.at_ns, until_ns, region_role(value, regions), value, told))
+    yield from bars
+
+
 def _part(movement: LegPhases, number_: int) -> Part:
     moments = [phase.at_ns for phase in movement.phases if phase.at_ns is not None] or [movement.leg.since_ns]
     since_ns, until_ns = min(moments), max([*moments, movement.leg.ended_ns])
     about_ns = max(NS, (until_ns - since_ns) // 8)
     return Part(movement.leg.what, since_ns - about_ns, until_ns + about_ns)
-
-
-__all__ = ["GROUPS", "Bar", "Lane", "Part", "Timeline", "moment_ns", "timeline"]
