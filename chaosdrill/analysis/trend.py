@@ -37,6 +37,7 @@ class Point:
     """One run.
 
     :param recovery: the clients' time without service, the worst of its movements; None when there is none.
+    :param recoveries: that of each movement.
     :param stacks: for each movement its phases, one after the other from its start to sustained service.
     """
 
@@ -44,6 +45,7 @@ class Point:
     began: str
     verdict: str
     recovery: Measured | None
+    recoveries: Mapping[str, Measured]
     stacks: Mapping[str, tuple[Part, ...]]
 
     def as_json(self) -> dict[str, Any]:
@@ -99,7 +101,12 @@ def trend(runs: Iterable[ComparedRun]) -> Trend:
 
 def _point(run: ComparedRun) -> Point:
     stacks = {what: parts for what in MOVEMENTS if (parts := tuple(_parts(run, what.replace("-", "_"))))}
-    return Point(run.run, run.began, run.verdict, run.measured.get(RECOVERY), stacks)
+    recoveries = {
+        what: took
+        for what in MOVEMENTS
+        if (took := run.measured.get(f"recovery_{what.replace('-', '_')}_s")) is not None
+    }
+    return Point(run.run, run.began, run.verdict, run.measured.get(RECOVERY), recoveries, stacks)
 
 
 def _parts(run: ComparedRun, movement: str) -> Iterator[Part]:

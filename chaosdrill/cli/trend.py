@@ -2,10 +2,13 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from chaosdrill.cli.compare_html import html_options, write_page
 from chaosdrill.cli.text import one_line
 from chaosdrill.errors import BadInput
 
@@ -23,13 +26,15 @@ FULL = "█"
 @click.option("--experiment", metavar="E", help="Of this experiment; default: that of the newest run.")
 @click.option("--last", type=click.IntRange(1), default=SHOWN, metavar="N", help=f"The newest N; default: {SHOWN}.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@html_options
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def trend(experiment: str | None, last: int, everything: bool, as_json: bool) -> None:
+def trend(experiment: str | None, last: int, everything: bool, html: Path | None, language: str, as_json: bool) -> None:
     """Show the runs of an experiment over time: recovery time, and the phases of each movement as a bar.
 
     \b
         chaosdrill trend
         chaosdrill trend --experiment failover --all
+        chaosdrill trend --all --html trend.html
 
     A bar begins when the movement does and ends with sustained service; its parts are the phases that come one after
     the other. The recovery time is the clients' own: from the first unserved beat to sustained service, of the worst
@@ -38,6 +43,7 @@ def trend(experiment: str | None, last: int, everything: bool, as_json: bool) ->
 
     Exit code: 0 when there is such a run; 2 when there is none.
     """
+    from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.analysis.trend import trend as trend_of
     from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.choosing import newest_alike, the_store
@@ -50,7 +56,9 @@ def trend(experiment: str | None, last: int, everything: bool, as_json: bool) ->
         raise click.UsageError("\n".join(map(one_line, error.problems))) from error
     known, unreadable = read_compared_runs([*paths, *store.paths(others)])
     found = trend_of(known)
-    if as_json:
+    if html is not None:
+        write_page(html, language, replace(many_runs(known), left_out=(*unreadable, *found.left_out)))
+    elif as_json:
         left_out = [one.as_json() for one in unreadable] + found.as_json()["left_out"]
         say_json({**found.as_json(), "left_out": left_out})
     else:
