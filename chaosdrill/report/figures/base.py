@@ -46,7 +46,6 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
             "font": {"family": FONTS, "size": 12, "color": role("ink")},
         },
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0},
-        "uirevision": "kept",  # a change of the theme keeps the zoom
         "dragmode": "zoom",
         **more,
     }

@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill.report.figures.base import axis, layout, milliseconds, numbers
 from chaosdrill.report.palette import role
 from chaosdrill.report.shown import in_figure
-from chaosdrill.report.view.clients import Clients, Points, Spans
+from chaosdrill.report.view.clients import LOAD, Clients, Points, Spans
 from chaosdrill.report.view.regions import region_role, serving_region
 from chaosdrill.report.view.timeline import CLIENTS, Bar, Lane, Timeline
 from chaosdrill.report.words import Words
@@ -106,7 +106,9 @@ def _lanes_of_clients(clients: Clients, regions: Sequence[str], t: Words) -> Ite
         yield Lane(CLIENTS, f"served {name}", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
     for spans in clients.failing:
         if len(spans.since_ns):
-            yield Lane(CLIENTS, "failing", tuple(_of_spans(spans, regions, t)))
+            yield Lane(
+                CLIENTS, "failing" if spans.of == LOAD else f"unserved {spans.of}", tuple(_of_spans(spans, regions, t))
+            )
 
 
 def _of_spans(spans: Spans, regions: Sequence[str], t: Words) -> Iterator[Bar]:
@@ -302,11 +304,10 @@ def _narrow(rows: "_Rows") -> Figure:
 def _layout(timeline: Timeline, rows: _Rows, t: Words) -> Figure:
     domains = rows.domains()
     names = [in_figure(lane_name(lane.name, t), 40) for lane in rows.lanes]
-    span = (timeline.until_ns - timeline.zero_ns) // 60
     axes: Figure = {
         "xaxis": axis(
             type="date",
-            range=[milliseconds(timeline.zero_ns - span), milliseconds(timeline.until_ns + span)],
+            range=[milliseconds(timeline.zero_ns), milliseconds(timeline.until_ns)],
             tickformatstops=_TICKS,
             anchor="y" if len(domains) == 1 else f"y{len(domains)}",
             showspikes=True,

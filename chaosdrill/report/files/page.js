@@ -44,7 +44,6 @@
 
   const config = {
     displaylogo: false,
-    responsive: true,
     // only these: Plotly also has a button that hands the figure to its makers
     modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
     locale: told.locale.name,
@@ -61,13 +60,31 @@
     return merged(figure.layout, { width: PAPER.width / scale, height: height, autosize: false });
   }
 
+  // What is shown of the axis of time, when that is not all of it.
+  function zoomed(element, whole) {
+    const range = element.layout && element.layout.xaxis && element.layout.xaxis.range;
+    const same = (one, other) => Math.abs(moment(one) - moment(other)) < 0.001;
+    return range && !(same(range[0], whole[0]) && same(range[1], whole[1])) ? range.slice() : null;
+  }
+
+  function moment(value) {
+    return typeof value === "number" ? value : Date.parse(String(value).replace(" ", "T") + "Z");
+  }
+
+  function drawOne(element, figure, palette) {
+    const range = figure.layout.xaxis && figure.layout.xaxis.range;
+    const kept = range && zoomed(element, range); // drawn whole first, so that one can go back to the whole
+    const layout = coloured(layoutFor(figure, element), palette);
+    return Plotly.react(element, coloured(figure.data, palette), layout, config).then(function () {
+      return kept ? Plotly.relayout(element, { "xaxis.range": kept }) : undefined;
+    });
+  }
+
   function draw() {
     const palette = told.palettes[theme()];
     for (const [id, figure] of Object.entries(told.figures)) {
       const element = document.getElementById(id);
-      if (!element) continue;
-      const layout = coloured(layoutFor(figure, element), palette);
-      Plotly.react(element, coloured(figure.data, palette), layout, config).catch((why) => console.error(why));
+      if (element) drawOne(element, figure, palette).catch((why) => console.error(why));
     }
   }
 
@@ -84,13 +101,12 @@
     });
   }
 
-  // Buttons that show one part of a figure: data-figure, and from data-from to data-until (absent: all of it).
+  // Buttons that show one part of a figure: data-figure, and from data-from to data-until.
   for (const button of document.querySelectorAll("button[data-figure]")) {
     button.hidden = false;
     button.addEventListener("click", function () {
       const { figure, from, until } = button.dataset;
-      const range = from ? { "xaxis.range": [Number(from), Number(until)] } : { "xaxis.autorange": true };
-      Plotly.relayout(document.getElementById(figure), range);
+      Plotly.relayout(document.getElementById(figure), { "xaxis.range": [Number(from), Number(until)] });
     });
   }
 
@@ -115,6 +131,12 @@
   wantsDark.addEventListener("change", function () {
     tell();
     draw();
+  });
+
+  let waiting = 0;
+  addEventListener("resize", function () {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(draw);
   });
 
   tell();

@@ -106,6 +106,7 @@ MESSAGES = {
     "lane.fault": ("Fault", "障害注入"),
     "lane.heartbeat": ("No service: {operation}", "停止: {operation}"),
     "lane.served": ("Served by: {operation}", "応答元: {operation}"),
+    "lane.unserved": ("Not served: {operation}", "応答なし: {operation}"),
     "lane.locust": ("No service: load", "停止: 負荷"),
     "lane.failing": ("Failing: load", "失敗: 負荷"),
     "moment.fault": ("Fault", "障害発生"),

@@ -277,7 +277,7 @@ def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iter
              for address in look.addresses}  # fmt: skip
     lookups = given.run.beats.lookups if given.run.beats is not None else ()
     bars: list[Bar] = []
-    for one, following in zip(lookups, [*lookups[1:], None], strict=True):
+    for one, following in zip(lookups, [*lookups[1:], None], strict=False):
         names = dict.fromkeys(whose.get(address, address) for address in one.addresses)
         value = "unknown" if one.error else _those(names)
         until_ns = following.at_ns if following is not None else one.at_ns
