@@ -13,6 +13,7 @@ from chaosdrill.cli.lab import lab
 from chaosdrill.cli.rehearse import rehearse
 from chaosdrill.cli.runs import runs
 from chaosdrill.cli.topology import topology
+from chaosdrill.cli.watch import watch
 from chaosdrill.errors import DrillError
 
 
@@ -40,6 +41,7 @@ cli.add_command(lab)
 cli.add_command(rehearse)
 cli.add_command(runs)
 cli.add_command(topology)
+cli.add_command(watch)
 
 
 def main() -> None:
