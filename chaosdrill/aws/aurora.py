@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, CannotSee
@@ -86,8 +87,13 @@ def start_failover(system: System, cluster: GlobalCluster, region: str) -> None:
 
 def _read(system: System, region: str) -> GlobalCluster:
     name = system.topology.database.global_cluster
-    answer = system.client("rds", region).describe_global_clusters(GlobalClusterIdentifier=name)
-    clusters: list[dict[str, Any]] = answer["GlobalClusters"]
+
+    def describe() -> Any:
+        return system.client("rds", region).describe_global_clusters(GlobalClusterIdentifier=name)
+
+    clusters: list[dict[str, Any]] = paced((system.reach, "global cluster", region, name), describe).value[
+        "GlobalClusters"
+    ]
     if not clusters:
         raise CannotSee(f"there is no global cluster {name} in {region}: correct `database:` in the topology")
     found = parsed(clusters[0], dict(system.topology.database.clusters))

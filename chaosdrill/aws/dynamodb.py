@@ -5,6 +5,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws.doubt import change
+from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, CannotSee, DrillError
 
@@ -19,8 +20,13 @@ def stop_flag(system: System, region: str) -> bool:
     """
     flag = system.topology.stop_flag
     table = flag.tables[region]
+    key = _key(system)
+
+    def get() -> Any:
+        return system.client("dynamodb", region).get_item(TableName=table, Key=key, ConsistentRead=True)
+
     try:
-        answer = system.client("dynamodb", region).get_item(TableName=table, Key=_key(system), ConsistentRead=True)
+        answer = paced((system.reach, "stop flag", region, table, *flag.key.items()), get).value
     except (ClientError, BotoCoreError) as error:
         raise CannotSee(f"the stop flag of {region} could not be read from table {table}: {error}") from error
     if "Item" not in answer:

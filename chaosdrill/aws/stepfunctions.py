@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws.answers import answered
+from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, ExecutionFailed
@@ -112,13 +113,19 @@ def running(system: System, machines: Iterable[str]) -> list[str]:
 
     :raises BadInput: when there is no such machine.
     """
-    return [arn for machine in dict.fromkeys(machines) for arn in _running(_client(system, machine), machine)]
+    return [arn for machine in dict.fromkeys(machines) for arn in _running(system, machine)]
 
 
-def _running(client: Any, machine: str) -> list[str]:
-    pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=RUNNING)
-    try:
+def _running(system: System, machine: str) -> list[str]:
+    client = _client(system, machine)
+
+    def ask() -> list[str]:
+        pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=RUNNING)
         return [str(execution["executionArn"]) for page in pages for execution in page["executions"]]
+
+    try:
+        found: list[str] = paced((system.reach, "running executions", machine), ask).value
+        return found
     except client.exceptions.StateMachineDoesNotExist as error:
         raise BadInput([f"there is no state machine {machine}: correct the ARN, or name it by its prefix"]) from error
 

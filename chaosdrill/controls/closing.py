@@ -14,22 +14,20 @@ from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.evidence import collect_evidence
 from chaosdrill.controls.judging import judged
 from chaosdrill.controls.recording import take_records
+from chaosdrill.controls.reporting import report_name, reported
 from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
 from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of, write_whole
 from chaosdrill.packet_loss import evidence
+from chaosdrill.runs.journals import OTHER_STATUS, status_of
 from chaosdrill.runs.told import sha256_of_text, untold_files
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
 
 LAST_LOOK_WITHIN_S = 3.0
-
-# Chaos Toolkit knows four; its exit code is 0 for "completed" without a deviation only
-STATUS = {"passed": "completed", "failed": "failed", "interrupted": "interrupted"}
-OTHER_STATUS = "aborted"
 
 
 def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
@@ -55,6 +53,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     verdict = judge(events, outage) if judgement is None else Verdict(judgement.verdict, judgement.reasons)
     details = None if judgement is None else judgement.as_json()
     said = summary(verdict, region_states(events), outage, why_not, _run(session), details)
+    said["report"] = report_name(session)
     if session.directory is not None:
         documents = {SUMMARY: _written(plain(said))}
         if journal is not None:  # as far as it goes: Chaos Toolkit adds its end time, and writes its own
@@ -64,6 +63,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
         session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons, files=files)
         for name, text in documents.items():
             write_whole(session.directory / name, text)
+        said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
     session.give_up()
     if journal is not None:
         journal.update(_told(journal, said, session.record.hide))
@@ -181,5 +181,4 @@ def _run(session: "Session") -> Mapping[str, Any]:
 
 def _told(journal: Mapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> dict[str, Any]:
     """The journal with the status that makes the exit code, so that it can be written, without secrets."""
-    status = STATUS.get(said["verdict"], OTHER_STATUS)
-    return {**plain(journal, hide), "status": status, "chaosdrill": plain(said, hide)}
+    return {**plain(journal, hide), "status": status_of(said["verdict"]), "chaosdrill": plain(said, hide)}

@@ -5,13 +5,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.aws.pacing import Answer
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.controls.display import Display, Status
 from chaosdrill.controls.record import Record, in_words
 from chaosdrill.controls.recording import LoadRecords
 from chaosdrill.controls.watching import LoadWatch, Periodic, RegionWatch
-from chaosdrill.region.sharing import Reading
 
 WATCH_EVERY_S = 1.0
 COLLECT_EVERY_S = 5.0  # on the client host that takes one command, as long as its answer stays short
@@ -127,9 +127,9 @@ class Lookout:
         self._status.region = state
         self._record.note("region-state", state=state, facts=facts)
 
-    def _facts_changed(self, state: str, reading: Reading, previous_ns: int | None) -> None:
+    def _facts_changed(self, state: str, reading: Answer, previous_ns: int | None) -> None:
         times = {"began_ns": reading.began_ns, "ended_ns": reading.ended_ns, "previous_ns": previous_ns}
-        self._record.note("region-facts", state=state, facts=reading.facts, **times)
+        self._record.note("region-facts", state=state, facts=reading.value, **times)
 
     def _trouble(self, name: str, error: Exception) -> None:
         """A watcher could not look: recorded when it begins, not every second."""

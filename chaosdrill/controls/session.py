@@ -21,6 +21,7 @@ from chaosdrill.controls.lookout import Lookout
 from chaosdrill.controls.outcome import Outcome, outcome_of
 from chaosdrill.controls.record import Record
 from chaosdrill.controls.safeguards import Safeguards
+from chaosdrill.controls.sampling import Sample, Samples
 from chaosdrill.controls.signals import Signals
 from chaosdrill.controls.target import Target
 from chaosdrill.controls.truth import note_truth
@@ -53,6 +54,7 @@ class Session:
         self.touched = False
         self.said: dict[str, Any] | None = None
         self._safeguards: Safeguards | None = None
+        self._samples: Samples | None = None
         self._signals_noted: deque[tuple[str, str]] = deque()
         self._main = threading.current_thread()
         self._local = threading.local()
@@ -82,17 +84,23 @@ class Session:
             self.signals.leaving = True
 
     def begin_method(self) -> None:
-        """The method begins, and with it the safeguards."""
+        """The method begins, and with it the safeguards and the samples of the steady state."""
         self.touched = True
         self.enter("method")
         guards = self.arguments.safeguards
         self._safeguards = Safeguards(guards, dict(self.configuration), self.secrets, self._safeguard_tripped)
         self._safeguards.start()
+        if not self.experiment.get("dry"):
+            probes = activities_by_phase(self.experiment)["steady-state"]
+            self._samples = Samples(probes, dict(self.configuration), self.secrets, self._sampled)
+            self._samples.start()
 
     def end_method(self) -> None:
         """The method has ended, one way or another."""
         if self._safeguards is not None:
             self._safeguards.stop()
+        if self._samples is not None:
+            self._samples.stop()
         self._method_ended = True
         if not activities_by_phase(self.experiment)["steady-state"]:
             self.signals.leaving = True  # nothing is checked any more: rollbacks are next
@@ -210,6 +218,9 @@ class Session:
 
     def _note_signal(self, name: str) -> None:
         self._signals_noted.append((name, self.status.phase))
+
+    def _sampled(self, sample: Sample) -> None:
+        self.record.note("hypothesis-sampled", **vars(sample))
 
     def _safeguard_tripped(self, name: str, why: str, unreadable: bool) -> None:
         try:

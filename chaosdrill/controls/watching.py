@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import region
+from chaosdrill.aws.pacing import Answer
 from chaosdrill.client.load_generator import LoadGenerator, TimelinePart
 from chaosdrill.errors import CannotSee
-from chaosdrill.region.sharing import Reading
 
 RECENT_S = 5.0
 
@@ -66,12 +66,12 @@ class RegionWatch:
         configuration: Mapping[str, Any],
         secrets: Mapping[str, Any] | None,
         changed: Callable[[str, Mapping[str, Any]], None],
-        facts_changed: Callable[[str, Reading, int | None], None],
+        facts_changed: Callable[[str, Answer, int | None], None],
     ) -> None:
         self._configuration, self._secrets = configuration, secrets
         self._changed, self._facts_changed = changed, facts_changed
         self._lock = threading.Lock()
-        self._last: Reading | None = None
+        self._last: Answer | None = None
         self.state = ""
         self.unreadable: tuple[str, ...] = ()
         self.looks, self.longest_gap_s = 0, 0.0
@@ -80,11 +80,11 @@ class RegionWatch:
         """:returns: the region state as it is now."""
         with self._lock:  # one at a time, so that changes are told in the order in which they were seen
             reading = region.read_region(self._configuration, self._secrets)
-            facts = reading.facts
+            facts = reading.value
             state = str(region.verdict(facts))
             errors = (fact["error"] for fact in facts.values() if isinstance(fact, Mapping) and "error" in fact)
             self.unreadable = tuple(dict.fromkeys(errors))
-            if self._last is None or facts != self._last.facts:
+            if self._last is None or facts != self._last.value:
                 self._facts_changed(state, reading, self.last_ns)
             self._count(reading)
             if state != self.state:
@@ -92,7 +92,7 @@ class RegionWatch:
                 self._changed(state, facts)
             return state
 
-    def _count(self, reading: Reading) -> None:
+    def _count(self, reading: Answer) -> None:
         self.looks += 1
         if self._last is not None:
             self.longest_gap_s = max(self.longest_gap_s, round(reading.began_s - self._last.began_s, 3))

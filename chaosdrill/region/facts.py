@@ -7,10 +7,11 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws import System, arc, aurora, dynamodb, stepfunctions, system_of
+from chaosdrill.aws.pacing import Answer, leading
 from chaosdrill.client import resolve
 from chaosdrill.client.resolvers import HERE
 from chaosdrill.errors import DrillError
-from chaosdrill.region.sharing import Reading, shared
+from chaosdrill.region.sharing import shared
 
 
 def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -21,10 +22,11 @@ def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[
         instead of any of them ``{"error": text}``.
     :raises BadInput: when the topology is not right.
     """
-    return read_region(configuration, secrets).facts
+    facts: dict[str, Any] = read_region(configuration, secrets).value
+    return facts
 
 
-def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Reading:
+def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Answer:
     """:returns: the facts as :func:`read_region_facts` reads them, and when that was."""
     system = system_of(configuration, secrets)
     return shared(str(system.topology.path), lambda: _read(system))
@@ -44,7 +46,8 @@ def _read(system: System) -> dict[str, Any]:
 
 def _readable(read: Callable[[System], Any], system: System) -> Any:
     try:
-        return read(system)
+        with leading():
+            return read(system)
     except (DrillError, ClientError, BotoCoreError) as error:
         return {"error": str(error)}
 

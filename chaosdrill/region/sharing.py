@@ -1,32 +1,18 @@
-"""One reading of the facts for all who watch: the region watch, the safeguards and waiting probes look each second, and
-AWS should be asked once. A single look is always a reading of its own: what it saw before counts for nothing.
+"""One reading of the facts a second for all who want them: the region watch, the safeguards and waiting probes look so
+often. A single look takes the next reading: what was read before it counts for nothing.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any
+
+from chaosdrill.aws.pacing import Answer, leading, paced
 
 Facts = dict[str, Any]
 FRESH_S = 0.9  # who looks each second sees each reading once
 _since: ContextVar[float | None] = ContextVar("facts_read_since", default=None)
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The facts, and when they were read: ``began_s`` on the steady clock, the others in ns since the epoch."""
-
-    began_s: float
-    began_ns: int
-    ended_ns: int
-    facts: Facts
-
-
-_reading = threading.Lock()
-_last: dict[str, Reading] = {}
 
 
 def watch() -> None:
@@ -44,24 +30,14 @@ def waiting() -> Iterator[None]:
         _since.reset(token)
 
 
-def shared(system: str, read: Callable[[], Facts]) -> Reading:
-    """:returns: the facts: those that somebody else has just read, if they are good enough here, else read now.
+def shared(system: str, read: Callable[[], Facts]) -> Answer:
+    """:returns: the facts: those that somebody else has just read, if they are good enough here, else the next reading.
 
     :param system: names what is read.
     """
-    since_s = _since.get()
-    if since_s is None:
-        return _read(system, read)
-    with _reading:  # who comes while somebody reads waits for that reading
-        last = _last.get(system)
-        if last is None or last.began_s <= max(since_s, time.monotonic() - FRESH_S):
-            last = _read(system, read)
-        _since.set(last.began_s)  # nobody sees one reading twice: a safeguard counts how often it misses
-        return last
-
-
-def _read(system: str, read: Callable[[], Facts]) -> Reading:
-    began_s, began_ns = time.monotonic(), time.time_ns()
-    facts = read()
-    _last[system] = Reading(began_s, began_ns, time.time_ns(), facts)
-    return _last[system]
+    since_s, fresh_s = _since.get(), time.monotonic() - FRESH_S
+    with leading():
+        reading = paced(("region facts", system), read, None if since_s is None else max(since_s, fresh_s))
+    if since_s is not None:
+        _since.set(reading.began_s)  # nobody sees one reading twice: a safeguard counts how often it misses
+    return reading

@@ -1,7 +1,9 @@
 """Stored runs as values that can be compared."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from chaosdrill.analysis.alike import LeftOut
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.errors import BadInput
@@ -19,7 +21,9 @@ def read_compared_run(directory: Path) -> ComparedRun:
     """
     summary = read_summary(directory)
     if summary.missing:
-        raise BadInput([f"{directory.name} has no summary: it did not come to its end; see `chaosdrill runs judge`"])
+        raise BadInput(
+            [f"{directory.name}: it has no summary: it did not come to its end; see `chaosdrill runs judge`"]
+        )
     if summary.why_not:
         raise BadInput([f"{directory.name}: its summary {summary.why_not}"])
     said = summary.said
@@ -27,3 +31,14 @@ def read_compared_run(directory: Path) -> ComparedRun:
         events, _ = read_events(directory, still_open=True)
         said = {**summary_fields(experiment_of(directory.name), events, DRILL), **said}
     return compared_run(directory.name, said)
+
+
+def read_compared_runs(directories: Iterable[Path]) -> tuple[list[ComparedRun], list[LeftOut]]:
+    """:returns: stored runs as far as they can be compared, and those that cannot even be read, with the reason."""
+    runs, left_out = [], []
+    for directory in directories:
+        try:
+            runs.append(read_compared_run(directory))
+        except BadInput as error:
+            left_out.append(LeftOut(directory.name, str(error).removeprefix(f"{directory.name}: ")))
+    return runs, left_out

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.compared_run import measured_of
+from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.summary_fields import summary_fields
 from chaosdrill.history.plain import plain
@@ -33,7 +33,7 @@ def described(directory: Path) -> dict[str, Any]:
     if events:
         notes += [one.text for one in problems]
     found = {
-        "run": directory.resolve().name,
+        "run": directory.name,
         "directory": str(directory),
         "state": state,
         "notes": notes,
@@ -80,7 +80,7 @@ def _of_history(events: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) ->
 
 
 def _of_summary(directory: Path, summary: Summary, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    name = experiment_of(directory.resolve().name)
+    name = experiment_of(directory.name)
     said = {**summary_fields(name, events, summary.source), **summary.said}
     target = _first(events, "target-opened")
     judgement = mapping(said.get("judgement"))

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, TOPOLOGY
+from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, REPORT, TOPOLOGY
 from chaosdrill.runs.naming import problem_of_name
 from chaosdrill.runs.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS
 
-REPORT = "report.html"  # made from the run, at any time, and made again
-NEVER_TOLD = frozenset({HISTORY, TAGS, REPORT})  # the history is under its own seals; tags stand beside the run
+# the history is under its own seals, tags stand beside the run, and the report is made from the rest
+NEVER_TOLD = frozenset({HISTORY, TAGS, REPORT})
 
 Event = Mapping[str, Any]
 

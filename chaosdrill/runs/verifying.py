@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.foreign import text
-from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, SUMMARY, TIMELINE
+from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT, SUMMARY, TIMELINE
 from chaosdrill.history.seal import SEAL, broken_seals
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.lines import values
 from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.tables import RECORDS, sha256_of
-from chaosdrill.runs.told import NEVER_TOLD, REPORT, RunFiles, Told, run_files, told_files
+from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, run_files, told_files
 
 ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "unfinished", "differs"
 LOGS = frozenset({"heartbeat.log", "locust.log"})  # may come after the end, when the drill was cut short

@@ -24,8 +24,8 @@ from tests.running_lab import RunningLab
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 
 Calls = list[dict[str, Any]]
-WINDOW_S = 10.0
-MOST_A_SECOND = 1.5  # of one operation on one resource, over 10 s: a watch each second, and a step that looks, too
+WINDOW_S = 9.9  # eleven looks that are a second apart do not fit into it, however a call or two came late
+MOST_IN_IT = 10
 
 Trouble = Callable[[RunningLab], object]
 
@@ -151,7 +151,7 @@ def most_in_a_window(times: list[float]) -> int:
     return max(sum(begin <= time < begin + WINDOW_S for time in times) for begin in times)
 
 
-def test_a_drill_polls_each_resource_about_once_a_second(recorded: Any) -> None:
+def test_a_drill_asks_about_each_resource_at_most_once_a_second(recorded: Any) -> None:
     calls = recorded("failover.yaml")[0].calls
     looks = [call for call in calls if call["service"] != "ssm"]  # commands: what the experiment asks for, not polling
     of_resource: dict[tuple[str, ...], list[float]] = {}
@@ -159,10 +159,8 @@ def test_a_drill_polls_each_resource_about_once_a_second(recorded: Any) -> None:
         region = call["region"] if call["service"] != "route53-recovery-cluster" else "any endpoint"
         of_resource.setdefault((call["service"], region, call["operation"], call["resource"]), []).append(call["at_s"])
     most = {key: most_in_a_window(times) for key, times in of_resource.items()}
-    assert {key: count for key, count in most.items() if count > MOST_A_SECOND * WINDOW_S} == {}
+    assert {key: count for key, count in most.items() if count > MOST_IN_IT} == {}
     seconds = calls[-1]["at_s"] - calls[0]["at_s"]
-    each = {key: round(len(times) / seconds, 2) for key, times in of_resource.items()}
-    assert max(each.values()) < 1.25, each
     assert len(calls) / seconds < 10, Counter(call["operation"] for call in calls)
 
 

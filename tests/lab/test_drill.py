@@ -85,10 +85,26 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     measured = ("recovery:", "lost writes:", "by databases:", "availability:", "fail-over:", "fail-back:")
     for words in ("verdict:", "region states:", *measured, "client outage:", "scale 0.1", str(drills.only_run(alone))):
         assert any(words in line for line in end), end
+    the_hypothesis_was_sampled(alone)
     the_heartbeat_saw_it(alone)
     its_records_are_whole(alone)
     others_vouch_for_it(alone)
     wait_until_nothing_is_left(alone.home, before, within_s=5)
+
+
+def the_hypothesis_was_sampled(lab: RunningLab) -> None:
+    """Of each probe of the steady state it is known what it was like while the region moved."""
+    history = drills.history(lab)
+    samples = [row for row in history if row["event"] == "hypothesis-sampled"]
+    serving = [row for row in samples if row["activity"] == "one-region-serves"]
+    assert len(serving) >= 4
+    assert {row["tolerance_met"] for row in serving} <= {True, False}
+    assert serving[0]["output"] == "serving(ap-northeast-1)"
+    assert {"stop-flag-of-the-serving-region", "locust-failures"} < {row["activity"] for row in samples}
+    method, after = (
+        next(row["at"] for row in history if row.get("phase") == phase) for phase in ("method", "after the method")
+    )
+    assert all(method <= row["at"] <= after for row in samples)
 
 
 def others_vouch_for_it(lab: RunningLab) -> None:

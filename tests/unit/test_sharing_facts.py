@@ -4,12 +4,14 @@ import threading
 
 import pytest
 
+from chaosdrill.aws import pacing
 from chaosdrill.region import sharing
 
 
 @pytest.fixture
 def readings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    monkeypatch.setattr(sharing, "_last", {})
+    monkeypatch.setattr(pacing, "_resources", {})
+    monkeypatch.setattr(pacing, "EVERY_S", 0.05)
     return []
 
 
@@ -18,7 +20,7 @@ def reading(readings: list[int]) -> dict[str, int]:
         readings.append(len(readings))
         return {"number": readings[-1]}
 
-    return sharing.shared("system", read).facts
+    return sharing.shared("system", read).value
 
 
 def in_thread(work: object) -> None:
@@ -70,6 +72,6 @@ def test_systems_are_not_mixed(readings: list[int]) -> None:
     def watch() -> None:
         sharing.watch()
         reading(readings)
-        assert sharing.shared("another", lambda: {"number": 99}).facts == {"number": 99}
+        assert sharing.shared("another", lambda: {"number": 99}).value == {"number": 99}
 
     in_thread(watch)

@@ -1,0 +1,106 @@
+"""One look a second at each thing, whoever looks: who asks meanwhile gets the answer of the next one.
+
+Steps, safeguards, waiting probes and the watch over the region look at the same tables, controls and machines, and AWS
+throttles per resource. Nobody gets an answer that is older than the question.
+"""
+
+import math
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+EVERY_S = 1.0
+GRACE_S = 0.25  # so much longer a single look waits for the next look of a watch, whose steady pace it would upset
+_STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
+_leads: ContextVar[bool] = ContextVar("leads", default=False)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a look saw: its value, or the error that it ended with.
+
+    ``began_s``: on the steady clock; the other times in ns since the epoch.
+    """
+
+    began_s: float
+    began_ns: int
+    ended_ns: int
+    seen: Any
+    error: Exception | None
+
+    @property
+    def value(self) -> Any:
+        """What was seen.
+
+        :raises Exception: that the look ended with.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.seen
+
+
+class _Resource:
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.looking = False
+        self.last: Answer | None = None
+        self.ended_s = -math.inf
+
+    def due_in_s(self) -> float:
+        return self.ended_s + EVERY_S + (0.0 if _leads.get() else GRACE_S) - time.monotonic()
+
+
+_resources: dict[Hashable, _Resource] = {}
+_adding = threading.Lock()
+
+
+@contextmanager
+def leading() -> Iterator[None]:
+    """Within it looks are those of a watch: they are repeated each second, and others share theirs."""
+    token = _leads.set(True)
+    try:
+        yield
+    finally:
+        _leads.reset(token)
+
+
+def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = None) -> Answer:
+    """Look at a resource when a second has passed since the last look, or take what somebody else sees by then.
+
+    :param resource: names what is looked at.
+    :param look: does it.
+    :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now.
+    :returns: the answer; an error is in it.
+    """
+    since_s = time.monotonic() if since_s is None else since_s
+    with _adding:
+        one = _resources.setdefault(resource, _Resource())
+    with one.changed:
+        while one.last is None or one.last.began_s <= since_s:
+            wait_s = one.due_in_s()
+            if not one.looking and wait_s <= 0:
+                one.looking = True
+                break
+            one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
+        else:
+            return one.last
+    return _look(one, look)
+
+
+def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
+    answer = None
+    began_s, began_ns = time.monotonic(), time.time_ns()
+    try:
+        seen = look()
+        answer = Answer(began_s, began_ns, time.time_ns(), seen, None)
+    except Exception as error:  # noqa: BLE001 - it is everybody's who waits for this look, and each raises it
+        answer = Answer(began_s, began_ns, time.time_ns(), None, error)
+    finally:  # also when the thread is interrupted: then the next one looks
+        with one.changed:
+            one.looking, one.last, one.ended_s = False, answer or one.last, time.monotonic()
+            one.changed.notify_all()
+    return answer

@@ -1,0 +1,103 @@
+"""The steady state during the method: looked at once each time, whatever comes of it, and not heard after the end."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chaosdrill.controls import sampling
+from chaosdrill.controls.sampling import Sample, Samples
+from chaosdrill.errors import CannotSee
+
+HERE = "tests.unit.test_sampling"
+WITHIN_S = 20.0
+
+_values: list[Any] = []
+_asked: list[Any] = []
+_go_on = threading.Event()
+
+
+def reading(within_s: float | None = None) -> Any:
+    """A probe that gives one value after the other, and the last one for good."""
+    _asked.append(within_s)
+    value = _values.pop(0) if len(_values) > 1 else _values[0]
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+def hanging() -> int:
+    """A probe that does not come back until it is let go."""
+    _asked.append("hanging")
+    assert _go_on.wait(WITHIN_S)
+    return 1
+
+
+@pytest.fixture(autouse=True)
+def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sampling, "EVERY_S", 0.01)
+    _values.clear()
+    _asked.clear()
+    _go_on.clear()
+    yield
+    _go_on.set()
+
+
+def probe(func: str = "reading", tolerance: Any = 1, **arguments: Any) -> dict[str, Any]:
+    provider = {"type": "python", "module": HERE, "func": func, "arguments": arguments}
+    return {"type": "probe", "name": "the-probe", "tolerance": tolerance, "provider": provider}
+
+
+def sampled(number: int, one: dict[str, Any]) -> list[Sample]:
+    """The first so many samples."""
+    taken: list[Sample] = []
+    enough = threading.Event()
+
+    def take(sample: Sample) -> None:
+        taken.append(sample)
+        if len(taken) >= number:
+            enough.set()
+
+    samples = Samples([one, {"ref": "somewhere-else"}], {"wanted": "x"}, None, take)
+    samples.start()
+    assert enough.wait(WITHIN_S)
+    samples.stop()
+    return taken[:number]
+
+
+def test_each_sample_says_whether_it_met_the_tolerance() -> None:
+    _values[:] = [1, 2, 1]
+    assert [(one.output, one.tolerance_met, one.error) for one in sampled(3, probe())] == [
+        (1, True, ""),
+        (2, False, ""),
+        (1, True, ""),
+    ]
+
+
+def test_a_probe_that_can_wait_until_it_is_good_looks_once() -> None:
+    _values[:] = ["x"]
+    (one,) = sampled(1, probe(tolerance="${wanted}", within_s=60))
+    assert (one.tolerance, one.tolerance_met, _asked[0]) == ("x", True, None)
+
+
+def test_what_cannot_be_read_or_compared_is_neither_met_nor_missed_and_sampling_goes_on() -> None:
+    _values[:] = [CannotSee("the window is blind"), ValueError("broken"), {"not": "a number"}, 1]
+    found = sampled(4, probe(tolerance={"type": "range", "range": [0, 3]}))
+    assert [one.tolerance_met for one in found] == [None, None, None, True]
+    assert "the window is blind" in found[0].error
+    assert "broken" in found[1].error
+    assert "cannot be compared" in found[2].error
+
+
+def test_a_sample_that_comes_after_the_end_is_not_heard() -> None:
+    taken: list[Sample] = []
+    samples = Samples([probe("hanging")], {}, None, taken.append)
+    samples.start()
+    (thread,) = [one for one in threading.enumerate() if one.name == "chaosdrill-sample-the-probe"]
+    while not _asked:
+        thread.join(0.01)
+    samples.stop()
+    _go_on.set()
+    thread.join(WITHIN_S)
+    assert (thread.is_alive(), taken) == (False, [])
