@@ -104,8 +104,8 @@ def _end(following: "Following", as_json: bool) -> bool:
 
 def _report(directory: Path) -> Path | None:
     """The report, which is written last; None when there will be none."""
+    from chaosdrill.history.run_directory import REPORT
     from chaosdrill.runs.summaries import read_summary
-    from chaosdrill.runs.told import REPORT
 
     give_up = time.monotonic() + REPORT_WITHIN_S
     while not (directory / REPORT).is_file():
