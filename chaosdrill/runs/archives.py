@@ -1,6 +1,7 @@
 """Archives of runs: verified, and taken into the store."""
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -36,12 +37,12 @@ class Checked:
 
 
 def import_archive(path: Path) -> Path:
-    """Take the run of an exported archive into the store. One that is there already, just as it is, is left as it is.
+    """Take the run of an exported archive into the store.
 
     :param path: the archive.
     :returns: the directory of the run.
-    :raises BadInput: when it is none that may be unpacked, or not as its manifest says, or another run of that id is
-        in the store; nothing is left of it in the store then.
+    :raises BadInput: when it is none that may be unpacked, or not as its manifest says, or a run of that id is in the
+        store already: it says whether that is the same. Nothing is left of it in the store then.
     """
     contents = contents_of(path)
     runs = made(runs_directory(), RUNS_VARIABLE)
@@ -51,10 +52,9 @@ def import_archive(path: Path) -> Path:
         if problems := [*_problems_of_import(unpacked, contents.run)]:
             raise BadInput([f"{path}: {problem}" for problem in problems])
         target = runs / contents.run
-        if target.exists():
-            _require_same(unpacked / contents.run, target)
-        else:
-            (unpacked / contents.run).rename(target)
+        if os.path.lexists(target):
+            raise BadInput([f"{path}: {_known_already(unpacked / contents.run, target)}"])
+        (unpacked / contents.run).rename(target)
         return target
     except OSError as error:
         raise BadInput([f"{path} cannot be imported: {error}"]) from error
@@ -131,16 +131,13 @@ def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
         yield from (f"it was altered since it was exported: {one.in_words()}" for one in found)
 
 
-def _require_same(new: Path, kept: Path) -> None:
-    """:raises BadInput: when the run in the store is another one; tags and report are no part of it."""
-    differ = [
-        name for name in _files(new).keys() | _files(kept).keys() if _files(new).get(name) != _files(kept).get(name)
-    ]
-    if differ:
-        shown_names = ", ".join(map(shown, sorted(differ)[:5]))
-        raise BadInput(
-            [f"the run {kept.name} is in the store already, with other content ({shown_names}): move it away"]
-        )
+def _known_already(new: Path, kept: Path) -> str:
+    """In words; tags and report are no part of a run."""
+    differ = sorted({name for name, _ in _files(new).items() ^ _files(kept).items()})
+    if not differ:
+        return f"the run {kept.name} is in the store already, just as it is in the archive"
+    names = ", ".join(map(shown, differ[:5]))
+    return f"the run {kept.name} is in the store already, with other content ({names}): move it away"
 
 
 def _files(directory: Path) -> dict[str, str]:

@@ -108,7 +108,9 @@ def _lines(path: Path) -> tuple[list[bytes], bool]:
 
 def _of_history(path: Path, lines: Sequence[bytes], torn: bool) -> Iterator[Problem]:
     if not path.is_file():
-        yield Problem(HISTORY, MISSING, "there is none: nothing vouches for anything here")
+        yield Problem(
+            HISTORY, MISSING, "there is none (a run of chaosdrill has one): nothing vouches for anything here"
+        )
         return
     for number, why in broken_seals(lines):
         yield Problem(f"{HISTORY} line {number}", ALTERED, why)

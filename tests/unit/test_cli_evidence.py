@@ -86,3 +86,16 @@ def test_machines_get_the_manifest_and_its_digest(run):
     assert len(said["digest"]) == 64
     plain = json.loads(typed("export", "--json").output)
     assert (plain["archive"], plain["digest"], plain["manifest"]) == (f"{RUN_ID}.zip", None, None)
+
+
+def test_an_archive_is_imported_once_into_another_store(run, tmp_path, monkeypatch):
+    typed("export", "--evidence", "--output", "e.zip")
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "other"))
+    made = typed("import", "e.zip")
+    assert (made.exit_code, made.output.startswith(f"{RUN_ID}: passed")) == (0, True), made.output
+    again = typed("import", "e.zip")
+    assert (again.exit_code, "is in the store already, just as it is in the archive" in again.output) == (2, True)
+    (tmp_path / "hostile.zip").write_bytes(b"\x1b[31m")
+    refused = typed("import", "hostile.zip")
+    assert (refused.exit_code, "it is no zip" in refused.output, "\x1b" in refused.output) == (2, True, False)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == [RUN_ID]
