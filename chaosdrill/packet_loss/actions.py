@@ -42,7 +42,8 @@ def inject_packet_loss(
 
     :param percent: of the packets, a whole number from 1 to 100.
     :param sources: whose packets: home (what the client host resolves the domain to now; refused if not all of it is
-        the home region's), standby or active likewise, or IPv4 addresses and ranges with commas between them.
+        the home region's), standby or active likewise, or IPv4 addresses and ranges, as a list or with commas between
+        them; not every address there is.
     :param traffic_type: ingress (what comes from there) or egress (what goes there).
     :param duration_s: how long, 1 to 43200 seconds.
     :param template: name of the experiment template; one of that name and content is used again.
