@@ -226,7 +226,7 @@ def test_without_a_topology_it_says_how_to_name_one(monkeypatch: pytest.MonkeyPa
     [
         (
             "{}",
-            ["7: load_generator.url: missing: add `url:` with a URL that begins with http:// or https://, without user and "],
+            ["7: load_generator.url: missing: add `url:` with a URL that begins with http:// or https://, without "],
         ),
         ("{run: attach}", ["7: load_generator.url: missing: add `url:`"]),
         (
