@@ -76,7 +76,7 @@ def _regions_of_run(system: System) -> list[str]:
 
 
 def with_fault_on(system: System, region: str, arns: Collection[str]) -> list[Experiment]:
-    """:returns: the active experiments of a region with a fault on one of these hosts or subnets, whoever started them."""
+    """:returns: a region's active experiments with a fault on one of these hosts or subnets, whoever started them."""
     active = [experiment(system, found.id, region) for found in summaries(system, region) if found.active]
     return [found for found in active if found.active and not set(arns).isdisjoint(found.faults_on)]
 

@@ -75,12 +75,12 @@ def _refuse_clients_own(system: System, region: str, subnets: dict[str, str]) ->
 
 
 def refuse_cut_off(system: System, region: str, arns: Sequence[str]) -> None:
-    """:raises Refused: when an experiment cuts one of the subnets off already: each puts back a network ACL of its own."""
+    """:raises Refused: when an experiment cuts a subnet off already: each puts back the network ACL that it found."""
     if found := fis.with_fault_on(system, region, arns):
         shown = ", ".join(f"{one.id} ({one.state})" for one in found)
         raise Refused(
-            f"the region was not cut off: subnets of {region} are cut off already by {shown}, and two cannot run side by "
-            "side: stop it (heal_packet_loss stops this run's), or wait for its end"
+            f"the region was not cut off: subnets of {region} are cut off already by {shown}, and two cannot run side "
+            "by side: stop it (heal_packet_loss stops this run's), or wait for its end"
         )
 
 

@@ -55,6 +55,7 @@ def test_no_secret_is_left_in_run_journal_log_screen_or_the_labs_logs(
     left = {path: path.read_bytes() for path in files_below(ran.run_directory, lab.home / "lab" / "logs")}
     for name in ("journal.json", "chaostoolkit.log"):
         left[tmp_path / name] = (tmp_path / name).read_bytes()
+    assert b"AWS: sts GetCallerIdentity " in left[tmp_path / "chaostoolkit.log"], "each call with its request id"
     left |= {Path("stdout"): ran.stdout.encode(), Path("stderr"): ran.stderr.encode()}
     assert {path.name for path in left} >= {"experiment.yaml", "history.jsonl", "summary.json", "aws.log"}
     found = {(str(path), text) for path, content in left.items() for text in secret if text.encode() in content}
