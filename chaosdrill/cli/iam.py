@@ -112,9 +112,14 @@ def placeholders(topology: "Topology") -> dict[str, str]:
         "cluster-home": topology.database.clusters.get(home, ""),
         "cluster-standby": topology.database.clusters.get(standby, ""),
         "failover-region": topology.failover.region,
-        "failover-prefix": topology.failover.failover_prefix,
-        "failback-prefix": topology.failover.failback_prefix,
+        "failover-prefix": _name(topology.failover.failover_prefix),
+        "failback-prefix": _name(topology.failover.failback_prefix),
     }
+
+
+def _name(machine: str) -> str:
+    """A state machine may be named by its whole ARN, and the policy has the rest of it already."""
+    return machine.rsplit(":", 1)[-1]
 
 
 def _without_repetition(part: object) -> object:
