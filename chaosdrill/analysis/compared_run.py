@@ -1,16 +1,18 @@
 """What of a run can be set beside another run's: its circumstances, its hypothesis, its measurements. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from chaosdrill.analysis.compared_figures import compared_figures, measured_of
 from chaosdrill.analysis.findings import PASSED
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, probes_of_json
 from chaosdrill.analysis.measured import Measured
 
+__all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
+
 COMPARABLE = (PASSED, "failed")
-QUANTILES = ("p50", "p95", "p99")
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ def compared_run(name: str, said: Mapping[str, Any]) -> ComparedRun:
     :param said: its summary, of version 3.
     :returns: it; what is not there, or is something else than a summary holds, is left out.
     """
+    probes = probes_of_json(said.get("hypothesis"))
     return ComparedRun(
         name,
         text(said.get("experiment")),
@@ -64,44 +67,6 @@ def compared_run(name: str, said: Mapping[str, Any]) -> ComparedRun:
         text(said.get("source")),
         mapping(said.get("circumstances")),
         mapping(said.get("objectives")),
-        {one.name: one for one in probes_of_json(said.get("hypothesis"))},
-        dict(_measured(mapping(said.get("judgement")))),
+        {one.name: one for one in probes},
+        compared_figures(said, probes),
     )
-
-
-def _measured(judgement: Mapping[str, Any]) -> Iterable[tuple[str, Measured]]:
-    for name, one in mapping(judgement.get("figures")).items():
-        if (figure := measured_of(one)) is not None:
-            yield str(name), figure
-    for movement in map(mapping, sequence(judgement.get("movements"))):
-        for phase in map(mapping, sequence(movement.get("phases"))):
-            if (figure := _phase(phase)) is not None:
-                yield f"{movement.get('what')}.{phase.get('name')}_s", figure
-    for latency in map(mapping, sequence(judgement.get("latencies"))):
-        for quantile in QUANTILES:
-            if (figure := measured_of(latency.get(quantile))) is not None:
-                yield f"latency.{latency.get('of')}.{latency.get('when')}.{quantile}_s", figure
-
-
-def measured_of(value: Any) -> Measured | None:
-    """:returns: a figure of a summary as it was measured; None when it is none."""
-    known = mapping(value)
-    if not {"value", "unit", "how"} <= set(known):
-        return None
-    value, resolution, uncertainty = (number(known.get(name)) for name in ("value", "resolution", "uncertainty"))
-    words = (text(known.get(name)) for name in ("unit", "how", "why"))
-    unit, how, why = words
-    return Measured(value, unit, how, _size(resolution), _size(uncertainty), why, known.get("at_least") is True)
-
-
-def _size(known: float | None) -> float | None:
-    """A resolution or an uncertainty is never below 0."""
-    return known if known is not None and known >= 0 else None
-
-
-def _phase(phase: Mapping[str, Any]) -> Measured | None:
-    seconds = number(phase.get("seconds"))
-    if seconds is None:
-        return None
-    how = f"since {phase.get('since')}: {', '.join(map(str, sequence(phase.get('evidence'))))}"
-    return Measured(seconds, "s", how, uncertainty=_size(number(phase.get("uncertainty_s"))))

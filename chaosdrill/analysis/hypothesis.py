@@ -3,7 +3,7 @@ tolerance. Pure.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -50,6 +50,17 @@ class Probe:
         """:returns: it as JSON values."""
         read = {when: [one.as_json() for one in self.readings.get(when, ())] for when in WHEN}
         return {"probe": self.name, "tolerance": self.tolerance, **read}
+
+
+MET, MISSED, NOT_KNOWN, NOT_READ = "met", "missed", "not known", "not read"
+
+
+def state(readings: Sequence[Reading]) -> str:
+    """:returns: ``met``; ``missed``, when any reading was; ``not known``, when none could be judged; ``not read``."""
+    if not readings:
+        return NOT_READ
+    answers = {one.met for one in readings}
+    return MISSED if False in answers else MET if True in answers else NOT_KNOWN
 
 
 def hypothesis_of(events: Iterable[Mapping[str, Any]]) -> tuple[Probe, ...]:

@@ -1,5 +1,6 @@
 """The history of a stored run, and what is wrong with it."""
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +10,8 @@ from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.run import at_ns
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
+from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.imported import events_of, findings_of, read_imported
 from chaosdrill.runs.lines import json_lines
 
 CLOCK_SET_S = 1.0
@@ -18,14 +21,16 @@ Events = list[dict[str, Any]]
 
 
 def read_events(directory: Path, still_open: bool) -> tuple[Events, list[Finding]]:
-    """:returns: the events, oldest first, and findings about the history.
+    """:returns: the events, oldest first, and findings about the history; of a run that was imported its journal's.
 
     :param still_open: it has no end yet.
     """
+    if (journal := read_imported(directory)) is not None:
+        return events_of(journal), findings_of(journal)
     path = directory / HISTORY
     try:
         events, bad, torn = json_lines(path)
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = read_regular(path, most=sys.maxsize).split(b"\n")[:-1]
     except OSError as error:
         return [], [_broken(f"it cannot be read: {error}")]
     problems = [_broken("it is empty")] if not events else []
