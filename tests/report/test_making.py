@@ -148,7 +148,7 @@ def test_a_drill_that_was_refused(tmp_path):
     assert view.headline.verdict == "refused"
     assert {one.met for one in view.headline.objectives} == {None}
     text = text_of(report_of(run))
-    assert "The drill never started; nothing was touched." in text
+    assert "The drill never started; the system was not touched." in text
     assert "home does not serve" in text
 
 
