@@ -39,11 +39,14 @@ def judge(named: str, as_json: bool) -> None:
     from chaosdrill.analysis.judgement import judge as judged
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run, read_run
+    from chaosdrill.runs.going_on import goes_on
 
     try:
         directory = find_run(named)
     except BadInput as error:
         raise usage_error(error) from error
+    if goes_on(directory):
+        click.echo("the drill still goes on: this is of what it has left so far", err=True)
     run = read_run(directory)
     judgement = judged(run)
     _rebuild(directory, run, judgement)
