@@ -2,12 +2,14 @@
 
 import click
 
+from chaosdrill.cli.runs_export import export
 from chaosdrill.cli.runs_import import import_run
 from chaosdrill.cli.runs_judge import judge
 from chaosdrill.cli.runs_list import list_runs, tag
 from chaosdrill.cli.runs_prune import prune
 from chaosdrill.cli.runs_show import show
 from chaosdrill.cli.runs_verdict import verdict
+from chaosdrill.cli.runs_verify import verify
 
 
 @click.group()
@@ -23,6 +25,7 @@ def runs() -> None:
     """
 
 
+runs.add_command(export)
 runs.add_command(import_run)
 runs.add_command(judge)
 runs.add_command(list_runs)
@@ -30,3 +33,4 @@ runs.add_command(prune)
 runs.add_command(show)
 runs.add_command(tag)
 runs.add_command(verdict)
+runs.add_command(verify)

@@ -18,14 +18,15 @@ def import_run(file: str, as_json: bool) -> None:
 
     \b
         chaosdrill runs import journal.json
-        chaosdrill runs import 20260501T093000Z-failover-ab12.tar.gz
+        chaosdrill runs import 20260501T093000Z-failover-ab12.evidence.zip
 
     A journal (.json) of plain Chaos Toolkit, of any experiment, becomes a run: the journal as it was, without secrets,
     and a summary with what the steady state was before and after. Its verdict is chaosdrill's: Chaos Toolkit says
     "completed" also when an action or a rollback failed, or when an outage was over before the last check; its reasons
     say what it rests on. Nothing was measured, so there are no figures. The same journal is imported once.
 
-    An archive is what `chaosdrill runs export` made.
+    An archive (.zip) is what `chaosdrill runs export` made. Everything in it is looked at before anything is written,
+    and compared with its manifest when it has one; `chaosdrill runs verify` says more about it.
 
     Exit code: 0 when it is in the store; 2 when it was refused, with every reason, or is there already.
     """
@@ -45,14 +46,14 @@ def import_run(file: str, as_json: bool) -> None:
         found = {"run": name, "verdict": summary.verdict or None, "reasons": list(summary.reasons)}
         click.echo(json.dumps({**found, "source": summary.source or None}, indent=1))
     else:
-        click.echo(one_line(f"{name}: {summary.verdict}: {'; '.join(summary.reasons)}"))
+        click.echo(one_line(f"{name}: {summary.verdict or 'no verdict'}: {'; '.join(summary.reasons)}"))
 
 
 def _import(path: Path, runs: Path) -> str:
-    from chaosdrill.errors import BadInput
-
     if path.suffix.lower() == JOURNAL:
         from chaosdrill.runs.importing import import_journal
 
         return import_journal(path, runs)
-    raise BadInput([f"{path}: only journals of Chaos Toolkit (.json) can be imported so far, no archives"])
+    from chaosdrill.runs.archives import import_archive
+
+    return import_archive(path).name

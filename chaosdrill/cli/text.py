@@ -3,11 +3,9 @@
 import click
 
 from chaosdrill.errors import BadInput
+from chaosdrill.plain_text import one_line
 
-
-def one_line(text: str) -> str:
-    """:returns: it with every character that is not printable written out: a terminal obeys some of them."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+__all__ = ["one_line", "usage_error"]
 
 
 def usage_error(error: BadInput) -> click.UsageError:

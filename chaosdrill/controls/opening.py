@@ -77,6 +77,7 @@ def open_drill(session: "Session") -> None:
 
 def _keep_secrets(session: "Session") -> None:
     history.keep_secret(*history.secret_texts(session.secrets), os.environ.get(LOCUST_PASSWORD))
+    history.keep_secret(*history.url_passwords([session.experiment, session.configuration]))
     history.keep_secrets_of_environment()
     history.keep_secrets_out_of(logger)
 
@@ -125,6 +126,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         configuration=dict(session.configuration),
         target=settings.target,
         change_ticket=settings.change_ticket,
+        approver=settings.approver,
         origin=origin(source.path),
         expect=session.arguments.expect,
         objectives=dict(session.arguments.objectives or {}),

@@ -9,6 +9,7 @@ from pathlib import Path
 EXPERIMENT, TOPOLOGY, JOURNAL = "experiment", "topology.yaml", "journal.json"
 HISTORY, TIMELINE, SUMMARY = "history.jsonl", "timeline.jsonl", "summary.json"
 REPORT = "report.html"  # made from the rest, at any time
+EVIDENCE = "evidence"  # the directory of what others recorded of the drill: Step Functions, FIS
 
 
 def new_run_id(name: str) -> str:

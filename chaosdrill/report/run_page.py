@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from chaosdrill import __version__
-from chaosdrill.analysis.compared_run import measured_of
+from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.report import measures
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
 from chaosdrill.report.page import page
@@ -34,6 +34,7 @@ def run_page(view: ReportView, language: str) -> str:
         view=view,
         judgement=view.judgement,
         said=partial(measures.said, t=t),
+        in_ms=partial(measures.in_milliseconds, t=t),
         wanted=partial(measures.number, t=t),
         clock=clock,
         lane_name=partial(lane_name, t=t),

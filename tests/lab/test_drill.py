@@ -94,6 +94,7 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     the_hypothesis_was_sampled(alone)
     the_heartbeat_saw_it(alone)
     its_records_are_whole(alone)
+    others_vouch_for_it(alone)
     wait_until_nothing_is_left(alone.home, before, within_s=5)
 
 
@@ -130,6 +131,26 @@ def the_hypothesis_was_sampled(lab: RunningLab) -> None:
         next(row["at"] for row in history if row.get("phase") == phase) for phase in ("method", "after the method")
     )
     assert all(method <= row["at"] <= after for row in samples)
+
+
+def others_vouch_for_it(lab: RunningLab) -> None:
+    """What AWS recorded is in the run, every file is vouched for, and so it is for an auditor, elsewhere."""
+    run = drills.only_run(lab)
+    collected = [row for row in drills.history(lab) if row["event"] == "evidence-collected"]
+    kinds = ["execution", "execution", "fis-experiment", "changing-calls"]
+    assert [(row["kind"], row["why"]) for row in collected] == [(kind, "") for kind in kinds]
+    for row, name in zip(collected, ("fail-over", "fail-back"), strict=False):
+        told = json.loads((run / row["file"]).read_text())["DescribeExecution"]
+        assert (told["executionArn"], told["status"]) == (drills.output(lab, name)["execution_arn"], "SUCCEEDED")
+    said = json.loads(lab.run("runs", "verify", "--json").stdout)
+    assert (said["intact"], said["problems"], said["notes"]) == (True, [], [])
+    archive = lab.home / "archive.zip"
+    made = json.loads(lab.run("runs", "export", "--evidence", "--output", str(archive), "--json").stdout)
+    assert (made["manifest"]["approver"], made["manifest"]["operator"] != "") == (None, True)
+    assert json.loads(lab.run("runs", "verify", str(archive), "--digest", made["digest"], "--json").stdout)["intact"]
+    (run / "evidence" / "execution-1.json").write_text("{}")
+    found = lab.run("runs", "verify", check=False)
+    assert (found.returncode, "altered: evidence/execution-1.json" in found.stdout) == (1, True)
 
 
 def the_heartbeat_saw_it(lab: RunningLab) -> None:
