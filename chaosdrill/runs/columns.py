@@ -1,6 +1,7 @@
 """Ten thousand entries as text, and back within a few hundredths of a second: a column for each of their fields."""
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
@@ -14,7 +15,8 @@ _STAMPS = ("changed_ns", "bytes", "summary_ns", "summary_bytes")
 _TEXTS = ("run", "experiment", "title", "began", "target", "verdict", "operator", "change_ticket", "source")
 _NUMBERS = ("scale", "seconds")
 _LISTS = ("broken", "tags")  # most are empty, so that only those that are not are written, by their number
-_NUMBER = {int, float, type(None)}
+_NUMBER = {float, type(None)}
+_INFINITE = {math.inf, -math.inf}
 
 
 def text_of_entries(entries: Iterable[tuple[Stamp, Entry]]) -> str:
@@ -53,7 +55,7 @@ def entries_of_text(text: bytes) -> dict[str, tuple[Stamp, Entry]]:
 def _columns(columns: dict[str, Any], names: Iterable[str], kinds: set[type]) -> list[list[Any]]:
     found = [columns.get(name) for name in names]
     for name, column in zip(names, found, strict=True):
-        if not isinstance(column, list) or not set(map(type, column)) <= kinds:
+        if not isinstance(column, list) or not set(map(type, column)) <= kinds or _INFINITE & set(column):
             raise ValueError(f"the column {name} holds something else")
     return [column for column in found if column is not None]
 
