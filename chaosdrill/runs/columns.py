@@ -15,7 +15,7 @@ _STAMPS = ("changed_ns", "bytes", "summary_ns", "summary_bytes")
 _TEXTS = ("run", "experiment", "title", "began", "target", "verdict", "operator", "change_ticket", "source")
 _NUMBERS = ("scale", "seconds")
 _LISTS = ("broken", "tags")  # most are empty, so that only those that are not are written, by their number
-_NUMBER = {float, type(None)}
+_NUMBER: set[type] = {float, type(None)}
 _INFINITE = {math.inf, -math.inf}
 
 
