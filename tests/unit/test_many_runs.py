@@ -1,6 +1,8 @@
 """Runs side by side and over time: which are chosen or left out, what flipped; and that strange ones are safe."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -304,3 +306,29 @@ def test_any_json_as_a_summary_is_shown(
         assert done.exit_code in (0, 1, 2)
         if "--json" in arguments and done.exit_code == 0:
             json.loads(done.stdout, parse_constant=pytest.fail)
+
+
+WITHOUT = """import sys
+sys.modules["scipy"] = None
+from chaosdrill.cli import main
+main()
+"""
+
+
+def test_without_scipy_groups_say_how_to_install_it_and_everything_else_works(runs: Path) -> None:
+    for day in (1, 2, 3):
+        write_run(runs, run_id(day))
+
+    def without(*arguments: str) -> Any:
+        return subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True)
+
+    done = without("compare", "--baseline", run_id(1), "--baseline", run_id(2), "--candidate", run_id(3))
+    assert (done.returncode, "needs SciPy: pip install 'chaosdrill[report]'" in done.stderr) == (2, True), done.stderr
+    for arguments in (
+        ("compare", "--last", "3"),
+        ("compare", run_id(1)),
+        ("compare", "--gate", "error_s < 99"),
+        ("trend",),
+    ):
+        done = without(*arguments)
+        assert done.returncode == 0, done.stderr
