@@ -50,7 +50,9 @@ def main(scale: float) -> None:
         environment = {**os.environ, "CHAOSDRILL_HOME": home}
 
         def run(*command: str) -> str:
-            done = subprocess.run(command, env=environment, cwd=home, check=True, stdout=subprocess.PIPE, text=True)
+            done = subprocess.run(command, env=environment, cwd=home, check=False, stdout=subprocess.PIPE, text=True)
+            if done.returncode:
+                sys.exit(done.stdout)
             return done.stdout
 
         run(*LAB, "up", "--detach", "--scale", str(scale))

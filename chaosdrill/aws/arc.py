@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 
 from chaosdrill.aws import safety_rules
 from chaosdrill.aws.doubt import change
-from chaosdrill.aws.pacing import NEVER, paced
+from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.polling import pause
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee, DrillError
@@ -56,10 +56,11 @@ def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
             for region, arn in controls.items()
         }
 
-    since_s = None if rounds == 1 else NEVER  # another's look may have given up after one round
     resource = (system.reach, "routing controls", *controls.items())
     try:
-        states: dict[str, str] = paced(resource, lambda: ask_cluster(system, read, rounds).value, since_s).value
+        states: dict[str, str] = _in_rounds(
+            rounds, lambda _: paced(resource, lambda: _ask_each(system, read).value).value
+        )
     except (DrillError, ClientError, BotoCoreError) as error:
         raise CannotSee(f"the routing controls could not be read: {error}") from error
     return states
@@ -120,30 +121,48 @@ def endpoints_reachable(system: System) -> dict[str, str]:
         return dict(zip((one.region for one in endpoints), pool.map(ask, endpoints), strict=True))
 
 
-def ask_cluster(system: System, ask: Callable[[Any], T], rounds: int = ROUNDS) -> Answered:
-    """Ask one endpoint after the other, from a random start, until one answers.
+def ask_cluster(system: System, ask: Callable[[Any], T]) -> Answered:
+    """Ask one endpoint after the other, from a random start, until one answers; going round them several times, with a
+    growing pause between rounds.
 
     :param ask: given a cluster client; may be called several times.
-    :param rounds: how often to go round all endpoints, with a growing pause between rounds.
     :returns: the answer, and which endpoint gave it.
     :raises DrillError: when none answered.
     :raises ClientError: when one answered with an error that another would repeat.
     """
+    return _in_rounds(ROUNDS, lambda turn: _ask_each(system, ask, turn))
+
+
+def _in_rounds(rounds: int, one_round: Callable[[int], T]) -> T:
+    for turn in range(rounds - 1):
+        try:
+            return one_round(turn)
+        except _Nobody:
+            pause(_BACK_OFF_S[turn] * random.uniform(0.8, 1.2))
+    return one_round(rounds - 1)
+
+
+class _Nobody(DrillError):
+    """No endpoint answered."""
+
+
+def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answered:
     endpoints = list(system.topology.routing.cluster_endpoints)
     start = random.randrange(len(endpoints))
     endpoints = endpoints[start:] + endpoints[:start]
     seen: dict[str, str] = {}
-    for turn in range(rounds):
-        for number, endpoint in enumerate(endpoints, start=1):
-            try:
-                return Answered(ask(_cluster_client(system, endpoint)), endpoint.region, turn * len(endpoints) + number)
-            except (ClientError, HTTPClientError, NoConnection) as error:
-                if not another_may_answer(error):
-                    raise
-                seen[endpoint.region] = str(error)
-        if turn < rounds - 1:
-            pause(_BACK_OFF_S[turn] * random.uniform(0.8, 1.2))
-    raise _nobody(seen, rounds)
+    for number, endpoint in enumerate(endpoints, start=1):
+        try:
+            return Answered(ask(_cluster_client(system, endpoint)), endpoint.region, turn * len(endpoints) + number)
+        except (ClientError, HTTPClientError, NoConnection) as error:
+            if not another_may_answer(error):
+                raise
+            seen[endpoint.region] = str(error)
+    each = "; ".join(f"{region}: {error}" for region, error in sorted(seen.items()))
+    raise _Nobody(
+        f"none of the {len(seen)} endpoints of the ARC cluster answered ({each}): check the "
+        "network and `routing: cluster_endpoints` in the topology"
+    )
 
 
 def another_may_answer(error: ClientError | BotoCoreError) -> bool:
@@ -156,11 +175,3 @@ def another_may_answer(error: ClientError | BotoCoreError) -> bool:
 
 def _cluster_client(system: System, endpoint: ClusterEndpoint) -> Any:
     return system.client("route53-recovery-cluster", endpoint.region, endpoint.url)
-
-
-def _nobody(seen: dict[str, str], rounds: int) -> DrillError:
-    each = "; ".join(f"{region}: {error}" for region, error in sorted(seen.items()))
-    return DrillError(
-        f"none of the {len(seen)} endpoints of the ARC cluster answered in {rounds} rounds ({each}): check the network "
-        "and `routing: cluster_endpoints` in the topology"
-    )

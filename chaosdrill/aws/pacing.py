@@ -4,6 +4,7 @@ Steps, safeguards, waiting probes and the watch over the region look at the same
 throttles per resource. Nobody gets an answer that is older than the question.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -14,7 +15,6 @@ from typing import Any
 
 EVERY_S = 1.0
 GRACE_S = 0.25  # so much longer a single look waits for the next look of a watch, whose steady pace it would upset
-NEVER = float("inf")
 _STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
 _leads: ContextVar[bool] = ContextVar("leads", default=False)
 
@@ -48,11 +48,10 @@ class _Resource:
         self.changed = threading.Condition()
         self.looking = False
         self.last: Answer | None = None
+        self.ended_s = -math.inf
 
     def due_in_s(self) -> float:
-        if self.last is None:
-            return 0.0
-        return self.last.began_s + EVERY_S + (0.0 if _leads.get() else GRACE_S) - time.monotonic()
+        return self.ended_s + EVERY_S + (0.0 if _leads.get() else GRACE_S) - time.monotonic()
 
 
 _resources: dict[Hashable, _Resource] = {}
@@ -70,12 +69,11 @@ def leading() -> Iterator[None]:
 
 
 def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = None) -> Answer:
-    """Look at a resource when a second has passed since the last look began, or take what somebody else sees by then.
+    """Look at a resource when a second has passed since the last look, or take what somebody else sees by then.
 
     :param resource: names what is looked at.
     :param look: does it.
-    :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now;
-        ``NEVER``: none is.
+    :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now.
     :returns: the answer; an error is in it.
     """
     since_s = time.monotonic() if since_s is None else since_s
@@ -103,6 +101,6 @@ def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
         answer = Answer(began_s, began_ns, time.time_ns(), None, error)
     finally:  # also when the thread is interrupted: then the next one looks
         with one.changed:
-            one.looking, one.last = False, answer or one.last
+            one.looking, one.last, one.ended_s = False, answer or one.last, time.monotonic()
             one.changed.notify_all()
     return answer

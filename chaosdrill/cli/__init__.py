@@ -15,6 +15,7 @@ from chaosdrill.cli.report import report
 from chaosdrill.cli.runs import runs
 from chaosdrill.cli.topology import topology
 from chaosdrill.cli.trend import trend
+from chaosdrill.cli.watch import watch
 from chaosdrill.errors import DrillError
 
 
@@ -44,6 +45,7 @@ cli.add_command(report)
 cli.add_command(runs)
 cli.add_command(topology)
 cli.add_command(trend)
+cli.add_command(watch)
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.runs_filter import filters, wanted_of
+from chaosdrill.cli.text import one_line, usage_error
 
 if TYPE_CHECKING:
     from chaosdrill.runs.entries import Entry
@@ -41,14 +42,14 @@ def list_runs(everything: bool, as_json: bool, **filtered: Any) -> None:
     try:
         found = [entry for entry in catalogue(runs_directory()) if wanted(entry)]
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in found], indent=1))
         return
     newest = found[::-1] if everything else found[: -SHOWN - 1 : -1]
     _print(newest)
     if not found:
-        click.echo(f"no such run in {runs_directory()}", err=True)
+        click.echo(one_line(f"no such run in {runs_directory()}"), err=True)
     elif len(newest) < len(found):
         click.echo(f"{len(newest)} of {len(found)}: --all shows all of them", err=True)
 
@@ -57,7 +58,8 @@ def list_runs(everything: bool, as_json: bool, **filtered: Any) -> None:
 @click.argument("run")
 @click.argument("tags", nargs=-1)
 @click.option("--remove", multiple=True, metavar="TAG", help="Take this tag away; may be given several times.")
-def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def tag(run: str, tags: Sequence[str], remove: Sequence[str], as_json: bool) -> None:
     """Give TAGS to a RUN, to find it again; without any, show those it has.
 
     \b
@@ -65,6 +67,8 @@ def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
         chaosdrill runs tag 20260501T0930 --remove q2-2026
 
     They stand beside the run, in tags.json; its history and its seal are not touched.
+
+    Exit code: 0; 2 when there is no such run, or a tag is no word.
     """
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run
@@ -74,8 +78,11 @@ def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
         directory = find_run(run)
         kept = tag_run(directory, tags, remove) if tags or remove else tags_of(directory)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(f"{directory.name}: {', '.join(kept) or 'no tags'}")
+        raise usage_error(error) from error
+    if as_json:
+        click.echo(json.dumps({"run": directory.name, "tags": kept}))
+        return
+    click.echo(one_line(f"{directory.name}: {', '.join(kept) or 'no tags'}"))
 
 
 def _print(entries: "Sequence[Entry]") -> None:

@@ -55,7 +55,7 @@ def _verdict_of(run: str) -> dict[str, Any]:
         directory = find_run(run)
     except BadInput as error:
         return {**known, "why": str(error)}
-    known["run"] = directory.resolve().name
+    known["run"] = directory.name
     summary = read_summary(directory)
     if summary.missing:
         judge = f"no verdict is stored: `chaosdrill runs judge {known['run']}` works it out"

@@ -14,7 +14,6 @@ from chaosdrill.analysis.findings import TOLD
 from chaosdrill.analysis.measured import Measured
 
 COLOURS = {"passed": "green", "failed": "red", "invalid": "yellow", "refused": "yellow", "interrupted": "magenta"}
-OUTAGES_KEPT = 5
 VERSION = 3  # of summary.json; 1 had no judgement, 2 no hypothesis and circumstances
 GROUPS = {"recovery_": "recovery", "lost_writes_": "lost writes", "lost_s_": "seconds lost"}
 LABELS = {"error_s": "error seconds"}
@@ -39,28 +38,9 @@ def summary(
         "verdict": verdict.word,
         "reasons": list(verdict.reasons),
         "region_states": [{"state": period.state, "seconds": period.seconds} for period in states],
-        "client_outage": _outage(outage) if outage is not None else {"seconds": None, "why": why_no_outage},
+        "client_outage": outage.as_json() if outage is not None else {"seconds": None, "why": why_no_outage},
         "judgement": judgement,
         **run,
-    }
-
-
-def _outage(outage: ClientOutage) -> dict[str, Any]:
-    return {
-        "seconds": outage.longest_s,
-        "ended": outage.ended,
-        "resolution_s": outage.resolution_s,
-        "model": outage.model,
-        "outages": [
-            {
-                "since": one.since_s,
-                "until": one.until_s,
-                "seconds": one.seconds,
-                "failures": one.failures,
-                "ended": one.ended,
-            }
-            for one in outage.outages[:OUTAGES_KEPT]
-        ],
     }
 
 

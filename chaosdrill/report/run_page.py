@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Any
 
 from chaosdrill import __version__
-from chaosdrill.analysis.compared_run import measured_of
+from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.report import measures
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
 from chaosdrill.report.page import page

@@ -1,5 +1,6 @@
 """What a run is, as far as that can be told, whatever state it is in."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,10 @@ def described(directory: Path) -> dict[str, Any]:
     summary = read_summary(directory)
     events, problems = read_events(directory, still_open=True)
     state, notes = _state(directory, summary, events)
-    if events:
+    if events and state != IMPORTED:  # what its journal says of itself is in its reasons
         notes += [one.text for one in problems]
     found = {
-        "run": directory.resolve().name,
+        "run": directory.name,
         "directory": str(directory),
         "state": state,
         "notes": notes,
@@ -54,7 +55,7 @@ def _state(directory: Path, summary: Summary, events: Sequence[Any]) -> tuple[st
         return state, [note] if note else []
     if not summary.missing:
         return UNREADABLE, [f"its summary {summary.why_not}"]
-    if not (directory / HISTORY).exists():
+    if not os.path.exists(directory / HISTORY):
         return FOREIGN, [f"there is neither {HISTORY} nor {SUMMARY}: nothing says that it is a run"]
     if goes_on(directory):
         return GOES_ON, ["the drill still goes on, so there is no verdict yet"]
@@ -80,7 +81,7 @@ def _of_history(events: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) ->
 
 
 def _of_summary(directory: Path, summary: Summary, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    name = experiment_of(directory.resolve().name)
+    name = experiment_of(directory.name)
     said = {**summary_fields(name, events, summary.source), **summary.said}
     target = _first(events, "target-opened")
     judgement = mapping(said.get("judgement"))

@@ -21,7 +21,7 @@ def find_run(named: str = "") -> Path:
             raise BadInput([f"there is no run in {runs}: run an experiment first, or name a run directory"])
         return runs / there[-1]
     if Path(named).is_dir():
-        return Path(named)
+        return Path(os.path.abspath(named))
     fitting = [name for name in there if name == named] or [name for name in there if name.startswith(named)]
     if len(fitting) == 1:
         return runs / fitting[0]

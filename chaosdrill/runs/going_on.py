@@ -10,7 +10,8 @@ from pathlib import Path
 from chaosdrill.analysis.foreign import mapping
 from chaosdrill.history.log import claimed
 from chaosdrill.history.run_directory import HISTORY
-from chaosdrill.runs.entries import opened_of
+from chaosdrill.runs.documents import open_regular
+from chaosdrill.runs.entries import LONGEST_LINE, opened_of
 
 ELSEWHERE_S = 600.0  # a drill writes its clocks every 30 s
 
@@ -18,7 +19,7 @@ ELSEWHERE_S = 600.0  # a drill writes its clocks every 30 s
 def goes_on(directory: Path) -> bool:
     """:returns: whether the drill of a run directory still goes on; also when that cannot be told."""
     with left_behind(directory) as left:
-        return not left and (directory / HISTORY).exists()
+        return not left and os.path.exists(directory / HISTORY)
 
 
 @contextmanager
@@ -35,4 +36,13 @@ def left_behind(directory: Path) -> Iterator[bool]:
 
 def _written_elsewhere(directory: Path, path: Path) -> bool:
     host = mapping(opened_of(directory).get("origin")).get("host")
-    return host not in (None, socket.gethostname()) and time.time() - os.stat(path).st_mtime < ELSEWHERE_S
+    recent = time.time() - os.stat(path).st_mtime < ELSEWHERE_S
+    return host not in (None, socket.gethostname()) and recent and not _has_ended(path)
+
+
+def _has_ended(path: Path) -> bool:
+    """A run that was copied from another machine is as young as its copy."""
+    with open_regular(path) as history:
+        history.seek(max(0, os.fstat(history.fileno()).st_size - LONGEST_LINE))
+        last = history.read().rstrip(b"\n").rpartition(b"\n")[2]
+    return b'"event": "drill-closed"' in last

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.aws import pacing
-from chaosdrill.aws.pacing import NEVER, Answer, leading, paced
+from chaosdrill.aws.pacing import Answer, leading, paced
 
 EVERY_S = 0.05
 
@@ -72,12 +72,11 @@ def test_another_resource_has_a_pace_of_its_own() -> None:
     assert looks.count == 5
 
 
-def test_an_older_answer_is_good_for_who_says_so_and_none_for_who_wants_its_own() -> None:
+def test_an_older_answer_is_good_for_who_says_so() -> None:
     looks = Looks()
     first = paced("table", looks)
     assert paced("table", looks, since_s=first.began_s - 1) is first
     assert paced("table", looks, since_s=first.began_s).value == 2
-    assert paced("table", looks, since_s=NEVER).value == 3
 
 
 def test_a_single_look_waits_for_that_of_a_watch_and_does_not_upset_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
