@@ -20,6 +20,7 @@ from chaosdrill.analysis.trend import trend
 from chaosdrill.cli import cli
 from chaosdrill.home import RUNS_VARIABLE
 from tests.compared_runs import figure, judgement, movement, probe, said, write_run
+from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -332,3 +333,26 @@ def test_without_scipy_groups_say_how_to_install_it_and_everything_else_works(ru
     ):
         done = without(*arguments)
         assert done.returncode == 0, done.stderr
+
+
+def test_real_journals_of_plain_chaos_toolkit_are_imported_and_compared(runs: Path, tmp_path_factory: Any) -> None:
+    directory = tmp_path_factory.mktemp("plain")
+    journal = run_by_chaos_toolkit(directory, EXPERIMENT)
+    later = json.loads(json.dumps(journal).replace(journal["start"], "2099-05-01T09:30:00.000000"))
+    later["end"] = "2099-05-01T09:31:00.000000"
+    later["steady_states"]["after"]["probes"][0].update(output="c", tolerance_met=False)
+    later["steady_states"]["after"]["steady_state_met"] = False
+    later.update(deviated=True, duration=60.0)
+    for name, one in (("first.json", journal), ("second.json", later)):
+        (directory / name).write_text(json.dumps(one))
+        assert chaosdrill("runs", "import", str(directory / name)).exit_code == 0
+    found = compare("--last", "2")
+    assert [one["verdict"] for one in found["runs"]] == ["passed", "failed"]
+    assert [one["flipped"] for one in found["hypothesis"]] == [[], [found["runs"][1]["run"]]]
+    took = [one["value"] for one in found["measured"]["duration_s"].values()]
+    assert took == [pytest.approx(journal["duration"], abs=0.2), 60.0]
+    others = {name: values for name, values in found["measured"].items() if name != "duration_s"}
+    assert {one and one["value"] for values in others.values() for one in values.values()} <= {None}
+    done = chaosdrill("compare", *(one["run"] for one in found["runs"]), "--gate", "recovery_time_s < 5")
+    assert (done.exit_code, "not measured" in done.output) == (2, True)
+    assert chaosdrill("compare", "--gate", "duration_s < 600", "--gate", "verdict == failed").exit_code == 0
