@@ -28,7 +28,7 @@ LEAST_RUNS = 4  # a side: even for a single measurement 3 against 3 cannot give 
 CONFIDENCE = 0.95
 RESAMPLES = 1999
 SEED = 20260501  # the same runs give the same interval
-EXACT_UP_TO = 10_000_000  # steps; beyond it both groups are large, and the normal approximation is good
+EXACT_UP_TO = 2_000_000  # steps; beyond it both groups are large, and the normal approximation is good
 EFFECTS = ((0.147, "negligible"), (0.33, "small"), (0.474, "medium"))
 
 
