@@ -21,6 +21,7 @@ from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs import unpacking
 from chaosdrill.runs.archives import import_archive, verify_archive
 from chaosdrill.runs.exporting import export
+from chaosdrill.runs.manifest import SELF, written
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import APPROVER, OPERATOR, TICKET, make_whole_run
 
@@ -180,6 +181,16 @@ def test_every_file_of_an_archive_that_is_altered_missing_or_added_is_found(evid
     for name in (f"{RUN_ID}/tags.json", f"{RUN_ID}/more.txt"):
         assert not verify_archive(zipped(path, {**files, name: b"{}"})).intact, name
     assert verify_archive(zipped(path, files)).intact  # however it was packed
+
+
+def test_a_chain_that_is_broken_is_found_even_in_a_manifest_that_was_made_anew(evidence, tmp_path):
+    files = _unzipped(evidence)
+    said = json.loads(files["manifest.json"])
+    del said[SELF]
+    said["files"][2]["chain"] = said["files"][3]["chain"]
+    forged = zipped(tmp_path / "e.zip", {**files, "manifest.json": written(said)[0]})
+    (problem,) = verify_archive(forged).problems
+    assert (problem.where, problem.text) == ("manifest.json", "its chain of hashes is broken")
 
 
 def test_a_forger_who_makes_everything_anew_is_found_by_the_digest_alone(run, evidence, tmp_path):
