@@ -29,6 +29,20 @@ _MORE_IS_BETTER = (AVAILABILITY, "met_ratio")
 _NEITHER = (DURATION, f"{NOTICED}_s")  # the sooner a fault is noticed, the harder it struck
 
 
+# of these a run has those that its clients, and its experiment's probes, are called
+_BY_RUN = {
+    LATENCY: re.compile(r"latency\.\w+\.(before|during|after)\.(p50|p95|p99)_s"),
+    HYPOTHESIS: re.compile(r"hypothesis\.\w+\.met_ratio"),
+}
+
+
+def may_be(name: str, measured: Iterable[str]) -> bool:
+    """:returns: whether there may be a figure of this name in another run: where these have none of its kind at all."""
+    kind = name.partition(".")[0]
+    others = any(one.startswith(f"{kind}.") for one in measured)
+    return kind in _BY_RUN and not others and _BY_RUN[kind].fullmatch(name) is not None
+
+
 def _phase_name(what: str, phase: str) -> str:
     return f"{_part(what)}.{_part(phase)}_s"
 
@@ -42,6 +56,8 @@ KNOWN = (
     *_WORST,
     *_SERVICE,
     DURATION,
+    *(f"recovery_{_part(what)}_s" for what in MOVEMENTS),
+    *(f"{lost}_after_{movement}" for lost in (LOST_WRITES, LOST_S) for movement in ("failover", "failback")),
     *(_phase_name(what, phase) for what in MOVEMENTS for phase, since in PHASES.items() if since),
 )
 

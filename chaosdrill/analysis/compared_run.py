@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from chaosdrill.analysis.compared_figures import compared_figures
+from chaosdrill.analysis.compared_figures import compared_figures, measured_of
 from chaosdrill.analysis.findings import PASSED
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, probes_of_json
 from chaosdrill.analysis.measured import Measured
+
+__all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
 
 COMPARABLE = (PASSED, "failed")
 

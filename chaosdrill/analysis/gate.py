@@ -4,24 +4,21 @@ A figure is known to lie within its uncertainty, so a comparison holds when it h
 and is broken when it holds nowhere in there; otherwise nobody can tell. So it is with what was not measured.
 """
 
-import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import gate_language as language
 from chaosdrill.analysis.alike import LeftOut, sorted_out
-from chaosdrill.analysis.compared_figures import KNOWN
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
-from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, VERDICTS, Compare, Figure, Gate, Number, Word
+from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, Compare, Figure, Gate, Number, Word
 from chaosdrill.analysis.measured import Measured
 
 HELD, BROKEN, CANNOT_TELL = "held", "broken", "cannot tell"
 CLOSE = 1e-9  # two numbers that are so close, as a share of them, are the same: 110 / 100 is not 1.1
-VERDICT_UNIT = "verdict"
 _MILLI = 1000
 
 
@@ -81,20 +78,6 @@ def figures_of(runs: Sequence[ComparedRun], why_not: str = "") -> Figures:
         return Figures(runs[0].measured, verdict, unusable)
     names = dict.fromkeys(name for run in runs for name in run.measured)
     return Figures({name: _median([run.measured.get(name) for run in runs]) for name in names}, verdict, unusable)
-
-
-def problems_of(gates: Iterable[Gate], sides: Iterable[Figures]) -> list[str]:
-    """:returns: every name that there is none of, and every comparison that cannot be made, each once."""
-    measured: dict[str, Measured] = {}
-    for side in sides:
-        measured.update(side.measured)
-    known = list(dict.fromkeys([*KNOWN, *measured]))
-    found = [
-        problem for gate in gates for one in language.comparisons(gate) for problem in _problems(one, known, measured)
-    ]
-    if any(": there is no figure " in one for one in found):
-        found.append(f"gate: there are {VERDICT}, {', '.join(known)}")
-    return list(dict.fromkeys(found))
 
 
 def judged(gate: Gate, candidate: Figures, baseline: Figures) -> tuple[str, tuple[Result, ...]]:
@@ -248,55 +231,6 @@ def _median(figures: Sequence[Measured | None]) -> Measured:
         about = max(high - middle, middle - low)
     resolution = max((one.resolution for one in known if one.resolution is not None), default=None)
     return Measured(middle, unit, how, resolution, about, at_least=any(one.at_least for one in known))
-
-
-def _problems(one: Compare, known: Sequence[str], measured: Mapping[str, Measured]) -> Iterator[str]:
-    sides = (one.left, one.right)
-    figures = [side for side in sides if isinstance(side, Figure)]
-    missing = [side for side in figures if side.name != VERDICT and side.name not in known]
-    for side in missing:
-        near = difflib.get_close_matches(side.name, known, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        yield f"gate: `{one}`: there is no figure {side.name}{hint}"
-    if not figures:
-        yield f"gate: `{one}`: no figure is compared: name one"
-    units = {_unit(side, measured) for side in figures if side not in missing}
-    if len(units) > 1:
-        yield f"gate: `{one}`: {' and '.join(sorted(units))} cannot be compared"
-    elif units == {VERDICT_UNIT}:
-        yield from _problems_of_verdict(one, sides)
-    elif units:
-        yield from _problems_of_unit(one, figures, units.pop())
-
-
-def _problems_of_verdict(one: Compare, sides: Iterable[language.Operand]) -> Iterator[str]:
-    if one.operator not in ("==", "!="):
-        yield f"gate: `{one}`: a verdict is compared with == or !="
-    for side in sides:
-        if isinstance(side, Number) or (isinstance(side, Word) and side.word not in VERDICTS):
-            yield f"gate: `{one}`: {side} is no verdict; there are {', '.join(VERDICTS)}"
-        if isinstance(side, Figure) and side.of == CHANGE:
-            yield f"gate: `{one}`: a verdict has no change: write verdict != verdict.before"
-
-
-def _problems_of_unit(one: Compare, figures: Sequence[Figure], unit: str) -> Iterator[str]:
-    for side in (one.left, one.right):
-        if isinstance(side, Word):
-            yield f"gate: `{one}`: {side} is no number"
-        if not isinstance(side, Number) or not side.unit:
-            continue
-        share = side.unit == "%" and (unit == "ratio" or all(figure.of == CHANGE for figure in figures))
-        if not share and (side.unit == "%" or unit != "s"):
-            what = "a share" if side.unit == "%" else f"a time; it is in {unit or 'a unit of its own'}"
-            yield f"gate: `{one}`: {figures[0]} is not {what}: leave out the {side.unit}"
-
-
-def _unit(side: Figure, measured: Mapping[str, Measured]) -> str:
-    if side.name == VERDICT:
-        return VERDICT_UNIT
-    if side.name in measured:
-        return measured[side.name].unit
-    return "s" if side.name.endswith("_s") else "ratio" if side.name.endswith("_ratio") else "writes"
 
 
 def as_json(gates: Sequence[tuple[str, str, Sequence[Result]]]) -> list[dict[str, Any]]:

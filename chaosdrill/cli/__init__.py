@@ -14,6 +14,7 @@ from chaosdrill.cli.rehearse import rehearse
 from chaosdrill.cli.report import report
 from chaosdrill.cli.runs import runs
 from chaosdrill.cli.topology import topology
+from chaosdrill.cli.trend import trend
 from chaosdrill.cli.watch import watch
 from chaosdrill.errors import DrillError
 
@@ -30,7 +31,7 @@ def cli() -> None:
 
     It runs against the embedded lab unless told otherwise; the lab is started and ended by the drill.
     The commands here are for beginning (init), for describing a real system (topology), and for looking closer: at the
-    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare, report).
+    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare, trend, report).
     """
 
 
@@ -43,6 +44,7 @@ cli.add_command(rehearse)
 cli.add_command(report)
 cli.add_command(runs)
 cli.add_command(topology)
+cli.add_command(trend)
 cli.add_command(watch)
 
 

@@ -1,13 +1,15 @@
 """``chaosdrill compare``: runs beside each other, groups of them, and gates for pipelines."""
 
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli.compare_html import html_options, write_page
+from chaosdrill.cli.text import one_line
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ PASSED = "passed"
 @click.option("--candidate", multiple=True, metavar="RUNS", help="Compare these; may be given several times.")
 @click.option("--gate", "gates", multiple=True, metavar="GATE", help="Whether this holds; may be given several times.")
 @click.option("--all", "everything", is_flag=True, help="Also latencies that did not change.")
+@html_options
 @click.option("--json", "as_json", is_flag=True, help="For machines: everything.")
 def compare(
     runs: Sequence[str],
@@ -34,6 +37,8 @@ def compare(
     candidate: Sequence[str],
     gates: Sequence[str],
     everything: bool,
+    html: Path | None,
+    language: str,
     as_json: bool,
 ) -> None:
     """Compare runs: what changed, what flipped, what may explain it.
@@ -44,6 +49,7 @@ def compare(
         chaosdrill compare RUN RUN RUN                         side by side, a column for each
         chaosdrill compare --last 5                            the newest, side by side
         chaosdrill compare --baseline tag:before --candidate tag:after
+        chaosdrill compare --last 20 --html page.html          one page that can be mailed and read offline
         chaosdrill compare --gate 'recovery_time_s <= 120 and recovery_time_s.change <= 10%'
 
     RUNS is a run (its id, the beginning of it, or its directory), `tag:NAME`, a day or days `2026-05-01..2026-05-07`,
@@ -68,16 +74,29 @@ def compare(
     """
     if problems := _problems(runs, last, experiment, baseline, candidate, gates):
         raise click.UsageError("\n".join(problems))
+    if gates and html is not None:
+        raise click.UsageError("a gate has no page: leave out --html, or --gate")
     from chaosdrill.runs.choosing import the_store
 
+    shown = _Shown(everything, html, language, as_json)
     try:
         if gates:
             sys.exit(_gate(the_store(), runs, baseline, candidate, gates, as_json))
         if last is not None or len(runs) > 2:
-            sys.exit(_many(the_store(), runs, last, experiment, everything, as_json))
-        sys.exit(_sides(the_store(), runs, baseline, candidate, everything, as_json))
+            sys.exit(_many(the_store(), runs, last, experiment, shown))
+        sys.exit(_sides(the_store(), runs, baseline, candidate, shown))
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise click.UsageError("\n".join(map(one_line, error.problems))) from error
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """How a comparison is shown."""
+
+    everything: bool
+    html: Path | None
+    language: str
+    as_json: bool
 
 
 def _problems(
@@ -109,14 +128,11 @@ def _many(
     named: Sequence[str],
     last: int | None,
     experiment: str | None,
-    everything: bool,
-    as_json: bool,
+    shown: _Shown,
 ) -> int:
-    from dataclasses import replace
-
     from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.cli.compare_tables import show_many
-    from chaosdrill.cli.screen import Screen
+    from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.choosing import chosen, newest_alike
     from chaosdrill.runs.comparing import read_compared_runs
 
@@ -129,10 +145,12 @@ def _many(
     known, unreadable = read_compared_runs([*paths, *others])
     found = many_runs(known)
     found = replace(found, left_out=(*unreadable, *found.left_out))
-    if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+    if shown.html is not None:
+        write_page(shown.html, shown.language, found)
+    elif shown.as_json:
+        say_json(found.as_json())
     else:
-        show_many(Screen(), found, everything)
+        show_many(Screen(), found, shown.everything)
     return 0 if len(found.runs) > 1 else CANNOT
 
 
@@ -141,13 +159,12 @@ def _sides(
     runs: Sequence[str],
     baseline: Sequence[str],
     candidate: Sequence[str],
-    everything: bool,
-    as_json: bool,
+    shown: _Shown,
 ) -> int:
     candidates, baselines = _paths(store, runs, baseline, candidate)
     if len(candidates) == len(baselines) == 1:
-        return _two(baselines[0], candidates[0], everything, as_json)
-    return _groups(baselines, candidates, everything, as_json)
+        return _two(baselines[0], candidates[0], shown)
+    return _groups(baselines, candidates, shown)
 
 
 def _paths(
@@ -162,27 +179,29 @@ def _paths(
     return candidates, chosen(store, before, candidates)
 
 
-def _two(baseline: Path, candidate: Path, everything: bool, as_json: bool) -> int:
+def _two(baseline: Path, candidate: Path, shown: _Shown) -> int:
     from chaosdrill.analysis.comparison import comparison
+    from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.cli.compare_tables import show_two
-    from chaosdrill.cli.screen import Screen
+    from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.comparing import read_compared_run
 
     found = comparison(read_compared_run(baseline), read_compared_run(candidate))
-    if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+    if shown.html is not None:
+        write_page(shown.html, shown.language, many_runs((found.baseline, found.candidate)), two=found)
+    elif shown.as_json:
+        say_json(found.as_json())
     else:
-        show_two(Screen(), found, everything)
+        show_two(Screen(), found, shown.everything)
     return CANNOT if found.why_not else 0
 
 
-def _groups(baselines: Sequence[Path], candidates: Sequence[Path], everything: bool, as_json: bool) -> int:
-    from dataclasses import replace
+def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown) -> int:
     from importlib.util import find_spec
 
     from chaosdrill.analysis.groups import groups
     from chaosdrill.cli.compare_tables import show_groups
-    from chaosdrill.cli.screen import Screen
+    from chaosdrill.cli.screen import Screen, say_json
     from chaosdrill.runs.comparing import read_compared_runs
 
     if find_spec("scipy") is None:
@@ -190,10 +209,12 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], everything: b
     (before, unread), (after, unreadable) = read_compared_runs(baselines), read_compared_runs(candidates)
     found = groups(before, after)
     found = replace(found, left_out=(*unread, *unreadable, *found.left_out))
-    if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+    if shown.html is not None:
+        write_page(shown.html, shown.language, replace(found.runs, left_out=found.left_out), groups=found)
+    elif shown.as_json:
+        say_json(found.as_json())
     else:
-        show_groups(Screen(), found, everything)
+        show_groups(Screen(), found, shown.everything)
     return 0 if found.comparable else CANNOT
 
 

@@ -1,12 +1,9 @@
 """``chaosdrill compare --gate``: whether a candidate may pass, by its figures and by what they were before."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from chaosdrill.errors import BadInput
 
@@ -29,11 +26,13 @@ def gated(texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[
     :raises BadInput: for everything in the gates that cannot be understood.
     """
     from chaosdrill.analysis.gate import as_json as values_of
-    from chaosdrill.analysis.gate import judged, problems_of
+    from chaosdrill.analysis.gate import judged
+    from chaosdrill.analysis.gate_problems import problems_of
+    from chaosdrill.cli.screen import say_json
 
     gates, problems = _parsed(texts)
     sides = _sides(candidates, baselines)
-    problems += problems_of(gates.values(), (sides.candidate, sides.baseline))
+    problems += problems_of(gates.values(), (sides.candidate.measured, sides.baseline.measured))
     if problems:
         raise BadInput(problems)
     told = [(text, *judged(gate, sides.candidate, sides.baseline)) for text, gate in gates.items()]
@@ -41,7 +40,7 @@ def gated(texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[
     answer = next((word for word in ("broken", "cannot tell") if word in answers), "held")
     if as_json:
         said = {"answer": answer, **sides.as_json(), "gates": values_of(told)}
-        click.echo(json.dumps(said, indent=1))
+        say_json(said)
     else:
         _show(sides, told, answer)
     return EXIT_CODES[answer]

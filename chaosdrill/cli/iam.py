@@ -70,7 +70,7 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
     :param configuration: the experiment's; ``<ecs-cluster>`` stands for its ``ecs_cluster``.
     :raises BadInput: when neither says what a placeholder asks for.
     """
-    named = {key.replace("_", "-"): value for key, value in configuration.items() if isinstance(value, str)}
+    named = {key.replace("_", "-"): _name(value) for key, value in configuration.items() if isinstance(value, str)}
     known = named | placeholders(topology)
     missing = sorted({name for name in _PLACEHOLDER.findall(policy) if not known.get(name)})
     if missing:
@@ -112,9 +112,14 @@ def placeholders(topology: "Topology") -> dict[str, str]:
         "cluster-home": topology.database.clusters.get(home, ""),
         "cluster-standby": topology.database.clusters.get(standby, ""),
         "failover-region": topology.failover.region,
-        "failover-prefix": topology.failover.failover_prefix,
-        "failback-prefix": topology.failover.failback_prefix,
+        "failover-prefix": _name(topology.failover.failover_prefix),
+        "failback-prefix": _name(topology.failover.failback_prefix),
     }
+
+
+def _name(text: str) -> str:
+    """The name at the end of an ARN: the policy writes the rest itself. A name, or its beginning, stays as it is."""
+    return re.split("[:/]", text)[-1] if text.startswith("arn:") else text
 
 
 def _without_repetition(part: object) -> object:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import one_line, usage_error
 
 JOURNAL = ".json"
 
@@ -38,7 +38,7 @@ def import_run(file: str, as_json: bool) -> None:
         runs = made(runs_directory(), RUNS_VARIABLE)
         name = _import(Path(file), runs)
     except BadInput as error:
-        raise click.UsageError("\n".join(one_line(problem) for problem in error.problems)) from error
+        raise usage_error(error) from error
     except OSError as error:
         raise click.UsageError(one_line(f"{file} could not be imported: {error}")) from error
     summary = read_summary(runs / name)

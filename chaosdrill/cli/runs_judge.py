@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import one_line, usage_error
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -44,7 +44,7 @@ def judge(named: str, as_json: bool) -> None:
     try:
         directory = find_run(named)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     run = read_run(directory)
     judgement = judged(run)
     _rebuild(directory, run, judgement)
@@ -68,7 +68,8 @@ def _rebuild(directory: Path, run: "Run", judgement: "Judgement") -> None:
         click.echo(f"its journal and summary could not be written: {error}", err=True)
         return
     if names := [name for name, done in made.items() if done]:
-        click.echo(f"the drill died: its {' and '.join(names)} were made from its history", err=True)
+        were = "were" if len(names) > 1 else "was"
+        click.echo(f"the drill died: its {' and '.join(names)} {were} made from its history", err=True)
 
 
 def _show(name: str, judgement: "Judgement") -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.runs_filter import filters, wanted_of
+from chaosdrill.cli.text import one_line, usage_error
 
 if TYPE_CHECKING:
     from chaosdrill.runs.entries import Entry
@@ -41,14 +42,14 @@ def list_runs(everything: bool, as_json: bool, **filtered: Any) -> None:
     try:
         found = [entry for entry in catalogue(runs_directory()) if wanted(entry)]
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     if as_json:
         click.echo(json.dumps([entry.as_json() for entry in found], indent=1))
         return
     newest = found[::-1] if everything else found[: -SHOWN - 1 : -1]
     _print(newest)
     if not found:
-        click.echo(f"no such run in {runs_directory()}", err=True)
+        click.echo(one_line(f"no such run in {runs_directory()}"), err=True)
     elif len(newest) < len(found):
         click.echo(f"{len(newest)} of {len(found)}: --all shows all of them", err=True)
 
@@ -74,8 +75,8 @@ def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
         directory = find_run(run)
         kept = tag_run(directory, tags, remove) if tags or remove else tags_of(directory)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
-    click.echo(f"{directory.name}: {', '.join(kept) or 'no tags'}")
+        raise usage_error(error) from error
+    click.echo(one_line(f"{directory.name}: {', '.join(kept) or 'no tags'}"))
 
 
 def _print(entries: "Sequence[Entry]") -> None:

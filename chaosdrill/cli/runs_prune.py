@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.runs_filter import filters, wanted_of
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import one_line, usage_error
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def prune(keep: int | None, older_than: float | None, tagged: bool, yes: bool, a
     try:
         choice = choose(runs, wanted, keep or 0, older_than, tagged)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     sizes = {entry.run: size_of(runs / entry.run) for entry in choice.remove}
     if not as_json:
         _show(choice, sizes)

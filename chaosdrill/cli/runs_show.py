@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import one_line, usage_error
 
 WIDTH_IN_FILES = 160
 LONGEST = 300  # characters of a value; --json has all of it
@@ -40,7 +40,7 @@ def show(run: str, as_json: bool) -> None:
     try:
         found = described(find_run(run))
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:

@@ -49,3 +49,12 @@ def short(value: Any, longest: int = 0) -> str:
     if not isinstance(value, str):
         value, longest = json.dumps(value, default=str), longest or SHORT
     return value if not longest or len(value) <= longest else f"{value[: longest - 1]}…"
+
+
+def say_json(value: Any) -> None:
+    """Print it as JSON that every reader takes: what JSON has no number for is text."""
+    import click
+
+    from chaosdrill.history import plain
+
+    click.echo(json.dumps(plain(value), indent=1))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.client.locust_page import problems_of_url
 from chaosdrill.errors import BadInput
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.topology import load_topology
@@ -60,6 +61,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
         problems.append(f"target: {target!r} is neither lab nor aws")
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
+    problems += problems_of_url(str(configuration.get("load_generator_url") or ""))
     problems += found + missing + _aws_needs(configuration, target)
     scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
     scale = scale if isinstance(scale, float) else 1.0

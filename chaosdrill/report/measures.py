@@ -29,7 +29,7 @@ def said(measured: Measured, t: Words) -> Said:
     """:returns: a figure in words; a ratio in percent."""
     if measured.value is None:
         return Said(missing=t("measured.not", why=measured.why or t("measured.no-reason")))
-    text = _in_percent(measured).in_words() if measured.unit == "ratio" else measured.in_words()
+    text = _times(_PERCENT, measured, "%").in_words() if measured.unit == "ratio" else measured.in_words()
     value, _, about = text.removeprefix(_LEAST).partition(" ± ")
     value = _in_unit(value, t)
     if measured.at_least:
@@ -41,13 +41,20 @@ def said(measured: Measured, t: Words) -> Said:
 
 def number(value: float, unit: str, t: Words) -> str:
     """:returns: a number that was asked for, such as an objective, with its unit."""
-    return _in_unit(f"{value * _PERCENT:g} %" if unit == "ratio" else f"{value:g} {unit}", t)
+    if unit == "ratio":
+        return _in_unit(f"{value * _PERCENT:g} %", t)
+    return _in_unit(f"{value:g} {'write' if unit == 'writes' and value == 1 else unit}", t)
 
 
-def _in_percent(one: Measured) -> Measured:
+def in_milliseconds(measured: Measured, t: Words) -> Said:
+    """:returns: seconds in words as milliseconds."""
+    return said(_times(1000, measured, "ms"), t)
+
+
+def _times(factor: float, one: Measured, unit: str) -> Measured:
     parts = (one.value, one.resolution, one.uncertainty)
-    value, resolution, uncertainty = (None if part is None else part * _PERCENT for part in parts)
-    return Measured(value, "%", one.how, resolution, uncertainty, one.why, one.at_least)
+    value, resolution, uncertainty = (None if part is None else part * factor for part in parts)
+    return Measured(value, unit, one.how, resolution, uncertainty, one.why, one.at_least)
 
 
 def _in_unit(text: str, t: Words) -> str:

@@ -34,6 +34,7 @@ def run_page(view: ReportView, language: str) -> str:
         view=view,
         judgement=view.judgement,
         said=partial(measures.said, t=t),
+        in_ms=partial(measures.in_milliseconds, t=t),
         wanted=partial(measures.number, t=t),
         clock=clock,
         lane_name=partial(lane_name, t=t),

@@ -1,5 +1,6 @@
 """What a run is, as far as that can be told, whatever state it is in."""
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def described(directory: Path) -> dict[str, Any]:
     summary = read_summary(directory)
     events, problems = read_events(directory, still_open=True)
     state, notes = _state(directory, summary, events)
-    if events:
+    if events and state != IMPORTED:  # what its journal says of itself is in its reasons
         notes += [one.text for one in problems]
     found = {
         "run": directory.name,
@@ -54,7 +55,7 @@ def _state(directory: Path, summary: Summary, events: Sequence[Any]) -> tuple[st
         return state, [note] if note else []
     if not summary.missing:
         return UNREADABLE, [f"its summary {summary.why_not}"]
-    if not (directory / HISTORY).exists():
+    if not os.path.exists(directory / HISTORY):
         return FOREIGN, [f"there is neither {HISTORY} nor {SUMMARY}: nothing says that it is a run"]
     if goes_on(directory):
         return GOES_ON, ["the drill still goes on, so there is no verdict yet"]

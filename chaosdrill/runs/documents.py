@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
+NOT_THERE = "it is not there"
 LARGEST_BYTES = 256 * 2**20  # a summary has some 50 kB: what is larger than this is something else
 
 
@@ -19,7 +20,7 @@ def read_object(path: Path) -> tuple[dict[str, Any], str]:
     try:
         found = json.loads(read_regular(path))
     except OSError as error:
-        return {}, "it is not there" if isinstance(error, FileNotFoundError) else f"it cannot be read: {_why(error)}"
+        return {}, NOT_THERE if isinstance(error, FileNotFoundError) else f"it cannot be read: {_why(error)}"
     except (ValueError, RecursionError) as error:
         return {}, f"it is no JSON: {error}"
     return (found, "") if isinstance(found, dict) else ({}, "it holds something else than a JSON object")

@@ -52,14 +52,6 @@ class Entry:
         return asdict(self)
 
 
-def entry_of_json(values: Mapping[str, Any]) -> Entry:
-    """:returns: what :meth:`Entry.as_json` gave.
-
-    :raises KeyError, TypeError: when it is something else.
-    """
-    return Entry(**{**values, "broken": tuple(values["broken"]), "tags": tuple(values["tags"])})
-
-
 def entry_of(directory: Path) -> Entry:
     """:returns: the entry of a run directory, in whatever state it is; it never raises for what is in the files."""
     opened = opened_of(directory)

@@ -19,7 +19,7 @@ ELSEWHERE_S = 600.0  # a drill writes its clocks every 30 s
 def goes_on(directory: Path) -> bool:
     """:returns: whether the drill of a run directory still goes on; also when that cannot be told."""
     with left_behind(directory) as left:
-        return not left and (directory / HISTORY).exists()
+        return not left and os.path.exists(directory / HISTORY)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Removing runs: which, and so that a crash leaves either a whole run or none."""
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -72,7 +73,7 @@ def why_not(directory: Path) -> str:
         return "it is there no more"
     if not opened_of(directory) and not read_summary(directory).said:
         return "nothing in it says that it is a run: remove it by hand"
-    if (directory / HISTORY).exists():
+    if os.path.exists(directory / HISTORY):
         with left_behind(directory) as left:
             return "" if left else "its drill still goes on"
     return ""

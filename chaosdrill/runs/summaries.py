@@ -1,13 +1,12 @@
 """The summary of a run, read in one place: one of a newer version, or that is none, is never misread."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.run_directory import SUMMARY
-from chaosdrill.runs.documents import read_object
+from chaosdrill.runs.documents import NOT_THERE, read_object
 
 NEWEST = 3
 WORDS = ("passed", "failed", "invalid", "refused", "interrupted")
@@ -50,7 +49,7 @@ def read_summary(directory: Path) -> Summary:
     path = directory / SUMMARY
     said, why_not = read_object(path)
     if why_not:
-        return Summary(why_not=f"cannot be used: {why_not}", missing=not os.path.lexists(path))
+        return Summary(why_not=f"cannot be used: {why_not}", missing=why_not == NOT_THERE and not path.is_symlink())
     return Summary(why_not=why_not) if (why_not := _why_not(said)) else Summary(said)
 
 

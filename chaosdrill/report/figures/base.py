@@ -16,11 +16,8 @@ FONTS = (
 )
 # what Plotly's tool bar says, by Plotly's own words
 _TOOL_BAR = {
-    "Autoscale": "tool.autoscale",
-    "Box Select": "tool.box",
     "Double-click to zoom back out": "tool.back",
     "Download plot as a PNG": "tool.download",
-    "Download plot": "tool.download",
     "Pan": "tool.pan",
     "Reset axes": "tool.reset",
     "Zoom": "tool.zoom",
@@ -49,7 +46,6 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
             "font": {"family": FONTS, "size": 12, "color": role("ink")},
         },
         "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0},
-        "uirevision": "kept",  # a change of the theme keeps the zoom
         "dragmode": "zoom",
         **more,
     }

@@ -7,14 +7,14 @@ from typing import Any
 from chaosdrill.report.figures.base import axis, layout, milliseconds, numbers
 from chaosdrill.report.palette import role
 from chaosdrill.report.shown import in_figure
-from chaosdrill.report.view.clients import Clients, Points, Spans
-from chaosdrill.report.view.regions import region_role
+from chaosdrill.report.view.clients import LOAD, Clients, Points, Spans
+from chaosdrill.report.view.regions import region_role, serving_region
 from chaosdrill.report.view.timeline import CLIENTS, Bar, Lane, Timeline
 from chaosdrill.report.words import Words
 
-LANE_PX, GROUP_PX = 19, 9
+LANE_PX, GROUP_PX = 22, 9
 PANELS_PX = {"errors": 96, "latency": 150, "beats": 170}
-GAP_PX, TOP_PX, BOTTOM_PX, LEFT_PX = 36, 34, 34, 168
+GAP_PX, TOP_PX, BOTTOM_PX, LEFT_PX = 40, 48, 34, 150
 NS = 1_000_000_000
 
 Figure = dict[str, Any]
@@ -29,10 +29,10 @@ def waterfall(timeline: Timeline, clients: Clients, regions: Sequence[str], t: W
     lanes = sorted(lanes, key=lambda lane: [*_groups(timeline.lanes), CLIENTS].index(lane.group))
     panels = [name for name, is_there in _panels(clients).items() if is_there]
     rows = _Rows(lanes, panels, _headings(clients, t))
-    data = [*_bars(lanes, rows.places, timeline.zero_ns, t)]
+    data = [*_bars(lanes, rows.places, timeline.zero_ns, t), _above(timeline)]
     for place, name in enumerate(panels, 2):
         data += _PANELS[name](clients, regions, timeline.zero_ns, t, f"y{place}")
-    return {"data": data, "layout": _layout(timeline, rows, t), "narrow": _NARROW}
+    return {"data": data, "layout": _layout(timeline, rows, t), "narrow": _narrow(rows)}
 
 
 def _groups(lanes: Sequence[Lane]) -> list[str]:
@@ -47,21 +47,33 @@ def _panels(clients: Clients) -> Mapping[str, bool]:
     }
 
 
-def _headings(clients: Clients, t: Words) -> Mapping[str, str]:
+def _headings(clients: Clients, t: Words) -> Mapping[str, tuple[str, str]]:
+    """What each panel shows, and which line of it is which."""
     shown, every = (sum(getattr(one, name) for one in clients.points) for name in ("shown", "of_all"))
-    thinned = t("panel.beats-thinned", shown=f"{shown:,}", all=f"{every:,}")
-    of = clients.percentiles.of if clients.percentiles is not None else ""
-    return {
-        "errors": t("panel.errors"),
-        "latency": t("panel.latency", of=t.of("of", of)),
-        "beats": t("panel.beats") if shown == every else thinned,
+    beats = t("panel.beats") if shown == every else t("panel.beats-thinned", shown=f"{shown:,}", all=f"{every:,}")
+    operations = ", ".join(
+        f"{name} ({t(f'symbol.{number % len(_SYMBOLS)}')})" for number, name in enumerate(_operations(clients))
+    )
+    width = {"errors": clients.ratios[0].width_ns if clients.ratios else 0}
+    width["latency"] = clients.percentiles.width_ns if clients.percentiles is not None else 0
+    of = t.of("of", clients.percentiles.of if clients.percentiles is not None else "")
+    seconds = {name: f"{ns / NS:g} {t.of('unit', 's')}" for name, ns in width.items()}
+    told = {
+        "errors": (t("panel.errors"), t("panel.errors-told", width=seconds["errors"])),
+        "latency": (t("panel.latency", of=of), t("panel.latency-told", width=seconds["latency"])),
+        "beats": (beats, t("panel.beats-told", operations=operations)),
     }
+    return {name: (f"<b>{in_figure(title)}</b>", in_figure(text)) for name, (title, text) in told.items()}
+
+
+def _operations(clients: Clients) -> list[str]:
+    return list(dict.fromkeys(points.operation for points in clients.points))
 
 
 class _Rows:
     """Where everything stands: lanes from the top down, a little apart from group to group, then the panels."""
 
-    def __init__(self, lanes: Sequence[Lane], panels: Sequence[str], headings: Mapping[str, str]) -> None:
+    def __init__(self, lanes: Sequence[Lane], panels: Sequence[str], headings: Mapping[str, tuple[str, str]]) -> None:
         self.lanes, self.panels, self.headings = lanes, panels, headings
         self.places: list[float] = []
         self.edges: list[float] = []
@@ -94,7 +106,9 @@ def _lanes_of_clients(clients: Clients, regions: Sequence[str], t: Words) -> Ite
         yield Lane(CLIENTS, f"served {name}", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
     for spans in clients.failing:
         if len(spans.since_ns):
-            yield Lane(CLIENTS, "failing", tuple(_of_spans(spans, regions, t)))
+            yield Lane(
+                CLIENTS, "failing" if spans.of == LOAD else f"unserved {spans.of}", tuple(_of_spans(spans, regions, t))
+            )
 
 
 def _of_spans(spans: Spans, regions: Sequence[str], t: Words) -> Iterator[Bar]:
@@ -104,6 +118,13 @@ def _of_spans(spans: Spans, regions: Sequence[str], t: Words) -> Iterator[Bar]:
         spans.since_ns.tolist(), spans.until_ns.tolist(), spans.count.tolist(), strict=True
     ):
         yield Bar(since_ns, until_ns, colour, label, t("figure.number", n=f"{count:,}"))
+
+
+def _above(timeline: Timeline) -> Figure:
+    """Nothing to see: an axis is drawn for what stands on it, and the upper one has the same times as the lower."""
+    ends = [milliseconds(timeline.zero_ns), milliseconds(timeline.until_ns)]
+    invisible = {"type": "scatter", "mode": "markers", "opacity": 0, "hoverinfo": "skip", "showlegend": False}
+    return {**invisible, "name": "", "x": numbers(ends), "y": [0, 0], "xaxis": "x2", "yaxis": "y"}
 
 
 def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words) -> Iterator[Figure]:
@@ -121,7 +142,7 @@ def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words
             "base": numbers([milliseconds(bar.since_ns) for *_, bar in found]),
             "x": numbers([milliseconds(bar.until_ns - bar.since_ns) for *_, bar in found]),
             "y": numbers([float(place) for _, place, _ in found]),
-            "width": 0.74,
+            "width": 0.84,
             "marker": {"color": role(colour), "line": {"color": role(colour), "width": 1}},
             "text": texts,
             "textposition": "inside",
@@ -138,6 +159,8 @@ _LIGHT_ONES = ("neutral-faint", "probe", "bad-faint")
 
 
 def _label(lane: Lane, bar: Bar, t: Words) -> str:
+    if lane.name == "region-state":
+        return serving_region(bar.label) or bar.label
     return t.of("stage", bar.label) if lane.name == "phase" else bar.label
 
 
@@ -225,7 +248,7 @@ _SYMBOLS = ("circle-open", "diamond-open", "square-open", "triangle-up-open")
 
 
 def _beats(clients: Clients, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
-    operations = list(dict.fromkeys(points.operation for points in clients.points))
+    operations = _operations(clients)
     for points in sorted(clients.points, key=lambda one: one.kind in ("unserved", "unknown")):
         symbol = _SYMBOLS[operations.index(points.operation) % len(_SYMBOLS)]
         yield _of_points(points, symbol, regions, t, y)
@@ -255,26 +278,36 @@ def _of_points(points: Points, symbol: str, regions: Sequence[str], t: Words, y:
 
 
 _PANELS = {"errors": _errors, "latency": _latency, "beats": _beats}
+_DECADES = {
+    "type": "log",
+    "tickvals": [10.0**power for power in range(-2, 7)],
+    "ticktext": ["0.01 ms", "0.1 ms", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s", "1000 s"],
+}
 _AXES: Mapping[str, Mapping[str, Any]] = {
     "errors": {"rangemode": "tozero", "ticksuffix": " %", "nticks": 4},
-    "latency": {"type": "log", "ticksuffix": " ms", "dtick": 1, "exponentformat": "none"},
-    "beats": {"type": "log", "ticksuffix": " ms", "dtick": 1, "exponentformat": "none"},
+    "latency": _DECADES,
+    "beats": _DECADES,
 }
-_NARROW: Figure = {
-    "margin": {"l": 104, "r": 6},
-    "yaxis": {"tickfont": {"size": 9}},
-    "xaxis": {"nticks": 4},
-}
+
+
+def _narrow(rows: "_Rows") -> Figure:
+    """What is otherwise on a telephone."""
+    return {
+        "margin": {"l": 104, "r": 6},
+        "yaxis": {"tickfont": {"size": 9}},
+        "xaxis": {"nticks": 4},
+        "xaxis2": {"nticks": 4},
+        "annotations": [{**_heading(rows, name), "text": rows.headings[name][0]} for name in rows.panels],
+    }
 
 
 def _layout(timeline: Timeline, rows: _Rows, t: Words) -> Figure:
     domains = rows.domains()
     names = [in_figure(lane_name(lane.name, t), 40) for lane in rows.lanes]
-    span = (timeline.until_ns - timeline.zero_ns) // 60
     axes: Figure = {
         "xaxis": axis(
             type="date",
-            range=[milliseconds(timeline.zero_ns - span), milliseconds(timeline.until_ns + span)],
+            range=[milliseconds(timeline.zero_ns), milliseconds(timeline.until_ns)],
             tickformatstops=_TICKS,
             anchor="y" if len(domains) == 1 else f"y{len(domains)}",
             showspikes=True,
@@ -284,6 +317,18 @@ def _layout(timeline: Timeline, rows: _Rows, t: Words) -> Figure:
             spikedash="dot",
             spikecolor=role("faint"),
             nticks=10,
+        ),
+        "xaxis2": axis(
+            type="date",
+            matches="x",
+            tickmode="auto",
+            overlaying="x",
+            side="top",
+            anchor="y",
+            tickformatstops=_TICKS,
+            nticks=10,
+            showgrid=False,
+            tickfont={"size": 11},
         ),
         "yaxis": axis(
             domain=domains[0],
@@ -305,11 +350,9 @@ def _layout(timeline: Timeline, rows: _Rows, t: Words) -> Figure:
         barmode="overlay",
         bargap=0,
         hovermode="closest",
-        uniformtext={"mode": "hide", "minsize": 8},
+        uniformtext={"mode": "hide", "minsize": 9},
         shapes=[_edge(place) for place in rows.edges],
-        annotations=[
-            _heading(rows.headings[name], domain[1]) for name, domain in zip(rows.panels, domains[1:], strict=True)
-        ],
+        annotations=[_heading(rows, name) for name in rows.panels],
     )
 
 
@@ -336,9 +379,11 @@ def _edge(place: float) -> Figure:
     }
 
 
-def _heading(text: str, top: float) -> Figure:
+def _heading(rows: "_Rows", name: str) -> Figure:
+    """Above a panel."""
+    top = rows.domains()[1 + rows.panels.index(name)][1]
     return {
-        "text": f"<b>{in_figure(text)}</b>",
+        "text": "  ".join(rows.headings[name]),
         "xref": "paper",
         "yref": "paper",
         "x": 0,

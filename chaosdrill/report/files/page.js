@@ -5,7 +5,9 @@
   const wantsDark = matchMedia("(prefers-color-scheme: dark)");
   const paper = matchMedia("print");
   const PREFIX = "theme:";
-  const PAPER_PX = 690; // between the margins of an A4 page, and of a Letter page
+  // what is between the margins of a page of A4, less a heading and a caption; of Letter nearly as much
+  const PAPER = { width: 690, height: 930 };
+  const DENSER = 0.92; // as much of its height does a figure need on paper
   let printing = false;
 
   function onPaper() {
@@ -42,25 +44,47 @@
 
   const config = {
     displaylogo: false,
-    responsive: true,
-    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d", "toggleSpikelines"],
+    // only these: Plotly also has a button that hands the figure to its makers
+    modeBarButtons: [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]],
     locale: told.locale.name,
     locales: { [told.locale.name]: { dictionary: told.locale.dictionary, format: {} } },
   };
 
+  // On paper a figure is drawn as large as its texts need, and made smaller so that it fits one page.
   function layoutFor(figure, element) {
-    const narrow = !onPaper() && element.clientWidth < 620;
-    const layout = merged(figure.layout, narrow ? figure.narrow : {});
-    return onPaper() ? merged(layout, { width: PAPER_PX, autosize: false }) : layout;
+    element.style.zoom = "";
+    if (!onPaper()) return merged(figure.layout, element.clientWidth < 620 ? figure.narrow : {});
+    const height = figure.layout.height * DENSER;
+    const scale = Math.min(1, PAPER.height / height);
+    element.style.zoom = String(scale);
+    return merged(figure.layout, { width: PAPER.width / scale, height: height, autosize: false });
+  }
+
+  // What is shown of the axis of time, when that is not all of it.
+  function zoomed(element, whole) {
+    const range = element.layout && element.layout.xaxis && element.layout.xaxis.range;
+    const same = (one, other) => Math.abs(moment(one) - moment(other)) < 0.001;
+    return range && !(same(range[0], whole[0]) && same(range[1], whole[1])) ? range.slice() : null;
+  }
+
+  function moment(value) {
+    return typeof value === "number" ? value : Date.parse(String(value).replace(" ", "T") + "Z");
+  }
+
+  function drawOne(element, figure, palette) {
+    const range = figure.layout.xaxis && figure.layout.xaxis.range;
+    const kept = range && zoomed(element, range); // drawn whole first, so that one can go back to the whole
+    const layout = coloured(layoutFor(figure, element), palette);
+    return Plotly.react(element, coloured(figure.data, palette), layout, config).then(function () {
+      return kept ? Plotly.relayout(element, { "xaxis.range": kept }) : undefined;
+    });
   }
 
   function draw() {
     const palette = told.palettes[theme()];
     for (const [id, figure] of Object.entries(told.figures)) {
       const element = document.getElementById(id);
-      if (!element) continue;
-      const layout = coloured(layoutFor(figure, element), palette);
-      Plotly.react(element, coloured(figure.data, palette), layout, config).catch((why) => console.error(why));
+      if (element) drawOne(element, figure, palette).catch((why) => console.error(why));
     }
   }
 
@@ -77,13 +101,12 @@
     });
   }
 
-  // Buttons that show one part of a figure: data-figure, and from data-from to data-until (absent: all of it).
+  // Buttons that show one part of a figure: data-figure, and from data-from to data-until.
   for (const button of document.querySelectorAll("button[data-figure]")) {
     button.hidden = false;
     button.addEventListener("click", function () {
       const { figure, from, until } = button.dataset;
-      const range = from ? { "xaxis.range": [Number(from), Number(until)] } : { "xaxis.autorange": true };
-      Plotly.relayout(document.getElementById(figure), range);
+      Plotly.relayout(document.getElementById(figure), { "xaxis.range": [Number(from), Number(until)] });
     });
   }
 
@@ -91,7 +114,7 @@
   const opened = [];
   function beforePrint() {
     printing = true;
-    for (const one of document.querySelectorAll("details:not([open])")) {
+    for (const one of document.querySelectorAll("details:not([open]):not(.screen)")) {
       one.open = true;
       opened.push(one);
     }
@@ -108,6 +131,12 @@
   wantsDark.addEventListener("change", function () {
     tell();
     draw();
+  });
+
+  let waiting = 0;
+  addEventListener("resize", function () {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(draw);
   });
 
   tell();

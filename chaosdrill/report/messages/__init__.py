@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from chaosdrill.report.messages import findings, methods, names, page
+from chaosdrill.report.messages import comparison, findings, methods, names, page
 
 MESSAGES: Mapping[str, tuple[str, str]] = {
     **page.MESSAGES,
     **names.MESSAGES,
     **findings.MESSAGES,
     **methods.MESSAGES,
+    **comparison.MESSAGES,
 }

@@ -16,7 +16,7 @@ BINS = 900  # about the pixels of a figure
 LEAST_BIN_NS = 1_000_000_000
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 QUANTILES = (0.50, 0.95, 0.99)
-MOST_POINTS = 6000  # of beats that are drawn one by one; of more, the extremes of each pixel and all that stand out
+MOST_POINTS = 12_000  # of beats that are drawn one by one; of more, the extremes of each pixel and all that stand out
 MOST_SPANS = 1500
 LOAD = "load"
 
@@ -111,12 +111,13 @@ def clients(beats: Beats | None, requests: Requests | None) -> Clients:
         ratios.append(_ratios("heartbeat", beats.due_ns[known], state[known] == UNSERVED))
         points = list(_points(beats, state))
         served = list(_served(beats, state))
+        failing = list(_unserved(beats, state))
         percentiles = _percentiles("heartbeat", beats.due_ns, beats.duration_us, state == SERVED)
     if requests is not None and has_requests:
         bad = requests.outcome != OK
         ratios.append(_ratios(LOAD, requests.start_ns, bad))
         percentiles = _percentiles(LOAD, requests.start_ns, requests.duration_us, ~bad)
-        failing = [_failing(requests, bad)]
+        failing.append(_in_a_row(LOAD, requests.start_ns, bad))
     return Clients(tuple(ratios), percentiles, tuple(points), tuple(served), tuple(failing))
 
 
@@ -188,7 +189,7 @@ def _kinds(beats: Beats, state: Array, mine: Array) -> Iterator[tuple[str, Array
 
 def _thin(beats: Beats, chosen: Array, kind: str, most: int) -> Array:
     """Of those that were not served all, as long as they are few."""
-    if kind != "unknown" and len(chosen) <= most and kind == "unserved":
+    if kind == "unserved" and len(chosen) <= most:
         return numpy.arange(len(chosen))
     span_ns = int(beats.due_ns[-1]) - int(beats.due_ns[0])
     return thinned(beats.due_ns[chosen], beats.duration_us[chosen], pixel_ns(span_ns, most // 4))
@@ -211,12 +212,19 @@ def _served(beats: Beats, state: Array) -> Iterator[Spans]:
             yield Spans(named.name, name, since[those], until[those], count[those])
 
 
-def _failing(requests: Requests, bad: Array) -> Spans:
-    """Requests that failed one after the other; of too many the nearest ones are put together."""
+def _unserved(beats: Beats, state: Array) -> Iterator[Spans]:
+    """By operation: those in a row that were not served."""
+    for operation, named in enumerate(beats.operations):
+        mine = numpy.flatnonzero(beats.operation == operation)
+        yield _in_a_row(named.name, beats.due_ns[mine], state[mine] == UNSERVED)
+
+
+def _in_a_row(of: str, at_ns: Array, bad: Array) -> Spans:
+    """What failed one after the other; of too many the nearest ones are put together."""
     first, last = runs(bad)
     failed = bad[first]
     first, last = first[failed], last[failed]
-    since, until, count = requests.start_ns[first], requests.start_ns[last], last - first + 1
+    since, until, count = at_ns[first], at_ns[last], last - first + 1
     kinds = numpy.zeros(len(first), numpy.int64)
     since, until, _, count = merged(since, until, kinds, count, MOST_SPANS, 0)
-    return Spans(LOAD, "failed", since, until, count)
+    return Spans(of, "failed", since, until, count)

@@ -22,8 +22,13 @@ def regions_of(given: Given) -> tuple[str, ...]:
 
 def region_role(value: str, regions: Sequence[str]) -> str:
     """:returns: the role of the colour for a region, or for a state of the regions such as ``serving(R)``."""
-    name = value[len("serving(") : -1] if value.startswith("serving(") else value
+    name = serving_region(value) or value
     if name in regions:
         return f"region-{min(list(regions).index(name), REGIONS - 1) + 1}"
     word = value.partition(" ")[0].partition("(")[0]
     return _STATES.get(word, "bad" if "," in value else "neutral")
+
+
+def serving_region(state: str) -> str:
+    """:returns: the region that serves in a state such as ``serving(R)``; empty in any other."""
+    return state[len("serving(") : -1] if state.startswith("serving(") and state.endswith(")") else ""

@@ -52,7 +52,8 @@ def merged(
     longer = numpy.minimum(until - since, 2**62)
     cost = gaps + numpy.where(other, numpy.minimum(longer[1:], longer[:-1]) + pixel, 0)
     closed = numpy.zeros(len(gaps), bool)
-    closed[numpy.argpartition(cost, len(since) - most)[: len(since) - most]] = True
+    number = len(since) - most
+    closed[numpy.argpartition(cost, number - 1)[:number]] = True
     first = numpy.flatnonzero(numpy.insert(~closed, 0, True))
     last = numpy.append(first[1:] - 1, len(since) - 1)
     low, high = numpy.minimum.reduceat(kinds, first), numpy.maximum.reduceat(kinds, first)

@@ -1,7 +1,7 @@
 """The waterfall: who did what when, in which state the regions were, and when clients had no service."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from chaosdrill.report.view.given import NS, Given, label, timed
 from chaosdrill.report.view.regions import region_role
 
 DRILL, PHASE, CONTROL, STATE, FAULTS, CLIENTS = GROUPS = ("drill", "phases", "control", "state", "faults", "clients")
+ASKING = ("ssm", "SendCommand")
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,12 @@ def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
         *_of_movements(given.judgement.movements),
         *_executions(given),
         Lane(CONTROL, "fis", tuple(_fis(given, end_ns))),
+        Lane(CONTROL, "calls", tuple(_calls(given))),
         *_facts(seen, end_ns, regions),
         Lane(STATE, "region-state", tuple(_states(seen, end_ns, regions))),
         Lane(FAULTS, "fault", tuple(_faults(given, end_ns))),
         *_outages(given),
+        Lane(CLIENTS, "lookups", tuple(_lookups(given, seen, regions))),
     ]
     parts = tuple(_part(one, number) for number, one in enumerate(given.judgement.movements))
     return Timeline(span[0], end_ns, tuple(lane for lane in lanes if lane.bars), parts)
@@ -175,6 +178,17 @@ def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
         )
 
 
+def _calls(given: Given) -> Iterator[Bar]:
+    """Those that change something; commands on the client host are how it is asked, and come each second."""
+    for moment, event in timed(given.run.named("aws-call")):
+        service, operation = label(event.get("service")), label(event.get("operation"))
+        if (service, operation) == ASKING:
+            continue
+        failed = label(event.get("error"))
+        told = ", ".join(filter(None, (label(event.get("region")), label(event.get("request_id")), failed)))
+        yield Bar(moment, moment, "bad" if failed else "action", f"{service} {operation}", told)
+
+
 def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
     healed = [moment for moment, _ in timed(given.run.named("fault-healed"))]
     begun = list(timed(given.run.named("fault-injecting", "fault-started")))
@@ -255,6 +269,24 @@ def _outages(given: Given) -> Iterator[Lane]:
         told = f"{stretch.failures} failures"
         bars.append(Bar(since_ns, until_ns, "bad", f"{stretch.seconds:.1f} s", told, stretch.ended))
     yield Lane(CLIENTS, "locust", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
+
+
+def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iterator[Bar]:
+    """What DNS answered to clients, which ask again when the TTL has passed; the facts say whose addresses they are."""
+    whose = {address: look.dns_regions[0] for look in seen if len(look.dns_regions or ()) == 1 and look.dns_regions
+             for address in look.addresses}  # fmt: skip
+    lookups = given.run.beats.lookups if given.run.beats is not None else ()
+    bars: list[Bar] = []
+    for one, following in zip(lookups, [*lookups[1:], None], strict=False):
+        names = dict.fromkeys(whose.get(address, address) for address in one.addresses)
+        value = "unknown" if one.error else _those(names)
+        until_ns = following.at_ns if following is not None else one.at_ns
+        if bars and bars[-1].label == value:
+            bars[-1] = replace(bars[-1], until_ns=until_ns)
+            continue
+        told = one.error or f"{', '.join(one.addresses)}; TTL {one.ttl_s:g} s"
+        bars.append(Bar(one.at_ns, until_ns, region_role(value, regions), value, told))
+    yield from bars
 
 
 def _part(movement: LegPhases, number_: int) -> Part:
