@@ -2,19 +2,18 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from chaosdrill.cli.text import one_line, usage_error
+from chaosdrill.cli.screen import Screen
+from chaosdrill.cli.text import usage_error
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
     from chaosdrill.analysis.run import Run
-
-WIDTH_IN_FILES = 160
 
 
 @click.command()
@@ -40,11 +39,14 @@ def judge(named: str, as_json: bool) -> None:
     from chaosdrill.analysis.judgement import judge as judged
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run, read_run
+    from chaosdrill.runs.going_on import goes_on
 
     try:
         directory = find_run(named)
     except BadInput as error:
         raise usage_error(error) from error
+    if goes_on(directory):
+        click.echo("the drill still goes on: this is of what it has left so far", err=True)
     run = read_run(directory)
     judgement = judged(run)
     _rebuild(directory, run, judgement)
@@ -73,45 +75,29 @@ def _rebuild(directory: Path, run: "Run", judgement: "Judgement") -> None:
 
 
 def _show(name: str, judgement: "Judgement") -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_IN_FILES)
-    console.print(one_line(f"{name}: {judgement.verdict}"), style="bold", highlight=False, markup=False)
+    screen = Screen()
+    screen.say(f"{name}: {judgement.verdict}", "bold")
     for reason in judgement.reasons:
-        console.print(one_line(f"  {reason}"), highlight=False, markup=False)
-    for table in _tables(judgement):
-        console.print()
-        console.print(table)
+        screen.say(f"  {reason}")
+    for headings, rows in _tables(judgement):
+        screen.say("")
+        screen.table(headings, rows)
 
 
-def _tables(judgement: "Judgement") -> Iterator[Any]:
+def _tables(judgement: "Judgement") -> Iterator[tuple[Sequence[str], Sequence[Sequence[str]]]]:
     if judgement.findings:
         rows = [(one.name, one.verdict, one.text, ", ".join(one.evidence)) for one in judgement.findings]
-        yield _table(("finding", "asks for", "what was seen", "evidence"), rows)
+        yield (("finding", "asks for", "what was seen", "evidence"), rows)
     figures = [(name, figure.in_words(), figure.how) for name, figure in judgement.figures.items()]
-    yield _table(("figure", "measured", "how"), figures)
+    yield (("figure", "measured", "how"), figures)
     for one in judgement.movements:
         heading = f"{one.leg.what} to {one.leg.destination or '?'}"
         phases = [(phase.name, phase.in_words(), ", ".join(phase.evidence)) for phase in one.phases]
-        yield _table((heading, "took", "evidence"), phases)
+        yield ((heading, "took", "evidence"), phases)
     for truth in judgement.truths:
         named = {"lost": truth.lost, "lost, not reported": truth.not_reported, "reported, not lost": truth.not_lost}
         counted = [(name, str(len(ids)), " ".join(ids)) for name, ids in named.items()]
-        yield _table((f"by the databases in {truth.region}, {truth.label}", "number", "ids"), counted)
+        yield ((f"by the databases in {truth.region}, {truth.label}", "number", "ids"), counted)
     for losses in judgement.losses:
         groups = [(name, str(len(ids)), " ".join(ids)) for name, ids in losses.groups().items() if ids]
-        yield _table((f"writes {losses.label}", "number", "ids"), [("accepted", str(losses.accepted), ""), *groups])
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in headings:
-        table.add_column(Text(one_line(heading)), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    return table
+        yield ((f"writes {losses.label}", "number", "ids"), [("accepted", str(losses.accepted), ""), *groups])

@@ -58,7 +58,8 @@ def list_runs(everything: bool, as_json: bool, **filtered: Any) -> None:
 @click.argument("run")
 @click.argument("tags", nargs=-1)
 @click.option("--remove", multiple=True, metavar="TAG", help="Take this tag away; may be given several times.")
-def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def tag(run: str, tags: Sequence[str], remove: Sequence[str], as_json: bool) -> None:
     """Give TAGS to a RUN, to find it again; without any, show those it has.
 
     \b
@@ -66,6 +67,8 @@ def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
         chaosdrill runs tag 20260501T0930 --remove q2-2026
 
     They stand beside the run, in tags.json; its history and its seal are not touched.
+
+    Exit code: 0; 2 when there is no such run, or a tag is no word.
     """
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run
@@ -76,6 +79,9 @@ def tag(run: str, tags: Sequence[str], remove: Sequence[str]) -> None:
         kept = tag_run(directory, tags, remove) if tags or remove else tags_of(directory)
     except BadInput as error:
         raise usage_error(error) from error
+    if as_json:
+        click.echo(json.dumps({"run": directory.name, "tags": kept}))
+        return
     click.echo(one_line(f"{directory.name}: {', '.join(kept) or 'no tags'}"))
 
 

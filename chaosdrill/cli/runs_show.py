@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from chaosdrill.cli.text import one_line, usage_error
+from chaosdrill.cli.screen import Screen, short
+from chaosdrill.cli.text import usage_error
 
-WIDTH_IN_FILES = 160
 LONGEST = 300  # characters of a value; --json has all of it
 Row = tuple[str, str]
 
@@ -48,42 +48,34 @@ def show(run: str, as_json: bool) -> None:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_IN_FILES)
-
-    def say(line: str, style: str = "") -> None:
-        console.print(one_line(line), style=style, highlight=False, markup=False, soft_wrap=True)
-
-    say(f"{found['run']}: {found['verdict'] or found['state']}", "bold")
+    screen = Screen()
+    screen.say(f"{found['run']}: {found['verdict'] or found['state']}", "bold")
     for line in found["reasons"]:
-        say(f"  {line}")
+        screen.say(f"  {line}")
     for line in found["notes"]:
-        say(f"  note: {line}")
+        screen.say(f"  note: {line}")
     for headings, rows in _tables(found):
         if rows:
-            console.print()
-            console.print(_table(headings, rows))
+            screen.say("")
+            screen.table(headings, rows)
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[Sequence[str]]]]:
     from chaosdrill.runs.files import in_words
 
     yield ("what it is", ""), list(_facts(found))
-    yield ("objective", ""), [(name, _short(value)) for name, value in found["objectives"].items()]
+    yield ("objective", ""), [(name, short(value, LONGEST)) for name, value in found["objectives"].items()]
     yield ("figure", "measured", "how"), list(_figures(found["figures"]))
     yield (
         ("finding", "asks for", "what was seen"),
         [
-            tuple(_short(one.get(key)) for key in ("name", "verdict", "text"))
+            tuple(short(one.get(key), LONGEST) for key in ("name", "verdict", "text"))
             for one in found["findings"]
             if isinstance(one, Mapping)
         ],
     )
     yield ("hypothesis", "tolerance", "before", "during", "after"), list(_hypothesis(found["hypothesis"]))
-    yield ("configuration", ""), [(name, _short(value)) for name, value in found["configuration"].items()]
+    yield ("configuration", ""), [(name, short(value, LONGEST)) for name, value in found["configuration"].items()]
     yield ("file", "size"), [(one["file"], in_words(one["bytes"])) for one in found["files"]]
 
 
@@ -109,7 +101,7 @@ def _facts(found: Mapping[str, Any]) -> Iterator[Row]:
         "tags": " ".join(found["tags"]),
         "report": found["report"],
     }
-    return ((name, _short(value)) for name, value in facts.items() if value)
+    return ((name, short(value, LONGEST)) for name, value in facts.items() if value)
 
 
 def _with_file(name: str, file: str | None, sha256: Any) -> str:
@@ -130,26 +122,9 @@ def _hypothesis(probes: Iterable[Any]) -> Iterator[Sequence[str]]:
 
     for probe in probes_of_json(probes):
         read = [", ".join(map(_reading, probe.readings.get(when, ()))) or "-" for when in WHEN]
-        yield probe.name, _short(probe.tolerance), *read
+        yield probe.name, short(probe.tolerance, LONGEST), *read
 
 
 def _reading(one: Any) -> str:
     met = {True: "met", False: "missed", None: "not known"}[one.met]
-    return f"{_short(one.value)} ({met}{f', {one.times} times' if one.times > 1 else ''})"
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    return table
+    return f"{short(one.value, LONGEST)} ({met}{f', {one.times} times' if one.times > 1 else ''})"

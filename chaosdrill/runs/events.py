@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.foreign import number
 from chaosdrill.analysis.run import at_ns
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
@@ -63,14 +64,14 @@ def _of_seals(lines: Sequence[bytes]) -> list[Finding]:
 
 def _of_order(events: Events) -> list[Finding]:
     """The steady clock never goes back; the other one is told when it was set."""
-    steady = [float(event["monotonic_s"]) for event in events if isinstance(event.get("monotonic_s"), (int, float))]
+    steady = [steady_s for event in events if (steady_s := number(event.get("monotonic_s"))) is not None]
     problems = []
     if any(after < before for before, after in pairwise(steady)):
         problems.append(_broken("its events are not in the order of their times"))
     walls = [
-        moment / 1e9 - float(event["monotonic_s"])
+        moment / 1e9 - steady_s
         for event in events
-        if (moment := at_ns(event)) is not None and isinstance(event.get("monotonic_s"), (int, float))
+        if (moment := at_ns(event)) is not None and (steady_s := number(event.get("monotonic_s"))) is not None
     ]
     if walls and max(walls) - min(walls) > CLOCK_SET_S:
         text = f"this machine's clock was set by {max(walls) - min(walls):.1f} s while the drill ran"

@@ -123,6 +123,7 @@ def test_tags_are_given_shown_and_taken_away(runs: Path) -> None:
 
     assert tag(FIRST[:9], "quarterly", "q2-2026") == f"{FIRST}: q2-2026, quarterly\n"
     assert tag(FIRST, "--remove", "q2-2026") == tag(FIRST) == f"{FIRST}: quarterly\n"
+    assert json.loads(tag(FIRST, "--json")) == {"run": FIRST, "tags": ["quarterly"]}
     assert "tag 'no spaces': write letters, digits" in tag(FIRST, "no spaces")
     assert tags_of(runs / FIRST) == ("quarterly",)
     with pytest.raises(BadInput, match=r"tag '': .*\ntag '\.\./x': "):

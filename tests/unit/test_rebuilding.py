@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
 from chaosdrill.history import History
+from chaosdrill.history.run_directory import write_new
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.going_on import ELSEWHERE_S, goes_on
 from chaosdrill.runs.journals import journal_of
@@ -122,9 +123,18 @@ def test_what_a_drill_wrote_is_never_replaced(died: Path, name: str) -> None:
     assert sorted(path.name for path in died.glob("*.part")) == []
 
 
+def test_a_new_file_never_takes_the_place_of_another(tmp_path: Path) -> None:
+    """A drill that has just ended may write its own at the same moment."""
+    path = tmp_path / "summary.json"
+    write_new(path, "first\ud800\n")
+    with pytest.raises(FileExistsError):
+        write_new(path, "second\n")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("first\\ud800\n", [path])
+
+
 def test_a_drill_that_goes_on_is_left_alone(died: Path) -> None:
     drill = History(died / "history.jsonl")
-    assert judge().exit_code == 1
+    assert "the drill still goes on" in judge().stderr
     assert (rebuild_journals(died.parent), rebuild_journal(died)) == ([], False)
     assert not (died / "journal.json").exists()
     assert not (died / "summary.json").exists()
@@ -140,6 +150,7 @@ def test_a_drill_goes_on_until_its_process_has_ended_however_it_does(tmp_path: P
 import time
 from pathlib import Path
 from chaosdrill.history import History
+from chaosdrill.history.run_directory import write_new
 history = History(Path({str(tmp_path / "run" / "history.jsonl")!r}))
 history.append("drill-opened")
 print("open", flush=True)
