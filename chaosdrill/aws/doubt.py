@@ -50,3 +50,18 @@ def left_behind(text: str) -> Iterator[None]:
         raise CannotSee(f"{error}: {text}") from error
     except (ClientError, BotoCoreError) as error:
         raise DrillError(f"{error}: {text}") from error
+
+
+@contextmanager
+def both_told(first: BaseException) -> Iterator[None]:
+    """Ending what did not begin as it should may fail, too: then one error tells both; a signal stays what it is.
+
+    :param first: why it is to be ended.
+    :raises DrillError: when ending it failed.
+    """
+    try:
+        yield
+    except FAILURES as second:
+        if not isinstance(first, FAILURES):
+            raise first from second
+        raise DrillError(f"{first}; and ending it failed, too: {second}") from first
