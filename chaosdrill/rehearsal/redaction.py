@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 from chaosdrill.history import plain
 
@@ -56,7 +57,7 @@ _RULES = tuple((kind, re.compile(pattern), made) for kind, pattern, made in _HID
 _ADDRESS = re.compile(
     r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
-_KEPT_TAGS = ("Name",)
+_KEPT_TAG = re.compile(r"Name|chaosdrill-.*")
 
 
 @dataclass
@@ -75,6 +76,8 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """:returns: ``text``, redacted."""
+        if text.startswith("%7B"):  # a policy, as IAM's answers write it
+            return quote(self.text(unquote(text)), safe="")
         parent = self.domain.partition(".")[2]
         for name, other in ((self.domain, "api.example.com"), (parent, "example.com")):
             if "." in name:
@@ -116,7 +119,7 @@ class Redaction:
 def _without_tags(key: str, item: Any, holder: Mapping[str, Any]) -> Any:
     """A tag can hold anything, a person's name too; services write them as pairs or as a mapping."""
     if key.lower() in ("tags", "resourcetags") and isinstance(item, Mapping):
-        return {tag: text if tag in _KEPT_TAGS else "redacted" for tag, text in item.items()}
+        return {tag: text if _KEPT_TAG.fullmatch(tag) else "redacted" for tag, text in item.items()}
     name = holder.get("Key", holder.get("key"))
-    is_tag = key.lower() == "value" and name is not None and name not in _KEPT_TAGS
+    is_tag = key.lower() == "value" and isinstance(name, str) and not _KEPT_TAG.fullmatch(name)
     return "redacted" if is_tag and isinstance(item, str) else item

@@ -56,6 +56,10 @@ SSO = "AWSReservedSSO_Admin_0123456789abcdef"
         ("AROAEXAMPLE1234567890:taro.yamada", "AROA00000000000000001:session-1"),
         ("arn:aws:iam::987654321098:user/staff/taro.yamada", "arn:aws:iam::000000000001:user/user-1"),
         ("AIDAEXAMPLE1234567890", "AIDA00000000000000001"),
+        (
+            "%7B%22SourceAccount%22%3A%20%22987654321098%22%7D",
+            "%7B%22SourceAccount%22%3A%20%22000000000001%22%7D",
+        ),
         ("ask hanako@bank.example", "ask person-1@example.com"),
         (
             f"controlpanel/{'8326b0140b344d52' * 2}/routingcontrol/936bab91de8e4f67",
@@ -105,12 +109,12 @@ def test_a_session_has_one_name_wherever_it_stands() -> None:
 
 def test_tags_that_are_a_mapping_are_hidden_too() -> None:
     raw = {
-        "tags": {"Name": "exp", "Owner": "Taro"},
+        "tags": {"Name": "exp", "Owner": "Taro", "chaosdrill-run": "rehearsal"},
         "resourceTags": {"Team": "A"},
         "pairs": [{"key": "o", "value": "T"}],
     }
     assert Redaction("api.example.com").value(raw) == {
-        "tags": {"Name": "exp", "Owner": "redacted"},
+        "tags": {"Name": "exp", "Owner": "redacted", "chaosdrill-run": "rehearsal"},
         "resourceTags": {"Team": "redacted"},
         "pairs": [{"key": "o", "value": "redacted"}],
     }
