@@ -16,6 +16,7 @@ from chaosdrill.automatic_failover.chain import (
     wait_until_idle,
 )
 from chaosdrill.aws import stepfunctions, system_of
+from chaosdrill.aws.regions import any_region
 from chaosdrill.errors import Refused
 
 __all__ = ["disable_automatic_failover", "enable_automatic_failover"]
@@ -32,7 +33,7 @@ def enable_automatic_failover(
     """Enable the EventBridge rule that starts the initiator when the alarm goes off.
 
     :param rule: the rule's name.
-    :param region: where it is; default: the topology's failover region.
+    :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
     :param standalone: allow it outside a drill.
     :returns: ``{done, rule, region, was}``
     :raises ActivityFailed: when there is no such rule, or it is enabled already: then it is not this drill's to
@@ -41,7 +42,7 @@ def enable_automatic_failover(
     :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html
     """
     system = system_of(configuration, secrets)
-    region = region or system.topology.failover.region
+    region = any_region(system, region)
     was = rule_state(system, region, rule)
     if was == ENABLED:
         raise Refused(
@@ -68,7 +69,7 @@ def disable_automatic_failover(
     """Disable the EventBridge rule, and wait until no initiator is left that could still start a failover.
 
     :param rule: the rule's name.
-    :param region: where it is; default: the topology's failover region.
+    :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
     :param initiator_prefix: how the initiator's state machine's name begins, or its ARN.
     :param timeout_s: how long to wait for the initiator, in seconds; the reference's gives up after 100 s.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
@@ -79,7 +80,7 @@ def disable_automatic_failover(
     :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DisableRule.html
     """
     system = system_of(configuration, secrets)
-    region = region or system.topology.failover.region
+    region = any_region(system, region)
     was = rule_state(system, region, rule)
     if was == ENABLED:
         history.record("undo", undo="enable_automatic_failover", arguments={"rule": rule, "region": region})

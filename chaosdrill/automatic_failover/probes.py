@@ -11,6 +11,7 @@ from chaosdrill.activity import probe
 from chaosdrill.automatic_failover import chain
 from chaosdrill.aws import System, stepfunctions, system_of
 from chaosdrill.aws.polling import seen, seen_within
+from chaosdrill.aws.regions import any_region
 from chaosdrill.errors import TimedOut
 
 __all__ = ["alarm_state", "automatic_failover"]
@@ -28,7 +29,8 @@ def alarm_state(
     """The state of a CloudWatch alarm, in whatever region it is.
 
     :param alarm: its name.
-    :param region: where it is, also outside the topology's regions; default: the topology's failover region.
+    :param region: where it is, by name, also outside the topology's regions, or as home, standby, active; default: the
+        topology's failover region.
     :param within_s: wait up to so many seconds for ``expected``; default: look once.
     :param expected: the state to wait for.
     :returns: OK, ALARM or INSUFFICIENT_DATA, as seen last.
@@ -36,7 +38,7 @@ def alarm_state(
     :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     """
     system = system_of(configuration, secrets)
-    where = region or system.topology.failover.region
+    where = any_region(system, region)
     return seen_within(
         lambda: chain.alarm_state(system, where, alarm), lambda state: state == expected, float(within_s)
     )

@@ -1,16 +1,18 @@
 """FIS experiments: which run on a host, which belong to a run, and how each stands."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from chaosdrill import history
+from chaosdrill.aws.answers import answered
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"
 STARTED = "fault-started"  # in the run's history
 FAULT_DOCUMENT = ":document/AWSFIS-Run-"
+ISOLATION = "aws:network:disrupt-connectivity"
 ACTIVE = ("pending", "initiating", "running", "stopping")
 
 
@@ -19,7 +21,7 @@ class Experiment:
     """An experiment as FIS tells it.
 
     :param region: where it runs.
-    :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document.
+    :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document, and the subnets (ARN) that it cuts off.
     :param actions: the state of each of its actions; neither is told in a summary.
     """
 
@@ -44,18 +46,37 @@ class Experiment:
 
 
 def summaries(system: System, region: str) -> list[Experiment]:
-    """:returns: every experiment of a region, without its hosts."""
+    """:returns: every experiment of a region, without what they have faults on."""
     pages = system.client("fis", region).get_paginator("list_experiments").paginate()
     return [parsed(summary, region) for page in pages for summary in page["experiments"]]
 
 
 def experiment(system: System, experiment_id: str, region: str | None = None) -> Experiment:
-    """:returns: the experiment, with its hosts.
+    """:returns: the experiment, with what it has faults on.
 
     :param region: where it runs; default: where the client host is.
     """
     region = region or system.topology.client.region
     return parsed(system.client("fis", region).get_experiment(id=experiment_id)["experiment"], region)
+
+
+def recorded(system: System, experiment_id: str, region: str) -> dict[str, Any]:
+    """:returns: what FIS itself has recorded of an experiment: its answers to ``GetExperiment`` and, of the template
+    that it was started from, ``GetExperimentTemplate``, by the name of the call, and the ``request_ids`` of both. A
+    template that there is no more is told under ``without_template``: the experiment names all that it did.
+    """
+    client = system.client("fis", region)
+    experiment = answered(client.get_experiment(id=experiment_id))
+    found = {"GetExperiment": experiment.answer, "request_ids": [experiment.request_id]}
+    try:
+        template = answered(client.get_experiment_template(id=experiment.answer["experiment"]["experimentTemplateId"]))
+    except client.exceptions.ResourceNotFoundException as error:
+        return {**found, "without_template": str(error)}
+    return {
+        **found,
+        "GetExperimentTemplate": template.answer,
+        "request_ids": [experiment.request_id, template.request_id],
+    }
 
 
 def of_run(system: System, run_id: str, region: str | None = None) -> list[Experiment]:
@@ -74,11 +95,10 @@ def _regions_of_run(system: System) -> list[str]:
     return list(dict.fromkeys(region for region in (system.topology.client.region, *told) if region))
 
 
-def on_host(system: System, host_arn: str) -> list[Experiment]:
-    """:returns: the active experiments with a fault document on a host, whoever started them."""
-    region = host_arn.split(":")[3]
+def with_fault_on(system: System, region: str, arns: Collection[str]) -> list[Experiment]:
+    """:returns: a region's active experiments with a fault on one of these hosts or subnets, whoever started them."""
     active = [experiment(system, found.id, region) for found in summaries(system, region) if found.active]
-    return [found for found in active if found.active and host_arn in found.faults_on]
+    return [found for found in active if found.active and not set(arns).isdisjoint(found.faults_on)]
 
 
 def stop(system: System, one: Experiment) -> None:
@@ -96,16 +116,17 @@ def parsed(raw: Mapping[str, Any], region: str = "") -> Experiment:
         tags=dict(raw.get("tags") or {}),
         region=region,
         created=raw.get("creationTime"),
-        faults_on=tuple(_hosts(raw)),
+        faults_on=tuple(_faults_on(raw)),
         actions=tuple(str(action["state"]["status"]) for action in (raw.get("actions") or {}).values()),
     )
 
 
-def _hosts(raw: Mapping[str, Any]) -> list[str]:
+def _faults_on(raw: Mapping[str, Any]) -> list[str]:
     targets = {
         str(name)
         for action in (raw.get("actions") or {}).values()
-        if FAULT_DOCUMENT in str((action.get("parameters") or {}).get("documentArn", ""))
+        if action.get("actionId") == ISOLATION
+        or FAULT_DOCUMENT in str((action.get("parameters") or {}).get("documentArn", ""))
         for name in (action.get("targets") or {}).values()
     }
     described = raw.get("targets") or {}

@@ -3,6 +3,7 @@
 from chaosdrill.aws import dynamodb
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.topology.problems import problems_of_part
 
 ROLES = ("home", "standby", "active")
 
@@ -24,6 +25,24 @@ def region_named(system: System, region: str) -> str:
         known = ", ".join((*system.topology.region_names, *ROLES))
         raise BadInput([f"region {region!r} is not in the topology: write one of {known}"])
     return name
+
+
+def any_region(system: System, region: str | None) -> str:
+    """The name of a region that may be given by role, and may be another one than the topology's two: alarms are where
+    the canaries are.
+
+    :param region: any region's name, or a role; None: the failover region.
+    :returns: its name.
+    :raises BadInput: when it is neither a role nor in the form of a region's name.
+    :raises DrillError: as :func:`region_named`.
+    """
+    if region is None:
+        return system.topology.failover.region
+    if region in ROLES:
+        return region_named(system, region)
+    if fix := problems_of_part("region", region):
+        raise BadInput([f"region {region!r} is no region: write {fix}, or one of {', '.join(ROLES)}"])
+    return region
 
 
 def _active(system: System) -> str:

@@ -14,6 +14,7 @@ from botocore.exceptions import ProfileNotFound
 
 from chaosdrill import __version__
 from chaosdrill.aws import tape
+from chaosdrill.aws.calls import log_calls
 from chaosdrill.aws.changes import record_changes
 from chaosdrill.aws.credentials import NO_KEYS, watch
 from chaosdrill.aws.guard import guard_account
@@ -72,6 +73,7 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
             "write `aws: {endpoint_url: ...}` in the topology"
         )
     made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
+    log_calls(made, region)
     record_changes(made, region)
     retry_always(made)
     watch(made, reach, lambda: _new_session(reach).get_credentials())
@@ -141,9 +143,11 @@ def _assuming(source: Any, reach: Reach) -> boto3.Session:
 
     def sts(service: str, **kwargs: Any) -> Any:
         url = reach.endpoint_url or _profile_endpoint(source, reach, service)
-        return source.client(
+        made = source.client(
             service, **{**kwargs, "region_name": reach.sts_region, "endpoint_url": url, "config": _config(service, url)}
         )
+        log_calls(made, reach.sts_region)
+        return made
 
     fetcher = AssumeRoleCredentialFetcher(
         client_creator=sts,

@@ -70,7 +70,7 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
     :param configuration: the experiment's; ``<ecs-cluster>`` stands for its ``ecs_cluster``.
     :raises BadInput: when neither says what a placeholder asks for.
     """
-    named = {key.replace("_", "-"): value for key, value in configuration.items() if isinstance(value, str)}
+    named = {key.replace("_", "-"): _name(value) for key, value in configuration.items() if isinstance(value, str)}
     known = named | placeholders(topology)
     missing = sorted({name for name in _PLACEHOLDER.findall(policy) if not known.get(name)})
     if missing:
@@ -127,9 +127,9 @@ def placeholders(topology: "Topology") -> dict[str, str]:
     }
 
 
-def _name(machine: str) -> str:
-    """A state machine may be named by its whole ARN, and the policy has the rest of it already."""
-    return machine.rsplit(":", 1)[-1]
+def _name(text: str) -> str:
+    """The name at the end of an ARN: the policy writes the rest itself. A name, or its beginning, stays as it is."""
+    return re.split("[:/]", text)[-1] if text.startswith("arn:") else text
 
 
 def _without_repetition(part: object) -> object:

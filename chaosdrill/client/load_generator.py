@@ -15,9 +15,9 @@ from chaosdrill.aws import system_of
 from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_host
 from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window
 from chaosdrill.client.local_locust import LocalLocust
-from chaosdrill.client.locust_page import credentials_of
+from chaosdrill.client.locust_page import credentials_of, problems_of_url
 from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, wait_for
-from chaosdrill.errors import CannotSee, Refused
+from chaosdrill.errors import BadInput, CannotSee, Refused
 from chaosdrill.topology import topology_of
 
 __all__ = [
@@ -70,8 +70,10 @@ def load_generator(configuration: Configuration, secrets: Secrets = None) -> Loa
 
 
 def _attached(configuration: Configuration, secrets: Secrets) -> LoadGenerator:
-    url = (configuration or {}).get("load_generator_url") or topology_of(configuration).load_generator.url
-    return LoadGenerator(str(url), credentials_of(secrets))
+    url = str((configuration or {}).get("load_generator_url") or topology_of(configuration).load_generator.url)
+    if problems := problems_of_url(url):
+        raise BadInput(problems)
+    return LoadGenerator(url, credentials_of(secrets))
 
 
 def _own_by(configuration: Configuration) -> Path | None:

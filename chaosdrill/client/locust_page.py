@@ -39,6 +39,13 @@ def credentials_of(secrets: Mapping[str, Any] | None) -> Credentials | None:
     return Credentials(user, password) if user and password else None
 
 
+def problems_of_url(url: str) -> list[str]:
+    """:returns: what is wrong with an address: a user or a password in it would be written down everywhere."""
+    if "@" not in urlsplit(url).netloc:
+        return []
+    return [f"load_generator_url holds a user or a password: write the address alone, and {HOW_TO_LOG_IN}"]
+
+
 class MethodNotAllowed(CannotSee):
     """HTTP 405: another version of Locust."""
 

@@ -17,6 +17,7 @@ from chaosdrill.history.secrets import (
     keep_secrets_of_environment,
     keep_secrets_out_of,
     secret_texts,
+    url_passwords,
     without_secrets,
 )
 
@@ -37,5 +38,6 @@ __all__ = [
     "record",
     "secret_texts",
     "target_lost",
+    "url_passwords",
     "without_secrets",
 ]

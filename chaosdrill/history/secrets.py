@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -9,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 HIDDEN = "***"
 SHORTEST_SECRET = 4  # hiding "a" would blot out every text
 _NAMES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_URL_PASSWORD = re.compile(r"://[^/\s@:]*:([^/\s@]+)@")
 _known: frozenset[str] = frozenset()
 
 
@@ -32,6 +34,16 @@ def secret_texts(secrets: Any) -> set[str]:
     if isinstance(secrets, (list, tuple, set)):
         return {text for value in secrets for text in secret_texts(value)}
     return {str(secrets)} if secrets is not None and not isinstance(secrets, bool) else set()
+
+
+def url_passwords(value: Any) -> set[str]:
+    """:returns: the password in every URL of a text or of JSON values, however deep, as it is written and decoded."""
+    if isinstance(value, Mapping):
+        return {text for one in value.values() for text in url_passwords(one)}
+    if isinstance(value, (list, tuple, set)):
+        return {text for one in value for text in url_passwords(one)}
+    found = _URL_PASSWORD.findall(value) if isinstance(value, str) else []
+    return {text for one in found for text in (one, unquote(one))}
 
 
 def keep_secrets_of_environment() -> None:

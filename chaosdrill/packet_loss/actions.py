@@ -42,7 +42,8 @@ def inject_packet_loss(
 
     :param percent: of the packets, a whole number from 1 to 100.
     :param sources: whose packets: home (what the client host resolves the domain to now; refused if not all of it is
-        the home region's), standby or active likewise, or IPv4 addresses and ranges with commas between them.
+        the home region's), standby or active likewise, or IPv4 addresses and ranges, as a list or with commas between
+        them; not every address there is.
     :param traffic_type: ingress (what comes from there) or egress (what goes there).
     :param duration_s: how long, 1 to 43200 seconds.
     :param template: name of the experiment template; one of that name and content is used again.
@@ -119,8 +120,8 @@ def isolate_region(
     :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
     :param standalone: allow it outside a drill.
     :returns: ``{done, experiment_id, template_id, role_arn, region, subnets, duration_s}``.
-    :raises ActivityFailed: before anything is started: wrong arguments, no such subnet, or the client host is in one of
-        them; afterwards: when FIS ends the experiment, with its reason.
+    :raises ActivityFailed: before anything is started: wrong arguments, no such subnet, the client host is in one of
+        them, or one is cut off already; afterwards: when FIS ends the experiment, with its reason.
     :undo: heal_packet_loss
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
     """
@@ -128,6 +129,7 @@ def isolate_region(
     system = system_of(configuration, secrets)
     region = region_named(system, region)
     arns = isolation.subnets_of(system, region, subnets)
+    isolation.refuse_cut_off(system, region, arns)
     history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=region)
     role_arn = role_arn or ensure_isolation_role(system)
     wanted = isolation.template(arns, int(duration_s), template, role_arn)

@@ -133,5 +133,5 @@ def _other_fault(system: System, host: Host) -> list[str]:
     return [
         f"experiment {other.id} ({other.state}) has a fault on {host.instance_id} already, and the documents cannot "
         "run side by side: stop it, or wait for its end"
-        for other in fis.on_host(system, host.arn)
+        for other in fis.with_fault_on(system, host.region, [host.arn])
     ]

@@ -5,11 +5,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaosdrill.aws import System
+from chaosdrill.aws import System, fis
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
 
-ACTION_ID = "aws:network:disrupt-connectivity"
 SHORTEST_S = 60  # FIS's least
 ARNS_OF_A_TARGET = 5  # FIS's quota of resources that a target names
 
@@ -75,6 +74,16 @@ def _refuse_clients_own(system: System, region: str, subnets: dict[str, str]) ->
         )
 
 
+def refuse_cut_off(system: System, region: str, arns: Sequence[str]) -> None:
+    """:raises Refused: when an experiment cuts a subnet off already: each puts back the network ACL that it found."""
+    if found := fis.with_fault_on(system, region, arns):
+        shown = ", ".join(f"{one.id} ({one.state})" for one in found)
+        raise Refused(
+            f"the region was not cut off: subnets of {region} are cut off already by {shown}, and two cannot run side "
+            "by side: stop it (heal_packet_loss stops this run's), or wait for its end"
+        )
+
+
 def template(arns: Sequence[str], duration_s: int, name: str, role_arn: str) -> dict[str, Any]:
     """:returns: the arguments of CreateExperimentTemplate.
 
@@ -86,7 +95,7 @@ def template(arns: Sequence[str], duration_s: int, name: str, role_arn: str) -> 
         "description": f"{len(arns)} subnets are cut off from everybody",
         "actions": {
             f"Cut-Off-{number}": {
-                "actionId": ACTION_ID,
+                "actionId": fis.ISOLATION,
                 "parameters": {"scope": "all", "duration": iso_duration(duration_s)},
                 "targets": {"Subnets": f"Subnets-Target-{number}"},
             }

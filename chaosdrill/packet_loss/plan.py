@@ -91,13 +91,19 @@ def _sources(sources: tuple[str, ...]) -> Iterator[str]:
         yield "sources is empty: write home, or IPv4 addresses with commas between them"
     for source in sources:
         try:
-            ipaddress.IPv4Network(source)
+            everybody = ipaddress.IPv4Network(source).prefixlen == 0
         except ValueError:
             yield (
                 f"sources: {source!r} is no IPv4 address or range: the fault would pin a name in /etc/hosts of the "
                 "client host, which then could not follow a DNS failover, and words such as ALL would cut off the SSM "
                 "agent, too; write home, or addresses"
             )
+        else:
+            if everybody:
+                yield (
+                    f"sources: {source!r} is every address: the fault would cut off the SSM agent, too, which ends it; "
+                    "write home, or the addresses that are meant"
+                )
 
 
 def iso_duration(seconds: int) -> str:

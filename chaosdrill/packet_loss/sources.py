@@ -1,5 +1,7 @@
 """Whose packets are lost: addresses as written, or those of a region as the client host resolves them now."""
 
+from typing import Any
+
 from chaosdrill.aws import System
 from chaosdrill.aws.regions import ROLES, region_named
 from chaosdrill.client import resolve
@@ -7,11 +9,12 @@ from chaosdrill.client.resolvers import CLIENT
 from chaosdrill.errors import Refused
 
 
-def written(sources: str) -> tuple[str, ...] | None:
-    """:returns: the addresses that are written out, None when a region is named by its role."""
+def written(sources: Any) -> tuple[str, ...] | None:
+    """:returns: the addresses that are written out, as a text or as a list; None when a region is named by its role."""
     if sources in ROLES:
         return None
-    return tuple(part.strip() for part in sources.split(",") if part.strip())
+    parts = sources if isinstance(sources, list) else str(sources).split(",")
+    return tuple(part for one in parts if (part := str(one).strip()))
 
 
 def resolved(system: System, role: str) -> tuple[str, ...]:

@@ -65,8 +65,10 @@ def _heartbeat(system: System, given: Mapping[str, Any]) -> Effect:
 
 def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
     duration_s = int(given.get("duration_s", 1800))
-    written = str(given.get("sources", "home"))
-    addresses = sources.written(written) or sources.resolved(system, written)
+    named = given.get("sources", "home")
+    addresses = sources.written(named)
+    if addresses is None:
+        addresses = sources.resolved(system, named)
     host = given.get("instance_id") or system.topology.client.instance_id
     lost = f"{given.get('percent', 30)} % of the {given.get('traffic_type', 'ingress')} packets"
     return Effect(

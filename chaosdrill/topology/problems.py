@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
@@ -19,7 +20,13 @@ _TYPES = {bool: "true or false", str: "a text", int: "a number", float: "a numbe
 _formats = FormatChecker(formats=())
 _formats.checks("ip-address", raises=ValueError)(lambda value: bool(ipaddress.ip_address(value)) or True)
 _formats.checks("cidr", raises=ValueError)(lambda value: bool(ipaddress.IPv4Network(value)) or True)
-_formats.checks("url", raises=ValueError)(lambda value: bool(urlsplit(value).hostname) and urlsplit(value).port != 0)
+_USER = re.compile(r"(?<=://)[^/\s]*@")  # and password: nobody shows it
+
+
+@_formats.checks("url", raises=ValueError)
+def _is_url(value: Any) -> bool:
+    url = urlsplit(value)
+    return bool(url.hostname) and url.port != 0 and "@" not in url.netloc
 
 
 @cache
@@ -70,4 +77,4 @@ def _shown(value: Any) -> str:
         return "nothing"
     if isinstance(value, (dict, list)):
         return _TYPES[type(value)] + (" without entries" if not value else f" of {len(value)}")
-    return repr(value)
+    return repr(_USER.sub("***@", value) if isinstance(value, str) else value)

@@ -82,6 +82,19 @@ def test_alarms_are_seen_in_whatever_region_they_are(rig: Rig) -> None:
     assert alarm_state(ALARM, within_s=20, configuration=rig.configuration) == "OK"
 
 
+def test_a_region_may_be_a_role_and_is_else_taken_as_it_is(rig: Rig, one_drill: OpenDrill) -> None:
+    set_alarms(rig, "ALARM")
+    assert alarm_state(ALARM, region="standby", configuration=rig.configuration) == "ALARM"
+    enabled = enable_automatic_failover(RULE, region="standby", configuration=rig.configuration)
+    assert (enabled["region"], enabled["was"]) == (OSAKA, "DISABLED")
+    disabled = disable_automatic_failover(RULE, region="standby", configuration=rig.configuration)
+    assert (disabled["done"], disabled["region"]) == (True, OSAKA)
+    with pytest.raises(ActivityFailed, match=f"there is no EventBridge rule {RULE} in {TOKYO}"):
+        enable_automatic_failover(RULE, region="home", configuration=rig.configuration)
+    with pytest.raises(ActivityFailed, match=r"region 'stanby' is no region: write an AWS .* or one of home"):
+        alarm_state(ALARM, region="stanby", configuration=rig.configuration)
+
+
 def test_the_systems_own_failover_is_waited_for_followed_and_failed_back(rig: Rig, one_drill: OpenDrill) -> None:
     one_drill.history.append("activity-started", activity="enable")
     assert enable_automatic_failover(RULE, configuration=rig.configuration)["was"] == "DISABLED"

@@ -3,6 +3,8 @@
 import hashlib
 import http.server
 import json
+import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 from botocore.credentials import SSOProvider
+from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.tokens import SSOTokenProvider
 from chaoslib.exceptions import ActivityFailed
 
@@ -295,6 +298,26 @@ def test_every_change_is_recorded_with_awss_request_id(rig: Rig, tmp_path: Path)
     assert len(ids) == 2
     assert all(ids)
     assert {(row["http_status"], row["retries"]) for row in rows} == {(200, 0)}
+
+
+def test_every_call_is_a_line_of_the_log_with_awss_request_id(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "chaostoolkit")
+    stop_flag("standby", configuration={**rig.configuration, **ROLE})
+    lines = [line for line in caplog.messages if line.startswith("AWS: ")]
+    request = r"HTTP 200, request id [0-9A-Za-z-]{16,}, 0 retries"
+    assert re.fullmatch(f"AWS: sts AssumeRole {OSAKA}: {request}", lines[0])
+    assert re.fullmatch(f"AWS: dynamodb GetItem {OSAKA}: {request}", lines[1])
+    assert len(lines) == 2
+    with pytest.raises(ClientError):
+        system_of(rig.configuration).client("fis", TOKYO).get_experiment(id="EXPnothing")
+    assert caplog.messages[-1].startswith(
+        f"AWS: fis GetExperiment {TOKYO}: HTTP 404 ResourceNotFoundException, request"
+    )
+    silent = system_of(rig.configuration).client("route53-recovery-cluster", TOKYO, "http://127.0.0.1:9")
+    with pytest.raises(EndpointConnectionError):
+        silent.list_routing_controls()
+    start = f"AWS: route53-recovery-cluster ListRoutingControls {TOKYO}: no answer: EndpointConnectionError: "
+    assert caplog.messages[-1].startswith(start)
 
 
 class Proxy(http.server.BaseHTTPRequestHandler):

@@ -75,7 +75,7 @@ def test_role_and_template_are_made_once_and_used_again(rig: Rig) -> None:
     first = inject(rig)
     templates = template_count(rig)
     heal_packet_loss(configuration=rig.configuration)
-    second = inject(rig)
+    second = inject(rig, sources=ADDRESSES.split(","))  # the same, as a list
     assert (second["template_id"], second["role_arn"]) == (first["template_id"], first["role_arn"])
     heal_packet_loss(configuration=rig.configuration)
     other = inject(rig, percent=50)

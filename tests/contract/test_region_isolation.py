@@ -53,6 +53,18 @@ def test_what_is_wrong_is_told_before_anything_starts(rig: Rig) -> None:
     assert rig.lab.supervisor.calls == []
 
 
+def test_what_is_cut_off_already_is_not_cut_off_again(rig: Rig, one_drill: OpenDrill) -> None:
+    done = isolate_region(duration_s=600, configuration=rig.configuration)
+    says = rf"subnets of {TOKYO} are cut off already by {done['experiment_id']} \(running\), and two cannot run side"
+    with pytest.raises(ActivityFailed, match=says):
+        isolate_region(subnets=done["subnets"][:1], duration_s=60, configuration=rig.configuration)
+    assert [row["region"] for row in one_drill.history.events("undo")] == [TOKYO], "of the one that runs"
+    assert isolate_region(region="standby", duration_s=600, configuration=rig.configuration)["done"]
+    heal_packet_loss(configuration=rig.configuration)
+    assert isolate_region(duration_s=600, configuration=rig.configuration)["done"], "the way is free again"
+    heal_packet_loss(configuration=rig.configuration)
+
+
 def test_a_target_names_at_most_five_subnets() -> None:
     arns = [f"arn:aws:ec2:{TOKYO}:1:subnet/subnet-{number}" for number in range(12)]
     made = template(arns, 600, "cut", "arn:role")

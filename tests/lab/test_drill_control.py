@@ -50,7 +50,11 @@ def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.stderr
     assert ran.steps == ["do prepare", "answer 1", "do work", "answer 1", "undo unwork"]
     assert (ran.journal["status"], ran.journal["chaosdrill"]["verdict"]) == ("completed", "passed")
-    assert json.loads((ran.run_directory / "summary.json").read_text())["verdict"] == "passed"
+    said = json.loads((ran.run_directory / "summary.json").read_text())
+    assert (said["version"], said["verdict"], said["experiment"], said["source"]) == (3, "passed", "try-it", "drill")
+    once = [{"value": 1, "met": True, "times": 1}]
+    assert said["hypothesis"] == [{"probe": "steady", "tolerance": 1, "before": once, "during": [], "after": once}]
+    assert said["circumstances"]["scale"] == 0.1
     assert (ran.run_directory / "experiment.yaml").read_text() == (ran.directory / "try-it.yaml").read_text()
     kept = json.loads((ran.run_directory / "journal.json").read_text())
     assert (kept["status"], kept["run"]) == (ran.journal["status"], ran.journal["run"])

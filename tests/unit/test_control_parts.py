@@ -7,6 +7,7 @@ import time
 import pytest
 
 from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, Verdict
+from chaosdrill.client.load_generator import load_generator
 from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values, problems_of_variables
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.outcome import outcome_of
@@ -15,7 +16,16 @@ from chaosdrill.controls.signals import Signals
 from chaosdrill.controls.summary import rows, summary
 from chaosdrill.controls.tolerance import meets
 from chaosdrill.controls.watching import Periodic
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import BadInput, CannotSee
+
+
+def test_a_password_in_the_load_generators_url_is_refused_and_not_shown() -> None:
+    _, (problem,) = read_settings({"load_generator_url": "http://driller:planted-pw@127.0.0.1:8089"})
+    assert problem.startswith("load_generator_url holds a user or a password: ")
+    assert "locust_password under `secrets:`" in problem
+    assert "planted" not in problem
+    with pytest.raises(BadInput, match="load_generator_url holds a user or a password: "):  # outside a drill, too
+        load_generator({"load_generator_url": "http://driller@127.0.0.1:8089"})
 
 
 def test_numbers_given_as_text_become_numbers():

@@ -82,6 +82,26 @@ def test_what_is_no_address_is_refused_with_why(source: str) -> None:
         asked_for(30, ("10.100.5.165", source), "ingress", 1800)
 
 
+def test_every_address_there_is_is_refused_as_all_is() -> None:
+    with pytest.raises(BadInput, match=r"'0\.0\.0\.0/0' is every address: .* the SSM agent, too"):
+        asked_for(30, ("10.100.5.165", "0.0.0.0/0"), "ingress", 1800)
+
+
+@pytest.mark.parametrize(
+    ("as_written", "read"),
+    [
+        (list(ADDRESSES), ADDRESSES),
+        ([" 10.100.5.165 "], ADDRESSES[:1]),
+        ([], ()),
+        (["home"], ("home",)),
+        (4711, ("4711",)),
+        (None, ("None",)),
+    ],
+)
+def test_sources_may_be_a_list(as_written: Any, read: Any) -> None:
+    assert written(as_written) == read
+
+
 def test_a_range_is_allowed() -> None:
     assert asked_for(30, ("10.100.0.0/16",), "egress", 60).sources == ("10.100.0.0/16",)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chaosdrill.history import plain, read_history, secret_texts
+from chaosdrill.history import plain, read_history, secret_texts, url_passwords
 from chaosdrill.history.log import History
 
 MOMENT = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
@@ -49,3 +49,11 @@ def test_the_history_hides_secrets_and_takes_anything(tmp_path):
     (row,) = read_history(tmp_path / "history.jsonl")
     assert row["words"] == [1, "a ***"]
     assert row["half"] == "\ud800"
+
+
+def test_passwords_in_urls_are_found_however_deep():
+    url = "http://driller:p%40ss-word@127.0.0.1:8089/a"
+    assert url_passwords({"a": [{"b": f"see {url}"}], "c": "http://host/x:y@z", "d": 8089}) == {
+        "p%40ss-word",
+        "p@ss-word",
+    }

@@ -80,7 +80,7 @@ def test_every_problem_is_told_at_once_with_line_key_and_fix(tmp_path: Path) -> 
         "11: stop_flag.tables: missing: add `tables:` with a mapping from region to table name",
         "12: stop_flag.tabels: unknown key: did you mean `tables`?",
         "21: routing.cluster_endpoints[1].url: is 'b.example': "
-        "write a URL that begins with http:// or https://, such as http://127.0.0.1:8089",
+        "write a URL that begins with http:// or https://, without user and password, such as http://127.0.0.1:8089",
         "27: failover.region: missing: add `region:` with an AWS region name such as ap-northeast-1",
     ]
 
@@ -226,7 +226,7 @@ def test_without_a_topology_it_says_how_to_name_one(monkeypatch: pytest.MonkeyPa
     [
         (
             "{}",
-            ["7: load_generator.url: missing: add `url:` with a URL that begins with http:// or https://, such as "],
+            ["7: load_generator.url: missing: add `url:` with a URL that begins with http:// or https://, without "],
         ),
         ("{run: attach}", ["7: load_generator.url: missing: add `url:`"]),
         (
@@ -256,6 +256,12 @@ def test_a_load_generator_is_attached_to_by_its_url_or_run_here(
     bucket = RIGHT.replace(as_before, "{run: ssm, s3: my-bucket/a/b}")
     on_host = load_topology(written(tmp_path, bucket)).load_generator
     assert (on_host.run, on_host.url, on_host.s3) == ("ssm", "", "my-bucket/a/b")
+
+
+def test_a_password_in_a_url_is_refused_and_not_shown(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, RIGHT.replace("http://127.0.0.1:8089/", "http://driller:planted-pw@127.0.0.1:8089"))
+    assert found.startswith("7: load_generator.url: is 'http://***@127.0.0.1:8089': write a URL ")
+    assert "without user and password" in found
 
 
 HEARTBEAT = """\

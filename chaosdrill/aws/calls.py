@@ -1,0 +1,30 @@
+"""Every call to AWS is a line of the log, at level debug, with AWS's request id: what support asks for of reads, too.
+
+It hangs in botocore's own event chain, so that no call is left out. Chaos Toolkit's log file holds these lines always,
+the screen with ``--verbose``.
+"""
+
+import logging
+from typing import Any
+
+logger = logging.getLogger("chaostoolkit")
+
+
+def log_calls(client: Any, region: str) -> None:
+    """Let ``client`` log each call: service, operation, region, request id, status, error, retries."""
+    service = client.meta.service_model.service_id.hyphenize()
+    name = client.meta.service_model.service_name
+
+    def answered(model: Any, parsed: Any, **_: Any) -> None:
+        facts = parsed.get("ResponseMetadata") or {}
+        error = (parsed.get("Error") or {}).get("Code")
+        said = f"HTTP {facts.get('HTTPStatusCode')}{f' {error}' if error else ''}"
+        told = f"{said}, request id {facts.get('RequestId')}, {facts.get('RetryAttempts', 0)} retries"
+        logger.debug(f"AWS: {name} {model.name} {region}: {told}")
+
+    def unanswered(event_name: str, exception: Exception, **_: Any) -> None:
+        why = " ".join(f"{type(exception).__name__}: {exception}".split())
+        logger.debug(f"AWS: {name} {event_name.rpartition('.')[2]} {region}: no answer: {why}")
+
+    client.meta.events.register(f"after-call.{service}", answered)
+    client.meta.events.register(f"after-call-error.{service}", unanswered)
