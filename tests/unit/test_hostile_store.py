@@ -129,8 +129,8 @@ def test_a_catalogue_with_anything_in_it_is_read_again_or_gives_no_wrong_types(r
     found = catalogue(runs)
     assert [one.run for one in found] == [FIRST, SECOND]
     for one, real in zip(found, expected, strict=True):
-        for field, value in vars(one).items():
-            kinds = (type(vars(real)[field]), *((type(None),) if field in ("scale", "seconds") else ()))
+        for field, value in one._asdict().items():
+            kinds = (type(getattr(real, field)), *((type(None),) if field in ("scale", "seconds") else ()))
             assert type(value) in kinds, field
         assert set(one.figures or ()) <= set(FIGURES)
     every_command_is_safe()
