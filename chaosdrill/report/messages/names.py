@@ -19,8 +19,8 @@ MESSAGES = {
         "本訓練では何も立証されていません。耐障害性の有無は判断できません。",
     ),
     "verdict-means.refused": (
-        "The drill never started; nothing was touched.",
-        "訓練は開始されず、何も変更していません。",
+        "The drill never started; the system was not touched.",
+        "訓練は開始されず、システムには何も変更を加えていません。",
     ),
     "verdict-means.interrupted": (
         "Someone stopped the drill; what was begun was undone.",
