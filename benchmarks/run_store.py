@@ -4,7 +4,8 @@
 
 Makes stores of 100, 1,000 … SIZE (default 10,000) runs, each with a summary as large as a real one and the first line
 of a history, and prints for each how long `chaosdrill runs list` takes: the whole process, when the catalogue is made
-for the first time, and afterwards (the median of five). And `chaosdrill --help`: what the command line itself takes.
+for the first time, and afterwards (the median of five); and `chaosdrill runs verdict` of the newest run. And
+`chaosdrill --help`: what the command line itself takes.
 """
 
 import json
@@ -30,7 +31,8 @@ def make(runs: Path, size: int) -> None:
         opened = {"at": "2026-05-01T09:30:00.000Z", "event": "drill-opened", "title": "a title"}
         (directory / "history.jsonl").write_text(json.dumps(opened) + "\n")
         figures = {**FIGURES, "recovery_fail_over_s": {"value": 4.0 + number % 7}}
-        said = {"verdict": "passed", "target": "lab", "scale": 0.2, "seconds": 60.0, "judgement": {"figures": figures}}
+        said = {"version": 3, "verdict": "passed", "target": "lab", "scale": 0.2, "seconds": 60.0}
+        said |= {"judgement": {"figures": figures}}
         (directory / "summary.json").write_text(json.dumps(said))
 
 
@@ -38,7 +40,8 @@ def seconds(*arguments: str, runs: Path) -> float:
     """:returns: how long a command takes, as a whole process."""
     began = time.perf_counter()
     environment = {**os.environ, "CHAOSDRILL_RUNS": str(runs)}
-    subprocess.run([*CHAOSDRILL, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
+    nowhere = subprocess.DEVNULL
+    subprocess.run([*CHAOSDRILL, *arguments], env=environment, check=True, stdout=nowhere, stderr=nowhere)
     return time.perf_counter() - began
 
 
@@ -53,7 +56,9 @@ def main(largest: int) -> None:
             make(runs, size)
             first = seconds("runs", "list", runs=runs)
             again = statistics.median(seconds("runs", "list", runs=runs) for _ in range(AGAIN))
-            print(f"{size:7,} runs: {first:6.2f} s the first time, {again:5.2f} s afterwards", flush=True)
+            verdict = statistics.median(seconds("runs", "verdict", runs=runs) for _ in range(AGAIN))
+            listed = f"list {first:6.2f} s the first time, {again:5.2f} s afterwards"
+            print(f"{size:7,} runs: {listed}; verdict {verdict:5.2f} s", flush=True)
             size *= 10
 
 

@@ -14,7 +14,8 @@ from chaosdrill.aws.guard import changes_something
 ACCOUNT = "123456789012"
 NO_PERMISSION_NEEDED = {("sts", "GetCallerIdentity")}
 PREFIX = {"monitoring": "cloudwatch"}  # where IAM's name of a service is not the one that signs
-CHECKED_AS = {("s3", "HeadObject"): "GetObject"}
+CHECKED_AS = {("s3", "HeadObject"): "GetObject", ("s3", "HeadBucket"): "ListBucket"}
+FIS_LISTS = ("ListExperimentTemplates", "ListExperiments")  # which know no resource
 # what IAM asks for beyond the call's own action
 IMPLIED = {
     ("fis", "CreateExperimentTemplate"): ("fis:TagResource", "iam:PassRole"),
@@ -69,7 +70,7 @@ def _resources(call: Mapping[str, Any], topology: Mapping[str, Any]) -> list[str
     if operation == "SendCommand":
         host = topology["client"]["instance_id"]
         return [f"arn:aws:ssm:{region}::document/AWS-RunShellScript", f"arn:aws:ec2:{region}:{ACCOUNT}:instance/{host}"]
-    if service == "fis" and not operation.startswith("List"):
+    if service == "fis" and operation not in FIS_LISTS:
         return [f"arn:aws:fis:{region}:{ACCOUNT}:{kind}" for kind in _fis_kinds(operation)]
     return ["*"]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.analysis.alike import circumstances, unlike
 from chaosdrill.analysis.compared_run import ComparedRun
+from chaosdrill.analysis.hypothesis import NOT_READ, WHEN, Probe, Reading, state
 from chaosdrill.analysis.measured import Measured
-
-WHEN = ("before", "during", "after")
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,27 @@ class Difference:
 class Checked:
     """A probe of the hypothesis in both runs, before, during or after the method.
 
-    :param baseline: its values, each with whether it met the tolerance; empty when it was not read.
+    :param tolerances: what was asked of it in the baseline, and in the candidate.
+    :param baseline: what it said in turn; empty when it was not read.
     """
 
     probe: str
+    tolerances: tuple[Any, Any]
     when: str
-    baseline: tuple[tuple[Any, bool | None], ...]
-    candidate: tuple[tuple[Any, bool | None], ...]
+    baseline: tuple[Reading, ...]
+    candidate: tuple[Reading, ...]
 
     @property
     def flipped(self) -> bool:
-        """Whether it was met in one and not in the other."""
-        return {met for _, met in self.baseline} != {met for _, met in self.candidate}
+        """Whether it came out otherwise: met in one, and missed or not known in the other."""
+        states = {state(self.baseline), state(self.candidate)}
+        return NOT_READ not in states and len(states) > 1
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
-        sides = {name: [{"value": value, "met": met} for value, met in getattr(self, name)] for name in SIDES}
-        return {"probe": self.probe, "when": self.when, **sides, "flipped": self.flipped}
+        sides = {name: [one.as_json() for one in getattr(self, name)] for name in SIDES}
+        tolerances = dict(zip(SIDES, self.tolerances, strict=True))
+        return {"probe": self.probe, "when": self.when, "tolerance": tolerances, **sides, "flipped": self.flipped}
 
 
 SIDES = ("baseline", "candidate")
@@ -85,6 +89,7 @@ class Comparison:
         """:returns: it as JSON values."""
         differing = [dict(zip(("name", *SIDES), one, strict=True)) for one in self.circumstances]
         return {
+            "kind": "two",
             "baseline": self.baseline.run,
             "candidate": self.candidate.run,
             "comparable": not self.why_not,
@@ -99,14 +104,14 @@ class Comparison:
 def comparison(baseline: ComparedRun, candidate: ComparedRun) -> Comparison:
     """:returns: the candidate beside the baseline; when they cannot be compared, why not, and what was not the same."""
     why_not = tuple(dict.fromkeys(_why_not(baseline, candidate)))
-    circumstances = tuple(_circumstances(baseline, candidate))
+    differing = tuple((name, *values) for name, values in circumstances((baseline, candidate)).items())
     if why_not:
-        return Comparison(baseline, candidate, why_not, circumstances, (), ())
+        return Comparison(baseline, candidate, why_not, differing, (), ())
     return Comparison(
         baseline,
         candidate,
         (),
-        circumstances,
+        differing,
         tuple(_checked(baseline, candidate)),
         tuple(_differences(baseline, candidate)),
     )
@@ -118,43 +123,47 @@ def _why_not(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[str]:
     for run in (baseline, candidate):
         if run.why_not:
             yield f"{run.run} is left out: {run.why_not}"
-    for what in ("experiment", "target", "scale"):
-        values = [getattr(run, what) for run in (baseline, candidate)]
-        if values[0] != values[1]:
-            shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in values]
-            yield f"{baseline.run} and {candidate.run} are not alike: {what} {shown[0]} against {shown[1]}"
-
-
-def _circumstances(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[tuple[str, Any, Any]]:
-    for name in dict.fromkeys([*baseline.circumstances, *candidate.circumstances]):
-        values = [run.circumstances.get(name) for run in (baseline, candidate)]
-        if values[0] != values[1]:
-            yield name, values[0], values[1]
+    for what, *values in unlike(baseline, candidate):
+        yield f"{baseline.run} and {candidate.run} are not alike: {what} {values[0]} against {values[1]}"
 
 
 def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Checked]:
     for name in dict.fromkeys([*baseline.probes, *candidate.probes]):
-        seen = [run.probes[name].seen if name in run.probes else {} for run in (baseline, candidate)]
+        seen = [run.probes.get(name, Probe(name, None, {})) for run in (baseline, candidate)]
+        tolerances = seen[0].tolerance, seen[1].tolerance
         for when in WHEN:
-            if any(when in one for one in seen):
-                yield Checked(name, when, seen[0].get(when, ()), seen[1].get(when, ()))
+            read = [one.readings.get(when, ()) for one in seen]
+            if any(read):
+                yield Checked(name, tolerances, when, read[0], read[1])
 
 
 def _differences(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Difference]:
     for name in dict.fromkeys([*baseline.measured, *candidate.measured]):
         before, after = (run.measured.get(name) for run in (baseline, candidate))
-        yield Difference(name, before, after, _change(before, after))
+        yield Difference(name, before, after, change(before, after))
 
 
-def _change(before: Measured | None, after: Measured | None) -> Measured | None:
-    """Each may be off by its uncertainty, so both together by their sum."""
+def change(before: Measured | None, after: Measured | None) -> Measured | None:
+    """:returns: the candidate's figure less the baseline's; None when one of them was not measured.
+
+    Each may be off by its uncertainty, so both together by their sum.
+    """
     if before is None or after is None or before.value is None or after.value is None or before.unit != after.unit:
         return None
     known = [one for one in (before.uncertainty, after.uncertainty) if one is not None]
     resolution = max([one for one in (before.resolution, after.resolution) if one is not None], default=None)
     about = sum(known) if len(known) == len(SIDES) else None
-    bounded = before.at_least or after.at_least
-    why = "one of them is a lower bound" if bounded else ""
+    why = "one of them is a lower bound" if before.at_least or after.at_least else ""
     return Measured(
         after.value - before.value, before.unit, "the candidate's less the baseline's", resolution, about, why
     )
+
+
+def exceeds(change: Measured) -> bool:
+    """:returns: whether a change is more than both uncertainties, and no less than the resolution; False when it is not
+    known how uncertain one of the two is.
+    """
+    if change.value is None or change.uncertainty is None:
+        return False
+    size = abs(change.value) * (1 + 1e-9)  # as 0.3 - 0.2 is a little less than 0.1
+    return change.value != 0 and abs(change.value) > change.uncertainty and size >= (change.resolution or 0.0)

@@ -66,6 +66,11 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "records-edited": ("invalid", "records are not as they were collected"),
     "records-missing": ("invalid", "records that the history tells of are not there"),
     "records-foreign": ("invalid", "records of another run, of a newer version, or that are none"),
+    "journal-only": (TOLD, "the run is a journal of plain Chaos Toolkit: what its verdict rests on"),
+    "nothing-checked": (
+        "invalid",
+        "a journal of plain Chaos Toolkit without a steady-state hypothesis that was checked",
+    ),
     "history-broken": ("invalid", "the history was cut, changed, reordered, or lacks its end"),
 }
 

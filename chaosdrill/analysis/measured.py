@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+LEAST = 1e-12  # nothing here is known more exactly: what says so was not measured here
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -54,7 +56,7 @@ class Measured:
         resolution.
         """
         known = self.uncertainty or self.resolution
-        if not known or not math.isfinite(known):
+        if not known or not math.isfinite(known) or known < LEAST:
             return None
         decimals = -math.floor(math.log10(known) + 1e-9)
         return decimals + 1 if self.uncertainty and known * 10.0**decimals < 2 else decimals

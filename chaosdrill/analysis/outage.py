@@ -8,11 +8,13 @@ that of the buckets, and it says so.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from chaosdrill.errors import CannotSee
 
 RESOLUTION_S = 0.1
 SILENCE_S = 1.0
+OUTAGES_KEPT = 5  # of a summary
 MODEL = "closed: longest time without one successful answer, as Locust's users saw it"
 
 Bucket = Sequence[float]  # start in seconds since the epoch, succeeded, failed
@@ -35,6 +37,16 @@ class Outage:
         """Its length in seconds."""
         return round(self.until_s - self.since_s, 1)
 
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "since": self.since_s,
+            "until": self.until_s,
+            "seconds": self.seconds,
+            "failures": self.failures,
+            "ended": self.ended,
+        }
+
 
 @dataclass(frozen=True)
 class ClientOutage:
@@ -53,6 +65,16 @@ class ClientOutage:
     def longest_s(self) -> float:
         """The longest of them in seconds; 0 when there was none."""
         return self.outages[0].seconds if self.outages else 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values, with the longest of the outages."""
+        return {
+            "seconds": self.longest_s,
+            "ended": self.ended,
+            "resolution_s": self.resolution_s,
+            "model": self.model,
+            "outages": [one.as_json() for one in self.outages[:OUTAGES_KEPT]],
+        }
 
 
 def client_outage(

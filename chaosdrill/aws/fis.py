@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from chaosdrill import history
+from chaosdrill.aws.answers import answered
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"
@@ -57,6 +58,25 @@ def experiment(system: System, experiment_id: str, region: str | None = None) ->
     """
     region = region or system.topology.client.region
     return parsed(system.client("fis", region).get_experiment(id=experiment_id)["experiment"], region)
+
+
+def recorded(system: System, experiment_id: str, region: str) -> dict[str, Any]:
+    """:returns: what FIS itself has recorded of an experiment: its answers to ``GetExperiment`` and, of the template
+    that it was started from, ``GetExperimentTemplate``, by the name of the call, and the ``request_ids`` of both. A
+    template that there is no more is told under ``without_template``: the experiment names all that it did.
+    """
+    client = system.client("fis", region)
+    experiment = answered(client.get_experiment(id=experiment_id))
+    found = {"GetExperiment": experiment.answer, "request_ids": [experiment.request_id]}
+    try:
+        template = answered(client.get_experiment_template(id=experiment.answer["experiment"]["experimentTemplateId"]))
+    except client.exceptions.ResourceNotFoundException as error:
+        return {**found, "without_template": str(error)}
+    return {
+        **found,
+        "GetExperimentTemplate": template.answer,
+        "request_ids": [experiment.request_id, template.request_id],
+    }
 
 
 def of_run(system: System, run_id: str, region: str | None = None) -> list[Experiment]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chaosdrill.aws.answers import answered
 from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
@@ -173,6 +174,20 @@ def state_times(system: System, arn: str) -> list[StateTime]:
     """:returns: the time of each state that the execution has entered so far."""
     pages = _client(system, arn).get_paginator("get_execution_history").paginate(executionArn=arn)
     return times_of([event for page in pages for event in page["events"]])
+
+
+def recorded(system: System, arn: str) -> dict[str, Any]:
+    """:returns: what Step Functions itself has recorded of an execution: its answers to ``DescribeExecution`` and
+    ``GetExecutionHistory`` (all pages), by the name of the call, and the ``request_ids`` of both.
+    """
+    client = _client(system, arn)
+    described = answered(client.describe_execution(executionArn=arn))
+    pages = [answered(page) for page in client.get_paginator("get_execution_history").paginate(executionArn=arn)]
+    return {
+        "DescribeExecution": described.answer,
+        "GetExecutionHistory": {"events": [event for page in pages for event in page.answer["events"]]},
+        "request_ids": [one.request_id for one in (described, *pages)],
+    }
 
 
 def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:

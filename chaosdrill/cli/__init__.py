@@ -11,8 +11,11 @@ from chaosdrill.cli.iam import iam
 from chaosdrill.cli.init import init
 from chaosdrill.cli.lab import lab
 from chaosdrill.cli.rehearse import rehearse
+from chaosdrill.cli.report import report
 from chaosdrill.cli.runs import runs
 from chaosdrill.cli.topology import topology
+from chaosdrill.cli.trend import trend
+from chaosdrill.cli.watch import watch
 from chaosdrill.errors import DrillError
 
 
@@ -28,7 +31,7 @@ def cli() -> None:
 
     It runs against the embedded lab unless told otherwise; the lab is started and ended by the drill.
     The commands here are for beginning (init), for describing a real system (topology), and for looking closer: at the
-    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare).
+    machine (doctor), at the lab (lab), and at what drills left behind (runs, compare, trend, report).
     """
 
 
@@ -38,8 +41,11 @@ cli.add_command(iam)
 cli.add_command(init)
 cli.add_command(lab)
 cli.add_command(rehearse)
+cli.add_command(report)
 cli.add_command(runs)
 cli.add_command(topology)
+cli.add_command(trend)
+cli.add_command(watch)
 
 
 def main() -> None:

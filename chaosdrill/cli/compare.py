@@ -1,133 +1,218 @@
-"""``chaosdrill compare``: what was otherwise in another run."""
+"""``chaosdrill compare``: runs beside each other, groups of them, and gates for pipelines."""
 
-import json
 import sys
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli.compare_html import html_options, write_page
 from chaosdrill.cli.text import one_line
+from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
-    from chaosdrill.analysis.comparison import Checked, Comparison, Difference
+    from chaosdrill.runs.choosing import Store
 
-WIDTH_IN_FILES = 160
-SHORT = 60
+CANNOT = 2
+PASSED = "passed"
 
 
 @click.command()
-@click.argument("baseline")
-@click.argument("candidate", default="")
-@click.option("--all", "everything", is_flag=True, help="Also what was the same in both.")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--last", type=click.IntRange(2), metavar="N", help="The newest N runs that can be compared.")
+@click.option("--experiment", metavar="E", help="With --last: of this experiment; default: that of the newest run.")
+@click.option("--baseline", multiple=True, metavar="RUNS", help="Compare with these; may be given several times.")
+@click.option("--candidate", multiple=True, metavar="RUNS", help="Compare these; may be given several times.")
+@click.option("--gate", "gates", multiple=True, metavar="GATE", help="Whether this holds; may be given several times.")
+@click.option("--all", "everything", is_flag=True, help="Also latencies that did not change.")
+@html_options
 @click.option("--json", "as_json", is_flag=True, help="For machines: everything.")
-def compare(baseline: str, candidate: str, everything: bool, as_json: bool) -> None:
-    """Compare a CANDIDATE (default: the newest run) with a BASELINE run.
+def compare(
+    runs: Sequence[str],
+    last: int | None,
+    experiment: str | None,
+    baseline: Sequence[str],
+    candidate: Sequence[str],
+    gates: Sequence[str],
+    everything: bool,
+    html: Path | None,
+    language: str,
+    as_json: bool,
+) -> None:
+    """Compare runs: what changed, what flipped, what may explain it.
 
     \b
-        chaosdrill compare 20260501T0930                     with the newest run
-        chaosdrill compare 20260501T0930 20260801T0930
-        chaosdrill compare 20260501T0930 20260801T0930 --all --json
+        chaosdrill compare 20260501T0930                       a baseline, with the newest run
+        chaosdrill compare 20260501T0930 20260801T0930         a baseline, and a candidate
+        chaosdrill compare RUN RUN RUN                         side by side, a column for each
+        chaosdrill compare --last 5                            the newest, side by side
+        chaosdrill compare --baseline tag:before --candidate tag:after
+        chaosdrill compare --last 20 --html page.html          one page that can be mailed and read offline
+        chaosdrill compare --gate 'recovery_time_s <= 120 and recovery_time_s.change <= 10%'
 
-    Shows what was not the same in the circumstances (experiment, topology, versions, variables); every check of the
-    hypothesis that came out otherwise, before, during and after; and every measurement: the recovery time and its
-    phases, lost writes, availability, latencies, each with its uncertainty and the change.
+    RUNS is a run (its id, the beginning of it, or its directory), `tag:NAME`, a day or days `2026-05-01..2026-05-07`,
+    or `passed:N`: the newest N that passed before the candidate and are like it.
 
-    Runs of another experiment, another target or another scale cannot be compared, and a run that proved nothing
-    (invalid, refused, interrupted, or in a lab that was broken on purpose) is left out by name. From one run against
-    one nothing follows for the next: a change is what was measured, not a claim.
+    Shows every probe of the hypothesis before, during and after the method, with its tolerance and what flipped; every
+    measurement with its uncertainty; and what was not the same: experiment, topology, versions, variables. Runs of
+    another experiment, target or scale cannot be compared, and a run that proved nothing is left out by name.
 
-    Exit code: 0 when they were compared; 2 when they cannot be, with the reasons.
+    Of one run against one nothing is claimed. Of groups of runs each measurement is `better`, `worse`, `different`
+    (where neither way is better), `no difference seen`, or there are `too few runs to tell`.
+
+    \b
+    A GATE compares figures: `recovery_time_s`, `lost_writes`, `availability_ratio`, `verdict`, phases such as
+    `fail_over.database_switched_s`, latencies such as `latency.read.during.p95_s`; a misspelt name lists all.
+        .change     the candidate's less the baseline's; with % as a share of that
+        .before     the baseline's own
+    Without runs a gate is about the newest run, and the baseline is the last one that passed before it.
+
+    Exit code: 0 when they were compared, or the gates held; 1 when a gate is broken; 2 when they cannot be compared,
+    or when nobody can tell whether a gate holds: it was not measured, or its uncertainty straddles the limit.
     """
-    from chaosdrill.analysis.comparison import comparison
-    from chaosdrill.errors import BadInput
-    from chaosdrill.runs import find_run
-    from chaosdrill.runs.comparing import read_compared_run
+    asked = _Asked(runs, last, experiment, baseline, candidate, gates)
+    if problems := _problems(asked, html):
+        raise click.UsageError("\n".join(problems))
+    shown = _Shown(everything, html, language, as_json)
+    from chaosdrill.runs.choosing import the_store
 
     try:
-        found = comparison(*(read_compared_run(find_run(name)) for name in (baseline, candidate)))
+        if gates:
+            sys.exit(_gate(the_store(), asked, as_json))
+        if last is not None or len(runs) > 2:
+            sys.exit(_many(the_store(), asked, shown))
+        sys.exit(_sides(the_store(), asked, shown))
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
-    if as_json:
-        click.echo(json.dumps(found.as_json(), indent=1))
+        raise click.UsageError("\n".join(map(one_line, error.problems))) from error
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which runs are compared, and what for."""
+
+    runs: Sequence[str]
+    last: int | None
+    experiment: str | None
+    baseline: Sequence[str]
+    candidate: Sequence[str]
+    gates: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """How a comparison is shown."""
+
+    everything: bool
+    html: Path | None
+    language: str
+    as_json: bool
+
+
+def _problems(asked: _Asked, html: Path | None) -> list[str]:
+    sides = bool(asked.baseline or asked.candidate)
+    problems = []
+    if asked.last is None and asked.experiment is not None:
+        problems.append("--experiment goes with --last: write `--last 5`")
+    if asked.last is not None and (asked.runs or sides or asked.gates):
+        problems.append("--last is of the newest runs: leave out the others, or write `--candidate` and `--baseline`")
+    if asked.runs and sides:
+        problems.append("name runs either as arguments, or with --baseline and --candidate")
+    if asked.gates and len(asked.runs) > 2:
+        problems.append("a gate is about one baseline and one candidate: name groups with --baseline and --candidate")
+    if asked.gates and html is not None:
+        problems.append("a gate has no page: leave out --html, or --gate")
+    if not (asked.runs or asked.last or asked.baseline or asked.gates):
+        problems.append(
+            "name runs to compare: `chaosdrill compare BASELINE CANDIDATE`, or `chaosdrill compare --last 5`"
+        )
+    return problems
+
+
+def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
+    from chaosdrill.analysis.many_runs import many_runs
+    from chaosdrill.cli.compare_tables import show_many
+    from chaosdrill.cli.screen import Screen, say_json
+    from chaosdrill.runs.choosing import chosen, newest_alike
+    from chaosdrill.runs.comparing import read_compared_runs
+
+    others: list[Path] = []
+    if asked.last is not None:
+        paths, left = newest_alike(store, asked.last, asked.experiment)
+        others = store.paths(left)
     else:
-        _show(found, everything)
-    sys.exit(2 if found.why_not else 0)
-
-
-def _show(found: "Comparison", everything: bool) -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_IN_FILES)
-
-    def say(text: str) -> None:
-        console.print(one_line(text), highlight=False, markup=False)
-
-    for side, run in (("baseline", found.baseline), ("candidate", found.candidate)):
-        say(f"{side}: {run.run}: {run.verdict}")
-    for why in found.why_not:
-        say(f"they cannot be compared: {why}")
-    if found.circumstances:
-        console.print(_table(("not the same", "baseline", "candidate"), found.circumstances))
-    if found.why_not:
-        return
-    checked = [one for one in found.checked if everything or one.flipped]
-    if checked:
-        console.print(_table(("hypothesis", "baseline", "candidate", ""), map(_checked, checked)))
+        paths = chosen(store, asked.runs)
+    known, unreadable = read_compared_runs([*paths, *others])
+    found = many_runs(known)
+    found = replace(found, left_out=(*unreadable, *found.left_out))
+    if shown.html is not None:
+        write_page(shown.html, shown.language, found)
+    elif shown.as_json:
+        say_json(found.as_json())
     else:
-        say("every check of the hypothesis came out the same")
-    rows = [_difference(one) for one in found.differences if everything or _is_shown(one)]
-    console.print(_table(("measured", "baseline", "candidate", "change", ""), rows))
+        show_many(Screen(), found, shown.everything)
+    return 0 if len(found.runs) > 1 else CANNOT
 
 
-def _is_shown(one: "Difference") -> bool:
-    """Latencies are many; the others are told whether they changed or not."""
-    if one.baseline is None and one.candidate is None:
-        return False
-    return not one.name.startswith("latency.") or _exceeds(one)
+def _sides(store: "Store", asked: _Asked, shown: _Shown) -> int:
+    candidates, baselines = _paths(store, asked)
+    if len(candidates) == len(baselines) == 1:
+        return _two(baselines[0], candidates[0], shown)
+    return _groups(baselines, candidates, shown)
 
 
-def _exceeds(one: "Difference") -> bool:
-    """Where it is not known how uncertain one of them is, nothing is said; nor of what is finer than the method."""
-    if one.change is None or one.change.uncertainty is None:
-        return False
-    return abs(one.change.value or 0.0) > max(one.change.uncertainty, one.change.resolution or 0.0)
+def _paths(store: "Store", asked: _Asked, or_else: Sequence[str] = ()) -> tuple[list[Path], list[Path]]:
+    """The candidates, by default the newest run; and the baselines, by default ``or_else``."""
+    from chaosdrill.runs.choosing import chosen
+    from chaosdrill.runs.finding import find_run
+
+    before, after = (asked.runs[:1], asked.runs[1:]) if asked.runs else (asked.baseline or or_else, asked.candidate)
+    candidates = chosen(store, after) if after else [find_run()]
+    return candidates, chosen(store, before, candidates)
 
 
-def _checked(one: "Checked") -> Sequence[str]:
-    sides = [", ".join(f"{_short(value)} ({_met(met)})" for value, met in side) or "not read"
-             for side in (one.baseline, one.candidate)]  # fmt: skip
-    return f"{one.probe}, {one.when}", *sides, "flipped" if one.flipped else ""
+def _two(baseline: Path, candidate: Path, shown: _Shown) -> int:
+    from chaosdrill.analysis.comparison import comparison
+    from chaosdrill.analysis.many_runs import many_runs
+    from chaosdrill.cli.compare_tables import show_two
+    from chaosdrill.cli.screen import Screen, say_json
+    from chaosdrill.runs.comparing import read_compared_run
+
+    found = comparison(read_compared_run(baseline), read_compared_run(candidate))
+    if shown.html is not None:
+        write_page(shown.html, shown.language, many_runs((found.baseline, found.candidate)), two=found)
+    elif shown.as_json:
+        say_json(found.as_json())
+    else:
+        show_two(Screen(), found, shown.everything)
+    return CANNOT if found.why_not else 0
 
 
-def _met(met: bool | None) -> str:
-    return {True: "met", False: "missed", None: "not known"}[met]
+def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown) -> int:
+    from importlib.util import find_spec
+
+    from chaosdrill.analysis.groups import groups
+    from chaosdrill.cli.compare_tables import show_groups
+    from chaosdrill.cli.screen import Screen, say_json
+    from chaosdrill.runs.comparing import read_compared_runs
+
+    if find_spec("scipy") is None:
+        raise BadInput(["comparing groups of runs needs SciPy: pip install 'chaosdrill[report]'"])
+    (before, unread), (after, unreadable) = read_compared_runs(baselines), read_compared_runs(candidates)
+    found = groups(before, after)
+    found = replace(found, left_out=(*unread, *unreadable, *found.left_out))
+    if shown.html is not None:
+        write_page(shown.html, shown.language, replace(found.runs, left_out=found.left_out), groups=found)
+    elif shown.as_json:
+        say_json(found.as_json())
+    else:
+        show_groups(Screen(), found, shown.everything)
+    return 0 if found.comparable else CANNOT
 
 
-def _difference(one: "Difference") -> Sequence[str]:
-    sides = ["-" if side is None else side.in_words() for side in (one.baseline, one.candidate)]
-    if one.change is None:
-        return one.name, *sides, "-", ""
-    share = "" if one.ratio is None else f" ({one.ratio:+.0%})"
-    sign = "+" if (one.change.value or 0.0) > 0 else ""
-    beyond = "more than both uncertainties" if _exceeds(one) else ""
-    return one.name, *sides, f"{sign}{one.change.in_words()}{share}", one.change.why or beyond
+def _gate(store: "Store", asked: _Asked, as_json: bool) -> int:
+    from chaosdrill.cli.compare_gate import gated
 
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= SHORT else f"{text[: SHORT - 1]}…"
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(one_line(_short(cell) if not isinstance(cell, str) else cell)) for cell in row))
-    return table
+    candidates, baselines = _paths(store, asked, or_else=(PASSED,))
+    return gated(asked.gates, candidates, baselines, as_json)

@@ -24,6 +24,7 @@ def _as_chaos_run(context: click.Context, parameter: click.Parameter, given: tup
         raise click.BadParameter(str(error)) from error
 
 
+NO_PREVIEW = "none: a preview needs the template, which the first drill makes, so FIS was not asked"
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -44,7 +45,8 @@ def rehearse(
 ) -> None:
     """Show what a drill with EXPERIMENT would find, do, break and cost.
 
-    Everything is read; nothing is changed. Of FIS a target preview is asked for, in which every action is skipped.
+    Everything is read; nothing is changed. Of FIS a target preview is asked for, in which every action is skipped, as
+    soon as a drill has made the template: the first rehearsal has none.
     Before the first drill on a real system the summary must be confirmed, and again when its topology has changed:
 
     \b
@@ -104,8 +106,8 @@ def _show(seen: "Rehearsal") -> None:
         _show_step(console, planned)
     console.print()
     for preview in seen.previews:
-        hit = ", ".join(preview.targets) or preview.trouble or "the drill makes it: no preview yet"
-        console.print(f"FIS preview of {preview.template}: {hit}")
+        hit = ", ".join(preview.targets) or preview.trouble or NO_PREVIEW
+        console.print(f"FIS preview of {preview.step}, template {preview.template}: {hit}")
     console.print(
         f"AWS would charge about {seen.usd:.2f} US dollars for the steps (list prices; running parts not counted)."
     )

@@ -1,18 +1,15 @@
 """``chaosdrill runs …``: what drills left behind."""
 
-import json
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
-
 import click
 
+from chaosdrill.cli.runs_export import export
+from chaosdrill.cli.runs_import import import_run
+from chaosdrill.cli.runs_judge import judge
 from chaosdrill.cli.runs_list import list_runs, tag
-
-if TYPE_CHECKING:
-    from chaosdrill.analysis.judgement import Judgement
-
-WIDTH_IN_FILES = 160
+from chaosdrill.cli.runs_prune import prune
+from chaosdrill.cli.runs_show import show
+from chaosdrill.cli.runs_verdict import verdict
+from chaosdrill.cli.runs_verify import verify
 
 
 @click.group()
@@ -28,85 +25,12 @@ def runs() -> None:
     """
 
 
+runs.add_command(export)
+runs.add_command(import_run)
+runs.add_command(judge)
 runs.add_command(list_runs)
+runs.add_command(prune)
+runs.add_command(show)
 runs.add_command(tag)
-
-
-@runs.command()
-@click.argument("run", default="")
-@click.option("--json", "as_json", is_flag=True, help="For machines: the whole judgement, with every write and phase.")
-def judge(run: str, as_json: bool) -> None:
-    """Judge a stored RUN again, from nothing but what it left behind.
-
-    \b
-        chaosdrill runs judge                        the newest run
-        chaosdrill runs judge 20260501T0930          the run whose id begins like that
-        chaosdrill runs judge /backup/some-run       a run directory, wherever it is
-
-    Shows the verdict and why; every finding by name; what was measured, each figure with its uncertainty and how it
-    was obtained; the phases of each failover and failback with the evidence they rest on; lost writes by id. What was
-    not measured is "not measured", with the reason. When the history or the records were cut or changed, that is
-    found, and the verdict is never the better for it. Nothing is changed; neither a network nor the target is needed.
-
-    Exit code: 0 when the verdict is passed; 1 when it is failed, invalid, refused or interrupted; 2 when there is no
-    such run.
-    """
-    from chaosdrill.analysis.judgement import judge as judged
-    from chaosdrill.errors import BadInput
-    from chaosdrill.runs import find_run, read_run
-
-    try:
-        directory = find_run(run)
-    except BadInput as error:
-        raise click.UsageError(str(error)) from error
-    judgement = judged(read_run(directory))
-    if as_json:
-        click.echo(json.dumps({"run": directory.name, **judgement.as_json()}, indent=1))
-    else:
-        _show(directory.name, judgement)
-    sys.exit(0 if judgement.verdict == "passed" else 1)
-
-
-def _show(name: str, judgement: "Judgement") -> None:
-    from rich.console import Console
-
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH_IN_FILES)
-    console.print(f"{name}: {judgement.verdict}", style="bold", highlight=False, markup=False)
-    for reason in judgement.reasons:
-        console.print(f"  {reason}", highlight=False, markup=False)
-    for table in _tables(judgement):
-        console.print()
-        console.print(table)
-
-
-def _tables(judgement: "Judgement") -> Iterator[Any]:
-    if judgement.findings:
-        rows = [(one.name, one.verdict, one.text, ", ".join(one.evidence)) for one in judgement.findings]
-        yield _table(("finding", "asks for", "what was seen", "evidence"), rows)
-    figures = [(name, figure.in_words(), figure.how) for name, figure in judgement.figures.items()]
-    yield _table(("figure", "measured", "how"), figures)
-    for one in judgement.movements:
-        heading = f"{one.leg.what} to {one.leg.destination or '?'}"
-        phases = [(phase.name, phase.in_words(), ", ".join(phase.evidence)) for phase in one.phases]
-        yield _table((heading, "took", "evidence"), phases)
-    for truth in judgement.truths:
-        named = {"lost": truth.lost, "lost, not reported": truth.not_reported, "reported, not lost": truth.not_lost}
-        counted = [(name, str(len(ids)), " ".join(ids)) for name, ids in named.items()]
-        yield _table((f"by the databases in {truth.region}, {truth.label}", "number", "ids"), counted)
-    for losses in judgement.losses:
-        groups = [(name, str(len(ids)), " ".join(ids)) for name, ids in losses.groups().items() if ids]
-        yield _table((f"writes {losses.label}", "number", "ids"), [("accepted", str(losses.accepted), ""), *groups])
-
-
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table()
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*map(Text, row))
-    return table
+runs.add_command(verdict)
+runs.add_command(verify)

@@ -1,6 +1,13 @@
 """Text of others on a terminal: runs and experiments may come from anywhere."""
 
+import click
 
-def one_line(text: str) -> str:
-    """:returns: it with every character that is not printable written out: a terminal obeys some of them."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+from chaosdrill.errors import BadInput
+from chaosdrill.plain_text import one_line
+
+__all__ = ["one_line", "usage_error"]
+
+
+def usage_error(error: BadInput) -> click.UsageError:
+    """:returns: what a command raises when its input cannot be used: every problem in a line of its own."""
+    return click.UsageError("\n".join(map(one_line, error.problems)))

@@ -8,25 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
 from chaosdrill.analysis import ClientOutage, Verdict, client_outage, judge, region_states
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
+from chaosdrill.controls.evidence import collect_evidence
 from chaosdrill.controls.judging import judged
 from chaosdrill.controls.recording import take_records
+from chaosdrill.controls.reporting import report_name, reported
 from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
-from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, write_whole
+from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of, write_whole
 from chaosdrill.packet_loss import evidence
+from chaosdrill.runs.journals import OTHER_STATUS, status_of
+from chaosdrill.runs.told import sha256_of_text, untold_files
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
 
 LAST_LOOK_WITHIN_S = 3.0
-
-# Chaos Toolkit knows four; its exit code is 0 for "completed" without a deviation only
-STATUS = {"passed": "completed", "failed": "failed", "interrupted": "interrupted"}
-OTHER_STATUS = "aborted"
 
 
 def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
@@ -43,6 +44,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     session.lookout.stop_looking()
     take_records(session)
     note_broken(session)
+    collect_evidence(session)
     _give_up_target(session)
     outage, why_not = _outage(session)
     session.status.phase = "judging"
@@ -51,15 +53,25 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     verdict = judge(events, outage) if judgement is None else Verdict(judgement.verdict, judgement.reasons)
     details = None if judgement is None else judgement.as_json()
     said = summary(verdict, region_states(events), outage, why_not, _run(session), details)
+    said["report"] = report_name(session)
     if session.directory is not None:
-        session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons)
-        write_whole(session.directory / SUMMARY, json.dumps(plain(said), indent=1, ensure_ascii=False) + "\n")
+        documents = {SUMMARY: _written(plain(said))}
+        if journal is not None:  # as far as it goes: Chaos Toolkit adds its end time, and writes its own
+            documents[JOURNAL] = _written(_told(journal, said, session.record.hide))
+        files = untold_files(session.directory, events)
+        files |= {name: sha256_of_text(text) for name, text in documents.items()}
+        session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons, files=files)
+        for name, text in documents.items():
+            write_whole(session.directory / name, text)
+        said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
     session.give_up()
     if journal is not None:
-        _tell(journal, said, session.record.hide)
-        if session.directory is not None:  # as far as it goes: Chaos Toolkit adds its end time, and writes its own
-            write_whole(session.directory / JOURNAL, json.dumps(journal, indent=1, ensure_ascii=False) + "\n")
+        journal.update(_told(journal, said, session.record.hide))
     return said
+
+
+def _written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
 
 def _last_looks(session: "Session") -> None:
@@ -154,7 +166,9 @@ def _generator_time(session: "Session", event: str) -> float | None:
 
 def _run(session: "Session") -> Mapping[str, Any]:
     target = session.target
+    experiment = experiment_of(session.directory.name) if session.directory else ""
     return {
+        **summary_fields(experiment, session.record.events, DRILL),
         "run_id": session.directory.name if session.directory else None,
         "run_directory": str(session.directory) if session.directory else None,
         "title": session.experiment.get("title"),
@@ -165,8 +179,6 @@ def _run(session: "Session") -> Mapping[str, Any]:
     }
 
 
-def _tell(journal: MutableMapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> None:
-    """Set the status that makes the exit code, and make sure that the journal can be written, without secrets."""
-    journal.update(plain(journal, hide))
-    journal["status"] = STATUS.get(said["verdict"], OTHER_STATUS)
-    journal["chaosdrill"] = plain(said, hide)
+def _told(journal: Mapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> dict[str, Any]:
+    """The journal with the status that makes the exit code, so that it can be written, without secrets."""
+    return {**plain(journal, hide), "status": status_of(said["verdict"]), "chaosdrill": plain(said, hide)}

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaoslib import __version__ as chaoslib_version
@@ -42,6 +43,7 @@ from chaosdrill.controls.watching import RegionWatch
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+from chaosdrill.runs.rebuilding import rebuild_journals
 from chaosdrill.topology import Topology, load_topology
 
 if TYPE_CHECKING:
@@ -108,7 +110,9 @@ def _problems_of_experiment(session: "Session", raw: Mapping[str, Any]) -> list[
 
 
 def _open_run_directory(session: "Session", settings: Settings, source: Source) -> None:
-    directory = session.directory = make_run_directory(made(runs_directory(), RUNS_VARIABLE), source.name)
+    runs = made(runs_directory(), RUNS_VARIABLE)
+    _end_what_died(runs)
+    directory = session.directory = make_run_directory(runs, source.name)
     events = session.record.open(directory / HISTORY, history.secret_texts(session.secrets))
     session.held.callback(events.close)
     session.held.enter_context(history.opened(history.OpenDrill(directory.name, directory, events)))
@@ -122,6 +126,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         configuration=dict(session.configuration),
         target=settings.target,
         change_ticket=settings.change_ticket,
+        approver=settings.approver,
         origin=origin(source.path),
         expect=session.arguments.expect,
         objectives=dict(session.arguments.objectives or {}),
@@ -129,6 +134,15 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         dry=getattr(dry, "value", dry),
     )
     logger.info(f"Run directory: {directory}")
+
+
+def _end_what_died(runs: Path) -> None:
+    """The journal of a drill that was killed is made by the next one; whatever goes wrong there is not this one's."""
+    try:
+        for name in rebuild_journals(runs):
+            logger.info(f"The drill {name} died: its journal was made, `chaosdrill runs judge {name}` says the rest")
+    except Exception as error:  # noqa: BLE001 - a run of long ago must not keep a drill from starting
+        logger.warning(f"the journals of drills that died were not made: {error}")
 
 
 def _open_target(session: "Session", settings: Settings) -> RegionWatch:

@@ -39,6 +39,7 @@ class Settings:
     :param topology: the topology file; None on the lab, which writes its own.
     :param locustfile: absolute path of the load script; empty: the reference application's own.
     :param change_ticket: under which change it runs; empty on the lab.
+    :param approver: who allowed it, as the operator says; empty: that is not known.
     """
 
     target: str
@@ -46,6 +47,7 @@ class Settings:
     topology: Path | None
     locustfile: str
     change_ticket: str
+    approver: str
 
 
 def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, list[str]]:
@@ -62,8 +64,9 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
     problems += problems_of_url(str(configuration.get("load_generator_url") or ""))
     problems += found + missing + _aws_needs(configuration, target)
     scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
-    ticket = str(configuration.get("change_ticket") or "")
-    return Settings(target, scale if isinstance(scale, float) else 1.0, topology, locustfile, ticket), problems
+    scale = scale if isinstance(scale, float) else 1.0
+    ticket, approver = (str(configuration.get(name) or "") for name in ("change_ticket", "approver"))
+    return Settings(target, scale, topology, locustfile, ticket, approver), problems
 
 
 def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -13,8 +14,7 @@ from chaosdrill.analysis.findings import TOLD
 from chaosdrill.analysis.measured import Measured
 
 COLOURS = {"passed": "green", "failed": "red", "invalid": "yellow", "refused": "yellow", "interrupted": "magenta"}
-OUTAGES_KEPT = 5
-VERSION = 2  # of summary.json; 1 had no judgement
+VERSION = 3  # of summary.json; 1 had no judgement, 2 no hypothesis and circumstances
 GROUPS = {"recovery_": "recovery", "lost_writes_": "lost writes", "lost_s_": "seconds lost"}
 LABELS = {"error_s": "error seconds"}
 OF_LOCUST = "client_outage"  # has a line of its own
@@ -31,35 +31,16 @@ def summary(
     judgement: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """:returns: everything the summary says, as JSON values. ``run``: id, directory, target, scale, how the lab was
-    broken on purpose, seconds, title.
+    broken on purpose, seconds, title, and what :mod:`chaosdrill.analysis.summary_fields` gives.
     """
     return {
         "version": VERSION,
         "verdict": verdict.word,
         "reasons": list(verdict.reasons),
         "region_states": [{"state": period.state, "seconds": period.seconds} for period in states],
-        "client_outage": _outage(outage) if outage is not None else {"seconds": None, "why": why_no_outage},
+        "client_outage": outage.as_json() if outage is not None else {"seconds": None, "why": why_no_outage},
         "judgement": judgement,
         **run,
-    }
-
-
-def _outage(outage: ClientOutage) -> dict[str, Any]:
-    return {
-        "seconds": outage.longest_s,
-        "ended": outage.ended,
-        "resolution_s": outage.resolution_s,
-        "model": outage.model,
-        "outages": [
-            {
-                "since": one.since_s,
-                "until": one.until_s,
-                "seconds": one.seconds,
-                "failures": one.failures,
-                "ended": one.ended,
-            }
-            for one in outage.outages[:OUTAGES_KEPT]
-        ],
     }
 
 
@@ -80,7 +61,14 @@ def rows(said: Mapping[str, Any]) -> list[Row]:
         found.append(("duration", f"{said['seconds']:.0f} s"))
     if said.get("run_directory"):
         found.append(("run directory", said["run_directory"]))
+        found += _report(said)
     return found
+
+
+def _report(said: Mapping[str, Any]) -> list[Row]:
+    if said.get("report"):
+        return [("report", str(Path(said["run_directory"]) / said["report"]))]
+    return [("report", f"not written: {said['report_why']}")] if said.get("report_why") else []
 
 
 def _judged(judgement: Mapping[str, Any]) -> list[Row]:

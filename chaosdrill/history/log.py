@@ -1,10 +1,12 @@
 """The append-only, time-ordered record of a drill: one JSON object a line, on disk before anyone acts on it."""
 
+import fcntl
 import json
 import os
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,8 @@ def utc_now() -> str:
 
 
 class History:
-    """Appends events to a ``history.jsonl``; safe to use from several threads.
+    """Appends events to a ``history.jsonl``; safe to use from several threads. Until it is closed, or its process ends,
+    the file is locked, so that others can tell whether the drill still goes on (:func:`claimed`).
 
     :param path: the file; created when it is missing, otherwise continued.
     :param hide: texts that are never written (secrets); they become ``***``.
@@ -31,7 +34,9 @@ class History:
         self.path = path
         self._hide = frozenset(hide)
         self._lock = threading.Lock()
-        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
+        with suppress(OSError):  # a file system without locks: nobody can claim it there, either
+            fcntl.flock(self._file, fcntl.LOCK_SH)
         self._events: list[Event] = read_history(path)
         self._seal = str(self._events[-1].get(SEAL, "")) if self._events else ""
 
@@ -65,6 +70,32 @@ class History:
     def close(self) -> None:
         """Close the file; later appends raise ValueError."""
         self._file.close()
+
+
+@contextmanager
+def claimed(path: Path) -> Iterator[bool]:
+    """Whether nobody writes a history any more; as long as the block lasts, nobody begins to.
+
+    :param path: its file.
+    :returns: False when somebody does, when there is none, and when nobody can tell.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def read_history(path: Path) -> list[Event]:

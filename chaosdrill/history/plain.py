@@ -25,6 +25,11 @@ def plain(value: Any, hide: Iterable[str] = ()) -> Any:
     return _plain(value, tuple(sorted(secrets, key=len, reverse=True)), 0)
 
 
+def names_a_secret(key: str) -> bool:
+    """:returns: whether what stands under such a key is taken for a secret."""
+    return _SECRET_NAMES.search(key) is not None
+
+
 def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:
     if depth > DEEPEST:
         return "…"
@@ -48,7 +53,7 @@ def _plain_number(value: float | None, hide: tuple[str, ...]) -> Any:
 
 
 def _hidden_or_plain(key: str, value: Any, hide: tuple[str, ...], depth: int) -> Any:
-    if _SECRET_NAMES.search(key) and isinstance(value, (str, bytes)) and value:
+    if names_a_secret(key) and isinstance(value, (str, bytes)) and value:
         return HIDDEN
     return _plain(value, hide, depth + 1)
 

@@ -8,12 +8,24 @@ from pathlib import Path
 
 EXPERIMENT, TOPOLOGY, JOURNAL = "experiment", "topology.yaml", "journal.json"
 HISTORY, TIMELINE, SUMMARY = "history.jsonl", "timeline.jsonl", "summary.json"
+REPORT = "report.html"  # made from the rest, at any time
+EVIDENCE = "evidence"  # the directory of what others recorded of the drill: Step Functions, FIS
 
 
 def new_run_id(name: str) -> str:
     """:returns: such as ``20260501T093000Z-failover-ab12``: sorts by time and tells the experiment."""
+    return run_id(name, datetime.now(UTC), secrets.token_hex(2))
+
+
+def run_id(name: str, began: datetime, suffix: str) -> str:
+    """:returns: the id of a run that began then (UTC); the suffix tells it from others of the same second."""
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40] or "drill"
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{words}-{secrets.token_hex(2)}"
+    return f"{began:%Y%m%dT%H%M%SZ}-{words}-{suffix}"
+
+
+def experiment_of(run: str) -> str:
+    """:returns: the experiment that a run's id tells: ``20260501T093000Z-failover-ab12`` is of ``failover``."""
+    return run.partition("-")[2].rpartition("-")[0] or run
 
 
 def make_run_directory(runs: Path, name: str) -> Path:
@@ -25,9 +37,26 @@ def make_run_directory(runs: Path, name: str) -> Path:
 
 def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader sees all of it or nothing, also after a crash."""
+    _draft(path, text).replace(path)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file like :func:`write_whole`, unless there is one already.
+
+    :raises FileExistsError: when there is; it is left as it is.
+    """
+    draft = _draft(path, text)
+    try:
+        os.link(draft, path)
+    finally:
+        draft.unlink()
+
+
+def _draft(path: Path, text: str) -> Path:
     draft = path.with_name(path.name + ".part")
-    with open(draft, "w", encoding="utf-8") as file:
+    # what is no character (half of a surrogate pair) is written as JSON escapes it
+    with open(draft, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    draft.replace(path)
+    return draft

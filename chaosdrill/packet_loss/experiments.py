@@ -1,7 +1,7 @@
 """The FIS side of the fault: template, start, waiting, stop."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,6 +24,15 @@ def run_tag() -> str:
 
 def ensure_template(system: System, wanted: dict[str, Any], region: str) -> str:
     """:returns: the id of a template with the wanted name and content in a region; made when there is none."""
+    if found := template_like(system, wanted, region):
+        return found
+    with left_behind("no fault was started; the template may have been made, and does nothing by itself"):
+        made = system.client("fis", region).create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
+    return str(made["experimentTemplate"]["id"])
+
+
+def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str | None:
+    """:returns: the id of a template with the wanted name and content in a region; None when there is none."""
     client = system.client("fis", region)
     pages = client.get_paginator("list_experiment_templates").paginate()
     named = [
@@ -35,9 +44,7 @@ def ensure_template(system: System, wanted: dict[str, Any], region: str) -> str:
     for template_id in named:
         if does_the_same(client.get_experiment_template(id=template_id)["experimentTemplate"], wanted):
             return template_id
-    with left_behind("no fault was started; the template may have been made, and does nothing by itself"):
-        made = client.create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
-    return str(made["experimentTemplate"]["id"])
+    return None
 
 
 def start(system: System, template_id: str, region: str) -> str:

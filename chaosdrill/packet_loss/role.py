@@ -42,6 +42,15 @@ def ensure_isolation_role(system: System) -> str:
     return _ensure(system, _ISOLATION, isolation_permissions(partition, system.account()))
 
 
+def there(system: System, name: str) -> str | None:
+    """:returns: the ARN of the role of that name, None when it was not made yet."""
+    iam = system.client("iam", system.topology.client.region)
+    try:
+        return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+    except iam.exceptions.NoSuchEntityException:
+        return None
+
+
 def _ensure(system: System, wanted: _Role, policy: dict[str, Any]) -> str:
     iam = system.client("iam", system.topology.client.region)
     with left_behind(f"no fault was started; the role {wanted.name} may have been made without its policy: try again"):

@@ -63,7 +63,7 @@ class Rehearsal:
         if self.expected and self.state != self.expected:
             found.append(f"the region state is {self.state}, and the drill refuses all but {self.expected}")
         found += [f"{planned.step.name}: {planned.trouble}" for planned in self.steps if planned.trouble]
-        return found + [f"template {one.template}: {one.trouble}" for one in self.previews if one.trouble]
+        return found + [f"{one.step}: template {one.template}: {one.trouble}" for one in self.previews if one.trouble]
 
 
 def rehearse(experiment: Path, variables: Mapping[str, Any], topology: Path | None) -> Rehearsal:
@@ -78,6 +78,7 @@ def rehearse(experiment: Path, variables: Mapping[str, Any], topology: Path | No
     system = system_of(configuration, _flat(secrets))
     steps = steps_of(raw, configuration, secrets)
     expected = str(substitute(own_arguments(raw).get("expect") or "", configuration, secrets))
+    planned = tuple(_planned(system, step) for step in steps)
     return Rehearsal(
         title=str(substitute(raw["title"], configuration, secrets)),
         topology=system.topology,
@@ -85,8 +86,8 @@ def rehearse(experiment: Path, variables: Mapping[str, Any], topology: Path | No
         state=str(region.verdict(region.read_region_facts(configuration, _flat(secrets)))),
         expected=expected,
         seen=tuple(check(system)),
-        steps=tuple(_planned(system, step) for step in steps),
-        previews=tuple(previews(system, steps)),
+        steps=planned,
+        previews=tuple(previews(system, [one.step for one in planned if not one.trouble])),
     )
 
 

@@ -1,7 +1,22 @@
-"""The run store: what drills left behind, read back to be judged again, however it was mistreated."""
+"""The run store: what drills left behind, read back to be judged again, however it was mistreated.
 
-from chaosdrill.runs.finding import find_run
-from chaosdrill.runs.reading import read_run
-from chaosdrill.runs.storing import store
+Its parts are imported when they are asked for: a list of runs needs none of what judges one.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from chaosdrill.runs.finding import find_run
+    from chaosdrill.runs.reading import read_run
+    from chaosdrill.runs.storing import store
 
 __all__ = ["find_run", "read_run", "store"]
+
+_FROM = {"find_run": "finding", "read_run": "reading", "store": "storing"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_FROM[name]}"), name)

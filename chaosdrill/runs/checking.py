@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.history.run_directory import TIMELINE
+from chaosdrill.analysis.findings import TOLD, Finding, finding
+from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
 from chaosdrill.runs.shapes import BEATS, VERSION, Shape
 from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records
+from chaosdrill.runs.told import run_files
 
 Event = Mapping[str, Any]
 
@@ -19,7 +20,7 @@ def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]
     there = {path.name: path for path in records.iterdir() if path.is_file()} if records.is_dir() else {}
     raw = {str(event.get("file")): event for event in events if event.get("event") == "records-collected"}
     stored = {str(event.get("file")): event for event in events if event.get("event") == "records-stored"}
-    problems = [*_not_collected(events, raw), *_of_timeline(directory, events)]
+    problems = [*_not_collected(events, raw), *_of_timeline(directory, events), *_of_evidence(directory, events)]
     inside = {name for event in stored.values() for name in _of(event)}
     for name, event in {**raw, **stored}.items():
         if event.get("sha256") is None:
@@ -44,6 +45,20 @@ def _of_timeline(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
     for event in events:
         if event.get("event") == "load-seen" and event.get("sha256"):
             yield from _differs(directory / TIMELINE, event)
+
+
+def _of_evidence(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
+    """What others recorded; that it could not be had changes nothing of what this drill has recorded itself."""
+    told = {Path(str(event.get("file"))).name: event for event in events if event.get("event") == "evidence-collected"}
+    for name, event in told.items():
+        if event.get("sha256") is None:
+            text = f"{name} ({event.get('kind')} {event.get('of')}) could not be collected: {event.get('why')}"
+            yield finding("records-missing", text, "history", verdict=TOLD)
+        else:
+            yield from _differs(directory / EVIDENCE / name, event)
+    for name in run_files(directory / EVIDENCE).names if (directory / EVIDENCE).exists() else ():
+        if name not in told:
+            yield finding("records-foreign", f"{name} is there, and the history tells of none", EVIDENCE)
 
 
 def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterator[Finding]:

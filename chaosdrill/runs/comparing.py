@@ -1,15 +1,17 @@
 """Stored runs as values that can be compared."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from chaosdrill.analysis.alike import LeftOut
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.errors import BadInput
-from chaosdrill.history.run_directory import SUMMARY
-from chaosdrill.runs.documents import json_document
-from chaosdrill.runs.entries import experiment_of
+from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.events import read_events
+from chaosdrill.runs.summaries import read_summary
 
-NEWEST_SUMMARY = 2
+BEFORE_FIELDS = 2  # a summary of version 2 leaves its hypothesis to the history
 
 
 def read_compared_run(directory: Path) -> ComparedRun:
@@ -17,13 +19,26 @@ def read_compared_run(directory: Path) -> ComparedRun:
 
     :raises BadInput: when its summary is of a newer version than this chaosdrill knows, or there is none.
     """
-    said = json_document(directory / SUMMARY)
-    if not said:
-        raise BadInput([f"{directory.name} has no summary: it did not come to its end; see `chaosdrill runs judge`"])
-    version = said.get("version")
-    if not isinstance(version, int) or version > NEWEST_SUMMARY:
+    summary = read_summary(directory)
+    if summary.missing:
         raise BadInput(
-            [f"{directory.name}: its summary is of version {version}, this chaosdrill knows {NEWEST_SUMMARY}"]
+            [f"{directory.name}: it has no summary: it did not come to its end; see `chaosdrill runs judge`"]
         )
-    events, _ = read_events(directory, still_open=True)
-    return compared_run(directory.name, experiment_of(directory.name), events, said)
+    if summary.why_not:
+        raise BadInput([f"{directory.name}: its summary {summary.why_not}"])
+    said = summary.said
+    if said["version"] <= BEFORE_FIELDS:
+        events, _ = read_events(directory, still_open=True)
+        said = {**summary_fields(experiment_of(directory.name), events, DRILL), **said}
+    return compared_run(directory.name, said)
+
+
+def read_compared_runs(directories: Iterable[Path]) -> tuple[list[ComparedRun], list[LeftOut]]:
+    """:returns: stored runs as far as they can be compared, and those that cannot even be read, with the reason."""
+    runs, left_out = [], []
+    for directory in directories:
+        try:
+            runs.append(read_compared_run(directory))
+        except BadInput as error:
+            left_out.append(LeftOut(directory.name, str(error).removeprefix(f"{directory.name}: ")))
+    return runs, left_out

@@ -1,14 +1,54 @@
-"""JSON files of a run that are written as a whole, in whatever state they are."""
+"""Files of a run that are written as a whole, in whatever state they are, whatever they are."""
 
 import json
+import os
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
+NOT_THERE = "it is not there"
+LARGEST_BYTES = 256 * 2**20  # a summary has some 50 kB: what is larger than this is something else
 
 
 def json_document(path: Path) -> dict[str, Any]:
     """:returns: the object in a file; an empty one when it is not there, cannot be read, or holds something else."""
+    return read_object(path)[0]
+
+
+def read_object(path: Path) -> tuple[dict[str, Any], str]:
+    """:returns: the JSON object in a file, and why there is none to be had; empty when there is."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
+        found = json.loads(read_regular(path))
+    except OSError as error:
+        return {}, NOT_THERE if isinstance(error, FileNotFoundError) else f"it cannot be read: {_why(error)}"
+    except (ValueError, RecursionError) as error:
+        return {}, f"it is no JSON: {error}"
+    return (found, "") if isinstance(found, dict) else ({}, "it holds something else than a JSON object")
+
+
+def read_regular(path: Path, most: int = LARGEST_BYTES) -> bytes:
+    """:returns: what is in a file.
+
+    :param most: bytes.
+    :raises OSError: when it cannot be read, is larger, or is no regular file: a pipe would be waited for.
+    """
+    with open_regular(path) as file:
+        if (size := os.fstat(file.fileno()).st_size) > most:
+            raise OSError(f"it has {size:,} bytes, more than {most:,}")
+        return file.read()
+
+
+def open_regular(path: str | Path) -> BinaryIO:
+    """:returns: a file, opened to be read.
+
+    :raises OSError: when it cannot be opened, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("it is no regular file")
+    return open(descriptor, "rb")
+
+
+def _why(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -6,13 +6,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import HISTORY, SUMMARY
-from chaosdrill.runs.documents import json_document
+from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.history.run_directory import HISTORY, experiment_of
+from chaosdrill.runs.documents import open_regular
+from chaosdrill.runs.summaries import Summary, read_summary
 from chaosdrill.runs.tags import tags_of
 
 FIGURES = ("recovery_fail_over_s", "recovery_fail_back_s", "lost_writes_after_failover", "lost_writes_after_failback")
 LONGEST_LINE = 1_000_000
 UNJUDGED = "unjudged"  # it ended without a summary: `runs judge` says what it proved
+UNREADABLE = "unreadable"  # its summary is of a newer version, or is none: `runs verdict` says why
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,8 @@ class Entry:
     :param run: its id, which is the name of its directory.
     :param experiment: the name of the experiment's file, without its ending.
     :param began: UTC, in ISO 8601; empty when nobody wrote it.
-    :param verdict: the word of its summary; ``unjudged`` when it has none.
+    :param verdict: the word of its summary; ``unjudged`` when it has none, ``unreadable`` when that cannot be used.
+    :param source: who made the summary: ``drill``, ``rebuilt`` or ``imported``; empty when there is none to be used.
     :param seconds: how long it took; None when it did not end.
     :param broken: how its lab was broken on purpose.
     :param figures: values by name, of those that were measured.
@@ -41,70 +45,53 @@ class Entry:
     broken: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     figures: Mapping[str, float] | None = None
+    source: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
         return asdict(self)
 
 
-def entry_of_json(values: Mapping[str, Any]) -> Entry:
-    """:returns: what :meth:`Entry.as_json` gave.
-
-    :raises KeyError, TypeError: when it is something else.
-    """
-    return Entry(**{**values, "broken": tuple(values["broken"]), "tags": tuple(values["tags"])})
-
-
 def entry_of(directory: Path) -> Entry:
     """:returns: the entry of a run directory, in whatever state it is; it never raises for what is in the files."""
-    opened = _opened(directory)
-    said = json_document(directory / SUMMARY)
-    origin = _mapping(opened.get("origin"))
+    opened = opened_of(directory)
+    summary = read_summary(directory)
+    said = summary.said
     return Entry(
         run=directory.name,
-        experiment=experiment_of(directory.name),
-        title=_text(said.get("title") or opened.get("title")),
-        began=_text(opened.get("at")),
-        target=_text(said.get("target") or opened.get("target")),
-        scale=_number(said.get("scale")),
-        verdict=_text(said.get("verdict")) or UNJUDGED,
-        seconds=_number(said.get("seconds")),
-        operator=_text(origin.get("operator")),
-        change_ticket=_text(opened.get("change_ticket")),
-        broken=tuple(map(str, said.get("broken") or ())) if isinstance(said.get("broken"), list) else (),
+        experiment=text(said.get("experiment")) or experiment_of(directory.name),
+        title=text(said.get("title") or opened.get("title")),
+        began=text(opened.get("at") or said.get("began")),
+        target=text(said.get("target") or opened.get("target")),
+        scale=number(said.get("scale")),
+        verdict=_verdict(summary),
+        seconds=number(said.get("seconds")),
+        operator=text(mapping(opened.get("origin")).get("operator")),
+        change_ticket=text(opened.get("change_ticket")),
+        broken=tuple(map(str, sequence(said.get("broken")))),
         tags=tags_of(directory),
         figures=_figures(said),
+        source=summary.source,
     )
 
 
-def experiment_of(run: str) -> str:
-    """:returns: the experiment that a run's id tells: ``20260501T093000Z-failover-ab12`` is of ``failover``."""
-    return run.partition("-")[2].rpartition("-")[0] or run
-
-
-def _opened(directory: Path) -> Mapping[str, Any]:
-    """The first event of the history, which alone is read."""
+def opened_of(directory: Path) -> Mapping[str, Any]:
+    """:returns: the first event of a run's history, which alone is read; an empty one when it is not a drill's."""
     try:
-        with open(directory / HISTORY, "rb") as history:
+        with open_regular(directory / HISTORY) as history:
             first = json.loads(history.readline(LONGEST_LINE))
     except (OSError, ValueError, RecursionError):
         return {}
     return first if isinstance(first, dict) and first.get("event") == "drill-opened" else {}
 
 
+def _verdict(summary: Summary) -> str:
+    if summary.why_not:
+        return UNJUDGED if summary.missing else UNREADABLE
+    return summary.verdict
+
+
 def _figures(said: Mapping[str, Any]) -> dict[str, float]:
-    figures = _mapping(_mapping(said.get("judgement")).get("figures"))
-    values = {name: _number(_mapping(figures.get(name)).get("value")) for name in FIGURES}
+    figures = mapping(mapping(said.get("judgement")).get("figures"))
+    values = {name: number(mapping(figures.get(name)).get("value")) for name in FIGURES}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

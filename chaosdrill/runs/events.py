@@ -1,14 +1,18 @@
 """The history of a stored run, and what is wrong with it."""
 
+import sys
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.foreign import number
 from chaosdrill.analysis.run import at_ns
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
+from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.imported import events_of, findings_of, read_imported
 from chaosdrill.runs.lines import json_lines
 
 CLOCK_SET_S = 1.0
@@ -18,14 +22,16 @@ Events = list[dict[str, Any]]
 
 
 def read_events(directory: Path, still_open: bool) -> tuple[Events, list[Finding]]:
-    """:returns: the events, oldest first, and findings about the history.
+    """:returns: the events, oldest first, and findings about the history; of a run that was imported its journal's.
 
     :param still_open: it has no end yet.
     """
+    if (journal := read_imported(directory)) is not None:
+        return events_of(journal), findings_of(journal)
     path = directory / HISTORY
     try:
         events, bad, torn = json_lines(path)
-        lines = path.read_bytes().split(b"\n")[:-1]
+        lines = read_regular(path, most=sys.maxsize).split(b"\n")[:-1]
     except OSError as error:
         return [], [_broken(f"it cannot be read: {error}")]
     problems = [_broken("it is empty")] if not events else []
@@ -58,14 +64,14 @@ def _of_seals(lines: Sequence[bytes]) -> list[Finding]:
 
 def _of_order(events: Events) -> list[Finding]:
     """The steady clock never goes back; the other one is told when it was set."""
-    steady = [float(event["monotonic_s"]) for event in events if isinstance(event.get("monotonic_s"), (int, float))]
+    steady = [steady_s for event in events if (steady_s := number(event.get("monotonic_s"))) is not None]
     problems = []
     if any(after < before for before, after in pairwise(steady)):
         problems.append(_broken("its events are not in the order of their times"))
     walls = [
-        moment / 1e9 - float(event["monotonic_s"])
+        moment / 1e9 - steady_s
         for event in events
-        if (moment := at_ns(event)) is not None and isinstance(event.get("monotonic_s"), (int, float))
+        if (moment := at_ns(event)) is not None and (steady_s := number(event.get("monotonic_s"))) is not None
     ]
     if walls and max(walls) - min(walls) > CLOCK_SET_S:
         text = f"this machine's clock was set by {max(walls) - min(walls):.1f} s while the drill ran"

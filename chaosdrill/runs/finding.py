@@ -1,9 +1,10 @@
 """Which stored run somebody means."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from chaosdrill.errors import BadInput
-from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.home import runs_directory
 
 
@@ -13,17 +14,14 @@ def find_run(named: str = "") -> Path:
     :param named: its id, the beginning of it, or a path; empty: the newest.
     :raises BadInput: when there is none, or several fit.
     """
-    if named and (Path(named) / HISTORY).is_file():
-        return Path(named)
     runs = runs_directory()
-    paths = runs.iterdir() if runs.is_dir() else ()
-    there = sorted(path.name for path in paths if path.is_dir() and not path.name.startswith("."))
+    there = sorted(names_of_runs(runs))
     if not named:
         if not there:
             raise BadInput([f"there is no run in {runs}: run an experiment first, or name a run directory"])
         return runs / there[-1]
     if Path(named).is_dir():
-        return Path(named)
+        return Path(os.path.abspath(named))
     fitting = [name for name in there if name == named] or [name for name in there if name.startswith(named)]
     if len(fitting) == 1:
         return runs / fitting[0]
@@ -32,3 +30,17 @@ def find_run(named: str = "") -> Path:
         raise BadInput([f"{len(fitting)} runs begin with {named!r}: write more of it ({shown})"])
     newest = f"; the newest is {there[-1]}" if there else ""
     raise BadInput([f"there is no run {named!r} in {runs}, and no directory of that name{newest}"])
+
+
+def names_of_runs(runs: Path) -> Iterator[str]:
+    """:returns: the names of the directories in which runs may stand, in no order; none when there is no store.
+
+    :raises BadInput: when the store cannot be read.
+    """
+    try:
+        with os.scandir(runs) as found:
+            yield from (one.name for one in found if not one.name.startswith(".") and one.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise BadInput([f"the runs in {runs} cannot be read: {error.strerror}"]) from error

@@ -1,9 +1,12 @@
 """Files of JSON lines, in whatever state they are."""
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from chaosdrill.runs.documents import read_regular
 
 
 def json_lines(path: Path, kind: type = dict) -> tuple[list[Any], int, bool]:
@@ -11,7 +14,7 @@ def json_lines(path: Path, kind: type = dict) -> tuple[list[Any], int, bool]:
 
     :raises OSError: when the file cannot be read.
     """
-    lines = path.read_bytes().split(b"\n")
+    lines = read_regular(path, most=sys.maxsize).split(b"\n")
     torn = bool(lines.pop())
     found = values(lines)
     good = [value for value in found if isinstance(value, kind)]

@@ -1,5 +1,6 @@
 """The documents keep up with the code: every command, variable, benchmark and file that they name, and the reverse."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 from chaosdrill.cli import cli
+from chaosdrill.client.host.hosted import CALL_EVERY_S
+from chaosdrill.client.host.packing import LEAST_PYTHON
 from chaosdrill.discovery import discovered
 
 REPOSITORY = Path(__file__).parents[2]
@@ -63,6 +66,35 @@ def test_the_guide_says_of_every_activity_when_it_was_last_verified_on_aws(guide
     }
     activities = (one for one in discovered()["activities"] if one["type"] != "control")
     assert listed == {(one["mod"].split(".")[1], one["name"]) for one in activities}
+
+
+def test_the_guide_to_the_topology_says_where_each_program_may_run():
+    schema = json.loads((REPOSITORY / "chaosdrill" / "topology" / "schema.json").read_text())["properties"]
+    text = (REPOSITORY / "docs" / "topology.md").read_text()
+    section = text.partition("## Where load and heartbeat run")[2].partition("\n## ")[0]
+    places = {name: schema[name]["properties"]["run"]["enum"] for name in ("load_generator", "heartbeat")}
+    assert places == {"load_generator": ["attach", "local", "ssm"], "heartbeat": ["ssm", "local"]}
+    for word in ("`{run: ssm}`", "`{run: local}`", "attach", "`run: ssm`", "`run: local`"):
+        assert word in section
+
+
+def test_the_guide_to_the_load_gives_the_code_s_own_figures():
+    text = (REPOSITORY / "docs" / "load.md").read_text()
+    assert 1 / CALL_EVERY_S == 2
+    assert "at most two a second" in text
+    assert f"| the heartbeat | {'.'.join(map(str, LEAST_PYTHON))} or newer, on any machine |" in text
+
+
+EXPERIMENTS = sorted(path for path in (REPOSITORY / "experiments").iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.name)
+def test_the_head_of_every_experiment_says_what_must_be_known_before_it_is_run(experiment):
+    text = experiment.read_text()
+    head = text.partition("title:")[0] if experiment.suffix == ".yaml" else yaml.safe_load(text)["description"]
+    words = ("touches:", "lasts:", "costs:", "undone", "verified on:")  # what it does comes first, in words of its own
+    assert [word for word in words if word not in head.lower()] == []
+    assert len(head.lower().partition("touches:")[0]) > 80
 
 
 def test_of_every_activity_without_a_region_the_documents_say_why():

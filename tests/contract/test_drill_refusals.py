@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from tests.small_drills import REPOSITORY, Ran, do, experiment, run, step, undo
+from tests.unit.test_topology import RIGHT, written
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -134,6 +135,16 @@ def test_aws_needs_a_topology_a_ticket_and_real_times(tmp_path: Path) -> None:
     assert "topology: target aws needs the file that names its parts" in ran.stdout
     assert "change_ticket: needed on target aws" in ran.stdout
     assert "scale: a real system cannot be scaled" in ran.stdout
+
+
+def test_a_real_system_is_not_drilled_before_somebody_has_confirmed_its_rehearsal(tmp_path: Path) -> None:
+    """A topology that changed after it was confirmed counts as another one: see test_rehearsal."""
+    written(tmp_path, RIGHT)
+    given = {"target": "aws", "topology": "topology.yaml", "change_ticket": "CHG-1"}
+    ran = refused(tmp_path, experiment([do("work")], [undo("unwork", "work")], configuration=given))
+    assert ran.verdict == "refused"
+    assert "nobody has confirmed a rehearsal on the topology" in ran.stdout
+    assert "--confirm ACCOUNT" in ran.stderr
 
 
 def test_chaos_validate_names_a_misspelt_control(tmp_path: Path) -> None:

@@ -11,11 +11,12 @@ import yaml
 from chaosdrill.aws import dynamodb, system_of, tape
 from chaosdrill.controls import confirmation
 from chaosdrill.errors import BadInput, CannotSee, Refused
-from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region
 from chaosdrill.region.probes import region_facts
 from chaosdrill.rehearsal import bundle
 from chaosdrill.rehearsal.rehearse import Rehearsal, rehearse
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import get
 from tests.drills import FAILOVER
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
@@ -58,6 +59,19 @@ def test_it_says_what_a_drill_would_do_and_does_nothing(rig: Rig) -> None:
     assert changes(rig) == before
 
 
+def test_what_a_failback_leads_back_is_undone_by_it_though_it_names_another_step(rig: Rig) -> None:
+    seen = rehearse(FAILOVER.parent / "region-loss.yaml", {}, rig.lab.plan.topology_file)
+    undone = {one.step.name: one.step.undone_by for one in seen.steps if one.step.phase == "method" and one.effect}
+    whole = ("fail-back (if close-home was begun)",)
+    assert undone == {
+        "isolate-home": ("connect-home-again",),
+        "close-home": ("fail-back",),
+        "fail-over-database": whole,
+        "route-to-standby": whole,
+        "open-standby": whole,
+    }
+
+
 @pytest.mark.parametrize(
     ("written", "way"),
     [({"s3": "bucket/drills"}, r"over S3 \(bucket/drills\)"), ({}, r"as text of \d{3} SSM commands")],
@@ -94,31 +108,102 @@ def test_what_is_in_the_way_is_said_with_what_to_do(rig: Rig) -> None:
     assert seen.state == "dark"
 
 
-def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig) -> None:
-    inject_packet_loss(sources=ADDRESSES, configuration=rig.configuration)
+@pytest.fixture
+def with_addresses(tmp_path: Path) -> Path:
+    """The experiment with written addresses: what the domain resolves to, nobody on the rig's client host can tell."""
+    return changed(FAILOVER, tmp_path, "sources: home", f'sources: "{ADDRESSES}"')
+
+
+def changed(experiment: Path, directory: Path, old: str, new: str) -> Path:
+    text = experiment.read_text()
+    assert old in text
+    (directory / experiment.name).write_text(text.replace(old, new))
+    return directory / experiment.name
+
+
+def previewed(rig: Rig, experiment: Path) -> Any:
+    (preview,) = rehearse(experiment, {}, rig.lab.plan.topology_file).previews
+    return preview
+
+
+def injected(rig: Rig, **arguments: Any) -> str:
+    """:returns: the id of the template that an injection made or used."""
+    done = inject_packet_loss(sources=ADDRESSES, **arguments, configuration=rig.configuration)
     heal_packet_loss(configuration=rig.configuration)
-    injected = len(rig.lab.supervisor.asked("packet_loss.inject"))
-    (preview,) = look(rig).previews
+    return str(done["template_id"])
+
+
+def template_of(rig: Rig, preview: Any) -> str:
+    found = rig.lab.client("fis", TOKYO).get_experiment(id=preview.experiment_id)["experiment"]
+    return str(found["experimentTemplateId"])
+
+
+def test_before_the_first_drill_there_is_no_preview_and_nothing_is_in_its_way(rig: Rig, with_addresses: Path) -> None:
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-never-made")
+    preview = previewed(rig, fresh)
+    assert (preview.step, preview.template) == ("inject-packet-loss", "exp-never-made")
+    assert (preview.experiment_id, preview.targets, preview.trouble) == ("", (), "")
+
+
+def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig, with_addresses: Path) -> None:
+    injected(rig)
+    before = len(rig.lab.supervisor.asked("packet_loss.inject"))
+    preview = previewed(rig, with_addresses)
     assert preview.template == "exp-packetloss"
     assert [arn.rsplit("/", 1)[1] for arn in preview.targets] == [rig.lab.topology["client"]["instance_id"]]
-    assert len(rig.lab.supervisor.asked("packet_loss.inject")) == injected
+    assert len(rig.lab.supervisor.asked("packet_loss.inject")) == before
 
 
-def test_a_template_whose_targets_are_gone_is_in_the_way(rig: Rig) -> None:
-    fis = rig.lab.client("fis", TOKYO)
-    made = fis.list_experiment_templates()["experimentTemplates"][0]["id"]
-    kept = fis.get_experiment_template(id=made)["experimentTemplate"]
-    gone = {
-        name: {**one, "resourceArns": [arn[:-4] + "dead" for arn in one["resourceArns"]]}
-        for name, one in kept["targets"].items()
-    }
+def test_the_preview_is_of_the_template_that_a_drill_would_use(rig: Rig, with_addresses: Path) -> None:
+    """Of several with one name, and wherever the last of them stands in FIS's list."""
+    own, other = injected(rig), injected(rig, percent=31)
+    assert own != other
+    assert template_of(rig, previewed(rig, with_addresses)) == own
+    thirty_one = rehearse(with_addresses, {"loss_percent": 31}, rig.lab.plan.topology_file).previews
+    assert [template_of(rig, one) for one in thirty_one] == [other]
+
+
+def test_a_region_s_isolation_is_previewed_in_that_region(rig: Rig, tmp_path: Path) -> None:
+    loss = FAILOVER.parent / "region-loss.yaml"
+    there = changed(loss, tmp_path, '{region: "${home_region}", duration_s:', "{region: standby, duration_s:")
+    isolate_region("standby", 3600, configuration=rig.configuration)
+    heal_packet_loss(region="standby", configuration=rig.configuration)
+    cut = len(rig.lab.supervisor.asked("network.isolate"))
+    preview = previewed(rig, there)
+    subnets = rig.lab.client("ec2", OSAKA).describe_subnets()["Subnets"]
+    assert set(preview.targets) <= {one["SubnetArn"] for one in subnets}
+    assert len(preview.targets) == 4
+    assert len(rig.lab.supervisor.asked("network.isolate")) == cut
+
+
+def test_targets_that_are_gone_are_in_the_way(rig: Rig, with_addresses: Path) -> None:
+    fis, gone = rig.lab.client("fis", TOKYO), "i-00000000000000bad"
+    kept = fis.get_experiment_template(id=injected(rig))["experimentTemplate"]
+    host = rig.lab.topology["client"]["instance_id"]
+    targets = json.loads(json.dumps(kept["targets"]).replace(host, gone))
     fields = ("description", "stopConditions", "actions", "roleArn", "tags")
-    broken = fis.create_experiment_template(targets=gone, **{name: kept[name] for name in fields})["experimentTemplate"]
+    fis.create_experiment_template(targets=targets, **{name: kept[name] for name in fields})
+    there = changed(
+        with_addresses, with_addresses.parent, "template: exp", f"instance_id: {gone}\n        template: exp"
+    )
+    seen = rehearse(there, {}, rig.lab.plan.topology_file)
+    (preview,) = seen.previews
+    assert preview.experiment_id, preview
+    assert preview.trouble, preview
+    assert any(preview.trouble in told for told in seen.in_the_way)
+
+
+def test_fis_that_does_not_answer_is_in_the_way_and_no_crash(rig: Rig, with_addresses: Path) -> None:
+    injected(rig)
+    fault = {"service": "fis", "kind": "server-error", "operation": "StartExperiment"}
+    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
     try:
-        (preview,) = look(rig).previews
-        assert preview.trouble, preview
+        seen = rehearse(with_addresses, {}, rig.lab.plan.topology_file)
     finally:
-        fis.delete_experiment_template(id=broken["id"])
+        get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    told = [text for text in seen.in_the_way if text.startswith("inject-packet-loss: template exp-packetloss: ")]
+    assert len(told) == 1
+    assert "FIS could not be asked" in told[0]
 
 
 def test_a_wrong_experiment_is_told_and_nothing_is_asked(rig: Rig, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """A drill that is killed, ended, or loses its terminal: nothing is left, and the next drill runs."""
 
+import json
 import os
 import pty
 import random
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
+from tests.summary_schema import problems_of_summary
 
 
 @pytest.fixture
@@ -28,9 +31,28 @@ def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     os.killpg(drill.pid, signal.SIGKILL)
     drill.communicate(timeout=20)
     wait_until_nothing_is_left(lab.home, before, within_s=10)
+    died = drills.only_run(lab)
+    assert not (died / "journal.json").exists()
     done = drills.run(lab, tmp_path, *drills.QUICK)
     assert done.returncode == 0, done.stdout
     assert drills.summary(lab)["verdict"] == "passed"
+    what_it_did_not_write_is_made_afterwards(died, lab)
+
+
+def what_it_did_not_write_is_made_afterwards(died: Path, lab: RunningLab) -> None:
+    """The journal by the next drill, the summary by whoever judges it."""
+    journal = json.loads((died / "journal.json").read_text())
+    assert (journal["status"], journal["chaosdrill"]["rebuilt"]) == ("interrupted", True)
+    assert journal["steady_states"]["before"]["steady_state_met"] is True
+    assert [step["activity"]["name"] for step in journal["run"]][:3] == [
+        *("resolve-domain", "addresses-of-domain", "inject-packet-loss")
+    ]
+    assert not (died / "summary.json").exists()
+    judged = [sys.executable, "-m", "chaosdrill.cli", "runs", "judge", died.name]
+    said = subprocess.run(judged, env=lab.environment, capture_output=True, text=True, check=False)
+    assert (said.returncode, "its summary was made" in said.stderr) == (1, True), said.stderr
+    summary = json.loads((died / "summary.json").read_text())
+    assert (summary["source"], summary["verdict"], problems_of_summary(summary)) == ("rebuilt", "invalid", [])
 
 
 @pytest.mark.long

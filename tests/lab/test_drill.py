@@ -1,14 +1,20 @@
 """The whole drill on the real lab: `chaos run experiments/failover.yaml`."""
 
+import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chaosdrill.client.load_generator import load_generator
+from chaosdrill.runs.events import read_events
+from chaosdrill.runs.journals import journal_of
+from chaosdrill.runs.rebuilding import experiment_in
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
+from tests.summary_schema import problems_of_summary
 
 # written as somebody would write it for the reference application, knowing nothing of chaosdrill
 USERS_OWN = """
@@ -53,7 +59,8 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     done = drills.run(alone, tmp_path, *drills.QUICK)
     assert done.returncode == 0, done.stdout
     summary = drills.summary(alone)
-    assert summary["verdict"] == "passed"
+    assert (summary["verdict"], problems_of_summary(summary)) == ("passed", [])
+    its_journal_could_be_made_from_its_history(drills.only_run(alone))
     states = [row["state"] for row in summary["region_states"]]
     assert states[0] == states[-1] == "serving(ap-northeast-1)"
     assert "serving(ap-northeast-3)" in states
@@ -87,7 +94,28 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     the_hypothesis_was_sampled(alone)
     the_heartbeat_saw_it(alone)
     its_records_are_whole(alone)
+    others_vouch_for_it(alone)
     wait_until_nothing_is_left(alone.home, before, within_s=5)
+
+
+def its_journal_could_be_made_from_its_history(run: Path) -> None:
+    """As it is done for a drill that died: step by step, with what each has answered."""
+    real = json.loads((run / "journal.json").read_text())
+    made = journal_of(read_events(run, still_open=True)[0], experiment_in(run))
+    for part in ("before", "after"):
+        assert _steps(made["steady_states"][part]["probes"]) == _steps(real["steady_states"][part]["probes"])
+        assert (
+            made["steady_states"][part]["steady_state_met"] is real["steady_states"][part]["steady_state_met"] is True
+        )
+    for part in ("run", "rollbacks"):
+        assert _steps(made[part]) == _steps(real[part])
+    for part in ("status", "deviated", "node", "chaoslib-version"):
+        assert made[part] == real[part]
+
+
+def _steps(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without their times, which history and journal note one after the other."""
+    return [{name: value for name, value in step.items() if name not in ("start", "end")} for step in steps]
 
 
 def the_hypothesis_was_sampled(lab: RunningLab) -> None:
@@ -103,6 +131,26 @@ def the_hypothesis_was_sampled(lab: RunningLab) -> None:
         next(row["at"] for row in history if row.get("phase") == phase) for phase in ("method", "after the method")
     )
     assert all(method <= row["at"] <= after for row in samples)
+
+
+def others_vouch_for_it(lab: RunningLab) -> None:
+    """What AWS recorded is in the run, every file is vouched for, and so it is for an auditor, elsewhere."""
+    run = drills.only_run(lab)
+    collected = [row for row in drills.history(lab) if row["event"] == "evidence-collected"]
+    kinds = ["execution", "execution", "fis-experiment", "changing-calls"]
+    assert [(row["kind"], row["why"]) for row in collected] == [(kind, "") for kind in kinds]
+    for row, name in zip(collected, ("fail-over", "fail-back"), strict=False):
+        told = json.loads((run / row["file"]).read_text())["DescribeExecution"]
+        assert (told["executionArn"], told["status"]) == (drills.output(lab, name)["execution_arn"], "SUCCEEDED")
+    said = json.loads(lab.run("runs", "verify", "--json").stdout)
+    assert (said["intact"], said["problems"], said["notes"]) == (True, [], [])
+    archive = lab.home / "archive.zip"
+    made = json.loads(lab.run("runs", "export", "--evidence", "--output", str(archive), "--json").stdout)
+    assert (made["manifest"]["approver"], made["manifest"]["operator"] != "") == (None, True)
+    assert json.loads(lab.run("runs", "verify", str(archive), "--digest", made["digest"], "--json").stdout)["intact"]
+    (run / "evidence" / "execution-1.json").write_text("{}")
+    found = lab.run("runs", "verify", check=False)
+    assert (found.returncode, "altered: evidence/execution-1.json" in found.stdout) == (1, True)
 
 
 def the_heartbeat_saw_it(lab: RunningLab) -> None:

@@ -15,7 +15,7 @@ from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
-from chaosdrill.runs.entries import UNJUDGED, Entry, entry_of
+from chaosdrill.runs.entries import UNREADABLE, Entry, entry_of
 from chaosdrill.runs.tags import tag_run, tags_of
 
 FIRST, SECOND = "20260501T093000Z-failover-ab12", "20260702T080000Z-packet-loss-cd34"
@@ -33,7 +33,14 @@ def make(runs: Path, name: str, verdict: str = "passed", **more: Any) -> Path:
     opened = {"at": at, "event": "drill-opened", "title": "a title", "origin": {"operator": "alice"}}
     (directory / "history.jsonl").write_text(json.dumps({**opened, "change_ticket": "CHG-1"}) + "\n")
     figures = {"recovery_fail_over_s": {"value": 4.2}, "lost_writes_after_failover": {"value": None}}
-    said = {"verdict": verdict, "target": "lab", "scale": 0.2, "seconds": 60.0, "judgement": {"figures": figures}}
+    said = {
+        "version": 2,
+        "verdict": verdict,
+        "target": "lab",
+        "scale": 0.2,
+        "seconds": 60.0,
+        "judgement": {"figures": figures},
+    }
     (directory / "summary.json").write_text(json.dumps({**said, **more}))
     return directory
 
@@ -55,7 +62,7 @@ def listed(*arguments: str) -> list[str]:
 def test_an_entry_says_what_the_run_was_and_how_it_ended(runs: Path) -> None:
     assert catalogue(runs)[0] == Entry(
         FIRST, "failover", "a title", "2026-05-01T09:30:00.000Z", "lab", 0.2, "passed", 60.0, "alice", "CHG-1",
-        figures={"recovery_fail_over_s": 4.2},
+        figures={"recovery_fail_over_s": 4.2}, source="drill",
     )  # fmt: skip
 
 
@@ -69,7 +76,7 @@ def test_it_is_read_from_what_is_kept_until_something_changes(runs: Path, monkey
     tag_run(runs / FIRST, ["quarterly"])
     assert (catalogue(runs)[0].tags, read) == (("quarterly",), [FIRST])
     (runs / SECOND / "summary.json").write_text("{}")
-    assert (catalogue(runs)[1].verdict, read) == (UNJUDGED, [FIRST, SECOND])
+    assert (catalogue(runs)[1].verdict, read) == (UNREADABLE, [FIRST, SECOND])
     shutil.rmtree(runs / FIRST)
     assert [entry.run for entry in catalogue(runs)] == [SECOND]
     (runs / CATALOGUE).unlink()
@@ -116,6 +123,7 @@ def test_tags_are_given_shown_and_taken_away(runs: Path) -> None:
 
     assert tag(FIRST[:9], "quarterly", "q2-2026") == f"{FIRST}: q2-2026, quarterly\n"
     assert tag(FIRST, "--remove", "q2-2026") == tag(FIRST) == f"{FIRST}: quarterly\n"
+    assert json.loads(tag(FIRST, "--json")) == {"run": FIRST, "tags": ["quarterly"]}
     assert "tag 'no spaces': write letters, digits" in tag(FIRST, "no spaces")
     assert tags_of(runs / FIRST) == ("quarterly",)
     with pytest.raises(BadInput, match=r"tag '': .*\ntag '\.\./x': "):

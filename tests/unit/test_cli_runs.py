@@ -21,7 +21,7 @@ def judged(*arguments):
 def test_the_newest_run_is_judged_for_people(stored):
     said = judged()
     assert said.exit_code == 0
-    assert said.output.startswith(f"{RUN_ID}: passed\n")
+    assert said.stdout.startswith(f"{RUN_ID}: passed\n")
     for text in (
         "recovery_fail_over_s",
         "3.9",
@@ -34,7 +34,7 @@ def test_the_newest_run_is_judged_for_people(stored):
 
 def test_machines_get_the_whole_judgement(stored):
     said = judged(RUN_ID[:9], "--json")
-    found = json.loads(said.output)
+    found = json.loads(said.stdout)
     assert (said.exit_code, found["run"], found["version"], found["verdict"]) == (0, RUN_ID, 1, "passed")
     assert {"value", "unit", "how", "resolution", "uncertainty"} <= set(found["figures"]["recovery_fail_over_s"])
 

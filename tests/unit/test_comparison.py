@@ -9,9 +9,11 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosdrill.analysis.compared_run import ComparedRun, Probe, compared_run
+from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.comparison import Comparison, comparison
+from chaosdrill.analysis.hypothesis import Probe, Reading
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.cli import cli
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.comparing import read_compared_run
@@ -63,13 +65,13 @@ def test_a_zero_has_no_share() -> None:
 
 def test_checks_that_flipped_are_named_with_the_time_they_were_read() -> None:
     def probe(before: Any, after: Any) -> dict[str, Probe]:
-        seen = {"before": (before,), "after": (after,)}
-        return {"failures": Probe("failures", 0, seen)}
+        readings = {"before": (Reading(*before),), "after": (Reading(*after),)}
+        return {"failures": Probe("failures", 0, readings)}
 
     found = of({"probes": probe((0, True), (0, True))}, {"probes": probe((0, True), (3, False))}).checked
     assert [(one.when, one.flipped) for one in found] == [("before", False), ("after", True)]
     gone = of({"probes": probe((0, True), (0, True))}, {}).checked
-    assert all(one.flipped and one.candidate == () for one in gone)
+    assert all(one.candidate == () and not one.flipped for one in gone)  # nobody knows how it would have come out
     other_value = of({"probes": probe((0, True), (0, True))}, {"probes": probe((1, True), (0, True))}).checked
     assert not any(one.flipped for one in other_value)
 
@@ -103,7 +105,8 @@ def test_circumstances_that_were_not_the_same_are_told() -> None:
 
 @given(events=st.lists(st.dictionaries(st.sampled_from(["event", "phase", "activity", "output"]), JSON)), said=JSON)
 def test_whatever_a_run_holds_it_can_be_read_and_compared(events: Any, said: Any) -> None:
-    made = compared_run("x", "failover", events, said if isinstance(said, dict) else {"judgement": said})
+    read = said if isinstance(said, dict) else {"judgement": said}
+    made = compared_run("x", {**summary_fields("failover", events, DRILL), **read})
     json.dumps(comparison(made, made).as_json())
 
 
@@ -145,7 +148,7 @@ def test_people_see_what_changed(runs: Path) -> None:
     assert said.exit_code == 0, said.output
     words = (
         f"candidate: {CANDIDATE}: passed", "variable users", "failures, after", "4 (met)", "6 (missed)", "flipped",
-        "4.00 s ± 0.10 s", "+2.0 s ± 0.2 s (+50%)", "more than both uncertainties", "fail-over.flag-closed_s",
+        "4.00 s ± 0.10 s", "+2.0 s ± 0.2 s (+50%)", "more than both uncertainties", "fail_over.flag_closed_s",
     )  # fmt: skip
     assert [word for word in words if word not in said.output] == []
     assert "latency.read" not in said.output
@@ -203,4 +206,4 @@ def test_a_real_run_is_read_whole(tmp_path: Path) -> None:
     (directory / "summary.json").write_text(json.dumps(said))
     found = read_compared_run(directory)
     assert found.measured["recovery_fail_over_s"].value == judgement["figures"]["recovery_fail_over_s"]["value"]
-    assert {"fail-over.flag-closed_s", "fail-back.sustained_s", "latency.write.after.p99_s"} <= set(found.measured)
+    assert {"fail_over.flag_closed_s", "fail_back.sustained_s", "latency.write.after.p99_s"} <= set(found.measured)

@@ -1,12 +1,17 @@
 """The judge of the policies: what it finds, and what it lets pass."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chaosdrill.cli.iam import configuration_of, filled, policy_of
+from chaosdrill.topology import load_topology
 from tests.iam_policy import not_allowed, not_done, wanted
+from tests.unit.test_topology import RIGHT, written
 
+MACHINE = "arn:aws:states:ap-northeast-3:123456789012:stateMachine:"
 TOPOLOGY: dict[str, Any] = {"client": {"instance_id": "i-1"}}
 TABLE = "arn:aws:dynamodb:ap-northeast-1:123456789012:table/Flags"
 
@@ -63,3 +68,23 @@ GET, UPDATE = call("dynamodb", "GetItem", "Flags"), call("dynamodb", "UpdateItem
 def test_what_is_missing_and_what_is_too_much_is_found(policy: str, calls: list[Any], found: list[str]) -> None:
     asked = wanted(calls, TOPOLOGY)
     assert not_allowed(policy, asked) + not_done(policy, asked) == found
+
+
+@pytest.mark.parametrize("experiment", ["failover", "failback", "packet-loss", "auto-failover", "region-loss"])
+def test_a_state_machine_that_is_named_by_its_arn_stands_in_the_policy_once(experiment: str, tmp_path: Path) -> None:
+    named = RIGHT
+    for prefix in ("FailoverStateMachine", "FailbackStateMachine"):
+        named = named.replace(f"_prefix: {prefix}", f'_prefix: "{MACHINE}{prefix}-1A2B"')
+    configuration = {**configuration_of(experiment), "ecs_cluster": "c", "ecs_service": "s"}
+    policy = json.loads(filled(policy_of(experiment), load_topology(written(tmp_path, named)), configuration))
+    asked = [call("states", "ListExecutions", f"{MACHINE}FailoverStateMachine-1A2B", "ap-northeast-3")]
+    assert not_allowed(json.dumps(policy), wanted(asked, TOPOLOGY)) == []
+    assert [text for text in json.dumps(policy).split('"') if text.count("arn:") > 1] == []
+
+
+def test_a_rehearsal_may_look_whether_the_bucket_is_there(tmp_path: Path) -> None:
+    ours = RIGHT.replace('{url: "http://127.0.0.1:8089/"}', "{run: ssm, s3: bucket/drills}")
+    policy = filled(policy_of("failover"), load_topology(written(tmp_path, ours)), configuration_of("failover"))
+    assert not_allowed(policy, wanted([call("s3", "HeadBucket", "/bucket")], TOPOLOGY)) == []
+    elsewhere = wanted([call("s3", "HeadBucket", "/bucket2")], TOPOLOGY)
+    assert not_allowed(policy, elsewhere) == ["s3:ListBucket on arn:aws:s3:::bucket2 in ap-northeast-1 is not allowed"]

@@ -130,6 +130,25 @@ def test_without_profile_the_environment_speaks(home: Path, monkeypatch: pytest.
     assert key_of(made) == "prod-key"
 
 
+@pytest.mark.parametrize(
+    ("service", "connect_s", "read_s", "tries"),
+    [
+        ("rds", 3, 10, 6),
+        ("fis", 3, 10, 6),
+        ("route53-recovery-cluster", 2, 5, 1),  # the next endpoint is the retry
+        ("route53-recovery-control-config", 2, 5, 2),
+    ],
+)
+def test_whoever_does_not_answer_is_given_up_soon(
+    home: Path, service: str, connect_s: float, read_s: float, tries: int
+) -> None:
+    config = client(
+        service, "us-west-2", configuration(home, "aws", "{profile: plain, config_file: config}")
+    ).meta.config
+    assert (config.connect_timeout, config.read_timeout) == (connect_s, read_s)
+    assert (config.retries["mode"], config.retries["total_max_attempts"]) == ("standard", tries)
+
+
 def test_an_unknown_profile_is_told(home: Path) -> None:
     with pytest.raises(BadInput, match=r"profile 'lob' is not in .*config: correct"):
         client("rds", "ap-northeast-1", configuration(home, "lab", "{profile: lob, config_file: config}"))

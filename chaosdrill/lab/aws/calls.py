@@ -23,6 +23,7 @@ OWN_KEYS = frozenset({"lab", "chaosdrill"})  # access keys of the lab's parts: s
 REST = {"fis": "fis", "lambda": "lambda", "route53": "route53"}  # signing name -> botocore's
 REST["route53-recovery-control-config"] = "route53-recovery-control-config"
 CREDENTIAL = re.compile(r"Credential=([^/,]*)/\d+/([^/]*)/([^/]+)/aws4_request")
+_VARIABLE = re.compile(r"(\{[^}]+\})")  # in the path of a model
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(\w+)$")
 
 # where a request names what it is about, the most telling first
@@ -111,17 +112,19 @@ def _of_s3(method: str, path: str, query: str) -> str:
 
 @functools.cache
 def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
-    """Method, path and name of each operation; fixed paths before those with variables."""
+    """Method, path and name of each operation; what says most of a path comes first.
+
+    A variable can hold slashes (an ARN), so ``/experiments/{id}`` fits ``/experiments/EXP1/resolvedTargets``, too.
+    """
     model = get_service_model(service)
     found = [(one.http, one.name) for one in map(model.operation_model, model.operation_names)]
-    ordered = sorted(found, key=lambda one: one[0]["requestUri"].count("{"))
-    return tuple((http["method"], _pattern(http["requestUri"]), name) for http, name in ordered)
+    routes = [(http["method"], http["requestUri"].partition("?")[0].rstrip("/") or "/", name) for http, name in found]
+    routes.sort(key=lambda route: len(_VARIABLE.sub("", route[1])), reverse=True)
+    return tuple((method, _pattern(path), name) for method, path, name in routes)
 
 
-def _pattern(uri: str) -> re.Pattern[str]:
-    path = uri.partition("?")[0].rstrip("/") or "/"
-    parts = re.split(r"(\{[^}]+\})", path)
-    return re.compile("".join(".+" if part.startswith("{") else re.escape(part) for part in parts))
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile("".join(".+" if part.startswith("{") else re.escape(part) for part in _VARIABLE.split(path)))
 
 
 def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:

@@ -1,0 +1,263 @@
+"""Whether a gate holds: for certain, not at all, or nobody can tell. Pure.
+
+A figure is known to lie within its uncertainty, so a comparison holds when it holds wherever in there the figure is,
+and is broken when it holds nowhere in there; otherwise nobody can tell. So it is with what was not measured.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from chaosdrill.analysis import gate_language as language
+from chaosdrill.analysis.alike import LeftOut, sorted_out
+from chaosdrill.analysis.compared_run import ComparedRun
+from chaosdrill.analysis.comparison import change
+from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, Compare, Figure, Gate, Number, Word
+from chaosdrill.analysis.measured import Measured
+
+HELD, BROKEN, CANNOT_TELL = "held", "broken", "cannot tell"
+CLOSE = 1e-9  # two numbers that are so close, as a share of them, are the same: 110 / 100 is not 1.1
+_MILLI = 1000
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a gate asks about one side.
+
+    :param measured: its figures by name; of several runs the medians.
+    :param verdict: of several runs the gravest.
+    :param why_not: why the figures prove nothing; empty when they do.
+    """
+
+    measured: Mapping[str, Measured]
+    verdict: str
+    why_not: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one comparison came out.
+
+    :param text: the comparison.
+    :param answer: ``held``, ``broken`` or ``cannot tell``.
+    :param why: the figures that it was decided by; or why it was not.
+    """
+
+    text: str
+    answer: str
+    why: str
+
+    def as_json(self) -> dict[str, str]:
+        """:returns: it as JSON values."""
+        return {"comparison": self.text, "answer": self.answer, "why": self.why}
+
+
+@dataclass(frozen=True)
+class _Range:
+    """Where a value lies; nowhere known when ``why`` says so."""
+
+    low: float
+    high: float
+    words: str
+    why: str = ""
+
+
+def figures_of(runs: Sequence[ComparedRun], why_not: str = "") -> Figures:
+    """:returns: what a gate asks about one run; about several of them their medians.
+
+    :param runs: those whose figures count.
+    :param why_not: why there is none; else, if there is none, that is why.
+    """
+    if not runs:
+        return Figures({}, "", why_not or "there is no such run")
+    verdict = max((run.verdict for run in runs), key=_gravity)
+    unusable = "; ".join(f"{run.run}: {run.why_not}" for run in runs if run.why_not)
+    if len(runs) == 1:
+        return Figures(runs[0].measured, verdict, unusable)
+    names = dict.fromkeys(name for run in runs for name in run.measured)
+    return Figures({name: _median([run.measured.get(name) for run in runs]) for name in names}, verdict, unusable)
+
+
+def judged(gate: Gate, candidate: Figures, baseline: Figures) -> tuple[str, tuple[Result, ...]]:
+    """Decide a gate.
+
+    :param candidate: what it is about.
+    :param baseline: what ``.change`` and ``.before`` refer to.
+    :returns: ``held``, ``broken`` or ``cannot tell``, and how each comparison came out.
+    """
+    results = {id(one): _compared(one, candidate, baseline) for one in language.comparisons(gate)}
+    return _answer(gate, results), tuple(results.values())
+
+
+def _answer(gate: Gate, results: Mapping[int, Result]) -> str:
+    """What cannot be told decides nothing, unless the rest decides it."""
+    if isinstance(gate, Compare):
+        return results[id(gate)].answer
+    if isinstance(gate, language.Not):
+        return {HELD: BROKEN, BROKEN: HELD}.get(_answer(gate.inner, results), CANNOT_TELL)
+    answers = [_answer(part, results) for part in gate.parts]
+    decisive, other = (BROKEN, HELD) if isinstance(gate, language.Every) else (HELD, BROKEN)
+    if decisive in answers:
+        return decisive
+    return CANNOT_TELL if CANNOT_TELL in answers else other
+
+
+def _compared(one: Compare, candidate: Figures, baseline: Figures) -> Result:
+    if any(isinstance(side, Figure) and side.name == VERDICT for side in (one.left, one.right)):
+        return _of_verdicts(one, candidate, baseline)
+    relative = any(isinstance(side, Number) and side.unit == "%" for side in (one.left, one.right))
+    sides = [_range(side, relative, candidate, baseline) for side in (one.left, one.right)]
+    for side in sides:
+        if side.why:
+            return Result(str(one), CANNOT_TELL, side.why)
+    answer = _holds(sides[0], one.operator, sides[1])
+    shown = [side.words for side in sides if side.words]
+    why = " and ".join(shown)
+    if answer is None:
+        return Result(str(one), CANNOT_TELL, f"{why}: it may lie on either side")
+    return Result(str(one), HELD if answer else BROKEN, why)
+
+
+def _holds(left: _Range, operator: str, right: _Range) -> bool | None:
+    if operator in (">", ">="):
+        return _holds(right, {">": "<", ">=": "<="}[operator], left)
+    if operator in ("==", "!="):
+        equal = _equal(left, right)
+        return equal if equal is None or operator == "==" else not equal
+    if operator == "<=":
+        return True if _at_most(left.high, right.low) else None if _at_most(left.low, right.high) else False
+    return False if _at_most(right.high, left.low) else None if _at_most(right.low, left.high) else True
+
+
+def _equal(left: _Range, right: _Range) -> bool | None:
+    if not (_at_most(left.low, right.high) and _at_most(right.low, left.high)):
+        return False
+    exact = _at_most(left.high, right.low) and _at_most(right.high, left.low)
+    return True if exact else None
+
+
+def _at_most(one: float, other: float) -> bool:
+    return one <= other or math.isclose(one, other, rel_tol=CLOSE, abs_tol=CLOSE)
+
+
+def _of_verdicts(one: Compare, candidate: Figures, baseline: Figures) -> Result:
+    words, shown = [], []
+    for side in (one.left, one.right):
+        if isinstance(side, Word):
+            words.append(side.word)
+            continue
+        of = baseline if isinstance(side, Figure) and side.of == BEFORE else candidate
+        if not of.verdict:
+            return Result(str(one), CANNOT_TELL, of.why_not or "the verdict is not known")
+        words.append(of.verdict)
+        shown.append(f"{side} is {of.verdict}")
+    equal = words[0] == words[1]
+    return Result(str(one), HELD if equal == (one.operator == "==") else BROKEN, " and ".join(shown))
+
+
+def _range(side: language.Operand, relative: bool, candidate: Figures, baseline: Figures) -> _Range:
+    if isinstance(side, Number):
+        value = side.value / {"%": 100, "ms": _MILLI}.get(side.unit, 1)
+        return _Range(value, value, "")
+    assert isinstance(side, Figure)
+    asked = {CHANGE: (candidate, baseline), BEFORE: (baseline,)}.get(side.of, (candidate,))
+    found: list[Measured] = []
+    for of in asked:
+        one = of.measured.get(side.name)
+        why = of.why_not or _why_unknown(side.name, one)
+        if why or one is None:
+            return _Range(0.0, 0.0, "", f"{side}: {why}")
+        found.append(one)
+    if side.of != CHANGE:
+        return _Range(*_ends(found[0]), f"{side} is {found[0].in_words()}")
+    return _change(side, found[1], found[0], relative)
+
+
+def _why_unknown(name: str, one: Measured | None) -> str:
+    if one is None:
+        return f"{name} was not measured"
+    if one.value is None:
+        return one.in_words()
+    return "" if one.uncertainty is not None else f"{one.in_words()}, and how uncertain that is nobody knows"
+
+
+def _ends(one: Measured) -> tuple[float, float]:
+    value, about = one.value or 0.0, one.uncertainty or 0.0
+    return value - about, math.inf if one.at_least else value + about
+
+
+def _change(side: Figure, before: Measured, after: Measured, relative: bool) -> _Range:
+    """A difference that is smaller than the resolution is none."""
+    difference = change(before, after)
+    if difference is None:
+        return _Range(0.0, 0.0, "", f"{side}: {before.unit} against {after.unit}")
+    finest = difference.resolution or 0.0
+    after_value = before.value if abs(difference.value or 0.0) < finest * (1 - CLOSE) else after.value
+    was, now = _ends(before), tuple(end + (after_value or 0.0) - (after.value or 0.0) for end in _ends(after))
+    words = f"{side.name} is {after.in_words()}, was {before.in_words()}"
+    if not relative:
+        return _Range(now[0] - was[1], now[1] - was[0], words)
+    if was[0] < 0:
+        return _Range(0.0, 0.0, "", f"{side}: {words}: a share of what may be less than 0 says nothing")
+    return _Range(_share(now[0], was[1]), _share(now[1], was[0]), words)
+
+
+def _share(now: float, was: float) -> float:
+    """By which share of what was it has grown; of nothing, nothing has not grown at all."""
+    if was:
+        return now / was - 1
+    return 0.0 if not now else math.copysign(math.inf, now)
+
+
+def _gravity(verdict: str) -> int:
+    """Of verdicts that nobody knows the greatest."""
+    order = ("passed", "failed", "invalid", "interrupted", "refused")
+    return order.index(verdict) if verdict in order else len(order)
+
+
+def _median(figures: Sequence[Measured | None]) -> Measured:
+    """Of all runs, or of none: those in which it was not measured may be the worst."""
+    known = [one for one in figures if one is not None and one.value is not None]
+    unit = next((one.unit for one in figures if one is not None), "")
+    how = f"the median of {len(figures)} runs"
+    if len(known) < len(figures):
+        return Measured(None, unit, how, why=f"measured in {len(known)} of {len(figures)} runs")
+    values = [one.value or 0.0 for one in known]
+    middle, about = median(values), None
+    if all(one.uncertainty is not None for one in known):
+        low, high = (median((one.value or 0.0) + sign * (one.uncertainty or 0.0) for one in known) for sign in (-1, 1))
+        about = max(high - middle, middle - low)
+    resolution = max((one.resolution for one in known if one.resolution is not None), default=None)
+    return Measured(middle, unit, how, resolution, about, at_least=any(one.at_least for one in known))
+
+
+def as_json(gates: Sequence[tuple[str, str, Sequence[Result]]]) -> list[dict[str, Any]]:
+    """:returns: gates as JSON values: each its text, its answer, and how its comparisons came out."""
+    return [
+        {"gate": text, "answer": answer, "comparisons": [one.as_json() for one in results]}
+        for text, answer, results in gates
+    ]
+
+
+def sides_of(
+    candidates: Sequence[ComparedRun], baselines: Sequence[ComparedRun], unreadable: Sequence[LeftOut] = ()
+) -> tuple[tuple[ComparedRun, ...], tuple[LeftOut, ...], Figures, Figures]:
+    """Take out of runs what a gate asks about.
+
+    :param unreadable: runs of either side that could not be read.
+    :returns: the baselines that are like the candidates; those that are left out; the figures of the candidates, and of
+        the baselines.
+    """
+    names = {run.run for run in candidates}
+    others = [run for run in baselines if run.run not in names]
+    reference = next((run for run in reversed(candidates) if not run.why_not), None)
+    usable, left_out = sorted_out(others, reference)
+    why = "; ".join(f"{one.run} is left out: {one.why}" for one in left_out) or "there is no run to compare with"
+    unread = "; ".join(f"{one.run}: {one.why}" for one in unreadable)
+    unlike = [one for one in sorted_out(candidates, reference)[1]] if reference else []
+    candidate = figures_of(candidates, unread)
+    if unlike and not candidate.why_not:
+        candidate = replace(candidate, why_not="; ".join(f"{one.run}: {one.why}" for one in unlike))
+    return usable, (*unreadable, *left_out), candidate, figures_of(usable, why)

@@ -1,0 +1,223 @@
+"""Two groups of repeated runs: for each measurement whether it is better or worse, or that nobody can tell. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from chaosdrill.analysis import repeated
+from chaosdrill.analysis.alike import LeftOut, sorted_out
+from chaosdrill.analysis.compared_figures import better
+from chaosdrill.analysis.compared_run import ComparedRun
+from chaosdrill.analysis.comparison import exceeds
+from chaosdrill.analysis.many_runs import ManyRuns, many_runs
+from chaosdrill.analysis.measured import Measured
+
+BETTER, WORSE, DIFFERENT, SAME, TOO_FEW = "better", "worse", "different", "no difference seen", "too few runs to tell"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One measurement in one group.
+
+    :param values: of the runs in which it was measured with a known uncertainty, in order of size.
+    :param of: how many runs the group has.
+    :param about: by how much the median may be off, if every run is off by its uncertainty in the same way.
+    :param resolution: the coarsest of the runs'; 0: not known.
+    :param at_least: some of the values are lower bounds only.
+    """
+
+    values: tuple[float, ...]
+    of: int
+    about: float = 0.0
+    resolution: float = 0.0
+    at_least: bool = False
+
+    @property
+    def median(self) -> float | None:
+        """The median; None when it was measured in no run."""
+        return median(self.values) if self.values else None
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {"median": self.median, "measured": len(self.values), "of": self.of, "values": list(self.values)}
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """One measurement in both groups.
+
+    :param change: the candidates' median less the baselines', as uncertain as the runs' own figures make it.
+    :param interval: where 95 of 100 such differences lie, by the scatter of the runs.
+    :param delta: Cliff's delta: how much oftener a candidate is above a baseline than below, -1 to 1.
+    :param p: of the rank test, corrected for all measurements.
+    :param answer: ``better``, ``worse``, ``different``, ``no difference seen``, ``too few runs to tell``.
+    :param why: what the answer rests on.
+    """
+
+    name: str
+    baseline: Side
+    candidate: Side
+    change: Measured | None
+    interval: repeated.Interval | None
+    delta: float | None
+    p: float | None
+    answer: str
+    why: str
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it was the same in all runs, or measured in none."""
+        return len({*self.baseline.values, *self.candidate.values}) < 2
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "name": self.name,
+            "baseline": self.baseline.as_json(),
+            "candidate": self.candidate.as_json(),
+            "change": self.change and self.change.as_json(),
+            "interval": self.interval and self.interval.as_json(),
+            "cliffs_delta": self.delta,
+            "effect": None if self.delta is None else repeated.effect_in_words(self.delta),
+            "p": self.p,
+            "answer": self.answer,
+            "why": self.why,
+        }
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Candidates beside baselines.
+
+    :param runs: those of both that can be compared, beside each other.
+    :param left_out: the others, each with the reason.
+    :param looked_at: how many measurements the claims are corrected for.
+    """
+
+    baseline: tuple[ComparedRun, ...]
+    candidate: tuple[ComparedRun, ...]
+    left_out: tuple[LeftOut, ...]
+    runs: ManyRuns
+    looked_at: int
+    measured: tuple[Repeated, ...]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether each side has a run."""
+        return bool(self.baseline and self.candidate)
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {
+            "kind": "groups",
+            "baseline": [run.run for run in self.baseline],
+            "candidate": [run.run for run in self.candidate],
+            "comparable": self.comparable,
+            "left_out": [one.as_json() for one in self.left_out],
+            "looked_at": self.looked_at,
+            "circumstances": self.runs.as_json()["circumstances"],
+            "hypothesis": self.runs.as_json()["hypothesis"],
+            "measured": [one.as_json() for one in self.measured],
+        }
+
+
+def groups(baseline: Iterable[ComparedRun], candidate: Iterable[ComparedRun]) -> Groups:
+    """:returns: the candidates beside the baselines; runs unlike the newest candidate are left out by name.
+
+    A run that stands in both groups is left out of the baselines.
+    """
+    wanted = {run.run: run for run in candidate}
+    both = sorted({**{run.run: run for run in baseline}, **wanted}.values(), key=lambda run: (run.began, run.run))
+    reference = next((run for run in reversed(both) if run.run in wanted and not run.why_not), None)
+    usable, left_out = sorted_out(both, reference)
+    sides = tuple(run for run in usable if run.run not in wanted), tuple(run for run in usable if run.run in wanted)
+    compared = _compared(*sides) if all(sides) else ()
+    return Groups(*sides, left_out, many_runs(usable), _looked_at(compared), compared)
+
+
+def _compared(baseline: Sequence[ComparedRun], candidate: Sequence[ComparedRun]) -> tuple[Repeated, ...]:
+    names = dict.fromkeys(name for run in (*baseline, *candidate) for name in run.measured)
+    sides = {name: (_side(baseline, name), _side(candidate, name)) for name in names}
+    tested = {name: both for name, both in sides.items() if _is_tested(*both)}
+    # what is but another name of the same figure in every run is one measurement
+    different = {(one.values, other.values): name for name, (one, other) in tested.items()}
+    corrected = repeated.holm({values: repeated.rank_test(*values) for values in different})
+    ps = {name: corrected[one.values, other.values] for name, (one, other) in tested.items()}
+    units = {name: _unit((*baseline, *candidate), name) for name in names}
+    return tuple(_judged(name, units[name], both, ps.get(name), len(different)) for name, both in sides.items())
+
+
+def _is_tested(one: Side, other: Side) -> bool:
+    """Where all runs say the same nothing can ever be claimed, so it does not count as looked at."""
+    return bool(one.values and other.values) and len({*one.values, *other.values}) > 1
+
+
+def _looked_at(compared: Sequence[Repeated]) -> int:
+    return len({(one.baseline.values, one.candidate.values) for one in compared if one.p is not None})
+
+
+def _unit(runs: Iterable[ComparedRun], name: str) -> str:
+    return next((run.measured[name].unit for run in runs if name in run.measured), "")
+
+
+def _side(runs: Sequence[ComparedRun], name: str) -> Side:
+    found = [run.measured[name] for run in runs if name in run.measured]
+    known = [(one.value, one.uncertainty) for one in found if one.value is not None and one.uncertainty is not None]
+    if not known:
+        return Side((), len(runs))
+    low, high = (median(value + sign * about for value, about in known) for sign in (-1, 1))
+    values = tuple(sorted(value for value, _ in known))
+    middle = median(values)
+    resolution = max((one.resolution or 0.0 for one in found), default=0.0)
+    return Side(values, len(runs), max(high - middle, middle - low), resolution, any(one.at_least for one in found))
+
+
+def _judged(name: str, unit: str, sides: tuple[Side, Side], p: float | None, looked_at: int) -> Repeated:
+    one, other = sides
+    if one.median is None or other.median is None:
+        return Repeated(name, one, other, None, None, None, None, TOO_FEW, "not measured on both sides")
+    about, finest = one.about + other.about, max(one.resolution, other.resolution) or None
+    change = Measured(other.median - one.median, unit, "the candidates' median less the baselines'", finest, about)
+    delta = repeated.cliffs_delta(one.values, other.values)
+    answer, why = _answer(name, sides, change, delta, 1.0 if p is None else p, looked_at)
+    interval = repeated.interval_of_medians(one.values, other.values)
+    return Repeated(name, one, other, change, interval, delta, p, answer, why)
+
+
+def _answer(
+    name: str, sides: tuple[Side, Side], change: Measured, delta: float, p: float, looked_at: int
+) -> tuple[str, str]:
+    one, other = sides
+    if p > repeated.ALPHA:
+        return _no_claim(sides, looked_at)
+    if min(len(one.values), len(other.values)) < repeated.LEAST_RUNS:
+        return TOO_FEW, _too_few(one, other, looked_at)
+    more = delta > 0
+    if not exceeds(change) or (change.value or 0.0) * delta <= 0:
+        return SAME, "the medians differ by no more than the runs' own uncertainty and resolution"
+    if (one if more else other).at_least:  # the true values could lie on the other side
+        return TOO_FEW, "some runs give a lower bound only"
+    how = f"p {p:.2g} after looking at {looked_at} measurements"
+    way = better(name)
+    return (DIFFERENT if not way else BETTER if (way == "more") == more else WORSE), how
+
+
+def _no_claim(sides: tuple[Side, Side], looked_at: int) -> tuple[str, str]:
+    one, other = sides
+    counts = len(one.values), len(other.values)
+    same = len({*one.values, *other.values}) == 1
+    possible = same or repeated.least_p(*counts) * looked_at <= repeated.ALPHA
+    if min(counts) < repeated.LEAST_RUNS or not possible:
+        return TOO_FEW, _too_few(one, other, looked_at)
+    if one.at_least or other.at_least:
+        return TOO_FEW, "some runs give a lower bound only"
+    return SAME, "the same in all runs" if same else "such a difference comes by chance, too"
+
+
+def _too_few(one: Side, other: Side, looked_at: int) -> str:
+    each, beside = repeated.needed(looked_at), len(one.values)
+    text = f"{beside} against {len(other.values)}: with {looked_at} measurements looked at a claim needs {each} a side"
+    if repeated.LEAST_RUNS <= beside < each or beside > each:
+        text += f", or {repeated.needed(looked_at, beside)} against these {beside}"
+    return text

@@ -1,0 +1,128 @@
+"""What each probe of the steady state said before, during and after the method, and whether that was within its
+tolerance. Pure.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaosdrill.analysis.foreign import answer, mapping, number, sequence
+
+BEFORE, DURING, AFTER = "before", "during", "after"
+WHEN = (BEFORE, DURING, AFTER)
+PHASES = {"steady-state-before": BEFORE, "steady-state-during": DURING, "steady-state-after": AFTER}
+SAMPLED = "hypothesis-sampled"
+LONGEST = 1000  # characters of a value; the whole of it is in the history
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a probe said.
+
+    :param value: its value; or why there is none.
+    :param met: whether it was within the tolerance; None when that could not be told.
+    :param times: how often it said the same in a row.
+    """
+
+    value: Any
+    met: bool | None
+    times: int = 1
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        return {"value": self.value, "met": self.met, "times": self.times}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A probe of the steady state in one run.
+
+    :param tolerance: what was asked of it.
+    :param readings: what it said, by when it was read: ``before``, ``during`` and ``after``, in turn.
+    """
+
+    name: str
+    tolerance: Any
+    readings: Mapping[str, tuple[Reading, ...]]
+
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values."""
+        read = {when: [one.as_json() for one in self.readings.get(when, ())] for when in WHEN}
+        return {"probe": self.name, "tolerance": self.tolerance, **read}
+
+
+MET, MISSED, NOT_KNOWN, NOT_READ = "met", "missed", "not known", "not read"
+
+
+def state(readings: Sequence[Reading]) -> str:
+    """:returns: ``met``; ``missed``, when any reading was; ``not known``, when none could be judged; ``not read``."""
+    if not readings:
+        return NOT_READ
+    answers = {one.met for one in readings}
+    return MISSED if False in answers else MET if True in answers else NOT_KNOWN
+
+
+def hypothesis_of(events: Iterable[Mapping[str, Any]]) -> tuple[Probe, ...]:
+    """:returns: every probe of the steady state that a history tells of, in the order in which they were first read."""
+    found: dict[str, Probe] = {}
+    for event in events:
+        read = _read(event)
+        if read is None:
+            continue
+        when, reading = read
+        name = str(event.get("activity"))
+        before = found[name].readings if name in found else {}
+        readings = {**before, when: _with(before.get(when, ()), reading)}
+        found[name] = Probe(name, _short(event.get("tolerance")), readings)
+    return tuple(found.values())
+
+
+def probes_of_json(values: Any) -> tuple[Probe, ...]:
+    """:returns: the probes that :meth:`Probe.as_json` gave; of anything else nothing."""
+    found = {}
+    for one in map(mapping, sequence(values)):
+        if isinstance(name := one.get("probe"), str):
+            readings = {when: tuple(map(_reading, sequence(one.get(when)))) for when in WHEN}
+            found[name] = Probe(name, one.get("tolerance"), {when: them for when, them in readings.items() if them})
+    return tuple(found.values())
+
+
+def _reading(value: Any) -> Reading:
+    known = mapping(value)
+    times = number(known.get("times"))
+    return Reading(known.get("value"), answer(known.get("met")), max(1, int(times)) if times is not None else 1)
+
+
+def _read(event: Mapping[str, Any]) -> tuple[str, Reading] | None:
+    """When a probe was read, and what it said; None when the event is of something else."""
+    met = answer(event.get("tolerance_met"))
+    if event.get("event") == SAMPLED:
+        error = event.get("error")
+        return DURING, Reading(_short(error), None) if error else Reading(_short(event.get("output")), met)
+    when = PHASES.get(str(event.get("phase")))
+    if event.get("event") != "activity-ended" or when is None:
+        return None
+    seen = event.get("status") == "succeeded"
+    value = event.get("output") if seen else event.get("error") or event.get("status")
+    return when, Reading(_short(value), met if seen else None)
+
+
+def _with(readings: tuple[Reading, ...], new: Reading) -> tuple[Reading, ...]:
+    if readings and _same(readings[-1], new):
+        return (*readings[:-1], replace(new, times=readings[-1].times + 1))
+    return (*readings, new)
+
+
+def _same(one: Reading, other: Reading) -> bool:
+    """As JSON: 1 is not true."""
+    return one.met == other.met and _text(one.value) == _text(other.value)
+
+
+def _short(value: Any) -> Any:
+    written = _text(value)
+    return value if len(written) <= LONGEST else f"{written[:LONGEST]}… ({len(written)} characters)"
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)

@@ -1,0 +1,50 @@
+"""What a summary says so that the run can be set beside others without its history: what it was, and what could make
+it differ. Pure.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.analysis.hypothesis import hypothesis_of
+
+DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"
+
+
+def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source: str) -> dict[str, Any]:
+    """Work out what a summary of version 3 says beside the judgement.
+
+    :param experiment: the name of the experiment.
+    :param events: the history.
+    :param source: ``drill``; ``rebuilt``: the drill died, and its history is left; ``imported``: from a journal.
+    :returns: ``experiment``, ``began``, ``source``, ``objectives``, ``circumstances``, ``hypothesis``, ``report``.
+    """
+    opened = _first(events, "drill-opened")
+    return {
+        "experiment": experiment,
+        "began": text(opened.get("at")),
+        "source": source,
+        "objectives": dict(mapping(opened.get("objectives"))),
+        "circumstances": _circumstances(opened, _first(events, "target-opened")),
+        "hypothesis": [one.as_json() for one in hypothesis_of(events)],
+        "report": None,
+    }
+
+
+def _circumstances(opened: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:
+    origin = mapping(opened.get("origin"))
+    found = {
+        "experiment (sha256)": opened.get("experiment_sha256"),
+        "topology (sha256)": target.get("topology_sha256"),
+        "objectives": opened.get("objectives"),
+        "target": target.get("target") or opened.get("target"),
+        "scale": target.get("scale"),
+        "git commit": mapping(origin.get("git")).get("commit"),
+        "host": origin.get("host"),
+    }
+    found |= {f"version of {name}": value for name, value in mapping(opened.get("versions")).items()}
+    return found | {f"variable {name}": value for name, value in mapping(opened.get("configuration")).items()}
+
+
+def _first(events: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next((event for event in events if event.get("event") == name), {})

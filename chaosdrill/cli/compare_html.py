@@ -1,0 +1,50 @@
+"""``--html``: a comparison as one page."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chaosdrill.cli.text import one_line
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.comparison import Comparison
+    from chaosdrill.analysis.groups import Groups
+    from chaosdrill.analysis.many_runs import ManyRuns
+
+LANGUAGES = ("en", "ja")
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def html_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options ``--html`` and ``--lang``; they come as ``html`` and ``language``."""
+    language = click.option("--lang", "language", type=click.Choice(LANGUAGES), default="en", help="Of that page.")
+    return click.option("--html", type=_FILE, metavar="FILE", help="Write one page that stands alone.")(
+        language(command)
+    )
+
+
+def write_page(
+    path: Path, language: str, runs: "ManyRuns", two: "Comparison | None" = None, groups: "Groups | None" = None
+) -> None:
+    """Write the page of a comparison, and say where it is.
+
+    :param runs: those that are compared, beside each other.
+    :raises click.UsageError: when it cannot be made or written.
+    """
+    from chaosdrill.analysis.trend import trend
+    from chaosdrill.report.comparison_page import Compared, comparison_page
+    from chaosdrill.report.embedding import NoReport
+
+    draft = path.with_name(path.name + ".part")
+    try:
+        whole = comparison_page(Compared(runs, trend(runs.runs), two, groups), language)
+        draft.write_bytes(whole.encode("utf-8", "backslashreplace"))
+        draft.replace(path)
+    except NoReport as error:
+        raise click.UsageError(one_line(str(error))) from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise click.UsageError(one_line(f"--html {path}: {why}: name a file that can be written")) from error
+    click.echo(one_line(str(path)))

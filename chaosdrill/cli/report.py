@@ -1,0 +1,60 @@
+"""``chaosdrill report``: a run as one page."""
+
+import json
+from pathlib import Path
+
+import click
+
+from chaosdrill.cli.text import one_line
+
+LANGUAGES = ("en", "ja")
+
+
+@click.command()
+@click.argument("run", default="")
+@click.option("--lang", "language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Of the page.")
+@click.option(
+    "--output",
+    "-o",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write. Default: report.html in the run.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines: the run, the file, its size.")
+def report(run: str, language: str, output: Path | None, as_json: bool) -> None:
+    """Write the report of a stored RUN (default: the newest): one page that can be mailed, printed, and read offline.
+
+    \b
+        chaosdrill report                                     the newest run
+        chaosdrill report 20260501T0930                       the run whose id begins like that
+        chaosdrill report 20260501T0930 --lang ja -o ja.html  in Japanese
+        chaosdrill report /backup/some-run -o some-run.html   a run directory, wherever it is
+
+    Every drill leaves its report in its run; this makes it again, or in another language, or of a run whose drill was
+    killed: it is shown as far as it goes. The run is judged anew, from nothing but what it left behind; neither a
+    network nor the target is needed, and the page asks no other computer for anything.
+
+    Exit code: 0 when it was written, whatever the verdict; 2 when there is no such run, or nothing of one to show.
+    """
+    from chaosdrill.errors import BadInput
+    from chaosdrill.report.embedding import NoReport
+    from chaosdrill.report.making import write_report
+    from chaosdrill.runs import find_run
+
+    try:
+        directory = find_run(run)
+        path = write_report(directory, language, output)
+    except (BadInput, NoReport) as error:
+        raise click.UsageError(one_line(str(error))) from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise click.UsageError(
+            one_line(
+                f"the report cannot be written: {error.filename or output}: {why}; name another file with --output"
+            )
+        ) from error
+    if as_json:
+        told = {"run": directory.resolve().name, "report": str(path), "language": language}
+        click.echo(json.dumps({**told, "bytes": path.stat().st_size}))
+    else:
+        click.echo(one_line(str(path)))

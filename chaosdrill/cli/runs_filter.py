@@ -1,0 +1,74 @@
+"""Which runs a command is about: the same options for every command that is about many."""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from chaosdrill.runs.entries import Entry
+
+VERDICTS = ["passed", "failed", "invalid", "refused", "interrupted", "unjudged", "unreadable"]
+Wanted = Callable[["Entry"], bool]
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_OPTIONS = (
+    click.option(
+        "--experiment", help="Of this experiment only: the name of its file without ending, such as failover."
+    ),
+    click.option("--target", type=click.Choice(["lab", "aws"]), help="On this target only."),
+    click.option(
+        "--verdict", type=click.Choice(VERDICTS), multiple=True, help="With this verdict; may be given several times."
+    ),
+    click.option("--tag", "tags", multiple=True, help="With this tag; given several times: with all of them."),
+    click.option("--since", metavar="DAY", help="Begun on this day (UTC) or later, such as 2026-05-01."),
+    click.option("--until", metavar="DAY", help="Begun on this day (UTC) or earlier."),
+)
+NAMES = ("experiment", "target", "verdict", "tags", "since", "until")
+
+
+def filters(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options of a filter; they come as keywords, which :func:`wanted_of` takes."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def wanted_of(
+    experiment: str | None,
+    target: str | None,
+    verdict: Sequence[str],
+    tags: Sequence[str],
+    since: str | None,
+    until: str | None,
+) -> Wanted:
+    """:returns: whether a run is one of those that are meant.
+
+    :raises click.UsageError: when a day is none.
+    """
+    first, last = _day(since, "--since"), _day(until, "--until")
+
+    def wanted(entry: "Entry") -> bool:
+        return (
+            experiment in (None, entry.experiment)
+            and target in (None, entry.target)
+            and (not verdict or entry.verdict in verdict)
+            and set(tags) <= set(entry.tags)
+            and (not first or entry.began[:10] >= first)
+            and (not last or "" < entry.began[:10] <= last)
+        )
+
+    return wanted
+
+
+def _day(text: str | None, option: str) -> str:
+    """A day as runs have it, so that texts compare as days do."""
+    if text is None:
+        return ""
+    try:
+        if not _DAY.fullmatch(text):
+            raise ValueError(text)
+        return f"{datetime.strptime(text, '%Y-%m-%d').replace(tzinfo=UTC):%Y-%m-%d}"
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text}: write a day such as 2026-05-01") from error

@@ -1,0 +1,59 @@
+"""``chaosdrill runs import``: runs from elsewhere."""
+
+import json
+from pathlib import Path
+
+import click
+
+from chaosdrill.cli.text import one_line, usage_error
+
+JOURNAL = ".json"
+
+
+@click.command("import")
+@click.argument("file")
+@click.option("--json", "as_json", is_flag=True, help="For machines: the id and the verdict of the run.")
+def import_run(file: str, as_json: bool) -> None:
+    """Take a run from elsewhere into the store: a journal, or an archive.
+
+    \b
+        chaosdrill runs import journal.json
+        chaosdrill runs import 20260501T093000Z-failover-ab12.evidence.zip
+
+    A journal (.json) of plain Chaos Toolkit, of any experiment, becomes a run: the journal as it was, without secrets,
+    and a summary with what the steady state was before and after. Its verdict is chaosdrill's: Chaos Toolkit says
+    "completed" also when an action or a rollback failed, or when an outage was over before the last check; its reasons
+    say what it rests on. Nothing was measured, so there are no figures. The same journal is imported once.
+
+    An archive (.zip) is what `chaosdrill runs export` made. Everything in it is looked at before anything is written,
+    and compared with its manifest when it has one; `chaosdrill runs verify` says more about it.
+
+    Exit code: 0 when it is in the store; 2 when it was refused, with every reason, or is there already.
+    """
+    from chaosdrill.errors import BadInput
+    from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+    from chaosdrill.runs.summaries import read_summary
+
+    try:
+        runs = made(runs_directory(), RUNS_VARIABLE)
+        name = _import(Path(file), runs)
+    except BadInput as error:
+        raise usage_error(error) from error
+    except OSError as error:
+        raise click.UsageError(one_line(f"{file} could not be imported: {error}")) from error
+    summary = read_summary(runs / name)
+    if as_json:
+        found = {"run": name, "verdict": summary.verdict or None, "reasons": list(summary.reasons)}
+        click.echo(json.dumps({**found, "source": summary.source or None}, indent=1))
+    else:
+        click.echo(one_line(f"{name}: {summary.verdict or 'no verdict'}: {'; '.join(summary.reasons)}"))
+
+
+def _import(path: Path, runs: Path) -> str:
+    if path.suffix.lower() == JOURNAL:
+        from chaosdrill.runs.importing import import_journal
+
+        return import_journal(path, runs)
+    from chaosdrill.runs.archives import import_archive
+
+    return import_archive(path).name

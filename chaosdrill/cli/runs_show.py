@@ -1,0 +1,130 @@
+"""``chaosdrill runs show``: what a run is."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import click
+
+from chaosdrill.cli.screen import Screen, short
+from chaosdrill.cli.text import usage_error
+
+LONGEST = 300  # characters of a value; --json has all of it
+Row = tuple[str, str]
+
+
+@click.command()
+@click.argument("run", default="")
+@click.option("--json", "as_json", is_flag=True, help="For machines: all of it.")
+def show(run: str, as_json: bool) -> None:
+    """Show what a RUN (default: the newest one) is and what came of it.
+
+    \b
+        chaosdrill runs show
+        chaosdrill runs show 20260501T0930
+        chaosdrill runs show /backup/some-run --json
+
+    The verdict and why; the experiment and the topology as they were, by file; the configuration, without secrets;
+    versions, git commit, who, on which machine, change ticket, approver, tags; objectives, what was measured, each
+    figure with its uncertainty, findings, what each probe of the hypothesis said; and every file with its size.
+
+    It reads what is stored and judges nothing. A run that did not come to its end, is of a newer version, or is none,
+    is shown as far as it goes, with a note that says so.
+
+    Exit code: 0; 2 when there is no such run.
+    """
+    from chaosdrill.errors import BadInput
+    from chaosdrill.runs.describing import described
+    from chaosdrill.runs.finding import find_run
+
+    try:
+        found = described(find_run(run))
+    except BadInput as error:
+        raise usage_error(error) from error
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        _show(found)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    screen = Screen()
+    screen.say(f"{found['run']}: {found['verdict'] or found['state']}", "bold")
+    for line in found["reasons"]:
+        screen.say(f"  {line}")
+    for line in found["notes"]:
+        screen.say(f"  note: {line}")
+    for headings, rows in _tables(found):
+        if rows:
+            screen.say("")
+            screen.table(headings, rows)
+
+
+def _tables(found: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[Sequence[str]]]]:
+    from chaosdrill.runs.files import in_words
+
+    yield ("what it is", ""), list(_facts(found))
+    yield ("objective", ""), [(name, short(value, LONGEST)) for name, value in found["objectives"].items()]
+    yield ("figure", "measured", "how"), list(_figures(found["figures"]))
+    yield (
+        ("finding", "asks for", "what was seen"),
+        [
+            tuple(short(one.get(key), LONGEST) for key in ("name", "verdict", "text"))
+            for one in found["findings"]
+            if isinstance(one, Mapping)
+        ],
+    )
+    yield ("hypothesis", "tolerance", "before", "during", "after"), list(_hypothesis(found["hypothesis"]))
+    yield ("configuration", ""), [(name, short(value, LONGEST)) for name, value in found["configuration"].items()]
+    yield ("file", "size"), [(one["file"], in_words(one["bytes"])) for one in found["files"]]
+
+
+def _facts(found: Mapping[str, Any]) -> Iterator[Row]:
+    git = found["git"] if isinstance(found["git"], Mapping) else {}
+    scale = f", scale {found['scale']:g}" if isinstance(found["scale"], (int, float)) else ""
+    changed = ", and the file was changed since" if git.get("changed") else ""
+    facts = {
+        "title": found["title"],
+        "directory": found["directory"],
+        "experiment": _with_file(found["experiment"], found["experiment_file"], found["experiment_sha256"]),
+        "topology": _with_file("", found["topology_file"], found["topology_sha256"]),
+        "target": f"{found['target']}{scale}" if found["target"] else "",
+        "lab": f"broken on purpose: {', '.join(map(str, found['broken']))}" if found["broken"] else "",
+        "began": found["began"],
+        "took": f"{found['seconds']:g} s" if isinstance(found["seconds"], (int, float)) else "",
+        "operator": found["operator"],
+        "host": found["host"],
+        "change ticket": found["change_ticket"],
+        "approver": found["approver"],
+        "git commit": f"{git['commit']}{changed}" if git.get("commit") else "",
+        "versions": ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
+        "tags": " ".join(found["tags"]),
+        "report": found["report"],
+    }
+    return ((name, short(value, LONGEST)) for name, value in facts.items() if value)
+
+
+def _with_file(name: str, file: str | None, sha256: Any) -> str:
+    known = [name, f"as it was: {file}" if file else "", f"sha256 {sha256}" if sha256 else ""]
+    return ", ".join(filter(None, known))
+
+
+def _figures(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    from chaosdrill.analysis.measured import Measured
+
+    for name, figure in figures.items():
+        measured = Measured(**figure)
+        yield name, measured.in_words(), measured.how
+
+
+def _hypothesis(probes: Iterable[Any]) -> Iterator[Sequence[str]]:
+    from chaosdrill.analysis.hypothesis import WHEN, probes_of_json
+
+    for probe in probes_of_json(probes):
+        read = [", ".join(map(_reading, probe.readings.get(when, ()))) or "-" for when in WHEN]
+        yield probe.name, short(probe.tolerance, LONGEST), *read
+
+
+def _reading(one: Any) -> str:
+    met = {True: "met", False: "missed", None: "not known"}[one.met]
+    return f"{short(one.value, LONGEST)} ({met}{f', {one.times} times' if one.times > 1 else ''})"

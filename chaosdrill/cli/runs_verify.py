@@ -1,0 +1,105 @@
+"""``chaosdrill runs verify``: whether a run, or an archive of one, is as its drill left it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from chaosdrill.runs.archives import Checked
+
+PROTECTS = (
+    "this finds accidents and careless hands; whoever seals a history anew is found only by comparing the digest of an "
+    "exported manifest with the one that was written down elsewhere (--digest)"
+)
+
+
+@click.command()
+@click.argument("run", metavar="RUN_OR_ARCHIVE", default="")
+@click.option("--digest", default="", metavar="HEX", help="The manifest's digest as it was written down at the export.")
+@click.option("--json", "as_json", is_flag=True, help="For machines: every problem, by file and line.")
+def verify(run: str, digest: str, as_json: bool) -> None:
+    """Find whatever was altered, is missing or was added in a run, or in an archive of `chaosdrill runs export`.
+
+    \b
+        chaosdrill runs verify                              the newest run
+        chaosdrill runs verify 20260501T0930
+        chaosdrill runs verify audit/q2.zip --digest 5f0c…  as it stands in the change ticket
+
+    Checked are the seal of every event in the history, and the SHA-256 of every file that the history tells of:
+    records, evidence, experiment, topology, summary, journal. Of an archive also its manifest, with the chain of
+    hashes. The drill is judged again, and the verdict compared with the one that is written. Tags and report are no
+    part of a run: they are not checked, except in an archive with a manifest.
+
+    What it protects from are accidents and careless hands. Whoever wants to forge a run can seal it anew; that is found
+    by comparing the digest of the manifest, which `chaosdrill runs export --evidence` printed, with --digest.
+
+    Exit code: 0 intact; 1 not, with the file or line; 2 when there is no such run or archive.
+    """
+    from chaosdrill.errors import BadInput
+
+    try:
+        checked = _checked(run, digest)
+    except BadInput as error:
+        raise click.UsageError(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(_as_json(checked), indent=1))
+    else:
+        _show(checked, digest)
+    sys.exit(0 if checked.intact else 1)
+
+
+def _checked(named: str, digest: str) -> "Checked":
+    from chaosdrill.errors import BadInput
+    from chaosdrill.runs import find_run
+    from chaosdrill.runs.archives import Checked, unpacked_run, verify_archive, verify_unpacked
+    from chaosdrill.runs.verifying import verify_run
+
+    path = Path(named)
+    if named and path.is_file():
+        return verify_archive(path, digest)
+    if named and path.is_dir() and (run := unpacked_run(path)):
+        return verify_unpacked(path, run, digest)
+    directory = find_run(named)
+    if digest:
+        raise BadInput(
+            ["--digest is that of an archive's manifest: name the archive, or the directory it is unpacked in"]
+        )
+    verified = verify_run(directory)
+    return Checked(verified, verified.problems, "")
+
+
+def _as_json(checked: "Checked") -> dict[str, Any]:
+    verified = checked.verified
+    return {
+        "run": verified.run,
+        "intact": checked.intact,
+        "problems": [vars(one) for one in checked.problems],
+        "notes": list(verified.notes),
+        "events": verified.events,
+        "last_seal": verified.last_seal,
+        "files": verified.files,
+        "verdict": verified.stored or None,
+        "judged_again": verified.judged or None,
+        "digest": checked.digest or None,
+        "protects": PROTECTS,
+    }
+
+
+def _show(checked: "Checked", digest: str) -> None:
+    from chaosdrill.cli.text import one_line
+
+    verified = checked.verified
+    word = "intact" if checked.intact else "NOT INTACT"
+    seen = f"{verified.events} events, {verified.files} files as the history tells, verdict {verified.stored or 'none'}"
+    click.echo(one_line(f"{verified.run or 'no run'}: {word} ({seen})"))
+    for problem in checked.problems:
+        click.echo(one_line(f"  {problem.in_words()}"))
+    for note in verified.notes:
+        click.echo(one_line(f"  note: {note}"))
+    if checked.digest:
+        known = "as it was written down" if digest else "compare it with the one that was written down: --digest"
+        click.echo(f"  manifest's digest: {checked.digest} ({known})")
+    click.echo(f"  {PROTECTS}")

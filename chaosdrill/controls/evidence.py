@@ -1,0 +1,117 @@
+"""The records that others wrote of a drill, kept in its run while they can still be asked: Step Functions, FIS."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill import history
+from chaosdrill.aws import changes, fis, stepfunctions, system_of
+from chaosdrill.controls.record import in_words
+from chaosdrill.history.log import Event, utc_now
+from chaosdrill.history.run_directory import EVIDENCE, write_whole
+
+if TYPE_CHECKING:
+    from chaosdrill.aws.system import System
+    from chaosdrill.controls.session import Session
+
+EVENT = "evidence-collected"
+WITHIN_S = 60.0  # of a closing drill; what has not been asked for by then is told as not collected
+_CALL = ("at", "service", "region", "operation", "request_id", "http_status", "error", "retries")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One record of somebody else's.
+
+    :param of: whose it is: an ARN, or an id.
+    :param file: its name in the run's ``evidence``.
+    :param ask: asks for it.
+    """
+
+    kind: str
+    of: str
+    file: str
+    ask: "Callable[[System], Mapping[str, Any]]"
+
+
+def collect_evidence(session: "Session") -> None:
+    """Keep what others recorded of this drill under ``evidence`` in the run, and tell the history of each file. What
+    cannot be had is told with the reason. It only reads, never raises, and changes no verdict.
+    """
+    if session.directory is None or session.target is None:
+        return
+    give_up = time.monotonic() + WITHIN_S
+    for one in wanted(session.record.events):
+        try:
+            _require_that_it_can_be_had(give_up)
+            sha256, why = _keep(session, one), ""
+        except Exception as error:  # noqa: BLE001 - evidence is beside the drill: whatever goes wrong, the drill is closed
+            sha256, why = None, in_words(error)
+        file = f"{EVIDENCE}/{one.file}"
+        session.record.note(EVENT, file=file, sha256=sha256, kind=one.kind, of=one.of, why=why)
+
+
+def wanted(events: Sequence[Event]) -> Iterator[Wanted]:
+    """:returns: what there is to be asked for: each execution and each FIS experiment that the history names, and the
+    changing calls themselves.
+    """
+    arns = dict.fromkeys(str(row["execution_arn"]) for row in events if row.get("execution_arn"))
+    for number, arn in enumerate(arns, 1):
+        yield Wanted("execution", arn, f"execution-{number}.json", partial(stepfunctions.recorded, arn=arn))
+    started = {str(row["experiment"]): str(row["region"]) for row in events if row["event"] == fis.STARTED}
+    for number, (name, region) in enumerate(started.items(), 1):
+        ask = partial(fis.recorded, experiment_id=name, region=region)
+        yield Wanted("fis-experiment", name, f"fis-experiment-{number}.json", ask)
+    if calls := [row for row in events if row["event"] == changes.EVENT]:
+        listed = [{name: row.get(name) for name in _CALL} for row in calls]
+        yield Wanted("changing-calls", changes.EVENT, "changing-calls.json", lambda _: {"calls": listed})
+
+
+def _require_that_it_can_be_had(give_up: float) -> None:
+    if why := history.target_lost():
+        raise TimeoutError(f"the target is there no more: {why}")
+    if time.monotonic() > give_up:
+        raise TimeoutError(f"the other records took {WITHIN_S:g} s, and a drill that closes waits no longer")
+
+
+def _keep(session: "Session", one: Wanted) -> str:
+    """:returns: the sha256 of what was kept."""
+    assert session.directory is not None
+    found = one.ask(system_of(session.configuration, session.secrets))
+    told = {"chaosdrill": "evidence", "version": 1, "kind": one.kind, "of": one.of, "asked": utc_now(), **found}
+    text = json.dumps(redacted(told, session.record.hide), indent=1, ensure_ascii=False) + "\n"
+    (session.directory / EVIDENCE).mkdir(mode=0o700, exist_ok=True)
+    write_whole(session.directory / EVIDENCE / one.file, text)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def redacted(value: Any, hide: frozenset[str]) -> Any:
+    """:returns: an answer of AWS as JSON values without secrets, those in JSON that stands in a text included: an
+    execution's input and output are such texts.
+    """
+    return history.plain(_opened(value, hide), hide)
+
+
+def _opened(value: Any, hide: frozenset[str]) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, Mapping):
+        return {str(name): _opened(one, hide) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_opened(one, hide) for one in value]
+    return _json_text(value, hide) if isinstance(value, str) and value[:1] in ("{", "[") else value
+
+
+def _json_text(text: str, hide: frozenset[str]) -> str:
+    """Written anew only when there was a secret in it: else it is as others wrote it."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    cleaned = redacted(found, hide)
+    return text if cleaned == found else json.dumps(cleaned, ensure_ascii=False)

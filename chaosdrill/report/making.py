@@ -1,0 +1,96 @@
+"""A run's report: read the run, judge it, and write the page. Whatever state the run is in, it is shown or refused."""
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, REPORT, SUMMARY, TOPOLOGY
+from chaosdrill.report.embedding import NOT_INSTALLED, NoReport
+from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.summaries import read_summary
+
+if TYPE_CHECKING:
+    from chaosdrill.report.view.given import Given
+
+LONGEST_TEXT = 200_000  # bytes of an experiment or a topology
+
+
+def why_no_report() -> str:
+    """:returns: why no report can be made on this machine, with what to do; empty when one can."""
+    return "" if find_spec("plotly") is not None and find_spec("jinja2") is not None else NOT_INSTALLED
+
+
+def write_report(directory: Path, language: str = "en", into: Path | None = None) -> Path:
+    """Write a run's report.
+
+    :param directory: the run's.
+    :param language: ``en`` or ``ja``.
+    :param into: the file; default: ``report.html`` in the run.
+    :returns: the file.
+    :raises NoReport: when it cannot be made, with the reason.
+    :raises OSError: when it cannot be written.
+    """
+    path = into or directory / REPORT
+    whole = report_of(directory, language).encode("utf-8", "backslashreplace")
+    draft = path.with_name(path.name + ".part")
+    draft.write_bytes(whole)
+    draft.replace(path)
+    return path
+
+
+def report_of(directory: Path, language: str = "en") -> str:
+    """:returns: the report of a run as HTML.
+
+    :raises NoReport: when it cannot be made, with the reason.
+    """
+    if why := why_no_report():
+        raise NoReport(why)
+    from chaosdrill.report.run_page import run_page
+    from chaosdrill.report.view import view_of
+
+    return run_page(view_of(read_given(directory)), language)
+
+
+def read_given(directory: Path) -> "Given":
+    """:returns: what the report of a run is made of.
+
+    :raises NoReport: when there is nothing of a run in the directory.
+    """
+    from chaosdrill.analysis.judgement import judge
+    from chaosdrill.report.view.given import Given
+    from chaosdrill.runs import read_run
+
+    run = read_run(directory)
+    summary = read_summary(directory)
+    if not run.events and not summary.said:
+        why = "" if summary.missing else f", and its {SUMMARY} {summary.why_not}"
+        raise NoReport(f"{directory} is no run: there is no event in a {HISTORY}{why}")
+    notes = () if summary.missing or not summary.why_not else (f"{SUMMARY} {summary.why_not}",)
+    return Given(
+        directory.resolve().name,
+        run,
+        judge(run),
+        summary.said,
+        _text(directory / TOPOLOGY),
+        next(
+            (text for ending in (".yaml", ".yml", ".json") if (text := _text(directory / f"{EXPERIMENT}{ending}"))), ""
+        ),
+        _sha256(directory / HISTORY),
+        notes,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return read_regular(path, LONGEST_TEXT).decode("utf-8", "replace")
+    except OSError:
+        return ""
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return ""

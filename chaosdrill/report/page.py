@@ -1,0 +1,72 @@
+"""A page that stands alone: a template, figures, and everything that they need, in one file."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from chaosdrill.report import embedding, palette
+from chaosdrill.report.figures.base import locale
+from chaosdrill.report.shown import as_json, on_one_line, shown
+from chaosdrill.report.words import Words
+
+Figure = Mapping[str, Any]
+
+
+def page(template: str, words: Words, figures: Mapping[str, Figure], **values: Any) -> str:
+    """Put a page together.
+
+    :param template: a file in ``report/files`` that extends ``base.html.j2``.
+    :param words: in the reader's language.
+    :param figures: by the id of the element that each is drawn in, in Plotly's schema; colours are named by their role
+        (:func:`chaosdrill.report.palette.role`).
+    :param values: what the template shows.
+    :returns: HTML.
+    :raises NoReport: when the extra ``report`` is not installed.
+    """
+    plotly = embedding.plotly_js()
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(embedding.FILES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_seen,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.globals.update(t=words, as_json=as_json, on_one_line=on_one_line)
+    script = (embedding.FILES / "page.js").read_text(encoding="utf-8")
+    told = {"figures": figures, "palettes": {"light": palette.LIGHT, "dark": palette.DARK}, "locale": locale(words)}
+    whole = made.get_template(template).render(
+        figures=figures,
+        plotly=_verbatim(plotly),
+        script=_verbatim(script),
+        style=_verbatim(_style()),
+        data=_verbatim(embedding.data_block(told)),
+        policy=embedding.policy([plotly, script]),
+        **values,
+    )
+    return whole
+
+
+def _seen(value: Any) -> Any:
+    """What a template puts out: text of others is made visible, and then escaped."""
+    return shown(value) if type(value) is str else value
+
+
+def _verbatim(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _style() -> str:
+    """The style sheet, with both palettes; on paper it is light, whatever the screen was."""
+    light, dark = palette.variables(palette.LIGHT), palette.variables(palette.DARK)
+    themes = (
+        f":root {{ color-scheme: light; {light} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{ color-scheme: dark; {dark} }} }}\n"
+        f":root[data-theme=dark] {{ color-scheme: dark; {dark} }}\n"
+        f"@media print {{ :root, :root:not([data-theme=light]), :root[data-theme=dark] "
+        f"{{ color-scheme: light; {light} }} }}\n"
+    )
+    return themes + (embedding.FILES / "page.css").read_text(encoding="utf-8")

@@ -1,0 +1,68 @@
+"""The page of one run."""
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from chaosdrill import __version__
+from chaosdrill.analysis.compared_figures import measured_of
+from chaosdrill.report import measures
+from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
+from chaosdrill.report.page import page
+from chaosdrill.report.view import Problem, ReportView
+from chaosdrill.report.view.regions import region_role
+from chaosdrill.report.words import Words
+
+LISTED = 400  # bars in the table beside the figure
+
+
+def run_page(view: ReportView, language: str) -> str:
+    """:returns: the report as HTML.
+
+    :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
+    """
+    t = Words(language)
+    figures, problems = _figures(view, t)
+    return page(
+        "run.html.j2",
+        t,
+        figures,
+        view=view,
+        problems=problems,
+        judgement=view.judgement,
+        said=partial(measures.said, t=t),
+        in_ms=partial(measures.in_milliseconds, t=t),
+        wanted=partial(measures.number, t=t),
+        clock=clock,
+        lane_name=partial(lane_name, t=t),
+        region_role=region_role,
+        rows=list(_rows(view))[:LISTED],
+        milliseconds=lambda at_ns: at_ns / 1e6,
+        latencies=[_latency(one) for one in view.judgement.latencies],
+        steps_of=[(phase, list(them)) for phase, them in groupby(view.steps, attrgetter("phase"))],
+        version=__version__,
+    )
+
+
+def _figures(view: ReportView, t: Words) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """The figures, and what could not be shown; a figure that fails must not take the page with it."""
+    if view.timeline is None or view.clients is None:
+        return {}, view.problems
+    try:
+        return {"waterfall": waterfall(view.timeline, view.clients, view.regions, t)}, view.problems
+    except Exception as error:  # noqa: BLE001 - whatever a history holds, the rest of it is shown, and this is told
+        return {}, (*view.problems, Problem("timeline", f"{type(error).__name__}: {error}"))
+
+
+def _rows(view: ReportView) -> Iterator[Any]:
+    """What the figure's waterfall shows, as the rows of a table."""
+    for lane in view.timeline.lanes if view.timeline is not None else ():
+        for bar in lane.bars:
+            yield lane, bar
+
+
+def _latency(one: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the judgement's latencies, with its figures as they were measured."""
+    return {name: measured_of(value) or value for name, value in one.items()}

@@ -1,0 +1,103 @@
+"""What a report shows: pure functions from a run and its judgement to values, without the page's words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from chaosdrill.analysis.foreign import mapping, sequence, text
+from chaosdrill.analysis.hypothesis import Probe, hypothesis_of, probes_of_json
+from chaosdrill.report.view.given import Given, label
+from chaosdrill.report.view.headline import Headline, headline
+from chaosdrill.report.view.regions import regions_of
+from chaosdrill.report.view.steps import Call, Step, calls, steps
+from chaosdrill.report.view.surroundings import Surroundings, surroundings
+from chaosdrill.report.view.timeline import Timeline, timeline
+from chaosdrill.report.view.writes import Writes, writes
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.judgement import Judgement
+    from chaosdrill.report.view.clients import Clients
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A part of the report that could not be worked out, and why: it is told, and the rest is shown."""
+
+    part: str
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class ReportView:
+    """What a report shows.
+
+    :param title: what the experiment says of itself; the run's name when it says nothing.
+    :param notes: what a reader must know before anything else.
+    :param broken: how the lab was broken on purpose.
+    :param regions: in the order of their colours.
+    """
+
+    name: str
+    title: str
+    judgement: "Judgement"
+    headline: Headline | None
+    notes: tuple[str, ...]
+    broken: tuple[str, ...]
+    is_dry: bool
+    ended: bool
+    regions: tuple[str, ...]
+    timeline: Timeline | None
+    clients: "Clients | None"
+    hypothesis: tuple[Probe, ...]
+    writes: Writes | None
+    steps: tuple[Step, ...]
+    calls: tuple[Call, ...]
+    surroundings: Surroundings | None
+    problems: tuple[Problem, ...]
+
+
+def view_of(given: Given) -> ReportView:
+    """:returns: what a report of a run shows, in whatever state the run is."""
+    problems: list[Problem] = []
+
+    def known(part: str, otherwise: T, work_out: Callable[..., T], *values: Any) -> T:
+        """A part that fails must not take the others with it, nor vanish."""
+        try:
+            return work_out(*values)
+        except Exception as error:  # noqa: BLE001 - whatever a history holds, the rest of it is shown, and this is told
+            problems.append(Problem(part, f"{type(error).__name__}: {error}"))
+            return otherwise
+
+    def seen_by_clients() -> "Clients":
+        from chaosdrill.report.view.clients import clients  # needs numpy
+
+        return clients(given.run.beats, given.run.requests)
+
+    no_regions: tuple[str, ...] = ()
+    regions = known("regions", no_regions, regions_of, given)
+    return ReportView(
+        name=given.name,
+        title=text(given.said.get("title")) or text(given.opened.get("title")) or given.name,
+        judgement=given.judgement,
+        headline=known("headline", None, headline, given),
+        notes=given.notes,
+        broken=tuple(map(label, sequence(given.said.get("broken")))),
+        is_dry=bool(given.opened.get("dry")),
+        ended=bool(given.run.first("drill-closed")),
+        regions=regions,
+        timeline=known("timeline", None, timeline, given, regions),
+        clients=known("clients", None, seen_by_clients),
+        hypothesis=known("hypothesis", (), _hypothesis, given),
+        writes=known("writes", None, writes, given),
+        steps=known("steps", (), steps, given),
+        calls=known("steps", (), calls, given),
+        surroundings=known("surroundings", None, surroundings, given),
+        problems=tuple(problems),
+    )
+
+
+def _hypothesis(given: Given) -> tuple[Probe, ...]:
+    """The history tells more than a summary of it; an imported run may have the summary alone."""
+    return hypothesis_of(given.run.events) or probes_of_json(mapping(given.said).get("hypothesis"))

@@ -1,0 +1,62 @@
+"""What a report is made of; and values of a history that anybody may have written, taken for what they are."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.analysis.findings import Finding
+from chaosdrill.analysis.run import Event, Run, at_ns
+from chaosdrill.report.shown import on_one_line
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.judgement import Judgement
+
+NS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Given:
+    """A run, its judgement, and what stands beside it.
+
+    :param name: of the run: its id, or its directory's.
+    :param said: its ``summary.json``; empty when there is none, or none that can be understood.
+    :param topology: the text of its topology file; empty when there is none.
+    :param experiment: the text of its experiment file.
+    :param history_sha256: of the history as it was read; empty when there is none.
+    :param notes: what a reader must know before anything else, such as that a file is of a newer version.
+    """
+
+    name: str
+    run: Run
+    judgement: "Judgement"
+    said: Mapping[str, Any] = field(default_factory=dict)
+    topology: str = ""
+    experiment: str = ""
+    history_sha256: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def opened(self) -> Event:
+        """The event that opened the drill; an empty one when there is none."""
+        return self.run.first("drill-opened")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, the gravest first."""
+        return self.judgement.findings
+
+    @property
+    def span_ns(self) -> tuple[int, int] | None:
+        """From the first moment of the history to the last; None when it tells of none."""
+        moments = [moment for event in self.run.events if (moment := at_ns(event)) is not None]
+        return (min(moments), max(moments)) if moments else None
+
+
+def label(value: Any) -> str:
+    """:returns: a name that should be a text, on one line; whatever else it is, as JSON."""
+    return "" if value is None else on_one_line(value)
+
+
+def timed(events: Iterator[Event]) -> Iterator[tuple[int, Event]]:
+    """:returns: the events that say when they were written, with that moment."""
+    return ((moment, event) for event in events if (moment := at_ns(event)) is not None)

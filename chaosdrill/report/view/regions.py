@@ -1,0 +1,34 @@
+"""The regions of a run, each with its colour: home first, then standby, wherever they are shown."""
+
+from collections.abc import Sequence
+
+from chaosdrill.analysis.facts import looks
+from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.report.palette import REGIONS
+from chaosdrill.report.view.given import Given
+
+_STATES = {"moving": "neutral", "dark": "dark", "split": "bad", "several": "bad", "none": "dark", "unknown": "warn"}
+
+
+def regions_of(given: Given) -> tuple[str, ...]:
+    """:returns: home, standby, and every other region that the run tells of."""
+    configuration = mapping(given.opened.get("configuration"))
+    known = [text(configuration.get(name)) for name in ("home_region", "standby_region")]
+    known += [name for look in looks(given.run) for name in look.regions]
+    for records in (given.run.beats, given.run.requests):
+        known += records.regions if records is not None else ()
+    return tuple(dict.fromkeys(name for name in known if name))
+
+
+def region_role(value: str, regions: Sequence[str]) -> str:
+    """:returns: the role of the colour for a region, or for a state of the regions such as ``serving(R)``."""
+    name = serving_region(value) or value
+    if name in regions:
+        return f"region-{min(list(regions).index(name), REGIONS - 1) + 1}"
+    word = value.partition(" ")[0].partition("(")[0]
+    return _STATES.get(word, "bad" if "," in value else "neutral")
+
+
+def serving_region(state: str) -> str:
+    """:returns: the region that serves in a state such as ``serving(R)``; empty in any other."""
+    return state[len("serving(") : -1] if state.startswith("serving(") and state.endswith(")") else ""

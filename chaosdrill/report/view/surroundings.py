@@ -1,0 +1,108 @@
+"""Where figures come from: versions, topology, configuration, who ran it, where, and how well clocks were known."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill.analysis.clocks import offset_of
+from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.report.view.given import Given, label
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Clock:
+    """By how much a clock was ahead of the recorder's, and how well that is known; None: it was never compared."""
+
+    source: str
+    ahead_ms: float | None
+    uncertainty_ms: float | None
+
+
+@dataclass(frozen=True)
+class File:
+    """A file of records, as it was when it was collected or stored."""
+
+    name: str
+    rows: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What a difference to another run may come from.
+
+    :param facts: by a key of the catalogue (``fact.…``).
+    :param configuration: the experiment's variables.
+    """
+
+    facts: Pairs
+    versions: Pairs
+    configuration: Pairs
+    clocks: tuple[Clock, ...]
+    files: tuple[File, ...]
+    topology: str
+    experiment: str
+
+
+def surroundings(given: Given) -> Surroundings:
+    """:returns: them, as far as the run tells."""
+    return Surroundings(
+        tuple((name, value) for name, value in _facts(given) if value),
+        _pairs(given.opened.get("versions")),
+        _pairs(given.opened.get("configuration")),
+        tuple(_clocks(given)),
+        tuple(_files(given)),
+        given.topology,
+        given.experiment,
+    )
+
+
+def _facts(given: Given) -> Iterator[tuple[str, str]]:
+    opened, target = given.opened, given.run.first("target-opened")
+    origin, said = mapping(opened.get("origin")), given.said
+    git = mapping(origin.get("git"))
+    changed = {True: " (with changes that were not committed)"}.get(git.get("changed") is True, "")
+    scale = number(target.get("scale")) or number(said.get("scale"))
+    yield "run", label(opened.get("run_id")) or given.name
+    yield "began", label(opened.get("at"))
+    yield "seconds", _seconds(given)
+    yield "target", label(target.get("target") or opened.get("target") or said.get("target"))
+    yield "scale", "" if scale is None else f"{scale:g}"
+    yield "operator", label(origin.get("operator"))
+    yield "approver", label(origin.get("approver") or opened.get("approver"))
+    yield "ticket", label(opened.get("change_ticket"))
+    yield "host", label(origin.get("host"))
+    yield "commit", f"{label(git.get('commit'))}{changed}" if git.get("commit") else ""
+    yield "expect", label(opened.get("expect"))
+    yield "source", label(said.get("source"))
+    yield "experiment-sha256", label(opened.get("experiment_sha256"))
+    yield "topology-sha256", label(target.get("topology_sha256"))
+    yield "history-sha256", given.history_sha256
+
+
+def _seconds(given: Given) -> str:
+    span = given.span_ns
+    return "" if span is None else f"{(span[1] - span[0]) / 1e9:.1f} s"
+
+
+def _pairs(value: Any) -> Pairs:
+    return tuple((label(name), label(one)) for name, one in mapping(value).items())
+
+
+def _clocks(given: Given) -> Iterator[Clock]:
+    events = given.run.events
+    sources = dict.fromkeys(source.name for source in given.run.sources)
+    for source in sources:
+        offset = offset_of(events, source)
+        if offset.measured:
+            yield Clock(source, offset.offset_ns / 1e6, offset.uncertainty_ns / 1e6)
+        else:
+            yield Clock(source, None, None)
+
+
+def _files(given: Given) -> Iterator[File]:
+    for event in given.run.named("records-collected", "records-stored"):
+        if event.get("sha256"):
+            yield File(label(event.get("file")), label(event.get("rows")), label(event.get("sha256")))

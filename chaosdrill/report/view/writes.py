@@ -1,0 +1,83 @@
+"""The ledger: what became of every write that a client tried, beside the databases' own account."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, Ledger
+from chaosdrill.analysis.losses import Losses
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.report.view.given import Given
+
+OUTCOMES = (ACCEPTED, REFUSED, UNKNOWN)
+LISTED = 2_000  # ids of a group; `runs judge --json` has all of them
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What one reading back found.
+
+    :param accepted: how many accepted writes it asked for.
+    :param states: how many of them it found in each state.
+    :param groups: by name, such as ``lost``: how many, and their ids (at most ``LISTED``).
+    :param not_counted: why executions were not counted, so that nothing is known of duplicates.
+    :param by_databases: how many the databases say they have lost, and the ids in which the two accounts differ; None
+        where they cannot be asked.
+    """
+
+    label: str
+    lost: Measured
+    seconds: Measured
+    accepted: int
+    states: Mapping[str, int]
+    groups: Mapping[str, tuple[int, tuple[str, ...]]]
+    not_counted: str
+    by_databases: tuple[int, tuple[str, ...]] | None
+    databases_in: str
+
+
+@dataclass(frozen=True)
+class Writes:
+    """All of the ledger.
+
+    :param tried: how many writes ended in each of ``OUTCOMES``; None when there is no ledger.
+    """
+
+    tried: Mapping[str, int] | None
+    read_backs: tuple[ReadBack, ...]
+    accounts: int = 0
+
+    @property
+    def all(self) -> int:
+        """How many writes were tried."""
+        return sum((self.tried or {}).values())
+
+
+def writes(given: Given) -> Writes:
+    """:returns: what became of the writes."""
+    ledger = given.run.ledger
+    read_backs = tuple(_read_back(given, ledger, one) for one in given.judgement.losses)
+    if ledger is None:
+        return Writes(None, read_backs)
+    count = Counter(write.outcome for write in ledger.writes.values())
+    return Writes({name: count[name] for name in OUTCOMES}, read_backs, len(ledger.accounts()))
+
+
+def _read_back(given: Given, ledger: Ledger | None, one: Losses) -> ReadBack:
+    read = ledger.read_backs.get(one.label) if ledger is not None else None
+    states: Counter[str] = Counter()
+    if ledger is not None and read is not None:
+        accepted = {seq for seq, write in ledger.writes.items() if write.outcome == ACCEPTED}
+        states = Counter(state for seq, state in read.found.items() if seq in accepted)
+    truth = next((truth for truth in given.judgement.truths if truth.label == one.label), None)
+    return ReadBack(
+        one.label,
+        one.count,
+        one.seconds,
+        one.accepted,
+        {name: states[name] for name in STATES} if states else {},
+        {name: (len(ids), tuple(ids[:LISTED])) for name, ids in one.groups().items()},
+        one.why_not_counted,
+        (len(truth.lost), (*truth.not_reported, *truth.not_lost)[:LISTED]) if truth is not None else None,
+        truth.region if truth is not None else "",
+    )

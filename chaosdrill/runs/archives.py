@@ -1,0 +1,150 @@
+"""Archives of runs: verified, and taken into the store."""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaosdrill.errors import BadInput
+from chaosdrill.history.run_directory import REPORT
+from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
+from chaosdrill.runs.naming import shown
+from chaosdrill.runs.tables import sha256_of
+from chaosdrill.runs.tags import TAGS
+from chaosdrill.runs.told import run_files
+from chaosdrill.runs.unpacking import contents_of, unpack
+from chaosdrill.runs.verifying import ALTERED, MISSING, Problem, Verified, verify_run
+
+HIDDEN = ".importing-"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An archive that was verified: the run in it, and its manifest's digest; empty without one."""
+
+    verified: Verified
+    problems: tuple[Problem, ...]
+    digest: str
+
+    @property
+    def intact(self) -> bool:
+        """Nothing was altered, is missing, or was added."""
+        return not self.problems
+
+
+def import_archive(path: Path) -> Path:
+    """Take the run of an exported archive into the store.
+
+    :param path: the archive.
+    :returns: the directory of the run.
+    :raises BadInput: when it is none that may be unpacked, or not as its manifest says, or a run of that id is in the
+        store already: it says whether that is the same. Nothing is left of it in the store then.
+    """
+    contents = contents_of(path)
+    runs = made(runs_directory(), RUNS_VARIABLE)
+    unpacked = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=runs))
+    try:
+        unpack(path, contents, unpacked)
+        if problems := [*_problems_of_import(unpacked, contents.run)]:
+            raise BadInput([f"{path}: {problem}" for problem in problems])
+        target = runs / contents.run
+        if os.path.lexists(target):
+            raise BadInput([f"{path}: {_known_already(unpacked / contents.run, target)}"])
+        (unpacked / contents.run).rename(target)
+        return target
+    except OSError as error:
+        raise BadInput([f"{path} cannot be imported: {error}"]) from error
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def verify_archive(path: Path, digest: str = "") -> Checked:
+    """Look at everything in an archive.
+
+    :param digest: that of its manifest, as it was written down; empty: nobody knows it.
+    :returns: what is as it was, and what is not; of an archive that cannot be read that it is altered.
+    """
+    with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
+        try:
+            contents = contents_of(path)
+            unpack(path, contents, Path(directory))
+        except BadInput as error:
+            problems = tuple(Problem(path.name, ALTERED, problem) for problem in error.problems)
+            return Checked(Verified("", 0, "", 0, problems, (), "", ""), problems, "")
+        return verify_unpacked(Path(directory), contents.run, digest)
+
+
+def verify_unpacked(directory: Path, run: str, digest: str = "") -> Checked:
+    """As :func:`verify_archive`, of one that was unpacked.
+
+    :param directory: where the manifest is, and the run's directory.
+    :param run: the name of that.
+    """
+    verified = verify_run(directory / run)
+    problems = [Problem(f"{run}/{one.where}", one.what, one.text) for one in verified.problems]
+    if verified.run != run and verified.events:
+        problems.append(Problem(run, ALTERED, f"its history is of the run {verified.run}"))
+    if not (directory / MANIFEST).is_file():
+        if digest:
+            problems.append(Problem(MANIFEST, MISSING, "there is none, so that no digest can be compared"))
+        return Checked(verified, tuple(problems), "")
+    found, of_manifest = _of_manifest(directory, run, verified)
+    if differs := problem_of_digest(of_manifest, digest) if digest else None:
+        found.append(differs)
+    return Checked(verified, (*found, *problems), of_manifest)
+
+
+def unpacked_run(directory: Path) -> str:
+    """:returns: the name of the run in a directory that an archive was unpacked into; empty when it is none."""
+    if not (directory / MANIFEST).is_file():
+        return ""
+    found = [path.name for path in directory.iterdir() if path.is_dir()]
+    return found[0] if len(found) == 1 else ""
+
+
+def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Problem], str]:
+    found = run_files(directory)
+    there = [
+        Listed(name, path.stat().st_size, sha256_of(path))
+        for name, path in found.plain.items()
+        if name not in (MANIFEST, SUMS)
+    ]
+    sums = directory / SUMS
+    try:
+        data = read_regular(directory / MANIFEST)
+        problems, said = problems_of_manifest(data, verified, there, read_regular(sums) if sums.is_file() else None)
+    except OSError as error:
+        return [Problem(MANIFEST, ALTERED, f"it cannot be read: {error}")], ""
+    if said and said.get("run") not in (run, verified.run):
+        problems.append(Problem(MANIFEST, ALTERED, f"it is of the run {said.get('run')}, and the archive holds {run}"))
+    return problems, hashlib.sha256(data).hexdigest()
+
+
+def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
+    """A run that is not whole is imported as it is, and judged so; one that was altered since its export is not."""
+    verified = verify_run(unpacked / run, judging=False)
+    if verified.run != run and verified.events:
+        yield f"the run in it is called {shown(run)}, and its history is of {shown(verified.run)}"
+    if (unpacked / MANIFEST).is_file():
+        found, _ = _of_manifest(unpacked, run, verified)
+        yield from (f"it was altered since it was exported: {one.in_words()}" for one in found)
+
+
+def _known_already(new: Path, kept: Path) -> str:
+    """In words; tags and report are no part of a run."""
+    differ = sorted({name for name, _ in _files(new).items() ^ _files(kept).items()})
+    if not differ:
+        return f"the run {kept.name} is in the store already, just as it is in the archive"
+    names = ", ".join(map(shown, differ[:5]))
+    return f"the run {kept.name} is in the store already, with other content ({names}): move it away"
+
+
+def _files(directory: Path) -> dict[str, str]:
+    found = run_files(directory)
+    plain = {name: sha256_of(path) for name, path in found.plain.items() if name not in (TAGS, REPORT)}
+    return plain | dict(found.odd)

@@ -1,0 +1,79 @@
+"""Ten thousand entries as text, and back within a few hundredths of a second: a column for each of their fields."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+from chaosdrill.runs.entries import FIGURES, Entry
+
+VERSION = 3
+Stamp = tuple[int, int, int, int]
+
+_STAMPS = ("changed_ns", "bytes", "summary_ns", "summary_bytes")
+_TEXTS = ("run", "experiment", "title", "began", "target", "verdict", "operator", "change_ticket", "source")
+_NUMBERS = ("scale", "seconds")
+_LISTS = ("broken", "tags")  # most are empty, so that only those that are not are written, by their number
+_NUMBER: set[type] = {float, type(None)}
+_INFINITE = {math.inf, -math.inf}
+
+
+def text_of_entries(entries: Iterable[tuple[Stamp, Entry]]) -> str:
+    """:returns: entries with their stamps as JSON."""
+    known = list(entries)
+    columns: dict[str, Any] = {name: [stamp[place] for stamp, _ in known] for place, name in enumerate(_STAMPS)}
+    columns |= {name: [getattr(entry, name) for _, entry in known] for name in (*_TEXTS, *_NUMBERS)}
+    columns |= {name: [(entry.figures or {}).get(name) for _, entry in known] for name in FIGURES}
+    for name in _LISTS:
+        columns[name] = {
+            number: list(found) for number, (_, entry) in enumerate(known) if (found := getattr(entry, name))
+        }
+    return json.dumps({"version": VERSION, "columns": columns}, separators=(",", ":"))
+
+
+def entries_of_text(text: bytes) -> dict[str, tuple[Stamp, Entry]]:
+    """:returns: by run what :func:`text_of_entries` gave.
+
+    :raises ValueError: when it is something else, in any part.
+    """
+    found = json.loads(text, parse_constant=_no_constant)
+    if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("columns"), dict):
+        raise ValueError(f"it is no catalogue of version {VERSION}")
+    columns = found["columns"]
+    stamps = zip(*_columns(columns, _STAMPS, {int}), strict=True)
+    texts = dict(zip(_TEXTS, _columns(columns, _TEXTS, {str}), strict=True))
+    numbers = dict(zip(_NUMBERS, _columns(columns, _NUMBERS, _NUMBER), strict=True))
+    many = len(texts["run"])
+    lists = {name: _lists(columns.get(name), many) for name in _LISTS}
+    figures = zip(*_columns(columns, FIGURES, _NUMBER), strict=True)
+    given = {**texts, **numbers, **lists, "figures": [_figures(row) for row in figures]}
+    rows = zip(*(given[one.name] for one in fields(Entry)), strict=True)
+    return {row[0]: (stamp, Entry(*row)) for stamp, row in zip(stamps, rows, strict=True)}
+
+
+def _columns(columns: dict[str, Any], names: Iterable[str], kinds: set[type]) -> list[list[Any]]:
+    found = [columns.get(name) for name in names]
+    for name, column in zip(names, found, strict=True):
+        if not isinstance(column, list) or not set(map(type, column)) <= kinds or _INFINITE & set(column):
+            raise ValueError(f"the column {name} holds something else")
+    return [column for column in found if column is not None]
+
+
+def _lists(column: Any, many: int) -> list[tuple[str, ...]]:
+    if not isinstance(column, dict):
+        raise ValueError("a column of lists is none")
+    lists: list[tuple[str, ...]] = [()] * many
+    for number, found in column.items():
+        if not isinstance(found, list) or not set(map(type, found)) <= {str} or int(number) not in range(many):
+            raise ValueError("a list holds something else")
+        lists[int(number)] = tuple(found)
+    return lists
+
+
+def _figures(row: tuple[float | None, ...]) -> dict[str, float]:
+    return {name: value for name, value in zip(FIGURES, row, strict=True) if value is not None}
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is no value of JSON")

@@ -1,0 +1,115 @@
+"""What a run is, as far as that can be told, whatever state it is in."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.analysis.compared_figures import measured_of
+from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.analysis.summary_fields import summary_fields
+from chaosdrill.history.plain import plain
+from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, SUMMARY, TOPOLOGY, experiment_of
+from chaosdrill.runs.events import read_events
+from chaosdrill.runs.files import files_of
+from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.summaries import DRILL, IMPORTED, REBUILT, Summary, read_summary
+from chaosdrill.runs.tags import tags_of
+
+WHOLE, GOES_ON, DIED, UNREADABLE, FOREIGN = "whole", "goes on", "died", "unreadable", "foreign"
+_OF_SOURCE = {
+    DRILL: (WHOLE, ""),
+    REBUILT: (REBUILT, "the drill died; its summary and journal were made afterwards, from what it left behind"),
+    IMPORTED: (IMPORTED, "a journal of plain Chaos Toolkit: it tells of no measurement, and of no region"),
+}
+
+
+def described(directory: Path) -> dict[str, Any]:
+    """:returns: a run as JSON values: its ``state`` (whole, rebuilt, imported, goes on, died, unreadable, foreign),
+    ``notes`` about that in sentences, and what it says of itself; what is not known is null, or empty.
+    """
+    summary = read_summary(directory)
+    events, problems = read_events(directory, still_open=True)
+    state, notes = _state(directory, summary, events)
+    if events and state != IMPORTED:  # what its journal says of itself is in its reasons
+        notes += [one.text for one in problems]
+    found = {
+        "run": directory.name,
+        "directory": str(directory),
+        "state": state,
+        "notes": notes,
+        "verdict": summary.verdict or None,
+        "reasons": list(summary.reasons),
+        **_of_history(events, summary.said),
+        **_of_summary(directory, summary, events),
+        "tags": list(tags_of(directory)),
+        "files": [] if state == FOREIGN else [{"file": name, "bytes": size} for name, size in files_of(directory)],
+    }
+    known: dict[str, Any] = plain(found)  # anybody may have written it: no secrets, no depths, no not-a-number
+    return known
+
+
+def _state(directory: Path, summary: Summary, events: Sequence[Any]) -> tuple[str, list[str]]:
+    if summary.said:
+        state, note = _OF_SOURCE.get(summary.source, (UNREADABLE, "nobody knows who made its summary"))
+        return state, [note] if note else []
+    if not summary.missing:
+        return UNREADABLE, [f"its summary {summary.why_not}"]
+    if not os.path.exists(directory / HISTORY):
+        return FOREIGN, [f"there is neither {HISTORY} nor {SUMMARY}: nothing says that it is a run"]
+    if goes_on(directory):
+        return GOES_ON, ["the drill still goes on, so there is no verdict yet"]
+    if not events:
+        return FOREIGN, [f"{HISTORY} holds no events: nothing says that it is a run"]
+    return DIED, ["the drill died before it wrote its summary: `chaosdrill runs judge` says what it proved"]
+
+
+def _of_history(events: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) -> dict[str, Any]:
+    opened, origin = _first(events, "drill-opened"), mapping(_first(events, "drill-opened").get("origin"))
+    return {
+        "title": text(said.get("title") or opened.get("title")),
+        "configuration": dict(mapping(opened.get("configuration"))),
+        "versions": dict(mapping(opened.get("versions"))),
+        "git": origin.get("git"),
+        "operator": text(origin.get("operator")),
+        "host": text(origin.get("host")),
+        "change_ticket": text(opened.get("change_ticket")),
+        "approver": text(opened.get("approver")),
+        "experiment_sha256": opened.get("experiment_sha256"),
+        "topology_sha256": _first(events, "target-opened").get("topology_sha256"),
+    }
+
+
+def _of_summary(directory: Path, summary: Summary, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    name = experiment_of(directory.name)
+    said = {**summary_fields(name, events, summary.source), **summary.said}
+    target = _first(events, "target-opened")
+    judgement = mapping(said.get("judgement"))
+    figures = {name: measured_of(one) for name, one in mapping(judgement.get("figures")).items()}
+    return {
+        "source": summary.source or None,
+        "experiment": text(said["experiment"]),
+        "experiment_file": _name_of(directory, EXPERIMENT),
+        "topology_file": _name_of(directory, TOPOLOGY),
+        "began": text(said["began"]),
+        "seconds": number(said.get("seconds")),
+        "target": text(said.get("target") or _first(events, "drill-opened").get("target")),
+        "scale": number(said.get("scale", target.get("scale"))),
+        "broken": list(sequence(said.get("broken"))),
+        "objectives": dict(mapping(said["objectives"])),
+        "circumstances": dict(mapping(said["circumstances"])),
+        "figures": {name: figure.as_json() for name, figure in figures.items() if figure is not None},
+        "findings": list(sequence(judgement.get("findings"))),
+        "hypothesis": list(sequence(said["hypothesis"])),
+        "report": text(said["report"]),
+    }
+
+
+def _name_of(directory: Path, begins: str) -> str | None:
+    """The experiment is kept with the ending that its file had."""
+    found = sorted(path.name for path in directory.glob(f"{begins}*") if path.is_file())
+    return found[0] if found else None
+
+
+def _first(events: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    return next((event for event in events if event.get("event") == name), {})

@@ -1,0 +1,84 @@
+"""A journal that anybody may have written: read strictly, and without its secrets."""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from chaosdrill.analysis.foreign import mapping
+from chaosdrill.errors import BadInput
+from chaosdrill.history.plain import DEEPEST, names_a_secret
+from chaosdrill.history.secrets import secret_texts
+from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.imported import problems_of
+
+
+def read_journal(path: Path) -> dict[str, Any]:
+    """:returns: the journal of plain Chaos Toolkit in a file.
+
+    :raises BadInput: when it is none, with every reason.
+    """
+    try:
+        found = json.loads(read_regular(path), parse_constant=_no_constant, parse_float=_finite)
+    except OSError as error:
+        raise BadInput([f"{path} cannot be read: {error.strerror or error}"]) from error
+    except RecursionError as error:
+        raise BadInput([_too_deep(path)]) from error
+    except ValueError as error:
+        raise BadInput([f"{path} is no JSON, or was not written to its end: {error}"]) from error
+    if _is_deep(found):
+        raise BadInput([_too_deep(path)])
+    if problems := problems_of(found):
+        raise BadInput([f"{path} is no journal of plain Chaos Toolkit: {why}" for why in problems])
+    journal: dict[str, Any] = found
+    return journal
+
+
+def secrets_in(journal: Mapping[str, Any]) -> set[str]:
+    """:returns: texts that must not be kept: what the experiment's ``secrets`` hold, what its ``configuration`` holds
+    under a name of a secret, and the variables of the environment that either of them names, where they are set here.
+    """
+    experiment = mapping(journal.get("experiment"))
+    configuration = mapping(experiment.get("configuration"))
+    named = {name: value for name, value in configuration.items() if names_a_secret(name)}
+    return {text for part in (experiment.get("secrets"), named) for text in _values_of(part)}
+
+
+def _values_of(part: Any) -> Iterator[str]:
+    if not isinstance(part, Mapping):
+        yield from secret_texts(part)
+    elif isinstance(part.get("type"), str):  # where it is read from, which is no secret
+        yield from secret_texts(part.get("default"))
+        if part["type"] == "env":
+            yield from secret_texts(os.environ.get(str(part.get("key"))))
+    else:
+        for one in part.values():
+            yield from _values_of(one)
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no value of JSON")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:20]} is larger than any number")
+    return number
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(DEEPEST + 1):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+    return bool(level)
+
+
+def _too_deep(path: Path) -> str:
+    return f"{path} is nested more than {DEEPEST} deep: Chaos Toolkit writes no such journal"

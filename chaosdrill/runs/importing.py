@@ -1,0 +1,80 @@
+"""A journal of plain Chaos Toolkit becomes a run in the store: as it was, but for secrets."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.analysis.judgement import judge
+from chaosdrill.analysis.summary_fields import IMPORTED
+from chaosdrill.errors import BadInput
+from chaosdrill.history.plain import plain
+from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY, run_id, write_whole
+from chaosdrill.runs.documents import json_document
+from chaosdrill.runs.finding import names_of_runs
+from chaosdrill.runs.foreign_journals import read_journal, secrets_in
+from chaosdrill.runs.imported import REST, began_of, hash_of
+from chaosdrill.runs.making_summaries import summary_of
+from chaosdrill.runs.reading import read_run
+
+IMPORTING = ".importing-"  # what is named like this is no run yet
+FROM = "imported"  # of a summary: where it was imported from
+
+
+def import_journal(path: Path, runs: Path) -> str:
+    """Make a run of a journal.
+
+    :param path: the journal.
+    :param runs: the store; it must be there.
+    :returns: the id of the run.
+    :raises BadInput: when it is none, with every reason; or when it is in the store already, with the run's id.
+    :raises OSError: when the store cannot be written.
+    """
+    journal = read_journal(path)
+    sha256 = hash_of(journal)
+    if known := _imported_before(runs, journal, sha256):
+        raise BadInput([f"{path} is in the store already: it is the run {known}"])
+    name = _new_name(runs, journal, sha256)
+    hidden = runs / f"{IMPORTING}{name}"
+    shutil.rmtree(hidden, ignore_errors=True)  # what an import that was interrupted has left
+    (hidden / name).mkdir(mode=0o700, parents=True)
+    _fill(hidden / name, journal, {"file": path.name, "sha256": sha256})
+    (hidden / name).rename(runs / name)
+    hidden.rmdir()
+    return name
+
+
+def _imported_before(runs: Path, journal: Mapping[str, Any], sha256: str) -> str | None:
+    """Its run would begin with the same time and title."""
+    begins = _id(journal, "")
+    for name in sorted(names_of_runs(runs)):
+        if name.startswith(begins) and mapping(json_document(runs / name / SUMMARY).get(FROM)).get("sha256") == sha256:
+            return name
+    return None
+
+
+def _new_name(runs: Path, journal: Mapping[str, Any], sha256: str) -> str:
+    names = (_id(journal, sha256[:length]) for length in range(4, len(sha256)))
+    return next(name for name in names if not (runs / name).exists())
+
+
+def _id(journal: Mapping[str, Any], suffix: str) -> str:
+    began = began_of(journal)
+    assert began is not None, "a journal without one was refused"
+    return run_id(text(mapping(journal.get("experiment")).get("title")), began, suffix)
+
+
+def _fill(directory: Path, journal: Mapping[str, Any], source: Mapping[str, Any]) -> None:
+    known = plain(journal, secrets_in(journal))
+    for name, document in ((JOURNAL, known), (f"{EXPERIMENT}.json", known["experiment"])):
+        write_whole(directory / name, json.dumps(document, indent=1) + "\n")
+    run = read_run(directory)
+    judgement = judge(run)
+    rests_on = [one.text for one in judgement.findings if one.name == REST]
+    summary = summary_of(directory, run, replace(judgement, reasons=(*judgement.reasons, *rests_on)), IMPORTED)
+    at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    write_whole(directory / SUMMARY, json.dumps(plain({**summary, FROM: {**source, "at": at}}), indent=1) + "\n")

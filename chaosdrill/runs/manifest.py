@@ -1,0 +1,198 @@
+"""The manifest of an exported run: what it proves and of whom, and the hash of every file, each chained to the one
+before, the first to the last seal of the history. Its own digest stands for all of it, and can be kept elsewhere.
+"""
+
+import getpass
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chaosdrill import __version__
+from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.history.log import utc_now
+from chaosdrill.history.run_directory import experiment_of
+from chaosdrill.runs.summaries import Summary
+from chaosdrill.runs.verifying import ADDED, ALTERED, DIFFERS, MISSING, Problem, Verified
+
+MANIFEST, SUMS, README = "manifest.json", "SHA256SUMS", "README.txt"
+VERSION = 1
+SELF = "sha256_of_the_above"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A file in an archive: its path there, its size in bytes, its sha256."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+    def line(self) -> str:
+        """:returns: it as ``sha256sum`` writes and checks it."""
+        return f"{self.sha256}  {self.file}"
+
+
+def sums(files: Sequence[Listed]) -> str:
+    """:returns: the text of SHA256SUMS."""
+    return "".join(f"{one.line()}\n" for one in files)
+
+
+def chained(files: Sequence[Listed], seal: str) -> list[str]:
+    """:returns: for each file the hash over its line and the hash before it; the first follows the last seal."""
+    chain, before = [], seal
+    for one in files:
+        before = hashlib.sha256(f"{before}\n{one.line()}\n".encode()).hexdigest()
+        chain.append(before)
+    return chain
+
+
+def manifest(
+    verified: Verified, said: Summary, events: Sequence[Mapping[str, Any]], files: Sequence[Listed]
+) -> dict[str, Any]:
+    """:returns: the manifest of a run, as JSON values.
+
+    :param verified: what was found when the run was looked at for the export.
+    :param events: of its history.
+    :param files: what is in the archive.
+    """
+    chain = chained(files, verified.last_seal)
+    listed = [
+        {"file": one.file, "bytes": one.bytes, "sha256": one.sha256, "chain": link}
+        for one, link in zip(files, chain, strict=True)
+    ]
+    return {
+        "chaosdrill": "manifest",
+        "version": VERSION,
+        "run": verified.run,
+        **_of_drill(verified, said, events),
+        "exported": {"at": utc_now(), "by": _user(), "chaosdrill": __version__},
+        "intact": verified.intact,
+        "problems": [vars(one) for one in verified.problems],
+        "notes": list(verified.notes),
+        "history": {"events": verified.events, "last_seal": verified.last_seal},
+        "files": listed,
+        "chain": chain[-1] if chain else verified.last_seal,
+        "sha256sums": hashlib.sha256(sums(files).encode()).hexdigest(),
+    }
+
+
+def _of_drill(verified: Verified, said: Summary, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    opened, target, closed, confirmed = (
+        next((event for event in events if event.get("event") == name), {})
+        for name in ("drill-opened", "target-opened", "drill-closed", "rehearsal-confirmed")
+    )
+    origin = mapping(opened.get("origin"))
+    operator, approver = text(origin.get("operator")), text(opened.get("approver"))
+    return {
+        "experiment": experiment_of(verified.run),
+        "title": opened.get("title"),
+        "target": target.get("target") or opened.get("target"),
+        "scale": target.get("scale"),
+        "began": opened.get("at"),
+        "ended": closed.get("at"),
+        "finished": bool(closed),
+        "verdict": verified.stored or None,
+        "judged_again": verified.judged or None,
+        "reasons": list(said.reasons),
+        "operator": operator or None,
+        "approver": approver or None,
+        "duties": duties(operator, approver),
+        "rehearsal_confirmed": {name: confirmed.get(name) for name in ("by", "confirmed_at")} if confirmed else None,
+        "change_ticket": opened.get("change_ticket") or None,
+        "host": origin.get("host"),
+        "git": origin.get("git"),
+        "versions": opened.get("versions"),
+    }
+
+
+def duties(operator: str, approver: str) -> str:
+    """:returns: whether somebody else allowed the drill than the one who ran it, in words."""
+    if not approver:
+        return "no approver was named"
+    names = {part.strip("()").casefold() for part in operator.replace(" (sudo by ", " ").split()}
+    if approver.strip().casefold() in {operator.casefold(), *names}:
+        return f"not separated: {approver} approved the drill and ran it"
+    return "separated: another one approved the drill than ran it, as the operator says"
+
+
+def written(document: Mapping[str, Any]) -> tuple[bytes, str]:
+    """:returns: a manifest as it is written, and its digest. Its last member is a hash over the others, so that an
+    accident to it shows even to somebody who does not know the digest.
+    """
+    own = hashlib.sha256(_text(document)).hexdigest()
+    data = _text({**document, SELF: own})
+    return data, hashlib.sha256(data).hexdigest()
+
+
+def _text(document: Mapping[str, Any]) -> bytes:
+    return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"  # the uid is not in the password file
+
+
+def problems_of_manifest(
+    data: bytes, verified: Verified, files: Sequence[Listed], sums_of: bytes | None
+) -> tuple[list[Problem], Mapping[str, Any]]:
+    """:returns: where an archive is not as its manifest says, and the manifest.
+
+    :param data: the manifest's bytes.
+    :param verified: what was found in the run now.
+    :param files: what is in the archive now, without the manifest and SHA256SUMS.
+    :param sums_of: the bytes of SHA256SUMS; None: there is none.
+    """
+    try:
+        said, listed, links = _read(data)
+        as_written = written({name: value for name, value in said.items() if name != SELF})[0] == data
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
+        return [Problem(MANIFEST, ALTERED, f"it is no manifest: {type(error).__name__}: {error}")], {}
+    history = mapping(said.get("history"))
+    problems = [*_differences(listed, files)]
+    if not as_written:
+        problems.append(Problem(MANIFEST, ALTERED, "it is not as it was written"))
+    if links != chained(listed, str(history.get("last_seal"))) or (links and links[-1] != said.get("chain")):
+        problems.append(Problem(MANIFEST, ALTERED, "its chain of hashes is broken"))
+    if (history.get("events"), history.get("last_seal")) != (verified.events, verified.last_seal):
+        told = f"{history.get('events')} events up to the seal {history.get('last_seal')}"
+        seen = f"{verified.events} up to {verified.last_seal or 'none'}"
+        problems.append(Problem("history.jsonl", ALTERED, f"the manifest tells of {told}, there are {seen}"))
+    if sums_of != sums(listed).encode():
+        problems.append(Problem(SUMS, ALTERED if sums_of is not None else MISSING, "it is not what the manifest lists"))
+    return problems, said
+
+
+def _read(data: bytes) -> tuple[Mapping[str, Any], list[Listed], list[str]]:
+    """:raises ValueError, KeyError, TypeError, OverflowError, RecursionError: when it is no manifest."""
+    said = json.loads(data)
+    if (said["chaosdrill"], said["version"]) != ("manifest", VERSION):
+        raise ValueError(f"of version {VERSION} it is none")
+    listed = [Listed(str(one["file"]), int(one["bytes"]), str(one["sha256"])) for one in said["files"]]
+    return said, listed, [str(one["chain"]) for one in said["files"]]
+
+
+def _differences(listed: Sequence[Listed], files: Sequence[Listed]) -> list[Problem]:
+    there, told = {one.file: one for one in files}, {one.file: one for one in listed}
+    problems = [
+        Problem(name, MISSING, "the manifest lists it, and it is not there") for name in told if name not in there
+    ]
+    for name, one in there.items():
+        if name not in told:
+            problems.append(Problem(name, ADDED, "the manifest does not list it"))
+        elif one != told[name]:
+            problems.append(
+                Problem(name, ALTERED, f"its sha256 is {one.sha256}, the manifest says {told[name].sha256}")
+            )
+    return problems
+
+
+def problem_of_digest(digest: str, wanted: str) -> Problem | None:
+    """:returns: that the manifest is another one than that whose digest was written down; None when it is that."""
+    if digest == wanted.strip().lower():
+        return None
+    return Problem(MANIFEST, DIFFERS, f"its digest is {digest}, the one that was written down is {wanted}")

@@ -1,0 +1,97 @@
+"""A drill that died left a history, and neither journal nor summary: both are made afterwards, by whoever meets it."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from chaosdrill.analysis.summary_fields import REBUILT
+from chaosdrill.history.plain import plain
+from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY, write_new
+from chaosdrill.runs.documents import json_document, read_regular
+from chaosdrill.runs.entries import opened_of
+from chaosdrill.runs.events import read_events
+from chaosdrill.runs.finding import names_of_runs
+from chaosdrill.runs.going_on import left_behind
+from chaosdrill.runs.journals import journal_of
+
+MOST_VALUES = 100_000
+
+if TYPE_CHECKING:
+    from chaosdrill.analysis.judgement import Judgement
+    from chaosdrill.analysis.run import Run
+
+
+def rebuild_journals(runs: Path) -> list[str]:
+    """Make the journal of every run in a store whose drill died. To look for them takes a look at each run's summary.
+
+    :returns: the runs whose journal was made. What cannot be written is left for another time.
+    """
+    found = []
+    for name in names_of_runs(runs):
+        if os.path.lexists(f"{runs}/{name}/{SUMMARY}"):
+            continue
+        with suppress(OSError):
+            if rebuild_journal(runs / name):
+                found.append(name)
+    return found
+
+
+def rebuild_journal(directory: Path) -> bool:
+    """Make the journal of a run whose drill died, from its history; what a drill wrote itself is never replaced.
+
+    :returns: whether it was made.
+    :raises OSError: when it cannot be written.
+    """
+    return _rebuilt(directory, JOURNAL, lambda: journal_of(read_events(directory, True)[0], experiment_in(directory)))
+
+
+def rebuild_summary(directory: Path, run: "Run", judgement: "Judgement") -> bool:
+    """Make the summary of a run whose drill died; what a drill wrote itself is never replaced.
+
+    :param run: what it left behind.
+    :param judgement: what that proved.
+    :returns: whether it was made.
+    :raises OSError: when it cannot be written.
+    """
+    from chaosdrill.runs.making_summaries import summary_of  # it needs numpy, which a drill's opening must not
+
+    return _rebuilt(directory, SUMMARY, lambda: summary_of(directory, run, judgement, REBUILT))
+
+
+def experiment_in(directory: Path) -> dict[str, Any]:
+    """:returns: the experiment as it was, from its copy in a run directory; empty when there is none to be read."""
+    for path in sorted(directory.glob(f"{EXPERIMENT}.*")):
+        if path.suffix == ".json":
+            return json_document(path)
+        try:
+            found = yaml.safe_load(read_regular(path))
+        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            return {}
+        return found if isinstance(found, dict) and _size(found, {}) <= MOST_VALUES else {}
+    return {}
+
+
+def _size(value: Any, known: dict[int, int]) -> int:
+    """How many values it has written out: in YAML ten lines of references can stand for more than there is memory."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = MOST_VALUES  # of itself, if it refers to itself
+        parts = value.values() if isinstance(value, dict) else value
+        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(value)]
+
+
+def _rebuilt(directory: Path, name: str, document: Callable[[], Mapping[str, Any]]) -> bool:
+    path = directory / name
+    if os.path.lexists(path) or not opened_of(directory):
+        return False
+    with left_behind(directory) as left:
+        if left:
+            write_new(path, json.dumps(plain(document()), indent=1) + "\n")
+        return left

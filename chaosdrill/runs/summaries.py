@@ -1,0 +1,69 @@
+"""The summary of a run, read in one place: one of a newer version, or that is none, is never misread."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.history.run_directory import SUMMARY
+from chaosdrill.runs.documents import NOT_THERE, read_object
+
+NEWEST = 3
+WORDS = ("passed", "failed", "invalid", "refused", "interrupted")
+DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"  # who made a summary
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run says of itself.
+
+    :param said: the document; empty when it cannot be used.
+    :param why_not: why it cannot be used, in words that follow "its summary "; empty when it can.
+    :param missing: there is none at all.
+    """
+
+    said: Mapping[str, Any] = field(default_factory=dict)
+    why_not: str = ""
+    missing: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """One of ``WORDS``; empty when there is none."""
+        return str(self.said.get("verdict", ""))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why."""
+        reasons = self.said.get("reasons")
+        return tuple(one for one in reasons if isinstance(one, str)) if isinstance(reasons, list) else ()
+
+    @property
+    def source(self) -> str:
+        """Who made it: the drill itself, or afterwards somebody else."""
+        source = self.said.get("source")
+        return source if isinstance(source, str) else DRILL if self.said else ""
+
+
+def read_summary(directory: Path) -> Summary:
+    """:returns: the summary of a run directory, in whatever state it is."""
+    path = directory / SUMMARY
+    said, why_not = read_object(path)
+    if why_not:
+        return Summary(why_not=f"cannot be used: {why_not}", missing=why_not == NOT_THERE and not path.is_symlink())
+    return Summary(why_not=why_not) if (why_not := _why_not(said)) else Summary(said)
+
+
+def _why_not(said: Mapping[str, Any]) -> str:
+    version = said.get("version")
+    if type(version) is not int or version < 1:
+        return f"is of no version that there is ({_short(version)}): something else has written it"
+    if version > NEWEST:
+        return f"is of version {_short(version)}, this chaosdrill knows {NEWEST}: install a newer one"
+    if said.get("verdict") not in WORDS:
+        return f"has a verdict that there is none of: {_short(said.get('verdict'))}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    text = repr(value)[:1000]
+    return text if len(text) <= 40 else f"{text[:39]}…"

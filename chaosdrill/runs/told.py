@@ -1,0 +1,151 @@
+"""Which files a run has, and what its history says of them: what is not as told was altered, lost or added."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, REPORT, TOPOLOGY
+from chaosdrill.runs.naming import DEEPEST, problem_of_name
+from chaosdrill.runs.tables import RECORDS, sha256_of
+from chaosdrill.runs.tags import TAGS
+
+# the history is under its own seals, tags stand beside the run, and the report is made from the rest
+NEVER_TOLD = frozenset({HISTORY, TAGS, REPORT})
+
+Event = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the history says of a file.
+
+    :param sha256: None: it could not be had, and ``why``.
+    :param must: whether it must be there: raw records that were stored as Parquet need not.
+    :param original: the sha256 is of the user's own file; what is in the run may lack secrets that stood in it.
+    """
+
+    sha256: str | None
+    why: str = ""
+    must: bool = True
+    original: bool = False
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """What lies in a run directory.
+
+    :param plain: its files, by their path in the run, with ``/``.
+    :param odd: what is no plain file, cannot be read, or has a name that no archive should hold, each with why.
+    """
+
+    plain: Mapping[str, Path]
+    odd: Mapping[str, str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The paths of all of them."""
+        return (*self.plain, *self.odd)
+
+
+def run_files(directory: Path) -> RunFiles:
+    """:returns: everything in a run directory, in the order of the paths; no link is followed."""
+    plain: dict[str, Path] = {}
+    odd: dict[str, str] = {}
+    for name, path in sorted(_walked(directory, "")):
+        if why := _odd(name, path):
+            odd[name] = why
+        else:
+            plain[name] = path
+    return RunFiles(plain, odd)
+
+
+def _walked(directory: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    try:
+        found = list(os.scandir(directory))
+    except OSError:
+        yield prefix.rstrip("/"), directory
+        return
+    for one in found:
+        if one.is_dir(follow_symlinks=False) and prefix.count("/") <= DEEPEST:  # what lies deeper is no part of a run
+            yield from _walked(Path(one.path), f"{prefix}{one.name}/")
+        else:
+            yield f"{prefix}{one.name}", Path(one.path)
+
+
+def _odd(name: str, path: Path) -> str:
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    if not stat.S_ISREG(mode):
+        return "is a link" if stat.S_ISLNK(mode) else "is no plain file"
+    if not os.access(path, os.R_OK):
+        return "cannot be read: permission denied"
+    return problem_of_name(name)
+
+
+def told_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, Told]:
+    """:returns: what the history says of each file, by its path in the run.
+
+    :param there: the files that there are: the history has the experiment's hash, but not the ending of its file.
+    """
+    told = _originals(events, there)
+    for event in events:
+        match event.get("event"):
+            case "records-collected" | "records-stored":
+                told[f"{RECORDS}/{_name(event)}"] = _of(event)
+            case "evidence-collected":
+                told[f"{EVIDENCE}/{_name(event)}"] = _of(event)
+            case "load-seen" if event.get("sha256"):
+                told["timeline.jsonl"] = _of(event)
+            case "drill-closed" if isinstance(event.get("files"), Mapping):
+                told |= {str(name): Told(str(sha256)) for name, sha256 in event["files"].items()}
+    if any(name.startswith(f"{EXPERIMENT}.") for name in told):
+        told.pop(EXPERIMENT, None)
+    for name in _inside(events) & told.keys():
+        told[name] = Told(told[name].sha256, told[name].why, must=False)
+    return told
+
+
+def _originals(events: Sequence[Event], there: Iterable[str]) -> dict[str, Told]:
+    found: dict[str, Told] = {}
+    for event in events:
+        if event.get("event") == "drill-opened" and event.get("experiment_sha256"):
+            named = [name for name in there if "/" not in name and name.startswith(f"{EXPERIMENT}.")]
+            told = Told(str(event["experiment_sha256"]), original=True)
+            found |= dict.fromkeys(named or [EXPERIMENT], told)
+        if event.get("event") == "target-opened" and event.get("topology_sha256"):
+            found[TOPOLOGY] = Told(str(event["topology_sha256"]), original=True)
+    return found
+
+
+def _inside(events: Sequence[Event]) -> set[str]:
+    """Raw records that were stored as Parquet."""
+    stored = [event.get("of") for event in events if event.get("event") == "records-stored"]
+    return {f"{RECORDS}/{name}" for of in stored if isinstance(of, Mapping) for name in of}
+
+
+def _name(event: Event) -> str:
+    return Path(str(event.get("file"))).name  # never outside of the run
+
+
+def _of(event: Event) -> Told:
+    sha256 = event.get("sha256")
+    return Told(str(sha256) if sha256 is not None else None, str(event.get("why") or ""))
+
+
+def untold_files(directory: Path, events: Sequence[Event]) -> dict[str, str]:
+    """:returns: the sha256 of each file of a run that its history has not told of yet: for its last event."""
+    told = {name for name, one in told_files(events).items() if not one.original}
+    files = run_files(directory).plain
+    wanted = [name for name in files if name not in told | NEVER_TOLD]
+    return {name: sha256_of(files[name]) for name in wanted}
+
+
+def sha256_of_text(text: str) -> str:
+    """:returns: of a text as it is written to a file."""
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -1,0 +1,190 @@
+"""Whether a run is as its drill left it: every event, and every file that the history tells of.
+
+What this finds are accidents and careless hands. Whoever wants to forge can seal a history anew; that is found only by
+comparing the digest of the manifest with the one that was written down elsewhere when the run was exported.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosdrill.analysis.foreign import text
+from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT, SUMMARY, TIMELINE
+from chaosdrill.history.seal import SEAL, broken_seals
+from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.lines import values
+from chaosdrill.runs.summaries import read_summary
+from chaosdrill.runs.tables import RECORDS, sha256_of
+from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, run_files, told_files
+
+ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "unfinished", "differs"
+LOGS = frozenset({"heartbeat.log", "locust.log"})  # may come after the end, when the drill was cut short
+DOCUMENTS = frozenset({JOURNAL, SUMMARY, "locust-report.html", "locust-statistics.json"})
+RAW = (f"{RECORDS}/", f"{EVIDENCE}/", TIMELINE)  # told of at the end, which a drill that died has not come to
+
+LARGEST_HISTORY = 2**29  # bytes; one of an hour has some 2 MB
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it was.
+
+    :param where: the file by its path in the run, with ``line N`` in the history.
+    :param what: altered, missing, added, unfinished, or differs.
+    """
+
+    where: str
+    what: str
+    text: str
+
+    def in_words(self) -> str:
+        """:returns: it in a line."""
+        return f"{self.what}: {self.where}: {self.text}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found.
+
+    :param run: the id of the run.
+    :param events: how many the history has.
+    :param last_seal: of its last line: it stands for all of them.
+    :param files: how many files were as the history tells.
+    :param notes: what is not covered, and why.
+    :param stored, judged: the verdict that is written, and that of judging it again now.
+    """
+
+    run: str
+    events: int
+    last_seal: str
+    files: int
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    stored: str
+    judged: str
+
+    @property
+    def intact(self) -> bool:
+        """Nothing was altered, is missing, or was added."""
+        return not self.problems
+
+
+def verify_run(directory: Path, judging: bool = True) -> Verified:
+    """Look at everything in a run directory; nothing is changed, and nothing that is in it makes this raise.
+
+    :param judging: judge the drill again, too: that reads all of its records.
+    :returns: what is as it was, and what is not.
+    """
+    lines, torn, why = _lines(directory / HISTORY)
+    events = [event for event in values(lines) if isinstance(event, dict)]
+    found = run_files(directory)
+    told = told_files(events, found.plain)
+    excused = _excused(events, found.plain.keys() - told.keys())
+    problems = [*_of_history(lines, torn, why), *_of_files(found, told, excused)]
+    stored, judged = _stored(directory, events), _judged(directory) if judging and not why else ""
+    notes = list(_not_covered(found, told, excused))
+    if stored and judged and stored != judged:
+        differs = f"the stored verdict is {stored}; judged again now it is {judged}"
+        if SUMMARY in told or problems:
+            notes.append(differs)
+        else:
+            problems.append(Problem(SUMMARY, DIFFERS, differs))
+    whole = [name for name in told if name in found.plain and not any(name == one.where for one in problems)]
+    seal = str(events[-1].get(SEAL) or "") if events else ""
+    run = next((str(event.get("run_id")) for event in events if event.get("run_id")), directory.name)
+    return Verified(run, len(lines), seal, len(whole), tuple(problems), tuple(notes), stored, judged)
+
+
+def _lines(path: Path) -> tuple[list[bytes], bool, str]:
+    """The lines of a history, whether its last one was cut off, and why there is none."""
+    try:
+        lines = read_regular(path, LARGEST_HISTORY).split(b"\n")
+    except FileNotFoundError:
+        return [], False, "there is none (a run of chaosdrill has one): nothing vouches for anything here"
+    except OSError as error:
+        return [], False, f"it cannot be read: {error.strerror or error}"
+    torn = bool(lines.pop())
+    return lines, torn, ""
+
+
+def _of_history(lines: Sequence[bytes], torn: bool, why: str) -> Iterator[Problem]:
+    if why:
+        yield Problem(HISTORY, MISSING, why)
+        return
+    for number, why in broken_seals(lines):
+        yield Problem(f"{HISTORY} line {number}", ALTERED, why)
+    if torn:
+        yield Problem(f"{HISTORY} line {len(lines) + 1}", ALTERED, "was cut off")
+    yield from _of_end(lines)
+
+
+def _of_end(lines: Sequence[bytes]) -> Iterator[Problem]:
+    names = [event.get("event") if isinstance(event, dict) else None for event in values(lines)]
+    closed = [number for number, name in enumerate(names, 1) if name == "drill-closed"]
+    if not closed:
+        why = "it has no end (drill-closed): the drill died, or its last lines are missing"
+        yield Problem(HISTORY, UNFINISHED, why)
+    for number in range(closed[0] + 1 if closed else len(names) + 1, len(names) + 1):
+        yield Problem(f"{HISTORY} line {number}", ADDED, "it follows the end of the drill")
+
+
+def _excused(events: Sequence[Mapping[str, Any]], untold: AbstractSet[str]) -> AbstractSet[str]:
+    """:returns: the files of which the history says nothing, and need not: drills of older versions did not tell of the
+    documents, and one that died told of nothing at its end.
+    """
+    closed = [event for event in events if event.get("event") == "drill-closed"]
+    if not closed:
+        return {name for name in untold if name in DOCUMENTS | LOGS or name.startswith(RAW)}
+    return untold & (LOGS if "files" in closed[-1] else DOCUMENTS | LOGS)
+
+
+def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[Problem]:
+    for name, why in found.odd.items():
+        yield Problem(name, ADDED if name not in told else ALTERED, why)
+    for name, path in found.plain.items():
+        if name in told:
+            yield from _differs(name, path, told[name])
+        elif name not in NEVER_TOLD | excused:
+            yield Problem(name, ADDED, "the history tells of no such file")
+    for name, one in told.items():
+        if one.must and one.sha256 is not None and name not in found.plain and name not in found.odd:
+            yield Problem(name, MISSING, "the history tells of it, and it is not there")
+
+
+def _differs(name: str, path: Path, told: Told) -> Iterator[Problem]:
+    try:
+        sha256 = sha256_of(path)
+    except OSError as error:
+        yield Problem(name, ALTERED, f"cannot be read: {error.strerror}")
+        return
+    if told.sha256 is None:
+        yield Problem(name, ADDED, f"the history says that it could not be had ({told.why})")
+    elif sha256 != told.sha256:
+        also = "; or it was copied without a secret that stood in it" if told.original else ""
+        yield Problem(name, ALTERED, f"its sha256 is {sha256}, the history says {told.sha256}{also}")
+
+
+def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[str]:
+    if excused:
+        names = ", ".join(sorted(excused))
+        yield f"the history does not tell of {names}: nobody can say whether they are as they were written"
+    if REPORT in found.plain:
+        yield f"{REPORT}: made from the run, and not covered: `chaosdrill report` makes it again"
+    for name, one in told.items():
+        if one.sha256 is None:
+            yield f"{name}: it could not be had when the drill closed: {one.why}"
+
+
+def _stored(directory: Path, events: Sequence[Mapping[str, Any]]) -> str:
+    """The verdict that the summary has, else the history's end."""
+    closed = [text(event.get("verdict")) for event in events if event.get("event") == "drill-closed"]
+    return read_summary(directory).verdict or (closed[-1] if closed else "")
+
+
+def _judged(directory: Path) -> str:
+    from chaosdrill.analysis.judgement import judge  # they need numpy
+    from chaosdrill.runs.reading import read_run
+
+    return judge(read_run(directory)).verdict

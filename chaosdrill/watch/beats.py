@@ -1,0 +1,137 @@
+"""Heartbeats as they come in: which region served in each second, and for how long nobody has."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaosdrill.analysis.foreign import mapping, number, sequence, text
+
+KEPT_S = 3600  # seconds that are remembered for the strip
+OUTAGE_S = 1.0  # beats of one operation unanswered for so long are an outage, fewer are a degraded service
+LONGEST = 64  # letters of a region's or an operation's name
+LATEST_S = 4e9  # no beat of a drill is due after the year 2096
+
+
+@dataclass
+class Second:
+    """The beats that were due in one second.
+
+    :param regions: how many were served by each.
+    :param operations: of each operation whether one of its beats was served.
+    :param unserved: how many were not.
+    """
+
+    regions: dict[str, int] = field(default_factory=dict)
+    operations: dict[str, bool] = field(default_factory=dict)
+    unserved: int = 0
+
+    @property
+    def region(self) -> str | None:
+        """The region that served most of them; None when an operation was not served at all."""
+        if not self.regions or not all(self.operations.values()):
+            return None
+        return max(self.regions, key=lambda region: self.regions[region])
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A time in which the beats of an operation were not served; ``until_s`` None: it goes on. In s since the epoch."""
+
+    since_s: float
+    until_s: float | None = None
+
+
+@dataclass
+class _Streak:
+    since_s: float | None = None
+    told: bool = False
+
+
+class Beats:
+    """What the rows of ``beats.jsonl`` say; rows that are none are passed over.
+
+    :ivar newest_s: when the newest beat was due, by the recorder's clock; None before the first.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[int, Second] = {}
+        self.newest_s: float | None = None
+        self.outages: list[Outage] = []
+        self._deadline_us = 1e6
+        self._offset_s = 0.0
+        self._streaks: dict[Any, _Streak] = {}
+        self._since_s: float | None = None  # of the outage that goes on
+
+    def take_clock(self, event: Mapping[str, Any]) -> None:
+        """The distance of the heartbeat's clock was measured."""
+        offset_ns = number(event.get("offset_ns"))
+        if event.get("source") == "heartbeat" and offset_ns is not None:
+            self._offset_s = offset_ns / 1e9
+
+    def take(self, row: Any) -> list[Outage]:
+        """A row of the file.
+
+        :returns: the outages that began or ended with it.
+        """
+        if isinstance(row, dict):
+            deadline_s = number(row.get("deadline_s"))
+            self._deadline_us = deadline_s * 1e6 if deadline_s else self._deadline_us
+            return []
+        beat = sequence(row)
+        if len(beat) < 10 or beat[0] != "b":
+            return []
+        due_ns, duration_us = number(beat[3]), number(beat[5])
+        if due_ns is None or duration_us is None or not 0 < due_ns / 1e9 - self._offset_s < LATEST_S:
+            return []
+        served = beat[6] == 0 and duration_us <= self._deadline_us
+        due_s = due_ns / 1e9 - self._offset_s
+        operation = str(beat[2])[:LONGEST]
+        self._count(due_s, operation, text(beat[9])[:LONGEST] if served else None)
+        return self._outages(operation, due_s, served)
+
+    def _count(self, due_s: float, operation: str, region: str | None) -> None:
+        second = self.seconds.setdefault(int(due_s), Second())
+        second.operations[operation] = second.operations.get(operation, False) or region is not None
+        if region is None:
+            second.unserved += 1
+        else:
+            second.regions[region] = second.regions.get(region, 0) + 1
+        self.newest_s = max(self.newest_s or due_s, due_s)
+        while len(self.seconds) > KEPT_S:
+            del self.seconds[min(self.seconds)]
+
+    def _outages(self, operation: str, due_s: float, served: bool) -> list[Outage]:
+        streak = self._streaks.setdefault(operation, _Streak())
+        if served:
+            streak.since_s, streak.told = None, False
+            return self._ended(due_s)
+        if streak.since_s is None:
+            streak.since_s = due_s
+        if streak.told or due_s - streak.since_s < OUTAGE_S:
+            return []
+        streak.told = True
+        if self._since_s is not None:
+            return []
+        self._since_s = streak.since_s
+        return [Outage(streak.since_s)]
+
+    def _ended(self, due_s: float) -> list[Outage]:
+        if self._since_s is None or any(streak.told for streak in self._streaks.values()):
+            return []
+        outage = Outage(self._since_s, max(due_s, self._since_s))
+        self.outages.append(outage)
+        self._since_s = None
+        return [outage]
+
+    @property
+    def out_since_s(self) -> float | None:
+        """Since when clients are without service, in s since the epoch; None: they are served, or nobody knows."""
+        return self._since_s
+
+
+def roles(configuration: Any) -> dict[str, str]:
+    """:returns: which region is home, and which standby, as the drill was told."""
+    known = mapping(configuration)
+    return {
+        text(known.get(f"{role}_region")): role for role in ("standby", "home") if text(known.get(f"{role}_region"))
+    }

@@ -1,0 +1,61 @@
+"""A drill, followed through what it writes into its run directory; the drill is not asked, and does not notice."""
+
+import time
+from pathlib import Path
+
+from chaosdrill.history.run_directory import HISTORY, TIMELINE
+from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.tables import RECORDS
+from chaosdrill.watch.progress import CLOSED, ONGOING, Change, Progress
+from chaosdrill.watch.tail import Tail
+
+ALIVE_EVERY_S = 1.0
+SURE_AFTER = 2  # looks in a row at a history that nobody holds: it may just have been closed
+
+
+class Following:
+    """One run, from its first event on.
+
+    :param directory: of the run; what is in it may still have to come.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.progress = Progress(directory.name)
+        self._history = Tail(directory / HISTORY, dict)
+        self._timeline = Tail(directory / TIMELINE, list)
+        self._beats = Tail(directory / RECORDS / "beats.jsonl", object)
+        self._looked_s = float("-inf")
+        self._left_alone = 0
+
+    def look(self) -> list[Change]:
+        """Read what is new.
+
+        :returns: what happened since the last look.
+        """
+        changes = self._news()
+        if self.progress.state == ONGOING and self._is_left_alone():
+            changes += self._news()  # it may have ended between the two looks
+            if self.progress.state == ONGOING:
+                changes.append(self.progress.died(time.time()))
+        return changes
+
+    def _news(self) -> list[Change]:
+        changes = [change for event in self._history.news() for change in self.progress.take_event(event)]
+        for row in self._timeline.news():
+            self.progress.take_bucket(row)
+        changes += [change for row in self._beats.news() for change in self.progress.take_row(row)]
+        return sorted(changes, key=lambda change: change.at_s)
+
+    def _is_left_alone(self) -> bool:
+        if (now_s := time.monotonic()) - self._looked_s < ALIVE_EVERY_S or self._history.behind:
+            return False
+        self._looked_s = now_s
+        self._left_alone = 0 if goes_on(self.directory) else self._left_alone + 1
+        return self._left_alone >= SURE_AFTER
+
+    @property
+    def finished(self) -> bool:
+        """It has closed and everything is written, or it died."""
+        state = self.progress.state
+        return state != ONGOING and (state != CLOSED or not goes_on(self.directory))

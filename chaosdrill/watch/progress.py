@@ -1,0 +1,163 @@
+"""How far a drill has come: everything that was read of it so far, as what a person beside it wants to know."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.watch.beats import Beats, Outage, roles
+from chaosdrill.watch.words import Event, in_words, shown
+
+RECENT_S = 5.0
+LAST = 50  # changes that are remembered
+ONGOING, CLOSED, DIED = "ongoing", "closed", "died"
+
+
+@dataclass(frozen=True)
+class Change:
+    """Something that happened.
+
+    :param at_s: when, in s since the epoch.
+    :param words: in one line.
+    :param facts: of it, for machines.
+    """
+
+    at_s: float
+    words: str
+    facts: Mapping[str, Any]
+
+
+@dataclass
+class Progress:
+    """What is known of a drill. Filled by ``take_event``, ``take_bucket`` and ``take_row``; times in s since the epoch.
+
+    :param run: its id.
+    :param state: ongoing, closed, or died.
+    """
+
+    run: str
+    state: str = ONGOING
+    title: str = ""
+    target: str = ""
+    scale: float | None = None
+    began_s: float | None = None
+    ended_s: float | None = None
+    last_s: float | None = None
+    phase: str = "starting"
+    phase_since_s: float | None = None
+    step: str = ""
+    step_since_s: float | None = None
+    steps_done: int = 0
+    steps_planned: int = 0
+    region: str = "?"
+    region_since_s: float | None = None
+    verdict: str = ""
+    reasons: tuple[str, ...] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    beats: Beats = field(default_factory=Beats)
+    buckets: deque[tuple[float, float, float]] = field(default_factory=deque)
+    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=LAST))
+
+    def take_event(self, event: Event) -> list[Change]:
+        """An event of the history.
+
+        :returns: what happened with it.
+        """
+        at_s = _seconds(event.get("at")) or self.last_s or 0.0
+        self.last_s = at_s
+        self._note(text(event.get("event")), event, at_s)
+        words = in_words(event)
+        return [self._changed(at_s, words, {"event": shown(text(event.get("event")))})] if words else []
+
+    def _note(self, name: str, event: Event, at_s: float) -> None:
+        if name == "drill-opened":
+            self._opened(event, at_s)
+        elif name == "target-opened":
+            self.target, self.scale = shown(text(event.get("target"))), number(event.get("scale"))
+        elif name == "phase":
+            self.phase, self.phase_since_s = shown(text(event.get("phase"))), at_s
+        elif name == "activity-started":
+            self.step, self.step_since_s = shown(text(event.get("activity"))), at_s
+        elif name == "activity-ended":
+            self.step, self.step_since_s = "", None
+            self.steps_done += 1
+        elif name == "region-state":
+            self.region, self.region_since_s = shown(text(event.get("state"))), at_s
+        elif name == "clock-measured":
+            self.beats.take_clock(event)
+        elif name == "drill-closed":
+            self.state, self.ended_s = CLOSED, at_s
+            self.verdict = shown(text(event.get("verdict")))
+            self.reasons = tuple(shown(text(one)) for one in sequence(event.get("reasons")))
+
+    def _opened(self, event: Event, at_s: float) -> None:
+        self.began_s, self.title = at_s, shown(text(event.get("title")))
+        self.target = shown(text(event.get("target")))
+        self.roles = roles(event.get("configuration"))
+        self.steps_planned = sum(len(sequence(steps)) for steps in mapping(event.get("planned")).values())
+
+    def take_bucket(self, row: Any) -> None:
+        """A line of ``timeline.jsonl``: ``[start, succeeded, failed]`` of a tenth of a second."""
+        values = [number(value) for value in row[:3]]
+        if len(values) == 3 and None not in values:
+            start_s, good, bad = (float(value or 0) for value in values)
+            self.buckets.append((start_s, max(0.0, good), max(0.0, bad)))
+            while self.buckets and self.buckets[0][0] < start_s - RECENT_S:
+                self.buckets.popleft()
+
+    def take_row(self, row: Any) -> list[Change]:
+        """A line of ``records/beats.jsonl``.
+
+        :returns: what happened with it.
+        """
+        return [self._outage(one) for one in self.beats.take(row)]
+
+    def _outage(self, outage: Outage) -> Change:
+        if outage.until_s is None:
+            words, name = "OUTAGE: clients are without service (heartbeat)", "outage-began"
+        else:
+            words = f"clients are served again after {outage.until_s - outage.since_s:.1f} s without service"
+            name = "outage-ended"
+        at_s = outage.since_s if outage.until_s is None else outage.until_s
+        return self._changed(at_s, words, {"event": name, "since_s": outage.since_s, "until_s": outage.until_s})
+
+    def died(self, at_s: float) -> Change:
+        """Nobody writes the history any more, and it has no end."""
+        self.state, self.ended_s = DIED, self.last_s
+        since = f", {at_s - self.last_s:.0f} s ago" if self.last_s is not None else ""
+        words = f"THE DRILL DIED: nobody writes its history any more; its last event was at {clock(self.last_s)}{since}"
+        return self._changed(at_s, words, {"event": "died"})
+
+    def _changed(self, at_s: float, words: str, facts: Mapping[str, Any]) -> Change:
+        change = Change(at_s, words, facts)
+        self.changes.append(change)
+        return change
+
+    @property
+    def error_ratio(self) -> float | None:
+        """The share of Locust's requests that failed in the last 5 s that are known; None: there was none."""
+        good, bad = (sum(bucket[part] for bucket in self.buckets) for part in (1, 2))
+        return bad / (good + bad) if good + bad else None
+
+    @property
+    def load_known_until_s(self) -> float | None:
+        """When the last known tenth of a second of the load began."""
+        return self.buckets[-1][0] if self.buckets else None
+
+
+def clock(at_s: float | None) -> str:
+    """:returns: a time as ``09:30:00`` UTC."""
+    try:
+        return time.strftime("%H:%M:%S", time.gmtime(at_s)) if at_s is not None else "?"
+    except (OverflowError, OSError, ValueError):
+        return "?"
+
+
+def _seconds(at: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(text(at)).timestamp()
+    except (ValueError, OverflowError):
+        return None

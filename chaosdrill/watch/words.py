@@ -1,0 +1,120 @@
+"""Events of a drill in words, as somebody beside it would call them out; those nobody waits for are passed over."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.plain_text import one_line
+
+LONGEST = 200
+Event = Mapping[str, Any]
+
+
+def in_words(event: Event) -> str:
+    """:returns: an event in one line that a terminal can show; empty when nobody waits for it."""
+    name = text(event.get("event"))
+    said = _WORDS[name](event) if name in _WORDS else ""
+    return shown(said)
+
+
+def shown(said: str, longest: int = LONGEST) -> str:
+    """:returns: a text of others in one line, not too long."""
+    line = one_line(said[: 4 * longest])
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def _opened(event: Event) -> str:
+    title, operator = text(event.get("title")), text(mapping(event.get("origin")).get("operator"))
+    return f"drill opened: {title}" + (f" (by {operator})" if operator else "")
+
+
+def _target(event: Event) -> str:
+    return f"target {text(event.get('target'))} is open, scale {number(event.get('scale')) or 1:g}"
+
+
+def _step_ended(event: Event) -> str:
+    name, seconds = text(event.get("activity")), number(event.get("duration_s"))
+    took = f" ({seconds:.1f} s)" if seconds is not None else ""
+    if event.get("status") != "succeeded":
+        return f"{text(event.get('status')) or 'failed'}: {name}{took}: {text(event.get('error'))}"
+    if event.get("tolerance_met") is False:
+        return f"missed: {name}{took}: {_json(event.get('output'))}, wanted {_json(event.get('tolerance'))}"
+    return f"done: {name}{took}"
+
+
+def _ended(event: Event) -> str:
+    seconds = number(event.get("seconds"))
+    took = f" after {seconds:.1f} s" if seconds is not None else ""
+    return f"state machine ended {text(event.get('status'))}{took}"
+
+
+def _effect(event: Event) -> str:
+    return "the fault landed" if event.get("landed") is True else "the fault did not land"
+
+
+def _read_back(event: Event) -> str:
+    lost = number(event.get("lost"))
+    known = f"{lost:g} lost" if lost is not None else f"nobody knows what was lost: {text(event.get('why'))}"
+    return f"writes read back {text(event.get('label'))}: {known} of {number(event.get('read_back')) or 0:g}"
+
+
+def _tripped(event: Event) -> str:
+    return f"SAFEGUARD {text(event.get('safeguard'))} tripped: {text(event.get('why'))}"
+
+
+def _steady(event: Event) -> str:
+    return f"the steady state {'holds' if event.get('met') is True else 'does not hold'} after the method"
+
+
+def _closed(event: Event) -> str:
+    reasons = "; ".join(text(one) for one in sequence(event.get("reasons")))
+    return f"closed: {text(event.get('verdict')).upper()}" + (f": {reasons}" if reasons else "")
+
+
+def _why(before: str) -> Callable[[Event], str]:
+    return lambda event: f"{before}: {text(event.get('why'))}"
+
+
+def _just(said: str) -> Callable[[Event], str]:
+    return lambda _: said
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)[:LONGEST]
+    except (ValueError, RecursionError):
+        return "something"
+
+
+_WORDS: Mapping[str, Callable[[Event], str]] = {
+    "drill-opened": _opened,
+    "target-opened": _target,
+    "phase": lambda event: f"phase: {text(event.get('phase'))}",
+    "activity-started": lambda event: f"begins: {text(event.get('activity'))}",
+    "activity-ended": _step_ended,
+    "region-state": lambda event: f"region state: {text(event.get('state'))}",
+    "fault-started": _just("the fault was started"),
+    "fault-running": _just("the fault is in force"),
+    "fault-effect": _effect,
+    "fault-healed": _just("the fault is healed"),
+    "execution-started": lambda event: f"state machine started: {text(event.get('what'))}",
+    "execution-ended": _ended,
+    "load-started": lambda event: f"load runs: {number(event.get('users')) or 0:g} users",
+    "load-stopping": _just("load is stopped"),
+    "heartbeat-started": _just("heartbeat beats"),
+    "heartbeat-stopped": _just("heartbeat is stopped"),
+    "read-back": _read_back,
+    "steady-state-after-method": _steady,
+    "safeguard-tripped": _tripped,
+    "interrupted": lambda event: f"INTERRUPTED by {text(event.get('signal'))}",
+    "target-lost": _why("THE TARGET IS LOST"),
+    "target-hurried": _just("the lab waits no longer than it must"),
+    "watch-failed": lambda event: f"the watch over {text(event.get('watch'))} is blind: {text(event.get('why'))}",
+    "lab-broken": _just("the lab was broken on purpose"),
+    "refused": _why("REFUSED"),
+    "crashed": _why("chaosdrill failed"),
+    "answer-lost": lambda event: f"done, though the answer was lost: {text(event.get('what'))}",
+    "end-state": lambda event: f"end: {text(event.get('state'))}, wanted {text(event.get('expected'))}",
+    "drill-closed": _closed,
+}

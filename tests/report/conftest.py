@@ -1,0 +1,97 @@
+"""A report of a made-up run, and a real Chromium to look at it."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.synthetic_run import make_run
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+CHROMIUM = "/usr/bin/chromium"
+LONG_MS = 90_000  # a busy machine draws slowly
+# as root it needs to be told to do without its sandbox; the rest keeps it from asking the internet for anything
+SWITCHES = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+MISSING = not shutil.which(CHROMIUM) and not os.environ.get("CI")  # CI installs it: there it is started, or fails
+needs_chromium = pytest.mark.skipif(MISSING, reason=f"not installed: {CHROMIUM} (Debian's package chromium)")
+
+
+@dataclass
+class Seen:
+    """A page in Chromium, and what it did.
+
+    :param said: what it wrote to the console, errors of scripts among it.
+    :param asked: every address that it asked for.
+    """
+
+    page: "Page"
+    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+
+    def run(self, script: str) -> Any:
+        """:returns: what a script gives in the page."""
+        return self.page.evaluate(script)
+
+    def figure(self, what: str) -> Any:
+        """:returns: something of the figure, such as ``layout.xaxis.range``."""
+        return self.run(f"document.getElementById('waterfall').{what}")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["BrowserContext"]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="chromium-") as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile, executable_path=CHROMIUM, headless=True, args=SWITCHES, viewport={"width": 1280, "height": 900}
+        )
+        context.set_default_timeout(LONG_MS)
+        context.set_default_navigation_timeout(LONG_MS)
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+@pytest.fixture
+def see(chromium: "BrowserContext") -> Iterator[Callable[..., Seen]]:
+    """Look at a file in Chromium: ``see(path, color_scheme="dark")``; back when its figures are drawn."""
+    pages = []
+
+    def look(path: Path, drawn: bool = True, **media: Any) -> Seen:
+        page = chromium.new_page()
+        pages.append(page)
+        page.emulate_media(**{"color_scheme": "light", "media": "screen", **media})
+        seen = Seen(page)
+        page.on("console", lambda message: seen.said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: seen.said.append(f"error: {error}"))
+        page.on("request", lambda request: seen.asked.append(request.url))
+        page.goto(path.as_uri())
+        if drawn:
+            page.wait_for_selector("#waterfall .main-svg .bars")
+        return seen
+
+    yield look
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A made-up run: a failover and the way back."""
+    return make_run(tmp_path)

@@ -1,0 +1,358 @@
+"""Runs side by side and over time: which are chosen or left out, what flipped; and that strange ones are safe."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chaosdrill.analysis.compared_run import compared_run
+from chaosdrill.analysis.comparison import comparison
+from chaosdrill.analysis.groups import groups
+from chaosdrill.analysis.many_runs import many_runs
+from chaosdrill.analysis.trend import trend
+from chaosdrill.cli import cli
+from chaosdrill.home import RUNS_VARIABLE
+from tests.compared_runs import figure, judgement, movement, probe, said, write_run
+from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def run_id(day: int, experiment: str = "failover") -> str:
+    return f"202605{day:02}T020000Z-{experiment}-{day:04x}"
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+def chaosdrill(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, list(arguments))
+
+
+def compare(*arguments: str) -> Any:
+    done = chaosdrill("compare", *arguments, "--json")
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return json.loads(done.stdout)
+
+
+# Side by side -------------------------------------------------------------------------------------------------------
+
+
+def test_what_flipped_is_told_against_the_run_before_that_read_it() -> None:
+    read: list[dict[str, Any]] = [
+        {"hypothesis": [probe(during=[0, 0, 3])]},
+        {"hypothesis": [probe(after=3)]},
+        {"hypothesis": []},
+        {"hypothesis": [probe(after=3)]},
+        {"hypothesis": [probe(during=[0])]},
+    ]
+    known = [compared_run(run_id(day), said(run_id(day), **more)) for day, more in enumerate(read, 1)]
+    found = many_runs(reversed(known))
+    assert [run.run for run in found.runs] == [run_id(day) for day in range(1, 6)]
+    assert {one.when: one.flips for one in found.checks} == {"before": (), "during": (4,), "after": (1, 4)}
+    shares = [one and one.value for one in found.measured["hypothesis.locust_failures.met_ratio"]]
+    assert shares == [pytest.approx(2 / 3, abs=0.4), None, None, None, 1.0]
+    told = found.as_json()["hypothesis"]
+    assert [one["flipped"] for one in told] == [[], [run_id(5)], [run_id(2), run_id(5)]]
+    assert told[1]["runs"][run_id(2)] == {"state": "not read", "readings": []}
+
+
+def test_runs_that_are_unlike_the_newest_or_prove_nothing_are_left_out_by_name(runs: Path) -> None:
+    write_run(runs, run_id(1))
+    write_run(runs, run_id(2), scale=1)
+    write_run(runs, run_id(3), verdict="invalid")
+    write_run(runs, run_id(4), broken=["two-writers"])
+    write_run(runs, run_id(5), target="aws")
+    write_run(runs, run_id(6, "failback"))
+    write_run(runs, run_id(7), version=99)
+    (write_run(runs, run_id(8)) / "summary.json").unlink()
+    write_run(runs, run_id(9), verdict="failed")
+    found = compare(*(path.name for path in sorted(runs.iterdir()) if path.is_dir()))
+    assert [one["run"] for one in found["runs"]] == [run_id(1), run_id(9)]
+    why = {one["run"][:8]: one["why"] for one in found["left_out"]}
+    assert set(why) == {f"2026050{day}" for day in range(2, 9)}
+    assert why["20260502"] == f"its scale is 1, that of {run_id(9)} is 0.2"
+    assert why["20260503"] == "its verdict is invalid"
+    assert why["20260504"] == "its lab was broken on purpose: two-writers"
+    assert why["20260505"] == f"its target is aws, that of {run_id(9)} is lab"
+    assert why["20260506"] == f"its experiment is failback, that of {run_id(9)} is failover"
+    assert "of version 99" in why["20260507"]
+    assert "it has no summary" in why["20260508"]
+
+
+def test_nothing_to_compare_exits_with_2(runs: Path) -> None:
+    assert chaosdrill("compare", "--last", "5").exit_code == 2
+    write_run(runs, run_id(1))
+    assert chaosdrill("compare", "--last", "5").exit_code == 2
+    write_run(runs, run_id(2), verdict="refused")
+    done = chaosdrill("compare", "--last", "5")
+    assert (done.exit_code, "its verdict is refused" in done.output) == (2, True)
+    write_run(runs, run_id(3))
+    assert chaosdrill("compare", "--last", "5").exit_code == 0
+
+
+def test_imported_journals_are_compared_as_far_as_they_go(runs: Path) -> None:
+    """Of a journal nobody knows the target, nor anything but hypothesis and duration."""
+    write_run(runs, run_id(1))
+    imported = {"source": "imported", "target": "", "scale": None, "judgement": None, "seconds": 90.0}
+    write_run(runs, run_id(2), **imported, hypothesis=[probe(after=4)])
+    done = chaosdrill("compare", run_id(1), run_id(2))
+    assert done.exit_code == 0, done.output
+    for words in ("flipped: met, then missed", "not measured", "duration_s", "-13.2 s ± 0.2 s (-13%)"):
+        assert words in done.output, words
+    write_run(runs, run_id(3), **imported, experiment="other")
+    assert compare(run_id(2), run_id(3))["why_not"] != []
+
+
+# Which runs are meant -----------------------------------------------------------------------------------------------
+
+
+def store_of(runs: Path) -> None:
+    for day in range(1, 10):
+        verdict = {3: "invalid", 7: "failed"}.get(day, "passed")
+        write_run(runs, run_id(day), ["old"] if day < 5 else ["new", "all"], verdict=verdict)
+    write_run(runs, run_id(10, "failback"))
+    write_run(runs, run_id(11, "failback"))
+
+
+def test_the_newest_are_those_of_the_newest_run_s_experiment_or_of_the_one_named(runs: Path) -> None:
+    store_of(runs)
+    assert [one["run"] for one in compare("--last", "9")["runs"]] == [run_id(10, "failback"), run_id(11, "failback")]
+    found = compare("--last", "7", "--experiment", "failover")
+    assert [one["run"][6:8] for one in found["runs"]] == ["02", "04", "05", "06", "07", "08", "09"]
+    assert found["left_out"] == [{"run": run_id(3), "why": "its verdict is invalid"}]
+    done = chaosdrill("compare", "--last", "3", "--experiment", "nothing")
+    assert (done.exit_code, "there are runs of failback, failover" in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("named", "days"),
+    [
+        (["tag:new"], "56789"),
+        (["2026-05-02..2026-05-04"], "24"),
+        (["2026-05-02", "20260504"], "24"),
+        (["passed:3"], "456"),
+        (["passed"], "6"),
+        (["tag:old", run_id(1)], "124"),
+    ],
+)
+def test_runs_are_named_by_id_tag_days_or_as_those_that_passed_before(runs: Path, named: list[str], days: str) -> None:
+    store_of(runs)
+    options = [part for one in named for part in ("--baseline", one)]
+    found = compare(*options, "--candidate", "20260508", "--candidate", "20260507")
+    wanted = [run_id(int(day)) for day in days if day not in "78"]
+    assert found["baseline"] == wanted
+    assert found["candidate"] == [run_id(7), run_id(8)]
+
+
+def test_everything_that_names_no_run_is_said_at_once(runs: Path) -> None:
+    store_of(runs)
+    done = chaosdrill("compare", "--baseline", "tag:x", "--baseline", "2020-01-01", "--baseline", "nobody")
+    assert done.exit_code == 2
+    for words in ("no run has the tag 'x'", "no run began from 2020-01-01", "there is no run 'nobody'"):
+        assert words in done.output
+    for wrong in (("--last", "3", run_id(1)), ("--experiment", "x"), (run_id(1), "--baseline", run_id(2)), ()):
+        assert chaosdrill("compare", *wrong).exit_code == 2
+    three = chaosdrill("compare", run_id(1), run_id(2), run_id(4), "--gate", "error_s < 1")
+    assert "a gate is about one baseline and one candidate" in three.output
+
+
+def test_people_see_groups_with_what_can_be_claimed(runs: Path) -> None:
+    for day in range(1, 21):
+        more = judgement(9.3 + day % 3 / 10 + (5 if day > 10 else 0), error_s=figure(33.0 + day % 4, about=0.0))
+        write_run(runs, run_id(day), ["b" if day > 10 else "a"], judgement=more)
+    done = chaosdrill("compare", "--baseline", "tag:a", "--candidate", "tag:b")
+    assert done.exit_code == 0
+    words = (
+        "worse: p",
+        "+5.0 s ± 0.8 s",
+        "large (+1.00)",
+        "no difference seen: such",
+        "the same in all runs: lost_writes",
+    )
+    assert [word for word in words if word not in " ".join(done.output.split())] == []
+    assert chaosdrill("compare", "--baseline", "tag:a", "--candidate", "20260511").exit_code == 0
+
+
+# Over time ----------------------------------------------------------------------------------------------------------
+
+
+def test_phases_are_stacked_and_objectives_are_lines(runs: Path) -> None:
+    longer = movement(database_switched=2.0, flag_opened=-3.0)
+    known = [
+        compared_run(run_id(1), said(run_id(1))),
+        compared_run(run_id(2), said(run_id(2), judgement={**judgement(), "movements": [longer]}, objectives={})),
+        compared_run(run_id(3), said(run_id(3), verdict="invalid")),
+    ]
+    found = trend(known)
+    assert [point.run for point in found.points] == [run_id(1), run_id(2)]
+    assert found.objectives == {"rto_s": (15.0, None), "database-switched": (3.0, None)}
+    parts = {part.name: part.seconds for part in found.points[1].stacks["fail-over"]}
+    assert parts == {
+        "flag-closed": 0.2, "routing-switched": 2.0, "database-switched": 2.8, "flag-opened": 0.0,
+        "first-good-answer": 6.5, "sustained": 0.1,
+    }  # fmt: skip
+    assert found.points[0].recovery is not None
+    assert found.points[0].recovery.value == 9.3
+    json.dumps(found.as_json())
+
+
+def test_people_see_a_bar_of_phases_for_each_run(runs: Path) -> None:
+    write_run(runs, run_id(1))
+    write_run(runs, run_id(2), judgement=judgement(16.0))
+    write_run(runs, run_id(3), judgement={})
+    done = chaosdrill("trend")
+    assert done.exit_code == 0
+    for words in ("16.0 s ± 0.4 s !", "9.3 s ± 0.4 s ", "not measured", "C", "A█████", "objective rto_s: 15 s"):
+        assert words in done.output, words
+    assert json.loads(chaosdrill("trend", "--json").stdout)["kind"] == "trend"
+    assert chaosdrill("trend", "--experiment", "x").exit_code == 2
+
+
+# Strange ones -------------------------------------------------------------------------------------------------------
+
+HOSTILE = [
+    "\x1b[31mred\x1b]0;title\x07",
+    "[bold]x[/bold]",
+    "<script>alert(1)</script>",
+    "a\nb\r\x9b2J",
+    "../../x",
+    "\u202e",
+]
+
+
+def test_hostile_names_and_values_command_no_terminal(runs: Path) -> None:
+    for day, text in enumerate(HOSTILE * 2, 1):
+        bad = judgement(9.0 + day, **{text: figure(1.0 * day), "error_s": figure(1.0, text)})
+        moved = {**movement(), "what": text}
+        write_run(
+            runs, run_id(day), ["t"], title=text, hypothesis=[probe(text, text, text, [text, 5], text)],
+            circumstances={text: f"{text}{day}"}, judgement={**bad, "movements": [moved, movement()]},
+            objectives={"budgets": {text: 5, "sustained": text}},
+        )  # fmt: skip
+    write_run(runs, run_id(20), target="\x1b[31m", broken=["\x1b[31m"])
+    write_run(runs, run_id(21), target="\x1b[31m", verdict="failed")
+    for arguments in (
+        ("compare", run_id(1), run_id(2)), ("compare", run_id(1), run_id(21)), ("compare", "--last", "20"),
+        ("compare", *map(run_id, range(1, 13))), ("compare", run_id(1), run_id(20)), ("trend",),
+        ("compare", "--baseline", "2026-05-01..2026-05-05", "--candidate", "2026-05-06..2026-05-12", "--all"),
+        ("compare", run_id(1), run_id(2), "--gate", "error_s < 5"), ("compare", "\x1b[31m", "tag:\x1b[31m"),
+        ("compare", run_id(1), run_id(2), "--gate", "\x1b[31m"),
+    ):  # fmt: skip
+        done = chaosdrill(*arguments)
+        assert done.exception is None or isinstance(done.exception, SystemExit), (arguments, done.exception)
+        assert [one for one in done.output if not one.isprintable() and one != "\n"] == [], arguments
+
+
+ODD = JSON | st.sampled_from([1e308, -1e308, 1 << 2000, -0.0, float("nan"), float("inf"), "", True, [], {}])
+
+
+@st.composite
+def strange(draw: st.DrawFn) -> dict[str, Any]:
+    """A summary with some of its parts exchanged for anything."""
+    made = json.loads(json.dumps(said(run_id(9), hypothesis=[probe(during=[0, 0, 3, 0])])))
+    for _ in range(draw(st.integers(1, 4))):
+        place: Any = made
+        while True:
+            key = draw(st.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[key], (dict, list)) or not place[key] or draw(st.integers(0, 5)) == 0:
+                break
+            place = place[key]
+        place[key] = draw(ODD)
+    return made
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(strange(), min_size=1, max_size=5))
+def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]]) -> None:
+    known = [compared_run(run_id(day), one) for day, one in enumerate(written, 1)]
+    made: list[Callable[[], Any]] = [
+        lambda: many_runs(known), lambda: trend(known), lambda: groups(known[:1], known[1:]),
+        lambda: comparison(known[0], known[-1]),
+    ]  # fmt: skip
+    for make in made:
+        json.dumps(make().as_json())
+
+
+@settings(max_examples=40, deadline=None)
+@given(strange(), st.sampled_from(["error_s", "recovery_time_s", "fail_over.sustained_s", "verdict"]))
+def test_any_json_as_a_summary_is_shown(
+    tmp_path_factory: pytest.TempPathFactory, one: dict[str, Any], name: str
+) -> None:
+    directory = tmp_path_factory.mktemp("runs")
+    write_run(directory, run_id(1))
+    (write_run(directory, run_id(2)) / "summary.json").write_text(json.dumps(one))
+    runner = CliRunner(env={RUNS_VARIABLE: str(directory)})
+    gate = f"{name} == passed" if name == "verdict" else f"{name}.change < 1"
+    for arguments in (
+        ("compare", run_id(1), run_id(2)), ("compare", "--last", "2", "--json"), ("compare", "--last", "2"), ("trend",),
+        ("compare", "--gate", gate), ("compare", run_id(1), run_id(2), "--json"),
+    ):  # fmt: skip
+        done = runner.invoke(cli, [*arguments])
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+        assert done.exit_code in (0, 1, 2)
+        if "--json" in arguments and done.exit_code == 0:
+            json.loads(done.stdout, parse_constant=pytest.fail)
+
+
+WITHOUT = """import sys
+sys.modules["scipy"] = None
+from chaosdrill.cli import main
+main()
+"""
+
+
+def test_without_scipy_groups_say_how_to_install_it_and_everything_else_works(runs: Path) -> None:
+    for day in (1, 2, 3):
+        write_run(runs, run_id(day))
+
+    def without(*arguments: str) -> Any:
+        return subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True)
+
+    done = without("compare", "--baseline", run_id(1), "--baseline", run_id(2), "--candidate", run_id(3))
+    assert (done.returncode, "needs SciPy: pip install 'chaosdrill[report]'" in done.stderr) == (2, True), done.stderr
+    for arguments in (
+        ("compare", "--last", "3"),
+        ("compare", run_id(1)),
+        ("compare", "--gate", "error_s < 99"),
+        ("trend",),
+    ):
+        done = without(*arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_real_journals_of_plain_chaos_toolkit_are_imported_and_compared(runs: Path, tmp_path_factory: Any) -> None:
+    directory = tmp_path_factory.mktemp("plain")
+    journal = run_by_chaos_toolkit(directory, EXPERIMENT)
+    later = json.loads(json.dumps(journal).replace(journal["start"], "2099-05-01T09:30:00.000000"))
+    later["end"] = "2099-05-01T09:31:00.000000"
+    later["steady_states"]["after"]["probes"][0].update(output="c", tolerance_met=False)
+    later["steady_states"]["after"]["steady_state_met"] = False
+    later.update(deviated=True, duration=60.0)
+    for name, one in (("first.json", journal), ("second.json", later)):
+        (directory / name).write_text(json.dumps(one))
+        assert chaosdrill("runs", "import", str(directory / name)).exit_code == 0
+    found = compare("--last", "2")
+    assert [one["verdict"] for one in found["runs"]] == ["passed", "failed"]
+    assert [one["flipped"] for one in found["hypothesis"]] == [[], [found["runs"][1]["run"]]]
+    took = [one["value"] for one in found["measured"]["duration_s"].values()]
+    assert took == [pytest.approx(journal["duration"], abs=0.2), 60.0]
+    others = {name: values for name, values in found["measured"].items() if name != "duration_s"}
+    assert {one and one["value"] for values in others.values() for one in values.values()} <= {None}
+    done = chaosdrill("compare", *(one["run"] for one in found["runs"]), "--gate", "recovery_time_s < 5")
+    assert (done.exit_code, "not measured" in done.output) == (2, True)
+    assert chaosdrill("compare", "--gate", "duration_s < 600", "--gate", "verdict == failed").exit_code == 0
