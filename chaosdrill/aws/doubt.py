@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused
+from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, TimedOut
 from chaosdrill.history import record
 
 FAILURES = (ClientError, BotoCoreError, DrillError)
@@ -42,12 +42,13 @@ def left_behind(text: str) -> Iterator[None]:
     """When a call to AWS fails within it, the error also says ``text``: what is half done then.
 
     :raises CannotSee: when AWS did not tell.
+    :raises TimedOut: when it took too long.
     :raises DrillError: when AWS said no.
     """
     try:
         yield
-    except CannotSee as error:
-        raise CannotSee(f"{error}: {text}") from error
+    except (CannotSee, TimedOut) as error:
+        raise type(error)(f"{error}: {text}") from error
     except (ClientError, BotoCoreError) as error:
         raise DrillError(f"{error}: {text}") from error
 

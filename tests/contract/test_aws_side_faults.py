@@ -223,7 +223,7 @@ CASES = {
 def be_hasty(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give up soon on what does not answer: the tries together are what the test waits for."""
     if kind == "timeout":
-        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.5)
+        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 1.0)
         monkeypatch.setattr(sessions, "_clients", HASTY)
 
 

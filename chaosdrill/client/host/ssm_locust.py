@@ -44,7 +44,9 @@ class SsmLocust:
         self._system, self._program = system, program
 
     def wait_until_it_answers(self, within_s: float) -> None:
-        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then."""
+        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then, unless
+        the error says so.
+        """
         try:
             wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url}")
         except BaseException as error:
