@@ -9,7 +9,8 @@ MESSAGES = {
     ),
     "compare.title.none": ("Runs that cannot be compared", "比較できない実行"),
     "compare.footer": (
-        "Written by chaosdrill {version} from the summaries of the runs. This page holds everything that it shows and "
+        "Written by chaosdrill {version} from the summaries of the runs. This page holds everything that it shows "
+        "and "
         "asks no other computer for anything; it forbids itself to. All times are UTC.",
         "chaosdrill {version} が各実行のサマリから作成しました。本ページは単体で完結し、外部への通信を一切行いません "
         "(Content-Security-Policy で禁止)。時刻はすべて UTC です。",
@@ -26,9 +27,11 @@ MESSAGES = {
     "compare.cannot": ("They cannot be compared:", "比較できません:"),
     "compare.trend": ("Over time", "推移"),
     "compare.trend-caption": (
-        "Each bar is one movement: it begins when the movement does and ends with sustained service; its parts are the "
+        "Each bar is one movement: it begins when the movement does and ends with sustained service; its parts are "
+        "the "
         "phases that come one after the other. The marks are the clients' recovery time of that movement, with its "
-        "uncertainty, a cross where the run failed. The dashed line is the objective for it (rto_s). Drag to zoom in, "
+        "uncertainty, a cross where the run failed. The dashed line is the objective for it (rto_s). Drag to zoom "
+        "in, "
         "double-click to see all.",
         "棒は 1 回の切替を表し、切替開始から安定稼働までを連続するフェーズで区分しています。印はその切替の"
         "クライアント復旧時間 (不確かさ付き、x 印は不合格の実行)、破線は目標値 (rto_s) です。"
@@ -58,7 +61,7 @@ MESSAGES = {
     ),
     "compare.flips": ("What flipped", "結果の変化"),
     "compare.no-flips": ("No check of the hypothesis flipped.", "定常状態仮説の結果に変化はありません。"),
-    "compare.flip": ("{probe}, {when}: {before}, then {after}", "{probe} ({when}): {before} → {after}"),
+    "compare.flip": ("{probe}, {when}: {before}, then {after}", "{probe} ({when}): {before}から{after}に変化"),
     "compare.flipped": ("flipped", "変化"),
     "compare.matrix": ("Hypothesis", "定常状態仮説"),
     "compare.matrix-about": (
@@ -123,7 +126,6 @@ MESSAGES = {
     "check.not read": ("not read", "未取得"),
     "kind-of.latency": ("Latency of {of} {when}, {quantile}", "応答時間 {quantile} ({of}、{when})"),
     "kind-of.share": ("Samples met: {of}", "許容値内の割合: {of}"),
-    "kind-of.phase": ("{movement}: {phase}", "{movement}: {phase}"),
     "figure.recovery_time_s": ("Recovery time", "復旧時間"),
     "figure.lost_writes": ("Lost writes", "書込み消失"),
     "figure.lost_s": ("Seconds of writes lost", "書込み消失の時間幅"),
