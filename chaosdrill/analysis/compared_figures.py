@@ -81,7 +81,7 @@ def compared_figures(said: Mapping[str, Any], probes: Iterable[Probe]) -> dict[s
     figures = dict(_named(_figures(judgement)))
     found = {name: worst(them) for name, start in _WORST.items() if (them := _beginning(figures, start))}
     found |= {name: figures[name] for name in _SERVICE if name in figures}
-    if (seconds := number(said.get("seconds"))) is not None:
+    if (seconds := number(said.get("seconds"))) is not None and seconds >= 0:
         found[DURATION] = Measured(seconds, "s", "from the opening of the drill to its closing", 0.1, 0.1)
     details = _named((*_phases(judgement), *_shares(probes), *_latencies(judgement)))
     return {**found, **figures, **dict(details), **found}  # in this order, and what was worked out here wins

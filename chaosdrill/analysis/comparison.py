@@ -28,8 +28,10 @@ class Difference:
 
     @property
     def ratio(self) -> float | None:
-        """The change as a share of the baseline's value; None where that is 0, or nothing is known."""
+        """The change as a share of the baseline's value; None where that is 0, or may be, or nothing is known."""
         if self.change is None or self.change.value is None or self.baseline is None or not self.baseline.value:
+            return None
+        if abs(self.baseline.value) <= (self.baseline.uncertainty or 0.0):
             return None
         return self.change.value / self.baseline.value
 

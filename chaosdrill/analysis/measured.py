@@ -46,10 +46,10 @@ class Measured:
         if decimals is None:
             return f"{least}{_number(self.value)}{unit}"
         if not self.uncertainty:
-            return f"{least}{_number(round(self.value, decimals))}{unit}"
+            return f"{least}{_number(round(self.value, decimals) + 0.0)}{unit}"  # of -0.0 it makes 0.0
         shown = max(0, decimals)
         about = f" ± {_up(self.uncertainty, decimals):.{shown}f}{unit}"
-        return f"{least}{round(self.value, decimals):.{shown}f}{unit}{about}"
+        return f"{least}{round(self.value, decimals) + 0.0:.{shown}f}{unit}{about}"
 
     def _decimals(self) -> int | None:
         """To how many decimals it is known: one figure of its uncertainty (two when that begins with a 1), or of its

@@ -72,21 +72,32 @@ def compare(
     Exit code: 0 when they were compared, or the gates held; 1 when a gate is broken; 2 when they cannot be compared,
     or when nobody can tell whether a gate holds: it was not measured, or its uncertainty straddles the limit.
     """
-    if problems := _problems(runs, last, experiment, baseline, candidate, gates):
+    asked = _Asked(runs, last, experiment, baseline, candidate, gates)
+    if problems := _problems(asked, html):
         raise click.UsageError("\n".join(problems))
-    if gates and html is not None:
-        raise click.UsageError("a gate has no page: leave out --html, or --gate")
+    shown = _Shown(everything, html, language, as_json)
     from chaosdrill.runs.choosing import the_store
 
-    shown = _Shown(everything, html, language, as_json)
     try:
         if gates:
-            sys.exit(_gate(the_store(), runs, baseline, candidate, gates, as_json))
+            sys.exit(_gate(the_store(), asked, as_json))
         if last is not None or len(runs) > 2:
-            sys.exit(_many(the_store(), runs, last, experiment, shown))
-        sys.exit(_sides(the_store(), runs, baseline, candidate, shown))
+            sys.exit(_many(the_store(), asked, shown))
+        sys.exit(_sides(the_store(), asked, shown))
     except BadInput as error:
         raise click.UsageError("\n".join(map(one_line, error.problems))) from error
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which runs are compared, and what for."""
+
+    runs: Sequence[str]
+    last: int | None
+    experiment: str | None
+    baseline: Sequence[str]
+    candidate: Sequence[str]
+    gates: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -99,37 +110,27 @@ class _Shown:
     as_json: bool
 
 
-def _problems(
-    runs: Sequence[str],
-    last: int | None,
-    experiment: str | None,
-    baseline: Sequence[str],
-    candidate: Sequence[str],
-    gates: Sequence[str],
-) -> list[str]:
+def _problems(asked: _Asked, html: Path | None) -> list[str]:
+    sides = bool(asked.baseline or asked.candidate)
     problems = []
-    if last is None and experiment is not None:
+    if asked.last is None and asked.experiment is not None:
         problems.append("--experiment goes with --last: write `--last 5`")
-    if last is not None and (runs or baseline or candidate or gates):
+    if asked.last is not None and (asked.runs or sides or asked.gates):
         problems.append("--last is of the newest runs: leave out the others, or write `--candidate` and `--baseline`")
-    if runs and (baseline or candidate):
+    if asked.runs and sides:
         problems.append("name runs either as arguments, or with --baseline and --candidate")
-    if gates and len(runs) > 2:
+    if asked.gates and len(asked.runs) > 2:
         problems.append("a gate is about one baseline and one candidate: name groups with --baseline and --candidate")
-    if not (runs or last or baseline or gates):
+    if asked.gates and html is not None:
+        problems.append("a gate has no page: leave out --html, or --gate")
+    if not (asked.runs or asked.last or asked.baseline or asked.gates):
         problems.append(
             "name runs to compare: `chaosdrill compare BASELINE CANDIDATE`, or `chaosdrill compare --last 5`"
         )
     return problems
 
 
-def _many(
-    store: "Store",
-    named: Sequence[str],
-    last: int | None,
-    experiment: str | None,
-    shown: _Shown,
-) -> int:
+def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
     from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.cli.compare_tables import show_many
     from chaosdrill.cli.screen import Screen, say_json
@@ -137,11 +138,11 @@ def _many(
     from chaosdrill.runs.comparing import read_compared_runs
 
     others: list[Path] = []
-    if last is not None:
-        paths, left = newest_alike(store, last, experiment)
+    if asked.last is not None:
+        paths, left = newest_alike(store, asked.last, asked.experiment)
         others = store.paths(left)
     else:
-        paths = chosen(store, named)
+        paths = chosen(store, asked.runs)
     known, unreadable = read_compared_runs([*paths, *others])
     found = many_runs(known)
     found = replace(found, left_out=(*unreadable, *found.left_out))
@@ -154,27 +155,19 @@ def _many(
     return 0 if len(found.runs) > 1 else CANNOT
 
 
-def _sides(
-    store: "Store",
-    runs: Sequence[str],
-    baseline: Sequence[str],
-    candidate: Sequence[str],
-    shown: _Shown,
-) -> int:
-    candidates, baselines = _paths(store, runs, baseline, candidate)
+def _sides(store: "Store", asked: _Asked, shown: _Shown) -> int:
+    candidates, baselines = _paths(store, asked)
     if len(candidates) == len(baselines) == 1:
         return _two(baselines[0], candidates[0], shown)
     return _groups(baselines, candidates, shown)
 
 
-def _paths(
-    store: "Store", runs: Sequence[str], baseline: Sequence[str], candidate: Sequence[str]
-) -> tuple[list[Path], list[Path]]:
-    """The candidates, by default the newest run; and the baselines."""
+def _paths(store: "Store", asked: _Asked, or_else: Sequence[str] = ()) -> tuple[list[Path], list[Path]]:
+    """The candidates, by default the newest run; and the baselines, by default ``or_else``."""
     from chaosdrill.runs.choosing import chosen
     from chaosdrill.runs.finding import find_run
 
-    before, after = (baseline, candidate) if not runs else (runs[:1], runs[1:])
+    before, after = (asked.runs[:1], asked.runs[1:]) if asked.runs else (asked.baseline or or_else, asked.candidate)
     candidates = chosen(store, after) if after else [find_run()]
     return candidates, chosen(store, before, candidates)
 
@@ -218,15 +211,8 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown
     return 0 if found.comparable else CANNOT
 
 
-def _gate(
-    store: "Store",
-    runs: Sequence[str],
-    baseline: Sequence[str],
-    candidate: Sequence[str],
-    gates: Sequence[str],
-    as_json: bool,
-) -> int:
+def _gate(store: "Store", asked: _Asked, as_json: bool) -> int:
     from chaosdrill.cli.compare_gate import gated
 
-    candidates, baselines = _paths(store, runs, baseline or (() if runs else (PASSED,)), candidate)
-    return gated(gates, candidates, baselines, as_json)
+    candidates, baselines = _paths(store, asked, or_else=(PASSED,))
+    return gated(asked.gates, candidates, baselines, as_json)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CLAIMS = ("better", "worse", "different")
 NAMED = 5  # of the runs that are left out for one reason
+READ_WIDTH = 40  # characters of a reading
 READINGS = 4  # of those that a probe gave in turn
 LABEL_WIDTH, COLUMN_WIDTH = 70, 22  # of the tables with a column for each run
 
@@ -52,7 +53,9 @@ def in_words(readings: "Sequence[Reading]") -> str:
     if not readings:
         return "not read"
     every = sum(one.times for one in readings)
-    told = [short(one.value) + (f" ({one.times} times)" if one.times > 1 else "") for one in readings[:READINGS]]
+    told = [
+        short(one.value, READ_WIDTH) + (f" ({one.times} times)" if one.times > 1 else "") for one in readings[:READINGS]
+    ]
     if every == 1:
         return f"{told[0]} ({_met(readings[0].met)})"
     more = ", …" if len(readings) > READINGS else ""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EVENT = "evidence-collected"
 WITHIN_S = 60.0  # of a closing drill; what has not been asked for by then is told as not collected
+HURRIED_WITHIN_S = 5.0  # when the drill was interrupted, and all shall end
 _CALL = ("at", "service", "region", "operation", "request_id", "http_status", "error", "retries")
 
 
@@ -45,10 +46,11 @@ def collect_evidence(session: "Session") -> None:
     """
     if session.directory is None or session.target is None:
         return
-    give_up = time.monotonic() + WITHIN_S
+    within_s = HURRIED_WITHIN_S if history.hurried() else WITHIN_S
+    give_up = time.monotonic() + within_s
     for one in wanted(session.record.events):
         try:
-            _require_that_it_can_be_had(give_up)
+            _require_that_it_can_be_had(give_up, within_s)
             sha256, why = _keep(session, one), ""
         except Exception as error:  # noqa: BLE001 - evidence is beside the drill: whatever goes wrong, the drill is closed
             sha256, why = None, in_words(error)
@@ -72,11 +74,11 @@ def wanted(events: Sequence[Event]) -> Iterator[Wanted]:
         yield Wanted("changing-calls", changes.EVENT, "changing-calls.json", lambda _: {"calls": listed})
 
 
-def _require_that_it_can_be_had(give_up: float) -> None:
+def _require_that_it_can_be_had(give_up: float, within_s: float) -> None:
     if why := history.target_lost():
         raise TimeoutError(f"the target is there no more: {why}")
     if time.monotonic() > give_up:
-        raise TimeoutError(f"the other records took {WITHIN_S:g} s, and a drill that closes waits no longer")
+        raise TimeoutError(f"the other records took {within_s:g} s, and a drill that closes waits no longer")
 
 
 def _keep(session: "Session", one: Wanted) -> str:

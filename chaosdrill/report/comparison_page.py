@@ -103,7 +103,7 @@ def called(name: str, t: Words) -> str:
         return t("kind-of.share", of=match[1])
     if match := _PHASE.fullmatch(name):
         movement, phase = (part.replace("_", "-") for part in match.groups())
-        return t("kind-of.phase", movement=t.of("movement", movement), phase=t.of("moment", phase))
+        return f"{t.of('movement', movement)}: {t.of('moment', phase)}"
     return t.of("figure", name)
 
 

@@ -240,6 +240,21 @@ def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) 
         dynamodb.stop_flag(elsewhere, TOKYO)
 
 
+def test_an_answer_that_botocore_changes_plays_as_often_as_it_is_asked_for(rig: Rig) -> None:
+    """A policy comes as text, and boto3 gives a mapping."""
+    injected(rig)
+    iam = system_of(rig.configuration).client("iam", TOKYO)
+
+    def policy() -> Any:
+        return iam.get_role(RoleName="chaosdrill-packet-loss")["Role"]["AssumeRolePolicyDocument"]
+
+    with tape.recording() as answers:
+        live = policy()
+    with tape.playing(answers.calls):
+        assert [policy(), policy()] == [live, live]
+    assert live["Statement"][0]["Principal"] == {"Service": "fis.amazonaws.com"}
+
+
 def test_what_is_no_bundle_is_told(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text(json.dumps({"version": 2}))
     with pytest.raises(BadInput, match="a bundle of version 2, and this chaosdrill reads version 1"):

@@ -60,7 +60,13 @@ def test_what_was_not_measured_in_one_of_them_has_no_change() -> None:
 
 
 def test_a_zero_has_no_share() -> None:
-    assert of({"measured": {"x": s(0.0)}}, {"measured": {"x": s(1.0)}}).differences[0].ratio is None
+    for before in (s(0.0), s(0.1, 0.4)):  # or what may be one
+        assert of({"measured": {"x": before}}, {"measured": {"x": s(1.0)}}).differences[0].ratio is None
+
+
+def test_a_change_that_rounds_to_nothing_has_no_sign() -> None:
+    assert Measured(-0.1, "s", "", None, 2.0).in_words() == "0 s ± 2 s"
+    assert Measured(-0.1, "s", "", 1.0, 0.0).in_words() == "0 s"
 
 
 def test_checks_that_flipped_are_named_with_the_time_they_were_read() -> None:

@@ -1,6 +1,8 @@
 """Runs side by side and over time: which are chosen or left out, what flipped; and that strange ones are safe."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from chaosdrill.analysis.trend import trend
 from chaosdrill.cli import cli
 from chaosdrill.home import RUNS_VARIABLE
 from tests.compared_runs import figure, judgement, movement, probe, said, write_run
+from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -304,3 +307,52 @@ def test_any_json_as_a_summary_is_shown(
         assert done.exit_code in (0, 1, 2)
         if "--json" in arguments and done.exit_code == 0:
             json.loads(done.stdout, parse_constant=pytest.fail)
+
+
+WITHOUT = """import sys
+sys.modules["scipy"] = None
+from chaosdrill.cli import main
+main()
+"""
+
+
+def test_without_scipy_groups_say_how_to_install_it_and_everything_else_works(runs: Path) -> None:
+    for day in (1, 2, 3):
+        write_run(runs, run_id(day))
+
+    def without(*arguments: str) -> Any:
+        return subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True)
+
+    done = without("compare", "--baseline", run_id(1), "--baseline", run_id(2), "--candidate", run_id(3))
+    assert (done.returncode, "needs SciPy: pip install 'chaosdrill[report]'" in done.stderr) == (2, True), done.stderr
+    for arguments in (
+        ("compare", "--last", "3"),
+        ("compare", run_id(1)),
+        ("compare", "--gate", "error_s < 99"),
+        ("trend",),
+    ):
+        done = without(*arguments)
+        assert done.returncode == 0, done.stderr
+
+
+def test_real_journals_of_plain_chaos_toolkit_are_imported_and_compared(runs: Path, tmp_path_factory: Any) -> None:
+    directory = tmp_path_factory.mktemp("plain")
+    journal = run_by_chaos_toolkit(directory, EXPERIMENT)
+    later = json.loads(json.dumps(journal).replace(journal["start"], "2099-05-01T09:30:00.000000"))
+    later["end"] = "2099-05-01T09:31:00.000000"
+    later["steady_states"]["after"]["probes"][0].update(output="c", tolerance_met=False)
+    later["steady_states"]["after"]["steady_state_met"] = False
+    later.update(deviated=True, duration=60.0)
+    for name, one in (("first.json", journal), ("second.json", later)):
+        (directory / name).write_text(json.dumps(one))
+        assert chaosdrill("runs", "import", str(directory / name)).exit_code == 0
+    found = compare("--last", "2")
+    assert [one["verdict"] for one in found["runs"]] == ["passed", "failed"]
+    assert [one["flipped"] for one in found["hypothesis"]] == [[], [found["runs"][1]["run"]]]
+    took = [one["value"] for one in found["measured"]["duration_s"].values()]
+    assert took == [pytest.approx(journal["duration"], abs=0.2), 60.0]
+    others = {name: values for name, values in found["measured"].items() if name != "duration_s"}
+    assert {one and one["value"] for values in others.values() for one in values.values()} <= {None}
+    done = chaosdrill("compare", *(one["run"] for one in found["runs"]), "--gate", "recovery_time_s < 5")
+    assert (done.exit_code, "not measured" in done.output) == (2, True)
+    assert chaosdrill("compare", "--gate", "duration_s < 600", "--gate", "verdict == failed").exit_code == 0

@@ -61,7 +61,7 @@ MESSAGES = {
     ),
     "compare.flips": ("What flipped", "結果の変化"),
     "compare.no-flips": ("No check of the hypothesis flipped.", "定常状態仮説の結果に変化はありません。"),
-    "compare.flip": ("{probe}, {when}: {before}, then {after}", "{probe} ({when}): {before} → {after}"),
+    "compare.flip": ("{probe}, {when}: {before}, then {after}", "{probe} ({when}): {before}から{after}に変化"),
     "compare.flipped": ("flipped", "変化"),
     "compare.matrix": ("Hypothesis", "定常状態仮説"),
     "compare.matrix-about": (
@@ -126,7 +126,6 @@ MESSAGES = {
     "check.not read": ("not read", "未取得"),
     "kind-of.latency": ("Latency of {of} {when}, {quantile}", "応答時間 {quantile} ({of}、{when})"),
     "kind-of.share": ("Samples met: {of}", "許容値内の割合: {of}"),
-    "kind-of.phase": ("{movement}: {phase}", "{movement}: {phase}"),
     "figure.recovery_time_s": ("Recovery time", "復旧時間"),
     "figure.lost_writes": ("Lost writes", "書込み消失"),
     "figure.lost_s": ("Seconds of writes lost", "書込み消失の時間幅"),

@@ -1,0 +1,149 @@
+"""The page of a comparison: what it says, in both languages, and as Chromium shows it."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from chaosdrill.cli import cli
+from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.report.palette import DARK, LIGHT
+from tests.compared_runs import figure, judgement, movement, probe, write_run
+from tests.report.conftest import needs_chromium
+
+HOSTILE = "<img src=x onerror=alert(1)>\x1b[31m\u202e</script>"
+SHOWN = "document.getElementById('trend')._fullLayout"
+
+
+def run_id(day: int) -> str:
+    return f"202605{day:02}T020000Z-failover-{day:04x}"
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Twelve nights: from the seventh on the database takes longer, in one the steady state is not regained."""
+    store = tmp_path / "runs"
+    monkeypatch.setenv(RUNS_VARIABLE, str(store))
+    for day in range(1, 13):
+        slow = 4.0 if day > 6 else 0.0
+        told = judgement(
+            9.3 + day % 3 / 10 + slow, availability=figure(0.84 - slow / 100 + day % 4 / 1000, "ratio", 0.0)
+        )
+        moved = [movement(database_switched=slow + day % 5 / 10), movement("fail-back")]
+        hypothesis = [probe(during=[0, 3, 0]), probe("one-region-serves", "serving", "serving", [],
+                                                     "dark" if day == 9 else "serving")]  # fmt: skip
+        write_run(
+            store, run_id(day), ["slow" if slow else "before"], judgement={**told, "movements": moved},
+            hypothesis=hypothesis, verdict={3: "invalid", 9: "failed"}.get(day, "passed"),
+            circumstances={"git commit": "cd34" if slow else "ab12"},
+        )  # fmt: skip
+    return tmp_path
+
+
+def page(directory: Path, *arguments: str) -> Path:
+    path = directory / "page.html"
+    done = CliRunner().invoke(cli, [*arguments, "--html", str(path)])
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    assert done.output == f"{path}\n", done.output
+    return path
+
+
+GROUPS = ("compare", "--baseline", "tag:before", "--candidate", "tag:slow")
+
+
+def text_of(path: Path) -> str:
+    body = path.read_text().partition("<main")[2].partition("</main>")[0]
+    return " ".join(re.sub(r"<[^>]*>", " ", body).split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (GROUPS, ["worse Failover: Database switched", "measurements were looked at", "its verdict is invalid",
+                  "Baseline", "large +1.00"]),
+        (("compare", run_id(1), run_id(9)), ["One run against one", "met, then missed", "+3.9 s ± 0.8 s",
+                                             "more than both uncertainties", "git commit ab12 cd34"]),
+        (("compare", "--last", "5"), ["Median", "Range", "one-region-serves, after: met, then missed", "✗ failed"]),
+        (("trend", "--all"), ["its verdict is invalid", "Recovery time recovery_time_s", "Over time"]),
+        ((*GROUPS, "--lang", "ja"), ["悪化", "切替: DB 切替", "測定値", "対象外"]),
+    ],
+)  # fmt: skip
+def test_it_says_what_was_compared(runs: Path, arguments: Any, words: list[str]) -> None:
+    text = text_of(page(runs, *arguments))
+    assert [one for one in words if one not in text] == []
+
+
+def test_runs_that_cannot_be_compared_say_why(runs: Path) -> None:
+    assert "its verdict is invalid" in text_of(page(runs, "compare", run_id(1), run_id(3)))
+
+
+def test_a_file_that_cannot_be_written_is_one_message(runs: Path) -> None:
+    done = CliRunner().invoke(cli, ["compare", "--last", "3", "--html", str(runs / "nowhere" / "page.html")])
+    assert (done.exit_code, "name a file that can be written" in done.output) == (2, True)
+    gate = CliRunner().invoke(cli, ["compare", "--gate", "error_s < 1", "--html", str(runs / "page.html")])
+    assert (gate.exit_code, "a gate has no page" in gate.output) == (2, True)
+
+
+def test_hostile_text_is_shown_and_not_obeyed(runs: Path) -> None:
+    store = runs / "runs"
+    for day in (20, 21):
+        told = {**judgement(9.0, **{HOSTILE: figure(1.0 * day)}), "movements": [movement()]}
+        hypothesis = [probe(HOSTILE, HOSTILE, HOSTILE, [f"{HOSTILE}{day}"], f"{HOSTILE}{day}")]
+        write_run(store, run_id(day), judgement=told, hypothesis=hypothesis, circumstances={HOSTILE: f"{HOSTILE}{day}"})
+    for arguments in (("compare", run_id(20), run_id(21)), ("compare", "--last", "4"), ("trend",)):
+        text = page(runs, *arguments).read_text().partition("<body>")[2].partition("<script>")[0]
+        assert "<img" not in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert "&lt;img src=x" in text
+
+
+def see_trend(see: Any, path: Path, **media: Any) -> Any:
+    seen = see(path, drawn=False, **media)
+    seen.page.wait_for_selector("#trend .main-svg .bars")
+    return seen
+
+
+@needs_chromium
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("arguments", [GROUPS, ("compare", run_id(1), run_id(9)), ("trend", "--all")])
+def test_it_is_drawn_without_an_error_and_asks_nobody(runs: Path, see: Any, arguments: Any, language: str) -> None:
+    path = page(runs, *arguments, "--lang", language)
+    seen = see_trend(see, path)
+    seen.page.wait_for_timeout(200)  # whatever else it might still want
+    assert (seen.said, seen.asked) == ([], [path.as_uri()])
+    count = 2 if len(arguments) == 3 else 11
+    bars = seen.run("document.querySelectorAll('#trend .barlayer .point path').length")
+    assert bars == count * 6 * 2  # each run, each phase, there and back
+    assert seen.run("document.querySelectorAll('#trend .scatterlayer path.js-line').length") == 2  # the objectives
+    assert seen.run("document.documentElement.lang") == language
+
+
+@needs_chromium
+def test_zoom_moves_both_rows_and_double_click_shows_all(runs: Path, see: Any) -> None:
+    seen = see_trend(see, page(runs, "trend", "--all"))
+    whole = seen.run(f"{SHOWN}.xaxis.range")
+    box = seen.page.locator("#trend .draglayer .xy rect.nsewdrag").bounding_box()
+    seen.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    seen.page.mouse.down()
+    seen.page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 60, steps=8)
+    seen.page.mouse.up()
+    seen.page.wait_for_function(f"{SHOWN}.xaxis.range[0] > 3")
+    zoomed = seen.run(f"{SHOWN}.xaxis.range")
+    assert whole[0] < zoomed[0] < zoomed[1] < whole[1]
+    seen.page.mouse.dblclick(box["x"] + box["width"] * 0.5, box["y"] + 40)
+    seen.page.wait_for_function(f"{SHOWN}.xaxis.range[0] < 0")
+
+
+@needs_chromium
+def test_it_follows_the_reader_s_theme_and_fits_a_telephone(runs: Path, see: Any) -> None:
+    path = page(runs, *GROUPS)
+    for scheme, palette in (("light", LIGHT), ("dark", DARK)):
+        seen = see_trend(see, path, color_scheme=scheme)
+        ink = seen.run("document.getElementById('trend')._fullLayout.font.color")
+        assert ink == palette["ink"]
+    seen.page.set_viewport_size({"width": 390, "height": 800})
+    seen.page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    assert seen.said == []
