@@ -17,7 +17,9 @@ from chaosdrill.report.making import read_given, report_of, write_report
 from chaosdrill.report.measures import in_milliseconds, number, said
 from chaosdrill.report.view import view_of
 from chaosdrill.report.words import Words
+from chaosdrill.runs.importing import import_journal
 from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
+from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
 
 EN, JA = Words("en"), Words("ja")
 
@@ -187,6 +189,19 @@ def test_a_run_that_has_a_summary_alone_is_shown(tmp_path):
     assert "from elsewhere" in text
     assert "1 \N{MULTIPLICATION SIGN} 3 ✓ met" in text
     assert "nothing to draw" in text
+
+
+def test_an_imported_journal_says_what_it_is_and_shows_its_steps(tmp_path):
+    journal = run_by_chaos_toolkit(tmp_path, EXPERIMENT)
+    (tmp_path / "journal.json").write_text(json.dumps(journal))
+    (tmp_path / "runs").mkdir()
+    run = tmp_path / "runs" / import_journal(tmp_path / "journal.json", tmp_path / "runs")
+    view = view_of(read_given(run))
+    assert [lane.name for lane in view.timeline.lanes] == ["action", "probe"]
+    assert all(bar.since_ns < bar.until_ns for lane in view.timeline.lanes for bar in lane.bars)
+    text = text_of(report_of(run))
+    assert "This run was imported from a journal of plain Chaos Toolkit" in text
+    assert "did not come to its end" not in text
 
 
 @pytest.mark.parametrize("said_", [None, "[1, 2]", "{", '{"version": 99}', '{"hello": "world"}'])

@@ -50,6 +50,14 @@ MESSAGES = {
         "goes.",
         "訓練は最後まで完了していません (強制終了、または履歴末尾の欠落)。記録のある範囲のみを表示します。",
     ),
+    "note.imported": (
+        "This run was imported from a journal of plain Chaos Toolkit. Nothing was measured, and the verdict rests "
+        "on what "
+        "the journal says of its steps and of the steady state.",
+        "Chaos Toolkit 単体のジャーナルから取り込んだ記録です。測定値はなく、"
+        "判定はジャーナルにある手順と定常状態の結果のみに"
+        "基づきます。",
+    ),
     "note.problem": (
         "The part “{part}” could not be worked out from this run: {why}. The rest is shown.",
         "「{part}」は本記録から作成できませんでした: {why}。その他の項目は表示しています。",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from chaosdrill.analysis.foreign import mapping, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, hypothesis_of, probes_of_json
+from chaosdrill.analysis.summary_fields import IMPORTED
 from chaosdrill.report.view.given import Given, label
 from chaosdrill.report.view.headline import Headline, headline
 from chaosdrill.report.view.regions import regions_of
@@ -36,6 +37,7 @@ class ReportView:
     :param title: what the experiment says of itself; the run's name when it says nothing.
     :param notes: what a reader must know before anything else.
     :param broken: how the lab was broken on purpose.
+    :param is_imported: it is a journal of plain Chaos Toolkit, and nothing else.
     :param regions: in the order of their colours.
     """
 
@@ -47,6 +49,7 @@ class ReportView:
     broken: tuple[str, ...]
     is_dry: bool
     ended: bool
+    is_imported: bool
     regions: tuple[str, ...]
     timeline: Timeline | None
     clients: "Clients | None"
@@ -86,6 +89,7 @@ def view_of(given: Given) -> ReportView:
         broken=tuple(map(label, sequence(given.said.get("broken")))),
         is_dry=bool(given.opened.get("dry")),
         ended=bool(given.run.first("drill-closed")),
+        is_imported=given.said.get("source") == IMPORTED,
         regions=regions,
         timeline=known("timeline", None, timeline, given, regions),
         clients=known("clients", None, seen_by_clients),

@@ -101,6 +101,8 @@ def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
 
 def _phases_of_drill(given: Given, end_ns: int) -> Iterator[Bar]:
     found = [(moment, label(event.get("phase"))) for moment, event in timed(given.run.named("phase"))]
+    if not found:
+        return
     opened = [moment for moment, _ in timed(given.run.named("drill-opened"))][:1]
     starts = [*((moment, "opening") for moment in opened), *found]
     for (since_ns, name), (until_ns, _) in pairwise([*starts, (end_ns, "")]):
@@ -116,13 +118,18 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
         if event["event"] == "activity-started":
             begun[key] = (moment, event)
             continue
-        since_ns = begun.pop(key, (moment, event))[0]
+        since_ns = begun.pop(key, (_begun_ns(moment, event), event))[0]
         kind = "action" if event.get("type") == "action" else "probe"
         bars[kind].append(_activity(event, since_ns, moment, True))
     for since_ns, event in begun.values():
         kind = "action" if event.get("type") == "action" else "probe"
         bars[kind].append(_activity(event, since_ns, end_ns, False))
     return (Lane(DRILL, kind, tuple(them)) for kind, them in bars.items())
+
+
+def _begun_ns(ended_ns: int, event: Event) -> int:
+    """When a step began of which only the end was written, as a journal of plain Chaos Toolkit has it."""
+    return ended_ns - round((number(event.get("duration_s")) or 0.0) * NS)
 
 
 def _activity(event: Event, since_ns: int, until_ns: int, ended: bool) -> Bar:
