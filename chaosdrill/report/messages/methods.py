@@ -56,7 +56,7 @@ MESSAGES = {
         "Degraded is what was served, but not well: the limits of success and latency stand with the figure. Seconds "
         "with errors are the seconds in which at least one beat was not served.",
         "性能劣化とは、応答はあるが成功率または応答時間が基準外の状態です (基準は測定値に併記)。エラー発生秒数は、"
-        "応答のないビートが"
+        "応答のないビートが "
         "1 件以上あった秒数です。",
     ),
     "method.latency.heading": ("Latencies and the figure's panels", "応答時間と図の各段"),

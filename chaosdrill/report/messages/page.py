@@ -138,12 +138,12 @@ MESSAGES = {
     "panel.errors": ("Error ratio", "エラー率"),
     "panel.errors-told": (
         "heartbeats not served (solid), failed requests of the load (dotted); each {width}",
-        "ハートビート応答なし (実線)、負荷の失敗リクエスト (点線)、{width} ごと",
+        "ハートビート応答なし (実線)、負荷の失敗リクエスト (点線)、{width}ごと",
     ),
     "panel.latency": ("Latency of {of}", "応答時間 ({of})"),
     "panel.latency-told": (
         "p50 (solid), p95 (dashed), p99 (dotted), slowest (diamonds); each {width}",
-        "p50 (実線)、p95 (破線)、p99 (点線)、最大 (菱形)、{width} ごと",
+        "p50 (実線)、p95 (破線)、p99 (点線)、最大 (菱形)、{width}ごと",
     ),
     "panel.beats": ("Every heartbeat", "全ハートビート"),
     "panel.beats-told": (
