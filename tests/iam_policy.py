@@ -14,7 +14,7 @@ from chaosdrill.aws.guard import changes_something
 ACCOUNT = "123456789012"
 NO_PERMISSION_NEEDED = {("sts", "GetCallerIdentity")}
 PREFIX = {"monitoring": "cloudwatch"}  # where IAM's name of a service is not the one that signs
-CHECKED_AS = {("s3", "HeadObject"): "GetObject"}
+CHECKED_AS = {("s3", "HeadObject"): "GetObject", ("s3", "HeadBucket"): "ListBucket"}
 FIS_LISTS = ("ListExperimentTemplates", "ListExperiments")  # which know no resource
 # what IAM asks for beyond the call's own action
 IMPLIED = {

@@ -86,14 +86,16 @@ def _of_operation(slots: Slots, found: Unavailability, limits: Limits) -> Iterat
     known = (slots.state != UNKNOWN) & ~inside(slots.due_ns, holes)
     window_ns = round(limits.window_s * NS)
     due_ns, unserved, slow = slots.due_ns[known], *failures(slots, limits, known)
-    windows = (due_ns - found.span_ns[0]) // window_ns
-    count = int((found.span_ns[1] - found.span_ns[0]) // window_ns) + 1
+    # only windows with beats are counted: between a foreign beat of long ago and the others there are billions
+    windows, window = numpy.unique((due_ns - found.span_ns[0]) // window_ns, return_inverse=True)
     beats, bad, late = (
-        numpy.bincount(windows, weights, minlength=count) for weights in (None, unserved, slow)
+        numpy.bincount(window, weights, minlength=len(windows)) for weights in (None, unserved, slow)
     )  # fmt: skip
-    missed = (beats > 0) & limits.are_missed(beats, bad, late)
-    steps = numpy.diff(missed.astype(numpy.int8), prepend=0, append=0)
-    for begin, end in zip(numpy.flatnonzero(steps == 1).tolist(), numpy.flatnonzero(steps == -1).tolist(), strict=True):
+    missed = windows[limits.are_missed(beats, bad, late)]
+    for row in numpy.split(missed, numpy.flatnonzero(numpy.diff(missed) != 1) + 1):
+        if not len(row):
+            continue
+        begin, end = int(row[0]), int(row[-1]) + 1
         since_ns = found.span_ns[0] + begin * window_ns
         until_ns = min(found.span_ns[0] + end * window_ns, found.span_ns[1])
         for part in without([(since_ns, max(until_ns, since_ns + 1))], holes):

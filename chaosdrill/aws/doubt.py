@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused
+from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, TimedOut
 from chaosdrill.history import record
 
 FAILURES = (ClientError, BotoCoreError, DrillError)
@@ -42,11 +42,27 @@ def left_behind(text: str) -> Iterator[None]:
     """When a call to AWS fails within it, the error also says ``text``: what is half done then.
 
     :raises CannotSee: when AWS did not tell.
+    :raises TimedOut: when it took too long.
     :raises DrillError: when AWS said no.
     """
     try:
         yield
-    except CannotSee as error:
-        raise CannotSee(f"{error}: {text}") from error
+    except (CannotSee, TimedOut) as error:
+        raise type(error)(f"{error}: {text}") from error
     except (ClientError, BotoCoreError) as error:
         raise DrillError(f"{error}: {text}") from error
+
+
+@contextmanager
+def both_told(first: BaseException) -> Iterator[None]:
+    """Ending what did not begin as it should may fail, too: then one error tells both; a signal stays what it is.
+
+    :param first: why it is to be ended.
+    :raises DrillError: when ending it failed.
+    """
+    try:
+        yield
+    except FAILURES as second:
+        if not isinstance(first, FAILURES):
+            raise first from second
+        raise DrillError(f"{first}; and ending it failed, too: {second}") from first

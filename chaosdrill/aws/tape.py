@@ -30,9 +30,13 @@ class Call:
     status: int = 200
 
     def asks(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> bool:
-        """:returns: whether it is the same question."""
-        asked = (self.service, self.region, self.operation, dict(self.parameters))
-        return asked == (service, region, operation, dict(parameters))
+        """:returns: whether it is the same question, whatever the token that makes a second try the same request."""
+        asked = (self.service, self.region, self.operation, _without_token(self.parameters))
+        return asked == (service, region, operation, _without_token(parameters))
+
+
+def _without_token(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if name != "clientToken"}
 
 
 @dataclass
@@ -40,16 +44,21 @@ class Tape:
     """Calls in the order in which they were answered."""
 
     calls: list[Call] = field(default_factory=list)
+    _played: dict[int, int] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Call:
-        """:returns: the first recorded answer to that question.
+        """:returns: the next recorded answer to that question; after the last of them that one again.
 
         :raises CannotSee: when it was never asked.
         """
-        for call in self.calls:
-            if call.asks(service, region, operation, parameters):
-                return call
-        raise CannotSee(f"the recording has no answer to {service} {operation} {dict(parameters)} in {region}")
+        found = [at for at, call in enumerate(self.calls) if call.asks(service, region, operation, parameters)]
+        if not found:
+            raise CannotSee(f"the recording has no answer to {service} {operation} {dict(parameters)} in {region}")
+        with self._lock:
+            played = self._played.get(found[0], 0)
+            self._played[found[0]] = played + 1
+        return self.calls[found[min(played, len(found) - 1)]]
 
 
 _lock = threading.Lock()
@@ -89,7 +98,8 @@ def attach(client: Any, region: str) -> None:
     events = client.meta.events
     events.register("before-parameter-build", _keep_parameters)
     events.register("before-call", _play(service, region))
-    events.register("after-call", _record(service, region))
+    # before botocore's own handlers, which change an answer, and will do so again when it is played
+    events.register_first(f"after-call.{client.meta.service_model.service_id.hyphenize()}", _record(service, region))
 
 
 def _keep_parameters(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
@@ -101,7 +111,7 @@ def _play(service: str, region: str) -> Callable[..., Any]:
         if _player is None:
             return None
         call = _player.answer(service, region, model.name, context[_PARAMETERS])
-        return SimpleNamespace(status_code=call.status), dict(call.answer)
+        return SimpleNamespace(status_code=call.status), _copied(call.answer)
 
     return play
 
@@ -110,8 +120,14 @@ def _record(service: str, region: str) -> Callable[..., None]:
     def record(http_response: Any, parsed: Mapping[str, Any], model: Any, context: Mapping[str, Any], **_: Any) -> None:
         tape = _recorder
         if tape is not None:
-            answer = {name: value for name, value in parsed.items() if name != "ResponseMetadata"}
+            answer = {name: _copied(value) for name, value in parsed.items() if name != "ResponseMetadata"}
             status = int(http_response.status_code)
             tape.calls.append(Call(service, region, model.name, context[_PARAMETERS], answer, status))
 
     return record
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copied(item) for name, item in value.items()}
+    return [_copied(item) for item in value] if isinstance(value, list) else value

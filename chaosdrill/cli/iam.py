@@ -81,16 +81,26 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
 
 
 def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
-    """What it takes to bring programs to the client host, and long answers back, through the topology's bucket."""
+    """What it takes to bring programs to the client host, and long answers back, through the topology's bucket, which a
+    rehearsal looks for.
+    """
     if topology.load_generator.run != "ssm" or not topology.load_generator.s3:
         return []
-    statement: dict[str, object] = {
-        "Sid": "ProgramsAndAnswersOverS3",
-        "Effect": "Allow",
-        "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
-        "Resource": f"arn:{partition}:s3:::{topology.load_generator.s3.strip('/')}/*",
-    }
-    return [statement]
+    prefix = topology.load_generator.s3.strip("/")
+    return [
+        {
+            "Sid": "ProgramsAndAnswersOverS3",
+            "Effect": "Allow",
+            "Action": ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"],
+            "Resource": f"arn:{partition}:s3:::{prefix}/*",
+        },
+        {
+            "Sid": "LooksWhetherTheBucketIsThere",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": f"arn:{partition}:s3:::{prefix.partition('/')[0]}",
+        },
+    ]
 
 
 def placeholders(topology: "Topology") -> dict[str, str]:

@@ -1,5 +1,7 @@
 """``chaosdrill watch``: a drill as it happens, in a terminal beside it."""
 
+import io
+import os
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
@@ -42,6 +44,8 @@ def watch(run: str, as_json: bool) -> None:
     """
     from chaosdrill.errors import BadInput
 
+    if isinstance(sys.stdout, io.TextIOWrapper):  # not every terminal can show every title
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         following = _followed(run)
         _follow(following, as_json)
@@ -76,7 +80,11 @@ def _shown(as_json: bool) -> "AbstractContextManager[Show]":
 
     if as_json:
         return nullcontext(showing.as_json)
-    return showing.screen() if sys.stdout.isatty() else nullcontext(showing.plain)
+    return showing.screen() if _is_terminal() else nullcontext(showing.plain)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
 def _end(following: "Following", as_json: bool) -> bool:
@@ -91,7 +99,7 @@ def _end(following: "Following", as_json: bool) -> bool:
     closed = following.progress.state == CLOSED
     if as_json:
         return closed
-    if sys.stdout.isatty():
+    if _is_terminal():
         showing.leave_standing(following.progress)
     report = _report(following.directory) if closed else None
     click.echo(f"run directory: {one_line(str(following.directory))}")

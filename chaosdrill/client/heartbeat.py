@@ -3,6 +3,7 @@
 The topology says it: ``heartbeat: {run: ssm}`` on the client host, ``heartbeat: {run: local}`` on this machine.
 """
 
+import logging
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -11,13 +12,15 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import system_of
+from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import BEATS, RECORDS
-from chaosdrill.client.host.hosted import run_id
-from chaosdrill.client.host.ssm_heartbeat import start_heartbeat_on_host
+from chaosdrill.client.host.ssm_heartbeat import find_heartbeat_on_host, start_heartbeat_on_host
 from chaosdrill.client.local_heartbeat import LocalHeartbeat
 from chaosdrill.errors import CannotSee, Refused
 from chaosdrill.topology import Heartbeat, Topology, topology_of
+
+logger = logging.getLogger("chaostoolkit")
 
 LONGEST_S = 6 * 3600.0  # of a drill: then it ends by itself, whoever still calls it
 GIVE_UP_S = 5.0  # the least time after which a beat that was not answered is given up
@@ -73,6 +76,23 @@ def the_heartbeat(configuration: Configuration) -> HeartbeatProcess:
     return there
 
 
+def heartbeat_to_stop(configuration: Configuration, secrets: Secrets) -> HeartbeatProcess:
+    """:returns: the drill's heartbeat, also one on the client host of which nobody heard that it was started.
+
+    :raises NoHeartbeat: as :func:`the_heartbeat`.
+    :raises CannotSee: when the host does not say.
+    """
+    topology = topology_of(configuration)
+    on_host = topology.heartbeat is not None and topology.heartbeat.run == "ssm"
+    with _lock:
+        there = _own.get(topology.path)
+        if on_host and (there is None or there.settings["run"] != history.run_id()):
+            found = find_heartbeat_on_host(system_of(configuration, secrets), _directory)
+            if found is not None:
+                _own[topology.path] = found
+        return the_heartbeat(configuration)
+
+
 class DrillHeartbeat:
     """The heartbeat, for whoever looks all the time: before it is started, and after it was stopped, too."""
 
@@ -85,9 +105,13 @@ class DrillHeartbeat:
         return None if there is None or there.ended else there
 
     def end(self) -> None:
-        """End it, and take over what it has recorded, when no step has done that."""
+        """End it, and take over what it has recorded, when no step has done that. A failure is told, not raised."""
         if (there := self.find()) is not None:
-            there.end()
+            try:
+                there.end()
+            except FAILURES as error:
+                logger.error(f"The drill ends, and {error}")
+                there.give_up(str(error))
 
 
 def settings_of(
@@ -103,7 +127,7 @@ def settings_of(
     deadline = written.deadline_s if deadline_s is None else deadline_s
     dns = topology.dns if written.run == "local" else None
     return {
-        "run": run_id(),
+        "run": history.run_id(),
         "url": host or f"http://{topology.domain}",
         "nameserver": None if dns is None else f"{dns.nameserver}:{dns.port}",
         "deadline_s": float(deadline),

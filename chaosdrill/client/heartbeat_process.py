@@ -11,18 +11,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from chaosdrill import history
+from chaosdrill.aws.doubt import FAILURES, both_told
 from chaosdrill.client.clocks import reading
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_records import BEATS, LEDGER, Kept
 from chaosdrill.client.locust_rest import wait_for
-from chaosdrill.errors import CannotSee, DrillError, TimedOut
+from chaosdrill.errors import CannotSee, TimedOut
 
 SOURCE = "heartbeat"
 LOG_TAIL = 2000
-ERRORS = (DrillError, ClientError, BotoCoreError)
 STOPS_WITHIN_S = 20.0
 
 
@@ -49,7 +47,7 @@ class HeartbeatProcess(ABC):
     def wait_until_it_beats(self, within_s: float) -> Mapping[str, Any]:
         """:returns: its state once each operation was answered as it should be.
 
-        :raises DrillError: when that takes longer, or it ends instead; nothing runs then.
+        :raises DrillError: when that takes longer, or it ends instead; nothing runs then, unless the error says so.
         """
         try:
             return wait_for(
@@ -61,7 +59,8 @@ class HeartbeatProcess(ABC):
                 self.poll_every_s,
             )
         except BaseException as error:
-            log = self.end("it did not begin to beat")
+            with both_told(error):
+                log = self.end("it did not begin to beat")
             if isinstance(error, TimedOut):
                 raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}") from error
             raise
@@ -74,7 +73,7 @@ class HeartbeatProcess(ABC):
             return {}
 
     def stop(self) -> Mapping[str, Any]:
-        """Send nothing more, take over everything that was recorded, and end it.
+        """Send nothing more, and take over what was recorded: :meth:`end` takes the rest.
 
         :returns: its last state.
         """
@@ -84,7 +83,6 @@ class HeartbeatProcess(ABC):
             self.collect()  # most of it, and the clock, which nobody tells afterwards
             state = self.page.stop(STOPS_WITHIN_S)
         history.record("heartbeat-stopped", sent=state["sent"])
-        self.end()
         return state
 
     def check(self) -> None:
@@ -117,27 +115,34 @@ class HeartbeatProcess(ABC):
 
         :param why: why its records may not be whole; empty: they say it themselves.
         :returns: its log.
+        :raises DrillError: when it may run on: then it can be ended again.
         """
         with self._lock:
             if self.ended:
                 return ""
-            self.ended = True
             history.record("heartbeat-ending")
-            try:
-                return self._end_in_order()
-            except ERRORS as error:
-                why = why or f"the heartbeat could not be ended: {error}"
+            if lost := history.target_lost():
+                self.give_up(lost)  # nobody is asked any more
                 return ""
+            log = self._ended()
+            self.ended = True
+            try:
+                self._collect_rest()
+                self._clean()
+            except FAILURES as error:
+                why = why or f"what was left of its records could not be fetched: {error}"
             finally:
                 self.kept.tell(why)
+            return log
 
-    def _end_in_order(self) -> str:
-        if lost := history.target_lost():
-            raise CannotSee(lost)  # nobody is asked any more
-        log = self._ended()
-        self._collect_rest()
-        self._clean()
-        return log
+    def give_up(self, why: str) -> None:
+        """Ask it no more, though it may run on, and tell the history what there is of its records.
+
+        :param why: why it cannot be ended.
+        """
+        with self._lock:
+            self.ended = True
+            self.kept.tell(f"the heartbeat could not be ended: {why}")
 
     @abstractmethod
     def _ended(self) -> str:

@@ -6,12 +6,14 @@ workers; ``load_generator: {run: local}`` makes ``start_load`` start one on this
 Whoever adds another way adds it here; everybody else just asks for the load generator.
 """
 
+import logging
 import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.aws import system_of
+from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_host
 from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window
 from chaosdrill.client.local_locust import LocalLocust
@@ -35,6 +37,8 @@ __all__ = [
     "open_load_generator",
     "wait_for",
 ]
+
+logger = logging.getLogger("chaostoolkit")
 
 Configuration = Mapping[str, Any] | None
 Secrets = Mapping[str, Any] | None
@@ -156,8 +160,11 @@ class DrillLoad:
         return self._known
 
     def end(self) -> None:
-        """End the drill's own Locust, when no step has ended it."""
-        _end(self._path)
+        """End the drill's own Locust, when no step has ended it. A failure is told, not raised."""
+        try:
+            _end(self._path)
+        except FAILURES as error:
+            logger.error(f"The drill ends, and {error}")
 
 
 def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:

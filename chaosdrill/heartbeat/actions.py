@@ -8,10 +8,11 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
+from chaosdrill.aws.doubt import FAILURES, both_told, left_behind
 from chaosdrill.aws.polling import looks
-from chaosdrill.client.heartbeat import NoHeartbeat, open_heartbeat, the_heartbeat, why_no_writes
+from chaosdrill.client.heartbeat import NoHeartbeat, heartbeat_to_stop, open_heartbeat, why_no_writes
 from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
-from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.errors import BadInput
 from chaosdrill.topology import topology_of
 
 __all__ = ["start_heartbeat", "stop_heartbeat"]
@@ -57,7 +58,8 @@ def start_heartbeat(
     if new:
         more = {"source": SOURCE, "run_where": heartbeat.where, "timeout_s": told["timeout_s"]}
         history.record("heartbeat-started", operations=state["operations"], **more, **known)
-        heartbeat.collect()
+        with left_behind("the heartbeat was started and beats on; stop_heartbeat ends it"):
+            heartbeat.collect()
     names = list(state["operations"])
     answer = {"done": new, "operations": names, "rate_per_s": told["rate_per_s"], "run": heartbeat.where, **known}
     return {**answer, "seconds": round(time.monotonic() - began, 1)}
@@ -80,20 +82,23 @@ def stop_heartbeat(
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done", "recovered": whether beats were answered at the end, or null when that was not waited for,
         "sent": beats by operation, "outcomes": {operation: {"answered", "refused", "timed_out", "failed"}}}``.
-    :raises ActivityFailed: when it has died, or does not answer; what it had recorded is taken over all the same.
+    :raises ActivityFailed: when it has died, or does not answer; what it had recorded is taken over all the same. When
+        it may run on, the error says so, and it can be stopped again.
     :undo: ``start_heartbeat``
     :source: none: the reference has no heartbeat
     """
     try:
-        heartbeat = the_heartbeat(configuration)
+        heartbeat = heartbeat_to_stop(configuration, secrets)
     except NoHeartbeat as nothing:
         return {"done": False, "why": str(nothing)}
     try:
         recovered = _recovered(heartbeat, float(recovery_within_s))
         state = heartbeat.stop()
-    except CannotSee:
-        heartbeat.end()
+    except FAILURES as error:
+        with both_told(error):
+            heartbeat.end()
         raise
+    heartbeat.end()
     names = ("answered", "refused", "timed_out", "failed")
     outcomes = {name: dict(zip(names, counts, strict=True)) for name, counts in state["outcomes"].items()}
     sent = dict(zip(outcomes, state["sent"], strict=True))

@@ -1,6 +1,7 @@
 """What happened in a drill: its events, its run directory, and the drill that is open in this process."""
 
 from chaosdrill.history.current import (
+    OUTSIDE,
     TARGET_LOST,
     OpenDrill,
     current,
@@ -8,6 +9,7 @@ from chaosdrill.history.current import (
     interrupted,
     opened,
     record,
+    run_id,
     target_lost,
 )
 from chaosdrill.history.log import Event, History, read_history
@@ -22,6 +24,7 @@ from chaosdrill.history.secrets import (
 )
 
 __all__ = [
+    "OUTSIDE",
     "TARGET_LOST",
     "Event",
     "History",
@@ -36,6 +39,7 @@ __all__ = [
     "plain",
     "read_history",
     "record",
+    "run_id",
     "secret_texts",
     "target_lost",
     "url_passwords",

@@ -9,6 +9,7 @@ from typing import Any
 from chaosdrill.history.log import Event, History
 
 TARGET_LOST = "target-lost"
+OUTSIDE = "standalone"  # stands for the run where there is none
 STEADY_STATE_AFTER = "steady-state-after-method"
 _NOTHING_TOUCHED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 
@@ -52,6 +53,11 @@ _open: OpenDrill | None = None
 def current() -> OpenDrill | None:
     """:returns: the drill that is open in this process, or None."""
     return _open
+
+
+def run_id() -> str:
+    """:returns: the open drill's run; outside of one a word that stands for nobody's in particular."""
+    return OUTSIDE if _open is None else _open.run_id
 
 
 def record(event: str, **facts: Any) -> None:

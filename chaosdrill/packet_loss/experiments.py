@@ -14,14 +14,12 @@ from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.packet_loss.plan import does_the_same
 
 STARTS_WITHIN_S = 120.0
-OUTSIDE = "standalone"
 TOKEN_TAG = "chaosdrill-token"
 
 
 def run_tag() -> str:
     """:returns: what this run's experiments are tagged with; outside a drill a word of its own."""
-    drill = history.current()
-    return drill.run_id if drill else OUTSIDE
+    return history.run_id()
 
 
 def ensure_template(system: System, wanted: dict[str, Any], region: str) -> str:

@@ -11,7 +11,7 @@ from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.report import measures
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
 from chaosdrill.report.page import page
-from chaosdrill.report.view import ReportView
+from chaosdrill.report.view import Problem, ReportView
 from chaosdrill.report.view.regions import region_role
 from chaosdrill.report.words import Words
 
@@ -24,14 +24,13 @@ def run_page(view: ReportView, language: str) -> str:
     :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
     """
     t = Words(language)
-    figures = {}
-    if view.timeline is not None and view.clients is not None:
-        figures["waterfall"] = waterfall(view.timeline, view.clients, view.regions, t)
+    figures, problems = _figures(view, t)
     return page(
         "run.html.j2",
         t,
         figures,
         view=view,
+        problems=problems,
         judgement=view.judgement,
         said=partial(measures.said, t=t),
         in_ms=partial(measures.in_milliseconds, t=t),
@@ -45,6 +44,16 @@ def run_page(view: ReportView, language: str) -> str:
         steps_of=[(phase, list(them)) for phase, them in groupby(view.steps, attrgetter("phase"))],
         version=__version__,
     )
+
+
+def _figures(view: ReportView, t: Words) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+    """The figures, and what could not be shown; a figure that fails must not take the page with it."""
+    if view.timeline is None or view.clients is None:
+        return {}, view.problems
+    try:
+        return {"waterfall": waterfall(view.timeline, view.clients, view.regions, t)}, view.problems
+    except Exception as error:  # noqa: BLE001 - whatever a history holds, the rest of it is shown, and this is told
+        return {}, (*view.problems, Problem("timeline", f"{type(error).__name__}: {error}"))
 
 
 def _rows(view: ReportView) -> Iterator[Any]:

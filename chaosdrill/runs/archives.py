@@ -11,6 +11,7 @@ from pathlib import Path
 from chaosdrill.errors import BadInput
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
 from chaosdrill.runs.naming import shown
 from chaosdrill.runs.tables import sha256_of
@@ -114,8 +115,11 @@ def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Pr
         if name not in (MANIFEST, SUMS)
     ]
     sums = directory / SUMS
-    data = (directory / MANIFEST).read_bytes()
-    problems, said = problems_of_manifest(data, verified, there, sums.read_bytes() if sums.is_file() else None)
+    try:
+        data = read_regular(directory / MANIFEST)
+        problems, said = problems_of_manifest(data, verified, there, read_regular(sums) if sums.is_file() else None)
+    except OSError as error:
+        return [Problem(MANIFEST, ALTERED, f"it cannot be read: {error}")], ""
     if said and said.get("run") not in (run, verified.run):
         problems.append(Problem(MANIFEST, ALTERED, f"it is of the run {said.get('run')}, and the archive holds {run}"))
     return problems, hashlib.sha256(data).hexdigest()
@@ -123,7 +127,7 @@ def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Pr
 
 def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
     """A run that is not whole is imported as it is, and judged so; one that was altered since its export is not."""
-    verified = verify_run(unpacked / run)
+    verified = verify_run(unpacked / run, judging=False)
     if verified.run != run and verified.events:
         yield f"the run in it is called {shown(run)}, and its history is of {shown(verified.run)}"
     if (unpacked / MANIFEST).is_file():

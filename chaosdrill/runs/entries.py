@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.history.run_directory import HISTORY, experiment_of
@@ -18,9 +17,8 @@ UNJUDGED = "unjudged"  # it ended without a summary: `runs judge` says what it p
 UNREADABLE = "unreadable"  # its summary is of a newer version, or is none: `runs verdict` says why
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What lists and filters need of a run.
+class Entry(NamedTuple):
+    """What lists and filters need of a run. A tuple, as ten thousand of them are made for a list.
 
     :param run: its id, which is the name of its directory.
     :param experiment: the name of the experiment's file, without its ending.
@@ -49,7 +47,7 @@ class Entry:
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
-        return asdict(self)
+        return self._asdict()
 
 
 def entry_of(directory: Path) -> Entry:

@@ -148,16 +148,13 @@ def problems_of_manifest(
     :param sums_of: the bytes of SHA256SUMS; None: there is none.
     """
     try:
-        said = json.loads(data)
-        listed = [Listed(str(one["file"]), int(one["bytes"]), str(one["sha256"])) for one in said["files"]]
-        links = [str(one["chain"]) for one in said["files"]]
-        history = said["history"]
-        if said["chaosdrill"] != "manifest" or said["version"] != VERSION:
-            return [Problem(MANIFEST, ALTERED, f"it is no manifest of version {VERSION}")], {}
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        said, listed, links = _read(data)
+        as_written = written({name: value for name, value in said.items() if name != SELF})[0] == data
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return [Problem(MANIFEST, ALTERED, f"it is no manifest: {type(error).__name__}: {error}")], {}
+    history = mapping(said.get("history"))
     problems = [*_differences(listed, files)]
-    if written({name: value for name, value in said.items() if name != SELF})[0] != data:
+    if not as_written:
         problems.append(Problem(MANIFEST, ALTERED, "it is not as it was written"))
     if links != chained(listed, str(history.get("last_seal"))) or (links and links[-1] != said.get("chain")):
         problems.append(Problem(MANIFEST, ALTERED, "its chain of hashes is broken"))
@@ -168,6 +165,15 @@ def problems_of_manifest(
     if sums_of != sums(listed).encode():
         problems.append(Problem(SUMS, ALTERED if sums_of is not None else MISSING, "it is not what the manifest lists"))
     return problems, said
+
+
+def _read(data: bytes) -> tuple[Mapping[str, Any], list[Listed], list[str]]:
+    """:raises ValueError, KeyError, TypeError, OverflowError, RecursionError: when it is no manifest."""
+    said = json.loads(data)
+    if (said["chaosdrill"], said["version"]) != ("manifest", VERSION):
+        raise ValueError(f"of version {VERSION} it is none")
+    listed = [Listed(str(one["file"]), int(one["bytes"]), str(one["sha256"])) for one in said["files"]]
+    return said, listed, [str(one["chain"]) for one in said["files"]]
 
 
 def _differences(listed: Sequence[Listed], files: Sequence[Listed]) -> list[Problem]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, REPORT, TOPOLOGY
-from chaosdrill.runs.naming import problem_of_name
+from chaosdrill.runs.naming import DEEPEST, problem_of_name
 from chaosdrill.runs.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS
 
@@ -70,7 +70,7 @@ def _walked(directory: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         yield prefix.rstrip("/"), directory
         return
     for one in found:
-        if one.is_dir(follow_symlinks=False):
+        if one.is_dir(follow_symlinks=False) and prefix.count("/") <= DEEPEST:  # what lies deeper is no part of a run
             yield from _walked(Path(one.path), f"{prefix}{one.name}/")
         else:
             yield f"{prefix}{one.name}", Path(one.path)

@@ -15,7 +15,9 @@ from chaosdrill.runs.manifest import MANIFEST, README, SUMS
 from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
 
 FILES_AT_MOST = 2_000
-BYTES_AT_MOST = 4 * 2**30  # of all files of an archive together, unpacked
+BYTES_AT_MOST = 2 * 2**30  # of all files of an archive together, unpacked
+DENSEST = 200  # times that an archive may become larger; of a run it is some 10
+SMALL = 2**24  # bytes that an archive may have unpacked, however small it is
 DIRECTORY_AT_MOST = 2**20  # bytes of the zip's own table of contents
 CHUNK = 2**20
 BESIDE = (MANIFEST, README, SUMS)
@@ -53,7 +55,8 @@ def contents_of(path: Path) -> Contents:
         raise BadInput(
             [f"{path} is no archive of `chaosdrill runs export`: {error or type(error).__name__}"]
         ) from error
-    if problems := list(dict.fromkeys(_problems(entries))):
+    most = min(BYTES_AT_MOST, SMALL + DENSEST * path.stat().st_size)
+    if problems := list(dict.fromkeys(_problems(entries, most))):
         raise BadInput([f"{path}: {problem}" for problem in problems[:20]])
     files = tuple(entry for entry in entries if not _is_directory(entry))
     run = next(parts[0] for entry in files if len(parts := PurePosixPath(entry.filename).parts) > 1)
@@ -74,15 +77,15 @@ def _table_too_large(path: Path) -> str:
     return ""
 
 
-def _problems(entries: Sequence[zipfile.ZipInfo]) -> Iterator[str]:
+def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[str]:
     for entry in entries:
         if why := _problem(entry):
             yield f"{shown(entry.filename)} {why}"
     yield from _problems_of_names([entry.filename for entry in entries if not _is_directory(entry)])
     if len(entries) > FILES_AT_MOST:
         yield f"it has {len(entries):,} files, more than {FILES_AT_MOST:,}: no run has so many"
-    if (size := sum(entry.file_size for entry in entries)) > BYTES_AT_MOST:
-        yield f"unpacked it would have {size:,} bytes, more than {BYTES_AT_MOST:,}"
+    if (size := sum(entry.file_size for entry in entries)) > most:
+        yield f"unpacked it would have {size:,} bytes, more than {most:,}: no run has so many"
 
 
 def _is_directory(entry: zipfile.ZipInfo) -> bool:

@@ -24,7 +24,7 @@ LOGS = frozenset({"heartbeat.log", "locust.log"})  # may come after the end, whe
 DOCUMENTS = frozenset({JOURNAL, SUMMARY, "locust-report.html", "locust-statistics.json"})
 RAW = (f"{RECORDS}/", f"{EVIDENCE}/", TIMELINE)  # told of at the end, which a drill that died has not come to
 
-LARGEST_HISTORY = 2**31  # bytes
+LARGEST_HISTORY = 2**29  # bytes; one of an hour has some 2 MB
 
 
 @dataclass(frozen=True)
@@ -71,18 +71,19 @@ class Verified:
         return not self.problems
 
 
-def verify_run(directory: Path) -> Verified:
+def verify_run(directory: Path, judging: bool = True) -> Verified:
     """Look at everything in a run directory; nothing is changed, and nothing that is in it makes this raise.
 
+    :param judging: judge the drill again, too: that reads all of its records.
     :returns: what is as it was, and what is not.
     """
-    lines, torn = _lines(directory / HISTORY)
+    lines, torn, why = _lines(directory / HISTORY)
     events = [event for event in values(lines) if isinstance(event, dict)]
     found = run_files(directory)
     told = told_files(events, found.plain)
     excused = _excused(events, found.plain.keys() - told.keys())
-    problems = [*_of_history(directory / HISTORY, lines, torn), *_of_files(found, told, excused)]
-    stored, judged = _stored(directory, events), _judged(directory) if HISTORY in found.plain else ""
+    problems = [*_of_history(lines, torn, why), *_of_files(found, told, excused)]
+    stored, judged = _stored(directory, events), _judged(directory) if judging and not why else ""
     notes = list(_not_covered(found, told, excused))
     if stored and judged and stored != judged:
         differs = f"the stored verdict is {stored}; judged again now it is {judged}"
@@ -96,21 +97,21 @@ def verify_run(directory: Path) -> Verified:
     return Verified(run, len(lines), seal, len(whole), tuple(problems), tuple(notes), stored, judged)
 
 
-def _lines(path: Path) -> tuple[list[bytes], bool]:
-    """The lines of a history, and whether its last one was cut off; none when it cannot be read."""
+def _lines(path: Path) -> tuple[list[bytes], bool, str]:
+    """The lines of a history, whether its last one was cut off, and why there is none."""
     try:
         lines = read_regular(path, LARGEST_HISTORY).split(b"\n")
-    except OSError:
-        return [], False
+    except FileNotFoundError:
+        return [], False, "there is none (a run of chaosdrill has one): nothing vouches for anything here"
+    except OSError as error:
+        return [], False, f"it cannot be read: {error.strerror or error}"
     torn = bool(lines.pop())
-    return lines, torn
+    return lines, torn, ""
 
 
-def _of_history(path: Path, lines: Sequence[bytes], torn: bool) -> Iterator[Problem]:
-    if not path.is_file():
-        yield Problem(
-            HISTORY, MISSING, "there is none (a run of chaosdrill has one): nothing vouches for anything here"
-        )
+def _of_history(lines: Sequence[bytes], torn: bool, why: str) -> Iterator[Problem]:
+    if why:
+        yield Problem(HISTORY, MISSING, why)
         return
     for number, why in broken_seals(lines):
         yield Problem(f"{HISTORY} line {number}", ALTERED, why)

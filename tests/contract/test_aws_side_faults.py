@@ -220,6 +220,13 @@ CASES = {
 }
 
 
+def be_hasty(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give up soon on what does not answer: the tries together are what the test waits for."""
+    if kind == "timeout":
+        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 1.0)
+        monkeypatch.setattr(sessions, "_clients", HASTY)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", CASES)
 def test_a_burst_of_five_failures_is_survived_and_the_change_is_made_once(
@@ -228,12 +235,9 @@ def test_a_burst_of_five_failures_is_survived_and_the_change_is_made_once(
     case = CASES[name]
     case.before(rig)
     begun = executions(rig)
-    if kind == "timeout":  # the tries together are what the test waits for
-        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.3)
-        monkeypatch.setattr(sessions, "_clients", HASTY)
-    break_aws(rig, case.service, kind, case.changes, BURST, seconds=0.1 if kind == "slow" else 60)
-    if kind not in ("timeout", "slow"):
-        break_aws(rig, case.service, kind, case.looks, BURST)
+    be_hasty(kind, monkeypatch)
+    for operation in (case.changes, case.looks):
+        break_aws(rig, case.service, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
     done = case.act(rig.configuration)
     assert done["done"] is True
     assert case.world(rig) == case.after
@@ -244,13 +248,14 @@ def test_a_burst_of_five_failures_is_survived_and_the_change_is_made_once(
     assert calls, "each changing call is recorded"
 
 
-@pytest.mark.parametrize("kind", ["server-error", "reset"])  # expired: see test_credentials
+@pytest.mark.parametrize("kind", ["throttling", "server-error", "timeout", "reset"])  # expired: see test_credentials
 @pytest.mark.parametrize("name", CASES)
 def test_what_never_works_is_given_up_and_the_error_says_that_nothing_was_done(
-    rig: Rig, one_drill: OpenDrill, name: str, kind: str
+    rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
     case = CASES[name]
     case.before(rig)
+    be_hasty(kind, monkeypatch)
     was = case.world(rig)
     break_aws(rig, case.service, kind, case.changes)
     action = case.act if name != "heal_packet_loss" else lambda to: heal_packet_loss(timeout_s=1, configuration=to)
@@ -399,3 +404,43 @@ def test_a_role_that_was_half_made_is_said_and_made_whole_by_the_next_try(
     assert active_faults(rig) == 0
     get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
     assert act(rig.configuration)["done"] is True
+
+
+OF_AN_INJECTION = {  # every call of it, from what the client host resolves to the experiment that runs
+    "ssm": ("DescribeInstanceInformation", "SendCommand", "GetCommandInvocation"),
+    "ec2": ("DescribeInstances",),
+    "iam": ("CreateRole", "PutRolePolicy"),
+    "fis": (
+        "ListExperiments",
+        "ListExperimentTemplates",
+        "CreateExperimentTemplate",
+        "StartExperiment",
+        "GetExperiment",
+    ),
+}
+
+
+@pytest.fixture
+def names(rig: Rig) -> Iterator[None]:
+    """The client host resolves the domain: its ``dig`` is one that has the answer."""
+    dig = rig.lab.plan.control_socket.with_name("pythons") / "dig"
+    dig.write_text(f"#!/bin/sh\necho '; ->>HEADER<<- status: NOERROR'\necho 'api.example.com. 60 IN A {ADDRESS}'\n")
+    dig.chmod(0o755)
+    yield
+    dig.unlink()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.usefixtures("no_role", "names")
+def test_a_fault_on_what_the_client_host_resolves_is_injected_though_every_call_fails_five_times(
+    rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    be_hasty(kind, monkeypatch)
+    broken = [(service, operation) for service, operations in OF_AN_INJECTION.items() for operation in operations]
+    for service, operation in broken:
+        break_aws(rig, service, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
+    done = inject_packet_loss(sources="home", template=f"burst-{kind}", configuration=rig.configuration)
+    assert (done["sources"], active_faults(rig)) == ([ADDRESS], 1)
+    met = dict(zip(broken, hits(rig), strict=True))
+    assert all(met.values()), met
+    assert set(met.values()) == {BURST} or kind in ("lost-answer", "slow"), "less is needed where a retry finds it done"

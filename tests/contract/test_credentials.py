@@ -1,15 +1,22 @@
 """Credentials from a profile, SSO or a role; those that end during a drill; what is told, hidden and recorded."""
 
+import hashlib
 import http.server
+import json
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.credentials import SSOProvider
 from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.tokens import SSOTokenProvider
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import sessions, system_of
@@ -17,6 +24,7 @@ from chaosdrill.history import plain
 from chaosdrill.packet_loss.host import host_of
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
+from tests.contract.accounts import profile
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get
 
@@ -99,6 +107,141 @@ def test_a_role_of_another_account_is_taken_on_in_a_region_that_outlives_home(ri
     assert stop_flag("home", configuration=configuration) is False
     asked = calls(rig, "AssumeRole")[-1]
     assert (asked["resource"], asked["region"]) == (role, OSAKA)
+
+
+OTHER = "210987654321"
+
+
+class TwoAccounts(http.server.BaseHTTPRequestHandler):
+    """STS for a role of another account, which the lab has not: its keys are that account's, all others ours."""
+
+    role = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAOFTHEOTHER</AccessKeyId>
+        <SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>planted-session-token</SessionToken>
+        <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
+
+    def do_POST(self) -> None:
+        given = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        account = OTHER if "ASIAOFTHEOTHER" in self.headers["Authorization"] else "123456789012"
+        who = f"<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"
+        identity = f"<GetCallerIdentityResponse>{who}</GetCallerIdentityResponse>"
+        body = (self.role if "Action=AssumeRole&" in given else identity).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """:returns: the URL of a server."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_a_change_goes_through_the_other_account_s_role_and_its_guard(rig: Rig, tmp_path: Path) -> None:
+    """The allow-list must name the role's account, not that of whoever takes it on."""
+    role = {"aws_assume_role_arn": f"arn:aws:iam::{OTHER}:role/drill"}
+    with serving(TwoAccounts) as sts:
+        aws = {
+            "profile": profile(tmp_path / "config", rig.lab.url, {"sts": sts}),
+            "config_file": str(tmp_path / "config"),
+        }
+        ours = rig.other_topology(tmp_path / "ours.yaml", aws=aws)
+        theirs = rig.other_topology(tmp_path / "theirs.yaml", aws=aws, accounts=[OTHER])
+        with pytest.raises(
+            ActivityFailed, match=f"belong to account {OTHER}, and the topology allows only 123456789012"
+        ):
+            set_stop_flag("standby", False, configuration={**ours, **role})
+        with pytest.raises(
+            ActivityFailed, match=f"belong to account 123456789012, and the topology allows only {OTHER}"
+        ):
+            set_stop_flag("standby", False, configuration=theirs)
+        assert stop_flag("standby", configuration=ours) is True
+        assert set_stop_flag("standby", False, configuration={**theirs, **role})["done"] is True
+    assert stop_flag("standby", configuration=rig.configuration) is False
+    assert calls(rig, "UpdateItem")[-1]["key"] == "ASIAOFTHEOTHER"
+
+
+SSO_CONFIG = """\
+[profile signed-in]
+region = ap-northeast-1
+sso_session = corp
+sso_account_id = 123456789012
+sso_role_name = driller
+services = here
+endpoint_url = {lab}
+[sso-session corp]
+sso_region = ap-northeast-1
+sso_start_url = https://chaosdrill.invalid/start
+[services here]
+sso =
+  endpoint_url = {portal}
+sso_oidc =
+  endpoint_url = {portal}
+"""
+
+
+class Portal(http.server.BaseHTTPRequestHandler):
+    """IAM Identity Center: gives a role's keys for a token that it knows, and a new token for a refresh token."""
+
+    role = {"accessKeyId": "ASIAOFTHEROLE", "secretAccessKey": SECRET, "sessionToken": "planted-session-token-of-sso"}
+
+    def do_GET(self) -> None:
+        known = self.headers.get("x-amz-sso_bearer_token") in ("planted-token", "planted-new-token")
+        until_ms = int((time.time() + 3600) * 1000)
+        asked = self.path == "/federation/credentials?role_name=driller&account_id=123456789012"
+        self._answer(200 if known and asked else 401, {"roleCredentials": {**self.role, "expiration": until_ms}})
+
+    def do_POST(self) -> None:
+        given = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        right = (self.path, given["grantType"], given["refreshToken"]) == ("/token", "refresh_token", "planted-refresh")
+        self._answer(200 if right else 400, {"accessToken": "planted-new-token", "expiresIn": 3600})
+
+    def _answer(self, status: int, what: Any) -> None:
+        body = json.dumps(what if status == 200 else {}).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("minutes_left", [60, -1])
+@pytest.mark.usefixtures("no_proxy_of_the_user")
+def test_sso_gives_the_keys_of_its_role_and_an_ended_token_is_renewed(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, minutes_left: int
+) -> None:
+    for provider in (SSOTokenProvider, SSOProvider):
+        monkeypatch.setattr(provider, "_SSO_TOKEN_CACHE_DIR", str(tmp_path))
+    left = timedelta(minutes=minutes_left)
+    token = {
+        "startUrl": "https://chaosdrill.invalid/start",
+        "region": TOKYO,
+        "accessToken": "planted-token",
+        "expiresAt": f"{datetime.now(UTC) + left:%Y-%m-%dT%H:%M:%SZ}",
+        "refreshToken": "planted-refresh",
+        "clientId": "id",
+        "clientSecret": "secret",
+        "registrationExpiresAt": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+    }
+    (tmp_path / f"{hashlib.sha1(b'corp').hexdigest()}.json").write_text(json.dumps(token))
+    with serving(Portal) as portal:
+        (tmp_path / "config").write_text(SSO_CONFIG.format(lab=rig.lab.url, portal=portal))
+        monkeypatch.setenv("AWS_PROFILE", "signed-in")
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name, raising=False)
+        aws = {"config_file": str(tmp_path / "config")}
+        given = rig.other_topology(tmp_path / "topology.yaml", aws=aws, target="aws", time_scale=1)
+        assert set_stop_flag("standby", False, standalone=True, configuration=given)["done"] is True
+    assert calls(rig, "UpdateItem")[-1]["key"] == "ASIAOFTHEROLE"
+    assert plain([SECRET, Portal.role["sessionToken"]]) == ["***", "***"]
 
 
 def test_credentials_that_stay_expired_are_told_with_the_command_that_renews_them(

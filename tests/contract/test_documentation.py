@@ -97,6 +97,19 @@ def test_the_head_of_every_experiment_says_what_must_be_known_before_it_is_run(e
     assert len(head.lower().partition("touches:")[0]) > 80
 
 
+def test_of_every_activity_without_a_region_the_documents_say_why():
+    section = (REPOSITORY / "docs" / "drill.md").read_text().partition("## What an argument wins over")[2]
+    told = set(
+        re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.+?) \|", section.partition("\n## ")[0], re.MULTILINE)))
+    )
+    without = {
+        one["name"]
+        for one in discovered()["activities"]
+        if one["type"] != "control" and "region" not in {argument["name"] for argument in one["arguments"]}
+    }
+    assert told == without
+
+
 @pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
 def test_the_readme_leads_to_that_table(readme):
     (guide, heading) = re.findall(r"\((docs/aws[\w.]*)#([^)]+)\)", (REPOSITORY / readme).read_text())[0]

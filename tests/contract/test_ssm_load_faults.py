@@ -157,6 +157,56 @@ def test_the_load_stops_though_five_calls_fail(
     assert (one_drill.directory / "locust.log").exists()
 
 
+@pytest.mark.parametrize("kind", ["server-error", "reset"])
+def test_a_load_that_cannot_be_stopped_is_told_and_can_be_stopped_again(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill, kind: str
+) -> None:
+    started(clients, script, configuration)
+    break_ssm(rig, kind, "SendCommand")
+    says = r": Locust may run on on the client host i-\w+: stop_load again ends it, .* for 900 s"
+    with pytest.raises(ActivityFailed, match=says):
+        stop_load(configuration=configuration)
+    mend(rig)
+    assert load_generator(configuration).state().user_count == 2, "it went on"
+    assert stop_load(configuration=configuration)["done"] is True
+    assert find_on_host(system_of(configuration)) is None
+
+
+def test_a_locust_that_does_not_answer_at_first_and_cannot_be_ended_is_told_and_ended_by_stop_load(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
+) -> None:
+    begun = hosted.started
+
+    def then_break(*given: Any, **named: Any) -> Any:
+        found = begun(*given, **named)
+        break_ssm(rig, "server-error", "SendCommand")
+        return found
+
+    with pytest.MonkeyPatch.context() as here:
+        here.setattr("chaosdrill.client.host.ssm_locust.started", then_break)
+        says = r"(?s)waited 1 s for Locust .*; and ending it failed, too: .*: Locust may run on on the client host i-"
+        with pytest.raises(ActivityFailed, match=says):
+            start_load(2, 10, clients.url, str(script), within_s=1, configuration=configuration)
+    mend(rig)
+    assert stop_load(configuration=configuration)["done"] is True
+    assert find_on_host(system_of(configuration)) is None
+
+
+def test_a_drill_that_cannot_end_its_locust_says_so(
+    rig: Rig,
+    clients: Target,
+    script: Path,
+    configuration: dict[str, Any],
+    one_drill: OpenDrill,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started(clients, script, configuration)
+    break_ssm(rig, "server-error", "SendCommand")
+    seam.DrillLoad(configuration, None).end()
+    assert "The drill ends, and " in caplog.text
+    assert "Locust may run on on the client host i-" in caplog.text
+
+
 def test_a_locust_whose_start_nobody_answers_is_told_and_ended_by_stop_load(
     rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
 ) -> None:

@@ -2,9 +2,12 @@
 
 import functools
 import shutil
+import subprocess
+import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +17,11 @@ import yaml
 
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.lab import wire
-from chaosdrill.lab.plan import HOME
+from chaosdrill.lab.plan import HOME, STANDBY
 from chaosdrill.topology import load_topology
 from tests import drills
 from tests.contract.lab_aws import get
-from tests.iam_policy import Wanted, not_allowed, not_done, wanted
+from tests.iam_policy import ACCOUNT, Wanted, not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -50,11 +53,15 @@ def home_is_up_again(lab: RunningLab) -> None:
 class Run:
     """One drill: what happens to it when it says some words, in this order, and which steps must fail then; without
     any, every step must succeed. What clients and measurements make of it is not judged here.
+
+    :param begins_in: makes it a drill on target aws: the lab that stands in for AWS is there, with this region serving,
+        and the drill was rehearsed. Otherwise the drill starts its own lab.
     """
 
     troubles: tuple[tuple[str, Trouble], ...] = ()
     failing: frozenset[str] = frozenset()
     variables: tuple[str, ...] = ()
+    begins_in: str = ""
 
 
 BEGUN = "Action: start-load"
@@ -63,15 +70,15 @@ CLEAR = ("loss_percent:int=60",)  # several drills at once make a busy machine, 
 # and its drills here; what the test then says is what the policy lacks.
 DRILLS: dict[str, tuple[Run, ...]] = {
     "failover.yaml": (
-        Run(variables=CLEAR),
+        Run(variables=CLEAR, begins_in=HOME.name),
         Run(((BEGUN, halfway),), frozenset({"fail-over", "fail-back"}), CLEAR),
     ),
     "failback.yaml": (
-        Run(),
+        Run(begins_in=STANDBY.name),
         Run(((BEGUN, halfway),), frozenset({"fail-back", "fail-over-again"})),
     ),
     "packet-loss.json": (
-        Run(variables=CLEAR),
+        Run(variables=CLEAR, begins_in=HOME.name),
         Run(
             (
                 ("Action: heal-packet-loss", home_is_down_and_the_failover_ends_halfway),
@@ -82,23 +89,24 @@ DRILLS: dict[str, tuple[Run, ...]] = {
         ),
     ),
     "auto-failover.yaml": (
-        Run(),
+        Run(begins_in=HOME.name),
         Run(((BEGUN, halfway),), frozenset({"automatic-failover", "fail-back"})),
     ),
-    "region-loss.yaml": (Run(),),
+    "region-loss.yaml": (Run(begins_in=HOME.name),),
 }
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """The calls of a drill, and the topology of its lab."""
+    """The calls of a drill and of its rehearsals, the target it ran on, and the topology of its lab."""
 
     calls: Calls
+    rehearsals: Calls
+    target: str
     topology: Path
 
-    @property
-    def asked(self) -> set[Wanted]:
-        return wanted(self.calls, yaml.safe_load(self.topology.read_text()))
+    def asked(self, calls: Calls) -> set[Wanted]:
+        return wanted(calls, yaml.safe_load(self.topology.read_text()))
 
     def policy(self, experiment: str) -> str:
         configuration = configuration_of(str(drills.EXPERIMENTS / experiment))
@@ -110,8 +118,18 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[R
     """Runs the drills of an experiment, once, at the same time: mostly they wait, each on a lab of its own."""
 
     def run_one(experiment: str, one: Run, directory: Path) -> Recorded:
-        calls = calls_of(RunningLab(directory / "home"), directory, drills.EXPERIMENTS / experiment, one)
-        return Recorded(calls, directory / "topology.yaml")
+        lab, path = RunningLab(directory / "home"), drills.EXPERIMENTS / experiment
+        if not one.begins_in:
+            calls, target = calls_of(lab, directory, path, one, *drills.QUICK)
+            return Recorded(calls, [], target, directory / "topology.yaml")
+        with taken_for_aws(lab, directory, one.begins_in) as given:
+            variables = (*given, *one.variables)
+            rehearse(lab, path, *variables, confirm=True)
+            before = calls_by_now(lab)
+            calls, target = calls_of(lab, directory, path, one, *given)
+            rehearse(lab, path, *variables)  # now FIS has a template to preview
+            rehearsed = before + calls_by_now(lab)[len(calls) :]
+        return Recorded(calls[len(before) :], rehearsed, target, directory / "topology.yaml")
 
     @functools.cache
     def run(experiment: str) -> list[Recorded]:
@@ -122,9 +140,49 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[R
     return run
 
 
-def calls_of(lab: RunningLab, directory: Path, experiment: Path, one: Run) -> Calls:
-    """Run a drill on a lab of its own, which a lease of ours keeps until its log was read."""
-    with drills.start(lab, directory, *drills.QUICK, *one.variables, experiment=experiment) as drill:
+STARTS = """\
+import sys
+from chaosdrill.lab import host
+host.attach_or_start(float(sys.argv[1]), detached=True, starts_in=sys.argv[2]).close()
+"""
+
+
+@contextmanager
+def taken_for_aws(lab: RunningLab, directory: Path, begins_in: str) -> Iterator[list[str]]:
+    """A lab whose topology says that it is AWS.
+
+    :returns: the variables of a drill there.
+    """
+    scale, *short = drills.QUICK
+    starts = [sys.executable, "-c", STARTS, scale.partition("=")[2], begins_in]
+    subprocess.run(starts, env=lab.environment, check=True)
+    try:
+        topology = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
+        del topology["time_scale"]
+        (directory / "aws.yaml").write_text(yaml.safe_dump({**topology, "target": "aws"}))
+        yield [*short, "target:str=aws", f"topology:str={directory / 'aws.yaml'}", "change_ticket:str=CHG-1"]
+    finally:
+        lab.down()
+
+
+def rehearse(lab: RunningLab, experiment: Path, *variables: str, confirm: bool = False) -> None:
+    """Only one that confirms must find nothing in the way: after a failback the standby does not serve any more."""
+    given = [part for variable in variables for part in ("--var", variable)]
+    lab.run("rehearse", str(experiment), *given, *(("--confirm", ACCOUNT) if confirm else ()), check=confirm)
+
+
+def calls_by_now(lab: RunningLab) -> Calls:
+    port = lab.status()["ports"]["aws"]
+    found = get(f"http://127.0.0.1:{port}/chaosdrill/calls")[1]["calls"]
+    return [call for call in found if call["by"] == "chaosdrill"]
+
+
+def calls_of(lab: RunningLab, directory: Path, experiment: Path, one: Run, *variables: str) -> tuple[Calls, str]:
+    """Run a drill on its lab, which a lease of ours keeps until its log was read.
+
+    :returns: all calls by then, and the target that the drill ran on.
+    """
+    with drills.start(lab, directory, *variables, *one.variables, experiment=experiment) as drill:
         drills.read_until(drill, BEGUN)
         with wire.Connection(lab.home / "lab" / "control.sock") as lease:
             lease.call("lease")
@@ -136,9 +194,7 @@ def calls_of(lab: RunningLab, directory: Path, experiment: Path, one: Run) -> Ca
             failed = went_wrong(lab)
             assert one.failing <= failed if one.failing else not failed, said
             shutil.copy(lab.home / "lab" / "topology.yaml", directory)
-            port = lab.status()["ports"]["aws"]
-            found = get(f"http://127.0.0.1:{port}/chaosdrill/calls")[1]["calls"]
-    return [call for call in found if call["by"] == "chaosdrill"]
+            return calls_by_now(lab), drills.summary(lab)["target"]
 
 
 def went_wrong(lab: RunningLab) -> set[str]:
@@ -173,8 +229,23 @@ def test_every_experiment_has_a_policy_and_drills_that_prove_it() -> None:
 @pytest.mark.parametrize("experiment", DRILLS)
 def test_a_policy_is_what_the_drills_need_and_allows_no_other_change(recorded: Any, experiment: str) -> None:
     made: list[Recorded] = recorded(experiment)
-    assert [found for drill in made for found in not_allowed(drill.policy(experiment), drill.asked)] == []
-    assert not_done(made[0].policy(experiment), set[Wanted]().union(*(drill.asked for drill in made))) == []
+    for drill in made:
+        assert not_allowed(drill.policy(experiment), drill.asked(drill.calls + drill.rehearsals)) == []
+    assert (
+        not_done(made[0].policy(experiment), set[Wanted]().union(*(drill.asked(drill.calls) for drill in made))) == []
+    )
+
+
+@pytest.mark.parametrize("experiment", DRILLS)
+def test_the_same_file_runs_on_aws_too(recorded: Any, experiment: str) -> None:
+    """Where every step must succeed: see ``Run``."""
+    assert "aws" in [drill.target for drill in recorded(experiment)]
+
+
+def test_a_rehearsal_asks_fis_for_a_preview_as_soon_as_there_is_a_template(recorded: Any) -> None:
+    for experiment in ("failover.yaml", "packet-loss.json", "region-loss.yaml"):
+        asked = [call["operation"] for call in recorded(experiment)[0].rehearsals]
+        assert asked.count("StartExperiment") == asked.count("ListExperimentResolvedTargets") == 1
 
 
 def test_the_command_prints_it_for_a_topology(recorded: Any, tmp_path: Path) -> None:

@@ -62,10 +62,22 @@ def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     opened = next(row for row in ran.events if row["event"] == "drill-opened")
     assert opened["origin"] == {"operator": getpass.getuser(), "host": socket.gethostname(), "git": None}
     assert re.fullmatch(r"\d{8}T\d{6}Z-try-it-[0-9a-f]{4}", ran.run_directory.name)
-    assert ran.stdout.strip().splitlines()[-1].startswith("run directory:")
+    assert ran.stdout.strip().splitlines()[-1] == f"report:         {ran.run_directory / 'report.html'}"
+    assert (ran.run_directory / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert json.loads((ran.run_directory / "summary.json").read_text())["report"] == "report.html"
     work = [(row["event"], row["phase"]) for row in ran.events if row.get("activity") == "work"]
     assert work == [("activity-started", "method"), ("activity-ended", "method")]
     assert ran.said("region states").startswith("serving(ap-northeast-1)")
+
+
+def test_a_report_that_cannot_be_written_changes_nothing_of_the_verdict(run: Any, lab: RunningLab) -> None:
+    in_the_way = f"for run in {lab.home}/runs/*; do mkdir -p $run/report.html; done"
+    provider = {"type": "process", "path": "sh", "arguments": ["-c", in_the_way]}
+    ran = run(experiment(method=[{"type": "action", "name": "in-the-way", "provider": provider}]))
+    assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.stderr
+    assert (ran.events[-1]["event"], ran.events[-1]["verdict"]) == ("drill-closed", "passed")
+    again = f"make it again with `chaosdrill report {ran.run_directory.name}`"
+    assert re.fullmatch(f"not written: IsADirectoryError: .*; {again}", ran.said("report"))
 
 
 def test_names_that_are_not_the_topology_s_are_refused(run: Any) -> None:

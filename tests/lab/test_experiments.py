@@ -94,6 +94,25 @@ def test_packet_loss_is_healed_and_nobody_fails_over(alone, tmp_path):
     assert outputs(alone, "locust-failures", "home-serves-again") == {"locust-failures": 0, "home-serves-again": HOME}
 
 
+def test_clients_that_do_not_get_over_packet_loss_are_failed_over_and_back(alone, tmp_path):
+    """Home serves nobody after the fault was healed, until its clients were moved away from it."""
+    path = EXPERIMENTS / "packet-loss.json"
+    with drills.start(alone, tmp_path, *drills.QUICK, experiment=path) as drill:
+        drills.read_until(drill, "Action: heal-packet-loss")
+        alone.call("application.run", region=TOKYO, running=False)
+        drills.read_until(drill, "Rollback: fail-back")
+        alone.call("application.run", region=TOKYO, running=True)
+        said, _ = drill.communicate(timeout=280)
+    summary = drills.summary(alone)
+    assert summary["verdict"] == "failed", said
+    moved = outputs(alone, "fail-over-when-clients-have-not-recovered", "fail-back")
+    assert [one["status"] for one in moved.values()] == ["SUCCEEDED", "SUCCEEDED"]
+    states = [row["state"] for row in summary["region_states"]]
+    assert STANDBY in states
+    assert states[-1] == HOME
+    assert drills.output(alone, "home-serves-again") == HOME
+
+
 def test_the_system_fails_over_by_itself_when_the_service_is_taken_away(alone, tmp_path):
     states = passed(alone, tmp_path, "auto-failover.yaml")
     assert (states[0], states[-1]) == (HOME, HOME)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 CHROMIUM = "/usr/bin/chromium"
+LONG_MS = 90_000  # a busy machine draws slowly
 # as root it needs to be told to do without its sandbox; the rest keeps it from asking the internet for anything
 SWITCHES = [
     "--no-sandbox",
@@ -59,6 +60,8 @@ def chromium() -> Iterator["BrowserContext"]:
         context = playwright.chromium.launch_persistent_context(
             profile, executable_path=CHROMIUM, headless=True, args=SWITCHES, viewport={"width": 1280, "height": 900}
         )
+        context.set_default_timeout(LONG_MS)
+        context.set_default_navigation_timeout(LONG_MS)
         try:
             yield context
         finally:

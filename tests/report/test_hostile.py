@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.report.embedding import data_block
@@ -134,20 +134,23 @@ def test_in_a_browser_no_script_but_ours_runs(tmp_path, see):
     assert seen.run("document.querySelectorAll('#waterfall a').length") == 0
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# a failing run is not made smaller: that would take longer than looking at it
+@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(ANYTHING, min_size=3, max_size=8), data=st.data())
 def test_whatever_stands_in_a_history_it_is_shown_safely(tmp_path_factory, values, data):
     directory = tmp_path_factory.mktemp("run")
     rows = []
     for row in events():
         changed = dict(row)
-        for name in data.draw(st.lists(st.sampled_from([key for key in row if key not in ("s", "event")]) if len(row) > 2
-                                       else st.nothing(), max_size=2)):  # fmt: skip
+        names = [name for name in row if name not in ("s", "event")]
+        for name in data.draw(st.lists(st.sampled_from(names), max_size=2)) if names else ():
             changed[name] = data.draw(st.sampled_from(values))
         rows.append(changed)
     write_history(directory, rows)
     (directory / "summary.json").write_text(json.dumps(data.draw(st.sampled_from(values))))
-    assert_safe(report_of(directory).encode("utf-8", "backslashreplace").decode())
+    page = report_of(directory).encode("utf-8", "backslashreplace").decode()
+    assert_safe(page)
+    assert "could not be worked out" not in page
 
 
 @given(ANYTHING)

@@ -21,10 +21,11 @@ from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs import unpacking
 from chaosdrill.runs.archives import import_archive, verify_archive
 from chaosdrill.runs.exporting import export
+from chaosdrill.runs.manifest import SELF, written
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import APPROVER, OPERATOR, TICKET, make_whole_run
 
-SETTINGS = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 GOOD = {f"{RUN_ID}/history.jsonl": b"", f"{RUN_ID}/summary.json": b"{}"}
 
 
@@ -180,6 +181,16 @@ def test_every_file_of_an_archive_that_is_altered_missing_or_added_is_found(evid
     for name in (f"{RUN_ID}/tags.json", f"{RUN_ID}/more.txt"):
         assert not verify_archive(zipped(path, {**files, name: b"{}"})).intact, name
     assert verify_archive(zipped(path, files)).intact  # however it was packed
+
+
+def test_a_chain_that_is_broken_is_found_even_in_a_manifest_that_was_made_anew(evidence, tmp_path):
+    files = _unzipped(evidence)
+    said = json.loads(files["manifest.json"])
+    del said[SELF]
+    said["files"][2]["chain"] = said["files"][3]["chain"]
+    forged = zipped(tmp_path / "e.zip", {**files, "manifest.json": written(said)[0]})
+    (problem,) = verify_archive(forged).problems
+    assert (problem.where, problem.text) == ("manifest.json", "its chain of hashes is broken")
 
 
 def test_a_forger_who_makes_everything_anew_is_found_by_the_digest_alone(run, evidence, tmp_path):
@@ -338,6 +349,36 @@ def test_an_archive_that_unpacks_to_more_than_there_may_be_is_refused(store, tmp
     with pytest.raises(BadInput, match=r"unpacked it would have 5,000,002 bytes, more than 1,000,000"):
         import_archive(bomb)
     assert list(store.iterdir()) == []
+
+
+def test_an_archive_that_becomes_far_larger_than_runs_do_is_refused(store, tmp_path):
+    bomb = zipped(tmp_path / "e.zip", {**GOOD, f"{RUN_ID}/zeros": bytes(50_000_000)})
+    with pytest.raises(BadInput, match=r"unpacked it would have 50,000,002 bytes, more than 2"):
+        import_archive(bomb)
+    assert not verify_archive(bomb).intact
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just("manifest") | st.just(1),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@SETTINGS
+@given(
+    change=st.dictionaries(st.sampled_from(["files", "history", "chain", "run", "version", "sha256sums"]), JSON),
+    entry=st.dictionaries(st.sampled_from(["file", "bytes", "sha256", "chain"]), JSON),
+    whole=st.none() | JSON | st.just([[[]]] * 3),
+)
+def test_whatever_a_manifest_says_it_is_told_and_breaks_nothing(evidence, tmp_path_factory, change, entry, whole):
+    files = _unzipped(evidence)
+    said = json.loads(files["manifest.json"])
+    said["files"][0] |= entry
+    data = written(said | change)[0] if whole is None else json.dumps(whole).encode()
+    path = zipped(tmp_path_factory.mktemp("said") / "e.zip", {**files, "manifest.json": data})
+    if not verify_archive(path).intact:
+        assert all(one.text for one in verify_archive(path).problems)
 
 
 def test_there_is_no_such_file(store, tmp_path):

@@ -80,3 +80,11 @@ def test_a_state_machine_that_is_named_by_its_arn_stands_in_the_policy_once(expe
     asked = [call("states", "ListExecutions", f"{MACHINE}FailoverStateMachine-1A2B", "ap-northeast-3")]
     assert not_allowed(json.dumps(policy), wanted(asked, TOPOLOGY)) == []
     assert [text for text in json.dumps(policy).split('"') if text.count("arn:") > 1] == []
+
+
+def test_a_rehearsal_may_look_whether_the_bucket_is_there(tmp_path: Path) -> None:
+    ours = RIGHT.replace('{url: "http://127.0.0.1:8089/"}', "{run: ssm, s3: bucket/drills}")
+    policy = filled(policy_of("failover"), load_topology(written(tmp_path, ours)), configuration_of("failover"))
+    assert not_allowed(policy, wanted([call("s3", "HeadBucket", "/bucket")], TOPOLOGY)) == []
+    elsewhere = wanted([call("s3", "HeadBucket", "/bucket2")], TOPOLOGY)
+    assert not_allowed(policy, elsewhere) == ["s3:ListBucket on arn:aws:s3:::bucket2 in ap-northeast-1 is not allowed"]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,21 @@ def test_whatever_is_done_to_a_file_of_a_run_its_verdict_is_not_the_better_for_i
         path.write_bytes(before)
     assert (judgement.verdict == "passed") == (after == before), f"{path.name}: {change}"
     json.dumps(judgement.as_json())
+
+
+def test_a_beat_of_long_ago_takes_no_more_memory_than_another(tmp_path):
+    """Between it and the others lie billions of seconds, none of which is counted."""
+    run = make_run(tmp_path, stored=False)
+    beats = run / "records" / "beats.jsonl"
+    beats.write_bytes(CHANGES["something added"](beats.read_bytes(), 0, 0))
+    tracemalloc.start()
+    try:
+        judgement = judge(read_run(run))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 500e6
+    assert not [one.text for one in judgement.findings if "could not be judged" in one.text]
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

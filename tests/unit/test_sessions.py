@@ -1,17 +1,21 @@
 """What a client is made of, without a call: the topology's word against the user's environment."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
-from chaosdrill.aws import system_of
+from chaosdrill.aws import sessions, system_of
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.reach import reach_of
+from chaosdrill.aws.retries import LONGEST_PAUSE_S, TRIES
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.topology import load_topology
 from tests.unit.test_topology import RIGHT, written
 
+DRILL_GUIDE = Path(__file__).parents[2] / "docs" / "drill.md"
 LAB_URL = "http://127.0.0.1:5999"
 PROFILES = f"""\
 [default]
@@ -183,3 +187,15 @@ def test_reads_need_no_account_check(read: str) -> None:
 @pytest.mark.parametrize("write", ["UpdateItem", "StartExecution", "SendCommand", "UpdateRoutingControlStates"])
 def test_everything_else_does(write: str) -> None:
     assert changes_something(write)
+
+
+@pytest.mark.parametrize("settings", [{}, sessions._ON_THIS_MACHINE])
+def test_the_guide_says_how_long_the_tries_of_a_call_take_that_nobody_answers(settings: dict[str, Any]) -> None:
+    read_timeout_s = {**sessions._USUAL, **settings}["read_timeout"]
+    first_s = ExponentialBackoff._DEFAULT_BACKOFF_CONFIG["non_throttling_base_scale"]
+    pauses_s = sum(min(first_s * 2**attempt, LONGEST_PAUSE_S) for attempt in range(TRIES - 1))
+    whole_s = math.ceil(TRIES * read_timeout_s + pauses_s)
+    told = " ".join(DRILL_GUIDE.read_text().split())
+    assert (
+        f" {whole_s} s" in told.partition("`timeout_s` and `within_s` say how long")[2].partition("so a step with")[0]
+    )

@@ -174,6 +174,15 @@ def test_a_summary_that_no_history_vouches_for_must_agree_with_the_judgement(tmp
     assert "the stored verdict is failed; judged again now it is passed" in problem.text
 
 
+def test_directories_that_have_no_end_are_named_and_not_entered(run):
+    deep = run
+    for _ in range(8):
+        deep = deep / "d"
+    deep.mkdir(parents=True)
+    (problem,) = verify_run(run).problems
+    assert (problem.what, problem.text) == ("added", "is no plain file")
+
+
 def test_tags_and_a_report_are_no_part_of_a_run(run):
     (run / "tags.json").write_text('{"tags": ["q2"]}')
     (run / "report.html").write_text("<html>")

@@ -269,6 +269,15 @@ def test_whatever_stands_in_the_files_it_is_shown_safely_or_passed_over(events, 
         assert all(line.plain.isprintable() and line.cell_len <= width for line in made)
 
 
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("text", ["\x1b[2J\x1b]0;owned\x07", "\u202e\u2066", "a\nb\r", "x" * 5000, "漢字" * 400])
+def test_no_text_of_an_event_reaches_the_terminal_as_it_is(name, text):
+    progress = Progress("run")
+    words = [change.words for change in progress.take_event({**dict.fromkeys(FACTS, text), "event": name})]
+    assert all(one.isprintable() and len(one) <= 200 for one in words)
+    assert all(line.plain.isprintable() for line in lines(progress, time.time(), 120, 24))
+
+
 @SETTINGS
 @given(chunks=st.lists(st.binary(max_size=60) | st.sampled_from([b'{"event": "phase"}\n', b"[1]", b"\n"]), max_size=12))
 def test_however_a_file_grows_each_whole_line_is_read_once(tmp_path_factory, chunks):

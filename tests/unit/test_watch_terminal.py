@@ -21,6 +21,7 @@ from chaosdrill.history import History
 from chaosdrill.home import RUNS_VARIABLE
 from tests.replay import Replay, lines_of_run
 from tests.synthetic_run import HOME, RUN_ID, make_run
+from tests.whole_run import make_whole_run
 
 WITHIN_S = 30.0
 COMMAND = [sys.executable, "-m", "chaosdrill.cli", "watch"]
@@ -207,3 +208,13 @@ def test_a_stored_run_of_which_there_is_a_report_says_where_it_is(replay, tmp_pa
     (run / "report.html").write_text("<html>")
     done = subprocess.run([*COMMAND, str(run)], capture_output=True, text=True, timeout=WITHIN_S, check=True)
     assert done.stdout.splitlines()[-1] == f"report: {run / 'report.html'}"
+
+
+def test_a_terminal_that_knows_no_escapes_and_no_japanese_gets_plain_lines(replay, tmp_path, monkeypatch):
+    run = make_whole_run(tmp_path / "other", title="東京から大阪へ")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    monkeypatch.setenv("TERM", "dumb")
+    terminal = Terminal(*COMMAND, str(run))
+    assert terminal.exit_code() == 0
+    assert "\x1b" not in terminal.said
+    assert "drill opened: \\u6771\\u4eac" in terminal.said

@@ -38,7 +38,7 @@ def news(run: str, port: int, offsets: dict[str, int]) -> dict[str, Any]:
 
     :param offsets: up to where each file is known already, in bytes; one that is not named is wanted whole.
     :returns: ``{"files": {name: as of records}, "now_ns": its clock, or null when it does not answer, "alive": whether
-        its keeper is there}``.
+        its keeper is there, "gone": what a dead one has said last}``.
     """
     there = state()
     alive = bool(there and there["port"] == port)
@@ -46,7 +46,7 @@ def news(run: str, port: int, offsets: dict[str, int]) -> dict[str, Any]:
     if alive:
         LEASE.touch()
     found = {path.name: recorded(path, offsets.get(path.name, 0), MOST_RECORDED, alive) for path in files(run)}
-    return {"files": found, "now_ns": now_ns, "alive": alive}
+    return {"files": found, "now_ns": now_ns, "alive": alive, "gone": "" if alive else last_words()}
 
 
 def files(run: str) -> list[Path]:
@@ -80,8 +80,7 @@ def call(port: int, method: str, path: str, headers: dict[str, str], body: str, 
     """One request to its page."""
     there = state()
     if not there or there["port"] != port:
-        said = LOG.read_text(errors="replace")[-LOG_TAIL:] if LOG.exists() else ""
-        return {"gone": said or "and its log is gone, too"}
+        return {"gone": last_words()}
     LEASE.touch()
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
     try:
@@ -91,6 +90,12 @@ def call(port: int, method: str, path: str, headers: dict[str, str], body: str, 
     except (OSError, http.client.HTTPException) as error:
         return {"silent": f"{type(error).__name__}: {error}"}
     return {"status": answer.status, "reason": answer.reason, "headers": dict(answer.getheaders()), "body": content}
+
+
+def last_words() -> str:
+    """:returns: the end of its log."""
+    said = LOG.read_text(errors="replace")[-LOG_TAIL:] if LOG.exists() else ""
+    return said or "and its log is gone, too"
 
 
 def part(name: str, offset: int, length: int) -> None:

@@ -180,11 +180,11 @@ def started(system: System, app: Zipapp, name: str, given: Mapping[str, Any], le
     history.record(f"{app.name.partition('.')[0]}-starting", host=host, python=str(python), program=program.path)
     unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
     with left_behind(f"{unknown}, and it ends by itself when nobody has called it for {lease_s:g} s"):
-        told = {"run": run_id(), "given": dict(given), "lease_s": lease_s, "token": uuid.uuid4().hex}
+        told = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s, "token": uuid.uuid4().hex}
         answer = program.ask("start", START_WITHIN_S, **told)
     if "in_use" in answer:
         raise Refused(
-            f"{name} of {answer['in_use'] or 'somebody without a drill'} runs on the client host {host}, called "
+            f"{name} of {_whose(answer['in_use'])} runs on the client host {host}, called "
             f"{answer['idle_s']} s ago: wait until that drill has ended; one that nobody has called for a minute is "
             f"replaced, and ends by itself after {answer['lease_s']:g} s"
         )
@@ -200,10 +200,20 @@ def known_on_host(system: System, directory: str, what: str) -> dict[str, Any] |
     look = f'{delivery.CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
     said = run_on_client(system, look, called=f"that looks for {what} of this run").stdout.strip()
     known: dict[str, Any] = json.loads(said) if said else {}
-    return known if known.get("run") == run_id() else None
+    return known if known.get("run") == history.run_id() else None
 
 
-def run_id() -> str:
-    """:returns: whose program it is: the open drill's; outside of one, nobody's in particular."""
-    drill = history.current()
-    return "" if drill is None else drill.run_id
+def _whose(run: str) -> str:
+    return "somebody without a drill" if run == history.OUTSIDE else run
+
+
+def may_run_on(name: str, system: System, lease_s: float, again: str) -> str:
+    """:returns: what is left behind when it is not known whether a program of the client host has ended.
+
+    :param again: the step that ends it.
+    """
+    host = system.topology.client.instance_id
+    return (
+        f"{name} may run on on the client host {host}: {again} again ends it, and it ends by itself when nobody has "
+        f"called it for {lease_s:g} s"
+    )

@@ -245,7 +245,7 @@ def end(run: str, offsets: dict[str, int] | None = None) -> dict[str, Any]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         there = state()
         if there and there["run"] != run:
-            return {"ended": False, "log": ""}
+            return {"ended": False, "log": "", "files": {}}
         ended = finish(there)
         files = {} if offsets is None else news(run, 0, offsets)["files"]
         return {"ended": ended, "log": LOG.read_text(errors="replace") if LOG.exists() else "", "files": files}

@@ -3,15 +3,16 @@
 It cannot outlive its drill for long: ``program`` ends it when nobody has called for ``LEASE_S``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System
+from chaosdrill.aws.doubt import left_behind
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import HeartbeatProcess, record_clock
-from chaosdrill.client.host.hosted import OverSsm, Program, run_id, started
+from chaosdrill.client.host.hosted import OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import heartbeat_zipapp
 from chaosdrill.errors import CannotSee
 
@@ -22,21 +23,24 @@ class SsmHeartbeat(HeartbeatProcess):
     """A heartbeat on the client host.
 
     :param program: what is asked about it there.
-    :param host: the client host's instance id.
     :param port: of its page, on 127.0.0.1 there.
     """
 
     where = "ssm"
     poll_every_s = 1.0
 
-    def __init__(self, program: Program, host: str, port: int, settings: Mapping[str, Any], directory: Path) -> None:
-        super().__init__(HeartbeatPage(f"http://{host}:{port}", OverSsm(program, "the heartbeat")), settings, directory)
-        self._program, self._port, self._run = program, port, run_id()
+    def __init__(
+        self, system: System, program: Program, port: int, settings: Mapping[str, Any], directory: Path
+    ) -> None:
+        url = f"http://{system.topology.client.instance_id}:{port}"
+        super().__init__(HeartbeatPage(url, OverSsm(program, "the heartbeat")), settings, directory)
+        self._system, self._program, self._port, self._run = system, program, port, history.run_id()
         self._sizes: dict[str, int] = {}  # of the files there, when they were asked for last
 
     def _check(self) -> None:
-        if not self._news()["alive"]:
-            raise CannotSee("the heartbeat on the client host has ended by itself")
+        if not (news := self._news())["alive"]:
+            said = news["gone"]
+            raise CannotSee(f"the heartbeat on the client host has ended by itself; its log ends with:\n{said}")
 
     def _collect(self) -> None:
         self._news()  # both in one command
@@ -55,7 +59,8 @@ class SsmHeartbeat(HeartbeatProcess):
         self._sizes = {name: int(part["size"]) for name, part in answer["files"].items()}
 
     def _ended(self) -> str:
-        answer = self._program.ask("end", run=self._run, offsets=self.kept.sizes())
+        with left_behind(may_run_on("the heartbeat", self._system, LEASE_S, "stop_heartbeat")):
+            answer = self._program.ask("end", run=self._run, offsets=self.kept.sizes())
         self._keep(answer)
         log = str(answer["log"])
         if (drill := history.current()) is not None and log:
@@ -78,4 +83,16 @@ def start_heartbeat_on_host(system: System, settings: Mapping[str, Any], directo
     :raises DrillError: when it cannot run there; nothing runs then.
     """
     program, port = started(system, heartbeat_zipapp(), "a heartbeat", settings, LEASE_S)
-    return SsmHeartbeat(program, system.topology.client.instance_id, port, settings, directory)
+    return SsmHeartbeat(system, program, port, settings, directory)
+
+
+def find_heartbeat_on_host(system: System, directory: Callable[[], Path]) -> SsmHeartbeat | None:
+    """:returns: the heartbeat that this run has on the client host without having heard of its start; None without one.
+
+    :param directory: makes the place where what it records is kept here.
+    :raises CannotSee: when the host does not say.
+    """
+    if (known := known_on_host(system, "heartbeat", "a heartbeat")) is None:
+        return None
+    program = Program(system, known["python"], known["app"])
+    return SsmHeartbeat(system, program, int(known["port"]), known["given"], directory())

@@ -10,10 +10,11 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System
+from chaosdrill.aws.doubt import both_told, left_behind
 from chaosdrill.client.clocks import ClockReading, reading
 from chaosdrill.client.collecting import collect
 from chaosdrill.client.host import delivery
-from chaosdrill.client.host.hosted import ERRORS, OverSsm, Program, known_on_host, run_id, started
+from chaosdrill.client.host.hosted import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import Archive, locust_zipapp
 from chaosdrill.client.load_seen import Records, TimelinePart
 from chaosdrill.client.local_locust import LOG_TAIL, left_after
@@ -29,27 +30,30 @@ class SsmLocust:
     """A Locust that runs on the client host, and belongs to this run.
 
     :param program: what is asked about it there.
-    :param host: the client host's instance id.
     :param port: of its page, on 127.0.0.1 there.
     :param script: path of the load script there; empty: the reference application's.
     """
 
-    def __init__(self, program: Program, host: str, port: int, script: str) -> None:
+    def __init__(self, system: System, program: Program, port: int, script: str) -> None:
         self.last: TimelinePart | None = None
         self._script = script
-        self.url = f"http://{host}:{port}"
+        self.url = f"http://{system.topology.client.instance_id}:{port}"
         self.port = port
-        self.run = run_id()
+        self.run = history.run_id()
         """Whose it is."""
-        self._program = program
+        self._system, self._program = system, program
 
     def wait_until_it_answers(self, within_s: float) -> None:
-        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then."""
+        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then, unless
+        the error says so.
+        """
         try:
             wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url}")
         except BaseException as error:
-            log = self._ended()
-            self._program.ask("clean")
+            with both_told(error):
+                log = self._ended()
+            with suppress(*ERRORS):  # what it has left there goes when another one is started
+                self._program.ask("clean")
             if isinstance(error, TimedOut):
                 raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}") from error
             raise
@@ -96,7 +100,8 @@ class SsmLocust:
             self._program.ask("clean")
 
     def _ended(self) -> str:
-        return str(self._program.ask("end", run=self.run)["log"])
+        with left_behind(may_run_on("Locust", self._system, LEASE_S, "stop_load")):
+            return str(self._program.ask("end", run=self.run)["log"])
 
 
 class SsmLoadGenerator(LoadGenerator):
@@ -160,7 +165,7 @@ def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
     if locustfile is not None:
         script = delivery.deliver(system, delivery.find_python(system, app.needs), _script(locustfile))
     program, port = started(system, app, "a Locust", {"script": script}, LEASE_S)
-    return SsmLocust(program, system.topology.client.instance_id, port, script)
+    return SsmLocust(system, program, port, script)
 
 
 def _script(locustfile: Path) -> Archive:
@@ -175,4 +180,4 @@ def find_on_host(system: System) -> SsmLocust | None:
     if (known := known_on_host(system, "load", "a Locust")) is None:
         return None
     program = Program(system, known["python"], known["app"])
-    return SsmLocust(program, system.topology.client.instance_id, int(known["port"]), known["given"]["script"])
+    return SsmLocust(system, program, int(known["port"]), known["given"]["script"])

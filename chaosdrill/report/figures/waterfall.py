@@ -16,6 +16,7 @@ LANE_PX, GROUP_PX = 22, 9
 PANELS_PX = {"errors": 96, "latency": 150, "beats": 170}
 GAP_PX, TOP_PX, BOTTOM_PX, LEFT_PX = 40, 48, 34, 150
 NS = 1_000_000_000
+LAST_NS = 253_402_300_800 * NS  # the year 10000
 
 Figure = dict[str, Any]
 
@@ -183,7 +184,9 @@ def lane_name(name: str, t: Words) -> str:
 
 
 def clock(at_ns: int) -> str:
-    """:returns: the time of day in UTC, to the millisecond."""
+    """:returns: the time of day in UTC, to the millisecond; of a moment that no calendar has, its nanoseconds."""
+    if not 0 <= at_ns < LAST_NS:
+        return f"{at_ns} ns"
     return datetime.fromtimestamp(at_ns // NS, UTC).strftime("%H:%M:%S") + f".{at_ns % NS // 1_000_000:03d}"
 
 

@@ -9,7 +9,8 @@ MESSAGES = {
     ),
     "compare.title.none": ("Runs that cannot be compared", "比較できない実行"),
     "compare.footer": (
-        "Written by chaosdrill {version} from the summaries of the runs. This page holds everything that it shows and "
+        "Written by chaosdrill {version} from the summaries of the runs. This page holds everything that it shows "
+        "and "
         "asks no other computer for anything; it forbids itself to. All times are UTC.",
         "chaosdrill {version} が各実行のサマリから作成しました。本ページは単体で完結し、外部への通信を一切行いません "
         "(Content-Security-Policy で禁止)。時刻はすべて UTC です。",
@@ -26,9 +27,11 @@ MESSAGES = {
     "compare.cannot": ("They cannot be compared:", "比較できません:"),
     "compare.trend": ("Over time", "推移"),
     "compare.trend-caption": (
-        "Each bar is one movement: it begins when the movement does and ends with sustained service; its parts are the "
+        "Each bar is one movement: it begins when the movement does and ends with sustained service; its parts are "
+        "the "
         "phases that come one after the other. The marks are the clients' recovery time of that movement, with its "
-        "uncertainty, a cross where the run failed. The dashed line is the objective for it (rto_s). Drag to zoom in, "
+        "uncertainty, a cross where the run failed. The dashed line is the objective for it (rto_s). Drag to zoom "
+        "in, "
         "double-click to see all.",
         "棒は 1 回の切替を表し、切替開始から安定稼働までを連続するフェーズで区分しています。印はその切替の"
         "クライアント復旧時間 (不確かさ付き、x 印は不合格の実行)、破線は目標値 (rto_s) です。"

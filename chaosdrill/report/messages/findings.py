@@ -52,6 +52,8 @@ JAPANESE = {
     "records-edited": "記録が収集時から変更されています",
     "records-missing": "履歴にある記録ファイルがありません",
     "records-foreign": "別の訓練、新しい版、または対象外の記録です",
+    "journal-only": "Chaos Toolkit 単体のジャーナルであり、判定はその記録のみに基づきます",
+    "nothing-checked": "定常状態仮説の確認がない Chaos Toolkit 単体のジャーナルです",
     "history-broken": "履歴の欠落・変更・順序入替、または終端の欠落",
 }
 MESSAGES = {f"finding.{name}": (meaning, JAPANESE.get(name, meaning)) for name, (_, meaning) in FINDINGS.items()}

@@ -19,8 +19,8 @@ MESSAGES = {
         "本訓練では何も立証されていません。耐障害性の有無は判断できません。",
     ),
     "verdict-means.refused": (
-        "The drill never started; nothing was touched.",
-        "訓練は開始されず、何も変更していません。",
+        "The drill never started; the system was not touched.",
+        "訓練は開始されず、システムには何も変更を加えていません。",
     ),
     "verdict-means.interrupted": (
         "Someone stopped the drill; what was begun was undone.",
@@ -46,7 +46,7 @@ MESSAGES = {
     "figure.lost_writes_after_failback": ("Lost writes, after the failback", "書込み消失 (切戻し後)"),
     "figure.lost_s_after_failover": ("Seconds lost, after the failover", "消失時間幅 (切替後)"),
     "figure.lost_s_after_failback": ("Seconds lost, after the failback", "消失時間幅 (切戻し後)"),
-    "short.recovery_s": ("Without a movement", "切替なし"),
+    "short.recovery_s": ("Since the fault", "障害発生後"),
     "short.recovery_fail_over_s": ("Failover", "切替"),
     "short.recovery_fail_back_s": ("Failback", "切戻し"),
     "short.availability": ("Beats served in time", "期限内応答率"),

@@ -106,12 +106,14 @@ MESSAGES = {
         "Drag to zoom in, double-click to see all; every row keeps to the same axis of time (UTC). Point at anything "
         "for its times, its value and its region. A gap between two colours of one row is the time between two "
         "looks: "
-        "the change lies in it. Heartbeats that were not served are red crosses, at the time they took to fail.",
+        "the change lies in it. “No service” is an outage as it was judged; “not served” are single heartbeats, or "
+        "several in a row; they are red crosses below, at the time they took to fail.",
         "ドラッグで拡大、ダブルクリックで全体表示。全段が同一時間軸 (UTC) に連動します。"
         "各要素にカーソルを合わせると時刻・値・"
         "リージョンを表示します。同一行で色が途切れた区間は観測の間隔であり、変化はその中で起きています。"
-        "応答のなかったハート"
-        "ビートは、失敗までの所要時間の位置に赤い x 印で示します。",
+        "「停止」は判定上の停止、"
+        "「応答なし」は個々 (または連続) のハートビートの失敗で、下段では失敗までの所要時間の位置に赤い x "
+        "印で示します。",
     ),
     "timeline.as-table": ("The waterfall as a table", "ウォーターフォール図の内容 (表)"),
     "timeline.row": ("Row", "行"),

@@ -16,7 +16,7 @@ BINS = 900  # about the pixels of a figure
 LEAST_BIN_NS = 1_000_000_000
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 QUANTILES = (0.50, 0.95, 0.99)
-MOST_POINTS = 12_000  # of beats that are drawn one by one; of more, the extremes of each pixel and all that stand out
+MOST_POINTS = 8_000  # of beats that are drawn one by one; of more, the extremes of each pixel and all that stand out
 MOST_SPANS = 1500
 LOAD = "load"
 

@@ -1,0 +1,249 @@
+"""The heartbeat on the client host on SSM's bad days: bursts of failures are survived, what never works is given up,
+and what goes on is said. The other actions: ``test_aws_side_faults``, ``test_ssm_load_faults``.
+"""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.retries import standard
+from chaoslib.exceptions import ActivityFailed
+
+from chaosdrill.aws import credentials, polling, sessions, ssm
+from chaosdrill.client import heartbeat as seam
+from chaosdrill.client.host import hosted
+from chaosdrill.heartbeat.actions import start_heartbeat, stop_heartbeat
+from chaosdrill.history import OpenDrill
+from tests.contract.activities_rig import TOKYO, Rig, drill
+from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank
+from tests.contract.lab_aws import get, running, wait_for
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+
+BURST = 5
+KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
+BUCKET = "on-its-way"
+HASTY: dict[Any, Any] = {}  # clients that give up soon on an answer
+RUNS_ON = r"SendCommand.*: the heartbeat may run on on the client host i-\w+: stop_heartbeat again ends it.* for 900 s"
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    """Pauses between tries, looks and commands are short: what AWS should be spared, this machine need not be."""
+    with running(tmp_path_factory.mktemp("lab")) as lab, pytest.MonkeyPatch.context() as short:
+        for scale in ("throttling_base_scale", "non_throttling_base_scale"):
+            short.setitem(standard.ExponentialBackoff._DEFAULT_BACKOFF_CONFIG, scale, 0.005)
+        short.setattr(credentials, "_FIRST_PAUSE_S", 0.005)
+        short.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
+        short.setattr(ssm, "_SHORTEST_S", 0.05)
+        short.setattr(hosted, "CALL_EVERY_S", 0.0)
+        short.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("host")))  # where the client host keeps the program
+        yield Rig(lab)
+
+
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[tuple[Bank, str]]:
+    """A bank, and its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    made = bank()
+    one, port = asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(10)
+    yield one, f"http://127.0.0.1:{port}"
+    asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(10)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(5)
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def configuration(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    at = {"LocationConstraint": TOKYO}
+    rig.lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=at)
+    sent = {"read": READ, **WRITES, "accounts": {"prefix": "synthetic-", "count": 200}, "run": "ssm"}
+    path = tmp_path_factory.mktemp("topology") / "topology.json"
+    return rig.other_topology(path, heartbeat=sent, load_generator={"run": "ssm", "s3": BUCKET})
+
+
+@pytest.fixture
+def one_drill(rig: Rig, configuration: dict[str, Any], tmp_path: Path) -> Iterator[OpenDrill]:
+    """A drill that leaves no heartbeat."""
+    with drill(tmp_path) as one:
+        (tmp_path / "records").mkdir()
+        yield one
+        mend(rig)
+        stop_heartbeat(configuration=configuration)
+
+
+def mend(rig: Rig) -> None:
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+
+
+def break_ssm(rig: Rig, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:
+    fault = {"service": "ssm", "kind": kind, "operation": operation, "calls": calls, "seconds": seconds}
+    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
+
+
+def burst(rig: Rig, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if kind == "timeout":  # the tries together are what the test waits for
+        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.5)
+        monkeypatch.setattr(sessions, "_clients", HASTY)
+    for operation in ("SendCommand", "GetCommandInvocation"):
+        break_ssm(rig, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
+
+
+def hits(rig: Rig) -> list[int]:
+    return [fault["hits"] for fault in get(f"{rig.lab.url}/chaosdrill/faults")[1]["faults"]]
+
+
+def started(configuration: dict[str, Any], accounts: tuple[Bank, str], **more: Any) -> dict[str, Any]:
+    done: dict[str, Any] = start_heartbeat(host=accounts[1], configuration=configuration, **more)
+    return done
+
+
+def goes_on(accounts: tuple[Bank, str]) -> bool:
+    """Whether the bank is still written to."""
+    before = accounts[0].deposits
+    try:
+        wait_for(lambda: accounts[0].deposits > before + 5, 2)
+    except AssertionError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_heartbeat_starts_and_stops_though_five_calls_fail(
+    rig: Rig,
+    configuration: dict[str, Any],
+    accounts: tuple[Bank, str],
+    one_drill: OpenDrill,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+) -> None:
+    burst(rig, kind, monkeypatch)
+    assert started(configuration, accounts)["done"] is True
+    assert hits(rig) == [BURST, BURST]
+    assert goes_on(accounts)
+    mend(rig)
+    burst(rig, kind, monkeypatch)
+    assert stop_heartbeat(configuration=configuration)["done"] is True
+    assert hits(rig) == [BURST, BURST] or kind == "slow", "where nothing is tried again, fewer calls do"
+    assert not goes_on(accounts)
+    assert [row["complete"] for row in one_drill.history.events("records-collected")] == [True, True]
+
+
+@pytest.mark.parametrize("kind", ["server-error", "reset"])
+def test_where_no_command_is_taken_nothing_is_started(
+    rig: Rig, configuration: dict[str, Any], accounts: tuple[Bank, str], one_drill: OpenDrill, kind: str
+) -> None:
+    break_ssm(rig, kind, "SendCommand")
+    with pytest.raises(ActivityFailed):
+        started(configuration, accounts)
+    mend(rig)
+    assert not goes_on(accounts)
+    assert stop_heartbeat(configuration=configuration)["done"] is False
+
+
+def test_a_heartbeat_that_nobody_can_ask_any_more_goes_on_and_that_is_said(
+    rig: Rig,
+    configuration: dict[str, Any],
+    accounts: tuple[Bank, str],
+    one_drill: OpenDrill,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = hosted.started
+
+    def then_break(*given: Any, **named: Any) -> Any:
+        found = begun(*given, **named)
+        break_ssm(rig, "server-error", "SendCommand")
+        return found
+
+    monkeypatch.setattr("chaosdrill.client.host.ssm_heartbeat.started", then_break)
+    with pytest.raises(ActivityFailed, match=f"(?s)and ending it failed, too: .*{RUNS_ON}"):
+        started(configuration, accounts)
+    assert goes_on(accounts)
+    with pytest.raises(ActivityFailed, match=f"(?s){RUNS_ON}"):
+        stop_heartbeat(configuration=configuration)
+    mend(rig)
+    assert stop_heartbeat(configuration=configuration)["done"] is True
+    assert not goes_on(accounts)
+
+
+@pytest.mark.parametrize("kind", ["server-error", "reset"])
+def test_a_heartbeat_that_cannot_be_stopped_is_told_and_can_be_stopped_again(
+    rig: Rig, configuration: dict[str, Any], accounts: tuple[Bank, str], one_drill: OpenDrill, kind: str
+) -> None:
+    started(configuration, accounts)
+    break_ssm(rig, kind, "SendCommand")
+    with pytest.raises(ActivityFailed, match=r"(?s)the heartbeat may run on on the client host i-.*again ends it"):
+        stop_heartbeat(configuration=configuration)
+    assert goes_on(accounts)
+    assert one_drill.history.events("records-collected") == [], "not before it has ended"
+    mend(rig)
+    assert stop_heartbeat(configuration=configuration)["done"] is True
+    assert not goes_on(accounts)
+    assert [row["complete"] for row in one_drill.history.events("records-collected")] == [True, True]
+
+
+def test_a_drill_that_cannot_end_it_says_so_and_keeps_what_it_has(
+    rig: Rig,
+    configuration: dict[str, Any],
+    accounts: tuple[Bank, str],
+    one_drill: OpenDrill,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started(configuration, accounts)
+    there = seam.the_heartbeat(configuration)
+    break_ssm(rig, "server-error", "SendCommand")
+    seam.DrillHeartbeat(configuration).end()
+    assert "The drill ends, and " in caplog.text
+    assert "the heartbeat may run on on the client host i-" in caplog.text
+    kept = one_drill.history.events("records-collected")
+    assert [(row["complete"], "could not be ended" in row["why"]) for row in kept] == [(False, True)] * 2
+    assert goes_on(accounts)
+    mend(rig)
+    there.ended = False
+    there.end()
+
+
+def test_a_heartbeat_whose_start_nobody_answers_is_told_and_ended_by_stop_heartbeat(
+    rig: Rig,
+    configuration: dict[str, Any],
+    accounts: tuple[Bank, str],
+    one_drill: OpenDrill,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = hosted.Program.ask
+
+    def lose_the_answer(self: hosted.Program, command: str, *given: Any, **named: Any) -> Any:
+        if command == "start":
+            break_ssm(rig, "lost-answer", "SendCommand")
+        return asked(self, command, *given, **named)
+
+    with monkeypatch.context() as here:
+        here.setattr(hosted.Program, "ask", lose_the_answer)
+        says = r"a heartbeat may have been started on the client host i-\w+.* ends by itself .* for 900 s"
+        with pytest.raises(ActivityFailed, match=says):
+            started(configuration, accounts)
+    mend(rig)
+    wait_for(lambda: goes_on(accounts), 30)  # it was started all the same
+    assert stop_heartbeat(configuration=configuration)["done"] is True
+    assert not goes_on(accounts)
+
+
+def test_it_runs_outside_a_drill_too(rig: Rig, configuration: dict[str, Any], accounts: tuple[Bank, str]) -> None:
+    assert started(configuration, accounts, standalone=True)["done"] is True
+    assert goes_on(accounts)
+    assert stop_heartbeat(standalone=True, configuration=configuration)["done"] is True
+    assert not goes_on(accounts)
+
+
+def test_why_it_ended_by_itself_is_told(
+    configuration: dict[str, Any], accounts: tuple[Bank, str], one_drill: OpenDrill
+) -> None:
+    says = r"(?s)the heartbeat on the client host has ended by itself; its log ends with:.*url: is 'ftp://127"
+    with pytest.raises(ActivityFailed, match=says):
+        start_heartbeat(host="ftp://127.0.0.1", configuration=configuration)

@@ -1,0 +1,306 @@
+"""Reports of runs in every state, as the command makes them and as the end of a drill does."""
+
+import html
+import json
+import re
+import shutil
+from importlib import util
+
+import pytest
+from click.testing import CliRunner
+
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.cli import cli
+from chaosdrill.report import making
+from chaosdrill.report.embedding import NoReport
+from chaosdrill.report.making import read_given, report_of, write_report
+from chaosdrill.report.measures import in_milliseconds, number, said
+from chaosdrill.report.view import view_of
+from chaosdrill.report.words import Words
+from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
+
+EN, JA = Words("en"), Words("ja")
+
+
+def text_of(page: str) -> str:
+    """What a reader reads, without the data and the scripts."""
+    body = page[page.index("<body>") : page.index('<script type="application/json"')]
+    return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", body)))
+
+
+def report(*arguments: str):
+    return CliRunner().invoke(cli, ["report", *arguments])
+
+
+def test_the_first_screen_says_verdict_numbers_and_objectives(run):
+    text = text_of(report_of(run))
+    assert "passed Everything that was planned was done" in text
+    assert "Recovery time Failover 3.92 s ± 0.05 s Failback 3.92 s ± 0.05 s" in text
+    assert "Lost writes After the failback 0 writes ± 0" in text
+    assert re.search(r"Availability Beats served in time \d\d\.\d+ % ± 0", text)
+    assert re.search(r"Recovery time rto_s at most 60 s Failover: 3.92 s ± 0.05 s .*? ✓ met", text)
+    assert re.search(r"Availability availability_ratio at least 50 % .*? ✓ met", text)
+    assert re.search(r"Budget: Database switched budget database-switched at most 5 s Failover: .*? ✓ met", text)
+
+
+def test_an_objective_that_was_missed_and_one_that_nobody_can_judge(tmp_path):
+    def harder(rows):
+        wanted = {"rto_s": 2.0, "availability_ratio": 0.99, "rpo_s": 1, "budgets": {"dns-changed": 1}}
+        return [{**row, "objectives": wanted} if row["event"] == "drill-opened" else row for row in rows]
+
+    view = view_of(read_given(make_run(tmp_path, events_of=harder)))
+    met = {one.name: one.met for one in view.headline.objectives}
+    assert met == {"rto_s": False, "rpo_s": True, "availability_ratio": False, "budget dns-changed": False}
+    assert view.headline.verdict == "failed"
+    without = view_of(read_given(make_run(tmp_path / "2", events_of=harder, ledger_of=lambda rows: rows[:1])))
+    assert {one.name: one.met for one in without.headline.objectives}["rpo_s"] is None
+
+
+def test_the_waterfall_holds_what_happened_when(run):
+    view = view_of(read_given(run))
+    lanes = {lane.name: lane.bars for lane in view.timeline.lanes}
+    state = [(bar.label, bar.colour) for bar in lanes["region-state"]]
+    home, standby = (f"serving({HOME})", "region-1"), (f"serving({STANDBY})", "region-2")
+    assert state == [home, ("moving", "neutral"), standby, ("moving", "neutral"), home]
+    switch = next(bar for bar in lanes["step-functions"] if bar.label == "SwitchRoute53Arc")
+    assert (switch.since_ns, switch.until_ns) == (ns(FAIL_OVER_S + 1.1), ns(FAIL_OVER_S + 1.2))
+    assert [bar.colour for bar in lanes["aurora"]] == ["region-1", "region-2", "region-1"]
+    assert [bar.colour for bar in lanes["lookups"]] == ["region-1", "region-2", "region-1"]
+    assert len(lanes["heartbeat write"]) == 2
+    assert [part.name for part in view.timeline.parts] == ["fail-over", "fail-back"]
+    assert {"noticed", "flag-closed", "database-switched", "sustained"} <= set(lanes)
+
+
+def test_the_ledger_is_told_by_id_beside_the_databases_own_account(tmp_path):
+    def lost(rows):
+        gone = {60, 61}
+        return [row for row in rows if not (row.get("row") == "found" and row["seq"] in gone)] + [
+            {"row": "found", "label": "after-failback", "seq": seq, "id": f"id-{seq}", "state": "missing",
+             "region": HOME, "seen_ns": ns(46)} for seq in gone
+        ]  # fmt: skip
+
+    text = text_of(report_of(make_run(tmp_path, ledger_of=lost)))
+    assert "Lost writes 2 writes ± 0" in text
+    assert "after the failback: Lost, 2 id-60 id-61" in text
+    assert "0 lost (in ap-northeast-3), ✗ 2 ids differ" in text
+    assert "lost-writes" in text
+    assert "losses-contradict" in text
+
+
+def test_the_hypothesis_is_told_before_during_and_after(tmp_path):
+    def checked(rows):
+        def ended(at_s, phase, output, met):
+            step = {"activity": "one-serves", "phase": phase, "type": "probe", "module": "m", "func": "f"}
+            return {"s": at_s, "event": "activity-ended", **step, "status": "succeeded", "output": output, "error": "",
+                    "error_kind": "", "tolerance": "serving", "tolerance_met": met}  # fmt: skip
+
+        sampled = {"event": "hypothesis-sampled", "activity": "one-serves", "tolerance": "serving"}
+        return [
+            *rows,
+            ended(1, "steady-state-before", "serving", True),
+            {"s": 11, **sampled, "output": "dark", "tolerance_met": False, "error": ""},
+            {"s": 12, **sampled, "output": None, "tolerance_met": None, "error": "nobody answered"},
+            ended(20, "steady-state-after", "serving", True),
+        ]
+
+    text = text_of(report_of(make_run(tmp_path, events_of=checked)))
+    row = "one-serves serving serving ✓ met dark ✗ missed nobody answered ? cannot be told serving ✓ met"
+    assert row in text
+
+
+def test_everything_that_ran_is_there_with_arguments_outputs_and_errors(tmp_path):
+    def failing(rows):
+        step = {"activity": "bad-step", "phase": "method", "type": "action", "module": "x.actions", "func": "act"}
+        ended = {"status": "failed", "output": None, "error": "it broke <here>", "error_kind": "", "tolerance": None}
+        return [
+            *rows,
+            {"s": 12, "event": "activity-started", **step, "arguments": {"percent": 30}},
+            {"s": 13, "event": "activity-ended", **step, **ended, "tolerance_met": None, "duration_s": 1.0},
+            {"s": 14, "event": "activity-started", **step, "activity": "no-end", "arguments": {}},
+        ]
+
+    text = text_of(report_of(make_run(tmp_path, events_of=failing)))
+    assert "bad-step act 1.00 s ✗ failed" in text
+    assert '"percent": 30' in text
+    assert "it broke <here>" in text
+    assert "no-end act ✗ its end was not written" in text
+
+
+def test_a_killed_drill_is_shown_as_far_as_it_goes(run):
+    lines = (run / "history.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "history.jsonl").write_bytes(b"".join(lines[: len(lines) // 2]) + lines[len(lines) // 2][:20])
+    shutil.rmtree(run / "records")
+    text = text_of(report_of(run))
+    assert "This drill did not come to its end" in text
+    assert "history-broken" in text
+    assert "not measured:" in text
+
+
+def test_a_drill_that_was_refused(tmp_path):
+    def refused(rows):
+        return [row for row in rows if row["event"] == "drill-opened"] + [
+            {"s": 1, "event": "refused", "where": "opening", "why": "home does not serve"}
+        ]
+
+    run = make_run(tmp_path, events_of=refused)
+    shutil.rmtree(run / "records")
+    view = view_of(read_given(run))
+    assert view.headline.verdict == "refused"
+    assert {one.met for one in view.headline.objectives} == {None}
+    text = text_of(report_of(run))
+    assert "The drill never started; the system was not touched." in text
+    assert "home does not serve" in text
+
+
+def test_what_was_judged_otherwise_then_is_told(run, tmp_path):
+    def edited(rows):
+        return [{**row, "verdict": "failed"} if row["event"] == "drill-closed" else row for row in rows]
+
+    text = text_of(report_of(make_run(tmp_path / "2", events_of=edited)))
+    assert "the drill judged itself: failed. Judged again, from the same run, it is: passed" in text
+    assert "judged itself" not in text_of(report_of(run))
+
+
+def test_a_summary_of_a_newer_version_is_not_misread(run):
+    (run / "summary.json").write_text(json.dumps({"version": 99, "verdict": "failed", "title": "of tomorrow"}))
+    text = text_of(report_of(run))
+    assert "summary.json is of version 99, this chaosdrill knows 3: install a newer one" in text
+    assert "of tomorrow" not in text
+
+
+def test_a_lab_that_was_broken_on_purpose_and_a_dry_run_say_so(tmp_path):
+    def dry(rows):
+        return [{**row, "dry": "actions"} if row["event"] == "drill-opened" else row for row in rows]
+
+    run = make_run(tmp_path, events_of=dry)
+    (run / "summary.json").write_text(json.dumps({"version": 3, "verdict": "invalid", "broken": ["two-writers"]}))
+    text = text_of(report_of(run))
+    assert "broken on purpose in this run: two-writers" in text
+    assert "This was a dry run" in text
+
+
+def test_a_run_that_has_a_summary_alone_is_shown(tmp_path):
+    said_ = {"version": 3, "verdict": "passed", "reasons": [], "title": "from elsewhere", "source": "imported"}
+    said_["hypothesis"] = [{"probe": "p", "tolerance": 1, "before": [{"value": 1, "met": True, "times": 3}]}]
+    (tmp_path / "summary.json").write_text(json.dumps(said_))
+    text = text_of(report_of(tmp_path))
+    assert "from elsewhere" in text
+    assert "1 \N{MULTIPLICATION SIGN} 3 ✓ met" in text
+    assert "nothing to draw" in text
+
+
+@pytest.mark.parametrize("said_", [None, "[1, 2]", "{", '{"version": 99}', '{"hello": "world"}'])
+def test_a_directory_without_a_run_is_refused(tmp_path, said_):
+    if said_ is not None:
+        (tmp_path / "summary.json").write_text(said_)
+    (tmp_path / "journal.json").write_text('{"foreign": true}')
+    with pytest.raises(NoReport, match=r"is no run: there is no event in a history\.jsonl"):
+        report_of(tmp_path)
+    assert list(tmp_path.glob("*.html*")) == []
+
+
+def test_a_part_that_cannot_be_worked_out_is_told_and_the_rest_is_shown(run, monkeypatch):
+    from chaosdrill.report import view
+
+    def broken(*_):
+        raise KeyError("an imaginary defect")
+
+    monkeypatch.setattr(view, "writes", broken)
+    text = text_of(report_of(run))
+    assert "The part “Writes” could not be worked out from this run: KeyError: 'an imaginary defect'" in text
+    assert "Recovery time Failover 3.92 s" in text
+
+
+def test_the_same_run_makes_the_same_page_whatever_was_written_before(run):
+    first = report_of(run)
+    write_report(run)
+    assert report_of(run) == first
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_it_into_the_run_and_says_where(run):
+    done = report(str(run))
+    assert (done.exit_code, done.output.strip()) == (0, str(run / "report.html"))
+    assert (run / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert not list(run.glob("*.part"))
+
+
+def test_the_command_for_machines_in_japanese_to_a_file_of_one_s_own(run, tmp_path):
+    path = tmp_path / "ja.html"
+    done = report(str(run), "--lang", "ja", "--output", str(path), "--json")
+    told = json.loads(done.output)
+    assert told == {"run": run.name, "report": str(path), "language": "ja", "bytes": path.stat().st_size}
+    text = text_of(path.read_text())
+    assert "合格 passed 計画した手順をすべて実施・確認し" in text
+    assert "復旧時間 切替 3.92 秒 ± 0.05 秒" in text
+    assert not (run / "report.html").exists()
+
+
+def test_the_newest_run_and_the_beginning_of_an_id(run, monkeypatch):
+    monkeypatch.setenv("CHAOSDRILL_RUNS", str(run.parent))
+    for arguments in ((), (run.name[:12],)):
+        assert report(*arguments).output.strip() == str(run / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (("no-such-run",), "there is no run 'no-such-run'"),
+        (
+            ("{run}", "--output", "{run}/no/such/file.html"),
+            "No such file or directory; name another file with --output",
+        ),
+        (("{run}", "--lang", "fr"), "'fr' is not one of 'en', 'ja'"),
+        (("{run}/records",), "is no run"),
+    ],
+)
+def test_what_the_command_cannot_do_it_says_with_the_way_out(run, monkeypatch, arguments, why):
+    monkeypatch.setenv("CHAOSDRILL_RUNS", str(run.parent))
+    done = report(*(one.format(run=run) for one in arguments))
+    assert done.exit_code == 2
+    assert why in done.output
+    assert not (run / "report.html").exists()
+
+
+def test_without_the_extra_it_says_how_to_install_it(run, monkeypatch):
+    found = util.find_spec
+    monkeypatch.setattr(making, "find_spec", lambda name: None if name == "plotly" else found(name))
+    done = report(str(run))
+    assert done.exit_code == 2
+    assert "pip install 'chaosdrill[report]'" in done.output
+
+
+# Figures in words -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("measured", "english", "japanese"),
+    [
+        (Measured(9.27, "s", "", 0.05, 0.4), "9.3 s ± 0.4 s", "9.3 秒 ± 0.4 秒"),
+        (Measured(0.84213, "ratio", "", 0.0003, 0.0), "84.21 % ± 0", "84.21 % ± 0"),
+        (Measured(0.5, "ratio", "", 0.01, 0.02), "50 % ± 2 %", "50 % ± 2 %"),
+        (
+            Measured(3.0, "s", "", 0.1, None, "", True),
+            "at least 3 s (uncertainty not known)",
+            "3 秒以上 (不確かさ不明)",
+        ),
+        (Measured(0.0, "writes", "", 1.0, 0.0), "0 writes ± 0", "0 件 ± 0"),
+        (Measured(None, "s", "", why="no beats"), "not measured: no beats", "未測定: no beats"),
+        (Measured(None, "s", ""), "not measured: no reason is known", "未測定: 理由不明"),
+    ],
+)
+def test_a_figure_is_never_more_exact_than_it_is_known(measured, english, japanese):
+    assert (str(said(measured, EN)), str(said(measured, JA))) == (english, japanese)
+
+
+def test_units():
+    assert str(in_milliseconds(Measured(0.00236, "s", "", None, 0.0001), EN)) == "2.36 ms ± 0.10 ms"
+    assert [number(value, "writes", EN) for value in (0, 1, 2)] == ["0 writes", "1 write", "2 writes"]
+    assert (number(0.995, "ratio", EN), number(300, "s", JA)) == ("99.5 %", "300 秒")
+
+
+def test_times_are_utc_whatever_the_machine_s_zone(run, monkeypatch):
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    assert utc(FAIL_OVER_S)[11:23] in report_of(run)
