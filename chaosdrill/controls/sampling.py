@@ -50,7 +50,7 @@ class Samples:
         self._threads = [self._sampler(probe) for probe in self._probes]
 
     def start(self) -> None:
-        """Begin; the first samples are taken at once."""
+        """Begin; the steady state has just been checked, so the first samples are taken a while later."""
         for thread in self._threads:
             thread.start()
 
@@ -69,7 +69,7 @@ class Samples:
         def failed(error: Exception) -> None:
             self._tell(Sample(name, None, probe["tolerance"], None, f"{type(error).__name__}: {error}"))
 
-        return Periodic(f"sample-{name}", EVERY_S, look, failed)
+        return Periodic(f"sample-{name}", EVERY_S, look, failed, first_after_s=EVERY_S)
 
     def _sample(self, name: str, probe: Mapping[str, Any]) -> Sample:
         tolerance = resolved(probe["tolerance"], self._configuration, self._secrets)
