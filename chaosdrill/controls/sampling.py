@@ -9,6 +9,7 @@ from typing import Any
 from chaoslib.activity import run_activity
 from chaoslib.exceptions import ActivityFailed
 
+from chaosdrill.controls.outcome import in_short
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee
@@ -77,7 +78,7 @@ class Samples:
             value = run_activity(dict(probe), self._configuration, self._secrets)
             met = meets(probe["tolerance"], value, self._configuration, self._secrets)
         except (ActivityFailed, CannotSee) as error:
-            return Sample(name, None, tolerance, None, str(error))
+            return Sample(name, None, tolerance, None, in_short(str(error)))
         return Sample(name, value, tolerance, met, "")
 
     def _tell(self, sample: Sample) -> None:
