@@ -19,6 +19,7 @@ with summaries as large as a real one, and two groups of 100 runs.
 import json
 import os
 import random
+import resource
 import statistics
 import subprocess
 import sys
@@ -143,12 +144,22 @@ def make(runs: Path, size: int) -> None:
         (directory / "summary.json").write_text(json.dumps(said(run, judgement=told), indent=1))
 
 
-def seconds(*arguments: str, runs: Path) -> float:
-    """:returns: how long a command takes, as a whole process."""
-    started = time.perf_counter()
+def seconds(*arguments: str, runs: Path) -> tuple[float, float]:
+    """:returns: how long a command takes, as a whole process; and how much of a processor's time."""
+    started, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     environment = {**os.environ, "CHAOSDRILL_RUNS": str(runs)}
-    subprocess.run([*CHAOSDRILL, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - started
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    subprocess.run([*CHAOSDRILL, *arguments], env=environment, check=True, **quiet)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+    return time.perf_counter() - started, used
+
+
+def in_words(*arguments: str, runs: Path) -> str:
+    """:returns: the median of several times: another program on the machine makes it slower, but not busier."""
+    took = [seconds(*arguments, runs=runs) for _ in range(AGAIN)]
+    wall, used = (statistics.median(one[place] for one in took) for place in (0, 1))
+    return f"{wall:5.2f} s, {used:5.2f} s of a processor"
 
 
 def speed(largest: int) -> None:
@@ -160,14 +171,13 @@ def speed(largest: int) -> None:
             make(runs, size)
             kilobytes = sum(path.stat().st_size for path in runs.glob("*/summary.json")) / size / 1000
             seconds("runs", "list", runs=runs)  # the catalogue is there, as after any list
-            took = statistics.median(seconds("compare", "--last", "200", runs=runs) for _ in range(AGAIN))
-            print(f"{size:7,} runs of {kilobytes:.0f} kB: compare --last 200 {took:5.2f} s", flush=True)
+            took = in_words("compare", "--last", "200", runs=runs)
+            print(f"{size:7,} runs of {kilobytes:.0f} kB: compare --last 200 {took}", flush=True)
             size *= 10
         names = sorted(path.name for path in runs.iterdir() if path.is_dir())[-200:]
         sides = [part for number, name in enumerate(names)
                  for part in (("--baseline", "--candidate")[number >= 100], name)]  # fmt: skip
-        took = statistics.median(seconds("compare", *sides, runs=runs) for _ in range(AGAIN))
-        print(f"100 runs against 100: {took:5.2f} s")
+        print(f"100 runs against 100: {in_words('compare', *sides, runs=runs)}")
 
 
 if __name__ == "__main__":

@@ -74,4 +74,9 @@ def steady_state_met(state: Mapping[str, Any] | None) -> bool | None:
 def _message(run: Mapping[str, Any]) -> str:
     """The last exception of the trace, which may have many lines."""
     lines = list(run.get("exception") or ("no reason was given",))
-    return _PREFIX.sub("", lines[-1]).strip()
+    return in_short(lines[-1])
+
+
+def in_short(error: str) -> str:
+    """:returns: the text of an error without the name of the exception that Chaos Toolkit wants activities to raise."""
+    return _PREFIX.sub("", error).strip()

@@ -9,6 +9,7 @@ from typing import Any
 from chaoslib.activity import run_activity
 from chaoslib.exceptions import ActivityFailed
 
+from chaosdrill.controls.outcome import in_short
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee
@@ -50,7 +51,7 @@ class Samples:
         self._threads = [self._sampler(probe) for probe in self._probes]
 
     def start(self) -> None:
-        """Begin; the first samples are taken at once."""
+        """Begin; the steady state has just been checked, so the first samples are taken a while later."""
         for thread in self._threads:
             thread.start()
 
@@ -69,7 +70,7 @@ class Samples:
         def failed(error: Exception) -> None:
             self._tell(Sample(name, None, probe["tolerance"], None, f"{type(error).__name__}: {error}"))
 
-        return Periodic(f"sample-{name}", EVERY_S, look, failed)
+        return Periodic(f"sample-{name}", EVERY_S, look, failed, first_after_s=EVERY_S)
 
     def _sample(self, name: str, probe: Mapping[str, Any]) -> Sample:
         tolerance = resolved(probe["tolerance"], self._configuration, self._secrets)
@@ -77,7 +78,7 @@ class Samples:
             value = run_activity(dict(probe), self._configuration, self._secrets)
             met = meets(probe["tolerance"], value, self._configuration, self._secrets)
         except (ActivityFailed, CannotSee) as error:
-            return Sample(name, None, tolerance, None, str(error))
+            return Sample(name, None, tolerance, None, in_short(str(error)))
         return Sample(name, value, tolerance, met, "")
 
     def _tell(self, sample: Sample) -> None:

@@ -21,17 +21,23 @@ class Periodic:
     """Calls ``look`` in a thread of its own, every ``every_s`` seconds, until it is stopped.
 
     :param failed: told an exception that ``look`` raised; the thread goes on.
+    :param first_after_s: when the first look is taken.
     """
 
     def __init__(
-        self, name: str, every_s: float, look: Callable[[], None], failed: Callable[[Exception], None]
+        self,
+        name: str,
+        every_s: float,
+        look: Callable[[], None],
+        failed: Callable[[Exception], None],
+        first_after_s: float = 0.0,
     ) -> None:
-        self._every_s, self._look, self._failed = every_s, look, failed
+        self._every_s, self._look, self._failed, self._first_after_s = every_s, look, failed, first_after_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"chaosdrill-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin; the first look is at once."""
+        """Begin."""
         self._thread.start()
 
     def stop(self, within_s: float = 10.0) -> None:
@@ -42,6 +48,7 @@ class Periodic:
 
     def _run(self) -> None:
         region.watch()
+        self._stop.wait(self._first_after_s)
         while not self._stop.is_set():
             begun = time.monotonic()
             try:

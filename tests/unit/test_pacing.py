@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from chaosdrill.aws import pacing
 from chaosdrill.aws.pacing import Answer, leading, paced
+from chaosdrill.history import History, OpenDrill
+from chaosdrill.history.current import opened
 
 EVERY_S = 0.05
 
@@ -127,6 +130,15 @@ def test_a_look_that_is_interrupted_leaves_the_next_one_to_others() -> None:
     with pytest.raises(KeyboardInterrupt):
         paced("table", interrupted)
     assert paced("table", lambda: 1).value == 1
+
+
+def test_nobody_waits_where_the_target_was_told_to_hurry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "EVERY_S", 60.0)
+    log = History(tmp_path / "history.jsonl")
+    with opened(OpenDrill("run", tmp_path, log)):
+        log.append("target-hurried")
+        assert [paced("table", Looks()).value for _ in range(3)] == [1, 1, 1]
+    log.close()
 
 
 @settings(max_examples=15, deadline=None)

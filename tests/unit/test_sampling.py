@@ -85,7 +85,7 @@ def test_what_cannot_be_read_or_compared_is_neither_met_nor_missed_and_sampling_
     _values[:] = [CannotSee("the window is blind"), ValueError("broken"), {"not": "a number"}, 1]
     found = sampled(4, probe(tolerance={"type": "range", "range": [0, 3]}))
     assert [one.tolerance_met for one in found] == [None, None, None, True]
-    assert "the window is blind" in found[0].error
+    assert found[0].error == "chaosdrill.errors.CannotSee: the window is blind"
     assert "broken" in found[1].error
     assert "cannot be compared" in found[2].error
 
