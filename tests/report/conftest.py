@@ -52,7 +52,9 @@ class Seen:
         return self.run(f"document.getElementById('waterfall').{what}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(
+    scope="module"
+)  # while it is open its event loop runs in this thread, where tests of others want their own
 def chromium() -> Iterator["BrowserContext"]:
     from playwright.sync_api import sync_playwright
 

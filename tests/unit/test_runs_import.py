@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,8 @@ def test_a_journal_becomes_a_run_that_every_command_takes(runs: Path, tmp_path: 
         {"probe": "quoted", "tolerance": "a%20b", "before": reading, "during": [], "after": reading}
     ]
     assert all(figure["value"] is None for figure in summary["judgement"]["figures"].values())
-    assert summary["seconds"] == round(plain["duration"], 1)
+    took = datetime.fromisoformat(plain["end"]) - datetime.fromisoformat(plain["start"])
+    assert summary["seconds"] == pytest.approx(took.total_seconds(), abs=0.051)
     assert summary["began"][:19] == plain["start"][:19]
     assert summary["circumstances"]["variable size"] == 3
     run = summary["run_id"]
