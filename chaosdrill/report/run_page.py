@@ -32,6 +32,7 @@ def run_page(view: ReportView, language: str) -> str:
         view=view,
         problems=problems,
         judgement=view.judgement,
+        reasons=list(_reasons(view, t)),
         said=partial(measures.said, t=t),
         in_ms=partial(measures.in_milliseconds, t=t),
         wanted=partial(measures.number, t=t),
@@ -44,6 +45,15 @@ def run_page(view: ReportView, language: str) -> str:
         steps_of=[(phase, list(them)) for phase, them in groupby(view.steps, attrgetter("phase"))],
         version=__version__,
     )
+
+
+def _reasons(view: ReportView, t: Words) -> Iterator[tuple[str, str]]:
+    """Why the verdict is what it is: what it means in the reader's language, where the judgement's own is another, and
+    the judgement's words.
+    """
+    meant = {one.text: t.of("finding", one.name, "") for one in view.judgement.findings} if t.language != "en" else {}
+    for reason in view.judgement.reasons:
+        yield meant.get(reason, ""), reason
 
 
 def _figures(view: ReportView, t: Words) -> tuple[dict[str, Any], tuple[Problem, ...]]:

@@ -58,6 +58,16 @@ def test_an_objective_that_was_missed_and_one_that_nobody_can_judge(tmp_path):
     assert {one.name: one.met for one in without.headline.objectives}["rpo_s"] is None
 
 
+def test_why_it_failed_is_said_in_the_readers_language_beside_the_judgements_words(tmp_path):
+    def harder(rows):
+        return [{**row, "objectives": {"rto_s": 2.0}} if row["event"] == "drill-opened" else row for row in rows]
+
+    directory = make_run(tmp_path, events_of=harder)
+    why, meant = view_of(read_given(directory)).judgement.reasons[0], JA("finding.unavailable-too-long")
+    assert f"{meant} {why}" in text_of(report_of(directory, "ja"))
+    assert meant not in report_of(directory)
+
+
 def test_the_waterfall_holds_what_happened_when(run):
     view = view_of(read_given(run))
     lanes = {lane.name: lane.bars for lane in view.timeline.lanes}
