@@ -11,11 +11,11 @@ import sys
 import time
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import IO, Any
 
 import aiohttp
 from aiohttp import web
@@ -239,7 +239,7 @@ async def name_server() -> AsyncIterator[tuple[NameServer, str]]:
 class Process:
     """A heartbeat that runs."""
 
-    def __init__(self, directory: Path, page: str, lifeline: int, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, directory: Path, page: str, lifeline: IO[bytes], process: asyncio.subprocess.Process) -> None:
         self.directory = directory
         self.lifeline = lifeline
         self.process = process
@@ -311,15 +311,11 @@ def packed(directory: Path) -> Path:
 
 
 @contextmanager
-def pipe() -> Any:
-    """Two ends; closing one twice does no harm."""
-    ends = os.pipe()
-    try:
-        yield ends
-    finally:
-        for one in ends:
-            with suppress(OSError):
-                os.close(one)
+def pipe() -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Two ends. As files, because closing a file twice does no harm: a descriptor's number may be another's by then."""
+    theirs, ours = os.pipe()
+    with open(theirs, "rb", buffering=0) as reading, open(ours, "wb", buffering=0) as writing:
+        yield reading, writing
 
 
 @asynccontextmanager
@@ -337,7 +333,7 @@ async def heartbeat(
     with socket.create_server(("127.0.0.1", 0)) as page, pipe() as (theirs, ours):
         config = {"run": "test", "url": url, "directory": str(records), "read": READ, "timeout_s": 1, "max_s": 120}
         config |= {"accounts": [f"synthetic-{number}" for number in range(200)]} | (WRITES if writes else {})
-        config |= {"page_fd": page.fileno(), "lifeline_fd": theirs} | settings
+        config |= {"page_fd": page.fileno(), "lifeline_fd": theirs.fileno()} | settings
         path = records / "config.json"
         path.write_text(json.dumps(config))
         with (records / "log").open("wb") as log:
@@ -346,10 +342,10 @@ async def heartbeat(
                 env={**os.environ, "PYTHONPATH": str(packed(records)), "PYTHONDONTWRITEBYTECODE": "1", **variables},
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
-                pass_fds=[page.fileno(), theirs],
+                pass_fds=[page.fileno(), theirs.fileno()],
                 cwd=records,
             )
-        os.close(theirs)
+        theirs.close()
         made = Process(records, f"http://127.0.0.1:{page.getsockname()[1]}", ours, process)
         try:
             began = lambda: (records / "beats.jsonl").exists() and bool(made.beats())  # noqa: E731

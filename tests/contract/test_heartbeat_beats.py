@@ -186,7 +186,7 @@ def test_it_ends_in_order(tmp_path: Path, how: str) -> None:
             asked = server.requests
             await until(lambda: server.requests > asked or process.process.returncode is not None, 20)
             if how == "lifeline":
-                os.close(process.lifeline)
+                process.lifeline.close()
             elif how == "SIGTERM":
                 process.process.terminate()
             assert await process.process.wait() == 0
@@ -206,8 +206,8 @@ watch_lifeline(int(sys.argv[1]), lambda: None, 0.2)
 time.sleep(60)
 """
     with pipe() as (theirs, ours):
-        process = subprocess.Popen([sys.executable, "-c", program, str(theirs)], pass_fds=[theirs])
-        os.close(ours)
+        process = subprocess.Popen([sys.executable, "-c", program, str(theirs.fileno())], pass_fds=[theirs.fileno()])
+        ours.close()
         assert process.wait(30) == 1
 
 

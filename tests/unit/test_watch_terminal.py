@@ -47,10 +47,11 @@ class Terminal:
 
     def __init__(self, *command: str, columns: int = 100, rows: int = 30) -> None:
         self.said = ""
-        self.pid, self._fd = pty.fork()
-        if not self.pid:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-            os.execv(command[0], command)
+        self._fd, theirs = pty.openpty()
+        self.resize(columns, rows)
+        on_it = ("setsid", "--ctty", *command)  # its own terminal: Ctrl-C and a change of its size are signals to it
+        self._process = subprocess.Popen(on_it, stdin=theirs, stdout=theirs, stderr=theirs)
+        os.close(theirs)
 
     def resize(self, columns: int, rows: int) -> None:
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -88,9 +89,8 @@ class Terminal:
     def exit_code(self) -> int:
         while self._read():
             pass
-        _, status = os.waitpid(self.pid, 0)
         os.close(self._fd)
-        return os.waitstatus_to_exitcode(status)
+        return self._process.wait(WITHIN_S)
 
 
 def shows(*words: str) -> Callable[[Terminal], bool]:
