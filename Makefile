@@ -1,5 +1,5 @@
 # make drill     rehearse the failover on the embedded lab
-# make test      install what the tests need and run them (about 7 minutes on 2 cores)
+# make test      install what the tests need and run them (about 9 minutes on 2 cores)
 # make test-long whole drills, of every experiment and against a lab that is taken for AWS (about 15 minutes more)
 # Variables: PYTHON (the interpreter to make .venv with), SCALE (of the lab's waits; 1 = the reference's real times)
 

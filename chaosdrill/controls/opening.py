@@ -8,11 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaoslib import __version__ as chaoslib_version
 from chaoslib import substitute
 from chaoslib.activity import execute_activity
 
-import chaosdrill
 from chaosdrill import history
 from chaosdrill.aws import system_of
 from chaosdrill.client.heartbeat import DrillHeartbeat, nothing_to_send
@@ -34,7 +32,7 @@ from chaosdrill.controls.experiment import (
 )
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
-from chaosdrill.controls.origin import origin
+from chaosdrill.controls.origin import origin, versions
 from chaosdrill.controls.others import lead_others
 from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.target import open_target
@@ -121,7 +119,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         "drill-opened",
         run_id=directory.name,
         title=session.experiment.get("title"),
-        versions={"chaosdrill": chaosdrill.__version__, "chaostoolkit-lib": chaoslib_version},
+        versions=versions(),
         experiment_sha256=keep_copy(source, session.experiment, directory),
         configuration=dict(session.configuration),
         target=settings.target,

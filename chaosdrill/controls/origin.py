@@ -1,13 +1,16 @@
-"""Who runs a drill, on which machine, from which commit: what an auditor asks first."""
+"""Who runs a drill, on which machine, from which commit, with which versions: what an auditor asks first."""
 
 import os
+import platform
 import pwd
 import socket
 import subprocess
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 GIT_WITHIN_S = 5.0
+PACKAGES = ("chaosdrill", "chaostoolkit-lib", "locust", "boto3", "moto")  # moto: the lab's AWS
 
 
 def origin(experiment: Path | None) -> dict[str, Any]:
@@ -15,6 +18,21 @@ def origin(experiment: Path | None) -> dict[str, Any]:
     ``commit`` that the experiment's directory is at, and whether the file was ``changed`` since; None outside of git.
     """
     return {"operator": _operator(), "host": socket.gethostname(), "git": _git(experiment)}
+
+
+def versions() -> dict[str, str]:
+    """:returns: the versions of what a difference between two runs may come from, by name: packages that are installed
+    here, Python, and the system's kernel.
+    """
+    found = {name: version for name in PACKAGES if (version := _version(name))}
+    return {**found, "python": platform.python_version(), platform.system().lower(): platform.release()}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # the lab's is in an extra
+        return ""
 
 
 def _operator() -> str:

@@ -3,6 +3,7 @@
 import getpass
 import json
 import os
+import platform
 import pty
 import re
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,12 @@ def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     once = [{"value": 1, "met": True, "times": 1}]
     assert said["hypothesis"] == [{"probe": "steady", "tolerance": 1, "before": once, "during": [], "after": once}]
     assert said["circumstances"]["scale"] == 0.1
+    versions = {name: said["circumstances"].get(f"version of {name}") for name in ("chaosdrill", "locust", "python")}
+    assert versions == {
+        "chaosdrill": metadata.version("chaosdrill"),
+        "locust": metadata.version("locust"),
+        "python": platform.python_version(),
+    }
     assert (ran.run_directory / "experiment.yaml").read_text() == (ran.directory / "try-it.yaml").read_text()
     kept = json.loads((ran.run_directory / "journal.json").read_text())
     assert (kept["status"], kept["run"]) == (ran.journal["status"], ran.journal["run"])
