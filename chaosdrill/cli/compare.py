@@ -152,7 +152,10 @@ def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
         say_json(found.as_json())
     else:
         show_many(Screen(), found, shown.everything)
-    return 0 if len(found.runs) > 1 else CANNOT
+    if len(found.runs) > 1:
+        return 0
+    click.echo(f"{len(found.runs)} of them can be compared, it takes two: run a drill again, or name more", err=True)
+    return CANNOT
 
 
 def _sides(store: "Store", asked: _Asked, shown: _Shown) -> int:
