@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import socket
+import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,6 +27,7 @@ TAIL = 4_000  # bytes in which the last rows of a file are looked for
 POLL_EVERY_S = 0.2
 PATTERN = "requests-*.jsonl"
 NOTHING: Mapping[str, int] = {}
+_one_at_a_time = threading.Lock()  # two that fetch the same rows would both append them
 
 
 class _Files(Protocol):
@@ -62,12 +64,18 @@ def marks(generator: LoadGenerator) -> Mapping[str, int]:
 
 
 def collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int] = NOTHING) -> None:
-    """Fetch what is new of each file, and append it to the one of that name in ``into``.
+    """Fetch what is new of each file, and append it to the one of that name in ``into``; one after the other, whoever
+    asks for it: the watch over the load, and a step that ends it.
 
     :param skip: what :func:`marks` said when the drill began; of what is before it only the header is fetched.
     :raises CannotSee: when Locust does not answer, and its files cannot be read from here.
     """
     into.mkdir(parents=True, exist_ok=True)
+    with _one_at_a_time:
+        _collect(generator, into, skip)
+
+
+def _collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int]) -> None:
     if generator.last_records is not None and _same(Path(generator.last_records.directory), into):
         return
     try:
