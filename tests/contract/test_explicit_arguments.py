@@ -16,7 +16,8 @@ from chaosdrill.stop_flag.probes import stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 
 ANOTHER_TABLE = "Tokyo-AppTable-another"
-NAP = '{"StartAt": "Nap", "States": {"Nap": {"Type": "Wait", "Seconds": 20, "End": true}}}'
+# scaled by a sixtieth: longer than any test lasts
+NAP = '{"StartAt": "Nap", "States": {"Nap": {"Type": "Wait", "Seconds": 7200, "End": true}}}'
 
 
 @pytest.fixture(autouse=True)
