@@ -225,14 +225,14 @@ def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> N
 
 
 def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
-    drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=20), undo("unwork", "work")]))
-    drill.wait_for_step("wait 20")
+    drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=90), undo("unwork", "work")]))
+    drill.wait_for_step("wait 90")
     drill.signal("SIGINT")
     small_drills.wait_for(lambda: "the rollbacks go on" in (drill.directory / "stderr").read_text(), bool, 5, "word")
     drill.signal("SIGINT")
-    ran = drill.end(within_s=15)
+    ran = drill.end(within_s=60)
     assert (ran.exit_code, ran.verdict) == (1, "interrupted")
-    assert ran.steps == ["do work", "wait 20"]
+    assert ran.steps == ["do work", "wait 90"]
 
 
 @pytest.mark.parametrize(("word", "verdict"), [("bad", "failed"), (None, "invalid")])
@@ -240,16 +240,16 @@ def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | No
     sign = tmp_path / "sign"
     sign.write_text("good")
     guard = {**step("probe", "guard", "word_in_file", "good", path=str(sign)), "frequency": 0.2}
-    method = [do("work"), step("action", "long", "wait", seconds=30), do("rest")]
+    method = [do("work"), step("action", "long", "wait", seconds=90), do("rest")]
     drill = start(experiment(method, [undo("unwork", "work")], control={"safeguards": [guard]}))
-    drill.wait_for_step("wait 30")
+    drill.wait_for_step("wait 90")
     if word is None:
         sign.unlink()  # unreadable counts as tripped
     else:
         sign.write_text(word)
-    ran = drill.end(within_s=15)
+    ran = drill.end(within_s=60)
     assert (ran.exit_code, ran.verdict) == (1, verdict), ran.stderr
-    assert ran.steps == ["do work", "wait 30", "undo unwork"]
+    assert ran.steps == ["do work", "wait 90", "undo unwork"]
     assert ran.said("why").startswith("safeguard guard: ")
 
 
