@@ -83,16 +83,23 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
     since_s = time.monotonic() if since_s is None else since_s
     with _adding:
         one = _resources.setdefault(resource, _Resource())
-    with one.changed:
-        while one.last is None or one.last.began_s <= since_s:
-            wait_s = one.due_in_s()
-            if not one.looking and wait_s <= 0:
-                one.looking = True
-                break
-            one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
-        else:
-            return one.last
-    return _look(one, look)
+    mine = False
+    try:
+        with one.changed:
+            while one.last is None or one.last.began_s <= since_s:
+                wait_s = one.due_in_s()
+                if not one.looking and wait_s <= 0:
+                    mine = one.looking = True
+                    break
+                one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
+            else:
+                return one.last
+        return _look(one, look)
+    finally:  # a signal's exception may come anywhere: then the next one looks
+        if mine:
+            with one.changed:
+                one.looking = False
+                one.changed.notify_all()
 
 
 def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
@@ -103,8 +110,7 @@ def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
         answer = Answer(began_s, began_ns, time.time_ns(), seen, None)
     except Exception as error:  # noqa: BLE001 - it is everybody's who waits for this look, and each raises it
         answer = Answer(began_s, began_ns, time.time_ns(), None, error)
-    finally:  # also when the thread is interrupted: then the next one looks
+    finally:
         with one.changed:
-            one.looking, one.last, one.ended_s = False, answer or one.last, time.monotonic()
-            one.changed.notify_all()
+            one.last, one.ended_s = answer or one.last, time.monotonic()
     return answer
