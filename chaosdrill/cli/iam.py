@@ -84,9 +84,9 @@ def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
     """What it takes to bring programs to the client host, and long answers back, through the topology's bucket, which a
     rehearsal looks for.
     """
-    if topology.load_generator.run != "ssm" or not topology.load_generator.s3:
+    if topology.client.run != "ssm" or not topology.client.s3:
         return []
-    prefix = topology.load_generator.s3.strip("/")
+    prefix = topology.client.s3.strip("/")
     return [
         {
             "Sid": "ProgramsAndAnswersOverS3",

@@ -1,8 +1,8 @@
 """The load generator of a drill: the one place that knows where Locust runs.
 
-The topology says it: ``load_generator: {url: ...}`` attaches to a Locust that runs already, alone or as the master of
-workers; ``load_generator: {run: local}`` makes ``start_load`` start one on this machine and ``stop_load`` end it, and
-``load_generator: {run: ssm}`` on the client host.
+The topology says it: ``client: {url: ...}`` attaches to a Locust that runs already, alone or as the master of
+workers; ``client: {run: local}`` makes ``start_load`` start one on this machine and ``stop_load`` end it, and
+``client: {run: ssm}`` on the client host.
 Whoever adds another way adds it here; everybody else just asks for the load generator.
 """
 
@@ -59,22 +59,20 @@ def load_generator(configuration: Configuration, secrets: Secrets = None) -> Loa
     """
     if (path := _own_by(configuration)) is None:
         return _attached(configuration, secrets)
-    run = topology_of(configuration).load_generator.run
+    run = topology_of(configuration).client.run
     with _lock:
         locust = _own.get(path)
         gone = locust is None or locust.last is not None
         if gone and run == "ssm" and (found := find_on_host(system_of(configuration, secrets))):
             locust = _own[path] = found  # another process of this drill has started it, or nobody heard that it was
     if locust is None or locust.last is not None:
-        raise NoLoadGenerator(
-            f"no Locust runs: the topology says `load_generator: {{run: {run}}}`, so start_load starts it"
-        )
+        raise NoLoadGenerator(f"no Locust runs: the topology says `client: {{run: {run}}}`, so start_load starts it")
     locust.check()
     return locust.generator()
 
 
 def _attached(configuration: Configuration, secrets: Secrets) -> LoadGenerator:
-    url = str((configuration or {}).get("load_generator_url") or topology_of(configuration).load_generator.url)
+    url = str((configuration or {}).get("load_generator_url") or topology_of(configuration).client.url)
     if problems := problems_of_url(url):
         raise BadInput(problems)
     return LoadGenerator(url, credentials_of(secrets))
@@ -85,7 +83,7 @@ def _own_by(configuration: Configuration) -> Path | None:
     if (configuration or {}).get("load_generator_url"):
         return None
     topology = topology_of(configuration)
-    return None if topology.load_generator.run == "attach" else topology.path
+    return None if topology.client.run == "attach" else topology.path
 
 
 def open_load_generator(
@@ -119,7 +117,7 @@ def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None) -> bo
 
 
 def _started(configuration: Configuration, secrets: Secrets, wanted: Path | None) -> LocalLocust | SsmLocust:
-    if topology_of(configuration).load_generator.run == "ssm":
+    if topology_of(configuration).client.run == "ssm":
         return start_on_host(system_of(configuration, secrets), wanted)
     return LocalLocust(wanted)
 

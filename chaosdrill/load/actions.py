@@ -38,8 +38,8 @@ def start_load(
     """Starts the load: a running test is stopped first, a new one begins with new settings and empty statistics.
 
     Returns once all users are at work and first requests have been answered. Where the topology says
-    ``load_generator: {run: local}`` or ``{run: ssm}``, it starts Locust itself, too: here, or on the client host.
-    Else it attaches to the Locust at the topology's ``load_generator: {url: ...}``, or at the configuration's
+    ``client: {run: local}`` or ``{run: ssm}``, it starts Locust itself, too: here, or on the client host.
+    Else it attaches to the Locust at the topology's ``client: {url: ...}``, or at the configuration's
     ``load_generator_url``, which must have been started with chaosdrill's plugin (``locust -f PLUGIN,SCRIPT``).
 
     :param users: number of users (clients), at least 1.

@@ -41,7 +41,7 @@ def effect_of(system: System, step: Step) -> Effect | None:
 def _load(system: System, given: Mapping[str, Any]) -> Effect:
     users, host = given.get("users", 10), given.get("host", "http://api.example.com")
     called = f"Locust: {users} users call {host}"
-    if system.topology.load_generator.run == "ssm":
+    if system.topology.client.run == "ssm":
         brought = delivery.in_words(system, locust_zipapp())
         called += (
             f"; a program is brought to the client host {system.topology.client.instance_id}, unless it is there: "

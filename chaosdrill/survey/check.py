@@ -152,7 +152,7 @@ def _entries(system: System) -> list[Look]:
 
 
 def _client(system: System) -> list[Look]:
-    host, generator = system.topology.client, system.topology.load_generator
+    host = system.topology.client
 
     def instance() -> str:
         answer = system.client("ec2", host.region).describe_instances(InstanceIds=[host.instance_id])
@@ -164,9 +164,9 @@ def _client(system: System) -> list[Look]:
         return _wanted(status, "Online", f"the SSM agent is {status}")
 
     def load() -> str:
-        if generator.run == "local":
+        if host.run == "local":
             return "none yet: the drill starts its own Locust on this machine"
-        if generator.run == "ssm":  # which Python it has would take a command there: this only reads
+        if host.run == "ssm":  # which Python it has would take a command there: this only reads
             return f"none yet: the drill starts its own Locust on {host.instance_id}, delivered {_delivered(system)}"
         state = load_generator({"topology": str(system.topology.path)}).state()
         return f"{state.state}, {state.user_count} users, {state.workers} workers, chaosdrill's plugin"
@@ -184,18 +184,18 @@ def _client(system: System) -> list[Look]:
             "a profile with AmazonSSMManagedInstanceCore",
         ),
         Look(
-            "load_generator",
-            generator.url or generator.run,
+            "client",
+            f"Locust ({host.run}{' ' if host.url else ''}{host.url})",
             load,
             "allow s3:ListBucket, or correct `s3:`"
-            if generator.s3
+            if host.s3
             else "start Locust with chaosdrill's plugin, or forward its port, or correct the URL",
         ),
     ]
 
 
 def _delivered(system: System) -> str:
-    bucket = system.topology.load_generator.s3.partition("/")[0]
+    bucket = system.topology.client.s3.partition("/")[0]
     if not bucket:
         return "in the text of SSM commands (that takes minutes, once: a bucket under `s3:` makes it quick)"
     system.client("s3", system.topology.client.region).head_bucket(Bucket=bucket)

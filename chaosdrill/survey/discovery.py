@@ -24,7 +24,6 @@ _COMMENTS = {
     "regions": "The region that serves at rest, and the one that stands by.",
     "domain": "The name that clients resolve. If this machine cannot resolve it, name a server that can:\n"
     "dns: {nameserver: 10.0.0.2}",
-    "client": "The host where clients are (the bastion), reached through SSM; the packet loss hits it.",
     "load_balancers": "Each region's entry: its load balancer, and the range that its addresses lie in.",
     "stop_flag": "The item that closes the application: each region's table, the item's key, the attribute true/false.",
     "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
@@ -64,8 +63,7 @@ def discover(asked: Asked) -> dict[str, Finding]:
         "aws": Finding({"profile": asked.account.profile}, "given"),
         "regions": Finding({"home": asked.home, "standby": asked.standby}, "given"),
         "domain": entry.result().domain,
-        "client": seen["client"],
-        "load_generator": _load_generator(seen["client"]),
+        "client": _with_locust(seen["client"]),
         "load_balancers": entry.result().load_balancers,
         "stop_flag": seen["stop_flag"],
         "routing": routing,
@@ -98,12 +96,16 @@ def problems_of_text(text: str) -> list[str]:
     return [f"{problem.key}: {problem.what}: {problem.fix}" for problem in problems_of(yaml.safe_load(text))]
 
 
-def _load_generator(client: Finding) -> Finding:
+def _with_locust(client: Finding) -> Finding:
     host = client.value["instance_id"] if isinstance(client.value["instance_id"], str) else "INSTANCE"
     region = client.value["region"] if isinstance(client.value["region"], str) else "REGION"
     comment = (
-        "Locust's address as seen from here. No account tells it; this is the usual one, with its port forwarded:\n"
+        "The host where clients are (the bastion), and Locust's address as seen from here. No account tells that; "
+        "this is the usual one, with its port forwarded:\n"
         f"aws ssm start-session --target {host} --region {region} --document-name AWS-StartPortForwardingSession "
-        f"--parameters portNumber={LOCUST_PORT},localPortNumber={LOCUST_PORT}"
+        f"--parameters portNumber={LOCUST_PORT},localPortNumber={LOCUST_PORT}\n"
+        "Instead of `run: attach` and `url:`, `run: ssm` lets the drill start its own Locust on the client host."
     )
-    return Finding({"url": f"http://127.0.0.1:{LOCUST_PORT}"}, "assumed", comment)
+    return replace(
+        client, value={**client.value, "run": "attach", "url": f"http://127.0.0.1:{LOCUST_PORT}"}, comment=comment
+    )

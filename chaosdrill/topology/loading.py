@@ -20,7 +20,6 @@ from chaosdrill.topology.model import (
     Failover,
     Heartbeat,
     LoadBalancer,
-    LoadGenerator,
     PacketLoss,
     Regions,
     Routing,
@@ -116,8 +115,7 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         accounts=tuple(raw["accounts"]),
         regions=Regions(**raw["regions"]),
         domain=raw["domain"].rstrip("."),
-        client=ClientHost(**raw["client"]),
-        load_generator=_load_generator(**raw["load_generator"]),
+        client=_client(raw["client"]),
         load_balancers={name: LoadBalancer(**raw["load_balancers"][name]) for name in names},
         stop_flag=StopFlag(**{**raw["stop_flag"], "tables": _ordered(raw["stop_flag"]["tables"], names)}),
         routing=Routing(
@@ -129,21 +127,22 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         aws=_aws(path, raw.get("aws", {})),
         dns=Dns(**raw["dns"]) if "dns" in raw else None,
         packet_loss=PacketLoss(**raw.get("packet_loss", {})),
-        heartbeat=_heartbeat(raw["heartbeat"]) if "heartbeat" in raw else None,
+        heartbeat=_heartbeat(raw["heartbeat"], raw["client"]) if "heartbeat" in raw else None,
         time_scale=float(raw.get("time_scale", 1)),
     )
 
 
-def _load_generator(url: str = "", run: str = "attach", s3: str = "") -> LoadGenerator:
-    return LoadGenerator(url=url.rstrip("/"), run=run, s3=s3)
+def _client(raw: dict[str, Any]) -> ClientHost:
+    return ClientHost(**{**raw, "url": raw.get("url", "").rstrip("/")})
 
 
-def _heartbeat(raw: dict[str, Any]) -> Heartbeat:
+def _heartbeat(raw: dict[str, Any], client: dict[str, Any]) -> Heartbeat:
+    run = "local" if client.get("run") == "local" else "ssm"
     operations = {name: {**_EVERY_OPERATION, **raw[name]} for name in OPERATIONS if name in raw}
     if "settled" in operations:
         operations["settled"] = {"rolled_back": [], "pending": [], "missing_status": [404], **operations["settled"]}
     accounts = {"accounts": Accounts(**raw["accounts"])} if "accounts" in raw else {}
-    return Heartbeat(**{**raw, **operations, **accounts})
+    return Heartbeat(**{"run": run, **raw, **operations, **accounts})
 
 
 def _aws(path: Path, raw: dict[str, Any]) -> Aws:

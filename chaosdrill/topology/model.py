@@ -33,20 +33,16 @@ class Dns:
 
 @dataclass(frozen=True)
 class ClientHost:
-    """The host where clients are (the bastion), reached by SSM."""
+    """The host where clients are (the bastion), reached by SSM; and how load comes from it.
+
+    :param run: ``attach``: a Locust runs at ``url``, as seen from here; ``local``: the drill starts its own here;
+        ``ssm``: on the client host, delivered over ``s3`` (bucket and prefix) where that is given.
+    """
 
     instance_id: str
     region: str
-
-
-@dataclass(frozen=True)
-class LoadGenerator:
-    """Where Locust runs: ``attach``: there is one at ``url``, as seen from here; ``local``: the drill starts its own
-    here; ``ssm``: on the client host, delivered over ``s3`` (bucket and prefix) where that is given.
-    """
-
-    url: str = ""
     run: str = "attach"
+    url: str = ""
     s3: str = ""
 
 
@@ -117,7 +113,8 @@ class Accounts:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What the heartbeat sends, and where it runs: ``ssm``: on the client host; ``local``: here.
+    """What the heartbeat sends, and where it runs: ``ssm``: on the client host; ``local``: here; as the topology says
+    it, else where the load is started (a Locust that is attached to is taken to be on the client host).
 
     :param rate_per_s: beats a second, of each operation.
     :param deadline_s: an answer that takes longer is none, in seconds.
@@ -156,7 +153,6 @@ class Topology:
     regions: Regions
     domain: str
     client: ClientHost
-    load_generator: LoadGenerator
     load_balancers: Mapping[str, LoadBalancer]
     stop_flag: StopFlag
     routing: Routing

@@ -30,6 +30,11 @@ class Rig:
         path.write_text(json.dumps({**self.lab.topology, **changes}))
         return {"topology": str(path)}
 
+    def client_host(self, **how: Any) -> dict[str, Any]:
+        """The topology's ``client:``, with load coming from it in another way."""
+        client = self.lab.topology["client"]
+        return {"instance_id": client["instance_id"], "region": client["region"], **how}
+
     def flag(self, region: str, value: str | None) -> None:
         """Write a stop flag past the activities; None deletes it."""
         table, client = self.lab.topology["stop_flag"]["tables"][region], self.lab.client("dynamodb", region)

@@ -53,8 +53,7 @@ accounts: ["123456789012"]
 aws: {{endpoint_url: "http://127.0.0.1:1"}}
 regions: {{home: ap-northeast-1, standby: ap-northeast-3}}
 domain: api.example.com
-client: {{instance_id: i-0123456789abcdef0, region: ap-northeast-1}}
-load_generator: {load_generator}
+client: {{instance_id: i-0123456789abcdef0, region: ap-northeast-1, {how}}}
 load_balancers: {{ap-northeast-1: {{cidr: 10.100.0.0/16}}, ap-northeast-3: {{cidr: 10.101.0.0/16}}}}
 stop_flag: {{tables: {{ap-northeast-1: A, ap-northeast-3: B}}, key: {{PK: stopFlag}}, attribute: value}}
 routing:
@@ -73,7 +72,7 @@ failover: {{region: ap-northeast-3, failover_prefix: FailoverStateMachine, failb
 
 def write_topology(path: Path, url: str = "") -> Path:
     """A topology whose load generator is at ``url``; without one the drill starts its own."""
-    path.write_text(TOPOLOGY.format(load_generator=f'{{url: "{url}"}}' if url else "{run: local}"))
+    path.write_text(TOPOLOGY.format(how=f'url: "{url}"' if url else "run: local"))
     return path
 
 

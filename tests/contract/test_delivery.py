@@ -31,9 +31,10 @@ def host(aws: LabAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache" / "chaosdrill"
 
 
-def system(aws: LabAws, directory: Path, **load_generator: Any) -> System:
+def system(aws: LabAws, directory: Path, **how: Any) -> System:
     path = directory / "topology.json"
-    return system_of(Rig(aws).other_topology(path, load_generator={"run": "ssm", **load_generator}))
+    rig = Rig(aws)
+    return system_of(rig.other_topology(path, client=rig.client_host(run="ssm", **how)))
 
 
 @pytest.fixture

@@ -72,10 +72,11 @@ def test_the_guide_to_the_topology_says_where_each_program_may_run():
     schema = json.loads((REPOSITORY / "chaosdrill" / "topology" / "schema.json").read_text())["properties"]
     text = (REPOSITORY / "docs" / "topology.md").read_text()
     section = text.partition("## Where load and heartbeat run")[2].partition("\n## ")[0]
-    places = {name: schema[name]["properties"]["run"]["enum"] for name in ("load_generator", "heartbeat")}
-    assert places == {"load_generator": ["attach", "local", "ssm"], "heartbeat": ["ssm", "local"]}
-    for word in ("`{run: ssm}`", "`{run: local}`", "attach", "`run: ssm`", "`run: local`"):
-        assert word in section
+    places = {name: schema[name]["properties"]["run"]["enum"] for name in ("client", "heartbeat")}
+    assert places == {"client": ["attach", "local", "ssm"], "heartbeat": ["ssm", "local"]}
+    table = [line.partition("|")[2].partition("|")[0] for line in section.splitlines() if line.startswith("| `run:")]
+    assert [re.findall(r"`run: (\w+)`", place) for place in table] == [["attach"], ["ssm"], ["local"]]
+    assert all(f"{{run: {place}}}" in section for place in places["heartbeat"])
 
 
 def test_the_guide_to_the_load_gives_the_code_s_own_figures():

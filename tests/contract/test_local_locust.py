@@ -1,4 +1,4 @@
-"""A Locust that belongs to the drill (``load_generator: {run: local}``): started, found, ended, never left behind."""
+"""A Locust that belongs to the drill (``client: {run: local}``): started, found, ended, never left behind."""
 
 import json
 import os

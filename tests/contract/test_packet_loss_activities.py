@@ -152,7 +152,7 @@ def test_without_a_drill_nothing_is_known_of_before(rig: Rig) -> None:
 
 
 def test_a_load_generator_that_was_not_there_makes_it_blind(rig: Rig, one_drill: OpenDrill, tmp_path: Path) -> None:
-    nobody = rig.other_topology(tmp_path / "topology.yaml", load_generator={"url": "http://127.0.0.1:9"})
+    nobody = rig.other_topology(tmp_path / "topology.yaml", client=rig.client_host(url="http://127.0.0.1:9"))
     inject_packet_loss(sources=ADDRESSES, configuration=nobody)
     with pytest.raises(ActivityFailed, match="when the fault was injected the load generator could not be read"):
         fault_landed(configuration=nobody)

@@ -79,7 +79,7 @@ def test_what_a_failback_leads_back_is_undone_by_it_though_it_names_another_step
 def test_it_says_what_is_brought_to_the_client_host(
     rig: Rig, tmp_path: Path, written: dict[str, str], way: str
 ) -> None:
-    given = rig.other_topology(tmp_path / "topology.yaml", load_generator={"run": "ssm", **written})
+    given = rig.other_topology(tmp_path / "topology.yaml", client=rig.client_host(run="ssm", **written))
     seen = rehearse(FAILOVER, {}, Path(given["topology"]))
     host = rig.lab.topology["client"]["instance_id"]
     says = rf"brought to the client host {host}, unless it is there: locust.pyz \(\d+\.\d MB\) {way}; it stays"
@@ -104,7 +104,7 @@ def test_what_is_in_the_way_is_said_with_what_to_do(rig: Rig) -> None:
     seen = look(rig)
     problems = "\n".join(seen.in_the_way)
     assert f"the region state is dark, and the drill refuses all but serving({TOKYO})" in problems
-    assert "load_generator" in problems
+    assert "Locust (attach http://127.0.0.1:9)" in problems
     assert seen.state == "dark"
 
 

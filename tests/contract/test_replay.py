@@ -32,7 +32,7 @@ def topology(tmp_path: Path) -> Iterator[Path]:
     server = DNSServer(ZoneResolver(ZONE), address="127.0.0.1", port=0, logger=DNSLogger("-request,-reply"))
     server.start_thread()
     told: dict[str, Any] = {"dns": {"nameserver": "127.0.0.1", "port": server.server.server_address[1]}}
-    told["load_generator"] = {"url": "http://127.0.0.1:9"}
+    told["client"] = {**raw["client"], "url": "http://127.0.0.1:9"}
     path = tmp_path / "topology.yaml"
     path.write_text(yaml.safe_dump({**raw, **told, "aws": {"endpoint_url": "http://127.0.0.1:9"}}))
     with tape.playing(calls):
@@ -43,14 +43,14 @@ def topology(tmp_path: Path) -> Iterator[Path]:
 
 def test_every_part_is_seen_again_but_the_load_which_is_none_of_aws_s(topology: Path) -> None:
     seen = check(system_of({"topology": str(topology)}))
-    assert {one.part for one in seen if not one.ok} == {"load_generator"}
+    assert [one.what for one in seen if not one.ok] == ["Locust (attach http://127.0.0.1:9)"]
     assert {one.part for one in seen} > {"accounts", "client", "database", "failover", "routing", "stop_flag"}
 
 
 def test_the_rehearsal_is_the_same_again(topology: Path) -> None:
     seen = rehearse(FAILOVER, {}, topology)
     (trouble,) = seen.in_the_way
-    assert trouble.startswith("load_generator: ")
+    assert trouble.startswith("client: Locust (attach http://127.0.0.1:9)")
     assert (seen.state, seen.account) == (f"serving({TOKYO})", "000000000001")
     effects: dict[str, Any] = {one.step.name: one.effect for one in seen.steps if one.effect}
     assert effects["inject-packet-loss"].touches.endswith("packets with 10.100.5.165, 10.100.9.84")

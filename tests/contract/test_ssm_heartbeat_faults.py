@@ -65,7 +65,7 @@ def configuration(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     rig.lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=at)
     sent = {"read": READ, **WRITES, "accounts": {"prefix": "synthetic-", "count": 200}, "run": "ssm"}
     path = tmp_path_factory.mktemp("topology") / "topology.json"
-    return rig.other_topology(path, heartbeat=sent, load_generator={"run": "ssm", "s3": BUCKET})
+    return rig.other_topology(path, heartbeat=sent, client=rig.client_host(run="ssm", s3=BUCKET))
 
 
 @pytest.fixture

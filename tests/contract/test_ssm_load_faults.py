@@ -58,7 +58,7 @@ def configuration(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     at = {"LocationConstraint": TOKYO}
     rig.lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=at)
     path = tmp_path_factory.mktemp("topology") / "topology.json"
-    made = rig.other_topology(path, load_generator={"run": "ssm", "s3": BUCKET})
+    made = rig.other_topology(path, client=rig.client_host(run="ssm", s3=BUCKET))
     yield made
     mend(rig)
     seam.end_load_generator(made)

@@ -44,7 +44,7 @@ def fill_in(found: Path, lab: RunningLab) -> None:
     """What no account can tell: where Locust is, who resolves a domain that is not public, what a heartbeat sends."""
     own = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
     topology = yaml.safe_load(found.read_text())
-    untold = {name: own[name] for name in ("dns", "load_generator", "heartbeat")}
+    untold = {name: own[name] for name in ("dns", "client", "heartbeat")}
     found.write_text(yaml.safe_dump({**topology, **untold}))
 
 

@@ -21,12 +21,14 @@ def lab_home(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHAOSDRILL_HOME", str(lab.home))  # where a confirmation is kept
 
 
-def own(lab: RunningLab, path: Path, **parts: Any) -> Path:
-    """The lab's topology as that of a real system, with some parts of it otherwise."""
+def own(lab: RunningLab, path: Path, run: str) -> Path:
+    """The lab's topology as that of a real system, with a load that is started."""
     topology = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
     topology["aws"]["config_file"] = str(lab.home / "lab" / topology["aws"]["config_file"])
     del topology["time_scale"]
-    path.write_text(yaml.safe_dump({**topology, "target": "aws", **parts}))
+    del topology["client"]["url"]
+    topology["client"]["run"] = run
+    path.write_text(yaml.safe_dump({**topology, "target": "aws"}))
     confirmation.confirm(path, "try-it.yaml", topology["accounts"][0])
     return path
 
@@ -52,7 +54,7 @@ def test_a_drill_starts_watches_and_ends_its_own_locust(lab: RunningLab, tmp_pat
             control={"setup": [started]},
             configuration={
                 "target": "aws",
-                "topology": str(own(lab, tmp_path / "topology.yaml", load_generator={"run": "local"})),
+                "topology": str(own(lab, tmp_path / "topology.yaml", run="local")),
                 "change_ticket": "CHG-1",
             },
         )

@@ -1,4 +1,4 @@
-"""Locust on the lab's client host, brought, started, asked and ended through SSM: ``load_generator: {run: ssm}``."""
+"""Locust on the lab's client host, brought, started, asked and ended through SSM: ``client: {run: ssm}``."""
 
 import json
 from collections.abc import Iterator
@@ -48,12 +48,17 @@ def topology(lab: RunningLab) -> Iterator[dict[str, Any]]:
     make: Any = boto3.client
     s3 = make("s3", region_name="ap-northeast-1", endpoint_url=facts["aws"]["endpoint_url"], **keys)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-1"})
-    yield {**facts, "load_generator": {"run": "ssm", "s3": f"{BUCKET}/drills"}}
+    client = {name: facts["client"][name] for name in ("instance_id", "region")}
+    yield {**facts, "client": {**client, "run": "ssm", "s3": f"{BUCKET}/drills"}}
     left = [one["Key"] for one in s3.list_objects_v2(Bucket=BUCKET).get("Contents", ())]
     for key in left:
         s3.delete_object(Bucket=BUCKET, Key=key)
     s3.delete_bucket(Bucket=BUCKET)
     assert not [key for key in left if "answers" in key], "answers do not stay in the bucket"
+
+
+def without_bucket(topology: dict[str, Any]) -> dict[str, Any]:
+    return {**topology, "client": {key: value for key, value in topology["client"].items() if key != "s3"}}
 
 
 @pytest.fixture
@@ -198,7 +203,7 @@ def test_the_rest_of_a_long_answer_comes_without_a_bucket_too(
 ) -> None:
     first = ssm_locust.start_on_host(system(configuration), None)  # over S3: as text of commands it takes minutes
     first.wait_until_it_answers(60)
-    Path(configuration["topology"]).write_text(yaml.safe_dump({**topology, "load_generator": {"run": "ssm"}}))
+    Path(configuration["topology"]).write_text(yaml.safe_dump(without_bucket(topology)))
     locust = ssm_locust.start_on_host(system(configuration), None)
     assert locust.url == first.url, "the same one"
     assert "Locust Test Report" in locust.generator().report()
@@ -209,7 +214,7 @@ def test_all_of_it_is_brought_as_text_of_commands_where_there_is_no_bucket(
     lab: RunningLab, configuration: dict[str, Any], topology: dict[str, Any]
 ) -> None:
     lab.on_client("sh", "-c", "rm -rf .cache/chaosdrill/*/")
-    Path(configuration["topology"]).write_text(yaml.safe_dump({**topology, "load_generator": {"run": "ssm"}}))
+    Path(configuration["topology"]).write_text(yaml.safe_dump(without_bucket(topology)))
     locust = ssm_locust.start_on_host(system(configuration), None)
     locust.wait_until_it_answers(60)
     locust.end()

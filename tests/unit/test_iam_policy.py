@@ -9,7 +9,7 @@ import pytest
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.topology import load_topology
 from tests.iam_policy import not_allowed, not_done, wanted
-from tests.unit.test_topology import RIGHT, written
+from tests.unit.test_topology import ATTACHED, RIGHT, written
 
 MACHINE = "arn:aws:states:ap-northeast-3:123456789012:stateMachine:"
 TOPOLOGY: dict[str, Any] = {"client": {"instance_id": "i-1"}}
@@ -83,7 +83,7 @@ def test_a_state_machine_that_is_named_by_its_arn_stands_in_the_policy_once(expe
 
 
 def test_a_rehearsal_may_look_whether_the_bucket_is_there(tmp_path: Path) -> None:
-    ours = RIGHT.replace('{url: "http://127.0.0.1:8089/"}', "{run: ssm, s3: bucket/drills}")
+    ours = RIGHT.replace(ATTACHED, "run: ssm, s3: bucket/drills")
     policy = filled(policy_of("failover"), load_topology(written(tmp_path, ours)), configuration_of("failover"))
     assert not_allowed(policy, wanted([call("s3", "HeadBucket", "/bucket")], TOPOLOGY)) == []
     elsewhere = wanted([call("s3", "HeadBucket", "/bucket2")], TOPOLOGY)

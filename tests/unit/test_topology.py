@@ -11,8 +11,7 @@ target: aws
 accounts: ["123456789012"]
 regions: {home: ap-northeast-1, standby: ap-northeast-3}
 domain: api.example.com.
-client: {instance_id: i-0123456789abcdef0, region: ap-northeast-1}
-load_generator: {url: "http://127.0.0.1:8089/"}
+client: {instance_id: i-0123456789abcdef0, region: ap-northeast-1, url: "http://127.0.0.1:8089/"}
 load_balancers:
   ap-northeast-3: {arn: "arn:aws:elasticloadbalancing:ap-northeast-3:123456789012:loadbalancer/app/osaka/1"}
   ap-northeast-1: {cidr: 10.100.0.0/16}
@@ -34,6 +33,7 @@ database:
     ap-northeast-3: arn:aws:rds:ap-northeast-3:123456789012:cluster:osaka
 failover: {region: ap-northeast-3, failover_prefix: FailoverStateMachine, failback_prefix: FailbackStateMachine}
 """
+ATTACHED = 'url: "http://127.0.0.1:8089/"'
 
 
 def written(directory: Path, text: str) -> Path:
@@ -54,7 +54,7 @@ def test_a_right_topology_says_what_it_says(tmp_path: Path) -> None:
     assert topology.region_names == ("ap-northeast-1", "ap-northeast-3")
     assert list(topology.load_balancers) == ["ap-northeast-1", "ap-northeast-3"], "home comes first"
     assert topology.domain == "api.example.com"
-    assert topology.load_generator.url == "http://127.0.0.1:8089"
+    assert topology.client.url == "http://127.0.0.1:8089"
     assert topology.aws.config_file == tmp_path / "aws/config", "relative to the topology"
     assert [endpoint.region for endpoint in topology.routing.cluster_endpoints] == ["us-east-1", "us-west-2"]
     assert topology.packet_loss.drop_counter_command is None
@@ -76,22 +76,22 @@ def test_every_problem_is_told_at_once_with_line_key_and_fix(tmp_path: Path) -> 
         "2: target: is 'moon': write lab or aws",
         '3: accounts[0]: is 123456789012: write an account number in quotes, 12 digits, such as "123456789012"',
         "5: domain: is 'http://api.example.com': write the name that clients resolve, such as api.example.com",
-        "10: load_balancers.ap-northeast-1.cidr: is '10.100.5.0/16': write an address range such as 10.100.0.0/16",
-        "11: stop_flag.tables: missing: add `tables:` with a mapping from region to table name",
-        "12: stop_flag.tabels: unknown key: did you mean `tables`?",
-        "21: routing.cluster_endpoints[1].url: is 'b.example': "
+        "9: load_balancers.ap-northeast-1.cidr: is '10.100.5.0/16': write an address range such as 10.100.0.0/16",
+        "10: stop_flag.tables: missing: add `tables:` with a mapping from region to table name",
+        "11: stop_flag.tabels: unknown key: did you mean `tables`?",
+        "20: routing.cluster_endpoints[1].url: is 'b.example': "
         "write a URL that begins with http:// or https://, without user and password, such as http://127.0.0.1:8089",
-        "27: failover.region: missing: add `region:` with an AWS region name such as ap-northeast-1",
+        "26: failover.region: missing: add `region:` with an AWS region name such as ap-northeast-1",
     ]
 
 
 def test_what_fits_the_form_must_make_sense(tmp_path: Path) -> None:
     wrong = RIGHT.replace("ap-northeast-3: Osaka-AppTable", "ap-northeast-2: Osaka-AppTable") + "time_scale: 0.2\n"
     assert problems(tmp_path, wrong) == [
-        "12: stop_flag.tables.ap-northeast-2: is not one of the regions home and standby: "
+        "11: stop_flag.tables.ap-northeast-2: is not one of the regions home and standby: "
         "did you mean `ap-northeast-3`?",
-        "12: stop_flag.tables.ap-northeast-3: missing: add an entry for ap-northeast-3",
-        "28: time_scale: is 0.2 on aws: remove it: waits on aws cannot be scaled",
+        "11: stop_flag.tables.ap-northeast-3: missing: add an entry for ap-northeast-3",
+        "27: time_scale: is 0.2 on aws: remove it: waits on aws cannot be scaled",
     ]
 
 
@@ -106,33 +106,33 @@ def test_form_and_sense_are_told_together(tmp_path: Path) -> None:
         (
             "routingcontrol/2",
             "routingcontrol/1",
-            "18: routing.controls.ap-northeast-3: is the same as that of ap-north",
+            "17: routing.controls.ap-northeast-3: is the same as that of ap-north",
         ),
         (
             "rds:ap-northeast-1",
             "rds:ap-northeast-3",
-            "25: database.clusters.ap-northeast-1: is an ARN of ap-northeast-3",
+            "24: database.clusters.ap-northeast-1: is an ARN of ap-northeast-3",
         ),
         (
             ":rds:ap-northeast-1",
             ":sns:ap-northeast-1",
-            "25: database.clusters.ap-northeast-1: is an ARN of sns: write one",
+            "24: database.clusters.ap-northeast-1: is an ARN of sns: write one",
         ),
         (
             'url: "https://b',
             'url: "https://a',
-            "21: routing.cluster_endpoints[1].url: is 'https://a.example/v1' as before",
+            "20: routing.cluster_endpoints[1].url: is 'https://a.example/v1' as before",
         ),
-        ("region: us-west-2", "region: us-east-1", "21: routing.cluster_endpoints[1].region: is 'us-east-1' as before"),
-        ("FailbackStateMachine", "Failo", "27: failover.failback_prefix: is 'Failo', and failover_prefix is 'Failover"),
-        ("10.100.0.0/16", "fd00::/8", "10: load_balancers.ap-northeast-1.cidr: is 'fd00::/8': write an address range"),
+        ("region: us-west-2", "region: us-east-1", "20: routing.cluster_endpoints[1].region: is 'us-east-1' as before"),
+        ("FailbackStateMachine", "Failo", "26: failover.failback_prefix: is 'Failo', and failover_prefix is 'Failover"),
+        ("10.100.0.0/16", "fd00::/8", "9: load_balancers.ap-northeast-1.cidr: is 'fd00::/8': write an address range"),
         (
             "global_cluster: bank",
             'global_cluster: "bank\\n"',
-            "23: database.global_cluster: is 'bank\\n': write a name",
+            "22: database.global_cluster: is 'bank\\n': write a name",
         ),
-        ("127.0.0.1:8089", "127.0.0.1:80890", "7: load_generator.url: is 'http://127.0.0.1:80890/': write a URL"),
-        ("127.0.0.1:8089", "127.0.0.1:80 89", "7: load_generator.url: is 'http://127.0.0.1:80 89/': write a URL"),
+        ("127.0.0.1:8089", "127.0.0.1:80890", "6: client.url: is 'http://127.0.0.1:80890/': write a URL"),
+        ("127.0.0.1:8089", "127.0.0.1:80 89", "6: client.url: is 'http://127.0.0.1:80 89/': write a URL"),
         (
             '"123456789012"',
             '"123456789012\\n"',
@@ -142,7 +142,7 @@ def test_form_and_sense_are_told_together(tmp_path: Path) -> None:
         ("version: 1", "version: 1\non: x", "2: on: this key is not a text"),
         ("version: 1", "version: 1\n? [a, b]\n: x", "2: ?: this key is not a text"),
         ("version: 1", "version: 1\n<<: {a: 1}", "2: <<: this key is not a text"),
-        ("PK: stopFlag}", "PK: stopFlag, PK: other}", "13: PK: stands here twice: remove one"),
+        ("PK: stopFlag}", "PK: stopFlag, PK: other}", "12: PK: stands here twice: remove one"),
     ],
 )
 def test_what_contradicts_itself_is_told_with_its_line(tmp_path: Path, right: str, wrong: str, told: str) -> None:
@@ -155,7 +155,7 @@ def test_what_contradicts_itself_is_told_with_its_line(tmp_path: Path, right: st
 def test_ranges_that_overlap_would_make_an_address_of_both_regions(tmp_path: Path) -> None:
     wrong = RIGHT.replace("{arn: ", "{cidr: 10.100.7.0/24, arn: ")
     assert problems(tmp_path, wrong) == [
-        "10: load_balancers.ap-northeast-1.cidr: is '10.100.0.0/16', which overlaps with 10.100.7.0/24 of "
+        "9: load_balancers.ap-northeast-1.cidr: is '10.100.0.0/16', which overlaps with 10.100.7.0/24 of "
         "ap-northeast-3: an address would be of both regions: leave cidr out of both and give their arn"
     ]
 
@@ -182,12 +182,12 @@ def test_home_and_standby_differ(tmp_path: Path) -> None:
 
 def test_a_lab_must_say_where_it_answers(tmp_path: Path) -> None:
     lab = RIGHT.replace("target: aws", "target: lab")
-    assert "28: aws: does not say where the lab answers" in problems(tmp_path, lab + "aws: {profile: lab}\n")[0]
+    assert "27: aws: does not say where the lab answers" in problems(tmp_path, lab + "aws: {profile: lab}\n")[0]
     assert load_topology(written(tmp_path, lab + "aws: {endpoint_url: 'http://127.0.0.1:1'}\n")).target == "lab"
 
 
 def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
-    assert problems(tmp_path, RIGHT + "domain: other.example.com\n") == ["28: domain: stands here twice: remove one"]
+    assert problems(tmp_path, RIGHT + "domain: other.example.com\n") == ["27: domain: stands here twice: remove one"]
 
 
 def test_what_is_not_yaml_is_told_with_its_line(tmp_path: Path) -> None:
@@ -224,43 +224,41 @@ def test_without_a_topology_it_says_how_to_name_one(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("written_as", "told"),
     [
-        (
-            "{}",
-            ["7: load_generator.url: missing: add `url:` with a URL that begins with http:// or https://, without "],
-        ),
-        ("{run: attach}", ["7: load_generator.url: missing: add `url:`"]),
-        (
-            "{run: local, url: 'http://127.0.0.1:8089'}",
-            ["7: load_generator.url: is 'http://127.0.0.1:8089': write no url"],
-        ),
-        (
-            "{run: ssm, url: 'http://127.0.0.1:8089'}",
-            ["7: load_generator.url: is 'http://127.0.0.1:8089': write no url"],
-        ),
-        ("{run: local, s3: my-bucket}", ["7: load_generator.s3: is 'my-bucket': write s3 with `run: ssm` only"]),
-        ("{run: ssm, s3: 's3://my-bucket'}", ["7: load_generator.s3: is 's3://my-bucket': write a bucket in the"]),
-        (
-            "{run: here, url: 'http://127.0.0.1:8089'}",
-            ["7: load_generator.run: is 'here': write attach (to the Locust"],
-        ),
+        ("", ["6: client.url: missing: add `url:` with a URL that begins with http:// or https://, without "]),
+        ("run: attach", ["6: client.url: missing: add `url:`"]),
+        ("run: local, url: 'http://127.0.0.1:8089'", ["6: client.url: is 'http://127.0.0.1:8089': write no url"]),
+        ("run: ssm, url: 'http://127.0.0.1:8089'", ["6: client.url: is 'http://127.0.0.1:8089': write no url"]),
+        ("run: local, s3: my-bucket", ["6: client.s3: is 'my-bucket': write s3 with `run: ssm` only"]),
+        ("run: ssm, s3: 's3://my-bucket'", ["6: client.s3: is 's3://my-bucket': write a bucket in the"]),
+        ("run: here, url: 'http://127.0.0.1:8089'", ["6: client.run: is 'here': write attach (to the Locust"]),
     ],
 )
-def test_a_load_generator_is_attached_to_by_its_url_or_run_here(
+def test_load_comes_from_a_locust_that_is_attached_to_or_started(
     tmp_path: Path, written_as: str, told: list[str]
 ) -> None:
-    as_before = '{url: "http://127.0.0.1:8089/"}'
-    found = problems(tmp_path, RIGHT.replace(as_before, written_as))
+    found = problems(tmp_path, RIGHT.replace(ATTACHED, written_as))
     assert [text.startswith(start) for text, start in zip(found, told, strict=True)] == [True], found
-    local = load_topology(written(tmp_path, RIGHT.replace(as_before, "{run: local}"))).load_generator
+    local = load_topology(written(tmp_path, RIGHT.replace(ATTACHED, "run: local"))).client
     assert (local.run, local.url) == ("local", "")
-    bucket = RIGHT.replace(as_before, "{run: ssm, s3: my-bucket/a/b}")
-    on_host = load_topology(written(tmp_path, bucket)).load_generator
+    on_host = load_topology(written(tmp_path, RIGHT.replace(ATTACHED, "run: ssm, s3: my-bucket/a/b"))).client
     assert (on_host.run, on_host.url, on_host.s3) == ("ssm", "", "my-bucket/a/b")
+
+
+@pytest.mark.parametrize(("load", "heartbeat"), [("run: local", "local"), ("run: ssm", "ssm"), (ATTACHED, "ssm")])
+def test_the_heartbeat_runs_where_load_comes_from_unless_it_says_otherwise(
+    tmp_path: Path, load: str, heartbeat: str
+) -> None:
+    text = RIGHT.replace(ATTACHED, load) + "heartbeat:\n  read: {method: GET, path: /health}\n"
+    followed, own = load_topology(written(tmp_path, text)).heartbeat, {"local": "ssm", "ssm": "local"}[heartbeat]
+    otherwise = load_topology(written(tmp_path, f"{text}  run: {own}\n")).heartbeat
+    assert followed is not None
+    assert otherwise is not None
+    assert (followed.run, otherwise.run) == (heartbeat, own)
 
 
 def test_a_password_in_a_url_is_refused_and_not_shown(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, RIGHT.replace("http://127.0.0.1:8089/", "http://driller:planted-pw@127.0.0.1:8089"))
-    assert found.startswith("7: load_generator.url: is 'http://***@127.0.0.1:8089': write a URL ")
+    assert found.startswith("6: client.url: is 'http://***@127.0.0.1:8089': write a URL ")
     assert "without user and password" in found
 
 
@@ -306,34 +304,34 @@ def test_a_heartbeat_that_contradicts_itself_is_told_all_at_once(tmp_path: Path)
     )
     accounts = "`accounts: {prefix: ..., count: ...}`"
     assert problems(tmp_path, RIGHT + wrong) == [
-        "28: heartbeat.accounts: missing: nothing says which accounts may be written to: "
+        "27: heartbeat.accounts: missing: nothing says which accounts may be written to: "
         f"add {accounts}, which must exist for drills only, or remove `write:`",
-        "29: heartbeat.read.headers.X_ACCOUNT_ID: names {account}, and there are no accounts: "
+        "28: heartbeat.read.headers.X_ACCOUNT_ID: names {account}, and there are no accounts: "
         f"write an account that exists instead, or add {accounts}",
-        "30: heartbeat.write.body.sum: names {sum}: known here: {account}, {quantity}",
-        "30: heartbeat.write.id: missing: no write could be found again: "
+        "29: heartbeat.write.body.sum: names {sum}: known here: {account}, {quantity}",
+        "29: heartbeat.write.id: missing: no write could be found again: "
         "add `id:` with the field of the answer that identifies the write, such as transactionId",
-        "31: heartbeat.settled: names {id} nowhere: write {id} where the write's id belongs",
+        "30: heartbeat.settled: names {id} nowhere: write {id} where the write's id belongs",
     ]
 
 
 def test_what_is_written_back_without_writing_is_told(tmp_path: Path) -> None:
     without = "".join(line for line in HEARTBEAT.splitlines(keepends=True) if "write:" not in line)
     assert problems(tmp_path, RIGHT + without) == [
-        "30: heartbeat.settled: is of no use without `write:`: add `write:`, or remove `settled:`",
-        "31: heartbeat.balance: is of no use without `write:`: add `write:`, or remove `balance:`",
+        "29: heartbeat.settled: is of no use without `write:`: add `write:`, or remove `settled:`",
+        "30: heartbeat.balance: is of no use without `write:`: add `write:`, or remove `balance:`",
     ]
 
 
 @pytest.mark.parametrize(
     ("right", "wrong", "told"),
     [
-        ("path: /balance, headers", "path: balance, headers", "29: heartbeat.read.path: is 'balance': write a path"),
-        ("method: POST", "method: SEND", "30: heartbeat.write.method: is 'SEND': write an HTTP method"),
-        ("count: 20", "count: 0", "33: heartbeat.accounts.count: is 0: write how many there are, 1 to 100000"),
-        ("prefix: synthetic-", "prefix: s", "33: heartbeat.accounts.prefix: is 's': write how the synthetic accounts'"),
-        ("  read:", "  rate_per_s: 0\n  read:", "29: heartbeat.rate_per_s: is 0: write how many beats a second"),
-        ("settled: [done]", "setled: [done]", "31: heartbeat.settled.setled: unknown key: did you mean `settled`?"),
+        ("path: /balance, headers", "path: balance, headers", "28: heartbeat.read.path: is 'balance': write a path"),
+        ("method: POST", "method: SEND", "29: heartbeat.write.method: is 'SEND': write an HTTP method"),
+        ("count: 20", "count: 0", "32: heartbeat.accounts.count: is 0: write how many there are, 1 to 100000"),
+        ("prefix: synthetic-", "prefix: s", "32: heartbeat.accounts.prefix: is 's': write how the synthetic accounts'"),
+        ("  read:", "  rate_per_s: 0\n  read:", "28: heartbeat.rate_per_s: is 0: write how many beats a second"),
+        ("settled: [done]", "setled: [done]", "30: heartbeat.settled.setled: unknown key: did you mean `settled`?"),
     ],
 )
 def test_a_wrong_part_of_a_heartbeat_is_named(right: str, wrong: str, told: str, tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def _unfit(system: System, seen: list[Python], needs: Needs) -> str:
         f"{needs.implementation} {version} on {needs.machine}, {libc}; it has {'; '.join(found) or 'no python3'}. "
         f"Install Python {version} there (on Amazon Linux 2023: dnf install python{version}), or run chaosdrill with "
         "the host's version of Python on the same kind of machine, or start a Locust of your own there and attach to "
-        "it: `load_generator: {url: ...}`"
+        "it: `client: {url: ...}`"
     )
 
 
@@ -175,7 +175,7 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
     said = run_on_client(system, look, called=f"that looks for {path}").stdout.split()
     if said == ["there"]:
         return path
-    if system.topology.load_generator.s3 and len(archive.data) > INLINE_BYTES:
+    if system.topology.client.s3 and len(archive.data) > INLINE_BYTES:
         _over_s3(system, python, archive, path)
     else:
         _inline(system, python, archive, path, frozenset(said))
@@ -184,7 +184,7 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
 
 def in_words(system: System, archive: Archive) -> str:
     """:returns: what :func:`deliver` would bring, how large it is, and which way it would go."""
-    size, s3 = len(archive.data), system.topology.load_generator.s3
+    size, s3 = len(archive.data), system.topology.client.s3
     commands = -(-size // INLINE_BYTES)
     way = f"over S3 ({s3})" if s3 and commands > 1 else f"as text of {commands} SSM commands"
     return f"{archive.name} ({size / 1e6:.1f} MB) {way}"
@@ -219,14 +219,14 @@ def upload(system: System, key: str, data: bytes) -> tuple[dict[str, str], Any]:
         except ClientError as error:
             raise CannotSee(
                 f"{at['Key']} of {len(data) / 1e6:.1f} MB could not be put into the bucket {at['Bucket']}: {error}: "
-                "allow s3:PutObject and s3:GetObject, or correct `load_generator: {s3: ...}` in the topology"
+                "allow s3:PutObject and s3:GetObject, or correct `client: {s3: ...}` in the topology"
             ) from error
     return at, client
 
 
 def place(system: System, key: str) -> tuple[Any, dict[str, str]]:
     """:returns: an S3 client, and where a key stands: below the prefix of the topology's bucket."""
-    bucket, _, prefix = system.topology.load_generator.s3.partition("/")
+    bucket, _, prefix = system.topology.client.s3.partition("/")
     below = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     return system.client("s3", system.topology.client.region), {"Bucket": bucket, "Key": f"{below}{key}"}
 
@@ -247,12 +247,12 @@ def _inline(system: System, python: Python, archive: Archive, path: str, there: 
     if size > MOST_INLINE_BYTES:
         raise Refused(
             f"{archive.name} has {size / 1e6:.1f} MB: as text of SSM commands that would take {len(parts)} of them: "
-            'name a bucket in the topology, `load_generator: {run: ssm, s3: "BUCKET/PREFIX"}`'
+            'name a bucket in the topology, `client: {run: ssm, s3: "BUCKET/PREFIX"}`'
         )
     if len(parts) > 10:
         logger.warning(
             f"{archive.name} ({size / 1e6:.1f} MB) goes to the client host as text of {len(parts)} SSM commands: that "
-            'takes minutes, once; with a bucket in the topology (`load_generator: {s3: "BUCKET/PREFIX"}`) it is seconds'
+            'takes minutes, once; with a bucket in the topology (`client: {s3: "BUCKET/PREFIX"}`) it is seconds'
         )
     scripts = [_written(path, name, data) for name, data in parts.items() if name not in there]
     *first, last = scripts or ["true"]

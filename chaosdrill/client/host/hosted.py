@@ -82,7 +82,7 @@ class Program:
     def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer that is longer than what SSM keeps of an output: over S3 where there is a bucket, else in parts."""
         name, length = answer["kept"], answer["length"]
-        if self._system.topology.load_generator.s3:
+        if self._system.topology.client.s3:
             text = self._over_s3(name)
         else:
             parts = [{"name": name, "offset": offset, "length": MOST_READ} for offset in range(0, length, MOST_READ)]

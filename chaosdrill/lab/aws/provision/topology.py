@@ -40,8 +40,12 @@ def topology(
         "regions": {"home": plan.home.name, "standby": plan.standby.name},
         "domain": plan.domain,
         "dns": {"nameserver": "127.0.0.1", "port": plan.dns_port},
-        "client": {"instance_id": instance_id, "region": plan.home.name},
-        "load_generator": {"url": f"http://127.0.0.1:{plan.load_port}"},
+        "client": {
+            "instance_id": instance_id,
+            "region": plan.home.name,
+            "run": "attach",
+            "url": f"http://127.0.0.1:{plan.load_port}",
+        },
         "load_balancers": {
             region.name: {"arn": balancers[region.name].arn, "cidr": region.cidr} for region in plan.regions
         },
