@@ -1,6 +1,7 @@
 """What Locust's page says, through chaosdrill's plugin, as frozen values."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,14 +83,16 @@ class LoadState:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Which endpoints were requested in a window.
+    """Which endpoints were requested in a window, and which regions answered.
 
     :param seen: method, name and requests of each.
+    :param regions: requests by the region that answered, of the endpoint that was asked for; empty: no region is known.
     :param whole: whether all of the window is still known by endpoint.
     :param too_many: requests of endpoints beyond those that are kept apart.
     """
 
     seen: tuple[tuple[str, str, int], ...]
+    regions: Mapping[str, int]
     whole: bool
     too_many: int
 
@@ -145,30 +148,36 @@ class Records:
 
 @dataclass(frozen=True)
 class Asked:
-    """What of a window is wanted: all of it, or one endpoint's share; and which percentile besides the usual ones."""
+    """What of a window is wanted: all of it, or the share of one endpoint, or what one region answered of it; and which
+    percentile besides the usual ones.
+    """
 
     name: str = ""
     method: str = ""
     percentile: float = 100.0
+    region: str = ""
 
     def query(self) -> dict[str, Any]:
         """:returns: it as the plugin wants it."""
-        endpoint = {"name": self.name} if self.name else {}
-        return {**endpoint, **({"method": self.method} if self.method else {}), "percentile": self.percentile}
+        share = {"name": self.name, "method": self.method, "region": self.region}
+        return {key: value for key, value in share.items() if value} | {"percentile": self.percentile}
 
 
 def window_of(raw: Mapping[str, Any]) -> Window:
     """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
     load = load_state_of(raw)
-    measured = {name: raw[name] for name in MEASURED}
-    found = raw["endpoints"]
-    endpoints = found and Endpoints(tuple(map(tuple, found["seen"])), found["whole"], found["too_many"])
-    return Window(since_s=raw["since"], until_s=raw["until"], load=load, endpoints=endpoints, **measured)
+    with _same_plugin():
+        measured = {name: raw[name] for name in MEASURED}
+        found = raw["endpoints"]
+        endpoints = found and Endpoints(
+            tuple(map(tuple, found["seen"])), found["regions"], found["whole"], found["too_many"]
+        )
+        return Window(since_s=raw["since"], until_s=raw["until"], load=load, endpoints=endpoints, **measured)
 
 
 def load_state_of(raw: Mapping[str, Any]) -> LoadState:
     """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
-    try:
+    with _same_plugin():
         return LoadState(
             now_s=raw["now"],
             state=raw["state"],
@@ -191,6 +200,12 @@ def load_state_of(raw: Mapping[str, Any]) -> LoadState:
             exceptions=raw["exceptions"],
             exception_messages=tuple(raw["exception_messages"]),
         )
+
+
+@contextmanager
+def _same_plugin() -> Iterator[None]:
+    try:
+        yield
     except KeyError as error:
         raise CannotSee(
             f"the Locust that answers does not tell {error}: it runs another version of chaosdrill's plugin; "

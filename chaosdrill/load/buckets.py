@@ -21,6 +21,9 @@ _ROUNDED_NS = 50_000  # as bucket_number() does
 
 Row = list[Any]
 Endpoint = tuple[str, str]  # method and name, as Locust has them
+Share = tuple[
+    str, str, str
+]  # an endpoint, and the region that answered; empty: the answer names none, or there is none
 
 
 def bucket_number(epoch_s: float) -> int:

@@ -1,4 +1,4 @@
-"""Each endpoint's share of the buckets, within a bounded memory. Pure, like ``buckets``.
+"""Each endpoint's share of the buckets, and of that each region's, within a bounded memory. Pure, like ``buckets``.
 
 What does not fit is told, never guessed: of endpoints beyond the limit only the total is known, and windows that reach
 back behind what is kept are not complete. The total in ``timeline`` has everything in any case.
@@ -6,14 +6,14 @@ back behind what is kept are not complete. The total in ``timeline`` has everyth
 
 from collections.abc import Mapping
 
-from chaosdrill.load.buckets import Bucket, Endpoint, Row
+from chaosdrill.load.buckets import Bucket, Endpoint, Row, Share
 
 MOST_ENDPOINTS = 200  # a script that forgets to group `/item/17` under one name would have as many as requests
 MOST_CELLS = 100_000  # some 60 MB; 10 endpoints in use: the last quarter of an hour, 100: 100 s
 
 
 class Endpoints:
-    """A bucket for each endpoint in each 0.1 s that it was requested in: a cell.
+    """A bucket for each endpoint and region in each 0.1 s that it was requested in: a cell.
 
     :param most_endpoints: the first so many are kept apart.
     :param most_cells: beyond it the oldest are forgotten.
@@ -21,27 +21,28 @@ class Endpoints:
 
     def __init__(self, most_endpoints: int = MOST_ENDPOINTS, most_cells: int = MOST_CELLS) -> None:
         self._most_endpoints, self._most_cells = most_endpoints, most_cells
-        self._cells: dict[int, dict[Endpoint, Bucket]] = {}
+        self._cells: dict[int, dict[Share, Bucket]] = {}
         self._count = 0
         self._known: set[Endpoint] = set()
         self.complete_from = 0  # the first bucket number of which everything that was kept is still there
         self.too_many = 0  # requests of endpoints beyond the limit
 
-    def at(self, number: int, endpoint: Endpoint) -> Bucket | None:
+    def at(self, number: int, share: Share) -> Bucket | None:
         """:returns: the cell to count a request in; None when there is no room for it."""
         if number < self.complete_from:
             return None
+        endpoint = share[:2]
         if endpoint not in self._known:
             if len(self._known) >= self._most_endpoints:
                 self.too_many += 1
                 return None
             self._known.add(endpoint)
         cells = self._cells.setdefault(number, {})
-        if endpoint not in cells:
+        if share not in cells:
             self._count += 1
-            cells[endpoint] = Bucket()
+            cells[share] = Bucket()
             self._make_room(number)
-        return cells[endpoint]
+        return cells[share]
 
     def _make_room(self, newest: int) -> None:
         while self._count > self._most_cells and (oldest := next(iter(self._cells))) != newest:
@@ -51,12 +52,12 @@ class Endpoints:
         self._count -= len(self._cells.pop(number, {}))
         self.complete_from = max(self.complete_from, number + 1)
 
-    def between(self, first: int, last: int) -> Mapping[Endpoint, Bucket]:
-        """:returns: the sum of each endpoint that was requested, over the buckets from ``first`` to before ``last``."""
-        found: dict[Endpoint, Bucket] = {}
+    def between(self, first: int, last: int) -> Mapping[Share, Bucket]:
+        """:returns: the sum of each share that was requested, over the buckets from ``first`` to before ``last``."""
+        found: dict[Share, Bucket] = {}
         for number in range(first, last):
-            for endpoint, cell in self._cells.get(number, {}).items():
-                found.setdefault(endpoint, Bucket()).add(cell)
+            for share, cell in self._cells.get(number, {}).items():
+                found.setdefault(share, Bucket()).add(cell)
         return found
 
     def begin_anew(self) -> None:
@@ -68,7 +69,7 @@ class Endpoints:
         """:returns: the cells of a bucket as plain values; None when they were forgotten."""
         if number < self.complete_from:
             return None
-        return [[*endpoint, cell.row()] for endpoint, cell in self._cells.get(number, {}).items()]
+        return [[*share, cell.row()] for share, cell in self._cells.get(number, {}).items()]
 
     def empty(self) -> None:
         """Forget all, as it was handed on."""
@@ -79,12 +80,12 @@ class Endpoints:
         if rows is None:
             self._forget(number)
             return
-        for method, name, row in rows:
-            self.add(number, (method, name), Bucket.of_row(row))
+        for method, name, region, row in rows:
+            self.add(number, (method, name, region), Bucket.of_row(row))
 
-    def add(self, number: int, endpoint: Endpoint, share: Bucket) -> None:
-        """Add what was counted of an endpoint in a bucket."""
-        if (cell := self.at(number, endpoint)) is not None:
-            cell.add(share)
+    def add(self, number: int, share: Share, counted: Bucket) -> None:
+        """Add what was counted of a share in a bucket."""
+        if (cell := self.at(number, share)) is not None:
+            cell.add(counted)
         elif number >= self.complete_from:
-            self.too_many += share.requests - 1  # at() has counted one
+            self.too_many += counted.requests - 1  # at() has counted one

@@ -5,11 +5,14 @@ moment of the window, a task that raised, an endpoint that nobody requested, or 
 never 0.
 """
 
+from dataclasses import replace
 from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
+from chaosdrill.aws import system_of
+from chaosdrill.aws.regions import region_named
 from chaosdrill.client.load_generator import Asked, Window, load_generator
 from chaosdrill.load import windows
 
@@ -23,6 +26,7 @@ def failures(
     within_s: float = 0,
     endpoint: str = "",
     method: str = "",
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
@@ -33,11 +37,15 @@ def failures(
     :param within_s: for so many seconds begin again after each failure; default: one window.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
+    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
+        home, standby, active; default: all, also what nobody answered.
     :returns: failed requests, 0 or more.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 1: no errors must occur
     """
-    return _seen(window_s, min_requests, Asked(endpoint, method), configuration, secrets, float(within_s)).failures
+    return _seen(
+        window_s, min_requests, Asked(endpoint, method), region, configuration, secrets, float(within_s)
+    ).failures
 
 
 @probe
@@ -46,6 +54,7 @@ def error_ratio(
     min_requests: int = 50,
     endpoint: str = "",
     method: str = "",
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
@@ -55,11 +64,13 @@ def error_ratio(
     :param min_requests: with fewer requests in the window nothing can be said.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
+    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
+        home, standby, active; default: all, also what nobody answered.
     :returns: 0 to 1.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
     """
-    window = _seen(window_s, min_requests, Asked(endpoint, method), configuration, secrets)
+    window = _seen(window_s, min_requests, Asked(endpoint, method), region, configuration, secrets, least=1)
     return window.failures / window.requests
 
 
@@ -68,6 +79,7 @@ def requests_per_s(
     window_s: float = 15,
     endpoint: str = "",
     method: str = "",
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
@@ -76,11 +88,13 @@ def requests_per_s(
     :param window_s: length of the window in seconds, more than 0.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :returns: requests per second, more than 0.
+    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
+        home, standby, active; default: all, also what nobody answered.
+    :returns: requests per second, more than 0; of a region also 0, when others answered.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
     """
-    return _seen(window_s, 0, Asked(endpoint, method), configuration, secrets).requests / float(window_s)
+    return _seen(window_s, 0, Asked(endpoint, method), region, configuration, secrets).requests / float(window_s)
 
 
 @probe
@@ -90,6 +104,7 @@ def latency_ms(
     min_requests: int = 50,
     endpoint: str = "",
     method: str = "",
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
@@ -100,11 +115,13 @@ def latency_ms(
     :param min_requests: with fewer requests in the window nothing can be said.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
+    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
+        home, standby, active; default: all, also what nobody answered.
     :returns: milliseconds that so many percent of the requests did not exceed, within 2.5 %.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
     """
-    window = _seen(window_s, min_requests, Asked(endpoint, method, percentile), configuration, secrets)
+    window = _seen(window_s, min_requests, Asked(endpoint, method, percentile), region, configuration, secrets, least=1)
     return round(float(window.percentile_ms or 0.0), 3)
 
 
@@ -146,9 +163,14 @@ def _seen(
     window_s: float,
     min_requests: int,
     asked: Asked,
+    region: Optional[str],
     configuration: Optional[Configuration],
     secrets: Optional[Secrets],
     patience_s: float = 0.0,
+    least: int = 0,
 ) -> Window:
     windows.check(window_s, min_requests, asked)
-    return windows.seen(load_generator(configuration, secrets), window_s, min_requests, asked, patience_s)
+    if region:
+        asked = replace(asked, region=region_named(system_of(configuration, secrets), region))
+    needed = max(least, int(min_requests))
+    return windows.seen(load_generator(configuration, secrets), window_s, needed, asked, patience_s)

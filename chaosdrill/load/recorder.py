@@ -91,9 +91,9 @@ class Recorder:
         """Everything that has ended until now is in the timeline afterwards."""
         for kind, values in self._ended.items():
             self.recorded += len(values) // 4
-            method, name, outcome = kind[:3]
+            method, name, outcome, region = *kind[:3], kind[5]
             ended_ns = [steady.EPOCH_NS + at_ns for at_ns in values[0::4]]
-            self.timeline.requests((str(method), str(name)), outcome != OK, ended_ns, values[2::4])
+            self.timeline.requests((str(method), str(name), region), outcome != OK, ended_ns, values[2::4])
             self._lines += self._rows.lines(kind, values)
         self._ended.clear()
 

@@ -1,10 +1,12 @@
 """What the plugin answers on Locust's page, under ``/chaosdrill/``. Runs inside Locust only."""
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from flask import Response, jsonify, request
 
-from chaosdrill.load.buckets import Bucket, bucket_number, first_whole_bucket
+from chaosdrill.load.buckets import Bucket, Endpoint, bucket_number, first_whole_bucket
 from chaosdrill.load.progress import Progress
 from chaosdrill.load.record_files import RecordFiles
 from chaosdrill.load.steady import now_ns
@@ -73,14 +75,15 @@ def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
 def answer_window(view: View) -> dict[str, Any]:
     """:returns: what ended in the window that is asked for, how complete that is, and the state of the load.
 
-    With ``name`` (and ``method``): the requests of that name only, and which endpoints were requested at all.
+    With ``name`` (and ``method``) the requests of that name only, with ``region`` those that this region answered; and
+    which endpoints were requested, and which regions answered, at all.
     """
     asked, watermark_s = request.args, view.watermark_s()
     state = view.progress.state()
     since_s = asked.get("since", state["now"], type=float)
     until_s = asked.get("until", state["now"], type=float)
     total = view.timeline.between(since_s, until_s)
-    share = _share(view.timeline, since_s, until_s, asked["name"], asked.get("method")) if "name" in asked else None
+    share = _share(view.timeline, since_s, until_s, asked) if {"name", "region"} & set(asked) else None
     seen = share["bucket"] if share else total
     return {
         "since": since_s,
@@ -113,12 +116,15 @@ def answer_records(files: RecordFiles) -> Any:
     return Response(lines, mimetype="text/plain")
 
 
-def _share(timeline: Timeline, since_s: float, until_s: float, name: str, method: str | None) -> dict[str, Any]:
+def _share(timeline: Timeline, since_s: float, until_s: float, asked: Mapping[str, str]) -> dict[str, Any]:
     first, last = first_whole_bucket(since_s), bucket_number(until_s)
-    found, bucket = timeline.endpoints.between(first, last), Bucket()
-    for endpoint, cell in found.items():
-        if endpoint[1] == name and method in (None, endpoint[0]):
-            bucket.add(cell)
-    seen = [[*endpoint, cell.requests] for endpoint, cell in sorted(found.items())]
+    bucket, seen, regions = Bucket(), Counter[Endpoint](), Counter[str]()
+    for (method, name, region), cell in timeline.endpoints.between(first, last).items():
+        seen[method, name] += cell.requests
+        if asked.get("name", name) == name and asked.get("method", method) == method:
+            regions[region] += cell.requests
+            if asked.get("region", region) == region:
+                bucket.add(cell)
+    told = {"seen": [[*endpoint, requests] for endpoint, requests in sorted(seen.items())], "regions": dict(regions)}
     whole = timeline.endpoints.complete_from <= first
-    return {"bucket": bucket, "endpoints": {"seen": seen, "whole": whole, "too_many": timeline.endpoints.too_many}}
+    return {"bucket": bucket, "endpoints": {**told, "whole": whole, "too_many": timeline.endpoints.too_many}}

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from chaosdrill.load.buckets import (
     BUCKET_S,
     Bucket,
-    Endpoint,
     Row,
+    Share,
     bucket_end_ns,
     bucket_number,
     bucket_number_ns,
@@ -28,15 +28,15 @@ class Timeline:
         self._buckets: dict[int, Bucket] = {}
         self._keep = bucket_number(keep_s)
 
-    def request(self, ended_s: float, milliseconds: float, failed: bool, endpoint: Endpoint = ("", "")) -> None:
+    def request(self, ended_s: float, milliseconds: float, failed: bool, share: Share = ("", "", "")) -> None:
         """Count a request that ended at ``ended_s`` (seconds since the epoch)."""
         number = bucket_number(ended_s)
         self._at(number).add_request(milliseconds, failed)
-        if (share := self.endpoints.at(number, endpoint)) is not None:
-            share.add_request(milliseconds, failed)
+        if (cell := self.endpoints.at(number, share)) is not None:
+            cell.add_request(milliseconds, failed)
 
-    def requests(self, endpoint: Endpoint, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float]) -> None:
-        """Count requests of one endpoint, all of which failed or none.
+    def requests(self, share: Share, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float]) -> None:
+        """Count requests of one endpoint that one region answered, all of which failed or none.
 
         :param ended_ns: when each ended, in nanoseconds since the epoch, in order.
         :param times_ms: how long each took, in milliseconds.
@@ -45,9 +45,9 @@ class Timeline:
         while first < len(ended_ns):
             number = bucket_number_ns(ended_ns[first])
             last = bisect_left(ended_ns, bucket_end_ns(number), first)
-            share = Bucket.of_requests(times_ms[first:last], failed)
-            self._at(number).add(share)
-            self.endpoints.add(number, endpoint, share)
+            counted = Bucket.of_requests(times_ms[first:last], failed)
+            self._at(number).add(counted)
+            self.endpoints.add(number, share, counted)
             first = last
 
     def exception(self, epoch_s: float) -> None:

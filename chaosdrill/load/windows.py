@@ -1,6 +1,7 @@
 """A window of time in which the load ran as meant, or an error that says why it cannot be judged."""
 
 import time
+from collections.abc import Mapping
 
 from chaosdrill.client.load_generator import Asked, LoadGenerator, Window
 from chaosdrill.errors import BadInput, CannotSee
@@ -8,6 +9,7 @@ from chaosdrill.load.driving import number
 from chaosdrill.load.endpoints import MOST_ENDPOINTS
 
 SHOWN = 20
+HEADER = "CHAOSDRILL_LOAD_REGION_HEADER names in Locust's environment, else X-Region"
 
 
 def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: Asked, patience_s: float = 0.0) -> Window:
@@ -23,7 +25,7 @@ def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: As
         problems = blindness(window, int(min_requests), asked)
         if not problems:
             return window
-        if problems != _too_few(window, max(1, int(min_requests)), asked) or time.monotonic() + window_s > give_up:
+        if problems != _too_few(window, int(min_requests), asked) or time.monotonic() + window_s > give_up:
             raise CannotSee(f"the load at {generator.url} cannot be judged: {'; '.join(problems)}")
 
 
@@ -52,20 +54,34 @@ def blindness(window: Window, min_requests: int, asked: Asked) -> list[str]:
         problems.append(
             f"the load script raised {window.exceptions} exceptions, so requests are missing from the counts"
         )
-    return problems + _too_few(window, max(1, min_requests), asked)
+    return problems + _too_few(window, min_requests, asked)
 
 
-def _too_few(window: Window, needed: int, asked: Asked) -> list[str]:
+def _too_few(window: Window, min_requests: int, asked: Asked) -> list[str]:
     length_s, found = window.until_s - window.since_s, window.endpoints
     if found is not None and not found.whole:
-        return [f"the window of {length_s:.0f} s is longer than endpoints are kept apart: ask for a shorter one"]
+        return [f"the window of {length_s:.0f} s is longer than shares of it are kept apart: ask for a shorter one"]
+    endpoint = f"{asked.method} {asked.name}".strip()
+    if found is not None and not sum(found.regions.values()):
+        return [
+            f"nobody requested {endpoint or 'anything'} in {length_s:.0f} s; {_requested(found.seen, found.too_many)}"
+        ]
+    if found is not None and asked.region and not any(found.regions):
+        return [f"no answer of {length_s:.0f} s names its region: the application must send the header that {HEADER}"]
+    needed = min_requests if asked.region else max(1, min_requests)  # none of a region is an answer: others answered
     if window.requests >= needed:
         return []
-    endpoint = f"{asked.method} {asked.name}".strip()
-    if found is not None and not window.requests:
-        return [f"nobody requested {endpoint} in {length_s:.0f} s; {_requested(found.seen, found.too_many)}"]
-    of_endpoint = f" of {endpoint}" if endpoint else ""
-    return [f"{window.requests} requests{of_endpoint} ended in {length_s:.0f} s, at least {needed} are needed"]
+    of_endpoint, by_region = (
+        f" of {endpoint}" if endpoint else "",
+        f" that {asked.region} answered" if asked.region else "",
+    )
+    told = f"{window.requests} requests{of_endpoint}{by_region} ended in {length_s:.0f} s, at least {needed} are needed"
+    return [f"{told}; {_answered(found.regions)}" if found is not None and asked.region else told]
+
+
+def _answered(regions: Mapping[str, int]) -> str:
+    named = [f"{region or 'no region'} ({requests})" for region, requests in sorted(regions.items(), reverse=True)]
+    return f"answered were by {', '.join(named)}"
 
 
 def _requested(endpoints: tuple[tuple[str, str, int], ...], too_many: int) -> str:

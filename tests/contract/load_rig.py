@@ -85,6 +85,8 @@ class Target(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answer)
         self.status = 200
         self.refused_method = ""
+        self.regions: dict[str, str] = {}
+        """The region that the answers to a method name."""
         self.answered = 0
         self.refused = 0
         self._lock = threading.Lock()
@@ -108,6 +110,8 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         self.server.count(status)
         self.send_response(status)
         self.send_header("Content-Length", "2")
+        if region := self.server.regions.get(self.command):
+            self.send_header("X-Region", region)
         self.end_headers()
         self.wfile.write(b"ok")
 

@@ -36,7 +36,7 @@ def generator(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
 
 @pytest.fixture
 def configuration(generator: LoadGenerator, target: load_rig.Target, tmp_path: Path) -> Iterator[dict[str, str]]:
-    target.status, target.refused_method = 200, ""
+    target.status, target.refused_method, target.regions = 200, "", {}
     yield {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
     generator.stop()
 
@@ -103,6 +103,32 @@ def test_an_endpoint_has_its_own_failures(configuration: dict[str, str], target:
         failures(0.5, 1, endpoint="/call", method="PUT", configuration=configuration)
     with pytest.raises(ActivityFailed, match=r"\d+ requests of GET /call ended in 0 s, at least 9999 are needed"):
         failures(0.5, 9999, endpoint="/call", method="GET", configuration=configuration)
+
+
+def test_what_one_region_answered_is_seen_alone(configuration: dict[str, str], target: load_rig.Target) -> None:
+    with pytest.raises(ActivityFailed, match=r"region 'Tokyo' is not in the topology: write one of"):
+        failures(1, 10, region="Tokyo", configuration=configuration)
+    start(configuration, target)
+    with pytest.raises(
+        ActivityFailed, match=r"no answer of 1 s names its region: the application must send .*X-Region"
+    ):
+        requests_per_s(1, region="home", configuration=configuration)
+    target.refused_method, target.regions = "POST", {"GET": "ap-northeast-1", "POST": "ap-northeast-3"}
+    assert failures(1, 10, region="ap-northeast-1", configuration=configuration) == 0
+    assert failures(1, 10, region="standby", configuration=configuration) > 10
+    assert error_ratio(1, 10, region="standby", configuration=configuration) == 1
+    assert latency_ms(100, 1, 10, region="home", configuration=configuration) > 0
+    posted, whole = (requests_per_s(2, region=name, configuration=configuration) for name in ("standby", None))
+    assert 0 < posted < whole / 2
+    assert requests_per_s(1, "/call", "POST", "home", configuration=configuration) == 0, (
+        "others answered: it is not blind"
+    )
+    with pytest.raises(
+        ActivityFailed,
+        match=r"0 requests of POST /call that ap-northeast-1 answered ended in 1 s, at least 1 are needed",
+    ) as few:
+        latency_ms(50, 1, 0, "/call", "POST", "home", configuration=configuration)
+    assert re.search(r"; answered were by ap-northeast-3 \(\d+\)$", str(few.value))
 
 
 def test_locust_ends_the_load_after_its_run_time(

@@ -64,7 +64,7 @@ def test_what_is_too_old_is_forgotten():
     assert timeline.between(0, 100).requests == 11
 
 
-GET, POST = ("GET", "/call"), ("POST", "/call")
+GET, POST = ("GET", "/call", ""), ("POST", "/call", "")
 
 
 def shares(timeline, first_s, last_s):
@@ -83,12 +83,12 @@ def test_each_endpoint_has_its_share_and_the_total_has_all():
 def test_endpoints_beyond_the_limit_are_told_and_counted_in_total_only():
     timeline = Timeline(Endpoints(most_endpoints=2))
     for number in range(5):
-        timeline.request(1.0, 5.0, False, ("GET", f"/item/{number}"))
-    assert shares(timeline, 1.0, 2.0) == {("GET", "/item/0"): (1, 0), ("GET", "/item/1"): (1, 0)}
+        timeline.request(1.0, 5.0, False, ("GET", f"/item/{number}", ""))
+    assert shares(timeline, 1.0, 2.0) == {("GET", "/item/0", ""): (1, 0), ("GET", "/item/1", ""): (1, 0)}
     assert (timeline.endpoints.too_many, timeline.between(1.0, 2.0).requests) == (3, 5)
     timeline.endpoints.begin_anew()
-    timeline.request(3.0, 5.0, False, ("GET", "/item/4"))
-    assert (timeline.endpoints.too_many, shares(timeline, 3.0, 4.0)) == (0, {("GET", "/item/4"): (1, 0)})
+    timeline.request(3.0, 5.0, False, ("GET", "/item/4", ""))
+    assert (timeline.endpoints.too_many, shares(timeline, 3.0, 4.0)) == (0, {("GET", "/item/4", ""): (1, 0)})
 
 
 def test_the_oldest_cells_make_room_and_windows_behind_them_are_not_complete():
@@ -121,3 +121,15 @@ def test_requests_that_workers_saw_beyond_the_limit_are_all_counted_as_too_many(
         worker.request(1.0, 5.0, False, POST)
     master.add_rows(worker.take_rows())
     assert (master.endpoints.too_many, master.between(1.0, 2.0).requests) == (3, 4)
+
+
+def test_what_each_region_answered_is_kept_apart_and_an_endpoint_is_still_one():
+    timeline = Timeline(Endpoints(most_endpoints=1))
+    for region, failed in [("ap-northeast-1", True), ("ap-northeast-3", False), ("ap-northeast-3", False), ("", True)]:
+        timeline.request(1.0, 5.0, failed, ("GET", "/call", region))
+    found = {region: counts for (_, _, region), counts in shares(timeline, 1.0, 2.0).items()}
+    assert found == {"ap-northeast-1": (1, 1), "ap-northeast-3": (2, 0), "": (1, 1)}
+    assert timeline.endpoints.too_many == 0
+    master = Timeline()
+    master.add_rows(timeline.take_rows())
+    assert {region: counts for (_, _, region), counts in shares(master, 1.0, 2.0).items()} == found
