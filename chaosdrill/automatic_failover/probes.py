@@ -10,8 +10,9 @@ from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.automatic_failover import chain
 from chaosdrill.aws import System, stepfunctions, system_of
+from chaosdrill.aws.explicit import with_failover_region
 from chaosdrill.aws.polling import seen, seen_within
-from chaosdrill.aws.regions import any_region
+from chaosdrill.aws.regions import any_region, region_named
 from chaosdrill.errors import TimedOut
 
 __all__ = ["alarm_state", "automatic_failover"]
@@ -48,6 +49,7 @@ def alarm_state(
 def automatic_failover(
     within_s: float = 900,
     timeout_s: float = 3600,
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
@@ -55,12 +57,14 @@ def automatic_failover(
 
     :param within_s: how long to wait for its beginning, in seconds: canaries and alarms take minutes.
     :param timeout_s: how long to follow it then, in seconds.
+    :param region: where the failover machine is, by name or as home, standby, active; default: the topology's.
     :returns: ``{execution_arn, status, seconds, waited_s, states: [{name, seconds, visits, left, entered, exited}]}``,
         times in seconds, moments UTC.
     :raises ActivityFailed: when none begins in time, or it fails (state and cause) or lasts longer.
     :source: the reference system's automatic failover
     """
     system = system_of(configuration, secrets)
+    system = with_failover_region(system, region_named(system, region) if region else None)
     arn, waited_s = _begun(system, float(within_s))
     execution = _ended(system, arn, float(timeout_s))
     times = stepfunctions.state_times(system, arn)

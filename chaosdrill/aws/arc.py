@@ -56,7 +56,8 @@ def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
             for region, arn in controls.items()
         }
 
-    resource = (system.reach, "routing controls", *controls.items())
+    endpoints = (one.region for one in system.topology.routing.cluster_endpoints)
+    resource = (system.reach, "routing controls", *controls.items(), *endpoints)
     try:
         states: dict[str, str] = _in_rounds(
             rounds, lambda _: paced(resource, lambda: _ask_each(system, read).value).value

@@ -51,6 +51,23 @@ def with_routing_controls(system: System, controls: Mapping[str, str] | None) ->
     return replace(system, topology=replace(system.topology, routing=replace(routing, controls=by_region)))
 
 
+def with_cluster_endpoint(system: System, region: str | None) -> System:
+    """:returns: the system whose ARC cluster is asked through its endpoint in one region alone; None: as it is.
+
+    :param region: one that the cluster has an endpoint in, by name, or as home or standby.
+    :raises BadInput: when it has none there.
+    """
+    if region is None:
+        return system
+    routing, roles = system.topology.routing, system.topology.regions
+    name = {"home": roles.home, "standby": roles.standby}.get(region, region)
+    chosen = tuple(one for one in routing.cluster_endpoints if one.region == name)
+    if not chosen:
+        known = ", ".join(one.region for one in routing.cluster_endpoints)
+        raise BadInput([f"region {region!r}: the ARC cluster has no endpoint there: write one of {known}"])
+    return replace(system, topology=replace(system.topology, routing=replace(routing, cluster_endpoints=chosen)))
+
+
 def with_global_cluster(system: System, name: str | None) -> System:
     """:returns: the system with another global cluster, whose members tell their region themselves; None: as it is."""
     if name is None:

@@ -27,6 +27,15 @@ def region_named(system: System, region: str) -> str:
     return name
 
 
+def client_region(system: System, region: str | None) -> str | None:
+    """:returns: the name of a region that may be given by role, or be the client host's, which need not be one of the
+        two; None when it is not given.
+
+    :raises BadInput: when there is no such region.
+    """
+    return region if region in (None, system.topology.client.region) else region_named(system, region)
+
+
 def any_region(system: System, region: str | None) -> str:
     """The name of a region that may be given by role, and may be another one than the topology's two: alarms are where
     the canaries are.

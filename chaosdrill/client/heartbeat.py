@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws import system_of
 from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import BEATS, RECORDS
-from chaosdrill.client.host.ssm_heartbeat import find_heartbeat_on_host, start_heartbeat_on_host
+from chaosdrill.client.host.ssm_heartbeat import SsmHeartbeat, find_heartbeat_on_host, start_heartbeat_on_host
 from chaosdrill.client.local_heartbeat import LocalHeartbeat
 from chaosdrill.errors import CannotSee, Refused
 from chaosdrill.topology import Heartbeat, Topology, topology_of
@@ -24,6 +24,9 @@ logger = logging.getLogger("chaostoolkit")
 
 LONGEST_S = 6 * 3600.0  # of a drill: then it ends by itself, whoever still calls it
 GIVE_UP_S = 5.0  # the least time after which a beat that was not answered is given up
+
+ANY_HOST = ChosenHost()
+HERE = "the heartbeat runs on this machine"
 
 Configuration = Mapping[str, Any] | None
 Secrets = Mapping[str, Any] | None
@@ -42,25 +45,32 @@ def open_heartbeat(
     rate_per_s: float | None = None,
     deadline_s: float | None = None,
     host: str | None = None,
+    client_host: ChosenHost = ANY_HOST,
 ) -> tuple[HeartbeatProcess, bool]:
     """:returns: the drill's heartbeat, and whether it was started just now: one that has the same settings goes on.
 
+    :param host: base address that it calls.
+    :param client_host: where it is started.
+    :raises BadInput: when a client host was named, and it runs on this machine.
     :raises Refused: when the topology has no heartbeat, or another one goes on.
     :raises DrillError: when it cannot run.
     """
     topology = topology_of(configuration)
     settings = settings_of(topology, rate_per_s, deadline_s, host)
+    if local := topology.heartbeat is not None and topology.heartbeat.run == "local":
+        client_host.refuse(HERE)
     with _lock:
         there = _own.get(topology.path)
         if there is not None and not there.ended:
+            _refuse_another(there, client_host, configuration, secrets)
             if there.settings == settings:
                 return there, False
             raise Refused("a heartbeat with other settings goes on: stop_heartbeat ends it")
         directory = _directory()
-        if topology.heartbeat is not None and topology.heartbeat.run == "local":
+        if local:
             _own[topology.path] = LocalHeartbeat(settings, directory)
         else:
-            system = system_of(configuration, secrets)
+            system = client_host.system(configuration, secrets)
             _own[topology.path] = start_heartbeat_on_host(system, settings, directory)
         return _own[topology.path], True
 
@@ -76,21 +86,37 @@ def the_heartbeat(configuration: Configuration) -> HeartbeatProcess:
     return there
 
 
-def heartbeat_to_stop(configuration: Configuration, secrets: Secrets) -> HeartbeatProcess:
+def _refuse_another(
+    there: HeartbeatProcess, client_host: ChosenHost, configuration: Configuration, secrets: Secrets
+) -> None:
+    if isinstance(there, SsmHeartbeat) and client_host.named:
+        client_host.refuse_another("the heartbeat", there.host, client_host.system(configuration, secrets))
+
+
+def heartbeat_to_stop(
+    configuration: Configuration, secrets: Secrets, client_host: ChosenHost = ANY_HOST
+) -> HeartbeatProcess:
     """:returns: the drill's heartbeat, also one on the client host of which nobody heard that it was started.
 
+    :param client_host: where it must be, where one was named.
+    :raises BadInput: when a client host was named, and it runs on this machine.
+    :raises Refused: when it is on another one than was named.
     :raises NoHeartbeat: as :func:`the_heartbeat`.
     :raises CannotSee: when the host does not say.
     """
     topology = topology_of(configuration)
     on_host = topology.heartbeat is not None and topology.heartbeat.run == "ssm"
+    if not on_host:
+        client_host.refuse(HERE)
     with _lock:
         there = _own.get(topology.path)
         if on_host and (there is None or there.settings["run"] != history.run_id()):
-            found = find_heartbeat_on_host(system_of(configuration, secrets), _directory)
+            found = find_heartbeat_on_host(client_host.system(configuration, secrets), _directory)
             if found is not None:
                 _own[topology.path] = found
-        return the_heartbeat(configuration)
+        heartbeat = the_heartbeat(configuration)
+        _refuse_another(heartbeat, client_host, configuration, secrets)
+        return heartbeat
 
 
 class DrillHeartbeat:

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.aws import system_of
+from chaosdrill.aws import System
 from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_host
 from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window
 from chaosdrill.client.local_locust import LocalLocust
@@ -43,6 +44,9 @@ logger = logging.getLogger("chaostoolkit")
 Configuration = Mapping[str, Any] | None
 Secrets = Mapping[str, Any] | None
 
+ANY_HOST = ChosenHost()
+ATTACHED, HERE = "load comes from a Locust that is attached to", "Locust runs on this machine"
+
 _own: dict[Path, LocalLocust | SsmLocust] = {}  # by topology; an ended one stays for its last words
 _lock = threading.RLock()
 
@@ -51,22 +55,30 @@ class NoLoadGenerator(CannotSee):
     """The drill's own Locust was not started, or was ended."""
 
 
-def load_generator(configuration: Configuration, secrets: Secrets = None) -> LoadGenerator:
+def load_generator(configuration: Configuration, secrets: Secrets = None, host: ChosenHost = ANY_HOST) -> LoadGenerator:
     """:returns: the load generator that the configuration (``load_generator_url``) or else the topology names.
 
+    :param host: the client host that it must be on, where one was named.
+    :raises BadInput: when a host was named, and it is none that the drill starts on one.
+    :raises Refused: when it is on another host than was named.
     :raises NoLoadGenerator: when it is the drill's own, and none runs.
     :raises CannotSee: when it is the drill's own and has died.
     """
     if (path := _own_by(configuration)) is None:
+        host.refuse(ATTACHED)
         return _attached(configuration, secrets)
     run = topology_of(configuration).client.run
+    if run == "local":
+        host.refuse(HERE)
     with _lock:
         locust = _own.get(path)
         gone = locust is None or locust.last is not None
-        if gone and run == "ssm" and (found := find_on_host(system_of(configuration, secrets))):
+        if gone and run == "ssm" and (found := find_on_host(host.system(configuration, secrets))):
             locust = _own[path] = found  # another process of this drill has started it, or nobody heard that it was
     if locust is None or locust.last is not None:
         raise NoLoadGenerator(f"no Locust runs: the topology says `client: {{run: {run}}}`, so start_load starts it")
+    if isinstance(locust, SsmLocust):
+        host.refuse_another("the Locust", locust.host, host.system(configuration, secrets))
     locust.check()
     return locust.generator()
 
@@ -87,39 +99,43 @@ def _own_by(configuration: Configuration) -> Path | None:
 
 
 def open_load_generator(
-    configuration: Configuration, secrets: Secrets, locustfile: str, within_s: float
+    configuration: Configuration, secrets: Secrets, locustfile: str, within_s: float, host: ChosenHost = ANY_HOST
 ) -> LoadGenerator:
-    """The load generator for a test with a load script; the drill's own is started unless it runs that script already.
+    """The load generator for a test with a load script; the drill's own is started unless it runs that script there
+    already.
 
     :param locustfile: path of the script; empty: whichever runs, of the drill's own the reference application's.
     :param within_s: how long the drill's own may take to answer once it is started, in seconds.
+    :param host: the client host that it is started on.
+    :raises BadInput: when a host was named, and it is none that the drill starts on one.
     :raises Refused: when a Locust that was attached to runs another script, or the client host cannot run one.
     :raises DrillError: when the drill's own cannot run it.
     """
     if (path := _own_by(configuration)) is None:
+        host.refuse(ATTACHED)
         generator = _attached(configuration, secrets)
         _refuse_other_script(generator, locustfile)
         return generator
-    wanted = Path(locustfile) if locustfile else None
+    wanted, system = Path(locustfile) if locustfile else None, None
+    if topology_of(configuration).client.run == "ssm":
+        system = host.system(configuration, secrets)
+    else:
+        host.refuse(HERE)
     with _lock:
         locust = _own.get(path)
-        if locust is None or _must_be_another(locust, wanted):
+        if locust is None or _must_be_another(locust, wanted, system):
             _end(path)
-            locust = _started(configuration, secrets, wanted)
+            locust = LocalLocust(wanted) if system is None else start_on_host(system, wanted)
             locust.wait_until_it_answers(within_s)
             _own[path] = locust
         return locust.generator()
 
 
-def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None) -> bool:
+def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None, system: System | None) -> bool:
+    if isinstance(locust, SsmLocust) and (system is None or locust.host != system.topology.client):
+        return True
     other_script = wanted is not None and not locust.has_script(wanted)
     return locust.last is not None or other_script or not locust.runs()
-
-
-def _started(configuration: Configuration, secrets: Secrets, wanted: Path | None) -> LocalLocust | SsmLocust:
-    if topology_of(configuration).client.run == "ssm":
-        return start_on_host(system_of(configuration, secrets), wanted)
-    return LocalLocust(wanted)
 
 
 def end_load_generator(configuration: Configuration) -> bool:

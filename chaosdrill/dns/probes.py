@@ -5,10 +5,10 @@ from typing import Optional
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
-from chaosdrill.aws import system_of
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.dns.asking import Asked, asked
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import record
@@ -22,6 +22,8 @@ def addresses(
     seen_from: str = "client",
     nameserver: Optional[str] = None,
     resolvers: Optional[list[str]] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> list[str]:
@@ -35,11 +37,15 @@ def addresses(
         place itself asks.
     :param resolvers: instead: several, each ``client``, ``here``, ``system`` or a name server that is asked from
         ``seen_from``; they must agree.
+    :param region: of the client host that is asked, by name or as home, standby, active; default: the topology's.
+    :param instance_id: the client host that is asked; default: the topology's.
     :returns: the addresses, sorted; empty when the name has none.
     :raises ActivityFailed: when one does not answer, or answers with an error; when they do not agree.
     :source: the reference system's runbook, step 2-1
     """
-    answers = asked(system_of(configuration, secrets), domain, seen_from, nameserver, resolvers)
+    answers = asked(
+        ChosenHost(region, instance_id).system(configuration, secrets), domain, seen_from, nameserver, resolvers
+    )
     if not answers.agree:
         raise CannotSee(
             f"the resolvers do not agree on {answers.domain}: {answers}: ask one of them, or the probe answers_agree"
@@ -53,6 +59,8 @@ def answers_agree(
     domain: Optional[str] = None,
     seen_from: str = "client",
     within_s: Optional[float] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> bool:
@@ -64,11 +72,13 @@ def answers_agree(
     :param domain: default: the topology's.
     :param seen_from: from where name servers in the list are asked: ``client``, ``here`` or ``system``.
     :param within_s: wait up to so many seconds until they agree; default: look once.
+    :param region: of the client host that is asked, as for ``addresses``.
+    :param instance_id: as for ``addresses``.
     :returns: true when all have the same addresses, none among them when nobody has any.
     :raises ActivityFailed: when one does not answer.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
-    system = system_of(configuration, secrets)
+    system = ChosenHost(region, instance_id).system(configuration, secrets)
     chosen = ["client", "here"] if resolvers is None else resolvers
 
     def look() -> Asked:
@@ -87,6 +97,8 @@ def answering_region(
     expected: Optional[str] = None,
     nameserver: Optional[str] = None,
     resolvers: Optional[list[str]] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
@@ -99,11 +111,13 @@ def answering_region(
     :param expected: the region to wait for (a name, or home, standby, active); default: any one region.
     :param nameserver: as for ``addresses``.
     :param resolvers: several, as for ``addresses``; they must all lead to one region.
+    :param region: of the client host that is asked, as for ``addresses``.
+    :param instance_id: as for ``addresses``.
     :returns: the region; ``several``, ``none``, or ``elsewhere`` for addresses of neither, as seen last.
     :raises ActivityFailed: when one does not answer.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
-    system = system_of(configuration, secrets)
+    system = ChosenHost(region, instance_id).system(configuration, secrets)
     wanted = {region_named(system, expected)} if expected else set(system.topology.region_names)
 
     def look() -> str:
@@ -120,6 +134,8 @@ def ttl_s(
     seen_from: str = "here",
     nameserver: Optional[str] = None,
     resolvers: Optional[list[str]] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
@@ -129,12 +145,16 @@ def ttl_s(
     :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``.
     :param nameserver: as for ``addresses``.
     :param resolvers: several, as for ``addresses``; the longest time counts.
+    :param region: of the client host that is asked, as for ``addresses``.
+    :param instance_id: as for ``addresses``.
     :returns: seconds.
     :raises ActivityFailed: when one does not answer, the name has no address, or the client host has no ``dig`` to
         tell it.
     :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.2.1
     """
-    answers = asked(system_of(configuration, secrets), domain, seen_from, nameserver, resolvers)
+    answers = asked(
+        ChosenHost(region, instance_id).system(configuration, secrets), domain, seen_from, nameserver, resolvers
+    )
     told = [(resolver, answer.ttl_s) for resolver, answer in answers.each.items()]
     if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
         raise CannotSee(

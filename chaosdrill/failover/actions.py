@@ -17,7 +17,7 @@ __all__ = ["fail_back", "fail_over"]
 
 @action
 def fail_over(
-    to_region: str = "standby",
+    region: str = "standby",
     state_machine_prefix: Optional[str] = None,
     state_machine: Optional[str] = None,
     timeout_s: float = 3600,
@@ -32,7 +32,7 @@ def fail_over(
     Does nothing when the region serves already. An interruption leaves a started execution going. As a rollback
     (``undo_of``) it goes about like :func:`fail_back`.
 
-    :param to_region: the region to enter: a region of the topology, or home, standby.
+    :param region: the region to enter: a region of the topology, or home, standby, active.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
     :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
     :param timeout_s: how long to follow it, in seconds.
@@ -48,19 +48,19 @@ def fail_over(
     :source: the reference system's runbook, step 3
     """
     system = system_of(configuration, secrets)
-    to_region = region_named(system, to_region)
+    region = region_named(system, region)
     named = state_machine or state_machine_prefix or system.topology.failover.failover_prefix
     machine = stepfunctions.machine_arn(system, named)
     if undo_of is not None:
         wait_for_own(system, timeout_s)
-    if (idle := _already(system, to_region, machine)) is not None:
+    if (idle := _already(system, region, machine)) is not None:
         return idle
-    return _entered(system, to_region, machine, ("fail-over", "fail_back"), timeout_s, undo_of is not None)
+    return _entered(system, region, machine, ("fail-over", "fail_back"), timeout_s, undo_of is not None)
 
 
 @action
 def fail_back(
-    to_region: str = "home",
+    region: str = "home",
     state_machine_prefix: Optional[str] = None,
     state_machine: Optional[str] = None,
     timeout_s: float = 3600,
@@ -78,7 +78,7 @@ def fail_back(
     switchover ("already the primary") and leaves every region closed. As a rollback this then does the machine's last
     step itself, and opens the region that is routed to and the writer; it still fails, and says so.
 
-    :param to_region: the region to enter: a region of the topology, or home, standby.
+    :param region: the region to enter: a region of the topology, or home, standby, active.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
     :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
     :param timeout_s: how long to wait for a failover that goes on, and again to follow the failback, in seconds.
@@ -92,15 +92,15 @@ def fail_back(
     :source: the reference system's runbook, step 4
     """
     system = system_of(configuration, secrets)
-    to_region = region_named(system, to_region)
+    region = region_named(system, region)
     named = state_machine or state_machine_prefix or system.topology.failover.failback_prefix
     machine = stepfunctions.machine_arn(system, named)
     if undo_of is not None:
         wait_for_own(system, timeout_s)
-    if (idle := _already(system, to_region, machine)) is not None:
+    if (idle := _already(system, region, machine)) is not None:
         return idle
     _refuse_under_fault(system)
-    return _entered(system, to_region, machine, ("fail-back", "fail_over"), timeout_s, undo_of is not None)
+    return _entered(system, region, machine, ("fail-back", "fail_over"), timeout_s, undo_of is not None)
 
 
 def _already(system: System, region: str, machine: str) -> Optional[dict[str, Any]]:

@@ -10,6 +10,7 @@ from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws.doubt import FAILURES, both_told, left_behind
 from chaosdrill.aws.polling import looks
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat import NoHeartbeat, heartbeat_to_stop, open_heartbeat, why_no_writes
 from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
 from chaosdrill.errors import BadInput
@@ -27,6 +28,8 @@ def start_heartbeat(
     deadline_s: Optional[float] = None,
     within_s: float = 60,
     host: Optional[str] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -40,6 +43,9 @@ def start_heartbeat(
     :param deadline_s: an answer that takes longer is none, in seconds, 0.05 to 60; default: the topology's, else 1.
     :param within_s: how long it may take until first beats were answered, in seconds.
     :param host: base address that it calls; default: ``http://`` and the topology's domain.
+    :param region: of the client host that it is started on (``run: ssm``), by name or as home, standby, active;
+        default: the topology's.
+    :param instance_id: that client host; default: the topology's.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done": false when it beat already, "url", "operations", "rate_per_s", "deadline_s", "run", "writes",
         "why_no_writes", "seconds"}``.
@@ -51,7 +57,9 @@ def start_heartbeat(
     _check({"rate_per_s": rate_per_s, "deadline_s": deadline_s, "within_s": within_s}, host)
     began = time.monotonic()
     topology = topology_of(configuration)
-    heartbeat, new = open_heartbeat(configuration, secrets, rate_per_s, deadline_s, host)
+    heartbeat, new = open_heartbeat(
+        configuration, secrets, rate_per_s, deadline_s, host, ChosenHost(region, instance_id)
+    )
     told, why = heartbeat.settings, why_no_writes(topology)
     known = {"url": told["url"], "deadline_s": told["deadline_s"], "writes": heartbeat.writes, "why_no_writes": why}
     state = heartbeat.wait_until_it_beats(float(within_s)) if new else heartbeat.page.state()
@@ -69,6 +77,8 @@ def start_heartbeat(
 def stop_heartbeat(
     undo_of: Optional[str] = None,
     recovery_within_s: float = 0,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -79,6 +89,9 @@ def stop_heartbeat(
     :param recovery_within_s: wait at most so many seconds until every beat of some seconds was answered as it should
         be, so that an outage that clients are in is seen to its end; it is stopped in any case, and at once when the
         drill was interrupted.
+    :param region: of the client host that it was started on, where that is not the topology's: as for
+        ``start_heartbeat``.
+    :param instance_id: likewise.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done", "recovered": whether beats were answered at the end, or null when that was not waited for,
         "sent": beats by operation, "outcomes": {operation: {"answered", "refused", "timed_out", "failed"}}}``.
@@ -88,7 +101,7 @@ def stop_heartbeat(
     :source: none: the reference has no heartbeat
     """
     try:
-        heartbeat = heartbeat_to_stop(configuration, secrets)
+        heartbeat = heartbeat_to_stop(configuration, secrets, ChosenHost(region, instance_id))
     except NoHeartbeat as nothing:
         return {"done": False, "why": str(nothing)}
     try:

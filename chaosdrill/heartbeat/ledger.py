@@ -21,6 +21,7 @@ class Write:
     :param digit: its quantity is ``BASE ** digit``; None: its account was used too often to be counted.
     :param outcome: accepted, refused or unknown; empty: under way.
     :param state: settled or rolled_back, once that was seen; empty: not yet.
+    :param region: that answered it; empty: none is known.
     """
 
     seq: int
@@ -31,6 +32,7 @@ class Write:
     outcome: str = ""
     id: str | None = None
     state: str = ""
+    region: str = ""
 
 
 class Ledger:
@@ -56,6 +58,7 @@ class Ledger:
     def ended(self, write: Write, ended_ns: int, status: int, region: str, error: str) -> None:
         """The write's own answer, or that there was none."""
         self._recorded += 1
+        write.region = region
         self.file.add(
             {
                 "row": "write",

@@ -1,12 +1,15 @@
 """What became of the heartbeat's writes."""
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import probe
+from chaosdrill.aws import system_of
 from chaosdrill.aws.polling import looks
+from chaosdrill.aws.regions import region_named
 from chaosdrill.client.heartbeat import the_heartbeat, why_no_writes
 from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.topology import topology_of
@@ -22,6 +25,7 @@ WHEN_INTERRUPTED_S = 3.0
 def lost_writes(
     label: str,
     within_s: float = 120,
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
@@ -32,12 +36,16 @@ def lost_writes(
 
     :param label: what this reading back is called, such as after-failover; each at most once in a drill.
     :param within_s: how long it may take until none is pending, in seconds.
+    :param region: only those that this region had accepted, as the answer's own header said: one of the topology, or
+        home, standby, active; default: all.
     :returns: number of lost writes.
-    :raises ActivityFailed: when nothing is written, or the stores have not converged in time: then nobody knows.
+    :raises ActivityFailed: when nothing is written, or the stores have not converged in time, or a region is asked
+        for and lost writes name none: then nobody knows.
     :source: design: a lost write is accepted, and after the stores have converged neither settled nor rolled back
     """
     if not label.strip():
         raise BadInput(["label: is empty: write what this reading back is called, such as after-failover"])
+    name = region_named(system_of(configuration, secrets), region) if region else None
     heartbeat = the_heartbeat(configuration)
     if not heartbeat.writes:
         raise CannotSee(why_no_writes(topology_of(configuration)))
@@ -53,7 +61,14 @@ def lost_writes(
         seen = heartbeat.page.read_back(label)
         if seen["state"] == "done":
             break
-    return _judged(label, within_s, seen)
+    lost = _judged(label, within_s, seen)
+    return lost if name is None else _accepted_by(name, seen["missing_by_region"])
+
+
+def _accepted_by(region: str, lost: Mapping[str, int]) -> int:
+    if nobody := lost.get("", 0):
+        raise CannotSee(f"{nobody} lost writes name no region that has accepted them: ask without `region`")
+    return lost.get(region, 0)
 
 
 def _judged(label: str, within_s: float, seen: Any) -> int:

@@ -1,6 +1,7 @@
 """Asks for every write again, by its id, until the stores have converged or the time is over."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,6 +103,7 @@ class ReadBack:
             "read_back": len(self._writes),
             "of": len(self._accepted),
             **by_state,
+            "missing_by_region": dict(Counter(write.region for write in self._in_state(MISSING))),
             "overcounted": self._over(),
         }
 
@@ -200,11 +202,11 @@ class ReadBack:
         return f"after {self._within_s:g} s: {', '.join(found)}" if found else ""
 
     def _ids(self, state: str) -> list[str]:
-        return [
-            write.id or ""
-            for write in self._accepted
-            if write.seq in self._writes and self._writes[write.seq].look.state == state
-        ]
+        return [write.id or "" for write in self._in_state(state)]
+
+    def _in_state(self, state: str) -> list[Write]:
+        seen = self._writes
+        return [write for write in self._accepted if write.seq in seen and seen[write.seq].look.state == state]
 
     def _over(self) -> list[dict[str, Any]]:
         found = []

@@ -8,6 +8,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.load_generator import (
     LoadState,
     NoLoadGenerator,
@@ -31,6 +32,8 @@ def start_load(
     within_s: float = 60,
     user_classes: Optional[list[str]] = None,
     run_time_s: Optional[int] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -51,6 +54,9 @@ def start_load(
     :param user_classes: names of the script's user classes to use; default: those that Locust was started with.
     :param run_time_s: after how many seconds, ramp-up included, Locust ends the load by itself; whole number. Windows
         cannot be judged from then on. Default: it goes on until ``stop_load``.
+    :param region: of the client host that Locust is started on (``client: {run: ssm}``), by name or as home, standby,
+        active; default: the topology's.
+    :param instance_id: that client host; default: the topology's.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"users", "workers", "host", "locustfiles", "user_classes", "url", "seconds"}``.
     :raises ActivityFailed: when Locust refuses, runs another script, has no such user class, too few workers, or the
@@ -60,7 +66,9 @@ def start_load(
     """
     _check(users, spawn_rate_per_s, locustfile, user_classes, run_time_s)
     started, names = time.monotonic(), list(user_classes or [])
-    generator = open_load_generator(configuration, secrets, locustfile, float(within_s))
+    generator = open_load_generator(
+        configuration, secrets, locustfile, float(within_s), ChosenHost(region, instance_id)
+    )
     before = generator.state()
     driving.refuse_shape(generator, before)
     driving.refuse_unknown_classes(generator, before, names)
@@ -85,6 +93,8 @@ def change_load(
     spawn_rate_per_s: float = 1,
     within_s: float = 60,
     undo_of: Optional[str] = None,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -97,6 +107,9 @@ def change_load(
     :param spawn_rate_per_s: users added, or taken away, in a second, more than 0.
     :param within_s: how long it may take until so many users run, in seconds.
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
+    :param region: of the client host that Locust was started on, where that is not the topology's: as for
+        ``start_load``.
+    :param instance_id: likewise.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done", "before": {"users", "spawn_rate_per_s"}, "after": {"users", "spawn_rate_per_s"}, "seconds"}``;
         done is false when there were so many users already.
@@ -106,7 +119,7 @@ def change_load(
     """
     if problems := driving.problems_of_users(users, spawn_rate_per_s):
         raise BadInput(problems)
-    generator, started = load_generator(configuration, secrets), time.monotonic()
+    generator, started = load_generator(configuration, secrets, ChosenHost(region, instance_id)), time.monotonic()
     state = generator.state()
     driving.refuse_shape(generator, state)
     if state.state not in ("running", "spawning"):
@@ -131,6 +144,8 @@ def stop_load(
     undo_of: Optional[str] = None,
     recovery_within_s: float = 0,
     within_s: float = 30,
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -144,6 +159,9 @@ def stop_load(
     :param recovery_within_s: wait at most so many seconds for a second without errors, so that an outage that clients
         are in is seen to its end; it is stopped in any case, and at once when the drill was interrupted.
     :param within_s: how long users may take to stop, in seconds.
+    :param region: of the client host that Locust was started on, where that is not the topology's: as for
+        ``start_load``.
+    :param instance_id: likewise.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done": whether there was a Locust to stop, "state": Locust's state, "recovered": whether clients were
         served at the end, or null when that was not waited for, "report": path of ``locust-report.html`` in the run
@@ -154,7 +172,7 @@ def stop_load(
     :source: runbook, step 1; https://docs.locust.io/en/stable/retrieving-stats.html
     """
     try:
-        generator = load_generator(configuration, secrets)
+        generator = load_generator(configuration, secrets, ChosenHost(region, instance_id))
         state = generator.state()
     except NoLoadGenerator as nothing:
         return {"done": False, "why": str(nothing)}

@@ -13,6 +13,7 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill.activity import probe
 from chaosdrill.aws import system_of
 from chaosdrill.aws.regions import region_named
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.load_generator import Asked, Window, load_generator
 from chaosdrill.load import windows
 
@@ -126,8 +127,17 @@ def latency_ms(
 
 
 @probe
-def load_health(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> dict[str, Any]:
+def load_health(
+    region: Optional[str] = None,
+    instance_id: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
     """How the load is now: whether users, workers and script are as they were meant to be.
+
+    :param region: of the client host that Locust was started on, where that is not the topology's: as for
+        ``start_load``.
+    :param instance_id: likewise.
 
     A tolerance can read ``summary``: ``{type: regex, target: summary, pattern: "^as meant$"}``.
 
@@ -138,7 +148,7 @@ def load_health(configuration: Optional[Configuration] = None, secrets: Optional
     :raises ActivityFailed: when Locust does not answer.
     :source: https://docs.locust.io/en/stable/running-distributed.html (workers that are lost)
     """
-    load = load_generator(configuration, secrets).state()
+    load = load_generator(configuration, secrets, ChosenHost(region, instance_id)).state()
     problems = load.problems()
     if load.exceptions:
         problems.append(f"the load script raised {load.exceptions} exceptions")

@@ -9,11 +9,11 @@ from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws import system_of
 from chaosdrill.aws.doubt import left_behind
-from chaosdrill.aws.regions import region_named
+from chaosdrill.aws.regions import client_region, region_named
 from chaosdrill.packet_loss import evidence, experiments, isolation, plan
 from chaosdrill.packet_loss import sources as source_addresses
 from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
-from chaosdrill.packet_loss.host import at_host, fault_region, host_of, problems_of_host, refuse_traps
+from chaosdrill.packet_loss.host import at_host, host_of, problems_of_host, refuse_traps
 from chaosdrill.packet_loss.role import ensure_isolation_role, ensure_role
 
 __all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region"]
@@ -168,7 +168,7 @@ def heal_packet_loss(
     """
     system = system_of(configuration, secrets)
     with left_behind("no experiment was stopped, packets may still be lost"):
-        own = experiments.own(system, fault_region(system, region))
+        own = experiments.own(system, client_region(system, region))
     active = [one for one in own if one.active]
     ended = experiments.stop_all(system, active, timeout_s) if active else own
     shown = [{"id": one.id, "state": one.state} for one in ended]

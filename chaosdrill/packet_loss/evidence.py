@@ -60,8 +60,10 @@ def dropped_packets(system: System) -> int | None:
     return int(printed)
 
 
-def injection() -> Injection | None:
+def injection(region: str | None = None) -> Injection | None:
     """:returns: the last fault of this run that FIS said was running, None when there was none.
+
+    :param region: of the host that it was begun on; None: wherever that is.
 
     :raises CannotSee: when the load generator's clock or the drop counter could not be read then, or no drill is open
         to remember it.
@@ -69,7 +71,10 @@ def injection() -> Injection | None:
     drill = history.current()
     if drill is None:
         raise CannotSee("no drill is open, so nothing is known of the time before the fault: use the drill control")
-    before, running = drill.history.events(BEFORE), drill.history.events(RUNNING)
+    before, running = (
+        [row for row in drill.history.events(event) if region in (None, row["host"]["region"])]
+        for event in (BEFORE, RUNNING)
+    )
     if not running:
         return None
     clocks = [row["load_clock"] for row in (before[-1], running[-1])]

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System, fis, ssm
 from chaosdrill.aws.explicit import with_client_host
-from chaosdrill.aws.regions import region_named
+from chaosdrill.aws.regions import client_region
 from chaosdrill.errors import Refused
 
 _NOT_GONE = ["pending", "running", "stopping", "stopped", "shutting-down"]
@@ -33,15 +33,6 @@ def problems_of_host(instance_id: Any, instance_tags: Any) -> list[str]:
     return ["instance_id and instance_tags: write one of them"] if instance_id else []
 
 
-def fault_region(system: System, region: str | None) -> str | None:
-    """:returns: the name of a region that may be given by role, or be the client host's, which need not be one of the
-        two; None when it is not given.
-
-    :raises BadInput: when there is no such region.
-    """
-    return region if region in (None, system.topology.client.region) else region_named(system, region)
-
-
 def at_host(
     system: System, instance_id: str | None, instance_tags: Mapping[str, str] | None, region: str | None
 ) -> System:
@@ -52,7 +43,7 @@ def at_host(
     :raises BadInput: when there is no such region.
     :raises Refused: when no instance has the tags, or several have.
     """
-    system = with_client_host(system, instance_id, fault_region(system, region))
+    system = with_client_host(system, instance_id, client_region(system, region))
     if instance_tags is None:
         return system
     return with_client_host(system, _tagged(system, instance_tags))

@@ -8,9 +8,9 @@ from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.aws import system_of
 from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.regions import client_region
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.packet_loss import evidence, experiments
-from chaosdrill.packet_loss.host import fault_region
 
 __all__ = ["fault_landed", "fault_state"]
 
@@ -29,7 +29,7 @@ def fault_state(
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentState.html
     """
     system = system_of(configuration, secrets)
-    own = experiments.own(system, fault_region(system, region))
+    own = experiments.own(system, client_region(system, region))
     return own[-1].state if own else "none"
 
 
@@ -38,6 +38,7 @@ def fault_landed(
     within_s: float = 60,
     window_s: float = 10,
     baseline_window_s: float = 10,
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> bool:
@@ -46,16 +47,19 @@ def fault_landed(
     :param within_s: how long to look, in seconds; at least one window is judged.
     :param window_s: length of a window under the fault, in seconds.
     :param baseline_window_s: length of the window just before the fault, in seconds.
+    :param region: only a fault on a host of this region, by name or as home, standby, active; default: wherever.
     :returns: true when packets were dropped (where the topology tells how to count them) and p90, the mean or (only
         where drops were counted) the share of failed requests rose clearly; false when not, or when this run has
         injected nothing.
     :raises ActivityFailed: when a window is blind or idle, or no drill is open to know the time before.
     :source: docs: what 30 % loss looks like (chaosdrill.packet_loss.effect)
     """
-    injected = evidence.injection()
+    system = system_of(configuration, secrets)
+    injected = evidence.injection(client_region(system, region))
     if injected is None:
         history.record(evidence.EFFECT, landed=False, judgement="this run has injected no fault")
         return False
     times = evidence.Times(float(within_s), float(window_s), float(baseline_window_s))
-    system = with_client_host(system_of(configuration, secrets), **injected.host)
-    return evidence.landed_within(system, load_generator(configuration), injected, times)
+    return evidence.landed_within(
+        with_client_host(system, **injected.host), load_generator(configuration), injected, times
+    )

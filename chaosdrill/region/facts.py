@@ -32,6 +32,25 @@ def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, A
     return shared(str(system.topology.path), lambda: _read(system))
 
 
+def facts_of(region: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """:returns: what is so of one region: ``region``, ``flag`` (true is closed), ``routing`` (On or Off), ``writer``
+    and ``dns`` (whether it is there), ``running``; ``{"error": text}`` instead of what could not be read.
+    """
+    views: dict[str, Callable[[Any], Any]] = {
+        "flag": lambda flags: flags[region],
+        "routing": lambda states: states[region],
+        "writer": lambda writer: writer == region,
+        "dns": lambda answer: answer["regions"] == [region],
+        "running": lambda executions: executions,
+    }
+    shown = {name: facts[name] if _unreadable(facts[name]) else view(facts[name]) for name, view in views.items()}
+    return {"region": region, **shown}
+
+
+def _unreadable(fact: Any) -> bool:
+    return isinstance(fact, Mapping) and "error" in fact
+
+
 def _read(system: System) -> dict[str, Any]:
     facts: dict[str, Callable[[System], Any]] = {
         "flag": _flags,

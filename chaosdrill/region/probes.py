@@ -6,8 +6,11 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import probe
+from chaosdrill.aws import System, system_of
 from chaosdrill.aws.polling import seen_within
-from chaosdrill.region.facts import read_region_facts
+from chaosdrill.aws.regions import region_named
+from chaosdrill.errors import BadInput
+from chaosdrill.region.facts import facts_of, read_region_facts
 from chaosdrill.region.sharing import waiting
 from chaosdrill.region.state import verdict
 from chaosdrill.topology import topology_of
@@ -21,6 +24,7 @@ INTERRUPTED_LAB_S = 5.0
 def region_state(
     within_s: Optional[float] = None,
     expected: Optional[str] = None,
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
@@ -30,14 +34,13 @@ def region_state(
         interrupted it is 5 s at most: nothing there takes longer that comes at all, and somebody waits for the end.
     :param expected: the state to wait for, such as ``serving(ap-northeast-1)`` or ``serving(home)``; default: any
         ``serving(...)``.
+    :param region: instead: the region that is to serve, by name or as home, standby, active.
     :returns: ``serving(<region>)``, ``moving``, ``dark``, ``split`` or ``unknown``, as seen last.
-    :raises ActivityFailed: when the topology is not right.
+    :raises ActivityFailed: when the topology is not right, or has no such region.
     :source: design.md, "The words"
     """
-
     topology = topology_of(configuration)
-    roles = {"serving(home)": topology.regions.home, "serving(standby)": topology.regions.standby}
-    wanted = f"serving({roles[expected]})" if expected in roles else expected
+    wanted = _wanted(system_of(configuration, secrets), expected, region)
 
     def good(state: str) -> bool:
         return state == wanted if wanted else state.startswith("serving(")
@@ -50,11 +53,29 @@ def region_state(
 
 
 @probe
-def region_facts(configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None) -> dict[str, Any]:
+def region_facts(
+    region: Optional[str] = None, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
+) -> dict[str, Any]:
     """The facts behind the region state.
 
-    :returns: ``{flag, routing, writer, dns, running}``; instead of any of them ``{error}`` when it cannot be read.
-    :raises ActivityFailed: when the topology is not right.
+    :param region: only what is so of this region: one of the topology, or home, standby, active; default: of both.
+    :returns: ``{flag, routing, writer, dns, running}``; instead of any of them ``{error}`` when it cannot be read. Of
+        one region: ``{region, flag: whether it is closed, routing: On or Off, writer: whether the writer is there,
+        dns: whether the domain leads there and nowhere else, running: executions of the failover pair}``.
+    :raises ActivityFailed: when the topology is not right, or has no such region.
     :source: design.md, "The words"
     """
-    return read_region_facts(configuration, secrets)
+    name = None if region is None else region_named(system_of(configuration, secrets), region)
+    facts = read_region_facts(configuration, secrets)
+    return facts if name is None else facts_of(name, facts)
+
+
+def _wanted(system: System, expected: Optional[str], region: Optional[str]) -> Optional[str]:
+    if region is not None and expected is not None:
+        raise BadInput([f"region {region!r} and expected {expected!r}: both say what to wait for: write one of them"])
+    if region is not None:
+        return f"serving({region_named(system, region)})"
+    regions = system.topology.regions
+    return {"serving(home)": f"serving({regions.home})", "serving(standby)": f"serving({regions.standby})"}.get(
+        expected or "", expected
+    )

@@ -101,12 +101,12 @@ def _rule(system: System, given: Mapping[str, Any]) -> Effect:
 
 def _move(prefix_of: Callable[[System], str], default: str) -> Callable[[System, Mapping[str, Any]], Effect]:
     def effect(system: System, given: Mapping[str, Any]) -> Effect:
-        to_region = given.get("to_region", default)
+        region = given.get("region", default)
         named = given.get("state_machine") or given.get("state_machine_prefix") or prefix_of(system)
         machine = stepfunctions.machine_arn(system, named)
         return Effect(
             f"execution of {machine}: both stop flags, both routing controls, and the writer of "
-            f"{system.topology.database.global_cluster} move to {to_region}",
+            f"{system.topology.database.global_cluster} move to {region}",
             "every request is refused from the moment the application is closed until it is open in the other region: "
             "10 s for the flag and the switchover of the database; clients with the old DNS answer longer",
             TRANSITIONS * TRANSITION_USD,

@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
 from chaosdrill.aws import arc, system_of
-from chaosdrill.aws.explicit import with_routing_controls
+from chaosdrill.aws.explicit import with_cluster_endpoint, with_routing_controls
 from chaosdrill.aws.regions import region_named
 from chaosdrill.history import record
 
@@ -41,34 +41,40 @@ def routing_state(
 @probe
 def active_routing_region(
     routing_controls: Optional[dict[str, str]] = None,
+    region: Optional[str] = None,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
     """The region whose routing control is On.
 
     :param routing_controls: their ARNs by region, or by home and standby; default: the topology's.
+    :param region: ask the ARC cluster through its endpoint in this region alone, by name, or as home or standby;
+        default: through any that answers.
     :returns: its name; ``none`` or ``several`` when it is not one.
-    :raises ActivityFailed: when none of the cluster endpoints answers.
+    :raises ActivityFailed: when none of the cluster endpoints answers, or the cluster has none in that region.
     :source: https://docs.aws.amazon.com/routing-control/latest/APIReference/API_GetRoutingControlState.html
     """
-    states = arc.routing_states(with_routing_controls(system_of(configuration, secrets), routing_controls))
+    system = with_cluster_endpoint(system_of(configuration, secrets), region)
+    states = arc.routing_states(with_routing_controls(system, routing_controls))
     on = [region for region, state in states.items() if state == "On"]
     return on[0] if len(on) == 1 else "several" if on else "none"
 
 
 @probe
 def cluster_endpoints_reachable(
-    configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
+    region: Optional[str] = None, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
 ) -> int:
     """How many endpoints of the ARC cluster tell a routing control's state now; a failover needs one of the five.
 
     Which do and which do not, and why, is logged and written to the run's history (``cluster-endpoints``).
 
+    :param region: look at the endpoint in this region alone, by name, or as home or standby; default: at each.
     :returns: their number.
-    :raises ActivityFailed: when one refuses to tell (credentials, permissions, a wrong ARN): that is no outage.
+    :raises ActivityFailed: when one refuses to tell (credentials, permissions, a wrong ARN): that is no outage; or when
+        the cluster has none in that region.
     :source: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
     """
-    told = arc.endpoints_reachable(system_of(configuration, secrets))
+    told = arc.endpoints_reachable(with_cluster_endpoint(system_of(configuration, secrets), region))
     silent = {region: why for region, why in told.items() if why}
     reachable = [region for region in told if region not in silent]
     record("cluster-endpoints", reachable=reachable, silent=silent)

@@ -59,6 +59,7 @@ def set_desired_count(
 def restore_desired_count(
     undo_of: str,
     timeout_s: float = 600,
+    region: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -67,6 +68,8 @@ def restore_desired_count(
 
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param timeout_s: how long to wait for each service, in seconds.
+    :param region: only services of this region: one of the topology, or home, standby, active; default: of every
+        region.
     :param standalone: allow it outside a drill; there nothing is known of a time before.
     :returns: ``{done, services: [{region, cluster, service, is, seconds}]}``
     :raises ActivityFailed: when a service could not be given back, or its tasks have not followed in time; the others
@@ -75,8 +78,11 @@ def restore_desired_count(
     :source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     """
     system = system_of(configuration, secrets)
+    only = region_named(system, region) if region else None
     restored, errors = [], []
     for named, count in _before().items():
+        if only not in (None, named.region):
+            continue
         try:
             if counts(system, named).desired != count:
                 restored.append({**_shown(named), **_changed(system, named, count, timeout_s)})

@@ -98,6 +98,79 @@ def test_the_head_of_every_experiment_says_what_must_be_known_before_it_is_run(e
     assert len(head.lower().partition("touches:")[0]) > 80
 
 
+def test_every_activity_takes_a_region_and_those_it_is_not_obvious_of_are_explained():
+    section = (REPOSITORY / "docs" / "drill.md").read_text().partition("## What an argument wins over")[2]
+    told = set(
+        re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (`.+?) \|", section.partition("\n## ")[0], re.MULTILINE)))
+    )
+    activities = [one for one in discovered()["activities"] if one["type"] != "control"]
+    assert [one["name"] for one in activities if "region" not in {given["name"] for given in one["arguments"]}] == []
+    assert told - {one["name"] for one in activities} == set()
+    on_hosts = ("load", "heartbeat", "dns", "region")
+    assert {one["name"] for one in activities if one["mod"].split(".")[1] in on_hosts} - told == set()
+
+
+@pytest.mark.parametrize("readme", ["README.md", "README.ja.md"])
+def test_the_readme_explains_what_users_would_change(readme):
+    experiment = yaml.safe_load((REPOSITORY / "experiments" / "failover.yaml").read_text())
+    fixed = {"home_region", "standby_region", "domain", "rto_s"}  # of the system, not of a drill
+    text = (REPOSITORY / readme).read_text()
+    assert [name for name in experiment["configuration"] if name not in fixed and f"`{name}`" not in text] == []
+
+
+def test_both_readmes_give_the_same_commands():
+    def typed(name: str) -> list[str]:
+        lines = (REPOSITORY / name).read_text().splitlines()
+        return [line.split("  ")[0] for line in lines if line.startswith("$ ")]
+
+    assert typed("README.ja.md") == typed("README.md")
+
+
+@pytest.mark.parametrize("guide", ["aws.md", "aws.ja.md"])
+def test_the_guide_says_of_every_activity_when_it_was_last_verified_on_aws(guide):
+    rows = [
+        line.split("|")[1:-1] for line in (REPOSITORY / "docs" / guide).read_text().splitlines() if line[:2] == "| "
+    ]
+    listed = {
+        (part.strip(), name)
+        for part, names, verified, by in (row for row in rows if len(row) == 4)
+        for name in re.findall(r"`(\w+)`", names)
+        if verified.strip() and by.strip()
+    }
+    activities = (one for one in discovered()["activities"] if one["type"] != "control")
+    assert listed == {(one["mod"].split(".")[1], one["name"]) for one in activities}
+
+
+def test_the_guide_to_the_topology_says_where_each_program_may_run():
+    schema = json.loads((REPOSITORY / "chaosdrill" / "topology" / "schema.json").read_text())["properties"]
+    text = (REPOSITORY / "docs" / "topology.md").read_text()
+    section = text.partition("## Where load and heartbeat run")[2].partition("\n## ")[0]
+    places = {name: schema[name]["properties"]["run"]["enum"] for name in ("client", "heartbeat")}
+    assert places == {"client": ["attach", "local", "ssm"], "heartbeat": ["ssm", "local"]}
+    table = [line.partition("|")[2].partition("|")[0] for line in section.splitlines() if line.startswith("| `run:")]
+    assert [re.findall(r"`run: (\w+)`", place) for place in table] == [["attach"], ["ssm"], ["local"]]
+    assert all(f"{{run: {place}}}" in section for place in places["heartbeat"])
+
+
+def test_the_guide_to_the_load_gives_the_code_s_own_figures():
+    text = (REPOSITORY / "docs" / "load.md").read_text()
+    assert 1 / CALL_EVERY_S == 2
+    assert "at most two a second" in text
+    assert f"| the heartbeat | {'.'.join(map(str, LEAST_PYTHON))} or newer, on any machine |" in text
+
+
+EXPERIMENTS = sorted(path for path in (REPOSITORY / "experiments").iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=lambda path: path.name)
+def test_the_head_of_every_experiment_says_what_must_be_known_before_it_is_run(experiment):
+    text = experiment.read_text()
+    head = text.partition("title:")[0] if experiment.suffix == ".yaml" else yaml.safe_load(text)["description"]
+    words = ("touches:", "lasts:", "costs:", "undone", "verified on:")  # what it does comes first, in words of its own
+    assert [word for word in words if word not in head.lower()] == []
+    assert len(head.lower().partition("touches:")[0]) > 80
+
+
 def test_of_every_activity_without_a_region_the_documents_say_why():
     section = (REPOSITORY / "docs" / "drill.md").read_text().partition("## What an argument wins over")[2]
     told = set(

@@ -65,7 +65,7 @@ def test_nothing_is_done_where_nothing_is_to_do(rig: Rig) -> None:
     for idle in (
         fail_over("home", configuration=rig.configuration),
         fail_back(configuration=rig.configuration),
-        fail_back(to_region=TOKYO, configuration=rig.configuration),
+        fail_back(region=TOKYO, configuration=rig.configuration),
     ):
         assert idle["done"] is False
         assert idle["why"] == f"{TOKYO} serves already: open, routed to, and the writer"

@@ -44,6 +44,7 @@ def test_writes_that_settle_are_found_and_nothing_else(tmp_path: Path) -> None:
                     "missing": [],
                     "pending": [],
                     "unreadable": [],
+                    "missing_by_region": {},
                     "overcounted": [],
                 }
                 again = await process.post("/read-back?label=calm&within_s=20")
@@ -96,6 +97,7 @@ def test_each_planted_wrong_is_found_by_its_id(tmp_path: Path) -> None:
                 summary = await process.read_back("after", 4)
                 assert time.monotonic() - began >= 4  # only then a write is missing
                 assert {*summary["missing"]} == {server.ids[3], server.ids[17]}
+                assert summary["missing_by_region"] == {"127.0.0.1": 2}, "who had accepted them"
                 assert (summary["converged"], summary["why"]) == (True, "")
                 assert (summary["pending"], summary["unreadable"]) == ([], [])
                 writes = by_number(server, process)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.retries import standard
 from chaoslib.exceptions import ActivityFailed
 
@@ -16,8 +17,9 @@ from chaosdrill.aws import credentials, polling, sessions, ssm
 from chaosdrill.client import heartbeat as seam
 from chaosdrill.client.host import hosted
 from chaosdrill.heartbeat.actions import start_heartbeat, stop_heartbeat
+from chaosdrill.heartbeat.probes import lost_writes
 from chaosdrill.history import OpenDrill
-from tests.contract.activities_rig import TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank
 from tests.contract.lab_aws import get, running, wait_for
 
@@ -238,6 +240,27 @@ def test_it_runs_outside_a_drill_too(rig: Rig, configuration: dict[str, Any], ac
     assert started(configuration, accounts, standalone=True)["done"] is True
     assert goes_on(accounts)
     assert stop_heartbeat(standalone=True, configuration=configuration)["done"] is True
+    assert not goes_on(accounts)
+
+
+def test_the_host_that_is_named_wins_over_the_topology(
+    rig: Rig, configuration: dict[str, Any], accounts: tuple[Bank, str], one_drill: OpenDrill, tmp_path: Path
+) -> None:
+    topology = yaml.safe_load(Path(configuration["topology"]).read_text())
+    nobody = {**topology["client"], "instance_id": "i-0123456789abcdef0", "region": OSAKA}
+    given = rig.other_topology(tmp_path / "t.json", **{**topology, "client": nobody})
+    with pytest.raises(ActivityFailed, match=rf"the host i-0123456789abcdef0 \({OSAKA}\) takes no commands"):
+        started(given, accounts)
+    here = {"region": "home", "instance_id": topology["client"]["instance_id"]}
+    assert started(given, accounts, **here)["done"] is True
+    assert lost_writes("none", 20, region="home", configuration=given) == 0
+    with pytest.raises(
+        ActivityFailed, match=rf"the heartbeat of this run is on the client host {here['instance_id']} "
+    ):
+        stop_heartbeat(instance_id="i-0123456789abcdef0", configuration=given)
+    seam._own.clear()  # as in another process of the same drill
+    (tmp_path / "records").rename(tmp_path / "taken")
+    assert stop_heartbeat(**here, configuration=given)["done"] is True
     assert not goes_on(accounts)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from botocore.retries import standard
 from chaoslib.exceptions import ActivityFailed
 
@@ -19,8 +20,9 @@ from chaosdrill.client.load_generator import load_generator
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import change_load, start_load, stop_load
+from chaosdrill.load.probes import load_health
 from tests.contract import load_rig
-from tests.contract.activities_rig import TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get, running, wait_for
 from tests.contract.load_rig import Target, target
 
@@ -112,6 +114,24 @@ def test_the_load_starts_though_five_calls_fail(
     assert started(clients, script, configuration)["users"] == 2
     assert hits(rig) == [BURST, BURST]
     assert load_generator(configuration).state().user_count == 2
+
+
+def test_the_host_that_is_named_wins_over_the_topology(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill, tmp_path: Path
+) -> None:
+    topology = yaml.safe_load(Path(configuration["topology"]).read_text())
+    nobody = {**topology["client"], "instance_id": "i-0123456789abcdef0", "region": OSAKA}
+    given = {"configuration": rig.other_topology(tmp_path / "t.json", **{**topology, "client": nobody})}
+    with pytest.raises(ActivityFailed, match=rf"the host i-0123456789abcdef0 \({OSAKA}\) takes no commands"):
+        start_load(2, 10, clients.url, str(script), **given)
+    here = {"region": "home", "instance_id": topology["client"]["instance_id"]}
+    assert start_load(2, 10, clients.url, str(script), within_s=120, **here, **given)["users"] == 2
+    assert change_load(3, 10, **given)["after"]["users"] == 3, "it is known where it is"
+    with pytest.raises(ActivityFailed, match=rf"the Locust of this run is on the client host {here['instance_id']} "):
+        load_health(instance_id="i-0123456789abcdef0", **given)
+    seam._own.clear()  # as in another process of the same drill
+    assert load_health(**here, **given)["users"] == 3
+    assert stop_load(**here, **given)["done"] is True
 
 
 @pytest.mark.parametrize("kind", ["server-error", "lost-answer"])

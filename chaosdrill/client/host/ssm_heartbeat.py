@@ -32,6 +32,8 @@ class SsmHeartbeat(HeartbeatProcess):
     def __init__(
         self, system: System, program: Program, port: int, settings: Mapping[str, Any], directory: Path
     ) -> None:
+        self.host = system.topology.client
+        """Where it runs."""
         url = f"http://{system.topology.client.instance_id}:{port}"
         super().__init__(HeartbeatPage(url, OverSsm(program, "the heartbeat")), settings, directory)
         self._system, self._program, self._port, self._run = system, program, port, history.run_id()

@@ -37,6 +37,8 @@ class SsmLocust:
     def __init__(self, system: System, program: Program, port: int, script: str) -> None:
         self.last: TimelinePart | None = None
         self._script = script
+        self.host = system.topology.client
+        """Where it runs."""
         self.url = f"http://{system.topology.client.instance_id}:{port}"
         self.port = port
         self.run = history.run_id()
