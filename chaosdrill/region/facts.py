@@ -52,15 +52,19 @@ def _unreadable(fact: Any) -> bool:
 
 
 def _read(system: System) -> dict[str, Any]:
+    """The running executions first: one that opens a region and ends meanwhile would else have left it closed, and be
+    gone. One that begins meanwhile takes longer to close a region than this takes.
+    """
     facts: dict[str, Callable[[System], Any]] = {
         "flag": _flags,
         "routing": arc.routing_states,
         "writer": lambda system: aurora.global_cluster(system).writer,
         "dns": _dns,
-        "running": lambda system: stepfunctions.running(system, stepfunctions.pair(system)),
     }
+    running = _readable(_running, system)
     with ThreadPoolExecutor(len(facts), thread_name_prefix="region-facts") as pool:
-        return dict(zip(facts, pool.map(lambda read: _readable(read, system), facts.values()), strict=True))
+        told = pool.map(lambda read: _readable(read, system), facts.values())
+        return {**dict(zip(facts, told, strict=True)), "running": running}
 
 
 def _readable(read: Callable[[System], Any], system: System) -> Any:
@@ -69,6 +73,10 @@ def _readable(read: Callable[[System], Any], system: System) -> Any:
             return read(system)
     except (DrillError, ClientError, BotoCoreError) as error:
         return {"error": str(error)}
+
+
+def _running(system: System) -> list[str]:
+    return stepfunctions.running(system, stepfunctions.pair(system))
 
 
 def _flags(system: System) -> dict[str, bool]:

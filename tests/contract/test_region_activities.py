@@ -1,18 +1,20 @@
 """Flags, routing, writer and the region state, against the lab's AWS endpoint."""
 
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import dynamodb, system_of
+from chaosdrill.aws import System, dynamodb, system_of
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.database.actions import switch_over_database
 from chaosdrill.database.probes import database_status, writer_region
 from chaosdrill.dns.probes import addresses, answering_region, ttl_s
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.history import OpenDrill
+from chaosdrill.region import facts
 from chaosdrill.region.probes import region_facts, region_state
 from chaosdrill.routing.actions import set_routing
 from chaosdrill.routing.probes import active_routing_region, routing_state
@@ -189,6 +191,25 @@ class TestRegionState:
         rig.flag(TOKYO, "false")
         assert region_state(configuration=silent) == "unknown"
 
+    def test_no_flag_is_read_before_the_executions_that_may_open_it(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that ends between the two would have left a closed region and nobody who moves it: dark."""
+        read, asked = facts._running, threading.Event()
+
+        def running(system: System) -> list[str]:
+            assert not asked.wait(0.3), "a flag was read first"
+            return read(system)
+
+        def flags(system: System) -> dict[str, bool]:
+            asked.set()
+            return {TOKYO: False, OSAKA: True}
+
+        monkeypatch.setattr(facts, "_running", running)
+        monkeypatch.setattr(facts, "_flags", flags)
+        assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
+        assert asked.is_set()
+
     def test_it_waits_for_what_is_expected(self, rig: Rig) -> None:
         rig.flag(TOKYO, "true")
         assert region_state(within_s=0.2, configuration=rig.configuration) == "dark", "the last state, when time is up"
@@ -256,6 +277,7 @@ class TestClientHost:
             run_on_client(system_of(rig.configuration), "sleep 1; exit 124", timeout_s=0.2)  # as a host ends it
 
     def test_a_host_without_agent_is_told(self, rig: Rig, tmp_path: Path) -> None:
-        elsewhere = rig.other_topology(tmp_path / "t.yaml", client={"instance_id": "i-00000000", "region": TOKYO})
+        client = {**rig.lab.topology["client"], "instance_id": "i-00000000"}
+        elsewhere = rig.other_topology(tmp_path / "t.yaml", client=client)
         with pytest.raises(CannotSee, match="its SSM agent is not registered: start the agent"):
             run_on_client(system_of(elsewhere), "true")
