@@ -44,7 +44,7 @@ class Supervisor:
         self.lag_s: float | None = 0.02
         self.writer = HOME.name
         self._at_once = self.most_at_once = 0  # commands on the client host
-        self._pythons = pythons(path.parent)
+        self.path = f"{pythons(path.parent)}{os.pathsep}{os.environ['PATH']}"  # of commands on the client host
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -84,7 +84,7 @@ class Supervisor:
             self._remember("client.run", command=command, timeout_s=timeout_s)
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            environment = {**os.environ, "PATH": f"{self._pythons}{os.pathsep}{os.environ['PATH']}"}
+            environment = {**os.environ, "PATH": self.path}
             shell = await asyncio.create_subprocess_exec(
                 "/bin/sh", "-c", command, stdout=-1, stderr=-1, env=environment
             )
@@ -138,14 +138,24 @@ class Supervisor:
         self._loop.close()
 
 
-def pythons(directory: Path) -> Path:
-    """:returns: a directory with nothing but the Python that packs the client host's programs: a link to it runs it
-    without what is installed here.
+def pythons(directory: Path, python: Path = Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}")) -> Path:
+    """:returns: a directory with nothing but one Python, which is the one that packs the client host's programs unless
+    another is given: a link to it runs it without what is installed here.
     """
     found = directory / "pythons"
     found.mkdir()
-    for name in ("python3", f"python3.{sys.version_info.minor}"):
-        (found / name).symlink_to(Path(sys.base_prefix, "bin", f"python3.{sys.version_info.minor}"))
+    for name in ("python3", python.name):
+        (found / name).symlink_to(python)
+    return found
+
+
+def without_pythons(directory: Path) -> Path:
+    """:returns: a directory with all programs of this machine but Pythons."""
+    found = directory / "programs"
+    found.mkdir()
+    for program in (one for where in ("/usr/bin", "/bin") for one in Path(where).iterdir()):
+        if not program.name.startswith("python") and not (found / program.name).exists():
+            (found / program.name).symlink_to(program)
     return found
 
 

@@ -15,7 +15,9 @@ import pytest
 from chaosdrill.aws import System, system_of
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import delivery
-from chaosdrill.client.host.packing import Archive, Needs, locust_zipapp
+from chaosdrill.client.host.distributions import compatibility_of, installed_locust
+from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
+from chaosdrill.client.host.pythons import Needs, find_python
 from chaosdrill.errors import CannotSee, Refused
 from tests.contract.activities_rig import TOKYO, Rig
 from tests.contract.lab_aws import LabAws
@@ -57,7 +59,7 @@ def keys(aws: LabAws) -> list[str]:
 
 
 def here() -> Needs:
-    return locust_zipapp().needs
+    return locust_needs()
 
 
 def commands(aws: LabAws) -> list[str]:
@@ -86,7 +88,7 @@ def test_the_same_installation_gives_the_same_archive() -> None:
 
 
 def test_it_is_told_what_the_extensions_need_of_the_c_library() -> None:
-    needs = here()
+    needs = compatibility_of(installed_locust())
     assert (needs.python, needs.implementation) == (sys.version_info[:2], "cpython")
     assert needs.libc == "glibc"
     assert (2, 5) <= needs.libc_version <= (2, 40), "of the wheels, not of this machine"
@@ -95,7 +97,7 @@ def test_it_is_told_what_the_extensions_need_of_the_c_library() -> None:
 @pytest.mark.parametrize("way", ["inline", "over_s3"])
 def test_a_file_is_brought_once_and_whole(way: str, aws: LabAws, host: Path, request: pytest.FixtureRequest) -> None:
     there: System = request.getfixturevalue(way)
-    python = delivery.find_python(there, here())
+    python = find_python(there, here())
     path = Path(delivery.deliver(there, python, ARCHIVE))
     assert path.read_bytes() == ARCHIVE.data
     assert path.parent.parent == host
@@ -107,7 +109,7 @@ def test_a_file_is_brought_once_and_whole(way: str, aws: LabAws, host: Path, req
 
 
 def test_it_is_uploaded_only_when_it_is_not_in_the_bucket(aws: LabAws, host: Path, over_s3: System) -> None:
-    python = delivery.find_python(over_s3, here())
+    python = find_python(over_s3, here())
     path = Path(delivery.deliver(over_s3, python, ARCHIVE))
     assert keys(aws) == [f"drills/{ARCHIVE.sha256}/thing.bin"]
     at = {"Bucket": BUCKET, "Key": keys(aws)[0]}
@@ -119,7 +121,7 @@ def test_it_is_uploaded_only_when_it_is_not_in_the_bucket(aws: LabAws, host: Pat
 
 
 def test_what_was_cut_off_is_gone_on_with(aws: LabAws, host: Path, inline: System) -> None:
-    python = delivery.find_python(inline, here())
+    python = find_python(inline, here())
     path = Path(delivery.deliver(inline, python, ARCHIVE))
     path.unlink()
     parts = Path(f"{path}.parts")
@@ -139,13 +141,13 @@ def test_many_parts_are_brought_some_at_a_time(aws: LabAws, host: Path, inline: 
     """SSM's agent runs five commands at the same time, and a whole Locust is more than 300 of them."""
     large = Archive("large.bin", os.urandom(20 * delivery.INLINE_BYTES - 7))
     aws.supervisor.most_at_once = 0
-    path = Path(delivery.deliver(inline, delivery.find_python(inline, here()), large))
+    path = Path(delivery.deliver(inline, find_python(inline, here()), large))
     assert path.read_bytes() == large.data
     assert 1 < aws.supervisor.most_at_once <= delivery.AT_ONCE
 
 
 def test_a_command_that_comes_late_and_twice_leaves_nothing(aws: LabAws, host: Path, inline: System) -> None:
-    path = Path(delivery.deliver(inline, delivery.find_python(inline, here()), ARCHIVE))
+    path = Path(delivery.deliver(inline, find_python(inline, here()), ARCHIVE))
     for command in [one for one in commands(aws) if "base64 -d" in one]:
         run_on_client(inline, command)
     assert list(path.parent.iterdir()) == [path]
@@ -156,7 +158,7 @@ def test_what_is_not_what_it_should_be_is_not_used(
     way: str, aws: LabAws, host: Path, request: pytest.FixtureRequest
 ) -> None:
     there: System = request.getfixturevalue(way)
-    python = delivery.find_python(there, here())
+    python = find_python(there, here())
     place = host / ARCHIVE.sha256[:32] / ARCHIVE.name
     if way == "inline":
         Path(f"{place}.parts").mkdir(parents=True)
@@ -176,26 +178,24 @@ def test_what_is_too_large_for_commands_is_refused_before_the_first(
 ) -> None:
     monkeypatch.setattr(delivery, "MOST_INLINE_BYTES", 50_000)
     with pytest.raises(Refused, match=r"thing.bin has 0.1 MB.* would take 4 of them.*s3: "):
-        delivery.deliver(inline, delivery.find_python(inline, here()), ARCHIVE)
+        delivery.deliver(inline, find_python(inline, here()), ARCHIVE)
     assert list(host.rglob("*.part*")) == []
 
 
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        (
-            {"python": (3, 99)},
-            "needs cpython 3.99 on .*another Python.*Install Python 3.99 there .*dnf install python3.99",
-        ),
-        ({"machine": "riscv64"}, "needs .* on riscv64, .*another machine"),
-        ({"libc": "musl"}, "another C library"),
-        ({"libc_version": (99, 0)}, "glibc 99.0 or newer; it has .*an older C library"),
-        ({"implementation": "pypy"}, "needs pypy .*another Python"),
+        ({"python": (3, 19)}, r"needs CPython 3.19 or newer .*\(an older Python\).*: dnf install python3.19\)"),
+        ({"implementation": "pypy"}, r"needs pypy .*\(another Python\)"),
+        ({"libc": "musl"}, r"newer with musl; it has .*\(another C library\).*attach to it"),
     ],
 )
 def test_a_host_that_cannot_run_it_is_refused(other: dict[str, Any], told: str, host: Path, inline: System) -> None:
+    needs = here()
+    assert needs.installed is not None
+    elsewhere = replace(needs.installed, machine="riscv64")
     with pytest.raises(Refused, match=told):
-        delivery.find_python(inline, replace(here(), **other))
+        find_python(inline, replace(needs, installed=elsewhere, **other))
     assert not host.exists(), "nothing was delivered"
 
 

@@ -11,7 +11,8 @@ import yaml
 
 from chaosdrill.cli import cli
 from chaosdrill.client.host.hosted import CALL_EVERY_S
-from chaosdrill.client.host.packing import LEAST_PYTHON
+from chaosdrill.client.host.packing import HEARTBEAT, locust_needs
+from chaosdrill.client.host.pythons import dotted
 from chaosdrill.discovery import discovered
 
 REPOSITORY = Path(__file__).parents[2]
@@ -83,7 +84,10 @@ def test_the_guide_to_the_load_gives_the_code_s_own_figures():
     text = (REPOSITORY / "docs" / "load.md").read_text()
     assert 1 / CALL_EVERY_S == 2
     assert "at most two a second" in text
-    assert f"| the heartbeat | {'.'.join(map(str, LEAST_PYTHON))} or newer, on any machine |" in text
+    assert f"| the heartbeat | {dotted(HEARTBEAT.python)} or newer, on any machine |" in text
+    needs = locust_needs()
+    assert needs.installed is not None
+    assert f"| Locust | {needs} {dotted(needs.installed.libc_version)} or newer, on any machine for which" in text
 
 
 EXPERIMENTS = sorted(path for path in (REPOSITORY / "experiments").iterdir() if path.is_file())

@@ -12,7 +12,8 @@ import pytest
 from chaosdrill.aws import System, system_of
 from chaosdrill.client.heartbeat_records import Kept, collected
 from chaosdrill.client.host import delivery
-from chaosdrill.client.host.packing import heartbeat_zipapp
+from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
+from chaosdrill.client.host.pythons import find_python
 from chaosdrill.errors import Refused
 from tests.contract.activities_rig import Rig, drill
 from tests.contract.lab_aws import LabAws
@@ -64,7 +65,7 @@ def test_the_same_installation_gives_the_same_archive() -> None:
 
 def test_it_is_brought_in_few_commands_and_once(aws: LabAws, host: Path, system: System) -> None:
     app = heartbeat_zipapp()
-    python = delivery.find_python(system, app.needs)
+    python = find_python(system, HEARTBEAT)
     aws.supervisor.calls.clear()
     path = delivery.deliver(system, python, app)
     assert Path(path).read_bytes() == app.data
@@ -79,11 +80,10 @@ def test_any_newer_python_will_do(system: System, host: Path, tmp_path: Path, mo
     other.mkdir()
     (other / "python3").symlink_to(sys.executable)
     monkeypatch.setenv("PATH", f"{other}:{os.environ['PATH']}")
-    needs = heartbeat_zipapp().needs
-    assert needs.pure
-    assert delivery.find_python(system, replace(needs, machine="riscv64", libc="musl")).python >= (3, 11)
+    assert (HEARTBEAT.implementation, HEARTBEAT.libc) == ("", ""), "any"
+    assert find_python(system, HEARTBEAT).python >= (3, 11)
     with pytest.raises(Refused, match=r"needs Python 9.1 or newer; it has .*an older Python.*heartbeat: {run: local}"):
-        delivery.find_python(system, replace(needs, python=(9, 1)))
+        find_python(system, replace(HEARTBEAT, python=(9, 1)))
     assert not host.exists(), "nothing was delivered"
 
 

@@ -5,12 +5,10 @@ hash before it is used. The host needs Python, but no AWS credentials and no too
 """
 
 import base64
-import json
 import logging
 import shlex
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +17,8 @@ from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
-from chaosdrill.client.host.packing import Archive, Needs
+from chaosdrill.client.host.packing import Archive
+from chaosdrill.client.host.pythons import Python
 from chaosdrill.errors import CannotSee, Refused
 
 logger = logging.getLogger("chaostoolkit")
@@ -31,18 +30,8 @@ MOST_INLINE_BYTES = 16_000_000
 # second or two on AWS, so SSM is sent some three a second; what it throttles is tried again.
 AT_ONCE = 4
 URL_LIFE_S = 900
-NEVER_ENOUGH = (9, 0)
 FETCH_WITHIN_S = 300.0
-LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
 
-CACHE = 'd="${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache}/chaosdrill"'
-_FACTS = (
-    "import json,os,platform,sys;"
-    "print(json.dumps({'executable':sys.executable,'implementation':sys.implementation.name,"
-    "'python':list(sys.version_info[:2]),'machine':platform.machine(),'libc':list(platform.libc_ver()),"
-    "'directory':sys.argv[1]}));"
-    "sys.exit(sys.version_info[:2]<tuple(map(int,sys.argv[2].split('.'))))"
-)
 # what the other side does with a URL: the file is there under its name only when it is whole
 _FETCH = """
 import base64, hashlib, os, sys, urllib.parse, urllib.request
@@ -67,95 +56,6 @@ if seen != sha256:
     sys.exit("the file has another hash than it should have: it was removed, so try again")
 os.replace(path + ".part", path)
 """
-
-
-@dataclass(frozen=True)
-class Python:
-    """A Python on the client host, and the directory for what is delivered."""
-
-    executable: str
-    implementation: str
-    python: tuple[int, int]
-    machine: str
-    libc: str
-    libc_version: tuple[int, ...]
-    directory: str
-
-    def __str__(self) -> str:
-        libc = f"{self.libc} {_dotted(self.libc_version)}" if self.libc else LIBC_UNKNOWN
-        return f"{self.executable}: {self.implementation} {_dotted(self.python)} on {self.machine}, {libc}"
-
-
-def find_python(system: System, needs: Needs) -> Python:
-    """:returns: a Python of the client host that can run what was packed here.
-
-    :raises Refused: when it has none; nothing was delivered then.
-    :raises CannotSee: when the host takes no commands.
-    """
-    if needs.pure:
-        seen = pythons(system, *(f"python3.{minor}" for minor in range(needs.python[1], 20)), enough=needs.python)
-    else:
-        seen = pythons(system, f"python{_dotted(needs.python)}")
-    for one in seen:
-        if not _lacking(one, needs):
-            return one
-    raise Refused(_unfit(system, seen, needs))
-
-
-def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> list[Python]:
-    """:returns: the Pythons of the client host: those of these names first, and what python3 is.
-
-    :param enough: the look ends with the first of this version or a newer one; python3 is tried first then.
-    """
-    look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d" {_dotted(enough)} && break'
-    named = [path for name in names for path in (name, f"/usr/local/bin/{name}")]
-    tried = [*named, "python3"] if enough == NEVER_ENOUGH else ["python3", *named]
-    looks = f"for p in {' '.join(tried)}; do {look}; done"
-    printed = run_on_client(system, f"{CACHE}; {looks}; true", called="that looks for Python").stdout
-    found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    return [
-        Python(
-            **{**one, "python": tuple(one["python"]), "libc": one["libc"][0]},
-            libc_version=tuple(int(part) for part in one["libc"][1].split(".") if part.isdigit()),
-        )
-        for one in found
-    ]
-
-
-def _lacking(one: Python, needs: Needs) -> list[str]:
-    """What does not fit, in words."""
-    if needs.pure:
-        return [] if one.python >= needs.python else ["an older Python"]
-    lacking = []
-    if (one.implementation, one.python) != (needs.implementation, needs.python):
-        lacking.append("another Python")
-    if one.machine != needs.machine:
-        lacking.append("another machine")
-    if one.libc != needs.libc:
-        lacking.append("another C library")
-    elif one.libc_version < needs.libc_version:
-        lacking.append("an older C library")
-    return lacking
-
-
-def _unfit(system: System, seen: list[Python], needs: Needs) -> str:
-    version = _dotted(needs.python)
-    found = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)]
-    host = f"the client host {system.topology.client.instance_id}"
-    if needs.pure:
-        return (
-            f"{host} cannot run the heartbeat, which needs Python {version} or newer; it has "
-            f"{'; '.join(found) or 'no python3'}. Install one there (on Amazon Linux 2023: dnf install "
-            f"python{version}), or run it on this machine: `heartbeat: {{run: local}}`"
-        )
-    libc = f"{needs.libc} {_dotted(needs.libc_version)} or newer" if needs.libc else LIBC_UNKNOWN
-    return (
-        f"{host} cannot run what is installed here, which needs "
-        f"{needs.implementation} {version} on {needs.machine}, {libc}; it has {'; '.join(found) or 'no python3'}. "
-        f"Install Python {version} there (on Amazon Linux 2023: dnf install python{version}), or run chaosdrill with "
-        "the host's version of Python on the same kind of machine, or start a Locust of your own there and attach to "
-        "it: `client: {url: ...}`"
-    )
 
 
 def deliver(system: System, python: Python, archive: Archive) -> str:
@@ -281,7 +181,3 @@ def _put_together(python: Python, archive: Archive, path: str) -> str:
     check = shlex.join([python.executable, "-c", _FINISH, path, archive.sha256])
     whole = f"cat {parts}/[0-9]* > {quoted}.part && {check}"
     return f"umask 077; [ -f {quoted} ] && exit 0; {whole}; s=$?; rm -rf {parts}; exit $s"
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))

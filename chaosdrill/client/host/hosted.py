@@ -27,7 +27,8 @@ from chaosdrill.aws.doubt import left_behind
 from chaosdrill.aws.polling import pause
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import delivery
-from chaosdrill.client.host.packing import Zipapp
+from chaosdrill.client.host.packing import Archive
+from chaosdrill.client.host.pythons import CACHE, Python
 from chaosdrill.errors import CannotSee, DrillError, Refused
 
 CALL_EVERY_S = 0.5  # at most two commands a second
@@ -165,17 +166,20 @@ def _response(request: requests.PreparedRequest, answer: dict[str, Any]) -> requ
     return response
 
 
-def started(system: System, app: Zipapp, name: str, given: Mapping[str, Any], lease_s: float) -> tuple[Program, int]:
+def started(
+    system: System, python: Python, app: Archive, name: str, given: Mapping[str, Any], lease_s: float
+) -> tuple[Program, int]:
     """Bring a program to the client host, if it is not there, and start it, unless this run has it there already.
 
+    :param python: what runs it there.
+    :param app: its zipapp.
     :param name: what messages call it.
     :param given: what it is told.
     :param lease_s: after how many seconds without a call it ends by itself.
     :returns: what is asked about it there, and the port of its page.
-    :raises Refused: when the host cannot run it, or another run uses one.
+    :raises Refused: when another run uses one.
     """
     host = system.topology.client.instance_id
-    python = delivery.find_python(system, app.needs)
     program = Program(system, python.executable, delivery.deliver(system, python, app))
     history.record(f"{app.name.partition('.')[0]}-starting", host=host, python=str(python), program=program.path)
     unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
@@ -197,7 +201,7 @@ def known_on_host(system: System, directory: str, what: str) -> dict[str, Any] |
     :param directory: where it keeps its state, below the cache.
     :raises CannotSee: when the host does not say.
     """
-    look = f'{delivery.CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
+    look = f'{CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
     said = run_on_client(system, look, called=f"that looks for {what} of this run").stdout.strip()
     known: dict[str, Any] = json.loads(said) if said else {}
     return known if known.get("run") == history.run_id() else None

@@ -13,7 +13,8 @@ from chaosdrill.aws.doubt import left_behind
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import HeartbeatProcess, record_clock
 from chaosdrill.client.host.hosted import OverSsm, Program, known_on_host, may_run_on, started
-from chaosdrill.client.host.packing import heartbeat_zipapp
+from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
+from chaosdrill.client.host.pythons import find_python
 from chaosdrill.errors import CannotSee
 
 LEASE_S = 900.0
@@ -84,7 +85,8 @@ def start_heartbeat_on_host(system: System, settings: Mapping[str, Any], directo
     :param directory: where what it records is kept here.
     :raises DrillError: when it cannot run there; nothing runs then.
     """
-    program, port = started(system, heartbeat_zipapp(), "a heartbeat", settings, LEASE_S)
+    python = find_python(system, HEARTBEAT)
+    program, port = started(system, python, heartbeat_zipapp(), "a heartbeat", settings, LEASE_S)
     return SsmHeartbeat(system, program, port, settings, directory)
 
 

@@ -15,7 +15,8 @@ from chaosdrill.client.clocks import ClockReading, reading
 from chaosdrill.client.collecting import collect
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.hosted import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
-from chaosdrill.client.host.packing import Archive, locust_zipapp
+from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
+from chaosdrill.client.host.pythons import find_python
 from chaosdrill.client.load_seen import Records, TimelinePart
 from chaosdrill.client.local_locust import LOG_TAIL, left_after
 from chaosdrill.client.locust_rest import LoadGenerator, clocks_of, wait_for
@@ -163,10 +164,11 @@ def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
     :param locustfile: the load script; None: the reference application's own.
     :raises DrillError: when it cannot run there; nothing runs then.
     """
-    app, script = locust_zipapp(), ""
+    python = find_python(system, locust_needs())
+    app, script = locust_zipapp(python), ""
     if locustfile is not None:
-        script = delivery.deliver(system, delivery.find_python(system, app.needs), _script(locustfile))
-    program, port = started(system, app, "a Locust", {"script": script}, LEASE_S)
+        script = delivery.deliver(system, python, _script(locustfile))
+    program, port = started(system, python, app, "a Locust", {"script": script}, LEASE_S)
     return SsmLocust(system, program, port, script)
 
 

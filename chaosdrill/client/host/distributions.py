@@ -1,0 +1,98 @@
+"""The distributions that Locust is made of: which it takes on a Python, and what their C extensions need."""
+
+import importlib.metadata
+import platform
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import Distribution
+
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+from chaosdrill.client.host.pythons import LEAST_PYTHON, NEWEST_MINOR, Compatibility
+from chaosdrill.errors import DrillError
+
+Find = Callable[[str], Distribution | None]
+_MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
+_OLD_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
+
+
+def installed_locust() -> list[Distribution]:
+    """:returns: Locust and all it requires, as installed here.
+
+    :raises DrillError: when something of it is not installed.
+    """
+    found, missing = closure("locust", installed, {})
+    if missing:
+        raise DrillError(f"{missing[0].name}, which Locust needs, is not installed here: install chaosdrill again")
+    return found
+
+
+def closure(name: str, find: Find, environment: Mapping[str, str]) -> tuple[list[Distribution], list[Requirement]]:
+    """What it takes to run a distribution.
+
+    :param find: gives the distribution of a name.
+    :param environment: what the markers are evaluated with where it is not as here.
+    :returns: the distribution and all it requires, by name, and the requirements for which there is none.
+    :source: https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
+    """
+    found: dict[str, Distribution] = {}
+    missing: dict[str, Requirement] = {}
+    wanted = [Requirement(name)]
+    while wanted:
+        requirement = wanted.pop()
+        key = canonicalize_name(requirement.name)
+        if key in found or key in missing:
+            continue
+        if (distribution := find(requirement.name)) is None:
+            missing[key] = requirement
+            continue
+        found[key] = distribution
+        extras = ("", *requirement.extras)
+        wanted += [
+            one
+            for one in map(Requirement, distribution.requires or ())
+            if one.marker is None or any(one.marker.evaluate({**environment, "extra": extra}) for extra in extras)
+        ]
+    return [one for _, one in sorted(found.items())], [one for _, one in sorted(missing.items())]
+
+
+def installed(name: str) -> Distribution | None:
+    """:returns: the distribution of that name that is installed here."""
+    return next(iter(Distribution.discover(name=name)), None)
+
+
+def least_python() -> tuple[int, int]:
+    """:returns: the oldest Python on which both chaosdrill's own part and the Locust that is installed here run."""
+    locust = importlib.metadata.metadata("locust")
+    allowed = SpecifierSet(locust["Requires-Python"] or "")
+    minors = range(LEAST_PYTHON[1], NEWEST_MINOR + 1)
+    return (3, next(minor for minor in minors if allowed.contains(f"3.{minor}")))
+
+
+def compatibility_of(distributions: Iterable[Distribution]) -> Compatibility:
+    """:returns: what loads the C extensions of distributions that are installed here."""
+    libc, version = platform.libc_ver()
+    least = max((needed for one in distributions for needed in _glibc_of(one, _numbers(version))), default=(0,))
+    here = (sys.version_info.major, sys.version_info.minor)
+    return Compatibility(sys.implementation.name, here, platform.machine(), libc, least)
+
+
+def _glibc_of(distribution: Distribution, here: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """:returns: the least glibc that its extensions need; empty without extensions. One built here needs this one."""
+    text = distribution.read_text("WHEEL") or ""
+    platforms = [line.rpartition("-")[2].strip() for line in text.splitlines() if line.startswith("Tag:")]
+    needed = [_glibc_of_tag(tag, here) for tag in platforms if tag != "any"]
+    return [min(needed)] if needed else []
+
+
+def _glibc_of_tag(tag: str, here: tuple[int, ...]) -> tuple[int, ...]:
+    if found := _MANYLINUX.match(tag):
+        return (int(found.group(1)), int(found.group(2)))
+    return _OLD_MANYLINUX.get(tag.partition("_")[0], here)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])

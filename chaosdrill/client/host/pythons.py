@@ -1,0 +1,163 @@
+"""The Pythons of the client host: which there are, and which of them runs what is brought there."""
+
+import json
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chaosdrill.aws import System
+from chaosdrill.client.commands import run_on_client
+from chaosdrill.errors import Refused
+
+LEAST_PYTHON = (3, 11)  # of what is chaosdrill's own
+NEWEST_MINOR = 19  # of the names that are tried
+NEVER_ENOUGH = (9, 0)
+BESIDE = "/usr/local/bin"  # where it may be, too: SSM's shell may not look there
+LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
+
+CACHE = 'd="${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache}/chaosdrill"'
+_FACTS = (
+    "import json,os,platform,sys;"
+    "print(json.dumps({'executable':sys.executable,'implementation':sys.implementation.name,"
+    "'python':list(sys.version_info[:2]),'machine':platform.machine(),'libc':list(platform.libc_ver()),"
+    "'directory':sys.argv[1]}));"
+    "sys.exit(sys.version_info[:2]<tuple(map(int,sys.argv[2].split('.'))))"
+)
+
+
+@dataclass(frozen=True)
+class Python:
+    """A Python on the client host, and the directory for what is delivered.
+
+    :param libc: its name; empty when it is not known, as with musl before Python 3.13.
+    """
+
+    executable: str
+    implementation: str
+    python: tuple[int, int]
+    machine: str
+    libc: str
+    libc_version: tuple[int, ...]
+    directory: str
+
+    def __str__(self) -> str:
+        return f"{self.executable}: {self.platform}"
+
+    @property
+    def platform(self) -> str:
+        """What wheels are chosen by, in words."""
+        libc = f"{self.libc} {dotted(self.libc_version)}" if self.libc else LIBC_UNKNOWN
+        return f"{self.implementation} {dotted(self.python)} on {self.machine}, {libc}"
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """What loads the C extensions that are installed here: these, and of the C library this version or a newer one."""
+
+    implementation: str
+    python: tuple[int, int]
+    machine: str
+    libc: str
+    libc_version: tuple[int, ...]
+
+    def __str__(self) -> str:
+        libc = f"{self.libc} {dotted(self.libc_version)} or newer" if self.libc else LIBC_UNKNOWN
+        return f"{self.implementation} {dotted(self.python)} on {self.machine}, {libc}"
+
+    def allows(self, one: Python) -> bool:
+        """:returns: whether that Python loads them."""
+        same = (one.implementation, one.python, one.machine, one.libc)
+        ours = (self.implementation, self.python, self.machine, self.libc)
+        return same == ours and one.libc_version >= self.libc_version
+
+
+@dataclass(frozen=True)
+class Needs:
+    """Which Pythons run something.
+
+    :param what: whose needs they are, as messages call it.
+    :param python: the oldest version.
+    :param otherwise: what can be done when the host has none.
+    :param implementation: empty: any.
+    :param libc: empty: any.
+    :param installed: what loads the extensions installed here: a Python that it allows will do, whatever else it is;
+        None: there are none.
+    """
+
+    what: str
+    python: tuple[int, int]
+    otherwise: str
+    implementation: str = ""
+    libc: str = ""
+    installed: Compatibility | None = None
+
+    def __str__(self) -> str:
+        python = {"": "Python", "cpython": "CPython"}.get(self.implementation, self.implementation)
+        return f"{python} {dotted(self.python)} or newer" + (f" with {self.libc}" if self.libc else "")
+
+
+def find_python(system: System, needs: Needs) -> Python:
+    """:returns: the Python of the client host that runs it best.
+
+    :raises Refused: when it has none that does; nothing was delivered then.
+    :raises CannotSee: when the host takes no commands.
+    """
+    names = [f"python3.{minor}" for minor in range(needs.python[1], NEWEST_MINOR + 1)]
+    seen = pythons(system, *names, enough=NEVER_ENOUGH if needs.installed else needs.python)
+    if fit := best(seen, needs):
+        return fit
+    found = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)]
+    raise Refused(
+        f"the client host {system.topology.client.instance_id} cannot run {needs.what}, which needs {needs}; it has "
+        f"{'; '.join(found) or 'no python3'}. Install one there (on Amazon Linux 2023: dnf install "
+        f"python{dotted(needs.python)}), or {needs.otherwise}"
+    )
+
+
+def best(seen: Iterable[Python], needs: Needs) -> Python | None:
+    """:returns: of several the one that loads what is installed here, else the one whose version is the nearest to
+    that: what was tried together here is likely to have wheels for it. None: none runs it.
+    """
+    installed = needs.installed
+    if installed is None:
+        return next((one for one in seen if not _lacking(one, needs)), None)
+    fit = [one for one in seen if installed.allows(one) or not _lacking(one, needs)]
+    away = lambda one: (abs(one.python[1] - installed.python[1]), -one.python[1])  # noqa: E731
+    return min(fit, key=away, default=None)
+
+
+def _lacking(one: Python, needs: Needs) -> list[str]:
+    """What does not fit, in words."""
+    lacking = []
+    if one.python < needs.python:
+        lacking.append("an older Python")
+    if needs.implementation not in ("", one.implementation):
+        lacking.append("another Python")
+    if needs.libc not in ("", one.libc):
+        lacking.append("another C library")
+    return lacking
+
+
+def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> list[Python]:
+    """:returns: the Pythons of the client host: those of these names first, and what python3 is.
+
+    :param enough: the look ends with the first of this version or a newer one; python3 is tried first then.
+    """
+    look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d" {dotted(enough)} && break'
+    named = [path for name in names for path in (name, f"{BESIDE}/{name}")]
+    tried = [*named, "python3"] if enough == NEVER_ENOUGH else ["python3", *named]
+    looks = f"for p in {' '.join(tried)}; do {look}; done"
+    printed = run_on_client(system, f"{CACHE}; {looks}; true", called="that looks for Python").stdout
+    found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    return [
+        Python(
+            **{**one, "python": tuple(one["python"]), "libc": one["libc"][0]},
+            libc_version=tuple(int(part) for part in one["libc"][1].split(".") if part.isdigit()),
+        )
+        for one in found
+    ]
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """:returns: a version as it is written."""
+    return ".".join(map(str, version))
