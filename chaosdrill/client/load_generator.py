@@ -21,7 +21,7 @@ from chaosdrill.client.local_locust import LocalLocust
 from chaosdrill.client.locust_page import credentials_of, problems_of_url
 from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, wait_for
 from chaosdrill.errors import BadInput, CannotSee, Refused
-from chaosdrill.topology import topology_of
+from chaosdrill.topology import Topology, topology_of
 
 __all__ = [
     "HOW_TO_START",
@@ -116,8 +116,8 @@ def open_load_generator(
         generator = _attached(configuration, secrets)
         _refuse_other_script(generator, locustfile)
         return generator
-    wanted, system = Path(locustfile) if locustfile else None, None
-    if topology_of(configuration).client.run == "ssm":
+    wanted, system, topology = Path(locustfile) if locustfile else None, None, topology_of(configuration)
+    if topology.client.run == "ssm":
         system = host.system(configuration, secrets)
     else:
         host.refuse(HERE)
@@ -125,10 +125,14 @@ def open_load_generator(
         locust = _own.get(path)
         if locust is None or _must_be_another(locust, wanted, system):
             _end(path)
-            locust = LocalLocust(wanted) if system is None else start_on_host(system, wanted)
+            locust = _started(topology, system, wanted)
             locust.wait_until_it_answers(within_s)
             _own[path] = locust
         return locust.generator()
+
+
+def _started(topology: Topology, system: System | None, wanted: Path | None) -> LocalLocust | SsmLocust:
+    return LocalLocust(wanted, topology.region_header) if system is None else start_on_host(system, wanted)
 
 
 def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None, system: System | None) -> bool:

@@ -37,9 +37,11 @@ class LocalLocust:
     """A Locust process, its page on a free port of 127.0.0.1.
 
     :param locustfile: the load script; None: the reference application's own.
+    :param region_header: the response header that names the region that served.
     """
 
-    def __init__(self, locustfile: Path | None) -> None:
+    def __init__(self, locustfile: Path | None, region_header: str) -> None:
+        self._region_header = region_header
         self.locustfile = (locustfile or REFERENCE).resolve()
         self.log = _log_file()
         self.records = _records_directory()
@@ -56,6 +58,7 @@ class LocalLocust:
             "CHAOSDRILL_LOAD_FD": str(page),
             "CHAOSDRILL_LOAD_LIFELINE": str(theirs),
             "CHAOSDRILL_LOAD_RECORDS": str(self.records),
+            "CHAOSDRILL_LOAD_REGION_HEADER": self._region_header,
             "CHAOSDRILL_RUN": "" if drill is None else drill.run_id,
             "PYTHONUNBUFFERED": "1",
         }

@@ -165,6 +165,11 @@ class Topology:
     time_scale: float = 1.0
 
     @property
+    def region_header(self) -> str:
+        """The response header that names the region that served."""
+        return Heartbeat.region_header if self.heartbeat is None else self.heartbeat.region_header
+
+    @property
     def region_names(self) -> tuple[str, str]:
         """Both regions, home first."""
         return (self.regions.home, self.regions.standby)

@@ -87,6 +87,7 @@ class Target(http.server.ThreadingHTTPServer):
         self.refused_method = ""
         self.regions: dict[str, str] = {}
         """The region that the answers to a method name."""
+        self.region_header = "X-Region"
         self.answered = 0
         self.refused = 0
         self._lock = threading.Lock()
@@ -111,7 +112,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", "2")
         if region := self.server.regions.get(self.command):
-            self.send_header("X-Region", region)
+            self.send_header(self.server.region_header, region)
         self.end_headers()
         self.wfile.write(b"ok")
 

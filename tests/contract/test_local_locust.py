@@ -49,6 +49,17 @@ def start(configuration: dict[str, str], target: load_rig.Target, script: Path, 
     return answer
 
 
+def test_the_header_that_names_the_region_is_the_topologys(
+    configuration: dict[str, str], target: load_rig.Target, tmp_path: Path
+) -> None:
+    with Path(configuration["topology"]).open("a") as topology:
+        topology.write("heartbeat: {read: {method: GET, path: /health}, region_header: X-Served-By}\n")
+    target.region_header, target.regions = "X-Served-By", {"GET": "ap-northeast-3"}
+    start(configuration, target, load_rig.script(tmp_path))
+    assert failures(1, 10, region="standby", configuration=configuration) == 0
+    target.region_header, target.regions = "X-Region", {}
+
+
 def test_it_is_started_found_changed_and_ended(
     configuration: dict[str, str], target: load_rig.Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,7 +20,7 @@ from chaosdrill.client.load_generator import load_generator
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import change_load, start_load, stop_load
-from chaosdrill.load.probes import load_health
+from chaosdrill.load.probes import load_health, requests_per_s
 from tests.contract import load_rig
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get, running, wait_for
@@ -120,13 +120,16 @@ def test_the_host_that_is_named_wins_over_the_topology(
     rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill, tmp_path: Path
 ) -> None:
     topology = yaml.safe_load(Path(configuration["topology"]).read_text())
+    sent = {**topology.pop("heartbeat"), "region_header": "X-Served-By"}
+    clients.region_header, clients.regions = "X-Served-By", {"GET": OSAKA}
     nobody = {**topology["client"], "instance_id": "i-0123456789abcdef0", "region": OSAKA}
-    given = {"configuration": rig.other_topology(tmp_path / "t.json", **{**topology, "client": nobody})}
+    given = {"configuration": rig.other_topology(tmp_path / "t.json", heartbeat=sent, **{**topology, "client": nobody})}
     with pytest.raises(ActivityFailed, match=rf"the host i-0123456789abcdef0 \({OSAKA}\) takes no commands"):
         start_load(2, 10, clients.url, str(script), **given)
     here = {"region": "home", "instance_id": topology["client"]["instance_id"]}
     assert start_load(2, 10, clients.url, str(script), within_s=120, **here, **given)["users"] == 2
     assert change_load(3, 10, **given)["after"]["users"] == 3, "it is known where it is"
+    assert requests_per_s(1, region="standby", **given) > 0, "by the header that the topology names"
     with pytest.raises(ActivityFailed, match=rf"the Locust of this run is on the client host {here['instance_id']} "):
         load_health(instance_id="i-0123456789abcdef0", **given)
     seam._own.clear()  # as in another process of the same drill

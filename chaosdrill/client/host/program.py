@@ -161,6 +161,7 @@ def locust(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int
     script = Path(given["script"]) if given["script"] else plugin.with_name("reference.py")
     names: dict[str, Any] = {"CHAOSDRILL_LOAD_FD": page, "CHAOSDRILL_LOAD_LIFELINE": lifeline}
     names |= {"CHAOSDRILL_LOAD_RECORDS": RECORDS, "CHAOSDRILL_RUN": run}
+    names["CHAOSDRILL_LOAD_REGION_HEADER"] = given["region_header"]
     return ["locust", "-f", f"{plugin},{script}"], script.parent, names
 
 

@@ -168,7 +168,9 @@ def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
     app, script = locust_zipapp(python), ""
     if locustfile is not None:
         script = delivery.deliver(system, python, _script(locustfile))
-    program, port = started(system, python, app, "a Locust", {"script": script}, LEASE_S)
+    program, port = started(
+        system, python, app, "a Locust", {"script": script, "region_header": system.topology.region_header}, LEASE_S
+    )
     return SsmLocust(system, program, port, script)
 
 
