@@ -10,40 +10,27 @@ from typing import Any
 
 import pytest
 import yaml
-from botocore.retries import standard
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import credentials, polling, sessions, ssm
 from chaosdrill.client import heartbeat as seam
 from chaosdrill.client.host import hosted
 from chaosdrill.heartbeat.actions import start_heartbeat, stop_heartbeat
 from chaosdrill.heartbeat.probes import lost_writes
 from chaosdrill.history import OpenDrill
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, Rig, drill
 from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank
-from tests.contract.lab_aws import get, running, wait_for
+from tests.contract.lab_aws import wait_for
+from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
-BURST = 5
-KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
-BUCKET = "on-its-way"
-HASTY: dict[Any, Any] = {}  # clients that give up soon on an answer
 RUNS_ON = r"SendCommand.*: the heartbeat may run on on the client host i-\w+: stop_heartbeat again ends it.* for 900 s"
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """Pauses between tries, looks and commands are short: what AWS should be spared, this machine need not be."""
-    with running(tmp_path_factory.mktemp("lab")) as lab, pytest.MonkeyPatch.context() as short:
-        for scale in ("throttling_base_scale", "non_throttling_base_scale"):
-            short.setitem(standard.ExponentialBackoff._DEFAULT_BACKOFF_CONFIG, scale, 0.005)
-        short.setattr(credentials, "_FIRST_PAUSE_S", 0.005)
-        short.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
-        short.setattr(ssm, "_SHORTEST_S", 0.05)
-        short.setattr(hosted, "CALL_EVERY_S", 0.0)
-        short.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("host")))  # where the client host keeps the program
-        yield Rig(lab)
+    with hurried(tmp_path_factory) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +50,6 @@ def accounts() -> Iterator[tuple[Bank, str]]:
 
 @pytest.fixture(scope="module")
 def configuration(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    at = {"LocationConstraint": TOKYO}
-    rig.lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=at)
     sent = {"read": READ, **WRITES, "accounts": {"prefix": "synthetic-", "count": 200}, "run": "ssm"}
     path = tmp_path_factory.mktemp("topology") / "topology.json"
     return rig.other_topology(path, heartbeat=sent, client=rig.client_host(run="ssm", s3=BUCKET))
@@ -78,27 +63,6 @@ def one_drill(rig: Rig, configuration: dict[str, Any], tmp_path: Path) -> Iterat
         yield one
         mend(rig)
         stop_heartbeat(configuration=configuration)
-
-
-def mend(rig: Rig) -> None:
-    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
-
-
-def break_ssm(rig: Rig, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:
-    fault = {"service": "ssm", "kind": kind, "operation": operation, "calls": calls, "seconds": seconds}
-    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
-
-
-def burst(rig: Rig, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if kind == "timeout":  # the tries together are what the test waits for
-        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.5)
-        monkeypatch.setattr(sessions, "_clients", HASTY)
-    for operation in ("SendCommand", "GetCommandInvocation"):
-        break_ssm(rig, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
-
-
-def hits(rig: Rig) -> list[int]:
-    return [fault["hits"] for fault in get(f"{rig.lab.url}/chaosdrill/faults")[1]["faults"]]
 
 
 def started(configuration: dict[str, Any], accounts: tuple[Bank, str], **more: Any) -> dict[str, Any]:

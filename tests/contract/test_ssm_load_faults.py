@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 import yaml
-from botocore.retries import standard
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import credentials, polling, sessions, ssm, system_of
+from chaosdrill.aws import ssm, system_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import hosted
@@ -22,30 +21,18 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import load_health, requests_per_s
 from tests.contract import load_rig
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
-from tests.contract.lab_aws import get, running, wait_for
+from tests.contract.activities_rig import OSAKA, Rig, drill
+from tests.contract.lab_aws import wait_for
 from tests.contract.load_rig import Target, target
+from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
-
-BURST = 5
-KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
-BUCKET = "on-its-way"
-HASTY: dict[Any, Any] = {}  # clients that give up soon on an answer
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """Pauses between tries, looks and commands are short: what AWS should be spared, this machine need not be."""
-    with running(tmp_path_factory.mktemp("lab")) as lab, pytest.MonkeyPatch.context() as short:
-        for scale in ("throttling_base_scale", "non_throttling_base_scale"):
-            short.setitem(standard.ExponentialBackoff._DEFAULT_BACKOFF_CONFIG, scale, 0.005)
-        short.setattr(credentials, "_FIRST_PAUSE_S", 0.005)
-        short.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: 0.05)
-        short.setattr(ssm, "_SHORTEST_S", 0.05)
-        short.setattr(hosted, "CALL_EVERY_S", 0.0)
-        short.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("host")))  # where the client host keeps the program
-        yield Rig(lab)
+    with hurried(tmp_path_factory) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +44,6 @@ def clients() -> Iterator[Target]:
 @pytest.fixture(scope="module")
 def configuration(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The same for all tests: one Locust is brought there and started, and is taken by the next test."""
-    at = {"LocationConstraint": TOKYO}
-    rig.lab.client("s3", TOKYO).create_bucket(Bucket=BUCKET, CreateBucketConfiguration=at)
     path = tmp_path_factory.mktemp("topology") / "topology.json"
     made = rig.other_topology(path, client=rig.client_host(run="ssm", s3=BUCKET))
     yield made
@@ -78,19 +63,6 @@ def one_drill(rig: Rig, tmp_path: Path) -> Iterator[OpenDrill]:
     mend(rig)
 
 
-def mend(rig: Rig) -> None:
-    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
-
-
-def break_ssm(rig: Rig, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:
-    fault = {"service": "ssm", "kind": kind, "operation": operation, "calls": calls, "seconds": seconds}
-    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
-
-
-def hits(rig: Rig) -> list[int]:
-    return [fault["hits"] for fault in get(f"{rig.lab.url}/chaosdrill/faults")[1]["faults"]]
-
-
 def started(clients: Target, script: Path, configuration: dict[str, Any], users: int = 2) -> dict[str, Any]:
     done: dict[str, Any] = start_load(users, 10, clients.url, str(script), within_s=120, configuration=configuration)
     return done
@@ -106,11 +78,7 @@ def test_the_load_starts_though_five_calls_fail(
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
 ) -> None:
-    if kind == "timeout":  # the tries together are what the test waits for
-        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 0.5)
-        monkeypatch.setattr(sessions, "_clients", HASTY)
-    for operation in ("SendCommand", "GetCommandInvocation"):
-        break_ssm(rig, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
+    burst(rig, kind, monkeypatch)
     assert started(clients, script, configuration)["users"] == 2
     assert hits(rig) == [BURST, BURST]
     assert load_generator(configuration).state().user_count == 2
