@@ -21,14 +21,18 @@ def lab_home(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHAOSDRILL_HOME", str(lab.home))  # where a confirmation is kept
 
 
-def own(lab: RunningLab, path: Path, run: str) -> Path:
-    """The lab's topology as that of a real system, with a load that is started."""
+def own(lab: RunningLab, path: Path, run: str = "attach", **parts: Any) -> Path:
+    """The lab's topology as that of a real system, with some parts of it otherwise.
+
+    :param run: how load comes from it.
+    """
     topology = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
     topology["aws"]["config_file"] = str(lab.home / "lab" / topology["aws"]["config_file"])
     del topology["time_scale"]
-    del topology["client"]["url"]
-    topology["client"]["run"] = run
-    path.write_text(yaml.safe_dump({**topology, "target": "aws"}))
+    if run != "attach":
+        topology["client"] = {**topology["client"], "run": run}
+        del topology["client"]["url"]
+    path.write_text(yaml.safe_dump({**topology, "target": "aws", **parts}))
     confirmation.confirm(path, "try-it.yaml", topology["accounts"][0])
     return path
 
