@@ -1,17 +1,24 @@
 """A call's tries, its connecting and its reading end with the deadline of what it is made for."""
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from chaosdrill.aws import deadlines, pacing, polling
 from chaosdrill.aws.deadlines import CutShort, by, within
@@ -36,6 +43,7 @@ class Mute:
 
     def __init__(self) -> None:
         self.requests = 0
+        self.tls: ssl.SSLContext | None = None
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -44,9 +52,10 @@ class Mute:
         held = []
         while True:
             try:
-                held.append(self._socket.accept()[0])
+                one = self._socket.accept()[0]
             except OSError:
                 return
+            held.append(self.tls.wrap_socket(one, server_side=True) if self.tls else one)
             self.requests += 1
 
     def close(self) -> None:
@@ -60,11 +69,11 @@ def mute() -> Iterator[Mute]:
     server.close()
 
 
-def client(url: str) -> Any:
+def client(url: str, tries: int = 6, **more: Any) -> Any:
     session: Any = boto3.Session("key", "secret")
-    tries = {"mode": "standard", "total_max_attempts": 6}
-    config = Config(connect_timeout=READ_S, read_timeout=READ_S, retries=tries, proxies={})
-    made = session.client("sts", "ap-northeast-1", endpoint_url=url, config=config)
+    retries = {"mode": "standard", "total_max_attempts": tries}
+    config = Config(connect_timeout=READ_S, read_timeout=READ_S, retries=retries, proxies={})
+    made = session.client("sts", "ap-northeast-1", endpoint_url=url, config=config, **more)
     retry_always(made)
     deadlines.keep(made)
     return made
@@ -102,8 +111,7 @@ def test_a_call_that_begins_when_the_time_is_up_still_has_a_little(mute: Mute) -
 
 
 def test_without_a_deadline_and_in_another_thread_a_try_has_its_usual_time(mute: Mute) -> None:
-    made = client(mute.url)
-    made.meta.events.register_first("needs-retry", lambda **_: False)
+    made = client(mute.url, tries=1)
 
     def usual() -> None:
         with pytest.raises(ReadTimeoutError):
@@ -162,11 +170,27 @@ def test_the_addresses_of_a_name_share_the_time_to_connect(
     assert isinstance(told.value.__cause__, ConnectTimeoutError)
 
 
-def test_a_connection_over_tls_is_cut_likewise() -> None:
-    manager = client("https://sts.example")._endpoint.http_session._manager
-    pool = manager.connection_from_url("https://sts.example")
-    assert isinstance(pool, deadlines._SecurePool)
-    assert pool.ConnectionCls is deadlines._SecureConnection
+@pytest.fixture
+def secure(mute: Mute, tmp_path: Path) -> Any:
+    """A client of the mute server over TLS, which trusts its certificate; that is for its name, not for its address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    whole = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    whole += made.sign(key, hashes.SHA256()).public_bytes(pem)
+    (tmp_path / "both.pem").write_bytes(whole)
+    mute.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    mute.tls.load_cert_chain(tmp_path / "both.pem")
+    return client(mute.url.replace("http://127.0.0.1", "https://localhost"), verify=str(tmp_path / "both.pem"))
+
+
+def test_a_connection_over_tls_is_cut_likewise(mute: Mute, secure: Any) -> None:
+    with within(READ_S / 2):
+        assert took_s(lambda: cut(secure)) == pytest.approx(READ_S / 2, abs=NOISE_S / 2)
+    assert mute.requests == 1, "its handshake was done"
 
 
 def test_a_change_that_was_cut_may_still_come(mute: Mute) -> None:
