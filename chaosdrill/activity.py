@@ -8,6 +8,7 @@ keeps its signature, so Chaos Toolkit discovers and validates it as written.
 import functools
 import inspect
 import logging
+import math
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
+from chaosdrill.aws import deadlines
 from chaosdrill.errors import BadInput, DrillError, Refused
 from chaosdrill.misspelt import watch_imports
 
@@ -48,6 +50,8 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
     - ``when`` (an argument of the function) makes a rollback depend on the steady state after the method:
       ``steady-state-missed``: it was seen not to hold; ``steady-state-not-seen``: it was not seen to hold, also because
       a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so;
+    - ``timeout_s`` (an argument of the function) is the deadline of every call to AWS that it makes, too: the tries of
+      each end with it;
     - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written; what
       is neither true nor false, such as the text "false", is refused.
     """
@@ -63,7 +67,8 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
                 logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
                 return idle
             _refuse_outside_a_drill(function.__name__, bound)
-            return function(*args, **kwargs)
+            with deadlines.within(_patience_s(bound)):
+                return function(*args, **kwargs)
 
     return act
 
@@ -99,6 +104,16 @@ def _refuse_unresolved(arguments: Mapping[str, Any]) -> None:
     ]
     if problems:
         raise BadInput(problems)
+
+
+def _patience_s(arguments: Mapping[str, Any]) -> float:
+    """:returns: how long the action may take, in seconds; infinite when it does not say. What is no number, the action
+    itself refuses.
+    """
+    try:
+        return max(0.0, float(arguments["timeout_s"]))
+    except (KeyError, TypeError, ValueError):
+        return math.inf
 
 
 def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
-from chaosdrill.aws import safety_rules
+from chaosdrill.aws import deadlines, safety_rules
 from chaosdrill.aws.doubt import change
 from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.polling import pause
@@ -139,6 +139,8 @@ def _in_rounds(rounds: int, one_round: Callable[[int], T]) -> T:
         try:
             return one_round(turn)
         except _Nobody:
+            if deadlines.over():
+                raise
             pause(_BACK_OFF_S[turn] * random.uniform(0.8, 1.2))
     return one_round(rounds - 1)
 

@@ -18,6 +18,7 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from chaosdrill.aws import deadlines
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES
 from chaosdrill.errors import CannotSee
@@ -52,7 +53,7 @@ class _Watcher:
         self._reach, self._renew = reach, renew
 
     def needs_retry(self, attempts: int, response: Any, **_: Any) -> float | None:
-        """:returns: seconds until the next try; None: that is for others to decide."""
+        """:returns: seconds until the next try; False: the time is up; None: that is for others to decide."""
         if response is None or _code(response[1]) not in ENDED or attempts >= TRIES:
             return None
         held = self._signer._credentials
@@ -61,7 +62,7 @@ class _Watcher:
             held._expiry_time = held._time_fetcher()
         elif (fresh := self._renew()) is not None:
             held.access_key, held.secret_key, held.token = fresh.access_key, fresh.secret_key, fresh.token
-        return float(_FIRST_PAUSE_S * 2 ** (attempts - 1))
+        return deadlines.retry_after(_FIRST_PAUSE_S * 2 ** (attempts - 1))
 
     def look(self, **_: Any) -> None:
         """Fetches the credentials before anything else of a call may need them.

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill.aws.deadlines import CutShort
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, TimedOut
 from chaosdrill.history import record
 
@@ -33,7 +34,8 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
                 f"because looking failed, too ({blind}): look before anything builds on it"
             ) from error
         if not made:
-            raise DrillError(f"{what} was asked for and is not there: {error}") from error
+            yet = ", and may still come: look before anything builds on it" if isinstance(error, CutShort) else ""
+            raise DrillError(f"{what} was asked for and is not there{yet}: {error}") from error
         record("answer-lost", what=what, error=str(error))
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill import history
+from chaosdrill.aws import deadlines
+from chaosdrill.errors import CannotSee
 
 EVERY_S = 1.0
 GRACE_S = 0.25  # so much longer a single look waits for the next look of a watch, whose steady pace it would upset
@@ -78,9 +80,11 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
     :param resource: names what is looked at.
     :param look: does it.
     :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now.
-    :returns: the answer; an error is in it.
+    :returns: the answer; an error is in it. A look that fails when the time of who looks is up is nobody else's.
+    :raises CannotSee: when somebody else looks, and one's own time is up.
     """
     since_s = time.monotonic() if since_s is None else since_s
+    until_s = deadlines.ends_s()
     with _adding:
         one = _resources.setdefault(resource, _Resource())
     mine = False
@@ -91,6 +95,8 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
                 if not one.looking and wait_s <= 0:
                     mine = one.looking = True
                     break
+                if time.monotonic() >= until_s:
+                    raise CannotSee("the look of somebody else, which was shared, did not end before the time was up")
                 one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
             else:
                 return one.last
@@ -111,6 +117,7 @@ def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
     except Exception as error:  # noqa: BLE001 - it is everybody's who waits for this look, and each raises it
         answer = Answer(began_s, began_ns, time.time_ns(), None, error)
     finally:
+        cut = answer is None or (answer.error is not None and deadlines.over())
         with one.changed:
-            one.last, one.ended_s = answer or one.last, time.monotonic()
+            one.last, one.ended_s = one.last if cut else answer, time.monotonic()
     return answer

@@ -1,5 +1,6 @@
 """Waiting for AWS: look, pause, look again; frugal, and quick to notice an interruption."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -8,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from chaosdrill import history
+from chaosdrill.aws import deadlines
 from chaosdrill.errors import CannotSee
 
 T = TypeVar("T")
@@ -54,14 +56,16 @@ def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
 def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
     """Look until what is seen is good, or the time is up.
 
-    :param within_s: seconds; 0 gives one look.
+    :param within_s: seconds; 0 gives one look, with all the tries of its calls.
     :returns: what was seen last.
     :raises CannotSee: when the last look saw nothing; earlier ones may fail.
     """
     blind: CannotSee | None = None
+    until_s = time.monotonic() + within_s if within_s > 0 else math.inf
     for _ in looks(within_s):
         try:
-            seen, blind = look(), None
+            with deadlines.by(until_s):
+                seen, blind = look(), None
         except CannotSee as error:
             blind = error
         else:
@@ -73,8 +77,8 @@ def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: floa
 
 
 def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Iterator[T]:
-    """What is seen at each look, until the time is up. A look at which AWS does not answer is passed over: what is
-    waited for goes on all the same.
+    """What is seen at each look, until the time is up, when the calls of a look end, too. A look at which AWS does not
+    answer is passed over: what is waited for goes on all the same.
 
     :param timeout_s: seconds; 0 gives one look.
     :param every_s: the shortest interval, in seconds.
@@ -82,9 +86,11 @@ def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Itera
     :raises CannotSee: when the time is up and the last look saw nothing, with why.
     """
     blind: Exception | None = None
+    until_s = time.monotonic() + timeout_s
     for _ in looks(timeout_s, every_s):
         try:
-            found = look()
+            with deadlines.by(until_s):  # not around the loop: a generator's context is that of whoever takes from it
+                found = look()
         except (CannotSee, ClientError, BotoCoreError) as error:
             if not may_pass(error):
                 raise

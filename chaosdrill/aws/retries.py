@@ -14,6 +14,8 @@ from botocore.retries.standard import (
     ThrottlingErrorDetector,
 )
 
+from chaosdrill.aws import deadlines
+
 TRIES = 6
 LONGEST_PAUSE_S = 10.0
 
@@ -35,6 +37,8 @@ class _Retries:
         )
 
     def needs_retry(self, **facts: Any) -> float | None:
-        """:returns: seconds until the next try; None: others may decide."""
+        """:returns: seconds until the next try; False: the time is up; None: others may decide."""
         context = self._adapter.create_retry_context(**facts)
-        return float(self._backoff.delay_amount(context)) if self._conditions.is_retryable(context) else None
+        if not self._conditions.is_retryable(context):
+            return None
+        return deadlines.retry_after(float(self._backoff.delay_amount(context)))

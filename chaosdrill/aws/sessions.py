@@ -13,7 +13,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshabl
 from botocore.exceptions import ProfileNotFound
 
 from chaosdrill import __version__
-from chaosdrill.aws import tape
+from chaosdrill.aws import deadlines, tape
 from chaosdrill.aws.calls import log_calls
 from chaosdrill.aws.changes import record_changes
 from chaosdrill.aws.credentials import NO_KEYS, watch
@@ -30,7 +30,8 @@ _QUICK: dict[str, dict[str, Any]] = {
     # ARC's control plane may be away during a recovery, and nothing waits for it long
     "route53-recovery-control-config": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 2}},
 }
-# Six tries: five failures in a row are survived. A call that never works is given up after 90 s at most.
+# Six tries: five failures in a row are survived. A call that never works is given up after 90 s at most, or
+# when the deadline of what it is made for is over (see aws/deadlines.py).
 _USUAL: dict[str, Any] = {
     "connect_timeout": 3,
     "read_timeout": 10,
@@ -80,6 +81,7 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
     tape.attach(made, region)
     if service != "sts":
         guard_account(made, reach, lambda: client(reach, "sts", region))
+    deadlines.keep(made)
     return made
 
 
@@ -147,6 +149,7 @@ def _assuming(source: Any, reach: Reach) -> boto3.Session:
             service, **{**kwargs, "region_name": reach.sts_region, "endpoint_url": url, "config": _config(service, url)}
         )
         log_calls(made, reach.sts_region)
+        deadlines.keep(made)
         return made
 
     fetcher = AssumeRoleCredentialFetcher(

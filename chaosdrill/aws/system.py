@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.aws.guard import account_of
+from chaosdrill.aws.guard import account_of, refuse_other_accounts
 from chaosdrill.aws.reach import Reach, reach_of
 from chaosdrill.aws.sessions import client
 from chaosdrill.topology import Topology, topology_of
@@ -24,6 +24,13 @@ class System:
     def account(self) -> str:
         """:returns: the account number that the credentials belong to."""
         return account_of(self.reach, lambda: self.client("sts", self.topology.client.region))
+
+    def refuse_other_accounts(self, what: str) -> None:
+        """:raises Refused: when the topology does not allow the account; every change is checked so, this is earlier.
+
+        :param what: the first change that is about to be made.
+        """
+        refuse_other_accounts(self.reach, lambda: self.client("sts", self.topology.client.region), what)
 
 
 def system_of(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None = None) -> System:

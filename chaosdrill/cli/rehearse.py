@@ -24,7 +24,8 @@ def _as_chaos_run(context: click.Context, parameter: click.Parameter, given: tup
         raise click.BadParameter(str(error)) from error
 
 
-NO_PREVIEW = "none: a preview needs the template, which the first drill makes, so FIS was not asked"
+NO_PREVIEW = "none: FIS was not asked: a preview needs the template, which --make-template makes, or the first drill"
+NOTHING_MADE = "--make-template: nothing was made: no fault of FIS in it lacks its template, or could be read"
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -32,6 +33,9 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("experiment", type=EXISTING)
 @click.option("--topology", type=EXISTING, help="The topology file.  [default: CHAOSDRILL_TOPOLOGY]")
 @click.option("--var", multiple=True, callback=_as_chaos_run, help="As for `chaos run`: name:type=value.")
+@click.option(
+    "--make-template", is_flag=True, help="Make the FIS templates (and roles) that are missing, for their preview."
+)
 @click.option("--confirm", metavar="ACCOUNT", help="You have read it: type the account number.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write AWS's answers, redacted, to a new file.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -39,14 +43,18 @@ def rehearse(
     experiment: Path,
     topology: Path | None,
     var: dict[str, Any],
+    make_template: bool,
     confirm: str | None,
     export: Path | None,
     as_json: bool,
 ) -> None:
     """Show what a drill with EXPERIMENT would find, do, break and cost.
 
-    Everything is read; nothing is changed. Of FIS a target preview is asked for, in which every action is skipped, as
-    soon as a drill has made the template: the first rehearsal has none.
+    Everything is read; nothing is changed. Of FIS a target preview is asked for, in which every action is skipped, if
+    the experiment template is there. The first drill makes it; --make-template does so now, with the role that FIS
+    takes on, exactly as the drill would, in the accounts that the topology allows. That breaks nothing: a template does
+    nothing by itself. It stays, the drill uses it, and the output says how to remove it.
+
     Before the first drill on a real system the summary must be confirmed, and again when its topology has changed:
 
     \b
@@ -60,10 +68,12 @@ def rehearse(
     from chaosdrill.rehearsal.rehearse import rehearse as look
 
     with tape.recording() if export else nullcontext() as answers:
-        seen = look(experiment, var, topology)
+        seen = look(experiment, var, topology, make_template)
     if export and answers:
         bundle.export(export, seen.topology, answers.calls)
     click.echo(json.dumps(_plain(seen), indent=1, ensure_ascii=False)) if as_json else _show(seen)
+    if make_template and not any(preview.made for preview in seen.previews):
+        click.echo(NOTHING_MADE, err=as_json)
     if export:
         click.echo(f"AWS's answers, redacted: {export}", err=as_json)
     if confirm is not None:
@@ -108,6 +118,9 @@ def _show(seen: "Rehearsal") -> None:
     for preview in seen.previews:
         hit = ", ".join(preview.targets) or preview.trouble or NO_PREVIEW
         console.print(f"FIS preview of {preview.step}, template {preview.template}: {hit}")
+        for made, removed_by in preview.made.items():
+            console.print(f"      made: {made}; it breaks nothing, and the drill uses it", soft_wrap=True)
+            console.print(f"      to remove it: {removed_by}", soft_wrap=True)
     console.print(
         f"AWS would charge about {seen.usd:.2f} US dollars for the steps (list prices; running parts not counted)."
     )

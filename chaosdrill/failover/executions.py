@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws import System, stepfunctions
+from chaosdrill.aws import System, deadlines, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import DrillError, Refused, TimedOut
@@ -28,13 +28,14 @@ def execute(system: System, machine: str, what: str, undo: str, timeout_s: float
     arn = stepfunctions.execution_arn(machine, name)
     history.record("undo", undo=undo, execution_arn=arn)
     history.record(STARTING, what=what, execution_arn=arn)
-    change(
-        f"execution {arn}",
-        lambda: stepfunctions.start(system, machine, name),
-        lambda: stepfunctions.described(system, arn) is not None,
-    )
-    history.record("execution-started", what=what, execution_arn=arn)
-    return follow(system, arn, timeout_s)
+    with deadlines.within(timeout_s):  # a rollback may have waited for another one before
+        change(
+            f"execution {arn}",
+            lambda: stepfunctions.start(system, machine, name),
+            lambda: stepfunctions.described(system, arn) is not None,
+        )
+        history.record("execution-started", what=what, execution_arn=arn)
+        return follow(system, arn, timeout_s)
 
 
 def refuse_while_running(system: System, machine: str) -> None:
@@ -66,7 +67,8 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
     """
     execution = _ended(system, arn, timeout_s)
     with left_behind(f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"):
-        times = next(seen(lambda: stepfunctions.state_times(system, arn), TOLD_WITHIN_S))
+        told_within_s = 0.0 if execution is None else TOLD_WITHIN_S
+        times = next(seen(lambda: stepfunctions.state_times(system, arn), told_within_s))
     states = [{key: value for key, value in asdict(time).items() if key != "left"} for time in times]
     if execution is None:
         there = next((time.name for time in times if not time.left), "no state")

@@ -1,20 +1,16 @@
 """Lose packets on the client host, or all of a region's, and stop losing them."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
-from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.aws import system_of
 from chaosdrill.aws.doubt import left_behind
-from chaosdrill.aws.regions import client_region, region_named
-from chaosdrill.packet_loss import evidence, experiments, isolation, plan
-from chaosdrill.packet_loss import sources as source_addresses
-from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
-from chaosdrill.packet_loss.host import at_host, host_of, problems_of_host, refuse_traps
-from chaosdrill.packet_loss.role import ensure_isolation_role, ensure_role
+from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.regions import client_region
+from chaosdrill.packet_loss import evidence, experiments, preparing
 
 __all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region"]
 
@@ -67,31 +63,34 @@ def inject_packet_loss(
         https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
     system = system_of(configuration, secrets)
-    addresses = source_addresses.written(sources)
-    further = [*problems_of_host(instance_id, instance_tags), *problems_of_alarms(stop_condition_alarms)]
-    fault = plan.asked_for(
-        percent, addresses, traffic_type, duration_s, fis_duration_s, interface, flows_percent, further
+    asked = preparing.PacketLoss(
+        percent=percent,
+        sources=sources,
+        traffic_type=traffic_type,
+        duration_s=duration_s,
+        template=template,
+        instance_id=instance_id,
+        role_arn=role_arn,
+        interface=interface,
+        fis_duration_s=fis_duration_s,
+        flows_percent=flows_percent,
+        instance_tags=instance_tags,
+        region=region,
+        stop_condition_alarms=stop_condition_alarms,
     )
-    system = at_host(system, instance_id, instance_tags, region)
-    host = host_of(system, plan.DOCUMENT)
-    alarms, alarm_problems = stop_alarms(system, stop_condition_alarms or [], host.region)
-    refuse_traps(system, host, alarm_problems)
-    if addresses is None:
-        fault = replace(fault, sources=source_addresses.resolved(system, sources))
-    history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=host.region)
-    role_arn = role_arn or ensure_role(system, host.document_arn, host.arn)
-    wanted = plan.template(fault, template, host.document_arn, host.arn, role_arn, alarms)
-    template_id = experiments.ensure_template(system, wanted, host.region)
-    evidence.note(system, configuration, evidence.BEFORE, template=template_id, fault=asdict(fault))
-    experiment_id = experiments.start(system, template_id, host.region)
+    there, fault = preparing.packet_loss(system, asked)
+    instance_id = there.targets[0]
+    system = with_client_host(system, instance_id, there.region)
+    evidence.note(system, configuration, evidence.BEFORE, template=there.template_id, fault=asdict(fault))
+    experiment_id = experiments.start(system, there.template_id, there.region)
     evidence.note(system, configuration, evidence.RUNNING, experiment=experiment_id)
     return {
         "done": True,
         "experiment_id": experiment_id,
-        "template_id": template_id,
-        "role_arn": role_arn,
-        "instance_id": host.instance_id,
-        "region": host.region,
+        "template_id": there.template_id,
+        "role_arn": there.role_arn,
+        "instance_id": instance_id,
+        "region": there.region,
         "sources": list(fault.sources),
         "percent": fault.percent,
         "duration_s": fault.duration_s,
@@ -125,22 +124,15 @@ def isolate_region(
     :undo: heal_packet_loss
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
     """
-    isolation.refuse_arguments(duration_s, subnets)
     system = system_of(configuration, secrets)
-    region = region_named(system, region)
-    arns = isolation.subnets_of(system, region, subnets)
-    isolation.refuse_cut_off(system, region, arns)
-    history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=region)
-    role_arn = role_arn or ensure_isolation_role(system)
-    wanted = isolation.template(arns, int(duration_s), template, role_arn)
-    template_id = experiments.ensure_template(system, wanted, region)
+    there = preparing.region_isolation(system, preparing.Isolation(region, duration_s, subnets, template, role_arn))
     return {
         "done": True,
-        "experiment_id": experiments.start(system, template_id, region),
-        "template_id": template_id,
-        "role_arn": role_arn,
-        "region": region,
-        "subnets": [arn.rsplit("/", 1)[1] for arn in arns],
+        "experiment_id": experiments.start(system, there.template_id, there.region),
+        "template_id": there.template_id,
+        "role_arn": there.role_arn,
+        "region": there.region,
+        "subnets": list(there.targets),
         "duration_s": int(duration_s),
     }
 

@@ -1,7 +1,7 @@
 """The FIS side of the fault: template, start, waiting, stop."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,13 +22,19 @@ def run_tag() -> str:
     return history.run_id()
 
 
-def ensure_template(system: System, wanted: dict[str, Any], region: str) -> str:
-    """:returns: the id of a template with the wanted name and content in a region; made when there is none."""
+def ensure_template(
+    system: System, wanted: dict[str, Any], region: str, made_for_it: Iterable[str] = ()
+) -> tuple[str, bool]:
+    """:returns: the id of a template with the wanted name and content in a region, and whether it had to be made.
+
+    :param made_for_it: what was made before, for the error that says what is half done.
+    """
     if found := template_like(system, wanted, region):
-        return found
-    with left_behind("no fault was started; the template may have been made, and does nothing by itself"):
+        return found, False
+    half = "no fault was started; the template may have been made, and does nothing by itself"
+    with left_behind("; ".join([half, *(f"{one} was made" for one in made_for_it)])):
         made = system.client("fis", region).create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
-    return str(made["experimentTemplate"]["id"])
+    return str(made["experimentTemplate"]["id"]), True
 
 
 def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str | None:

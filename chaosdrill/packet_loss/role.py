@@ -4,7 +4,8 @@ cut subnets off.
 
 import contextlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from chaosdrill.aws import System
@@ -28,16 +29,24 @@ _PACKET_LOSS = _Role(NAME, POLICY, "Lets FIS run chaosdrill's packet loss on the
 _ISOLATION = _Role(ISOLATION, "region-isolation", "Lets FIS cut subnets off for chaosdrill")
 
 
-def ensure_role(system: System, document_arn: str, host_arn: str) -> str:
-    """:returns: the ARN of the role, created if it is missing and given exactly what the fault needs.
+@dataclass(frozen=True)
+class Ensured:
+    """A role that is there, and what was made of it, with the command that removes that."""
+
+    arn: str
+    made: Mapping[str, str] = field(default_factory=dict)
+
+
+def ensure_role(system: System, document_arn: str, host_arn: str) -> Ensured:
+    """:returns: the role, created if it is missing and given exactly what the fault needs.
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/getting-started-iam-service-role.html
     """
     return _ensure(system, _PACKET_LOSS, permissions(document_arn, host_arn))
 
 
-def ensure_isolation_role(system: System) -> str:
-    """:returns: the ARN of the role that may cut subnets off, created if it is missing."""
+def ensure_isolation_role(system: System) -> Ensured:
+    """:returns: the role that may cut subnets off, created if it is missing."""
     partition = next(iter(system.topology.routing.controls.values())).split(":")[1]
     return _ensure(system, _ISOLATION, isolation_permissions(partition, system.account()))
 
@@ -51,17 +60,24 @@ def there(system: System, name: str) -> str | None:
         return None
 
 
-def _ensure(system: System, wanted: _Role, policy: dict[str, Any]) -> str:
-    iam = system.client("iam", system.topology.client.region)
+def _ensure(system: System, wanted: _Role, policy: dict[str, Any]) -> Ensured:
+    iam, is_new = system.client("iam", system.topology.client.region), False
     with left_behind(f"no fault was started; the role {wanted.name} may have been made without its policy: try again"):
         try:
             role = iam.get_role(RoleName=wanted.name)["Role"]
         except iam.exceptions.NoSuchEntityException:
-            role = _made_role(iam, system.account(), wanted)
+            role, is_new = _made_role(iam, system.account(), wanted), True
         changed = _ensure_policy(iam, wanted, policy)
     if changed:
         pause(SPREADS_S * system.topology.time_scale)
-    return str(role["Arn"])
+    return Ensured(str(role["Arn"]), _made(wanted, is_new, changed))
+
+
+def _made(role: _Role, is_new: bool, changed: bool) -> dict[str, str]:
+    no_policy = f"aws iam delete-role-policy --role-name {role.name} --policy-name {role.policy}"
+    if is_new:
+        return {f"role {role.name}": f"{no_policy} && aws iam delete-role --role-name {role.name}"}
+    return {f"policy {role.policy} of the role {role.name}": no_policy} if changed else {}
 
 
 def _made_role(iam: Any, account: str, wanted: _Role) -> Any:

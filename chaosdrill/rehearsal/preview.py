@@ -6,7 +6,7 @@ See: https://docs.aws.amazon.com/fis/latest/userguide/generate-target-preview.ht
 import inspect
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,11 +14,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import System, fis
 from chaosdrill.aws.polling import looks
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import DrillError
+from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.packet_loss import actions, isolation, plan, role, sources
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
 from chaosdrill.packet_loss.host import at_host, host_of
+from chaosdrill.packet_loss.preparing import Isolation, PacketLoss, Prepared, packet_loss, region_isolation
 from chaosdrill.rehearsal.steps import Step
 
 ENDS_WITHIN_S = 120.0
@@ -32,6 +33,7 @@ class Preview:
     :param experiment_id: of the preview; empty when there is no such template yet: the first drill makes it.
     :param targets: what it would hit.
     :param trouble: why it would hit nothing, or why FIS could not be asked; empty when all is well.
+    :param made: what was made for the preview, each with the command that removes it.
     """
 
     step: str
@@ -39,6 +41,7 @@ class Preview:
     experiment_id: str = ""
     targets: tuple[str, ...] = ()
     trouble: str = ""
+    made: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,64 +52,111 @@ class _Wanted:
     content: Mapping[str, Any] | None
 
 
-def previews(system: System, steps: Sequence[Step]) -> list[Preview]:
-    """Start a preview of each step's experiment, if its template is there, found as a drill finds it; nothing is made.
+@dataclass(frozen=True)
+class _Fault:
+    """How a step that starts a FIS experiment is read.
+
+    :param action: its function, for the defaults of what the step leaves out.
+    :param kind: what it is asked for.
+    :param wanted: the template that it would use; makes nothing.
+    :param prepared: makes that, as far as it is missing.
+    """
+
+    action: Callable[..., Any]
+    kind: type[Any]
+    wanted: Callable[[System, Any], _Wanted]
+    prepared: Callable[[System, Any], Prepared]
+
+    def asked(self, step: Step) -> Any:
+        """:returns: what the step asks for."""
+        defaults = {name: one.default for name, one in inspect.signature(self.action).parameters.items()}
+        given = {**defaults, **step.arguments}
+        return self.kind(**{one.name: given[one.name] for one in fields(self.kind)})
+
+
+def previews(system: System, steps: Sequence[Step], make: bool = False) -> list[Preview]:
+    """Start a preview of each step's experiment, if its template is there, found as a drill finds it.
 
     :param steps: what else than a fault of FIS is passed over.
+    :param make: make the template that is not there, and its role, as the drill would; else nothing is made.
     :returns: what FIS says, one for each fault.
     """
-    return [_preview(system, step) for step in steps if step.function in _FAULTS]
+    return [_preview(system, step, make) for step in steps if step.function in _FAULTS]
 
 
-def _preview(system: System, step: Step) -> Preview:
-    default, wanted_of = _FAULTS[step.function]
-    given = {**_defaults(default), **step.arguments}
-    nothing = Preview(step.name, str(given["template"]))
+def refuse_to_make(system: System, steps: Sequence[Step]) -> None:
+    """Look, before anything is made for previews of these steps, whether it may be.
+
+    :raises BadInput: with everything that is wrong with the arguments of all the faults.
+    :raises Refused: when the topology does not allow the account.
+    """
+    faults = [step for step in steps if step.function in _FAULTS]
+    problems = []
+    for step in faults:
+        try:
+            _FAULTS[step.function].asked(step).checked()
+        except BadInput as error:
+            problems += [f"{step.name}: {problem}" for problem in error.problems]
+    if problems:
+        raise BadInput(problems)
+    if faults:
+        system.refuse_other_accounts("CreateExperimentTemplate")
+
+
+def _preview(system: System, step: Step, make: bool) -> Preview:
+    fault = _FAULTS[step.function]
+    asked = fault.asked(step)
+    seen = Preview(step.name, str(asked.template))
     try:
-        wanted = wanted_of(system, given)
-        found = template_like(system, wanted.content, wanted.region) if wanted.content else None
-        return _asked(system, nothing, found, wanted.region) if found else nothing
+        wanted = fault.wanted(system, asked)
+        region, found = wanted.region, _found(system, wanted)
+        if found is None and make:
+            there = fault.prepared(system, asked)
+            region, found, seen = there.region, there.template_id, replace(seen, made=there.made)
+        return _asked(system, seen, found, region) if found else seen
     except (DrillError, ClientError, BotoCoreError) as error:
-        return replace(nothing, trouble=f"FIS could not be asked: {error}")
+        return replace(seen, trouble=f"FIS could not be asked: {error}")
 
 
-def _defaults(function: Callable[..., Any]) -> dict[str, Any]:
-    return {name: one.default for name, one in inspect.signature(function).parameters.items()}
+def _found(system: System, wanted: _Wanted) -> str | None:
+    return template_like(system, wanted.content, wanted.region) if wanted.content else None
 
 
-def _packet_loss(system: System, given: Mapping[str, Any]) -> _Wanted:
-    addresses = sources.written(given["sources"])
-    asked = ("traffic_type", "duration_s", "fis_duration_s", "interface", "flows_percent")
-    fault = plan.asked_for(given["percent"], addresses, *(given[name] for name in asked))
-    system = at_host(system, given["instance_id"], given["instance_tags"], given["region"])
+def _packet_loss(system: System, asked: PacketLoss) -> _Wanted:
+    fault = asked.checked()
+    system = at_host(system, asked.instance_id, asked.instance_tags, asked.region)
     host = host_of(system, plan.DOCUMENT)
-    role_arn = given["role_arn"] or role.there(system, role.NAME)
+    role_arn = asked.role_arn or role.there(system, role.NAME)
     if role_arn is None:
         return _Wanted(host.region, None)
-    if addresses is None:
-        fault = replace(fault, sources=sources.resolved(system, given["sources"]))
-    alarms, _ = stop_alarms(system, given["stop_condition_alarms"] or [], host.region)
-    content = plan.template(fault, given["template"], host.document_arn, host.arn, role_arn, alarms)
+    if sources.written(asked.sources) is None:
+        fault = replace(fault, sources=sources.resolved(system, asked.sources))
+    alarms, _ = stop_alarms(system, asked.stop_condition_alarms or [], host.region)
+    content = plan.template(fault, asked.template, host.document_arn, host.arn, role_arn, alarms)
     return _Wanted(host.region, content)
 
 
-def _isolation(system: System, given: Mapping[str, Any]) -> _Wanted:
-    isolation.refuse_arguments(given["duration_s"], given["subnets"])
-    region = region_named(system, given["region"])
-    arns = isolation.subnets_of(system, region, given["subnets"])
-    role_arn = given["role_arn"] or role.there(system, role.ISOLATION)
+def _isolation(system: System, asked: Isolation) -> _Wanted:
+    asked.checked()
+    region = region_named(system, asked.region)
+    arns = isolation.subnets_of(system, region, asked.subnets)
+    role_arn = asked.role_arn or role.there(system, role.ISOLATION)
     if role_arn is None:
         return _Wanted(region, None)
-    return _Wanted(region, isolation.template(arns, int(given["duration_s"]), given["template"], role_arn))
+    return _Wanted(region, isolation.template(arns, int(asked.duration_s), asked.template, role_arn))
 
 
-_FAULTS: Mapping[str, tuple[Callable[..., Any], Callable[[System, Mapping[str, Any]], _Wanted]]] = {
-    "chaosdrill.packet_loss.actions.inject_packet_loss": (actions.inject_packet_loss, _packet_loss),
-    "chaosdrill.packet_loss.actions.isolate_region": (actions.isolate_region, _isolation),
+_FAULTS: Mapping[str, _Fault] = {
+    "chaosdrill.packet_loss.actions.inject_packet_loss": _Fault(
+        actions.inject_packet_loss, PacketLoss, _packet_loss, lambda *asked: packet_loss(*asked)[0]
+    ),
+    "chaosdrill.packet_loss.actions.isolate_region": _Fault(
+        actions.isolate_region, Isolation, _isolation, region_isolation
+    ),
 }
 
 
-def _asked(system: System, nothing: Preview, template_id: str, region: str) -> Preview:
+def _asked(system: System, seen: Preview, template_id: str, region: str) -> Preview:
     client = system.client("fis", region)
     started = client.start_experiment(
         clientToken=str(uuid.uuid4()),
@@ -114,7 +164,7 @@ def _asked(system: System, nothing: Preview, template_id: str, region: str) -> P
         experimentOptions={"actionsMode": "skip-all"},
         tags={fis.RUN_TAG: "rehearsal", "Name": "chaosdrill"},
     )
-    preview = replace(nothing, experiment_id=str(started["experiment"]["id"]))
+    preview = replace(seen, experiment_id=str(started["experiment"]["id"]))
     for _ in looks(ENDS_WITHIN_S):
         experiment = fis.experiment(system, preview.experiment_id, region)
         if not experiment.active:

@@ -1,4 +1,4 @@
-"""One rehearsal: everything read, nothing changed but FIS previews."""
+"""One rehearsal: everything read, nothing changed but FIS previews, and what is to be made for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from chaosdrill.aws import System, system_of
 from chaosdrill.controls.hooks import own_arguments
 from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.rehearsal.effects import Effect, effect_of
-from chaosdrill.rehearsal.preview import Preview, previews
+from chaosdrill.rehearsal.preview import Preview, previews, refuse_to_make
 from chaosdrill.rehearsal.steps import Step, steps_of
 from chaosdrill.survey.check import check
 from chaosdrill.survey.seen import Seen
@@ -66,17 +66,23 @@ class Rehearsal:
         return found + [f"{one.step}: template {one.template}: {one.trouble}" for one in self.previews if one.trouble]
 
 
-def rehearse(experiment: Path, variables: Mapping[str, Any], topology: Path | None) -> Rehearsal:
+def rehearse(
+    experiment: Path, variables: Mapping[str, Any], topology: Path | None, make_templates: bool = False
+) -> Rehearsal:
     """Read everything that a drill would use, and ask FIS for previews.
 
     :param experiment: the experiment file.
     :param variables: as given with ``--var``.
     :param topology: default: what the configuration or ``CHAOSDRILL_TOPOLOGY`` names.
+    :param make_templates: make the templates that FIS has not yet, as the drill would, so that it can preview them.
     :raises BadInput: when the experiment or the topology is not right.
+    :raises Refused: when templates are to be made, and the topology does not allow the account.
     """
     raw, configuration, secrets = _loaded(experiment, variables, topology)
     system = system_of(configuration, _flat(secrets))
     steps = steps_of(raw, configuration, secrets)
+    if make_templates:
+        refuse_to_make(system, steps)
     expected = str(substitute(own_arguments(raw).get("expect") or "", configuration, secrets))
     planned = tuple(_planned(system, step) for step in steps)
     return Rehearsal(
@@ -87,7 +93,7 @@ def rehearse(experiment: Path, variables: Mapping[str, Any], topology: Path | No
         expected=expected,
         seen=tuple(check(system)),
         steps=planned,
-        previews=tuple(previews(system, [one.step for one in planned if not one.trouble])),
+        previews=tuple(previews(system, [one.step for one in planned if not one.trouble], make_templates)),
     )
 
 

@@ -7,7 +7,7 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.aws import System, system_of
+from chaosdrill.aws import System, deadlines, system_of
 from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, DrillError
@@ -84,8 +84,9 @@ def restore_desired_count(
         if only not in (None, named.region):
             continue
         try:
-            if counts(system, named).desired != count:
-                restored.append({**_shown(named), **_changed(system, named, count, timeout_s)})
+            with deadlines.within(timeout_s):
+                if counts(system, named).desired != count:
+                    restored.append({**_shown(named), **_changed(system, named, count, timeout_s)})
         except FAILURES as error:
             errors.append(f"{named.name} ({named.cluster}, {named.region}): {error}")
     if errors:

@@ -15,7 +15,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
 from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
-from chaosdrill.aws import arc, credentials, fis, polling, sessions
+from chaosdrill.aws import arc, credentials, deadlines, fis, polling, sessions
 from chaosdrill.database.actions import fail_over_database, switch_over_database
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.history import OpenDrill
@@ -334,10 +334,17 @@ BLIND = {
 }
 
 
+TIMEOUT_S = 1.0  # of each of them
+A_LOOK_S = 2 * deadlines.LEAST_S  # the last one: two calls at most, of which none is answered
+LATE_S = 5.0  # a busy machine, and what the action did before
+
+
+@pytest.mark.parametrize("kind", ["server-error", "timeout"])
 @pytest.mark.parametrize("name", BLIND)
 def test_an_action_that_went_blind_gives_up_at_its_deadline_and_says_what_goes_on(
-    rig: Rig, one_drill: OpenDrill, name: str
+    rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch, name: str, kind: str
 ) -> None:
+    monkeypatch.setattr(experiments, "STARTS_WITHIN_S", TIMEOUT_S)
     blind = BLIND[name]
     rig.lab.supervisor.swap_s = 2.0
     blind.before(rig)
@@ -345,15 +352,46 @@ def test_an_action_that_went_blind_gives_up_at_its_deadline_and_says_what_goes_o
 
     def blind_it() -> None:
         wait_for(lambda: hits(rig)[0], 20)
-        break_aws(rig, blind.asks[0], "server-error", blind.asks[1])
+        break_aws(rig, blind.asks[0], kind, blind.asks[1])
 
     blinding = threading.Thread(target=blind_it)
     blinding.start()
     began = time.monotonic()
     with pytest.raises(ActivityFailed, match=f"(?s)AWS does not tell any more.*{blind.says}"):
         blind.act(rig.configuration)
+    assert time.monotonic() - began < TIMEOUT_S + A_LOOK_S + LATE_S
     blinding.join()
-    assert time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize("name", [name for name in BLIND if name not in ("inject_packet_loss", "isolate_region")])
+def test_a_change_that_is_never_answered_is_given_up_at_the_deadline_and_may_still_come(
+    rig: Rig, one_drill: OpenDrill, name: str
+) -> None:
+    blind, was = BLIND[name], CASES[name].world
+    blind.before(rig)
+    before = was(rig)
+    break_aws(rig, blind.service, "timeout", blind.changes)
+    began = time.monotonic()
+    with pytest.raises(ActivityFailed, match=r"is not there, and may still come: |could not be stopped: "):
+        blind.act(rig.configuration)
+    assert time.monotonic() - began < TIMEOUT_S + deadlines.LEAST_S + A_LOOK_S + LATE_S
+    assert hits(rig) == [1], "no try after the deadline"
+    assert was(rig) == before
+
+
+@pytest.mark.parametrize("name", ["switch_over_database", "fail_over", "heal_packet_loss", "set_desired_count"])
+def test_an_action_whose_first_look_is_never_answered_gives_up_at_its_deadline(
+    rig: Rig, one_drill: OpenDrill, name: str
+) -> None:
+    blind = BLIND[name]
+    blind.before(rig)
+    for operation in ("GetItem", "DescribeGlobalClusters", "ListExecutions", "ListExperiments", "DescribeServices"):
+        for service in (blind.service, "dynamodb"):
+            break_aws(rig, service, "timeout", operation)
+    began = time.monotonic()
+    with pytest.raises(ActivityFailed, match="was not answered when its time was up: "):
+        blind.act(rig.configuration)
+    assert time.monotonic() - began < TIMEOUT_S + A_LOOK_S + LATE_S
 
 
 def test_every_service_is_given_back_though_one_cannot_be(rig: Rig, one_drill: OpenDrill) -> None:

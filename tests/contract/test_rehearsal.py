@@ -1,5 +1,6 @@
 """A rehearsal against the lab's AWS endpoint: what it says, what it changes (nothing), and answers that play again."""
 
+import contextlib
 import json
 import re
 from pathlib import Path
@@ -7,8 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from chaosdrill.aws import dynamodb, system_of, tape
+from chaosdrill.cli.rehearse import rehearse as cli_rehearse
 from chaosdrill.controls import confirmation
 from chaosdrill.errors import BadInput, CannotSee, Refused
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region
@@ -143,6 +146,165 @@ def test_before_the_first_drill_there_is_no_preview_and_nothing_is_in_its_way(ri
     preview = previewed(rig, fresh)
     assert (preview.step, preview.template) == ("inject-packet-loss", "exp-never-made")
     assert (preview.experiment_id, preview.targets, preview.trouble) == ("", (), "")
+
+
+@pytest.fixture
+def no_roles(rig: Rig) -> None:
+    iam = rig.lab.client("iam")
+    for role in ("chaosdrill-packet-loss", "chaosdrill-region-isolation"):
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.delete_role_policy(RoleName=role, PolicyName=role.removeprefix("chaosdrill-"))
+        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+            iam.delete_role(RoleName=role)
+
+
+def roles(rig: Rig) -> list[str]:
+    return [one["RoleName"] for one in rig.lab.client("iam").list_roles()["Roles"]]
+
+
+def templates(rig: Rig, name: str, region: str = TOKYO) -> list[str]:
+    found = rig.lab.client("fis", region).list_experiment_templates()["experimentTemplates"]
+    return [str(one["id"]) for one in found if one["tags"]["Name"] == name]
+
+
+def removed(rig: Rig, made: Any) -> None:
+    """Do what the output says, command by command."""
+    for command in " && ".join(made.values()).split(" && "):
+        aws, service, operation, *named = command.split()
+        assert aws == "aws"
+        pairs = dict(zip(named[::2], named[1::2], strict=True))
+        client = rig.lab.client(service, pairs.pop("--region", TOKYO))
+        words = {"--id": "id", "--role-name": "RoleName", "--policy-name": "PolicyName"}
+        getattr(client, operation.replace("-", "_"))(**{words[name]: value for name, value in pairs.items()})
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_a_first_rehearsal_may_make_the_template_that_the_drill_then_uses(rig: Rig, with_addresses: Path) -> None:
+    name, harmed = "exp-made-ahead", len(rig.lab.supervisor.asked("packet_loss.inject"))
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", name)
+    (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    (made,) = templates(rig, name)
+    assert [arn.rsplit("/", 1)[1] for arn in preview.targets] == [rig.lab.topology["client"]["instance_id"]]
+    assert (preview.trouble, template_of(rig, preview)) == ("", made)
+    assert list(preview.made) == ["role chaosdrill-packet-loss", f"template {name} ({made}, {TOKYO})"]
+    assert len(rig.lab.supervisor.asked("packet_loss.inject")) == harmed, "nothing was broken"
+    (again,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    assert (template_of(rig, again), again.made) == (made, {}), "what is there is not made twice"
+    assert injected(rig, template=name) == made
+    assert templates(rig, name) == [made]
+    removed(rig, preview.made)
+    assert (templates(rig, name), "chaosdrill-packet-loss" in roles(rig)) == ([], False)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_a_first_rehearsal_may_make_the_template_of_an_isolation(rig: Rig, tmp_path: Path) -> None:
+    name, cut = "exp-isolation-made-ahead", len(rig.lab.supervisor.asked("network.isolate"))
+    there = changed(
+        FAILOVER.parent / "region-loss.yaml",
+        tmp_path,
+        '{region: "${home_region}", duration_s:',
+        f"{{template: {name}, region: standby, duration_s:",
+    )
+    (preview,) = rehearse(there, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    (made,) = templates(rig, name, OSAKA)
+    assert (len(preview.targets), preview.trouble) == (4, "")
+    assert list(preview.made) == ["role chaosdrill-region-isolation", f"template {name} ({made}, {OSAKA})"]
+    assert len(rig.lab.supervisor.asked("network.isolate")) == cut, "nothing was broken"
+    done = isolate_region("standby", 3600, template=name, configuration=rig.configuration)
+    heal_packet_loss(region="standby", configuration=rig.configuration)
+    assert (done["template_id"], templates(rig, name, OSAKA)) == (made, [made])
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_a_role_that_is_given_is_used_and_none_is_made(rig: Rig, with_addresses: Path) -> None:
+    own = f"arn:aws:iam::{rig.lab.plan.account}:role/of-the-administrators"
+    fresh = changed(
+        with_addresses,
+        with_addresses.parent,
+        "template: exp-packetloss",
+        f"template: exp-own-role\n        role_arn: {own}",
+    )
+    (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    (made,) = templates(rig, "exp-own-role")
+    assert list(preview.made) == [f"template exp-own-role ({made}, {TOKYO})"]
+    described = rig.lab.client("fis", TOKYO).get_experiment_template(id=made)["experimentTemplate"]
+    assert described["roleArn"] == own
+    assert "chaosdrill-packet-loss" not in roles(rig)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_without_being_told_to_a_rehearsal_makes_nothing_and_says_how_to(rig: Rig, with_addresses: Path) -> None:
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-not-made")
+    before = changes(rig)
+    given = [str(fresh), "--topology", str(rig.lab.plan.topology_file)]
+    shown = " ".join(CliRunner().invoke(cli_rehearse, given).output.split())
+    assert "template exp-not-made: none: FIS was not asked: a preview needs the template, which --make-temp" in shown
+    assert changes(rig) == before
+    assert "chaosdrill-packet-loss" not in roles(rig)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_what_was_made_is_shown_with_how_to_remove_it(rig: Rig, with_addresses: Path) -> None:
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-shown")
+    given = [str(fresh), "--topology", str(rig.lab.plan.topology_file), "--make-template"]
+    shown = " ".join(CliRunner().invoke(cli_rehearse, given).output.split())
+    (made,) = templates(rig, "exp-shown")
+    assert f"made: template exp-shown ({made}, {TOKYO}); it breaks nothing, and the drill uses it" in shown
+    assert f"to remove it: aws fis delete-experiment-template --region {TOKYO} --id {made}" in shown
+    assert "made: role chaosdrill-packet-loss; it breaks nothing" in shown
+    for told, as_json in ((CliRunner().invoke(cli_rehearse, [*given, *more]), bool(more)) for more in ([], ["--json"])):
+        assert "--make-template: nothing was made" in (told.stderr if as_json else told.stdout)
+    assert json.loads(told.stdout)["previews"][0]["made"] == {}
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_no_template_is_made_in_another_account(rig: Rig, with_addresses: Path, tmp_path: Path) -> None:
+    elsewhere = rig.other_topology(tmp_path / "elsewhere.yaml", accounts=["999999999999"])
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-elsewhere")
+    with pytest.raises(Refused, match=r"^CreateExperimentTemplate was not sent: .* allows only 999999999999"):
+        rehearse(fresh, {}, Path(elsewhere["topology"]), make_templates=True)
+    assert (templates(rig, "exp-elsewhere"), "chaosdrill-packet-loss" in roles(rig)) == ([], False)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_all_that_is_wrong_with_the_faults_is_told_before_anything_is_made(rig: Rig, with_addresses: Path) -> None:
+    wrong, before = {"loss_percent": 0, "fault_duration_s": 50000}, changes(rig)
+    with pytest.raises(BadInput) as told:
+        rehearse(with_addresses, wrong, rig.lab.plan.topology_file, make_templates=True)
+    assert [problem.partition(": write")[0] for problem in told.value.problems] == [
+        "inject-packet-loss: percent is 0",
+        "inject-packet-loss: duration_s is 50000",
+    ]
+    assert changes(rig) == before
+    assert "chaosdrill-packet-loss" not in roles(rig)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_what_the_drill_would_refuse_is_not_prepared(rig: Rig, with_addresses: Path) -> None:
+    there = changed(
+        with_addresses,
+        with_addresses.parent,
+        "template: exp",
+        "instance_id: i-00000000000000bad\n        template: exp",
+    )
+    (preview,) = rehearse(there, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    assert "its target i-00000000000000bad does not exist" in preview.trouble
+    assert (preview.made, "chaosdrill-packet-loss" in roles(rig)) == ({}, False)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_a_role_without_its_template_is_said(rig: Rig, with_addresses: Path) -> None:
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-half")
+    fault = {"service": "fis", "kind": "server-error", "operation": "CreateExperimentTemplate"}
+    assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
+    try:
+        (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    finally:
+        get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    assert "the template may have been made, and does nothing by itself; role chaosdrill-packet-loss was made" in (
+        preview.trouble
+    )
+    assert "chaosdrill-packet-loss" in roles(rig)
 
 
 def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig, with_addresses: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from chaosdrill.aws import sessions, system_of
+from chaosdrill.aws.deadlines import LEAST_S
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.reach import reach_of
 from chaosdrill.aws.retries import LONGEST_PAUSE_S, TRIES
@@ -196,6 +197,10 @@ def test_the_guide_says_how_long_the_tries_of_a_call_take_that_nobody_answers(se
     pauses_s = sum(min(first_s * 2**attempt, LONGEST_PAUSE_S) for attempt in range(TRIES - 1))
     whole_s = math.ceil(TRIES * read_timeout_s + pauses_s)
     told = " ".join(DRILL_GUIDE.read_text().split())
+    assert f" {whole_s} s" in told.partition("A step without such a time")[2].partition("Not cut are")[0]
+    timeout_s = 5
+    assert f"to see what is half done, still has {LEAST_S:g} s." in told
     assert (
-        f" {whole_s} s" in told.partition("`timeout_s` and `within_s` say how long")[2].partition("so a step with")[0]
+        f"a step with `timeout_s: {timeout_s}` that is not answered any more ends after {timeout_s + LEAST_S:g} s"
+        in told
     )

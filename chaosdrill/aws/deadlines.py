@@ -1,0 +1,180 @@
+"""How long a call to AWS may take: its tries, their connecting and their reading end with the deadline of what asks.
+
+The deadline is kept in a context variable, so that no activity has to hand it on; another thread has none. A call that
+begins when the time is up, or nearly so, still has ``LEAST_S``: the look that tells what is half done.
+
+It hangs in botocore's own event chain and in the connection pools of its HTTP session.
+"""
+
+import contextlib
+import math
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
+from botocore.exceptions import ConnectionError as NoConnection
+from botocore.exceptions import HTTPClientError
+from urllib3 import Timeout
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
+
+from chaosdrill.errors import CannotSee
+
+LEAST_S = 3.0  # AWS answers in less than one, over a new connection to the other side of the world, too
+_BARELY_S = 0.1  # a socket's timeout cannot be 0
+
+# moments on the steady clock: of what goes on in this context, and of the call that it makes now
+_until: ContextVar[float] = ContextVar("until", default=math.inf)
+_call_until: ContextVar[float] = ContextVar("call_until", default=math.inf)
+
+
+class CutShort(CannotSee):
+    """AWS had not answered a call when the time was up: whether it was carried out is open."""
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Calls within it end ``seconds`` from now, whatever the deadline was so far: an action that waits twice has twice
+    the time.
+    """
+    with _ending(time.monotonic() + seconds):
+        yield
+
+
+@contextmanager
+def by(moment_s: float) -> Iterator[None]:
+    """Calls within it end at a moment of the steady clock, or at the deadline that there is, whichever comes first."""
+    with _ending(min(moment_s, _until.get())):
+        yield
+
+
+@contextmanager
+def _ending(moment_s: float) -> Iterator[None]:
+    token = _until.set(moment_s)
+    try:
+        yield
+    finally:
+        _until.reset(token)
+
+
+def over() -> bool:
+    """:returns: whether the time of what goes on here is up."""
+    return time.monotonic() >= _until.get()
+
+
+def ends_s() -> float:
+    """:returns: the moment of the steady clock by which what begins now has to end; infinite without a deadline."""
+    return max(_until.get(), time.monotonic() + LEAST_S)
+
+
+def retry_after(pause_s: float) -> float | bool:
+    """:returns: what a handler of botocore's ``needs-retry`` answers that would try again after ``pause_s`` seconds:
+    these seconds, or False when the call's time is up by then.
+    """
+    if pause_s < _left_s():
+        return pause_s
+    _call_until.set(time.monotonic())  # it ends now
+    return False
+
+
+def keep(client: Any) -> None:
+    """Let the calls of ``client`` end with the deadline of what makes them. Registered after everything else: what that
+    asks before a call has its own time, and what it writes about a failed call comes first.
+    """
+    meta = client.meta
+    service = meta.service_model.service_id.hyphenize()
+    client._endpoint.http_session._pool_classes_by_scheme.update(_POOLS)
+    meta.events.register_last(f"before-call.{service}", _begin)
+    meta.events.register_last(f"after-call-error.{service}", _say_cut_short)
+
+
+def _begin(**_: Any) -> None:
+    _call_until.set(ends_s())
+
+
+def _say_cut_short(exception: Exception, event_name: str, **_: Any) -> None:
+    """:raises CutShort: when there was no answer and its time is up."""
+    if _left_s() <= _BARELY_S and isinstance(exception, (HTTPClientError, NoConnection)):
+        call = " ".join(event_name.split(".")[1:])
+        raise CutShort(f"{call} was not answered when its time was up: {exception}") from exception
+
+
+def _left_s() -> float:
+    return _call_until.get() - time.monotonic()
+
+
+class _Connecting:
+    """A connection to a name with several addresses: urllib3 gives each of them the whole time to connect."""
+
+    host: str
+    port: int
+    timeout: Any
+
+    def _new_conn(self) -> Any:
+        if math.isinf(_left_s()):
+            return super()._new_conn()  # type: ignore[misc]
+        name, whole_s = self.host, self.timeout
+        try:
+            return self._to_one_of(_addresses(name, self.port) or [name], whole_s)
+        finally:
+            self.host, self.timeout = name, whole_s
+
+    def _to_one_of(self, addresses: Sequence[str], whole_s: float) -> Any:
+        for number, address in enumerate(addresses, start=1):
+            self.host, self.timeout = address, min(whole_s, max(_BARELY_S, _left_s()))
+            try:
+                return super()._new_conn()  # type: ignore[misc]
+            except (ConnectTimeoutError, NewConnectionError):
+                if number == len(addresses) or _left_s() <= 0:
+                    raise
+        raise AssertionError("there is one address at least")
+
+
+def _addresses(name: str, port: int) -> list[str]:
+    """:returns: those of a name; none when it cannot be resolved, which whoever connects will say."""
+    with contextlib.suppress(OSError):
+        found = socket.getaddrinfo(name, port, allowed_gai_family(), socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(one[4][0]) for one in found))
+    return []
+
+
+class _Asking:
+    """A connection pool whose requests are cut when the time of the call is up."""
+
+    timeout: Timeout
+
+    def urlopen(self, *args: Any, timeout: Any = None, **kwargs: Any) -> Any:
+        usual = timeout if isinstance(timeout, Timeout) else self.timeout
+        left_s = _left_s()
+        if not math.isinf(left_s):
+            left_s = max(_BARELY_S, left_s)
+            usual = Timeout(total=left_s, connect=usual.connect_timeout, read=usual.read_timeout)
+        return super().urlopen(*args, timeout=usual, **kwargs)  # type: ignore[misc]
+
+
+class _Connection(_Connecting, AWSHTTPConnection):
+    pass
+
+
+class _SecureConnection(_Connecting, AWSHTTPSConnection):
+    pass
+
+
+class _Pool(_Asking, AWSHTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(_Asking, AWSHTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+_POOLS: Mapping[str, Any] = {"http": _Pool, "https": _SecurePool}

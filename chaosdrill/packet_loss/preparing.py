@@ -1,0 +1,135 @@
+"""What a fault of FIS needs before it can be started, made if it is missing: its role and its experiment template.
+
+A drill does it when it injects, a rehearsal with ``--make-template`` beforehand. Nothing of it breaks anything.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chaosdrill import history
+from chaosdrill.aws import System
+from chaosdrill.aws.regions import region_named
+from chaosdrill.packet_loss import experiments, isolation, plan, sources
+from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
+from chaosdrill.packet_loss.host import at_host, host_of, problems_of_host, refuse_traps
+from chaosdrill.packet_loss.role import Ensured, ensure_isolation_role, ensure_role
+
+
+@dataclass(frozen=True)
+class PacketLoss:
+    """What ``inject_packet_loss`` is asked for, as it was written: see there."""
+
+    percent: Any
+    sources: Any
+    traffic_type: str
+    duration_s: Any
+    template: str
+    instance_id: str | None
+    role_arn: str | None
+    interface: str
+    fis_duration_s: Any
+    flows_percent: Any
+    instance_tags: dict[str, str] | None
+    region: str | None
+    stop_condition_alarms: list[str] | None
+
+    def checked(self) -> plan.Fault:
+        """:returns: the fault; without sources where a region is named, which is resolved later.
+
+        :raises BadInput: with everything that is wrong with the arguments.
+        """
+        return plan.asked_for(
+            self.percent,
+            sources.written(self.sources),
+            self.traffic_type,
+            self.duration_s,
+            self.fis_duration_s,
+            self.interface,
+            self.flows_percent,
+            [*problems_of_host(self.instance_id, self.instance_tags), *problems_of_alarms(self.stop_condition_alarms)],
+        )
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What ``isolate_region`` is asked for, as it was written: see there."""
+
+    region: str
+    duration_s: Any
+    subnets: list[str] | None
+    template: str
+    role_arn: str | None
+
+    def checked(self) -> None:
+        """:raises BadInput: with everything that is wrong with the arguments."""
+        isolation.refuse_arguments(self.duration_s, self.subnets)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is there now for a fault.
+
+    :param region: where FIS has it.
+    :param targets: the host, or the subnets, by id.
+    :param made: what was missing and was made, each with the command that removes it.
+    """
+
+    region: str
+    role_arn: str
+    template_id: str
+    targets: tuple[str, ...]
+    made: Mapping[str, str]
+
+
+def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault]:
+    """Make what a packet loss needs, as far as it is missing.
+
+    :returns: what is there now, and the fault with its sources.
+    :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
+    :raises Refused: when FIS would skip the fault or leave it behind; nothing was made.
+    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    """
+    fault = asked.checked()
+    system = at_host(system, asked.instance_id, asked.instance_tags, asked.region)
+    host = host_of(system, plan.DOCUMENT)
+    alarms, alarm_problems = stop_alarms(system, asked.stop_condition_alarms or [], host.region)
+    refuse_traps(system, host, alarm_problems)
+    if sources.written(asked.sources) is None:
+        fault = replace(fault, sources=sources.resolved(system, asked.sources))
+    _note_undo(host.region)
+    role = Ensured(asked.role_arn) if asked.role_arn else ensure_role(system, host.document_arn, host.arn)
+    wanted = plan.template(fault, asked.template, host.document_arn, host.arn, role.arn, alarms)
+    return _prepared(system, host.region, role, wanted, (host.instance_id,)), fault
+
+
+def region_isolation(system: System, asked: Isolation) -> Prepared:
+    """Make what cutting a region off needs, as far as it is missing.
+
+    :returns: what is there now.
+    :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
+    :raises Refused: when a subnet is cut off already, or the client host would be; nothing was made.
+    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    """
+    asked.checked()
+    region = region_named(system, asked.region)
+    arns = isolation.subnets_of(system, region, asked.subnets)
+    isolation.refuse_cut_off(system, region, arns)
+    _note_undo(region)
+    role = Ensured(asked.role_arn) if asked.role_arn else ensure_isolation_role(system)
+    wanted = isolation.template(arns, int(asked.duration_s), asked.template, role.arn)
+    return _prepared(system, region, role, wanted, tuple(arn.rsplit("/", 1)[1] for arn in arns))
+
+
+def _note_undo(region: str) -> None:
+    """In the run's history, if a drill is open: a rollback may come at any moment from now on."""
+    history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=region)
+
+
+def _prepared(system: System, region: str, role: Ensured, wanted: dict[str, Any], targets: tuple[str, ...]) -> Prepared:
+    template_id, is_new = experiments.ensure_template(system, wanted, region, role.made)
+    made = dict(role.made)
+    if is_new:
+        removed_by = f"aws fis delete-experiment-template --region {region} --id {template_id}"
+        made[f"template {wanted['tags']['Name']} ({template_id}, {region})"] = removed_by
+    return Prepared(region, role.arn, template_id, targets, made)

@@ -1,0 +1,243 @@
+"""A call's tries, its connecting and its reading end with the deadline of what it is made for."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ConnectTimeoutError, ReadTimeoutError
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from chaosdrill.aws import deadlines, pacing, polling
+from chaosdrill.aws.deadlines import CutShort, by, within
+from chaosdrill.aws.doubt import change
+from chaosdrill.aws.pacing import paced
+from chaosdrill.aws.retries import retry_always
+from chaosdrill.errors import CannotSee, DrillError
+
+LEAST_S = 0.4
+READ_S = 1.5
+NOISE_S = 1.0  # a busy machine holds a thread up
+
+
+@pytest.fixture(autouse=True)
+def least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadlines, "LEAST_S", LEAST_S)
+    monkeypatch.setattr(pacing, "_resources", {})
+
+
+class Mute:
+    """Accepts connections and never answers; counts the requests that came."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.tls: ssl.SSLContext | None = None
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        held = []
+        while True:
+            try:
+                one = self._socket.accept()[0]
+            except OSError:
+                return
+            held.append(self.tls.wrap_socket(one, server_side=True) if self.tls else one)
+            self.requests += 1
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def mute() -> Iterator[Mute]:
+    server = Mute()
+    yield server
+    server.close()
+
+
+def client(url: str, tries: int = 6, **more: Any) -> Any:
+    session: Any = boto3.Session("key", "secret")
+    retries = {"mode": "standard", "total_max_attempts": tries}
+    config = Config(connect_timeout=READ_S, read_timeout=READ_S, retries=retries, proxies={})
+    made = session.client("sts", "ap-northeast-1", endpoint_url=url, config=config, **more)
+    retry_always(made)
+    deadlines.keep(made)
+    return made
+
+
+def took_s(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
+
+
+def cut(made: Any) -> None:
+    with pytest.raises(CutShort, match=r"^sts GetCallerIdentity was not answered when its time was up: "):
+        made.get_caller_identity()
+
+
+def test_a_try_that_hangs_is_cut_and_none_follows(mute: Mute) -> None:
+    made = client(mute.url)
+    with within(READ_S / 2):
+        assert took_s(lambda: cut(made)) == pytest.approx(READ_S / 2, abs=NOISE_S / 2)
+    assert mute.requests == 1
+
+
+def test_tries_follow_while_there_is_time(mute: Mute) -> None:
+    made = client(mute.url)
+    with within(READ_S * 2):
+        assert READ_S * 2 - 0.1 < took_s(lambda: cut(made)) < READ_S * 2 + NOISE_S
+    assert mute.requests == 2
+
+
+def test_a_call_that_begins_when_the_time_is_up_still_has_a_little(mute: Mute) -> None:
+    made = client(mute.url)
+    with within(0.0):
+        assert LEAST_S - 0.1 < took_s(lambda: cut(made)) < LEAST_S + NOISE_S
+
+
+def test_without_a_deadline_and_in_another_thread_a_try_has_its_usual_time(mute: Mute) -> None:
+    made = client(mute.url, tries=1)
+
+    def usual() -> None:
+        with pytest.raises(ReadTimeoutError):
+            made.get_caller_identity()
+
+    with within(0.0):
+        cut(made)
+    assert took_s(usual) > READ_S - 0.1
+    with within(0.0), ThreadPoolExecutor(1) as pool:
+        assert took_s(pool.submit(usual).result) > READ_S - 0.1
+
+
+def test_the_inner_deadline_only_shortens_and_a_new_wait_has_its_own() -> None:
+    with within(10):
+        with by(time.monotonic() + 100):
+            assert deadlines.ends_s() - time.monotonic() < 10.1
+        with by(time.monotonic() - 1):
+            assert deadlines.over()
+        with within(100):
+            assert deadlines.ends_s() - time.monotonic() > 99
+        assert not deadlines.over()
+
+
+@pytest.fixture
+def deaf() -> Iterator[list[tuple[str, int]]]:
+    """Four addresses at which connecting hangs: their queues are full."""
+    with ExitStack() as held:
+        port, found = 0, []
+        for number in range(2, 6):
+            server = held.enter_context(socket.socket())
+            server.bind((f"127.0.0.{number}", port))
+            server.listen(0)
+            port = server.getsockname()[1]
+            for _ in range(2):
+                one = held.enter_context(socket.socket())
+                one.setblocking(False)
+                one.connect_ex((f"127.0.0.{number}", port))
+            found.append((f"127.0.0.{number}", port))
+        yield found
+
+
+def test_the_addresses_of_a_name_share_the_time_to_connect(
+    deaf: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, of_name = socket.getaddrinfo, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in deaf]
+
+    def resolved(host: str, *more: Any, **named: Any) -> Any:
+        return of_name if host == "sts.deaf.example" else real(host, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolved)
+    made = client(f"http://sts.deaf.example:{deaf[0][1]}")
+    began = time.monotonic()
+    with within(0.5), pytest.raises(CutShort, match=r"Connect timeout on endpoint URL: .*sts\.deaf\.example") as told:
+        made.get_caller_identity()
+    assert time.monotonic() - began < 0.5 + NOISE_S
+    assert isinstance(told.value.__cause__, ConnectTimeoutError)
+
+
+@pytest.fixture
+def secure(mute: Mute, tmp_path: Path) -> Any:
+    """A client of the mute server over TLS, which trusts its certificate; that is for its name, not for its address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    whole = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    whole += made.sign(key, hashes.SHA256()).public_bytes(pem)
+    (tmp_path / "both.pem").write_bytes(whole)
+    mute.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    mute.tls.load_cert_chain(tmp_path / "both.pem")
+    return client(mute.url.replace("http://127.0.0.1", "https://localhost"), verify=str(tmp_path / "both.pem"))
+
+
+def test_a_connection_over_tls_is_cut_likewise(mute: Mute, secure: Any) -> None:
+    with within(READ_S / 2):
+        assert took_s(lambda: cut(secure)) == pytest.approx(READ_S / 2, abs=NOISE_S / 2)
+    assert mute.requests == 1, "its handshake was done"
+
+
+def test_a_change_that_was_cut_may_still_come(mute: Mute) -> None:
+    made = client(mute.url)
+    with within(0.1), pytest.raises(DrillError, match=r"the flag was asked for and is not there, and may still come: "):
+        change("the flag", made.get_caller_identity, lambda: False)
+
+
+def test_a_wait_ends_though_its_look_is_never_answered(mute: Mute) -> None:
+    made = client(mute.url)
+
+    def wait() -> None:
+        with pytest.raises(CannotSee, match=r"after 0\.5 s AWS does not tell any more: sts GetCallerIdentity was not"):
+            list(polling.seen(made.get_caller_identity, 0.5))
+
+    assert took_s(wait) < 0.5 + LEAST_S + NOISE_S
+
+
+def test_a_look_that_is_cut_for_one_is_taken_again_for_another(mute: Mute) -> None:
+    """Whoever shares a look of somebody in a hurry has the time that is its own."""
+    made, begun = client(mute.url), threading.Event()
+
+    def hasty() -> Any:
+        with within(0.1):
+            begun.set()
+            return paced("table", made.get_caller_identity).error
+
+    def patient() -> Any:
+        assert begun.wait(5)
+        return paced("table", lambda: "well", since_s=0.0).value
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.submit(hasty), pool.submit(patient)
+        assert isinstance(first.result(), CutShort)
+        assert second.result() == "well"
+
+
+def test_who_shares_a_look_leaves_it_when_the_own_time_is_up() -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def patient() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(paced, "table", patient)
+        assert begun.wait(5)
+        with within(0.1), pytest.raises(CannotSee, match="did not end before the time was up"):
+            paced("table", patient)
+        go_on.set()
