@@ -141,8 +141,10 @@ def _phase(phase: Mapping[str, Any]) -> Measured | None:
     seconds = number(phase.get("seconds"))
     if seconds is None:
         return None
-    how = f"since {phase.get('since')}: {', '.join(map(str, sequence(phase.get('evidence'))))}"
-    return Measured(seconds, "s", how, uncertainty=_size(number(phase.get("uncertainty_s"))))
+    since = text(phase.get("since"))
+    how = f"since {since}: {', '.join(map(str, sequence(phase.get('evidence'))))}"
+    why = "" if since == PHASES.get(text(phase.get("name"))) else f"counted from {since}"
+    return Measured(seconds, "s", how, uncertainty=_size(number(phase.get("uncertainty_s"))), why=why)
 
 
 def _shares(probes: Iterable[Probe]) -> Iterator[tuple[str, Measured]]:
