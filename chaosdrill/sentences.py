@@ -7,6 +7,7 @@ what was filled in. The report's catalogue has every template in the other langu
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+SAID = "said"  # under this a document tells what its sentences are made of
 DEEPEST = 8  # sentences within sentences: a summary with more of them was not written by chaosdrill
 
 
@@ -26,10 +27,8 @@ class Sentence(str):
         made.template, made.values = template, values or {}
         return made
 
-    def as_json(self) -> Any:
-        """:returns: it as JSON values: with how it was made, or the text alone when it is of others."""
-        if not self.template:
-            return str(self)
+    def as_json(self) -> dict[str, Any]:
+        """:returns: it as JSON values, with how it was made."""
         values = {name: _plain(one) for name, one in self.values.items()}
         return {"text": str(self), "template": self.template, "values": values}
 
@@ -87,6 +86,12 @@ def made_of(said: Any) -> dict[str, Sentence]:
     """:returns: the sentences of :func:`said_in` by their texts, of a document that anybody may have written."""
     known = (_read(one, 0) for one in (said if isinstance(said, list) else ()))
     return {str(one): one for one in known if isinstance(one, Sentence)}
+
+
+def said_by(document: Mapping[str, Any], name: str) -> Sentence:
+    """:returns: what a document, such as an event, says under a name: a sentence where it tells how that was made."""
+    words = document.get(name)
+    return words if isinstance(words, Sentence) else made_of(document.get(SAID)).get(str(words)) or as_it_is(words)
 
 
 def _sentences(document: Any) -> Iterator[Sentence]:

@@ -20,7 +20,7 @@ from chaosdrill.analysis.rules_records import ended_early, heartbeat_until_ns
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.unavailable import Unavailability
 from chaosdrill.errors import CannotSee
-from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
+from chaosdrill.sentences import NOTHING, Sentence, as_it_is, said_by, sentence
 
 NS = 1_000_000_000
 LOCUST, HEARTBEAT = sentence("the load generator's users"), sentence("heartbeat")
@@ -99,9 +99,9 @@ def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> I
         before = losses(run.ledger, label, before, cut_ns)
         yield before
     if not labels and (run.ledger is not None or any(run.named("heartbeat-started"))):
-        why = next((str(event.get("why_no_writes") or "") for event in run.named("heartbeat-started")), "")
-        told = as_it_is(why)
-        yield Losses("after-failover", told, told) if why else losses(run.ledger, "after-failover")
+        started = run.first("heartbeat-started")
+        why = said_by(started, "why_no_writes") if started.get("why_no_writes") else NOTHING
+        yield Losses("after-failover", why, why) if why else losses(run.ledger, "after-failover")
 
 
 def recoveries_of(
@@ -180,7 +180,7 @@ def locust_outage(run: Run) -> tuple[ClientOutage | None, Sentence]:
         return None, sentence("nobody wrote how far the load was seen")
     since, until, seen = (event.get(name) for name in ("since_s", "until_s", "seen_until_s"))
     if event.get("why") or since is None or until is None or seen is None:
-        return None, as_it_is(event["why"]) if event.get("why") else sentence("it was not seen")
+        return None, said_by(event, "why") if event.get("why") else sentence("it was not seen")
     try:
         return client_outage(run.buckets, float(since), float(until), float(seen)), NOTHING
     except CannotSee as error:

@@ -16,7 +16,7 @@ from typing import Any
 from chaosdrill.analysis.findings import GRAVITY, PASSED, Finding, finding, word_of
 from chaosdrill.analysis.outage import ClientOutage
 from chaosdrill.analysis.states import state_in_words
-from chaosdrill.sentences import Name, Sentence, as_it_is, sentence
+from chaosdrill.sentences import Name, Sentence, as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
 LEAST_OPEN_OUTAGE_S = 1.0  # shorter, and the stop of the load itself may be what was seen
@@ -81,7 +81,7 @@ def of_outage(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[
 
 def _refusal(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "refused"):
-        yield finding("refused", sentence("{refusal}", refusal=as_it_is(event.get("why"))))
+        yield finding("refused", sentence("{refusal}", refusal=said_by(event, "why")))
 
 
 def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
@@ -92,10 +92,10 @@ def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
 
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
-        where, why = Name("stage", str(event.get("where"))), as_it_is(event.get("why"))
+        where, why = Name("stage", str(event.get("where"))), said_by(event, "why")
         yield finding("crashed", sentence("chaosdrill itself failed in {stage}: {why}", stage=where, why=why))
     for event in _named(events, "target-lost"):
-        yield finding("target-lost", sentence("{how_lost}", how_lost=as_it_is(event.get("why"))))
+        yield finding("target-lost", sentence("{how_lost}", how_lost=said_by(event, "why")))
     if not list(_named(events, "drill-opened", "refused", "interrupted", "crashed")):
         yield finding("not-opened", sentence("the drill was never opened"))
 
@@ -103,7 +103,7 @@ def _crash(events: Sequence[Event]) -> Iterator[Finding]:
 def _safeguards(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "safeguard-tripped"):
         word = "invalid" if event.get("unreadable") else "failed"
-        tripped = {"name": str(event.get("safeguard")), "why": as_it_is(event.get("why"))}
+        tripped = {"name": str(event.get("safeguard")), "why": said_by(event, "why")}
         yield finding("safeguard-tripped", sentence("safeguard {name}: {why}", **tripped), verdict=word)
 
 

@@ -11,7 +11,7 @@ from chaosdrill.runs.parsing import EMPTY
 from chaosdrill.runs.shapes import BEATS, VERSION, Shape
 from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records
 from chaosdrill.runs.told import run_files
-from chaosdrill.sentences import as_it_is, sentence
+from chaosdrill.sentences import as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
 TOLD_BY, FOLDER = sentence("history"), as_it_is(RECORDS)
@@ -27,7 +27,7 @@ def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]
     inside = {name for event in stored.values() for name in _of(event)}
     for name, event in {**raw, **stored}.items():
         if event.get("sha256") is None:
-            text = sentence("{file} could not be collected: {why}", file=name, why=as_it_is(event.get("why")))
+            text = sentence("{file} could not be collected: {why}", file=name, why=said_by(event, "why"))
             problems.append(finding("records-missing", text, TOLD_BY))
         elif name in there:
             problems += _differs(there[name], event)
@@ -64,7 +64,7 @@ def _of_evidence(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
                 file=name,
                 kind=str(event.get("kind")),
                 of=str(event.get("of")),
-                why=as_it_is(event.get("why")),
+                why=said_by(event, "why"),
             )
             yield finding("records-missing", text, TOLD_BY, verdict=TOLD)
         else:
@@ -89,7 +89,7 @@ def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterato
 def _incomplete(name: str, event: Event) -> Finding:
     """Of a load generator that died the watermarks tell how far it was heard; a heartbeat must come to its end."""
     word = "told" if name.startswith("requests-") else "invalid"
-    text = sentence("{file} is not complete: {why}", file=name, why=as_it_is(event.get("why")))
+    text = sentence("{file} is not complete: {why}", file=name, why=said_by(event, "why"))
     return finding("records-truncated", text, TOLD_BY, verdict=word)
 
 

@@ -16,14 +16,19 @@ import chaosdrill
 from chaosdrill.analysis.effect import CANNOT_TELL, LANDED, NO_EFFECT
 from chaosdrill.analysis.judgement import judge
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.run import Run
 from chaosdrill.cli import cli
+from chaosdrill.controls.record import Record
+from chaosdrill.errors import Refused
+from chaosdrill.history import History
+from chaosdrill.history.log import read_history
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.report.making import report_of
 from chaosdrill.report.messages import MESSAGES, SENTENCES
 from chaosdrill.report.words import Words
 from chaosdrill.runs import read_run
 from chaosdrill.runs.importing import import_journal
-from chaosdrill.sentences import Name, Sentence, as_it_is, made_of, said_in, sentence, together
+from chaosdrill.sentences import Name, Sentence, as_it_is, made_of, said_by, said_in, sentence, together
 from tests.compared_runs import figure, judgement, movement, probe, write_run
 from tests.synthetic_run import HOME, make_run, ns
 from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
@@ -334,6 +339,32 @@ def test_a_sentence_is_its_english_text_and_is_said_in_japanese() -> None:
     assert JA.say(both) == f"{JA.say(one)}。「DNS 反映」からの時間"
     assert (JA.say(why), JA.can_say(why), JA.can_say(""), EN.can_say(why)) == ("timed out", False, True, True)
     assert {both, str(both)} == {both}
+
+
+def test_what_a_drill_writes_into_its_history_is_said_in_japanese_later(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl", hide=["hunter2-secret"])
+    why = sentence("cannot be read: {why}", why=as_it_is("hunter2-secret was wrong"))
+    plainly = history.append("safeguard-tripped", safeguard="alarm", why="of others")
+    history.append("safeguard-tripped", safeguard="alarm", why=why)
+    history.close()
+    assert "said" not in plainly
+    assert "hunter2" not in (tmp_path / "history.jsonl").read_text()
+    _, told = read_history(tmp_path / "history.jsonl")
+    assert told["why"] == "cannot be read: *** was wrong"
+    (found,) = judge(Run((told,))).findings[:1]
+    assert found.text == "safeguard alarm: cannot be read: *** was wrong"
+    assert JA.say(found.text) == "安全装置「alarm」が作動しました: 読み取れません: 「*** was wrong」"
+
+
+def test_a_drill_that_is_refused_says_why_in_japanese() -> None:
+    record = Record()
+    record.refused(
+        Refused(sentence("cannot be read: {why}", why=sentence("no answer within {seconds:g} s", seconds=5.0)))
+    )
+    record.refused(Refused("by somebody else"))
+    first, second = (said_by(event, "why") for event in record.events)
+    assert (JA.say(first), JA.can_say(second)) == ("読み取れません: 5 秒以内に応答がありません", False)
+    assert [first, second] == ["cannot be read: no answer within 5 s", "by somebody else"]
 
 
 def test_what_a_summary_keeps_of_a_sentence_is_read_back() -> None:

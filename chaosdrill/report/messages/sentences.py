@@ -446,6 +446,50 @@ _COMPARED = {
     "measured in {known} of {n} runs": "{n} 回中 {known} 回のみ測定されています",
 }
 
+# what a drill writes into its history: chaosdrill.controls, chaosdrill.client
+_HISTORY = {
+    "another drill is going on here (process {holder}): wait until it has ended": (
+        "この環境では別の訓練が実行中です (プロセス {holder})。終了後に実行してください"
+    ),
+    "nobody has confirmed a rehearsal on the topology {topology}, or the file has changed since: run "
+    "`chaosdrill rehearse EXPERIMENT --topology FILE`, read what it says, and give it --confirm ACCOUNT": (
+        "トポロジー {topology} のリハーサルが確認されていないか、確認後にファイルが変更されています。"
+        "`chaosdrill rehearse EXPERIMENT --topology FILE` を実行し、結果を確認のうえ --confirm ACCOUNT を"
+        "指定してください"
+    ),
+    "the region state is {state}, expected {expected}: nothing was touched": (
+        "リージョン状態は {state} です (開始条件は {expected})。システムには何も変更を加えていません"
+    ),
+    "the credentials ({reach}) belong to account {account}, and the topology allows only {allowed}: use the "
+    "right profile, or add the account under `accounts:`": (
+        "認証情報 (「{reach}」) はアカウント {account} のものですが、"
+        "トポロジーで許可されているのは {allowed} のみです。"
+        "正しいプロファイルを使用するか、`accounts:` にアカウントを追加してください"
+    ),
+    "cannot be read: {why}": "読み取れません: {why}",
+    "no answer within {seconds:g} s": "{seconds:g} 秒以内に応答がありません",
+    "is {value}, expected {expected}": "値は「{value}」です (期待値は「{expected}」)",
+    "the drill was interrupted, and the lab's waits were shortened": "訓練が中断され、ラボの待ち時間が短縮されています",
+    "the target was lost while the load ran, and what clients saw from then on proves nothing: {why}": (
+        "負荷の実行中に対象環境へ接続できなくなり、以後のクライアントの観測は根拠になりません: {why}"
+    ),
+    "the load generator went away {seconds:.0f} s after the load began, and with it what clients saw": (
+        "負荷開始の {seconds:.0f} 秒後に負荷生成が失われ、クライアントの観測も失われました"
+    ),
+    "the lab ended before the drill did, and what this run did with it: see `chaosdrill lab logs`": (
+        "ラボが訓練より先に終了し、ラボでの操作結果も失われました。`chaosdrill lab logs` を参照してください"
+    ),
+    "nothing of it was recorded": "記録がありません",
+    "it was not written to its end: the heartbeat was ended without being stopped, or died": (
+        "最後まで書き込まれていません (ハートビートが停止操作なしに終了、または異常終了)"
+    ),
+    "the topology's `heartbeat:` names no synthetic `accounts:` to `write:` to: it only reads": (
+        "トポロジーの `heartbeat:` に書込み先 (`write:`) の検証用口座 (`accounts:`) がないため、参照のみ行います"
+    ),
+    "it did not end in order: what it saw after {until} (its clock) is missing": (
+        "正常に終了していません。{until} (記録元の時計) 以後の観測が欠落しています"
+    ),
+}
 # the rows of the waterfall: chaosdrill.report.view.timeline
 _TIMELINE = {
     "{stage}: {activity}": "{stage}: {activity}",
@@ -468,5 +512,6 @@ SENTENCES: Mapping[str, str] = {
     **_FIGURES,
     **_RECORDS,
     **_COMPARED,
+    **_HISTORY,
     **_TIMELINE,
 }
