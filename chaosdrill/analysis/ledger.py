@@ -1,5 +1,6 @@
 """The ledger of a drill: every write a client tried, what became of it, and what was found of it afterwards."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from chaosdrill.sentences import Name, Sentence, as_it_is, sentence
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
 SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
 START = "start"
+_UNREST = re.compile(r"after (\d+(?:\.\d+)?) s: (\d{1,18} [a-z ]+(?:, \d{1,18} [a-z ]+)*)")
 NOT_ENDED = sentence("it did not come to its end")
 STATES = (SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE)
 
@@ -160,7 +162,19 @@ def _take_read_back(read: ReadBack, row: Mapping[str, Any], offset: Offset) -> N
         _take_found(read, _whole(row["seq"]), _state(row))
     else:
         read.ended_ns = offset.to_recorder(_whole(row["at_ns"]))
-        read.converged, read.why = row["converged"] is True, as_it_is(row.get("why") or "")
+        read.converged, read.why = row["converged"] is True, _unrest(str(row.get("why") or ""))
+
+
+def _unrest(words: str) -> Sentence:
+    """What had not come to rest, as the heartbeat says it: it runs where nothing else of chaosdrill is, and only text
+    comes from there.
+    """
+    if not (match := _UNREST.fullmatch(words)):
+        return as_it_is(words)
+    counts = [one.split(" ", 1) for one in match[2].split(", ")]
+    told = [sentence("{n} {unrest}", n=int(n), unrest=Name("unrest", what)) for n, what in counts]
+    found = sentence("after {seconds:g} s: {counts}", seconds=float(match[1]), counts=told)
+    return found if found == words else as_it_is(words)
 
 
 def _take_found(read: ReadBack, seq: int, state: str) -> None:

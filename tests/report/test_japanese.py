@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import chaosdrill
 from chaosdrill.analysis.effect import CANNOT_TELL, LANDED, NO_EFFECT
 from chaosdrill.analysis.judgement import judge
+from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.run import Run
 from chaosdrill.cli import cli
@@ -100,6 +101,21 @@ def test_every_name_that_stands_in_a_sentence_is_in_the_catalogue() -> None:
     rules |= {f"the phases of the {what}" for what in ("fail-over", "fail-back")}
     assert {f"rule.{name}" for name in rules} == {key for key in MESSAGES if key.startswith("rule.")}
     assert [one for one in (LANDED, NO_EFFECT, CANNOT_TELL) if f"effect-of-fault.{one}" not in MESSAGES] == []
+
+
+def test_what_had_not_come_to_rest_is_said_as_the_heartbeat_says_it() -> None:
+    source = (PACKAGE / "heartbeat" / "read_back.py").read_text()
+    named = [key.partition(".")[2] for key in MESSAGES if key.startswith("unrest.")]
+    assert re.findall(r'^ +"([a-z ]+)": ', source.partition("counts = {")[2].partition("}")[0], re.MULTILINE) == named
+    rows = [
+        {"row": "read-back-begun", "label": "x", "at_ns": 1, "writes_until_ns": 2},
+        {"row": "read-back-ended", "label": "x", "at_ns": 3, "converged": False,
+         "why": f"after 2.5 s: 3 {named[0]}, 1 {named[1]}"},
+    ]  # fmt: skip
+    why = ledger_of(rows).read_backs["x"].why
+    assert (why, JA.say(why)) == (rows[1]["why"], "2.5 秒経過時点で処理中の書込み 3 件, 読み取れない書込み 1 件")
+    rows[1]["why"] = "after all it broke"
+    assert not JA.can_say(ledger_of(rows).read_backs["x"].why)
 
 
 # Pages --------------------------------------------------------------------------------------------------------------

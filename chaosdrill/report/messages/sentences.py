@@ -348,6 +348,8 @@ _RECORDS = {
     ),
     "the {records} cannot be read: {why}": "{records}の記録を読み取れません: {why}",
     "it did not come to its end": "最後まで完了していません",
+    "after {seconds:g} s: {counts}": "{seconds:g} 秒経過時点で{counts}",
+    "{n} {unrest}": "{unrest} {n} 件",
     "{n} further rows": "ほか {n} 行",
     "write {write} stands twice, as {one} and as {other}": (
         "書込み {write} が「{one}」と「{other}」で 2 回記録されています"
