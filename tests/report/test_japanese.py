@@ -18,12 +18,14 @@ from chaosdrill.analysis.judgement import judge
 from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.run import Run
+from chaosdrill.analysis.summary_fields import summary_fields
 from chaosdrill.cli import cli
 from chaosdrill.controls.record import Record
 from chaosdrill.errors import Refused
 from chaosdrill.history import History
 from chaosdrill.history.log import read_history
 from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.report.comparison_page import circumstance
 from chaosdrill.report.making import report_of
 from chaosdrill.report.messages import MESSAGES, SENTENCES
 from chaosdrill.report.words import Words
@@ -302,10 +304,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         told = judgement(9.3 + day, lost_writes_after_failback=unmeasured(), error_s=figure(33.0, about=0.0))
         told |= {"movements": [movement(), movement("fail-back")]}
         told["said"] = said_in(told)
+        known = {"git commit": str(day), "version of some library": str(day), "variable users": day}
+        told_of = {"judgement": told, "hypothesis": [probe(during=[0, 3])], "circumstances": known}
         more = {3: {"verdict": "invalid"}, 4: {"broken": ["two-writers"]}, 5: {"scale": 1}}.get(day, {})
-        write_run(
-            store, run_id(day), ["a" if day < 8 else "b"], judgement=told, hypothesis=[probe(during=[0, 3])], **more
-        )
+        write_run(store, run_id(day), ["a" if day < 8 else "b"], **told_of, **more)
     (write_run(store, run_id(11)) / "summary.json").unlink()
     (write_run(store, run_id(12)) / "summary.json").write_text('{"version": 99}')
     return tmp_path
@@ -314,7 +316,10 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("compare", run_id(1), run_id(2)), ["受付済みの書込み 3 件を照合できませんでした"]),
+        (
+            ("compare", run_id(1), run_id(2)),
+            ["受付済みの書込み 3 件を照合できませんでした", "Git コミット", "変数 users"],
+        ),
         (("compare", run_id(1), run_id(3)), [f"{run_id(3)} は対象外です: 判定が「無効」です"]),
         (("compare", run_id(1), run_id(5)), [f"{run_id(1)} と {run_id(5)} は倍率が異なります (0.2 と 1)"]),
         (("compare", "--last", "9"), ["判定が「無効」です", "倍率が 1 です", "受付済みの書込み 3 件"]),
@@ -329,6 +334,15 @@ def test_no_page_of_a_comparison_says_anything_in_english(runs: Path, arguments:
     page = path.read_text()
     assert english_on(page) == []
     assert [one for one in words if one not in page] == []
+
+
+def test_every_circumstance_has_a_japanese_name() -> None:
+    known = summary_fields(
+        "failover", [{"event": "drill-opened", "versions": {"moto": 5}, "configuration": {"users": 1}}], ""
+    )
+    names = {name: circumstance(name, JA) for name in known["circumstances"]}
+    assert (names.pop("version of moto"), names.pop("variable users")) == ("moto のバージョン", "変数 users")
+    assert [name for name, japanese in names.items() if not JAPANESE.search(japanese)] == []
 
 
 def test_what_a_summary_of_before_says_is_quoted_in_english(runs: Path) -> None:

@@ -275,7 +275,7 @@ _FIGURES = {
     "no beat tells of that time": "該当時間のビートがありません",
     "no request was made then": "該当時間のリクエストがありません",
     "nothing was sent then": "該当時間に送信されたものがありません",
-    "it falls on those that were not answered as expected": "期待どおりの応答がないものに該当します",
+    "it falls on those that were not answered as expected": "この順位の応答は期待どおりに得られていません",
     "too few were answered to say by how much it may be longer": "応答数が少なく、上限を示せません",
     "no heartbeat was recorded": "ハートビートの記録がありません",
     "nothing was failed over and no fault was injected": "切替も障害注入も行われていません",
