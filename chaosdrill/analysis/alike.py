@@ -6,6 +6,7 @@ from typing import Any
 
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.summary_fields import IMPORTED
+from chaosdrill.sentences import Name, Sentence, sentence, together
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class LeftOut:
     """
 
     run: str
-    why: str
+    why: Sentence
 
     def as_json(self) -> dict[str, str]:
         """:returns: it as JSON values."""
@@ -49,11 +50,19 @@ def sorted_out(
     return tuple(one for one, why in told if not why), tuple(LeftOut(one.run, why) for one, why in told if why)
 
 
-def _why_left_out(run: ComparedRun, reference: ComparedRun | None) -> str:
+def _why_left_out(run: ComparedRun, reference: ComparedRun | None) -> Sentence:
     if run.why_not or reference is None:
         return run.why_not
-    told = [f"its {what} is {mine}, that of {reference.run} is {other}" for what, mine, other in unlike(run, reference)]
-    return "; ".join(told)
+    return together(
+        sentence(
+            "its {what} is {mine}, that of {run} is {other}",
+            what=Name("likeness", what),
+            mine=mine,
+            run=reference.run,
+            other=other,
+        )
+        for what, mine, other in unlike(run, reference)
+    )
 
 
 def circumstances(runs: Sequence[ComparedRun]) -> dict[str, tuple[Any, ...]]:
@@ -68,4 +77,6 @@ def _is_untold(run: ComparedRun, value: Any) -> bool:
 
 
 def _in_words(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value or "not known")
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value) if value else sentence("not known")

@@ -7,12 +7,14 @@ steady-state probe that were within its tolerance during the method ``hypothesis
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import DURING, Probe
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.phases import NOTICED, PHASES
+from chaosdrill.sentences import NOTHING, Name, Sentence, as_it_is, made_of, sentence
 
 RECOVERY, LOST_WRITES, LOST_S, AVAILABILITY = "recovery_time_s", "lost_writes", "lost_s", "availability_ratio"
 DURATION = "duration_s"
@@ -78,12 +80,13 @@ def compared_figures(said: Mapping[str, Any], probes: Iterable[Probe]) -> dict[s
     :returns: the figures by name, those of the whole run first.
     """
     judgement = mapping(said.get("judgement"))
-    figures = dict(_named(_figures(judgement)))
+    made = made_of(judgement.get("said"))
+    figures = dict(_named(_figures(judgement, made)))
     found = {name: worst(them) for name, start in _WORST.items() if (them := _beginning(figures, start))}
     found |= {name: figures[name] for name in _SERVICE if name in figures}
     if (seconds := number(said.get("seconds"))) is not None and seconds >= 0:
-        found[DURATION] = Measured(seconds, "s", "from the opening of the drill to its closing", 0.1, 0.1)
-    details = _named((*_phases(judgement), *_shares(probes), *_latencies(judgement)))
+        found[DURATION] = Measured(seconds, "s", sentence("from the opening of the drill to its closing"), 0.1, 0.1)
+    details = _named((*_phases(judgement), *_shares(probes), *_latencies(judgement, made)))
     return {**found, **figures, **dict(details), **found}  # in this order, and what was worked out here wins
 
 
@@ -102,14 +105,18 @@ def worst(figures: Sequence[Measured]) -> Measured:
     return Measured(top, first.unit, first.how, resolution, about, at_least=any(one.at_least for one in figures))
 
 
-def measured_of(value: Any) -> Measured | None:
-    """:returns: a figure of a summary as it was measured; None when it is none."""
+def measured_of(value: Any, said: Mapping[str, Sentence] = MappingProxyType({})) -> Measured | None:
+    """:returns: a figure of a summary as it was measured; None when it is none.
+
+    :param said: of the summary's sentences how they were made, as :func:`made_of` reads it.
+    """
     known = mapping(value)
     if not {"value", "unit", "how"} <= set(known):
         return None
     value, resolution, uncertainty = (number(known.get(name)) for name in ("value", "resolution", "uncertainty"))
-    unit, how, why = (text(known.get(name)) for name in ("unit", "how", "why"))
-    return Measured(value, unit, how, _size(resolution), _size(uncertainty), why, known.get("at_least") is True)
+    how, why = (said.get(words) or as_it_is(words) for words in (text(known.get("how")), text(known.get("why"))))
+    at_least = known.get("at_least") is True
+    return Measured(value, text(known.get("unit")), how, _size(resolution), _size(uncertainty), why, at_least)
 
 
 def _beginning(figures: Mapping[str, Measured], start: str) -> list[Measured]:
@@ -124,9 +131,9 @@ def _named(figures: Iterable[tuple[str, Measured]]) -> Iterator[tuple[str, Measu
         yield (name if seen[name] == 1 else f"{name}_{seen[name]}"), figure
 
 
-def _figures(judgement: Mapping[str, Any]) -> Iterator[tuple[str, Measured]]:
+def _figures(judgement: Mapping[str, Any], said: Mapping[str, Sentence]) -> Iterator[tuple[str, Measured]]:
     for name, one in mapping(judgement.get("figures")).items():
-        if (figure := measured_of(one)) is not None:
+        if (figure := measured_of(one, said)) is not None:
             yield _RENAMED.get(name, _part(name)), figure
 
 
@@ -141,8 +148,12 @@ def _phase(phase: Mapping[str, Any]) -> Measured | None:
     seconds = number(phase.get("seconds"))
     if seconds is None:
         return None
-    how = f"since {phase.get('since')}: {', '.join(map(str, sequence(phase.get('evidence'))))}"
-    return Measured(seconds, "s", how, uncertainty=_size(number(phase.get("uncertainty_s"))))
+    since = text(phase.get("since"))
+    evidence = list(map(str, sequence(phase.get("evidence"))))
+    how = sentence("since {since}: {evidence}", since=Name("moment", since), evidence=evidence)
+    elsewhere = since != PHASES.get(text(phase.get("name")))
+    why = sentence("counted from {since}", since=Name("moment", since)) if elsewhere else NOTHING
+    return Measured(seconds, "s", how, uncertainty=_size(number(phase.get("uncertainty_s"))), why=why)
 
 
 def _shares(probes: Iterable[Probe]) -> Iterator[tuple[str, Measured]]:
@@ -155,18 +166,18 @@ def _shares(probes: Iterable[Probe]) -> Iterator[tuple[str, Measured]]:
 def _share(met: int, missed: int, unread: int) -> Measured:
     """What could not be read makes it uncertain."""
     known, every = met + missed, met + missed + unread
-    how = f"the share of {every} samples during the method that were within the tolerance"
+    how = sentence("the share of {n} samples during the method that were within the tolerance", n=every)
     if not known:
-        return Measured(None, "ratio", how, why="none of the samples could be read")
+        return Measured(None, "ratio", how, why=sentence("none of the samples could be read"))
     about = max(met / known - met / every, (met + unread) / every - met / known)
     return Measured(met / known, "ratio", how, 1 / known, about)
 
 
-def _latencies(judgement: Mapping[str, Any]) -> Iterator[tuple[str, Measured]]:
+def _latencies(judgement: Mapping[str, Any], said: Mapping[str, Sentence]) -> Iterator[tuple[str, Measured]]:
     for latency in map(mapping, sequence(judgement.get("latencies"))):
         of, when = _part(text(latency.get("of"))), _part(text(latency.get("when")))
         for quantile in QUANTILES:
-            if (figure := measured_of(latency.get(quantile))) is not None:
+            if (figure := measured_of(latency.get(quantile), said)) is not None:
                 yield f"{LATENCY}.{of}.{when}.{quantile}_s", figure
 
 

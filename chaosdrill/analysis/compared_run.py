@@ -9,6 +9,7 @@ from chaosdrill.analysis.findings import PASSED
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, probes_of_json
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 __all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
 
@@ -41,11 +42,13 @@ class ComparedRun:
     measured: Mapping[str, Measured] = field(default_factory=dict)
 
     @property
-    def why_not(self) -> str:
+    def why_not(self) -> Sentence:
         """Why it proves nothing about the system, and so is left out; empty when it does."""
         if self.verdict not in COMPARABLE:
-            return f"its verdict is {self.verdict or 'not known'}"
-        return f"its lab was broken on purpose: {', '.join(self.broken)}" if self.broken else ""
+            if not self.verdict:
+                return sentence("its verdict is not known")
+            return sentence("its verdict is {verdict}", verdict=Name("verdict", self.verdict))
+        return sentence("its lab was broken on purpose: {how}", how=self.broken) if self.broken else NOTHING
 
 
 def compared_run(name: str, said: Mapping[str, Any]) -> ComparedRun:

@@ -12,6 +12,7 @@ from chaosdrill.analysis.alike import circumstances, unlike
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.hypothesis import NOT_READ, WHEN, Probe, Reading, state
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Comparison:
 
     baseline: ComparedRun
     candidate: ComparedRun
-    why_not: tuple[str, ...]
+    why_not: tuple[Sentence, ...]
     circumstances: tuple[tuple[str, Any, Any], ...]
     checked: tuple[Checked, ...]
     differences: tuple[Difference, ...]
@@ -119,14 +120,21 @@ def comparison(baseline: ComparedRun, candidate: ComparedRun) -> Comparison:
     )
 
 
-def _why_not(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[str]:
+def _why_not(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Sentence]:
     if baseline.run == candidate.run:
-        yield f"{baseline.run} would be compared with itself: name another run"
+        yield sentence("{run} would be compared with itself: name another run", run=baseline.run)
     for run in (baseline, candidate):
         if run.why_not:
-            yield f"{run.run} is left out: {run.why_not}"
+            yield sentence("{run} is left out: {why}", run=run.run, why=run.why_not)
     for what, *values in unlike(baseline, candidate):
-        yield f"{baseline.run} and {candidate.run} are not alike: {what} {values[0]} against {values[1]}"
+        yield sentence(
+            "{baseline} and {candidate} are not alike: {what} {one} against {other}",
+            baseline=baseline.run,
+            candidate=candidate.run,
+            what=Name("likeness", what),
+            one=values[0],
+            other=values[1],
+        )
 
 
 def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Checked]:
@@ -155,10 +163,9 @@ def change(before: Measured | None, after: Measured | None) -> Measured | None:
     known = [one for one in (before.uncertainty, after.uncertainty) if one is not None]
     resolution = max([one for one in (before.resolution, after.resolution) if one is not None], default=None)
     about = sum(known) if len(known) == len(SIDES) else None
-    why = "one of them is a lower bound" if before.at_least or after.at_least else ""
-    return Measured(
-        after.value - before.value, before.unit, "the candidate's less the baseline's", resolution, about, why
-    )
+    why = sentence("one of them is a lower bound") if before.at_least or after.at_least else NOTHING
+    how = sentence("the candidate's less the baseline's")
+    return Measured(after.value - before.value, before.unit, how, resolution, about, why)
 
 
 def exceeds(change: Measured) -> bool:

@@ -9,6 +9,7 @@ import numpy
 from chaosdrill.analysis.slots import SERVED, UNKNOWN, Slots
 from chaosdrill.analysis.spans import Span, without
 from chaosdrill.analysis.unavailable import Unavailability
+from chaosdrill.sentences import Sentence, sentence
 
 Array = numpy.ndarray[Any, Any]
 NS = 1_000_000_000
@@ -24,10 +25,14 @@ class Limits:
     success_ratio: float = 0.99
     p95_s: float = 0.5
 
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """:returns: such as ``1 s with at least 99 % of the beats served and a p95 of at most 0.5 s``."""
-        share = f"at least {self.success_ratio:.4g} of the beats served"
-        return f"{self.window_s:g} s with {share} and a p95 of at most {self.p95_s:g} s"
+        return sentence(
+            "{window_s:g} s with at least {share:.4g} of the beats served and a p95 of at most {p95_s:g} s",
+            window_s=self.window_s,
+            share=self.success_ratio,
+            p95_s=self.p95_s,
+        )
 
     def are_missed(self, beats: Any, unserved: Any, slow: Any) -> Any:
         """:returns: whether so many unserved and slow (or unserved) ones are too many of that number of beats."""

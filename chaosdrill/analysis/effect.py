@@ -16,6 +16,7 @@ import numpy
 from chaosdrill.analysis.figures import ONE_IN_TWENTY
 from chaosdrill.analysis.records import OK, Beats, Requests
 from chaosdrill.analysis.slots import SERVED, UNKNOWN, Span, states
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence, together
 
 Array = numpy.ndarray[Any, Any]
 
@@ -34,7 +35,7 @@ class Difference:
     :param matters: from how much on it is an effect.
     """
 
-    what: str
+    what: Sentence
     unit: str
     before: float
     during: float
@@ -49,16 +50,21 @@ class Difference:
             return LANDED
         return NO_EFFECT if self.high < self.matters else CANNOT_TELL
 
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """:returns: such as ``beats not served: 0 before, 0.33 under the fault: 0.27 to 0.38 more (95 %)``."""
-        unit = f" {self.unit}" if self.unit != "ratio" else ""
-        before, during = (
-            f"{one:.3g}{unit}" if math.isfinite(one) else "no answer" for one in (self.before, self.during)
-        )
-        said = f"{self.what}: {before} before, {during} under the fault"
-        if math.isfinite(self.low) and math.isfinite(self.high):
-            said += f": {self.low:.2g} to {self.high:.2g}{unit} more (95 %)"
-        return said
+        before, during = (self._figure(f"{one:.3g}") if math.isfinite(one) else sentence("no answer")
+                          for one in (self.before, self.during))  # fmt: skip
+        values = {"what": self.what, "before": before, "during": during}
+        said = sentence("{what}: {before} before, {during} under the fault", **values)
+        if not (math.isfinite(self.low) and math.isfinite(self.high)):
+            return said
+        high = self._figure(f"{self.high:.2g}")
+        return sentence("{rose}: {low:.2g} to {high} more (95 %)", rose=said, low=self.low, high=high)
+
+    def _figure(self, number: str) -> Sentence:
+        if self.unit == "ratio":
+            return sentence("{number}", number=number)
+        return sentence("{number} {unit}", number=number, unit=Name("unit", self.unit))
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values; infinite ones are None."""
@@ -73,13 +79,12 @@ class FaultEffect:
 
     verdict: str
     differences: tuple[Difference, ...]
-    why: str = ""
+    why: Sentence = NOTHING
 
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """:returns: the verdict with its intervals."""
-        return "; ".join(
-            [self.verdict, *(one.in_words() for one in self.differences), *([self.why] if self.why else [])]
-        )
+        verdict = sentence("{effect}", effect=Name("effect-of-fault", self.verdict))
+        return together([verdict, *(one.in_words() for one in self.differences), *([self.why] if self.why else [])])
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
@@ -96,30 +101,34 @@ def fault_effect(
     :returns: landed when anything surely rose; no effect when nothing did; else nobody can tell.
     """
     differences: list[Difference] = []
-    few: list[str] = []
-    for what, sample in (("beats", _of_beats(beats)), ("requests", _of_requests(requests))):
+    few: list[Sentence] = []
+    for word, sample in (("beats", _of_beats(beats)), ("requests", _of_requests(requests))):
+        what = Name("sample", word)
         if sample is None:
             continue
         due_ns, served, latency_us = sample
         parts = [slice(*numpy.searchsorted(due_ns, span)) for span in (before, during)]
         counts = [part.stop - part.start for part in parts]
         if min(counts) < LEAST_SAMPLES:
-            few.append(f"only {counts[0]} {what} before and {counts[1]} under the fault, {LEAST_SAMPLES} are needed")
+            values = {"before": counts[0], "what": what, "during": counts[1], "needed": LEAST_SAMPLES}
+            few.append(
+                sentence("only {before} {what} before and {during} under the fault, {needed} are needed", **values)
+            )
             continue
         differences.append(_share(what, *(served[part] for part in parts)))
         differences.append(_latency(what, *(latency_us[part] for part in parts)))
-    return FaultEffect(_verdict(differences, few), tuple(differences), "; ".join(few) or _nothing(differences))
+    return FaultEffect(_verdict(differences, few), tuple(differences), together(few) or _nothing(differences))
 
 
-def _verdict(differences: list[Difference], few: list[str]) -> str:
+def _verdict(differences: list[Difference], few: list[Sentence]) -> str:
     verdicts = {one.verdict for one in differences}
     if LANDED in verdicts:
         return LANDED
     return NO_EFFECT if verdicts == {NO_EFFECT} and not few else CANNOT_TELL
 
 
-def _nothing(differences: list[Difference]) -> str:
-    return "" if differences else "there are neither beats nor requests"
+def _nothing(differences: list[Difference]) -> Sentence:
+    return NOTHING if differences else sentence("there are neither beats nor requests")
 
 
 def _of_beats(beats: Beats | None) -> tuple[Array, Array, Array] | None:
@@ -138,13 +147,13 @@ def _of_requests(requests: Requests | None) -> tuple[Array, Array, Array] | None
     return requests.start_ns, answered, numpy.where(answered, requests.duration_us, numpy.inf)
 
 
-def _share(what: str, before: Array, during: Array) -> Difference:
+def _share(what: Name, before: Array, during: Array) -> Difference:
     """Newcombe (1998), method 10: from Wilson's intervals of the two shares."""
     failed = [int((~served).sum()) for served in (before, during)]
     (p1, l1, u1), (p2, l2, u2) = (_wilson(bad, len(all_)) for bad, all_ in zip(failed, (before, during), strict=True))
     low = (p2 - p1) - math.sqrt((p2 - l2) ** 2 + (u1 - p1) ** 2)
     high = (p2 - p1) + math.sqrt((u2 - p2) ** 2 + (p1 - l1) ** 2)
-    return Difference(f"{what} not served", "ratio", p1, p2, low, high, SHARE_THAT_MATTERS)
+    return Difference(sentence("{what} not served", what=what), "ratio", p1, p2, low, high, SHARE_THAT_MATTERS)
 
 
 def _wilson(failed: int, count: int) -> tuple[float, float, float]:
@@ -154,9 +163,11 @@ def _wilson(failed: int, count: int) -> tuple[float, float, float]:
     return share, max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _latency(what: str, before: Array, during: Array) -> Difference:
+def _latency(what: Name, before: Array, during: Array) -> Difference:
     (p1, l1, u1), (p2, l2, u2) = (_quantile_interval(one) for one in (before, during))
-    return Difference(f"p90 of {what}", "s", p1, p2, _less(l2, u1), _less(u2, l1), LATENCY_THAT_MATTERS_S)
+    return Difference(
+        sentence("p90 of {what}", what=what), "s", p1, p2, _less(l2, u1), _less(u2, l1), LATENCY_THAT_MATTERS_S
+    )
 
 
 def _quantile_interval(latency_us: Array) -> tuple[float, float, float]:

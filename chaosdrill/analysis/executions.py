@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chaosdrill.analysis.ledger import Ledger, ReadBack, Write
+from chaosdrill.sentences import Sentence, sentence
 
 
 @dataclass(frozen=True)
@@ -14,40 +15,42 @@ class Executions:
     """
 
     times: dict[int, int]
-    unread: dict[str, str]
+    unread: dict[str, Sentence]
 
 
 def executions(ledger: Ledger, read: ReadBack) -> Executions:
     """:returns: what the balances at the time of ``read`` say, compared with those at the start."""
     times: dict[int, int] = {}
-    unread: dict[str, str] = {}
+    unread: dict[str, Sentence] = {}
     for account, writes in ledger.accounts().items():
         found = _decoded(ledger.start.get(account), read.balances.get(account), writes, ledger.base)
-        if isinstance(found, str):
+        if isinstance(found, Sentence):
             unread[account] = found
         else:
             times |= found
     return Executions(times, unread)
 
 
-def _decoded(start: int | None, now: int | None, writes: Sequence[Write], base: int) -> dict[int, int] | str:
+def _decoded(start: int | None, now: int | None, writes: Sequence[Write], base: int) -> dict[int, int] | Sentence:
     """How often each write of one account was executed, or why nobody can tell."""
-    if start is None or now is None:
-        return f"its balance {'at the start' if start is None else 'afterwards'} is not known"
+    if start is None:
+        return sentence("its balance at the start is not known")
+    if now is None:
+        return sentence("its balance afterwards is not known")
     by_digit = {write.digit: write.seq for write in writes if write.digit is not None}
     if any(write.digit is None for write in writes):
-        return "it was used for more writes than a balance can tell apart"
+        return sentence("it was used for more writes than a balance can tell apart")
     if len(by_digit) < len(writes):
-        return "two of its writes had the same quantity"
+        return sentence("two of its writes had the same quantity")
     left = now - start
     if left < 0:
-        return f"its balance fell by {-left}"
+        return sentence("its balance fell by {units}", units=-left)
     found = dict.fromkeys(by_digit.values(), 0)
     digit = 0
     while left:
         left, times = divmod(left, base)
         if times and digit not in by_digit:
-            return f"its balance rose by {now - start}, which its writes do not make"
+            return sentence("its balance rose by {units}, which its writes do not make", units=now - start)
         if times:
             found[by_digit[digit]] = times
         digit += 1

@@ -11,10 +11,12 @@ from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.records import OK, Requests
 from chaosdrill.analysis.slots import SERVED, UNKNOWN, UNSERVED, Slots, Span
 from chaosdrill.analysis.unavailable import ANY, Unavailability
+from chaosdrill.sentences import Sentence, sentence
 
 Array = numpy.ndarray[Any, Any]
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+NO_BEAT = sentence("no beat tells of that time")
 ONE_IN_TWENTY = 1.96  # standard deviations of a normal distribution: a 95 % interval
 
 
@@ -56,10 +58,15 @@ def availability(found: Unavailability, span_ns: Span | None = None, operation: 
     served, unserved, unknown = (sum(int((part.state == state).sum()) for part in parts)
                                  for state in (SERVED, UNSERVED, UNKNOWN))  # fmt: skip
     known = served + unserved
-    what = f"heartbeat: {known} beats" + (f" ({operation})" if operation else "")
-    how = f"{what} of {known + unknown} that were due; served: as expected within {found.deadline_s:g} s"
+    how = sentence(
+        "heartbeat: {known} beats{operation} of {due} that were due; served: as expected within {deadline_s:g} s",
+        known=known,
+        operation=sentence(" ({operation})", operation=operation) if operation else "",
+        due=known + unknown,
+        deadline_s=found.deadline_s,
+    )
     if not known:
-        return Measured(None, "ratio", how, why="no beat tells of that time")
+        return Measured(None, "ratio", how, why=NO_BEAT)
     ratio, due = served / known, known + unknown
     about = max(ratio - served / due, (served + unknown) / due - ratio)
     return Measured(ratio, "ratio", how, 1 / known, about)
@@ -68,9 +75,12 @@ def availability(found: Unavailability, span_ns: Span | None = None, operation: 
 def error_seconds(found: Unavailability, span_ns: Span | None = None, operation: str = ANY) -> Measured:
     """:returns: in how many seconds, counted from the beginning, at least one beat was not served."""
     parts = _parts(found, span_ns, operation)
-    how = f"heartbeat: seconds in which at least one beat was not served within {found.deadline_s:g} s"
+    how = sentence(
+        "heartbeat: seconds in which at least one beat was not served within {deadline_s:g} s",
+        deadline_s=found.deadline_s,
+    )
     if not any(len(part.due_ns) for part in parts):
-        return Measured(None, "s", how, why="no beat tells of that time")
+        return Measured(None, "s", how, why=NO_BEAT)
     begin_ns = (span_ns or found.span_ns)[0]
     with_errors, blind = (
         numpy.unique(numpy.concatenate([(part.due_ns[part.state == state] - begin_ns) // NS for part in parts]))
@@ -90,7 +100,9 @@ def latencies(found: Unavailability, periods: dict[str, Span]) -> tuple[Latencie
 
 def _of_beats(found: Unavailability, part: Slots, when: str) -> Latencies:
     known = part.state != UNKNOWN
-    how = "heartbeat: from the intended send time to the end of the answer; unanswered ones are slower than any"
+    how = sentence(
+        "heartbeat: from the intended send time to the end of the answer; unanswered ones are slower than any"
+    )
     single = Unavailability(found.span_ns, {}, (), (), (part,), found.deadline_s)
     served = availability(single, (int(part.due_ns[0]), int(part.due_ns[-1]) + 1) if len(part.due_ns) else (0, 0))
     return Latencies(part.name, when, int(known.sum()), served, _quantiles(part.latency_us[known], how))
@@ -104,21 +116,21 @@ def latencies_of_requests(requests: Requests, periods: dict[str, Span]) -> tuple
 def _of_requests(requests: Requests, span: Span, when: str) -> Latencies:
     part = slice(*numpy.searchsorted(requests.start_ns, span))
     answered = requests.outcome[part] == OK
-    how = "load: from when it was sent; its users wait for answers before they ask again (a closed model)"
-    count, share = len(answered), "load: the share of requests that were answered as expected"
-    served = Measured(None, "ratio", share, why="no request was made then")
+    how = sentence("load: from when it was sent; its users wait for answers before they ask again (a closed model)")
+    count, share = len(answered), sentence("load: the share of requests that were answered as expected")
+    served = Measured(None, "ratio", share, why=sentence("no request was made then"))
     if count:
         served = Measured(float(answered.mean()), "ratio", share, 1 / count, 0.0)
     latency_us = numpy.where(answered, requests.duration_us[part], -1)
     return Latencies("requests", when, count, served, _quantiles(latency_us, how))
 
 
-def _quantiles(latency_us: Array, how: str) -> dict[str, Measured]:
+def _quantiles(latency_us: Array, how: Sentence) -> dict[str, Measured]:
     """Each is one of the values; its uncertainty is where 95 of 100 such samples would have it."""
     answered = latency_us[latency_us >= 0]
     count = len(latency_us)
     if not count:
-        return {name: Measured(None, "s", how, why="nothing was sent then") for name in QUANTILES}
+        return {name: Measured(None, "s", how, why=sentence("nothing was sent then")) for name in QUANTILES}
     ranks = {name: _ranks(count, share) for name, share in QUANTILES.items()}
     wanted = sorted({rank for three in ranks.values() for rank in three if rank < len(answered)})
     ordered = numpy.partition(answered, wanted) if wanted else answered
@@ -133,13 +145,14 @@ def _ranks(count: int, share: float) -> tuple[int, int, int]:
     return low, middle, high
 
 
-def _quantile(ordered: Array, ranks: Sequence[int], how: str) -> Measured:
+def _quantile(ordered: Array, ranks: Sequence[int], how: Sentence) -> Measured:
     low, middle, high = ranks
     if middle >= len(ordered):
-        return Measured(None, "s", how, 1e-6, why="it falls on those that were not answered as expected")
+        why = sentence("it falls on those that were not answered as expected")
+        return Measured(None, "s", how, 1e-6, why=why)
     value_s, low_s = float(ordered[middle]) / 1e6, float(ordered[low]) / 1e6
     if high >= len(ordered):
-        why = "too few were answered to say by how much it may be longer"
+        why = sentence("too few were answered to say by how much it may be longer")
         return Measured(value_s, "s", how, 1e-6, None, why)
     return Measured(value_s, "s", how, 1e-6, max(value_s - low_s, float(ordered[high]) / 1e6 - value_s))
 

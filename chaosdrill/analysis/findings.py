@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.sentences import Sentence
+
 GRAVITY = ("refused", "interrupted", "failed", "invalid")
 TOLD = "told"
 PASSED = "passed"
@@ -87,15 +89,15 @@ class Finding:
 
     name: str
     verdict: str
-    text: str
-    evidence: tuple[str, ...] = ()
+    text: Sentence
+    evidence: tuple[Sentence, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
         return {"name": self.name, "verdict": self.verdict, "text": self.text, "evidence": list(self.evidence)}
 
 
-def finding(name: str, text: str, *evidence: str, verdict: str = "") -> Finding:
+def finding(name: str, text: Sentence, *evidence: Sentence, verdict: str = "") -> Finding:
     """:returns: a finding of that name.
 
     :param verdict: what it asks for; default: what the name stands for.

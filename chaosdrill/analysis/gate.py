@@ -16,6 +16,7 @@ from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
 from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, Compare, Figure, Gate, Number, Word
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.sentences import sentence
 
 HELD, BROKEN, CANNOT_TELL = "held", "broken", "cannot tell"
 CLOSE = 1e-9  # two numbers that are so close, as a share of them, are the same: 110 / 100 is not 1.1
@@ -221,9 +222,10 @@ def _median(figures: Sequence[Measured | None]) -> Measured:
     """Of all runs, or of none: those in which it was not measured may be the worst."""
     known = [one for one in figures if one is not None and one.value is not None]
     unit = next((one.unit for one in figures if one is not None), "")
-    how = f"the median of {len(figures)} runs"
+    how = sentence("the median of {n} runs", n=len(figures))
     if len(known) < len(figures):
-        return Measured(None, unit, how, why=f"measured in {len(known)} of {len(figures)} runs")
+        why = sentence("measured in {known} of {n} runs", known=len(known), n=len(figures))
+        return Measured(None, unit, how, why=why)
     values = [one.value or 0.0 for one in known]
     middle, about = median(values), None
     if all(one.uncertainty is not None for one in known):

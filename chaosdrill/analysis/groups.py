@@ -12,6 +12,7 @@ from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import exceeds
 from chaosdrill.analysis.many_runs import ManyRuns, many_runs
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.sentences import Sentence, sentence
 
 BETTER, WORSE, DIFFERENT, SAME, TOO_FEW = "better", "worse", "different", "no difference seen", "too few runs to tell"
 
@@ -63,7 +64,7 @@ class Repeated:
     delta: float | None
     p: float | None
     answer: str
-    why: str
+    why: Sentence
 
     @property
     def is_constant(self) -> bool:
@@ -176,9 +177,11 @@ def _side(runs: Sequence[ComparedRun], name: str) -> Side:
 def _judged(name: str, unit: str, sides: tuple[Side, Side], p: float | None, looked_at: int) -> Repeated:
     one, other = sides
     if one.median is None or other.median is None:
-        return Repeated(name, one, other, None, None, None, None, TOO_FEW, "not measured on both sides")
+        why = sentence("not measured on both sides")
+        return Repeated(name, one, other, None, None, None, None, TOO_FEW, why)
     about, finest = one.about + other.about, max(one.resolution, other.resolution) or None
-    change = Measured(other.median - one.median, unit, "the candidates' median less the baselines'", finest, about)
+    how = sentence("the candidates' median less the baselines'")
+    change = Measured(other.median - one.median, unit, how, finest, about)
     delta = repeated.cliffs_delta(one.values, other.values)
     answer, why = _answer(name, sides, change, delta, 1.0 if p is None else p, looked_at)
     interval = repeated.interval_of_medians(one.values, other.values)
@@ -187,7 +190,7 @@ def _judged(name: str, unit: str, sides: tuple[Side, Side], p: float | None, loo
 
 def _answer(
     name: str, sides: tuple[Side, Side], change: Measured, delta: float, p: float, looked_at: int
-) -> tuple[str, str]:
+) -> tuple[str, Sentence]:
     one, other = sides
     if p > repeated.ALPHA:
         return _no_claim(sides, looked_at)
@@ -195,15 +198,15 @@ def _answer(
         return TOO_FEW, _too_few(one, other, looked_at)
     more = delta > 0
     if not exceeds(change) or (change.value or 0.0) * delta <= 0:
-        return SAME, "the medians differ by no more than the runs' own uncertainty and resolution"
+        return SAME, sentence("the medians differ by no more than the runs' own uncertainty and resolution")
     if (one if more else other).at_least:  # the true values could lie on the other side
-        return TOO_FEW, "some runs give a lower bound only"
-    how = f"p {p:.2g} after looking at {looked_at} measurements"
+        return TOO_FEW, sentence("some runs give a lower bound only")
+    how = sentence("p {p:.2g} after looking at {looked_at} measurements", p=p, looked_at=looked_at)
     way = better(name)
     return (DIFFERENT if not way else BETTER if (way == "more") == more else WORSE), how
 
 
-def _no_claim(sides: tuple[Side, Side], looked_at: int) -> tuple[str, str]:
+def _no_claim(sides: tuple[Side, Side], looked_at: int) -> tuple[str, Sentence]:
     one, other = sides
     counts = len(one.values), len(other.values)
     same = len({*one.values, *other.values}) == 1
@@ -211,13 +214,20 @@ def _no_claim(sides: tuple[Side, Side], looked_at: int) -> tuple[str, str]:
     if min(counts) < repeated.LEAST_RUNS or not possible:
         return TOO_FEW, _too_few(one, other, looked_at)
     if one.at_least or other.at_least:
-        return TOO_FEW, "some runs give a lower bound only"
-    return SAME, "the same in all runs" if same else "such a difference comes by chance, too"
+        return TOO_FEW, sentence("some runs give a lower bound only")
+    return SAME, sentence("the same in all runs") if same else sentence("such a difference comes by chance, too")
 
 
-def _too_few(one: Side, other: Side, looked_at: int) -> str:
+def _too_few(one: Side, other: Side, looked_at: int) -> Sentence:
     each, beside = repeated.needed(looked_at), len(one.values)
-    text = f"{beside} against {len(other.values)}: with {looked_at} measurements looked at a claim needs {each} a side"
+    text = sentence(
+        "{one} against {other}: with {looked_at} measurements looked at a claim needs {each} a side",
+        one=beside,
+        other=len(other.values),
+        looked_at=looked_at,
+        each=each,
+    )
     if repeated.LEAST_RUNS <= beside < each or beside > each:
-        text += f", or {repeated.needed(looked_at, beside)} against these {beside}"
+        needed = repeated.needed(looked_at, beside)
+        return sentence("{few}, or {needed} against these {beside}", few=text, needed=needed, beside=beside)
     return text

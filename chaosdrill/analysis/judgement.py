@@ -26,13 +26,16 @@ from chaosdrill.analysis.seen import Seen
 from chaosdrill.analysis.served import served
 from chaosdrill.analysis.truth import Compared, compared, differs
 from chaosdrill.analysis.unavailable import Outage, Unavailability
+from chaosdrill.sentences import NOTHING, Name, Sentence, said_in, sentence
 
 VERSION = 1
+LEDGER = sentence("ledger")
 Outages = Mapping[str, tuple[Outage, ...]]
 Figures = dict[str, Measured]
 
-_NOT_WORKED_OUT = Measured(None, "", "", why="it could not be worked out")
-_NO_OUTAGE: tuple[ClientOutage | None, str] = (None, "it could not be worked out")
+_WHY_NOT = sentence("it could not be worked out")
+_NOT_WORKED_OUT = Measured(None, "", NOTHING, why=_WHY_NOT)
+_NO_OUTAGE: tuple[ClientOutage | None, Sentence] = (None, _WHY_NOT)
 _GROUPS = {"duplicated-writes": "duplicated", "resurrected-writes": "resurrected", "unsettled-writes": "unsettled"}
 
 
@@ -52,7 +55,7 @@ class Judgement:
     """
 
     verdict: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     findings: tuple[Finding, ...]
     figures: Mapping[str, Measured]
     movements: tuple[LegPhases, ...]
@@ -62,8 +65,8 @@ class Judgement:
     truths: tuple[Compared, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values, with the version of their form."""
-        return {
+        """:returns: it as JSON values with their version; under ``said`` what its sentences are made of."""
+        document = {
             "version": VERSION,
             "verdict": self.verdict,
             "reasons": list(self.reasons),
@@ -75,6 +78,7 @@ class Judgement:
             "latencies": list(self.latencies),
             "truths": [one.as_json() for one in self.truths],
         }
+        return {**document, "said": said_in(document)}
 
 
 def judge(run: Run) -> Judgement:
@@ -156,18 +160,24 @@ def _of_writes(run: Run, losses: Sequence[Losses]) -> Iterator[Finding]:
     for one in losses:
         for name, group in _GROUPS.items():
             if writes := getattr(one, group):
-                ids = ", ".join(name_of(write) for write in writes[: objectives.LISTED])
-                yield finding(name, f"{one.label}: {len(writes)} writes {group}: {ids}", "ledger")
+                ids = [name_of(write) for write in writes[: objectives.LISTED]]
+                values = {"read_back": one.called, "n": len(writes), "group": Name("done", group), "ids": ids}
+                yield finding(name, sentence("{read_back}: {n} writes {group}: {ids}", **values), LEDGER)
         asked = run.ledger is not None and one.label in run.ledger.read_backs
         if asked and one.why_not and one.accepted:
-            yield finding("read-back-incomplete", f"{one.label}: {one.why_not}", "ledger")
+            text = sentence("{read_back}: {why_not}", read_back=one.called, why_not=one.why_not)
+            yield finding("read-back-incomplete", text, LEDGER)
 
 
 def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:
     run, facts = seen.run, seen.looks
     for one in movements:
         leg, switched_ns = one.leg, one.named(phases.ROUTING).at_ns
-        seen.findings += [finding("timeline-contradicts", f"{leg.what}: {text}") for text in one.contradictions]
+        told = (
+            sentence("{movement}: {contradiction}", movement=leg.called, contradiction=text)
+            for text in one.contradictions
+        )
+        seen.findings += [finding("timeline-contradicts", text) for text in told]
         seen.rule("the machine", rules_machine.not_done, leg, facts)
         if seen.target == "lab":  # how long another system's machine is meant to wait is not known
             seen.rule("the wait", rules_machine.wait_left_out, leg, seen.scale)
@@ -197,12 +207,16 @@ def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Ite
     for name, outages in found.by_operation.items() if found is not None else ():
         for one in outages:
             if not one.ended and one.at_least_ns >= verdict.LEAST_OPEN_OUTAGE_S * 1e9:
-                text = f"the operation {name} had no service when the heartbeat ended, for {one.seconds.in_words()}"
-                yield finding("still-unavailable", text, "heartbeat")
+                text = sentence(
+                    "the operation {operation} had no service when the heartbeat ended, for {seconds}",
+                    operation=name,
+                    seconds=one.seconds.in_words(),
+                )
+                yield finding("still-unavailable", text, sentence("heartbeat"))
     yield from verdict.still_out(outage)
 
 
-def _verdict(seen: Seen) -> tuple[str, tuple[str, ...], tuple[Finding, ...]]:
+def _verdict(seen: Seen) -> tuple[str, tuple[Sentence, ...], tuple[Finding, ...]]:
     """The word, the reasons, and every finding, the gravest first."""
     known = tuple(dict.fromkeys(seen.findings))
     completed = seen.known("what was planned", known, verdict.complete, seen.run.events, known)

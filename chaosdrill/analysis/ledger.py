@@ -1,14 +1,18 @@
 """The ledger of a drill: every write a client tried, what became of it, and what was found of it afterwards."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from chaosdrill.analysis.clocks import UNMEASURED, Offset
+from chaosdrill.sentences import Name, Sentence, as_it_is, sentence
 
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
 SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
 START = "start"
+_UNREST = re.compile(r"after (\d+(?:\.\d+)?) s: (\d{1,18} [a-z ]+(?:, \d{1,18} [a-z ]+)*)")
+NOT_ENDED = sentence("it did not come to its end")
 STATES = (SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE)
 
 
@@ -43,7 +47,7 @@ class ReadBack:
     begun_ns: int | None = None
     ended_ns: int | None = None
     converged: bool = False
-    why: str = "it did not come to its end"
+    why: Sentence = NOT_ENDED
     found: dict[int, str] = field(default_factory=dict)
     balances: dict[str, int | None] = field(default_factory=dict)
 
@@ -65,7 +69,7 @@ class Ledger:
     start: dict[str, int | None] = field(default_factory=dict)
     read_backs: dict[str, ReadBack] = field(default_factory=dict)
     ended: bool = False
-    problems: list[str] = field(default_factory=list)
+    problems: list[Sentence] = field(default_factory=list)
 
     def accounts(self) -> Mapping[str, list[Write]]:
         """:returns: the writes of each account."""
@@ -87,8 +91,10 @@ def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) ->
         try:
             _take(ledger, row, offset)
         except (KeyError, TypeError, ValueError) as error:
-            ledger.problems.append(f"a row of the ledger cannot be understood ({type(error).__name__}): {_short(row)}")
-    ledger.problems[10:] = [f"{len(ledger.problems) - 10} further rows"] if len(ledger.problems) > 10 else []
+            values = {"error": type(error).__name__, "row": _short(row)}
+            ledger.problems.append(sentence("a row of the ledger cannot be understood ({error}): {row}", **values))
+    further = len(ledger.problems) - 10
+    ledger.problems[10:] = [sentence("{n} further rows", n=further)] if further > 0 else []
     return ledger
 
 
@@ -125,7 +131,8 @@ def _take_write(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
         str(row.get("region") or ""),
     )
     if (known := ledger.writes.setdefault(write.seq, write)) != write:
-        ledger.problems.append(f"write {write.seq} stands twice, as {known.outcome} and as {write.outcome}")
+        values = {"write": write.seq, "one": Name("outcome", known.outcome), "other": Name("outcome", write.outcome)}
+        ledger.problems.append(sentence("write {write} stands twice, as {one} and as {other}", **values))
         if known.outcome != ACCEPTED == write.outcome:
             ledger.writes[write.seq] = write  # what was promised to a client once is asked for
 
@@ -136,13 +143,15 @@ def _take_balance(ledger: Ledger, row: Mapping[str, Any]) -> None:
     known = ledger.start if label == START else ledger.read_backs.setdefault(label, ReadBack(label)).balances
     if known.setdefault(account, balance) != balance:
         known[account] = None  # two answers are none
-        ledger.problems.append(f"the balance {label} of {account} stands twice, and differs")
+        values = {"label": label, "account": account}
+        ledger.problems.append(sentence("the balance {label} of {account} stands twice, and differs", **values))
 
 
 def _take_end(ledger: Ledger, row: Mapping[str, Any]) -> None:
     ledger.ended = True
     if _whole(row["writes"]) != len(ledger.writes):
-        ledger.problems.append(f"the ledger's end tells of {row['writes']} writes, it has {len(ledger.writes)}")
+        values = {"told": str(row["writes"]), "there": len(ledger.writes)}
+        ledger.problems.append(sentence("the ledger's end tells of {told} writes, it has {there}", **values))
 
 
 def _take_read_back(read: ReadBack, row: Mapping[str, Any], offset: Offset) -> None:
@@ -153,7 +162,19 @@ def _take_read_back(read: ReadBack, row: Mapping[str, Any], offset: Offset) -> N
         _take_found(read, _whole(row["seq"]), _state(row))
     else:
         read.ended_ns = offset.to_recorder(_whole(row["at_ns"]))
-        read.converged, read.why = row["converged"] is True, str(row.get("why") or "")
+        read.converged, read.why = row["converged"] is True, _unrest(str(row.get("why") or ""))
+
+
+def _unrest(words: str) -> Sentence:
+    """What had not come to rest, as the heartbeat says it: it runs where nothing else of chaosdrill is, and only text
+    comes from there.
+    """
+    if not (match := _UNREST.fullmatch(words)):
+        return as_it_is(words)
+    counts = [one.split(" ", 1) for one in match[2].split(", ")]
+    told = [sentence("{n} {unrest}", n=int(n), unrest=Name("unrest", what)) for n, what in counts]
+    found = sentence("after {seconds:g} s: {counts}", seconds=float(match[1]), counts=told)
+    return found if found == words else as_it_is(words)
 
 
 def _take_found(read: ReadBack, seq: int, state: str) -> None:

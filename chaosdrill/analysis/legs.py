@@ -6,6 +6,7 @@ from typing import Any
 
 from chaosdrill.analysis.facts import Look, at, looks
 from chaosdrill.analysis.run import Event, Run, at_ns, moment_ns
+from chaosdrill.sentences import Name
 
 MOVES = ("set_stop_flag", "set_routing", "switch_over_database", "fail_over_database")
 FAIL_OVER, FAIL_BACK = "fail-over", "fail-back"
@@ -43,6 +44,11 @@ class Leg:
     steps: tuple[Step, ...]
     seconds: float | None = None
     started_after_ns: int | None = None
+
+    @property
+    def called(self) -> Name:
+        """What it is called in sentences."""
+        return Name("movement", self.what)
 
     @property
     def succeeded(self) -> bool:

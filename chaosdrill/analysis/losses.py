@@ -19,11 +19,13 @@ from chaosdrill.analysis.ledger import (
     Write,
 )
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
-HOW_LOST = "accepted writes that the read-back found missing, never settled, or without effect on their balance"
-HOW_COUNTED = "balances compared with those at the start, a digit in base 4 for each write"
-HOW_SECONDS = "from the acceptance of the earliest lost write to that of the last one before the cut"
-NOT_LOOKED_AT = Measured(None, "s", HOW_SECONDS, why="there was no read-back")
+HOW_LOST = sentence(
+    "accepted writes that the read-back found missing, never settled, or without effect on their balance"
+)
+HOW_SECONDS = sentence("from the acceptance of the earliest lost write to that of the last one before the cut")
+NOT_LOOKED_AT = Measured(None, "s", HOW_SECONDS, why=sentence("there was no read-back"))
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class Losses:
     """
 
     label: str
-    why_not: str = ""
-    why_not_counted: str = ""
+    why_not: Sentence = NOTHING
+    why_not_counted: Sentence = NOTHING
     accepted: int = 0
     lost: tuple[Write, ...] = ()
     duplicated: tuple[Write, ...] = ()
@@ -52,6 +54,11 @@ class Losses:
     unsettled: tuple[Write, ...] = ()
     uncertain: tuple[Write, ...] = ()
     seconds: Measured = NOT_LOOKED_AT
+
+    @property
+    def called(self) -> Name:
+        """What the read-back is called in sentences."""
+        return Name("read-back", self.label)
 
     @property
     def count(self) -> Measured:
@@ -113,40 +120,45 @@ def losses(ledger: Ledger | None, label: str, before: Losses | None = None, cut_
     )
 
 
-def _why_not(ledger: Ledger | None, label: str) -> str:
+def _why_not(ledger: Ledger | None, label: str) -> Sentence:
     if ledger is None:
-        return "no write was recorded"
+        return sentence("no write was recorded")
     if not ledger.reads_back:
-        return "the topology does not say how a write is read back"
+        return sentence("the topology does not say how a write is read back")
     if not ledger.writes:
-        return "no write was tried"
+        return sentence("no write was tried")
     read = ledger.read_backs.get(label)
     if read is None or read.writes_until_ns is None:
-        return f"there was no read-back {label}"
-    return ""
+        return sentence("there was no read-back {read_back}", read_back=Name("read-back", label))
+    return NOTHING
 
 
-def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> str:
+def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> Sentence:
     if read.ended_ns is None or not read.converged:
         missing = len(_accepted(asked, read, MISSING))
-        return f"the stores had not converged when the read-back ended ({read.why}); {missing} were missing then"
+        return sentence(
+            "the stores had not converged when the read-back ended ({why}); {missing} were missing then",
+            why=read.why,
+            missing=missing,
+        )
     if blind := sum(write.outcome == ACCEPTED and _state(write, read) == UNREADABLE for write in asked):
-        return f"{blind} accepted writes could not be read back"
+        return sentence("{n} accepted writes could not be read back", n=blind)
     if not any(write.outcome == ACCEPTED for write in asked):
-        return "no write was accepted"
-    return ""
+        return sentence("no write was accepted")
+    return NOTHING
 
 
-def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]) -> str:
+def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]) -> Sentence:
     """Of the accounts that something may have been executed for."""
     if not ledger.counts_executions:
-        return "the topology does not say how a balance is read"
+        return sentence("the topology does not say how a balance is read")
     used = {write.account for write in asked if write.outcome != REFUSED}
     unread = {account: why for account, why in counted.unread.items() if account in used}
     if not unread:
-        return ""
+        return NOTHING
     account, why = next(iter(unread.items()))
-    return f"{len(unread)} of {len(used)} accounts: {account}: {why}"
+    values = {"n": len(unread), "used": len(used), "account": account, "why": why}
+    return sentence("{n} of {used} accounts: {account}: {why}", **values)
 
 
 def _lost(asked: Iterable[Write], read: ReadBack, counted: Executions) -> tuple[Write, ...]:

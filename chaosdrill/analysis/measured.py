@@ -1,8 +1,10 @@
 """A figure with what it rests on: how it was obtained, its resolution, its uncertainty; or why there is none."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
+
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 LEAST = 1e-12  # nothing here is known more exactly: what says so was not measured here
 
@@ -22,34 +24,43 @@ class Measured:
 
     value: float | None
     unit: str
-    how: str
+    how: Sentence
     resolution: float | None = None
     uncertainty: float | None = None
-    why: str = ""
+    why: Sentence = NOTHING
     at_least: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values, rounded as :meth:`in_words` rounds."""
-        values = asdict(self)
+        values = {one.name: getattr(self, one.name) for one in fields(self)}
         decimals = self._decimals()
         if decimals is not None and self.value is not None:
             values["value"] = round(self.value, decimals)
             values["uncertainty"] = _up(self.uncertainty, decimals) if self.uncertainty else self.uncertainty
         return values
 
-    def in_words(self) -> str:
+    def in_words(self) -> Sentence:
         """:returns: such as ``4.20 s ± 0.05 s``, ``at least 3 s``, ``not measured: no beats``."""
         if self.value is None:
-            return f"not measured: {self.why or 'no reason is known'}"
-        unit = "" if self.unit == "ratio" else f" {self.unit}"
-        least, decimals = "at least " if self.at_least else "", self._decimals()
+            return sentence("not measured: {why}", why=self.why or sentence("no reason is known"))
+        figure = self._figure(self.value)
+        return sentence("at least {figure}", figure=figure) if self.at_least else figure
+
+    def _figure(self, value: float) -> Sentence:
+        decimals = self._decimals()
         if decimals is None:
-            return f"{least}{_number(self.value)}{unit}"
+            return self._with_unit(_number(value))
         if not self.uncertainty:
-            return f"{least}{_number(round(self.value, decimals) + 0.0)}{unit}"  # of -0.0 it makes 0.0
+            return self._with_unit(_number(round(value, decimals) + 0.0))  # of -0.0 it makes 0.0
         shown = max(0, decimals)
-        about = f" ± {_up(self.uncertainty, decimals):.{shown}f}{unit}"
-        return f"{least}{round(self.value, decimals) + 0.0:.{shown}f}{unit}{about}"
+        about = self._with_unit(f"{_up(self.uncertainty, decimals):.{shown}f}")
+        figure = self._with_unit(f"{round(value, decimals) + 0.0:.{shown}f}")
+        return sentence("{figure} ± {about}", figure=figure, about=about)
+
+    def _with_unit(self, number: str) -> Sentence:
+        if self.unit == "ratio":
+            return sentence("{number}", number=number)
+        return sentence("{number} {unit}", number=number, unit=Name("unit", self.unit))
 
     def _decimals(self) -> int | None:
         """To how many decimals it is known: one figure of its uncertainty (two when that begins with a 1), or of its

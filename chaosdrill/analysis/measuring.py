@@ -20,9 +20,11 @@ from chaosdrill.analysis.rules_records import ended_early, heartbeat_until_ns
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.unavailable import Unavailability
 from chaosdrill.errors import CannotSee
+from chaosdrill.sentences import NOTHING, Sentence, as_it_is, said_by, sentence
 
 NS = 1_000_000_000
-LOCUST = "the load generator's users"
+LOCUST, HEARTBEAT = sentence("the load generator's users"), sentence("heartbeat")
+NO_HEARTBEAT = sentence("no heartbeat was recorded")
 NO_CLOCK_NS = NS  # by so much the heartbeat's clock may be off when nobody has compared it
 BEFORE_FAULT_NS = 30 * NS
 
@@ -69,15 +71,16 @@ def _about_ns(run: Run) -> int:
     return NO_CLOCK_NS if known is None else known
 
 
-def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | None) -> tuple[Span | None, str]:
+def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | None) -> tuple[Span | None, Sentence]:
     """:returns: when service was sustained again after a movement, and how that is told; None when it was not seen."""
     if found is None:
-        return None, ""
+        return None, NOTHING
     seen = recoveries(found, begins_ns(leg, fault), leg.until_ns, about_ns=_about_ns(run))
     if not seen or seen[-1].sustained_ns is None:
-        return None, ""
+        return None, NOTHING
     last = seen[-1].sustained_ns, seen[-1].sustained_uncertainty_ns
-    return Span(last[0] - last[1], last[0] + last[1]), f"heartbeat: good for {SUSTAINED.in_words()}"
+    how = sentence("heartbeat: good for {limits}", limits=SUSTAINED.in_words())
+    return Span(last[0] - last[1], last[0] + last[1]), how
 
 
 def first_outage_ns(found: Unavailability | None, since_ns: int, until_ns: int) -> int | None:
@@ -96,7 +99,8 @@ def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> I
         before = losses(run.ledger, label, before, cut_ns)
         yield before
     if not labels and (run.ledger is not None or any(run.named("heartbeat-started"))):
-        why = next((str(event.get("why_no_writes") or "") for event in run.named("heartbeat-started")), "")
+        started = run.first("heartbeat-started")
+        why = said_by(started, "why_no_writes") if started.get("why_no_writes") else NOTHING
         yield Losses("after-failover", why, why) if why else losses(run.ledger, "after-failover")
 
 
@@ -105,7 +109,7 @@ def recoveries_of(
 ) -> dict[str, Measured]:
     """:returns: the recovery time of each movement; without one, of the fault."""
     if found is None:
-        return {"recovery_s": Measured(None, "s", "heartbeat", why="no heartbeat was recorded")}
+        return {"recovery_s": Measured(None, "s", HEARTBEAT, why=NO_HEARTBEAT)}
     about_ns = _about_ns(run)
     known: dict[str, Measured] = {}
     for number, leg in enumerate(moved):
@@ -115,15 +119,14 @@ def recoveries_of(
         known[name] = recovery(found, since_ns, leg.until_ns, about_ns=about_ns)
     if not known and fault is not None:
         known["recovery_s"] = recovery(found, fault.by_ns, about_ns=about_ns)
-    why = "nothing was failed over and no fault was injected"
-    return known or {"recovery_s": Measured(None, "s", "heartbeat", why=why)}
+    why = sentence("nothing was failed over and no fault was injected")
+    return known or {"recovery_s": Measured(None, "s", HEARTBEAT, why=why)}
 
 
 def of_service(found: Unavailability | None) -> dict[str, Measured]:
     """:returns: figures over the whole time: availability, and the time without and with bad service."""
     if found is None:
-        why = "no heartbeat was recorded"
-        return {"availability": Measured(None, "ratio", "heartbeat", why=why)}
+        return {"availability": Measured(None, "ratio", HEARTBEAT, why=NO_HEARTBEAT)}
     degraded = degradation(found)
     seconds = Measured(degraded_seconds(found, degraded), "s", _how_degraded(), 1.0, 1.0)
     return {
@@ -134,10 +137,10 @@ def of_service(found: Unavailability | None) -> dict[str, Measured]:
     }
 
 
-def _how_degraded() -> str:
+def _how_degraded() -> Sentence:
     from chaosdrill.analysis.degraded import Limits
 
-    return f"heartbeat: served, but not for {Limits().in_words()}"
+    return sentence("heartbeat: served, but not for {limits}", limits=Limits().in_words())
 
 
 def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved: Sequence[Leg]) -> list[dict[str, Any]]:
@@ -167,23 +170,27 @@ def effect(run: Run, fault: Span | None, moved: Sequence[Leg]) -> FaultEffect | 
     return fault_effect((before_ns - BEFORE_FAULT_NS, before_ns), during, run.beats, run.requests)
 
 
-def locust_outage(run: Run) -> tuple[ClientOutage | None, str]:
+def locust_outage(run: Run) -> tuple[ClientOutage | None, Sentence]:
     """:returns: what the load generator's own users went through, or why that was not measured."""
     event = next(iter(reversed(list(run.named("load-seen")))), None)
     if event is None:
         started = any(run.named("load-started"))
-        return None, "nobody wrote how far the load was seen" if started else "the load was not started"
+        if not started:
+            return None, sentence("the load was not started")
+        return None, sentence("nobody wrote how far the load was seen")
     since, until, seen = (event.get(name) for name in ("since_s", "until_s", "seen_until_s"))
     if event.get("why") or since is None or until is None or seen is None:
-        return None, str(event.get("why") or "it was not seen")
+        return None, said_by(event, "why") if event.get("why") else sentence("it was not seen")
     try:
-        return client_outage(run.buckets, float(since), float(until), float(seen)), ""
+        return client_outage(run.buckets, float(since), float(until), float(seen)), NOTHING
     except CannotSee as error:
-        return None, str(error)
+        return None, as_it_is(error.args[0])
 
 
-def of_locust(outage: ClientOutage | None, why_not: str) -> Measured:
+def of_locust(outage: ClientOutage | None, why_not: Sentence) -> Measured:
     """:returns: the longest of them as a figure."""
     if outage is None:
         return Measured(None, "s", LOCUST, why=why_not)
-    return Measured(outage.longest_s, "s", outage.model, outage.resolution_s, outage.resolution_s, "", not outage.ended)
+    return Measured(
+        outage.longest_s, "s", outage.model, outage.resolution_s, outage.resolution_s, at_least=not outage.ended
+    )

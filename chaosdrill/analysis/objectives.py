@@ -13,6 +13,7 @@ from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.losses import Losses, name_of
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.phases import DATABASE, PHASES, LegPhases
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 BUDGETS = "budgets"
 LISTED = 5
@@ -67,11 +68,15 @@ def without_service(objectives: Mapping[str, Any], recoveries: Sequence[Measured
         return
     for recovery in recoveries:
         if recovery.value is not None and recovery.value > wanted:
-            text = f"clients were without service for {recovery.in_words()}, the objective rto_s is {wanted:g} s"
+            text = sentence(
+                "clients were without service for {recovery}, the objective rto_s is {wanted:g} s",
+                recovery=recovery.in_words(),
+                wanted=wanted,
+            )
             yield finding("unavailable-too-long", text, recovery.how)
         elif recovery.value is None or recovery.at_least:
-            why = recovery.why or f"service was not seen to be sustained, {recovery.in_words()}"
-            yield finding("objective-not-judged", f"rto_s {wanted:g} cannot be judged: {why}", recovery.how)
+            unseen = sentence("service was not seen to be sustained, {recovery}", recovery=recovery.in_words())
+            yield finding("objective-not-judged", _cannot("rto_s", wanted, recovery.why or unseen), recovery.how)
 
 
 def availability(objectives: Mapping[str, Any], measured: Measured) -> Iterator[Finding]:
@@ -80,9 +85,13 @@ def availability(objectives: Mapping[str, Any], measured: Measured) -> Iterator[
     if wanted is None:
         return
     if measured.value is None:
-        yield finding("objective-not-judged", f"availability_ratio {wanted:g} cannot be judged: {measured.why}")
+        yield finding("objective-not-judged", _cannot("availability_ratio", wanted, measured.why))
     elif measured.value < wanted:
-        text = f"the availability was {measured.in_words()}, the objective availability_ratio is {wanted:g}"
+        text = sentence(
+            "the availability was {availability}, the objective availability_ratio is {wanted:g}",
+            availability=measured.in_words(),
+            wanted=wanted,
+        )
         yield finding("availability-missed", text, measured.how)
 
 
@@ -96,26 +105,38 @@ def writes_lost(objectives: Mapping[str, Any], found: Iterable[Losses]) -> Itera
     for losses in known:
         yield from _too_many(losses, allowed)
     blind = next((losses for losses in known if losses.why_not), None)
-    why = blind.why_not if blind else "" if known else "no write was read back"
+    why = blind.why_not if blind else NOTHING if known else sentence("no write was read back")
     for name, wanted in allowed.items():
         if wanted is not None and why:
-            yield finding("objective-not-judged", f"{name} {wanted:g} cannot be judged: {why}")
+            yield finding("objective-not-judged", _cannot(name, wanted, why))
 
 
 def _too_many(losses: Losses, allowed: Mapping[str, float | None]) -> Iterator[Finding]:
     if losses.why_not or not losses.lost:
         return
-    ids = ", ".join(name_of(write) for write in losses.lost[:LISTED])
-    more = f" and {len(losses.lost) - LISTED} more" if len(losses.lost) > LISTED else ""
-    said = f"{losses.label}: {len(losses.lost)} of {losses.accepted} accepted writes are lost ({ids}{more})"
+    left = len(losses.lost) - LISTED
+    said = sentence(
+        "{read_back}: {n} of {accepted} accepted writes are lost ({ids}{more})",
+        read_back=losses.called,
+        n=len(losses.lost),
+        accepted=losses.accepted,
+        ids=[name_of(write) for write in losses.lost[:LISTED]],
+        more=sentence(" and {n} more", n=left) if left > 0 else "",
+    )
     if all(wanted is None for wanted in allowed.values()):
         yield finding("lost-writes", said, losses.count.how)
         return
     over = {"rpo_writes": float(len(losses.lost)), "rpo_s": losses.seconds.value or 0.0}
-    missed = [f"{name} is {wanted:g}" for name, wanted in allowed.items() if wanted is not None and over[name] > wanted]
+    missed = [(name, wanted) for name, wanted in allowed.items() if wanted is not None and over[name] > wanted]
     yield finding("lost-writes", said, losses.count.how, verdict="" if missed else "told")
     if missed:
-        text = f"{said}, {losses.seconds.in_words()} of writes; the objective {' and '.join(missed)}"
+        limits = [sentence("{objective} is {wanted:g}", objective=name, wanted=wanted) for name, wanted in missed]
+        text = sentence(
+            "{lost}, {seconds} of writes; the objective {limits}",
+            lost=said,
+            seconds=losses.seconds.in_words(),
+            limits=limits[0] if len(limits) == 1 else sentence("{one} and {other}", one=limits[0], other=limits[1]),
+        )
         yield finding("rpo-missed", text, losses.seconds.how)
 
 
@@ -126,7 +147,11 @@ def budgets(objectives: Mapping[str, Any], legs: Iterable[LegPhases]) -> Iterato
     moved = list(legs)
     for name, budget in wanted.items():
         if not moved:
-            text = f"budget {name} {budget:g} s cannot be judged: nothing was failed over"
+            text = sentence(
+                "budget {phase} {budget:g} s cannot be judged: nothing was failed over",
+                phase=Name("moment", name),
+                budget=budget,
+            )
             yield finding("objective-not-judged", text)
         for leg in moved:
             yield from _over_budget(leg, name, budget)
@@ -134,18 +159,31 @@ def budgets(objectives: Mapping[str, Any], legs: Iterable[LegPhases]) -> Iterato
 
 def _over_budget(leg: LegPhases, name: str, budget: float) -> Iterator[Finding]:
     phase = leg.named(name)
-    what = f"{leg.leg.what}: {name}"
+    values = {"movement": leg.leg.called, "phase": Name("moment", name), "budget": budget}
     if phase.seconds is None or phase.since != PHASES[name]:
         if name in ("noticed",) and leg.leg.what != "fail-over":
             return
-        missing = name if phase.at_ns is None else PHASES[name]
-        text = f"budget {name} {budget:g} s of the {leg.leg.what} cannot be judged: {missing} was not seen"
+        missing = Name("moment", name if phase.at_ns is None else PHASES[name])
+        text = sentence(
+            "budget {phase} {budget:g} s of the {movement} cannot be judged: {missing} was not seen",
+            **values,
+            missing=missing,
+        )
         yield finding("objective-not-judged", text)
     elif phase.seconds > budget:
-        text = f"{what} took {phase.seconds:.1f} s after {phase.since}, its budget is {budget:g} s"
+        text = sentence(
+            "{movement}: {phase} took {seconds:.1f} s after {since}, its budget is {budget:g} s",
+            **values,
+            seconds=phase.seconds,
+            since=Name("moment", phase.since),
+        )
         yield finding("budget-missed", text, *phase.evidence)
         if name == DATABASE:
             yield finding("switchover-slow", text, *phase.evidence)
+
+
+def _cannot(name: str, wanted: float, why: Sentence) -> Sentence:
+    return sentence("{objective} {wanted:g} cannot be judged: {why}", objective=name, wanted=wanted, why=why)
 
 
 def _given(objectives: Mapping[str, Any], name: str) -> float | None:

@@ -11,11 +11,12 @@ from itertools import pairwise
 from typing import Any
 
 from chaosdrill.errors import CannotSee
+from chaosdrill.sentences import Sentence, sentence
 
 RESOLUTION_S = 0.1
 SILENCE_S = 1.0
 OUTAGES_KEPT = 5  # of a summary
-MODEL = "closed: longest time without one successful answer, as Locust's users saw it"
+MODEL = sentence("closed: longest time without one successful answer, as Locust's users saw it")
 
 Bucket = Sequence[float]  # start in seconds since the epoch, succeeded, failed
 
@@ -54,7 +55,7 @@ class ClientOutage:
 
     outages: tuple[Outage, ...]
     resolution_s: float = RESOLUTION_S
-    model: str = MODEL
+    model: Sentence = MODEL
 
     @property
     def ended(self) -> bool:
@@ -92,9 +93,13 @@ def client_outage(
     """
     inside = [bucket for bucket in buckets if since_s <= bucket[0] < until_s]
     if not inside or until_s <= since_s:
-        raise CannotSee(f"no request was recorded in the {max(0.0, until_s - since_s):.1f} s of load")
+        seconds = max(0.0, until_s - since_s)
+        raise CannotSee(sentence("no request was recorded in the {seconds:.1f} s of load", seconds=seconds))
     if seen_until_s < until_s - RESOLUTION_S:
-        raise CannotSee(f"what clients saw in the last {until_s - seen_until_s:.1f} s of load was not recorded")
+        seconds = until_s - seen_until_s
+        raise CannotSee(
+            sentence("what clients saw in the last {seconds:.1f} s of load was not recorded", seconds=seconds)
+        )
     found = [
         Outage(begin, end, failures, ended=end < until_s)
         for begin, end in _stretches(inside, since_s, until_s)

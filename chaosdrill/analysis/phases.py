@@ -15,6 +15,7 @@ from chaosdrill.analysis.legs import Leg, Step
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.served import Served
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 FAULT, NOTICED, STARTED = "fault", "noticed", "failover-started"
 FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED = "flag-closed", "routing-switched", "database-switched", "flag-opened"
@@ -33,8 +34,9 @@ PHASES: Mapping[str, str] = {
     FIRST_GOOD: FLAG_OPENED,
     SUSTAINED: FIRST_GOOD,
 }
+UNSERVED = sentence("heartbeat: the first beat that was not served")
 TOLERANCE_NS = 2_000_000_000  # by so much the clock of Step Functions and ours may differ
-NOT_SEEN = "not seen"
+NOT_SEEN = sentence("not seen")
 
 # the states of the reference's machines, and the single actions, that do what a phase is named after
 _DONE_BY: Mapping[str, tuple[str, str]] = {  # phase: first and last state
@@ -59,16 +61,23 @@ class Phase:
     name: str
     at_ns: int | None
     uncertainty_s: float | None
-    evidence: tuple[str, ...]
+    evidence: tuple[Sentence, ...]
     since: str = ""
     seconds: float | None = None
 
-    def in_words(self) -> str:
-        """:returns: how long it took, no more exactly than that is known; empty when it was not seen."""
+    @property
+    def took(self) -> Measured | None:
+        """How long it took, no more exactly than that is known; None when it was not seen."""
         if self.seconds is None:
-            return ""
-        took = Measured(self.seconds, "s", "", resolution=0.001, uncertainty=self.uncertainty_s)
-        return f"{took.in_words()} after {self.since}"
+            return None
+        return Measured(self.seconds, "s", NOTHING, resolution=0.001, uncertainty=self.uncertainty_s)
+
+    def in_words(self) -> Sentence:
+        """:returns: how long it took, and after what; empty when it was not seen."""
+        took = self.took
+        if took is None:
+            return NOTHING
+        return sentence("{took} after {since}", took=took.in_words(), since=Name("moment", self.since))
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
@@ -86,7 +95,7 @@ class LegPhases:
     leg: Leg
     phases: tuple[Phase, ...]
     whole_s: float | None
-    contradictions: tuple[str, ...]
+    contradictions: tuple[Sentence, ...]
 
     def named(self, name: str) -> Phase:
         """:returns: the phase of that name."""
@@ -107,7 +116,7 @@ class LegPhases:
 @dataclass(frozen=True)
 class _Evidence:
     span: Span
-    what: str
+    what: Sentence
     seen: bool = True  # by somebody else than who did it
 
 
@@ -117,13 +126,13 @@ def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhas
     :param fault: when the fault that this movement answers began; None when there was none.
     :param served: what the heartbeat saw of it.
     """
-    told: list[str] = []
+    told: list[Sentence] = []
     seen = looks(run)
     found: dict[str, Phase] = {
-        FAULT: _phase(FAULT, [_Evidence(fault, "history: the fault's activity")] if fault else [], told),
+        FAULT: _phase(FAULT, [_Evidence(fault, sentence("history: the fault's activity"))] if fault else [], told),
         STARTED: _phase(STARTED, [_Evidence(Span(leg.started_after_ns, leg.since_ns), _beginning(leg))], told),
-        NOTICED: _phase(NOTICED, _of_clients(served.noticed, "heartbeat: the first beat that was not served"), told),
-        DNS: _phase(DNS, _of_clients(served.dns_changed, "heartbeat: its lookups"), told),
+        NOTICED: _phase(NOTICED, _of_clients(served.noticed, UNSERVED), told),
+        DNS: _phase(DNS, _of_clients(served.dns_changed, sentence("heartbeat: its lookups")), told),
         FIRST_GOOD: _phase(FIRST_GOOD, _of_clients(served.first_good, served.first_good_how), told),
         SUSTAINED: _phase(SUSTAINED, _of_clients(served.sustained, served.sustained_how), told),
     }
@@ -152,11 +161,13 @@ def fault_of(run: Run) -> Span | None:
     return None
 
 
-def _beginning(leg: Leg) -> str:
-    return "Step Functions: the execution's start" if leg.by_machine else "history: the first action"
+def _beginning(leg: Leg) -> Sentence:
+    if leg.by_machine:
+        return sentence("Step Functions: the execution's start")
+    return sentence("history: the first action")
 
 
-def _of_clients(span: Span | None, what: str) -> list[_Evidence]:
+def _of_clients(span: Span | None, what: Sentence) -> list[_Evidence]:
     return [_Evidence(span, what)] if span else []
 
 
@@ -165,11 +176,13 @@ def _of_steps(leg: Leg, name: str) -> list[_Evidence]:
     began = next((step for step in leg.steps if step.name == first), None)
     ended = next((step for step in leg.steps if step.name == last), began)
     if began is not None and ended is not None and ended.until_ns is not None:
-        states = first if ended.name == first else f"{first} to {ended.name}"
-        return [_Evidence(Span(began.since_ns, ended.until_ns), f"Step Functions: {states}", seen=False)]
+        what = sentence("Step Functions: {state}", state=first)
+        if ended.name != first:
+            what = sentence("Step Functions: {first} to {last}", first=first, last=ended.name)
+        return [_Evidence(Span(began.since_ns, ended.until_ns), what, seen=False)]
     by_hand = [step for step in leg.steps if _does(step, name, leg)]
     return [
-        _Evidence(Span(step.since_ns, step.until_ns), f"history: {step.name}", seen=False)
+        _Evidence(Span(step.since_ns, step.until_ns), sentence("history: {event}", event=step.name), seen=False)
         for step in by_hand[:1]
         if step.until_ns is not None
     ]
@@ -195,7 +208,7 @@ def _of_looks(leg: Leg, name: str, seen: Sequence[Look]) -> list[_Evidence]:
     if span is None:
         return []
     began_ns = min(leg.since_ns, span.by_ns)  # nothing of it was done before it began
-    return [_Evidence(Span(max(span.after_ns or began_ns, began_ns), span.by_ns), "region facts")]
+    return [_Evidence(Span(max(span.after_ns or began_ns, began_ns), span.by_ns), sentence("region facts"))]
 
 
 def holds(name: str, look: Look, leg: Leg) -> bool | None:
@@ -211,15 +224,21 @@ def holds(name: str, look: Look, leg: Leg) -> bool | None:
     return None if look.writer is None else look.writer == leg.destination
 
 
-def _phase(name: str, evidence: Sequence[_Evidence], told: list[str]) -> Phase:
+def _phase(name: str, evidence: Sequence[_Evidence], told: list[Sentence]) -> Phase:
     if not evidence:
         return Phase(name, None, None, (NOT_SEEN,), PHASES[name])
     span = _narrowed([one.span for one in evidence])
     if span is None:
         said, saw = (next((one for one in evidence if one.seen is seen), evidence[0]) for seen in (False, True))
         told.append(
-            f"{name}: {said.what} ended it {abs(saw.span.by_ns - said.span.by_ns) / 1e9:.1f} s "
-            f"{'before' if said.span.by_ns < saw.span.by_ns else 'after'} {saw.what} saw it"
+            sentence(
+                "{phase}: {said} ended it {seconds:.1f} s {when} {saw} saw it",
+                phase=Name("moment", name),
+                said=said.what,
+                seconds=abs(saw.span.by_ns - said.span.by_ns) / 1e9,
+                when=sentence("before") if said.span.by_ns < saw.span.by_ns else sentence("after"),
+                saw=saw.what,
+            )
         )
         span, evidence = saw.span, [saw]
     known_s = (span.by_ns - span.after_ns) / 1e9 if span.after_ns is not None else None
@@ -252,7 +271,7 @@ def _writes(run: Run) -> bool:
     return run.beats is not None and any(operation.name == "write" for operation in run.beats.operations)
 
 
-def _disorder(found: Mapping[str, Phase], writes: bool) -> list[str]:
+def _disorder(found: Mapping[str, Phase], writes: bool) -> list[Sentence]:
     told = []
     for name, since in PHASES.items():
         if name == FIRST_GOOD and not writes:
@@ -262,11 +281,18 @@ def _disorder(found: Mapping[str, Phase], writes: bool) -> list[str]:
             continue
         surely_ns = earlier.at_ns - round((earlier.uncertainty_s or 0.0) * 1e9)
         if later.at_ns < surely_ns - TOLERANCE_NS:
-            told.append(f"{name} was seen {(earlier.at_ns - later.at_ns) / 1e9:.1f} s before {since}")
+            told.append(
+                sentence(
+                    "{phase} was seen {seconds:.1f} s before {since}",
+                    phase=Name("moment", name),
+                    seconds=(earlier.at_ns - later.at_ns) / 1e9,
+                    since=Name("moment", since),
+                )
+            )
     return told
 
 
-def _not_the_whole(leg: Leg, found: Mapping[str, Phase]) -> list[str]:
+def _not_the_whole(leg: Leg, found: Mapping[str, Phase]) -> list[Sentence]:
     """The parts from the start to the opening against the execution's own measure of itself."""
     moments = [found[name].at_ns for name in (STARTED, FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED)]
     if leg.seconds is None or any(moment is None for moment in moments):
@@ -274,4 +300,10 @@ def _not_the_whole(leg: Leg, found: Mapping[str, Phase]) -> list[str]:
     parts = [(after - before) / 1e9 for before, after in pairwise(moments) if before is not None and after is not None]
     if abs(sum(parts) - leg.seconds) <= TOLERANCE_NS / 1e9:
         return []
-    return [f"the phases from its start to the opening make {sum(parts):.1f} s, the execution says {leg.seconds:.1f} s"]
+    return [
+        sentence(
+            "the phases from its start to the opening make {sum_s:.1f} s, the execution says {said_s:.1f} s",
+            sum_s=sum(parts),
+            said_s=leg.seconds,
+        )
+    ]

@@ -8,10 +8,12 @@ import numpy
 
 from chaosdrill.analysis.chance import LEAST_BEATS
 from chaosdrill.analysis.degraded import NS, Limits, failures
+from chaosdrill.analysis.figures import NO_BEAT
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.slots import UNKNOWN, Slots
 from chaosdrill.analysis.spans import Span
 from chaosdrill.analysis.unavailable import Outage, Unavailability, Unknown
+from chaosdrill.sentences import sentence
 
 Array = numpy.ndarray[Any, Any]
 
@@ -96,16 +98,19 @@ def _recovery(
     found: Unavailability, outages: tuple[Outage, ...], good: _Sustained | None, leg: Span, limits: Limits
 ) -> Recovery:
     first = outages[0]
-    how = (
-        f"heartbeat: from the first unserved beat (deadline {found.deadline_s:g} s) to good service of every "
-        f"operation, sustained for {limits.in_words()}"
+    how = sentence(
+        "heartbeat: from the first unserved beat (deadline {deadline_s:g} s) to good service of every operation, "
+        "sustained for {limits}",
+        deadline_s=found.deadline_s,
+        limits=limits.in_words(),
     )
     resolution_s = first.resolution_ns / NS
     seen_until_ns = max(min(leg[1], found.span_ns[1]), outages[-1].until_ns)
     if good is None or not first.began:
         last_ns = good.at_ns - good.uncertainty_ns if good else seen_until_ns
-        why = "" if good is None else "its beginning was not seen"
-        why = why or "good service was not sustained within what was recorded"
+        why = sentence("good service was not sustained within what was recorded")
+        if good is not None:
+            why = sentence("its beginning was not seen")
         least_s = max(0, last_ns - first.since_ns - first.since_uncertainty_ns) / NS
         seconds = Measured(least_s, "s", how, resolution_s, None, why, at_least=True)
     else:
@@ -134,11 +139,11 @@ def recovery(
     if all_of_it:
         longest = max(all_of_it, key=lambda one: (one.value or 0.0, one.at_least))
         return _unless_hidden(longest, hidden)
-    how = f"heartbeat: no outage of any operation (deadline {found.deadline_s:g} s)"
+    how = sentence("heartbeat: no outage of any operation (deadline {deadline_s:g} s)", deadline_s=found.deadline_s)
     if not any((slots.part(since_ns, end_ns).state != UNKNOWN).any() for slots in found.slots):
-        return Measured(None, "s", how, why="no beat tells of that time")
+        return Measured(None, "s", how, why=NO_BEAT)
     resolution_s = max(slots.interval_ns for slots in found.slots) / NS
-    nothing = Measured(0.0, "s", how, resolution_s, LEAST_BEATS * resolution_s, "no unavailability")
+    nothing = Measured(0.0, "s", how, resolution_s, LEAST_BEATS * resolution_s, sentence("no unavailability"))
     return _unless_hidden(nothing, hidden)
 
 
@@ -147,7 +152,7 @@ def _unless_hidden(seen: Measured, hidden: Sequence[Unknown]) -> Measured:
     if seen.at_least or seen.value is None or not hidden:
         return seen
     longest_s = max(one.until_ns - one.since_ns for one in hidden) / NS
-    why = f"nothing is known of {longest_s:.2g} s at once"
+    why = sentence("nothing is known of {seconds:.2g} s at once", seconds=longest_s)
     if any(one.is_open for one in hidden):
         return replace(seen, value=seen.value or None, uncertainty=None, why=why, at_least=seen.value > 0)
     if longest_s <= seen.value + (seen.uncertainty or 0.0):

@@ -9,6 +9,7 @@ from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.records import is_served
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.served import addresses, dns_changed
+from chaosdrill.sentences import sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.records import Beats
@@ -20,6 +21,7 @@ DEFAULT_TTL_S = 60.0
 ENOUGH_BEATS = 20
 MARGIN_S = 2.0
 NS = 1_000_000_000
+FACTS, HEARTBEAT = sentence("region facts"), sentence("heartbeat")
 
 
 def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale: float) -> Iterator[Finding]:
@@ -41,9 +43,14 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
     late_s = (stayed[-1] - switched_ns) / 1e9
     if late_s <= ttl_s + GRACE_S + (0.0 if published else PROPAGATION_REFERENCE_S * scale):
         return
-    said = f"clients still got the old DNS answer {late_s:.1f} s after routing was switched (TTL {ttl_s:g} s)"
+    text = sentence(
+        "{movement}: clients still got the old DNS answer {seconds:.1f} s after routing was switched (TTL {ttl_s:g} s)",
+        movement=leg.called,
+        seconds=late_s,
+        ttl_s=ttl_s,
+    )
     name = "dns-ttl-ignored" if published else "dns-not-moved"
-    yield finding(name, f"{leg.what}: {said}", "heartbeat: its lookups", "region facts")
+    yield finding(name, text, sentence("heartbeat: its lookups"), FACTS)
 
 
 def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterator[Finding]:
@@ -56,12 +63,22 @@ def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterat
         return
     since_ns += round((FLAG_CACHE_REFERENCE_S * scale + MARGIN_S) * NS)
     good, bad = _by_operation(beats, since_ns, leg.until_ns)
+    seconds = (leg.until_ns - since_ns) / 1e9
     if bad and not good:
-        text = f"{leg.destination} serves by every fact, and for {(leg.until_ns - since_ns) / 1e9:.1f} s not one beat"
-        yield finding("health-check-lied", f"{text} was served", "region facts", "heartbeat")
+        text = sentence(
+            "{region} serves by every fact, and for {seconds:.1f} s not one beat was served",
+            region=leg.destination,
+            seconds=seconds,
+        )
+        yield finding("health-check-lied", text, FACTS, HEARTBEAT)
     elif "write" in bad:
-        text = f"after the {leg.what} {', '.join(good)} recovered, and not one write was accepted in"
-        yield finding("writes-not-recovered", f"{text} {(leg.until_ns - since_ns) / 1e9:.1f} s", "heartbeat")
+        text = sentence(
+            "after the {movement} {operations} recovered, and not one write was accepted in {seconds:.1f} s",
+            movement=leg.called,
+            operations=good,
+            seconds=seconds,
+        )
+        yield finding("writes-not-recovered", text, HEARTBEAT)
 
 
 def _serving_since(run: Run, leg: Leg, seen: Sequence[Look]) -> int | None:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.records import is_served
 from chaosdrill.analysis.run import Event, Run, at_ns
+from chaosdrill.sentences import as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.effect import FaultEffect
     from chaosdrill.analysis.records import Array
 
 HEALERS = ("heal_packet_loss",)
+KERNEL = sentence("kernel")
 SURE_Z = 3.3  # one in a thousand
 ENOUGH_BEATS = 40
 SETTLING_S = 15.0  # after the healing or the way home: connections that hang, answers that are cached
@@ -24,17 +26,18 @@ def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
     :param effect: what records say; None when there are none, or no packets were to be lost.
     """
     if effect is not None and effect.verdict == "no effect":
-        yield finding("fault-without-effect", f"clients felt nothing of the fault: {effect.in_words()}", "records")
+        text = sentence("clients felt nothing of the fault: {effect}", effect=effect.in_words())
+        yield finding("fault-without-effect", text, sentence("records"))
     for event in list(run.named("fault-effect"))[-1:]:
         dropped = event.get("dropped")
         now = dropped.get("value") if isinstance(dropped, dict) else None
         before = event.get("dropped_before")
         if event.get("landed") is False:
-            yield finding("fault-without-effect", "the fault was injected, and nothing was felt of it", "fault-effect")
+            text = sentence("the fault was injected, and nothing was felt of it")
+            yield finding("fault-without-effect", text, as_it_is("fault-effect"))
         elif isinstance(now, int) and isinstance(before, int) and now <= before:
-            yield finding(
-                "fault-without-effect", f"the fault dropped no packet ({before} before, {now} then)", "kernel"
-            )
+            text = sentence("the fault dropped no packet ({before} before, {now} then)", before=before, now=now)
+            yield finding("fault-without-effect", text, KERNEL)
 
 
 def healed_ns(run: Run) -> int | None:
@@ -58,8 +61,8 @@ def not_healed(run: Run, home_again_ns: int | None) -> Iterator[Finding]:
     if len(counts) < 2:
         yield from _by_beats(run, since_ns, max(since_ns, home_again_ns or since_ns))
     elif counts[-1] > counts[0]:
-        text = f"after the fault was healed {counts[-1] - counts[0]} more packets were dropped"
-        yield finding("fault-not-healed", text, "kernel")
+        text = sentence("after the fault was healed {n} more packets were dropped", n=counts[-1] - counts[0])
+        yield finding("fault-not-healed", text, KERNEL)
 
 
 def _counts(run: Run) -> list[int]:
@@ -86,8 +89,12 @@ def _by_beats(run: Run, healed: int, since_ns: int) -> Iterator[Finding]:
     was, now = float(before.mean()), float(after.mean())
     felt = float(during.mean()) - was if len(during) else 0.0
     if now < 1 and now - was > max(_margin(before, after), felt / 2):
-        text = f"{now:.1%} of the beats fail after the fault was healed, {was:.1%} did before it was injected"
-        yield finding("fault-not-healed", text, "heartbeat")
+        text = sentence(
+            "{now:.1%} of the beats fail after the fault was healed, {was:.1%} did before it was injected",
+            now=now,
+            was=was,
+        )
+        yield finding("fault-not-healed", text, sentence("heartbeat"))
 
 
 def _margin(before: "Array", after: "Array") -> float:

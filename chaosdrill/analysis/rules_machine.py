@@ -1,20 +1,34 @@
 """Machinery that says it was done while the facts say otherwise: flags, routing, writer. Small pure rules."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chaosdrill.analysis import phases
 from chaosdrill.analysis.facts import Look, at, during
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import TOLERANCE_NS, holds
+from chaosdrill.sentences import Sentence, sentence
 
 # what is found when a phase that is said to be done was never seen to be so
-_UNDONE = {
-    phases.FLAG_CLOSED: ("flag-not-closed", "the stop flag of {source} was never seen TRUE"),
-    phases.ROUTING: ("routing-not-switched", "the routing controls were never seen switched to {destination}"),
-    phases.DATABASE: ("writer-not-moved", "{destination} was never seen to write"),
-    phases.FLAG_OPENED: ("flag-not-opened", "the stop flag of {destination} was never seen FALSE"),
+_UNDONE: Mapping[str, tuple[str, Callable[[Leg], Sentence]]] = {
+    phases.FLAG_CLOSED: (
+        "flag-not-closed",
+        lambda leg: sentence("the stop flag of {region} was never seen TRUE", region=leg.source),
+    ),
+    phases.ROUTING: (
+        "routing-not-switched",
+        lambda leg: sentence("the routing controls were never seen switched to {region}", region=leg.destination),
+    ),
+    phases.DATABASE: (
+        "writer-not-moved",
+        lambda leg: sentence("{region} was never seen to write", region=leg.destination),
+    ),
+    phases.FLAG_OPENED: (
+        "flag-not-opened",
+        lambda leg: sentence("the stop flag of {region} was never seen FALSE", region=leg.destination),
+    ),
 }
+FACTS, MACHINE = sentence("region facts"), sentence("Step Functions")
 WAIT, WAIT_REFERENCE_S = "WaitForParameterPropagation", 10.0
 BLUR_NS = 1_500_000_000  # facts are read one after another while they change: two looks in a row are no blur
 
@@ -30,9 +44,10 @@ def not_done(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
         answers = [holds(name, look, leg) for look in [*after, *([last] if last else [])]]
         if any(answers) or all(answer is None for answer in answers):
             continue  # it was, or nobody could see
-        slug, text = _UNDONE[name]
-        said = f"the {leg.what} ended {leg.status}; " + text.format(source=leg.source, destination=leg.destination)
-        yield finding(slug, said, "region facts", "Step Functions" if leg.by_machine else "history")
+        slug, unseen = _UNDONE[name]
+        values = {"movement": leg.called, "status": leg.status, "unseen": unseen(leg)}
+        text = sentence("the {movement} ended {status}; {unseen}", **values)
+        yield finding(slug, text, FACTS, MACHINE if leg.by_machine else sentence("history"))
 
 
 def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
@@ -42,8 +57,15 @@ def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
         return
     waited_s, meant_s = (step.until_ns - step.since_ns) / 1e9, WAIT_REFERENCE_S * scale
     if waited_s < meant_s / 2:
-        text = f"the {leg.what} waited {waited_s:.2f} s in {WAIT} where {meant_s:g} s are meant"
-        yield finding("wait-left-out", f"{text}: the region that was left may have gone on writing", "Step Functions")
+        text = sentence(
+            "the {movement} waited {waited_s:.2f} s in {state} where {meant_s:g} s are meant: "
+            "the region that was left may have gone on writing",
+            movement=leg.called,
+            waited_s=waited_s,
+            state=WAIT,
+            meant_s=meant_s,
+        )
+        yield finding("wait-left-out", text, MACHINE)
 
 
 def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
@@ -51,7 +73,8 @@ def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
     for look, until_ns in zip(seen, [*(one.by_ns for one in seen[1:]), end_ns], strict=False):
         if look.writer == "several" and (until_ns - look.by_ns >= BLUR_NS or not look.facts.get("running")):
             seconds = (until_ns - look.by_ns) / 1e9
-            yield finding("two-writers", f"two regions were writers, for {seconds:.1f} s or longer", "region facts")
+            text = sentence("two regions were writers, for {seconds:.1f} s or longer", seconds=seconds)
+            yield finding("two-writers", text, FACTS)
             return
 
 
@@ -62,6 +85,13 @@ def writer_flipped(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
         moved = moved or look.writer == leg.destination
         if moved and look.writer == leg.source and leg.source and look.by_ns > leg.since_ns:
             seconds = (look.by_ns - leg.since_ns) / 1e9
-            text = f"the writer moved to {leg.destination}, and was {leg.source} again {seconds:.1f} s after the start"
-            yield finding("writer-flipped", f"{text} of the {leg.what}", "region facts")
+            text = sentence(
+                "the writer moved to {destination}, and was {source} again {seconds:.1f} s after the start of the "
+                "{movement}",
+                destination=leg.destination,
+                source=leg.source,
+                seconds=seconds,
+                movement=leg.called,
+            )
+            yield finding("writer-flipped", text, FACTS)
             return

@@ -5,6 +5,7 @@ from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.run import Run, Source, at_ns
+from chaosdrill.sentences import sentence
 
 SILENT_NS = 5_000_000_000  # who is well says every second how far it has come
 CLOCK_OFF_S = 1.0
@@ -33,8 +34,13 @@ def silent_load(run: Run) -> Iterator[Finding]:
     for source, found in silent.items():
         since_ns, until_ns = max(found, key=lambda one: one[1] - one[0])
         after_s, seconds = (since_ns - span[0]) / 1e9, (until_ns - since_ns) / 1e9
-        text = f"{source} was not heard for {seconds:.1f} s, from {after_s:.1f} s after the load began"
-        yield finding(name, text, f"records: watermarks of {source}")
+        text = sentence(
+            "{source} was not heard for {seconds:.1f} s, from {after_s:.1f} s after the load began",
+            source=source,
+            seconds=seconds,
+            after_s=after_s,
+        )
+        yield finding(name, text, sentence("records: watermarks of {source}", source=source))
 
 
 def load_ended_early(run: Run) -> Iterator[Finding]:
@@ -45,7 +51,8 @@ def load_ended_early(run: Run) -> Iterator[Finding]:
         return
     early_s = (span[1] - max(source.watermark_ns or 0 for source in sources)) / 1e9
     if early_s > SILENT_NS / 1e9:
-        yield finding("load-stopped", f"the load ended {early_s:.1f} s before it was stopped", "records: its end")
+        text = sentence("the load ended {seconds:.1f} s before it was stopped", seconds=early_s)
+        yield finding("load-stopped", text, sentence("records: its end"))
 
 
 def silent_heartbeat(run: Run) -> Iterator[Finding]:
@@ -55,13 +62,14 @@ def silent_heartbeat(run: Run) -> Iterator[Finding]:
         return
     sources = [source for source in run.sources if source.kind == "beats"]
     if not sources:
-        yield finding("heartbeat-silent", "the heartbeat was started, and nothing of it was recorded", "history")
+        text = sentence("the heartbeat was started, and nothing of it was recorded")
+        yield finding("heartbeat-silent", text, sentence("history"))
     until_ns = heartbeat_until_ns(run) or since_ns
     patience_ns = round(run.beats.timeout_s * 1e9) if run.beats is not None else 0  # a beat that hangs holds it back
     for source in sources:
         for begin, end in _silences(source, since_ns, until_ns, SILENT_NS + patience_ns):
-            text = f"the heartbeat was not heard for {(end - begin) / 1e9:.1f} s"
-            yield finding("heartbeat-silent", text, "records: its watermarks")
+            text = sentence("the heartbeat was not heard for {seconds:.1f} s", seconds=(end - begin) / 1e9)
+            yield finding("heartbeat-silent", text, sentence("records: its watermarks"))
 
 
 def heartbeat_until_ns(run: Run) -> int | None:
@@ -77,8 +85,8 @@ def ended_early(run: Run) -> Iterator[Finding]:
         if source.kind == "beats" and source.ended and source.watermark_ns is not None and until_ns is not None:
             early_s = (until_ns - source.watermark_ns) / 1e9
             if early_s > SILENT_NS / 1e9:
-                text = f"the heartbeat ended {early_s:.1f} s before it was stopped"
-                yield finding("heartbeat-silent", text, "records: its end")
+                text = sentence("the heartbeat ended {seconds:.1f} s before it was stopped", seconds=early_s)
+                yield finding("heartbeat-silent", text, sentence("records: its end"))
 
 
 def late_heartbeat(run: Run) -> Iterator[Finding]:
@@ -90,8 +98,13 @@ def late_heartbeat(run: Run) -> Iterator[Finding]:
 
     late_s, limit_s = float(numpy.percentile(beats.late_us, 99)) / 1e6, beats.deadline_s * LATE_SHARE_OF_DEADLINE
     if late_s > limit_s:
-        text = f"one beat in a hundred was sent {late_s * 1000:.0f} ms late or later; more than {limit_s * 1000:.0f} ms"
-        yield finding("heartbeat-late", f"{text} makes outages that are none", "records: beats")
+        text = sentence(
+            "one beat in a hundred was sent {late_ms:.0f} ms late or later; "
+            "more than {limit_ms:.0f} ms makes outages that are none",
+            late_ms=late_s * 1000,
+            limit_ms=limit_s * 1000,
+        )
+        yield finding("heartbeat-late", text, sentence("records: beats"))
 
 
 def clocks_off(run: Run) -> Iterator[Finding]:
@@ -105,18 +118,26 @@ def clocks_off(run: Run) -> Iterator[Finding]:
         offset_s = event["offset_ns"] / 1e9
         if abs(offset_s) > CLOCK_OFF_S:
             uncertainty = event.get("uncertainty_ns")
-            about = f" ± {uncertainty / 1e9:.3g} s" if isinstance(uncertainty, int) else ""
-            text = f"the clock of {source} is {abs(offset_s):.3f} s{about} {'ahead' if offset_s > 0 else 'behind'}"
-            yield finding("clock-off", f"{text}; its times were corrected", "history: clock-measured")
+            text = sentence(
+                "the clock of {source} is {seconds:.3f} s{about} {which_way}; its times were corrected",
+                source=source,
+                seconds=abs(offset_s),
+                about=sentence(" ± {seconds:.3g} s", seconds=uncertainty / 1e9) if isinstance(uncertainty, int) else "",
+                which_way=sentence("ahead") if offset_s > 0 else sentence("behind"),
+            )
+            yield finding("clock-off", text, sentence("history: {event}", event="clock-measured"))
 
 
 def clocks_unknown(run: Run) -> Iterator[Finding]:
     """Nobody has compared a clock with the recorder's: durations by it are right, its moments may not be."""
-    recorders = {"the heartbeat": run.beats, "the load generator": run.requests}
-    for name, records in recorders.items():
+    recorders = ((sentence("the heartbeat"), run.beats), (sentence("the load generator"), run.requests))
+    for name, records in recorders:
         if records is not None and records.clock_uncertainty_ns is None:
-            text = f"the clock of {name} was never compared with the recorder's: its moments may be off by any amount"
-            yield finding("clock-unknown", text, "history: no clock-measured")
+            text = sentence(
+                "the clock of {recorder} was never compared with the recorder's: its moments may be off by any amount",
+                recorder=name,
+            )
+            yield finding("clock-unknown", text, sentence("history: no {event}", event="clock-measured"))
 
 
 def _silences(source: Source, since_ns: int, until_ns: int, longest_ns: int = SILENT_NS) -> Iterator[tuple[int, int]]:

@@ -11,6 +11,7 @@ from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.legs import Leg, legs
 from chaosdrill.analysis.phases import fault_of
 from chaosdrill.analysis.run import Run
+from chaosdrill.sentences import Name, as_it_is, sentence
 
 T = TypeVar("T")
 
@@ -38,8 +39,9 @@ class Seen:
         try:
             return work_out(*given)
         except Exception as error:  # noqa: BLE001 - a judge that fails has not judged: that must be told, never hidden
-            text = f"{what} could not be judged: {type(error).__name__}: {error}"
-            self.findings.append(finding("history-broken", text, "a rule that failed"))
+            why = as_it_is(f"{type(error).__name__}: {error}")
+            text = sentence("{rule} could not be judged: {why}", rule=Name("rule", what), why=why)
+            self.findings.append(finding("history-broken", text, sentence("a rule that failed")))
             return otherwise
 
     def rule(self, what: str, found: Callable[..., Iterable[Finding]], *given: Any) -> None:

@@ -8,12 +8,13 @@ from chaosdrill.analysis.facts import Span, looks
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.records import is_served
 from chaosdrill.analysis.run import Run
+from chaosdrill.sentences import NOTHING, Sentence, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.records import Beats
 
-ANY_REGION = "heartbeat: the first good answer of every operation (the answers do not tell their region)"
-NEW_REGION = "heartbeat: the first good answer of every operation from the region that was entered"
+ANY_REGION = sentence("heartbeat: the first good answer of every operation (the answers do not tell their region)")
+NEW_REGION = sentence("heartbeat: the first good answer of every operation from the region that was entered")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,12 @@ class Served:
     noticed: Span | None = None
     dns_changed: Span | None = None
     first_good: Span | None = None
-    first_good_how: str = NEW_REGION
+    first_good_how: Sentence = NEW_REGION
     sustained: Span | None = None
-    sustained_how: str = ""
+    sustained_how: Sentence = NOTHING
 
 
-def served(run: Run, leg: Leg, fault: Span | None, sustained: Span | None, sustained_how: str) -> Served:
+def served(run: Run, leg: Leg, fault: Span | None, sustained: Span | None, sustained_how: Sentence) -> Served:
     """:returns: what the heartbeat saw of that movement.
 
     :param fault: when its fault began; clients may notice it from there on.
@@ -86,7 +87,7 @@ def addresses(run: Run, leg: Leg) -> tuple[set[str], set[str]]:
     return old, new
 
 
-def _first_good(beats: "Beats", leg: Leg) -> tuple[Span | None, str]:
+def _first_good(beats: "Beats", leg: Leg) -> tuple[Span | None, Sentence]:
     import numpy
 
     good = is_served(beats) & (beats.due_ns >= leg.since_ns) & (beats.due_ns < leg.until_ns)

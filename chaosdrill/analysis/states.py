@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from chaosdrill.sentences import Name, Sentence, sentence
+
 
 @dataclass(frozen=True)
 class StatePeriod:
@@ -12,6 +14,13 @@ class StatePeriod:
 
     state: str
     seconds: float
+
+
+def state_in_words(state: str) -> Sentence:
+    """:returns: a region state as sentences name it."""
+    if state.startswith("serving(") and state.endswith(")"):
+        return sentence("serving({region})", region=state[len("serving(") : -1])
+    return sentence("{regions}", regions=Name("regions", state))
 
 
 def region_states(events: Sequence[Mapping[str, Any]]) -> tuple[StatePeriod, ...]:

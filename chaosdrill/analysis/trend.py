@@ -1,19 +1,18 @@
 """All runs of an experiment over time: the phases of each movement stacked, the recovery time, the objectives. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.analysis.aims import Aim, aims
 from chaosdrill.analysis.alike import LeftOut, sorted_out
 from chaosdrill.analysis.compared_figures import MOVEMENTS, RECOVERY
 from chaosdrill.analysis.compared_run import ComparedRun
-from chaosdrill.analysis.foreign import mapping, number
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.phases import DNS, FAULT, NOTICED, PHASES, STARTED
 
 # what comes one after the other from the start of a movement; DNS changes beside it, and what is before is not its part
 STACKED = tuple(name for name in PHASES if name not in (FAULT, NOTICED, STARTED, DNS))
-RTO, BUDGETS = "rto_s", "budgets"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class Point:
 class Trend:
     """The runs of an experiment, the oldest first.
 
-    :param objectives: the seconds that were the objective in each run, by name: ``rto_s``, and the budgets by phase.
+    :param aims: every objective that one of them had, and what each reached of it.
     """
 
     experiment: str
@@ -74,7 +73,12 @@ class Trend:
     scale: float | None
     points: tuple[Point, ...]
     left_out: tuple[LeftOut, ...]
-    objectives: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    aims: tuple[Aim, ...] = ()
+
+    @property
+    def objectives(self) -> Mapping[str, tuple[float | None, ...]]:
+        """What was the objective in each run, by name; a budget is called as its phase."""
+        return {one.name: one.limits for one in self.aims}
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
@@ -83,10 +87,14 @@ class Trend:
             "experiment": self.experiment,
             "target": self.target,
             "scale": self.scale,
-            "runs": [point.as_json() for point in self.points],
+            "runs": [{**point.as_json(), "reached": self._reached(at)} for at, point in enumerate(self.points)],
             "left_out": [one.as_json() for one in self.left_out],
             "objectives": {name: list(values) for name, values in self.objectives.items()},
         }
+
+    def _reached(self, number: int) -> dict[str, list[dict[str, Any]]]:
+        """What a run reached of each objective, by name."""
+        return {aim.name: [one.as_json() for one in aim.reached[number]] for aim in self.aims}
 
 
 def trend(runs: Iterable[ComparedRun]) -> Trend:
@@ -96,7 +104,7 @@ def trend(runs: Iterable[ComparedRun]) -> Trend:
         return Trend("", "", None, (), left_out)
     newest = usable[-1]
     points = tuple(map(_point, usable))
-    return Trend(newest.experiment, newest.target, newest.scale, points, left_out, _objectives(usable))
+    return Trend(newest.experiment, newest.target, newest.scale, points, left_out, aims(usable))
 
 
 def _point(run: ComparedRun) -> Point:
@@ -114,10 +122,3 @@ def _parts(run: ComparedRun, movement: str) -> Iterator[Part]:
         took = run.measured.get(f"{movement}.{name.replace('-', '_')}_s")
         if took is not None and took.value is not None:
             yield Part(name, took)
-
-
-def _objectives(runs: Sequence[ComparedRun]) -> dict[str, tuple[float | None, ...]]:
-    given = [{RTO: run.objectives.get(RTO), **mapping(run.objectives.get(BUDGETS))} for run in runs]
-    names = [RTO, *(name for name in PHASES if any(name in one for one in given))]
-    found = {name: tuple(number(one.get(name)) for one in given) for name in names}
-    return {name: values for name, values in found.items() if any(value is not None for value in values)}

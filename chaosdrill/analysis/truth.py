@@ -7,6 +7,7 @@ from typing import Any
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.ledger import ACCEPTED, Ledger
 from chaosdrill.analysis.losses import Losses
+from chaosdrill.sentences import Name, sentence
 
 LISTED = 5
 
@@ -79,7 +80,18 @@ def _compared(truth: Truth, ledger: Ledger, losses: Losses) -> Compared:
 def differs(seen: Sequence[Compared]) -> Iterator[Finding]:
     """What clients found out about their writes is not what is so: then it proves nothing."""
     for one in seen:
-        for ids, what in ((one.not_reported, "lost, and not reported"), (one.not_lost, "reported as lost, and there")):
+        told = (
+            (one.not_reported, sentence("lost, and not reported")),
+            (one.not_lost, sentence("reported as lost, and there")),
+        )
+        for ids, what in told:
             if ids:
-                said = f"by the databases' own account {len(ids)} writes are {what}: {', '.join(ids[:LISTED])}"
-                yield finding("losses-contradict", f"{one.label}: {said}", "ledger", f"databases in {one.region}")
+                text = sentence(
+                    "{read_back}: by the databases' own account {n} writes are {what}: {ids}",
+                    read_back=Name("read-back", one.label),
+                    n=len(ids),
+                    what=what,
+                    ids=ids[:LISTED],
+                )
+                databases = sentence("databases in {region}", region=one.region)
+                yield finding("losses-contradict", text, sentence("ledger"), databases)

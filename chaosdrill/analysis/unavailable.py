@@ -7,6 +7,7 @@ from typing import Any
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.slots import NS, Slots
 from chaosdrill.analysis.spans import Span, length
+from chaosdrill.sentences import NOTHING, sentence
 
 ANY = ""
 
@@ -68,9 +69,18 @@ class Outage:
         """How long it was."""
         value_ns, most_ns = self.until_ns - self.since_ns, self.at_most_ns
         edges_ns = self.since_uncertainty_ns + self.until_uncertainty_ns
-        what = f"no beat{f' ({self.operation})' if self.operation else ' of some operation'} was answered"
-        how = f"heartbeat: {what} within {self.deadline_s:g} s ({self.beats} beats)"
-        why = f"nothing is known of {self.unknown_ns / NS:.2g} s of it" if self.unknown_ns else ""
+        values = {"deadline_s": self.deadline_s, "beats": self.beats}
+        how = sentence(
+            "heartbeat: no beat of some operation was answered within {deadline_s:g} s ({beats} beats)", **values
+        )
+        if self.operation:
+            how = sentence(
+                "heartbeat: no beat ({operation}) was answered within {deadline_s:g} s ({beats} beats)",
+                operation=self.operation,
+                **values,
+            )
+        unknown_s = self.unknown_ns / NS
+        why = sentence("nothing is known of {seconds:.2g} s of it", seconds=unknown_s) if unknown_s else NOTHING
         if most_ns is None:
             return Measured(self.at_least_ns / NS, "s", how, self.resolution_ns / NS, None, why, at_least=True)
         about_ns = max(edges_ns, value_ns - self.at_least_ns, most_ns - value_ns)
@@ -141,7 +151,10 @@ class Unavailability:
         """How long some operation was without service, all outages together."""
         value_ns = sum(outage.until_ns - outage.since_ns for outage in self.overall)
         about_ns = max(value_ns - self.at_least_ns, self.at_most_ns - value_ns, 0)
-        how = f"heartbeat: some operation's beats were not answered within {self.deadline_s:g} s; all outages together"
+        how = sentence(
+            "heartbeat: some operation's beats were not answered within {deadline_s:g} s; all outages together",
+            deadline_s=self.deadline_s,
+        )
         resolution_ns = max((one.interval_ns for one in self.slots), default=0)
         return Measured(value_ns / NS, "s", how, resolution_ns / NS, about_ns / NS)
 

@@ -15,6 +15,8 @@ from typing import Any
 
 from chaosdrill.analysis.findings import GRAVITY, PASSED, Finding, finding, word_of
 from chaosdrill.analysis.outage import ClientOutage
+from chaosdrill.analysis.states import state_in_words
+from chaosdrill.sentences import Name, Sentence, as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
 LEAST_OPEN_OUTAGE_S = 1.0  # shorter, and the stop of the load itself may be what was seen
@@ -25,7 +27,7 @@ class Verdict:
     """``word`` is one of passed, failed, invalid, refused, interrupted; ``reasons`` say why, the gravest first."""
 
     word: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
 
 
 MEASURING = ("chaosdrill.heartbeat.", "chaosdrill.load.")  # modules whose steps touch no region
@@ -42,7 +44,7 @@ def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
     return verdict_of(complete(events, found), what_was_proved(events))
 
 
-def verdict_of(known: Sequence[Finding], proved: str) -> Verdict:
+def verdict_of(known: Sequence[Finding], proved: Sentence) -> Verdict:
     """:returns: the verdict that these findings make.
 
     :param known: all of them, as :func:`complete` gives them.
@@ -79,27 +81,30 @@ def of_outage(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[
 
 def _refusal(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "refused"):
-        yield finding("refused", str(event.get("why")))
+        yield finding("refused", sentence("{refusal}", refusal=said_by(event, "why")))
 
 
 def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "interrupted"):
-        yield finding("interrupted", f"{event.get('signal')} while {event.get('phase')}")
+        stopped = {"signal": as_it_is(event.get("signal")), "stage": Name("stage", str(event.get("phase")))}
+        yield finding("interrupted", sentence("{signal} while {stage}", **stopped))
 
 
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
-        yield finding("crashed", f"chaosdrill itself failed in {event.get('where')}: {event.get('why')}")
+        where, why = Name("stage", str(event.get("where"))), said_by(event, "why")
+        yield finding("crashed", sentence("chaosdrill itself failed in {stage}: {why}", stage=where, why=why))
     for event in _named(events, "target-lost"):
-        yield finding("target-lost", str(event.get("why")))
+        yield finding("target-lost", sentence("{how_lost}", how_lost=said_by(event, "why")))
     if not list(_named(events, "drill-opened", "refused", "interrupted", "crashed")):
-        yield finding("not-opened", "the drill was never opened")
+        yield finding("not-opened", sentence("the drill was never opened"))
 
 
 def _safeguards(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "safeguard-tripped"):
         word = "invalid" if event.get("unreadable") else "failed"
-        yield finding("safeguard-tripped", f"safeguard {event.get('safeguard')}: {event.get('why')}", verdict=word)
+        tripped = {"name": str(event.get("safeguard")), "why": said_by(event, "why")}
+        yield finding("safeguard-tripped", sentence("safeguard {name}: {why}", **tripped), verdict=word)
 
 
 def _activities(events: Sequence[Event]) -> Iterator[Finding]:
@@ -109,14 +114,17 @@ def _activities(events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _of_activity(event: Event) -> Finding | None:
-    what, status = f"{event.get('phase')}: {event.get('activity')}", event.get("status")
+    what = {"stage": Name("stage", str(event.get("phase"))), "activity": str(event.get("activity"))}
+    status = event.get("status")
     if status == "interrupted":
         return None  # why it was is another event
     if status != "succeeded":
-        text = f"{what} failed: {event.get('error') or 'no reason was given'}"
+        why = as_it_is(event["error"]) if event.get("error") else sentence("no reason was given")
+        text = sentence("{stage}: {activity} failed: {why}", **what, why=why)
         return finding("step-failed", text, verdict=_word_for_failure(event))
     if event.get("tolerance_met") is False:
-        text = f"{what} is {event.get('output')!r}, expected {_in_words(event.get('tolerance'))}"
+        values = {"output": repr(event.get("output")), "expected": _in_words(event.get("tolerance"))}
+        text = sentence("{stage}: {activity} is {output}, expected {expected}", **what, **values)
         return finding(_name_of_miss(event), text, verdict=_word_for_miss(event))
     return None
 
@@ -148,7 +156,8 @@ def _is_fault(event: Event) -> bool:
 def _end_state(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "end-state"):
         if event.get("state") != event.get("expected"):
-            text = f"at the end the region state is {event.get('state')}, expected {event.get('expected')}"
+            states = {name: state_in_words(str(event.get(name))) for name in ("state", "expected")}
+            text = sentence("at the end the region state is {state}, expected {expected}", **states)
             yield finding("end-state-missed", text)
 
 
@@ -156,7 +165,10 @@ def still_out(outage: ClientOutage | None) -> Iterator[Finding]:
     """:returns: that the load generator's users were without service to the end."""
     for one in outage.outages if outage else ():
         if not one.ended and one.seconds >= LEAST_OPEN_OUTAGE_S:
-            text = f"clients were still without service when the load was stopped, after {one.seconds:.1f} s"
+            text = sentence(
+                "clients were still without service when the load was stopped, after {seconds:.1f} s",
+                seconds=one.seconds,
+            )
             yield finding("still-unavailable", text)
 
 
@@ -166,25 +178,31 @@ def objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> I
     if rto_s is None or not _load_ran(events):
         return
     if outage is None:
-        text = f"the client outage could not be measured, so rto_s {rto_s:g} cannot be judged"
+        text = sentence("the client outage could not be measured, so rto_s {rto_s:g} cannot be judged", rto_s=rto_s)
         yield finding("objective-not-judged", text)
     elif outage.longest_s > rto_s:
-        text = f"clients were {outage.longest_s:.1f} s without service, the objective rto_s is {rto_s:g} s"
+        text = sentence(
+            "clients were {seconds:.1f} s without service, the objective rto_s is {rto_s:g} s",
+            seconds=outage.longest_s,
+            rto_s=rto_s,
+        )
         yield finding("unavailable-too-long", text)
 
 
 def _left_out(events: Sequence[Event]) -> Iterator[Finding]:
     opened = _opened(events)
     if dry := opened.get("dry"):
-        yield finding("dry-run", f"a dry run (--dry {dry}) leaves out what it should prove")
+        yield finding("dry-run", sentence("a dry run (--dry {dry}) leaves out what it should prove", dry=str(dry)))
     if (rto_s := _rto_s(events)) is not None and not _load_ran(events):
-        yield finding("objective-not-judged", f"no load was started, so rto_s {rto_s:g} cannot be judged")
+        text = sentence("no load was started, so rto_s {rto_s:g} cannot be judged", rto_s=rto_s)
+        yield finding("objective-not-judged", text)
     succeeded = (event for event in _named(events, "activity-ended") if event.get("status") == "succeeded")
     done = Counter((event.get("phase"), event.get("activity")) for event in succeeded)
     planned = Counter((phase, name) for phase, names in (opened.get("planned") or {}).items() for name in names)
     for (phase, name), times in planned.items():
         if done[phase, name] < times:
-            yield finding("step-not-run", f"{phase}: {name} was not run")
+            left_out = {"stage": Name("stage", str(phase)), "activity": str(name)}
+            yield finding("step-not-run", sentence("{stage}: {activity} was not run", **left_out))
 
 
 def _rto_s(events: Sequence[Event]) -> float | None:
@@ -196,10 +214,10 @@ def _load_ran(events: Sequence[Event]) -> bool:
     return any(_named(events, "load-started"))
 
 
-def what_was_proved(events: Sequence[Event]) -> str:
+def what_was_proved(events: Sequence[Event]) -> Sentence:
     """:returns: a sentence for a drill that passed."""
     checks = sum(event.get("tolerance_met") is True for event in _named(events, "activity-ended"))
-    return f"every planned step was done and all {checks} checks held"
+    return sentence("every planned step was done and all {checks} checks held", checks=checks)
 
 
 def _in_words(tolerance: Any) -> str:

@@ -13,6 +13,7 @@ from chaosdrill.cli.text import one_line
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
+    from chaosdrill.analysis.aims import Aim, Reached
     from chaosdrill.analysis.trend import Part, Point, Trend
     from chaosdrill.cli.screen import Screen
 
@@ -38,8 +39,9 @@ def trend(experiment: str | None, last: int, everything: bool, html: Path | None
 
     A bar begins when the movement does and ends with sustained service; its parts are the phases that come one after
     the other. The recovery time is the clients' own: from the first unserved beat to sustained service, of the worst
-    movement; `!` marks one beyond the objective rto_s. Shown are runs of the target and scale of the newest one that
-    proved something; others are left out by name.
+    movement. A second table has what was measured of every other objective: budgets of phases, availability, lost
+    writes. `!` marks what is beyond the objective of its run. Shown are runs of the target and scale of the newest one
+    that proved something; others are left out by name.
 
     Exit code: 0 when there is such a run; 2 when there is none.
     """
@@ -85,9 +87,35 @@ def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any]) -> None:
     ]
     screen.table(("began", "verdict", "recovery", "movement", "took", "phases"), rows)
     screen.say(", ".join(f"{letter} {name}" for name, letter in letters.items()))
-    for name, values in found.objectives.items():
-        known = list(dict.fromkeys(f"{value:g} s" for value in values if value is not None))
-        screen.say(f"objective {name}: {', then '.join(known)}")
+    _show_reached(screen, found)
+
+
+def _show_reached(screen: "Screen", found: "Trend") -> None:
+    """What the runs reached of their objectives; the recovery time stands in the table above."""
+    from chaosdrill.analysis.aims import RTO
+
+    others = [aim for aim in found.aims if aim.name != RTO]
+    if others:
+        rows = [row for number in range(len(found.points)) for row in _reached(found, others, number)]
+        screen.table(("began", "movement", *(aim.name for aim in others)), rows)
+    for aim in found.aims:
+        unit = "" if aim.unit == "ratio" else f" {aim.unit}"
+        known = list(dict.fromkeys(f"{value:g}{unit}" for value in aim.limits if value is not None))
+        screen.say(f"objective {aim.name}: {', then '.join(known)}")
+
+
+def _reached(found: "Trend", aims: "Sequence[Aim]", number: int) -> Iterator[Sequence[str]]:
+    """A run's rows: one for each movement; what is of the whole run stands in the first."""
+    point = found.points[number]
+    head = point.began[:16].replace("T", " ")
+    for place, what in enumerate(point.stacks or ("-",)):
+        whole = ("",) if not place else ()
+        cells = [next((_held(one) for one in aim.reached[number] if one.of in (what, *whole)), "") for aim in aims]
+        yield head if not place else "", what, *cells
+
+
+def _held(one: "Reached") -> str:
+    return f"{one.measured.in_words()}{' !' if one.met is False else ''}"
 
 
 def _letters(found: "Trend") -> dict[str, str]:

@@ -21,6 +21,7 @@ from typing import Protocol
 from chaosdrill.client.load_seen import Records
 from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import CannotSee, DrillError
+from chaosdrill.sentences import as_it_is, sentence, together
 
 CHUNK = 1_000_000  # bytes in one answer
 TAIL = 4_000  # bytes in which the last rows of a file are looked for
@@ -231,5 +232,6 @@ def _collected(path: Path, wanted: Mapping[str, int], trouble: str) -> Collected
     if ended or (wanted_ns is not None and until_ns >= wanted_ns and not trouble):
         return Collected(path.name, digest.hexdigest(), rows, size, True, "")
     until = datetime.fromtimestamp(until_ns / 1e9, UTC).isoformat(timespec="milliseconds")
-    why = f"it did not end in order: what it saw after {until} (its clock) is missing" + (trouble and f"; {trouble}")
+    missing = sentence("it did not end in order: what it saw after {until} (its clock) is missing", until=until)
+    why = together([missing, *([as_it_is(trouble)] if trouble else [])])
     return Collected(path.name, digest.hexdigest(), rows, size, False, why)

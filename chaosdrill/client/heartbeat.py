@@ -18,6 +18,7 @@ from chaosdrill.client.heartbeat_records import BEATS, RECORDS
 from chaosdrill.client.host.ssm_heartbeat import SsmHeartbeat, find_heartbeat_on_host, start_heartbeat_on_host
 from chaosdrill.client.local_heartbeat import LocalHeartbeat
 from chaosdrill.errors import CannotSee, Refused
+from chaosdrill.sentences import sentence
 from chaosdrill.topology import Heartbeat, Topology, topology_of
 
 logger = logging.getLogger("chaostoolkit")
@@ -182,7 +183,7 @@ def why_no_writes(topology: Topology) -> str:
     heartbeat = topology.heartbeat
     if heartbeat is not None and heartbeat.write is not None and heartbeat.accounts is not None:
         return ""
-    return "the topology's `heartbeat:` names no synthetic `accounts:` to `write:` to: it only reads"
+    return sentence("the topology's `heartbeat:` names no synthetic `accounts:` to `write:` to: it only reads")
 
 
 def _writing(written: Heartbeat) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from chaosdrill import history
+from chaosdrill.sentences import sentence
 
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
 TAIL = 500_000  # bytes: a minute of two operations at 20/s, many times over
@@ -86,12 +87,12 @@ def collected(path: Path, why: str = "") -> Collected:
     :param why: why something of it may be missing; empty: the file itself says.
     """
     if not path.is_file():
-        return Collected(path.name, None, 0, 0, False, why or "nothing of it was recorded")
+        return Collected(path.name, None, 0, 0, False, why or sentence("nothing of it was recorded"))
     data = path.read_bytes()
     sha256, rows = hashlib.sha256(data).hexdigest(), data.count(b"\n")
     if ended(data):
         return Collected(path.name, sha256, rows, len(data), True, "")
-    reason = why or "it was not written to its end: the heartbeat was ended without being stopped, or died"
+    reason = why or sentence("it was not written to its end: the heartbeat was ended without being stopped, or died")
     return Collected(path.name, sha256, rows, len(data), False, reason)
 
 

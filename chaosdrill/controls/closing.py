@@ -23,6 +23,7 @@ from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experim
 from chaosdrill.packet_loss import evidence
 from chaosdrill.runs.journals import OTHER_STATUS, status_of
 from chaosdrill.runs.told import sha256_of_text, untold_files
+from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
@@ -135,15 +136,21 @@ def _sha256_of_timeline(session: "Session") -> str | None:
     return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
 
 
-def _why_not_seen(session: "Session", watch: LoadWatch, begin_s: float) -> str:
+def _why_not_seen(session: "Session", watch: LoadWatch, begin_s: float) -> Sentence:
     if any(row["event"] == "target-hurried" for row in session.record.events):
-        return "the drill was interrupted, and the lab's waits were shortened"
+        return sentence("the drill was interrupted, and the lab's waits were shortened")
     if lost := _lost_under_load(session):
-        return f"the target was lost while the load ran, and what clients saw from then on proves nothing: {lost}"
+        return sentence(
+            "the target was lost while the load ran, and what clients saw from then on proves nothing: {why}",
+            why=as_it_is(lost),
+        )
     if _generator_time(session, "load-stopping") is None and watch.blind:
         seen_s = max(0.0, watch.seen_until_s - begin_s)
-        return f"the load generator went away {seen_s:.0f} s after the load began, and with it what clients saw"
-    return ""
+        return sentence(
+            "the load generator went away {seconds:.0f} s after the load began, and with it what clients saw",
+            seconds=seen_s,
+        )
+    return NOTHING
 
 
 def _lost_under_load(session: "Session") -> str:

@@ -11,6 +11,7 @@ from chaosdrill.errors import Refused
 from chaosdrill.history.log import utc_now
 from chaosdrill.history.run_directory import write_whole
 from chaosdrill.home import home
+from chaosdrill.sentences import sentence
 
 
 def confirm(topology: Path, experiment: str, account: str) -> Path:
@@ -40,8 +41,11 @@ def require_confirmed(topology: Path) -> Mapping[str, Any]:
     """:raises Refused: when nobody confirmed the rehearsal on this topology as it is now."""
     if (found := confirmed(topology)) is None:
         raise Refused(
-            f"nobody has confirmed a rehearsal on the topology {topology}, or the file has changed since: run "
-            "`chaosdrill rehearse EXPERIMENT --topology FILE`, read what it says, and give it --confirm ACCOUNT"
+            sentence(
+                "nobody has confirmed a rehearsal on the topology {topology}, or the file has changed since: run "
+                "`chaosdrill rehearse EXPERIMENT --topology FILE`, read what it says, and give it --confirm ACCOUNT",
+                topology=str(topology),
+            )
         )
     return found
 

@@ -7,6 +7,7 @@ import os
 from chaosdrill.controls.settings import Settings
 from chaosdrill.errors import Refused
 from chaosdrill.home import home
+from chaosdrill.sentences import sentence
 
 
 def take_lock(settings: Settings) -> int:
@@ -24,7 +25,8 @@ def take_lock(settings: Settings) -> int:
     except BlockingIOError:
         holder = os.pread(lock, 100, 0).decode(errors="replace").strip()
         os.close(lock)
-        raise Refused(f"another drill is going on here (process {holder}): wait until it has ended") from None
+        why = sentence("another drill is going on here (process {holder}): wait until it has ended", holder=holder)
+        raise Refused(why) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

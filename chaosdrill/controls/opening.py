@@ -12,6 +12,7 @@ from chaoslib import substitute
 from chaoslib.activity import execute_activity
 
 from chaosdrill import history
+from chaosdrill.analysis.states import state_in_words
 from chaosdrill.aws import system_of
 from chaosdrill.client.heartbeat import DrillHeartbeat, nothing_to_send
 from chaosdrill.client.heartbeat_records import RECORDS
@@ -42,6 +43,7 @@ from chaosdrill.errors import BadInput, Refused
 from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.runs.rebuilding import rebuild_journals
+from chaosdrill.sentences import as_it_is, sentence, together
 from chaosdrill.topology import Topology, load_topology
 
 if TYPE_CHECKING:
@@ -177,8 +179,9 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
     while (state := watch.look()) == "unknown" and time.monotonic() < give_up:
         time.sleep(0.2)
     if expected and state != expected:
-        why = "".join(f"; {error}" for error in watch.unreadable)
-        raise Refused(f"the region state is {state}, expected {expected}: nothing was touched{why}")
+        states = {"state": state_in_words(state), "expected": state_in_words(expected)}
+        why = sentence("the region state is {state}, expected {expected}: nothing was touched", **states)
+        raise Refused(together([why, *map(as_it_is, watch.unreadable)]))
 
 
 def _require_fitting_topology(session: "Session", topology: Topology) -> None:
@@ -209,8 +212,13 @@ def _require_allowed_account(session: "Session") -> None:
     system = system_of(session.configuration, session.secrets)
     if (account := system.account()) not in system.topology.accounts:
         raise Refused(
-            f"the credentials ({system.reach}) belong to account {account}, and the topology allows only "
-            f"{', '.join(system.topology.accounts)}: use the right profile, or add the account under `accounts:`"
+            sentence(
+                "the credentials ({reach}) belong to account {account}, and the topology allows only {allowed}: use "
+                "the right profile, or add the account under `accounts:`",
+                reach=str(system.reach),
+                account=account,
+                allowed=list(system.topology.accounts),
+            )
         )
 
 

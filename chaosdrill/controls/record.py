@@ -8,6 +8,7 @@ from typing import Any
 
 from chaosdrill.errors import DrillError
 from chaosdrill.history import Event, History
+from chaosdrill.sentences import Sentence
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -55,4 +56,6 @@ class Record:
 
 def in_words(error: BaseException) -> str:
     """:returns: an error for people; one that nobody expected with its type."""
-    return str(error) if isinstance(error, DrillError) else f"{type(error).__name__}: {error}"
+    if not isinstance(error, DrillError):
+        return f"{type(error).__name__}: {error}"
+    return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)

@@ -10,6 +10,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee
+from chaosdrill.sentences import as_it_is, sentence
 
 TIMEOUT_S = 30.0
 Tripped = Callable[[str, str, bool], None]  # safeguard, why, whether it could not see
@@ -77,23 +78,26 @@ class _Guard:
         """Trip when the probe has not answered in time."""
         asked_at = self._asked_at
         if asked_at is not None and time.monotonic() - asked_at > self._timeout_s:
-            self._trip(f"cannot be read: no answer within {self._timeout_s:g} s", unreadable=True)
+            why = sentence("no answer within {seconds:g} s", seconds=self._timeout_s)
+            self._trip(sentence("cannot be read: {why}", why=why), unreadable=True)
 
     def _look(self) -> None:
         try:
             value = run_activity(self._probe, self._configuration, self._secrets)
             good = meets(self._probe["tolerance"], value, self._configuration, self._secrets)
         except (ActivityFailed, CannotSee) as error:
-            self._miss(f"cannot be read: {error}", unreadable=True)
+            self._miss(sentence("cannot be read: {why}", why=as_it_is(error)), unreadable=True)
             return
         if good:
             self._missed = 0
         else:
             expected = resolved(self._probe["tolerance"], self._configuration, self._secrets)
-            self._miss(f"is {value!r}, expected {expected!r}", unreadable=value == "unknown")
+            values = {"value": repr(value), "expected": repr(expected)}
+            self._miss(sentence("is {value}, expected {expected}", **values), unreadable=value == "unknown")
 
     def crashed(self, error: Exception) -> None:
-        self._miss(f"cannot be read: {type(error).__name__}: {error}", unreadable=True)
+        why = as_it_is(f"{type(error).__name__}: {error}")
+        self._miss(sentence("cannot be read: {why}", why=why), unreadable=True)
 
     def _miss(self, why: str, unreadable: bool) -> None:
         self._missed += 1

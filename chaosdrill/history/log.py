@@ -13,6 +13,7 @@ from typing import Any
 
 from chaosdrill.history.plain import plain
 from chaosdrill.history.seal import SEAL, sealed
+from chaosdrill.sentences import SAID, said_in
 
 Event = dict[str, Any]
 
@@ -44,12 +45,13 @@ class History:
         """Write one event and flush it to disk before returning.
 
         :param event: what happened, a short noun phrase such as ``activity-started``.
-        :param facts: made JSON values (see ``plain``).
+        :param facts: made JSON values (see ``plain``); what sentences are made of is told under ``said``.
         :returns: the event as written, with ``at`` (UTC) and ``monotonic_s`` (seconds, this machine's steady clock).
         :raises ValueError: when a fact has the name of something that every event has: its time would be another's.
         :raises OSError: when it cannot be written (the disk is full); then it is not remembered either.
         """
-        known = plain(facts, self._hide)
+        said = said_in(facts)
+        known = plain({**facts, SAID: said} if said else facts, self._hide)
         if taken := {"at", "monotonic_s", SEAL} & known.keys():
             raise ValueError(f"{event}: an event's own {', '.join(sorted(taken))} cannot be given as a fact: rename it")
         with self._lock:

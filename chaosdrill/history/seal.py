@@ -6,9 +6,11 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator
 
+from chaosdrill.sentences import Sentence, sentence
+
 SEAL = "seal"
 VERSION = 1
-NO_SEAL = "has no seal"
+NO_SEAL = sentence("has no seal")
 _SEALED = re.compile(rb'(.*), "seal": "([0-9]+:[0-9a-f]{16})"\}', re.DOTALL)
 
 
@@ -21,7 +23,7 @@ def sealed(line: bytes, before: str) -> tuple[bytes, str]:
     return line[:-1] + f', "{SEAL}": "{seal}"}}'.encode(), seal
 
 
-def broken_seals(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
+def broken_seals(lines: Iterable[bytes]) -> Iterator[tuple[int, Sentence]]:
     """:returns: the number (from 1) of each line that is not as it was written after the one before it, and why."""
     before = ""
     for number, line in enumerate(lines, 1):
@@ -31,9 +33,13 @@ def broken_seals(lines: Iterable[bytes]) -> Iterator[tuple[int, str]]:
             continue
         seal = found[2].decode()
         if not seal.startswith(f"{VERSION}:"):
-            yield number, f"was sealed by another version ({seal.partition(':')[0]}, known is {VERSION})"
+            theirs = seal.partition(":")[0]
+            yield (
+                number,
+                sentence("was sealed by another version ({theirs}, known is {known})", theirs=theirs, known=VERSION),
+            )
         elif seal != _seal_of(found[1], before):
-            yield number, "is not as it was written, or does not follow the line before it"
+            yield number, sentence("is not as it was written, or does not follow the line before it")
         before = seal
 
 

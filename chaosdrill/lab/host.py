@@ -15,6 +15,7 @@ from chaosdrill.lab.breaks import asked_for
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.processes import tail
 from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
+from chaosdrill.sentences import sentence
 
 READY_WITHIN_S = 60.0
 DOWN_WITHIN_S = 15.0
@@ -59,7 +60,9 @@ class LeasedLab:
     def gone(self) -> str:
         """:returns: why there is no lab to drill any more; empty while it runs, or does not answer just now."""
         if self.connection.ended():
-            return "the lab ended before the drill did, and what this run did with it: see `chaosdrill lab logs`"
+            return sentence(
+                "the lab ended before the drill did, and what this run did with it: see `chaosdrill lab logs`"
+            )
         try:
             return str(wire.call(self.plan.control_socket, "lost", answer_within_s=ANSWER_WITHIN_S)["why"])
         except LabError:

@@ -25,6 +25,7 @@ COLUMNS = 40  # runs with a column in a table
 MARKS = {"met": "✓", "missed": "✗", "not known": "?", "not read": "-"}
 CLAIMS = (WORSE, BETTER, DIFFERENT)
 LISTED = 12  # readings that a cell tells
+_CIRCUMSTANCES = {"version": "version of ", "variable": "variable "}  # as chaosdrill.analysis.summary_fields names them
 _LATENCY = re.compile(r"latency\.(\w+)\.(before|during|after)\.(p\d+)_s")
 _SHARE = re.compile(r"hypothesis\.(\w+)\.met_ratio")
 _PHASE = re.compile(r"(fail_over|fail_back)\.(\w+)_s")
@@ -85,6 +86,7 @@ def comparison_page(compared: Compared, language: str) -> str:
         claims=_claims(compared.groups),
         said=partial(measures.said, t=t),
         called=partial(called, t=t),
+        circumstance=partial(circumstance, t=t),
         change=partial(_change, t=t),
         signed=_signed,
         exceeds=exceeds,
@@ -105,6 +107,14 @@ def called(name: str, t: Words) -> str:
         movement, phase = (part.replace("_", "-") for part in match.groups())
         return f"{t.of('movement', movement)}: {t.of('moment', phase)}"
     return t.of("figure", name)
+
+
+def circumstance(name: str, t: Words) -> str:
+    """:returns: what a circumstance is called, in the reader's language."""
+    for kind, begins in _CIRCUMSTANCES.items():
+        if name.startswith(begins):
+            return t(f"circumstance-of.{kind}", name=name.removeprefix(begins))
+    return t.of("circumstance", name)
 
 
 def _title(compared: Compared, t: Words) -> str:

@@ -9,6 +9,7 @@ from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, REPORT, SUMMAR
 from chaosdrill.report.embedding import NOT_INSTALLED, NoReport
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.summaries import read_summary
+from chaosdrill.sentences import Sentence, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.report.view.given import Given
@@ -66,7 +67,9 @@ def read_given(directory: Path) -> "Given":
     if not run.events and not summary.said:
         why = "" if summary.missing else f", and its {SUMMARY} {summary.why_not}"
         raise NoReport(f"{directory} is no run: there is no event in a {HISTORY}{why}")
-    notes = () if summary.missing or not summary.why_not else (f"{SUMMARY} {summary.why_not}",)
+    notes: tuple[Sentence, ...] = ()
+    if summary.why_not and not summary.missing:
+        notes = (sentence("{file} {why}", file=SUMMARY, why=summary.why_not),)
     return Given(
         directory.resolve().name,
         run,

@@ -28,7 +28,7 @@ class Said:
 def said(measured: Measured, t: Words) -> Said:
     """:returns: a figure in words; a ratio in percent."""
     if measured.value is None:
-        return Said(missing=t("measured.not", why=measured.why or t("measured.no-reason")))
+        return Said(missing=t("measured.not", why=t.quoted(measured.why) or t("measured.no-reason")))
     text = _times(_PERCENT, measured, "%").in_words() if measured.unit == "ratio" else measured.in_words()
     value, _, about = text.removeprefix(_LEAST).partition(" ± ")
     value = _in_unit(value, t)

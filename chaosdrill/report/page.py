@@ -50,7 +50,7 @@ def page(template: str, words: Words, figures: Mapping[str, Figure], **values: A
 
 def _seen(value: Any) -> Any:
     """What a template puts out: text of others is made visible, and then escaped."""
-    return shown(value) if type(value) is str else value
+    return shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def _verbatim(text: str) -> Any:

@@ -48,12 +48,10 @@ def run_page(view: ReportView, language: str) -> str:
 
 
 def _reasons(view: ReportView, t: Words) -> Iterator[tuple[str, str]]:
-    """Why the verdict is what it is: what it means in the reader's language, where the judgement's own is another, and
-    the judgement's words.
-    """
-    meant = {one.text: t.of("finding", one.name, "") for one in view.judgement.findings} if t.language != "en" else {}
+    """Why the verdict is what it is; before what cannot be said in the reader's language stands what it means."""
+    meant = {one.text: t.of("finding", one.name, "") for one in view.judgement.findings}
     for reason in view.judgement.reasons:
-        yield meant.get(reason, ""), reason
+        yield "" if t.can_say(reason) else meant.get(reason, ""), reason
 
 
 def _figures(view: ReportView, t: Words) -> tuple[dict[str, Any], tuple[Problem, ...]]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from chaosdrill.report.messages import MESSAGES
+from chaosdrill.report.messages import MESSAGES, SENTENCES
+from chaosdrill.sentences import Name, Sentence
 
 LANGUAGES = ("en", "ja")
 
@@ -24,3 +25,35 @@ class Words:
         """:returns: the message ``kind.word``; where there is none, ``otherwise`` (default: the word as it is)."""
         known = self._messages.get(f"{kind}.{word}")
         return known[self._number] if known is not None else word if otherwise is None else otherwise
+
+    def can_say(self, text: str) -> bool:
+        """:returns: whether a text is in the reader's language: English is, and what the catalogue has."""
+        return self.language == LANGUAGES[0] or not text or self._said(text) is not None
+
+    def say(self, text: str) -> str:
+        """:returns: what the judgement says, in the reader's language; a text of others as it is."""
+        if self.language == LANGUAGES[0]:
+            return str(text)
+        said = self._said(text)
+        return str(text) if said is None else said
+
+    def _said(self, text: object) -> str | None:
+        """In another language than English; None when the catalogue does not have it."""
+        if isinstance(text, Name):
+            return self.of(text.kind, str(text))
+        if not isinstance(text, Sentence) or text.template not in SENTENCES:
+            return None
+        values = {name: self._filled_in(value) for name, value in text.values.items()}
+        try:
+            return SENTENCES[text.template].format(**values)
+        except (LookupError, ValueError, TypeError, ArithmeticError):
+            return None  # a summary that somebody else has written tells of other values
+
+    def quoted(self, text: str) -> str:
+        """:returns: what the judgement says as a part of another text: a text of others as a quotation."""
+        return self.say(text) if self.can_say(text) else f"「{text}」"
+
+    def _filled_in(self, value: object) -> object:
+        if isinstance(value, (list, tuple)):
+            return ", ".join(str(self._filled_in(one)) for one in value)
+        return self.quoted(value) if isinstance(value, (Sentence, Name)) else value

@@ -7,11 +7,14 @@ from typing import Any
 
 from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
+from chaosdrill.runs.parsing import EMPTY
 from chaosdrill.runs.shapes import BEATS, VERSION, Shape
 from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records
 from chaosdrill.runs.told import run_files
+from chaosdrill.sentences import as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
+TOLD_BY, FOLDER = sentence("history"), as_it_is(RECORDS)
 
 
 def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]:
@@ -24,19 +27,23 @@ def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]
     inside = {name for event in stored.values() for name in _of(event)}
     for name, event in {**raw, **stored}.items():
         if event.get("sha256") is None:
-            problems.append(finding("records-missing", f"{name} could not be collected: {event.get('why')}", "history"))
+            text = sentence("{file} could not be collected: {why}", file=name, why=said_by(event, "why"))
+            problems.append(finding("records-missing", text, TOLD_BY))
         elif name in there:
             problems += _differs(there[name], event)
         elif name not in inside:
-            problems.append(finding("records-missing", f"{name} was collected, and is not there", RECORDS))
+            text = sentence("{file} was collected, and is not there", file=name)
+            problems.append(finding("records-missing", text, FOLDER))
         if name in raw and event.get("complete") is not True and event.get("sha256") is not None:
             problems.append(_incomplete(name, event))
     for name in inside & set(raw):
         if _of(next(event for event in stored.values() if name in _of(event)))[name] != raw[name].get("sha256"):
-            problems.append(finding("records-edited", f"{name} was stored otherwise than it was collected", "history"))
+            text = sentence("{file} was stored otherwise than it was collected", file=name)
+            problems.append(finding("records-edited", text, TOLD_BY))
     for name in set(there) - set(raw) - set(stored):
         if name.endswith((".jsonl", ".parquet")):
-            problems.append(finding("records-foreign", f"{name} is there, and the history tells of none", RECORDS))
+            text = sentence("{file} is there, and the history tells of none", file=name)
+            problems.append(finding("records-foreign", text, FOLDER))
     return problems
 
 
@@ -52,13 +59,20 @@ def _of_evidence(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
     told = {Path(str(event.get("file"))).name: event for event in events if event.get("event") == "evidence-collected"}
     for name, event in told.items():
         if event.get("sha256") is None:
-            text = f"{name} ({event.get('kind')} {event.get('of')}) could not be collected: {event.get('why')}"
-            yield finding("records-missing", text, "history", verdict=TOLD)
+            text = sentence(
+                "{file} ({kind} {of}) could not be collected: {why}",
+                file=name,
+                kind=str(event.get("kind")),
+                of=str(event.get("of")),
+                why=said_by(event, "why"),
+            )
+            yield finding("records-missing", text, TOLD_BY, verdict=TOLD)
         else:
             yield from _differs(directory / EVIDENCE / name, event)
     for name in run_files(directory / EVIDENCE).names if (directory / EVIDENCE).exists() else ():
         if name not in told:
-            yield finding("records-foreign", f"{name} is there, and the history tells of none", EVIDENCE)
+            text = sentence("{file} is there, and the history tells of none", file=name)
+            yield finding("records-foreign", text, as_it_is(EVIDENCE))
 
 
 def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterator[Finding]:
@@ -68,13 +82,15 @@ def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterato
             continue
         for name in ("beats.jsonl", *([LEDGER] if event.get("writes") else [])):
             if name not in raw:
-                yield finding("records-missing", f"the heartbeat was started, and {name} was not collected", "history")
+                text = sentence("the heartbeat was started, and {file} was not collected", file=name)
+                yield finding("records-missing", text, TOLD_BY)
 
 
 def _incomplete(name: str, event: Event) -> Finding:
     """Of a load generator that died the watermarks tell how far it was heard; a heartbeat must come to its end."""
     word = "told" if name.startswith("requests-") else "invalid"
-    return finding("records-truncated", f"{name} is not complete: {event.get('why')}", "history", verdict=word)
+    text = sentence("{file} is not complete: {why}", file=name, why=said_by(event, "why"))
+    return finding("records-truncated", text, TOLD_BY, verdict=word)
 
 
 def _differs(path: Path, event: Event) -> Iterator[Finding]:
@@ -82,12 +98,19 @@ def _differs(path: Path, event: Event) -> Iterator[Finding]:
         with open(path, "rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        yield finding("records-missing", f"{path.name} cannot be read: {error}", RECORDS)
+        yield finding(
+            "records-missing", sentence("{file} cannot be read: {why}", file=path.name, why=as_it_is(error)), FOLDER
+        )
         return
     if sha256 != event.get("sha256"):
         was = str(event.get("sha256"))
-        text = f"{path.name} is not as it was collected (sha256 {sha256[:12]}…, it was {was[:12]}…)"
-        yield finding("records-edited", text, RECORDS)
+        text = sentence(
+            "{file} is not as it was collected (sha256 {now}…, it was {was}…)",
+            file=path.name,
+            now=sha256[:12],
+            was=was[:12],
+        )
+        yield finding("records-edited", text, FOLDER)
 
 
 def _of(event: Event) -> Mapping[str, Any]:
@@ -112,30 +135,36 @@ def problems_of_records(records: Records, shape: Shape, run_id: str) -> tuple[li
 
 def _foreign(file: File, shape: Shape, run_id: str) -> Finding | None:
     if file.why_not:
-        name = "records-truncated" if file.why_not == "it is empty" else "records-foreign"
-        return finding(name, f"{file.name}: {file.why_not}", RECORDS)
+        name = "records-truncated" if file.why_not == EMPTY else "records-foreign"
+        return finding(name, sentence("{file}: {why}", file=file.name, why=file.why_not), FOLDER)
     run = str(file.header.get("run") or "")
     if run_id and run != run_id and (run or shape is BEATS):  # a Locust that ran before the drill knows no run
-        return finding("records-foreign", f"{file.name} is of the run {run or 'without a name'}, not of this", RECORDS)
+        text = sentence("{file} is of a run without a name, not of this", file=file.name)
+        if run:
+            text = sentence("{file} is of the run {run}, not of this", file=file.name, run=run)
+        return finding("records-foreign", text, FOLDER)
     return None
 
 
 def _of_file(file: File) -> Iterator[Finding]:
     if file.torn:
-        yield finding("records-truncated", f"{file.name}: its last line was cut off", RECORDS)
+        yield finding("records-truncated", sentence("{file}: its last line was cut off", file=file.name), FOLDER)
     if file.bad:
-        yield finding("records-foreign", f"{file.name}: {file.bad} lines are no records", RECORDS)
+        yield finding(
+            "records-foreign", sentence("{file}: {n} lines are no records", file=file.name, n=file.bad), FOLDER
+        )
     told = sum(file.told) if isinstance(file.told, list) and all(type(one) is int for one in file.told) else file.told
     if file.ended_ns is not None and told != file.rows:
-        text = f"{file.name}: its end tells of {told} rows, there are {file.rows}"
-        yield finding("records-truncated", text, RECORDS)
+        values = {"file": file.name, "told": str(told), "there": file.rows}
+        text = sentence("{file}: its end tells of {told} rows, there are {there}", **values)
+        yield finding("records-truncated", text, FOLDER)
 
 
 def _of_beats(records: Records) -> Iterator[Finding]:
     import numpy
 
     if any(file.ended_ns is None for file in records.files):
-        yield finding("records-truncated", "beats: their end was not written", RECORDS)
+        yield finding("records-truncated", sentence("beats: their end was not written"), FOLDER)
     codes, names = records.texts("operation")
     numbers = records.integers("seq")
     for code, name in enumerate(names):
@@ -144,24 +173,29 @@ def _of_beats(records: Records) -> Iterator[Finding]:
             continue  # as it always is, and quickly seen
         missing = int(mine.max()) + 1 - len(numpy.unique(mine))
         if missing:
-            yield finding("records-truncated", f"beats: {missing} beats of {name} are missing", RECORDS)
+            text = sentence("beats: {n} beats of {operation} are missing", n=missing, operation=name)
+            yield finding("records-truncated", text, FOLDER)
     if len(records.files) > 1:
-        yield finding("records-foreign", f"beats: there are {len(records.files)} heartbeats", RECORDS)
+        yield finding("records-foreign", sentence("beats: there are {n} heartbeats", n=len(records.files)), FOLDER)
 
 
 def problems_of_ledger(rows: Sequence[Event], bad: int, torn: bool, run_id: str) -> tuple[list[Finding], bool]:
     """:returns: what is wrong with the ledger as a file, and whether it may be used at all."""
     problems = []
     if torn:
-        problems.append(finding("records-truncated", f"{LEDGER}: its last line was cut off", RECORDS))
+        problems.append(
+            finding("records-truncated", sentence("{file}: its last line was cut off", file=LEDGER), FOLDER)
+        )
     if bad:
-        problems.append(finding("records-foreign", f"{LEDGER}: {bad} lines are no rows", RECORDS))
+        problems.append(
+            finding("records-foreign", sentence("{file}: {n} lines are no rows", file=LEDGER, n=bad), FOLDER)
+        )
     header = rows[0] if rows else {}
     if header.get("chaosdrill") != "ledger" or header.get("version") != VERSION:
-        text = f"it has no header of a ledger of version {VERSION}" if rows else "it is empty"
+        why = sentence("it has no header of a ledger of version {version}", version=VERSION) if rows else EMPTY
         name = "records-foreign" if rows else "records-truncated"
-        return [*problems, finding(name, f"{LEDGER}: {text}", RECORDS)], False
+        return [*problems, finding(name, sentence("{file}: {why}", file=LEDGER, why=why), FOLDER)], False
     if run_id and header.get("run") != run_id:
-        text = f"{LEDGER} is of the run {header.get('run')!r}, not of this"
-        return [*problems, finding("records-foreign", text, RECORDS)], False
+        text = sentence("{file} is of the run {run}, not of this", file=LEDGER, run=repr(header.get("run")))
+        return [*problems, finding("records-foreign", text, FOLDER)], False
     return problems, True

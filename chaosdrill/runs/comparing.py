@@ -9,7 +9,8 @@ from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.errors import BadInput
 from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.events import read_events
-from chaosdrill.runs.summaries import read_summary
+from chaosdrill.runs.summaries import Summary, read_summary
+from chaosdrill.sentences import NOTHING, Sentence, sentence
 
 BEFORE_FIELDS = 2  # a summary of version 2 leaves its hypothesis to the history
 
@@ -20,12 +21,12 @@ def read_compared_run(directory: Path) -> ComparedRun:
     :raises BadInput: when its summary is of a newer version than this chaosdrill knows, or there is none.
     """
     summary = read_summary(directory)
-    if summary.missing:
-        raise BadInput(
-            [f"{directory.name}: it has no summary: it did not come to its end; see `chaosdrill runs judge`"]
-        )
-    if summary.why_not:
-        raise BadInput([f"{directory.name}: its summary {summary.why_not}"])
+    if why := _why_unread(summary):
+        raise BadInput([f"{directory.name}: {why}"])
+    return _compared(directory, summary)
+
+
+def _compared(directory: Path, summary: Summary) -> ComparedRun:
     said = summary.said
     if said["version"] <= BEFORE_FIELDS:
         events, _ = read_events(directory, still_open=True)
@@ -37,8 +38,15 @@ def read_compared_runs(directories: Iterable[Path]) -> tuple[list[ComparedRun], 
     """:returns: stored runs as far as they can be compared, and those that cannot even be read, with the reason."""
     runs, left_out = [], []
     for directory in directories:
-        try:
-            runs.append(read_compared_run(directory))
-        except BadInput as error:
-            left_out.append(LeftOut(directory.name, str(error).removeprefix(f"{directory.name}: ")))
+        summary = read_summary(directory)
+        if why := _why_unread(summary):
+            left_out.append(LeftOut(directory.name, why))
+        else:
+            runs.append(_compared(directory, summary))
     return runs, left_out
+
+
+def _why_unread(summary: Summary) -> Sentence:
+    if summary.missing:
+        return sentence("it has no summary: it did not come to its end; see `chaosdrill runs judge`")
+    return sentence("its summary {why}", why=summary.why_not) if summary.why_not else NOTHING

@@ -6,7 +6,9 @@ import stat
 from pathlib import Path
 from typing import Any, BinaryIO
 
-NOT_THERE = "it is not there"
+from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
+
+NOT_THERE = sentence("it is not there")
 LARGEST_BYTES = 256 * 2**20  # a summary has some 50 kB: what is larger than this is something else
 
 
@@ -15,15 +17,19 @@ def json_document(path: Path) -> dict[str, Any]:
     return read_object(path)[0]
 
 
-def read_object(path: Path) -> tuple[dict[str, Any], str]:
+def read_object(path: Path) -> tuple[dict[str, Any], Sentence]:
     """:returns: the JSON object in a file, and why there is none to be had; empty when there is."""
     try:
         found = json.loads(read_regular(path))
     except OSError as error:
-        return {}, NOT_THERE if isinstance(error, FileNotFoundError) else f"it cannot be read: {_why(error)}"
+        if isinstance(error, FileNotFoundError):
+            return {}, NOT_THERE
+        return {}, sentence("it cannot be read: {why}", why=_why(error))
     except (ValueError, RecursionError) as error:
-        return {}, f"it is no JSON: {error}"
-    return (found, "") if isinstance(found, dict) else ({}, "it holds something else than a JSON object")
+        return {}, sentence("it is no JSON: {why}", why=as_it_is(error))
+    if not isinstance(found, dict):
+        return {}, sentence("it holds something else than a JSON object")
+    return found, NOTHING
 
 
 def read_regular(path: Path, most: int = LARGEST_BYTES) -> bytes:
@@ -50,5 +56,5 @@ def open_regular(path: str | Path) -> BinaryIO:
     return open(descriptor, "rb")
 
 
-def _why(error: OSError) -> str:
-    return error.strerror or str(error)
+def _why(error: OSError) -> Sentence:
+    return as_it_is(error.strerror or str(error))

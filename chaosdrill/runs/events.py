@@ -14,6 +14,7 @@ from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.imported import events_of, findings_of, read_imported
 from chaosdrill.runs.lines import json_lines
+from chaosdrill.sentences import Sentence, as_it_is, sentence, together
 
 CLOCK_SET_S = 1.0
 LISTED = 3
@@ -33,12 +34,12 @@ def read_events(directory: Path, still_open: bool) -> tuple[Events, list[Finding
         events, bad, torn = json_lines(path)
         lines = read_regular(path, most=sys.maxsize).split(b"\n")[:-1]
     except OSError as error:
-        return [], [_broken(f"it cannot be read: {error}")]
-    problems = [_broken("it is empty")] if not events else []
+        return [], [_broken(sentence("it cannot be read: {why}", why=as_it_is(error)))]
+    problems = [_broken(sentence("it is empty"))] if not events else []
     if torn:
-        problems.append(_broken("its last line was cut off"))
+        problems.append(_broken(sentence("its last line was cut off")))
     if bad:
-        problems.append(_broken(f"{bad} lines are no events"))
+        problems.append(_broken(sentence("{n} lines are no events", n=bad)))
     problems += _of_seals(lines)
     problems += _of_order(events)
     if events and not still_open:
@@ -56,10 +57,11 @@ def _of_seals(lines: Sequence[bytes]) -> list[Finding]:
     if not broken:
         return []
     if len(broken) == len(lines) and all(why == NO_SEAL for _, why in broken):
-        return [_broken("none of its lines has a seal: nobody can tell whether it is as it was written")]
-    shown = "; ".join(f"line {number} {why}" for number, why in broken[:LISTED])
-    more = f"; {len(broken) - LISTED} more" if len(broken) > LISTED else ""
-    return [_broken(f"{shown}{more}")]
+        text = sentence("none of its lines has a seal: nobody can tell whether it is as it was written")
+        return [_broken(text)]
+    told = [sentence("line {number} {why}", number=number, why=why) for number, why in broken[:LISTED]]
+    left = len(broken) - LISTED
+    return [_broken(together([*told, *([sentence("{n} more", n=left)] if left > 0 else [])]))]
 
 
 def _of_order(events: Events) -> list[Finding]:
@@ -67,15 +69,17 @@ def _of_order(events: Events) -> list[Finding]:
     steady = [steady_s for event in events if (steady_s := number(event.get("monotonic_s"))) is not None]
     problems = []
     if any(after < before for before, after in pairwise(steady)):
-        problems.append(_broken("its events are not in the order of their times"))
+        problems.append(_broken(sentence("its events are not in the order of their times")))
     walls = [
         moment / 1e9 - steady_s
         for event in events
         if (moment := at_ns(event)) is not None and (steady_s := number(event.get("monotonic_s"))) is not None
     ]
     if walls and max(walls) - min(walls) > CLOCK_SET_S:
-        text = f"this machine's clock was set by {max(walls) - min(walls):.1f} s while the drill ran"
-        problems.append(finding("clock-off", text, HISTORY, verdict="invalid"))
+        text = sentence(
+            "this machine's clock was set by {seconds:.1f} s while the drill ran", seconds=max(walls) - min(walls)
+        )
+        problems.append(finding("clock-off", text, as_it_is(HISTORY), verdict="invalid"))
     return problems
 
 
@@ -83,13 +87,13 @@ def _of_end(events: Events) -> list[Finding]:
     if events[-1].get("event") == "drill-closed":
         return []
     if any(event.get("event") == "drill-closed" for event in events):
-        return [_broken("something follows its end")]
-    return [_broken("it has no end: the drill was killed, or its last lines are missing")]
+        return [_broken(sentence("something follows its end"))]
+    return [_broken(sentence("it has no end: the drill was killed, or its last lines are missing"))]
 
 
 def _without_seal(event: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in event.items() if key != SEAL}
 
 
-def _broken(text: str) -> Finding:
-    return finding("history-broken", f"history: {text}", HISTORY)
+def _broken(why: Sentence) -> Finding:
+    return finding("history-broken", sentence("history: {why}", why=why), as_it_is(HISTORY))

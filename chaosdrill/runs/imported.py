@@ -13,10 +13,12 @@ from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.analysis.foreign import answer, mapping, number, sequence, text
 from chaosdrill.history.run_directory import HISTORY, JOURNAL
 from chaosdrill.runs.documents import json_document
+from chaosdrill.sentences import Sentence, as_it_is, sentence, together
 
 Journal = Mapping[str, Any]
 Event = dict[str, Any]
 OURS = "chaosdrill"  # a journal that has this was written by a drill, which left a whole run
+FILE = as_it_is("journal.json")
 JOURNAL_ENDED, REST = "journal-ended", "journal-only"
 _STATES = {"before": "steady-state-before", "during": "steady-state-during", "after": "steady-state-after"}
 _STATUSES = ("completed", "failed", "interrupted", "aborted")
@@ -87,28 +89,36 @@ def findings_of(journal: Journal) -> list[Finding]:
     still says "completed".
     """
     status, deviated = text(journal.get("status")), journal.get("deviated")
-    found = [finding(REST, _rests_on(journal), "journal.json", verdict=TOLD)]
+    found = [finding(REST, _rests_on(journal), FILE, verdict=TOLD)]
     steps = [step for _, step in _steps(journal)]
     explained = any(step.get("status") == "failed" or step.get("tolerance_met") is False for step in steps)
     if deviated is True and not explained:
-        found.append(finding("check-missed", "Chaos Toolkit says that the steady state deviated", "journal.json"))
+        found.append(finding("check-missed", sentence("Chaos Toolkit says that the steady state deviated"), FILE))
     if status == "failed" and not explained:
-        found.append(finding("check-missed", "Chaos Toolkit says that the experiment failed", "journal.json"))
+        found.append(finding("check-missed", sentence("Chaos Toolkit says that the experiment failed"), FILE))
     if not any(isinstance(step.get("tolerance_met"), bool) for step in steps):
-        found.append(finding("nothing-checked", "no steady-state hypothesis was checked", "journal.json"))
+        found.append(finding("nothing-checked", sentence("no steady-state hypothesis was checked"), FILE))
     if _moment(journal.get("end")) is None:
-        found.append(finding("history-broken", "the journal has no end", "journal.json"))
+        found.append(finding("history-broken", sentence("the journal has no end"), FILE))
     return found
 
 
-def _rests_on(journal: Journal) -> str:
+def _rests_on(journal: Journal) -> Sentence:
     method = sequence(mapping(journal.get("experiment")).get("method"))
     ignored = [text(one.get("name")) for one in map(mapping, method) if "tolerance" in one]
-    said = f"status {text(journal.get('status'))}, {'deviated' if journal.get('deviated') else 'not deviated'}"
     steps = [text(step.get("status")) or "interrupted" for _, step in _steps(journal)]
-    many = f"{len(steps)} steps, {sum(one != 'succeeded' for one in steps)} of them not succeeded"
-    left = f"; Chaos Toolkit does not check the tolerances of the method: {', '.join(ignored)}" if ignored else ""
-    return f"this rests on Chaos Toolkit's journal alone ({said}; {many}); nothing was measured{left}"
+    rests = sentence(
+        "this rests on Chaos Toolkit's journal alone (status {status}, {deviated}; {steps} steps, {missed} of them not "
+        "succeeded); nothing was measured",
+        status=text(journal.get("status")),
+        deviated=sentence("deviated") if journal.get("deviated") else sentence("not deviated"),
+        steps=len(steps),
+        missed=sum(one != "succeeded" for one in steps),
+    )
+    if not ignored:
+        return rests
+    unchecked = sentence("Chaos Toolkit does not check the tolerances of the method: {activities}", activities=ignored)
+    return together((rests, unchecked))
 
 
 def _steps(journal: Journal) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -157,7 +167,7 @@ def _error(step: Mapping[str, Any]) -> str:
 
 
 def _stopped(journal: Journal, began: datetime | None) -> Event:
-    why = f"Chaos Toolkit says {journal.get('status')}"
+    why = sentence("Chaos Toolkit says {status}", status=text(journal.get("status")))
     return {
         "event": "interrupted",
         **_at(_moment(journal.get("end")), began),

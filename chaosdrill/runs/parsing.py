@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chaosdrill.runs.lines import values
 from chaosdrill.runs.shapes import NS, OUTCOMES, TEXT, VERSION, Shape
+from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 if TYPE_CHECKING:
     import pyarrow
 
+EMPTY = sentence("it is empty")
 PIECE_BYTES = 16 * 2**20
 SILENT_NS = 5 * NS
 
@@ -31,7 +33,7 @@ class Raw:
     """
 
     header: dict[str, Any] = field(default_factory=dict)
-    why_not: str = ""
+    why_not: Sentence = NOTHING
     tables: "list[pyarrow.Table]" = field(default_factory=list)
     lookups: list[list[Any]] = field(default_factory=list)
     watermark_ns: int | None = None
@@ -56,18 +58,19 @@ def parse(file: BinaryIO, shape: Shape) -> Raw:
     return raw
 
 
-def _header(line: bytes, shape: Shape) -> tuple[dict[str, Any], str]:
+def _header(line: bytes, shape: Shape) -> tuple[dict[str, Any], Sentence]:
     if not line:
-        return {}, "it is empty"
+        return {}, EMPTY
     try:
         found = json.loads(line)
     except ValueError:
         found = None
     if not isinstance(found, dict) or found.get("chaosdrill") != shape.kind or not line.endswith(b"\n"):
-        return {}, f"its first line is not the header of {shape.kind}"
+        return {}, sentence("its first line is not the header of {records}", records=Name("sample", shape.kind))
     if found.get("version") != VERSION:
-        return {}, f"it is of version {found.get('version')!r}, and only version {VERSION} is known"
-    return found, ""
+        values = {"version": repr(found.get("version")), "known": VERSION}
+        return {}, sentence("it is of version {version}, and only version {known} is known", **values)
+    return found, NOTHING
 
 
 def _pieces(file: BinaryIO, raw: Raw) -> Iterator[list[bytes]]:

@@ -15,12 +15,14 @@ from chaosdrill.runs.lines import json_lines
 from chaosdrill.runs.shapes import BEATS, REQUESTS, Shape
 from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records, read_records
 from chaosdrill.runs.truths import read_truths
+from chaosdrill.sentences import Name, as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.outage import Bucket
     from chaosdrill.runs.arrays import Offsets
 
 Kept = TypeVar("Kept")
+FILE, FOLDER = as_it_is(LEDGER), as_it_is(RECORDS)
 
 
 def read_run(directory: Path, still_open: bool = False) -> Run:
@@ -75,7 +77,8 @@ def _records(
     try:
         records = read_records(directory, shape, vouched)
     except (OSError, ValueError) as error:
-        return None, [finding("records-foreign", f"the {shape.kind} cannot be read: {error}", RECORDS)]
+        values = {"records": Name("sample", shape.kind), "why": as_it_is(error)}
+        return None, [finding("records-foreign", sentence("the {records} cannot be read: {why}", **values), FOLDER)]
     if records is None:
         return None, []
     problems, usable = problems_of_records(records, shape, run_id)
@@ -89,14 +92,16 @@ def _ledger(directory: Path, events: list[dict[str, Any]], run_id: str) -> tuple
     try:
         rows, bad, torn = json_lines(path)
     except OSError as error:
-        return None, [finding("records-missing", f"{LEDGER} cannot be read: {error}", LEDGER)]
+        text = sentence("{file} cannot be read: {why}", file=LEDGER, why=as_it_is(error))
+        return None, [finding("records-missing", text, FILE)]
     problems, usable = problems_of_ledger(rows, bad, torn, run_id)
     if not usable:
         return None, problems
     ledger = ledger_of(rows, offset_of(events, str(rows[0].get("source"))))
-    problems += [finding("records-foreign", f"{LEDGER}: {text}", LEDGER) for text in ledger.problems]
+    told = (sentence("{file}: {why}", file=LEDGER, why=why) for why in ledger.problems)
+    problems += [finding("records-foreign", text, FILE) for text in told]
     if not ledger.ended:
-        problems.append(finding("records-truncated", f"{LEDGER}: its end was not written", LEDGER))
+        problems.append(finding("records-truncated", sentence("{file}: its end was not written", file=LEDGER), FILE))
     return ledger, problems
 
 

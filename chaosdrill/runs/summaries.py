@@ -7,6 +7,7 @@ from typing import Any
 
 from chaosdrill.history.run_directory import SUMMARY
 from chaosdrill.runs.documents import NOT_THERE, read_object
+from chaosdrill.sentences import NOTHING, Sentence, sentence
 
 NEWEST = 3
 WORDS = ("passed", "failed", "invalid", "refused", "interrupted")
@@ -23,7 +24,7 @@ class Summary:
     """
 
     said: Mapping[str, Any] = field(default_factory=dict)
-    why_not: str = ""
+    why_not: Sentence = NOTHING
     missing: bool = False
 
     @property
@@ -49,19 +50,23 @@ def read_summary(directory: Path) -> Summary:
     path = directory / SUMMARY
     said, why_not = read_object(path)
     if why_not:
-        return Summary(why_not=f"cannot be used: {why_not}", missing=why_not == NOT_THERE and not path.is_symlink())
+        told = sentence("cannot be used: {why}", why=why_not)
+        return Summary(why_not=told, missing=why_not == NOT_THERE and not path.is_symlink())
     return Summary(why_not=why_not) if (why_not := _why_not(said)) else Summary(said)
 
 
-def _why_not(said: Mapping[str, Any]) -> str:
+def _why_not(said: Mapping[str, Any]) -> Sentence:
     version = said.get("version")
     if type(version) is not int or version < 1:
-        return f"is of no version that there is ({_short(version)}): something else has written it"
+        return sentence(
+            "is of no version that there is ({version}): something else has written it", version=_short(version)
+        )
     if version > NEWEST:
-        return f"is of version {_short(version)}, this chaosdrill knows {NEWEST}: install a newer one"
+        values = {"version": _short(version), "known": NEWEST}
+        return sentence("is of version {version}, this chaosdrill knows {known}: install a newer one", **values)
     if said.get("verdict") not in WORDS:
-        return f"has a verdict that there is none of: {_short(said.get('verdict'))}"
-    return ""
+        return sentence("has a verdict that there is none of: {verdict}", verdict=_short(said.get("verdict")))
+    return NOTHING
 
 
 def _short(value: Any) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chaosdrill.runs.lines import values
 from chaosdrill.runs.parsing import Raw, parse
 from chaosdrill.runs.shapes import BEATS, TEXT, Shape
+from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
     import numpy
@@ -27,7 +28,7 @@ class File:
     name: str
     sha256: str
     header: dict[str, Any]
-    why_not: str
+    why_not: Sentence
     rows: int
     watermark_ns: int | None
     ended_ns: int | None

@@ -8,6 +8,7 @@ from typing import Any
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.truth import Truth
 from chaosdrill.runs.tables import RECORDS
+from chaosdrill.sentences import as_it_is, sentence
 
 KIND = "truth"
 
@@ -24,7 +25,8 @@ def read_truths(directory: Path, events: Sequence[Mapping[str, Any]]) -> tuple[t
         except FileNotFoundError:
             continue  # that it is missing is found by its checksum
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append(finding("records-foreign", f"{name} cannot be read: {error}", RECORDS))
+            text = sentence("{file} cannot be read: {why}", file=name, why=as_it_is(error))
+            problems.append(finding("records-foreign", text, as_it_is(RECORDS)))
     return tuple(truths), problems
 
 

@@ -116,9 +116,85 @@ def test_it_is_drawn_without_an_error_and_asks_nobody(runs: Path, see: Any, argu
     assert (seen.said, seen.asked) == ([], [path.as_uri()])
     count = 2 if len(arguments) == 3 else 11
     bars = seen.run("document.querySelectorAll('#trend .barlayer .point path').length")
-    assert bars == count * 6 * 2  # each run, each phase, there and back
-    assert seen.run("document.querySelectorAll('#trend .scatterlayer path.js-line').length") == 2  # the objectives
+    assert bars == count * (6 + 1) * 2  # each run, each phase, and the one with a budget once more; there and back
+    lines = seen.run("document.querySelectorAll('#trend .scatterlayer path.js-line').length")
+    assert lines == 4  # the objectives: of the recovery there and back, the budget, the lost writes
     assert seen.run("document.documentElement.lang") == language
+
+
+LIMITS: dict[str, Any] = {"rto_s": 15.0, "rpo_writes": 0, "rpo_s": 1.0, "availability_ratio": 0.82,
+          "budgets": {"database-switched": 3.0, "dns-changed": 9.0}}  # fmt: skip
+# where the line of an objective is drawn in its row, and where its values should be
+LINES = """() => {
+  const shown = document.getElementById('trend')._fullLayout;
+  return [...document.querySelectorAll('#trend .cartesianlayer .subplot')].map(plot => {
+    const name = plot.classList[1].replace('xy', 'yaxis'), axis = shown[name];
+    const box = plot.querySelector('path.js-line').getBoundingClientRect();
+    const from = document.querySelector('#trend .main-svg').getBoundingClientRect().top + axis._offset;
+    return {name: name, top: axis.p2l(box.top - from), bottom: axis.p2l(box.bottom - from)};
+  });
+}"""
+# texts of the figure that lie over each other
+OVER_EACH_OTHER = """() => {
+  const named = ['.annotation-text', '[class$=tick] text', '[class^=y][class*=title]', '.legendtext'];
+  const texts = [...document.querySelectorAll(named.map(one => '#trend ' + one).join(', '))]
+    .filter(one => !one.closest('.xtick'));
+  const boxes = texts.map(one => [one.textContent, one.getBoundingClientRect()]).filter(one => one[1].width);
+  const found = [];
+  for (const [number, [mine, a]] of boxes.entries())
+    for (const [other, b] of boxes.slice(number + 1))
+      if (a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1)
+        found.push(mine + ' | ' + other);
+  return {found: found, texts: boxes.map(one => one[0]),
+          right: Math.max(...boxes.map(one => one[1].right)), width: document.documentElement.clientWidth};
+}"""
+
+
+@pytest.fixture
+def held(runs: Path) -> Path:
+    """Six more nights, with every kind of objective; from the fourth on one has another budget."""
+    store = runs / "runs"
+    for day in range(21, 27):
+        availability, lost = figure(0.85 - day % 4 / 50, "ratio", 0.001), figure(2.0 * (day == 25), "writes", 0.0, 1.0)
+        told = judgement(
+            9.3, availability=availability, lost_writes_after_failover=lost, lost_s_after_failover=figure(0.2)
+        )
+        moved = [movement(database_switched=0.5), movement("fail-back")]
+        objectives = {**LIMITS, "budgets": {**LIMITS["budgets"], "database-switched": 3.0 if day < 24 else 1.0}}
+        write_run(store, run_id(day), judgement={**told, "movements": moved}, objectives=objectives, scale=1)
+    return runs
+
+
+@needs_chromium
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), [("en", "light", 1280), ("ja", "dark", 1280), ("ja", "light", 390)]
+)
+def test_every_objective_is_a_line_at_its_height_and_nothing_overlaps(
+    held: Path, see: Any, language: str, scheme: str, width: int
+) -> None:
+    seen = see_trend(see, page(held, "trend", "--lang", language), color_scheme=scheme)
+    seen.page.set_viewport_size({"width": width, "height": 900})
+    seen.page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+    seen.page.wait_for_timeout(200)
+    heights = {
+        "yaxis": (15, 15), "yaxis2": (15, 15), "yaxis3": (3, 1), "yaxis4": (9, 9), "yaxis5": (82, 82), "yaxis6": (0, 0),
+        "yaxis7": (1, 1),
+    }  # fmt: skip
+    lines = {one["name"]: (one["top"], one["bottom"]) for one in seen.run(LINES)}
+    spans = {name: seen.run(f"{SHOWN}.{name}.range") for name in lines}
+    for name, (top, bottom) in heights.items():
+        blur = 0.03 * (spans[name][1] - spans[name][0])  # a line is almost two pixels wide
+        assert lines[name] == (pytest.approx(top, abs=blur), pytest.approx(bottom, abs=blur)), name
+    told = seen.run(OVER_EACH_OTHER)
+    assert told["found"] == []
+    assert told["right"] <= told["width"]
+    words = {"en": ["Budget: Database switched", "Availability (availability_ratio)", "at most"],
+             "ja": ["時間枠: DB 切替", "稼働率 (availability_ratio)", "以内"]}[language]  # fmt: skip
+    assert [one for one in words[:2] if one not in told["texts"]] == []
+    assert any(words[2] in one for one in seen.run("document.getElementById('trend').data.at(-1).hovertext"))
+    beyond = "document.getElementById('trend').data.filter(one => one.legendgroup == 'beyond').map(one => one.x.length)"
+    assert seen.run(beyond) == [3, 3, 1]  # of the database's budget, the availability, the lost writes
+    assert seen.said == []
 
 
 @needs_chromium

@@ -4,20 +4,24 @@ import html
 import json
 import re
 import shutil
+from dataclasses import replace
 from importlib import util
 
 import pytest
 from click.testing import CliRunner
 
+from chaosdrill.analysis.findings import Finding
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.cli import cli
 from chaosdrill.report import making
 from chaosdrill.report.embedding import NoReport
 from chaosdrill.report.making import read_given, report_of, write_report
 from chaosdrill.report.measures import in_milliseconds, number, said
+from chaosdrill.report.run_page import run_page
 from chaosdrill.report.view import view_of
 from chaosdrill.report.words import Words
 from chaosdrill.runs.importing import import_journal
+from chaosdrill.sentences import as_it_is, sentence
 from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
 from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
 
@@ -58,14 +62,24 @@ def test_an_objective_that_was_missed_and_one_that_nobody_can_judge(tmp_path):
     assert {one.name: one.met for one in without.headline.objectives}["rpo_s"] is None
 
 
-def test_why_it_failed_is_said_in_the_readers_language_beside_the_judgements_words(tmp_path):
+def test_why_it_failed_is_said_in_the_readers_language(tmp_path):
     def harder(rows):
         return [{**row, "objectives": {"rto_s": 2.0}} if row["event"] == "drill-opened" else row for row in rows]
 
     directory = make_run(tmp_path, events_of=harder)
-    why, meant = view_of(read_given(directory)).judgement.reasons[0], JA("finding.unavailable-too-long")
-    assert f"{meant} {why}" in text_of(report_of(directory, "ja"))
-    assert meant not in report_of(directory)
+    why = view_of(read_given(directory)).judgement.reasons[0]
+    japanese = text_of(report_of(directory, "ja"))
+    assert "クライアントの停止時間は 3.92 秒 ± 0.05 秒です (目標 rto_s は 2 秒)" in japanese
+    assert why not in japanese
+    assert why in text_of(report_of(directory))
+
+
+def test_a_reason_that_nobody_can_say_in_japanese_stands_behind_its_meaning(run):
+    view = view_of(read_given(run))
+    found = Finding("crashed", "invalid", as_it_is("it was \x1b so"))
+    judged = replace(view.judgement, verdict="invalid", reasons=(found.text,), findings=(found,))
+    page = run_page(replace(view, judgement=judged), "ja")
+    assert f'{JA("finding.crashed")}<br><span lang="en">it was \\x1b so</span>' in page
 
 
 def test_the_waterfall_holds_what_happened_when(run):
@@ -312,7 +326,12 @@ def test_without_the_extra_it_says_how_to_install_it(run, monkeypatch):
             "3 秒以上 (不確かさ不明)",
         ),
         (Measured(0.0, "writes", "", 1.0, 0.0), "0 writes ± 0", "0 件 ± 0"),
-        (Measured(None, "s", "", why="no beats"), "not measured: no beats", "未測定: no beats"),
+        (Measured(None, "s", "", why="no beats"), "not measured: no beats", "未測定: 「no beats」"),
+        (
+            Measured(None, "s", "", why=sentence("no write was tried")),
+            "not measured: no write was tried",
+            "未測定: 書込みが試行されていません",
+        ),
         (Measured(None, "s", ""), "not measured: no reason is known", "未測定: 理由不明"),
     ],
 )

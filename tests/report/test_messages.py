@@ -40,6 +40,8 @@ def test_no_message_is_left_over():
     """Used is what stands in a template or in the code, or belongs to a kind whose names come from the run."""
     whole = set(re.findall(r"[\"']([a-z][a-z-]*\.[\w. %-]+)[\"']", TEXT))
     kinds = set(re.findall(r"\bof\(\s*[\"']([a-z-]+)[\"']", TEXT))
+    package = FOLDER.parent.rglob("*.py")
+    kinds |= {kind for path in package for kind in re.findall(r"\bName\(\s*\"([a-z-]+)\"", path.read_text())}
     begun = set(re.findall(r"[\"']([a-z][\w.-]*\.)[\"'] ~", TEXT)) | set(re.findall(r"f[\"']([a-z][\w.-]*\.)\{", TEXT))
     unused = [
         key

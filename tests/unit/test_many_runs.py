@@ -201,7 +201,7 @@ def test_phases_are_stacked_and_objectives_are_lines(runs: Path) -> None:
     ]
     found = trend(known)
     assert [point.run for point in found.points] == [run_id(1), run_id(2)]
-    assert found.objectives == {"rto_s": (15.0, None), "database-switched": (3.0, None)}
+    assert found.objectives == {"rto_s": (15.0, None), "database-switched": (3.0, None), "rpo_writes": (0.0, None)}
     parts = {part.name: part.seconds for part in found.points[1].stacks["fail-over"]}
     assert parts == {
         "flag-closed": 0.2, "routing-switched": 2.0, "database-switched": 2.8, "flag-opened": 0.0,
@@ -210,6 +210,63 @@ def test_phases_are_stacked_and_objectives_are_lines(runs: Path) -> None:
     assert found.points[0].recovery is not None
     assert found.points[0].recovery.value == 9.3
     json.dumps(found.as_json())
+
+
+def reached(run: dict[str, Any], *before: dict[str, Any]) -> dict[str, Any]:
+    """What the last of some runs reached of each objective: by movement the value, and whether it was met."""
+    known = [compared_run(run_id(day), one) for day, one in enumerate([*before, run], 1)]
+    aims = trend(known).aims
+    return {aim.name: {one.of: (one.measured.value, one.met) for one in aim.reached[-1]} for aim in aims}
+
+
+def test_each_run_is_held_against_its_own_objectives() -> None:
+    objectives = {"rto_s": 9.2, "rpo_writes": 0, "rpo_s": 1.0, "availability_ratio": 0.85,
+                  "budgets": {"database-switched": 1.0, "dns-changed": 8.5, "noticed": 0.5}}  # fmt: skip
+    told = judgement(9.3, lost_s_after_failover=figure(2.0), lost_writes_after_failback=figure(None, "writes", None))
+    moved = [movement(), movement("fail-back", database_switched=0.3)]
+    run = said(run_id(2), judgement={**told, "movements": moved}, objectives=objectives)
+    assert reached(run, said(run_id(1), objectives={"rto_s": 60.0})) == {
+        "rto_s": {"fail-over": (9.3, False), "fail-back": (9.1, True)},
+        "noticed": {"fail-over": (1.0, False), "fail-back": (1.0, False)},
+        "database-switched": {"fail-over": (0.8, True), "fail-back": (1.1, False)},
+        "dns-changed": {"fail-over": (8.5, True), "fail-back": (8.5, True)},
+        "availability_ratio": {"": (0.842, False)},
+        "rpo_writes": {"": (None, None)},
+        "rpo_s": {"": (2.0, False)},
+    }  # fmt: skip
+
+
+def test_what_is_not_known_is_neither_met_nor_missed() -> None:
+    elsewhere = movement()  # the routing was not seen, so the database's time is counted from what was before it
+    database = next(phase for phase in elsewhere["phases"] if phase["name"] == "database-switched")
+    database.update(since="flag-closed", seconds=9.0)
+    open_end = {**figure(3.0), "at_least": True}
+    told = judgement(None, recovery_fail_back_s=open_end)
+    found = reached(said(run_id(1), judgement={**told, "movements": [elsewhere]}))
+    assert found["rto_s"] == {"fail-over": (None, None), "fail-back": (3.0, None)}
+    assert found["database-switched"] == {"fail-over": (9.0, None)}
+    nothing = reached(said(run_id(1), judgement={}, objectives={"rto_s": "60", "budgets": [1], "rpo_s": 2}))
+    assert nothing == {"rpo_s": {}}
+
+
+def test_the_recovery_of_a_run_that_moved_nothing_is_held_against_its_objective_too() -> None:
+    told = {"figures": {"recovery_s": figure(20.0)}}
+    assert reached(said(run_id(1), judgement=told, objectives={"rto_s": 15.0})) == {"rto_s": {"": (20.0, False)}}
+
+
+def test_people_see_what_was_reached_of_each_objective_and_what_is_beyond_it(runs: Path) -> None:
+    budgets = {"database-switched": 2.0}
+    write_run(runs, run_id(1), objectives={"budgets": budgets, "availability_ratio": 0.8})
+    slow = {**judgement(availability=figure(0.7, "ratio", 0.0)), "movements": [movement(database_switched=4.0)]}
+    write_run(runs, run_id(2), judgement=slow, objectives={"budgets": {**budgets, "sustained": 1.0},
+                                                           "availability_ratio": 0.75})  # fmt: skip
+    lines = [" ".join(line.replace("│", "").split()) for line in chaosdrill("trend").output.splitlines()]
+    assert "2026-05-01 02:00 fail-over 0.80 s ± 0.02 s 0.10 s ± 0.02 s 0.842" in lines
+    assert "2026-05-02 02:00 fail-over 4.80 s ± 0.02 s ! 0.10 s ± 0.02 s 0.7 !" in lines
+    assert "objective availability_ratio: 0.8, then 0.75" in lines
+    found = json.loads(chaosdrill("trend", "--json").stdout)
+    assert found["objectives"]["sustained"] == [None, 1.0]
+    assert [one["met"] for run in found["runs"] for one in run["reached"]["database-switched"]] == [True, False]
 
 
 def test_people_see_a_bar_of_phases_for_each_run(runs: Path) -> None:

@@ -1,10 +1,15 @@
-"""The figure of runs over time: the phases of each movement stacked, the recovery time, the objective as a line."""
+"""The figure of runs over time: the phases of each movement stacked with the recovery time, and beneath them a row for
+each other objective; every objective is a line.
+"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.analysis.aims import RTO, Aim
 from chaosdrill.analysis.compared_figures import MOVEMENTS
-from chaosdrill.analysis.trend import RTO, STACKED, Point, Trend
+from chaosdrill.analysis.trend import STACKED, Point, Trend
+from chaosdrill.report.figures.aims import aim_row, axis_of, called, in_words, label, objective
 from chaosdrill.report.figures.base import axis, layout
 from chaosdrill.report.palette import role
 from chaosdrill.report.shown import in_figure
@@ -12,27 +17,68 @@ from chaosdrill.report.words import Words
 
 Figure = dict[str, Any]
 
-ROW_PX, GAP_PX, TOP_PX, BOTTOM_PX = 250, 46, 64, 92
+STACK_PX, AIM_PX, GAP_PX, TOP_PX, BOTTOM_PX = 250, 90, 46, 84, 92
 TICKS = 16  # labels of runs on the axis, at most
 # neighbours differ in hue, in lightness, and by a pattern where they do not print in colour
 COLOURS = ("neutral", "region-1", "region-4", "region-2", "region-3", "p99")
 PATTERNS = ("", "/", "", "x", "", "\\")
+BESIDE = "phase"  # the colour of a phase that is none of those
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of the figure: a movement's phases stacked, or what the runs reached of an objective.
+
+    :param y: its axis.
+    :param top_px: from the top of the first row.
+    """
+
+    movement: str
+    aim: Aim | None
+    y: str
+    top_px: int
+    height_px: int
 
 
 def trend_figure(trend: Trend, t: Words) -> Figure | None:
-    """:returns: the figure; None when nothing was moved in any run."""
+    """:returns: the figure; None when nothing was moved in any run, and nothing measured that has an objective."""
+    rows = _rows(trend)
+    if not rows:
+        return None
+    data = [trace for row in rows for trace in _traces(trend, row, t)]
+    named: set[str] = set()
+    for trace in data:
+        trace["showlegend"] = trace.get("showlegend", True) and trace["legendgroup"] not in named
+        named |= {trace["legendgroup"]} if trace["showlegend"] else set()
+    return {"data": data, "layout": _layout(trend, rows, t), "narrow": {"margin": {"l": 44, "r": 44}}}
+
+
+def _rows(trend: Trend) -> list[_Row]:
     moved = [
         what for what in MOVEMENTS if any(what in point.stacks or what in point.recoveries for point in trend.points)
     ]
-    if not moved:
-        return None
-    data = [
-        trace for row, what in enumerate(moved) for trace in _row(trend, what, f"y{row + 1 if row else ''}", t, row)
-    ]
-    return {"data": data, "layout": _layout(trend, moved, t), "narrow": {"margin": {"l": 44, "r": 6}}}
+    others = [aim for aim in trend.aims if not (moved and aim.name == RTO)]  # there it is a line in each row
+    if not moved and not any(one.measured.value is not None for aim in others for them in aim.reached for one in them):
+        return []
+    rows: list[_Row] = []
+    for what, aim in [*((what, None) for what in moved), *(("", aim) for aim in others)]:
+        top_px = rows[-1].top_px + rows[-1].height_px + GAP_PX if rows else 0
+        rows.append(_Row(what, aim, f"y{len(rows) + 1}" if rows else "y", top_px, AIM_PX if aim else STACK_PX))
+    return rows
 
 
-def _row(trend: Trend, what: str, y: str, t: Words, row: int) -> Iterator[Figure]:
+def _traces(trend: Trend, row: _Row, t: Words) -> Iterator[Figure]:
+    if row.aim is not None:
+        colours: Mapping[str, str] = dict(zip(STACKED, COLOURS, strict=True))
+        runs = [point.run for point in trend.points]
+        yield from aim_row(runs, row.aim, row.y, colours.get(row.aim.name, BESIDE), t)
+        return
+    yield from _stacks(trend, row.movement, row.y, t)
+    yield from _recoveries(trend, row.movement, row.y, t)
+    yield from (objective(aim, row.y, t) for aim in trend.aims if aim.name == RTO)
+
+
+def _stacks(trend: Trend, what: str, y: str, t: Words) -> Iterator[Figure]:
     for number, phase in enumerate(STACKED):
         if bar := _bars(trend, what, phase, t):
             colour = {"color": role(COLOURS[number]), "line": {"color": role("paper"), "width": 0.5}}
@@ -45,11 +91,8 @@ def _row(trend: Trend, what: str, y: str, t: Words, row: int) -> Iterator[Figure
                 "marker": {**colour, "pattern": pattern},
                 "hoverinfo": "text",
                 "legendgroup": phase,
-                "showlegend": row == 0,
                 "yaxis": y,
             }
-    yield from _recoveries(trend, what, y, t, row)
-    yield from _objective(trend, y, t, row)
 
 
 def _bars(trend: Trend, what: str, phase: str, t: Words) -> Figure:
@@ -59,14 +102,14 @@ def _bars(trend: Trend, what: str, phase: str, t: Words) -> Figure:
         for part in point.stacks.get(what, ()):
             if part.name == phase:
                 limit = f" ({in_figure(t('compare.budget', seconds=f'{budget:g}'))})" if budget is not None else ""
-                took = f"{in_figure(t.of('moment', phase))}: {in_figure(part.took.in_words())}{limit}"
+                took = f"{in_figure(t.of('moment', phase))}: {in_figure(in_words(part.took, t))}{limit}"
                 places.append(number)
                 seconds.append(round(part.seconds, 6))
                 told.append(f"<b>{in_figure(point.run)}</b><br>{took}")
     return {"x": places, "y": seconds, "hovertext": told} if places else {}
 
 
-def _recoveries(trend: Trend, what: str, y: str, t: Words, row: int) -> Iterator[Figure]:
+def _recoveries(trend: Trend, what: str, y: str, t: Words) -> Iterator[Figure]:
     known = [
         (number, point, took)
         for number, point in enumerate(trend.points)
@@ -75,6 +118,8 @@ def _recoveries(trend: Trend, what: str, y: str, t: Words, row: int) -> Iterator
     if not known:
         return
     words = in_figure(t("compare.recovery"))
+    reached = next((aim.reached for aim in trend.aims if aim.name == RTO), ())
+    beyond = {number for number, them in enumerate(reached) if any(one.of == what and one.met is False for one in them)}
     yield {
         "type": "scatter",
         "mode": "markers",
@@ -90,14 +135,13 @@ def _recoveries(trend: Trend, what: str, y: str, t: Words, row: int) -> Iterator
         },
         "marker": {
             "size": 8,
-            "color": role("ink"),
+            "color": [role("bad" if number in beyond else "ink") for number, _, _ in known],
             "symbol": ["diamond" if point.verdict == "passed" else "x" for _, point, _ in known],
             "line": {"color": role("paper"), "width": 1},
         },
-        "hovertext": [_told(point, took.in_words(), words, t) for _, point, took in known],
+        "hovertext": [_told(point, in_words(took, t), words, t) for _, point, took in known],
         "hoverinfo": "text",
         "legendgroup": "recovery",
-        "showlegend": row == 0,
         "yaxis": y,
     }
 
@@ -107,68 +151,51 @@ def _told(point: Point, took: str, words: str, t: Words) -> str:
     return f"<b>{in_figure(point.run)}</b><br>{in_figure(point.began)}: {verdict}<br>{words}: {in_figure(took)}"
 
 
-def _objective(trend: Trend, y: str, t: Words, row: int) -> Iterator[Figure]:
-    """A line as long as the objective was the same; it may have changed from run to run."""
-    values = trend.objectives.get(RTO)
-    if values is None:
-        return
-    edges = [(place, value) for number, value in enumerate(values) for place, value in _edges(number, value)]
-    yield {
-        "type": "scatter",
-        "mode": "lines",
-        "name": in_figure(t("compare.rto")),
-        "x": [place for place, _ in edges],
-        "y": [value for _, value in edges],
-        "connectgaps": False,
-        "line": {"color": role("bad"), "dash": "dash", "width": 1.8},
-        "hovertemplate": f"{in_figure(t('compare.rto'))}: %{{y:g}} s<extra></extra>",
-        "legendgroup": "rto",
-        "showlegend": row == 0,
-        "yaxis": y,
-    }
-
-
-def _edges(number: int, value: float | None) -> tuple[tuple[float, float | None], ...]:
-    return ((number - 0.5, value), (number + 0.5, value))
-
-
-def _layout(trend: Trend, moved: Sequence[str], t: Words) -> dict[str, Any]:
-    height = TOP_PX + BOTTOM_PX + len(moved) * ROW_PX + (len(moved) - 1) * GAP_PX
-    inner = height - TOP_PX - BOTTOM_PX
+def _layout(trend: Trend, rows: Sequence[_Row], t: Words) -> dict[str, Any]:
+    inner = rows[-1].top_px + rows[-1].height_px
     count = len(trend.points)
     every = max(1, -(-count // TICKS))
     ticks = list(range(0, count, every))
     found: dict[str, Any] = layout(
-        height,
+        TOP_PX + inner + BOTTOM_PX,
         barmode="stack",
         bargap=0.25 if count < 60 else 0.05,
-        margin={"l": 60, "r": 12, "t": TOP_PX, "b": BOTTOM_PX},
+        margin={"l": 60, "r": 60, "t": TOP_PX, "b": BOTTOM_PX},
         xaxis=axis(
             range=[-0.6, count - 0.4],
             tickvals=ticks,
             ticktext=[in_figure(_day(trend.points[at])) for at in ticks],
             tickangle=-40,
             showgrid=False,
-            anchor=f"y{len(moved)}" if len(moved) > 1 else "y",
+            anchor=rows[-1].y,
         ),
-        annotations=[_heading(what, 1 - row * (ROW_PX + GAP_PX) / inner, t) for row, what in enumerate(moved)],
+        annotations=[*(_heading(row, 1 - row.top_px / inner, t) for row in rows), *_labels(trend, rows, t)],
     )
     found["legend"] = {**found["legend"], "y": 1 + 26 / inner}
-    for row in range(len(moved)):
-        top = 1 - row * (ROW_PX + GAP_PX) / inner
-        domain = [max(0.0, top - ROW_PX / inner), top]
-        title = {"text": in_figure(t("compare.seconds")), "font": {"size": 11}}
-        found[f"yaxis{row + 1 if row else ''}"] = axis(domain=domain, rangemode="tozero", title=title)
+    for row in rows:
+        top = 1 - row.top_px / inner
+        domain = [max(0.0, top - row.height_px / inner), top]
+        found[row.y.replace("y", "yaxis")] = axis(domain=domain, **axis_of(row.aim, t))
     return found
+
+
+def _labels(trend: Trend, rows: Sequence[_Row], t: Words) -> Iterator[Figure]:
+    """What the objective is, at the end of each line."""
+    rto = next((aim for aim in trend.aims if aim.name == RTO), None)
+    for row in rows:
+        aim = row.aim or rto
+        if aim is not None and (found := label(aim, row.y, t)) is not None:
+            yield found
 
 
 def _day(point: Point) -> str:
     return point.began[:16].replace("T", " ") or point.run
 
 
-def _heading(what: str, top: float, t: Words) -> dict[str, Any]:
+def _heading(row: _Row, top: float, t: Words) -> dict[str, Any]:
+    text = called(row.aim, t) if row.aim is not None else t.of("movement", row.movement)
     return {
-        "text": f"<b>{in_figure(t.of('movement', what))}</b>",
+        "text": f"<b>{in_figure(text)}</b>",
         "xref": "paper",
         "yref": "paper",
         "x": 0,
@@ -176,5 +203,5 @@ def _heading(what: str, top: float, t: Words) -> dict[str, Any]:
         "xanchor": "left",
         "yanchor": "bottom",
         "showarrow": False,
-        "font": {"size": 13, "color": role("ink")},
+        "font": {"size": 13 if row.aim is None else 12, "color": role("ink")},
     }

@@ -161,8 +161,8 @@ _LIGHT_ONES = ("neutral-faint", "probe", "bad-faint")
 
 def _label(lane: Lane, bar: Bar, t: Words) -> str:
     if lane.name == "region-state":
-        return serving_region(bar.label) or bar.label
-    return t.of("stage", bar.label) if lane.name == "phase" else bar.label
+        return serving_region(bar.label) or t.say(bar.label)
+    return t.of("stage", bar.label) if lane.name == "phase" else t.say(bar.label)
 
 
 def _told(lane: Lane, bar: Bar, zero_ns: int, t: Words) -> str:
@@ -172,7 +172,7 @@ def _told(lane: Lane, bar: Bar, zero_ns: int, t: Words) -> str:
     seconds = (bar.until_ns - bar.since_ns) / NS
     end = f"{clock(bar.until_ns)} UTC" if bar.ended else t("figure.not-ended")
     lines = [head, f"{clock(bar.since_ns)} to {end} ({seconds:.3f} s)", since(bar.since_ns, zero_ns, t)]
-    return "<br>".join([*lines, *([in_figure(bar.told)] if bar.told else [])])
+    return "<br>".join([*lines, *([in_figure(t.say(bar.told))] if bar.told else [])])
 
 
 def lane_name(name: str, t: Words) -> str:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from chaosdrill.report.messages import comparison, findings, methods, names, page
+from chaosdrill.report.messages.sentences import SENTENCES
+
+__all__ = ["MESSAGES", "SENTENCES"]
 
 MESSAGES: Mapping[str, tuple[str, str]] = {
     **page.MESSAGES,

@@ -27,24 +27,32 @@ MESSAGES = {
     "compare.cannot": ("They cannot be compared:", "比較できません:"),
     "compare.trend": ("Over time", "推移"),
     "compare.trend-caption": (
-        "Each bar is one movement: it begins when the movement does and ends with sustained service; its parts are "
-        "the "
-        "phases that come one after the other. The marks are the clients' recovery time of that movement, with its "
-        "uncertainty, a cross where the run failed. The dashed line is the objective for it (rto_s). Drag to zoom "
-        "in, "
-        "double-click to see all.",
-        "棒は 1 回の切替を表し、切替開始から安定稼働までを連続するフェーズで区分しています。印はその切替の"
-        "クライアント復旧時間 (不確かさ付き、x 印は不合格の実行)、破線は目標値 (rto_s) です。"
+        "Each bar of the upper rows is one movement: it begins when the movement does and ends with sustained service; "
+        "its parts are the phases that come one after the other. The marks are the clients' recovery time of that "
+        "movement, with its uncertainty: a cross where the run failed, red where it is beyond its objective. Each row "
+        "beneath is one more objective: the budget of a phase (left the failover, right and paler the failback), or "
+        "what is of the whole run. Every dashed line is an objective, of each run its own, the newest run's written at "
+        "its end; a red cross is beyond it. Drag to zoom in, double-click to see all.",
+        "上段の棒は 1 回の切替を表し、切替開始から安定稼働までを連続するフェーズで区分しています。印はその切替の"
+        "クライアント復旧時間 (不確かさ付き、x 印は不合格の実行、赤は目標値からの逸脱) です。下段は目標値ごとの推移で、"
+        "フェーズの時間枠 (左が切替、右の淡色が切戻し) と実行全体の目標値を示します。破線は各実行の目標値 "
+        "(右端の数値は最新の実行の目標値)、赤い x 印は目標値からの逸脱です。"
         "ドラッグで拡大、ダブルクリックで全体表示。",
     ),
     "compare.trend-alternative": (
-        "The phases of each movement, stacked, for every run in turn, with the recovery time and its objective. The "
-        "table of measurements holds the same.",
-        "各実行の切替フェーズの積み上げ、復旧時間、目標値。同じ内容は測定値の表にあります。",
+        "The phases of each movement, stacked, for every run in turn, with the recovery time and its objective; below "
+        "them each budget of a phase and each other objective with what the runs reached. The table of measurements "
+        "holds the same.",
+        "各実行の切替フェーズの積み上げ、復旧時間と目標値、フェーズの時間枠とその他の目標値の推移。"
+        "同じ内容は測定値の表にあります。",
     ),
-    "compare.trend-none": ("Nothing was moved in these runs.", "これらの実行では切替は行われていません。"),
+    "compare.trend-none": (
+        "Nothing was moved in these runs, nor measured that has an objective.",
+        "これらの実行では切替は行われておらず、目標値に対する測定値もありません。",
+    ),
     "compare.recovery": ("Recovery time", "復旧時間"),
-    "compare.rto": ("Objective rto_s", "目標値 rto_s"),
+    "compare.objective": ("Objective", "目標値"),
+    "compare.beyond-objective": ("Beyond its objective", "目標値からの逸脱"),
     "compare.budget": ("budget {seconds} s", "時間枠 {seconds} 秒"),
     "compare.seconds": ("seconds", "秒"),
     "compare.claims": ("What can be claimed", "比較結果"),
@@ -111,6 +119,15 @@ MESSAGES = {
         "および何も立証していない実行は対象外です。"
         "差の不確かさは両者の不確かさの和です。",
     ),
+    "circumstance-of.version": ("version of {name}", "{name} のバージョン"),
+    "circumstance-of.variable": ("variable {name}", "変数 {name}"),
+    "circumstance.experiment (sha256)": ("experiment (sha256)", "実験定義 (SHA-256)"),
+    "circumstance.topology (sha256)": ("topology (sha256)", "トポロジー (SHA-256)"),
+    "circumstance.objectives": ("objectives", "目標値"),
+    "circumstance.target": ("target", "対象環境"),
+    "circumstance.scale": ("scale", "倍率"),
+    "circumstance.git commit": ("git commit", "Git コミット"),
+    "circumstance.host": ("host", "実行端末"),
     "answer.better": ("better", "改善"),
     "answer.worse": ("worse", "悪化"),
     "answer.different": ("different", "差あり"),

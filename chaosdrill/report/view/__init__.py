@@ -14,6 +14,7 @@ from chaosdrill.report.view.steps import Call, Step, calls, steps
 from chaosdrill.report.view.surroundings import Surroundings, surroundings
 from chaosdrill.report.view.timeline import Timeline, timeline
 from chaosdrill.report.view.writes import Writes, writes
+from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -45,7 +46,7 @@ class ReportView:
     title: str
     judgement: "Judgement"
     headline: Headline | None
-    notes: tuple[str, ...]
+    notes: tuple[Sentence, ...]
     broken: tuple[str, ...]
     is_dry: bool
     ended: bool

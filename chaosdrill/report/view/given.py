@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chaosdrill.analysis.findings import Finding
 from chaosdrill.analysis.run import Event, Run, at_ns
 from chaosdrill.report.shown import on_one_line
+from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -33,7 +34,7 @@ class Given:
     topology: str = ""
     experiment: str = ""
     history_sha256: str = ""
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
     @property
     def opened(self) -> Event:

@@ -9,11 +9,12 @@ from chaosdrill.analysis.findings import Finding
 from chaosdrill.analysis.foreign import mapping, number
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.report.view.given import Given
+from chaosdrill.sentences import Sentence, sentence
 
 RECOVERY, LOST, AVAILABILITY = NUMBERS = ("recovery", "lost", "availability")
 _PREFIXES = {RECOVERY: "recovery_", LOST: "lost_writes_", AVAILABILITY: "availability"}
 _NOT_JUDGED = "objective-not-judged"
-_NEVER_STARTED = "the drill never started"
+_NEVER_STARTED = sentence("the drill never started")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Objective:
     unit: str
     measured: tuple[Figure, ...]
     met: bool | None
-    why: tuple[str, ...]
+    why: tuple[Sentence, ...]
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Headline:
 
     verdict: str
     then: str
-    reasons: tuple[str, ...]
+    reasons: tuple[Sentence, ...]
     numbers: Mapping[str, tuple[Figure, ...]]
     objectives: tuple[Objective, ...]
 
@@ -144,6 +145,5 @@ def _of(name: str, given: Given, wanted: Mapping[str, Any]) -> Iterator[Finding]
 def _phases(given: Given, name: str) -> Iterator[Figure]:
     for one in given.judgement.movements:
         for phase in one.phases:
-            if phase.name == name and phase.seconds is not None:
-                took = Measured(phase.seconds, "s", "", resolution=0.001, uncertainty=phase.uncertainty_s)
-                yield Figure(one.leg.what, took)
+            if phase.name == name and phase.took is not None:
+                yield Figure(one.leg.what, phase.took)

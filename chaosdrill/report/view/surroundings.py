@@ -7,6 +7,7 @@ from typing import Any
 from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.foreign import mapping, number
 from chaosdrill.report.view.given import Given, label
+from chaosdrill.sentences import sentence
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -84,7 +85,7 @@ def _facts(given: Given) -> Iterator[tuple[str, str]]:
 
 def _seconds(given: Given) -> str:
     span = given.span_ns
-    return "" if span is None else f"{(span[1] - span[0]) / 1e9:.1f} s"
+    return "" if span is None else sentence("{seconds:.1f} s", seconds=(span[1] - span[0]) / 1e9)
 
 
 def _pairs(value: Any) -> Pairs:

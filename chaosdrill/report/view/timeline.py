@@ -12,8 +12,10 @@ from chaosdrill.analysis.foreign import mapping, number, sequence
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import FAULT, PHASES, LegPhases, Phase
 from chaosdrill.analysis.run import Event
+from chaosdrill.analysis.states import state_in_words
 from chaosdrill.report.view.given import NS, Given, label, timed
 from chaosdrill.report.view.regions import region_role
+from chaosdrill.sentences import Name, sentence
 
 DRILL, PHASE, CONTROL, STATE, FAULTS, CLIENTS = GROUPS = ("drill", "phases", "control", "state", "faults", "clients")
 ASKING = ("ssm", "SendCommand")
@@ -135,9 +137,10 @@ def _begun_ns(ended_ns: int, event: Event) -> int:
 def _activity(event: Event, since_ns: int, until_ns: int, ended: bool) -> Bar:
     bad = event.get("status") not in (None, "succeeded") or event.get("tolerance_met") is False
     kind = "action" if event.get("type") == "action" else "probe"
-    told = f"{label(event.get('phase'))}: {label(event.get('func'))}"
+    what = {"stage": Name("stage", label(event.get("phase"))), "activity": label(event.get("func"))}
+    told = sentence("{stage}: {activity}", **what)
     if ended:
-        told += f", {label(event.get('status'))}"
+        told = sentence("{stage}: {activity}, {status}", **what, status=Name("status", label(event.get("status"))))
     return Bar(since_ns, until_ns, "bad" if bad else kind, label(event.get("activity")), told, ended)
 
 
@@ -154,13 +157,15 @@ def _stair(movement: LegPhases, name: str) -> Iterator[Bar]:
     before_ns = movement.named(phase.since).at_ns if phase.since else None
     if phase.at_ns is None or phase.seconds is None or before_ns is None:
         return
-    told = f"{movement.leg.what}: {phase.in_words()}; {', '.join(phase.evidence)}"
+    told = sentence(
+        "{movement}: {took}; {evidence}", movement=movement.leg.called, took=phase.in_words(), evidence=phase.evidence
+    )
     since_ns, until_ns = sorted((before_ns, phase.at_ns))
     yield Bar(since_ns, until_ns, "phase", _seconds_of(phase), told)
 
 
 def _seconds_of(phase: Phase) -> str:
-    return f"{phase.seconds:.1f} s" if phase.seconds is not None else ""
+    return sentence("{seconds:.1f} s", seconds=phase.seconds) if phase.seconds is not None else ""
 
 
 def _executions(given: Given) -> Iterator[Lane]:
@@ -172,7 +177,7 @@ def _executions(given: Given) -> Iterator[Lane]:
 def _machine(leg: Leg) -> Iterator[Bar]:
     for step in leg.steps:
         until_ns = step.until_ns if step.until_ns is not None else leg.until_ns
-        yield Bar(step.since_ns, until_ns, "machine", step.name, leg.what, step.until_ns is not None)
+        yield Bar(step.since_ns, until_ns, "machine", step.name, leg.called, step.until_ns is not None)
 
 
 def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
@@ -206,7 +211,7 @@ def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
             continue
         until_ns = next((one for one in healed if one >= moment), None)
         percent = number(fault.get("percent"))
-        name = f"packet loss {percent:g} %" if percent is not None else "fault"
+        name = sentence("fault") if percent is None else sentence("packet loss {percent:g} %", percent=percent)
         sources = ", ".join(map(label, sequence(fault.get("sources"))))
         yield Bar(moment, until_ns or end_ns, "fault", name, sources, until_ns is not None)
         fault = {}
@@ -256,7 +261,7 @@ def _periods(seen: Sequence[Look], end_ns: int, fact: Any, regions: Sequence[str
     for number_, (look, value) in enumerate(changes):
         following = changes[number_ + 1][0] if number_ + 1 < len(changes) else None
         until_ns = end_ns if following is None else following.before_ns or following.by_ns
-        yield Bar(look.by_ns, max(look.by_ns, until_ns), region_role(value, regions), value)
+        yield Bar(look.by_ns, max(look.by_ns, until_ns), region_role(value, regions), state_in_words(value))
 
 
 def _outages(given: Given) -> Iterator[Lane]:
@@ -264,7 +269,9 @@ def _outages(given: Given) -> Iterator[Lane]:
         if name == "all":
             continue
         bars = [
-            Bar(one.since_ns, one.until_ns, "bad", one.seconds.in_words(), f"{one.beats} beats", one.ended)
+            Bar(
+                one.since_ns, one.until_ns, "bad", one.seconds.in_words(), sentence("{n} beats", n=one.beats), one.ended
+            )
             for one in outages
         ]
         yield Lane(CLIENTS, f"heartbeat {name}", tuple(bars))
@@ -273,8 +280,11 @@ def _outages(given: Given) -> Iterator[Lane]:
     bars = []
     for stretch in outage.outages if outage is not None else ():
         since_ns, until_ns = (int(offset.to_recorder(round(at_s * NS))) for at_s in (stretch.since_s, stretch.until_s))
-        told = f"{stretch.failures} failures"
-        bars.append(Bar(since_ns, until_ns, "bad", f"{stretch.seconds:.1f} s", told, stretch.ended))
+        told, lasted = (
+            sentence("{n} failures", n=stretch.failures),
+            sentence("{seconds:.1f} s", seconds=stretch.seconds),
+        )
+        bars.append(Bar(since_ns, until_ns, "bad", lasted, told, stretch.ended))
     yield Lane(CLIENTS, "locust", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
 
 
@@ -291,8 +301,8 @@ def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iter
         if bars and bars[-1].label == value:
             bars[-1] = replace(bars[-1], until_ns=until_ns)
             continue
-        told = one.error or f"{', '.join(one.addresses)}; TTL {one.ttl_s:g} s"
-        bars.append(Bar(one.at_ns, until_ns, region_role(value, regions), value, told))
+        told = one.error or sentence("{addresses}; TTL {ttl_s:g} s", addresses=one.addresses, ttl_s=one.ttl_s)
+        bars.append(Bar(one.at_ns, until_ns, region_role(value, regions), Name("regions", value), told))
     yield from bars
 
 

@@ -8,6 +8,7 @@ from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, Ledge
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.report.view.given import Given
+from chaosdrill.sentences import Sentence
 
 OUTCOMES = (ACCEPTED, REFUSED, UNKNOWN)
 LISTED = 2_000  # ids of a group; `runs judge --json` has all of them
@@ -31,7 +32,7 @@ class ReadBack:
     accepted: int
     states: Mapping[str, int]
     groups: Mapping[str, tuple[int, tuple[str, ...]]]
-    not_counted: str
+    not_counted: Sentence
     by_databases: tuple[int, tuple[str, ...]] | None
     databases_in: str
 

@@ -1,0 +1,206 @@
+"""Rows of the figure of runs over time: what the runs reached of an objective, and the objective as a line."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from chaosdrill.analysis.aims import Aim, Reached
+from chaosdrill.analysis.compared_figures import MOVEMENTS
+from chaosdrill.analysis.measured import Measured
+from chaosdrill.report import measures
+from chaosdrill.report.palette import role
+from chaosdrill.report.shown import in_figure
+from chaosdrill.report.words import Words
+
+Figure = dict[str, Any]
+
+BAR, APART = 0.75, 0.38  # of the place of one run: a bar alone, and two beside each other
+FAINT = 0.55  # the way back, beside the way there
+PERCENT = 100.0
+
+
+def aim_row(runs: Sequence[str], aim: Aim, y: str, colour: str, t: Words) -> Iterator[Figure]:
+    """:returns: the traces of one objective: bars for a phase, by movement; marks for what is of the whole run.
+
+    :param runs: the runs by name, in turn.
+    :param y: the row's axis.
+    :param colour: of the phase, by its role.
+    """
+    if aim.is_budget:
+        yield from (_bars(runs, aim, what, y, colour, t) for what in moved(aim))
+        yield from _beyond(aim, y, t)
+    else:
+        yield from _marks(runs, aim, y, t)
+    yield objective(aim, y, t)
+
+
+def moved(aim: Aim) -> list[str]:
+    """:returns: the movements of which something was measured."""
+    seen = {one.of for them in aim.reached for one in them if one.measured.value is not None}
+    return [what for what in MOVEMENTS if what in seen]
+
+
+def objective(aim: Aim, y: str, t: Words) -> Figure:
+    """:returns: a line that is as long as the objective was the same; it may have changed from run to run."""
+    edges = [(number + half, value) for number, value in enumerate(aim.limits) for half in (-0.5, 0.5)]
+    told = [in_figure(f"{called(aim, t)}: {wanted(aim, value, t)}") if value is not None else "" for _, value in edges]
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": in_figure(t("compare.objective")),
+        "x": [place for place, _ in edges],
+        "y": [None if value is None else in_its_unit(aim, value) for _, value in edges],
+        "connectgaps": False,
+        "line": {"color": role("bad"), "dash": "dash", "width": 1.8},
+        "hovertext": told,
+        "hoverinfo": "text",
+        "legendgroup": "objective",
+        "yaxis": y,
+    }
+
+
+def called(aim: Aim, t: Words) -> str:
+    """:returns: what an objective is called."""
+    if aim.is_budget:
+        return t("objective.budget", phase=t.of("moment", aim.name))
+    return f"{t.of('objective', aim.name)} ({aim.name})"
+
+
+def wanted(aim: Aim, limit: float, t: Words) -> str:
+    """:returns: an objective in words, such as ``at most 3 s``."""
+    kind = "objective.at-least" if aim.name == "availability_ratio" else "objective.at-most"
+    return t(kind, value=measures.number(limit, aim.unit, t))
+
+
+def in_its_unit(aim: Aim, value: float) -> float:
+    """:returns: a value as its axis has it: a ratio in percent."""
+    return round(value * PERCENT if aim.unit == "ratio" else value, 6)
+
+
+def axis_of(aim: Aim | None, t: Words) -> dict[str, Any]:
+    """:returns: what is particular to the axis of an objective; without one to that of phases stacked."""
+    units = {"ratio": t("unit.%"), "writes": t("unit.writes")}
+    title = units.get(aim.unit) if aim is not None else None
+    found: dict[str, Any] = {"title": {"text": in_figure(title or t("compare.seconds")), "font": {"size": 11}}}
+    if aim is None or aim.unit != "ratio":  # of a ratio nobody would see it change
+        found["rangemode"] = "tozero"
+    if aim is not None:
+        found["nticks"] = 4
+    if aim is not None and aim.unit == "writes":  # there is no half of one
+        most = max([1.0, *(one.measured.value or 0.0 for _, one in _seen(aim)), *(one or 0.0 for one in aim.limits)])
+        found |= {"dtick": math.ceil(most / 3), "tickformat": "d"}
+    return found
+
+
+def label(aim: Aim, y: str, t: Words) -> Figure | None:
+    """:returns: the newest run's objective, at the end of its line; None when it had none."""
+    limit = aim.limits[-1] if aim.limits else None
+    if limit is None:
+        return None
+    return {
+        "text": in_figure(f"{limit:g}" if aim.unit == "writes" else measures.number(limit, aim.unit, t)),
+        "xref": "paper",
+        "yref": y,
+        "x": 1,
+        "y": in_its_unit(aim, limit),
+        "xanchor": "left",
+        "yanchor": "middle",
+        "xshift": 3,
+        "showarrow": False,
+        "font": {"size": 11, "color": role("bad")},
+    }
+
+
+def _bars(runs: Sequence[str], aim: Aim, what: str, y: str, colour: str, t: Words) -> Figure:
+    shown = [(number, one) for number, one in _seen(aim) if one.of == what]
+    return {
+        "type": "bar",
+        "name": in_figure(t.of("moment", aim.name)),
+        "x": [_place(aim, number, what) for number, _ in shown],
+        "y": [max(0.0, in_its_unit(aim, one.measured.value or 0.0)) for _, one in shown],
+        "width": APART if len(moved(aim)) > 1 else BAR,
+        "marker": {"color": role(colour), "opacity": 1 if what == MOVEMENTS[0] else FAINT},
+        "hovertext": [_told(runs[number], aim, number, one, t) for number, one in shown],
+        "hoverinfo": "text",
+        "legendgroup": aim.name,
+        "showlegend": False,  # its heading says what it is
+        "yaxis": y,
+    }
+
+
+def _place(aim: Aim, number: int, what: str) -> float:
+    """Where a run's bar of a movement stands: the way there left, the way back right of it."""
+    both = moved(aim)
+    return number if len(both) < 2 else number + (both.index(what) - 0.5) * APART
+
+
+def _beyond(aim: Aim, y: str, t: Words) -> Iterator[Figure]:
+    """A cross on each bar that is beyond the run's objective."""
+    missed = [(number, one) for number, one in _seen(aim) if one.met is False]
+    if missed:
+        yield {
+            "type": "scatter",
+            "mode": "markers",
+            "name": in_figure(t("compare.beyond-objective")),
+            "x": [_place(aim, number, one.of) for number, one in missed],
+            "y": [in_its_unit(aim, one.measured.value or 0.0) for _, one in missed],
+            "marker": {"size": 8, "symbol": "x", "color": role("bad"), "line": {"color": role("paper"), "width": 1}},
+            "hoverinfo": "skip",
+            "legendgroup": "beyond",
+            "yaxis": y,
+        }
+
+
+def _marks(runs: Sequence[str], aim: Aim, y: str, t: Words) -> Iterator[Figure]:
+    shown = list(_seen(aim))
+    for missed, group, name in ((False, aim.name, t.of("objective", aim.name)),
+                                (True, "beyond", t("compare.beyond-objective"))):  # fmt: skip
+        some = [(number, one) for number, one in shown if (one.met is False) is missed]
+        if some:
+            colour = role("bad" if missed else "ink")
+            yield {
+                "type": "scatter",
+                "mode": "markers",
+                "name": in_figure(name),
+                "x": [number for number, _ in some],
+                "y": [in_its_unit(aim, one.measured.value or 0.0) for _, one in some],
+                "error_y": {
+                    "type": "data",
+                    "array": [in_its_unit(aim, one.measured.uncertainty or 0.0) for _, one in some],
+                    "color": colour,
+                    "thickness": 1.2,
+                    "width": 3,
+                },
+                "marker": {"size": 8, "symbol": "x" if missed else "circle", "color": colour},
+                "cliponaxis": False,
+                "hovertext": [_told(runs[number], aim, number, one, t) for number, one in some],
+                "hoverinfo": "text",
+                "legendgroup": group,
+                "showlegend": missed,  # its heading says what the others are
+                "yaxis": y,
+            }
+
+
+def _seen(aim: Aim) -> Iterator[tuple[int, Reached]]:
+    for number, them in enumerate(aim.reached):
+        for one in them:
+            if one.measured.value is not None:
+                yield number, one
+
+
+def _told(run: str, aim: Aim, number: int, one: Reached, t: Words) -> str:
+    of = f" ({t.of('movement', one.of)})" if one.of else ""
+    limit = aim.limits[number]
+    held = f"<br>{in_figure(wanted(aim, limit, t))}: {in_figure(_answer(one.met, t))}" if limit is not None else ""
+    name = t.of("moment", aim.name) if aim.is_budget else t.of("objective", aim.name)
+    took = in_figure(f"{name}{of}: {in_words(one.measured, t)}")
+    return f"<b>{in_figure(run)}</b><br>{took}{held}"
+
+
+def in_words(measured: Measured, t: Words) -> str:
+    """:returns: a figure in the reader's language."""
+    return str(measures.said(measured, t))
+
+
+def _answer(met: bool | None, t: Words) -> str:
+    return t({True: "met.yes", False: "met.no", None: "met.unknown"}[met])
