@@ -26,6 +26,7 @@ __all__ = ["disable_automatic_failover", "enable_automatic_failover"]
 def enable_automatic_failover(
     rule: str,
     region: Optional[str] = None,
+    timeout_s: float = 120,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -34,6 +35,7 @@ def enable_automatic_failover(
 
     :param rule: the rule's name.
     :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
+    :param timeout_s: how long to go on asking when nobody answers, in seconds.
     :param standalone: allow it outside a drill.
     :returns: ``{done, rule, region, was}``
     :raises ActivityFailed: when there is no such rule, or it is enabled already: then it is not this drill's to

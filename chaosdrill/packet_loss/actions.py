@@ -30,6 +30,7 @@ def inject_packet_loss(
     instance_tags: Optional[dict[str, str]] = None,
     region: Optional[str] = None,
     stop_condition_alarms: Optional[list[str]] = None,
+    timeout_s: float = 120,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -53,6 +54,7 @@ def inject_packet_loss(
         host's.
     :param stop_condition_alarms: CloudWatch alarms of that region, names or ARNs, that make FIS stop the fault;
         default: none, as in the runbook.
+    :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds.
     :param standalone: allow it outside a drill.
     :returns: ``{done, experiment_id, template_id, role_arn, instance_id, region, sources, percent, duration_s}``.
     :raises ActivityFailed: before anything is started: wrong arguments, a domain in sources, no such target or several,
@@ -82,7 +84,7 @@ def inject_packet_loss(
     instance_id = there.targets[0]
     system = with_client_host(system, instance_id, there.region)
     evidence.note(system, configuration, evidence.BEFORE, template=there.template_id, fault=asdict(fault))
-    experiment_id = experiments.start(system, there.template_id, there.region)
+    experiment_id = experiments.start(system, there.template_id, there.region, timeout_s)
     evidence.note(system, configuration, evidence.RUNNING, experiment=experiment_id)
     return {
         "done": True,
@@ -104,6 +106,7 @@ def isolate_region(
     subnets: Optional[list[str]] = None,
     template: str = "exp-region-isolation",
     role_arn: Optional[str] = None,
+    timeout_s: float = 120,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -117,6 +120,7 @@ def isolate_region(
     :param subnets: ids of the subnets; default: every subnet of the VPC of the region's load balancer.
     :param template: name of the experiment template; one of that name and content is used again.
     :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
+    :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds.
     :param standalone: allow it outside a drill.
     :returns: ``{done, experiment_id, template_id, role_arn, region, subnets, duration_s}``.
     :raises ActivityFailed: before anything is started: wrong arguments, no such subnet, the client host is in one of
@@ -128,7 +132,7 @@ def isolate_region(
     there = preparing.region_isolation(system, preparing.Isolation(region, duration_s, subnets, template, role_arn))
     return {
         "done": True,
-        "experiment_id": experiments.start(system, there.template_id, there.region),
+        "experiment_id": experiments.start(system, there.template_id, there.region, timeout_s),
         "template_id": there.template_id,
         "role_arn": there.role_arn,
         "region": there.region,

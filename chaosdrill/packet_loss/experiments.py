@@ -7,13 +7,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
-from chaosdrill.aws import System, fis
+from chaosdrill.aws import System, deadlines, fis
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.packet_loss.plan import does_the_same
 
-STARTS_WITHIN_S = 120.0
 TOKEN_TAG = "chaosdrill-token"
 
 
@@ -53,16 +52,22 @@ def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str
     return None
 
 
-def start(system: System, template_id: str, region: str) -> str:
+def start(system: System, template_id: str, region: str, timeout_s: float) -> str:
     """Start an experiment of a region's template, tagged with the run.
 
+    :param timeout_s: how long to wait until it runs, in seconds.
     :returns: its id, when FIS says that its action runs.
     :raises DrillError: when it ends instead, with FIS's reason.
     """
-    experiment_id = _started(system, template_id, region)
-    history.record(fis.STARTED, experiment=experiment_id, region=region)
+    with deadlines.within(timeout_s):  # what it needs may have been made before
+        experiment_id = _started(system, template_id, region)
+        history.record(fis.STARTED, experiment=experiment_id, region=region)
+        return _in_force(system, experiment_id, region, timeout_s)
+
+
+def _in_force(system: System, experiment_id: str, region: str, timeout_s: float) -> str:
     with left_behind(f"FIS experiment {experiment_id} was started, packets may be lost: heal_packet_loss stops it"):
-        for experiment in seen(lambda: fis.experiment(system, experiment_id, region), STARTS_WITHIN_S):
+        for experiment in seen(lambda: fis.experiment(system, experiment_id, region), timeout_s):
             if experiment.in_force:
                 return experiment_id
             if not experiment.active:
@@ -70,9 +75,7 @@ def start(system: System, template_id: str, region: str) -> str:
                     f"FIS experiment {experiment_id} is {experiment.state} and not running: "
                     f"{experiment.reason or 'no reason given'}: correct that, then inject again"
                 )
-    raise TimedOut(
-        f"FIS experiment {experiment_id} is still {experiment.state} after {STARTS_WITHIN_S:g} s, not running"
-    )
+    raise TimedOut(f"FIS experiment {experiment_id} is still {experiment.state} after {timeout_s:g} s, not running")
 
 
 def _started(system: System, template_id: str, region: str) -> str:

@@ -18,6 +18,7 @@ def set_routing(
     region: str,
     routing_controls: Optional[dict[str, str]] = None,
     override_safety_rules: Optional[list[str]] = None,
+    timeout_s: float = 120,
     undo_of: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
@@ -29,6 +30,7 @@ def set_routing(
     :param routing_controls: their ARNs by region, or by home and standby; default: the topology's.
     :param override_safety_rules: safety rules to pass over, by ARN or by name (a name needs ARC's control plane, which
         may be away during a recovery); default: none.
+    :param timeout_s: how long to go on asking when nobody answers, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was: {region: On|Off}, endpoint, endpoints_asked, overridden}``; ``done`` is false when

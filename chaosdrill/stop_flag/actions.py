@@ -20,6 +20,7 @@ def set_stop_flag(
     value: bool,
     expected: Optional[bool] = None,
     table: Optional[str] = None,
+    timeout_s: float = 120,
     undo_of: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
@@ -31,6 +32,7 @@ def set_stop_flag(
     :param value: true closes the application there, false opens it.
     :param expected: what the flag must be before; default: whatever it is.
     :param table: the DynamoDB table of the flag in that region; default: the topology's.
+    :param timeout_s: how long to go on asking when nobody answers, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was, is}``; ``done`` is false when the flag was so already.
