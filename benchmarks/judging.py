@@ -24,8 +24,8 @@ import pyarrow
 from pyarrow import parquet
 
 from chaosdrill.history.seal import sealed
-from chaosdrill.runs.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.tables import File, Records, metadata, parquet_path, schema, sha256_of
+from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
+from chaosdrill.runs.records.tables import File, Records, metadata, parquet_path, schema, sha256_of
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 NS, RATE, T0 = 10**9, 20, 1_800_000_000 * 10**9
@@ -53,7 +53,8 @@ def main(most: int) -> None:
 def judged(directory: Path) -> dict[str, Any]:
     """:returns: how long reading and judging took, and the memory of this process."""
     from chaosdrill.analysis.judgement import judge
-    from chaosdrill.runs import arrays, read_run
+    from chaosdrill.runs import read_run
+    from chaosdrill.runs.records import arrays
 
     assert arrays  # imported before the clock runs
     began, spent = time.perf_counter(), time.process_time()

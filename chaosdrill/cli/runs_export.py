@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.exporting import Exported
+    from chaosdrill.runs.archive.exporting import Exported
 
 
 @click.command()
@@ -36,7 +36,7 @@ def export(run: str, evidence: bool, output: Path | None, as_json: bool) -> None
     """
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run
-    from chaosdrill.runs.exporting import export as exported
+    from chaosdrill.runs.archive.exporting import export as exported
 
     try:
         made = exported(find_run(run), output, evidence)

@@ -51,9 +51,9 @@ def import_run(file: str, as_json: bool) -> None:
 
 def _import(path: Path, runs: Path) -> str:
     if path.suffix.lower() == JOURNAL:
-        from chaosdrill.runs.importing import import_journal
+        from chaosdrill.runs.foreign.importing import import_journal
 
         return import_journal(path, runs)
-    from chaosdrill.runs.archives import import_archive
+    from chaosdrill.runs.archive.archives import import_archive
 
     return import_archive(path).name

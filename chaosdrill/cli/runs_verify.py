@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.archives import Checked
+    from chaosdrill.runs.archive.archives import Checked
 
 PROTECTS = (
     "this finds accidents and careless hands; whoever seals a history anew is found only by comparing the digest of an "
@@ -54,7 +54,7 @@ def verify(run: str, digest: str, as_json: bool) -> None:
 def _checked(named: str, digest: str) -> "Checked":
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run
-    from chaosdrill.runs.archives import Checked, unpacked_run, verify_archive, verify_unpacked
+    from chaosdrill.runs.archive.archives import Checked, unpacked_run, verify_archive, verify_unpacked
     from chaosdrill.runs.verifying import verify_run
 
     path = Path(named)

@@ -12,7 +12,7 @@ from chaosdrill.analysis.run import at_ns
 from chaosdrill.history.run_directory import HISTORY
 from chaosdrill.history.seal import NO_SEAL, SEAL, broken_seals
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.runs.imported import events_of, findings_of, read_imported
+from chaosdrill.runs.foreign.imported import events_of, findings_of, read_imported
 from chaosdrill.runs.lines import json_lines
 from chaosdrill.sentences import Sentence, as_it_is, sentence, together
 

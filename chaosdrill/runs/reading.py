@@ -9,17 +9,17 @@ from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.ledger import Ledger, ledger_of
 from chaosdrill.analysis.run import Run, Source
 from chaosdrill.history.run_directory import TIMELINE
-from chaosdrill.runs.checking import problems_of_files, problems_of_ledger, problems_of_records
 from chaosdrill.runs.events import read_events, run_id_of
 from chaosdrill.runs.lines import json_lines
-from chaosdrill.runs.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records, read_records
-from chaosdrill.runs.truths import read_truths
+from chaosdrill.runs.records.checking import problems_of_files, problems_of_ledger, problems_of_records
+from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
+from chaosdrill.runs.records.tables import LEDGER, RECORDS, File, Records, read_records
+from chaosdrill.runs.records.truths import read_truths
 from chaosdrill.sentences import Name, as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.outage import Bucket
-    from chaosdrill.runs.arrays import Offsets
+    from chaosdrill.runs.records.arrays import Offsets
 
 Kept = TypeVar("Kept")
 FILE, FOLDER = as_it_is(LEDGER), as_it_is(RECORDS)
@@ -39,7 +39,7 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
     def offset(source: str) -> Offset:
         return offset_of(events, source)
 
-    from chaosdrill.runs import arrays
+    from chaosdrill.runs.records import arrays
 
     sources: list[Source] = []
     vouched = {str(one.get("file")): str(one.get("sha256")) for one in events if one.get("event") == "records-stored"}

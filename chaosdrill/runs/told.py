@@ -10,7 +10,7 @@ from typing import Any
 
 from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, REPORT, TOPOLOGY
 from chaosdrill.runs.naming import DEEPEST, problem_of_name
-from chaosdrill.runs.tables import RECORDS, sha256_of
+from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS
 
 # the history is under its own seals, tags stand beside the run, and the report is made from the rest

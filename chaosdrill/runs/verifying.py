@@ -15,8 +15,8 @@ from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT,
 from chaosdrill.history.seal import SEAL, broken_seals
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.lines import values
+from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.summaries import read_summary
-from chaosdrill.runs.tables import RECORDS, sha256_of
 from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, run_files, told_files
 
 ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "unfinished", "differs"

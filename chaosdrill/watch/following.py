@@ -5,7 +5,7 @@ from pathlib import Path
 
 from chaosdrill.history.run_directory import HISTORY, TIMELINE
 from chaosdrill.runs.going_on import goes_on
-from chaosdrill.runs.tables import RECORDS
+from chaosdrill.runs.records.tables import RECORDS
 from chaosdrill.watch.progress import CLOSED, ONGOING, Change, Progress
 from chaosdrill.watch.tail import Tail
 

@@ -30,7 +30,7 @@ from chaosdrill.report.making import report_of
 from chaosdrill.report.messages import MESSAGES, SENTENCES
 from chaosdrill.report.words import Words
 from chaosdrill.runs import read_run
-from chaosdrill.runs.importing import import_journal
+from chaosdrill.runs.foreign.importing import import_journal
 from chaosdrill.sentences import Name, Sentence, as_it_is, made_of, said_by, said_in, sentence, together
 from tests.compared_runs import figure, judgement, movement, probe, write_run
 from tests.synthetic_run import HOME, make_run, ns

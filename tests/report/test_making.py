@@ -20,7 +20,7 @@ from chaosdrill.report.measures import in_milliseconds, number, said
 from chaosdrill.report.run_page import run_page
 from chaosdrill.report.view import view_of
 from chaosdrill.report.words import Words
-from chaosdrill.runs.importing import import_journal
+from chaosdrill.runs.foreign.importing import import_journal
 from chaosdrill.sentences import as_it_is, sentence
 from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
 from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit

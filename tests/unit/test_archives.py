@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from chaosdrill.errors import BadInput
 from chaosdrill.history import History
 from chaosdrill.home import RUNS_VARIABLE
-from chaosdrill.runs import unpacking
-from chaosdrill.runs.archives import import_archive, verify_archive
-from chaosdrill.runs.exporting import export
-from chaosdrill.runs.manifest import SELF, written
+from chaosdrill.runs.archive import unpacking
+from chaosdrill.runs.archive.archives import import_archive, verify_archive
+from chaosdrill.runs.archive.exporting import export
+from chaosdrill.runs.archive.manifest import SELF, written
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import APPROVER, OPERATOR, TICKET, make_whole_run
 

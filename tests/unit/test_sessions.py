@@ -197,7 +197,7 @@ def test_the_guide_says_how_long_the_tries_of_a_call_take_that_nobody_answers(se
     pauses_s = sum(min(first_s * 2**attempt, LONGEST_PAUSE_S) for attempt in range(TRIES - 1))
     whole_s = math.ceil(TRIES * read_timeout_s + pauses_s)
     told = " ".join(DRILL_GUIDE.read_text().split())
-    assert f" {whole_s} s" in told.partition("A step without such a time")[2].partition("Not cut are")[0]
+    assert f" {whole_s} s" in told.partition("A probe that looks once")[2].partition("Not cut are")[0]
     timeout_s = 5
     assert f"to see what is half done, still has {LEAST_S:g} s." in told
     assert (

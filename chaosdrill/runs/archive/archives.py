@@ -11,13 +11,13 @@ from pathlib import Path
 from chaosdrill.errors import BadInput
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+from chaosdrill.runs.archive.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
+from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.runs.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
 from chaosdrill.runs.naming import shown
-from chaosdrill.runs.tables import sha256_of
+from chaosdrill.runs.records.tables import sha256_of
 from chaosdrill.runs.tags import TAGS
 from chaosdrill.runs.told import run_files
-from chaosdrill.runs.unpacking import contents_of, unpack
 from chaosdrill.runs.verifying import ALTERED, MISSING, Problem, Verified, verify_run
 
 HIDDEN = ".importing-"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from chaosdrill.runs.lines import values
-from chaosdrill.runs.shapes import NS, OUTCOMES, TEXT, VERSION, Shape
+from chaosdrill.runs.records.shapes import NS, OUTCOMES, TEXT, VERSION, Shape
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any
 
 from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
-from chaosdrill.runs.parsing import EMPTY
-from chaosdrill.runs.shapes import BEATS, VERSION, Shape
-from chaosdrill.runs.tables import LEDGER, RECORDS, File, Records
+from chaosdrill.runs.records.parsing import EMPTY
+from chaosdrill.runs.records.shapes import BEATS, VERSION, Shape
+from chaosdrill.runs.records.tables import LEDGER, RECORDS, File, Records
 from chaosdrill.runs.told import run_files
 from chaosdrill.sentences import as_it_is, said_by, sentence
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.runs.lines import values
-from chaosdrill.runs.parsing import Raw, parse
-from chaosdrill.runs.shapes import BEATS, TEXT, Shape
+from chaosdrill.runs.records.parsing import Raw, parse
+from chaosdrill.runs.records.shapes import BEATS, TEXT, Shape
 from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ HEADERS, FILES = b"chaosdrill", b"chaosdrill.files"
 
 @dataclass(frozen=True)
 class File:
-    """What one raw file said about itself; times by its writer's clock, see :class:`chaosdrill.runs.parsing.Raw`."""
+    """What one raw file said about itself; times by its writer's clock, see :class:`parsing.Raw`."""
 
     name: str
     sha256: str

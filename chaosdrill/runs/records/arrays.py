@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.clocks import Offset
 from chaosdrill.analysis.records import Beats, Requests, beats_of, requests_of
-from chaosdrill.runs.tables import Records
+from chaosdrill.runs.records.tables import Records
 
 if TYPE_CHECKING:
     import numpy

@@ -12,13 +12,13 @@ from typing import Any
 
 from chaosdrill.errors import BadInput
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
+from chaosdrill.runs.archive.manifest import MANIFEST, README, SUMS, Listed, manifest, sums, written
+from chaosdrill.runs.archive.unpacking import CHUNK
 from chaosdrill.runs.going_on import goes_on
 from chaosdrill.runs.lines import values
-from chaosdrill.runs.manifest import MANIFEST, README, SUMS, Listed, manifest, sums, written
 from chaosdrill.runs.naming import good_run_name
 from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.told import RunFiles, run_files
-from chaosdrill.runs.unpacking import CHUNK
 from chaosdrill.runs.verifying import MISSING, Problem, Verified, verify_run
 
 MOMENT = (1980, 1, 1, 0, 0, 0)  # of every file in a zip: when a run was copied is no part of it

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from chaosdrill.errors import BadInput
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
-from chaosdrill.runs.manifest import MANIFEST, README, SUMS
+from chaosdrill.runs.archive.manifest import MANIFEST, README, SUMS
 from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
 
 FILES_AT_MOST = 2_000

@@ -12,7 +12,7 @@ from chaosdrill.errors import BadInput
 from chaosdrill.history.plain import DEEPEST, names_a_secret
 from chaosdrill.history.secrets import secret_texts
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.runs.imported import problems_of
+from chaosdrill.runs.foreign.imported import problems_of
 
 
 def read_journal(path: Path) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from chaosdrill.history.plain import plain
 from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY, run_id, write_whole
 from chaosdrill.runs.documents import json_document
 from chaosdrill.runs.finding import names_of_runs
-from chaosdrill.runs.foreign_journals import read_journal, secrets_in
-from chaosdrill.runs.imported import REST, began_of, hash_of
+from chaosdrill.runs.foreign.foreign_journals import read_journal, secrets_in
+from chaosdrill.runs.foreign.imported import REST, began_of, hash_of
 from chaosdrill.runs.making_summaries import summary_of
 from chaosdrill.runs.reading import read_run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.run_directory import write_whole
-from chaosdrill.runs.shapes import BEATS, SHAPES, Shape
-from chaosdrill.runs.tables import LOOKUPS, Records, metadata, parquet_path, raw_paths, read_raw
+from chaosdrill.runs.records.shapes import BEATS, SHAPES, Shape
+from chaosdrill.runs.records.tables import LOOKUPS, Records, metadata, parquet_path, raw_paths, read_raw
 
 COMPRESSION = "zstd"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.truth import Truth
-from chaosdrill.runs.tables import RECORDS
+from chaosdrill.runs.records.tables import RECORDS
 from chaosdrill.sentences import as_it_is, sentence
 
 KIND = "truth"

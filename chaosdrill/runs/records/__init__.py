@@ -1,0 +1,1 @@
+"""The records of a stored run: tables of requests and beats, raw or as Parquet, and whether they are what they were."""
