@@ -56,19 +56,24 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
       is neither true nor false, such as the text "false", is refused.
     """
 
+    call: Callable[..., Any] = function
+
     @functools.wraps(function)
     def act(*args: P.args, **kwargs: P.kwargs) -> Any:
         with _errors_become_activity_failed():
             bound = _bound(function, args, kwargs)
             _refuse_unresolved(bound)
             _refuse_unclear_standalone(bound)
+            patience_s = _patience_s(bound)
             idle = _nothing_to_undo(bound.get("undo_of")) or _not_called_for(bound.get("when"))
             if idle is not None:
                 logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
                 return idle
             _refuse_outside_a_drill(function.__name__, bound)
-            with deadlines.within(_patience_s(bound)):
-                return function(*args, **kwargs)
+            if "timeout_s" in bound:
+                bound["timeout_s"] = patience_s
+            with deadlines.within(patience_s):
+                return call(**bound)
 
     return act
 
@@ -107,13 +112,20 @@ def _refuse_unresolved(arguments: Mapping[str, Any]) -> None:
 
 
 def _patience_s(arguments: Mapping[str, Any]) -> float:
-    """:returns: how long the action may take, in seconds; infinite when it does not say. What is no number, the action
-    itself refuses.
+    """:returns: how long the action may take, in seconds; infinite when it does not say.
+
+    :raises BadInput: when what it says is no number of seconds. A text is one where it reads so: variables are texts.
     """
-    try:
-        return max(0.0, float(arguments["timeout_s"]))
-    except (KeyError, TypeError, ValueError):
+    if "timeout_s" not in arguments:
         return math.inf
+    value = arguments["timeout_s"]
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise BadInput([f"argument timeout_s: {value!r} is no number of seconds from 0 on: write one such as 600"])
+    return seconds
 
 
 def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:

@@ -128,5 +128,5 @@ def _read(value: Any, depth: int) -> Any:
     if isinstance(known.get("kind"), str):
         return Name(known["kind"], str(known.get("word")))
     if isinstance(value, list):
-        return [str(_read(one, DEEPEST)) for one in value]
+        return [str(one) for one in value if isinstance(one, (str, int, float))]
     return value if value is None or isinstance(value, (bool, int, float)) else str(value)

@@ -149,26 +149,34 @@ class _Nobody(DrillError):
     """No endpoint answered."""
 
 
+class _NobodyInTime(_Nobody, deadlines.CutShort):
+    """No endpoint answered, and some were not waited for."""
+
+
 def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answered:
     endpoints = list(system.topology.routing.cluster_endpoints)
     start = random.randrange(len(endpoints))
     endpoints = endpoints[start:] + endpoints[:start]
     seen: dict[str, str] = {}
+    kind = _Nobody
     for number, endpoint in enumerate(endpoints, start=1):
         try:
-            return Answered(ask(_cluster_client(system, endpoint)), endpoint.region, turn * len(endpoints) + number)
-        except (ClientError, HTTPClientError, NoConnection) as error:
+            with deadlines.one_of_several():
+                answer = ask(_cluster_client(system, endpoint))
+            return Answered(answer, endpoint.region, turn * len(endpoints) + number)
+        except (ClientError, HTTPClientError, NoConnection, deadlines.CutShort) as error:
             if not another_may_answer(error):
                 raise
             seen[endpoint.region] = str(error)
+            kind = _NobodyInTime if isinstance(error, deadlines.CutShort) else kind
     each = "; ".join(f"{region}: {error}" for region, error in sorted(seen.items()))
-    raise _Nobody(
+    raise kind(
         f"none of the {len(seen)} endpoints of the ARC cluster answered ({each}): check the "
         "network and `routing: cluster_endpoints` in the topology"
     )
 
 
-def another_may_answer(error: ClientError | BotoCoreError) -> bool:
+def another_may_answer(error: Exception) -> bool:
     """:returns: whether another endpoint of the cluster could do better: outages yes, refusals no."""
     if not isinstance(error, ClientError):
         return True

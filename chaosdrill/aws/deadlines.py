@@ -30,11 +30,13 @@ from urllib3.util.connection import allowed_gai_family
 from chaosdrill.errors import CannotSee
 
 LEAST_S = 3.0  # AWS answers in less than one, over a new connection to the other side of the world, too
+_ONE_OF_SEVERAL_S = 1.0  # where the next one is asked then
 _BARELY_S = 0.1  # a socket's timeout cannot be 0
 
 # moments on the steady clock: of what goes on in this context, and of the call that it makes now
 _until: ContextVar[float] = ContextVar("until", default=math.inf)
 _call_until: ContextVar[float] = ContextVar("call_until", default=math.inf)
+_of_several: ContextVar[bool] = ContextVar("of_several", default=False)
 
 
 class CutShort(CannotSee):
@@ -66,14 +68,30 @@ def _ending(moment_s: float) -> Iterator[None]:
         _until.reset(token)
 
 
+@contextmanager
+def one_of_several() -> Iterator[None]:
+    """A call within it, to one of several that may answer, has less when the time is up: the next one is asked then."""
+    token = _of_several.set(True)
+    try:
+        yield
+    finally:
+        _of_several.reset(token)
+
+
 def over() -> bool:
     """:returns: whether the time of what goes on here is up."""
     return time.monotonic() >= _until.get()
 
 
+def cut() -> bool:
+    """:returns: whether the time of what goes on here is up, or that of its last call, which may end before."""
+    return time.monotonic() >= min(_until.get(), _call_until.get())
+
+
 def ends_s() -> float:
     """:returns: the moment of the steady clock by which what begins now has to end; infinite without a deadline."""
-    return max(_until.get(), time.monotonic() + LEAST_S)
+    least_s = min(LEAST_S, _ONE_OF_SEVERAL_S) if _of_several.get() else LEAST_S
+    return max(_until.get(), time.monotonic() + least_s)
 
 
 def retry_after(pause_s: float) -> float | bool:

@@ -117,7 +117,7 @@ def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
     except Exception as error:  # noqa: BLE001 - it is everybody's who waits for this look, and each raises it
         answer = Answer(began_s, began_ns, time.time_ns(), None, error)
     finally:
-        cut = answer is None or (answer.error is not None and deadlines.over())
+        cut = answer is None or (answer.error is not None and deadlines.cut())
         with one.changed:
             one.last, one.ended_s = one.last if cut else answer, time.monotonic()
     return answer

@@ -25,7 +25,7 @@ def _as_chaos_run(context: click.Context, parameter: click.Parameter, given: tup
 
 
 NO_PREVIEW = "none: FIS was not asked: a preview needs the template, which --make-template makes, or the first drill"
-NOTHING_MADE = "--make-template: nothing was made: no fault of FIS in it lacks its template, or could be read"
+NOTHING_MADE = "--make-template: nothing was made: no fault of FIS in it lacks its template"
 EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -72,7 +72,7 @@ def rehearse(
     if export and answers:
         bundle.export(export, seen.topology, answers.calls)
     click.echo(json.dumps(_plain(seen), indent=1, ensure_ascii=False)) if as_json else _show(seen)
-    if make_template and not any(preview.made for preview in seen.previews):
+    if make_template and not any(preview.made or preview.trouble for preview in seen.previews):
         click.echo(NOTHING_MADE, err=as_json)
     if export:
         click.echo(f"AWS's answers, redacted: {export}", err=as_json)

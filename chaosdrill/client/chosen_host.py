@@ -34,10 +34,10 @@ class ChosenHost:
         system = system_of(configuration, secrets)
         return with_client_host(system, self.instance_id, client_region(system, self.region))
 
-    def refuse(self, why: str) -> None:
-        """:raises BadInput: when a host was named although nothing of the kind runs on one."""
+    def refuse(self, why: str, instead: str = "write `run: ssm` in the topology") -> None:
+        """:raises BadInput: when a host was named although none is used; ``instead`` of leaving it out."""
         if self.named:
-            fix = "leave it out, or write `run: ssm` in the topology"
+            fix = f"leave it out, or {instead}"
             raise BadInput([f"{' and '.join(self.named)}: {why}, so no client host is chosen: {fix}"])
 
     def refuse_another(self, what: str, there: ClientHost, system: System) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from chaosdrill.aws import System
 from chaosdrill.client import resolve
+from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
 
 
@@ -35,10 +36,17 @@ class Asked:
 
 
 def asked(
-    system: System, domain: str | None, seen_from: str, nameserver: str | None, resolvers: Sequence[str] | None
+    system: System,
+    domain: str | None,
+    seen_from: str,
+    nameserver: str | None,
+    resolvers: Sequence[str] | None,
+    host: ChosenHost,
 ) -> Asked:
     """Ask for a domain (default: the topology's).
 
+    :param system: with the client host that was chosen.
+    :param host: how that was done: nobody may name one that is not asked.
     :returns: what was answered.
     :raises BadInput: when resolvers or domain are written wrong.
     :raises CannotSee: when one of them does not answer.
@@ -47,5 +55,7 @@ def asked(
         chosen = [resolver_of(seen_from, nameserver)]
     else:
         chosen = resolvers_of(seen_from, resolvers, nameserver)
+    if not any(one.place == "client" for one in chosen):
+        host.refuse("the client host is not asked", "write `seen_from: client`")
     name = domain or system.topology.domain
     return Asked(name, resolve.resolve_all(system, name, list(dict.fromkeys(chosen))))

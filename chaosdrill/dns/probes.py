@@ -43,9 +43,8 @@ def addresses(
     :raises ActivityFailed: when one does not answer, or answers with an error; when they do not agree.
     :source: the reference system's runbook, step 2-1
     """
-    answers = asked(
-        ChosenHost(region, instance_id).system(configuration, secrets), domain, seen_from, nameserver, resolvers
-    )
+    host = ChosenHost(region, instance_id)
+    answers = asked(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
     if not answers.agree:
         raise CannotSee(
             f"the resolvers do not agree on {answers.domain}: {answers}: ask one of them, or the probe answers_agree"
@@ -78,11 +77,12 @@ def answers_agree(
     :raises ActivityFailed: when one does not answer.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
-    system = ChosenHost(region, instance_id).system(configuration, secrets)
+    host = ChosenHost(region, instance_id)
+    system = host.system(configuration, secrets)
     chosen = ["client", "here"] if resolvers is None else resolvers
 
     def look() -> Asked:
-        return asked(system, domain, seen_from, None, chosen)
+        return asked(system, domain, seen_from, None, chosen, host)
 
     answers = seen_within(look, lambda seen: seen.agree, float(within_s or 0))
     record("dns-answers", domain=answers.domain, answers=answers.by_name, agree=answers.agree)
@@ -117,11 +117,12 @@ def answering_region(
     :raises ActivityFailed: when one does not answer.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
-    system = ChosenHost(region, instance_id).system(configuration, secrets)
+    host = ChosenHost(region, instance_id)
+    system = host.system(configuration, secrets)
     wanted = {region_named(system, expected)} if expected else set(system.topology.region_names)
 
     def look() -> str:
-        answers = asked(system, domain, seen_from, nameserver, resolvers).each
+        answers = asked(system, domain, seen_from, nameserver, resolvers, host).each
         led_to = {resolve.answering_region(system, answer.addresses) for answer in answers.values()}
         return led_to.pop() if len(led_to) == 1 else "several"
 
@@ -152,9 +153,8 @@ def ttl_s(
         tell it.
     :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.2.1
     """
-    answers = asked(
-        ChosenHost(region, instance_id).system(configuration, secrets), domain, seen_from, nameserver, resolvers
-    )
+    host = ChosenHost(region, instance_id)
+    answers = asked(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
     told = [(resolver, answer.ttl_s) for resolver, answer in answers.each.items()]
     if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
         raise CannotSee(

@@ -6,13 +6,15 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.aws import System, dynamodb, fis, stepfunctions, system_of
+from chaosdrill.aws import System, deadlines, dynamodb, fis, stepfunctions, system_of
 from chaosdrill.aws.placement import is_dark_in, is_placed_in
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import ExecutionFailed, Refused
 from chaosdrill.failover.executions import execute, refuse_while_running, wait_for_own
 
 __all__ = ["fail_back", "fail_over"]
+
+OPENS_WITHIN_S = 120.0
 
 
 @action
@@ -121,10 +123,13 @@ def _entered(
     try:
         return execute(system, machine, *names, timeout_s)
     except ExecutionFailed as error:
-        if not is_rollback or not is_dark_in(system, region):
+        if not is_rollback:
             raise
-        history.record("opening-region", region=region, why=str(error))
-        dynamodb.write_stop_flag(system, region, value=False, expected=True)
+        with deadlines.within(OPENS_WITHIN_S):  # the time of the rollback may be up
+            if not is_dark_in(system, region):
+                raise
+            history.record("opening-region", region=region, why=str(error))
+            dynamodb.write_stop_flag(system, region, value=False, expected=True)
         raise ExecutionFailed(
             f"{error}. {region} was routed to and the writer, but every region was closed: this rollback has opened "
             f"{region} by its stop flag; look why the state machine could not"

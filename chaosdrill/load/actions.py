@@ -109,7 +109,7 @@ def change_load(
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
-    :param instance_id: likewise.
+    :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done", "before": {"users", "spawn_rate_per_s"}, "after": {"users", "spawn_rate_per_s"}, "seconds"}``;
         done is false when there were so many users already.
@@ -161,7 +161,7 @@ def stop_load(
     :param within_s: how long users may take to stop, in seconds.
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
-    :param instance_id: likewise.
+    :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
     :param standalone: allow it on a real system without an open drill.
     :returns: ``{"done": whether there was a Locust to stop, "state": Locust's state, "recovered": whether clients were
         served at the end, or null when that was not waited for, "report": path of ``locust-report.html`` in the run

@@ -66,6 +66,8 @@ def _too_few(window: Window, min_requests: int, asked: Asked) -> list[str]:
         return [
             f"nobody requested {endpoint or 'anything'} in {length_s:.0f} s; {_requested(found.seen, found.too_many)}"
         ]
+    if found is not None and asked.region and not asked.name and found.too_many:
+        return [f"what {asked.region} answered is not all known: {_requested(found.seen, found.too_many)}"]
     if found is not None and asked.region and not any(found.regions):
         return [f"no answer of {length_s:.0f} s names its region: the application must send the header that {HEADER}"]
     needed = min_requests if asked.region else max(1, min_requests)  # none of a region is an answer: others answered

@@ -14,6 +14,7 @@ from chaosdrill.client.load_generator import WATERMARK_LATE_S, LoadGenerator, lo
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.packet_loss.effect import Drops, Effect, Window, effect
 
+HOST = ("instance_id", "region")
 BEFORE, RUNNING, EFFECT = "fault-injecting", "fault-running", "fault-effect"
 HEALED, AFTER = "fault-healed", "fault-after"  # when it was healed, and at the end of the drill
 
@@ -34,7 +35,7 @@ def note(system: System, configuration: Mapping[str, Any] | None, event: str, **
     """Record the load generator's clock and the drop counter; what cannot be read is recorded as an error."""
     if history.current() is not None:
         clock = _tried(lambda: load_generator(configuration).state().now_s)
-        host = asdict(system.topology.client)
+        host = {name: getattr(system.topology.client, name) for name in HOST}
         history.record(event, load_clock=clock, dropped=_tried(lambda: dropped_packets(system)), host=host, **facts)
 
 
@@ -82,7 +83,7 @@ def injection(region: str | None = None) -> Injection | None:
         if "error" in clock:
             raise CannotSee(f"when the fault was injected the load generator could not be read: {clock['error']}")
     dropped_before = _seen_counter(before[-1]["dropped"], "before the fault")
-    host = {name: running[-1]["host"][name] for name in ("instance_id", "region")}
+    host = {name: running[-1]["host"][name] for name in HOST}
     return Injection(clocks[0]["value"], clocks[1]["value"], dropped_before, host)
 
 

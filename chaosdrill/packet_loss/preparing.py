@@ -9,7 +9,9 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System
+from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.regions import region_named
+from chaosdrill.errors import DrillError
 from chaosdrill.packet_loss import experiments, isolation, plan, sources
 from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
 from chaosdrill.packet_loss.host import at_host, host_of, problems_of_host, refuse_traps
@@ -64,6 +66,17 @@ class Isolation:
     def checked(self) -> None:
         """:raises BadInput: with everything that is wrong with the arguments."""
         isolation.refuse_arguments(self.duration_s, self.subnets)
+
+
+class HalfMade(DrillError):
+    """Something was made, and the rest could not be.
+
+    :param made: what, each with the command that removes it.
+    """
+
+    def __init__(self, message: str, made: Mapping[str, str]) -> None:
+        self.made = made
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -127,7 +140,10 @@ def _note_undo(region: str) -> None:
 
 
 def _prepared(system: System, region: str, role: Ensured, wanted: dict[str, Any], targets: tuple[str, ...]) -> Prepared:
-    template_id, is_new = experiments.ensure_template(system, wanted, region, role.made)
+    try:
+        template_id, is_new = experiments.ensure_template(system, wanted, region, role.made)
+    except FAILURES as error:
+        raise HalfMade(str(error), role.made) from error
     made = dict(role.made)
     if is_new:
         removed_by = f"aws fis delete-experiment-template --region {region} --id {template_id}"

@@ -15,6 +15,7 @@ from chaosdrill.aws.polling import pause
 NAME = "chaosdrill-packet-loss"
 POLICY = "packet-loss"
 ISOLATION = "chaosdrill-region-isolation"
+_MADE, _REPLACED = "made", "replaced"
 SPREADS_S = 10.0  # IAM is eventually consistent, and FIS takes the role on at once
 
 
@@ -31,7 +32,7 @@ _ISOLATION = _Role(ISOLATION, "region-isolation", "Lets FIS cut subnets off for 
 
 @dataclass(frozen=True)
 class Ensured:
-    """A role that is there, and what was made of it, with the command that removes that."""
+    """A role that is there, and what was made of it, with the command that removes that, or what to do instead."""
 
     arn: str
     made: Mapping[str, str] = field(default_factory=dict)
@@ -73,11 +74,14 @@ def _ensure(system: System, wanted: _Role, policy: dict[str, Any]) -> Ensured:
     return Ensured(str(role["Arn"]), _made(wanted, is_new, changed))
 
 
-def _made(role: _Role, is_new: bool, changed: bool) -> dict[str, str]:
+def _made(role: _Role, is_new: bool, changed: str) -> dict[str, str]:
     no_policy = f"aws iam delete-role-policy --role-name {role.name} --policy-name {role.policy}"
+    named = f"policy {role.policy} of the role {role.name}"
     if is_new:
         return {f"role {role.name}": f"{no_policy} && aws iam delete-role --role-name {role.name}"}
-    return {f"policy {role.policy} of the role {role.name}": no_policy} if changed else {}
+    if changed == _REPLACED:
+        return {f"{named}, instead of one for another host": "leave it: whoever needs another one writes that"}
+    return {named: no_policy} if changed else {}
 
 
 def _made_role(iam: Any, account: str, wanted: _Role) -> Any:
@@ -92,15 +96,16 @@ def _made_role(iam: Any, account: str, wanted: _Role) -> Any:
     return iam.get_role(RoleName=wanted.name)["Role"]
 
 
-def _ensure_policy(iam: Any, role: _Role, wanted: dict[str, Any]) -> bool:
-    """:returns: whether it had to be written."""
+def _ensure_policy(iam: Any, role: _Role, wanted: dict[str, Any]) -> str:
+    """:returns: whether it had to be written: ``made``, ``replaced``, or empty."""
+    done = _REPLACED
     try:
         if iam.get_role_policy(RoleName=role.name, PolicyName=role.policy)["PolicyDocument"] == wanted:
-            return False
+            return ""
     except iam.exceptions.NoSuchEntityException:
-        pass  # the role is new
+        done = _MADE  # the role is new
     iam.put_role_policy(RoleName=role.name, PolicyName=role.policy, PolicyDocument=json.dumps(wanted))
-    return True
+    return done
 
 
 def trust(account: str) -> dict[str, Any]:

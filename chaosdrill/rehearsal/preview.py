@@ -19,7 +19,7 @@ from chaosdrill.packet_loss import actions, isolation, plan, role, sources
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
 from chaosdrill.packet_loss.host import at_host, host_of
-from chaosdrill.packet_loss.preparing import Isolation, PacketLoss, Prepared, packet_loss, region_isolation
+from chaosdrill.packet_loss.preparing import HalfMade, Isolation, PacketLoss, Prepared, packet_loss, region_isolation
 from chaosdrill.rehearsal.steps import Step
 
 ENDS_WITHIN_S = 120.0
@@ -115,7 +115,8 @@ def _preview(system: System, step: Step, make: bool) -> Preview:
             region, found, seen = there.region, there.template_id, replace(seen, made=there.made)
         return _asked(system, seen, found, region) if found else seen
     except (DrillError, ClientError, BotoCoreError) as error:
-        return replace(seen, trouble=f"FIS could not be asked: {error}")
+        made = error.made if isinstance(error, HalfMade) else seen.made
+        return replace(seen, trouble=f"FIS could not be asked: {error}", made=made)
 
 
 def _found(system: System, wanted: _Wanted) -> str | None:

@@ -20,6 +20,7 @@ _TYPES = {bool: "true or false", str: "a text", int: "a number", float: "a numbe
 _formats = FormatChecker(formats=())
 _formats.checks("ip-address", raises=ValueError)(lambda value: bool(ipaddress.ip_address(value)) or True)
 _formats.checks("cidr", raises=ValueError)(lambda value: bool(ipaddress.IPv4Network(value)) or True)
+MOVED = {"load_generator": "write its keys (run, url, s3) under `client:`"}
 _USER = re.compile(r"(?<=://)[^/\s]*@")  # and password: nobody shows it
 
 
@@ -56,7 +57,8 @@ def _of_form(error: ValidationError) -> Iterator[Problem]:
     if error.validator == "additionalProperties":
         known = list(schema["properties"])
         for key in sorted(set(map(str, instance)) - set(known)):
-            yield Problem((*place, key), "unknown key", suggestion(key, known))
+            fix = MOVED.get(".".join(map(str, (*place, key)))) or suggestion(key, known)
+            yield Problem((*place, key), "unknown key", fix)
     elif error.validator == "required":
         for key in wanted:
             if key not in instance:

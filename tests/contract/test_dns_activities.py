@@ -77,7 +77,7 @@ class TestNameServer:
         self, rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "getent").symlink_to("/usr/bin/getent")
-        monkeypatch.setenv("PATH", str(tmp_path))  # the client host's commands run with this process's environment
+        monkeypatch.setattr(rig.lab.supervisor, "path", str(tmp_path))
         with pytest.raises(ActivityFailed, match=r"the client host has no dig, .*\(there is: getent\): install it"):
             addresses(nameserver=lab_s(rig), configuration=rig.configuration)
         found = addresses("localhost", configuration=rig.configuration)

@@ -2,13 +2,14 @@
 
 import gc
 import threading
+import time
 import warnings
 from typing import Any
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import fis
+from chaosdrill.aws import deadlines, dynamodb, fis
 from chaosdrill.database.probes import writer_region
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.probes import last_execution, running_executions
@@ -172,6 +173,24 @@ def test_as_a_rollback_it_opens_home_when_the_machine_cannot(rig: Rig, one_drill
         fail_back(undo_of="fail-over", configuration=rig.configuration)
     assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
     assert one_drill.history.events("opening-region")[0]["region"] == TOKYO
+
+
+def test_it_has_time_to_open_home_when_its_own_is_up(
+    rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_s: list[float] = []
+    write = dynamodb.write_stop_flag
+
+    def written(*given: Any, **named: Any) -> None:
+        left_s.append(deadlines.ends_s() - time.monotonic())
+        write(*given, **named)
+
+    monkeypatch.setattr(dynamodb, "write_stop_flag", written)
+    one_drill.history.append("activity-started", activity="fail-over")
+    rig.flag(TOKYO, "true")
+    with pytest.raises(ActivityFailed, match=rf"has opened {TOKYO}"):
+        fail_back(undo_of="fail-over", timeout_s=30, configuration=rig.configuration)
+    assert left_s[0] > 30
 
 
 def test_by_hand_it_opens_nothing_that_the_machine_left_closed(rig: Rig) -> None:

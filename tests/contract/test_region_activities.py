@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import System, dynamodb, system_of
+from chaosdrill.aws import System, deadlines, dynamodb, system_of
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.database.actions import switch_over_database
 from chaosdrill.database.probes import database_status, writer_region
@@ -209,6 +209,26 @@ class TestRegionState:
         monkeypatch.setattr(facts, "_flags", flags)
         assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
         assert asked.is_set()
+
+    def test_one_that_began_while_the_flags_were_read_is_seen_before_anything_is_called_dark(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        looks = iter([[], ["arn:of:an:execution"], []])
+        monkeypatch.setattr(facts, "_running", lambda system: next(looks))
+        monkeypatch.setattr(facts, "_flags", lambda system: {TOKYO: True, OSAKA: True})
+        assert region_state(configuration=rig.configuration) == "moving"
+        monkeypatch.setattr(facts, "_flags", lambda system: {TOKYO: False, OSAKA: True})
+        assert region_state(configuration=rig.configuration) == f"serving({TOKYO})", "read once then"
+
+    def test_a_look_that_others_share_ends_with_nobodys_deadline(
+        self, rig: Rig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left: list[bool] = []
+        for name in ("_running", "_flags", "_dns"):
+            monkeypatch.setattr(facts, name, lambda system: left.append(deadlines.over()))
+        with deadlines.within(0):
+            region_facts(configuration=rig.configuration)
+        assert left == [False] * 3
 
     def test_it_waits_for_what_is_expected(self, rig: Rig) -> None:
         rig.flag(TOKYO, "true")

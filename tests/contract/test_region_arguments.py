@@ -111,6 +111,8 @@ class TestClientHost:
         assert answering_region(nameserver=nameserver, **here) == TOKYO
         assert ttl_s(seen_from="client", nameserver=nameserver, **here) == 1
         assert answers_agree([nameserver, "here"], **here) is True
+        with pytest.raises(ActivityFailed, match="region and instance_id: the client host is not asked"):
+            ttl_s(**here)
         with pytest.raises(ActivityFailed, match=rf"the host {NOBODY} \({TOKYO}\) takes no commands"):
             addresses(nameserver=nameserver, **{**here, "instance_id": None})
 

@@ -304,7 +304,22 @@ def test_a_role_without_its_template_is_said(rig: Rig, with_addresses: Path) -> 
     assert "the template may have been made, and does nothing by itself; role chaosdrill-packet-loss was made" in (
         preview.trouble
     )
+    assert list(preview.made) == ["role chaosdrill-packet-loss"], "with the command that removes it"
     assert "chaosdrill-packet-loss" in roles(rig)
+
+
+@pytest.mark.usefixtures("no_roles")
+def test_a_policy_that_was_for_another_host_is_not_offered_to_be_removed(rig: Rig, with_addresses: Path) -> None:
+    rehearse(with_addresses, {}, rig.lab.plan.topology_file, make_templates=True)
+    iam = rig.lab.client("iam", "us-east-1")
+    allowed = {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": "arn:aws:ec2:us-east-1:1:instance/i-1"}
+    another = {"Version": "2012-10-17", "Statement": [allowed]}
+    named = {"RoleName": "chaosdrill-packet-loss", "PolicyName": "packet-loss"}
+    iam.put_role_policy(**named, PolicyDocument=json.dumps(another))
+    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-other")
+    (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
+    (told,) = (how for what, how in preview.made.items() if "instead of one for another host" in what)
+    assert "delete" not in told
 
 
 def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig, with_addresses: Path) -> None:

@@ -371,6 +371,14 @@ def test_a_sentence_is_its_english_text_and_is_said_in_japanese() -> None:
     assert {both, str(both)} == {both}
 
 
+def test_what_somebody_else_wrote_costs_no_more_than_it_is_long() -> None:
+    nested: Any = "x'\\"
+    for _ in range(200):
+        nested = [nested]
+    (made,) = made_of([{"text": "t", "template": "{why}", "values": {"why": nested}}]).values()
+    assert len(str(made.values)) < 100
+
+
 def test_what_a_drill_writes_into_its_history_is_said_in_japanese_later(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl", hide=["hunter2-secret"])
     why = sentence("cannot be read: {why}", why=as_it_is("hunter2-secret was wrong"))

@@ -209,6 +209,23 @@ def test_a_wait_ends_though_its_look_is_never_answered(mute: Mute) -> None:
     assert took_s(wait) < 0.5 + LEAST_S + NOISE_S
 
 
+def test_a_look_whose_next_try_would_come_too_late_is_nobody_elses(mute: Mute) -> None:
+    def look() -> None:
+        deadlines._begin()
+        assert deadlines.retry_after(8.0) is False
+        raise CannotSee("throttled")
+
+    with within(5.0):
+        assert isinstance(paced("a table", look).error, CannotSee)
+    assert paced("a table", lambda: "seen").value == "seen"
+    assert pacing._resources["a table"].last is not None
+
+
+def test_one_of_several_that_hangs_leaves_time_for_the_next(mute: Mute) -> None:
+    with within(0), deadlines.one_of_several():
+        assert deadlines.ends_s() - time.monotonic() <= deadlines.LEAST_S
+
+
 def test_a_look_that_is_cut_for_one_is_taken_again_for_another(mute: Mute) -> None:
     """Whoever shares a look of somebody in a hurry has the time that is its own."""
     made, begun = client(mute.url), threading.Event()

@@ -256,6 +256,11 @@ def test_the_heartbeat_runs_where_load_comes_from_unless_it_says_otherwise(
     assert (followed.run, otherwise.run) == (heartbeat, own)
 
 
+def test_a_key_that_has_moved_is_told_where_to(tmp_path: Path) -> None:
+    (found,) = problems(tmp_path, f"{RIGHT}load_generator: {{run: ssm}}\n")
+    assert found.endswith("load_generator: unknown key: write its keys (run, url, s3) under `client:`")
+
+
 def test_a_password_in_a_url_is_refused_and_not_shown(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, RIGHT.replace("http://127.0.0.1:8089/", "http://driller:planted-pw@127.0.0.1:8089"))
     assert found.startswith("6: client.url: is 'http://***@127.0.0.1:8089': write a URL ")

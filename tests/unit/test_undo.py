@@ -57,6 +57,28 @@ def test_no_fact_takes_the_place_of_an_events_own_time(drill: OpenDrill) -> None
     assert drill.history.events() == []
 
 
+@action
+def waits(timeout_s: float = 600, undo_of: Any = None, standalone: bool = False) -> float:
+    return timeout_s
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("120", 120.0), (0, 0.0), (1.5, 1.5)])
+def test_how_long_an_action_may_take_may_be_a_text_as_variables_are(
+    drill: OpenDrill, given: Any, seconds: float
+) -> None:
+    with opened(drill):
+        assert (waits(given), waits(timeout_s=given), waits()) == (seconds, seconds, 600.0)
+
+
+@pytest.mark.parametrize("given", ["2m", -1, float("nan"), float("inf"), True, None])
+def test_what_is_no_time_is_refused_before_anything_is_touched(drill: OpenDrill, given: Any) -> None:
+    with (
+        opened(drill),
+        pytest.raises(ActivityFailed, match=r"argument timeout_s: .* is no number of seconds"),
+    ):
+        waits(timeout_s=given)
+
+
 def problems(*rollbacks: Any) -> list[str]:
     what = experiment([do("work")], rollbacks)
     return problems_of_undo(what, [do("prepare")], lambda value: "work" if value == "${step}" else value)

@@ -77,7 +77,9 @@ def compatibility_of(distributions: Iterable[Distribution]) -> Compatibility:
     libc, version = platform.libc_ver()
     least = max((needed for one in distributions for needed in _glibc_of(one, _numbers(version))), default=(0,))
     here = (sys.version_info.major, sys.version_info.minor)
-    return Compatibility(sys.implementation.name, here, platform.machine(), libc, least)
+    without_gil = "t" if "t" in sys.abiflags else ""
+    system = "" if sys.platform == "linux" else f"{sys.platform} "  # which no client host is
+    return Compatibility(f"{sys.implementation.name}{without_gil}", here, f"{system}{platform.machine()}", libc, least)
 
 
 def _glibc_of(distribution: Distribution, here: tuple[int, ...]) -> list[tuple[int, ...]]:

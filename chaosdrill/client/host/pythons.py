@@ -18,7 +18,8 @@ LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
 CACHE = 'd="${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache}/chaosdrill"'
 _FACTS = (
     "import json,os,platform,sys;"
-    "print(json.dumps({'executable':sys.executable,'implementation':sys.implementation.name,"
+    "no_gil='t' if 't' in getattr(sys,'abiflags','') else '';"
+    "print(json.dumps({'executable':sys.executable,'implementation':sys.implementation.name+no_gil,"
     "'python':list(sys.version_info[:2]),'machine':platform.machine(),'libc':list(platform.libc_ver()),"
     "'directory':sys.argv[1]}));"
     "sys.exit(sys.version_info[:2]<tuple(map(int,sys.argv[2].split('.'))))"
