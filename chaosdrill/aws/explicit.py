@@ -1,8 +1,9 @@
-"""What a caller names wins over the topology: the same system, with that part of its topology replaced. Pure."""
+"""What a caller names wins over the topology: the same system, with that part of its topology replaced."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 
+from chaosdrill.aws.regions import ROLES, region_named
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput
 
@@ -54,13 +55,13 @@ def with_routing_controls(system: System, controls: Mapping[str, str] | None) ->
 def with_cluster_endpoint(system: System, region: str | None) -> System:
     """:returns: the system whose ARC cluster is asked through its endpoint in one region alone; None: as it is.
 
-    :param region: one that the cluster has an endpoint in, by name, or as home or standby.
+    :param region: one that the cluster has an endpoint in, by name, or as home, standby, active.
     :raises BadInput: when it has none there.
     """
     if region is None:
         return system
-    routing, roles = system.topology.routing, system.topology.regions
-    name = {"home": roles.home, "standby": roles.standby}.get(region, region)
+    routing = system.topology.routing
+    name = region_named(system, region) if region in ROLES else region
     chosen = tuple(one for one in routing.cluster_endpoints if one.region == name)
     if not chosen:
         known = ", ".join(one.region for one in routing.cluster_endpoints)

@@ -73,10 +73,8 @@ def _too_few(window: Window, min_requests: int, asked: Asked) -> list[str]:
     needed = min_requests if asked.region else max(1, min_requests)  # none of a region is an answer: others answered
     if window.requests >= needed:
         return []
-    of_endpoint, by_region = (
-        f" of {endpoint}" if endpoint else "",
-        f" that {asked.region} answered" if asked.region else "",
-    )
+    of_endpoint = f" of {endpoint}" if endpoint else ""
+    by_region = f" that {asked.region} answered" if asked.region else ""
     told = f"{window.requests} requests{of_endpoint}{by_region} ended in {length_s:.0f} s, at least {needed} are needed"
     return [f"{told}; {_answered(found.regions)}" if found is not None and asked.region else told]
 

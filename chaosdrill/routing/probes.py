@@ -48,7 +48,7 @@ def active_routing_region(
     """The region whose routing control is On.
 
     :param routing_controls: their ARNs by region, or by home and standby; default: the topology's.
-    :param region: ask the ARC cluster through its endpoint in this region alone, by name, or as home or standby;
+    :param region: ask the ARC cluster through its endpoint in this region alone, by name, or as home, standby, active;
         default: through any that answers.
     :returns: its name; ``none`` or ``several`` when it is not one.
     :raises ActivityFailed: when none of the cluster endpoints answers, or the cluster has none in that region.
@@ -68,7 +68,7 @@ def cluster_endpoints_reachable(
 
     Which do and which do not, and why, is logged and written to the run's history (``cluster-endpoints``).
 
-    :param region: look at the endpoint in this region alone, by name, or as home or standby; default: at each.
+    :param region: look at the endpoint in this region alone, by name, or as home, standby, active; default: at each.
     :returns: their number.
     :raises ActivityFailed: when one refuses to tell (credentials, permissions, a wrong ARN): that is no outage; or when
         the cluster has none in that region.
