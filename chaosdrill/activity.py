@@ -9,6 +9,7 @@ import functools
 import inspect
 import logging
 import math
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -17,7 +18,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
 from chaosdrill.aws import deadlines
-from chaosdrill.errors import BadInput, DrillError, Refused
+from chaosdrill.errors import BadInput, DrillError, Refused, problem
 from chaosdrill.misspelt import watch_imports
 
 logger = logging.getLogger("chaostoolkit")
@@ -78,12 +79,31 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
     return act
 
 
+class _Failures(threading.local):
+    """The error behind the last ``ActivityFailed`` of the thread: Chaos Toolkit keeps only its text."""
+
+    last: BaseException | None = None
+
+
+_failures = _Failures()
+
+
+def take_failure() -> BaseException | None:
+    """:returns: the error that made this thread's last activity fail, once; None when it did not, or is not ours.
+
+    Chaos Toolkit calls an activity and the controls after it in one thread.
+    """
+    error, _failures.last = _failures.last, None
+    return error
+
+
 class _errors_become_activity_failed:
     def __enter__(self) -> None:
-        pass
+        _failures.last = None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (DrillError, ClientError, BotoCoreError)):
+            _failures.last = error
             raise ActivityFailed(str(error)) from error
 
 
@@ -91,7 +111,8 @@ def _refuse_unclear_standalone(arguments: Mapping[str, Any]) -> None:
     """The text "false" would count as true, and with it the safeguards would be gone."""
     standalone = arguments.get("standalone", False)
     if not isinstance(standalone, bool):
-        raise BadInput([f"argument standalone: {standalone!r} is neither true nor false: write it without quotes"])
+        why = f"argument standalone: {standalone!r} is neither true nor false: write it without quotes"
+        raise BadInput([problem("argument-invalid", why)])
 
 
 def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -102,8 +123,11 @@ def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[
 
 def _refuse_unresolved(arguments: Mapping[str, Any]) -> None:
     problems = [
-        f"argument {name}: {value!r} holds a variable that was not resolved: "
-        "declare it under `configuration:` in the experiment, or correct its name"
+        problem(
+            "variable-unresolved",
+            f"argument {name}: {value!r} holds a variable that was not resolved: "
+            "declare it under `configuration:` in the experiment, or correct its name",
+        )
         for name, value in arguments.items()
         if name not in _NOT_DATA and "${" in str(value)
     ]
@@ -124,7 +148,8 @@ def _patience_s(arguments: Mapping[str, Any]) -> float:
     except (TypeError, ValueError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise BadInput([f"argument timeout_s: {value!r} is no number of seconds from 0 on: write one such as 600"])
+        why = f"argument timeout_s: {value!r} is no number of seconds from 0 on: write one such as 600"
+        raise BadInput([problem("argument-invalid", why)])
     return seconds
 
 
@@ -141,12 +166,12 @@ def _not_called_for(when: str | None) -> dict[str, Any] | None:
     if when is None:
         return None
     if when not in WHEN:
-        raise BadInput([f"argument when: {when!r}: write one of {', '.join(WHEN)}, or leave it out"])
+        why = f"argument when: {when!r}: write one of {', '.join(WHEN)}, or leave it out"
+        raise BadInput([problem("argument-invalid", why)])
     drill = history.current()
     if drill is None:
-        raise BadInput(
-            [f"argument when: {when}: no drill is open, so nobody knows: use it in an experiment's rollbacks"]
-        )
+        why = f"argument when: {when}: no drill is open, so nobody knows: use it in an experiment's rollbacks"
+        raise BadInput([problem("no-drill-open", why)])
     steady = drill.steady_after()
     if steady is False or (steady is None and when == WHEN_NOT_SEEN):
         return None
@@ -162,5 +187,6 @@ def _refuse_outside_a_drill(name: str, arguments: Mapping[str, Any]) -> None:
     if topology_of(arguments.get("configuration")).target != "lab":
         raise Refused(
             f"{name} changes a system that is not the lab, and no drill is open: add the control "
-            "chaosdrill.controls.drill to the experiment, or write `standalone: true` to go on without safeguards"
+            "chaosdrill.controls.drill to the experiment, or write `standalone: true` to go on without safeguards",
+            code="no-drill-open",
         )

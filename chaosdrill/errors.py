@@ -1,35 +1,115 @@
-"""The errors chaosdrill raises: one base, and a subclass where a caller would act differently."""
+"""The errors that chaosdrill raises: one base class, and a subclass where a caller would act differently.
 
-from collections.abc import Sequence
+Every error and every problem has a stable **code**, such as ``control-missing``: a name of the condition that machines,
+tests and the documentation use, while the wording may change. :mod:`chaosdrill.error_codes` lists them.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from chaosdrill.error_codes import ERROR_CODES
+from chaosdrill.sentences import Sentence, as_it_is
+
+
+class Problem(Sentence):
+    """One thing that is wrong with an input, with its fix. A text like any other that also knows its code."""
+
+    code: str
+
+
+def problem(code: str, text: str) -> Problem:
+    """Describe one thing that is wrong with an input.
+
+    :param code: one of :data:`chaosdrill.error_codes.ERROR_CODES`.
+    :param text: what is wrong, where, and how to fix it.
+    """
+    words = as_it_is(text)
+    described = Problem(str(words), words.template, words.values)
+    described.code = _registered(code)
+    return described
 
 
 class DrillError(Exception):
-    """Something chaosdrill tried did not work: what, on what, what was seen, what to do next."""
+    """Something that chaosdrill tried did not work: what, on what, what was observed, what to do next.
+
+    :param message: that, in a sentence.
+    :param code: one of :data:`chaosdrill.error_codes.ERROR_CODES`; default: the class's own.
+    """
+
+    default_code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.code = self.default_code if code is None else _registered(code)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes of everything that this error reports, in order."""
+        return (self.code,)
 
 
 class BadInput(DrillError):
-    """What the user wrote cannot be used. Carries every problem found, each with its fix."""
+    """What the user wrote cannot be used. Carries every problem found, each with its fix.
+
+    :param problems: all of them; a plain text has the code ``bad-input``.
+    """
+
+    default_code = "bad-input"
 
     def __init__(self, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(self.problems))
 
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The code of each problem, in order."""
+        return tuple(codes_of(self.problems))
+
 
 class Refused(DrillError):
     """A safeguard said no; nothing was touched."""
+
+    default_code = "refused"
 
 
 class CannotSee(DrillError):
     """A measurement could not be made. It is never replaced by 0 or False."""
 
+    default_code = "unreadable"
+
 
 class TimedOut(DrillError):
     """What was waited for did not happen in the time given."""
+
+    default_code = "timed-out"
 
 
 class ExecutionFailed(DrillError):
     """A state machine's execution ended otherwise than with success."""
 
+    default_code = "execution-failed"
+
 
 class LabError(DrillError):
-    """A part of the embedded lab did not do what it was asked to."""
+    """A part of the embedded lab did not do what was requested of it."""
+
+    default_code = "lab-error"
+
+
+FAMILIES = (BadInput, Refused, CannotSee, TimedOut, ExecutionFailed, LabError, DrillError)
+
+
+def family_of(error: BaseException) -> str:
+    """:returns: the name of the class above that ``error`` is a kind of, wherever its own class is defined; else ""."""
+    return next((family.__name__ for family in FAMILIES if isinstance(error, family)), "")
+
+
+def codes_of(problems: Iterable[str]) -> list[str]:
+    """:returns: the code of each problem, in order."""
+    return [one.code if isinstance(one, Problem) else BadInput.default_code for one in problems]
+
+
+def _registered(code: str) -> str:
+    if code not in ERROR_CODES:
+        raise ValueError(f"error code {code!r} is not listed in chaosdrill.error_codes")
+    return code

@@ -4,7 +4,7 @@ A finding is a sentence with its evidence. ``failed``, ``invalid``, ``refused`` 
 ``told`` ones do not: what they say was corrected, or changes nothing that was judged.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,24 +85,30 @@ class Finding:
     :param verdict: what it asks of the verdict: failed, invalid, refused, interrupted, or told.
     :param text: what was seen, in a sentence with values and units.
     :param evidence: where it was seen.
+    :param codes: the codes of the error behind it, see :mod:`chaosdrill.error_codes`; empty when none is known.
     """
 
     name: str
     verdict: str
     text: Sentence
     evidence: tuple[Sentence, ...] = ()
+    codes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""
-        return {"name": self.name, "verdict": self.verdict, "text": self.text, "evidence": list(self.evidence)}
+        said = {"name": self.name, "verdict": self.verdict, "text": self.text, "evidence": list(self.evidence)}
+        return {**said, "codes": list(self.codes)} if self.codes else said
 
 
-def finding(name: str, text: Sentence, *evidence: Sentence, verdict: str = "") -> Finding:
+def finding(
+    name: str, text: Sentence, *evidence: Sentence, verdict: str = "", codes: Sequence[str] | None = None
+) -> Finding:
     """:returns: a finding of that name.
 
     :param verdict: what it asks for; default: what the name stands for.
+    :param codes: of the error behind it, as an event of the history has them; older ones have none.
     """
-    return Finding(name, verdict or FINDINGS[name][0], text, tuple(evidence))
+    return Finding(name, verdict or FINDINGS[name][0], text, tuple(evidence), tuple(map(str, codes or ())))
 
 
 def word_of(findings: tuple[Finding, ...]) -> str:

@@ -81,7 +81,7 @@ def of_outage(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[
 
 def _refusal(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "refused"):
-        yield finding("refused", sentence("{refusal}", refusal=said_by(event, "why")))
+        yield finding("refused", sentence("{refusal}", refusal=said_by(event, "why")), codes=event.get("codes"))
 
 
 def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
@@ -93,7 +93,8 @@ def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
         where, why = Name("stage", str(event.get("where"))), said_by(event, "why")
-        yield finding("crashed", sentence("chaosdrill itself failed in {stage}: {why}", stage=where, why=why))
+        text = sentence("chaosdrill itself failed in {stage}: {why}", stage=where, why=why)
+        yield finding("crashed", text, codes=event.get("codes"))
     for event in _named(events, "target-lost"):
         yield finding("target-lost", sentence("{how_lost}", how_lost=said_by(event, "why")))
     if not list(_named(events, "drill-opened", "refused", "interrupted", "crashed")):
@@ -121,7 +122,7 @@ def _of_activity(event: Event) -> Finding | None:
     if status != "succeeded":
         why = as_it_is(event["error"]) if event.get("error") else sentence("no reason was given")
         text = sentence("{stage}: {activity} failed: {why}", **what, why=why)
-        return finding("step-failed", text, verdict=_word_for_failure(event))
+        return finding("step-failed", text, verdict=_word_for_failure(event), codes=event.get("error_codes"))
     if event.get("tolerance_met") is False:
         values = {"output": repr(event.get("output")), "expected": _in_words(event.get("tolerance"))}
         text = sentence("{stage}: {activity} is {output}, expected {expected}", **what, **values)

@@ -13,6 +13,7 @@ from chaosdrill.cli.lab import lab
 from chaosdrill.cli.rehearse import rehearse
 from chaosdrill.cli.report import report
 from chaosdrill.cli.runs import runs
+from chaosdrill.cli.text import with_codes
 from chaosdrill.cli.topology import topology
 from chaosdrill.cli.trend import trend
 from chaosdrill.cli.watch import watch
@@ -49,9 +50,9 @@ cli.add_command(watch)
 
 
 def main() -> None:
-    """Entry point of the ``chaosdrill`` command: errors that a user can mend are shown without a traceback."""
+    """Entry point of the ``chaosdrill`` command: errors that a user can fix are shown with their code, no traceback."""
     try:
         cli(prog_name="chaosdrill")
     except DrillError as error:
-        click.echo(f"chaosdrill: {error}", err=True)
+        click.echo(f"chaosdrill: {with_codes(error)}", err=True)
         sys.exit(1)

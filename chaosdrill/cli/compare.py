@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from chaosdrill.cli.compare_html import html_options, write_page
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import usage_error
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def compare(
             sys.exit(_many(the_store(), asked, shown))
         sys.exit(_sides(the_store(), asked, shown))
     except BadInput as error:
-        raise click.UsageError("\n".join(map(one_line, error.problems))) from error
+        raise usage_error(error) from error
 
 
 @dataclass(frozen=True)

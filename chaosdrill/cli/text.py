@@ -2,12 +2,19 @@
 
 import click
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.plain_text import one_line
 
-__all__ = ["one_line", "usage_error"]
+__all__ = ["one_line", "usage_error", "with_codes"]
 
 
 def usage_error(error: BadInput) -> click.UsageError:
-    """:returns: what a command raises when its input cannot be used: every problem in a line of its own."""
-    return click.UsageError("\n".join(map(one_line, error.problems)))
+    """:returns: what a command raises when its input cannot be used: every problem on its own line, with its code."""
+    return click.UsageError(with_codes(error))
+
+
+def with_codes(error: DrillError) -> str:
+    """:returns: an error as people read it on a terminal, with its code in brackets: docs/codes.md explains it."""
+    texts = error.problems if isinstance(error, BadInput) else [str(error)]
+    shown = ("\n".join(map(one_line, text.splitlines())) for text in texts)
+    return "\n".join(f"{text} [{code}]" for text, code in zip(shown, error.codes, strict=True))

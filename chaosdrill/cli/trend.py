@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.compare_html import html_options, write_page
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.text import usage_error
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def trend(experiment: str | None, last: int, everything: bool, html: Path | None
     try:
         paths, others = newest_alike(store, None if everything else last, experiment)
     except BadInput as error:
-        raise click.UsageError("\n".join(map(one_line, error.problems))) from error
+        raise usage_error(error) from error
     known, unreadable = read_compared_runs([*paths, *store.paths(others)])
     found = trend_of(known)
     if html is not None:

@@ -11,6 +11,7 @@ from chaoslib.exceptions import ChaosException
 from chaoslib.hypothesis import ensure_hypothesis_tolerance_is_valid
 
 from chaosdrill.analysis import objectives
+from chaosdrill.errors import problem
 
 LONGEST_FREQUENCY_S = 3600.0
 _LIMITS = (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf), ("timeout_s", 1, LONGEST_FREQUENCY_S))
@@ -86,7 +87,8 @@ def problems_of_experiment(experiment: Mapping[str, Any]) -> list[str]:
 def problems_of_variables(part: Any, known: set[str]) -> list[str]:
     """:returns: a problem for each ``${name}`` that neither configuration nor secrets have."""
     names = sorted({name for text in _texts(part) for name in _VARIABLE.findall(text)} - known)
-    return [f"${{{name}}}: not declared: add it under `configuration:`, or correct its name" for name in names]
+    fix = "not declared: add it under `configuration:`, or correct its name"
+    return [problem("undeclared-variable", f"${{{name}}}: {fix}") for name in names]
 
 
 def activities_by_phase(experiment: Mapping[str, Any]) -> dict[str, list[Activity]]:
@@ -101,14 +103,14 @@ def activities_by_phase(experiment: Mapping[str, Any]) -> dict[str, list[Activit
 
 def problems_of_activity(activity: Any, phase: str) -> list[str]:
     """:returns: what Chaos Toolkit would not run, and a tolerance it could not read."""
-    problems = []
+    problems: list[str] = []
     try:
         ensure_activity_is_valid(activity)
         if isinstance(activity, Mapping) and "tolerance" in activity:
             ensure_hypothesis_tolerance_is_valid(activity["tolerance"])
     except (ChaosException, TypeError, AttributeError) as error:
         name = activity.get("name", "?") if isinstance(activity, Mapping) else repr(activity)
-        problems.append(f"{phase}: {name}: {error}")
+        problems.append(problem("activity-invalid", f"{phase}: {name}: {error}"))
     return problems
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from chaoslib.control import get_context_controls
 
 from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.errors import problem
 
 MODULE = "chaosdrill.controls.drill"
 Part = Mapping[str, Any]
@@ -30,7 +31,8 @@ def problems_of_hooks(experiment: Part, setup: Sequence[Part]) -> list[str]:
     """:returns: a problem for everything in the experiment of which the control would not be told."""
     own = _own_controls(experiment)
     if not own:
-        return [f"the control {MODULE} must stand under the experiment's own `controls:`, with its arguments"]
+        why = f"the control {MODULE} must stand under the experiment's own `controls:`, with its arguments"
+        return [problem("control-missing", why)]
     if problems := problems_of_control(own[0]):
         return problems
     return [

@@ -181,7 +181,7 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
     if expected and state != expected:
         states = {"state": state_in_words(state), "expected": state_in_words(expected)}
         why = sentence("the region state is {state}, expected {expected}: nothing was touched", **states)
-        raise Refused(together([why, *map(as_it_is, watch.unreadable)]))
+        raise Refused(together([why, *map(as_it_is, watch.unreadable)]), code="region-state-unexpected")
 
 
 def _require_fitting_topology(session: "Session", topology: Topology) -> None:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.controls.tolerance import meets, resolved
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import CannotSee, DrillError, family_of
 
-_OUR_ERROR = re.compile(r"^chaosdrill\.errors\.(\w+):", re.MULTILINE)
 _PREFIX = re.compile(r"^(chaoslib\.exceptions\.ActivityFailed: )+")
 
 
@@ -17,7 +16,8 @@ class Outcome:
     """How one activity ended.
 
     :param status: succeeded, failed, or interrupted (it did not end by itself).
-    :param error_kind: name of the chaosdrill error behind a failure, or empty.
+    :param error_kind: which class of :mod:`chaosdrill.errors` the error behind a failure is a kind of, or empty.
+    :param error_codes: the codes of that error; empty when it is not chaosdrill's.
     :param tolerance_met: None when there is no tolerance, or nothing to compare with it.
     """
 
@@ -27,6 +27,7 @@ class Outcome:
     error_kind: str
     tolerance: Any
     tolerance_met: bool | None
+    error_codes: tuple[str, ...] = ()
 
     @property
     def problem(self) -> str:
@@ -44,21 +45,27 @@ def outcome_of(
     dry: bool,
     configuration: Mapping[str, Any] | None,
     secrets: Mapping[str, Any] | None,
+    failure: BaseException | None = None,
 ) -> Outcome:
-    """:returns: how ``activity`` ended; ``run`` is what Chaos Toolkit journals, None when it was interrupted."""
+    """Tell how an activity ended.
+
+    :param run: what Chaos Toolkit journals of it; None when it was interrupted.
+    :param dry: whether its tolerance is left out because it did not really run.
+    :param failure: the error that made it fail, as :func:`chaosdrill.activity.take_failure` gives it.
+    """
     if run is None or run.get("status") is None:
         return Outcome("interrupted", None, "", "", None, None)
-    trace = "".join(run.get("exception") or ())
-    kind = match.group(1) if (match := _OUR_ERROR.search(trace)) else ""
     tolerance = resolved(activity.get("tolerance"), configuration, secrets)
     if run["status"] != "succeeded":
-        return Outcome(run["status"], run.get("output"), _message(run), kind, tolerance, None)
+        kind = family_of(failure) if failure is not None else ""
+        codes = failure.codes if isinstance(failure, DrillError) else ()
+        return Outcome(run["status"], run.get("output"), _message(run), kind, tolerance, None, codes)
     if "tolerance" not in activity or dry:
         return Outcome("succeeded", run.get("output"), "", "", tolerance, None)
     try:
         met = meets(tolerance, run["output"], configuration, secrets)
     except CannotSee as blind:
-        return Outcome("failed", run["output"], str(blind), "CannotSee", tolerance, None)
+        return Outcome("failed", run["output"], str(blind), family_of(blind), tolerance, None, blind.codes)
     return Outcome("succeeded", run["output"], "", "", tolerance, met)
 
 

@@ -46,12 +46,13 @@ class Record:
 
     def refused(self, error: Exception) -> None:
         """The drill does not start; ``error`` says why."""
-        self.note("refused" if isinstance(error, DrillError) else "crashed", where="opening", why=in_words(error))
+        event = "refused" if isinstance(error, DrillError) else "crashed"
+        self.note(event, where="opening", why=in_words(error), codes=codes_in(error))
 
     def crashed(self, where: str, error: Exception) -> None:
         """chaosdrill itself failed; of an error that nobody expected the log has the traceback."""
         logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=not isinstance(error, DrillError))
-        self.note("crashed", where=where, why=in_words(error))
+        self.note("crashed", where=where, why=in_words(error), codes=codes_in(error))
 
 
 def in_words(error: BaseException) -> str:
@@ -59,3 +60,8 @@ def in_words(error: BaseException) -> str:
     if not isinstance(error, DrillError):
         return f"{type(error).__name__}: {error}"
     return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)
+
+
+def codes_in(error: BaseException) -> tuple[str, ...]:
+    """:returns: the codes of an error; none when it is not chaosdrill's."""
+    return error.codes if isinstance(error, DrillError) else ()

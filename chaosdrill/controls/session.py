@@ -13,6 +13,7 @@ from chaoslib.exceptions import InterruptExecution
 from chaoslib.exit import exit_gracefully
 
 from chaosdrill import history
+from chaosdrill.activity import take_failure
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.arguments import Arguments, activities_by_phase
 from chaosdrill.controls.closing import close
@@ -152,7 +153,7 @@ class Session:
         :raises InterruptExecution: when what follows must not build on it.
         """
         dry = getattr(self.experiment.get("dry"), "value", None) not in (None, "pause")
-        outcome = outcome_of(activity, run, dry, self.configuration, self.secrets)
+        outcome = outcome_of(activity, run, dry, self.configuration, self.secrets, take_failure())
         step = self._step(activity)
         self.record.note("activity-ended", **step, duration_s=(run or {}).get("duration"), **vars(outcome))
         note_truth(self)

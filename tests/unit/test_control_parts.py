@@ -91,7 +91,8 @@ def test_an_outcome_names_the_error_behind_a_failure():
         "\nThe above exception was the direct cause of the following exception:\n\n",
         "chaoslib.exceptions.ActivityFailed: chaoslib.exceptions.ActivityFailed: two\nlines\n",
     ]
-    outcome = outcome_of({"tolerance": 1}, {"status": "failed", "output": None, "exception": trace}, False, {}, None)
+    run = {"status": "failed", "output": None, "exception": trace}
+    outcome = outcome_of({"tolerance": 1}, run, False, {}, None, CannotSee("two\nlines"))
     assert (outcome.status, outcome.error_kind, outcome.problem) == ("failed", "CannotSee", "two\nlines")
 
 
