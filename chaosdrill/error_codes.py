@@ -18,6 +18,7 @@ ERROR_CODES: Mapping[str, str] = {
     "no-drill-open": "an action that changes a system was called outside a drill",
     "refused": "a safeguard refused, for a reason that has no code of its own",
     "region-state-unexpected": "the region state before the drill is not the one that it expects",
+    "time-zone-unknown": "`--tz` or `CHAOSDRILL_TZ` names no known time zone",
     "timed-out": "something did not happen within its deadline",
     "undeclared-variable": "a variable is used that the experiment's configuration does not declare",
     "unreadable": "a measurement could not be made",
