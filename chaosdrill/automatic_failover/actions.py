@@ -48,8 +48,9 @@ def enable_automatic_failover(
     was = rule_state(system, region, rule)
     if was == ENABLED:
         raise Refused(
-            f"the rule {rule} ({region}) is ENABLED already: nothing was changed; disable it before the drill, because "
-            "an enabled rule can start another failover while the drill's failback ends, and enable it again afterwards"
+            f"the rule {rule} ({region}) is ENABLED already: nothing was changed; disable it before the drill and "
+            "enable it again afterwards, because it can start another failover while the drill's failback ends",
+            code="rule-enabled",
         )
     history.record(WATCHED, latest=latest_failover(system))
     history.record("undo", undo="disable_automatic_failover", arguments={"rule": rule, "region": region})

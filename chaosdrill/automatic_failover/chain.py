@@ -4,7 +4,7 @@ from chaosdrill import history
 from chaosdrill.aws import System, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
-from chaosdrill.errors import BadInput, CannotSee, TimedOut
+from chaosdrill.errors import BadInput, CannotSee, TimedOut, problem
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
 WATCHED = "automatic-failover-watched"
@@ -19,7 +19,7 @@ def alarm_state(system: System, region: str, alarm: str) -> str:
     answer = system.client("cloudwatch", region).describe_alarms(AlarmNames=[alarm])
     found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
     if not found:
-        raise CannotSee(f"there is no alarm {alarm} in {region}: correct `alarm` and `region`")
+        raise CannotSee(f"there is no alarm {alarm} in {region}: correct `alarm` and `region`", code="alarm-missing")
     return str(found[0]["StateValue"])
 
 
@@ -32,7 +32,9 @@ def rule_state(system: System, region: str, rule: str) -> str:
     try:
         return str(client.describe_rule(Name=rule)["State"])
     except client.exceptions.ResourceNotFoundException as error:
-        raise BadInput([f"there is no EventBridge rule {rule} in {region}: correct `rule` and `region`"]) from error
+        raise BadInput(
+            [problem("rule-missing", f"there is no EventBridge rule {rule} in {region}: correct `rule` and `region`")]
+        ) from error
 
 
 def set_rule(system: System, region: str, rule: str, enabled: bool) -> None:
@@ -64,7 +66,10 @@ def failover_since(system: System) -> str:
     drill = history.current()
     watched = drill.history.events(WATCHED) if drill else []
     if not watched or drill is None:
-        raise CannotSee("nobody knows which failovers are old: enable_automatic_failover must come first, in a drill")
+        raise CannotSee(
+            "nobody knows which failovers are old: enable_automatic_failover must come first, in a drill",
+            code="no-drill-open",
+        )
     arn = latest_failover(system)
     if arn == watched[-1]["latest"]:
         return ""
@@ -82,4 +87,7 @@ def wait_until_idle(system: System, initiator: str, timeout_s: float) -> None:
         for running in seen(lambda: stepfunctions.running(system, [initiator]), timeout_s):
             if not running:
                 return
-    raise TimedOut(f"after {timeout_s:g} s the initiator still runs, and may start a failover: {', '.join(running)}")
+    raise TimedOut(
+        f"after {timeout_s:g} s the initiator still runs, and may start a failover: {', '.join(running)}",
+        code="execution-running",
+    )

@@ -87,7 +87,8 @@ def _begun(system: System, within_s: float) -> tuple[str, float]:
             return arn, time.monotonic() - began
     raise TimedOut(
         f"no failover began by itself within {within_s:g} s: look at the alarms (probe alarm_state), the EventBridge "
-        "rule and the initiator's executions, which of them did not go on"
+        "rule and the initiator's executions, which of them did not go on",
+        code="failover-not-begun",
     )
 
 
@@ -95,4 +96,6 @@ def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Executio
     for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
         if execution is not None and execution.status != stepfunctions.RUNNING:
             return execution
-    raise TimedOut(f"the automatic failover {arn} still runs after {timeout_s:g} s: it was left going")
+    raise TimedOut(
+        f"the automatic failover {arn} still runs after {timeout_s:g} s: it was left going", code="execution-running"
+    )

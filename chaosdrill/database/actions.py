@@ -43,12 +43,16 @@ def switch_over_database(
     cluster = aurora.global_cluster(system)
     name = system.topology.database.global_cluster
     if cluster.status != aurora.AVAILABLE:
-        raise Refused(f"the global cluster {name} is {cluster.status}, not available: wait until it is, then try again")
+        raise Refused(
+            f"the global cluster {name} is {cluster.status}, not available: wait until it is, then try again",
+            code="database-not-available",
+        )
     if cluster.writer == region:
         return _writes_already(region)
     if cluster.writer not in cluster.members:
         raise Refused(
-            f"the writer of the global cluster {name} is {cluster.writer}, and a switchover needs one to leave"
+            f"the writer of the global cluster {name} is {cluster.writer}, and a switchover needs one to leave",
+            code="writer-unknown",
         )
     cluster.member_in(region)
     _record_undo(cluster.writer, global_cluster)

@@ -1,7 +1,7 @@
 """The replication lag of the global database, as CloudWatch has it."""
 
 from chaosdrill.aws import System, aurora, cloudwatch
-from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.errors import BadInput, CannotSee, problem
 
 NAMESPACE = "AWS/RDS"
 REPLICATION_LAG, RPO_LAG = "AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag"
@@ -12,7 +12,7 @@ OLDEST_S = 300.0  # CloudWatch has a value some minutes late at times, and an ol
 def check_metric(metric: str) -> None:
     """:raises BadInput: when it is none of those that tell the lag."""
     if metric not in METRICS:
-        raise BadInput([f"metric is {metric!r}: write {' or '.join(METRICS)}"])
+        raise BadInput([problem("argument-invalid", f"metric is {metric!r}: write {' or '.join(METRICS)}")])
 
 
 def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
@@ -23,12 +23,15 @@ def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
     """
     cluster = aurora.global_cluster(system)
     if cluster.writer not in cluster.members:
-        raise CannotSee(f"the global cluster has no one writer ({cluster.writer}), so nobody lags behind it")
+        raise CannotSee(
+            f"the global cluster has no one writer ({cluster.writer}), so nobody lags behind it", code="writer-unknown"
+        )
     region = follower or next((one for one in cluster.members if one != cluster.writer), None)
     if region is None or region == cluster.writer:
         raise CannotSee(
             f"{cluster.writer} is the writer of {system.topology.database.global_cluster}, and no replica there lags "
-            "behind: name the region that follows, or leave it out"
+            "behind: name the region that follows, or leave it out",
+            code="replica-unknown",
         )
     name = cluster.member_in(region).rsplit(":", 1)[-1]
     scale = system.topology.time_scale

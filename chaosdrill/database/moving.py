@@ -6,7 +6,7 @@ from collections.abc import Callable
 from chaosdrill.aws import System, aurora
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
-from chaosdrill.errors import BadInput, DrillError, Refused, TimedOut
+from chaosdrill.errors import BadInput, DrillError, Refused, TimedOut, problem
 
 DATA_LOSS = "allowed"
 MOVING = ("pending", "switching-over", "failing-over", "cancelling")
@@ -16,14 +16,12 @@ BEGINS_WITHIN_S = 60.0
 def data_loss_allowed(data_loss: str | None) -> None:
     """:raises BadInput: when the caller did not spell it out."""
     if data_loss != DATA_LOSS:
-        raise BadInput(
-            [
-                f"data_loss is {data_loss!r}: a failover of the database promotes the other region at once, and "
-                "commits that were not replicated there yet are lost for good (probe replica_lag_s tells how far it is "
-                f"behind); write `data_loss: {DATA_LOSS}` if that is meant, else use switch_over_database, which loses "
-                "nothing"
-            ]
+        why = (
+            f"data_loss is {data_loss!r}: a failover of the database promotes the other region at once, and commits "
+            "that were not replicated there yet are lost for good (probe replica_lag_s tells how far it is behind); "
+            f"write `data_loss: {DATA_LOSS}` if that is meant, else use switch_over_database, which loses nothing"
         )
+        raise BadInput([problem("data-loss-not-allowed", why)])
 
 
 def refuse_while_moving(system: System, cluster: aurora.GlobalCluster) -> None:
@@ -31,7 +29,8 @@ def refuse_while_moving(system: System, cluster: aurora.GlobalCluster) -> None:
     if cluster.status in MOVING:
         raise Refused(
             f"the global cluster {system.topology.database.global_cluster} is {cluster.status} already: nothing was "
-            "started; wait until it is available"
+            "started; wait until it is available",
+            code="database-changing",
         )
 
 
@@ -76,14 +75,17 @@ def wait_for_writer(
             if given_up and cluster.status == aurora.AVAILABLE and cluster.writer == before.writer:
                 raise DrillError(
                     f"the global cluster {name} is available again and its writer still {cluster.writer}, not "
-                    f"{region}: the change of writer failed; look at the events of the cluster in RDS"
+                    f"{region}: the change of writer failed; look at the events of the cluster in RDS",
+                    code="writer-not-moved",
                 )
     if cluster.writer == region:
         raise TimedOut(
             f"{region} writes, but after {timeout_s:g} s the global cluster {name} is {cluster.status}, not available: "
-            "nothing else can be changed about it until it is; look with database_status"
+            "nothing else can be changed about it until it is; look with database_status",
+            code="database-not-available",
         )
     raise TimedOut(
         f"after {timeout_s:g} s the global cluster {name} is {cluster.status} and its writer {cluster.writer}, not "
-        f"{region}: it goes on by itself; look with database_status and writer_region"
+        f"{region}: it goes on by itself; look with database_status and writer_region",
+        code="timed-out",
     )

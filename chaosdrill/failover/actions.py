@@ -132,7 +132,8 @@ def _entered(
             dynamodb.write_stop_flag(system, region, value=False, expected=True)
         raise ExecutionFailed(
             f"{error}. {region} was routed to and the writer, but every region was closed: this rollback has opened "
-            f"{region} by its stop flag; look why the state machine could not"
+            f"{region} by its stop flag; look why the state machine could not",
+            code="service-restored-by-rollback",
         ) from error
 
 
@@ -141,4 +142,7 @@ def _refuse_under_fault(system: System) -> None:
     active = [one for one in fis.of_run(system, drill.run_id) if one.active] if drill else []
     if active:
         shown = ", ".join(f"{one.id} ({one.state})" for one in active)
-        raise Refused(f"a fault of this run is still in force: {shown}: heal it with heal_packet_loss, then fail back")
+        raise Refused(
+            f"a fault of this run is still in force: {shown}: heal it with heal_packet_loss, then fail back",
+            code="fault-in-force",
+        )

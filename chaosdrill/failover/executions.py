@@ -43,7 +43,8 @@ def refuse_while_running(system: System, machine: str) -> None:
     if running := stepfunctions.running(system, (*stepfunctions.pair(system), machine)):
         raise Refused(
             f"{len(running)} execution(s) of the failover pair run already: {', '.join(running)}: nothing was "
-            "started; wait until they have ended"
+            "started; wait until they have ended",
+            code="execution-running",
         )
 
 
@@ -72,7 +73,10 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
     states = [{key: value for key, value in asdict(time).items() if key != "left"} for time in times]
     if execution is None:
         there = next((time.name for time in times if not time.left), "no state")
-        raise TimedOut(f"execution {arn} still runs after {timeout_s:g} s, in state {there}: it was left going")
+        raise TimedOut(
+            f"execution {arn} still runs after {timeout_s:g} s, in state {there}: it was left going",
+            code="execution-running",
+        )
     history.record(ENDED, **stepfunctions.told(execution, times))
     if execution.status != "SUCCEEDED":
         raise stepfunctions.failure(execution, times)
@@ -96,7 +100,8 @@ def wait_for_own(system: System, timeout_s: float) -> None:
         if _ended(system, arn, timeout_s) is None:
             raise TimedOut(
                 f"execution {arn}, started by this run, still runs after {timeout_s:g} s: nothing was started; wait "
-                "for its end and fail back by hand"
+                "for its end and fail back by hand",
+                code="execution-running",
             )
 
 
@@ -104,7 +109,9 @@ def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Executio
     with left_behind(f"execution {arn} was started and goes on by itself; look with last_execution and region_state"):
         for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
             if execution is None:
-                raise DrillError(f"there is no execution {arn} any more: look at the state machine's executions")
+                raise DrillError(
+                    f"there is no execution {arn} any more: look at the state machine's executions", code="no-execution"
+                )
             if execution.status != stepfunctions.RUNNING:
                 return execution
     return None

@@ -58,7 +58,10 @@ def last_execution(
     machine = stepfunctions.machine_arn(system, named)
     execution = stepfunctions.latest(system, machine)
     if execution is None:
-        raise CannotSee(f"state machine {machine} has never been started (or its history is older than 90 days)")
+        raise CannotSee(
+            f"state machine {machine} has never been started (or its history is older than 90 days)",
+            code="no-execution",
+        )
     return {**asdict(execution), "states": [asdict(time) for time in stepfunctions.state_times(system, execution.arn)]}
 
 

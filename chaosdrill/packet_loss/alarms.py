@@ -3,6 +3,7 @@
 from typing import Any
 
 from chaosdrill.aws import System, cloudwatch
+from chaosdrill.errors import problem
 
 _IN_ARN = ":alarm:"
 
@@ -12,9 +13,10 @@ def problems_of_alarms(alarms: Any) -> list[str]:
     if alarms is None:
         return []
     if not isinstance(alarms, list) or not all(isinstance(alarm, str) and alarm for alarm in alarms):
-        return [f"stop_condition_alarms is {alarms!r}: write a list of alarm names or ARNs"]
+        why = f"stop_condition_alarms is {alarms!r}: write a list of alarm names or ARNs"
+        return [problem("argument-invalid", why)]
     return [
-        f"stop_condition_alarms: {alarm!r} is no ARN of a CloudWatch alarm: write arn:...:cloudwatch:...:alarm:NAME"
+        problem("argument-invalid", f"stop_condition_alarms: {alarm!r}: write arn:...:cloudwatch:...:alarm:NAME")
         for alarm in alarms
         if alarm.startswith("arn:") and not (":cloudwatch:" in alarm and _IN_ARN in alarm)
     ]
@@ -28,7 +30,7 @@ def stop_alarms(system: System, alarms: list[str], region: str) -> tuple[list[st
     """
     names = list(dict.fromkeys(alarm.split(_IN_ARN)[-1] for alarm in alarms))
     found = cloudwatch.alarms(system, region, names)
-    problems = [
+    problems: list[str] = [
         f"the alarm {alarm} is not in {region}, where the fault is to be: FIS takes none of another region"
         for alarm in alarms
         if alarm.startswith("arn:") and f":cloudwatch:{region}:" not in alarm

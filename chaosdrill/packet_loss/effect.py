@@ -81,10 +81,14 @@ def _rose(before: float, after: float, by: float) -> bool:
 
 def _seen(window: Window, when: str) -> tuple[float, float]:
     if not window.complete:
-        raise CannotSee(f"the load's window {when} is not complete: a worker of the load generator does not report")
+        raise CannotSee(
+            f"the load's window {when} is not complete: a worker of the load generator does not report",
+            code="load-window-incomplete",
+        )
     if window.requests < LEAST_REQUESTS or window.mean_ms is None or window.p90_ms is None:
         raise CannotSee(
             f"only {window.requests} requests ended in the window {when}, at least {LEAST_REQUESTS} are needed: start "
-            "the load earlier, with more users, or lengthen the window"
+            "the load earlier, with more users, or lengthen the window",
+            code="too-few-requests",
         )
     return window.mean_ms, window.p90_ms

@@ -57,7 +57,10 @@ def dropped_packets(system: System) -> int | None:
         return None
     printed = run_on_client(system, command).stdout.strip()
     if not printed.isdigit():
-        raise CannotSee(f"the drop counter command {command!r} printed {printed[:200]!r}, not a whole number")
+        raise CannotSee(
+            f"the drop counter command {command!r} printed {printed[:200]!r}, not a whole number",
+            code="drop-counter-unreadable",
+        )
     return int(printed)
 
 
@@ -71,7 +74,10 @@ def injection(region: str | None = None) -> Injection | None:
     """
     drill = history.current()
     if drill is None:
-        raise CannotSee("no drill is open, so nothing is known of the time before the fault: use the drill control")
+        raise CannotSee(
+            "no drill is open, so nothing is known of the time before the fault: use the drill control",
+            code="no-drill-open",
+        )
     before, running = (
         [row for row in drill.history.events(event) if region in (None, row["host"]["region"])]
         for event in (BEFORE, RUNNING)
@@ -81,7 +87,10 @@ def injection(region: str | None = None) -> Injection | None:
     clocks = [row["load_clock"] for row in (before[-1], running[-1])]
     for clock in clocks:
         if "error" in clock:
-            raise CannotSee(f"when the fault was injected the load generator could not be read: {clock['error']}")
+            raise CannotSee(
+                f"when the fault was injected the load generator could not be read: {clock['error']}",
+                code="load-unreadable",
+            )
     dropped_before = _seen_counter(before[-1]["dropped"], "before the fault")
     host = {name: running[-1]["host"][name] for name in HOST}
     return Injection(clocks[0]["value"], clocks[1]["value"], dropped_before, host)
@@ -90,7 +99,10 @@ def injection(region: str | None = None) -> Injection | None:
 def _seen_counter(counter: dict[str, Any], when: str) -> int | None:
     """:raises CannotSee: when there is a counter (None: the topology names none), and it could not be read."""
     if "error" in counter:
-        raise CannotSee(f"the counter of dropped packets could not be read {when}: {counter['error']}")
+        raise CannotSee(
+            f"the counter of dropped packets could not be read {when}: {counter['error']}",
+            code="drop-counter-unreadable",
+        )
     value: int | None = counter["value"]
     return value
 

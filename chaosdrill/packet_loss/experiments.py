@@ -73,9 +73,13 @@ def _in_force(system: System, experiment_id: str, region: str, timeout_s: float)
             if not experiment.active:
                 raise DrillError(
                     f"FIS experiment {experiment_id} is {experiment.state} and not running: "
-                    f"{experiment.reason or 'no reason given'}: correct that, then inject again"
+                    f"{experiment.reason or 'no reason given'}: correct that, then inject again",
+                    code="fault-not-started",
                 )
-    raise TimedOut(f"FIS experiment {experiment_id} is still {experiment.state} after {timeout_s:g} s, not running")
+    raise TimedOut(
+        f"FIS experiment {experiment_id} is still {experiment.state} after {timeout_s:g} s, not running",
+        code="fault-not-started",
+    )
 
 
 def _started(system: System, template_id: str, region: str) -> str:
@@ -115,10 +119,13 @@ def stop_all(system: System, experiments: Sequence[fis.Experiment], timeout_s: f
     ended = _gone(system, experiments, timeout_s)
     left = [one for one in ended if one.active]
     if left and errors:
-        raise DrillError("; ".join(errors))
+        raise DrillError("; ".join(errors), code="fault-not-stopped")
     if left:
         shown = ", ".join(f"{one.id} ({one.state})" for one in left)
-        raise TimedOut(f"after {timeout_s:g} s these FIS experiments are not gone: {shown}: packets may still be lost")
+        raise TimedOut(
+            f"after {timeout_s:g} s these FIS experiments are not gone: {shown}: packets may still be lost",
+            code="fault-not-stopped",
+        )
     return ended
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from chaosdrill.aws import System, fis, ssm
 from chaosdrill.aws.explicit import with_client_host
 from chaosdrill.aws.regions import client_region
-from chaosdrill.errors import Refused
+from chaosdrill.errors import Refused, problem
 
 _NOT_GONE = ["pending", "running", "stopping", "stopped", "shutting-down"]
 
@@ -29,8 +29,10 @@ def problems_of_host(instance_id: Any, instance_tags: Any) -> list[str]:
     if instance_tags is None:
         return []
     if not isinstance(instance_tags, Mapping) or not instance_tags:
-        return [f"instance_tags is {instance_tags!r}: write a mapping such as {{Name: BastionHost}}"]
-    return ["instance_id and instance_tags: write one of them"] if instance_id else []
+        why = f"instance_tags is {instance_tags!r}: write a mapping such as {{Name: BastionHost}}"
+        return [problem("argument-invalid", why)]
+    both = problem("argument-invalid", "instance_id and instance_tags: write one of them")
+    return [both] if instance_id else []
 
 
 def at_host(
@@ -63,11 +65,13 @@ def _tagged(system: System, tags: Mapping[str, str]) -> str:
     if not found:
         raise Refused(
             f"the fault was not injected: no instance in {region} has the tags {shown}, and FIS would skip it: correct "
-            "`instance_tags`, or name the `instance_id`"
+            "`instance_tags`, or name the `instance_id`",
+            code="fault-target-missing",
         )
     raise Refused(
         f"the fault was not injected: {len(found)} instances in {region} have the tags {shown}: {', '.join(found)}: "
-        "the effect is judged on one host, so add a tag that only it has, or name its `instance_id`"
+        "the effect is judged on one host, so add a tag that only it has, or name its `instance_id`",
+        code="fault-target-ambiguous",
     )
 
 
@@ -94,7 +98,7 @@ def refuse_traps(system: System, host: Host, further: list[str]) -> None:
     """
     found = [*_not_running(system, host), *_no_agent(system, host), *_other_fault(system, host), *further]
     if found:
-        raise Refused("the fault was not injected: " + "; ".join(found))
+        raise Refused("the fault was not injected: " + "; ".join(found), code="fault-preconditions")
 
 
 def _not_running(system: System, host: Host) -> list[str]:

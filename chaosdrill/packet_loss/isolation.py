@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System, fis
-from chaosdrill.errors import BadInput, Refused
+from chaosdrill.errors import BadInput, Refused, problem
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
 
 SHORTEST_S = 60  # FIS's least
@@ -22,9 +22,11 @@ def refuse_arguments(duration_s: Any, subnets: Any) -> None:
     except (TypeError, ValueError):
         right = False
     if not right:
-        problems.append(f"duration_s is {duration_s!r}: write a whole number from {SHORTEST_S} to {LONGEST_S} s")
+        why = f"duration_s is {duration_s!r}: write a whole number from {SHORTEST_S} to {LONGEST_S} s"
+        problems.append(problem("argument-invalid", why))
     if subnets is not None and (not isinstance(subnets, list) or not subnets):
-        problems.append(f"subnets is {subnets!r}: write a list of subnet ids, or leave it out")
+        why = f"subnets is {subnets!r}: write a list of subnet ids, or leave it out"
+        problems.append(problem("argument-invalid", why))
     if problems:
         raise BadInput(problems)
 
@@ -46,7 +48,9 @@ def subnets_of(system: System, region: str, named: Sequence[str] | None) -> list
     except ClientError as error:
         if not error.response["Error"]["Code"].startswith("InvalidSubnetID"):
             raise
-        raise BadInput([f"subnets: {error.response['Error']['Message']} in {region}: correct them"]) from error
+        raise BadInput(
+            [problem("subnet-missing", f"subnets: {error.response['Error']['Message']} in {region}: correct them")]
+        ) from error
     _refuse_clients_own(system, region, found)
     return sorted(found.values())
 
@@ -55,7 +59,13 @@ def _vpc(system: System, region: str) -> str:
     arn = system.topology.load_balancers[region].arn
     if arn is None:
         raise BadInput(
-            [f"the topology names no load balancer (ARN) in {region}, which tells its VPC: write it, or give `subnets`"]
+            [
+                problem(
+                    "load-balancer-missing",
+                    f"the topology has no load balancer ARN for {region}, whose VPC is to be cut off: add it, or name the "
+                    "`subnets`",
+                )
+            ]
         )
     answer = system.client("elbv2", region).describe_load_balancers(LoadBalancerArns=[arn])
     return str(answer["LoadBalancers"][0]["VpcId"])
@@ -70,7 +80,8 @@ def _refuse_clients_own(system: System, region: str, subnets: dict[str, str]) ->
     if cut := [subnet for subnet in own if subnet in subnets]:
         raise Refused(
             f"the client host {client.instance_id} is in {cut[0]}, which would be cut off, and with it the clients and "
-            "the SSM agent: nothing was started; name the other subnets with `subnets`"
+            "the SSM agent: nothing was started; name the other subnets with `subnets`",
+            code="client-host-in-subnet",
         )
 
 
@@ -80,7 +91,8 @@ def refuse_cut_off(system: System, region: str, arns: Sequence[str]) -> None:
         shown = ", ".join(f"{one.id} ({one.state})" for one in found)
         raise Refused(
             f"the region was not cut off: subnets of {region} are cut off already by {shown}, and two cannot run side "
-            "by side: stop it (heal_packet_loss stops this run's), or wait for its end"
+            "by side: stop it (heal_packet_loss stops this run's), or wait for its end",
+            code="fault-in-force",
         )
 
 

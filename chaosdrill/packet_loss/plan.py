@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
 ACTION = "Run-Network-Packet-Loss"
@@ -62,14 +62,16 @@ def asked_for(
     if fis_duration_s is not None:
         problems += _number("fis_duration_s", fis_duration_s, 1, LONGEST_S, "s")
     if traffic_type not in ("ingress", "egress"):
-        problems.append(f"traffic_type is {traffic_type!r}: write ingress or egress")
+        problems.append(problem("argument-invalid", f"traffic_type is {traffic_type!r}: write ingress or egress"))
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,15}", str(interface)):
-        problems.append(f"interface is {interface!r}: write DEFAULT or the name of a network interface")
+        why = f"interface is {interface!r}: write DEFAULT or the name of a network interface"
+        problems.append(problem("argument-invalid", why))
     if not problems and fis_duration_s is not None and int(fis_duration_s) < int(duration_s):
-        problems.append(
+        why = (
             f"fis_duration_s is {fis_duration_s} s, shorter than duration_s, {duration_s} s: FIS would say completed "
             "while packets are still lost; leave it out, or make it at least as long"
         )
+        problems.append(problem("fis-shorter-than-fault", why))
     if problems or further_problems:
         raise BadInput([*problems, *further_problems])
     whole = int(fis_duration_s) if fis_duration_s is not None else math.ceil(int(duration_s) / 60) * 60
@@ -83,26 +85,28 @@ def _number(name: str, value: Any, least: int, most: int, unit: str) -> Iterator
     except (TypeError, ValueError):
         number = math.nan
     if isinstance(value, bool) or not (least <= number <= most and number == int(number)):
-        yield f"{name} is {value!r}: write a whole number from {least} to {most} {unit}"
+        yield problem("argument-invalid", f"{name} is {value!r}: write a whole number from {least} to {most} {unit}")
 
 
 def _sources(sources: tuple[str, ...]) -> Iterator[str]:
     if not sources:
-        yield "sources is empty: write home, or IPv4 addresses with commas between them"
+        yield problem("sources-empty", "sources is empty: write home, or IPv4 addresses with commas between them")
     for source in sources:
         try:
             everybody = ipaddress.IPv4Network(source).prefixlen == 0
         except ValueError:
-            yield (
+            yield problem(
+                "source-not-an-address",
                 f"sources: {source!r} is no IPv4 address or range: the fault would pin a name in /etc/hosts of the "
                 "client host, which then could not follow a DNS failover, and words such as ALL would cut off the SSM "
-                "agent, too; write home, or addresses"
+                "agent, too; write home, or addresses",
             )
         else:
             if everybody:
-                yield (
+                yield problem(
+                    "source-is-every-address",
                     f"sources: {source!r} is every address: the fault would cut off the SSM agent, too, which ends it; "
-                    "write home, or the addresses that are meant"
+                    "write home, or the addresses that are meant",
                 )
 
 

@@ -9,7 +9,7 @@ from chaosdrill.activity import probe
 from chaosdrill.aws import System, system_of
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.region.facts import facts_of, read_region_facts
 from chaosdrill.region.sharing import waiting
 from chaosdrill.region.state import verdict
@@ -72,7 +72,14 @@ def region_facts(
 
 def _wanted(system: System, expected: Optional[str], region: Optional[str]) -> Optional[str]:
     if region is not None and expected is not None:
-        raise BadInput([f"region {region!r} and expected {expected!r}: both say what to wait for: write one of them"])
+        raise BadInput(
+            [
+                problem(
+                    "argument-invalid",
+                    f"region {region!r} and expected {expected!r}: both say what to wait for: write one of them",
+                )
+            ]
+        )
     if region is not None:
         return f"serving({region_named(system, region)})"
     regions = system.topology.regions

@@ -10,7 +10,7 @@ from chaosdrill.activity import action
 from chaosdrill.aws import System, deadlines, system_of
 from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.errors import BadInput, DrillError, problem
 from chaosdrill.service.ecs import Service, counts, set_desired, wait_until_running
 
 __all__ = ["restore_desired_count", "set_desired_count"]
@@ -91,7 +91,9 @@ def restore_desired_count(
             errors.append(f"{named.name} ({named.cluster}, {named.region}): {error}")
     if errors:
         whole = ", ".join(str(one["service"]) for one in restored) or "none"
-        raise DrillError(f"{'; '.join(errors)}. Services that were given back: {whole}")
+        raise DrillError(
+            f"{'; '.join(errors)}. Services that were given back: {whole}", code="desired-count-not-restored"
+        )
     return {"done": bool(restored), "services": restored}
 
 
@@ -101,7 +103,9 @@ def _checked(count: Any) -> int:
         if isinstance(count, bool) or float(count) != number or not 0 <= number <= LARGEST_COUNT:
             raise ValueError
     except (TypeError, ValueError):
-        raise BadInput([f"count is {count!r}: write a whole number from 0 to {LARGEST_COUNT}"]) from None
+        raise BadInput(
+            [problem("argument-invalid", f"count is {count!r}: write a whole number from 0 to {LARGEST_COUNT}")]
+        ) from None
     return number
 
 

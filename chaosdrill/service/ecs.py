@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from chaosdrill.aws import System
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
-from chaosdrill.errors import BadInput, TimedOut
+from chaosdrill.errors import BadInput, TimedOut, problem
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,11 @@ def counts(system: System, service: Service) -> Counts:
     if not found:
         raise BadInput(
             [
-                f"there is no active ECS service {service.name} in cluster {service.cluster} of {service.region}: "
-                "correct `cluster` and `service`"
+                problem(
+                    "service-missing",
+                    f"there is no active ECS service {service.name} in cluster {service.cluster} of {service.region}: "
+                    "correct `cluster` and `service`",
+                )
             ]
         )
     return Counts(int(found[0]["desiredCount"]), int(found[0]["runningCount"]), int(found[0]["pendingCount"]))
@@ -69,5 +72,6 @@ def wait_until_running(system: System, service: Service, count: int, timeout_s: 
                 return
     raise TimedOut(
         f"after {timeout_s:g} s {now.running} tasks of ECS service {service.name} ({service.cluster}, "
-        f"{service.region}) run and {now.pending} are pending, {count} are wanted: look at the service's events"
+        f"{service.region}) run and {now.pending} are pending, {count} are wanted: look at the service's events",
+        code="tasks-not-running",
     )

@@ -49,7 +49,8 @@ def set_stop_flag(
     if expected is not None and was != expected:
         raise Refused(
             f"the stop flag of {region} is {dynamodb.shown(was)} and not {dynamodb.shown(expected)} as expected: "
-            "nothing was changed"
+            "nothing was changed",
+            code="stop-flag-unexpected",
         )
     if was == value:
         return {"done": False, "region": region, "was": was, "is": was, "why": f"it is {dynamodb.shown(value)} already"}
