@@ -67,9 +67,21 @@ class BadInput(DrillError):
 
 
 class Refused(DrillError):
-    """A safeguard said no; nothing was touched."""
+    """A safeguard said no; nothing was touched.
+
+    :param problems: when there are several reasons, each; their codes are the error's.
+    """
 
     default_code = "refused"
+
+    def __init__(self, message: str = "", *, code: str | None = None, problems: Sequence[str] = ()) -> None:
+        super().__init__(message, code=code)
+        self.problems = tuple(problems)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The code of each reason, in order."""
+        return tuple(codes_of(self.problems)) or (self.code,)
 
 
 class CannotSee(DrillError):

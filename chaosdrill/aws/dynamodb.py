@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws.doubt import change
 from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.system import System
-from chaosdrill.errors import BadInput, CannotSee, DrillError
+from chaosdrill.errors import BadInput, CannotSee, DrillError, problem
 
 _WORDS = {"true": True, "false": False}
 
@@ -72,7 +72,7 @@ def flag_values(**written: Any) -> dict[str, bool | None]:
     """
     words = {name: str(value).lower() for name, value in written.items() if value is not None}
     problems = [
-        f"{name} is {written[name]!r}: write true (closed) or false (open)"
+        problem("argument-invalid", f"{name} is {written[name]!r}: write true (closed) or false (open)")
         for name, word in words.items()
         if word not in _WORDS
     ]

@@ -99,7 +99,8 @@ def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Itera
             blind = None
             yield found
     if blind is not None:
-        raise CannotSee(f"after {timeout_s:g} s AWS does not tell any more: {blind}") from blind
+        code = blind.code if isinstance(blind, CannotSee) else None
+        raise CannotSee(f"no usable response after {timeout_s:g} s: {blind}", code=code) from blind
 
 
 def may_pass(error: Exception) -> bool:

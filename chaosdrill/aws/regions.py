@@ -2,7 +2,7 @@
 
 from chaosdrill.aws import dynamodb
 from chaosdrill.aws.system import System
-from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.errors import BadInput, DrillError, problem
 from chaosdrill.topology.problems import problems_of_part
 
 ROLES = ("home", "standby", "active")
@@ -23,7 +23,7 @@ def region_named(system: System, region: str) -> str:
     name = roles.get(region, region)
     if name not in system.topology.region_names:
         known = ", ".join((*system.topology.region_names, *ROLES))
-        raise BadInput([f"region {region!r} is not in the topology: write one of {known}"])
+        raise BadInput([problem("region-unknown", f"region {region!r} is not in the topology: write one of {known}")])
     return name
 
 
@@ -50,7 +50,8 @@ def any_region(system: System, region: str | None) -> str:
     if region in ROLES:
         return region_named(system, region)
     if fix := problems_of_part("region", region):
-        raise BadInput([f"region {region!r} is no region: write {fix}, or one of {', '.join(ROLES)}"])
+        why = f"region {region!r} is no region: write {fix}, or one of {', '.join(ROLES)}"
+        raise BadInput([problem("region-unknown", why)])
     return region
 
 
@@ -61,6 +62,7 @@ def _active(system: System) -> str:
         shown = ", ".join(f"{name} {'TRUE' if stopped else 'FALSE'}" for name, stopped in flags.items())
         raise DrillError(
             f"there is no one active region: the stop flags are {shown}, and exactly one must be FALSE: "
-            "name the region, or set the flags right"
+            "name the region, or set the flags right",
+            code="no-single-active-region",
         )
     return serving[0]

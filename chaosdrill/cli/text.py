@@ -16,5 +16,6 @@ def usage_error(error: BadInput) -> click.UsageError:
 def with_codes(error: DrillError) -> str:
     """:returns: an error as people read it on a terminal, with its code in brackets: docs/codes.md explains it."""
     texts = error.problems if isinstance(error, BadInput) else [str(error)]
+    codes = error.codes if isinstance(error, BadInput) else [", ".join(error.codes)]
     shown = ("\n".join(map(one_line, text.splitlines())) for text in texts)
-    return "\n".join(f"{text} [{code}]" for text, code in zip(shown, error.codes, strict=True))
+    return "\n".join(f"{text} [{code}]" for text, code in zip(shown, codes, strict=True))

@@ -31,15 +31,23 @@ def stop_alarms(system: System, alarms: list[str], region: str) -> tuple[list[st
     names = list(dict.fromkeys(alarm.split(_IN_ARN)[-1] for alarm in alarms))
     found = cloudwatch.alarms(system, region, names)
     problems: list[str] = [
-        f"the alarm {alarm} is not in {region}, where the fault is to be: FIS takes none of another region"
+        problem(
+            "alarm-in-other-region",
+            f"the alarm {alarm} is not in {region}, where the fault is to be: FIS takes none of another region",
+        )
         for alarm in alarms
         if alarm.startswith("arn:") and f":cloudwatch:{region}:" not in alarm
     ]
     problems += [
-        f"there is no alarm {name} in {region}: correct `stop_condition_alarms`" for name in names if name not in found
+        problem("alarm-missing", f"there is no alarm {name} in {region}: correct `stop_condition_alarms`")
+        for name in names
+        if name not in found
     ]
     problems += [
-        f"the alarm {name} is in ALARM already, and FIS would stop the fault at once: see to it, or leave it out"
+        problem(
+            "alarm-in-alarm",
+            f"the alarm {name} is in ALARM already, and FIS would stop the fault at once: see to it, or leave it out",
+        )
         for name, alarm in found.items()
         if alarm["StateValue"] == "ALARM"
     ]

@@ -98,7 +98,7 @@ def refuse_traps(system: System, host: Host, further: list[str]) -> None:
     """
     found = [*_not_running(system, host), *_no_agent(system, host), *_other_fault(system, host), *further]
     if found:
-        raise Refused("the fault was not injected: " + "; ".join(found), code="fault-preconditions")
+        raise Refused("the fault was not injected: " + "; ".join(found), problems=found)
 
 
 def _not_running(system: System, host: Host) -> list[str]:
@@ -112,21 +112,24 @@ def _not_running(system: System, host: Host) -> list[str]:
     if states == ["running"]:
         return []
     seen = f"is {states[0]}" if states else f"does not exist in {host.region}"
-    return [
-        f"its target {host.instance_id} {seen}, and FIS would skip it: correct `client:` in the topology, or start it"
-    ]
+    why = f"its target {host.instance_id} {seen}, and FIS would skip it: correct `client:` in the topology, or start it"
+    return [problem("fault-target-not-running", why)]
 
 
 def _no_agent(system: System, host: Host) -> list[str]:
     status = ssm.agent_status(system, host.instance_id, host.region)
     if status == "Online":
         return []
-    return [f"the SSM agent of {host.instance_id} is {status}: start it (and give the instance its SSM role)"]
+    why = f"the SSM agent of {host.instance_id} is {status}: start it (and give the instance its SSM role)"
+    return [problem("ssm-agent-offline", why)]
 
 
 def _other_fault(system: System, host: Host) -> list[str]:
     return [
-        f"experiment {other.id} ({other.state}) has a fault on {host.instance_id} already, and the documents cannot "
-        "run side by side: stop it, or wait for its end"
+        problem(
+            "fault-in-force",
+            f"experiment {other.id} ({other.state}) has a fault on {host.instance_id} already, and the documents "
+            "cannot run side by side: stop it, or wait for its end",
+        )
         for other in fis.with_fault_on(system, host.region, [host.arn])
     ]

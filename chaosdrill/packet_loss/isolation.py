@@ -62,7 +62,7 @@ def _vpc(system: System, region: str) -> str:
             [
                 problem(
                     "load-balancer-missing",
-                    f"the topology has no load balancer ARN for {region}, whose VPC is to be cut off: add it, or name the "
+                    f"the topology has no load balancer ARN for {region}, whose VPC is to be cut off: add it, or write "
                     "`subnets`",
                 )
             ]

@@ -17,6 +17,7 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import wait_for
+from tests.failing import fails_with
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +83,7 @@ def test_it_is_refused_while_one_of_the_pair_runs(rig: Rig) -> None:
     arn = start_by_hand(rig)
     assert running_executions(configuration=rig.configuration) == 1
     for action in (fail_over, fail_back):
-        with pytest.raises(ActivityFailed, match=rf"1 execution\(s\) of the failover pair run already: {arn}"):
+        with fails_with("execution-running"):
             action(configuration=rig.configuration)
     rig.lab.ended(arn)
 
@@ -109,10 +110,10 @@ def test_a_failed_execution_tells_state_and_cause(rig: Rig, one_drill: OpenDrill
 def test_what_lasts_longer_is_left_going_and_waited_for_by_the_rollback(rig: Rig, one_drill: OpenDrill) -> None:
     one_drill.history.append("activity-started", activity="fail-over")
     with rig.lab.supervisor.writer_held():
-        with pytest.raises(ActivityFailed, match=r"still runs after 0\.2 s, in state [\w ]+: it was left going"):
+        with fails_with("execution-running"):
             fail_over(timeout_s=0.2, configuration=rig.configuration)
         assert running_executions(configuration=rig.configuration) == 1
-        with pytest.raises(ActivityFailed, match=r"started by this run, still runs after 0\.1 s: nothing was started"):
+        with fails_with("execution-running"):
             fail_back(undo_of="fail-over", timeout_s=0.1, configuration=rig.configuration)
     back = fail_back(undo_of="fail-over", configuration=rig.configuration)
     assert back["status"] == "SUCCEEDED"
@@ -169,7 +170,7 @@ def test_as_a_rollback_it_opens_home_when_the_machine_cannot(rig: Rig, one_drill
     finally:
         del rig.lab.supervisor.refuse["database.switchover"]
     assert writer_region(configuration=rig.configuration) == TOKYO
-    with pytest.raises(ActivityFailed, match=rf"ended FAILED in state SwitchOver .*has opened {TOKYO}"):
+    with fails_with("service-restored-by-rollback"):
         fail_back(undo_of="fail-over", configuration=rig.configuration)
     assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
     assert one_drill.history.events("opening-region")[0]["region"] == TOKYO
@@ -188,7 +189,7 @@ def test_it_has_time_to_open_home_when_its_own_is_up(
     monkeypatch.setattr(dynamodb, "write_stop_flag", written)
     one_drill.history.append("activity-started", activity="fail-over")
     rig.flag(TOKYO, "true")
-    with pytest.raises(ActivityFailed, match=rf"has opened {TOKYO}"):
+    with fails_with("service-restored-by-rollback"):
         fail_back(undo_of="fail-over", timeout_s=30, configuration=rig.configuration)
     assert left_s[0] > 30
 
@@ -212,10 +213,10 @@ def test_a_fault_in_force_must_be_healed_first(rig: Rig, one_drill: OpenDrill) -
     )["experimentTemplate"]["id"]
     tags = {fis.RUN_TAG: one_drill.run_id}
     client.start_experiment(clientToken="s", experimentTemplateId=template, tags=tags)
-    with pytest.raises(ActivityFailed, match=r"a fault of this run is still in force: .*heal_packet_loss"):
+    with fails_with("fault-in-force"):
         fail_back(configuration=rig.configuration)
 
 
 def test_a_machine_that_never_ran_has_no_last_execution(rig: Rig) -> None:
-    with pytest.raises(ActivityFailed, match="has never been started"):
+    with fails_with("no-execution"):
         last_execution("FailoverInitiatorStateMachine", configuration=rig.configuration)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed, fault_state
 from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.lab_aws import wait_for
+from tests.failing import fails_with
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
 
@@ -103,40 +103,35 @@ class TestTraps:
         assert started() == before
 
     def test_wrong_arguments_are_told_at_once(self, rig: Rig) -> None:
-        with pytest.raises(ActivityFailed) as caught:
+        with fails_with("argument-invalid", "argument-invalid", "source-not-an-address"):
             inject(rig, percent=0, sources="api.example.com", duration_s=0)
-        lines = str(caught.value).splitlines()
-        assert [line.split(" ")[0] for line in lines] == ["percent", "duration_s", "sources:"]
-        assert "could not follow a DNS failover" in lines[2]
 
     def test_fis_shorter_than_the_document(self, rig: Rig) -> None:
-        with pytest.raises(ActivityFailed, match="fis_duration_s is 60 s, shorter than duration_s, 120 s"):
+        with fails_with("fis-shorter-than-fault"):
             inject(rig, duration_s=120, fis_duration_s=60)
 
     def test_a_variable_that_was_not_resolved(self, rig: Rig) -> None:
-        with pytest.raises(ActivityFailed, match="holds a variable that was not resolved"):
+        with fails_with("variable-unresolved"):
             inject(rig, sources="${addresses}")
 
     def test_a_target_that_is_not_there_and_has_no_agent(self, rig: Rig) -> None:
-        with pytest.raises(ActivityFailed) as caught:
+        with fails_with("fault-target-not-running", "ssm-agent-offline"):
             inject(rig, instance_id="i-0123456789abcdef0")
-        assert "does not exist in ap-northeast-1, and FIS would skip it" in str(caught.value)
-        assert "the SSM agent of i-0123456789abcdef0 is not registered" in str(caught.value)
 
 
 def test_another_fault_on_the_host_is_refused(rig: Rig, tmp_path: Path) -> None:
     with drill(tmp_path, "first"):
-        first = inject(rig)["experiment_id"]
+        inject(rig)
     with (
         drill(tmp_path, "second"),
-        pytest.raises(ActivityFailed, match=rf"experiment {first} \(running\) has a fault on"),
+        fails_with("fault-in-force"),
     ):
         inject(rig)
 
 
 def test_fis_s_own_reason_is_passed_on(rig: Rig, one_drill: OpenDrill) -> None:
     rig.lab.supervisor.refuse["packet_loss.inject"] = "no netem here"
-    with pytest.raises(ActivityFailed, match=r"is failed and not running: .*no netem here"):
+    with fails_with("fault-not-started"):
         inject(rig)
     assert heal_packet_loss(configuration=rig.configuration)["why"] == "already over"
 
@@ -147,14 +142,14 @@ def test_what_was_never_injected_never_landed(rig: Rig, one_drill: OpenDrill) ->
 
 
 def test_without_a_drill_nothing_is_known_of_before(rig: Rig) -> None:
-    with pytest.raises(ActivityFailed, match="no drill is open"):
+    with fails_with("no-drill-open"):
         fault_landed(configuration=rig.configuration)
 
 
 def test_a_load_generator_that_was_not_there_makes_it_blind(rig: Rig, one_drill: OpenDrill, tmp_path: Path) -> None:
     nobody = rig.other_topology(tmp_path / "topology.yaml", client=rig.client_host(url="http://127.0.0.1:9"))
     inject_packet_loss(sources=ADDRESSES, configuration=nobody)
-    with pytest.raises(ActivityFailed, match="when the fault was injected the load generator could not be read"):
+    with fails_with("load-unreadable"):
         fault_landed(configuration=nobody)
 
 

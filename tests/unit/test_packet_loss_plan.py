@@ -3,10 +3,10 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.errors import BadInput
 from chaosdrill.packet_loss.plan import Fault, asked_for, document_parameters, does_the_same, iso_duration, template
 from chaosdrill.packet_loss.role import permissions
 from chaosdrill.packet_loss.sources import written
+from tests.failing import fails_with
 
 ADDRESSES = ("10.100.5.165", "10.100.9.84")
 DOCUMENT = "arn:aws:ssm:ap-northeast-1::document/AWSFIS-Run-Network-Packet-Loss-Sources"
@@ -52,7 +52,7 @@ def test_alarms_are_stop_conditions_in_any_order() -> None:
 
 @pytest.mark.parametrize(("interface", "flows"), [("a b", 100), ("eth0;x", 100), ("x" * 16, 100), ("eth0", 101)])
 def test_a_wrong_interface_or_share_is_told(interface: str, flows: int) -> None:
-    with pytest.raises(BadInput, match=r"interface is|flows_percent is"):
+    with fails_with("argument-invalid"):
         asked_for(30, ADDRESSES, "ingress", 1800, None, interface, flows)
 
 
@@ -62,28 +62,21 @@ def test_arguments_may_be_texts_as_variables_are() -> None:
 
 
 def test_everything_wrong_is_told_at_once() -> None:
-    with pytest.raises(BadInput) as caught:
+    invalid = "argument-invalid"
+    with fails_with(invalid, invalid, "sources-empty", invalid, invalid, invalid):
         asked_for(0, (), "both", 50000, 1.5, "eth0; reboot")
-    assert [problem.split(": ")[0] for problem in caught.value.problems] == [
-        "percent is 0",
-        "duration_s is 50000",
-        "sources is empty",
-        "fis_duration_s is 1.5",
-        "traffic_type is 'both'",
-        "interface is 'eth0; reboot'",
-    ]
 
 
 @pytest.mark.parametrize(
     "source", ["api.example.com", "ALL", "DYNAMODB", "apne1-az1", "::1", "10.100.5.999", "10.100.5.1/16"]
 )
 def test_what_is_no_address_is_refused_with_why(source: str) -> None:
-    with pytest.raises(BadInput, match="could not follow a DNS failover"):
+    with fails_with("source-not-an-address"):
         asked_for(30, ("10.100.5.165", source), "ingress", 1800)
 
 
 def test_every_address_there_is_is_refused_as_all_is() -> None:
-    with pytest.raises(BadInput, match=r"'0\.0\.0\.0/0' is every address: .* the SSM agent, too"):
+    with fails_with("source-is-every-address"):
         asked_for(30, ("10.100.5.165", "0.0.0.0/0"), "ingress", 1800)
 
 
@@ -107,13 +100,13 @@ def test_a_range_is_allowed() -> None:
 
 
 def test_fis_must_not_end_before_the_document() -> None:
-    with pytest.raises(BadInput, match=r"1799 s, shorter than duration_s, 1800 s: FIS would say completed while"):
+    with fails_with("fis-shorter-than-fault"):
         asked_for(30, ADDRESSES, "ingress", 1800, 1799)
 
 
 @pytest.mark.parametrize("percent", [True, None, "thirty", 101, 0.5, float("nan")])
 def test_percent_is_a_whole_number(percent: Any) -> None:
-    with pytest.raises(BadInput, match="write a whole number from 1 to 100 %"):
+    with fails_with("argument-invalid"):
         asked_for(percent, ADDRESSES, "ingress", 1800)
 
 
