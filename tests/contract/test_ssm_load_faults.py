@@ -132,7 +132,7 @@ def test_a_command_whose_end_nobody_tells_is_given_up_and_named(
 ) -> None:
     monkeypatch.setattr(ssm, "_REPORTED_WITHIN_S", 0.5)
     break_ssm(rig, "server-error", "GetCommandInvocation")
-    says = r"AWS does not tell any more: .*GetCommandInvocation.*command [0-9a-f-]{36} on i-\w+ .* was sent and may run"
+    says = r"no usable response after .*GetCommandInvocation.*command [0-9a-f-]{36} on i-\w+ .* was sent and may run"
     with pytest.raises(CannotSee, match=says):
         run_on_client(system_of(configuration), "true", timeout_s=1)
 
