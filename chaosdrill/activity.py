@@ -18,7 +18,7 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
 from chaosdrill.aws import deadlines
-from chaosdrill.errors import BadInput, DrillError, Refused, problem
+from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, problem
 from chaosdrill.misspelt import watch_imports
 
 logger = logging.getLogger("chaostoolkit")
@@ -27,18 +27,25 @@ R = TypeVar("R")
 
 WHEN_MISSED, WHEN_NOT_SEEN = WHEN = ("steady-state-missed", "steady-state-not-seen")
 _NOT_DATA = ("configuration", "secrets")
+AWS_ERRORS = (ClientError, BotoCoreError)
 
 watch_imports()  # an experiment's activities are imported before its controls
 
 
 def probe(function: Callable[P, R]) -> Callable[P, R]:
-    """A probe: only looks. Errors become ``ActivityFailed``; an argument that still holds ``${`` is refused."""
+    """A probe: only reads. Errors become ``ActivityFailed``; an argument that still holds ``${`` is refused.
+
+    An error of AWS's client becomes a :class:`CannotSee`: what was to be read is unknown.
+    """
 
     @functools.wraps(function)
     def look(*args: P.args, **kwargs: P.kwargs) -> R:
         with _errors_become_activity_failed():
             _refuse_unresolved(_bound(function, args, kwargs))
-            return function(*args, **kwargs)
+            try:
+                return function(*args, **kwargs)
+            except AWS_ERRORS as error:
+                raise CannotSee(str(error), code="aws-request-failed") from error
 
     return look
 
@@ -102,7 +109,7 @@ class _errors_become_activity_failed:
         _failures.last = None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (DrillError, ClientError, BotoCoreError)):
+        if isinstance(error, (DrillError, *AWS_ERRORS)):
             _failures.last = error
             raise ActivityFailed(str(error)) from error
 

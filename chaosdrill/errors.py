@@ -116,6 +116,23 @@ def family_of(error: BaseException) -> str:
     return next((family.__name__ for family in FAMILIES if isinstance(error, family)), "")
 
 
+def could_not_see(kind: str, probe: bool, waits: bool) -> bool:
+    """Tell whether a step failed because something could not be read, rather than because it went wrong.
+
+    This is the only definition. A probe that failed has read nothing, whichever error ended it: AWS refused the
+    request, a process timed out, the lab did not respond. The exception is a probe that waits: that the event did not
+    happen in time, or that the execution failed, is what it has read. An action went wrong unless its error is a
+    :class:`CannotSee`.
+
+    :param kind: the error's :func:`family_of`, as the history has it; empty: the error is not one of chaosdrill.
+    :param probe: whether the step is a probe.
+    :param waits: whether it is one that fails when what it waits for does not happen.
+    """
+    if probe:
+        return not (waits and kind in (TimedOut.__name__, ExecutionFailed.__name__))
+    return kind == CannotSee.__name__
+
+
 def codes_of(problems: Iterable[str]) -> list[str]:
     """:returns: the code of each problem, in order."""
     return [one.code if isinstance(one, Problem) else BadInput.default_code for one in problems]

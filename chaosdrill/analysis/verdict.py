@@ -16,6 +16,7 @@ from typing import Any
 from chaosdrill.analysis.findings import GRAVITY, PASSED, Finding, finding, word_of
 from chaosdrill.analysis.outage import ClientOutage
 from chaosdrill.analysis.states import state_in_words
+from chaosdrill.errors import could_not_see
 from chaosdrill.sentences import Name, Sentence, as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
@@ -31,6 +32,7 @@ class Verdict:
 
 
 MEASURING = ("chaosdrill.heartbeat.", "chaosdrill.load.")  # modules whose steps touch no region
+WAITING = "chaosdrill.automatic_failover."  # its probes fail when what they wait for does not happen
 
 
 def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
@@ -131,12 +133,19 @@ def _of_activity(event: Event) -> Finding | None:
 
 
 def _word_for_failure(event: Event) -> str:
-    blind = event.get("error_kind") == "CannotSee"
-    if event.get("phase") == "rollbacks":  # the way back was missed, or nobody can tell; a measurement is no way back
-        return "invalid" if blind and str(event.get("module")).startswith(MEASURING) else "failed"
-    if event.get("phase") in ("setup", "steady-state-before") or _is_fault(event):
+    measures = str(event.get("module")).startswith(MEASURING)
+    unreadable = _could_not_see(event)
+    if event.get("phase") == "rollbacks":  # the way back was missed, or is unknown; a measurement is no way back
+        return "invalid" if unreadable and measures else "failed"
+    if event.get("phase") in ("setup", "steady-state-before") or _is_fault(event) or measures:
         return "invalid"
-    return "invalid" if blind else "failed"
+    return "invalid" if unreadable else "failed"
+
+
+def _could_not_see(event: Event) -> bool:
+    module = str(event.get("module"))
+    waits = module.startswith(WAITING) or not module.startswith("chaosdrill.")
+    return could_not_see(str(event.get("error_kind") or ""), event.get("type") == "probe", waits)
 
 
 def _word_for_miss(event: Event) -> str:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from chaosdrill.aws.doubt import left_behind
 from chaosdrill.aws.polling import pause, seen
 from chaosdrill.aws.system import System
-from chaosdrill.errors import CannotSee, TimedOut
+from chaosdrill.errors import CannotSee
 
 _ONGOING = {"Pending", "InProgress", "Delayed", "Cancelling"}
 _LATE = {"TimedOut", "Delivery Timed Out", "Execution Timed Out"}
@@ -50,8 +50,7 @@ def run_shell(
     :param timeout_s: how long it may run, in seconds, at least 1; SSM ends it then.
     :param called: what messages say instead of the script: one that is long, or holds what nobody else may read.
     :returns: how it ended.
-    :raises CannotSee: when the host does not take commands.
-    :raises TimedOut: when it did not end in time.
+    :raises CannotSee: when the host does not take commands, or the command did not end in time.
     """
     client = system.client("ssm", region)
     limit_s = max(1, math.ceil(timeout_s))  # SSM knows whole seconds only
@@ -65,9 +64,10 @@ def run_shell(
                 break
     if invocation is not None and invocation.status not in (*_ONGOING, *_LATE):
         return invocation
-    raise TimedOut(
+    raise CannotSee(
         f"command {command} on {instance_id} ({region}) is {invocation.status if invocation else 'unknown'} after "
-        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {called or repr(script)}"
+        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {called or repr(script)}",
+        code="command-timed-out",
     )
 
 

@@ -18,8 +18,7 @@ def run_on_client(
     :param allowed_exit_codes: those that are answers, not failures.
     :param called: what messages say instead of the script: one that is long, or holds what nobody else may read.
     :returns: how it ended and what it printed.
-    :raises CannotSee: when the host takes no commands, or the script failed.
-    :raises TimedOut: when it did not end in time.
+    :raises CannotSee: when the host takes no commands, or the script failed or did not end in time.
     :source: https://docs.aws.amazon.com/systems-manager/latest/userguide/run-command.html
     """
     host = system.topology.client

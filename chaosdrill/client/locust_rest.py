@@ -62,11 +62,15 @@ class LoadGenerator:
         :param spawn_rate_per_s: how many of them are added in a second.
         :param host: base address they call; empty: as before.
         :param run_time_s: after how many seconds Locust ends the test by itself (it rounds up); None: it does not.
-        :raises DrillError: when Locust says no, or has no workers (it says "success" then).
+        :raises CannotSee: when Locust has no workers: it responds "success", and nothing would be measured.
+        :raises DrillError: when Locust refuses.
         """
         state = self.state()
         if state.workers == 0:
-            raise DrillError(f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)")
+            raise CannotSee(
+                f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)",
+                code="load-not-running",
+            )
         form: dict[str, Any] = {"user_count": users, "spawn_rate": spawn_rate_per_s}
         form["user_classes"] = list(state.user_classes)  # with --class-picker Locust would take all of them again
         if host:

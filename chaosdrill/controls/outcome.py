@@ -17,7 +17,7 @@ class Outcome:
 
     :param status: succeeded, failed, or interrupted (it did not end by itself).
     :param error_kind: which class of :mod:`chaosdrill.errors` the error behind a failure is a kind of, or empty.
-    :param error_codes: the codes of that error; empty when it is not chaosdrill's.
+    :param error_codes: the codes of that error; empty when it is neither chaosdrill's nor of a request to AWS.
     :param tolerance_met: None when there is no tolerance, or nothing to compare with it.
     """
 
@@ -58,8 +58,7 @@ def outcome_of(
     tolerance = resolved(activity.get("tolerance"), configuration, secrets)
     if run["status"] != "succeeded":
         kind = family_of(failure) if failure is not None else ""
-        codes = failure.codes if isinstance(failure, DrillError) else ()
-        return Outcome(run["status"], run.get("output"), _message(run), kind, tolerance, None, codes)
+        return Outcome(run["status"], run.get("output"), _message(run), kind, tolerance, None, _codes_of(failure))
     if "tolerance" not in activity or dry:
         return Outcome("succeeded", run.get("output"), "", "", tolerance, None)
     try:
@@ -67,6 +66,12 @@ def outcome_of(
     except CannotSee as blind:
         return Outcome("failed", run["output"], str(blind), family_of(blind), tolerance, None, blind.codes)
     return Outcome("succeeded", run["output"], "", "", tolerance, met)
+
+
+def _codes_of(failure: BaseException | None) -> tuple[str, ...]:
+    if isinstance(failure, DrillError):
+        return failure.codes
+    return () if failure is None else ("aws-request-failed",)  # an activity of chaosdrill fails with nothing else
 
 
 def steady_state_met(state: Mapping[str, Any] | None) -> bool | None:

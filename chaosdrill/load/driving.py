@@ -82,18 +82,25 @@ def wait_for_workers(generator: LoadGenerator, before: LoadState, within_s: floa
 def wait_until_at_work(generator: LoadGenerator, users: int, since_s: float, host: str, within_s: float) -> Window:
     """:returns: the window from ``since_s`` in which all users are at work and first requests were answered.
 
-    :raises TimedOut: when that takes longer.
+    :raises CannotSee: when the users or workers are not there in time: without them nothing is measured.
+    :raises TimedOut: when they are, and no request was answered in time.
     """
-    return wait_for(
-        lambda: generator.window(since_s, generator.state().now_s),
-        lambda seen: (
-            seen.load.running
-            and seen.load.target_user_count == seen.load.user_count == users
-            and seen.requests > seen.failures
-        ),
-        within_s,
-        f"{users} users at {generator.url} to be at work and first requests to {host} to be answered",
-    )
+    what = f"{users} users at {generator.url} to be at work and first requests to {host} to be answered"
+    try:
+        return wait_for(
+            lambda: generator.window(since_s, generator.state().now_s),
+            lambda seen: _at_work(seen.load, users) and seen.requests > seen.failures,
+            within_s,
+            what,
+        )
+    except TimedOut as error:
+        if not _at_work(generator.state(), users):
+            raise CannotSee(str(error), code="load-not-running") from error
+        raise
+
+
+def _at_work(load: LoadState, users: int) -> bool:
+    return load.running and load.target_user_count == load.user_count == users
 
 
 def wait_for_recovery(generator: LoadGenerator, within_s: float) -> bool | None:

@@ -12,6 +12,7 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.errors import CannotSee
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import failures, latency_ms, load_health, requests_per_s
 from tests.contract import load_rig
@@ -118,6 +119,14 @@ def test_workers_that_locust_was_told_to_expect_must_be_there(target: load_rig.T
         with one.worker("b"):
             assert start_load(2, 50, target.url, within_s=20, configuration=configuration)["workers"] == 2
             stop_load(configuration=configuration)
+
+
+def test_users_who_are_not_there_in_time_measure_nothing(target: load_rig.Target, tmp_path: Path) -> None:
+    with fleet(tmp_path) as one, one.worker("a"):
+        with pytest.raises(ActivityFailed) as failed:
+            start_load(400, 1, target.url, within_s=1, configuration=one.configuration)
+        assert isinstance(failed.value.__cause__, CannotSee)
+        assert failed.value.__cause__.code == "load-not-running"
 
 
 def test_locusts_own_processes_are_workers(target: load_rig.Target, tmp_path: Path) -> None:

@@ -3,9 +3,13 @@
 import os
 import signal
 import time
+from functools import partial
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from chaoslib.exceptions import ActivityFailed
 
+from chaosdrill.activity import action, probe, take_failure
 from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, Verdict
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values, problems_of_variables
@@ -94,6 +98,27 @@ def test_an_outcome_names_the_error_behind_a_failure():
     run = {"status": "failed", "output": None, "exception": trace}
     outcome = outcome_of({"tolerance": 1}, run, False, {}, None, CannotSee("two\nlines"))
     assert (outcome.status, outcome.error_kind, outcome.problem) == ("failed", "CannotSee", "two\nlines")
+
+
+@probe
+def refused_by_aws() -> None:
+    raise ClientError({"Error": {"Code": "InternalServerError", "Message": "no"}}, "GetItem")
+
+
+@action
+def change_refused_by_aws(standalone: bool = False) -> None:
+    raise EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    ("activity", "kind"), [(refused_by_aws, "CannotSee"), (partial(change_refused_by_aws, standalone=True), "")]
+)
+def test_an_error_of_aws_leaves_a_probe_without_a_result_and_has_its_code(activity, kind):
+    with pytest.raises(ActivityFailed):
+        activity()
+    run = {"status": "failed", "output": None, "exception": ["no"]}
+    outcome = outcome_of({}, run, False, {}, None, take_failure())
+    assert (outcome.error_kind, outcome.error_codes) == (kind, ("aws-request-failed",))
 
 
 def test_an_activity_without_a_result_was_interrupted():

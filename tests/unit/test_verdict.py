@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, judge, region_states
+from chaosdrill.analysis.verdict import of_history
 
+FAILOVER = "chaosdrill.failover.actions"
 STEADY, FAULT = "chaosdrill.load.probes", "chaosdrill.packet_loss.probes"
 PLANNED = {
     "setup": ["start-load"],
@@ -62,8 +64,8 @@ CASES = [
     (drill(missed("steady-state-before", "failures")), "refused", "steady-state-before: failures is 7, expected 0"),
     (drill(missed("method", "fault-landed", module=FAULT)), "invalid", "method: fault-landed is 7"),
     (drill(failed("method", "fault-landed", module=FAULT)), "invalid", "method: fault-landed failed: bad"),
-    (drill(failed("method", "fail-over")), "failed", "method: fail-over failed: bad"),
-    (drill(failed("method", "fail-over", "TimedOut")), "failed", "method: fail-over failed: bad"),
+    (drill(failed("method", "fail-over", module=FAILOVER)), "failed", "method: fail-over failed: bad"),
+    (drill(failed("method", "fail-over", "TimedOut", module=FAILOVER)), "failed", "method: fail-over failed: bad"),
     (drill(failed("method", "fail-over", "CannotSee")), "invalid", "method: fail-over failed: bad"),
     (drill(missed("steady-state-after", "failures")), "failed", "steady-state-after: failures is 7, expected 0"),
     (drill(failed("steady-state-after", "failures", "CannotSee")), "invalid", "steady-state-after: failures failed"),
@@ -113,6 +115,40 @@ def test_what_went_wrong_names_the_verdict(events, word, reason):
     assert verdict.word == word
     assert verdict.reasons[0].startswith(reason)
     assert len(verdict.reasons) == 1 or "was not run" in verdict.reasons[1]
+
+
+STEP = ("method", "fail-over")
+LOAD, DNS, OTHERS = "chaosdrill.load.actions", "chaosdrill.dns.probes", "chaosaws.ssm.probes"
+CHAIN = "chaosdrill.automatic_failover.probes"
+UNREADABLE = [
+    (failed(*STEP, "", module=DNS, type="probe"), "invalid"),  # a raw error of AWS, as older runs have it
+    (failed(*STEP, "CannotSee", module=DNS, type="probe"), "invalid"),
+    (failed(*STEP, "TimedOut", module=DNS, type="probe"), "invalid"),
+    (failed(*STEP, "LabError", module=DNS, type="probe"), "invalid"),
+    (failed(*STEP, "", module=OTHERS, type="probe"), "invalid"),
+    (failed(*STEP, "", module=None, type="probe"), "invalid"),  # a process that took too long
+    (failed("steady-state-after", "failures", "", module=DNS, type="probe"), "invalid"),
+    (failed(*STEP, "TimedOut", module=LOAD, type="action"), "invalid"),  # a load without workers
+    (failed(*STEP, "LabError", module="chaosdrill.heartbeat.actions", type="action"), "invalid"),
+    (failed(*STEP, "CannotSee", module="chaosdrill.routing.actions", type="action"), "invalid"),
+    (failed(*STEP, "TimedOut", module=CHAIN, type="probe"), "failed"),  # it was watched, and it did not happen
+    (failed(*STEP, "ExecutionFailed", module=CHAIN, type="probe"), "failed"),
+    (failed(*STEP, "", module=CHAIN, type="probe"), "invalid"),
+    (failed(*STEP, "TimedOut", module="tests.steps", type="probe"), "failed"),
+    (failed(*STEP, "", module="chaosdrill.routing.actions", type="action"), "failed"),
+    (failed(*STEP, "TimedOut", module="chaosdrill.failover.actions", type="action"), "failed"),
+    (failed("rollbacks", "fail-back", "", module=DNS, type="probe"), "failed"),  # whether it is back is unknown
+    (failed("rollbacks", "fail-back", "TimedOut", module=LOAD, type="action"), "failed"),  # users still run
+]
+
+
+@pytest.mark.parametrize(("step", "word"), UNREADABLE)
+def test_a_step_that_could_not_read_proves_nothing_and_one_that_went_wrong_fails(
+    step: dict[str, Any], word: str
+) -> None:
+    events = drill(step)
+    assert [(one.name, one.verdict) for one in of_history(events)] == [("step-failed", word)]
+    assert judge(events, FINE).word == word
 
 
 def test_the_gravest_finding_names_the_verdict_and_all_reasons_are_kept():
