@@ -71,11 +71,20 @@
     return typeof value === "number" ? value : Date.parse(String(value).replace(" ", "T") + "Z");
   }
 
+  // The drawing is one image with a text for who cannot see it; the buttons of the tool bar stand beside it.
+  function describe(element) {
+    element.querySelectorAll("svg.main-svg").forEach(function (drawing, number) {
+      drawing.setAttribute(...(number ? ["aria-hidden", "true"] : ["role", "img"]));
+      if (!number) drawing.setAttribute("aria-label", element.dataset.alternative);
+    });
+  }
+
   function drawOne(element, figure, palette) {
     const range = figure.layout.xaxis && figure.layout.xaxis.range;
     const kept = range && zoomed(element, range); // drawn whole first, so that one can go back to the whole
     const layout = coloured(layoutFor(figure, element), palette);
     return Plotly.react(element, coloured(figure.data, palette), layout, config).then(function () {
+      describe(element);
       return kept ? Plotly.relayout(element, { "xaxis.range": kept }) : undefined;
     });
   }
