@@ -45,25 +45,26 @@ class Rows:
     """How much each beat weighs: a row of unserved ones counts as unavailability when it weighs 1 or more.
 
     Each beat weighs ``1 / n``, where rows of ``n`` are too long for chance at that time. So one more unserved beat
-    never makes a row weigh less, and served beats do not matter at all.
+    never makes a row weigh less, and served beats do not matter at all. A beat that a server refused was not hit by the
+    packet loss: its packets arrived, both ways. It weighs what it weighs without a fault.
     """
 
     losses: tuple[tuple[Loss, int, int], ...]  # with how many make a row, and how many chance adds at an edge
     least_beats: int
 
-    def weights(self, due_ns: Array) -> Array:
-        """:returns: the weight of beats that were due then."""
+    def weights(self, due_ns: Array, refused: Array) -> Array:
+        """:returns: the weight of beats that were due then; ``refused``: which of them a server refused."""
         found = numpy.full(len(due_ns), 1 / self.least_beats)
         for loss, least, _ in self.losses:
             part = slice(*numpy.searchsorted(due_ns, (loss.since_ns, loss.until_ns)))
             found[part] = numpy.minimum(found[part], 1 / least)
-        return found
+        return numpy.where(refused, 1 / self.least_beats, found)
 
-    def by_chance(self, due_ns: Array) -> int:
+    def by_chance(self, due_ns: Array, refused: Array) -> int:
         """:returns: how many of the first of these unserved beats may have failed for the fault alone."""
         most = 0
         for loss, _, edge in self.losses:
-            inside = (due_ns >= loss.since_ns) & (due_ns < loss.until_ns)
+            inside = (due_ns >= loss.since_ns) & (due_ns < loss.until_ns) & ~refused
             leading = len(inside) if inside.all() else int(inside.argmin())
             most = max(most, min(edge, leading))
         return most

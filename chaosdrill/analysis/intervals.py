@@ -51,7 +51,7 @@ def unavailability(
 def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tuple[list[Outage], list[Unknown]]:
     """Between two served beats (a stretch) there is an outage, or time that may hide one, or nothing."""
     is_served = slots.state == SERVED
-    weights = numpy.where(is_served, 0.0, rule.weights(slots.due_ns))
+    weights = numpy.where(is_served, 0.0, rule.weights(slots.due_ns, slots.refused))
     served = numpy.flatnonzero(is_served)
     rows = _rows(slots, weights)
     numbers, begins = numpy.unique(numpy.searchsorted(served, rows[:, 0]), return_index=True)
@@ -121,7 +121,11 @@ def _outage(slots: Slots, rule: Rows, ends: tuple[int | None, int | None], rows:
 def _by_chance(slots: Slots, rule: Rows, rows: Array) -> tuple[int, int]:
     """How many beats at either end may have failed for a fault that makes beats fail one by one."""
     (begin, end), (last_begin, last_end) = rows[0].tolist(), rows[-1].tolist()
-    return rule.by_chance(slots.due_ns[begin : end + 1]), rule.by_chance(slots.due_ns[last_begin : last_end + 1][::-1])
+    first, last = slice(begin, end + 1), slice(last_begin, last_end + 1)
+    return (
+        rule.by_chance(slots.due_ns[first], slots.refused[first]),
+        rule.by_chance(slots.due_ns[last][::-1], slots.refused[last][::-1]),
+    )
 
 
 def _sure(due_ns: Array, rows: Array, early: int, late: int) -> Iterator[Span]:

@@ -157,9 +157,13 @@ def _judge_objectives(
 
 
 def _of_writes(run: Run, losses: Sequence[Losses]) -> Iterator[Finding]:
+    """What an earlier read-back found done twice, or resurrected, is not found again."""
+    known: set[tuple[str, int]] = set()
     for one in losses:
         for name, group in _GROUPS.items():
-            if writes := getattr(one, group):
+            writes = [write for write in getattr(one, group) if (group, write.seq) not in known]
+            known.update((group, write.seq) for write in writes if name != "unsettled-writes")
+            if writes:
                 ids = [name_of(write) for write in writes[: objectives.LISTED]]
                 values = {"read_back": one.called, "n": len(writes), "group": Name("done", group), "ids": ids}
                 yield finding(name, sentence("{read_back}: {n} writes {group}: {ids}", **values), LEDGER)

@@ -40,7 +40,8 @@ class Losses:
     :param why_not: why lost writes were not measured; empty when they were.
     :param why_not_counted: why duplicated ones were not; empty when they were, for every account.
     :param accepted: how many accepted writes were asked for.
-    :param seconds: how much time's writes were lost, in seconds.
+    :param before: those of the lost ones that the previous read-back had found lost.
+    :param seconds: how much time's writes were lost since the previous read-back, in seconds.
     """
 
     label: str
@@ -54,6 +55,7 @@ class Losses:
     unsettled: tuple[Write, ...] = ()
     uncertain: tuple[Write, ...] = ()
     seconds: Measured = NOT_LOOKED_AT
+    before: tuple[Write, ...] = ()
 
     @property
     def called(self) -> Name:
@@ -65,7 +67,13 @@ class Losses:
         """How many writes were lost."""
         if self.why_not:
             return Measured(None, "writes", HOW_LOST, why=self.why_not)
-        return Measured(float(len(self.lost)), "writes", HOW_LOST, resolution=1.0, uncertainty=0.0)
+        why = sentence("{n} of them were lost before", n=len(self.before)) if self.before else NOTHING
+        return Measured(float(len(self.lost)), "writes", HOW_LOST, resolution=1.0, uncertainty=0.0, why=why)
+
+    @property
+    def new(self) -> tuple[Write, ...]:
+        """The lost writes that the previous read-back had not found lost."""
+        return tuple(write for write in self.lost if write not in self.before)
 
     def groups(self) -> dict[str, list[str]]:
         """:returns: each group of writes by id, or by number when they got none."""
@@ -79,6 +87,7 @@ class Losses:
             "accepted": self.accepted,
             "count": self.count.as_json(),
             "seconds": self.seconds.as_json(),
+            "lost_before": [name_of(write) for write in self.before],
             "duplicates_not_measured": self.why_not_counted,
             **self.groups(),
         }
@@ -89,12 +98,20 @@ def name_of(write: Write) -> str:
     return write.id or f"write {write.seq}"
 
 
-def losses(ledger: Ledger | None, label: str, before: Losses | None = None, cut_ns: int | None = None) -> Losses:
+def losses(
+    ledger: Ledger | None,
+    label: str,
+    before: Losses | None = None,
+    cut_ns: int | None = None,
+    earlier_cuts_ns: Sequence[int] = (),
+) -> Losses:
     """Judge the writes by one read-back.
 
     :param label: of the read-back.
-    :param before: what an earlier read-back said: a write that was lost then and is settled now is resurrected.
+    :param before: the previous read-back that was measured: a write that was lost then and is settled now is
+        resurrected; one that is still lost is none of the seconds lost since.
     :param cut_ns: when the region that was left took no more writes; default: the last lost one.
+    :param earlier_cuts_ns: the same of earlier transitions since the previous read-back, in order.
     :returns: each group by write; what was not looked at is "not measured".
     """
     if why := _why_not(ledger, label):
@@ -104,7 +121,10 @@ def losses(ledger: Ledger | None, label: str, before: Losses | None = None, cut_
     counted = executions(ledger, read)
     asked = [write for write in ledger.writes.values() if write.due_ns < (read.writes_until_ns or 0)]
     lost = _lost(asked, read, counted)
+    known = _lost_before(before)
+    new = [write for write in lost if write.seq not in known]
     why = _why_uncertain(asked, read)
+    how = _how_seconds(before if known else None)
     return Losses(
         label,
         why_not=why,
@@ -116,7 +136,8 @@ def losses(ledger: Ledger | None, label: str, before: Losses | None = None, cut_
         unknown_present=_those(asked, lambda write: write.outcome == UNKNOWN and _is_there(write, read, counted)),
         unsettled=() if read.converged else _accepted(asked, read, PENDING),
         uncertain=_those(asked, lambda write: write.outcome == ACCEPTED and _state(write, read) == UNREADABLE),
-        seconds=Measured(None, "s", HOW_SECONDS, why=why) if why else _seconds(asked, lost, cut_ns),
+        seconds=Measured(None, "s", how, why=why) if why else _seconds(asked, new, cut_ns, earlier_cuts_ns, how),
+        before=_those(lost, lambda write: write.seq in known),
     )
 
 
@@ -175,7 +196,7 @@ def _lost(asked: Iterable[Write], read: ReadBack, counted: Executions) -> tuple[
 def _resurrected(
     asked: Iterable[Write], ledger: Ledger, read: ReadBack, counted: Executions, before: Losses | None
 ) -> tuple[Write, ...]:
-    lost_before = {write.seq for write in before.lost} if before is not None and not before.why_not else set()
+    lost_before = _lost_before(before)
 
     def is_back(write: Write) -> bool:
         state, times = _state(write, read), counted.times.get(write.seq, 0)
@@ -185,6 +206,21 @@ def _resurrected(
         return was_lost or (refused and (times > 0 or state == SETTLED)) or (undone and (times > 0 or state == SETTLED))
 
     return _those(asked, is_back)
+
+
+def _how_seconds(before: Losses | None) -> Sentence:
+    if before is None:
+        return HOW_SECONDS
+    return sentence(
+        "from the acceptance of the earliest write that was lost since the read-back {read_back} to that of the last "
+        "one before the cut",
+        read_back=before.called,
+    )
+
+
+def _lost_before(before: Losses | None) -> set[int]:
+    """The numbers of the writes that a read-back had found lost; none when it was not measured."""
+    return {write.seq for write in before.lost} if before is not None and not before.why_not else set()
 
 
 def _is_there(write: Write, read: ReadBack, counted: Executions) -> bool:
@@ -204,15 +240,21 @@ def _those(writes: Iterable[Write], chosen: Any) -> tuple[Write, ...]:
     return tuple(sorted((write for write in writes if chosen(write)), key=lambda write: write.seq))
 
 
-def _seconds(asked: Sequence[Write], lost: Sequence[Write], cut_ns: int | None) -> Measured:
-    """Two acceptances bracket it, each known to the distance between two writes."""
-    apart_s = _apart_s(asked)
-    if not lost:
-        return Measured(0.0, "s", HOW_SECONDS, resolution=apart_s, uncertainty=apart_s)
-    first, last = min(write.ended_ns for write in lost), max(write.ended_ns for write in lost)
+def _seconds(
+    asked: Sequence[Write], lost: Sequence[Write], cut_ns: int | None, earlier_cuts_ns: Sequence[int], how: Sentence
+) -> Measured:
+    """The sum over the transitions. Two acceptances bracket each, both known to the distance between two writes."""
+    apart_s, total_ns, transitions = _apart_s(asked), 0, 0
     accepted = [write.ended_ns for write in asked if write.outcome == ACCEPTED]
-    last = max([last, *(ended for ended in accepted if cut_ns is not None and ended <= cut_ns)])
-    return Measured((last - first) / 1e9, "s", HOW_SECONDS, resolution=apart_s, uncertainty=apart_s)
+    left = sorted(write.ended_ns for write in lost)
+    for cut in [*earlier_cuts_ns, None]:  # what was lost by the last transition may have been accepted after its cut
+        mine = [ended for ended in left if cut is None or ended <= cut]
+        left = left[len(mine) :]
+        if mine:
+            until_ns = cut_ns if cut is None else cut
+            before_cut = [ended for ended in accepted if until_ns is not None and ended <= until_ns]
+            total_ns, transitions = total_ns + max([mine[-1], *before_cut]) - mine[0], transitions + 1
+    return Measured(total_ns / 1e9, "s", how, resolution=apart_s, uncertainty=apart_s * max(1, transitions))
 
 
 def _apart_s(writes: Sequence[Write]) -> float:

@@ -23,6 +23,7 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.sentences import NOTHING, Sentence, as_it_is, said_by, sentence
 
 NS = 1_000_000_000
+WRITE = "write"  # the heartbeat's operation
 LOCUST, HEARTBEAT = sentence("the load generator's users"), sentence("heartbeat")
 NO_HEARTBEAT = sentence("no heartbeat was recorded")
 NO_CLOCK_NS = NS  # by so much the heartbeat's clock may be off when nobody has compared it
@@ -83,21 +84,34 @@ def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | No
     return Span(last[0] - last[1], last[0] + last[1]), how
 
 
-def first_outage_ns(found: Unavailability | None, since_ns: int, until_ns: int) -> int | None:
-    """:returns: when the first time without service of any operation began in that time."""
-    begins = [one.since_ns for one in found.overall] if found is not None else []
-    return min((moment for moment in begins if since_ns <= moment < until_ns), default=None)
+def cut_of(found: Unavailability | None, leg: Leg) -> int | None:
+    """Find when the region that a transition left took no more writes.
+
+    :returns: when the outage of the writes began that was in progress when the transition began, as after the loss of a
+        region, else the first one that began in it; UTC nanoseconds; None without one.
+    """
+    if found is None:
+        return None
+    outages = found.by_operation.get(WRITE, found.overall)
+    return next((one.since_ns for one in outages if one.until_ns > leg.since_ns and one.since_ns < leg.until_ns), None)
 
 
 def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> Iterator[Losses]:
-    """:returns: what each read-back says, in turn; an earlier one tells what was lost and came back."""
+    """:returns: what each read-back says, in turn; an earlier one tells what was lost before, and what came back."""
     before: Losses | None = None
-    labels = list(run.ledger.read_backs) if run.ledger is not None else []
-    for number, label in enumerate(labels):
-        leg = moved[number] if number < len(moved) else None
-        cut_ns = first_outage_ns(found, leg.since_ns, leg.until_ns) if leg is not None else None
-        before = losses(run.ledger, label, before, cut_ns)
-        yield before
+    since_ns = 0
+    read_backs = run.ledger.read_backs if run.ledger is not None else {}
+    begun = {label: read_back.begun_ns for label, read_back in read_backs.items()}
+    labels = sorted(begun, key=lambda label: (begun[label] is None, begun[label] or 0))
+    for label in labels:
+        begun_ns = begun[label]
+        since = [leg for leg in moved if begun_ns is not None and since_ns <= leg.since_ns < begun_ns]
+        cuts_ns = [cut_of(found, leg) for leg in since]
+        earlier = [cut for cut in cuts_ns[:-1] if cut is not None]
+        one = losses(run.ledger, label, before, cuts_ns[-1] if cuts_ns else None, earlier)
+        if not one.why_not:
+            before, since_ns = one, begun_ns or since_ns
+        yield one
     if not labels and (run.ledger is not None or any(run.named("heartbeat-started"))):
         started = run.first("heartbeat-started")
         why = said_by(started, "why_no_writes") if started.get("why_no_writes") else NOTHING

@@ -115,14 +115,17 @@ def _too_many(losses: Losses, allowed: Mapping[str, float | None]) -> Iterator[F
     if losses.why_not or not losses.lost:
         return
     left = len(losses.lost) - LISTED
+    ids = [name_of(write) for write in (*losses.new, *losses.before)]
     said = sentence(
         "{read_back}: {n} of {accepted} accepted writes are lost ({ids}{more})",
         read_back=losses.called,
         n=len(losses.lost),
         accepted=losses.accepted,
-        ids=[name_of(write) for write in losses.lost[:LISTED]],
+        ids=ids[:LISTED],
         more=sentence(" and {n} more", n=left) if left > 0 else "",
     )
+    if losses.before:
+        said = sentence("{lost}; {n} of them were lost before", lost=said, n=len(losses.before))
     if all(wanted is None for wanted in allowed.values()):
         yield finding("lost-writes", said, losses.count.how)
         return

@@ -10,7 +10,7 @@ from chaosdrill.analysis.chance import LEAST_BEATS
 from chaosdrill.analysis.degraded import NS, Limits, failures
 from chaosdrill.analysis.figures import NO_BEAT
 from chaosdrill.analysis.measured import Measured
-from chaosdrill.analysis.slots import UNKNOWN, Slots
+from chaosdrill.analysis.slots import SERVED, UNKNOWN, Slots
 from chaosdrill.analysis.spans import Span
 from chaosdrill.analysis.unavailable import Outage, Unavailability, Unknown
 from chaosdrill.sentences import sentence
@@ -90,12 +90,28 @@ def _recoveries(found: Unavailability, caused: Sequence[Outage], leg: Span, limi
             next_ns = left[number + 1].since_ns if number + 1 < len(left) else last_ns
             good = _sustained(services, left[number], min(next_ns, last_ns), window_ns)
             number += 1
-        yield _recovery(found, tuple(left[:number]), good, leg, limits)
+        later = None if good is not None else _later(found, left[number - 1], leg[1], limits)
+        yield _recovery(found, tuple(left[:number]), good, later, leg, limits)
         left = left[number:]
 
 
+def _later(found: Unavailability, outage: Outage, since_ns: int, limits: Limits) -> _Sustained | None:
+    """Service that was sustained only after the next transition had begun."""
+    window_ns = round(limits.window_s * NS)
+    last_ns = found.span_ns[1] - window_ns + 1
+    if since_ns >= last_ns:
+        return None
+    services = [_Service(slots.part(since_ns, found.span_ns[1] + 1), limits) for slots in found.slots]
+    return _sustained(services, replace(outage, until_ns=max(since_ns, outage.until_ns)), last_ns, window_ns)
+
+
 def _recovery(
-    found: Unavailability, outages: tuple[Outage, ...], good: _Sustained | None, leg: Span, limits: Limits
+    found: Unavailability,
+    outages: tuple[Outage, ...],
+    good: _Sustained | None,
+    later: _Sustained | None,
+    leg: Span,
+    limits: Limits,
 ) -> Recovery:
     first = outages[0]
     how = sentence(
@@ -106,7 +122,11 @@ def _recovery(
     )
     resolution_s = first.resolution_ns / NS
     seen_until_ns = max(min(leg[1], found.span_ns[1]), outages[-1].until_ns)
-    if good is None or not first.began:
+    if good is None and later is not None and first.began:
+        why = sentence("good service was not sustained before the next transition began")
+        off_ns = later.at_ns - min(leg[1], later.at_ns) + later.uncertainty_ns + first.since_uncertainty_ns
+        seconds = Measured((later.at_ns - first.since_ns) / NS, "s", how, resolution_s, off_ns / NS, why)
+    elif good is None or not first.began:
         last_ns = good.at_ns - good.uncertainty_ns if good else seen_until_ns
         why = sentence("good service was not sustained within what was recorded")
         if good is not None:
@@ -143,8 +163,23 @@ def recovery(
     if not any((slots.part(since_ns, end_ns).state != UNKNOWN).any() for slots in found.slots):
         return Measured(None, "s", how, why=NO_BEAT)
     resolution_s = max(slots.interval_ns for slots in found.slots) / NS
-    nothing = Measured(0.0, "s", how, resolution_s, LEAST_BEATS * resolution_s, sentence("no unavailability"))
+    about_s = max(LEAST_BEATS * resolution_s, _longest_unserved_ns(found, since_ns, end_ns) / NS)
+    nothing = Measured(0.0, "s", how, resolution_s, about_s, sentence("no unavailability"))
     return _unless_hidden(nothing, hidden)
+
+
+def _longest_unserved_ns(found: Unavailability, since_ns: int, until_ns: int) -> int:
+    """The longest time between two served beats of an operation: no outage can have been longer.
+
+    Under packet loss it may hide a short outage, whose beats fail like those that the fault hits one by one.
+    """
+    longest_ns = 0
+    for slots in (one.part(since_ns, until_ns) for one in found.slots):
+        served = slots.due_ns[slots.state == SERVED]
+        if len(served):
+            ends = [slots.due_ns[0] - slots.interval_ns, *served.tolist(), slots.due_ns[-1] + slots.interval_ns]
+            longest_ns = max(longest_ns, int(numpy.diff(ends).max()))
+    return longest_ns
 
 
 def _unless_hidden(seen: Measured, hidden: Sequence[Unknown]) -> Measured:

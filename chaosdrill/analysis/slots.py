@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy
 
-from chaosdrill.analysis.records import OK, TIMED_OUT, Beats, is_served
+from chaosdrill.analysis.records import OK, REFUSED, TIMED_OUT, Beats, is_served
 
 Array = numpy.ndarray[Any, Any]
 Span = tuple[int, int]
@@ -27,6 +27,7 @@ class Slots:
     :param latency_us: from when it was due to the end of its answer; -1 when there was no expected one.
     :param late_us: how much later it was sent.
     :param interval_ns: between two of them.
+    :param refused: of each whether a server answered it otherwise than expected, such as with status 503.
     """
 
     name: str
@@ -35,13 +36,14 @@ class Slots:
     latency_us: Array
     late_us: Array
     interval_ns: int
+    refused: Array
 
     def part(self, since_ns: int, until_ns: int) -> "Slots":
         """:returns: those that were due at ``since_ns`` or later, and before ``until_ns``."""
         begin, end = numpy.searchsorted(self.due_ns, (since_ns, until_ns))
         part = slice(begin, end)
         columns = self.due_ns[part], self.state[part], self.latency_us[part], self.late_us[part]
-        return Slots(self.name, *columns, self.interval_ns)
+        return Slots(self.name, *columns, self.interval_ns, self.refused[part])
 
 
 def states(beats: Beats) -> Array:
@@ -88,6 +90,7 @@ def slots_of(beats: Beats, span_ns: Span) -> tuple[Slots, ...]:
             latency_us.astype(numpy.int32),
             late_us.astype(numpy.int32),
             interval_ns,
+            (found[mine] == UNSERVED) & (beats.outcome[mine] == REFUSED),
         )
         made.append(_with_missing(present, beats.seq[mine], span_ns))
     return tuple(made)
@@ -137,4 +140,5 @@ def _merged(present: Slots, due_ns: Array, at: Array) -> Slots:
         numpy.insert(present.latency_us, at, -1),
         numpy.insert(present.late_us, at, 0),
         present.interval_ns,
+        numpy.insert(present.refused, at, False),
     )

@@ -1,4 +1,6 @@
-"""Records of a heartbeat from a picture: ``o`` served, ``x`` not served, ``s`` slowly, ``-`` missing, ``?`` late."""
+"""Records of a heartbeat from a picture: ``o`` served, ``x`` not answered, ``r`` refused, ``s`` slowly, ``-`` missing,
+``?`` late.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,8 +44,8 @@ def columns_of(pictures: Mapping[str, str], t0: int = T0) -> tuple[Columns, dict
         "source": zeros,
         "late_us": numpy.where(marks == "?", 400_000, 0),
         "duration_us": durations,
-        "outcome": numpy.where(marks == "x", 2, 0),
-        "status": numpy.where(marks == "x", 0, 200),
+        "outcome": numpy.where(marks == "x", 2, numpy.where(marks == "r", 1, 0)),
+        "status": numpy.where(marks == "x", 0, numpy.where(marks == "r", 503, 200)),
         "region": numpy.where(marks == "x", 0, 1),
     }, {"source": ["heartbeat"], "operation": names, "region": ["", "ap-northeast-1"]}
 

@@ -113,6 +113,17 @@ def test_an_outage_under_packet_loss_has_edges_that_chance_blurs():
     assert outage.at_least_ns == 33 * BEAT
 
 
+def test_beats_that_a_server_refused_are_no_chance_of_packet_loss():
+    loss = Loss(T0, T0 + 60 * NS, loss_probability(30))
+    (outage,) = outages("o" * 40 + "r" * 9 + "o" * 40, losses=[loss])
+    assert outage.seconds.value == pytest.approx(0.45)
+    assert (outage.since_uncertainty_ns, outage.until_uncertainty_ns) == (BEAT // 2, BEAT // 2)
+    mixed = outages("o" * 40 + "xrxxrxxrx" + "o" * 40, losses=[loss])
+    assert [one.beats for one in mixed] == [9]
+    assert mixed[0].since_uncertainty_ns == BEAT // 2 + BEAT  # the beat before the first refusal may be chance
+    assert outages("o" * 40 + "xxrxx" + "o" * 40, losses=[loss]) == ()
+
+
 def test_thirty_percent_loss_is_degraded_and_not_unavailable():
     wrong = 0
     for seed in range(100):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from chaosdrill.analysis.chance import Loss, loss_probability
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.recovery import recoveries, recovery
 from tests.unit.records_rig import BEAT, NS, T0, at, beats
@@ -50,6 +51,14 @@ def test_each_movement_has_its_own():
     assert (recovery(service, T0, back_ns).value, recovery(service, back_ns).value) == (2.0, 1.0)
 
 
+def test_service_that_was_sustained_only_after_the_next_transition_has_both_bounds():
+    """Good for 3 s before the next transition begins at 11 s, and sustained 1 s after that."""
+    service = found(GOOD + "x" * 40 + "o" * 60 + "x" * 20 + GOOD)
+    (one,) = recoveries(service, T0, T0 + 11 * NS)
+    assert (one.sustained_ns, one.seconds.at_least) == (None, False)
+    assert (one.seconds.value, one.seconds.uncertainty) == (pytest.approx(6.0), pytest.approx(1.0, abs=0.1))
+
+
 def test_what_did_not_recover_says_so():
     measured = recovery(found(GOOD + "x" * 40 + "o" * 60), T0)
     assert (measured.at_least, measured.uncertainty) == (True, None)
@@ -61,6 +70,15 @@ def test_no_unavailability_is_an_answer_with_what_it_could_not_see():
     measured = recovery(found(GOOD), T0)
     assert (measured.value, measured.why) == (0.0, "no unavailability")
     assert measured.uncertainty == pytest.approx(0.15)
+
+
+def test_no_unavailability_under_packet_loss_says_how_long_an_outage_may_be_hidden():
+    """A closed region that answers 503 is an outage; nine beats without an answer may be one, or chance."""
+    loss = [Loss(T0, T0 + 60 * NS, loss_probability(30))]
+    closed = recovery(found("o" * 189, "o" * 60 + "r" * 9 + GOOD, losses=loss), T0)
+    assert closed.value == pytest.approx(0.45)
+    silent = recovery(found("o" * 189, "o" * 60 + "x" * 9 + GOOD, losses=loss), T0)
+    assert (silent.value, silent.uncertainty) == (0.0, 0.5)
 
 
 def test_unknown_time_may_hide_a_longer_one():

@@ -335,6 +335,85 @@ def test_what_was_undone_is_not_lost_and_what_is_reported_wrongly_is_found(tmp_p
     assert [one.not_lost for one in wrong.truths] == [("id-3",)]
 
 
+def missing_since(at_s: float, until_s: float, *labels: str) -> Change:
+    """Ledgers with a read-back of each of these names, the first at 18 s; accepted writes of that time are missing."""
+
+    def changed(rows: Rows) -> Rows:
+        writes = [row for row in rows if row.get("row") == "write" and row["id"]]
+        lost = {row["seq"] for row in writes if ns(at_s) <= row["due_ns"] < ns(until_s)}
+        kept = [row for row in rows if row.get("row") not in ("found", "read-back-begun", "read-back-ended", "end")]
+        kept[0] |= {"counts_executions": False}
+        for label, read_s in zip(labels, (18.0, END_S), strict=False):
+            kept.append({"row": "read-back-begun", "label": label, "at_ns": ns(read_s), "writes_until_ns": ns(read_s)})
+            for row in writes:
+                if row["due_ns"] < ns(read_s):
+                    state = "missing" if row["seq"] in lost else "settled"
+                    kept.append({"row": "found", "label": label, "seq": row["seq"], "state": state})
+            kept.append({"row": "read-back-ended", "label": label, "at_ns": ns(read_s), "converged": True, "why": ""})
+        return [*kept, rows[-1]]
+
+    return changed
+
+
+NO_TRUTH: Change = lambda rows: []  # noqa: E731
+OVER_LABEL, BACK_LABEL = "after-failover", "after-failback"
+
+
+def test_the_seconds_of_writes_lost_by_the_failover_are_not_counted_again_after_the_failback(tmp_path: Path) -> None:
+    """From 9 s to the cut at 10.1 s; not to the failback's at 22.1 s, which would be 13 s."""
+    objectives = {"rpo_s": 2, "rpo_writes": 100}
+    ledger = missing_since(9.0, 10.5, OVER_LABEL, BACK_LABEL)
+    judgement = judged(tmp_path, events_of=events_with(objectives), ledger_of=ledger, truths_of=NO_TRUTH)
+    figures = judgement.figures
+    assert figures["lost_s_after_failover"].value == pytest.approx(1.05, abs=0.06)
+    assert (figures["lost_s_after_failback"].value, figures["lost_writes_after_failback"].value) == (0.0, 22)
+    assert [one.verdict for one in judgement.findings if one.name == "lost-writes"] == ["told", "told"]
+    assert "rpo-missed" not in names(judgement)
+
+
+def test_one_read_back_after_both_transitions_does_not_count_the_time_between_them(tmp_path: Path) -> None:
+    def both(rows: Rows) -> Rows:
+        first = missing_since(9.0, 10.5, "whole", BACK_LABEL)(rows)
+        second = {row["seq"] for row in rows if row.get("row") == "write" and ns(21.1) <= row["due_ns"] < ns(22.1)}
+        mine = [row for row in first if row.get("label") in (None, BACK_LABEL)]
+        return [row | {"state": "missing"} if row.get("seq") in second and row.get("row") == "found" else row
+                for row in mine]  # fmt: skip
+
+    figures = judged(tmp_path, ledger_of=both, truths_of=NO_TRUTH).figures
+    assert figures["lost_s_after_failback"].value == pytest.approx(1.05 + 0.95, abs=0.11)
+
+
+def test_the_cut_of_a_region_that_was_lost_is_the_outage_in_progress_and_not_a_later_hiccup(tmp_path: Path) -> None:
+    """Clients are without service from 9 s on, the failover begins at 10 s, and at 18 s they miss 0.3 s more."""
+    out = ((9.0, 10.2), (18.0, 18.3))
+
+    def beats(rows: Rows) -> Rows:
+        return rows[:1] + [
+            refused(row, 0, 1) if row[0] == "b" and any(ns(a) <= row[3] < ns(b) for a, b in out) else row
+            for row in rows[1:]
+        ]
+
+    def ledger(rows: Rows) -> Rows:
+        gone = {"outcome": "refused", "id": None, "status": 503}
+        told = [
+            row | gone if row.get("row") == "write" and any(ns(a) <= row["due_ns"] < ns(b) for a, b in out) else row
+            for row in rows
+        ]
+        return missing_since(8.89, 9.0, OVER_LABEL, BACK_LABEL)(told)
+
+    known = events_with({"rpo_s": 2, "rpo_writes": 100, "rto_s": 60})
+    judgement = judged(tmp_path, events_of=known, beats_of=beats, ledger_of=ledger, truths_of=NO_TRUTH)
+    assert judgement.figures["lost_s_after_failover"].value == pytest.approx(0.05, abs=0.01)
+    recovery = judgement.figures["recovery_fail_over_s"]  # good for 4 s, then 3.8 s, then the failback began
+    assert (recovery.value, recovery.at_least) == (pytest.approx(26.0 - 9.0, abs=0.1), False)
+    assert recovery.uncertainty == pytest.approx(26.0 - 22.0, abs=0.2)
+    assert not {"rpo-missed", "objective-not-judged"} & names(judgement)
+
+
+def events_with(objectives: Any) -> Change:
+    return lambda rows: each(rows, "drill-opened", lambda row: row | {"objectives": objectives})
+
+
 def test_a_clock_that_nobody_compared_is_told(tmp_path: Path) -> None:
     def uncompared(rows: Rows) -> Rows:
         return [row for row in rows if row["event"] != "clock-measured"]

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import hypothesis.strategies
 import pytest
+from hypothesis import given
 
 from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.losses import Losses, losses
@@ -156,6 +158,65 @@ def test_the_seconds_go_to_the_last_write_that_was_accepted_before_the_cut() -> 
     ledger = ledger_of([HEADER, *rows, *read_back(*told)])
     assert losses(ledger, LABEL).seconds.value == pytest.approx(1.0)
     assert losses(ledger, LABEL, cut_ns=5 * NS).seconds.value == pytest.approx(2.0)
+
+
+BACK = "after-failback"
+
+
+def two_read_backs(*rows: Row, over: str, back: str, until: int = 50) -> Any:
+    """A ledger with a read-back after the failover and one after the failback; ``m`` missing, ``s`` settled.
+
+    ``over`` has the first ``until`` writes.
+    """
+    told = [found(seq, {"m": "missing", "s": "settled"}[mark]) for seq, mark in enumerate(over)]
+    later = [found(seq, {"m": "missing", "s": "settled"}[mark], BACK) for seq, mark in enumerate(back)]
+    header = HEADER | {"counts_executions": False}
+    return ledger_of([header, *rows, *read_back(*told, until=until), *read_back(*later, label=BACK, until=1000)])
+
+
+def test_the_seconds_after_the_failback_are_those_lost_since_the_failover() -> None:
+    """Not from the failover's first lost write to the failback's cut."""
+    ledger = two_read_backs(
+        *(write(seq) for seq in range(110)), over="ss" + "m" * 3 + "s" * 45, back="ss" + "m" * 3 + "s" * 105
+    )
+    over = losses(ledger, LABEL, cut_ns=5 * NS)
+    assert (over.seconds.value, over.count.value) == (pytest.approx(2.0), 3)
+    back = losses(ledger, BACK, over, cut_ns=109 * NS)
+    assert (back.seconds.value, back.count.value) == (0.0, 3)
+    assert (seqs(back.before), seqs(back.new), back.count.why) == ([2, 3, 4], [], "3 of them were lost before")
+    assert back.as_json()["lost_before"] == ["id-2", "id-3", "id-4"]
+
+
+def test_the_failback_has_its_own_lost_writes_and_their_seconds() -> None:
+    ledger = two_read_backs(*(write(seq) for seq in range(110)), over="m" + "s" * 49, back="m" + "s" * 99 + "m" * 10)
+    over = losses(ledger, LABEL, cut_ns=NS)
+    back = losses(ledger, BACK, over, cut_ns=110 * NS)
+    assert (back.seconds.value, seqs(back.new)) == (pytest.approx(9.0), list(range(100, 110)))
+
+
+def test_two_transitions_before_one_read_back_add_up_and_the_time_between_them_does_not_count() -> None:
+    rows = [write(seq) for seq in range(100)]
+    told = [found(seq, "missing" if seq in (3, 4, 90, 91) else "settled") for seq in range(100)]
+    ledger = ledger_of([HEADER | {"counts_executions": False}, *rows, *read_back(*told)])
+    said = losses(ledger, LABEL, cut_ns=93 * NS, earlier_cuts_ns=[6 * NS])
+    assert said.seconds.value == pytest.approx(2.0 + 2.0)
+
+
+@given(
+    over=hypothesis.strategies.text("sm", min_size=5, max_size=30),
+    more=hypothesis.strategies.text("sm", min_size=1, max_size=30),
+    cut=hypothesis.strategies.integers(0, 100),
+)
+def test_what_the_failover_lost_is_never_part_of_the_failbacks_seconds(over, more, cut):
+    count = len(over) + len(more)
+    ledger = two_read_backs(*(write(seq) for seq in range(count)), over=over, back=over + more, until=len(over))
+    clean = two_read_backs(
+        *(write(seq) for seq in range(count)), over=over, back="s" * len(over) + more, until=len(over)
+    )
+    before = losses(ledger, LABEL)
+    mine, alone = (losses(one, BACK, before, cut * NS) for one in (ledger, clean))
+    assert mine.seconds.value == alone.seconds.value
+    assert len(mine.lost) == len(mine.new) + len(mine.before) == (over + more).count("m")
 
 
 def test_rows_that_cannot_be_are_told_and_of_two_answers_the_worse_counts() -> None:

@@ -113,6 +113,7 @@ _OBJECTIVES = {
     "{read_back}: {n} of {accepted} accepted writes are lost ({ids}{more})": (
         "{read_back}: 受付済みの書込み {accepted} 件のうち {n} 件が失われています ({ids}{more})"
     ),
+    "{lost}; {n} of them were lost before": "{lost}。うち {n} 件は以前の照合で消失済みです",
     "budget {phase} {budget:g} s cannot be judged: nothing was failed over": (
         "「{phase}」の時間枠 {budget:g} 秒を判定できません: 切替が行われていません"
     ),
@@ -261,6 +262,9 @@ _FIGURES = {
     "from the acceptance of the earliest lost write to that of the last one before the cut": (
         "失われた最初の書込みの受付から、切断前の最後の書込みの受付まで"
     ),
+    "from the acceptance of the earliest write that was lost since the read-back {read_back} to that of the last one "
+    "before the cut": "照合「{read_back}」以降に失われた最初の書込みの受付から、切断前の最後の書込みの受付まで",
+    "{n} of them were lost before": "うち {n} 件は以前の照合で消失済みです",
     "closed: longest time without one successful answer, as Locust's users saw it": (
         "クローズドモデル: Locust の利用者から見て成功応答が 1 件もない最長時間"
     ),
@@ -287,6 +291,9 @@ _FIGURES = {
         "負荷の最後の {seconds:.1f} 秒間のクライアントの観測が記録されていません"
     ),
     "good service was not sustained within what was recorded": "記録の範囲内で安定稼働が確認されていません",
+    "good service was not sustained before the next transition began": (
+        "次の切替の開始までに安定稼働が確認されていません"
+    ),
     "its beginning was not seen": "停止の開始が観測されていません",
     "no unavailability": "停止なし",
     "nothing is known of {seconds:.2g} s at once": "連続 {seconds:.2g} 秒間の状態が不明です",
