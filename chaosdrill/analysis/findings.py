@@ -26,6 +26,7 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "check-missed": ("failed", "a tolerance was missed; in the first steady state: refused"),
     "end-state-missed": ("failed", "the regions did not end in the state that was meant"),
     "step-not-run": ("invalid", "a planned step was left out"),
+    "rollback-not-run": ("invalid", "a rollback did not run to its end: what its step did is not undone"),
     "dry-run": ("invalid", "a dry run leaves out what it should prove"),
     "lost-writes": ("failed", "acknowledged writes are neither settled nor rolled back, or their effect is gone"),
     "duplicated-writes": ("failed", "the balances say that writes were executed twice or more"),

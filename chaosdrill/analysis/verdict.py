@@ -32,6 +32,7 @@ class Verdict:
 
 
 MEASURING = ("chaosdrill.heartbeat.", "chaosdrill.load.")  # modules whose steps touch no region
+TOUCHING = ("setup", "method")  # stages whose steps are undone by the rollbacks
 WAITING = "chaosdrill.automatic_failover."  # its probes fail when what they wait for does not happen
 
 
@@ -66,6 +67,8 @@ def complete(events: Sequence[Event], found: Sequence[Finding]) -> tuple[Finding
         known = tuple(replace(one, verdict="invalid") if one.verdict == "failed" else one for one in known)
     if word_of(known) == PASSED:
         known += tuple(_left_out(events))
+    if not any(_named(events, "target-lost")):
+        known += tuple(_not_undone(events))
     return known
 
 
@@ -206,13 +209,62 @@ def _left_out(events: Sequence[Event]) -> Iterator[Finding]:
     if (rto_s := _rto_s(events)) is not None and not _load_ran(events):
         text = sentence("no load was started, so rto_s {rto_s:g} cannot be judged", rto_s=rto_s)
         yield finding("objective-not-judged", text)
-    succeeded = (event for event in _named(events, "activity-ended") if event.get("status") == "succeeded")
-    done = Counter((event.get("phase"), event.get("activity")) for event in succeeded)
-    planned = Counter((phase, name) for phase, names in (opened.get("planned") or {}).items() for name in names)
-    for (phase, name), times in planned.items():
-        if done[phase, name] < times:
-            left_out = {"stage": Name("stage", str(phase)), "activity": str(name)}
+    done = _ended(events, "succeeded")
+    for (phase, name), times in _planned(events).items():
+        if phase != "rollbacks" and done[phase, name] < times:
+            left_out = {"stage": Name("stage", phase), "activity": name}
             yield finding("step-not-run", sentence("{stage}: {activity} was not run", **left_out))
+
+
+def _not_undone(events: Sequence[Event]) -> Iterator[Finding]:
+    """Name each rollback that did not run to its end, when its step was begun."""
+    undoes = _opened(events).get("undoes") or {}
+    begun = _begun(events)
+    done, cut = _ended(events, "succeeded", "failed"), _ended(events, "interrupted")
+    for (phase, name), times in _planned(events).items():
+        if phase != "rollbacks" or done[phase, name] >= times or not begun:
+            continue
+        left_out = {"stage": Name("stage", phase), "activity": name}
+        if cut[phase, name]:
+            text = sentence("{stage}: {activity} did not end", **left_out)
+        else:
+            text = sentence("{stage}: {activity} was not run", **left_out)
+        if (step := undoes.get(name)) is None:
+            yield finding("rollback-not-run", text)
+        elif step in begun:
+            yield finding("rollback-not-run", _with_step(text, step, begun[step]))
+
+
+def _with_step(text: Sentence, step: str, begun: Event) -> Sentence:
+    users = (begun.get("arguments") or {}).get("users")
+    if users is None or begun.get("func") not in ("start_load", "change_load"):
+        return sentence("{problem}: {step} is not undone", problem=text, step=step)
+    return sentence("{problem}: {step} ({users} users) is not undone", problem=text, step=step, users=str(users))
+
+
+def _begun(events: Sequence[Event]) -> Mapping[str, Event]:
+    """:returns: the steps of setup and method that may have changed something, by name: each one's first event."""
+    steps = [event for event in _named(events, "activity-started", "activity-ended") if event.get("phase") in TOUCHING]
+    idle = {event.get("activity") for event in steps if _changed_nothing(event)}
+    named = ((str(event.get("activity")), event) for event in reversed(steps))
+    return {name: event for name, event in named if name not in idle}
+
+
+def _changed_nothing(ended: Event) -> bool:
+    output = ended.get("output")
+    return ended.get("error_kind") in ("BadInput", "Refused") or (
+        isinstance(output, Mapping) and output.get("done") is False
+    )
+
+
+def _ended(events: Sequence[Event], *statuses: str) -> Counter[tuple[str, str]]:
+    ended = (event for event in _named(events, "activity-ended") if event.get("status") in statuses)
+    return Counter((str(event.get("phase")), str(event.get("activity"))) for event in ended)
+
+
+def _planned(events: Sequence[Event]) -> Counter[tuple[str, str]]:
+    planned = _opened(events).get("planned") or {}
+    return Counter((str(phase), str(name)) for phase, names in planned.items() for name in names)
 
 
 def _rto_s(events: Sequence[Event]) -> float | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from chaosdrill import history
 from chaosdrill.analysis import ClientOutage, Verdict, client_outage, judge, region_states
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
+from chaosdrill.analysis.verdict import complete, of_history
 from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.evidence import collect_evidence
@@ -55,6 +56,8 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     details = None if judgement is None else judgement.as_json()
     said = summary(verdict, region_states(events), outage, why_not, _run(session), details)
     said["report"] = report_name(session)
+    if session.directory is None:  # nothing was judged: the journal alone has the codes
+        said["findings"] = [one.as_json() for one in complete(events, tuple(of_history(events)))]
     if session.directory is not None:
         documents = {SUMMARY: _written(plain(said))}
         if journal is not None:  # as far as it goes: Chaos Toolkit adds its end time, and writes its own

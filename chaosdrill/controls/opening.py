@@ -35,9 +35,10 @@ from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.origin import origin, versions
 from chaosdrill.controls.others import lead_others
+from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
 from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.target import open_target
-from chaosdrill.controls.undoing import problems_of_undo
+from chaosdrill.controls.undoing import problems_of_undo, undone_steps
 from chaosdrill.controls.watching import RegionWatch
 from chaosdrill.errors import BadInput, Refused
 from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
@@ -103,6 +104,8 @@ def _problems_of_experiment(session: "Session", raw: Mapping[str, Any]) -> list[
     own = {name: experiment.get(name) for name in ("steady-state-hypothesis", "method", "rollbacks")}
     return [
         *written.problems_of_experiment(experiment),
+        *problems_of_strategy(experiment),
+        *problems_of_missing_values(experiment, configuration, secrets),
         *written.problems_of_variables([raw, own], known),
         *problems_of_hooks(experiment, setup or []),
         *problems_of_undo(experiment, setup or [], lambda value: substitute(value, configuration, secrets)),
@@ -131,6 +134,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         expect=session.arguments.expect,
         objectives=dict(session.arguments.objectives or {}),
         planned=planned(session.experiment, session.arguments.setup),
+        undoes=undone_steps(session.experiment, session.configuration, session.secrets),
         dry=getattr(dry, "value", dry),
     )
     logger.info(f"Run directory: {directory}")

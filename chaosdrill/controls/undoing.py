@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from chaoslib import substitute
+
 from chaosdrill.controls.arguments import Activity, activities_by_phase, problems_of_activity
 
 
@@ -28,6 +30,19 @@ def problems_of_undo(
             known = ", ".join(steps) or "none is there"
             problems.append(f"rollbacks: {rollback['name']}: {what}: write one of them as `undo_of:`: {known}")
     return problems
+
+
+def undone_steps(
+    experiment: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
+) -> dict[str, str]:
+    """:returns: by each rollback that names one the step that it undoes."""
+    found = {}
+    for rollback in activities_by_phase(experiment)["rollbacks"]:
+        arguments = (rollback.get("provider") or {}).get("arguments")
+        undone = arguments.get("undo_of") if isinstance(arguments, Mapping) else None
+        if undone:
+            found[str(rollback.get("name"))] = str(substitute(undone, configuration, secrets))
+    return found
 
 
 def _takes_undo_of(activity: Activity) -> bool:

@@ -25,6 +25,11 @@ def refused(directory: Path, what: dict[str, Any], *options: str) -> Ran:
     return ran
 
 
+def codes(ran: Ran) -> list[str]:
+    """The codes of the refusal, as the journal has them."""
+    return [code for one in ran.journal["chaosdrill"]["findings"] for code in one.get("codes", ())]
+
+
 GUARD = {"frequency": 1, **step("probe", "guard", "answer", 1, value=1)}
 MISSPELT = [
     ({"setup": [step("action", "x", "doo")]}, "does not expose a function called 'doo'"),
@@ -108,6 +113,55 @@ def test_what_could_not_be_undone_or_heard_of_is_refused(
     what = experiment([do("work")], rollbacks)
     what["controls"][0].update(control)
     assert message in refused(tmp_path, what, "--no-validation").stderr.replace("\n    ", " ")
+
+
+@pytest.mark.parametrize("strategy", ["default", "deviated", "never"])
+def test_a_strategy_of_the_command_line_that_leaves_things_undone_is_refused(tmp_path: Path, strategy: str) -> None:
+    what = experiment([do("work")], [undo("unwork", "work")])
+    ran = refused(tmp_path, what, "--rollback-strategy", strategy)
+    assert (ran.verdict, codes(ran)) == ("refused", ["rollbacks-not-always"])
+
+
+def process(name: str, *command: str) -> dict[str, Any]:
+    return {
+        "type": "probe",
+        "name": name,
+        "provider": {"type": "process", "path": (command or ("true",))[0], "arguments": list(command[1:])},
+    }
+
+
+@pytest.mark.parametrize(
+    ("declared", "variables", "named"),
+    [
+        (process("where-to", "sh", "-c", "exit 3"), {}, "where-to"),
+        (process("where-to", "true"), {}, "where-to"),  # prints nothing
+        (
+            {"type": "probe", "name": "no-such", "provider": {"type": "python", "module": "no", "func": "no"}},
+            {},
+            "no-such",
+        ),
+        ({"type": "env", "key": "WHERE_TO", "default": "lab"}, {"WHERE_TO": ""}, "WHERE_TO"),
+        ({"type": "vault", "path": "drill/target"}, {}, "drill/target"),
+    ],
+)
+def test_a_declared_value_that_is_not_there_is_refused_with_its_source(
+    tmp_path: Path, declared: dict[str, Any], variables: dict[str, str], named: str
+) -> None:
+    """Chaos Toolkit goes on without the key, and the drill would run on the lab."""
+    what = experiment([do("work")], configuration={"scale": 0.1, "target": declared})
+    ran = run(tmp_path, what, CHAOSDRILL_HOME=str(tmp_path / "home"), **variables)
+    assert (ran.exit_code, ran.verdict, ran.steps) == (1, "refused", [])
+    assert not (tmp_path / "home").exists()
+    assert "value-missing" in codes(ran)
+    assert named in ran.said("why")
+
+
+def test_a_value_that_is_there_is_taken(tmp_path: Path) -> None:
+    values = {
+        "target": process("where-to", "echo", "moon"),
+        "approver": {"type": "env", "key": "NOT_SET", "default": ""},
+    }
+    assert codes(refused(tmp_path, experiment([do("work")], configuration=values))) == ["bad-input"]
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:

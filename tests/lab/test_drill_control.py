@@ -275,7 +275,6 @@ def test_a_safeguard_may_need_to_miss_more_than_once(run: Any, tmp_path: Path) -
     ("options", "why"),
     [
         (("--dry", "activities"), "a dry run (--dry activities) leaves out what it should prove"),
-        (("--rollback-strategy", "never"), "rollbacks: unwork was not run"),
         (("--hypothesis-strategy", "before-method-only"), "steady-state-after: steady was not run"),
     ],
 )

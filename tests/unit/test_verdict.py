@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, judge, region_states
-from chaosdrill.analysis.verdict import of_history
+from chaosdrill.analysis.verdict import complete, of_history
 
 FAILOVER = "chaosdrill.failover.actions"
 STEADY, FAULT = "chaosdrill.load.probes", "chaosdrill.packet_loss.probes"
@@ -149,6 +149,41 @@ def test_a_step_that_could_not_read_proves_nothing_and_one_that_went_wrong_fails
     events = drill(step)
     assert [(one.name, one.verdict) for one in of_history(events)] == [("step-failed", word)]
     assert judge(events, FINE).word == word
+
+
+def started(phase: str, activity: str, **more: Any) -> dict[str, Any]:
+    return {"event": "activity-started", "phase": phase, "activity": activity, "module": STEADY, **more}
+
+
+CTRL_C = [{"event": "interrupted", "signal": "SIGINT", "phase": "rollbacks"}] * 2
+UNDOES = {"fail-back": "fail-over", "stop-load": "start-load", "heal": "inject", "reopen": "close"}
+GIVEN_UP = [
+    opened(undoes=UNDOES, planned={**PLANNED, "rollbacks": ["heal", "reopen", "fail-back", "stop-load"]}),
+    started("setup", "start-load", func="start_load", module=LOAD, arguments={"users": 50}),
+    ended("setup", "start-load", tolerance_met=None, func="start_load"),
+    started("method", "close"),
+    ended("method", "close", output={"done": False}, tolerance_met=None),
+    started("method", "fail-over"),
+    ended("method", "fail-over", tolerance_met=None),
+    ended("rollbacks", "fail-back", status="interrupted", tolerance_met=None),
+]
+
+
+def test_rollbacks_that_were_given_up_are_named_with_what_they_leave() -> None:
+    """Not that of a step which never began, and not that of one which changed nothing."""
+    verdict = judge([*GIVEN_UP, *CTRL_C], None)
+    assert verdict.word == "interrupted"
+    left = [reason.values for reason in verdict.reasons if reason.template.endswith("is not undone")]
+    assert [(one["step"], one.get("users")) for one in left] == [("fail-over", None), ("start-load", "50")]
+    found = [one for one in complete(GIVEN_UP, ()) if one.name == "rollback-not-run"]
+    assert [one.verdict for one in found] == ["invalid", "invalid"]
+
+
+def test_a_target_that_is_gone_has_nothing_to_undo_and_neither_has_a_drill_that_did_nothing() -> None:
+    lost = {"event": "target-lost", "why": "the lab has ended"}
+    refused = [GIVEN_UP[0], {"event": "refused", "why": "home is dark"}]
+    for events in ([*GIVEN_UP, lost], refused):
+        assert "rollback-not-run" not in [one.name for one in complete(events, of_history(events))]
 
 
 def test_the_gravest_finding_names_the_verdict_and_all_reasons_are_kept():

@@ -78,6 +78,11 @@ _VERDICT = {
         "{stage}: 「{activity}」の値は「{output}」です (期待値は「{expected}」)"
     ),
     "{stage}: {activity} was not run": "{stage}: 手順「{activity}」が実行されていません",
+    "{stage}: {activity} did not end": "{stage}: 手順「{activity}」が完了していません",
+    "{problem}: {step} is not undone": "{problem}: 手順「{step}」は元に戻されていません",
+    "{problem}: {step} ({users} users) is not undone": (
+        "{problem}: 手順「{step}」(ユーザー数 {users}) は元に戻されていません"
+    ),
     "at the end the region state is {state}, expected {expected}": (
         "終了時のリージョン状態は {state} です (期待値は {expected})"
     ),
