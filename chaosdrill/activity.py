@@ -28,6 +28,7 @@ R = TypeVar("R")
 WHEN_MISSED, WHEN_NOT_SEEN = WHEN = ("steady-state-missed", "steady-state-not-seen")
 _NOT_DATA = ("configuration", "secrets")
 AWS_ERRORS = (ClientError, BotoCoreError)
+_WAITS = ("within_s", "timeout_s", "window_s", "baseline_window_s")
 
 watch_imports()  # an experiment's activities are imported before its controls
 
@@ -35,15 +36,19 @@ watch_imports()  # an experiment's activities are imported before its controls
 def probe(function: Callable[P, R]) -> Callable[P, R]:
     """A probe: only reads. Errors become ``ActivityFailed``; an argument that still holds ``${`` is refused.
 
-    An error of AWS's client becomes a :class:`CannotSee`: what was to be read is unknown.
+    An error of AWS's client becomes a :class:`CannotSee`: what was to be read is unknown. All of its calls to AWS
+    together end one request's own timeout (:data:`deadlines.REQUEST_S`) after the time that its arguments give it to
+    wait.
     """
 
     @functools.wraps(function)
     def look(*args: P.args, **kwargs: P.kwargs) -> R:
         with _errors_become_activity_failed():
-            _refuse_unresolved(_bound(function, args, kwargs))
+            bound = _bound(function, args, kwargs)
+            _refuse_unresolved(bound)
             try:
-                return function(*args, **kwargs)
+                with deadlines.ending(_waiting_s(bound) + deadlines.REQUEST_S):
+                    return function(*args, **kwargs)
             except AWS_ERRORS as error:
                 raise CannotSee(str(error), code="aws-request-failed") from error
 
@@ -145,19 +150,32 @@ def _refuse_unresolved(arguments: Mapping[str, Any]) -> None:
 def _patience_s(arguments: Mapping[str, Any]) -> float:
     """:returns: how long the action may take, in seconds; infinite when it does not say.
 
-    :raises BadInput: when what it says is no number of seconds. A text is one where it reads so: variables are texts.
+    :raises BadInput: when what it says is no number of seconds.
     """
     if "timeout_s" not in arguments:
         return math.inf
     value = arguments["timeout_s"]
-    try:
-        seconds = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        seconds = math.nan
+    seconds = _seconds(value)
     if not 0 <= seconds < math.inf:
         why = f"argument timeout_s: {value!r} is no number of seconds from 0 on: write one such as 600"
         raise BadInput([problem("argument-invalid", why)])
     return seconds
+
+
+def _waiting_s(arguments: Mapping[str, Any]) -> float:
+    """:returns: how long a probe may wait or measure, by its arguments, in seconds: all of those together. What is no
+    number of seconds counts as 0.
+    """
+    found = (_seconds(arguments[name]) for name in _WAITS if name in arguments)
+    return sum(seconds for seconds in found if 0 <= seconds < math.inf)
+
+
+def _seconds(value: Any) -> float:
+    """:returns: a number of seconds, NaN where it is none. A text is one where it reads so: variables are texts."""
+    try:
+        return math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:

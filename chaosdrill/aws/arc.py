@@ -110,7 +110,7 @@ def endpoints_reachable(system: System) -> dict[str, str]:
     def ask(endpoint: ClusterEndpoint) -> str:
         try:
             _cluster_client(system, endpoint).get_routing_control_state(RoutingControlArn=control)
-        except (ClientError, HTTPClientError, NoConnection) as error:
+        except (ClientError, HTTPClientError, NoConnection, deadlines.CutShort) as error:
             if another_may_answer(error):
                 return str(error)
             raise CannotSee(f"the cluster endpoint in {endpoint.region} refuses: {error}") from error
@@ -119,7 +119,7 @@ def endpoints_reachable(system: System) -> dict[str, str]:
         return ""
 
     with ThreadPoolExecutor(len(endpoints), thread_name_prefix="cluster-endpoints") as pool:
-        return dict(zip((one.region for one in endpoints), pool.map(ask, endpoints), strict=True))
+        return dict(zip((one.region for one in endpoints), pool.map(deadlines.carried(ask), endpoints), strict=True))
 
 
 def ask_cluster(system: System, ask: Callable[[Any], T]) -> Answered:
@@ -161,7 +161,7 @@ def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answe
     kind = _Nobody
     for number, endpoint in enumerate(endpoints, start=1):
         try:
-            with deadlines.one_of_several():
+            with deadlines.one_of_several(len(endpoints) - number + 1):
                 answer = ask(_cluster_client(system, endpoint))
             return Answered(answer, endpoint.region, turn * len(endpoints) + number)
         except (ClientError, HTTPClientError, NoConnection, deadlines.CutShort) as error:

@@ -1,7 +1,8 @@
 """How long a call to AWS may take: its tries, their connecting and their reading end with the deadline of what asks.
 
-The deadline is kept in a context variable, so that no activity has to hand it on; another thread has none. A call that
-begins when the time is up, or nearly so, still has ``LEAST_S``: the look that tells what is half done.
+The deadline is kept in a context variable, so that no activity has to pass it on. Other threads do not inherit it (see
+:func:`carried`). A call of an action that begins when the time is up, or nearly so, still has ``LEAST_S``: it finds out
+what is half done. A probe leaves nothing half done: its calls have an end (:func:`ending`) that nothing goes beyond.
 
 It hangs in botocore's own event chain and in the connection pools of its HTTP session.
 """
@@ -10,10 +11,10 @@ import contextlib
 import math
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any
+from contextvars import ContextVar, copy_context
+from typing import Any, TypeVar
 
 from botocore.awsrequest import (
     AWSHTTPConnection,
@@ -29,6 +30,8 @@ from urllib3.util.connection import allowed_gai_family
 
 from chaosdrill.errors import CannotSee
 
+CONNECT_S, READ_S = 3.0, 10.0  # what one request to AWS has to connect, and to be answered
+REQUEST_S = CONNECT_S + READ_S
 LEAST_S = 3.0  # AWS answers in less than one, over a new connection to the other side of the world, too
 _ONE_OF_SEVERAL_S = 1.0  # where the next one is asked then
 _BARELY_S = 0.1  # a socket's timeout cannot be 0
@@ -37,6 +40,10 @@ _BARELY_S = 0.1  # a socket's timeout cannot be 0
 _until: ContextVar[float] = ContextVar("until", default=math.inf)
 _call_until: ContextVar[float] = ContextVar("call_until", default=math.inf)
 _of_several: ContextVar[bool] = ContextVar("of_several", default=False)
+# nothing goes beyond it, not even a call that begins when the time is up
+_end: ContextVar[float] = ContextVar("end", default=math.inf)
+
+T = TypeVar("T")
 
 
 class CutShort(CannotSee):
@@ -48,50 +55,77 @@ def within(seconds: float) -> Iterator[None]:
     """Calls within it end ``seconds`` from now, whatever the deadline was so far: an action that waits twice has twice
     the time.
     """
-    with _ending(time.monotonic() + seconds):
+    with _set(_until, time.monotonic() + seconds):
         yield
 
 
 @contextmanager
 def by(moment_s: float) -> Iterator[None]:
     """Calls within it end at a moment of the steady clock, or at the deadline that there is, whichever comes first."""
-    with _ending(min(moment_s, _until.get())):
+    with _set(_until, min(moment_s, _until.get())):
         yield
 
 
 @contextmanager
-def _ending(moment_s: float) -> Iterator[None]:
-    token = _until.set(moment_s)
-    try:
+def ending(seconds: float) -> Iterator[None]:
+    """End all calls within it ``seconds`` from now, or at the end that there is, whichever comes first.
+
+    That holds for the last of several calls, too, and for one that begins only then: for what only reads.
+    """
+    moment_s = min(time.monotonic() + seconds, _end.get())
+    with _set(_end, moment_s), by(moment_s):
         yield
-    finally:
-        _until.reset(token)
 
 
 @contextmanager
-def one_of_several() -> Iterator[None]:
-    """A call within it, to one of several that may answer, has less when the time is up: the next one is asked then."""
-    token = _of_several.set(True)
+def extended(seconds: float) -> Iterator[None]:
+    """Give what is within it ``seconds`` from now at least, where it has an end: a command on another host, which has a
+    time of its own. Without an end it changes nothing.
+    """
+    with _set(_end, max(_end.get(), time.monotonic() + seconds)):
+        yield
+
+
+@contextmanager
+def one_of_several(left: int = 1) -> Iterator[None]:
+    """A call within it, to one of several that may answer, has less when the time is up: the next one is asked then.
+
+    :param left: how many may still be asked, this one included. They share the time until the end, where there is one.
+    """
+    now_s = time.monotonic()
+    with _set(_of_several, True), _set(_end, now_s + max(0.0, _end.get() - now_s) / left):
+        yield
+
+
+@contextmanager
+def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _of_several.reset(token)
+        variable.reset(token)
+
+
+def carried(function: Callable[..., T]) -> Callable[..., T]:
+    """Make a function run with the deadlines of this thread in any thread, in several at the same time, too."""
+    here = copy_context()
+    return lambda *args, **kwargs: here.copy().run(function, *args, **kwargs)
 
 
 def over() -> bool:
     """:returns: whether the time of what goes on here is up."""
-    return time.monotonic() >= _until.get()
+    return time.monotonic() >= min(_until.get(), _end.get())
 
 
 def cut() -> bool:
     """:returns: whether the time of what goes on here is up, or that of its last call, which may end before."""
-    return time.monotonic() >= min(_until.get(), _call_until.get())
+    return over() or time.monotonic() >= _call_until.get()
 
 
 def ends_s() -> float:
     """:returns: the moment of the steady clock by which what begins now has to end; infinite without a deadline."""
     least_s = min(LEAST_S, _ONE_OF_SEVERAL_S) if _of_several.get() else LEAST_S
-    return max(_until.get(), time.monotonic() + least_s)
+    return min(max(_until.get(), time.monotonic() + least_s), _end.get())
 
 
 def retry_after(pause_s: float) -> float | bool:

@@ -20,6 +20,8 @@ from chaosdrill.errors import CannotSee
 EVERY_S = 1.0
 GRACE_S = 0.25  # so much longer a single look waits for the next look of a watch, whose steady pace it would upset
 _STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
+_SHARED = "the look of somebody else, which was shared, did not end before the time was up"
+_NOT_DUE = f"the time was up before the next read, which begins {EVERY_S:g} s after the last one"
 _leads: ContextVar[bool] = ContextVar("leads", default=False)
 
 
@@ -81,7 +83,7 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
     :param look: does it.
     :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now.
     :returns: the answer; an error is in it. A look that fails when the time of who looks is up is nobody else's.
-    :raises CannotSee: when somebody else looks, and one's own time is up.
+    :raises CannotSee: when the own time is up before somebody else's look has ended, or before the next one is due.
     """
     since_s = time.monotonic() if since_s is None else since_s
     until_s = deadlines.ends_s()
@@ -96,7 +98,7 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
                     mine = one.looking = True
                     break
                 if time.monotonic() >= until_s:
-                    raise CannotSee("the look of somebody else, which was shared, did not end before the time was up")
+                    raise CannotSee(_SHARED if one.looking else _NOT_DUE)
                 one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
             else:
                 return one.last

@@ -56,7 +56,7 @@ def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
 def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
     """Look until what is seen is good, or the time is up.
 
-    :param within_s: seconds; 0 gives one look, with all the tries of its calls.
+    :param within_s: seconds; 0 gives one look, whose calls end with the deadline of the probe.
     :returns: what was seen last.
     :raises CannotSee: when the last look saw nothing; earlier ones may fail.
     """

@@ -33,8 +33,8 @@ _QUICK: dict[str, dict[str, Any]] = {
 # Six tries: five failures in a row are survived. A call that never works is given up after 90 s at most, or
 # when the deadline of what it is made for is over (see aws/deadlines.py).
 _USUAL: dict[str, Any] = {
-    "connect_timeout": 3,
-    "read_timeout": 10,
+    "connect_timeout": deadlines.CONNECT_S,
+    "read_timeout": deadlines.READ_S,
     "retries": {"mode": "standard", "total_max_attempts": TRIES},
 }
 # A lab: what does not answer soon will never do, and no proxy may carry the calls off this machine.

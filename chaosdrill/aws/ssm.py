@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chaosdrill.aws import deadlines
 from chaosdrill.aws.doubt import left_behind
 from chaosdrill.aws.polling import pause, seen
 from chaosdrill.aws.system import System
@@ -54,11 +55,19 @@ def run_shell(
     """
     client = system.client("ssm", region)
     limit_s = max(1, math.ceil(timeout_s))  # SSM knows whole seconds only
-    command = _send(system, client, instance_id, region, script, limit_s)
+    with deadlines.extended(deadlines.REQUEST_S):
+        command = _send(system, client, instance_id, region, script, limit_s)
+    with deadlines.extended(limit_s + _REPORTED_WITHIN_S + deadlines.LEAST_S):
+        return _ended(system, client, command, instance_id, region, limit_s, called or repr(script))
+
+
+def _ended(
+    system: System, client: Any, command: str, instance_id: str, region: str, limit_s: int, called: str
+) -> Invocation:
     invocation = None
     pause(_SHORTEST_S)  # no command has ended at once, and most have then: the first look would be lost
     look = functools.partial(_invocation, client, command, instance_id)
-    with left_behind(f"command {command} on {instance_id} ({region}) was sent and may run: {called or repr(script)}"):
+    with left_behind(f"command {command} on {instance_id} ({region}) was sent and may run: {called}"):
         for invocation in seen(look, limit_s + _REPORTED_WITHIN_S, _LOOK_EVERY_S):
             if invocation is not None and invocation.status not in _ONGOING:
                 break
@@ -66,7 +75,7 @@ def run_shell(
         return invocation
     raise CannotSee(
         f"command {command} on {instance_id} ({region}) is {invocation.status if invocation else 'unknown'} after "
-        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {called or repr(script)}",
+        f"{limit_s} s (SSM agent: {agent_status(system, instance_id, region)}): {called}",
         code="command-timed-out",
     )
 

@@ -11,7 +11,7 @@ import dns.exception
 import dns.resolver
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, elb
+from chaosdrill.aws import System, deadlines, elb
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.resolvers import CLIENT, HERE, Resolver
 from chaosdrill.errors import BadInput, CannotSee
@@ -54,7 +54,7 @@ def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> d
     :raises CannotSee: when one of them does not.
     """
     with ThreadPoolExecutor(len(resolvers), thread_name_prefix="resolvers") as pool:
-        answers = pool.map(lambda resolver: resolve(system, domain, resolver), resolvers)
+        answers = pool.map(deadlines.carried(lambda resolver: resolve(system, domain, resolver)), resolvers)
         return dict(zip(resolvers, answers, strict=True))
 
 

@@ -1,12 +1,13 @@
 """Reading the facts, all at once."""
 
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, arc, aurora, dynamodb, stepfunctions, system_of
+from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, stepfunctions, system_of
 from chaosdrill.aws.pacing import Answer, leading
 from chaosdrill.client import resolve
 from chaosdrill.client.resolvers import HERE
@@ -61,18 +62,21 @@ def _read(system: System) -> dict[str, Any]:
         "writer": lambda system: aurora.global_cluster(system).writer,
         "dns": _dns,
     }
-    # in threads, whose looks end with nobody's deadline: everybody shares them
+    # In threads, which inherit no deadline: several callers share a reading. It has its own end, of one request.
+    began_s = time.monotonic()
     with ThreadPoolExecutor(len(facts), thread_name_prefix="region-facts") as pool:
-        running = pool.submit(_readable, _running, system).result()
-        told = dict(zip(facts, pool.map(lambda read: _readable(read, system), facts.values()), strict=True))
+        running = pool.submit(_readable, _running, system, began_s).result()
+        told = dict(zip(facts, pool.map(lambda read: _readable(read, system, began_s), facts.values()), strict=True))
         if running == [] and all(told["flag"].get(region) is True for region in system.topology.region_names):
-            running = pool.submit(_readable, _running, system).result()
+            running = pool.submit(_readable, _running, system, began_s).result()
     return {**told, "running": running}
 
 
-def _readable(read: Callable[[System], Any], system: System) -> Any:
+def _readable(read: Callable[[System], Any], system: System, began_s: float) -> Any:
+    """What is read later in a reading still has the time to connect when what came first was not answered at all."""
+    left_s = began_s + deadlines.REQUEST_S - time.monotonic()
     try:
-        with leading():
+        with leading(), deadlines.ending(left_s), deadlines.by(began_s + deadlines.READ_S):
             return read(system)
     except (DrillError, ClientError, BotoCoreError) as error:
         return {"error": str(error)}

@@ -44,22 +44,27 @@ class Mute:
     def __init__(self) -> None:
         self.requests = 0
         self.tls: ssl.SSLContext | None = None
+        self._held: list[socket.socket] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
-        held = []
         while True:
             try:
                 one = self._socket.accept()[0]
             except OSError:
                 return
-            held.append(self.tls.wrap_socket(one, server_side=True) if self.tls else one)
+            self._held.append(self.tls.wrap_socket(one, server_side=True) if self.tls else one)
             self.requests += 1
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)  # ends the accept of the other thread, which closing does not
+        self._thread.join(10)
         self._socket.close()
+        for one in self._held:
+            one.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.retries.standard import ExponentialBackoff
 
-from chaosdrill.aws import sessions, system_of
+from chaosdrill.aws import deadlines, sessions, system_of
 from chaosdrill.aws.deadlines import LEAST_S
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.reach import reach_of
@@ -197,7 +197,11 @@ def test_the_guide_says_how_long_the_tries_of_a_call_take_that_nobody_answers(se
     pauses_s = sum(min(first_s * 2**attempt, LONGEST_PAUSE_S) for attempt in range(TRIES - 1))
     whole_s = math.ceil(TRIES * read_timeout_s + pauses_s)
     told = " ".join(DRILL_GUIDE.read_text().split())
-    assert f" {whole_s} s" in told.partition("A probe that looks once")[2].partition("Not cut are")[0]
+    assert f" {whole_s} s" in told.partition("A step of load or heartbeat")[2].partition("Not cut are")[0]
+    whole_s = deadlines.CONNECT_S + deadlines.READ_S
+    assert f"A probe ends at most {whole_s:g} s after the time" in told
+    assert (sessions._USUAL["connect_timeout"], sessions._USUAL["read_timeout"]) == (3.0, 10.0)
+    assert f"with `within_s: 4` it ends after {4 + whole_s:g} s" in told
     timeout_s = 5
     assert f"to see what is half done, still has {LEAST_S:g} s." in told
     assert (
