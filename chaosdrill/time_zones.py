@@ -69,6 +69,19 @@ def local(instant: int | datetime, zone: Zone) -> str:
     return f"{date}{beside:%H:%M:%S} {beside.tzname()}"
 
 
+def offset(instant: int | datetime, zone: Zone) -> str:
+    """Format the offset of a zone at an instant: ``JST = UTC+09:00``; empty where the zone is UTC at that instant.
+
+    :param instant: nanoseconds since 1970, or a datetime with a time zone.
+    """
+    moment = _moment(instant)
+    if moment is None or not local(instant, zone):
+        return ""
+    beside = moment.astimezone(zone)
+    ahead = f"{beside:%z}"
+    return f"{beside.tzname()} = UTC{ahead[:3]}:{ahead[3:5]}"
+
+
 def _moment(instant: int | datetime) -> datetime | None:
     """Convert an instant to a datetime in UTC; None where no calendar has it."""
     if isinstance(instant, datetime):

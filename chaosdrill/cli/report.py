@@ -5,7 +5,9 @@ from pathlib import Path
 
 import click
 
+from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.text import one_line
+from chaosdrill.time_zones import Zone
 
 LANGUAGES = ("en", "ja")
 
@@ -20,14 +22,16 @@ LANGUAGES = ("en", "ja")
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write. Default: report.html in the run.",
 )
+@time_zone_option
 @click.option("--json", "as_json", is_flag=True, help="For machines: the run, the file, its size.")
-def report(run: str, language: str, output: Path | None, as_json: bool) -> None:
+def report(run: str, language: str, output: Path | None, zone: Zone, as_json: bool) -> None:
     """Write the report of a stored RUN (default: the newest): one page that can be mailed, printed, and read offline.
 
     \b
         chaosdrill report                                     the newest run
         chaosdrill report 20260501T0930                       the run whose id begins like that
         chaosdrill report 20260501T0930 --lang ja -o ja.html  in Japanese
+        chaosdrill report --tz Asia/Tokyo                     with Tokyo's time beside UTC
         chaosdrill report /backup/some-run -o some-run.html   a run directory, wherever it is
 
     Every drill leaves its report in its run; this makes it again, or in another language, or of a run whose drill was
@@ -43,7 +47,7 @@ def report(run: str, language: str, output: Path | None, as_json: bool) -> None:
 
     try:
         directory = find_run(run)
-        path = write_report(directory, language, output)
+        path = write_report(directory, language, output, zone)
     except (BadInput, NoReport) as error:
         raise click.UsageError(one_line(str(error))) from error
     except OSError as error:

@@ -10,6 +10,7 @@ from chaosdrill.report.embedding import NOT_INSTALLED, NoReport
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.summaries import read_summary
 from chaosdrill.sentences import Sentence, sentence
+from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.report.view.given import Given
@@ -22,25 +23,26 @@ def why_no_report() -> str:
     return "" if find_spec("plotly") is not None and find_spec("jinja2") is not None else NOT_INSTALLED
 
 
-def write_report(directory: Path, language: str = "en", into: Path | None = None) -> Path:
+def write_report(directory: Path, language: str = "en", into: Path | None = None, zone: Zone = None) -> Path:
     """Write a run's report.
 
     :param directory: the run's.
     :param language: ``en`` or ``ja``.
     :param into: the file; default: ``report.html`` in the run.
+    :param zone: whose time stands beside UTC; default: the zone of this machine.
     :returns: the file.
     :raises NoReport: when it cannot be made, with the reason.
     :raises OSError: when it cannot be written.
     """
     path = into or directory / REPORT
-    whole = report_of(directory, language).encode("utf-8", "backslashreplace")
+    whole = report_of(directory, language, zone).encode("utf-8", "backslashreplace")
     draft = path.with_name(path.name + ".part")
     draft.write_bytes(whole)
     draft.replace(path)
     return path
 
 
-def report_of(directory: Path, language: str = "en") -> str:
+def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
     """:returns: the report of a run as HTML.
 
     :raises NoReport: when it cannot be made, with the reason.
@@ -50,7 +52,7 @@ def report_of(directory: Path, language: str = "en") -> str:
     from chaosdrill.report.run_page import run_page
     from chaosdrill.report.view import view_of
 
-    return run_page(view_of(read_given(directory)), language)
+    return run_page(view_of(read_given(directory)), language, zone)
 
 
 def read_given(directory: Path) -> "Given":

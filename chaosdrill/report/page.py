@@ -49,8 +49,8 @@ def page(template: str, words: Words, figures: Mapping[str, Figure], **values: A
 
 
 def _seen(value: Any) -> Any:
-    """What a template puts out: text of others is made visible, and then escaped."""
-    return shown(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    """Write out the invisible characters of everything that a template shows, of figures and lists as of texts."""
+    return value if hasattr(value, "__html__") else shown(str(value))
 
 
 def _verbatim(text: str) -> Any:

@@ -8,23 +8,26 @@ from typing import Any
 
 from chaosdrill import __version__
 from chaosdrill.analysis.compared_figures import measured_of
+from chaosdrill.analysis.run import moment_ns
 from chaosdrill.report import measures
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
 from chaosdrill.report.page import page
 from chaosdrill.report.view import Problem, ReportView
 from chaosdrill.report.view.regions import region_role
 from chaosdrill.report.words import Words
+from chaosdrill.time_zones import Zone, both, local, offset
 
 LISTED = 400  # bars in the table beside the figure
 
 
-def run_page(view: ReportView, language: str) -> str:
+def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
     """:returns: the report as HTML.
 
     :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
+    :param zone: whose time stands beside UTC; default: the zone of this machine.
     """
     t = Words(language)
-    figures, problems = _figures(view, t)
+    figures, problems = _figures(view, t, zone)
     return page(
         "run.html.j2",
         t,
@@ -37,6 +40,8 @@ def run_page(view: ReportView, language: str) -> str:
         in_ms=partial(measures.in_milliseconds, t=t),
         wanted=partial(measures.number, t=t),
         clock=clock,
+        local=partial(local, zone=zone),
+        facts=list(_facts(view, t, zone)),
         lane_name=partial(lane_name, t=t),
         region_role=region_role,
         rows=list(_rows(view))[:LISTED],
@@ -47,6 +52,15 @@ def run_page(view: ReportView, language: str) -> str:
     )
 
 
+def _facts(view: ReportView, t: Words, zone: Zone) -> Iterator[tuple[str, str]]:
+    """What the run says of itself, by its key in the catalogue; the beginning in UTC and in the reader's zone."""
+    for name, value in view.surroundings.facts if view.surroundings is not None else ():
+        began_ns = moment_ns(value) if name == "began" else None
+        yield name, t.say(value) if began_ns is None else both(began_ns, zone)
+        if began_ns is not None and (ahead := offset(began_ns, zone)):
+            yield "time-zone", ahead
+
+
 def _reasons(view: ReportView, t: Words) -> Iterator[tuple[str, str]]:
     """Why the verdict is what it is; before what cannot be said in the reader's language stands what it means."""
     meant = {one.text: t.of("finding", one.name, "") for one in view.judgement.findings}
@@ -54,12 +68,12 @@ def _reasons(view: ReportView, t: Words) -> Iterator[tuple[str, str]]:
         yield "" if t.can_say(reason) else meant.get(reason, ""), reason
 
 
-def _figures(view: ReportView, t: Words) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+def _figures(view: ReportView, t: Words, zone: Zone) -> tuple[dict[str, Any], tuple[Problem, ...]]:
     """The figures, and what could not be shown; a figure that fails must not take the page with it."""
     if view.timeline is None or view.clients is None:
         return {}, view.problems
     try:
-        return {"waterfall": waterfall(view.timeline, view.clients, view.regions, t)}, view.problems
+        return {"waterfall": waterfall(view.timeline, view.clients, view.regions, t, zone)}, view.problems
     except Exception as error:  # noqa: BLE001 - whatever a history holds, the rest of it is shown, and this is told
         return {}, (*view.problems, Problem("timeline", f"{type(error).__name__}: {error}"))
 

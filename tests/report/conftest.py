@@ -93,6 +93,12 @@ def see(chromium: "BrowserContext") -> Iterator[Callable[..., Seen]]:
         page.close()
 
 
+@pytest.fixture(autouse=True)
+def _reader_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAOSDRILL_TZ", "UTC")
+    monkeypatch.setenv("TZ", "UTC")
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     """A made-up run: a failover and the way back."""

@@ -134,6 +134,17 @@ def test_in_a_browser_no_script_but_ours_runs(tmp_path, see):
     assert seen.run("document.querySelectorAll('#waterfall a').length") == 0
 
 
+@pytest.mark.parametrize("text", BAD, ids=range(len(BAD)))
+def test_the_reason_why_a_figure_is_not_known_is_text_of_others(tmp_path, text):
+    def why(rows):
+        return [{**row, "why": text} if row.get("row") == "read-back-ended" else row for row in rows]
+
+    def unread(rows):
+        return [{**row, "converged": False} for row in why(rows)]
+
+    assert_safe(report_of(make_run(tmp_path, ledger_of=unread)))
+
+
 # a failing run is not made smaller: that would take longer than looking at it
 @settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(ANYTHING, min_size=3, max_size=8), data=st.data())

@@ -41,7 +41,7 @@ def report(*arguments: str):
 def test_the_first_screen_says_verdict_numbers_and_objectives(run):
     text = text_of(report_of(run))
     assert "passed Everything that was planned was done" in text
-    assert "Recovery time Failover 3.92 s ± 0.05 s Failback 3.92 s ± 0.05 s" in text
+    assert "Recovery time lab, waits × 0.1 Failover 3.92 s ± 0.05 s Failback 3.92 s ± 0.05 s" in text
     assert "Lost writes After the failback 0 writes ± 0" in text
     assert re.search(r"Availability Beats served in time \d\d\.\d+ % ± 0", text)
     assert re.search(r"Recovery time rto_s at most 60 s Failover: 3.92 s ± 0.05 s .*? ✓ met", text)
@@ -247,7 +247,7 @@ def test_a_part_that_cannot_be_worked_out_is_told_and_the_rest_is_shown(run, mon
     monkeypatch.setattr(view, "writes", broken)
     text = text_of(report_of(run))
     assert "The part “Writes” could not be worked out from this run: KeyError: 'an imaginary defect'" in text
-    assert "Recovery time Failover 3.92 s" in text
+    assert "Recovery time lab, waits × 0.1 Failover 3.92 s" in text
 
 
 def test_the_same_run_makes_the_same_page_whatever_was_written_before(run):
@@ -273,7 +273,7 @@ def test_the_command_for_machines_in_japanese_to_a_file_of_one_s_own(run, tmp_pa
     assert told == {"run": run.name, "report": str(path), "language": "ja", "bytes": path.stat().st_size}
     text = text_of(path.read_text())
     assert "合格 passed 計画した手順をすべて実施・確認し" in text
-    assert "復旧時間 切替 3.92 秒 ± 0.05 秒" in text
+    assert "復旧時間 ラボ、待ち時間 × 0.1 切替 3.92 秒 ± 0.05 秒" in text
     assert not (run / "report.html").exists()
 
 
@@ -348,3 +348,49 @@ def test_units():
 def test_times_are_utc_whatever_the_machine_s_zone(run, monkeypatch):
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     assert utc(FAIL_OVER_S)[11:23] in report_of(run)
+
+
+def test_local_times_stand_beside_utc(run, tmp_path, monkeypatch):
+    beside = tmp_path / "page.html"
+    assert report(str(run), "--tz", "Asia/Tokyo", "-o", str(beside)).exit_code == 0
+    text = text_of(beside.read_text())
+    assert "Began: 2026-05-01 09:29:58 UTC (18:29:58 JST)" in text
+    assert "Local time: JST = UTC+09:00" in text
+    assert re.search(r"Movement started failover-started 09:30:10.000 18:30:10 JST", text)
+    assert "18:30:10 JST" in beside.read_text().partition('id="told">')[2]  # of the figure
+    monkeypatch.setenv("CHAOSDRILL_TZ", "America/New_York")
+    assert report(str(run), "-o", str(beside)).exit_code == 0
+    assert "(05:29:58 EDT)" in text_of(beside.read_text())
+    monkeypatch.setenv("CHAOSDRILL_TZ", "UTC")
+    assert report(str(run), "-o", str(beside)).exit_code == 0
+    assert "Began: 2026-05-01 09:29:58 UTC " in text_of(beside.read_text())
+    assert "Local time" not in text_of(beside.read_text())
+    unknown = report(str(run), "--tz", "Asia/Tokio")
+    assert unknown.exit_code == 2
+    assert "[time-zone-unknown]" in unknown.output
+
+
+@pytest.mark.parametrize(("scale", "words"), [(0.2, "× 0.2"), (1, "× 1"), (None, "")])
+def test_the_first_thing_on_a_page_from_the_lab_is_that_its_times_are_no_system_s(tmp_path, scale, words):
+    def scaled(rows):
+        return [{**row, "scale": scale} if row["event"] == "target-opened" else row for row in rows]
+
+    view = view_of(read_given(make_run(tmp_path, events_of=scaled)))
+    assert (view.is_lab, view.scale) == (True, scale)
+    for language, t in (("en", EN), ("ja", JA)):
+        page = run_page(view, language)
+        banner = re.search(r'<p class="banner">(.*?)</p>', page)
+        expected = t("note.lab") if scale is None else t("note.lab-scaled", scale=f"{scale:g}")
+        assert html.unescape(banner[1]) == expected
+        assert words in banner[1]
+        assert banner.start() < page.index('id="verdict"')
+        assert page.count('class="badge lab"') == 1
+
+
+def test_a_page_of_a_real_system_has_no_such_banner(tmp_path):
+    def real(rows):
+        return [{**row, "target": "aws"} if row["event"] == "target-opened" else row for row in rows]
+
+    page = report_of(make_run(tmp_path, events_of=real))
+    assert 'class="banner"' not in page
+    assert 'class="badge lab"' not in page

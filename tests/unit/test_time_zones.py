@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chaosdrill.errors import BadInput
-from chaosdrill.time_zones import NS, both, local, zone_from
+from chaosdrill.time_zones import NS, both, local, offset, zone_from
 
 AT = datetime(2026, 11, 30, 1, 35, 33, 900_000, UTC)
 AT_NS = 1_796_002_533 * NS + 900_000_000
@@ -63,6 +63,13 @@ def test_the_offset_is_the_one_of_the_instant_not_of_today():
     assert local(AT, BERLIN) == "02:35:33 CET"
     assert local(summer, ZoneInfo("Europe/London")) == "13:00:00 BST"
     assert local(AT, ZoneInfo("Europe/London")) == ""
+
+
+def test_the_offset_is_told_once() -> None:
+    assert offset(AT, TOKYO) == "JST = UTC+09:00"
+    assert offset(AT, None) == "EST = UTC-05:00"
+    assert offset(AT, ZoneInfo("Asia/Kolkata")) == "IST = UTC+05:30"
+    assert offset(AT, ZoneInfo("UTC")) == offset(10**30, TOKYO) == ""
 
 
 @pytest.mark.parametrize("instant", [-1, 0, 10**30, 253_402_300_799 * NS])

@@ -11,26 +11,27 @@ from chaosdrill.report.view.clients import LOAD, Clients, Points, Spans
 from chaosdrill.report.view.regions import region_role, serving_region
 from chaosdrill.report.view.timeline import CLIENTS, Bar, Lane, Timeline
 from chaosdrill.report.words import Words
+from chaosdrill.time_zones import LAST_NS, Zone, local
 
 LANE_PX, GROUP_PX = 22, 9
 PANELS_PX = {"errors": 96, "latency": 150, "beats": 170}
 GAP_PX, TOP_PX, BOTTOM_PX, LEFT_PX = 40, 48, 34, 150
 NS = 1_000_000_000
-LAST_NS = 253_402_300_800 * NS  # the year 10000
 
 Figure = dict[str, Any]
 
 
-def waterfall(timeline: Timeline, clients: Clients, regions: Sequence[str], t: Words) -> Figure:
+def waterfall(timeline: Timeline, clients: Clients, regions: Sequence[str], t: Words, zone: Zone = None) -> Figure:
     """:returns: the figure.
 
     :param regions: in the order of their colours.
+    :param zone: whose time stands beside UTC; default: the zone of this machine.
     """
     lanes = [*timeline.lanes, *_lanes_of_clients(clients, regions, t)]
     lanes = sorted(lanes, key=lambda lane: [*_groups(timeline.lanes), CLIENTS].index(lane.group))
     panels = [name for name, is_there in _panels(clients).items() if is_there]
     rows = _Rows(lanes, panels, _headings(clients, t))
-    data = [*_bars(lanes, rows.places, timeline.zero_ns, t), _above(timeline)]
+    data = [*_bars(lanes, rows.places, timeline.zero_ns, t, zone), _above(timeline)]
     for place, name in enumerate(panels, 2):
         data += _PANELS[name](clients, regions, timeline.zero_ns, t, f"y{place}")
     return {"data": data, "layout": _layout(timeline, rows, t), "narrow": _narrow(rows)}
@@ -128,7 +129,7 @@ def _above(timeline: Timeline) -> Figure:
     return {**invisible, "name": "", "x": numbers(ends), "y": [0, 0], "xaxis": "x2", "yaxis": "y"}
 
 
-def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words) -> Iterator[Figure]:
+def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words, zone: Zone) -> Iterator[Figure]:
     """One trace for each colour, so that its bars follow the theme."""
     by_colour: dict[str, list[tuple[Lane, float, Bar]]] = {}
     for lane, place in zip(lanes, places, strict=True):
@@ -150,7 +151,7 @@ def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words
             "insidetextanchor": "middle",
             "textangle": 0,
             "textfont": {"color": role("ink" if colour in _LIGHT_ONES else "on-colour"), "size": 10},
-            "hovertext": [_told(lane, bar, zero_ns, t) for lane, _, bar in found],
+            "hovertext": [_told(lane, bar, zero_ns, t, zone) for lane, _, bar in found],
             "hoverinfo": "text",
             "showlegend": False,
         }
@@ -165,13 +166,15 @@ def _label(lane: Lane, bar: Bar, t: Words) -> str:
     return t.of("stage", bar.label) if lane.name == "phase" else t.say(bar.label)
 
 
-def _told(lane: Lane, bar: Bar, zero_ns: int, t: Words) -> str:
+def _told(lane: Lane, bar: Bar, zero_ns: int, t: Words, zone: Zone) -> str:
     """What a bar says when one points at it: what it is, from when to when, how long, and its particulars."""
     what = in_figure(_label(lane, bar, t))
     head = f"<b>{in_figure(lane_name(lane.name, t))}</b>" + (f": {what}" if what else "")
     seconds = (bar.until_ns - bar.since_ns) / NS
     end = f"{clock(bar.until_ns)} UTC" if bar.ended else t("figure.not-ended")
-    lines = [head, f"{clock(bar.since_ns)} to {end} ({seconds:.3f} s)", since(bar.since_ns, zero_ns, t)]
+    span = t("figure.span", since=clock(bar.since_ns), until=end, seconds=f"{seconds:.3f}")
+    beside = [in_figure(one)] if (one := local(bar.since_ns, zone)) else []
+    lines = [head, span, *beside, since(bar.since_ns, zero_ns, t)]
     return "<br>".join([*lines, *([in_figure(t.say(bar.told))] if bar.told else [])])
 
 

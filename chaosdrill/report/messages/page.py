@@ -15,10 +15,11 @@ MESSAGES = {
     "page.footer": (
         "Judged and written by chaosdrill {version} from nothing but what the run left behind. This page holds "
         "everything that it shows and asks no other computer for anything; it forbids itself to. "
-        "All times are UTC, by the clock of the machine that ran the drill.",
+        "All times are UTC, by the clock of the machine that ran the drill, with the reader's local time beside them.",
         "chaosdrill {version} が、訓練の記録のみに基づいて判定し、作成しました。本ページは単体で完結し、"
         "外部への通信を"
-        "一切行いません (Content-Security-Policy で禁止)。時刻はすべて UTC、訓練を実行した端末の時計によります。",
+        "一切行いません (Content-Security-Policy で禁止)。時刻はすべて UTC (現地時刻を併記)、"
+        "訓練を実行した端末の時計によります。",
     ),
     # tool bar of the figures
     "tool.back": ("Double-click to zoom back out", "ダブルクリックで全体に戻る"),
@@ -29,6 +30,16 @@ MESSAGES = {
     "tool.in": ("Zoom in", "拡大"),
     "tool.out": ("Zoom out", "縮小"),
     # what stands before everything else
+    "note.lab": (
+        "Rehearsed in the embedded lab: no time on this page is a real system's recovery time.",
+        "組込みラボでの訓練です。本ページの時間は実システムの復旧時間ではありません。",
+    ),
+    "note.lab-scaled": (
+        "Rehearsed in the embedded lab, with waits × {scale}: no time on this page is a real system's recovery time.",
+        "組込みラボでの訓練です (待ち時間 × {scale})。本ページの時間は実システムの復旧時間ではありません。",
+    ),
+    "badge.lab": ("lab", "ラボ"),
+    "badge.lab-scaled": ("lab, waits × {scale}", "ラボ、待ち時間 × {scale}"),
     "note.judged-otherwise": (
         "When it closed, the drill judged itself: {then}. Judged again, from the same run, it is: {now}. Either the "
         "run "
@@ -133,6 +144,7 @@ MESSAGES = {
         "履歴に時刻の記録がないため、図を作成できません。",
     ),
     "figure.since": ("{seconds} s since the drill was opened", "訓練開始から {seconds} 秒"),
+    "figure.span": ("{since} to {until} ({seconds} s)", "{since} から {until} ({seconds} 秒)"),
     "figure.not-ended": ("its end was not seen", "終了は未観測"),
     "figure.number": ("{n} answers in a row", "連続 {n} 件"),
     "panel.errors": ("Error ratio", "エラー率"),
@@ -276,6 +288,7 @@ MESSAGES = {
     "surroundings.experiment": ("Experiment, as it was", "実験定義 (実行時)"),
     "fact.run": ("Run", "実行 ID"),
     "fact.began": ("Began", "開始"),
+    "fact.time-zone": ("Local time", "現地時刻"),
     "fact.seconds": ("Lasted", "所要時間"),
     "fact.target": ("Target", "対象環境"),
     "fact.scale": ("Scale of the lab's waits", "ラボ待ち時間の倍率"),

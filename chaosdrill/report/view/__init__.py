@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
     from chaosdrill.report.view.clients import Clients
 
+LAB = "lab"
 T = TypeVar("T")
 
 
@@ -38,6 +39,8 @@ class ReportView:
     :param title: what the experiment says of itself; the run's name when it says nothing.
     :param notes: what a reader must know before anything else.
     :param broken: how the lab was broken on purpose.
+    :param is_lab: the target was the embedded lab: its times are not those of a real system.
+    :param scale: of the lab's waits; None where the run does not say.
     :param is_imported: it is a journal of plain Chaos Toolkit, and nothing else.
     :param regions: in the order of their colours.
     """
@@ -48,6 +51,8 @@ class ReportView:
     headline: Headline | None
     notes: tuple[Sentence, ...]
     broken: tuple[str, ...]
+    is_lab: bool
+    scale: float | None
     is_dry: bool
     ended: bool
     is_imported: bool
@@ -88,6 +93,8 @@ def view_of(given: Given) -> ReportView:
         headline=known("headline", None, headline, given),
         notes=given.notes,
         broken=tuple(map(label, sequence(given.said.get("broken")))),
+        is_lab=given.target == LAB,
+        scale=given.scale,
         is_dry=bool(given.opened.get("dry")),
         ended=bool(given.run.first("drill-closed")),
         is_imported=given.said.get("source") == IMPORTED,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.findings import Finding
+from chaosdrill.analysis.foreign import number
 from chaosdrill.analysis.run import Event, Run, at_ns
 from chaosdrill.report.shown import on_one_line
 from chaosdrill.sentences import Sentence
@@ -40,6 +41,17 @@ class Given:
     def opened(self) -> Event:
         """The event that opened the drill; an empty one when there is none."""
         return self.run.first("drill-opened")
+
+    @property
+    def target(self) -> str:
+        """The target of the drill: ``lab`` or ``aws``; empty where the run does not say."""
+        opened = self.run.first("target-opened")
+        return label(opened.get("target") or self.opened.get("target") or self.said.get("target"))
+
+    @property
+    def scale(self) -> float | None:
+        """The scale of the lab's waits; None where the run does not say."""
+        return number(self.run.first("target-opened").get("scale")) or number(self.said.get("scale"))
 
     @property
     def findings(self) -> tuple[Finding, ...]:

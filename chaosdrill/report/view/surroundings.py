@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis.clocks import offset_of
-from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.analysis.foreign import mapping
 from chaosdrill.report.view.given import Given, label
 from chaosdrill.sentences import sentence
 
@@ -65,12 +65,11 @@ def _facts(given: Given) -> Iterator[tuple[str, str]]:
     origin, said = mapping(opened.get("origin")), given.said
     git = mapping(origin.get("git"))
     changed = {True: " (with changes that were not committed)"}.get(git.get("changed") is True, "")
-    scale = number(target.get("scale")) or number(said.get("scale"))
     yield "run", label(opened.get("run_id")) or given.name
     yield "began", label(opened.get("at"))
     yield "seconds", _seconds(given)
-    yield "target", label(target.get("target") or opened.get("target") or said.get("target"))
-    yield "scale", "" if scale is None else f"{scale:g}"
+    yield "target", given.target
+    yield "scale", "" if given.scale is None else f"{given.scale:g}"
     yield "operator", label(origin.get("operator"))
     yield "approver", label(origin.get("approver") or opened.get("approver"))
     yield "ticket", label(opened.get("change_ticket"))
