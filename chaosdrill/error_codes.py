@@ -39,6 +39,7 @@ ERROR_CODES: Mapping[str, str] = {
     "load-not-running": "the load generator does not have the users or workers that were requested",
     "load-unreadable": "the load generator could not be read",
     "load-window-incomplete": "a worker of the load generator did not report for the whole window",
+    "language-unknown": "`--lang` or `CHAOSDRILL_LANG` names a language that chaosdrill does not write",
     "no-drill-open": "an action that changes a system was called outside a drill",
     "no-execution": "a state machine has no such execution",
     "no-single-active-region": "the stop flags do not tell exactly one active region",

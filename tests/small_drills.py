@@ -81,18 +81,37 @@ class Ran:
         return read
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """What the drill wrote into Chaos Toolkit's journal; also of one that was refused before it had a run."""
+        found: dict[str, Any] = self.journal["chaosdrill"]
+        return found
+
+    @property
     def verdict(self) -> str:
-        """As the summary on the screen says."""
-        return self.said("verdict")
+        return str(self.summary["verdict"])
+
+    @property
+    def why(self) -> str:
+        """Every reason."""
+        return " / ".join(self.summary["reasons"])
 
     def said(self, label: str) -> str:
-        """:returns: what the summary on the screen says under a label."""
-        lines = [line for line in self.stdout.splitlines() if line.startswith(f"{label}:")]
-        return " / ".join(line.partition(":")[2].strip() for line in lines)
+        """:returns: ``why`` and ``verdict`` of the summary."""
+        return {"why": self.why, "verdict": self.verdict}[label]
+
+    @property
+    def region_states(self) -> list[str]:
+        return [one["state"] for one in self.summary["region_states"]]
+
+    @property
+    def last_lines(self) -> dict[str, str]:
+        """The last lines on the screen: text by label."""
+        lines = self.stdout.strip().splitlines()
+        return {label: text.strip() for label, _, text in (line.partition(":") for line in lines)}
 
     @property
     def run_directory(self) -> Path:
-        return Path(self.said("run directory"))
+        return Path(self.summary["run_directory"])
 
     @property
     def events(self) -> list[Event]:

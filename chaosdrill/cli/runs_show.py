@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from chaosdrill.analysis.foreign import number, sequence, text
 from chaosdrill.cli.screen import Screen, short
 from chaosdrill.cli.text import usage_error
 
@@ -24,9 +25,10 @@ def show(run: str, as_json: bool) -> None:
         chaosdrill runs show 20260501T0930
         chaosdrill runs show /backup/some-run --json
 
-    The verdict and why; the experiment and the topology as they were, by file; the configuration, without secrets;
-    versions, git commit, who, on which machine, change ticket, approver, tags; objectives, what was measured, each
-    figure with its uncertainty, findings, what each probe of the hypothesis said; and every file with its size.
+    The verdict and every reason; the experiment and the topology as they were, by file; the configuration, without
+    secrets; versions, git commit, operator, machine, change ticket, approver, tags; region states, phases of each
+    transition, objectives, each figure with its uncertainty, findings, what each probe of the hypothesis returned; and
+    every file with its size.
 
     It reads what is stored and judges nothing. A run that did not come to its end, is of a newer version, or is none,
     is shown as far as it goes, with a note that says so.
@@ -52,7 +54,7 @@ def _show(found: Mapping[str, Any]) -> None:
     screen.say(f"{found['run']}: {found['verdict'] or found['state']}", "bold")
     for line in found["reasons"]:
         screen.say(f"  {line}")
-    for line in found["notes"]:
+    for line in [*_lab(found), *found["notes"]]:
         screen.say(f"  note: {line}")
     for headings, rows in _tables(found):
         if rows:
@@ -64,8 +66,12 @@ def _tables(found: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[Sequ
     from chaosdrill.runs.files import in_words
 
     yield ("what it is", ""), list(_facts(found))
+    yield ("region state", "seconds"), list(_region_states(found["region_states"]))
+    for one in filter(_is_mapping, found["transitions"]):
+        yield (text(one.get("what")) or "transition", "took", "evidence"), list(_phases(one))
     yield ("objective", ""), [(name, short(value, LONGEST)) for name, value in found["objectives"].items()]
-    yield ("figure", "measured", "how"), list(_figures(found["figures"]))
+    yield ("figure", "measured", "how"), [*_figures(found["figures"]), *_outage(found)]
+    yield ("lost by the databases' own records", "writes", "ids that differ"), list(_truths(found["truths"]))
     yield (
         ("finding", "asks for", "what was seen"),
         [
@@ -115,6 +121,56 @@ def _figures(figures: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     for name, figure in figures.items():
         measured = Measured(**figure)
         yield name, measured.in_words(), measured.how
+
+
+def _lab(found: Mapping[str, Any]) -> list[str]:
+    if found["target"] != "lab":
+        return []
+    scale = number(found["scale"])
+    waits = f", waits × {scale:g}" if scale not in (None, 1.0) else ""
+    return [f"lab{waits}: not a real system's recovery time"]
+
+
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _region_states(states: Iterable[Any]) -> Iterator[Row]:
+    for one in filter(_is_mapping, states):
+        seconds = number(one.get("seconds"))
+        yield text(one.get("state")), "?" if seconds is None else f"{seconds:.1f}"
+
+
+def _phases(transition: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Each phase with how long it took since the one before it."""
+    for one in filter(_is_mapping, sequence(transition.get("phases"))):
+        took, uncertainty = number(one.get("seconds")), number(one.get("uncertainty_s"))
+        about = f" ± {uncertainty:.2g}" if uncertainty else ""
+        not_timed = "not observed" if one.get("at_ns") is None else "begin"
+        shown = not_timed if took is None else f"{round(took, 1) + 0.0:+.1f}{about} s"
+        yield text(one.get("name")), shown, ", ".join(map(str, sequence(one.get("evidence"))))
+    if (whole_s := number(transition.get("whole_s"))) is not None:
+        yield "in all", f"{whole_s:.1f} s", ""
+
+
+def _outage(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """The longest outage that Locust's users went through, where it is not among the figures of a judgement."""
+    outage = found["client_outage"]
+    if not outage or "client_outage" in found["figures"]:
+        return
+    seconds = number(outage.get("seconds"))
+    if seconds is None:
+        yield "client_outage", f"not measured: {text(outage.get('why'))}", ""
+        return
+    at_least = "" if outage.get("ended") else "at least "  # the load was stopped during the outage
+    resolution = number(outage.get("resolution_s")) or 0.0
+    yield "client_outage", f"{at_least}{seconds:.1f} s ± {resolution:g} s", text(outage.get("model"))
+
+
+def _truths(truths: Iterable[Any]) -> Iterator[Sequence[str]]:
+    for one in filter(_is_mapping, truths):
+        differ = [*sequence(one.get("not_reported")), *sequence(one.get("not_lost"))]
+        yield text(one.get("label")), str(len(sequence(one.get("lost")))), " ".join(map(str, differ)) or "none"
 
 
 def _hypothesis(probes: Iterable[Any]) -> Iterator[Sequence[str]]:

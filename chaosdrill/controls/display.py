@@ -1,21 +1,56 @@
 """What a drill shows while it goes on: one line that is rewritten on a terminal, plain lines elsewhere."""
 
 import logging
+import re
 import shutil
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 PLAIN_EVERY_S = 5.0
 REDRAW_EVERY_S = 0.5
+SHORTEST_NAME = 8  # characters of a step's name
 CLEAR = "\r\x1b[2K"
+CHAOSLIB_FORMATTER = "LogFormatter"  # of chaoslib.log, whose import warns of something deprecated
+COLOUR, COLOUR_OFF = re.compile(r"\x1b\[\d+m"), "\x1b[39m"
+
+
+class _WithoutColours(logging.Formatter):
+    """Chaos Toolkit's format without its colours."""
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        return COLOUR.sub("", self._formatter.format(record))
+
+
+def take_colours_out_of_logs() -> None:
+    """Where standard error is no terminal, Chaos Toolkit begins colours in its log and does not end them.
+
+    From here on its lines have none; the colour of the lines before is ended.
+    """
+    if sys.stderr.isatty():
+        return
+    for handler in logging.getLogger("chaostoolkit").handlers:
+        if isinstance(handler, logging.StreamHandler) and type(handler.formatter).__name__ == CHAOSLIB_FORMATTER:
+            handler.setFormatter(_WithoutColours(handler.formatter or logging.Formatter()))
+            handler.stream.write(COLOUR_OFF)
 
 
 @dataclass
 class Status:
-    """What is going on, for the display. Written by the drill's threads, read by the display's."""
+    """What is going on, for the display. Written by the drill's threads, read by the display's.
+
+    :ivar step: number of the step under way, from 1 on; 0 before the first.
+    :ivar steps: how many are planned.
+    :ivar outage_since_s: when the outage under way began, in s since the epoch; None while clients are served.
+    :ivar left_s: about how long the drill still takes; None when that is not known.
+    """
 
     phase: str = "starting"
     activity: str = ""
@@ -23,18 +58,40 @@ class Status:
     error_ratio: float | None = None
     scale: float | None = None
     started: float = field(default_factory=time.monotonic)
+    step: int = 0
+    steps: int = 0
+    outage_since_s: float | None = None
+    left_s: float | None = None
 
-    def line(self) -> str:
-        """:returns: one line: seconds, phase, step, region state, error ratio, scale."""
-        errors = "no requests" if self.error_ratio is None else f"errors {self.error_ratio:.1%} (5 s)"
-        parts = [f"{time.monotonic() - self.started:6.1f} s", self.phase, self.activity, self.region, errors]
-        if self.scale is not None and self.scale != 1:
-            parts.append(f"scale {self.scale:g}")
-        return " | ".join(part for part in parts if part)
+    def line(self, width: int = 200) -> str:
+        """Say in one line how the drill stands: seconds, step n of m, outage, region state, errors, time left.
+
+        :param width: characters that there are: first the name of the step is shortened, then the end is cut.
+        """
+        whole = " | ".join(part for part in self._parts(self.activity) if part)
+        if len(whole) <= width or not self.activity:
+            return whole[:width]
+        length = max(SHORTEST_NAME, len(self.activity) - (len(whole) - width))
+        name = self.activity if len(self.activity) <= length else f"{self.activity[: length - 1]}…"
+        return " | ".join(part for part in self._parts(name) if part)[:width]
+
+    def _parts(self, activity: str) -> Iterator[str]:
+        yield f"{time.monotonic() - self.started:4.0f} s"
+        step = f"step {self.step} of {self.steps}" if self.step and activity else self.phase
+        yield f"{step}: {activity}" if activity else step
+        yield "" if self.outage_since_s is None else f"OUTAGE {max(0.0, time.time() - self.outage_since_s):.0f} s"
+        yield self.region
+        yield "" if self.left_s is None else f"about {_in_short(self.left_s)} left"
+        yield "no requests" if self.error_ratio is None else f"errors {self.error_ratio:.1%}"
+        yield "" if self.scale in (None, 1) else f"lab, waits × {self.scale:g}"
 
     def essence(self) -> tuple[Any, ...]:
         """:returns: what makes a new plain line when it changes."""
-        return (self.phase, self.activity, self.region, self.error_ratio is None)
+        return (self.phase, self.activity, self.region, self.error_ratio is None, self.outage_since_s)
+
+
+def _in_short(seconds: float) -> str:
+    return f"{max(1, round(seconds / 5)) * 5} s" if seconds < 100 else f"{round(seconds / 60)} min"
 
 
 class Display:
@@ -67,7 +124,7 @@ class Display:
     def show(self) -> None:
         """Show the status as it is now."""
         if self._terminal:
-            self._line.show(self._status.line())
+            self._line.show(self._status.line(max(1, shutil.get_terminal_size().columns - 1)))
         elif self._due():
             self._line.put(f"chaosdrill {self._status.line()}\n")
 
@@ -99,9 +156,8 @@ class _RewrittenLine:
                 self._gone = True
 
     def show(self, line: str) -> None:
-        width = shutil.get_terminal_size().columns
         with self._lock:
-            self._shown = line[: max(0, width - 1)]
+            self._shown = line
             self.put(CLEAR + self._shown)
 
     def write(self, text: str) -> int:

@@ -20,11 +20,14 @@ from chaoslib.exceptions import InterruptExecution, InvalidControl
 from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothesis, Journal, Run, Secrets
 
 from chaosdrill.controls.arguments import problems_of_arguments
+from chaosdrill.controls.display import take_colours_out_of_logs
+from chaosdrill.controls.exit_code import set_exit_code
 from chaosdrill.controls.hooks import MODULE, problems_of_control
 from chaosdrill.controls.opening import open_drill
 from chaosdrill.controls.outcome import steady_state_met
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.summary import print_summary
+from chaosdrill.plain_text import keep_streams_writable
 
 __all__ = [
     "after_activity_control",
@@ -52,6 +55,8 @@ def validate_control(control: Control) -> None:
 
     :raises InvalidControl: with every misspelt argument, activity, and argument of an activity.
     """
+    take_colours_out_of_logs()
+    keep_streams_writable()
     if problems := problems_of_control(control) + problems_of_arguments(control["provider"].get("arguments") or {}):
         raise InvalidControl("\n".join(problems))
 
@@ -95,6 +100,8 @@ def before_experiment_control(
     global _session
     if _session is not None:
         raise InterruptExecution(f"the control {MODULE} stands twice: keep it in the experiment only")
+    take_colours_out_of_logs()
+    keep_streams_writable()
     _session = Session(context, configuration, secrets)
     try:
         open_drill(_session)
@@ -177,6 +184,7 @@ def cleanup_control() -> None:
         session.end(None)
         if session.said is not None:
             print_summary(session.said)
+            set_exit_code(session.said["verdict"])
     except Exception as error:
         logger.error(f"the drill could not be closed: {error}", exc_info=error)
     finally:

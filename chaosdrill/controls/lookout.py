@@ -1,14 +1,17 @@
 """What is looked at all the time while a drill goes on, and the status that is shown of it."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.aws.pacing import Answer
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
+from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.controls.display import Display, Status
+from chaosdrill.controls.progress import CurrentOutage, Step, TimeLeft, earlier_durations
 from chaosdrill.controls.record import Record, in_words
 from chaosdrill.controls.recording import LoadRecords
 from chaosdrill.controls.watching import LoadWatch, Periodic, RegionWatch
@@ -44,6 +47,23 @@ class Lookout:
         display.start()
         self._showing.callback(display.stop)
         self._start("display", display.every_s, tick, self._showing)
+
+    def watch_progress(self, steps: Sequence[Step], directory: Path, target: str) -> None:
+        """Begin to show the number of the step under way, the age of an outage, and about how long it still takes.
+
+        :param steps: those that are planned.
+        :param directory: of the run.
+        :param target: lab or aws.
+        """
+        status, outage = self._status, CurrentOutage(directory / RECORDS)
+        status.steps = len(steps)
+        left = TimeLeft(steps, earlier_durations(directory, target, status.scale or 1.0))
+
+        def look() -> None:
+            status.outage_since_s = outage.since_s(self._record.events)
+            status.left_s = left.seconds(time.monotonic() - status.started, status.step)
+
+        self._start("progress", WATCH_EVERY_S, look, self._looking)
 
     def watch_region(self, configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> RegionWatch:
         """Begin to watch the region state.

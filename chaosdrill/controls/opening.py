@@ -35,6 +35,7 @@ from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.origin import origin, versions
 from chaosdrill.controls.others import lead_others
+from chaosdrill.controls.progress import planned_steps
 from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
 from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.target import open_target
@@ -173,6 +174,8 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     heartbeat = session.heartbeat = DrillHeartbeat(dict(session.configuration))
     session.held.callback(heartbeat.end)
     session.lookout.watch_heartbeat(heartbeat.find)
+    session.planned = planned_steps(session.experiment, session.arguments.setup, session.configuration)
+    session.lookout.watch_progress(session.planned, session.directory, target.kind)
     return watch
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill.controls.record import in_words
 from chaosdrill.history.run_directory import REPORT
+from chaosdrill.languages import language_from
 from chaosdrill.report.making import why_no_report, write_report
 from chaosdrill.time_zones import zone_from
 
@@ -30,7 +31,7 @@ def reported(session: "Session") -> dict[str, Any]:
         return {"report": None, "report_why": f"{why}; then {again}"}
     session.status.phase = "writing the report"
     try:
-        write_report(session.directory, zone=zone_from())
+        write_report(session.directory, language_from(), zone=zone_from())
     except Exception as error:  # noqa: BLE001 - the drill is over and judged: that must be told, whatever happens here
         return {"report": None, "report_why": f"{in_words(error)}; {again}"}
     return {}

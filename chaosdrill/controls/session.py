@@ -20,6 +20,7 @@ from chaosdrill.controls.closing import close
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.lookout import Lookout
 from chaosdrill.controls.outcome import Outcome, outcome_of
+from chaosdrill.controls.progress import Step, number_of
 from chaosdrill.controls.record import Record
 from chaosdrill.controls.safeguards import Safeguards
 from chaosdrill.controls.sampling import Sample, Samples
@@ -52,6 +53,7 @@ class Session:
         self.target: Target | None = None
         self.heartbeat: DrillHeartbeat | None = None
         self.held = ExitStack()
+        self.planned: tuple[Step, ...] = ()
         self.touched = False
         self.said: dict[str, Any] | None = None
         self._safeguards: Safeguards | None = None
@@ -143,6 +145,7 @@ class Session:
         """An activity is about to run: on disk before it does."""
         step = self._step(activity)
         self.status.activity = step["activity"]
+        self.status.step = number_of(self.planned, step["phase"], step["activity"], self.status.step)
         arguments = (activity.get("provider") or {}).get("arguments") or {}
         written = substitute(arguments, self.configuration, self.secrets)
         self.record.note("activity-started", **step, arguments=written)

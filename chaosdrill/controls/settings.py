@@ -9,6 +9,7 @@ from typing import Any
 from chaosdrill.client.locust_page import problems_of_url
 from chaosdrill.errors import BadInput
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
+from chaosdrill.languages import language_from
 from chaosdrill.topology import load_topology
 
 TARGETS = ("lab", "aws")
@@ -62,7 +63,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
     problems += problems_of_url(str(configuration.get("load_generator_url") or ""))
-    problems += found + missing + _aws_needs(configuration, target)
+    problems += found + missing + _aws_needs(configuration, target) + _language_problems()
     scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
     scale = scale if isinstance(scale, float) else 1.0
     ticket, approver = (str(configuration.get(name) or "") for name in ("change_ticket", "approver"))
@@ -111,6 +112,14 @@ def _locustfile(configuration: MutableMapping[str, Any]) -> tuple[str, list[str]
         return "", [f"locustfile: there is no file {path}"]
     configuration["locustfile"] = path
     return path, []
+
+
+def _language_problems() -> list[str]:
+    try:
+        language_from()
+    except BadInput as bad:
+        return list(bad.problems)
+    return []
 
 
 def _aws_needs(configuration: Mapping[str, Any], target: str) -> list[str]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
+from chaosdrill.languages import LANGUAGES
 from chaosdrill.report.messages import MESSAGES, SENTENCES
 from chaosdrill.sentences import Name, Sentence
 
-LANGUAGES = ("en", "ja")
+__all__ = ["LANGUAGES", "Words"]
 
 
 class Words:

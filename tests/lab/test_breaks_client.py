@@ -152,7 +152,7 @@ def test_a_run_on_a_broken_lab_says_so(looks, tmp_path):
     named = ["stop-flag-ignored:region=standby", "aws dynamodb ignored"]
     assert [row["breaks"] for row in ran.events if row["event"] == "lab-broken"] == [named]
     assert json.loads((ran.run_directory / "summary.json").read_text())["broken"] == named
-    assert ran.said("lab") == "broken on purpose: stop-flag-ignored:region=standby, aws dynamodb ignored"
+    assert "stop-flag-ignored:region=standby, aws dynamodb ignored" in ran.last_lines["verdict"]
 
 
 def test_a_run_on_a_lab_that_was_mended_before_says_nothing(looks, tmp_path):

@@ -40,8 +40,8 @@ def test_it_moves_when_the_steady_state_was_missed(lab: RunningLab, tmp_path: Pa
     assert ran.verdict == "failed", ran.stdout + ran.stderr
     ended = {row["activity"]: row["output"] for row in ran.events if row["event"] == "activity-ended"}
     assert [ended[name]["status"] for name in ("fail-over", "fail-back")] == ["SUCCEEDED", "SUCCEEDED"]
-    assert HOME_SERVES in ran.said("region states").split(" → ")[-1]
-    assert f"serving({OSAKA})" in ran.said("region states")
+    assert ran.region_states[-1] == HOME_SERVES
+    assert f"serving({OSAKA})" in ran.region_states
 
 
 def test_it_stays_when_the_steady_state_held(lab: RunningLab, tmp_path: Path) -> None:
@@ -58,4 +58,4 @@ def test_a_step_that_failed_is_no_steady_state_that_was_missed(lab: RunningLab, 
     assert ran.verdict == "failed", ran.stdout + ran.stderr
     ended = {row["activity"]: row["output"] for row in ran.events if row["event"] == "activity-ended"}
     assert "nobody saw the steady state missed" in ended["fail-over"]["why"]
-    assert OSAKA not in ran.said("region states")
+    assert f"serving({OSAKA})" not in ran.region_states

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from chaosdrill.controls.exit_code import EXIT_CODES
 from tests import small_drills
 from tests.running_lab import RunningLab
 from tests.small_drills import Drill, Ran, do, experiment, step, undo
@@ -70,12 +71,14 @@ def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     opened = next(row for row in ran.events if row["event"] == "drill-opened")
     assert opened["origin"] == {"operator": getpass.getuser(), "host": socket.gethostname(), "git": None}
     assert re.fullmatch(r"\d{8}T\d{6}Z-try-it-[0-9a-f]{4}", ran.run_directory.name)
-    assert ran.stdout.strip().splitlines()[-1] == f"report:         {ran.run_directory / 'report.html'}"
+    assert list(ran.last_lines) == ["verdict", "why", "recovery", "report", "details"]
+    assert ran.last_lines["report"] == str(ran.run_directory / "report.html")
+    assert ran.last_lines["details"] == f"chaosdrill runs show {ran.run_directory.name}"
     assert (ran.run_directory / "report.html").read_text().startswith("<!DOCTYPE html>")
     assert json.loads((ran.run_directory / "summary.json").read_text())["report"] == "report.html"
     work = [(row["event"], row["phase"]) for row in ran.events if row.get("activity") == "work"]
     assert work == [("activity-started", "method"), ("activity-ended", "method")]
-    assert ran.said("region states").startswith("serving(ap-northeast-1)")
+    assert ran.region_states == ["serving(ap-northeast-1)"]
 
 
 def test_a_report_that_cannot_be_written_changes_nothing_of_the_verdict(run: Any, lab: RunningLab) -> None:
@@ -85,7 +88,7 @@ def test_a_report_that_cannot_be_written_changes_nothing_of_the_verdict(run: Any
     assert (ran.exit_code, ran.verdict) == (0, "passed"), ran.stderr
     assert (ran.events[-1]["event"], ran.events[-1]["verdict"]) == ("drill-closed", "passed")
     again = f"make it again with `chaosdrill report {ran.run_directory.name}`"
-    assert re.fullmatch(f"not written: IsADirectoryError: .*; {again}", ran.said("report"))
+    assert re.fullmatch(f"not written: IsADirectoryError: .*; {again}", ran.last_lines["report"])
 
 
 def test_names_that_are_not_the_topology_s_are_refused(run: Any) -> None:
@@ -101,7 +104,7 @@ def test_what_this_run_did_not_do_is_not_undone(run: Any) -> None:
     """Not what a step found done already, and not what was never begun, even if the rollback bears the step's name."""
     method = [step("action", "close", "idle"), step("action", "break", "fail", why="no luck"), do("rest")]
     ran = run(experiment(method, [undo("open", "close"), undo("rest", "rest")]))
-    assert (ran.exit_code, ran.verdict) == (1, "failed")
+    assert (ran.exit_code, ran.verdict) == (3, "failed")
     assert ran.steps == ["idle", "fail"]
     outputs = [row["output"] for row in ran.events if row["event"] == "activity-ended" and row["phase"] == "rollbacks"]
     assert outputs == [
@@ -124,7 +127,7 @@ def test_home_must_serve_or_nothing_is_touched(run: Any) -> None:
     blocking = step("probe", "home-serves-again", "word_in_file", "x", path="/no/such/file")
     what = experiment([do("work")], [undo("unwork", "work"), blocking], control={"expect": "serving(ap-northeast-3)"})
     ran = run(what)
-    assert (ran.exit_code, ran.verdict, ran.steps) == (1, "refused", [])
+    assert (ran.exit_code, ran.verdict, ran.steps) == (5, "refused", [])
     assert ran.said("why") == (
         "the region state is serving(ap-northeast-1), expected serving(ap-northeast-3): nothing was touched"
     )
@@ -147,7 +150,7 @@ STOPS = [
 def test_a_bad_step_stops_the_method_but_not_the_rollbacks(run: Any, bad: Any, why: str, verdict: str) -> None:
     back = [step("action", "stumble", "fail", why="also bad"), undo("unwork", "work"), undo("unrest", "rest")]
     ran = run(experiment([do("work"), bad, do("rest")], back))
-    assert (ran.exit_code, ran.verdict) == (1, "failed")  # a rollback failed, too
+    assert (ran.exit_code, ran.verdict) == (3, "failed")  # a rollback failed, too
     assert "do rest" not in ran.steps
     assert ran.steps[-2:] == ["fail", "undo unwork"]
     assert why in ran.said("why")
@@ -160,7 +163,7 @@ def test_a_steady_state_that_does_not_hold_refuses_and_undoes_the_setup(run: Any
     control = {"setup": [do("prepare")]}
     steady = [step("probe", "steady", "answer", 2, value=1)]
     ran = run(experiment([do("work")], [undo("unwork", "work"), undo("clear", "prepare")], steady, control))
-    assert (ran.exit_code, ran.verdict) == (1, "refused")
+    assert (ran.exit_code, ran.verdict) == (5, "refused")
     assert ran.steps == ["do prepare", "answer 1", "undo clear"]
     assert ran.said("why") == "steady-state-before: steady is 1, expected 2"
 
@@ -168,7 +171,7 @@ def test_a_steady_state_that_does_not_hold_refuses_and_undoes_the_setup(run: Any
 def test_a_setup_that_fails_ends_the_drill(run: Any) -> None:
     control = {"setup": [do("prepare"), step("action", "load", "fail", why="no workers")]}
     ran = run(experiment([do("work")], [undo("clear", "prepare")], control=control))
-    assert (ran.exit_code, ran.verdict) == (1, "invalid")
+    assert (ran.exit_code, ran.verdict) == (4, "invalid")
     assert ran.steps == ["do prepare", "fail", "undo clear"]
 
 
@@ -177,7 +180,7 @@ def test_a_value_no_tolerance_reads_does_not_end_the_run_without_rollbacks(run: 
     steady = [step("probe", "steady", "answer", {"type": "regex", "pattern": "x"}, value="nothing")]
     what = experiment([do("work")], [undo("clear", "prepare")], steady, {"setup": [do("prepare")]})
     ran = run(what)
-    assert (ran.exit_code, ran.verdict) == (1, "invalid")
+    assert (ran.exit_code, ran.verdict) == (4, "invalid")
     assert ran.steps[-1] == "undo clear"
     assert ran.journal["status"] == "aborted"
 
@@ -207,7 +210,7 @@ def test_a_signal_in_the_method_leads_to_the_rollbacks(start: Any, name: str) ->
     drill.wait_for_step("wait 1")
     drill.signal(name)  # once more, while rollbacks run: they go on
     ran = drill.end(within_s=20)
-    assert (ran.exit_code, ran.verdict) == (1, "interrupted"), ran.stderr
+    assert (ran.exit_code, ran.verdict) == (6, "interrupted"), ran.stderr
     assert ran.steps == ["do work", "wait 30", "undo unwork", "wait 1", "waited"]
     assert ran.said("why").startswith(f"{name} while method")
     assert ran.journal["status"] == "interrupted"
@@ -220,7 +223,7 @@ def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> N
     drill.wait_for_step("wait 1")
     drill.signal(name)
     ran = drill.end(within_s=20)
-    assert (ran.exit_code, ran.verdict) == (1, "interrupted")
+    assert (ran.exit_code, ran.verdict) == (6, "interrupted")
     assert ran.steps == ["do work", "wait 1", "waited", "undo unwork"]
 
 
@@ -231,7 +234,7 @@ def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
     small_drills.wait_for(lambda: "the rollbacks go on" in (drill.directory / "stderr").read_text(), bool, 5, "word")
     drill.signal("SIGINT")
     ran = drill.end(within_s=60)
-    assert (ran.exit_code, ran.verdict) == (1, "interrupted")
+    assert (ran.exit_code, ran.verdict) == (6, "interrupted")
     assert ran.steps == ["do work", "wait 90"]
 
 
@@ -248,7 +251,7 @@ def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | No
     else:
         sign.write_text(word)
     ran = drill.end(within_s=60)
-    assert (ran.exit_code, ran.verdict) == (1, verdict), ran.stderr
+    assert (ran.exit_code, ran.verdict) == (EXIT_CODES[verdict], verdict), ran.stderr
     assert ran.steps == ["do work", "wait 90", "undo unwork"]
     assert ran.said("why").startswith("safeguard guard: ")
 
@@ -259,7 +262,7 @@ def test_a_safeguard_that_hangs_cannot_see(run: Any, tmp_path: Path) -> None:
     guard = {**step("probe", "guard", "word_in_file", "good", path=str(sign)), "timeout_s": 1}
     method = [step("action", "long", "wait", seconds=60), do("rest")]
     ran = run(experiment(method, [undo("unlong", "long")], control={"safeguards": [guard]}))
-    assert (ran.exit_code, ran.verdict) == (1, "invalid"), ran.stderr
+    assert (ran.exit_code, ran.verdict) == (4, "invalid"), ran.stderr
     assert ran.steps == ["wait 60", "undo unlong"]
     assert ran.said("why").startswith("safeguard guard: cannot be read: no answer within 1 s")
 
@@ -281,7 +284,7 @@ def test_a_safeguard_may_need_to_miss_more_than_once(run: Any, tmp_path: Path) -
 def test_what_was_left_out_is_not_passed(run: Any, options: tuple[str, ...], why: str) -> None:
     steady = [step("probe", "steady", "answer", 1, value=1)]
     ran = run(experiment([do("work")], [undo("unwork", "work")], steady), *options)
-    assert (ran.exit_code, ran.verdict) == (1, "invalid")
+    assert (ran.exit_code, ran.verdict) == (4, "invalid")
     assert why in ran.said("why")
 
 
@@ -289,7 +292,7 @@ def test_a_background_step_that_fails_stops_the_method(run: Any) -> None:
     # it fails when the long step has begun, or there would be nothing to undo
     broken = {**step("action", "break", "fail", why="no luck"), "background": True, "pauses": {"before": 3}}
     ran = run(experiment([broken, step("action", "long", "wait", seconds=20), do("rest")], [undo("back", "long")]))
-    assert (ran.exit_code, ran.verdict) == (1, "failed")
+    assert (ran.exit_code, ran.verdict) == (3, "failed")
     assert ran.steps[-1] == "undo back"
     assert "waited" not in ran.steps
 
@@ -300,7 +303,7 @@ def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, 
     other = tmp_path / "other"
     other.mkdir()
     second = small_drills.run(other, experiment([do("work")]), CHAOSDRILL_HOME=str(lab.home))
-    assert (second.exit_code, second.verdict, second.steps) == (1, "refused", [])
+    assert (second.exit_code, second.verdict, second.steps) == (5, "refused", [])
     assert f"another drill is going on here (process {drill.process.pid})" in second.stdout
     assert drill.end().verdict == "passed"
 
@@ -326,14 +329,14 @@ def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: Runni
     written = _read_all(ours)
     assert process.wait(60) == 0, written
     shown = re.split(r"\r\x1b\[2K|\r?\n", written)
-    status = [line for line in shown if re.match(r" +\d+\.\d s \| ", line)]
-    assert any("| method | long | serving(ap-northeast-1) | no requests | scale 0.1" in line for line in status), shown
+    status = [line for line in shown if re.match(r" +\d+ s \| ", line)]
+    assert any("step 1 of 1: long | serving(ap-northeast-1)" in line for line in status), shown
     assert all(len(line) < 100 for line in status)
     logs = [line for line in shown if " INFO]" in line]
     assert any(line.endswith("Action: long") for line in logs), logs
     assert all(re.match(r"(\x1b\[\d+m)?\[\d{4}-\d\d-\d\d ", line) for line in logs), logs
-    assert "drill passed" in written
-    assert "│ verdict" in re.sub(r"\x1b\[[\d;]*m", "", written)
+    last = [line.partition(":")[0] for line in shown[-6:]]
+    assert last == ["verdict", "why", "recovery", "report", "details", ""], shown
 
 
 def _read_all(descriptor: int) -> str:

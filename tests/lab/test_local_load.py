@@ -64,7 +64,7 @@ def test_a_drill_starts_watches_and_ends_its_own_locust(lab: RunningLab, tmp_pat
         )
         done = small_drills.run(tmp_path, what, **lab.environment)
     assert done.verdict == "passed", done.stdout + done.stderr
-    assert "as Locust's users saw it" in done.said("client outage"), done.stdout
+    assert done.summary["client_outage"]["seconds"] is not None, done.stdout
     kept = {path.name for path in done.run_directory.iterdir()}
     assert {"locust-report.html", "locust-statistics.json", "locust.log", "timeline.jsonl"} <= kept
     total = json.loads((done.run_directory / "locust-statistics.json").read_text())["stats"][-1]["num_requests"]
@@ -91,7 +91,7 @@ def test_a_drill_starts_hears_and_ends_its_own_heartbeat(lab: RunningLab, tmp_pa
         )
         done = small_drills.run(tmp_path, what, **lab.environment)
     assert done.verdict == "passed", done.stdout + done.stderr
-    assert done.said("availability").startswith("1 "), done.stdout
+    assert done.summary["judgement"]["figures"]["availability"]["value"] == 1, done.stdout
     answer = next(row["output"] for row in done.events if row.get("activity") == "stop-heartbeat" and "output" in row)
     assert answer["recovered"] is True
     stored = next(row for row in done.events if row["event"] == "records-stored" and row["file"] == "beats.parquet")

@@ -7,8 +7,8 @@ import pytest
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.reporting import report_name, reported
 from chaosdrill.controls.session import Session
-from chaosdrill.controls.summary import rows
 from chaosdrill.report import making
+from chaosdrill.report.last_lines import last_lines
 
 SAID = {"verdict": "passed", "reasons": [], "region_states": [], "client_outage": {"seconds": None, "why": "no load"}}
 
@@ -22,7 +22,8 @@ def session(run):
 
 
 def last_line(session, told):
-    return rows({**SAID, "run_directory": str(session.directory), "report": report_name(session), **told})[-1]
+    run = {"run_directory": str(session.directory), "run_id": session.directory.name, "report": report_name(session)}
+    return last_lines({**SAID, **run, **told}, "en")[-2]
 
 
 def test_it_is_written_and_named(session, run):

@@ -10,14 +10,11 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.activity import action, probe, take_failure
-from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, Verdict
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values, problems_of_variables
-from chaosdrill.controls.display import Status
 from chaosdrill.controls.outcome import outcome_of
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.signals import Signals
-from chaosdrill.controls.summary import rows, summary
 from chaosdrill.controls.tolerance import meets
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import BadInput, CannotSee
@@ -129,32 +126,6 @@ def test_a_dry_step_is_not_held_against_its_tolerance():
     run = {"status": "succeeded", "output": None}
     assert outcome_of({"tolerance": 1}, run, True, {}, None).problem == ""
     assert outcome_of({"tolerance": 1}, run, False, {}, None).problem == "is None, expected 1"
-
-
-def test_the_status_line_says_what_goes_on():
-    status = Status("method", "fail-over", "moving", 0.537, 0.2, started=time.monotonic() - 61)
-    assert status.line() == "  61.0 s | method | fail-over | moving | errors 53.7% (5 s) | scale 0.2"
-
-
-def test_the_summary_says_how_the_outage_was_measured_and_when_it_did_not_end():
-    outage = ClientOutage((Outage(100.0, 103.7, 12, ended=False), Outage(50.0, 52.0, 3)))
-    states = (StatePeriod("serving(a)", 20.0), StatePeriod("moving", 4.04))
-    run = {"target": "lab", "scale": 0.2, "seconds": 67.1, "run_directory": "/r"}
-    said = summary(Verdict("failed", ("one", "two")), states, outage, "", run)
-    assert rows(said) == [
-        ("verdict", "failed"),
-        ("why", "one"),
-        ("why", "two"),
-        ("region states", "serving(a) 20.0 s → moving 4.0 s"),
-        (
-            "client outage",
-            "at least 3.7 s ± 0.1 s (closed: longest time without one successful answer, as Locust's users saw it)",
-        ),
-        ("target", "lab, scale 0.2: the lab's waits are scaled by 0.2"),
-        ("duration", "67 s"),
-        ("run directory", "/r"),
-    ]
-    assert said["client_outage"]["outages"][1]["seconds"] == 2.0
 
 
 def test_a_watcher_that_fails_is_heard_and_goes_on():

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chaosdrill.report.messages import comparison, findings, methods, names, page
+from chaosdrill.report.messages import comparison, findings, methods, names, page, terminal
 from chaosdrill.report.messages.sentences import SENTENCES
 
 __all__ = ["MESSAGES", "SENTENCES"]
@@ -13,4 +13,5 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     **findings.MESSAGES,
     **methods.MESSAGES,
     **comparison.MESSAGES,
+    **terminal.MESSAGES,
 }

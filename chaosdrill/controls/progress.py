@@ -1,0 +1,129 @@
+"""How far a drill has come: the step under way, and about how long it still takes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from chaoslib import substitute
+
+from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.errors import BadInput
+from chaosdrill.history import Event
+from chaosdrill.runs.catalogue import catalogue
+from chaosdrill.watch.beats import Beats
+from chaosdrill.watch.tail import Tail
+
+PHASES = ("setup", "steady-state-before", "method", "steady-state-after", "rollbacks")
+MOST_RUNS = 10  # earlier runs whose durations are used
+WAITS = ("duration_s", "window_s")  # arguments that say how long a step takes at least
+
+
+@dataclass(frozen=True)
+class Step:
+    """One planned step of a drill.
+
+    :param waits_s: how long it waits by itself: pauses, durations and windows of its arguments.
+    """
+
+    phase: str
+    name: str
+    waits_s: float
+
+
+def planned_steps(
+    experiment: Mapping[str, Any], setup: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]
+) -> tuple[Step, ...]:
+    """:returns: the steps that a whole drill runs, in order."""
+    found = {**activities_by_phase(experiment), "setup": setup}
+    steady = found["steady-state"]
+    by_phase = {**found, "steady-state-before": steady, "steady-state-after": steady}
+    return tuple(
+        Step(phase, str(one.get("name") or one.get("ref")), _waits_s(substitute(dict(one), configuration, None)))
+        for phase in PHASES
+        for one in by_phase[phase]
+    )
+
+
+def number_of(steps: Sequence[Step], phase: str, name: str, last: int) -> int:
+    """Find the number of a step that begins.
+
+    :param last: number of the step before it; 0 for the first.
+    :returns: from 1 on; ``last`` for a step that was not planned.
+    """
+    later = [number for number, one in enumerate(steps, 1) if (one.phase, one.name) == (phase, name) and number > last]
+    return later[0] if later else last
+
+
+class TimeLeft:
+    """About how long a drill still takes.
+
+    :param earlier_s: how long earlier runs of the same experiment took; none: its own waits are added up instead.
+    """
+
+    def __init__(self, steps: Sequence[Step], earlier_s: Sequence[float]) -> None:
+        self._steps = steps
+        self._whole_s = median(earlier_s) if earlier_s else None
+
+    def seconds(self, elapsed_s: float, number: int) -> float | None:
+        """:returns: about how long it still takes; None when nothing tells, or when it is overdue.
+
+        :param number: of the step under way, from 1 on.
+        """
+        if self._whole_s is not None:
+            left_s = self._whole_s - elapsed_s
+        else:
+            left_s = sum(one.waits_s for one in self._steps[max(0, number - 1) :])
+        return left_s if left_s > 0 else None
+
+
+def earlier_durations(directory: Path, target: str, scale: float) -> list[float]:
+    """:returns: in seconds, how long the newest runs took that passed and are of the same experiment, target and scale.
+
+    :param directory: of the run under way; the others are beside it.
+    """
+    try:
+        entries = catalogue(directory.parent)
+    except (BadInput, OSError):
+        return []  # no more than an estimate is lost
+    own = {entry.run: entry.experiment for entry in entries}.get(directory.name)
+    alike = [one for one in entries if (one.experiment, one.target, one.scale) == (own, target, scale)]
+    found = [one.seconds for one in alike if one.verdict == "passed" and one.seconds is not None]
+    return found[-MOST_RUNS:]
+
+
+def _waits_s(activity: Mapping[str, Any]) -> float:
+    pauses = activity.get("pauses") or {}
+    provider = activity.get("provider")
+    arguments = provider.get("arguments") if isinstance(provider, Mapping) else None
+    values = [pauses.get(name) for name in ("before", "after")]
+    if isinstance(arguments, Mapping):
+        values += [arguments.get(name) for name in WAITS]
+    return sum(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
+
+
+class CurrentOutage:
+    """Since when clients are without service, by the heartbeat's beats that have been collected so far.
+
+    :param records: directory into which beats are collected while the drill runs.
+    """
+
+    def __init__(self, records: Path) -> None:
+        self._rows = Tail(records / "beats.jsonl", object)
+        self._beats = Beats()
+        self._events_read = 0
+
+    def since_s(self, events: Sequence[Event]) -> float | None:
+        """Read the new beats.
+
+        :param events: of the history: the heartbeat's clock is measured again and again.
+        :returns: when the outage under way began, in s since the epoch by this machine's clock; None without one.
+        """
+        for event in events[self._events_read :]:
+            if event["event"] == "clock-measured":
+                self._beats.take_clock(event)
+        self._events_read = len(events)
+        for row in self._rows.news():
+            self._beats.take(row)
+        return self._beats.out_since_s
