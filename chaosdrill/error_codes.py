@@ -39,6 +39,8 @@ ERROR_CODES: Mapping[str, str] = {
     "load-not-running": "the load generator does not have the users or workers that were requested",
     "load-unreadable": "the load generator could not be read",
     "load-window-incomplete": "a worker of the load generator did not report for the whole window",
+    "lab-in-use": "the lab cannot be ended because a drill or another process holds a lease on it",
+    "lab-not-responding": "the lab's control socket does not respond",
     "language-unknown": "`--lang` or `CHAOSDRILL_LANG` names a language that chaosdrill does not write",
     "no-drill-open": "an action that changes a system was called outside a drill",
     "no-execution": "a state machine has no such execution",

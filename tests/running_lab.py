@@ -66,7 +66,7 @@ class RunningLab:
 
     def down(self) -> None:
         """End it."""
-        self.run("lab", "down")
+        self.run("lab", "down", "--force")
 
     def status(self) -> dict[str, Any]:
         """:returns: what `chaosdrill lab status --json` prints."""

@@ -49,7 +49,7 @@ def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ..
     if scale is None:
         runs = running.running_plan()
         scale = runs.scale if runs else plan.DEFAULT_SCALE
-    leased = host.attach_or_start(scale, locustfile, detach, tell=click.echo, broken=broken)
+    leased = host.attach_or_start(scale, locustfile, detach, tell=click.echo, broken=broken, holder=_holder())
     seen = running.status()
     _show(seen)
     if detach:
@@ -57,6 +57,10 @@ def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ..
         return
     click.echo(_what_ctrl_c_does(seen))
     _hold(leased)
+
+
+def _holder() -> str:
+    return f"`chaosdrill lab up` (process {os.getpid()})"
 
 
 def _what_ctrl_c_does(seen: dict[str, Any]) -> str:
@@ -77,11 +81,16 @@ def _hold(leased: "LeasedLab") -> None:
 
 
 @lab.command()
-def down() -> None:
-    """End the lab, whoever uses it, and wait until nothing of it is left."""
+@click.option("--force", is_flag=True, help="Also while a drill uses it; the drill then fails.")
+def down(force: bool) -> None:
+    """End the lab and wait until nothing of it is left.
+
+    While a drill or `chaosdrill lab up` uses it, this is refused and names them; --force ends it all the same.
+    Exit code: 0 when it has ended or none ran, 1 when it was refused.
+    """
     from chaosdrill.lab import host
 
-    click.echo("the lab has ended" if host.down() else "no lab runs")
+    click.echo("the lab has ended" if host.down(force) else "no lab runs")
 
 
 @lab.command()
@@ -107,7 +116,8 @@ def _show(seen: dict[str, Any]) -> None:
         return
     ready = "not ready" if seen["ready_s"] is None else f"ready after {seen['ready_s']:.1f} s"
     stays = "stays until `chaosdrill lab down`" if seen["detached"] else f"ends with its leases ({seen['leases']})"
-    click.echo(f"lab: scale {seen['scale']:g}, {ready}, {seen['memory_mb']:.0f} MB (PSS), {stays}")
+    used = f", used by {', '.join(seen['holders'])}" if seen.get("holders") else ""
+    click.echo(f"lab: scale {seen['scale']:g}, {ready}, {seen['memory_mb']:.0f} MB (PSS), {stays}{used}")
     for name, part in seen["parts"].items():
         took = "" if part["seconds"] is None else f"  healthy after {part['seconds']:.1f} s"
         click.echo(f"  {name:<20}{'ok' if part['healthy'] else part['trouble']}{took}")

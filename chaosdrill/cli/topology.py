@@ -1,11 +1,13 @@
 """``chaosdrill topology …``: write the file that names the system's parts, and see that it is right."""
 
 import json
+import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,8 +52,9 @@ def discover(profile: str | None, home: str, standby: str, domain: str | None, o
             --domain api.example.com --output topology/aws.yaml
 
     Looks for state machines by prefix, tables that hold a stop flag, the ARC cluster with its endpoints, the Aurora
-    global cluster, the load balancers that the domain leads to, and the bastion. Only reads. Where it found nothing,
-    or several candidates, or lacks a permission, the file has a TODO that says how to fill it in.
+    global cluster, the load balancers that the domain leads to, and the bastion; then whether this machine resolves the
+    domain, and whether Locust responds on 127.0.0.1:8089. Only reads. Where it found nothing, or several candidates, or
+    lacks a permission, the file has a TODO that says how to fill it in. What the heartbeat sends is always one.
     Exit code: 0 when the file is complete, 1 when something is left to fill in.
     """
     from chaosdrill.survey import discovery
@@ -60,11 +63,38 @@ def discover(profile: str | None, home: str, standby: str, domain: str | None, o
 
     _refuse_bad_input(home, standby, domain, output)
     asked = Asked(Account(profile), home, standby, domain.rstrip(".").lower() if domain else None)
-    findings = discovery.discover(asked)
+    known = _known_of_lab(profile)
+    findings = discovery.discover(asked, known)
     text = discovery.file_text(findings)
     _write(text, output)
     left = discovery.left_to_fill_in(findings)
-    _tell(findings, [f"{key}: {unknown.why}" for key, unknown in left] or discovery.problems_of_text(text))
+    problems = [f"{key}: {unknown.why}" for key, unknown in left] or discovery.problems_of_text(text)
+    _tell(findings, problems, _recipe(output, [key for key, _ in left], known))
+
+
+def _known_of_lab(profile: str | None) -> dict[str, Any]:
+    """What the lab's own topology says of what no account knows; nothing where the profile leads elsewhere."""
+    import yaml
+
+    from chaosdrill.lab import running
+
+    plan = running.running_plan()
+    if plan is None:
+        return {}
+    own = yaml.safe_load(plan.topology_file.read_text(encoding="utf-8"))
+    there = (profile, os.environ.get("AWS_CONFIG_FILE"))
+    if there != (own["aws"]["profile"], own["aws"]["config_file"]):
+        return {}
+    return {"dns": own["dns"], "url": own["client"]["url"], "heartbeat": own["heartbeat"]}
+
+
+def _recipe(output: Path | None, left: Sequence[str], known: Mapping[str, Any]) -> str:
+    """The command that fills in what is left with the candidates of the lab; empty where that is not all of it."""
+    if not known or not left or not all(key.rpartition(".")[2] in known for key in left):
+        return ""
+    names = "\\|".join(known)
+    file = shlex.quote(str(output)) if output else "FILE"
+    return f"this profile leads to the lab; fill them in: sed -i 's/^\\( *\\)# \\({names}\\): /\\1\\2: /' {file}"
 
 
 def _refuse_bad_input(home: str, standby: str, domain: str | None, output: Path | None) -> None:
@@ -98,13 +128,15 @@ def _write(text: str, output: Path | None) -> None:
     click.echo(f"written  {output}", err=True)
 
 
-def _tell(findings: "Mapping[str, Finding]", left: Sequence[str]) -> None:
+def _tell(findings: "Mapping[str, Finding]", left: Sequence[str], recipe: str) -> None:
     for key, finding in findings.items():
         if finding.looked_at:
             click.echo(f"{'TODO' if finding.unknown(key) else 'ok':<6}{key}: {finding.looked_at}", err=True)
     click.echo(f"left to fill in: {len(left)}" if left else "complete", err=True)
     for problem in left:
         click.echo(f"  {problem}", err=True)
+    if recipe:
+        click.echo(recipe, err=True)
     sys.exit(1 if left else 0)
 
 

@@ -155,7 +155,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.status.phase = "starting the lab" if settings.topology is None else "opening the target"
     serving = session.arguments.expect.removeprefix("serving(").removesuffix(")")  # a lab of its own begins like that
     tell: Callable[[str], None] = lambda text: logger.info(text[:1].upper() + text[1:])  # noqa: E731
-    target = session.target = open_target(settings, tell, serving)
+    target = session.target = open_target(settings, tell, serving, session.directory.name)
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)

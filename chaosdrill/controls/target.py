@@ -39,12 +39,13 @@ class Target:
     truth: Callable[[], Mapping[str, Any] | None]
 
 
-def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "") -> Target:
+def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "", run_id: str = "") -> Target:
     """Find the target, or start it.
 
     :param tell: is told what is being done.
     :param serving: the region that serves first in a lab that is started for this drill; empty: home. Nothing that is
         there already is changed.
+    :param run_id: of the drill, which whoever wants to end the lab is told.
     :returns: it, ready.
     :raises DrillError: when it cannot be had; then nothing of it remains.
     """
@@ -56,7 +57,10 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
 
     opened_ns = time.time_ns()
     breaks = os.environ.get(LAB_BREAK, "").split(",")
-    lab = host.attach_or_start(settings.scale, settings.locustfile, tell=tell, starts_in=serving, broken=breaks)
+    holder = f"the drill {run_id} (process {os.getpid()})"
+    lab = host.attach_or_start(
+        settings.scale, settings.locustfile, tell=tell, starts_in=serving, broken=breaks, holder=holder
+    )
 
     def hurry() -> bool:
         if lab.started_here:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.errors import BadInput, LabError, TimedOut
+from chaosdrill.errors import BadInput, LabError, Refused, TimedOut
 from chaosdrill.lab import breaking, doctor, endpoint_page, starting, wire
 from chaosdrill.lab.breaks import asked_for
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
@@ -19,6 +19,7 @@ from chaosdrill.sentences import sentence
 
 READY_WITHIN_S = 60.0
 DOWN_WITHIN_S = 15.0
+DOWN_ANSWER_WITHIN_S = 5.0
 HURRY_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 3.0
 TRUTH_WITHIN_S = 15.0
@@ -107,6 +108,7 @@ def attach_or_start(
     tell: Tell = lambda text: None,
     starts_in: str = "",
     broken: Sequence[str] = (),
+    holder: str = "",
 ) -> LeasedLab:
     """Lease the lab that runs, or start one, and wait until it is ready.
 
@@ -117,6 +119,7 @@ def attach_or_start(
     :param starts_in: the region that serves first in a lab that is started; default: home. A lab that runs is left as
         it is.
     :param broken: how it is broken on purpose, each ``NAME`` or ``NAME:option=value``; one that runs, too.
+    :param holder: who leases it, such as ``the drill 20260501T0930-failover-ab12``; named to those who want to end it.
     :returns: the lab, leased.
     :raises BadInput: when it cannot be done like that; nothing was started.
     :raises LabError: when the lab does not become ready; it is ended again.
@@ -129,7 +132,7 @@ def attach_or_start(
     lock = try_lock(home)
     if lock is None:
         tell("a lab runs already: attaching to it")
-        lab = _attach(home, started_here=False)
+        lab = _attach(home, False, holder)
     else:
         tell(f"starting the lab at scale {scale:g}" + "".join(f", broken on purpose: {one['name']}" for one in breaks))
         try:
@@ -137,7 +140,7 @@ def attach_or_start(
             starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks)
         finally:
             os.close(lock)  # the lab has its own copy; without one, the lock is free again
-        lab = _attach(home, started_here=True)
+        lab = _attach(home, True, holder)
     return _agreed(lab, scale, locustfile, detached, breaks)
 
 
@@ -183,11 +186,11 @@ def _refuse_other_scale(lab: LeasedLab, scale: float) -> None:
         )
 
 
-def _attach(home: Path, started_here: bool) -> LeasedLab:
+def _attach(home: Path, started_here: bool, holder: str) -> LeasedLab:
     give_up = time.monotonic() + READY_WITHIN_S
     connection = _connect(home, give_up)
     try:
-        connection.call("lease")
+        connection.call("lease", holder=holder)
         while not (state := connection.call("readiness"))["ready"]:
             if state["failure"]:
                 raise LabError(f"the lab did not start: {state['failure']}")
@@ -199,7 +202,7 @@ def _attach(home: Path, started_here: bool) -> LeasedLab:
     except BaseException:
         connection.close()
         if started_here:
-            down()
+            down(force=True)
         raise
     return LeasedLab(plan, connection, started_here)
 
@@ -251,21 +254,40 @@ def wait_until_down(within_s: float = DOWN_WITHIN_S) -> None:
         time.sleep(0.02)
 
 
-def down() -> bool:
-    """End the lab, whoever uses it, and wait until nothing of it is left.
+def down(force: bool = False) -> bool:
+    """End the lab and wait until nothing of it is left.
 
+    :param force: also while a drill or somebody else holds a lease on it: what they do with it then fails.
     :returns: False when none ran.
+    :raises Refused: ``lab-in-use``, naming who holds a lease.
+    :raises LabError: ``lab-not-responding``: it is not known whether anybody holds one.
     """
     if not is_running():
         return False
     home = directory()
     try:
-        wire.call(home / SOCKET, "down", answer_within_s=5)
+        answer = wire.call(home / SOCKET, "down", answer_within_s=DOWN_ANSWER_WITHIN_S, force=force)
+        if not answer["ending"]:
+            raise _in_use(answer["holders"])
         wait_until_down()
-    except (LabError, TimedOut):
+    except (LabError, TimedOut) as error:
+        if not force and (home / OUTERMOST).exists() and is_running():
+            raise LabError(
+                f"the lab does not respond, so it is unknown whether a drill uses it ({error}): "
+                "try again, or end it with `chaosdrill lab down --force`",
+                code="lab-not-responding",
+            ) from error
         _kill(home)
         wait_until_down()
     return True
+
+
+def _in_use(holders: Sequence[str]) -> Refused:
+    return Refused(
+        f"the lab is in use by {', '.join(holders)}: wait until that has ended, or end the lab all the same with "
+        "`chaosdrill lab down --force`",
+        code="lab-in-use",
+    )
 
 
 def _kill(home: Path) -> None:

@@ -70,7 +70,7 @@ class Supervisor:
         self.detached = detached
         self._sockets = sockets
         self._locustfile = locustfile
-        self._leases: set[int] = set()
+        self._leases: dict[int, str] = {}  # by connection, who holds it
         self._ended = asyncio.Event()
         self._requested_at = requested_at
         self._ready_s: float | None = None
@@ -192,6 +192,7 @@ class Supervisor:
             "scale": self.plan.scale,
             "detached": self.detached,
             "leases": len(self._leases),
+            "holders": self._holders(),
             "up_s": round(time.monotonic() - self._requested_at, 1),
             "memory_mb": memory_mb(self.plan.directory / "data"),
             "network_fd": self.client.network_fd if hasattr(self, "client") else None,
@@ -225,13 +226,16 @@ class Supervisor:
                 await part.wait_until_healthy()
         return {"running": running}
 
-    async def _lease(self, connection: int) -> dict[str, int]:
-        self._leases.add(connection)
+    async def _lease(self, connection: int, holder: str = "") -> dict[str, int]:
+        self._leases[connection] = holder
         return {"leases": len(self._leases)}
+
+    def _holders(self) -> list[str]:
+        return sorted(holder or "a process that gave no name" for holder in self._leases.values())
 
     def _lease_closed(self, connection: int) -> None:
         if connection in self._leases:
-            self._leases.discard(connection)
+            del self._leases[connection]
             if not self._leases and not self.detached:
                 self._ended.set()
 
@@ -246,7 +250,9 @@ class Supervisor:
         self.detached = True
         return {"detached": True}
 
-    async def _down(self) -> dict[str, bool]:
+    async def _down(self, force: bool = False) -> dict[str, Any]:
+        if self._leases and not force:
+            return {"ending": False, "holders": self._holders()}
         asyncio.get_running_loop().call_later(0.05, self._ended.set)  # after the answer is out
         return {"ending": True}
 

@@ -36,8 +36,11 @@ class Look:
 def check(system: System) -> list[Seen]:
     """Read every part of the topology.
 
-    :returns: what was seen, in the topology's order.
+    :returns: what was seen, in the topology's order; only one row when there are no usable credentials, because nothing
+        can be read without them.
     """
+    if (unusable := _credentials_unusable(system)) is not None:
+        return [unusable]
     looks = [
         *_account(system),
         *_flags(system),
@@ -49,6 +52,17 @@ def check(system: System) -> list[Seen]:
     ]
     with ThreadPoolExecutor(len(looks), thread_name_prefix="check") as pool:
         return list(pool.map(lambda look: look(), looks))
+
+
+def _credentials_unusable(system: System) -> Seen | None:
+    """The one cause that every part would report: no such profile, or credentials that are missing or expired."""
+    try:
+        system.account()
+    except DrillError as error:
+        return Seen("aws", "credentials (no other part was read: each needs them)", "", str(error))
+    except (ClientError, BotoCoreError):
+        return None  # STS may be out of reach alone: its own row says so
+    return None
 
 
 def _account(system: System) -> list[Look]:

@@ -7,23 +7,23 @@ from dataclasses import replace
 import yaml
 
 from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.client_side import LOCUST_PORT, Known, find_dns, find_heartbeat, find_locust
 from chaosdrill.survey.controls import find_arc, find_routing
 from chaosdrill.survey.databases import find_database
 from chaosdrill.survey.entries import find_entry
-from chaosdrill.survey.findings import Finding, Note, Unknown, or_unknown
+from chaosdrill.survey.findings import Finding, Unknown, or_unknown
 from chaosdrill.survey.flags import find_flags
 from chaosdrill.survey.hosts import find_client
 from chaosdrill.survey.machines import find_machines
 from chaosdrill.survey.writing import written
 from chaosdrill.topology.problems import problems_of
 
-LOCUST_PORT = 8089
 _COMMENTS = {
     "accounts": "The accounts that may be touched. A change in any other is refused.",
     "aws": "The profile of the AWS config file that leads there; credentials never stand in this file.",
     "regions": "The region that serves at rest, and the one that stands by.",
-    "domain": "The name that clients resolve. If this machine cannot resolve it, name a server that can:\n"
-    "dns: {nameserver: 10.0.0.2}",
+    "domain": "The name that clients resolve.",
+    "dns": "A name server that this machine asks, where its own cannot resolve the domain.",
     "load_balancers": "Each region's entry: its load balancer, and the range that its addresses lie in.",
     "stop_flag": "The item that closes the application: each region's table, the item's key, the attribute true/false.",
     "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
@@ -32,15 +32,11 @@ _COMMENTS = {
     "heartbeat": "What is sent beside the load, from which the recovery time and lost writes are measured.",
 }
 
-_HEARTBEAT = (
-    "heartbeat: no account knows which requests do no harm. `chaosdrill init` writes this section for the reference "
-    "application, as a comment."
-)
 
-
-def discover(asked: Asked) -> dict[str, Finding]:
+def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
     """Look for every part of a topology.
 
+    :param known: candidates for what no account knows, by name: ``dns``, ``url`` (of Locust), ``heartbeat``.
     :returns: findings by top-level key, in the order of the file.
     :raises DrillError: when the credentials are missing or no longer valid.
     """
@@ -51,7 +47,8 @@ def discover(asked: Asked) -> dict[str, Finding]:
         "database": find_database,
         "failover": find_machines,
     }
-    with ThreadPoolExecutor(len(looks) + 2, thread_name_prefix="discovery") as pool:
+    with ThreadPoolExecutor(len(looks) + 3, thread_name_prefix="discovery") as pool:
+        locust = pool.submit(find_locust, known or {})
         arc, entry = pool.submit(find_arc, asked), pool.submit(find_entry, asked)
         found = {key: pool.submit(look, asked) for key, look in looks.items()}
         seen = {key: one.result() for key, one in found.items()}
@@ -63,13 +60,14 @@ def discover(asked: Asked) -> dict[str, Finding]:
         "aws": Finding({"profile": asked.account.profile}, "given"),
         "regions": Finding({"home": asked.home, "standby": asked.standby}, "given"),
         "domain": entry.result().domain,
-        "client": _with_locust(seen["client"]),
+        "dns": find_dns(entry.result().domain.value, known or {}),
+        "client": _with_locust(seen["client"], locust.result()),
         "load_balancers": entry.result().load_balancers,
         "stop_flag": seen["stop_flag"],
         "routing": routing,
         "database": seen["database"],
         "failover": seen["failover"],
-        "heartbeat": Finding(Note(_HEARTBEAT), ""),
+        "heartbeat": find_heartbeat(known or {}),
     }
     if asked.account.profile is None:
         del findings["aws"]
@@ -96,16 +94,14 @@ def problems_of_text(text: str) -> list[str]:
     return [f"{problem.key}: {problem.what}: {problem.fix}" for problem in problems_of(yaml.safe_load(text))]
 
 
-def _with_locust(client: Finding) -> Finding:
+def _with_locust(client: Finding, url: str | Unknown) -> Finding:
     host = client.value["instance_id"] if isinstance(client.value["instance_id"], str) else "INSTANCE"
     region = client.value["region"] if isinstance(client.value["region"], str) else "REGION"
     comment = (
-        "The host where clients are (the bastion), and Locust's address as seen from here. No account tells that; "
-        "this is the usual one, with its port forwarded:\n"
+        "The host where clients are (the bastion), and Locust's address as seen from here, usually with its port "
+        "forwarded:\n"
         f"aws ssm start-session --target {host} --region {region} --document-name AWS-StartPortForwardingSession "
         f"--parameters portNumber={LOCUST_PORT},localPortNumber={LOCUST_PORT}\n"
         "Instead of `run: attach` and `url:`, `run: ssm` lets the drill start its own Locust on the client host."
     )
-    return replace(
-        client, value={**client.value, "run": "attach", "url": f"http://127.0.0.1:{LOCUST_PORT}"}, comment=comment
-    )
+    return replace(client, value={**client.value, "run": "attach", "url": url}, comment=comment)

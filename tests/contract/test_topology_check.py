@@ -126,6 +126,13 @@ def test_a_cluster_that_is_no_member_is_told(rig: Rig, tmp_path: Path) -> None:
     assert wrong["trouble"].startswith(f"{stranger} is no member of chaosdrill-global; of the topology's are: {TOKYO} ")
 
 
+def test_without_usable_credentials_there_is_one_row_and_not_one_for_each_part(rig: Rig, tmp_path: Path) -> None:
+    aws = {**rig.lab.topology["aws"], "profile": "nobody"}
+    (only,) = rows(rig.other_topology(tmp_path / "t.yaml", aws=aws)["topology"])
+    assert (only["part"], only["ok"]) == ("aws", False)
+    assert "'nobody'" in only["trouble"]
+
+
 def test_an_account_that_is_not_allowed_is_told(rig: Rig, tmp_path: Path) -> None:
     path = rig.other_topology(tmp_path / "t.yaml", accounts=["999999999999"])["topology"]
     row = rows(path)[0]

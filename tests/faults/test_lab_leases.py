@@ -1,5 +1,6 @@
 """A lab lives as long as somebody uses it: leases, detaching, Ctrl-C."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from chaosdrill.client.load_generator import wait_for
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab, needs
 
@@ -95,3 +97,25 @@ def test_a_part_that_dies_is_told_by_the_status(lab):
     assert "exit code -9" in status["parts"]["application-osaka"]["trouble"]
     assert status["parts"]["application-tokyo"]["healthy"]
     assert lab.run("lab", "status", check=False).returncode == 1
+
+
+def test_down_is_refused_while_somebody_uses_the_lab_and_names_them(lab):
+    lab.up(0.1)
+    first = lab.start("lab", "up")
+    with contextlib.closing(first.stdout):
+        wait_for(lambda: lab.status()["holders"], lambda holders: len(holders) == 1, 30, "a second user of the lab")
+        refused = lab.run("lab", "down", check=False)
+        assert (refused.returncode, "[lab-in-use]" in refused.stderr) == (1, True), refused.stderr
+        assert f"`chaosdrill lab up` (process {first.pid})" in refused.stderr
+        assert lab.status()["running"]
+        assert lab.run("lab", "down", "--force").stdout == "the lab has ended\n"
+        assert "the lab has ended" in first.stdout.read()
+    assert first.wait(20) == 0
+
+
+def test_down_of_a_lab_that_does_not_respond_takes_force(lab):
+    lab.up(0.1)
+    os.kill(lab.supervisor_pid(), signal.SIGSTOP)
+    refused = lab.run("lab", "down", check=False)
+    assert (refused.returncode, "[lab-not-responding]" in refused.stderr) == (1, True), refused.stderr
+    assert lab.run("lab", "down", "--force").stdout == "the lab has ended\n"

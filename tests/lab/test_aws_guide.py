@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.drills import REPOSITORY
 from tests.lab.conftest import SCALE
@@ -40,12 +39,10 @@ def own_lab(tmp_path: Path) -> RunningLab:
     lab.down()
 
 
-def fill_in(found: Path, lab: RunningLab) -> None:
-    """What no account can tell: where Locust is, who resolves a domain that is not public, what a heartbeat sends."""
-    own = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
-    topology = yaml.safe_load(found.read_text())
-    untold = {name: own[name] for name in ("dns", "client", "heartbeat")}
-    found.write_text(yaml.safe_dump({**topology, **untold}))
+def recipe_of(discovered: "subprocess.CompletedProcess[str]") -> str:
+    """What no account knows is left to fill in: the command that does so with what the lab knows."""
+    assert discovered.returncode == 1, discovered.stderr
+    return discovered.stderr.splitlines()[-1].partition("fill them in: ")[2]
 
 
 @pytest.mark.long
@@ -76,9 +73,10 @@ def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
         if "topology discover" in command:
-            fill_in(directory / "topology" / "found.yaml", own_lab)
+            subprocess.run(["/bin/sh", "-c", recipe_of(done)], cwd=directory, check=True)
+        else:
+            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     assert re.search(r"^verdict: +passed", done.stdout, re.M)
     (run,) = (own_lab.home / "runs").iterdir()
     summary = json.loads((run / "summary.json").read_text())

@@ -1,0 +1,67 @@
+"""What no account knows of a system: how its name is resolved here, where Locust is, what the heartbeat sends."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import dns.exception
+import dns.resolver
+
+from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.client.locust_page import credentials_of
+from chaosdrill.errors import CannotSee
+from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown
+
+LOCUST_PORT: Final = 8089
+LOOKUP_S: Final = 3.0
+Known = Mapping[str, Any]  # values that the caller knows, by name; each becomes a candidate
+
+
+def find_dns(domain: Any, known: Known) -> Finding:
+    """Check whether this machine resolves the domain by itself; if it does not, a name server is left to fill in.
+
+    :param domain: as it was found; anything but a text was not.
+    """
+    if not isinstance(domain, str):
+        return Finding(Note("Whether `dns:` is needed is known when the domain is."), "")
+    try:
+        answer = dns.resolver.Resolver().resolve(domain, "A", lifetime=LOOKUP_S, search=False)
+        addresses = ", ".join(sorted(str(record.address) for record in answer))
+        return Finding(
+            Note(f"No `dns:` is needed: this machine resolves {domain} to {addresses}."), f"{domain}: {addresses}"
+        )
+    except (dns.exception.DNSException, OSError) as error:
+        why = f"this machine cannot resolve {domain} ({type(error).__name__})"
+        how = (
+            "the address of a name server that can, such as the VPC's resolver or a Route 53 inbound endpoint, "
+            "written as dns: {nameserver: 10.0.0.2}"
+        )
+        return Finding(Unknown(why, how, _candidates("dns", known)), f"the resolver of this machine for {domain}")
+
+
+def find_locust(known: Known) -> str | Unknown:
+    """Look for a Locust with chaosdrill's plugin where it usually is: a forwarded port of this machine.
+
+    :returns: its URL.
+    """
+    url = f"http://127.0.0.1:{LOCUST_PORT}"
+    try:
+        LoadGenerator(url, credentials_of(None)).state()
+    except CannotSee:
+        why = f"no Locust with chaosdrill's plugin responds at {url}"
+        how = (
+            "the address of Locust's web page; or replace `run: attach` by `run: ssm`, and the drill starts its own "
+            "Locust on the client host"
+        )
+        return Unknown(why, how, _candidates("url", known))
+    return url
+
+
+def find_heartbeat(known: Known) -> Finding:
+    """:returns: what the heartbeat sends: always left to fill in."""
+    why = "no account knows which requests do no harm"
+    how = "`chaosdrill init` writes this section for the reference application, as a comment in topology/aws.yaml"
+    return Finding(Unknown(why, how, _candidates("heartbeat", known)), "no account")
+
+
+def _candidates(name: str, known: Known) -> tuple[Candidate, ...]:
+    return (Candidate(known[name], "of the lab that this profile leads to"),) if name in known else ()
