@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli import junit_option as junit_file
 from chaosdrill.cli.compare_html import html_options, write_page
+from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.junit_option import junit_option
 from chaosdrill.cli.text import usage_error
 from chaosdrill.errors import BadInput
 
@@ -20,13 +23,14 @@ PASSED = "passed"
 
 
 @click.command()
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=complete_run)
 @click.option("--last", type=click.IntRange(2), metavar="N", help="The newest N runs that can be compared.")
 @click.option("--experiment", metavar="E", help="With --last: of this experiment; default: that of the newest run.")
 @click.option("--baseline", multiple=True, metavar="RUNS", help="Compare with these; may be given several times.")
 @click.option("--candidate", multiple=True, metavar="RUNS", help="Compare these; may be given several times.")
 @click.option("--gate", "gates", multiple=True, metavar="GATE", help="Whether this holds; may be given several times.")
 @click.option("--all", "everything", is_flag=True, help="Also latencies that did not change.")
+@junit_option
 @html_options
 @click.option("--json", "as_json", is_flag=True, help="For machines: everything.")
 def compare(
@@ -37,6 +41,7 @@ def compare(
     candidate: Sequence[str],
     gates: Sequence[str],
     everything: bool,
+    junit: Path | None,
     html: Path | None,
     language: str,
     as_json: bool,
@@ -69,18 +74,21 @@ def compare(
         .before     the baseline's own
     Without runs a gate is about the newest run, and the baseline is the last one that passed before it.
 
+    With --junit each gate is a test case: a failure where it is broken, an error where nobody can tell.
+
     Exit code: 0 when they were compared, or the gates held; 1 when a gate is broken; 2 when they cannot be compared,
     or when nobody can tell whether a gate holds: it was not measured, or its uncertainty straddles the limit.
     """
     asked = _Asked(runs, last, experiment, baseline, candidate, gates)
-    if problems := _problems(asked, html):
+    if problems := _problems(asked, html, junit):
         raise click.UsageError("\n".join(problems))
     shown = _Shown(everything, html, language, as_json)
     from chaosdrill.runs.choosing import the_store
 
     try:
         if gates:
-            sys.exit(_gate(the_store(), asked, as_json))
+            junit_file.prepare(junit)
+            sys.exit(_gate(the_store(), asked, junit, as_json))
         if last is not None or len(runs) > 2:
             sys.exit(_many(the_store(), asked, shown))
         sys.exit(_sides(the_store(), asked, shown))
@@ -110,7 +118,7 @@ class _Shown:
     as_json: bool
 
 
-def _problems(asked: _Asked, html: Path | None) -> list[str]:
+def _problems(asked: _Asked, html: Path | None, junit: Path | None) -> list[str]:
     sides = bool(asked.baseline or asked.candidate)
     problems = []
     if asked.last is None and asked.experiment is not None:
@@ -121,6 +129,8 @@ def _problems(asked: _Asked, html: Path | None) -> list[str]:
         problems.append("name runs either as arguments, or with --baseline and --candidate")
     if asked.gates and len(asked.runs) > 2:
         problems.append("a gate is about one baseline and one candidate: name groups with --baseline and --candidate")
+    if junit is not None and not asked.gates:
+        problems.append("--junit has the result of gates: write `--gate GATE`, too")
     if asked.gates and html is not None:
         problems.append("a gate has no page: leave out --html, or --gate")
     if not (asked.runs or asked.last or asked.baseline or asked.gates):
@@ -214,8 +224,8 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown
     return 0 if found.comparable else CANNOT
 
 
-def _gate(store: "Store", asked: _Asked, as_json: bool) -> int:
+def _gate(store: "Store", asked: _Asked, junit: Path | None, as_json: bool) -> int:
     from chaosdrill.cli.compare_gate import gated
 
     candidates, baselines = _paths(store, asked, or_else=(PASSED,))
-    return gated(asked.gates, candidates, baselines, as_json)
+    return gated(asked.gates, candidates, baselines, junit, as_json)

@@ -5,23 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chaosdrill.cli import junit_option as junit_file
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.alike import LeftOut
     from chaosdrill.analysis.compared_run import ComparedRun
-    from chaosdrill.analysis.gate import Figures
+    from chaosdrill.analysis.gate import Figures, Result
     from chaosdrill.analysis.gate_language import Gate
+    from chaosdrill.runs.junit import Case
 
 EXIT_CODES = {"held": 0, "broken": 1, "cannot tell": 2}
 
 
-def gated(texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[Path], as_json: bool) -> int:
+def gated(
+    texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[Path], junit: Path | None, as_json: bool
+) -> int:
     """Decide gates, and print how each of their comparisons came out.
 
     :param texts: the gates.
     :param candidates: the runs that they are about.
     :param baselines: what ``.change`` and ``.before`` refer to; may be empty.
+    :param junit: file for the result as JUnit XML; None: none is written.
     :returns: the exit code: 0 all held, 1 one is broken, 2 nobody can tell.
     :raises BadInput: for everything in the gates that cannot be understood.
     """
@@ -36,6 +41,8 @@ def gated(texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[
     if problems:
         raise BadInput(problems)
     told = [(text, *judged(gate, sides.candidate, sides.baseline)) for text, gate in gates.items()]
+    cases = [_case(text, one, results) for text, one, results in told]
+    junit_file.write(junit, "gates", cases, {side: " ".join(runs) for side, runs in sides.names().items()})
     answers = [answer for _, answer, _ in told]
     answer = next((word for word in ("broken", "cannot tell") if word in answers), "held")
     if as_json:
@@ -44,6 +51,13 @@ def gated(texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[
     else:
         _show(sides, told, answer)
     return EXIT_CODES[answer]
+
+
+def _case(text: str, answer: str, results: "Sequence[Result]") -> "Case":
+    from chaosdrill.runs.junit import ERROR, FAILED, PASSED, Case
+
+    outcome = {"held": PASSED, "broken": FAILED}.get(answer, ERROR)
+    return Case("gate", text, outcome, "; ".join(f"{one.answer}: {one.text}: {one.why}" for one in results))
 
 
 def _parsed(texts: Sequence[str]) -> "tuple[dict[str, Gate], list[str]]":
@@ -67,10 +81,12 @@ class _Sides:
     candidate: "Figures"
     baseline: "Figures"
 
+    def names(self) -> dict[str, list[str]]:
+        return {"candidate": [run.run for run in self.candidates], "baseline": [run.run for run in self.baselines]}
+
     def as_json(self) -> dict[str, Any]:
         return {
-            "candidate": [run.run for run in self.candidates],
-            "baseline": [run.run for run in self.baselines],
+            **self.names(),
             "left_out": [one.as_json() for one in self.left_out],
         }
 

@@ -19,7 +19,14 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 def html_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options ``--html`` and ``--lang``; they come as ``html`` and ``language``."""
-    language = click.option("--lang", "language", type=click.Choice(LANGUAGES), default="en", help="Of that page.")
+    language = click.option(
+        "--lang",
+        "language",
+        type=click.Choice(LANGUAGES),
+        envvar="CHAOSDRILL_LANG",
+        default="en",
+        help="Of that page.  [default: CHAOSDRILL_LANG, else en]",
+    )
     return click.option("--html", type=_FILE, metavar="FILE", help="Write one page that stands alone.")(
         language(command)
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.text import one_line
 from chaosdrill.time_zones import Zone
@@ -13,8 +14,15 @@ LANGUAGES = ("en", "ja")
 
 
 @click.command()
-@click.argument("run", default="")
-@click.option("--lang", "language", type=click.Choice(LANGUAGES), default="en", show_default=True, help="Of the page.")
+@click.argument("run", default="", shell_complete=complete_run)
+@click.option(
+    "--lang",
+    "language",
+    type=click.Choice(LANGUAGES),
+    envvar="CHAOSDRILL_LANG",
+    default="en",
+    help="Of the page.  [default: CHAOSDRILL_LANG, else en]",
+)
 @click.option(
     "--output",
     "-o",

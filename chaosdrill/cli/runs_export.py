@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.text import usage_error
+
 if TYPE_CHECKING:
     from chaosdrill.runs.archive.exporting import Exported
 
 
 @click.command()
-@click.argument("run", default="")
+@click.argument("run", default="", shell_complete=complete_run)
+@click.option("--csv", "as_csv", is_flag=True, help="CSV files in a directory instead of an archive.")
 @click.option("--evidence", is_flag=True, help="With a manifest: the hash of every file, operator, approver, verdict.")
-@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: RUN.zip in this directory.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: RUN.zip (RUN-csv) here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: the archive, its digest, the manifest.")
-def export(run: str, evidence: bool, output: Path | None, as_json: bool) -> None:
+def export(run: str, as_csv: bool, evidence: bool, output: Path | None, as_json: bool) -> None:
     """Put a RUN into one archive, a zip; without RUN the newest.
 
     \b
         chaosdrill runs export 20260501T0930
         chaosdrill runs export --evidence 20260501T0930 --output audit/q2.zip
+        chaosdrill runs export --csv 20260501T0930
 
     The archive has the whole run directory, with what AWS itself recorded of the drill (evidence). `chaosdrill runs
     import` takes it into another store; the same run makes the same archive, byte by byte.
@@ -30,6 +35,9 @@ def export(run: str, evidence: bool, output: Path | None, as_json: bool) -> None
     says how to check it without chaosdrill. Write the digest that is printed into the change ticket, or sign it: it is
     what a forged archive cannot have.
 
+    With --csv it makes a directory of CSV files for spreadsheets: verdict, figures, phases, findings, events, beats,
+    requests, ledger. The run is judged again for that; times are UTC.
+
     A run that did not end, or that is not whole, is exported, too, and the manifest says so.
 
     Exit code: 0 exported; 2 when there is no such run, it still goes on, or the file is there already.
@@ -38,14 +46,34 @@ def export(run: str, evidence: bool, output: Path | None, as_json: bool) -> None
     from chaosdrill.runs import find_run
     from chaosdrill.runs.archive.exporting import export as exported
 
+    if as_csv and evidence:
+        raise click.UsageError("--evidence needs the archive: leave out --csv")
     try:
+        if as_csv:
+            _write_csv(find_run(run), output, as_json)
+            return
         made = exported(find_run(run), output, evidence)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     if as_json:
         click.echo(json.dumps(_as_json(made), indent=1))
     else:
         _show(made)
+
+
+def _write_csv(directory: Path, output: Path | None, as_json: bool) -> None:
+    from chaosdrill.analysis.judgement import judge
+    from chaosdrill.cli.text import one_line
+    from chaosdrill.runs import read_run
+    from chaosdrill.runs.csv_files import write_csv_files
+
+    run = read_run(directory)
+    written = write_csv_files(directory, output, run, judge(run))
+    if as_json:
+        click.echo(json.dumps({"run": directory.resolve().name, "files": [str(path) for path in written]}, indent=1))
+    else:
+        for path in written:
+            click.echo(one_line(f"{path}: {path.stat().st_size:,} bytes"))
 
 
 def _as_json(made: "Exported") -> dict[str, object]:

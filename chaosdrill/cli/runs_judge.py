@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli import junit_option as junit_file
+from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.junit_option import junit_option
 from chaosdrill.cli.screen import Screen
 from chaosdrill.cli.text import usage_error
 
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("named", metavar="[RUN]", default="")
+@click.argument("named", metavar="[RUN]", default="", shell_complete=complete_run)
+@junit_option
 @click.option("--json", "as_json", is_flag=True, help="For machines: the whole judgement, with every write and phase.")
-def judge(named: str, as_json: bool) -> None:
+def judge(named: str, junit: Path | None, as_json: bool) -> None:
     """Judge a stored RUN again, from nothing but what it left behind.
 
     \b
@@ -33,8 +37,11 @@ def judge(named: str, as_json: bool) -> None:
     found, and the verdict is never the better for it. Neither a network nor the target is needed. What a drill wrote is
     never changed; a drill that died gets the journal and the summary that it did not come to write, marked as rebuilt.
 
+    With --junit the verdict, each check of the steady state and each finding is a test case: a failure where the
+    verdict is failed, an error where it is invalid, refused or interrupted.
+
     Exit code: 0 when the verdict is passed; 1 when it is failed, invalid, refused or interrupted; 2 when there is no
-    such run.
+    such run, or FILE cannot be written.
     """
     from chaosdrill.analysis.judgement import judge as judged
     from chaosdrill.errors import BadInput
@@ -42,6 +49,7 @@ def judge(named: str, as_json: bool) -> None:
     from chaosdrill.runs.going_on import goes_on
 
     try:
+        junit_file.prepare(junit)
         directory = find_run(named)
     except BadInput as error:
         raise usage_error(error) from error
@@ -50,11 +58,23 @@ def judge(named: str, as_json: bool) -> None:
     run = read_run(directory)
     judgement = judged(run)
     _rebuild(directory, run, judgement)
+    _write_junit(junit, directory, run, judgement)
     if as_json:
         click.echo(json.dumps({"run": directory.name, **judgement.as_json()}, indent=1))
     else:
         _show(directory.name, judgement)
     sys.exit(0 if judgement.verdict == "passed" else 1)
+
+
+def _write_junit(path: Path | None, directory: Path, run: "Run", judgement: "Judgement") -> None:
+    from chaosdrill.analysis.summary_fields import DRILL, summary_fields
+    from chaosdrill.history.run_directory import experiment_of
+    from chaosdrill.runs.junit import cases_of_run
+
+    known = summary_fields(experiment_of(directory.name), run.events, DRILL)
+    findings = [one.as_json() for one in judgement.findings]
+    cases = cases_of_run(judgement.verdict, [str(one) for one in judgement.reasons], findings, known["hypothesis"])
+    junit_file.write(path, str(known["experiment"]), cases, {"run": directory.name})
 
 
 def _rebuild(directory: Path, run: "Run", judgement: "Judgement") -> None:

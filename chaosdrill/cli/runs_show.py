@@ -2,22 +2,29 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from chaosdrill.analysis.foreign import number, sequence, text
+from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.screen import Screen, short
 from chaosdrill.cli.text import usage_error
+from chaosdrill.cli.options import time_zone_option
+from chaosdrill.cli.times import both_times
+
+if TYPE_CHECKING:
+    from chaosdrill.time_zones import Zone
 
 LONGEST = 300  # characters of a value; --json has all of it
 Row = tuple[str, str]
 
 
 @click.command()
-@click.argument("run", default="")
+@click.argument("run", default="", shell_complete=complete_run)
+@time_zone_option
 @click.option("--json", "as_json", is_flag=True, help="For machines: all of it.")
-def show(run: str, as_json: bool) -> None:
+def show(run: str, zone: "Zone", as_json: bool) -> None:
     """Show what a RUN (default: the newest one) is and what came of it.
 
     \b
@@ -46,26 +53,26 @@ def show(run: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        _show(found)
+        _show(found, zone)
 
 
-def _show(found: Mapping[str, Any]) -> None:
+def _show(found: Mapping[str, Any], zone: "Zone") -> None:
     screen = Screen()
     screen.say(f"{found['run']}: {found['verdict'] or found['state']}", "bold")
     for line in found["reasons"]:
         screen.say(f"  {line}")
     for line in [*_lab(found), *found["notes"]]:
         screen.say(f"  note: {line}")
-    for headings, rows in _tables(found):
+    for headings, rows in _tables(found, zone):
         if rows:
             screen.say("")
             screen.table(headings, rows)
 
 
-def _tables(found: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[Sequence[str]]]]:
+def _tables(found: Mapping[str, Any], zone: "Zone") -> Iterator[tuple[Sequence[str], list[Sequence[str]]]]:
     from chaosdrill.runs.files import in_words
 
-    yield ("what it is", ""), list(_facts(found))
+    yield ("what it is", ""), list(_facts(found, zone))
     yield ("region state", "seconds"), list(_region_states(found["region_states"]))
     for one in filter(_is_mapping, found["transitions"]):
         yield (text(one.get("what")) or "transition", "took", "evidence"), list(_phases(one))
@@ -85,7 +92,7 @@ def _tables(found: Mapping[str, Any]) -> Iterator[tuple[Sequence[str], list[Sequ
     yield ("file", "size"), [(one["file"], in_words(one["bytes"])) for one in found["files"]]
 
 
-def _facts(found: Mapping[str, Any]) -> Iterator[Row]:
+def _facts(found: Mapping[str, Any], zone: "Zone") -> Iterator[Row]:
     git = found["git"] if isinstance(found["git"], Mapping) else {}
     scale = f", scale {found['scale']:g}" if isinstance(found["scale"], (int, float)) else ""
     changed = ", and the file was changed since" if git.get("changed") else ""
@@ -96,7 +103,7 @@ def _facts(found: Mapping[str, Any]) -> Iterator[Row]:
         "topology": _with_file("", found["topology_file"], found["topology_sha256"]),
         "target": f"{found['target']}{scale}" if found["target"] else "",
         "lab": f"broken on purpose: {', '.join(map(str, found['broken']))}" if found["broken"] else "",
-        "began": found["began"],
+        "began": both_times(found["began"], zone),
         "took": f"{found['seconds']:g} s" if isinstance(found["seconds"], (int, float)) else "",
         "operator": found["operator"],
         "host": found["host"],

@@ -7,13 +7,14 @@ from typing import Any
 
 import click
 
+from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.text import one_line
 
 PASSED, OTHER, NONE = 0, 1, 2  # exit codes
 
 
 @click.command()
-@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.argument("runs", nargs=-1, metavar="[RUN]...", shell_complete=complete_run)
 @click.option("--json", "as_json", is_flag=True, help="For machines: a list, one object a run.")
 def verdict(runs: Sequence[str], as_json: bool) -> None:
     """Say how RUNs ended (default: the newest one), a line each: the verdict and why.

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from chaosdrill.cli.completion import complete_run
+
 if TYPE_CHECKING:
     from chaosdrill.runs.archive.archives import Checked
 
@@ -17,7 +19,7 @@ PROTECTS = (
 
 
 @click.command()
-@click.argument("run", metavar="RUN_OR_ARCHIVE", default="")
+@click.argument("run", metavar="RUN_OR_ARCHIVE", default="", shell_complete=complete_run)
 @click.option("--digest", default="", metavar="HEX", help="The manifest's digest as it was written down at the export.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: every problem, by file and line.")
 def verify(run: str, digest: str, as_json: bool) -> None:

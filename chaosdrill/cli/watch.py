@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from chaosdrill.cli.completion import complete_run
+
 if TYPE_CHECKING:
     from chaosdrill.watch import Following
     from chaosdrill.watch.showing import Show
@@ -19,7 +21,7 @@ REPORT_WITHIN_S = 10.0
 
 
 @click.command()
-@click.argument("run", default="")
+@click.argument("run", default="", shell_complete=complete_run)
 @click.option(
     "--json", "as_json", is_flag=True, help="For machines: one JSON object a line for each thing that happens."
 )

@@ -23,6 +23,7 @@ from chaosdrill.controls.arguments import problems_of_arguments
 from chaosdrill.controls.display import take_colours_out_of_logs
 from chaosdrill.controls.exit_code import set_exit_code
 from chaosdrill.controls.hooks import MODULE, problems_of_control
+from chaosdrill.controls.junit import remove_earlier_junit, write_drill_junit
 from chaosdrill.controls.opening import open_drill
 from chaosdrill.controls.outcome import steady_state_met
 from chaosdrill.controls.session import Session
@@ -102,6 +103,7 @@ def before_experiment_control(
         raise InterruptExecution(f"the control {MODULE} stands twice: keep it in the experiment only")
     take_colours_out_of_logs()
     keep_streams_writable()
+    remove_earlier_junit()
     _session = Session(context, configuration, secrets)
     try:
         open_drill(_session)
@@ -183,6 +185,7 @@ def cleanup_control() -> None:
     try:
         session.end(None)
         if session.said is not None:
+            write_drill_junit(session.said)
             print_summary(session.said)
             set_exit_code(session.said["verdict"])
     except Exception as error:

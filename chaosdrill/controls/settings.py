@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.client.locust_page import problems_of_url
+from chaosdrill.controls.junit import junit_problems
 from chaosdrill.errors import BadInput
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.languages import language_from
@@ -63,7 +64,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
     problems += problems_of_url(str(configuration.get("load_generator_url") or ""))
-    problems += found + missing + _aws_needs(configuration, target) + _language_problems()
+    problems += found + missing + _aws_needs(configuration, target) + _language_problems() + junit_problems()
     scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
     scale = scale if isinstance(scale, float) else 1.0
     ticket, approver = (str(configuration.get(name) or "") for name in ("change_ticket", "approver"))

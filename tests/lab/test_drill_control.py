@@ -95,9 +95,9 @@ def test_names_that_are_not_the_topology_s_are_refused(run: Any) -> None:
     configuration = {"target": "lab", "scale": 0.1, "domain": "api.example.org", "standby_region": "us-west-2"}
     ran = run(experiment(**WORK_AND_BACK, configuration=configuration))
     assert (ran.verdict, ran.steps) == ("refused", [])
-    assert "domain: 'api.example.org', but the topology" in ran.stdout
-    assert "names 'api.example.com': correct one of them" in ran.stdout
-    assert "standby_region: 'us-west-2', but the topology" in ran.stdout
+    assert "domain: 'api.example.org', but the topology" in ran.why
+    assert "names 'api.example.com': correct one of them" in ran.why
+    assert "standby_region: 'us-west-2', but the topology" in ran.why
 
 
 def test_what_this_run_did_not_do_is_not_undone(run: Any) -> None:
@@ -304,7 +304,7 @@ def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, 
     other.mkdir()
     second = small_drills.run(other, experiment([do("work")]), CHAOSDRILL_HOME=str(lab.home))
     assert (second.exit_code, second.verdict, second.steps) == (5, "refused", [])
-    assert f"another drill is going on here (process {drill.process.pid})" in second.stdout
+    assert f"another drill is going on here (process {drill.process.pid})" in second.why
     assert drill.end().verdict == "passed"
 
 
