@@ -18,6 +18,7 @@ from chaosdrill.cli.topology import topology
 from chaosdrill.cli.trend import trend
 from chaosdrill.cli.watch import watch
 from chaosdrill.errors import DrillError
+from chaosdrill.plain_text import keep_streams_writable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -51,6 +52,7 @@ cli.add_command(watch)
 
 def main() -> None:
     """Entry point of the ``chaosdrill`` command: errors that a user can fix are shown with their code, no traceback."""
+    keep_streams_writable()
     try:
         cli(prog_name="chaosdrill")
     except DrillError as error:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.runs_filter import filters, wanted_of
 from chaosdrill.cli.text import one_line, usage_error
-from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.times import instant
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def list_runs(everything: bool, zone: "Zone", as_json: bool, **filtered: Any) ->
         chaosdrill runs list --tag quarterly --json
 
     They are in $CHAOSDRILL_RUNS, else in the directory `runs` of chaosdrill's home. An id begins with the UTC time; the
-    local time is a column of its own. Ids are never broken: on a narrow terminal other columns are left out. Recovery is
+    local time is a column of its own. On a narrow terminal, columns are left out and ids are never broken. Recovery is
     the clients' time without service in the failover; a dash stands for what was not measured. `unjudged`: the drill
     died before its summary was written, or still goes on; `chaosdrill runs judge RUN` says what it proved all the same.
     `unreadable`: its summary is of a newer version, or is none; `chaosdrill runs verdict RUN` says why.

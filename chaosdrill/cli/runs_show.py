@@ -8,9 +8,9 @@ import click
 
 from chaosdrill.analysis.foreign import number, sequence, text
 from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.screen import Screen, short
 from chaosdrill.cli.text import usage_error
-from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.times import both_times
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """``chaosdrill watch``: a drill as it happens, in a terminal beside it."""
 
-import io
 import os
 import sys
 import time
@@ -46,8 +45,6 @@ def watch(run: str, as_json: bool) -> None:
     """
     from chaosdrill.errors import BadInput
 
-    if isinstance(sys.stdout, io.TextIOWrapper):  # not every terminal can show every title
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         following = _followed(run)
         _follow(following, as_json)
