@@ -102,7 +102,8 @@ def _say_what_next(directory: Path, paths: Sequence[Path]) -> None:
         f"chaos run {first}   # rehearse it on the embedded lab: no account is touched",
         "chaosdrill topology discover --profile PROFILE --home ap-northeast-1 --standby ap-northeast-3 "
         "--output topology/found.yaml",
-        f"chaosdrill topology check {TOPOLOGY}   # after you have filled it in, by hand or from found.yaml",
+        f"chaosdrill topology check {TOPOLOGY}   # after you have filled in its TODOs, by hand or from found.yaml",
         f"chaos run --var target:str=aws --var topology:str={TOPOLOGY} --var change_ticket:str=CHG-1 {first}",
     ]
     click.echo("\nnext:\n" + "\n".join(f"  {step}" for step in steps))
+    click.echo("exit codes of chaos run: 0 passed, 3 failed, 4 invalid, 5 refused, 6 interrupted; 1: nothing was run")

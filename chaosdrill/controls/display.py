@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from chaosdrill.controls.progress import Left
+
 PLAIN_EVERY_S = 5.0
 REDRAW_EVERY_S = 0.5
 SHORTEST_NAME = 8  # characters of a step's name
+MOST_WANTED = 4  # parts of the line that are not left out: seconds, step, outage or time left, region
 CLEAR = "\r\x1b[2K"
 CHAOSLIB_FORMATTER = "LogFormatter"  # of chaoslib.log, whose import warns of something deprecated
 COLOUR, COLOUR_OFF = re.compile(r"\x1b\[\d+m"), "\x1b[39m"
@@ -48,8 +51,8 @@ class Status:
 
     :ivar step: number of the step under way, from 1 on; 0 before the first.
     :ivar steps: how many are planned.
-    :ivar outage_since_s: when the outage under way began, in s since the epoch; None while clients are served.
-    :ivar left_s: about how long the drill still takes; None when that is not known.
+    :ivar outage_s: how long the outage under way has lasted at the newest beat; None while clients are served.
+    :ivar left: about how long the drill still takes; None when that is not known.
     """
 
     phase: str = "starting"
@@ -60,38 +63,36 @@ class Status:
     started: float = field(default_factory=time.monotonic)
     step: int = 0
     steps: int = 0
-    outage_since_s: float | None = None
-    left_s: float | None = None
+    outage_s: float | None = None
+    left: Left | None = None
 
     def line(self, width: int = 200) -> str:
-        """Say in one line how the drill stands: seconds, step n of m, outage, region state, errors, time left.
+        """Say in one line how the drill stands: seconds, step n of m, outage, time left, region state, errors.
 
-        :param width: characters that there are: first the name of the step is shortened, then the end is cut.
+        :param width: characters that there are: the last parts are left out first, then the step's name is shortened.
         """
-        whole = " | ".join(part for part in self._parts(self.activity) if part)
-        if len(whole) <= width or not self.activity:
-            return whole[:width]
-        length = max(SHORTEST_NAME, len(self.activity) - (len(whole) - width))
-        name = self.activity if len(self.activity) <= length else f"{self.activity[: length - 1]}…"
-        return " | ".join(part for part in self._parts(name) if part)[:width]
+        parts = [part for part in self._parts(self.activity) if part]
+        while len(parts) > MOST_WANTED and len(" | ".join(parts)) > width:
+            parts.pop()
+        over = len(" | ".join(parts)) - width
+        if over > 0 and len(self.activity) > SHORTEST_NAME:
+            name = f"{self.activity[: max(SHORTEST_NAME, len(self.activity) - over) - 1]}…"
+            parts = [part for part in self._parts(name) if part][: len(parts)]
+        return " | ".join(parts)[:width]
 
     def _parts(self, activity: str) -> Iterator[str]:
         yield f"{time.monotonic() - self.started:4.0f} s"
         step = f"step {self.step} of {self.steps}" if self.step and activity else self.phase
         yield f"{step}: {activity}" if activity else step
-        yield "" if self.outage_since_s is None else f"OUTAGE {max(0.0, time.time() - self.outage_since_s):.0f} s"
+        yield "" if self.outage_s is None else f"OUTAGE {self.outage_s:.0f} s"
+        yield "" if self.left is None else self.left.in_words()
         yield self.region
-        yield "" if self.left_s is None else f"about {_in_short(self.left_s)} left"
         yield "no requests" if self.error_ratio is None else f"errors {self.error_ratio:.1%}"
         yield "" if self.scale in (None, 1) else f"lab, waits × {self.scale:g}"
 
     def essence(self) -> tuple[Any, ...]:
         """:returns: what makes a new plain line when it changes."""
-        return (self.phase, self.activity, self.region, self.error_ratio is None, self.outage_since_s)
-
-
-def _in_short(seconds: float) -> str:
-    return f"{max(1, round(seconds / 5)) * 5} s" if seconds < 100 else f"{round(seconds / 60)} min"
+        return (self.phase, self.activity, self.region, self.error_ratio is None, self.outage_s is None)
 
 
 class Display:

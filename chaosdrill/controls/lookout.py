@@ -60,8 +60,8 @@ class Lookout:
         left = TimeLeft(steps, earlier_durations(directory, target, status.scale or 1.0))
 
         def look() -> None:
-            status.outage_since_s = outage.since_s(self._record.events)
-            status.left_s = left.seconds(time.monotonic() - status.started, status.step)
+            status.outage_s = outage.seconds()
+            status.left = left.left(time.monotonic() - status.started, status.step)
 
         self._start("progress", WATCH_EVERY_S, look, self._looking)
 

@@ -10,21 +10,20 @@ from chaoslib import substitute
 
 from chaosdrill.controls.arguments import activities_by_phase
 from chaosdrill.errors import BadInput
-from chaosdrill.history import Event
 from chaosdrill.runs.catalogue import catalogue
 from chaosdrill.watch.beats import Beats
 from chaosdrill.watch.tail import Tail
 
 PHASES = ("setup", "steady-state-before", "method", "steady-state-after", "rollbacks")
 MOST_RUNS = 10  # earlier runs whose durations are used
-WAITS = ("duration_s", "window_s")  # arguments that say how long a step takes at least
+WAIT = "window_s"  # the argument that says how long a step measures
 
 
 @dataclass(frozen=True)
 class Step:
     """One planned step of a drill.
 
-    :param waits_s: how long it waits by itself: pauses, durations and windows of its arguments.
+    :param waits_s: how long it waits by itself: its pauses and its window.
     """
 
     phase: str
@@ -56,6 +55,22 @@ def number_of(steps: Sequence[Step], phase: str, name: str, last: int) -> int:
     return later[0] if later else last
 
 
+@dataclass(frozen=True)
+class Left:
+    """How long a drill still takes.
+
+    :param at_least: only the experiment's own waits are known.
+    """
+
+    seconds: float
+    at_least: bool
+
+    def in_words(self) -> str:
+        """:returns: such as ``about 45 s left``."""
+        short = f"{max(1, round(self.seconds / 5)) * 5} s" if self.seconds < 100 else f"{round(self.seconds / 60)} min"
+        return f"{'at least ' if self.at_least else ''}about {short} left"
+
+
 class TimeLeft:
     """About how long a drill still takes.
 
@@ -66,7 +81,7 @@ class TimeLeft:
         self._steps = steps
         self._whole_s = median(earlier_s) if earlier_s else None
 
-    def seconds(self, elapsed_s: float, number: int) -> float | None:
+    def left(self, elapsed_s: float, number: int) -> Left | None:
         """:returns: about how long it still takes; None when nothing tells, or when it is overdue.
 
         :param number: of the step under way, from 1 on.
@@ -75,7 +90,7 @@ class TimeLeft:
             left_s = self._whole_s - elapsed_s
         else:
             left_s = sum(one.waits_s for one in self._steps[max(0, number - 1) :])
-        return left_s if left_s > 0 else None
+        return Left(left_s, self._whole_s is None) if left_s > 0 else None
 
 
 def earlier_durations(directory: Path, target: str, scale: float) -> list[float]:
@@ -99,12 +114,12 @@ def _waits_s(activity: Mapping[str, Any]) -> float:
     arguments = provider.get("arguments") if isinstance(provider, Mapping) else None
     values = [pauses.get(name) for name in ("before", "after")]
     if isinstance(arguments, Mapping):
-        values += [arguments.get(name) for name in WAITS]
+        values.append(arguments.get(WAIT))
     return sum(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
 
 
 class CurrentOutage:
-    """Since when clients are without service, by the heartbeat's beats that have been collected so far.
+    """How long clients have been without service, by the heartbeat's beats that have been collected so far.
 
     :param records: directory into which beats are collected while the drill runs.
     """
@@ -112,18 +127,13 @@ class CurrentOutage:
     def __init__(self, records: Path) -> None:
         self._rows = Tail(records / "beats.jsonl", object)
         self._beats = Beats()
-        self._events_read = 0
 
-    def since_s(self, events: Sequence[Event]) -> float | None:
+    def seconds(self) -> float | None:
         """Read the new beats.
 
-        :param events: of the history: the heartbeat's clock is measured again and again.
-        :returns: when the outage under way began, in s since the epoch by this machine's clock; None without one.
+        :returns: how long the outage under way had lasted when the newest beat was due; None without one.
         """
-        for event in events[self._events_read :]:
-            if event["event"] == "clock-measured":
-                self._beats.take_clock(event)
-        self._events_read = len(events)
         for row in self._rows.news():
             self._beats.take(row)
-        return self._beats.out_since_s
+        since_s, newest_s = self._beats.out_since_s, self._beats.newest_s
+        return None if since_s is None or newest_s is None else newest_s - since_s
