@@ -11,6 +11,7 @@ from chaosdrill.controls.junit import junit_problems
 from chaosdrill.errors import BadInput
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.languages import language_from
+from chaosdrill.time_zones import zone_from
 from chaosdrill.topology import load_topology
 
 TARGETS = ("lab", "aws")
@@ -64,7 +65,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
     problems += problems_of_url(str(configuration.get("load_generator_url") or ""))
-    problems += found + missing + _aws_needs(configuration, target) + _language_problems() + junit_problems()
+    problems += found + missing + _aws_needs(configuration, target) + _environment_problems()
     scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
     scale = scale if isinstance(scale, float) else 1.0
     ticket, approver = (str(configuration.get(name) or "") for name in ("change_ticket", "approver"))
@@ -115,12 +116,15 @@ def _locustfile(configuration: MutableMapping[str, Any]) -> tuple[str, list[str]
     return path, []
 
 
-def _language_problems() -> list[str]:
-    try:
-        language_from()
-    except BadInput as bad:
-        return list(bad.problems)
-    return []
+def _environment_problems() -> list[str]:
+    """Variables that the end of the drill reads: what is wrong with them is reported before anything is touched."""
+    problems = junit_problems()
+    for read in (language_from, zone_from):
+        try:
+            read()
+        except BadInput as bad:
+            problems += bad.problems
+    return problems
 
 
 def _aws_needs(configuration: Mapping[str, Any], target: str) -> list[str]:

@@ -75,8 +75,9 @@ def test_the_last_lines_are_japanese_where_the_environment_says_so(monkeypatch):
 
 def test_an_unknown_language_is_refused_before_anything_is_touched_and_can_still_be_reported(monkeypatch):
     monkeypatch.setenv("CHAOSDRILL_LANG", "fr")
+    monkeypatch.setenv("CHAOSDRILL_TZ", "Asia/Tokio")
     _, problems = read_settings({})
-    assert codes_of(problems) == ["language-unknown"]
+    assert codes_of(problems) == ["language-unknown", "time-zone-unknown"]
     assert last_lines(said("refused", tuple(problems)))[0][0] == "verdict"
 
 
