@@ -1,13 +1,37 @@
 """What every test may rely on, whoever runs it and from where."""
 
+import gc
 import signal
+from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# how long an example takes says how busy the machine is; and fixtures that examples share are meant to be
+settings.register_profile(
+    "tests", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+settings.load_profile("tests")
 
 # Whoever runs the tests in the background, or under nohup, ignores these; so would what the tests start.
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what was imported: it stays until the end."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_left_open() -> Iterator[None]:
+    """Collect what a file's tests have left: a connection that was not closed is an error of theirs, and not of
+    whichever test runs when it would have been collected.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture

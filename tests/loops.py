@@ -5,8 +5,9 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from tests.waiting import LONG_S
+
 QUIET_ROUNDS = 5
-WITHIN_S = 10.0
 OWN = 1  # a loop has a socket of its own, by which other threads wake it
 
 
@@ -25,7 +26,7 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
 async def connections_ended() -> None:
     """Wait until the loop watches no socket any more: those that were closed are given up in later rounds of it."""
     watched = asyncio.get_running_loop()._selector.get_map()  # type: ignore[attr-defined]
-    give_up = time.monotonic() + WITHIN_S
+    give_up = time.monotonic() + LONG_S
     while len(watched) > OWN and time.monotonic() < give_up:
         await asyncio.sleep(0.01)
     for _ in range(QUIET_ROUNDS):

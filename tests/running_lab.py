@@ -17,6 +17,7 @@ from chaosdrill.lab.entering import supervisor_pid
 from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_bastion_command
 from chaosdrill.lab.plan import LabPlan
+from tests.waiting import LONG_S
 
 CHAOSDRILL = [sys.executable, "-m", "chaosdrill.cli"]
 
@@ -34,7 +35,7 @@ class RunningLab:
         self.home = home
         self.environment = {**os.environ, "CHAOSDRILL_HOME": str(home)}
 
-    def run(self, *arguments: str, check: bool = True, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, check: bool = True, timeout_s: float = LONG_S) -> "subprocess.CompletedProcess[str]":
         """Run `chaosdrill ARGUMENTS`."""
         done = subprocess.run(
             [*CHAOSDRILL, *arguments],
@@ -73,7 +74,7 @@ class RunningLab:
         found: dict[str, Any] = json.loads(self.run("lab", "status", "--json", check=False).stdout)
         return found
 
-    def shell(self, script: str, check: bool = True, timeout_s: float = 60) -> "subprocess.CompletedProcess[str]":
+    def shell(self, script: str, check: bool = True, timeout_s: float = LONG_S) -> "subprocess.CompletedProcess[str]":
         """Run a script on the host after `eval "$(chaosdrill lab env)"`."""
         exports = f'eval "$({shlex.join(CHAOSDRILL)} lab env)"\n'
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])

@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 import chaosdrill
-from chaosdrill.client.load_generator import wait_for
 from chaosdrill.history import Event, read_history
+from tests.waiting import LONG_S, wait_for
 
 REPOSITORY = Path(chaosdrill.__file__).parents[1]
 HOME_SERVES = "serving(ap-northeast-1)"
@@ -147,16 +147,16 @@ class Drill:
         """Wait until an activity has left ``text``."""
         steps = self.directory / "steps"
         look: Callable[[], list[str]] = lambda: steps.read_text().splitlines() if steps.exists() else []  # noqa: E731
-        wait_for(look, lambda seen: text in seen or self.process.poll() is not None, 60, f"step {text!r}")
+        wait_for(look, lambda seen: text in seen or self.process.poll() is not None, f"step {text!r}")
         assert self.process.poll() is None, self._err.read_text()
 
     def signal(self, name: str) -> None:
         self.process.send_signal(signal.Signals[name])
 
-    def end(self, within_s: float = 90) -> Ran:
+    def end(self) -> Ran:
         """Wait until it has ended; kill it if it does not."""
         try:
-            self.process.wait(within_s)
+            self.process.wait(LONG_S)
         finally:
             self.process.kill()
             self.process.wait()

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.waiting import LONG_S
+
 _numbers = itertools.count()
 
 DENIED_JSON = (400, '{"__type": "AccessDeniedException", "message": "not authorized"}')
@@ -46,7 +48,7 @@ def answering(status: int, body: str) -> Iterator[str]:
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(LONG_S)
 
 
 def profile(path: Path, url: str, others: Mapping[str, str] | None = None) -> str:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history import History, OpenDrill, opened
-from tests.contract.lab_aws import DIRECTLY, LabAws, wait_for
+from tests.contract.lab_aws import DIRECTLY, LabAws
+from tests.waiting import LONG_S, wait_for
 
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
 
@@ -75,7 +76,7 @@ class Rig:
         """Impair one of the five cluster endpoints, or end that."""
         url = f"{self.lab.url}/chaosdrill/arc-endpoints/{region}"
         body = json.dumps({"impaired": impaired}).encode()
-        with DIRECTLY.open(urllib.request.Request(url, body, method="PUT"), timeout=5) as answer:
+        with DIRECTLY.open(urllib.request.Request(url, body, method="PUT"), timeout=LONG_S) as answer:
             assert json.load(answer)["impaired"] is impaired
 
     def endpoint_regions(self) -> list[str]:

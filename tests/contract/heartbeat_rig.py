@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,7 @@ from aiohttp import web
 from dnslib import RCODE, RR, DNSRecord
 
 import chaosdrill
+from tests.waiting import LONG_S, until
 
 PACKAGE = Path(chaosdrill.__file__).parent
 ACTIVITIES = ("actions.py", "probes.py")
@@ -244,7 +245,7 @@ class Process:
         self.lifeline = lifeline
         self.process = process
         self._page = page
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(30))
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(LONG_S))
 
     async def get(self, path: str) -> Any:
         async with self._http.get(self._page + path) as answer:
@@ -261,13 +262,13 @@ class Process:
     async def passed(self, seconds: float = 0.0) -> int:
         """Wait until everything that is due up to ``seconds`` from now is recorded; that moment."""
         at_ns = (await self.get("/clock"))["now_ns"] + round(seconds * 1e9)
-        await until(lambda: self.watermark_ns() >= at_ns, 20)
+        await until(lambda: self.watermark_ns() >= at_ns)
         return at_ns
 
     async def read_back(self, label: str, within_s: float) -> dict[str, Any]:
         """Read back and wait for the end."""
         summary = await self.post(f"/read-back?label={label}&within_s={within_s}")
-        give_up = time.monotonic() + within_s + 20
+        give_up = time.monotonic() + within_s + LONG_S
         while summary["state"] == "running":
             assert time.monotonic() < give_up, summary
             await asyncio.sleep(0.05)
@@ -290,14 +291,6 @@ class Process:
 
     def watermark_ns(self) -> int:
         return max((row[1] for row in self.rows("w")), default=0)
-
-
-async def until(condition: Callable[[], bool], within_s: float) -> None:
-    """Wait for a condition."""
-    give_up = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < give_up, "it did not happen"
-        await asyncio.sleep(0.02)
 
 
 def packed(directory: Path) -> Path:
@@ -331,7 +324,7 @@ async def heartbeat(
     records = directory / f"records-{uuid.uuid4().hex[:6]}"
     records.mkdir()
     with socket.create_server(("127.0.0.1", 0)) as page, pipe() as (theirs, ours):
-        config = {"run": "test", "url": url, "directory": str(records), "read": READ, "timeout_s": 1, "max_s": 120}
+        config = {"run": "test", "url": url, "directory": str(records), "read": READ, "timeout_s": 20, "max_s": 600}
         config |= {"accounts": [f"synthetic-{number}" for number in range(200)]} | (WRITES if writes else {})
         config |= {"page_fd": page.fileno(), "lifeline_fd": theirs.fileno()} | settings
         path = records / "config.json"
@@ -349,7 +342,7 @@ async def heartbeat(
         made = Process(records, f"http://127.0.0.1:{page.getsockname()[1]}", ours, process)
         try:
             began = lambda: (records / "beats.jsonl").exists() and bool(made.beats())  # noqa: E731
-            await until(lambda: began() or process.returncode is not None, 30)
+            await until(lambda: began() or process.returncode is not None)
             assert process.returncode is None, (records / "log").read_text()
             yield made
             assert ended or (process.returncode is None and not (await made.get("/state"))["trouble"])

@@ -7,9 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,8 +22,8 @@ from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
 from tests.loops import end_everything
+from tests.waiting import LONG_S, wait_for
 
-READY_WITHIN_S = 90.0
 SCALE = 1 / 60
 
 # urllib keeps the proxies of the first call for good, and asks each time which hosts go without: tests change both
@@ -48,7 +47,7 @@ class Supervisor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self._server = asyncio.run_coroutine_threadsafe(wire.serve(path, self._operations()), self._loop).result(5)
+        self._server = asyncio.run_coroutine_threadsafe(wire.serve(path, self._operations()), self._loop).result(LONG_S)
 
     def _operations(self) -> dict[str, wire.Operation]:
         async def switchover(to_region: str) -> Any:
@@ -132,9 +131,9 @@ class Supervisor:
 
     def close(self) -> None:
         """Answer nobody any more."""
-        asyncio.run_coroutine_threadsafe(end_everything(self._server), self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(end_everything(self._server), self._loop).result(LONG_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
+        self._thread.join(LONG_S)
         self._loop.close()
 
 
@@ -194,13 +193,13 @@ class LabAws:
         listed = self.client("stepfunctions").list_state_machines()["stateMachines"]
         return next(str(one["stateMachineArn"]) for one in listed if one["name"].startswith(f"{prefix}-"))
 
-    def run_machine(self, prefix: str, within_s: float = 20.0) -> dict[str, Any]:
+    def run_machine(self, prefix: str) -> dict[str, Any]:
         """Start it and wait until it ends."""
         sfn = self.client("stepfunctions")
         arn = sfn.start_execution(stateMachineArn=self.machine(prefix))["executionArn"]
-        return self.ended(arn, within_s)
+        return self.ended(arn)
 
-    def ended(self, execution_arn: str, within_s: float = 20.0) -> dict[str, Any]:
+    def ended(self, execution_arn: str) -> dict[str, Any]:
         """The execution, when it no longer runs."""
         sfn = self.client("stepfunctions")
 
@@ -208,17 +207,8 @@ class LabAws:
             execution = sfn.describe_execution(executionArn=execution_arn)
             return execution if execution["status"] != "RUNNING" else None
 
-        execution: dict[str, Any] = wait_for(look, within_s)
+        execution: dict[str, Any] = wait_for(look)
         return execution
-
-
-def wait_for(look: Callable[[], Any], within_s: float = 5.0) -> Any:
-    """The first true value of ``look``."""
-    end = time.monotonic() + within_s
-    while not (seen := look()):
-        assert time.monotonic() < end, f"not seen within {within_s} s: {look}"
-        time.sleep(0.02)
-    return seen
 
 
 @contextmanager
@@ -238,7 +228,7 @@ def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
         one.close()
     lab = LabAws(plan, process, supervisor)
     try:
-        wait_for(lambda: _is_ready(lab), READY_WITHIN_S)
+        wait_for(lambda: _is_ready(lab), what="the endpoint to be ready")
         yield lab
     finally:
         for client in lab.clients.values():
@@ -259,5 +249,5 @@ def _is_ready(lab: LabAws) -> bool:
 def get(url: str, body: Any = None, method: str = "GET") -> tuple[int, Any]:
     """An HTTP request that is none of AWS's."""
     data = None if body is None else json.dumps(body).encode()
-    with DIRECTLY.open(urllib.request.Request(url, data, method=method), timeout=10) as answer:
+    with DIRECTLY.open(urllib.request.Request(url, data, method=method), timeout=LONG_S) as answer:
         return answer.status, json.loads(answer.read())

@@ -21,7 +21,7 @@ class Caller(HttpUser):
     wait_time = constant(0.02)
     @task
     def call(self):
-        self.client.get("/ok", timeout=3)
+        self.client.get("/ok", timeout=60)
 """
 
 EVERYTHING = """

@@ -13,9 +13,10 @@ from pathlib import Path
 import requests
 
 import chaosdrill
-from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.errors import CannotSee
 from chaosdrill.load.buckets import BUCKET_S
+from tests.waiting import LONG_S, wait_for
 
 PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
 REFERENCE = PLUGIN.with_name("reference.py")
@@ -26,7 +27,7 @@ class Caller(HttpUser):
     wait_time = constant(0.05)
     @task
     def call(self):
-        self.client.get("/call", timeout=3)
+        self.client.get("/call", timeout=60)
 """
 
 TWO_CLASSES = """
@@ -35,13 +36,13 @@ class Reader(HttpUser):
     wait_time = constant(0.05)
     @task
     def read(self):
-        self.client.get("/item/17", name="/item/{id}", timeout=3)
+        self.client.get("/item/17", name="/item/{id}", timeout=60)
 class Writer(HttpUser):
     wait_time = constant(0.05)
     @task
     def write(self):
-        self.client.get("/call", timeout=3)
-        self.client.post("/call", timeout=3)
+        self.client.get("/call", timeout=60)
+        self.client.post("/call", timeout=60)
 class Never(HttpUser):
     weight = 0
 """
@@ -184,7 +185,7 @@ def locust_process(
     """The same, and the process; the rows of its requests are in ``directory / "records"``."""
     with _served(directory, script, *arguments) as (url, started):
         generator = LoadGenerator(url)
-        wait_for(lambda: answers(generator) or started.poll() is not None, bool, 30, "Locust to start")
+        wait_for(lambda: answers(generator) or started.poll() is not None, bool, "Locust to start")
         assert started.poll() is None, (directory / "locust.log").read_text()
         yield generator, started
 
@@ -193,8 +194,8 @@ def locust_process(
 def guarded_locust(directory: Path, write: Callable[[Path], Path]) -> Iterator[str]:
     """The address of a Locust whose page has a login, with the script that ``write`` makes."""
     with _served(directory, write(directory), "--web-login") as (url, started):
-        login = lambda: requests.get(f"{url}/login", timeout=30).ok  # noqa: E731
-        wait_for(lambda: started.poll() is not None or login(), bool, 30, "Locust to start")
+        login = lambda: requests.get(f"{url}/login", timeout=LONG_S).ok  # noqa: E731
+        wait_for(lambda: started.poll() is not None or login(), bool, "Locust to start")
         assert started.poll() is None, (directory / "locust.log").read_text()
         yield url
 
@@ -231,5 +232,5 @@ def bucket_of_its_own(generator: LoadGenerator) -> float:
     :returns: a moment (load generator's clock) from which a window has everything that happens from now on.
     """
     since_s = generator.state().now_s
-    wait_for(generator.state, lambda load: load.now_s > since_s + BUCKET_S, 5, "the next bucket")
+    wait_for(generator.state, lambda load: load.now_s > since_s + BUCKET_S, "the next bucket")
     return since_s

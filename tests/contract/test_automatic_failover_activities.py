@@ -14,8 +14,8 @@ from chaosdrill.region.probes import region_state
 from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.service.probes import running_count
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import wait_for
 from tests.failing import fails_with
+from tests.waiting import wait_for
 
 RULE, ALARM = "start-failover-on-alarm", "home-region-canary"
 SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
@@ -24,7 +24,7 @@ SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> Iterator[None]:
     yield
-    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 20)
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0)
     rig.lab.client("events").disable_rule(Name=RULE)
     set_alarms(rig, "OK")
     rig.go_home()
@@ -112,8 +112,9 @@ def test_the_systems_own_failover_is_waited_for_followed_and_failed_back(rig: Ri
 def test_a_failover_that_nobody_has_seen_is_waited_for_by_the_rollbacks(rig: Rig, one_drill: OpenDrill) -> None:
     one_drill.history.append("activity-started", activity="enable")
     enable_automatic_failover(RULE, configuration=rig.configuration)
-    set_alarms(rig, "ALARM")
-    wait_for(lambda: running_executions(configuration=rig.configuration), 20)  # interrupted here
+    with rig.lab.supervisor.writer_held():
+        set_alarms(rig, "ALARM")
+        wait_for(lambda: running_executions(configuration=rig.configuration))  # interrupted here
     assert disable_automatic_failover(RULE, undo_of="enable", configuration=rig.configuration)["failover"]
     assert fail_back(undo_of="enable", configuration=rig.configuration)["status"] == "SUCCEEDED"
     assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"

@@ -24,7 +24,8 @@ from chaosdrill.routing.actions import set_routing
 from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.stop_flag.actions import set_stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import get, running, wait_for
+from tests.contract.lab_aws import get, running
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.long
 
@@ -62,9 +63,7 @@ def _home(rig: Rig) -> Iterator[None]:
         tasks(rig, name, 2)
     sfn = rig.lab.client("stepfunctions")
     for machine in (rig.lab.machine("FailoverStateMachine"), rig.lab.machine("FailbackStateMachine")):
-        wait_for(
-            lambda one=machine: not sfn.list_executions(stateMachineArn=one, statusFilter="RUNNING")["executions"], 20
-        )
+        wait_for(lambda one=machine: not sfn.list_executions(stateMachineArn=one, statusFilter="RUNNING")["executions"])
 
 
 def break_aws(rig: Rig, service: str, kind: str, operation: str, calls: int | None = None, seconds: float = 60) -> None:
@@ -358,7 +357,7 @@ AT_ONCE = {name: Hasty(one.act, one.service, one.changes, one.before) for name, 
 
 TIMEOUT_S = 1.0  # of each of them
 A_LOOK_S = 2 * deadlines.LEAST_S  # the last one: two calls at most, of which none is answered
-LATE_S = 5.0  # a busy machine, and what the action did before
+LATE_S = 25.0  # a busy machine, and what the action did before
 
 
 @pytest.mark.parametrize("kind", ["server-error", "timeout"])
@@ -372,7 +371,7 @@ def test_an_action_that_went_blind_gives_up_at_its_deadline_and_says_what_goes_o
     break_aws(rig, blind.service, "slow", blind.changes, 1, seconds=0.5)
 
     def blind_it() -> None:
-        wait_for(lambda: hits(rig)[0], 20)
+        wait_for(lambda: hits(rig)[0])
         break_aws(rig, blind.asks[0], kind, blind.asks[1])
 
     blinding = threading.Thread(target=blind_it)

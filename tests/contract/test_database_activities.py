@@ -11,8 +11,9 @@ from chaosdrill.database.actions import fail_over_database, switch_over_database
 from chaosdrill.database.probes import database_status, replica_lag_s, writer_region
 from chaosdrill.history import OpenDrill
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import get, running, wait_for
+from tests.contract.lab_aws import get, running
 from tests.failing import fails_with
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ class TestFailover:
                 switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
             with fails_with("database-changing"):
                 fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
-        wait_for(lambda: writer_region(configuration=rig.configuration) == OSAKA, 10)
+        wait_for(lambda: writer_region(configuration=rig.configuration) == OSAKA)
 
     def test_it_needs_nothing_of_the_region_that_is_lost(self, rig: Rig) -> None:
         fault = {"service": "rds", "kind": "server-error", "region": TOKYO}
@@ -97,7 +98,7 @@ class TestLag:
         assert replica_lag_s(within_s=10, configuration=rig.configuration) == pytest.approx(0.02)
         rig.lab.supervisor.lag_s = 4.5
         for region, metric in (("standby", "AuroraGlobalDBReplicationLag"), (None, "AuroraGlobalDBRPOLag")):
-            wait_for(lambda r=region, m=metric: replica_lag_s(r, m, configuration=rig.configuration) == 4.5, 15)
+            wait_for(lambda r=region, m=metric: replica_lag_s(r, m, configuration=rig.configuration) == 4.5)
 
     def test_after_a_change_of_writer_it_is_the_other_region_s(self, rig: Rig) -> None:
         switch_over_database("standby", timeout_s=20, configuration=rig.configuration)
@@ -140,7 +141,7 @@ class TestLag:
             except ActivityFailed as error:
                 return str(error)
 
-        seen = wait_for(lambda: text if "has no value of it" in (text := told()) else "", 30)
+        seen = wait_for(lambda: text if "has no value of it" in (text := told()) else "")
         assert "AuroraGlobalDBReplicationLag of DBClusterIdentifier osaka-app in ap-northeast-3" in seen
 
     def test_what_cloudwatch_does_not_tell_raises(self, rig: Rig) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 import chaosdrill
 from chaosdrill.discovery import modules
+from tests.waiting import LONG_S
 
 SNAPSHOT = Path(__file__).with_name("discovery.json")
 
@@ -85,7 +86,7 @@ def test_chaos_discover_lists_them(tmp_path: Path) -> None:
         f"--discovery-path={path}",
         "chaosdrill",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, cwd=tmp_path, check=False)
     assert path.is_file(), done.stdout + done.stderr
     listed = {f"{one['mod']}.{one['name']}" for one in json.loads(path.read_text())["activities"]}
     assert listed == set(json.loads(SNAPSHOT.read_text()))
@@ -96,7 +97,7 @@ def test_the_process_that_runs_experiments_imports_no_locust() -> None:
         "import sys, chaosdrill; chaosdrill.discover(); "
         "print([name for name in ('locust', 'gevent', 'moto') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=LONG_S, check=True)
     assert done.stdout.strip() == "[]"
 
 

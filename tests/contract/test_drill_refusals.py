@@ -12,8 +12,6 @@ import yaml
 from tests.small_drills import REPOSITORY, Ran, do, experiment, run, step, undo
 from tests.unit.test_topology import RIGHT, written
 
-pytestmark = pytest.mark.timeout(60)
-
 
 def refused(directory: Path, what: dict[str, Any], *options: str) -> Ran:
     home = directory / "home"

@@ -18,12 +18,12 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import inject_packet_loss
 from chaosdrill.runs import read_run
 from tests.contract.activities_rig import Rig
-from tests.contract.lab_aws import wait_for
+from tests.waiting import wait_for
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
-    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 10)
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0)
     rig.go_home()
 
 

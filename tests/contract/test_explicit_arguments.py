@@ -110,8 +110,8 @@ class TestStateMachine:
 def test_a_region_state_may_be_waited_for_by_role(rig: Rig) -> None:
     def waited_for(expected: str) -> str:
         began = time.monotonic()
-        seen = region_state(within_s=120, expected=expected, configuration=rig.configuration)
-        assert time.monotonic() - began < 60, "it knew the state when it came, and did not wait for the end of the time"
+        seen = region_state(within_s=600, expected=expected, configuration=rig.configuration)
+        assert time.monotonic() - began < 300, "it knew the state when it came, long before the end"
         return seen
 
     assert waited_for("serving(home)") == f"serving({TOKYO})"

@@ -16,13 +16,13 @@ from chaosdrill.failover.probes import last_execution, running_executions
 from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import wait_for
 from tests.failing import fails_with
+from tests.waiting import LONG_S, wait_for
 
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:
-    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 10)
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0)
     rig.go_home()
 
 
@@ -47,8 +47,8 @@ def test_there_and_back_with_the_time_of_each_state(rig: Rig, one_drill: OpenDri
     ]
     assert names[-1] == "StartDestination"
     spent = {state["name"]: state["seconds"] for state in done["states"]}
-    assert spent["WaitForParameterPropagation"] == pytest.approx(10 * rig.lab.plan.scale, abs=0.1)
-    assert sum(spent.values()) == pytest.approx(done["seconds"], abs=0.3)
+    assert 10 * rig.lab.plan.scale <= spent["WaitForParameterPropagation"] <= done["seconds"]
+    assert sum(spent.values()) <= done["seconds"] + 0.01
     assert next(state["visits"] for state in done["states"] if state["name"] == "DescribeGlobalCluster") >= 2
 
     back = fail_back(undo_of="fail-over", configuration=rig.configuration)
@@ -80,11 +80,12 @@ def test_as_a_rollback_it_does_nothing_when_the_run_did_not_fail_over(rig: Rig, 
 
 
 def test_it_is_refused_while_one_of_the_pair_runs(rig: Rig) -> None:
-    arn = start_by_hand(rig)
-    assert running_executions(configuration=rig.configuration) == 1
-    for action in (fail_over, fail_back):
-        with fails_with("execution-running"):
-            action(configuration=rig.configuration)
+    with rig.lab.supervisor.writer_held():
+        arn = start_by_hand(rig)
+        assert running_executions(configuration=rig.configuration) == 1
+        for action in (fail_over, fail_back):
+            with fails_with("execution-running"):
+                action(configuration=rig.configuration)
     rig.lab.ended(arn)
 
 
@@ -135,12 +136,13 @@ def test_an_interruption_leaves_it_going(rig: Rig, one_drill: OpenDrill) -> None
         except Interruption as error:
             seen.append(error)
 
-    thread = threading.Thread(target=run)
-    thread.start()
-    wait_for(lambda: one_drill.history.events("execution-started"))
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interruption))
-    thread.join(2)
-    assert seen, "noticed within two seconds"
+    with rig.lab.supervisor.writer_held():
+        thread = threading.Thread(target=run)
+        thread.start()
+        wait_for(lambda: one_drill.history.events("execution-started"))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interruption))
+        thread.join(LONG_S)
+        assert seen, "the execution goes on, and it does not wait for its end"
     seen.clear()
     _forget_the_call_it_met()
     arn = one_drill.history.events("execution-started")[0]["execution_arn"]

@@ -10,8 +10,8 @@ from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, Rig, drill
-from tests.contract.lab_aws import wait_for
 from tests.failing import fails_with
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def from_osaka(rig: Rig, tmp_path: Path) -> Iterator[OpenDrill]:
     with drill(tmp_path) as one:
         one.history.append("activity-started", activity="fail-back")
         yield one
-    wait_for(lambda: running_executions(configuration=rig.configuration) == 0, 10)
+    wait_for(lambda: running_executions(configuration=rig.configuration) == 0)
 
 
 def again(rig: Rig) -> dict[str, object]:

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tests import loops
-from tests.contract.heartbeat_rig import Bank, Process, bank, heartbeat, until
+from tests.contract.heartbeat_rig import Bank, Process, bank, heartbeat
+from tests.waiting import until
 
 SETTINGS = {"writes": True, "rate_per_s": 20, "timeout_s": 2.5}
 
 
 async def deposits(server: Bank, process: Process, count: int) -> None:
     """Wait until so many deposits have arrived, and are old enough to be read back."""
-    await until(lambda: server.deposits >= count, 30)
+    await until(lambda: server.deposits >= count)
     await process.passed(2.6)
 
 
@@ -159,7 +160,7 @@ def test_an_account_has_one_write_at_a_time_and_the_least_used_one_is_next(tmp_p
         async with bank() as (server, port):
             server.settles_in_s, accounts = 0.4, [f"few-{number}" for number in range(50)]
             async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", accounts=accounts, **SETTINGS) as process:
-                await until(lambda: server.deposits > 80, 30)
+                await until(lambda: server.deposits > 80)
                 assert server.pending_refused == 0
                 digits = collections.Counter(row["digit"] for row in process.ledger("write"))
                 assert {*digits} <= {0, 1, 2}
@@ -189,7 +190,7 @@ def test_a_start_balance_that_is_not_known_in_time_is_null(tmp_path: Path) -> No
         async with bank() as (server, port):
             server.fault = "503"  # of balances
             async with heartbeat(tmp_path, f"http://127.0.0.1:{port}", **SETTINGS) as process:
-                await until(lambda: len(process.ledger("write")) >= 10, 30)
+                await until(lambda: len(process.ledger("write")) >= 10)
                 starts = [row["balance"] for row in process.ledger("balance")]
                 assert {*starts} == {None}
                 assert len(starts) >= 10

@@ -13,13 +13,14 @@ import dns.rdatatype
 import pytest
 
 from tests.contract.lab_aws import LabAws
+from tests.waiting import LONG_S
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 
 
 def ask(lab: LabAws, name: str, type_: str = "A", over: Any = dns.query.udp, **options: Any) -> dns.message.Message:
     query = dns.message.make_query(name, type_, **options)
-    reply: dns.message.Message = over(query, "127.0.0.1", port=lab.plan.dns_port, timeout=3)
+    reply: dns.message.Message = over(query, "127.0.0.1", port=lab.plan.dns_port, timeout=LONG_S)
     return reply
 
 
@@ -118,15 +119,15 @@ def test_a_record_that_cannot_be_said_is_servfail(aws: LabAws) -> None:
 def test_what_is_no_query_does_not_hurt(aws: LabAws) -> None:
     update = dns.message.make_query("api.example.com", "A")
     update.set_opcode(dns.opcode.STATUS)
-    reply = dns.query.udp(update, "127.0.0.1", port=aws.plan.dns_port, timeout=3)
+    reply = dns.query.udp(update, "127.0.0.1", port=aws.plan.dns_port, timeout=LONG_S)
     assert reply.rcode() == dns.rcode.NOTIMP
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.settimeout(3)
+        sender.settimeout(LONG_S)
         for noise in (b"", b"\0", b"\xff" * 40, struct.pack("!6H", 7, 0, 1, 0, 0, 0) + b"\xc0"):
             sender.sendto(noise, ("127.0.0.1", aws.plan.dns_port))
         header = sender.recv(512)  # the last one has a whole header, so it gets an answer
     assert (header[:2], header[3] & 0x0F) == (b"\0\x07", dns.rcode.FORMERR)
-    with socket.create_connection(("127.0.0.1", aws.plan.dns_port), timeout=3) as connection:
+    with socket.create_connection(("127.0.0.1", aws.plan.dns_port), timeout=LONG_S) as connection:
         connection.sendall(b"\0\x20short")
     assert ask(aws, "api.example.com").rcode() == dns.rcode.NOERROR
 

@@ -4,7 +4,8 @@ import time
 import uuid
 from typing import Any
 
-from tests.contract.lab_aws import LabAws, wait_for
+from tests.contract.lab_aws import LabAws
+from tests.waiting import LONG_S, wait_for
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 
@@ -20,6 +21,8 @@ def counts(lab: LabAws, service: str) -> tuple[int, int, int]:
 
 
 def set_count(lab: LabAws, service: str, count: int) -> None:
+    """Change a service's desired count, and wait until its tasks have followed."""
+    assert described(lab, service)["desiredCount"] != count, "nothing would follow, so there is nothing to wait for"
     lab.client("ecs", HOME).update_service(cluster="tokyo-app", service=service, desiredCount=count)
     wait_for(lambda: counts(lab, service) == (count, count, 0))
 
@@ -61,8 +64,9 @@ def test_another_cluster_is_none_of_the_applications(aws: LabAws) -> None:
     ecs.register_task_definition(family="x", containerDefinitions=[container])
     ecs.create_service(cluster=name, serviceName="transaction", taskDefinition="x", desiredCount=1)
     ecs.update_service(cluster=name, service="transaction", desiredCount=0)
-    set_count(aws, "count", 2)  # whatever was asked before has been carried out
+    set_count(aws, "count", 1)  # requests before this one have been carried out
     assert [call["region"] for call in aws.supervisor.asked("application.run")] == [HOME]
+    set_count(aws, "count", 2)
 
 
 def alarm_on(lab: LabAws, metric: str) -> str:
@@ -86,7 +90,7 @@ def state(lab: LabAws, alarm: str) -> str:
 
 def publish_until(lab: LabAws, metric: str, value: float, alarm: str, wanted: str) -> None:
     """Data several times a period, as long as it takes."""
-    end = time.monotonic() + 30
+    end = time.monotonic() + LONG_S
     while state(lab, alarm) != wanted:
         assert time.monotonic() < end, f"{alarm} is {state(lab, alarm)}, not {wanted}"
         data = [{"MetricName": metric, "Value": value, "Unit": "Percent"}]
@@ -97,7 +101,7 @@ def test_alarms_follow_their_metric(aws: LabAws) -> None:
     alarm = alarm_on(aws, "followed")
     publish_until(aws, "followed", 0.0, alarm, "ALARM")
     publish_until(aws, "followed", 100.0, alarm, "OK")
-    wait_for(lambda: state(aws, alarm) == "INSUFFICIENT_DATA", 30)  # nobody publishes any more
+    wait_for(lambda: state(aws, alarm) == "INSUFFICIENT_DATA")  # nobody publishes any more
 
 
 def test_an_alarm_without_data_is_left_as_it_was_set(aws: LabAws) -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from chaosdrill.lab.plan import LabPlan
 from tests.contract import lab_aws
 from tests.contract.lab_aws import LabAws, get
+from tests.waiting import LONG_S
 
 HOME = "ap-northeast-1"
 UNREAD = b"GET /unsigned HTTP/1.1\r\nHost: lab\r\n\r\n"  # what is left of a body would be the next request
@@ -78,7 +79,7 @@ def test_an_error_inside_is_500_in_the_services_own_form(aws: LabAws, service: s
     headers = {"Authorization": signed, "Content-Type": kinds[service], "X-Amz-Target": "DynamoDB_20120810.PutItem"}
     request = urllib.request.Request(f"{aws.url}/", b"{not JSON", headers)
     with pytest.raises(urllib.error.HTTPError) as error:
-        urllib.request.urlopen(request, timeout=5)
+        urllib.request.urlopen(request, timeout=LONG_S)
     body = error.value.read().decode()
     error.value.close()
     assert error.value.code == 500
@@ -93,7 +94,7 @@ def test_an_unsigned_request_is_403(aws: LabAws) -> None:
 
 
 def test_connections_are_kept(aws: LabAws) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", aws.plan.aws_port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", aws.plan.aws_port, timeout=LONG_S)
     used = set()
     for path, body in (("/chaosdrill/health", None), ("/unsigned", UNREAD), ("/chaosdrill/health", None)):
         connection.request("POST" if body else "GET", path, body)
@@ -134,6 +135,6 @@ def test_another_version_of_moto_is_refused(tmp_path: Path) -> None:
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     with lab_aws.running(tmp_path) as lab:
         lab.process.send_signal(signal.SIGTERM)
-        assert lab.process.wait(5) == 0
+        assert lab.process.wait(LONG_S) == 0
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", lab.plan.aws_port), timeout=1)
+            socket.create_connection(("127.0.0.1", lab.plan.aws_port), timeout=LONG_S)

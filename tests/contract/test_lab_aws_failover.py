@@ -9,7 +9,8 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.contract.lab_aws import LabAws, get, wait_for
+from tests.contract.lab_aws import LabAws, get
+from tests.waiting import LONG_S, wait_for
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 STATES = [
@@ -49,7 +50,7 @@ def writer(lab: LabAws) -> str:
 
 def answers(lab: LabAws, over: Any) -> set[str]:
     query = dns.message.make_query("api.example.com", "A")
-    reply = over(query, "127.0.0.1", port=lab.plan.dns_port, timeout=3)
+    reply = over(query, "127.0.0.1", port=lab.plan.dns_port, timeout=LONG_S)
     assert reply.rcode() == dns.rcode.NOERROR
     assert reply.answer[0].ttl == lab.plan.ttl_s
     return {record.address for record in reply.answer[0]}
@@ -121,12 +122,20 @@ def executions(lab: LabAws, prefix: str, status: str | None = None) -> list[dict
 
 def test_alarms_in_both_places_start_a_failover_by_themselves(aws: LabAws) -> None:
     rule = aws.client("events")
-    before = {one["executionArn"] for one in executions(aws, "FailoverStateMachine")}
+    before, initiated_before = (
+        {one["executionArn"] for one in executions(aws, name)}
+        for name in ("FailoverStateMachine", "FailoverInitiatorStateMachine")
+    )
+
+    def initiating() -> list[str]:
+        arns = (one["executionArn"] for one in executions(aws, "FailoverInitiatorStateMachine"))
+        return [arn for arn in arns if arn not in initiated_before]
+
     rule.enable_rule(Name="start-failover-on-alarm")
     try:
         set_alarm(aws, "us-west-2", "ALARM")
         set_alarm(aws, STANDBY, "ALARM")
-        initiated = aws.ended(wait_for(lambda: executions(aws, "FailoverInitiatorStateMachine"))[0]["executionArn"])
+        initiated = aws.ended(wait_for(initiating)[0])
     finally:
         rule.disable_rule(Name="start-failover-on-alarm")
         for region in ("us-west-2", STANDBY):
@@ -147,8 +156,9 @@ def test_one_alarm_alone_starts_nothing(aws: LabAws) -> None:
 
 def test_no_failover_is_initiated_while_one_runs(aws: LabAws) -> None:
     sfn = aws.client("stepfunctions")
-    running = sfn.start_execution(stateMachineArn=aws.machine("FailoverStateMachine"))["executionArn"]
-    initiator = aws.run_machine("FailoverInitiatorStateMachine")
+    with aws.supervisor.writer_held():
+        running = sfn.start_execution(stateMachineArn=aws.machine("FailoverStateMachine"))["executionArn"]
+        initiator = aws.run_machine("FailoverInitiatorStateMachine")
     assert (initiator["status"], initiator["error"]) == ("FAILED", "AlreadyMoving")
     assert aws.ended(running)["status"] == "SUCCEEDED"
     assert aws.run_machine("FailbackStateMachine")["status"] == "SUCCEEDED"
@@ -181,5 +191,5 @@ def test_the_client_host_and_the_load_balancers_are_there(aws: LabAws) -> None:
 
 
 def test_dns_sockets_are_udp_and_tcp_on_one_port(aws: LabAws) -> None:
-    with socket.create_connection(("127.0.0.1", aws.plan.dns_port), timeout=2) as connection:
+    with socket.create_connection(("127.0.0.1", aws.plan.dns_port), timeout=LONG_S) as connection:
         assert connection.getpeername()[1] == aws.topology["dns"]["port"]

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.lab_aws import LabAws, wait_for
+from tests.contract.lab_aws import LabAws
+from tests.waiting import wait_for
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 NAME = "chaosdrill-global"
@@ -92,8 +93,9 @@ def test_what_cannot_be_moved_is_refused(aws: LabAws) -> None:
     refused("InvalidDBClusterStateFault", HOME)
     refused("GlobalClusterNotFoundFault", STANDBY, GlobalClusterIdentifier="other")
     refused("DBClusterNotFoundFault", STANDBY, TargetDbClusterIdentifier="arn:aws:rds:x:1:cluster:other")
-    move(aws, "switchover_global_cluster", STANDBY)
-    refused("InvalidGlobalClusterStateFault", STANDBY)
+    with aws.supervisor.writer_held():
+        move(aws, "switchover_global_cluster", STANDBY)
+        refused("InvalidGlobalClusterStateFault", STANDBY)
     wait_for(lambda: available(aws))
     move(aws, "switchover_global_cluster", HOME)
     wait_for(lambda: available(aws))

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from chaosdrill.aws import system_of
 from tests.contract.activities_rig import Rig
 from tests.contract.lab_aws import LabAws, get
+from tests.waiting import LONG_S
 
 TOKYO = "ap-northeast-1"
 
@@ -21,9 +22,9 @@ def test_objects_are_put_fetched_by_a_presigned_url_and_deleted(aws: LabAws) -> 
     s3.put_object(**at, Body=b"first")
     url, kind = s3.generate_presigned_url("put_object", at), {"Content-Type": "application/octet-stream"}
     request = urllib.request.Request(url, b"second", kind, method="PUT")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=LONG_S) as answer:
         assert answer.status == 200
-    with urllib.request.urlopen(s3.generate_presigned_url("get_object", at), timeout=10) as answer:
+    with urllib.request.urlopen(s3.generate_presigned_url("get_object", at), timeout=LONG_S) as answer:
         assert answer.read() == b"second"
     s3.delete_object(**at)
     s3.delete_bucket(Bucket="some-bucket")

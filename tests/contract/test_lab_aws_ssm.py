@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.lab_aws import LabAws, wait_for
+from tests.contract.lab_aws import LabAws
+from tests.waiting import wait_for
 
 HOME = "ap-northeast-1"
 

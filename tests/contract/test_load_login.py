@@ -8,13 +8,12 @@ import pytest
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.client import locust_page
-from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.load.actions import start_load, stop_load
 from chaosdrill.load.probes import failures, load_health
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import wait_for
 
 PASSWORD = "correct-horse-battery"
 SECRETS = {"locust_user": "driller", "locust_password": PASSWORD}
@@ -80,8 +79,8 @@ def test_the_load_is_driven_behind_the_login_and_the_password_is_nowhere(
     caplog.set_level("DEBUG")
     given: dict[str, Any] = {"configuration": configuration, "secrets": SECRETS}
     with drill(tmp_path):
-        start_load(2, 50, target.url, within_s=20, **given)
-        assert failures(1, 10, **given) == 0
+        start_load(2, 50, target.url, within_s=60, **given)
+        assert failures(1, 1, **given) == 0
         assert load_health(configuration=configuration)["healthy"], "who asks later for the same page is logged in"
         stopped = stop_load(**given)
     assert stopped["report"]
@@ -120,7 +119,7 @@ def test_a_session_that_ended_is_begun_anew(url: str, configuration: dict[str, s
     generator = LoadGenerator(url, locust_page.credentials_of(SECRETS))
     assert generator.state().state in ("ready", "stopped")
     generator._page._login.cookies.clear()
-    assert wait_for(generator.state, lambda load: load.now_s > 0, 5, "an answer").workers == 1
+    assert wait_for(generator.state, lambda load: load.now_s > 0, "an answer").workers == 1
 
 
 def test_no_password_is_sent_to_another_server(target: load_rig.Target, tmp_path: Path) -> None:

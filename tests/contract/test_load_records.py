@@ -12,13 +12,12 @@ import pytest
 import requests
 
 from chaosdrill.client.collecting import collect, finish, marks
-from chaosdrill.client.load_generator import LoadGenerator, end_load_generator, open_load_generator, wait_for
+from chaosdrill.client.load_generator import LoadGenerator, end_load_generator, open_load_generator
 from chaosdrill.errors import CannotSee
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
 from tests.contract.load_records_rig import EVERYTHING, REGION, STEADY, Rows, Wayward, files, rows, wayward
-
-pytestmark = pytest.mark.timeout(180)
+from tests.waiting import LONG_S, wait_for
 
 OK, REFUSED, TIMEOUT, ERROR = 0, 1, 2, 3
 OFF_S = 5
@@ -51,9 +50,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory, server: Wayward) -> Iterator[
     with load_rig.locust(directory, script) as generator:
         before, began_ns = dict(server.received), time.time_ns()
         generator.swarm(4, 100, server.url)
-        wait_for(lambda: server.received["/moved"], lambda n: n - before.get("/moved", 0) >= 6, 30, "several rounds")
+        wait_for(lambda: server.received["/moved"], lambda n: n - before.get("/moved", 0) >= 6, "several rounds")
         generator.stop()
-        wait_for(generator.state, lambda load: load.state == "stopped", 10, "the end")
+        wait_for(generator.state, lambda load: load.state == "stopped", "the end")
         finish(generator, directory / "collected")
         (found,) = files(directory / "collected").values()
         received = {path: count - before.get(path, 0) for path, count in server.received.items()}
@@ -142,7 +141,7 @@ class TestThePage:
 
     @pytest.mark.parametrize("name", ["../locust.log", "/etc/hostname", "..%2Flocust.log", "", "requests-other.jsonl"])
     def test_gives_nothing_else(self, seen: Seen, name: str) -> None:
-        answer = requests.get(f"{seen.generator.url}/chaosdrill/records?file={name}", timeout=10)
+        answer = requests.get(f"{seen.generator.url}/chaosdrill/records?file={name}", timeout=LONG_S)
         assert answer.status_code == 400
         assert answer.text.startswith("no such file; there are: requests-locust-")
 
@@ -151,14 +150,14 @@ def test_a_drill_collects_what_is_its_own_and_goes_on_where_it_was(server: Waywa
     into = tmp_path / "run" / "records"
     with load_rig.locust(tmp_path, load_rig.script(tmp_path, STEADY)) as generator:
         generator.swarm(2, 100, server.url)
-        wait_for(lambda: generator.state().now_s, lambda _: _requests(tmp_path) >= 20, 20, "rows before the drill")
+        wait_for(lambda: generator.state().now_s, lambda _: _requests(tmp_path) >= 20, "rows before the drill")
         before = marks(generator)
         (name,) = before
         earlier = len(_lines(tmp_path / "records" / name)[: -1 if before[name] else None])
         collect(generator, into, before)
         with open(into / name, "ab") as file:
             file.write(b'["r",17')  # as a process that was killed while it collected leaves it
-        wait_for(lambda: _requests(tmp_path), lambda n: n >= earlier + 20, 20, "rows of the drill")
+        wait_for(lambda: _requests(tmp_path), lambda n: n >= earlier + 20, "rows of the drill")
         (collected,) = finish(generator, into, before)
         whole, mine = (tmp_path / "records" / name).read_bytes(), (into / name).read_bytes()
         header = whole[: whole.index(b"\n") + 1]
@@ -179,10 +178,10 @@ def test_what_a_killed_locust_had_written_is_collected_from_its_directory(server
     into = tmp_path / "run" / "records"
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY)) as (generator, process):
         generator.swarm(2, 100, server.url)
-        wait_for(lambda: _requests(tmp_path), lambda n: n >= 20, 20, "rows")
+        wait_for(lambda: _requests(tmp_path), lambda n: n >= 20, "rows")
         collect(generator, into)
         fetched = sum(len(one.requests) for one in files(into).values())
-        wait_for(lambda: _requests(tmp_path), lambda n: n >= fetched + 100, 20, "rows that were not fetched")
+        wait_for(lambda: _requests(tmp_path), lambda n: n >= fetched + 100, "rows that were not fetched")
         os.kill(process.pid, signal.SIGKILL)
         killed_ns = time.time_ns()
         process.wait()
@@ -202,9 +201,9 @@ def test_of_a_killed_master_what_its_workers_had_told_is_collected(server: Waywa
     ports = ["--processes", "2", "--master-bind-port", port, "--master-port", port]
     into = tmp_path / "run" / "records"
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY), *ports) as (generator, process):
-        wait_for(generator.state, lambda load: load.workers == 2, 30, "two workers")
+        wait_for(generator.state, lambda load: load.workers == 2, "two workers")
         generator.swarm(4, 100, server.url)
-        wait_for(lambda: _requests(tmp_path), lambda n: n >= 100, 20, "rows")
+        wait_for(lambda: _requests(tmp_path), lambda n: n >= 100, "rows")
         collect(generator, into)
         workers = psutil.Process(process.pid).children()
         os.kill(process.pid, signal.SIGKILL)
@@ -239,9 +238,9 @@ def test_locust_ends_its_file_in_order_and_its_users_are_all_in_it(server: Waywa
     before = server.received["/ok"]
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY)) as (generator, process):
         generator.swarm(2, 100, server.url)
-        wait_for(lambda: server.received["/ok"], lambda n: n >= before + 20, 20, "requests")
+        wait_for(lambda: server.received["/ok"], lambda n: n >= before + 20, "requests")
         process.terminate()
-        process.wait(30)
+        process.wait(LONG_S)
     (found,) = files(tmp_path / "records").values()
     assert found.ended
     assert len(found.requests) == server.received["/ok"] - before
@@ -257,7 +256,7 @@ def test_the_drills_own_locust_writes_into_the_run_directory(server: Wayward, tm
         try:
             generator.swarm(1, 100, server.url)
             directory = one_drill.directory / "records"
-            wait_for(lambda: files(directory), lambda found: any(one.requests for one in found.values()), 20, "rows")
+            wait_for(lambda: files(directory), lambda found: any(one.requests for one in found.values()), "rows")
             collect(generator, directory)  # nothing to do
         finally:
             end_load_generator(configuration)
@@ -278,11 +277,11 @@ def test_each_of_locusts_own_processes_has_its_file(server: Wayward, tmp_path: P
     ports = ["--processes", "2", "--master-bind-port", port, "--master-port", port]
     into, before = tmp_path / "run" / "records", server.received["/ok"]
     with load_rig.locust(tmp_path, load_rig.script(tmp_path, STEADY), *ports) as generator:
-        wait_for(generator.state, lambda load: load.workers == 2, 30, "two workers")
+        wait_for(generator.state, lambda load: load.workers == 2, "two workers")
         generator.swarm(4, 100, server.url)
-        wait_for(lambda: server.received["/ok"], lambda n: n >= before + 50, 20, "requests")
+        wait_for(lambda: server.received["/ok"], lambda n: n >= before + 50, "requests")
         generator.stop()
-        wait_for(generator.state, lambda load: load.state == "stopped", 10, "the end")
+        wait_for(generator.state, lambda load: load.state == "stopped", "the end")
         collected = finish(generator, into)
         found = files(into)
         assert [one.complete for one in collected] == [True, True]
@@ -310,17 +309,17 @@ def test_a_worker_whose_clock_is_off_and_that_is_killed(server: Wayward, tmp_pat
         load_rig.process(worker, tmp_path / "good.log") as good,
     ):
         with load_rig.process(worker, tmp_path / "late.log", PYTHONPATH=path) as killed:
-            clocks = wait_for(generator.clocks, lambda seen: len(seen) == 3, 30, "the clocks of two workers")
+            clocks = wait_for(generator.clocks, lambda seen: len(seen) == 3, "the clocks of two workers")
             generator.swarm(4, 100, server.url)
-            wait_for(lambda: files(tmp_path / "records"), _both_have_rows, 20, "rows of both")
+            wait_for(lambda: files(tmp_path / "records"), _both_have_rows, "rows of both")
             killed.kill()
             killed_ns = time.time_ns()
             killed.wait()
         sure = _requests(tmp_path)
-        wait_for(lambda: _requests(tmp_path), lambda n: n >= sure + 20, 20, "rows of the other")
+        wait_for(lambda: _requests(tmp_path), lambda n: n >= sure + 20, "rows of the other")
         good.terminate()
-        good.wait(30)
-        wait_for(lambda: files(tmp_path / "records").values(), lambda seen: any(f.ended for f in seen), 10, "the end")
+        good.wait(LONG_S)
+        wait_for(lambda: files(tmp_path / "records").values(), lambda seen: any(f.ended for f in seen), "the end")
         collected = {one.file: one for one in finish(generator, into)}
     page = clocks.pop("locust")
     off, right = sorted(clocks, key=lambda source: -clocks[source].offset_ns)

@@ -9,14 +9,13 @@ import pytest
 import requests
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.errors import DrillError
 from chaosdrill.load.actions import start_load, stop_load
 from chaosdrill.load.probes import error_ratio, failures, latency_ms, requests_per_s
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import LONG_S, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def healthy(target: load_rig.Target) -> None:
 
 
 def start(configuration: dict[str, str], target: load_rig.Target, users: int = 4) -> None:
-    answer = start_load(users, 50, target.url, within_s=20, configuration=configuration)
+    answer = start_load(users, 50, target.url, within_s=60, configuration=configuration)
     assert (answer["users"], answer["workers"], answer["host"]) == (users, 1, target.url)
 
 
@@ -54,7 +53,7 @@ def test_a_window_counts_every_request_exactly(
     before = (target.answered, target.refused)
     start(configuration, target)
     target.status = 503
-    wait_for(lambda: target.refused, lambda refused: refused > before[1] + 20, 10, "refusals")
+    wait_for(lambda: target.refused, lambda refused: refused > before[1] + 20, "refusals")
     target.status = 200
     stop_load(configuration=configuration)
     window = generator.closed_window(0.3)
@@ -73,13 +72,13 @@ def test_probes_judge_a_window_that_begins_now(target: load_rig.Target, configur
     with start_refused:
         start_load(4, 50, target.url, within_s=2, configuration=configuration)
     target.status = 200
-    assert wait_for(lambda: failures(1, 10, configuration=configuration), lambda n: n == 0, 5, "no failures") == 0
-    assert error_ratio(1, 10, configuration=configuration) == 0
-    assert 10 < requests_per_s(1, configuration=configuration) < 200
-    fast, slow = (latency_ms(percentile, 1, 10, configuration=configuration) for percentile in (50, 100))
-    assert 0 < fast <= slow < 3000
+    assert wait_for(lambda: failures(1, 1, configuration=configuration), lambda n: n == 0, "no failures") == 0
+    assert error_ratio(1, 1, configuration=configuration) == 0
+    assert 0 < requests_per_s(1, configuration=configuration) < 200
+    fast, slow = (latency_ms(percentile, 1, 1, configuration=configuration) for percentile in (50, 100))
+    assert 0 < fast <= slow
     target.status = 503
-    assert failures(1, 10, configuration=configuration) > 10
+    assert failures(1, 1, configuration=configuration) > 0
     stop_load(configuration=configuration)
 
 
@@ -88,14 +87,14 @@ def test_the_load_is_stopped_after_a_second_without_errors_or_at_once_when_inter
 ) -> None:
     with drill(tmp_path) as one_drill:
         start(configuration, target)
-        assert stop_load(recovery_within_s=20, configuration=configuration)["recovered"] is True
+        assert stop_load(recovery_within_s=60, configuration=configuration)["recovered"] is True
         start(configuration, target)
         target.status = 503
         assert stop_load(recovery_within_s=2, configuration=configuration)["recovered"] is False
         target.status = 200
         start(configuration, target)
         one_drill.history.append("interrupted", signal="SIGINT", phase="method")
-        assert stop_load(recovery_within_s=20, configuration=configuration)["recovered"] is None
+        assert stop_load(recovery_within_s=60, configuration=configuration)["recovered"] is None
     assert generator.state().state == "stopped"
 
 
@@ -152,10 +151,10 @@ def test_what_locust_calls_success_is_checked(generator: LoadGenerator, target: 
 
 
 def test_the_page_is_served_on_the_inherited_socket(generator: LoadGenerator) -> None:
-    page = requests.get(generator.url, timeout=5)
+    page = requests.get(generator.url, timeout=LONG_S)
     assert page.status_code == 200
     assert "Locust" in page.text
-    assert requests.get(f"{generator.url}/stats/requests", timeout=5).json()["state"] in ("ready", "stopped")
+    assert requests.get(f"{generator.url}/stats/requests", timeout=LONG_S).json()["state"] in ("ready", "stopped")
 
 
 def test_nobody_there_cannot_be_seen(tmp_path: Path) -> None:
@@ -169,7 +168,7 @@ def test_nobody_there_cannot_be_seen(tmp_path: Path) -> None:
 def test_a_script_that_raises_makes_the_window_blind(target: load_rig.Target, tmp_path: Path) -> None:
     raising = load_rig.script(
         tmp_path,
-        load_rig.TWO_CALLS.replace("timeout=3)", "timeout=3).json()"),  # "ok" is not JSON
+        load_rig.TWO_CALLS.replace("timeout=60)", "timeout=60).json()"),  # "ok" is not JSON
     )
     with load_rig.locust(tmp_path, raising) as generator:
         configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
@@ -189,19 +188,19 @@ def test_a_worker_that_dies_makes_the_window_blind(target: load_rig.Target, tmp_
     ):
         configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
         with load_rig.process(worker, tmp_path / "w2.log") as second:
-            wait_for(generator.state, lambda state: state.workers == 2, 20, "two workers")
+            wait_for(generator.state, lambda state: state.workers == 2, "two workers")
             since, before = load_rig.bucket_of_its_own(generator), target.answered
-            assert start_load(4, 50, target.url, within_s=20, configuration=configuration)["workers"] == 2
-            assert failures(1, 20, configuration=configuration) == 0
+            assert start_load(4, 50, target.url, within_s=60, configuration=configuration)["workers"] == 2
+            assert failures(1, 1, configuration=configuration) == 0
             generator.stop()
             window = generator.closed_window(0.3)
-            wait_for(generator.state, lambda state: state.state == "stopped", 5, "stop")
+            wait_for(generator.state, lambda state: state.state == "stopped", "stop")
             assert generator.window(since, window.until_s).requests == target.answered - before
-            start_load(4, 50, target.url, within_s=20, configuration=configuration)
+            start_load(4, 50, target.url, within_s=60, configuration=configuration)
             second.kill()
             killed = time.monotonic()
             with pytest.raises(ActivityFailed, match=r"2 of 4 users are at work|does not report any more"):
                 failures(1, 1, configuration=configuration)
-            assert time.monotonic() - killed < 15
+            assert time.monotonic() - killed < 60
         with pytest.raises(ActivityFailed, match="2 of 4 users are at work"):
             failures(1, 1, configuration=configuration)

@@ -20,8 +20,7 @@ from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import failures, load_health
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import LONG_S
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +55,7 @@ def test_the_header_that_names_the_region_is_the_topologys(
         topology.write("heartbeat: {read: {method: GET, path: /health}, region_header: X-Served-By}\n")
     target.region_header, target.regions = "X-Served-By", {"GET": "ap-northeast-3"}
     start(configuration, target, load_rig.script(tmp_path))
-    assert failures(1, 10, region="standby", configuration=configuration) == 0
+    assert failures(1, 1, region="standby", configuration=configuration) == 0
     target.region_header, target.regions = "X-Region", {}
 
 
@@ -74,7 +73,7 @@ def test_it_is_started_found_changed_and_ended(
         [process] = locusts()
         assert os.getsid(process.pid) == process.pid != os.getsid(0), "a terminal's Ctrl-C must not reach it"
         watch.look()
-        assert failures(1, 10, endpoint="/item/{id}", configuration=configuration) == 0
+        assert failures(1, 1, endpoint="/item/{id}", configuration=configuration) == 0
         assert change_load(3, 50, configuration=configuration)["done"]
         assert load_health(configuration=configuration)["users"] == 3
         stopped = stop_load(configuration=configuration)
@@ -130,7 +129,7 @@ def test_one_that_died_is_told_and_the_next_start_replaces_it(
     with pytest.raises(ActivityFailed, match="the Locust of this drill ended with exit code -9"):
         failures(1, 1, configuration=configuration)
     start(configuration, target, script)
-    assert failures(1, 10, configuration=configuration) == 0
+    assert failures(1, 1, configuration=configuration) == 0
 
 
 # Its users never yield to gevent, so that Locust's page answers no more and no greenlet of it runs.
@@ -166,7 +165,7 @@ def test_it_ends_with_the_process_that_started_it_however_that_ends(
         finally:
             started.kill()
     with suppress(psutil.NoSuchProcess):
-        locust.wait(20)
+        locust.wait(LONG_S)
     assert not locust.is_running()
 
 

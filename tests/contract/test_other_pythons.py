@@ -30,8 +30,6 @@ from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.lab_aws import LabAws
 from tests.contract.load_rig import Target, script, target
 
-pytestmark = pytest.mark.timeout(300)
-
 BUCKET = "for-another-python"
 ARM = Python("/usr/bin/python3.12", "cpython", (3, 12), "aarch64", "glibc", (2, 34), "/root/.cache/chaosdrill")
 

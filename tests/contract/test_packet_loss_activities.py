@@ -11,8 +11,8 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed, fault_state
 from tests.contract.activities_rig import TOKYO, Rig, drill
-from tests.contract.lab_aws import wait_for
 from tests.failing import fails_with
+from tests.waiting import wait_for
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
 
@@ -23,7 +23,9 @@ def _home(rig: Rig) -> None:
 
 
 def inject(rig: Rig, **arguments: Any) -> dict[str, Any]:
-    done: dict[str, Any] = inject_packet_loss(**{"sources": ADDRESSES, **arguments}, configuration=rig.configuration)
+    """Inject packet loss, for ten minutes at this scale: it is over when a test says so."""
+    asked: dict[str, Any] = {"sources": ADDRESSES, "duration_s": 36_000, **arguments}
+    done: dict[str, Any] = inject_packet_loss(**asked, configuration=rig.configuration)
     return done
 
 
@@ -155,5 +157,5 @@ def test_a_load_generator_that_was_not_there_makes_it_blind(rig: Rig, one_drill:
 
 def test_a_fault_that_runs_out_is_over(rig: Rig, one_drill: OpenDrill) -> None:
     inject(rig, duration_s=300)  # five seconds, at this scale
-    wait_for(lambda: fault_state(configuration=rig.configuration) == "completed", 20)
+    wait_for(lambda: fault_state(configuration=rig.configuration) == "completed")
     assert heal_packet_loss(configuration=rig.configuration)["why"] == "already over"

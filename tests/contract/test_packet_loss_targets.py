@@ -11,8 +11,8 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import wait_for
 from tests.failing import fails_with
+from tests.waiting import wait_for
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
 ALARM = "too-many-errors"

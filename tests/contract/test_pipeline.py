@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
@@ -60,7 +59,6 @@ class Nights:
         return done.returncode, done.stdout
 
 
-@pytest.mark.timeout(300)
 def test_the_documented_job_holds_each_night_against_the_last_that_passed(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
     code, said = nights.one(9.3)

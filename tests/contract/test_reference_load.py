@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.load_generator import LoadGenerator, wait_for
+from chaosdrill.client.load_generator import LoadGenerator
 from tests.contract import load_rig
-
-pytestmark = pytest.mark.timeout(60)
+from tests.waiting import wait_for
 
 Call = tuple[str, str, str | None, int | None]  # account, path, Connection header, quantity
 
@@ -92,12 +91,12 @@ def loaded(generator: LoadGenerator, server: Bank, users: int) -> Iterator[float
         yield since_s
     finally:
         generator.stop()
-        wait_for(generator.state, lambda load: load.state == "stopped", 10, "the load to stop")
+        wait_for(generator.state, lambda load: load.state == "stopped", "the load to stop")
 
 
 def test_a_round_is_one_deposit_and_three_withdrawals_each_seen_settled(generator: LoadGenerator) -> None:
     with bank() as server, loaded(generator, server, 3):
-        wait_for(lambda: len(server.calls), lambda count: count >= 40, 30, "a round of each user")
+        wait_for(lambda: len(server.calls), lambda count: count >= 40, "a round of each user")
     accounts = {call[0] for call in server.calls}
     assert len(accounts) == 3
     for account in accounts:
@@ -112,7 +111,7 @@ def test_a_refusal_ends_the_round_as_one_failure_and_nothing_raises(generator: L
     with bank() as server:
         server.closed = True
         with loaded(generator, server, 2) as since_s:
-            wait_for(lambda: len(server.calls), lambda count: count >= 6, 20, "refusals")
+            wait_for(lambda: len(server.calls), lambda count: count >= 6, "refusals")
         seen = generator.window(since_s, generator.closed_window(0.3).until_s)
     assert {call[1] for call in server.calls} == {"/transaction/deposit"}
     assert (seen.requests, seen.failures, seen.exceptions) == (len(server.calls), len(server.calls), 0)
@@ -122,7 +121,7 @@ def test_a_transaction_that_was_rolled_back_is_a_failure(generator: LoadGenerato
     with bank() as server:
         server.status = {"status": "status#success_rollback"}
         with loaded(generator, server, 1) as since_s:
-            wait_for(lambda: len(server.calls), lambda count: count >= 4, 20, "two rounds")
+            wait_for(lambda: len(server.calls), lambda count: count >= 4, "two rounds")
         seen = generator.window(since_s, generator.closed_window(0.3).until_s)
     assert {call[1] for call in server.calls} == {"/transaction/deposit", "/transaction"}
     assert seen.failures >= 1

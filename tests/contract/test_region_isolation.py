@@ -9,8 +9,8 @@ from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, isolate_region
 from chaosdrill.packet_loss.isolation import template
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import wait_for
 from tests.failing import fails_with
+from tests.waiting import wait_for
 
 NETWORKS = {"10.100.1.0/24", "10.100.2.0/24", "10.100.4.0/22", "10.100.8.0/22"}
 
@@ -95,7 +95,7 @@ def ended(rig: Rig, template_id: str) -> dict[str, Any]:
         found = fis.get_experiment(id=started)["experiment"]
         return found if found["state"]["status"] in ("completed", "failed") else None
 
-    found: dict[str, Any] = wait_for(look, 20)
+    found: dict[str, Any] = wait_for(look)
     return found
 
 

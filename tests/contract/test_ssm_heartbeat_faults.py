@@ -19,10 +19,10 @@ from chaosdrill.heartbeat.probes import lost_writes
 from chaosdrill.history import OpenDrill
 from tests.contract.activities_rig import OSAKA, Rig, drill
 from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank
-from tests.contract.lab_aws import wait_for
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
+from tests.waiting import LONG_S, wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 RUNS_ON = r"SendCommand.*: the heartbeat may run on on the client host i-\w+: stop_heartbeat again ends it.* for 900 s"
 
@@ -44,7 +44,7 @@ def accounts() -> Iterator[tuple[Bank, str]]:
     yield one, f"http://127.0.0.1:{port}"
     asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(10)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(5)
+    thread.join(LONG_S)
     loop.close()
 
 
@@ -74,7 +74,7 @@ def goes_on(accounts: tuple[Bank, str]) -> bool:
     """Whether the bank is still written to."""
     before = accounts[0].deposits
     try:
-        wait_for(lambda: accounts[0].deposits > before + 5, 2)
+        wait_for(lambda: accounts[0].deposits > before + 5)
     except AssertionError:
         return False
     return True
@@ -195,7 +195,7 @@ def test_a_heartbeat_whose_start_nobody_answers_is_told_and_ended_by_stop_heartb
         with pytest.raises(ActivityFailed, match=says):
             started(configuration, accounts)
     mend(rig)
-    wait_for(lambda: goes_on(accounts), 30)  # it was started all the same
+    wait_for(lambda: goes_on(accounts))  # it was started all the same
     assert stop_heartbeat(configuration=configuration)["done"] is True
     assert not goes_on(accounts)
 

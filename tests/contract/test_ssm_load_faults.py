@@ -22,11 +22,11 @@ from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import load_health, requests_per_s
 from tests.contract import load_rig
 from tests.contract.activities_rig import OSAKA, Rig, drill
-from tests.contract.lab_aws import wait_for
 from tests.contract.load_rig import Target, target
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +216,6 @@ def test_a_locust_whose_start_nobody_answers_is_told_and_ended_by_stop_load(
         with pytest.raises(ActivityFailed, match=says):
             started(clients, script, configuration)
     mend(rig)
-    wait_for(lambda: find_on_host(system_of(configuration)), 60)  # it is being started all the same
+    wait_for(lambda: find_on_host(system_of(configuration)))  # it is being started all the same
     assert stop_load(configuration=configuration)["done"] is True
     assert find_on_host(system_of(configuration)) is None

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.waiting import LONG_S
+
 
 @dataclass(frozen=True)
 class Traces:
@@ -42,9 +44,9 @@ def traces(home: Path) -> Traces:
     )
 
 
-def wait_until_nothing_is_left(home: Path, before: Traces, within_s: float) -> None:
-    """:raises AssertionError: with what is left of the lab after ``within_s`` seconds."""
-    give_up = time.monotonic() + within_s
+def wait_until_nothing_is_left(home: Path, before: Traces) -> None:
+    """:raises AssertionError: with what is left of the lab after ``LONG_S``."""
+    give_up = time.monotonic() + LONG_S
     while True:
         now = traces(home)
         left = {
@@ -55,5 +57,5 @@ def wait_until_nothing_is_left(home: Path, before: Traces, within_s: float) -> N
         if not any(left.values()):
             return
         if time.monotonic() > give_up:
-            raise AssertionError(f"left behind after {within_s} s: {left}")
+            raise AssertionError(f"left behind after {LONG_S:g} s: {left}")
         time.sleep(0.05)

@@ -10,6 +10,7 @@ import pytest
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
+from tests.waiting import LONG_S
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def lab(tmp_path: Path) -> RunningLab:
 
 
 MOMENTS = ["Starting the lab", "Action: start-load", "Probe: locust-failures", "Probe: fault-landed", "| moving"]
-REAL_TIMES = ("scale:float=1", *drills.QUICK[1:])  # there a failover and a failback wait 20 s each
+REAL_TIMES = ("scale:float=1", *drills.QUICK[1:])  # there a failover and a failback wait 20 s each, and more
 
 
 @pytest.mark.parametrize(
@@ -29,15 +30,15 @@ REAL_TIMES = ("scale:float=1", *drills.QUICK[1:])  # there a failover and a fail
         pytest.param(MOMENTS[-1], REAL_TIMES, marks=pytest.mark.long),
     ],
 )
-def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment, variables):
+def test_ctrl_c_undoes_what_was_done_and_ends_soon(lab, tmp_path, moment, variables):
     before = traces(lab.home)
     drill = drills.start(lab, tmp_path, *variables)
     drills.read_until(drill, moment)
     os.killpg(drill.pid, signal.SIGINT)  # as a terminal does: to the whole foreground group
     began = time.monotonic()
-    said, _ = drill.communicate(timeout=60)
+    said, _ = drill.communicate(timeout=LONG_S)
     assert drill.returncode != 0, said
-    assert time.monotonic() - began < 20, said
+    assert time.monotonic() - began < 40, said
     assert drills.summary(lab)["verdict"] == "interrupted", said
     events = drills.history(lab)
     states = [row["state"] for row in events if row["event"] == "region-state"]
@@ -48,4 +49,4 @@ def test_ctrl_c_undoes_what_was_done_and_ends_within_20_s(lab, tmp_path, moment,
     if moment == "| moving":
         assert undone["fail-back"] == "succeeded"
         assert "waits were shortened" in drills.summary(lab)["client_outage"]["why"]
-    wait_until_nothing_is_left(lab.home, before, within_s=5)
+    wait_until_nothing_is_left(lab.home, before)

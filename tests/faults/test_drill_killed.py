@@ -15,6 +15,7 @@ from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
 from tests.summary_schema import problems_of_summary
+from tests.waiting import LONG_S
 
 
 @pytest.fixture
@@ -23,14 +24,13 @@ def lab(tmp_path: Path) -> RunningLab:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(400)
 def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     before = traces(lab.home)
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, random.choice(["Probe: fault-landed", "| moving", "Rollback: fail-back"]))
     os.killpg(drill.pid, signal.SIGKILL)
-    drill.communicate(timeout=20)
-    wait_until_nothing_is_left(lab.home, before, within_s=10)
+    drill.communicate(timeout=LONG_S)
+    wait_until_nothing_is_left(lab.home, before)
     died = drills.only_run(lab)
     assert not (died / "journal.json").exists()
     done = drills.run(lab, tmp_path, *drills.QUICK)
@@ -70,17 +70,17 @@ def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(lab, tmp_path):
             while b"Probe: fault-landed" not in seen:
                 seen += screen.read(4096)
         # closing our side of the terminal hangs it up
-        assert drill.wait(60) not in (0, -signal.SIGHUP)
+        assert drill.wait(LONG_S) not in (0, -signal.SIGHUP)
     assert drills.summary(lab)["verdict"] == "interrupted"
     assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
-    wait_until_nothing_is_left(lab.home, before, within_s=5)
+    wait_until_nothing_is_left(lab.home, before)
 
 
 def test_sigterm_is_as_good_as_ctrl_c(lab, tmp_path):
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Probe: fault-landed")
     os.kill(drill.pid, signal.SIGTERM)
-    said, _ = drill.communicate(timeout=60)
+    said, _ = drill.communicate(timeout=LONG_S)
     assert drill.returncode != 0, said
     assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
     assert not lab.status()["running"]

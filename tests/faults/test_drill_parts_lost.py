@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chaosdrill.client.locust_rest import wait_for
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab, needs
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_lab_whose_aws_endpoint_died_refuses_calls_at_once_and_says_why(lab):
     try:
         port = lab.status()["ports"]["aws"]
         os.kill(lab.process("chaosdrill.lab.aws"), signal.SIGKILL)
-        wait_for(lambda: lab.call("lost"), lambda lost: bool(lost["why"]), 10, "the lab to notice")
+        wait_for(lambda: lab.call("lost"), lambda lost: bool(lost["why"]), "the lab to notice")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 5)
         status = lab.status()
@@ -53,7 +53,7 @@ def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill
     os.kill(lab.process("chaosdrill.lab.aws"), signal.SIGKILL)
     began = time.monotonic()
     said, _ = drill.communicate(timeout=120)
-    assert time.monotonic() - began < 30, said
+    assert time.monotonic() - began < 60, said
     assert drill.returncode != 0, said
     summary = drills.summary(lab)
     assert summary["verdict"] == "invalid", said
@@ -61,7 +61,7 @@ def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill
     assert summary["client_outage"]["seconds"] is None, said
     assert "the target was lost while the load ran" in summary["client_outage"]["why"], said
     assert "Traceback" not in said
-    wait_until_nothing_is_left(lab.home, before, within_s=5)
+    wait_until_nothing_is_left(lab.home, before)
 
 
 @needs("pkill")

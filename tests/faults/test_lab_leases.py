@@ -12,6 +12,7 @@ import pytest
 from chaosdrill.client.load_generator import wait_for
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab, needs
+from tests.waiting import LONG_S
 
 
 @pytest.fixture
@@ -35,18 +36,18 @@ def test_the_lab_ends_with_its_last_user_however_that_one_ends(lab):
     before = traces(lab.home)
     first, second = user(lab), user(lab)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal's Ctrl-C: to the whole foreground group
-    first.communicate(timeout=20)
+    first.communicate(timeout=LONG_S)
     assert lab.status()["ready"]
     os.kill(second.pid, signal.SIGKILL)
-    second.communicate(timeout=20)
-    wait_until_nothing_is_left(lab.home, before, within_s=5)
+    second.communicate(timeout=LONG_S)
+    wait_until_nothing_is_left(lab.home, before)
 
 
 def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
     first = user(lab)
     lab.run("lab", "up", "--detach")
     os.killpg(first.pid, signal.SIGINT)
-    first.communicate(timeout=20)
+    first.communicate(timeout=LONG_S)
     assert lab.status()["detached"]
     assert lab.status()["ready"]
 
@@ -56,15 +57,15 @@ def test_whoever_attaches_is_told_what_ctrl_c_ends(lab):
     attached = lab.start("lab", "up", start_new_session=True)
     assert "Ctrl-C ends this command; the lab ends with the last" in last_line(attached)
     os.killpg(attached.pid, signal.SIGINT)
-    attached.communicate(timeout=20)
+    attached.communicate(timeout=LONG_S)
     lab.run("lab", "up", "--detach")
     attached = lab.start("lab", "up", start_new_session=True)
     assert "Ctrl-C ends this command; the lab stays" in last_line(attached)
     os.killpg(attached.pid, signal.SIGINT)
-    attached.communicate(timeout=20)
+    attached.communicate(timeout=LONG_S)
     assert lab.status()["ready"]
     first.kill()
-    first.communicate(timeout=20)
+    first.communicate(timeout=LONG_S)
 
 
 def last_line(up):
@@ -75,7 +76,7 @@ def last_line(up):
 def test_down_ends_it_under_its_users_and_they_are_told(lab):
     first = user(lab)
     lab.down()
-    said, _ = first.communicate(timeout=20)
+    said, _ = first.communicate(timeout=LONG_S)
     assert "the lab has ended" in said
     assert not lab.status()["running"]
 
@@ -85,7 +86,7 @@ def test_down_ends_a_lab_that_no_longer_answers(lab):
     lab.up(0.1)
     os.kill(lab.supervisor_pid(), signal.SIGSTOP)
     lab.down()
-    wait_until_nothing_is_left(lab.home, before, within_s=5)
+    wait_until_nothing_is_left(lab.home, before)
 
 
 @needs("pkill")

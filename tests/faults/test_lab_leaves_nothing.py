@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
+from tests.waiting import LONG_S
 
 SEED = int(os.environ.get("CHAOSDRILL_TEST_SEED", "0")) or random.randrange(10**6)
 
@@ -42,8 +43,8 @@ def test_killed_at_a_random_moment(lab: RunningLab, number: int) -> None:
             os.kill(outermost(lab) if victim == "outermost" else first_inside(lab), signal.SIGKILL)
     except (ProcessLookupError, FileNotFoundError, IndexError):
         os.kill(starter.pid, signal.SIGKILL)  # the moment was before there was anything else to kill
-    starter.communicate(timeout=30)
-    wait_until_nothing_is_left(lab.home, before, within_s=25)
+    starter.communicate(timeout=LONG_S)
+    wait_until_nothing_is_left(lab.home, before)
     print(f"seed {SEED + number}: {victim} killed after {moment_s:.2f} s")
 
 
@@ -51,7 +52,7 @@ def test_a_lab_starts_over_what_dead_ones_left(lab: RunningLab) -> None:
     before = traces(lab.home)
     lab.up(0.1)
     os.kill(first_inside(lab), signal.SIGKILL)
-    wait_until_nothing_is_left(lab.home, before, within_s=10)
+    wait_until_nothing_is_left(lab.home, before)
     assert (lab.home / "lab" / "control.sock").exists(), "this test needs the leftovers that it is about"
     for city in ("tokyo", "osaka"):  # as a lab would leave them whose data were not in memory: pid 1 is alive inside
         (lab.home / "lab" / "data" / f"database-{city}").mkdir()
@@ -59,7 +60,7 @@ def test_a_lab_starts_over_what_dead_ones_left(lab: RunningLab) -> None:
     lab.up(0.1)
     assert lab.status()["ready"]
     lab.down()
-    wait_until_nothing_is_left(lab.home, before, within_s=10)
+    wait_until_nothing_is_left(lab.home, before)
 
 
 def test_files_stay_in_its_directory(lab: RunningLab, tmp_path: Path) -> None:

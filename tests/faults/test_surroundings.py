@@ -12,6 +12,7 @@ import pytest
 from chaosdrill.errors import BadInput
 from chaosdrill.lab import doctor
 from tests.running_lab import CHAOSDRILL, RunningLab
+from tests.waiting import LONG_S
 
 MAKEFILE = Path(__file__).parents[2] / "Makefile"
 
@@ -24,7 +25,7 @@ def in_new_user_namespace(prepare: str, command: list[str], home: Path) -> "subp
         env={**os.environ, "CHAOSDRILL_HOME": str(home)},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONG_S,
         check=False,
     )
 
@@ -114,7 +115,7 @@ def test_a_user_who_is_not_in_the_password_file(tmp_path, home):
         for arguments in ("up --detach --scale 0.1", "status", "exec -- id -un", "down")
     )
     done = subprocess.run(
-        [*stranger, "sh", "-c", script], env=environment, capture_output=True, text=True, timeout=90, check=False
+        [*stranger, "sh", "-c", script], env=environment, capture_output=True, text=True, timeout=LONG_S, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "ready after" in done.stdout

@@ -16,6 +16,7 @@ from aiohttp import web
 from chaosdrill.lab.database import GlobalDatabase
 from chaosdrill.lab.main_table import MainTable
 from chaosdrill.lab.plan import LabPlan, RegionPlan
+from tests.waiting import LONG_S
 
 ROOT = Path(__file__).parents[2]
 PORT = 5000
@@ -97,7 +98,7 @@ class World:
 
         :returns: its status.
         """
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONG_S):
             while True:
                 code, body = await self.request("GET", f"/transaction/{transaction}", account, region)
                 assert code in (200, 404), body  # 404: not replicated yet
@@ -123,7 +124,7 @@ class World:
             self.applications[region.name] = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "chaosdrill.lab.application", plan, region.name, stdout=log, stderr=log, cwd=ROOT
             )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(LONG_S):
             while True:
                 try:
                     assert await self.request("GET", "/health", None, region) == (200, "ok")
@@ -143,12 +144,12 @@ async def bank(directory: Path) -> AsyncIterator[World]:
     await runner.setup()
     await web.TCPSite(runner, plan.services_address, PORT).start()
     await asyncio.gather(world.database.start(), world.main_table.start())
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as world.http:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LONG_S)) as world.http:
         await asyncio.gather(*map(world.start_application, plan.regions))
         yield world
         for application in world.applications.values():
             application.terminate()
-            assert await asyncio.wait_for(application.wait(), 5) == 0
+            assert await asyncio.wait_for(application.wait(), LONG_S) == 0
     await asyncio.gather(world.database.stop(), world.main_table.stop())
     await runner.cleanup()
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from tests.lab.lying import Looks, wait_for
+from tests.lab.lying import Looks
+from tests.waiting import LONG_S, wait_for
 
-STOPPED_WITHIN_S = 15.0
 _ASK = """
 import sys, urllib.request
 method, url = sys.argv[1:]
@@ -43,14 +43,14 @@ class Beating:
             found = self.ask("GET", f"/read-back?label={label}")
             return found if found["state"] == "done" else None
 
-        found: dict[str, Any] = wait_for(done, within_s + 30)
+        found: dict[str, Any] = wait_for(done)
         return found
 
     def stop(self) -> None:
         """End it in order; its records are complete then."""
         self.ask("POST", "/stop")
         self._process.terminate()
-        self._process.wait(STOPPED_WITHIN_S)
+        self._process.wait(LONG_S)
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def beating(looks: Looks, run: Path, writes: bool = True) -> Iterator[Beating]:
         yield Beating(looks, run, page[1].rstrip("/"), process)
     finally:
         process.terminate()
-        process.wait(STOPPED_WITHIN_S)
+        process.wait(LONG_S)
 
 
 def _config(looks: Looks, records: Path, writes: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from pyroute2 import IPRoute
 
 from chaosdrill.lab.plan import HOME, STANDBY
 
-SCENARIO_TIMEOUT_S = 30.0
+SCENARIO_TIMEOUT_S = 120.0
 SERVICES_ADDRESS = "10.100.0.2"
 # the flags of the lab itself (see chaosdrill.lab), for root and ordinary users alike
 UNSHARE = (

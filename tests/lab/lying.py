@@ -4,7 +4,7 @@ import json
 import shlex
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import boto3
@@ -14,6 +14,7 @@ import dns.query
 from chaosdrill.lab import endpoint_page
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan, RegionPlan
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
 AT_REST = ((HOME, "false"), (STANDBY, "true"))
 FLAG = {"PK": {"S": "stopFlag"}}
@@ -35,15 +36,6 @@ for method, address, path, account, body in json.loads(sys.argv[1]):
         connection.close()
 print(json.dumps(answers))
 """
-
-
-def wait_for(condition: Callable[[], Any], within_s: float = 20.0) -> Any:
-    """:returns: the first true value of the condition."""
-    give_up = time.monotonic() + within_s
-    while not (found := condition()):
-        assert time.monotonic() < give_up, f"not within {within_s:g} s"
-        time.sleep(0.05)
-    return found
 
 
 class Looks:
@@ -144,7 +136,7 @@ class Looks:
             status = str(states.describe_execution(executionArn=execution)["status"])
             return None if status == "RUNNING" else status
 
-        assert wait_for(ended, 40) == "SUCCEEDED"
+        assert wait_for(ended) == "SUCCEEDED"
         return execution
 
     # What is so -----------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from tests.contract.lab_aws import get
 from tests.iam_policy import ACCOUNT, Wanted, not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.long
 
 Calls = list[dict[str, Any]]
 WINDOW_S = 9.9  # eleven looks that are a second apart do not fit into it, however a call or two came late

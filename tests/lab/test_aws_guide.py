@@ -46,7 +46,6 @@ def recipe_of(discovered: "subprocess.CompletedProcess[str]") -> str:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(300)
 def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None:
     directory = tmp_path / "work"
     directory.mkdir()

@@ -7,10 +7,11 @@ import pytest
 
 from chaosdrill.lab.breaks.machine_skips import STEPS
 from chaosdrill.lab.plan import HOME, STANDBY
-from tests.lab.lying import FAILBACK, FAILOVER, Looks, wait_for
+from tests.lab.lying import FAILBACK, FAILOVER, Looks
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.long
 
 RESOLVE = "import socket; print(*sorted({one[4][0] for one in socket.getaddrinfo('api.example.com', 80)}))"
 

@@ -11,11 +11,12 @@ import pytest
 
 from chaosdrill.lab.plan import HOME
 from tests import small_drills
-from tests.lab.lying import Looks, wait_for
+from tests.lab.lying import Looks
 from tests.running_lab import RunningLab
 from tests.small_drills import do, experiment
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from chaosdrill.lab.plan import HOME, STANDBY
-from tests.lab.lying import FAILOVER, Looks, wait_for
+from tests.lab.lying import FAILOVER, Looks
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.long
 
 MANY = 150  # of which every sixteenth is hit: that none is has a chance of 1 : 16,000
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from chaosdrill.aws import system_of
-from chaosdrill.client.load_generator import wait_for
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
 HOME, STANDBY, OBSERVER = "ap-northeast-1", "ap-northeast-3", "us-west-2"
 SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
@@ -30,21 +30,21 @@ def counts(lab: RunningLab) -> tuple[int, int]:
 def restored(lab: RunningLab):
     yield
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=2)
-    wait_for(lambda: counts(lab), lambda seen: seen == (2, 2), 60, "the service to run again")
+    wait_for(lambda: counts(lab), lambda seen: seen == (2, 2), "the service to run again")
     for region in (STANDBY, OBSERVER):
-        wait_for(lambda region=region: alarm(lab, region), lambda state: state == "OK", 60, "the alarm to be OK")
+        wait_for(lambda region=region: alarm(lab, region), lambda state: state == "OK", "the alarm to be OK")
 
 
 def test_both_alarms_go_off_while_the_service_has_no_task_and_end_when_it_is_back(lab):
     for region in (STANDBY, OBSERVER):
-        wait_for(lambda region=region: alarm(lab, region), lambda state: state == "OK", 60, "the alarm to be OK")
+        wait_for(lambda region=region: alarm(lab, region), lambda state: state == "OK", "the alarm to be OK")
     assert lab.on_client("curl", "-sf", "http://api.example.com/health").stdout == "ok"
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=0)
-    wait_for(lambda: counts(lab), lambda seen: seen == (0, 0), 60, "the tasks to end")
+    wait_for(lambda: counts(lab), lambda seen: seen == (0, 0), "the tasks to end")
     assert lab.on_client("curl", "-sf", "http://api.example.com/health", check=False).returncode != 0
     assert "desired count" in lab.status()["parts"]["application-tokyo"]["trouble"]
     for region in (STANDBY, OBSERVER):
-        wait_for(lambda region=region: alarm(lab, region), lambda state: state == "ALARM", 60, "the alarm to go off")
+        wait_for(lambda region=region: alarm(lab, region), lambda state: state == "ALARM", "the alarm to go off")
     metrics = client(lab, "cloudwatch", OBSERVER).list_metrics(Namespace="CloudWatchSynthetics")["Metrics"]
     assert {one["MetricName"] for one in metrics} == {"SuccessPercent"}
     executions = client(lab, "stepfunctions", STANDBY)
@@ -57,5 +57,5 @@ def test_a_count_that_is_put_back_at_once_ends_with_the_service_running(lab):
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=0)
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=2)  # before the first has been carried out
     asked = ("curl", "-sf", "http://api.example.com/health")
-    wait_for(lambda: lab.on_client(*asked, check=False).stdout, lambda said: said == "ok", 60, "the service to answer")
+    wait_for(lambda: lab.on_client(*asked, check=False).stdout, lambda said: said == "ok", "the service to answer")
     assert counts(lab) == (2, 2)

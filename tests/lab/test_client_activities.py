@@ -8,7 +8,7 @@ import pytest
 import yaml
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.client.load_generator import load_generator, wait_for
+from chaosdrill.client.load_generator import load_generator
 from chaosdrill.dns.probes import addresses, answering_region, answers_agree, ttl_s
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import start_load, stop_load
@@ -17,6 +17,7 @@ from chaosdrill.packet_loss.probes import fault_landed
 from chaosdrill.routing.actions import set_routing
 from tests.contract.activities_rig import OSAKA, TOKYO, drill
 from tests.running_lab import RunningLab, needs
+from tests.waiting import wait_for
 
 WINDOW_S = 5.0
 
@@ -32,7 +33,7 @@ def load(configuration: dict[str, Any]) -> Iterator[None]:
     start_load(10, 10, "http://api.example.com", configuration=configuration)
     generator = load_generator(configuration)
     since_s = generator.state().now_s
-    wait_for(lambda: generator.window(since_s, since_s + WINDOW_S).complete, bool, WINDOW_S + 10, "the baseline")
+    wait_for(lambda: generator.window(since_s, since_s + WINDOW_S).complete, bool, "the baseline")
     yield
     stop_load(configuration=configuration)
 

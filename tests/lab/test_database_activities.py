@@ -10,9 +10,9 @@ from chaosdrill.database.actions import fail_over_database, switch_over_database
 from chaosdrill.database.probes import replica_lag_s, writer_region
 from chaosdrill.history import OpenDrill
 from tests.contract.activities_rig import OSAKA, TOKYO, drill
-from tests.contract.lab_aws import wait_for
 from tests.lab.conftest import SCALE
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
 SERVERS = {TOKYO: "10.100.1.10", OSAKA: "10.101.1.10"}
 MINUTE_S = 60 * SCALE
@@ -60,15 +60,15 @@ def one_drill(tmp_path: Path) -> Iterator[OpenDrill]:
 def test_a_failover_loses_what_the_lag_announced(
     accounts: Accounts, configuration: dict[str, Any], one_drill: OpenDrill
 ) -> None:
-    wait_for(lambda: replica_lag_s(within_s=60, configuration=configuration) < 1, 2 * MINUTE_S + 60)
+    wait_for(lambda: replica_lag_s(within_s=60, configuration=configuration) < 1)
     accounts.open("lag-kept")
-    wait_for(lambda: accounts.there(OSAKA) == {"lag-kept"}, 30)
+    wait_for(lambda: accounts.there(OSAKA) == {"lag-kept"})
 
     # the standby receives nothing any more, and the writer writes on
     accounts.sql(OSAKA, "alter system set primary_conninfo = ''", "select pg_reload_conf()")
-    wait_for(lambda: accounts.sql(OSAKA, "select count(*) from pg_stat_wal_receiver") == "0", 30)
+    wait_for(lambda: accounts.sql(OSAKA, "select count(*) from pg_stat_wal_receiver") == "0")
     accounts.open("lag-lost")
-    wait_for(lambda: replica_lag_s(configuration=configuration) > 1, 2 * MINUTE_S + 60)
+    wait_for(lambda: replica_lag_s(configuration=configuration) > 1)
     assert accounts.there(OSAKA) == {"lag-kept"}
 
     done = fail_over_database("standby", data_loss="allowed", timeout_s=60, configuration=configuration)
@@ -82,4 +82,4 @@ def test_a_failover_loses_what_the_lag_announced(
     undone = switch_over_database("home", timeout_s=60, configuration=configuration)
     assert undone["done"] is True
     assert accounts.there(TOKYO) == {"lag-kept"}
-    wait_for(lambda: replica_lag_s(within_s=60, configuration=configuration) < 1, 2 * MINUTE_S + 60)
+    wait_for(lambda: replica_lag_s(within_s=60, configuration=configuration) < 1)

@@ -21,8 +21,7 @@ from chaosdrill.controls.exit_code import EXIT_CODES
 from tests import small_drills
 from tests.running_lab import RunningLab
 from tests.small_drills import Drill, Ran, do, experiment, step, undo
-
-pytestmark = pytest.mark.timeout(120)
+from tests.waiting import LONG_S, wait_for
 
 WORK_AND_BACK: Any = {"method": [do("work")], "rollbacks": [undo("unwork", "work")]}
 
@@ -231,7 +230,7 @@ def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
     drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=90), undo("unwork", "work")]))
     drill.wait_for_step("wait 90")
     drill.signal("SIGINT")
-    small_drills.wait_for(lambda: "the rollbacks go on" in (drill.directory / "stderr").read_text(), bool, 5, "word")
+    wait_for(lambda: "the rollbacks go on" in (drill.directory / "stderr").read_text(), bool, "word")
     drill.signal("SIGINT")
     ran = drill.end(within_s=60)
     assert (ran.exit_code, ran.verdict) == (6, "interrupted")
@@ -327,7 +326,7 @@ def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: Runni
     )
     os.close(theirs)
     written = _read_all(ours)
-    assert process.wait(60) == 0, written
+    assert process.wait(LONG_S) == 0, written
     shown = re.split(r"\r\x1b\[2K|\r?\n", written)
     status = [line for line in shown if re.match(r" +\d+ s \| ", line)]
     assert any("step 1 of 1: long | serving(ap-northeast-1)" in line for line in status), shown
@@ -351,6 +350,6 @@ def _read_all(descriptor: int) -> str:
 
     reader = threading.Thread(target=read)
     reader.start()
-    reader.join(90)
+    reader.join(LONG_S)
     os.close(descriptor)
     return b"".join(parts).decode()

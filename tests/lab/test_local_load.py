@@ -13,8 +13,6 @@ from tests import small_drills
 from tests.contract import load_rig
 from tests.running_lab import RunningLab
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture(autouse=True)
 def lab_home(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from chaosdrill.errors import LabError
 from chaosdrill.lab.main_table import MainTable
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
 from tests.lab.inside import inside, namespaces  # noqa: F401 - the fixture
+from tests.waiting import LONG_S
 
 TOKYO, OSAKA = HOME.name, STANDBY.name
 ACCEPT = "select accept($1, $2, 'deposit', 1000, $3)"
@@ -54,11 +55,10 @@ async def test_starts_empty_with_the_lag_of_the_plan(table):
 async def test_each_region_learns_of_the_others_writes_after_the_lag(table):
     for lag_s, (here, there) in itertools.product((0.4, 0.05), ((TOKYO, OSAKA), (OSAKA, TOKYO))):
         table.set_lag(lag_s)
-        began = time.monotonic()
-        transaction = await accept(table, here)
-        await arrives(table, there, transaction)
-        took_s = time.monotonic() - began
-        assert lag_s <= took_s < lag_s + 0.3, f"arrived after {took_s:.3f} s with a lag of {lag_s} s"
+        took_s = [await arrival_s(table, here, there)]
+        while min(took_s) >= lag_s + 0.3 and len(took_s) < 20:  # a busy machine delays some, never all
+            took_s.append(await arrival_s(table, here, there))
+        assert lag_s <= min(took_s) < lag_s + 0.3, f"arrived after {took_s} s with a lag of {lag_s} s"
 
 
 @inside
@@ -176,15 +176,22 @@ async def both(table: MainTable) -> list[str]:
     return [await table.server(region).ask(ROWS) for region in (TOKYO, OSAKA)]
 
 
+async def arrival_s(table: MainTable, here: str, there: str) -> float:
+    """:returns: how long a write takes from one region to the other, in seconds."""
+    began = time.monotonic()
+    await arrives(table, there, await accept(table, here))
+    return time.monotonic() - began
+
+
 async def arrives(table: MainTable, region: str, row: uuid.UUID) -> None:
-    async with asyncio.timeout(10), table.server(region).session() as session:
+    async with asyncio.timeout(LONG_S), table.server(region).session() as session:
         while not await session.fetchval("select exists (select from transactions where id = $1)", row):
             await asyncio.sleep(0.005)
 
 
 async def converges_to(table: MainTable, last: dict[str, list[str]]) -> None:
     """Wait until nothing is on its way, then both sides are the same and hold the last writes."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(LONG_S):
         while any(region["waiting_bytes"] for region in (await table.status())["regions"].values()):
             await asyncio.sleep(0.02)
     tokyo, osaka = await both(table)

@@ -9,6 +9,7 @@ import pytest
 
 from chaosdrill.errors import LabError
 from tests.running_lab import RunningLab
+from tests.waiting import LONG_S
 
 TOKYO = ["10.100.5.165", "10.100.9.84"]
 OSAKA = "10.101.4.37"
@@ -27,16 +28,16 @@ for address in sys.argv[2:]:
 print(json.dumps(failed))
 """
 
-# prints the seconds until a connection succeeds
+# prints how many tries to connect fail until one succeeds
 RECOVERED = """
-import socket, sys, time
-began = time.monotonic()
+import socket, sys
+lost = 0
 while True:
     s = socket.socket(); s.settimeout(0.1)
     try: s.connect((sys.argv[1], 80)); break
-    except TimeoutError: pass
+    except TimeoutError: lost += 1
     finally: s.close()
-print(time.monotonic() - began)
+print(lost)
 """
 
 
@@ -91,13 +92,13 @@ def test_two_faults_end_each_for_itself(lab):
 def test_the_kernel_ends_it_while_the_labs_first_process_is_stopped(lab):
     pid = lab.supervisor_pid()
     recover = lab.entering("python", "-c", RECOVERED, TOKYO[0])
-    inject(lab, "all", 100, TOKYO, "ingress", 2)
+    inject(lab, "all", 100, TOKYO, "ingress", 5)
     os.kill(pid, signal.SIGSTOP)
     try:
-        waited = float(subprocess.run(**recover, capture_output=True, text=True, check=True, timeout=30).stdout)
+        lost = int(subprocess.run(**recover, capture_output=True, text=True, check=True, timeout=LONG_S).stdout)
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert 0.5 < waited < 3
+    assert lost > 0
 
 
 def test_what_makes_no_sense_is_refused_with_every_reason(lab):

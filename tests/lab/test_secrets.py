@@ -10,8 +10,6 @@ from tests import small_drills
 from tests.running_lab import RunningLab
 from tests.small_drills import do, experiment, step
 
-pytestmark = pytest.mark.timeout(120)
-
 PLANTED = {
     "AWS_ACCESS_KEY_ID": "AKIAPLANTEDPLANTED00",
     "AWS_SECRET_ACCESS_KEY": "planted-secret-key-of-the-environment-40",

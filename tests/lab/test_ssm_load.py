@@ -15,7 +15,6 @@ from chaosdrill.aws import System, system_of
 from chaosdrill.cli.iam import filled, policy_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.host import hosted, ssm_locust
-from chaosdrill.client.load_generator import wait_for
 from chaosdrill.controls import confirmation
 from chaosdrill.errors import CannotSee, Refused
 from chaosdrill.load.actions import change_load, start_load, stop_load
@@ -26,8 +25,9 @@ from tests.contract.activities_rig import drill
 from tests.contract.lab_aws import get
 from tests.iam_policy import not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.long
 
 BUCKET = "chaosdrill-load"
 SCRIPT = """
@@ -68,7 +68,7 @@ def configuration(topology: dict[str, Any], tmp_path: Path) -> Iterator[dict[str
     made = {"topology": str(path)}
     yield made
     seam.end_load_generator(made)
-    wait_for(locusts, lambda seen: not seen, 20, "Locust to be gone")
+    wait_for(locusts, lambda seen: not seen, "Locust to be gone")
 
 
 def locusts() -> list[psutil.Process]:
@@ -130,7 +130,7 @@ def test_it_is_brought_started_asked_changed_and_ended(
 def test_it_ends_when_nobody_calls_any_more(configuration: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ssm_locust, "LEASE_S", 2.0)
     locust = ssm_locust.start_on_host(system(configuration), None)
-    wait_for(locusts, lambda seen: not seen, 60, "Locust to end by itself")
+    wait_for(locusts, lambda seen: not seen, "Locust to end by itself")
     with pytest.raises(CannotSee, match="nobody has called for 2 s: Locust ends"):
         locust.generator().state()
 
@@ -139,7 +139,7 @@ def test_it_ends_with_its_keeper(configuration: dict[str, Any]) -> None:
     locust = ssm_locust.start_on_host(system(configuration), None)
     locust.wait_until_it_answers(60)
     psutil.Process(keepers()[0]).kill()
-    wait_for(locusts, lambda seen: not seen, 60, "Locust to end with its keeper")
+    wait_for(locusts, lambda seen: not seen, "Locust to end with its keeper")
     with pytest.raises(CannotSee, match="has ended"):
         locust.generator().state()
 

@@ -146,7 +146,7 @@ def test_the_reason_why_a_figure_is_not_known_is_text_of_others(tmp_path, text):
 
 
 # a failing run is not made smaller: that would take longer than looking at it
-@settings(max_examples=25, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])
+@settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(ANYTHING, min_size=3, max_size=8), data=st.data())
 def test_whatever_stands_in_a_history_it_is_shown_safely(tmp_path_factory, values, data):
     directory = tmp_path_factory.mktemp("run")

@@ -30,7 +30,7 @@ from tests.unit.records_rig import (
 LENGTH = 80
 SPAN = (T0 - BEAT, T0 + (LENGTH + 1) * BEAT)
 SHORT = Limits(window_s=0.5)
-quick = settings(max_examples=120, deadline=None)
+quick = settings(max_examples=120)
 
 rows = st.tuples(st.sampled_from("oooxxxr-?s"), st.integers(1, 25))
 pictures = st.lists(rows, max_size=14).map(lambda parts: "".join(mark * count for mark, count in parts)[:LENGTH])
@@ -156,7 +156,7 @@ def test_merging_workers_records_in_any_order_changes_nothing(made, random, doub
     assert same(requests(mixed, offsets), requests(rows, offsets))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(0.2, 30), st.floats(0, 0.1), st.integers(0, 9))
 def test_a_planted_outage_is_found_within_one_beat(seconds, phase, seed):
     begin = 5 + phase

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.errors import BadInput
@@ -25,7 +25,7 @@ from chaosdrill.runs.archive.manifest import SELF, written
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import APPROVER, OPERATOR, TICKET, make_whole_run
 
-SETTINGS = settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=50)
 GOOD = {f"{RUN_ID}/history.jsonl": b"", f"{RUN_ID}/summary.json": b"{}"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -130,7 +130,7 @@ def test_tags_are_given_shown_and_taken_away(runs: Path) -> None:
         tag_run(runs / FIRST, ["../x", ""])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(said=JSON, opened=JSON, kept=JSON)
 def test_whatever_stands_in_the_files_a_run_is_listed(runs: Path, said: Any, opened: Any, kept: Any) -> None:
     for name, value in (("summary.json", said), ("tags.json", kept)):

@@ -18,6 +18,7 @@ from chaosdrill.controls.signals import Signals
 from chaosdrill.controls.tolerance import meets
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import BadInput, CannotSee
+from tests.waiting import wait_for
 
 
 def test_a_password_in_the_load_generators_url_is_refused_and_not_shown() -> None:
@@ -138,9 +139,7 @@ def test_a_watcher_that_fails_is_heard_and_goes_on():
 
     watcher = Periodic("test", 0.01, look, lambda error: heard.append(str(error)))
     watcher.start()
-    deadline = time.monotonic() + 5
-    while len(looks) < 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(lambda: len(looks) >= 3)
     watcher.stop()
     count = len(looks)
     assert count >= 3

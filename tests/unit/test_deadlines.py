@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,10 +26,12 @@ from chaosdrill.aws.doubt import change
 from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.retries import retry_always
 from chaosdrill.errors import CannotSee, DrillError
+from tests.waiting import LONG_S, wait_for
 
 LEAST_S = 0.4
 READ_S = 1.5
-NOISE_S = 1.0  # a busy machine holds a thread up
+NEVER_S = 200.0  # a try that is not cut lasts so long
+SOON_S = 100.0  # a busy machine holds a thread up
 
 
 @pytest.fixture(autouse=True)
@@ -44,27 +46,29 @@ class Mute:
     def __init__(self) -> None:
         self.requests = 0
         self.tls: ssl.SSLContext | None = None
-        self._held: list[socket.socket] = []
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                one = self._socket.accept()[0]
-            except OSError:
-                return
-            self._held.append(self.tls.wrap_socket(one, server_side=True) if self.tls else one)
-            self.requests += 1
+        with ExitStack() as connections:
+            while True:
+                try:
+                    one = connections.enter_context(self._socket.accept()[0])
+                except OSError:
+                    return
+                if self.tls:
+                    with suppress(OSError):  # the client has given up
+                        connections.enter_context(self.tls.wrap_socket(one, server_side=True))
+                        self.requests += 1
+                else:
+                    self.requests += 1
 
     def close(self) -> None:
-        self._socket.shutdown(socket.SHUT_RDWR)  # ends the accept of the other thread, which closing does not
-        self._thread.join(10)
+        self._socket.shutdown(socket.SHUT_RDWR)  # closing alone does not end an accept in another thread
         self._socket.close()
-        for one in self._held:
-            one.close()
+        self._thread.join(LONG_S)
 
 
 @pytest.fixture
@@ -74,14 +78,25 @@ def mute() -> Iterator[Mute]:
     server.close()
 
 
-def client(url: str, tries: int = 6, **more: Any) -> Any:
-    session: Any = boto3.Session("key", "secret")
-    retries = {"mode": "standard", "total_max_attempts": tries}
-    config = Config(connect_timeout=READ_S, read_timeout=READ_S, retries=retries, proxies={})
-    made = session.client("sts", "ap-northeast-1", endpoint_url=url, config=config, **more)
-    retry_always(made)
-    deadlines.keep(made)
-    return made
+@pytest.fixture
+def client() -> Iterator[Callable[..., Any]]:
+    """Makes clients, and closes them: a connection that is left is blamed on whichever test runs when it is collected.
+
+    ``client(url, tries, read_s=...)``: how long a try to connect or to read lasts unless the deadline cuts it.
+    """
+    with ExitStack() as clients:
+
+        def make(url: str, tries: int = 6, read_s: float = NEVER_S, **more: Any) -> Any:
+            session: Any = boto3.Session("key", "secret")
+            retries = {"mode": "standard", "total_max_attempts": tries}
+            config = Config(connect_timeout=read_s, read_timeout=read_s, retries=retries, proxies={})
+            made = session.client("sts", "ap-northeast-1", endpoint_url=url, config=config, **more)
+            clients.callback(made.close)
+            retry_always(made)
+            deadlines.keep(made)
+            return made
+
+        yield make
 
 
 def took_s(work: Callable[[], object]) -> float:
@@ -95,28 +110,28 @@ def cut(made: Any) -> None:
         made.get_caller_identity()
 
 
-def test_a_try_that_hangs_is_cut_and_none_follows(mute: Mute) -> None:
+def test_a_try_that_hangs_is_cut_and_none_follows(mute: Mute, client: Any) -> None:
     made = client(mute.url)
-    with within(READ_S / 2):
-        assert took_s(lambda: cut(made)) == pytest.approx(READ_S / 2, abs=NOISE_S / 2)
-    assert mute.requests == 1
+    with within(0.75):
+        assert 0.75 - 0.1 < took_s(lambda: cut(made)) < SOON_S
+    assert wait_for(lambda: mute.requests) == 1
 
 
-def test_tries_follow_while_there_is_time(mute: Mute) -> None:
-    made = client(mute.url)
+def test_tries_follow_while_there_is_time(mute: Mute, client: Any) -> None:
+    made = client(mute.url, read_s=READ_S)
     with within(READ_S * 2):
-        assert READ_S * 2 - 0.1 < took_s(lambda: cut(made)) < READ_S * 2 + NOISE_S
-    assert mute.requests == 2
+        assert READ_S * 2 - 0.1 < took_s(lambda: cut(made)) < SOON_S
+    assert wait_for(lambda: mute.requests, lambda seen: seen >= 2) == 2
 
 
-def test_a_call_that_begins_when_the_time_is_up_still_has_a_little(mute: Mute) -> None:
+def test_a_call_that_begins_when_the_time_is_up_still_has_a_little(mute: Mute, client: Any) -> None:
     made = client(mute.url)
     with within(0.0):
-        assert LEAST_S - 0.1 < took_s(lambda: cut(made)) < LEAST_S + NOISE_S
+        assert LEAST_S - 0.1 < took_s(lambda: cut(made)) < SOON_S
 
 
-def test_without_a_deadline_and_in_another_thread_a_try_has_its_usual_time(mute: Mute) -> None:
-    made = client(mute.url, tries=1)
+def test_without_a_deadline_and_in_another_thread_a_try_has_its_usual_time(mute: Mute, client: Any) -> None:
+    made = client(mute.url, tries=1, read_s=READ_S)
 
     def usual() -> None:
         with pytest.raises(ReadTimeoutError):
@@ -159,7 +174,7 @@ def deaf() -> Iterator[list[tuple[str, int]]]:
 
 
 def test_the_addresses_of_a_name_share_the_time_to_connect(
-    deaf: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    deaf: list[tuple[str, int]], client: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, of_name = socket.getaddrinfo, [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in deaf]
 
@@ -169,14 +184,14 @@ def test_the_addresses_of_a_name_share_the_time_to_connect(
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     made = client(f"http://sts.deaf.example:{deaf[0][1]}")
     began = time.monotonic()
-    with within(0.5), pytest.raises(CutShort, match=r"Connect timeout on endpoint URL: .*sts\.deaf\.example") as told:
+    with within(2.0), pytest.raises(CutShort, match=r"Connect timeout on endpoint URL: .*sts\.deaf\.example") as told:
         made.get_caller_identity()
-    assert time.monotonic() - began < 0.5 + NOISE_S
+    assert time.monotonic() - began < 6.0, "each of the four has waited for the whole of the time"
     assert isinstance(told.value.__cause__, ConnectTimeoutError)
 
 
 @pytest.fixture
-def secure(mute: Mute, tmp_path: Path) -> Any:
+def secure(mute: Mute, client: Any, tmp_path: Path) -> Any:
     """A client of the mute server over TLS, which trusts its certificate; that is for its name, not for its address."""
     key = ec.generate_private_key(ec.SECP256R1())
     name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
@@ -193,25 +208,25 @@ def secure(mute: Mute, tmp_path: Path) -> Any:
 
 
 def test_a_connection_over_tls_is_cut_likewise(mute: Mute, secure: Any) -> None:
-    with within(READ_S / 2):
-        assert took_s(lambda: cut(secure)) == pytest.approx(READ_S / 2, abs=NOISE_S / 2)
-    assert mute.requests == 1, "its handshake was done"
+    with within(3.0):
+        assert 3.0 - 0.1 < took_s(lambda: cut(secure)) < SOON_S
+    assert wait_for(lambda: mute.requests) == 1, "its handshake was done"
 
 
-def test_a_change_that_was_cut_may_still_come(mute: Mute) -> None:
+def test_a_change_that_was_cut_may_still_come(mute: Mute, client: Any) -> None:
     made = client(mute.url)
     with within(0.1), pytest.raises(DrillError, match=r"the flag was asked for and is not there, and may still come: "):
         change("the flag", made.get_caller_identity, lambda: False)
 
 
-def test_a_wait_ends_though_its_look_is_never_answered(mute: Mute) -> None:
+def test_a_wait_ends_though_its_look_is_never_answered(mute: Mute, client: Any) -> None:
     made = client(mute.url)
 
     def wait() -> None:
         with pytest.raises(CannotSee, match=r"no usable response after 0\.5 s: sts GetCallerIdentity was not"):
             list(polling.seen(made.get_caller_identity, 0.5))
 
-    assert took_s(wait) < 0.5 + LEAST_S + NOISE_S
+    assert took_s(wait) < SOON_S
 
 
 def test_a_look_whose_next_try_would_come_too_late_is_nobody_elses(mute: Mute) -> None:
@@ -231,7 +246,7 @@ def test_one_of_several_that_hangs_leaves_time_for_the_next(mute: Mute) -> None:
         assert deadlines.ends_s() - time.monotonic() <= deadlines.LEAST_S
 
 
-def test_a_look_that_is_cut_for_one_is_taken_again_for_another(mute: Mute) -> None:
+def test_a_look_that_is_cut_for_one_is_taken_again_for_another(mute: Mute, client: Any) -> None:
     """Whoever shares a look of somebody in a hurry has the time that is its own."""
     made, begun = client(mute.url), threading.Event()
 
@@ -241,7 +256,7 @@ def test_a_look_that_is_cut_for_one_is_taken_again_for_another(mute: Mute) -> No
             return paced("table", made.get_caller_identity).error
 
     def patient() -> Any:
-        assert begun.wait(5)
+        assert begun.wait(LONG_S)
         return paced("table", lambda: "well", since_s=0.0).value
 
     with ThreadPoolExecutor(2) as pool:
@@ -255,11 +270,11 @@ def test_who_shares_a_look_leaves_it_when_the_own_time_is_up() -> None:
 
     def patient() -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(LONG_S)
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(paced, "table", patient)
-        assert begun.wait(5)
+        assert begun.wait(LONG_S)
         with within(0.1), pytest.raises(CannotSee, match="did not end before the time was up"):
             paced("table", patient)
         go_on.set()

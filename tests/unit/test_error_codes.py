@@ -20,6 +20,7 @@ from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, problem
 from chaosdrill.sentences import sentence
 from tests.codes_page import PAGE, codes_page
 from tests.small_drills import REPOSITORY
+from tests.waiting import LONG_S
 
 PACKAGE = REPOSITORY / "chaosdrill"
 
@@ -115,6 +116,6 @@ def test_a_finding_says_the_codes_behind_it_and_only_then() -> None:
 
 def test_the_command_line_shows_codes(tmp_path: Path) -> None:
     run = [sys.executable, "-m", "chaosdrill.cli", "topology", "check", str(tmp_path / "none.yaml")]
-    shown = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    shown = subprocess.run(run, capture_output=True, text=True, cwd=tmp_path, timeout=LONG_S)
     assert shown.returncode != 0
     assert shown.stderr.rstrip().endswith("]")

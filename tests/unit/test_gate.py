@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.gate import BROKEN, CANNOT_TELL, HELD, Figures, judged
@@ -187,7 +187,6 @@ WORDS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(WORDS, max_size=12).map(" ".join) | st.text(max_size=40))
 @example("recovery_time_s.change <= 10%")
 def test_any_text_is_a_gate_or_refused_and_never_anything_else(text: str) -> None:
@@ -200,7 +199,6 @@ def test_any_text_is_a_gate_or_refused_and_never_anything_else(text: str) -> Non
         assert judged(gate, AFTER, BEFORE)[0] in (HELD, BROKEN, CANNOT_TELL)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.floats(-1e6, 1e6), st.floats(-1, 1))
 def test_held_and_broken_are_true_wherever_the_figure_may_be(
     value: float, about: float, limit: float, at: float
@@ -281,7 +279,7 @@ def test_a_gate_that_cannot_be_understood_decides_nothing(runs: Path) -> None:
         assert words in said.output
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(st.lists(WORDS, max_size=8).map(" ".join) | st.text(max_size=20))
 def test_whatever_is_typed_as_a_gate_exits_with_0_1_or_2(tmp_path_factory: Any, text: str) -> None:
     directory = tmp_path_factory.getbasetemp() / "gates"

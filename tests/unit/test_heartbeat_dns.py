@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 from dnslib import QTYPE, RCODE, RR, DNSRecord
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.heartbeat.dns_message import BadMessage, answer, question
@@ -70,7 +70,6 @@ def test_a_question_is_no_answer():
         answer(question(NAME, 1), question(NAME, 1))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_message_breaks_the_reader(data):
     asked = question(NAME, 1)

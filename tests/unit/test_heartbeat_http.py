@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.heartbeat.http_answer import MOST_KEPT, AnswerParser, BadAnswer
@@ -16,7 +16,6 @@ CHUNKED = (
     b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\nx-region: osaka\r\n\r\n"
     b"2;note=1\r\nhe\r\n3\r\nllo\r\n0\r\nTrailer: t\r\n\r\n"
 )
-patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + LENGTH
 
 
@@ -28,7 +27,6 @@ def parsed(pieces: list[bytes], to_head: bool = False) -> AnswerParser:
 
 
 @pytest.mark.parametrize("answer", [LENGTH, CHUNKED, INTERIM])
-@patient
 @given(data=st.data())
 def test_an_answer_is_the_same_however_it_is_cut(answer, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(answer)), max_size=12)))
@@ -82,7 +80,6 @@ def test_what_is_no_http_is_named_so(answer):
         parsed([answer])
 
 
-@patient
 @given(st.binary(max_size=200))
 def test_nothing_that_arrives_breaks_the_parser(rubbish):
     for prefix in (b"", b"HTTP/1.1 200 OK\r\n", CHUNKED[:100]):

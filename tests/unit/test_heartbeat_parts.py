@@ -4,7 +4,7 @@ import asyncio
 import json
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.heartbeat import counting
@@ -122,7 +122,6 @@ def test_a_balance_is_a_whole_number_or_unknown(answer, balance):
     assert balance_of(answer, Balance(READ, "n")) == balance
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.integers(0, 10**6))
 def test_a_balance_tells_how_often_each_write_was_executed(times, start):
     writes = [Write(seq, "a", 4**seq, seq, 0, ACCEPTED) for seq in range(len(times))]

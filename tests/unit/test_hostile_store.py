@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -23,7 +23,7 @@ from tests.unit.test_catalogue import FIRST, JSON, SECOND, make
 NASTY = ["\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "$(touch /tmp/x); `id`", "<script>alert(1)</script>", "a\rb\nc\x00d",
          "\u202eevil", "\ud800", "[bold]x[/]", "../../etc/passwd", "x" * 3000]  # fmt: skip
 ANYTHING = JSON | st.sampled_from([*NASTY, 10**400, float("inf"), float("nan"), -0.0, [], {}, [[1]], {"a": {}}])
-many = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=60)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.hypothesis import hypothesis_of, probes_of_json
@@ -68,7 +68,6 @@ def test_a_long_value_is_cut_and_says_so() -> None:
     assert len(reading.value) < 1100
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(EVENTS)
 def test_what_was_made_is_read_back_and_strange_events_break_nothing(events: Any) -> None:
     some = [*events, *({**one, "event": "hypothesis-sampled"} for one in events)]
@@ -76,7 +75,6 @@ def test_what_was_made_is_read_back_and_strange_events_break_nothing(events: Any
     assert [one.as_json() for one in probes_of_json(json.loads(json.dumps(made)))] == json.loads(json.dumps(made))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_whatever_stands_there_is_read(value: Any) -> None:
     for raw in (value, [value], [{"probe": "x", "during": value}], [{"probe": "x", "during": [value]}]):

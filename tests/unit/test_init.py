@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
 from chaosdrill.topology import load_topology
+from tests.waiting import LONG_S
 
 REPOSITORY = Path(__file__).parents[2]
 TEMPLATE = REPOSITORY / "chaosdrill" / "topology" / "template.yaml"
@@ -95,7 +96,7 @@ def test_an_unknown_experiment_is_told_with_those_that_are_there(tmp_path: Path)
 def test_the_copy_is_a_valid_experiment_where_it_lies(tmp_path: Path) -> None:
     init(tmp_path)
     chaos = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "validate", "experiments/failover.yaml"]
-    done = subprocess.run(chaos, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(chaos, cwd=tmp_path, capture_output=True, text=True, timeout=LONG_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.compared_run import compared_run
@@ -334,7 +334,7 @@ def strange(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=200)
 @given(st.lists(strange(), min_size=1, max_size=5))
 def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]]) -> None:
     known = [compared_run(run_id(day), one) for day, one in enumerate(written, 1)]
@@ -346,7 +346,7 @@ def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]
         json.dumps(make().as_json())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 @given(strange(), st.sampled_from(["error_s", "recovery_time_s", "fail_over.sustained_s", "verdict"]))
 def test_any_json_as_a_summary_is_shown(
     tmp_path_factory: pytest.TempPathFactory, one: dict[str, Any], name: str

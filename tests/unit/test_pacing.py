@@ -15,6 +15,7 @@ from chaosdrill.aws import pacing
 from chaosdrill.aws.pacing import Answer, leading, paced
 from chaosdrill.history import History, OpenDrill
 from chaosdrill.history.current import opened
+from tests.waiting import LONG_S
 
 EVERY_S = 0.05
 
@@ -50,7 +51,9 @@ def together(*work: Callable[[], object]) -> list[object]:
         return [one.result() for one in [pool.submit(each) for each in work]]
 
 
-def test_looks_are_a_pace_apart_and_each_answer_is_younger_than_its_question() -> None:
+def test_looks_are_a_pace_apart_and_each_answer_is_younger_than_its_question(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace_s = 0.3  # a busy machine wakes all who ask within it
+    monkeypatch.setattr(pacing, "EVERY_S", pace_s)
     looks = Looks()
 
     def ask() -> None:
@@ -62,16 +65,15 @@ def test_looks_are_a_pace_apart_and_each_answer_is_younger_than_its_question() -
     answers: list[Answer] = []
     together(*[ask] * 5)
     assert looks.most_at_once == 1
-    assert min(gaps(answers)) >= EVERY_S
-    assert looks.count < 12, "five that ask share most of the answers"
+    assert min(gaps(answers)) >= pace_s
+    assert looks.count < 15, "five that ask share most of the answers"
 
 
-def test_another_resource_has_a_pace_of_its_own() -> None:
+def test_another_resource_has_a_pace_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pacing, "EVERY_S", 600.0)
     looks = Looks()
-    began = time.monotonic()
     for number in range(5):
         paced(number, looks)
-    assert time.monotonic() - began < EVERY_S * 4
     assert looks.count == 5
 
 
@@ -83,21 +85,24 @@ def test_an_older_answer_is_good_for_who_says_so() -> None:
 
 
 def test_a_single_look_waits_for_that_of_a_watch_and_does_not_upset_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pacing, "GRACE_S", 0.2)  # more than a busy machine holds a thread up
+    monkeypatch.setattr(pacing, "GRACE_S", LONG_S)
     of_watch, of_steps = Looks(), Looks()
     answers = [paced("table", of_watch)]
+    ended: list[bool] = []
 
     def watch() -> None:
         with leading():
-            answers.extend(paced("table", of_watch) for _ in range(8))
+            while len(ended) < 2:
+                answers.append(paced("table", of_watch))
 
     def steps() -> None:
         for _ in range(4):
             assert paced("table", of_steps).value > 1
+        ended.append(True)
 
     together(watch, steps, steps)
     assert min(gaps(answers)) >= EVERY_S
-    assert (of_watch.count, of_steps.count) == (9, 0)
+    assert (of_watch.count, of_steps.count) == (len(answers), 0)
 
 
 def test_an_error_is_everybodys_who_waits_for_that_look() -> None:
@@ -105,7 +110,7 @@ def test_an_error_is_everybodys_who_waits_for_that_look() -> None:
 
     def fail() -> None:
         begun.set()
-        assert go_on.wait(5)
+        assert go_on.wait(LONG_S)
         raise ValueError("throttled")
 
     def late() -> object:
@@ -113,7 +118,7 @@ def test_an_error_is_everybodys_who_waits_for_that_look() -> None:
 
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(late)
-        assert begun.wait(5)
+        assert begun.wait(LONG_S)
         second = pool.submit(late)
         go_on.set()
         answers = [first.result(), second.result()]
@@ -141,7 +146,7 @@ def test_nobody_waits_where_the_target_was_told_to_hurry(tmp_path: Path, monkeyp
     log.close()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(pauses=st.lists(st.lists(st.floats(0, 0.01), min_size=1, max_size=5), min_size=1, max_size=4))
 def test_however_many_ask_whenever_they_ask(pauses: list[list[float]]) -> None:
     pacing._resources.clear()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.judgement import Judgement, judge
@@ -59,7 +59,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     number=st.integers(0, 20), change=st.sampled_from(sorted(CHANGES)), first=st.integers(0, 10**6),
     second=st.integers(0, 10**6),
@@ -93,7 +93,7 @@ def test_a_beat_of_long_ago_takes_no_more_memory_than_another(tmp_path):
     assert not [one.text for one in judgement.findings if "could not be judged" in one.text]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15)
 @given(cut=st.lists(st.integers(0, 200), max_size=4), values=st.lists(st.integers(0, 10**6), min_size=4, max_size=4))
 def test_a_history_that_was_sealed_anew_breaks_no_rule_badly(run, cut, values):
     """Members of events replaced by values of other types: rules may fail, judging does not, nor does it pass."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -212,7 +212,7 @@ def test_the_experiment_as_it_was(tmp_path: Path, name: str, text: str, found: A
     assert experiment_in(tmp_path) == found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(facts=st.lists(st.dictionaries(st.sampled_from([*PROBE, "phase", "status", "output", "error", "tolerance_met",
        "duration_s", "planned", "state", "breaks", "origin", "configuration", "monotonic_s", "at"]), JSON), max_size=4),
        names=st.lists(st.sampled_from(["activity-started", "activity-ended", "region-state", "lab-broken",

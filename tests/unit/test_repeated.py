@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import scipy.stats
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.analysis import repeated
@@ -19,7 +19,6 @@ from chaosdrill.analysis.repeated import cliffs_delta, holm, interval_of_medians
 FEW = st.lists(st.integers(0, 4), min_size=1, max_size=6)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(FEW, FEW)
 def test_the_rank_test_is_the_share_of_divisions_that_separate_as_far_ties_or_not(one: Any, other: Any) -> None:
     ranks = scipy.stats.rankdata([*one, *other])
@@ -50,7 +49,6 @@ def test_the_smallest_p_is_that_of_groups_that_do_not_overlap() -> None:
         assert enough == repeated.LEAST_RUNS or least_p(enough - 1, enough - 1) * looked_at > repeated.ALPHA
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(FEW, FEW)
 def test_cliffs_delta_counts_pairs(one: Any, other: Any) -> None:
     pairs = [(b > a) - (b < a) for a in one for b in other]
@@ -169,7 +167,6 @@ def test_lower_bounds_support_only_what_they_can_make_stronger() -> None:
     assert claim(low, of(1, 3, 4, 2, 6)).answer == TOO_FEW
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5), st.data())
 def test_whatever_was_measured_a_side_with_fewer_than_four_runs_claims_nothing(before: Any, data: Any) -> None:
     after = data.draw(st.lists(st.floats(-1e300, 1e300), min_size=1, max_size=3))

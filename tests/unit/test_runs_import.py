@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -254,7 +254,7 @@ def test_an_import_that_was_interrupted_leaves_no_run(
     assert not [path for path in runs.iterdir() if path.name.startswith(IMPORTING)]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(data=st.data())
 def test_whatever_stands_in_a_journal_it_is_a_run_or_refused(
     runs: Path, tmp_path: Path, plain: Journal, data: st.DataObject
@@ -279,7 +279,7 @@ def test_whatever_stands_in_a_journal_it_is_a_run_or_refused(
 
 
 @given(text=st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 def test_whatever_stands_in_a_file_it_is_refused_with_a_reason(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "journal.json").write_bytes(text)
     with pytest.raises(BadInput):

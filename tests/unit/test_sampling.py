@@ -9,9 +9,9 @@ import pytest
 from chaosdrill.controls import sampling
 from chaosdrill.controls.sampling import Sample, Samples
 from chaosdrill.errors import CannotSee
+from tests.waiting import LONG_S
 
 HERE = "tests.unit.test_sampling"
-WITHIN_S = 20.0
 
 _values: list[Any] = []
 _asked: list[Any] = []
@@ -30,7 +30,7 @@ def reading(within_s: float | None = None) -> Any:
 def hanging() -> int:
     """A probe that does not come back until it is let go."""
     _asked.append("hanging")
-    assert _go_on.wait(WITHIN_S)
+    assert _go_on.wait(LONG_S)
     return 1
 
 
@@ -61,7 +61,7 @@ def sampled(number: int, one: dict[str, Any]) -> list[Sample]:
 
     samples = Samples([one, {"ref": "somewhere-else"}], {"wanted": "x"}, None, take)
     samples.start()
-    assert enough.wait(WITHIN_S)
+    assert enough.wait(LONG_S)
     samples.stop()
     return taken[:number]
 
@@ -100,5 +100,5 @@ def test_a_sample_that_comes_after_the_end_is_not_heard() -> None:
         thread.join(0.01)
     samples.stop()
     _go_on.set()
-    thread.join(WITHIN_S)
+    thread.join(LONG_S)
     assert (thread.is_alive(), taken) == (False, [])

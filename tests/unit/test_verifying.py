@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.history.seal import sealed
@@ -16,7 +16,7 @@ from chaosdrill.runs.verifying import Verified, verify_run
 from tests.synthetic_run import make_run
 from tests.whole_run import make_whole_run
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60)
 
 
 @pytest.fixture(scope="module")

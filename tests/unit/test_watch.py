@@ -22,7 +22,7 @@ from tests.replay import Replay, lines_of_run
 from tests.synthetic_run import FAIL_OVER_S, HOME, RUN_ID, STANDBY, T0_NS, make_run
 
 T0_S = T0_NS / 1e9
-SETTINGS = settings(max_examples=100, deadline=None)
+SETTINGS = settings(max_examples=100)
 
 
 @pytest.fixture(scope="module")

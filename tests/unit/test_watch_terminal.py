@@ -21,9 +21,9 @@ from chaosdrill.history import History
 from chaosdrill.home import RUNS_VARIABLE
 from tests.replay import Replay, lines_of_run
 from tests.synthetic_run import HOME, RUN_ID, make_run
+from tests.waiting import LONG_S
 from tests.whole_run import make_whole_run
 
-WITHIN_S = 30.0
 COMMAND = [sys.executable, "-m", "chaosdrill.cli", "watch"]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -64,7 +64,7 @@ class Terminal:
 
         :raises AssertionError: when it does not in time, or the command ends before.
         """
-        give_up = time.monotonic() + WITHIN_S
+        give_up = time.monotonic() + LONG_S
         while not seen(self):
             assert time.monotonic() < give_up, self.frame
             assert self._read(), self.said[-3000:]
@@ -90,7 +90,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._fd)
-        return self._process.wait(WITHIN_S)
+        return self._process.wait(LONG_S)
 
 
 def shows(*words: str) -> Callable[[Terminal], bool]:
@@ -157,7 +157,7 @@ def test_without_a_terminal_it_writes_a_line_a_change_and_no_escapes(replay, hel
     with watched(RUN_ID) as drill:
         replay.rest()
         held.close()
-        said, _ = drill.communicate(timeout=WITHIN_S)
+        said, _ = drill.communicate(timeout=LONG_S)
     assert drill.returncode == 0
     lines = said.splitlines()
     assert lines[0].endswith("drill opened: ")
@@ -170,7 +170,7 @@ def test_without_a_terminal_it_writes_a_line_a_change_and_no_escapes(replay, hel
 def test_machines_get_a_json_line_a_change_and_nothing_else(replay, held):
     replay.rest()
     held.close()
-    done = subprocess.run([*COMMAND, RUN_ID, "--json"], capture_output=True, text=True, timeout=WITHIN_S, check=True)
+    done = subprocess.run([*COMMAND, RUN_ID, "--json"], capture_output=True, text=True, timeout=LONG_S, check=True)
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert {"run", "at_s", "event", "words", "phase", "region", "error_ratio"} <= set(rows[0])
     assert [row["event"] for row in rows].count("outage-began") == 2
@@ -191,7 +191,7 @@ def test_a_drill_that_is_killed_is_told_with_1(replay, tmp_path):
             assert watch.stdout is not None
             first = watch.stdout.readline()
             drill.send_signal(signal.SIGKILL)
-            said, warned = watch.communicate(timeout=WITHIN_S)
+            said, warned = watch.communicate(timeout=LONG_S)
     assert "drill opened" in first
     assert "THE DRILL DIED: nobody writes its history any more" in said
     assert "chaosdrill runs judge" in warned
@@ -199,14 +199,14 @@ def test_a_drill_that_is_killed_is_told_with_1(replay, tmp_path):
 
 
 def test_a_run_that_there_is_none_of_is_bad_usage(replay):
-    done = subprocess.run([*COMMAND, "nope"], capture_output=True, text=True, timeout=WITHIN_S, check=False)
+    done = subprocess.run([*COMMAND, "nope"], capture_output=True, text=True, timeout=LONG_S, check=False)
     assert (done.returncode, "there is no run 'nope'" in done.stderr) == (2, True)
 
 
 def test_a_stored_run_of_which_there_is_a_report_says_where_it_is(replay, tmp_path):
     run = make_run(tmp_path / "other")
     (run / "report.html").write_text("<html>")
-    done = subprocess.run([*COMMAND, str(run)], capture_output=True, text=True, timeout=WITHIN_S, check=True)
+    done = subprocess.run([*COMMAND, str(run)], capture_output=True, text=True, timeout=LONG_S, check=True)
     assert done.stdout.splitlines()[-1] == f"report: {run / 'report.html'}"
 
 

@@ -10,6 +10,7 @@ import pytest
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
 from tests.loops import end_everything
+from tests.waiting import LONG_S
 
 
 class Served:
@@ -91,7 +92,7 @@ def test_a_lease_ends_when_its_connection_does(served):
     numbers = first.call("who"), second.call("who")
     assert numbers[0] != numbers[1]
     first.close()
-    assert served.closings.acquire(timeout=5)
+    assert served.closings.acquire(timeout=LONG_S)
     assert served.closed == [numbers[0]]
     assert second.call("who") == numbers[1]
     second.close()
