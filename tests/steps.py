@@ -14,7 +14,19 @@ from chaosdrill.aws import system_of
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import secret_texts
 
-__all__ = ["answer", "answer_oddly", "blind", "do", "fail", "idle", "leak", "undo", "wait", "word_in_file"]
+__all__ = [
+    "answer",
+    "answer_oddly",
+    "blind",
+    "do",
+    "fail",
+    "idle",
+    "leak",
+    "undo",
+    "wait",
+    "wait_for_file",
+    "word_in_file",
+]
 
 
 def _leave(text: str) -> None:
@@ -42,7 +54,11 @@ def idle(standalone: bool = False) -> dict[str, Any]:
 
 
 @action
-def fail(why: str, standalone: bool = False) -> None:
+def fail(why: str, after: Optional[str] = None, standalone: bool = False) -> None:
+    """Fail, when another step has left the line ``after``."""
+    steps = Path(os.environ["STEPS_FILE"])
+    while after and not (steps.exists() and after in steps.read_text().splitlines()):
+        time.sleep(0.05)
     _leave("fail")
     raise DrillError(why)
 
@@ -77,6 +93,13 @@ def wait(seconds: float, standalone: bool = False) -> None:
     while time.monotonic() < deadline:
         time.sleep(0.05)
     _leave("waited")
+
+
+@action
+def wait_for_file(path: str, standalone: bool = False) -> None:
+    _leave("wait for file")
+    while not Path(path).exists():
+        time.sleep(0.05)
 
 
 @probe

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import socket
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -21,6 +20,7 @@ from botocore.config import Config
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
+from tests.contract.endpoint_forks import Fork, forks
 from tests.loops import end_everything
 from tests.waiting import LONG_S, wait_for
 
@@ -163,7 +163,7 @@ class LabAws:
     """A running endpoint."""
 
     plan: LabPlan
-    process: subprocess.Popen[bytes]
+    process: Fork
     supervisor: Supervisor
     clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
@@ -220,11 +220,11 @@ def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
     plan = LabPlan(directory, scale, aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
     plan.save(directory / "plan.json")
     supervisor = Supervisor(plan.control_socket)
-    fds = {"--aws-fd": aws.fileno(), "--dns-udp-fd": dns_udp.fileno(), "--dns-tcp-fd": dns_tcp.fileno()}
-    options = [str(part) for pair in fds.items() for part in pair]
-    command = [sys.executable, "-m", "chaosdrill.lab.aws", str(directory / "plan.json"), "--outside", *options]
-    process = subprocess.Popen(command, pass_fds=list(fds.values()))
-    for one in (aws, dns_udp, dns_tcp):
+    sockets = {"--aws-fd": aws, "--dns-udp-fd": dns_udp, "--dns-tcp-fd": dns_tcp}
+    options = [part for number, name in enumerate(sockets) for part in (name, f"{{{number}}}")]
+    arguments = [str(directory / "plan.json"), "--outside", *options]
+    process = forks().start(arguments, [one.fileno() for one in sockets.values()])
+    for one in sockets.values():
         one.close()
     lab = LabAws(plan, process, supervisor)
     try:

@@ -250,7 +250,7 @@ def test_the_header_says_what_is_measured(tmp_path: Path) -> None:
                 "pid": 0,
                 "started_ns": 0,
                 "deadline_s": 0.5,
-                "timeout_s": 1.0,
+                "timeout_s": 20.0,
                 "operations": [
                     {"name": "read", "rate_per_s": 10.0, "method": "GET", "path": "/balance"},
                     {"name": "write", "rate_per_s": 10.0, "method": "POST", "path": "/transaction/deposit"},

@@ -22,7 +22,7 @@ def counts(lab: LabAws, service: str) -> tuple[int, int, int]:
 
 def set_count(lab: LabAws, service: str, count: int) -> None:
     """Change a service's desired count, and wait until its tasks have followed."""
-    assert described(lab, service)["desiredCount"] != count, "nothing would follow, so there is nothing to wait for"
+    assert counts(lab, service) != (count, count, 0), "nothing would follow, so there is nothing to wait for"
     lab.client("ecs", HOME).update_service(cluster="tokyo-app", service=service, desiredCount=count)
     wait_for(lambda: counts(lab, service) == (count, count, 0))
 
