@@ -9,6 +9,7 @@ from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.foreign import mapping, number
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.phases import PHASES
+from chaosdrill.analysis.proof import proves
 
 RTO, BUDGETS = "rto_s", "budgets"
 WHOLE_RUN = ""
@@ -74,7 +75,8 @@ def _limit(run: ComparedRun, name: str) -> float | None:
 def _reached(run: ComparedRun, name: str, limit: float | None) -> Iterator[Reached]:
     for of, measured in _measured(run, name).items():
         if measured is not None:
-            yield Reached(of, measured, _is_met(name, measured, limit))
+            met = _is_met(name, measured, limit)
+            yield Reached(of, measured, None if met and not proves(run.verdict) else met)
 
 
 def _measured(run: ComparedRun, name: str) -> Mapping[str, Measured | None]:

@@ -8,6 +8,7 @@ from chaosdrill.analysis import (
     measuring,
     objectives,
     phases,
+    proof,
     rules_clients,
     rules_fault,
     rules_machine,
@@ -107,6 +108,7 @@ def judge(run: Run) -> Judgement:
     latencies = seen.known("latencies", none, measuring.latencies, run, found, seen.fault, seen.legs)
     outages = {"all": found.overall, **found.by_operation} if found is not None else {}
     word, reasons, findings = _verdict(seen)
+    figures, losses = _provable(seen, word, figures, losses)
     return Judgement(word, reasons, findings, figures, movements, losses, outages, tuple(latencies), truths)
 
 
@@ -131,10 +133,22 @@ def _figures(seen: Seen, found: Unavailability | None, losses: Sequence[Losses],
     figures = dict(seen.known("recovery", none, measuring.recoveries_of, seen.run, found, seen.legs, seen.fault))
     figures["client_outage"] = client_outage
     figures |= seen.known("service", {"availability": _NOT_WORKED_OUT}, measuring.of_service, found)
-    for one in losses:
-        label = one.label.replace("-", "_")
-        figures |= {f"lost_writes_{label}": one.count, f"lost_s_{label}": one.seconds}
-    return figures
+    return figures | _figures_of_losses(losses)
+
+
+def _provable(
+    seen: Seen, word: str, figures: Figures, losses: tuple[Losses, ...]
+) -> tuple[Figures, tuple[Losses, ...]]:
+    """Without the values that the run cannot tell. The verdict does not rest on them: they speak for the run only."""
+    losses = proof.provable_losses(losses, seen.run, word, seen.legs)
+    figures = proof.provable_figures(figures, seen.run, word, seen.legs)
+    return {**figures, **_figures_of_losses(losses)}, losses
+
+
+def _figures_of_losses(losses: Sequence[Losses]) -> Figures:
+    named = [(one.label.replace("-", "_"), one) for one in losses]
+    counts = {f"lost_writes_{label}": one.count for label, one in named}
+    return counts | {f"lost_s_{label}": one.seconds for label, one in named}
 
 
 def _judge_objectives(
@@ -150,7 +164,7 @@ def _judge_objectives(
         seen.rule("rto_s", verdict.objectives_missed, seen.run.events, outage)
     else:
         recoveries = [figure for name, figure in figures.items() if name.startswith("recovery_")]
-        seen.rule("rto_s", objectives.without_service, seen.objectives, recoveries)
+        seen.rule("rto_s", objectives.without_service, seen.objectives, recoveries, [leg.called for leg in seen.legs])
     seen.rule("availability_ratio", objectives.availability, seen.objectives, figures["availability"])
     seen.rule("lost writes", objectives.writes_lost, seen.objectives, losses)
     seen.rule("budgets", objectives.budgets, seen.objectives, movements)
@@ -214,9 +228,9 @@ def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Ite
                 text = sentence(
                     "the operation {operation} had no service when the heartbeat ended, for {seconds}",
                     operation=name,
-                    seconds=one.seconds.in_words(),
+                    seconds=one.seconds.in_short(),
                 )
-                yield finding("still-unavailable", text, sentence("heartbeat"))
+                yield finding("still-unavailable", text, one.seconds.in_words(), sentence("heartbeat"))
     yield from verdict.still_out(outage)
 
 

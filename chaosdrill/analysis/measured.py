@@ -1,7 +1,7 @@
 """A figure with what it rests on: how it was obtained, its resolution, its uncertainty; or why there is none."""
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
@@ -45,6 +45,13 @@ class Measured:
             return sentence("not measured: {why}", why=self.why or sentence("no reason is known"))
         figure = self._figure(self.value)
         return sentence("at least {figure}", figure=figure) if self.at_least else figure
+
+    def in_short(self) -> Sentence:
+        """:returns: such as ``4.2 s``: without its uncertainty, for reasons in plain words."""
+        decimals = self._decimals()
+        if self.value is None or decimals is None:
+            return self.in_words()
+        return replace(self, value=round(self.value, decimals) + 0.0, resolution=None, uncertainty=None).in_words()
 
     def _figure(self, value: float) -> Sentence:
         decimals = self._decimals()

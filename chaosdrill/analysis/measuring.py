@@ -158,17 +158,31 @@ def _how_degraded() -> Sentence:
 
 
 def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved: Sequence[Leg]) -> list[dict[str, Any]]:
-    """:returns: latencies before, during and after what the drill did, by operation, and of the load's requests."""
+    """:returns: latencies before, during and after what the drill did, by operation, and of the load's requests.
+
+    "After" begins when service was sustained again after the last transition; it is left out when it was not.
+    """
     if found is None:
         return []
     begin_ns, end_ns = found.span_ns
     acted = [*(leg.since_ns for leg in moved), *([fault.by_ns] if fault is not None else [])]
     first_ns = min(max(min(acted, default=end_ns), begin_ns), end_ns)
-    last_ns = min(max([*(leg.ended_ns for leg in moved), healed_ns(run) or first_ns, first_ns]), end_ns)
+    served_ns = _served_again_ns(run, found, fault, moved)
+    last_ns = max([*(leg.ended_ns for leg in moved), healed_ns(run) or first_ns, first_ns, served_ns or first_ns])
+    last_ns = end_ns + 1 if served_ns is None else min(last_ns, end_ns)
     periods = {"before": (begin_ns, first_ns), "during": (first_ns, last_ns), "after": (last_ns, end_ns + 1)}
     known = {name: span for name, span in periods.items() if span[0] < span[1]}
     of_requests = figures.latencies_of_requests(run.requests, known) if run.requests is not None else ()
     return [one.as_json() for one in (*figures.latencies(found, known), *of_requests)]
+
+
+def _served_again_ns(run: Run, found: Unavailability, fault: Span | None, moved: Sequence[Leg]) -> int | None:
+    """When service was sustained after the last transition, or the fault; 0 without an outage; None when it was not."""
+    since_ns = fault.by_ns if fault is not None else None
+    if moved:
+        since_ns = begins_ns(moved[-1], fault_of_leg(fault, moved, len(moved) - 1))
+    seen = recoveries(found, since_ns, about_ns=_about_ns(run)) if since_ns is not None else ()
+    return seen[-1].sustained_ns if seen else 0
 
 
 def effect(run: Run, fault: Span | None, moved: Sequence[Leg]) -> FaultEffect | None:

@@ -58,25 +58,36 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def without_service(objectives: Mapping[str, Any], recoveries: Sequence[Measured]) -> Iterator[Finding]:
+def without_service(
+    objectives: Mapping[str, Any], recoveries: Sequence[Measured], transitions: Sequence[Name] = ()
+) -> Iterator[Finding]:
     """Judge ``rto_s``.
 
-    :param recoveries: the recovery time of each movement.
+    :param recoveries: the recovery time of each transition.
+    :param transitions: which each belongs to; empty: there was none.
     """
     wanted = _given(objectives, "rto_s")
     if wanted is None:
         return
-    for recovery in recoveries:
+    for number, recovery in enumerate(recoveries):
+        of = transitions[number] if number < len(transitions) else None
         if recovery.value is not None and recovery.value > wanted:
             text = sentence(
                 "clients were without service for {recovery}, the objective rto_s is {wanted:g} s",
-                recovery=recovery.in_words(),
+                recovery=recovery.in_short(),
                 wanted=wanted,
             )
-            yield finding("unavailable-too-long", text, recovery.how)
+            yield finding("unavailable-too-long", _of(of, text), recovery.in_words(), recovery.how)
         elif recovery.value is None or recovery.at_least:
-            unseen = sentence("service was not seen to be sustained, {recovery}", recovery=recovery.in_words())
-            yield finding("objective-not-judged", _cannot("rto_s", wanted, recovery.why or unseen), recovery.how)
+            unseen = sentence("service was not seen to be sustained, {recovery}", recovery=recovery.in_short())
+            text = _of(of, _cannot("rto_s", wanted, recovery.why or unseen))
+            yield finding("objective-not-judged", text, recovery.in_words(), recovery.how)
+
+
+def _of(transition: Name | None, text: Sentence) -> Sentence:
+    if transition is None:
+        return text
+    return sentence("{movement}: {reason}", movement=transition, reason=text)
 
 
 def availability(objectives: Mapping[str, Any], measured: Measured) -> Iterator[Finding]:
@@ -89,10 +100,10 @@ def availability(objectives: Mapping[str, Any], measured: Measured) -> Iterator[
     elif measured.value < wanted:
         text = sentence(
             "the availability was {availability}, the objective availability_ratio is {wanted:g}",
-            availability=measured.in_words(),
+            availability=measured.in_short(),
             wanted=wanted,
         )
-        yield finding("availability-missed", text, measured.how)
+        yield finding("availability-missed", text, measured.in_words(), measured.how)
 
 
 def writes_lost(objectives: Mapping[str, Any], found: Iterable[Losses]) -> Iterator[Finding]:
@@ -129,7 +140,8 @@ def _too_many(losses: Losses, allowed: Mapping[str, float | None]) -> Iterator[F
     if all(wanted is None for wanted in allowed.values()):
         yield finding("lost-writes", said, losses.count.how)
         return
-    over = {"rpo_writes": float(len(losses.lost)), "rpo_s": losses.seconds.value or 0.0}
+    seconds = losses.seconds.value
+    over = {"rpo_writes": float(len(losses.lost)), "rpo_s": math.inf if seconds is None else seconds}
     missed = [(name, wanted) for name, wanted in allowed.items() if wanted is not None and over[name] > wanted]
     yield finding("lost-writes", said, losses.count.how, verdict="" if missed else "told")
     if missed:
@@ -137,10 +149,10 @@ def _too_many(losses: Losses, allowed: Mapping[str, float | None]) -> Iterator[F
         text = sentence(
             "{lost}, {seconds} of writes; the objective {limits}",
             lost=said,
-            seconds=losses.seconds.in_words(),
+            seconds=losses.seconds.in_short(),
             limits=limits[0] if len(limits) == 1 else sentence("{one} and {other}", one=limits[0], other=limits[1]),
         )
-        yield finding("rpo-missed", text, losses.seconds.how)
+        yield finding("rpo-missed", text, losses.seconds.in_words(), losses.seconds.how)
 
 
 def budgets(objectives: Mapping[str, Any], legs: Iterable[LegPhases]) -> Iterator[Finding]:

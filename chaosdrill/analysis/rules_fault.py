@@ -26,8 +26,8 @@ def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
     :param effect: what records say; None when there are none, or no packets were to be lost.
     """
     if effect is not None and effect.verdict == "no effect":
-        text = sentence("clients felt nothing of the fault: {effect}", effect=effect.in_words())
-        yield finding("fault-without-effect", text, sentence("records"))
+        text = sentence("clients felt nothing of the fault")
+        yield finding("fault-without-effect", text, effect.in_words(), sentence("records"))
     for event in list(run.named("fault-effect"))[-1:]:
         dropped = event.get("dropped")
         now = dropped.get("value") if isinstance(dropped, dict) else None

@@ -5,6 +5,7 @@ it differ. Pure.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from chaosdrill.analysis.aftermath import changes_of
 from chaosdrill.analysis.foreign import mapping, text
 from chaosdrill.analysis.hypothesis import hypothesis_of
 
@@ -14,18 +15,20 @@ DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"
 def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source: str) -> dict[str, Any]:
     """Work out what a summary of version 3 says beside the judgement.
 
-    :param experiment: the name of the experiment.
+    :param experiment: the name of the experiment, where the history has none.
     :param events: the history.
     :param source: ``drill``; ``rebuilt``: the drill died, and its history is left; ``imported``: from a journal.
-    :returns: ``experiment``, ``began``, ``source``, ``objectives``, ``circumstances``, ``hypothesis``, ``report``.
+    :returns: ``experiment``, ``began``, ``source``, ``objectives``, ``circumstances``, ``changes``, ``hypothesis``,
+        ``report``.
     """
     opened = _first(events, "drill-opened")
     return {
-        "experiment": experiment,
+        "experiment": text(opened.get("experiment")) or experiment,
         "began": text(opened.get("at")),
         "source": source,
         "objectives": dict(mapping(opened.get("objectives"))),
         "circumstances": _circumstances(opened, _first(events, "target-opened")),
+        "changes": [one.as_json() for one in changes_of(events)],
         "hypothesis": [one.as_json() for one in hypothesis_of(events)],
         "report": None,
     }

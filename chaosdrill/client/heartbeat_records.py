@@ -5,6 +5,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from chaosdrill import history
 from chaosdrill.sentences import sentence
@@ -12,6 +13,7 @@ from chaosdrill.sentences import sentence
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
 TAIL = 500_000  # bytes: a minute of two operations at 20/s, many times over
 RECORDS = "records"  # in the run directory
+READ_BACK_ENDED = "read-back-ended"
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,17 @@ class Kept:
         missed = [_due_ns(beat) for beat in beats if beat[6] != 0 or beat[5] > deadline_s * 1e6]
         due = [_due_ns(beat) for beat in beats]
         return (max(due) - max(missed, default=min(due))) / 1e9 if due else 0.0
+
+    def ledger_with(self, label: str) -> list[dict[str, Any]] | None:
+        """:returns: the rows of the ledger, once the end of the read-back of that name is here; until then None."""
+        path = self.directory / LEDGER
+        if not path.is_file():
+            return None
+        lines = path.read_bytes().split(b"\n")[:-1]
+        ended = (json.loads(line) for line in reversed(lines) if b"read-back-ended" in line)
+        if not any(row.get("row") == READ_BACK_ENDED and row.get("label") == label for row in ended):
+            return None
+        return [json.loads(line) for line in lines]
 
     def tell(self, why: str = "") -> None:
         """Write what was collected to the history, once.

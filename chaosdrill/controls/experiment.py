@@ -3,13 +3,16 @@
 import hashlib
 import json
 import os
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import click
 
+from chaosdrill.analysis.aftermath import TRANSITIONS
 from chaosdrill.controls.arguments import activities_by_phase
 from chaosdrill.history import plain, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY, write_whole
@@ -20,7 +23,7 @@ class Source:
     """Where the experiment came from.
 
     :param path: its file; None when it is not a local file.
-    :param name: short name for the run, from the file's.
+    :param name: of the experiment: its file's, without the ending, in Unicode's composed form (NFC).
     :param variables: names given with ``--var`` that were not used by the experiment's configuration.
     :param journal: where Chaos Toolkit writes its journal at the end; None: that is not known.
     """
@@ -38,9 +41,17 @@ def find_source() -> Source:
     path = Path(str(given.get("source") or ""))
     variables = tuple(given.get("var") or ())
     journal = Path(str(given["journal_path"])) if given.get("journal_path") else None
-    if not path.is_file():
-        return Source(None, "drill", variables, journal)
-    return Source(path.absolute(), path.stem, variables, journal)
+    if path.is_file():
+        return Source(path.absolute(), _name(path.stem), variables, journal)
+    address = urlsplit(str(given.get("source") or ""))
+    name = PurePosixPath(unquote(address.path)).stem if address.scheme in ("http", "https") else ""
+    return Source(None, _name(name), variables, journal)
+
+
+def _name(name: str) -> str:
+    """macOS writes names decomposed, Linux as they were typed: both are one experiment."""
+    printable = name.encode(errors="surrogateescape").decode(errors="replace")
+    return unicodedata.normalize("NFC", printable) or "drill"
 
 
 def problems_of_journal(source: Source) -> list[str]:
@@ -93,6 +104,19 @@ def keep_topology(path: Path, directory: Path) -> str:
     original = path.read_bytes()
     write_whole(directory / TOPOLOGY, without_secrets(original.decode()))
     return hashlib.sha256(original).hexdigest()
+
+
+def transitions(experiment: Mapping[str, Any], setup: Any) -> list[str]:
+    """:returns: names of the activities of setup and method that move the application to another region, or let a
+    failover begin by itself. One of the rollbacks alone takes place only when something has failed.
+    """
+    steps = [*(setup or ()), *activities_by_phase(experiment)["method"]]
+    named = [(str(step.get("name") or step.get("ref")), step.get("provider") or {}) for step in steps]
+    return [
+        name
+        for name, provider in named
+        if provider.get("func") in TRANSITIONS and str(provider.get("module")).startswith("chaosdrill.")
+    ]
 
 
 def planned(experiment: Mapping[str, Any], setup: Any) -> dict[str, list[str]]:

@@ -30,6 +30,7 @@ from chaosdrill.controls.experiment import (
     planned,
     problems_of_journal,
     problems_of_variables_given,
+    transitions,
 )
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
@@ -124,6 +125,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
     session.record.note(
         "drill-opened",
         run_id=directory.name,
+        experiment=source.name,
         title=session.experiment.get("title"),
         versions=versions(),
         experiment_sha256=keep_copy(source, session.experiment, directory),
@@ -136,6 +138,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         objectives=dict(session.arguments.objectives or {}),
         planned=planned(session.experiment, session.arguments.setup),
         undoes=undone_steps(session.experiment, session.configuration, session.secrets),
+        transitions=transitions(session.experiment, session.arguments.setup),
         dry=getattr(dry, "value", dry),
     )
     logger.info(f"Run directory: {directory}")

@@ -21,7 +21,7 @@ class Entry(NamedTuple):
     """What lists and filters need of a run. A tuple, as ten thousand of them are made for a list.
 
     :param run: its id, which is the name of its directory.
-    :param experiment: the name of the experiment's file, without its ending.
+    :param experiment: its name: that of its file, without the ending.
     :param began: UTC, in ISO 8601; empty when nobody wrote it.
     :param verdict: the word of its summary; ``unjudged`` when it has none, ``unreadable`` when that cannot be used.
     :param source: who made the summary: ``drill``, ``rebuilt`` or ``imported``; empty when there is none to be used.
@@ -57,7 +57,7 @@ def entry_of(directory: Path) -> Entry:
     said = summary.said
     return Entry(
         run=directory.name,
-        experiment=text(said.get("experiment")) or experiment_of(directory.name),
+        experiment=text(said.get("experiment")) or experiment_of(directory.name, opened),
         title=text(said.get("title") or opened.get("title")),
         began=text(opened.get("at") or said.get("began")),
         target=text(said.get("target") or opened.get("target")),

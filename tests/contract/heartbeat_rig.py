@@ -8,6 +8,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 import uuid
 import zipfile
@@ -351,3 +352,20 @@ async def heartbeat(
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+@contextmanager
+def bank_beside() -> Iterator[tuple[Bank, str]]:
+    """A bank that runs beside the test, and its address."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    made = bank()
+    one, port = asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(LONG_S)
+    try:
+        yield one, f"http://127.0.0.1:{port}"
+    finally:
+        asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(LONG_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(LONG_S)
+        loop.close()

@@ -2,8 +2,6 @@
 and what goes on is said. The other actions: ``test_aws_side_faults``, ``test_ssm_load_faults``.
 """
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +16,9 @@ from chaosdrill.heartbeat.actions import start_heartbeat, stop_heartbeat
 from chaosdrill.heartbeat.probes import lost_writes
 from chaosdrill.history import OpenDrill
 from tests.contract.activities_rig import OSAKA, Rig, drill
-from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank
+from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank_beside
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
-from tests.waiting import LONG_S, wait_for
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.long
 
@@ -36,16 +34,8 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
 @pytest.fixture(scope="module")
 def accounts() -> Iterator[tuple[Bank, str]]:
     """A bank, and its address."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    made = bank()
-    one, port = asyncio.run_coroutine_threadsafe(made.__aenter__(), loop).result(10)
-    yield one, f"http://127.0.0.1:{port}"
-    asyncio.run_coroutine_threadsafe(made.__aexit__(None, None, None), loop).result(10)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join(LONG_S)
-    loop.close()
+    with bank_beside() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

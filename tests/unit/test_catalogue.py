@@ -3,18 +3,24 @@
 import json
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.cli import cli
+from chaosdrill.controls.experiment import find_source
 from chaosdrill.errors import BadInput
+from chaosdrill.history.run_directory import experiment_of, make_run_directory
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
+from chaosdrill.runs.choosing import Store, newest_alike
 from chaosdrill.runs.entries import UNREADABLE, Entry, entry_of
 from chaosdrill.runs.tags import tag_run, tags_of
 
@@ -145,3 +151,55 @@ def test_a_name_that_commands_a_terminal_is_written_out(runs: Path) -> None:
     said = CliRunner().invoke(cli, ["runs", "list"])
     assert "\x1b" not in said.stdout
     assert "\\x1b[31mred" in said.stdout
+
+
+LONG = "failover-of-core-banking-to-the-standby-region"
+DIFFERENT = ("failover", "fail.over", "fail_over", "Failover", "東京切替", "大阪切替", f"{LONG}-a", f"{LONG}-b", "(1)")
+
+
+def named_by(source: str) -> str:
+    with click.Context(click.Command("run")) as context:
+        context.params = {"source": source}
+        return find_source().name
+
+
+def test_experiments_whose_names_differ_anywhere_are_different_experiments(tmp_path: Path) -> None:
+    """Also in other scripts, in punctuation, in case, and after 40 characters: in lists, and in what is compared."""
+    store = tmp_path / "runs"
+    store.mkdir()
+    for number, name in enumerate(DIFFERENT):
+        file = tmp_path / f"{name}.yaml"
+        file.write_text("title: x")
+        directory = make_run_directory(store, named_by(str(file)))
+        assert directory.name.isascii()
+        opened = {"event": "drill-opened", "at": f"2026-05-{number + 1:02}T09:30:00.000Z", "experiment": name}
+        (directory / "history.jsonl").write_text(json.dumps(opened) + "\n")
+        assert entry_of(directory).experiment == name, "before it has a summary"
+        fields = summary_fields(experiment_of(directory.name), [opened], DRILL)
+        (directory / "summary.json").write_text(json.dumps({"version": 3, "verdict": "passed", **fields}))
+    assert [entry.experiment for entry in sorted(catalogue(store), key=lambda one: one.began)] == [*DIFFERENT]
+    for name in DIFFERENT:
+        paths, left_out = newest_alike(Store(store), None, name)
+        assert (len(paths), left_out) == (1, [])
+
+
+def test_a_run_that_was_recorded_without_the_name_is_named_by_its_directory(runs: Path) -> None:
+    assert {entry.experiment for entry in catalogue(runs)} == {"failover", "packet-loss"}
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("https://git.example.com/drills/Fail_Over%20A.yaml?ref=main", "Fail_Over A"),
+        ("https://git.example.com/", "drill"),
+        ("gone.yaml", "drill"),
+    ],
+)
+def test_an_experiment_from_the_web_has_its_name_too(source: str, name: str) -> None:
+    assert named_by(source) == name
+
+
+def test_a_name_is_the_same_however_its_characters_are_composed(tmp_path: Path) -> None:
+    file = tmp_path / f"{unicodedata.normalize('NFD', 'ガバナンス')}.yaml"
+    file.write_text("title: x")
+    assert named_by(str(file)) == unicodedata.normalize("NFC", "ガバナンス")

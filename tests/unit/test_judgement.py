@@ -254,6 +254,31 @@ def test_a_missed_objective_is_named_with_what_was_measured(tmp_path, objectives
     assert any(one.name == name and text in one.text for one in judgement.findings)
 
 
+def test_two_reasons_say_which_transition_each_is_of_and_have_no_statistics(tmp_path: Path) -> None:
+    judgement = judged(tmp_path, events_of=events_with({"rto_s": 3}))
+    missed = [one for one in judgement.findings if one.name == "unavailable-too-long"]
+    assert [str(one.text.values["movement"]) for one in missed] == ["fail-over", "fail-back"]
+    assert len(judgement.reasons) == 2
+    assert not any("±" in one for one in judgement.reasons)
+    assert all(any("±" in where for where in one.evidence) for one in missed)
+
+
+def test_latencies_after_begin_when_service_was_sustained_again(tmp_path: Path) -> None:
+    """The state machine ends at 24.2 s, clients are served from 26 s on."""
+    after = [one for one in judged(tmp_path).latencies if one["when"] == "after"]
+    assert [one["of"] for one in after] == ["read", "write", "requests"]
+    assert [one["served"]["value"] for one in after] == [1.0] * 3
+    assert after[0]["count"] == pytest.approx((END_S - 0.2 - FAIL_BACK_S - SERVED_S) * RATE, abs=3)
+
+
+def test_without_sustained_service_there_is_no_latency_after(tmp_path: Path) -> None:
+    def out(rows: Rows) -> Rows:
+        return [*(refused(row, 0, 1) if row[0] == "b" and row[3] >= ns(24) else row for row in rows[1:])]
+
+    latencies = judged(tmp_path, beats_of=lambda rows: [rows[0], *out(rows)]).latencies
+    assert {one["when"] for one in latencies} == {"before", "during"}
+
+
 def test_what_cannot_be_judged_is_invalid_and_never_met(tmp_path: Path) -> None:
     wanted = {"rpo_writes": 5, "availability_ratio": 0.1, "budgets": {"dns-changed": 50}}
 

@@ -131,6 +131,7 @@ _OBJECTIVES = {
     "{read_back}: {n} writes {group}: {ids}": "{read_back}: {group}の書込み {n} 件: {ids}",
     "{read_back}: {why_not}": "{read_back}: {why_not}",
     "{movement}: {contradiction}": "{movement}: {contradiction}",
+    "{movement}: {reason}": "{movement}: {reason}",
     "the operation {operation} had no service when the heartbeat ended, for {seconds}": (
         "ハートビートの終了時点で操作 {operation} が復旧していません (停止時間 {seconds})"
     ),
@@ -160,7 +161,7 @@ _RULES = {
     "after the {movement} {operations} recovered, and not one write was accepted in {seconds:.1f} s": (
         "{movement}の後、{operations} は復旧しましたが、書込みは {seconds:.1f} 秒間 1 件も受け付けられていません"
     ),
-    "clients felt nothing of the fault: {effect}": "障害注入の影響がクライアントに現れていません: {effect}",
+    "clients felt nothing of the fault": "障害注入の影響がクライアントに現れていません",
     "the fault was injected, and nothing was felt of it": "障害を注入しましたが、影響が確認されていません",
     "the fault dropped no packet ({before} before, {now} then)": (
         "障害注入によるパケット破棄がありません (注入前 {before}、注入後 {now})"
@@ -299,6 +300,9 @@ _FIGURES = {
     "good service was not sustained before the next transition began": (
         "次の切替の開始までに安定稼働が確認されていません"
     ),
+    "no transition took place": "切替が行われていません",
+    "no {movement} took place before this read-back": "この照合の前に{movement}が行われていません",
+    "the run proved nothing: its verdict is {verdict}": "何も実証していません (判定は{verdict})",
     "its beginning was not seen": "停止の開始が観測されていません",
     "no unavailability": "停止なし",
     "nothing is known of {seconds:.2g} s at once": "連続 {seconds:.2g} 秒間の状態が不明です",

@@ -8,6 +8,7 @@ from chaosdrill.analysis import measuring, objectives, verdict
 from chaosdrill.analysis.findings import Finding
 from chaosdrill.analysis.foreign import mapping, number
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.proof import proved_nothing, proves
 from chaosdrill.report.view.given import Given
 from chaosdrill.sentences import Sentence, sentence
 
@@ -115,14 +116,18 @@ def _judged(
     told = [one for one in found if one.verdict != "told"]
     missed = any(one.name != _NOT_JUDGED for one in told)
     met = False if missed else None if told else True
-    return Objective(name, value, unit, tuple(measured), met, tuple(one.text for one in told))
+    why = tuple(one.text for one in told)
+    if met and not proves(given.judgement.verdict):
+        met, why = None, (proved_nothing(given.judgement.verdict),)
+    return Objective(name, value, unit, tuple(measured), met, why)
 
 
 def _rto(given: Given) -> Iterable[Finding]:
     wanted = mapping(given.opened.get("objectives"))
     if given.run.beats is not None:
         recoveries = [one for name, one in given.judgement.figures.items() if name.startswith("recovery_")]
-        return objectives.without_service(wanted, recoveries)
+        called = [one.leg.called for one in given.judgement.movements]
+        return objectives.without_service(wanted, recoveries, called)
     outage, _ = measuring.locust_outage(given.run)
     unseen = [one for one in given.findings if one.name == _NOT_JUDGED and "rto_s" in one.text]
     return unseen or verdict.objectives_missed(given.run.events, outage)

@@ -86,7 +86,7 @@ def _of_drill(verified: Verified, said: Summary, events: Sequence[Mapping[str, A
     origin = mapping(opened.get("origin"))
     operator, approver = text(origin.get("operator")), text(opened.get("approver"))
     return {
-        "experiment": experiment_of(verified.run),
+        "experiment": text(said.said.get("experiment")) or experiment_of(verified.run, opened),
         "title": opened.get("title"),
         "target": target.get("target") or opened.get("target"),
         "scale": target.get("scale"),

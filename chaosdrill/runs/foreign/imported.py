@@ -11,7 +11,7 @@ from typing import Any
 
 from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.analysis.foreign import answer, mapping, number, sequence, text
-from chaosdrill.history.run_directory import HISTORY, JOURNAL
+from chaosdrill.history.run_directory import HISTORY, JOURNAL, is_told_by_run_id
 from chaosdrill.runs.documents import json_document
 from chaosdrill.sentences import Sentence, as_it_is, sentence, together
 
@@ -64,11 +64,13 @@ def hash_of(journal: Journal) -> str:
 def events_of(journal: Journal) -> list[Event]:
     """:returns: what a journal tells, as the events of a history."""
     experiment, began = mapping(journal.get("experiment")), began_of(journal)
+    title = text(experiment.get("title"))
     ended = _moment(journal.get("end"))
     opened = {
         "event": "drill-opened",
         **_at(began, began),
-        "title": text(experiment.get("title")),
+        "experiment": "" if is_told_by_run_id(title) else title,
+        "title": title,
         "versions": {"chaostoolkit-lib": journal.get("chaoslib-version")},
         "experiment_sha256": hash_of(_as_it_was(experiment)),
         "configuration": _literals(experiment.get("configuration")),
