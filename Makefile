@@ -1,6 +1,6 @@
 # make drill     rehearse the failover on the embedded lab
-# make test      install what the tests need and run them (about 9 minutes on 2 cores)
-# make test-long whole drills, of every experiment and against a lab that is taken for AWS (about 15 minutes more)
+# make test      install what the tests need and run them (about 4 minutes on 2 cores, when installed)
+# make test-all  the other tests: whole drills, every case of slow matrices, pages in Chromium; see tests/README.md
 # Variables: PYTHON (the interpreter to make .venv with), SCALE (of the lab's waits; 1 = the reference's real times)
 
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
@@ -8,23 +8,28 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 SCALE ?= 0.2
 # most tests wait for the lab's own waits, so more run at once than there are cores
-JOBS ?= 7
+JOBS ?= 6
 # whole drills compute more, and their clients must not go short
 LONG_JOBS ?= 4
+# a file's tests in one process, slow files first; tests/conftest.py groups them
+PYTEST := -m pytest --dist loadgroup --no-loadscope-reorder
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: drill test test-long check clean
+# where Python may not keep what it has compiled, each process of the tests compiles all of it again
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: drill test test-all test-long check clean
 
 drill: $(VENV)/.drill
 	@$(BIN)/chaos --no-version-check run --var scale:float=$(SCALE) experiments/failover.yaml
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not long' $(TESTS)
+	@$(BIN)/python $(PYTEST) -n $(JOBS) -m 'not long' $(TESTS)
 
-test-long: $(VENV)/.test
-	@$(BIN)/python -m pytest -n $(LONG_JOBS) --dist loadfile -m long $(TESTS)
+test-all test-long: $(VENV)/.test
+	@$(BIN)/python $(PYTEST) -n $(LONG_JOBS) -m long $(TESTS)
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import gc
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,23 @@ settings.load_profile("tests")
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Group the tests for ``--dist loadgroup``: those of a file run in one process, and those that share a running lab
+    in one of two, so that there are two such labs and not one in each process.
+    """
+    sharing = sorted({item.path for item in items if _shares_a_lab(item)})
+    for item in items:
+        shared = item.path in sharing
+        name = f"lab-{sharing.index(item.path) % 2}" if shared else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
+def _shares_a_lab(item: pytest.Item) -> bool:
+    fixtures: Any = getattr(item, "_fixtureinfo", None)
+    return any(one.scope == "session" for one in (fixtures.name2fixturedefs.get("lab", ()) if fixtures else ()))
 
 
 def pytest_collection_finish() -> None:

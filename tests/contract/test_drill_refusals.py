@@ -43,7 +43,7 @@ MISSPELT = [
 
 
 @pytest.mark.parametrize(("control", "message"), MISSPELT)
-@pytest.mark.parametrize("options", [(), ("--no-validation",)])
+@pytest.mark.parametrize("options", [(), pytest.param(("--no-validation",), marks=pytest.mark.long)])
 def test_a_misspelt_control_is_named_and_nothing_is_started(
     tmp_path: Path, control: dict[str, Any], message: str, options: tuple[str, ...]
 ) -> None:

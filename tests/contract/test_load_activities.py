@@ -26,7 +26,11 @@ def target() -> Iterator[load_rig.Target]:
         yield server
 
 
-@pytest.fixture(scope="module", params=[(), ("--class-picker",)], ids=["plain", "class-picker"])
+@pytest.fixture(
+    scope="module",
+    params=[(), pytest.param(("--class-picker",), marks=pytest.mark.long)],
+    ids=["plain", "class-picker"],
+)
 def generator(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[LoadGenerator]:
     directory = tmp_path_factory.mktemp("locust")
     with load_rig.locust(directory, load_rig.script(directory, load_rig.TWO_CLASSES), *request.param) as running:

@@ -30,6 +30,8 @@ from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.lab_aws import LabAws
 from tests.contract.load_rig import Target, script, target
 
+pytestmark = pytest.mark.long
+
 BUCKET = "for-another-python"
 ARM = Python("/usr/bin/python3.12", "cpython", (3, 12), "aarch64", "glibc", (2, 34), "/root/.cache/chaosdrill")
 

@@ -76,6 +76,7 @@ def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(lab, tmp_path):
     wait_until_nothing_is_left(lab.home, before)
 
 
+@pytest.mark.long
 def test_sigterm_is_as_good_as_ctrl_c(lab, tmp_path):
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Probe: fault-landed")

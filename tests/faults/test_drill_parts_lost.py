@@ -19,6 +19,7 @@ def lab(tmp_path: Path) -> RunningLab:
     return RunningLab(tmp_path / "home")
 
 
+@pytest.mark.long
 def test_a_lab_that_ends_under_a_drill_is_the_reason_and_not_a_traceback(lab, tmp_path):
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Action: start-load")
@@ -45,7 +46,7 @@ def test_a_lab_whose_aws_endpoint_died_refuses_calls_at_once_and_says_why(lab):
         lab.down()
 
 
-@pytest.mark.parametrize("moment", [pytest.param("Probe: fault-landed", marks=pytest.mark.long), "| moving"])
+@pytest.mark.parametrize("moment", ["Probe: fault-landed", "| moving"])
 def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill_ends_soon(lab, tmp_path, moment):
     before = traces(lab.home)
     drill = drills.start(lab, tmp_path, *drills.QUICK)

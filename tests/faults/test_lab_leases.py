@@ -52,6 +52,7 @@ def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
     assert lab.status()["ready"]
 
 
+@pytest.mark.long
 def test_whoever_attaches_is_told_what_ctrl_c_ends(lab):
     first = user(lab)
     attached = lab.start("lab", "up", start_new_session=True)
@@ -73,6 +74,7 @@ def last_line(up):
     return next(line for line in up.stdout if "Ctrl-C" in line)
 
 
+@pytest.mark.long
 def test_down_ends_it_under_its_users_and_they_are_told(lab):
     first = user(lab)
     lab.down()
@@ -81,6 +83,7 @@ def test_down_ends_it_under_its_users_and_they_are_told(lab):
     assert not lab.status()["running"]
 
 
+@pytest.mark.long
 def test_down_ends_a_lab_that_no_longer_answers(lab):
     before = traces(lab.home)
     lab.up(0.1)
@@ -89,6 +92,7 @@ def test_down_ends_a_lab_that_no_longer_answers(lab):
     wait_until_nothing_is_left(lab.home, before)
 
 
+@pytest.mark.long
 @needs("pkill")
 def test_a_part_that_dies_is_told_by_the_status(lab):
     lab.up(0.1)

@@ -53,6 +53,7 @@ def test_both_alarms_go_off_while_the_service_has_no_task_and_end_when_it_is_bac
     assert executions.list_executions(stateMachineArn=initiator)["executions"] == []  # the rule is disabled
 
 
+@pytest.mark.long
 def test_a_count_that_is_put_back_at_once_ends_with_the_service_running(lab):
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=0)
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=2)  # before the first has been carried out

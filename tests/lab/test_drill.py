@@ -215,6 +215,7 @@ def test_a_drill_on_a_lab_that_stays_leaves_it_serving_and_running(alone, tmp_pa
         alone.down()
 
 
+@pytest.mark.long
 def test_it_is_refused_and_touches_nothing_when_home_does_not_serve(alone, tmp_path):
     alone.up(0.1)
     try:
@@ -244,6 +245,7 @@ def fail_over_by_hand(lab: RunningLab) -> None:
     assert seen == "SUCCEEDED"
 
 
+@pytest.mark.long
 def test_another_scale_than_the_running_labs_is_refused(alone, tmp_path):
     alone.up(0.1)
     try:

@@ -80,6 +80,7 @@ def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     assert ran.region_states == ["serving(ap-northeast-1)"]
 
 
+@pytest.mark.long
 def test_a_report_that_cannot_be_written_changes_nothing_of_the_verdict(run: Any, lab: RunningLab) -> None:
     in_the_way = f"for run in {lab.home}/runs/*; do mkdir -p $run/report.html; done"
     provider = {"type": "process", "path": "sh", "arguments": ["-c", in_the_way]}
@@ -99,6 +100,7 @@ def test_names_that_are_not_the_topology_s_are_refused(run: Any) -> None:
     assert "standby_region: 'us-west-2', but the topology" in ran.why
 
 
+@pytest.mark.long
 def test_what_this_run_did_not_do_is_not_undone(run: Any) -> None:
     """Not what a step found done already, and not what was never begun, even if the rollback bears the step's name."""
     method = [step("action", "close", "idle"), step("action", "break", "fail", why="no luck"), do("rest")]
@@ -112,6 +114,7 @@ def test_what_this_run_did_not_do_is_not_undone(run: Any) -> None:
     ]
 
 
+@pytest.mark.long
 def test_a_steady_state_that_is_checked_all_the_time_is_a_phase_of_its_own(run: Any) -> None:
     steady = [step("probe", "steady", "answer", 1, value=1)]
     what = experiment([step("action", "long", "wait", seconds=3)], steady=steady)
@@ -145,7 +148,9 @@ STOPS = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "why", "verdict"), STOPS)
+@pytest.mark.parametrize(
+    ("bad", "why", "verdict"), [STOPS[0], *(pytest.param(*one, marks=pytest.mark.long) for one in STOPS[1:])]
+)
 def test_a_bad_step_stops_the_method_but_not_the_rollbacks(run: Any, bad: Any, why: str, verdict: str) -> None:
     back = [step("action", "stumble", "fail", why="also bad"), undo("unwork", "work"), undo("unrest", "rest")]
     ran = run(experiment([do("work"), bad, do("rest")], back))
@@ -167,6 +172,7 @@ def test_a_steady_state_that_does_not_hold_refuses_and_undoes_the_setup(run: Any
     assert ran.said("why") == "steady-state-before: steady is 1, expected 2"
 
 
+@pytest.mark.long
 def test_a_setup_that_fails_ends_the_drill(run: Any) -> None:
     control = {"setup": [do("prepare"), step("action", "load", "fail", why="no workers")]}
     ran = run(experiment([do("work")], [undo("clear", "prepare")], control=control))
@@ -174,6 +180,7 @@ def test_a_setup_that_fails_ends_the_drill(run: Any) -> None:
     assert ran.steps == ["do prepare", "fail", "undo clear"]
 
 
+@pytest.mark.long
 def test_a_value_no_tolerance_reads_does_not_end_the_run_without_rollbacks(run: Any) -> None:
     """Chaos Toolkit alone ends with a traceback here: no rollbacks, no journal."""
     steady = [step("probe", "steady", "answer", {"type": "regex", "pattern": "x"}, value="nothing")]
@@ -197,7 +204,7 @@ def test_odd_outputs_and_secrets_harm_neither_journal_nor_history(run: Any) -> N
     assert ran.journal["run"][0]["output"]["set"] == [1, 2]
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.long)])
 def test_a_signal_in_the_method_leads_to_the_rollbacks(start: Any, name: str) -> None:
     what = experiment(
         [do("work"), step("action", "long", "wait", seconds=600), do("rest")],
@@ -216,7 +223,7 @@ def test_a_signal_in_the_method_leads_to_the_rollbacks(start: Any, name: str) ->
     assert "the rollbacks go on" in ran.stderr
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.long)])
 def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> None:
     drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=1), undo("unwork", "work")]))
     drill.wait_for_step("wait 1")
@@ -226,6 +233,7 @@ def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> N
     assert ran.steps == ["do work", "wait 1", "waited", "undo unwork"]
 
 
+@pytest.mark.long
 def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
     drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=600), undo("unwork", "work")]))
     drill.wait_for_step("wait 600")
@@ -237,7 +245,9 @@ def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
     assert ran.steps == ["do work", "wait 600"]
 
 
-@pytest.mark.parametrize(("word", "verdict"), [("bad", "failed"), (None, "invalid")])
+@pytest.mark.parametrize(
+    ("word", "verdict"), [("bad", "failed"), pytest.param(None, "invalid", marks=pytest.mark.long)]
+)
 def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | None, verdict: str) -> None:
     sign = tmp_path / "sign"
     sign.write_text("good")
@@ -255,6 +265,7 @@ def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | No
     assert ran.said("why").startswith("safeguard guard: ")
 
 
+@pytest.mark.long
 def test_a_safeguard_that_hangs_cannot_see(run: Any, tmp_path: Path) -> None:
     sign = tmp_path / "sign"
     os.mkfifo(sign)  # nobody writes, so whoever opens it to read waits for ever
@@ -266,6 +277,7 @@ def test_a_safeguard_that_hangs_cannot_see(run: Any, tmp_path: Path) -> None:
     assert ran.said("why").startswith("safeguard guard: cannot be read: no answer within 1 s")
 
 
+@pytest.mark.long
 def test_a_safeguard_may_need_to_miss_more_than_once(run: Any, tmp_path: Path) -> None:
     guard = {**step("probe", "guard", "answer", 1, value=2), "frequency": 0.1, "in_a_row": 1000}
     ran = run(experiment([step("action", "long", "wait", seconds=3)], control={"safeguards": [guard]}))
@@ -273,6 +285,7 @@ def test_a_safeguard_may_need_to_miss_more_than_once(run: Any, tmp_path: Path) -
     assert ran.steps.count("answer 2") > 3
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -287,6 +300,7 @@ def test_what_was_left_out_is_not_passed(run: Any, options: tuple[str, ...], why
     assert why in ran.said("why")
 
 
+@pytest.mark.long
 def test_a_background_step_that_fails_stops_the_method(run: Any) -> None:
     # it fails when the long step has begun, or there would be nothing to undo
     broken = {**step("action", "break", "fail", why="no luck", after="wait 600"), "background": True}

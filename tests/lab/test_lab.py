@@ -66,6 +66,7 @@ def test_the_runbooks_commands_run_with_the_real_aws_cli(lab):
     assert state["RoutingControlState"] == "On"
 
 
+@pytest.mark.long
 @needs("dig", "curl")
 def test_failover_and_failback_by_hand_move_what_clients_see(lab):
     for prefix, answer in (("FailoverStateMachine", "10.101."), ("FailbackStateMachine", "10.100.")):
@@ -150,6 +151,7 @@ def test_a_second_up_with_another_scale_is_refused_and_says_what_to_do(lab):
     assert lab.status()["ready"]
 
 
+@pytest.mark.long
 def test_a_busy_port_picks_another(lab, tmp_path):
     # the session's lab may hold the preferred ports: either way both must answer
     other = RunningLab(tmp_path)
@@ -193,8 +195,8 @@ def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):
     ("script", "said"),
     [
         ("class Customer(HttpUser)\n", "SyntaxError"),
-        ("import no_such_module\n", "No module named 'no_such_module'"),
-        ("users = 0\n", "it defines no User class"),
+        pytest.param("import no_such_module\n", "No module named 'no_such_module'", marks=pytest.mark.long),
+        pytest.param("users = 0\n", "it defines no User class", marks=pytest.mark.long),
     ],
 )
 def test_a_locustfile_that_locust_cannot_run_ends_the_start_with_its_error(tmp_path, script, said):

@@ -29,7 +29,7 @@ def files_below(*directories: Path) -> Iterator[Path]:
         yield from (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-@pytest.mark.parametrize("how", ["return", "raise"])
+@pytest.mark.parametrize("how", ["return", pytest.param("raise", marks=pytest.mark.long)])
 def test_no_secret_is_left_in_run_journal_log_screen_or_the_labs_logs(
     lab: RunningLab, tmp_path: Path, how: str
 ) -> None:

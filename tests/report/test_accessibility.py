@@ -11,7 +11,7 @@ from tests.report.conftest import Seen, needs_chromium
 from tests.report.test_comparison_page import GROUPS, page, run_id, runs
 from tests.report.test_japanese import RUNS
 
-pytestmark = needs_chromium
+pytestmark = [needs_chromium, pytest.mark.long]
 __all__ = ["runs"]  # a fixture
 
 WIDE, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

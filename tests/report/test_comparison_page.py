@@ -106,6 +106,7 @@ def see_trend(see: Any, path: Path, **media: Any) -> Any:
     return seen
 
 
+@pytest.mark.long
 @needs_chromium
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize("arguments", [GROUPS, ("compare", run_id(1), run_id(9)), ("trend", "--all")])
@@ -165,6 +166,7 @@ def held(runs: Path) -> Path:
     return runs
 
 
+@pytest.mark.long
 @needs_chromium
 @pytest.mark.parametrize(
     ("language", "scheme", "width"), [("en", "light", 1280), ("ja", "dark", 1280), ("ja", "light", 390)]
@@ -197,6 +199,7 @@ def test_every_objective_is_a_line_at_its_height_and_nothing_overlaps(
     assert seen.said == []
 
 
+@pytest.mark.long
 @needs_chromium
 def test_zoom_moves_both_rows_and_double_click_shows_all(runs: Path, see: Any) -> None:
     seen = see_trend(see, page(runs, "trend", "--all"))
@@ -213,6 +216,7 @@ def test_zoom_moves_both_rows_and_double_click_shows_all(runs: Path, see: Any) -
     seen.page.wait_for_function(f"{SHOWN}.xaxis.range[0] < 0")
 
 
+@pytest.mark.long
 @needs_chromium
 def test_it_follows_the_reader_s_theme_and_fits_a_telephone(runs: Path, see: Any) -> None:
     path = page(runs, *GROUPS)

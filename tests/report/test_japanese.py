@@ -1,6 +1,7 @@
 """The Japanese page is Japanese: nothing of chaosdrill's own is said in English on it, whatever became of the run."""
 
 import ast
+import functools
 import json
 import re
 import string
@@ -48,10 +49,16 @@ SENTENCE, NAME, RULES = "sentence", "Name", ("rule", "known")
 
 def calls(*names: str) -> Iterator[tuple[Path, ast.Call]]:
     """Every call of one of these functions or methods in the package."""
-    for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in names:
-                yield path, node
+    for path, node in all_calls():
+        if getattr(node.func, "id", getattr(node.func, "attr", "")) in names:
+            yield path, node
+
+
+@functools.cache
+def all_calls() -> list[tuple[Path, ast.Call]]:
+    """Every call in the package: parsed once, and not while tests are collected."""
+    trees = ((path, ast.parse(path.read_text())) for path in PACKAGE.rglob("*.py"))
+    return [(path, node) for path, tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
 
 def literal(node: ast.expr) -> Any:
@@ -63,12 +70,13 @@ def fields(template: str) -> list[tuple[str, str | None, str | None]]:
     return sorted(found, key=lambda one: str(one))
 
 
-TEMPLATES = {literal(call.args[0]): path for path, call in calls(SENTENCE)}
+def templates() -> set[Any]:
+    return {literal(call.args[0]) for _, call in calls(SENTENCE)}
 
 
 def test_every_sentence_is_a_literal_with_a_japanese_one_and_none_of_those_is_left_over() -> None:
-    assert len(TEMPLATES) > 200
-    assert set(TEMPLATES) == set(SENTENCES)
+    assert len(templates()) > 200
+    assert templates() == set(SENTENCES)
 
 
 @pytest.mark.parametrize("english", SENTENCES)

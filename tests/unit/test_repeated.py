@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,6 +20,8 @@ FEW = st.lists(st.integers(0, 4), min_size=1, max_size=6)
 
 @given(FEW, FEW)
 def test_the_rank_test_is_the_share_of_divisions_that_separate_as_far_ties_or_not(one: Any, other: Any) -> None:
+    import scipy.stats  # takes a second, in every process that collects the tests
+
     ranks = scipy.stats.rankdata([*one, *other])
     middle = len(one) * ranks.mean()
     seen = abs(ranks[: len(one)].sum() - middle)
@@ -31,6 +32,8 @@ def test_the_rank_test_is_the_share_of_divisions_that_separate_as_far_ties_or_no
 
 
 def test_without_ties_it_is_scipy_s_own_and_of_large_groups_its_approximation() -> None:
+    import scipy.stats
+
     chance = random.Random(1)
     for counts in ((4, 4), (8, 5), (3, 20)):
         one, other = ([chance.random() for _ in range(count)] for count in counts)
