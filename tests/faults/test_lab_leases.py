@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from chaosdrill.client.load_generator import wait_for
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab, needs
-from tests.waiting import LONG_S
+from tests.waiting import LONG_S, wait_for
 
 
 @pytest.fixture
@@ -108,7 +107,7 @@ def test_down_is_refused_while_somebody_uses_the_lab_and_names_them(lab):
     lab.up(0.1)
     first = lab.start("lab", "up")
     with contextlib.closing(first.stdout):
-        wait_for(lambda: lab.status()["holders"], lambda holders: len(holders) == 1, 30, "a second user of the lab")
+        wait_for(lambda: lab.status()["holders"], lambda holders: len(holders) == 1, "a second user of the lab")
         refused = lab.run("lab", "down", check=False)
         assert (refused.returncode, "[lab-in-use]" in refused.stderr) == (1, True), refused.stderr
         assert f"`chaosdrill lab up` (process {first.pid})" in refused.stderr
