@@ -118,6 +118,13 @@ class Ran:
         return read_history(self.run_directory / "history.jsonl")
 
 
+def findings(ran: Ran) -> list[dict[str, Any]]:
+    """The findings of the judgement, as ``summary.json`` has them."""
+    read = json.loads((ran.run_directory / "summary.json").read_text())
+    found: list[dict[str, Any]] = read["judgement"]["findings"]
+    return found
+
+
 class Drill:
     """A ``chaos run`` that goes on."""
 

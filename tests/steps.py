@@ -16,6 +16,7 @@ from chaosdrill.history import secret_texts
 
 __all__ = [
     "answer",
+    "answer_after",
     "answer_oddly",
     "blind",
     "do",
@@ -106,6 +107,12 @@ def wait_for_file(path: str, standalone: bool = False) -> None:
 def answer(value: Any) -> Any:
     _leave(f"answer {value}")
     return None if value == "nothing" else value
+
+
+@probe
+def answer_after(seconds: float, value: Any) -> Any:
+    time.sleep(seconds)
+    return value
 
 
 @probe

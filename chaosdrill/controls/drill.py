@@ -42,6 +42,7 @@ __all__ = [
     "before_method_control",
     "before_rollback_control",
     "cleanup_control",
+    "configure_control",
     "validate_control",
 ]
 
@@ -78,16 +79,26 @@ def _fails_closed(hook: Hook) -> Hook:
             try:
                 _session.record.crashed(where, error)
             finally:  # it may be the writing itself that fails: the disk is full
-                if _session.status.phase not in ("rollbacks", "closing"):
+                if _session.status.phase not in ("rollbacks", "closing") and where != "after experiment":
                     _session.stop(f"chaosdrill failed in {where}: {error}")
 
     return guarded
 
 
 def _the_session() -> Session:
-    if _session is None:
+    if _session is None or not _session.opened:
         raise InterruptExecution("the drill was not opened, so nothing is run")
     return _session
+
+
+def configure_control(
+    experiment: Experiment, configuration: Configuration = None, secrets: Secrets = None, **_: Any
+) -> None:
+    """Takes signals before any control begins: one that stands before this one may end the drill already."""
+    global _session
+    if _session is None:
+        _session = Session(experiment, configuration, secrets)
+        _session.signals.install()
 
 
 @_fails_closed
@@ -99,12 +110,14 @@ def before_experiment_control(
     :raises InterruptExecution: when it must not start; the reason is in the message and in the summary.
     """
     global _session
-    if _session is not None:
+    if _session is not None and _session.opened:
         raise InterruptExecution(f"the control {MODULE} stands twice: keep it in the experiment only")
     take_colours_out_of_logs()
     keep_streams_writable()
     remove_earlier_junit()
-    _session = Session(context, configuration, secrets)
+    if _session is None:
+        _session = Session(context, configuration, secrets)
+    _session.opened = True
     try:
         open_drill(_session)
     except InterruptExecution:
@@ -123,6 +136,7 @@ def before_hypothesis_control(context: Hypothesis, **_: Any) -> None:
 @_fails_closed
 def after_hypothesis_control(context: Hypothesis, state: Any = None, **_: Any) -> None:
     """The steady state was checked."""
+    _the_session().notice_interruption()
     _the_session().end_hypothesis(steady_state_met(state))
 
 
@@ -135,6 +149,7 @@ def before_method_control(context: Experiment, **_: Any) -> None:
 @_fails_closed
 def after_method_control(context: Experiment, **_: Any) -> None:
     """The method has ended."""
+    _the_session().notice_interruption()
     _the_session().end_method()
 
 
@@ -156,7 +171,8 @@ def after_rollback_control(context: Experiment, **_: Any) -> None:
 @_fails_closed
 def before_activity_control(context: Activity, **_: Any) -> None:
     """Writes to the history that an activity begins."""
-    _the_session().begin_activity(context)
+    if _session is not None:  # an activity of another control may run before the drill is opened, and after it
+        _session.begin_activity(context)
 
 
 @_fails_closed
@@ -165,15 +181,20 @@ def after_activity_control(context: Activity, state: Run = None, **_: Any) -> No
 
     :raises InterruptExecution: in setup and method, when it failed or missed its tolerance.
     """
-    _the_session().end_activity(context, state)
+    if _session is not None:
+        _session.end_activity(context, state)
 
 
 @_fails_closed
 def after_experiment_control(context: Experiment, state: Journal = None, **_: Any) -> None:
-    """Judges the drill and sets the journal's status, which makes the exit code."""
+    """Judges the drill and sets the journal's status, which makes the exit code. Never raises: other controls end after
+    this one, and a process whose safeguards were not ended does not exit.
+    """
+    interrupted = state is not None and state["status"] == "interrupted"
     if state is not None:
         state["status"] = "aborted"
-    _the_session().end(state)
+    if _session is not None:
+        _session.end(state, interrupted)
 
 
 def cleanup_control() -> None:

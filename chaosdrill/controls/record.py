@@ -1,6 +1,7 @@
 """What is recorded of a drill: in memory until there is a run directory, then on disk before anyone acts on it."""
 
 import logging
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -18,8 +19,10 @@ class Record:
 
     def __init__(self) -> None:
         self.hide: frozenset[str] = frozenset()
+        self._lock = threading.RLock()
         self._early: list[Event] = []
         self._history: History | None = None
+        self._ended = False
 
     def open(self, path: Path, hide: Iterable[str]) -> History:
         """Begin the history.
@@ -38,11 +41,32 @@ class Record:
         return self._history.events() if self._history is not None else self._early
 
     def note(self, event: str, **facts: Any) -> None:
-        """Write an event to the history; before there is one, remember it. See :meth:`History.append`."""
-        if self._history is not None:
+        """Write an event to the history; before there is one, remember it. See :meth:`History.append`.
+
+        What was remembered is written after the history's first event.
+        """
+        with self._lock:
+            if self._history is None:
+                self._early.append({"event": event, "monotonic_s": time.monotonic(), **facts})
+                return
             self._history.append(event, **facts)
-        else:
-            self._early.append({"event": event, "monotonic_s": time.monotonic(), **facts})
+            self._ended |= event == "drill-closed"
+            early, self._early = self._early, []
+            for row in early:
+                self._history.append(
+                    row["event"], **{key: row[key] for key in row if key not in ("event", "monotonic_s")}
+                )
+
+    def note_of_others(self, event: str, **facts: Any) -> None:
+        """Like :meth:`note`, for what may happen at any time: after the drill was closed nothing is recorded."""
+        with self._lock:
+            if not self._ended:
+                self.note(event, **facts)
+
+    def end(self) -> None:
+        """From here on nothing of others is recorded."""
+        with self._lock:
+            self._ended = True
 
     def refused(self, error: Exception) -> None:
         """The drill does not start; ``error`` says why."""

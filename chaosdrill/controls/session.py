@@ -5,12 +5,12 @@ import threading
 from collections import deque
 from collections.abc import Mapping, MutableMapping
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn
 
 from chaoslib import substitute
 from chaoslib.exceptions import InterruptExecution
-from chaoslib.exit import exit_gracefully
 
 from chaosdrill import history
 from chaosdrill.activity import take_failure
@@ -18,13 +18,14 @@ from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.arguments import Arguments, activities_by_phase
 from chaosdrill.controls.closing import close
 from chaosdrill.controls.display import Status
+from chaosdrill.controls.foreign import ForeignActivities, OwnSteps, interruption_under_way
 from chaosdrill.controls.lookout import Lookout
 from chaosdrill.controls.outcome import Outcome, outcome_of
 from chaosdrill.controls.progress import Step, number_of
 from chaosdrill.controls.record import Record
 from chaosdrill.controls.safeguards import Safeguards
 from chaosdrill.controls.sampling import Sample, Samples
-from chaosdrill.controls.signals import Signals
+from chaosdrill.controls.signals import LEAVE, STOP, Signals
 from chaosdrill.controls.target import Target
 from chaosdrill.controls.truth import note_truth
 from chaosdrill.errors import DrillError
@@ -33,6 +34,9 @@ from chaosdrill.history.current import STEADY_STATE_AFTER
 logger = logging.getLogger("chaostoolkit")
 
 STOPPING_PHASES = ("setup", "method")  # in these a failed step stops what follows
+OF_CONTROLS = (STOP.name, LEAVE.name)  # signals that a control sends, not a person
+RAISED = "InterruptExecution"  # stands for the signal where another control raised it
+EXPLAINING = ("interrupted", "refused", "crashed", "safeguard-tripped", history.TARGET_LOST)
 
 
 class Session:
@@ -61,6 +65,10 @@ class Session:
         self._signals_noted: deque[tuple[str, str]] = deque()
         self._main = threading.current_thread()
         self._local = threading.local()
+        self._own_steps = OwnSteps(self._listed)
+        self._foreign = ForeignActivities(self.record)
+        self._stopping = False
+        self.opened = False
         self._method_ended = False
 
     # Phases, in order -----------------------------------------------------------------------------------------------
@@ -110,13 +118,17 @@ class Session:
         self.enter("after the method")
 
     def begin_rollbacks(self) -> None:
-        """:raises InterruptExecution: when this run did nothing, so that there is nothing to undo."""
+        """:raises InterruptExecution: when this run did nothing, so that there is nothing to undo; or when another
+        control wants to leave without rollbacks.
+        """
         self.signals.leaving = True
         self.enter("rollbacks")
         if not self.touched:
             raise InterruptExecution("this run did nothing, so nothing is rolled back")
         if self.target is not None and (why := self.target.gone()):
             raise InterruptExecution(f"{why}: nothing is rolled back")
+        if self.signals.no_rollbacks:
+            raise InterruptExecution("exit_ungracefully() was called: nothing is rolled back")
         self.signals.can_give_up = True
 
     def end_rollbacks(self) -> None:
@@ -125,24 +137,39 @@ class Session:
         self.signals.leaving = True
         self.enter("closing")
 
-    def end(self, journal: MutableMapping[str, Any] | None) -> None:
+    def end(self, journal: MutableMapping[str, Any] | None, interrupted: bool = False) -> None:
         """Judge the drill, leave its summary, and give up everything that was taken; a second call does nothing.
 
         :param journal: Chaos Toolkit's; its status is set so that the exit code is 0 for ``passed`` only.
+        :param interrupted: whether Chaos Toolkit says that the experiment was interrupted.
         """
         if self.said is None:
             self.signals.leaving, self.signals.can_give_up = True, False
+            if interrupted and not self._is_explained():
+                self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by="", why="")
             self.said = close(self, journal)
 
     def give_up(self) -> None:
         """Stop the threads and give up everything that is held: files, lock, the place of the open drill."""
+        self.record.end()
         with self.held:
             self.lookout.close()
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
     def begin_activity(self, activity: Mapping[str, Any]) -> None:
-        """An activity is about to run: on disk before it does."""
+        """An activity is about to run: on disk before it does. One of another control is let through.
+
+        :raises InterruptExecution: when a signal has ended the method or the rollbacks: a step that it came in makes of
+            SIGTERM's exception a failure of its own, and Chaos Toolkit goes on.
+        """
+        if not self._own_steps.begin(activity, self._in_hypothesis()):
+            self._foreign.begin(activity)
+            return
+        if not self.opened:
+            raise InterruptExecution("the drill was not opened, so nothing is run")
+        if self.signals.gave_up or (self.signals.stopped and self.status.phase != "rollbacks"):
+            raise InterruptExecution("a signal has ended the drill: no further step is begun")
         step = self._step(activity)
         self.status.activity = step["activity"]
         self.status.step = number_of(self.planned, step["phase"], step["activity"], self.status.step)
@@ -151,10 +178,17 @@ class Session:
         self.record.note("activity-started", **step, arguments=written)
 
     def end_activity(self, activity: Mapping[str, Any], run: Mapping[str, Any] | None) -> None:
-        """An activity has ended.
+        """An activity has ended. One of another control ends nothing by itself.
 
         :raises InterruptExecution: when what follows must not build on it.
         """
+        if not self._own_steps.end(activity):
+            if self._own_steps.lists(activity) and not self._beside():
+                self.notice_interruption()  # another control did not let it begin
+            else:
+                self._foreign.end(activity, run, self.configuration, self.secrets)
+            return
+        self.notice_interruption()
         dry = getattr(self.experiment.get("dry"), "value", None) not in (None, "pause")
         outcome = outcome_of(activity, run, dry, self.configuration, self.secrets, take_failure())
         step = self._step(activity)
@@ -168,12 +202,40 @@ class Session:
 
         :raises InterruptExecution: always. Beside the main line it would vanish, so a signal goes there, too.
         """
+        self._stopping = True
         if self._beside():
             logger.error(why)
-            exit_gracefully()
+            self.signals.stop_method()
         else:
             self.signals.leaving = True
         raise InterruptExecution(why)
+
+    def notice_interruption(self) -> None:
+        """Record that another control or an activity ends the drill by raising ``InterruptExecution``. Beside the main
+        line Chaos Toolkit would lose it.
+        """
+        found = interruption_under_way()
+        if found is None or self._stopping or self.signals.stopped:
+            return
+        self._stopping = True
+        by, why = found
+        self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by=by, why=why)
+        if self._beside():
+            self.signals.stop_method()
+
+    def _is_explained(self) -> bool:
+        """Whether the history says why the experiment was interrupted."""
+        self.record_signals()
+        events = self.record.events
+        steps = [row for row in events if row["event"] == "activity-ended"]
+        missed = any(row["status"] == "failed" or row["tolerance_met"] is False for row in steps)
+        return missed or self._stopping or any(row["event"] in EXPLAINING for row in events)
+
+    def _listed(self) -> list[Mapping[str, Any]]:
+        return [*self.arguments.setup, *chain.from_iterable(activities_by_phase(self.experiment).values())]
+
+    def _in_hypothesis(self) -> bool:
+        return getattr(self._local, "phase", None) is not None
 
     def _step(self, activity: Mapping[str, Any]) -> dict[str, Any]:
         provider = activity.get("provider") or {}
@@ -201,9 +263,10 @@ class Session:
         """Write down signals that came; a signal handler must not."""
         while self._signals_noted:
             name, phase = self._signals_noted.popleft()
-            self.record.note("interrupted", signal=name, phase=phase)
+            by, why = self._foreign.suspect if name in OF_CONTROLS else ("", "")
+            self.record.note("interrupted", signal=name, phase=phase, by=by, why=why)
             self._hurry()
-            if phase == "rollbacks":
+            if phase == self.status.phase == "rollbacks" and not self.signals.gave_up and name not in OF_CONTROLS:
                 logger.warning(f"{name}: the rollbacks go on; once more to leave without the rest of them")
 
     def _hurry(self) -> None:
@@ -218,7 +281,7 @@ class Session:
         """The target is there no more: told once, by the watch over it. What waits for it waits no longer."""
         self.record.note(history.TARGET_LOST, why=why)
         logger.error(f"The drill ends here: {why}")
-        exit_gracefully()
+        self._stop_method()
 
     def _note_signal(self, name: str) -> None:
         self._signals_noted.append((name, self.status.phase))
@@ -231,4 +294,8 @@ class Session:
             self.record.note("safeguard-tripped", safeguard=name, why=why, unreadable=unreadable)
         finally:
             logger.error(f"Safeguard {name} {why}: the method ends here")
-            exit_gracefully()
+            self._stop_method()
+
+    def _stop_method(self) -> None:
+        self._stopping = True
+        self.signals.stop_method()

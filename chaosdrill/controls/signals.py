@@ -1,44 +1,67 @@
 """How a signal is taken: noted, and never in the way of the rollbacks.
 
-Chaos Toolkit ends the method on Ctrl-C, SIGTERM or a safeguard's SIGUSR1 and goes on with the rollbacks. But a signal
-that comes when the rollbacks run skips the rest of them, and one between the phases ends the process without them.
-So the first signal of that time is noted and held back, and it takes a second one, while rollbacks run, to give up.
-A hangup is taken as a SIGTERM.
+Chaos Toolkit ends the method on Ctrl-C, SIGTERM or ``chaoslib.exit`` (SIGUSR1, SIGUSR2) and goes on with the rollbacks,
+but for SIGUSR2. A signal that comes when the rollbacks run would skip the rest of them, and one between the stages
+would end the process without them. So the first signal of that time is noted and held back, and it takes a second one,
+while rollbacks run, to give up. A hangup is taken as a SIGTERM. Other controls end a drill by the same signals: theirs
+are noted and delivered like those of a person.
+
+Python delivers a signal as an exception between any two steps of the main thread. In the middle of logging that leaves
+the log's lock taken for good: every other thread that logs waits for ever, and the process does not exit. In the middle
+of writing the history it breaks its seals. There a signal is delivered a moment later.
 """
 
+import os
+import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-SAFEGUARD = signal.SIGUSR1  # what chaoslib.exit.exit_gracefully() sends
-TAKEN = (signal.SIGINT, signal.SIGTERM, SAFEGUARD)
+from chaoslib.exit import exit_gracefully
+
+STOP = signal.SIGUSR1  # what chaoslib.exit.exit_gracefully() sends
+LEAVE = signal.SIGUSR2  # what exit_ungracefully() sends: no rollbacks
+TAKEN = (signal.SIGINT, signal.SIGTERM, STOP, LEAVE)
 HANGUP = signal.SIGHUP  # the terminal or the ssh session is gone: Chaos Toolkit would die of it without rollbacks
+
+
+BUSY = frozenset({"logging", "chaosdrill.history.log"})  # modules that must not be left in the middle
+AGAIN_AFTER_S = 0.02
 
 
 class Signals:
     """Takes signals from :meth:`install` to :meth:`restore`. To be used in the main thread.
 
-    :param note: told the name of each signal from outside, in the signal handler: it must not lock or write.
+    :param note: called with the name of each signal that this drill did not send itself, in the signal handler: it must
+        not lock or write.
     """
 
     def __init__(self, note: Callable[[str], None]) -> None:
         self._note = note
         self._previous: dict[int, Any] = {}
         self._held = 0
+        self._sent = False  # by this drill, and not delivered yet
+        self._due = 0  # a signal that is delivered a moment later
+        self._later: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be used in a signal handler
         self.leaving = False  # from here on only rollbacks and the end are left
         self.can_give_up = False  # rollbacks run: Chaos Toolkit can end them in order
+        self.stopped = False  # a signal of others has ended what came before the rollbacks
+        self.gave_up = False  # the rest of the rollbacks is left out
+        self.no_rollbacks = False  # exit_ungracefully() was called
 
     def install(self) -> None:
-        """Take signals. In a thread that is not the main one nothing happens: Python delivers none there."""
-        if threading.current_thread() is not threading.main_thread():
+        """Take signals, once. In a thread that is not the main one nothing happens: Python delivers none there."""
+        if self._previous or threading.current_thread() is not threading.main_thread():
             return
         for number in TAKEN:
             previous = signal.getsignal(number)
             if callable(previous):
                 self._previous[number] = previous
                 signal.signal(number, self._take)
+        threading.Thread(target=self._send_again, name="chaosdrill-signals", daemon=True).start()
         if signal.SIGTERM in self._previous and signal.getsignal(HANGUP) == signal.SIG_DFL:  # nohup ignores it
             self._previous[HANGUP] = signal.SIG_DFL
             signal.signal(HANGUP, self._take)
@@ -47,15 +70,55 @@ class Signals:
         """Give signals back to whom they were taken from."""
         for number, previous in self._previous.items():
             signal.signal(number, previous)
+        if self._previous:
+            self._later.put(0)
         self._previous = {}
 
+    def stop_method(self) -> None:
+        """End what the main thread does before the rollbacks, from another thread."""
+        self._sent = True
+        exit_gracefully()
+
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if number != SAFEGUARD:
+        if self._due == number:
+            self._due = 0
+            self._deliver(number, frame)
+            return
+        own = number == STOP and self._sent
+        if own:
+            self._sent = False
+        else:
             self._note(signal.Signals(number).name)
-        if self.leaving:
-            self._held += number != SAFEGUARD
-            if self._held < 2 or not self.can_give_up:
-                return
+            self.no_rollbacks |= number == LEAVE
+        if self.leaving and not self._gives_up(number):
+            return
+        self.gave_up |= self.leaving
+        self.stopped |= not self.leaving and not own
         self.leaving = True
+        self._deliver(number, frame)
+
+    def _deliver(self, number: int, frame: FrameType | None) -> None:
+        if _is_busy(frame):
+            self._due = number
+            self._later.put(number)
+            return
         taken_as = signal.SIGTERM if number == HANGUP else number
         self._previous[taken_as](taken_as, frame)
+
+    def _send_again(self) -> None:
+        while number := self._later.get():
+            time.sleep(AGAIN_AFTER_S)
+            os.kill(os.getpid(), number)
+
+    def _gives_up(self, number: int) -> bool:
+        """Whether the rest of the rollbacks is to be left out: another control's emergency stop does not mean that."""
+        self._held += number not in (STOP, LEAVE)
+        return self.can_give_up and (number == LEAVE or (number != STOP and self._held >= 2))
+
+
+def _is_busy(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") in BUSY:
+            return True
+        frame = frame.f_back
+    return False

@@ -148,7 +148,7 @@ def test_a_declared_value_that_is_not_there_is_refused_with_its_source(
     """Chaos Toolkit goes on without the key, and the drill would run on the lab."""
     what = experiment([do("work")], configuration={"scale": 0.1, "target": declared})
     ran = run(tmp_path, what, CHAOSDRILL_HOME=str(tmp_path / "home"), **variables)
-    assert (ran.exit_code, ran.verdict, ran.steps) == (1, "refused", [])
+    assert (ran.exit_code, ran.verdict, ran.steps) == (5, "refused", [])
     assert not (tmp_path / "home").exists()
     assert "value-missing" in codes(ran)
     assert named in ran.said("why")

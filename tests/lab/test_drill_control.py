@@ -234,15 +234,26 @@ def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> N
 
 
 @pytest.mark.long
-def test_two_signals_in_the_rollbacks_give_them_up(start: Any) -> None:
-    drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=600), undo("unwork", "work")]))
+@pytest.mark.parametrize("third", ["SIGINT", "SIGTERM"])
+def test_a_third_signal_gives_the_rollbacks_up_and_what_is_not_undone_is_named(start: Any, third: str) -> None:
+    method = [do("work"), do("rest"), step("action", "long", "wait", seconds=600)]
+    back = [step("action", "back", "wait", seconds=900), undo("unwork", "work"), undo("unrest", "rest")]
+    drill = start(experiment(method, [*back, undo("unplan", "long")]))
     drill.wait_for_step("wait 600")
     drill.signal("SIGINT")
-    wait_for(lambda: "the rollbacks go on" in (drill.directory / "stderr").read_text(), bool, "word")
+    drill.wait_for_step("wait 900")
+    hint: Any = lambda: (drill.directory / "stderr").read_text().count("the rollbacks go on")  # noqa: E731
     drill.signal("SIGINT")
+    wait_for(hint, bool, "the hint")
+    drill.signal(third)
     ran = drill.end()
     assert (ran.exit_code, ran.verdict) == (6, "interrupted")
-    assert ran.steps == ["do work", "wait 600"]
+    assert ran.steps == ["do work", "do rest", "wait 600", "wait 900"]
+    assert [row["signal"] for row in ran.events if row["event"] == "interrupted"] == ["SIGINT", "SIGINT", third]
+    left = [one for one in small_drills.findings(ran) if one["name"] == "rollback-not-run"]
+    for step_name in ("work", "rest", "long"):
+        assert any(f": {step_name} is not undone" in one["text"] for one in left)
+    assert hint() == 1, "not printed again after leaving"
 
 
 @pytest.mark.parametrize(

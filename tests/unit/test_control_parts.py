@@ -1,5 +1,6 @@
 """Parts of the drill control that need no run: settings, outcomes, display, summary."""
 
+import logging
 import os
 import signal
 import time
@@ -14,7 +15,7 @@ from chaosdrill.client.load_generator import load_generator
 from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values, problems_of_variables
 from chaosdrill.controls.outcome import outcome_of
 from chaosdrill.controls.settings import read_settings
-from chaosdrill.controls.signals import Signals
+from chaosdrill.controls.signals import TAKEN, Signals
 from chaosdrill.controls.tolerance import meets
 from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import BadInput, CannotSee
@@ -152,7 +153,7 @@ def test_a_watcher_that_fails_is_heard_and_goes_on():
 def taken():
     """Signals, what they noted, and what came through to the handlers that were there before."""
     noted, through = [], []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    before = {number: signal.getsignal(number) for number in TAKEN}
     for number in before:
         signal.signal(number, lambda n, frame: through.append(signal.Signals(n).name))
     signals = Signals(noted.append)
@@ -187,5 +188,63 @@ def test_in_the_rollbacks_it_takes_two(taken):
 def test_a_safeguard_that_trips_too_late_is_not_heard(taken):
     signals, noted, through = taken
     signals.leaving = signals.can_give_up = True
-    send("SIGUSR1", "SIGUSR1", "SIGUSR1")
+    for _ in range(3):
+        signals.stop_method()
     assert (noted, through) == ([], [])
+
+
+def test_the_drills_own_stop_is_no_interruption(taken):
+    signals, noted, through = taken
+    signals.stop_method()
+    assert (noted, through, signals.stopped) == ([], ["SIGUSR1"], False)
+
+
+def test_another_controls_stop_is_noted_whenever_it_comes_and_never_cuts_the_rollbacks(taken):
+    signals, noted, through = taken
+    send("SIGUSR1")
+    assert (noted, through, signals.stopped) == (["SIGUSR1"], ["SIGUSR1"], True)
+    signals.can_give_up = True
+    send("SIGUSR1", "SIGUSR1")
+    assert (noted, through) == (["SIGUSR1"] * 3, ["SIGUSR1"])
+
+
+@pytest.mark.parametrize(
+    ("leaving", "can_give_up", "delivered"), [(False, False, 1), (True, True, 1), (True, False, 0)]
+)
+def test_to_leave_without_rollbacks_is_remembered_where_it_cannot_be_done_at_once(
+    taken, leaving, can_give_up, delivered
+):
+    signals, noted, through = taken
+    signals.leaving, signals.can_give_up = leaving, can_give_up
+    send("SIGUSR2")
+    assert (noted, through, signals.no_rollbacks) == (["SIGUSR2"], ["SIGUSR2"] * delivered, True)
+
+
+class SignalsWhileItWrites(logging.Handler):
+    """A log in the middle of which a signal comes."""
+
+    def __init__(self, through):
+        super().__init__()
+        self.through, self.delivered_meanwhile = through, None
+
+    def emit(self, record):
+        send("SIGUSR1")
+        self.delivered_meanwhile = list(self.through)
+
+
+def test_a_signal_in_the_middle_of_logging_is_delivered_after_it(taken):
+    """Else the log's lock stays taken, and the process never exits."""
+    _, noted, through = taken
+    log, handler = logging.getLogger("test-signals"), SignalsWhileItWrites(through)
+    log.addHandler(handler)
+    log.warning("now")
+    log.removeHandler(handler)
+    wait_for(lambda: through, bool, "the signal")
+    assert (handler.delivered_meanwhile, noted, through) == ([], ["SIGUSR1"], ["SIGUSR1"])
+
+
+def test_signals_are_taken_once(taken):
+    signals, _, through = taken
+    signals.install()
+    send("SIGINT")
+    assert through == ["SIGINT"]

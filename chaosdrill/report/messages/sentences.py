@@ -77,6 +77,7 @@ _VERDICT = {
     "{stage}: {activity} is {output}, expected {expected}": (
         "{stage}: 「{activity}」の値は「{output}」です (期待値は「{expected}」)"
     ),
+    "{interruption}, from {sender}: {why}": "{interruption} (発生元「{sender}」: {why})",
     "{stage}: {activity} was not run": "{stage}: 手順「{activity}」が実行されていません",
     "{stage}: {activity} did not end": "{stage}: 手順「{activity}」が完了していません",
     "{problem}: {step} is not undone": "{problem}: 手順「{step}」は元に戻されていません",
