@@ -15,6 +15,9 @@ __all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
 
 COMPARABLE = PROOF
 
+# variables whose effect stands beside them: `scale` may be empty and mean the lab's own, a topology may lie elsewhere
+_TOLD_BY_EFFECT = {"variable scale": "scale", "variable target": "target", "variable topology": "topology (sha256)"}
+
 
 @dataclass(frozen=True)
 class ComparedRun:
@@ -68,8 +71,13 @@ def compared_run(name: str, said: Mapping[str, Any]) -> ComparedRun:
         tuple(map(str, sequence(said.get("broken")))),
         text(said.get("began")),
         text(said.get("source")),
-        mapping(said.get("circumstances")),
+        _circumstances(mapping(said.get("circumstances"))),
         mapping(said.get("objectives")),
         {one.name: one for one in probes},
         compared_figures(said, probes),
     )
+
+
+def _circumstances(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the variables of which only the effect counts, where that is known."""
+    return {name: value for name, value in known.items() if known.get(_TOLD_BY_EFFECT.get(name, "")) in (None, "")}

@@ -10,7 +10,7 @@ from typing import Any
 
 from chaosdrill.analysis.alike import circumstances, unlike
 from chaosdrill.analysis.compared_run import ComparedRun
-from chaosdrill.analysis.hypothesis import NOT_READ, WHEN, Probe, Reading, state
+from chaosdrill.analysis.hypothesis import WHEN, Probe, Reading, flips
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
@@ -59,9 +59,8 @@ class Checked:
 
     @property
     def flipped(self) -> bool:
-        """Whether it came out otherwise: met in one, and missed or not known in the other."""
-        states = {state(self.baseline), state(self.candidate)}
-        return NOT_READ not in states and len(states) > 1
+        """Whether it came out otherwise, by more than sampling explains."""
+        return flips(self.when, self.baseline, self.candidate)
 
     def as_json(self) -> dict[str, Any]:
         """:returns: it as JSON values."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy
 
-from chaosdrill.analysis.figures import ONE_IN_TWENTY
+from chaosdrill.analysis.proportions import newcombe, wilson
 from chaosdrill.analysis.records import OK, Beats, Requests
 from chaosdrill.analysis.slots import SERVED, UNKNOWN, Span, states
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence, together
@@ -148,19 +148,9 @@ def _of_requests(requests: Requests | None) -> tuple[Array, Array, Array] | None
 
 
 def _share(what: Name, before: Array, during: Array) -> Difference:
-    """Newcombe (1998), method 10: from Wilson's intervals of the two shares."""
-    failed = [int((~served).sum()) for served in (before, during)]
-    (p1, l1, u1), (p2, l2, u2) = (_wilson(bad, len(all_)) for bad, all_ in zip(failed, (before, during), strict=True))
-    low = (p2 - p1) - math.sqrt((p2 - l2) ** 2 + (u1 - p1) ** 2)
-    high = (p2 - p1) + math.sqrt((u2 - p2) ** 2 + (p1 - l1) ** 2)
-    return Difference(sentence("{what} not served", what=what), "ratio", p1, p2, low, high, SHARE_THAT_MATTERS)
-
-
-def _wilson(failed: int, count: int) -> tuple[float, float, float]:
-    share, z = failed / count, ONE_IN_TWENTY
-    middle = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return share, max(0.0, middle - half), min(1.0, middle + half)
+    shares = [wilson(int((~served).sum()), len(served)) for served in (before, during)]
+    not_served = sentence("{what} not served", what=what)
+    return Difference(not_served, "ratio", shares[0][0], shares[1][0], *newcombe(*shares), SHARE_THAT_MATTERS)
 
 
 def _latency(what: Name, before: Array, during: Array) -> Difference:

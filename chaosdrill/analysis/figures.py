@@ -8,6 +8,7 @@ import numpy
 
 from chaosdrill.analysis.degraded import NS
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.analysis.proportions import ONE_IN_TWENTY
 from chaosdrill.analysis.records import OK, Requests
 from chaosdrill.analysis.slots import SERVED, UNKNOWN, UNSERVED, Slots, Span
 from chaosdrill.analysis.unavailable import ANY, Unavailability
@@ -17,7 +18,6 @@ Array = numpy.ndarray[Any, Any]
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 NO_BEAT = sentence("no beat tells of that time")
-ONE_IN_TWENTY = 1.96  # standard deviations of a normal distribution: a 95 % interval
 
 
 @dataclass(frozen=True)

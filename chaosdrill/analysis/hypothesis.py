@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaosdrill.analysis.foreign import answer, mapping, number, sequence
+from chaosdrill.analysis.proportions import newcombe, wilson
 
 BEFORE, DURING, AFTER = "before", "during", "after"
 WHEN = (BEFORE, DURING, AFTER)
@@ -56,11 +57,44 @@ MET, MISSED, NOT_KNOWN, NOT_READ = "met", "missed", "not known", "not read"
 
 
 def state(readings: Sequence[Reading]) -> str:
-    """:returns: ``met``; ``missed``, when any reading was; ``not known``, when none could be judged; ``not read``."""
+    """:returns: ``met``, when every reading was; ``missed``, when any was; ``not known``, when none was missed and some
+    could not be judged; ``not read``.
+    """
     if not readings:
         return NOT_READ
     answers = {one.met for one in readings}
-    return MISSED if False in answers else MET if True in answers else NOT_KNOWN
+    return MISSED if False in answers else NOT_KNOWN if None in answers else MET
+
+
+def flips(when: str, before: Sequence[Reading], after: Sequence[Reading]) -> bool:
+    """Compare what a probe of the steady state said in two runs.
+
+    During the method it is sampled, and how many samples fall into an outage differs by chance: there it flips only
+    when the share that was missed differs by more than a 95 % interval allows, however unknown samples are counted.
+
+    :param when: ``before``, ``during`` or ``after`` the method.
+    :returns: whether it came out otherwise; False when one of the runs did not read it.
+    """
+    if not before or not after:
+        return False
+    if when != DURING:
+        return state(before) != state(after)
+    (missed, unknown, total), (missed_after, unknown_after, total_after) = map(_counts, (before, after))
+    return _is_more((missed + unknown, total), (missed_after, total_after)) or _is_more(
+        (missed_after + unknown_after, total_after), (missed, total)
+    )
+
+
+def _counts(readings: Sequence[Reading]) -> tuple[int, int, int]:
+    """How many samples were missed, how many could not be judged, and how many there are."""
+    missed, unknown = (sum(one.times for one in readings if one.met is met) for met in (False, None))
+    return missed, unknown, sum(one.times for one in readings)
+
+
+def _is_more(few: tuple[int, int], many: tuple[int, int]) -> bool:
+    """Whether the second share is larger than the first by more than chance explains."""
+    low, _ = newcombe(wilson(*few), wilson(*many))
+    return low > 0
 
 
 def hypothesis_of(events: Iterable[Mapping[str, Any]]) -> tuple[Probe, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.analysis.alike import LeftOut, circumstances, sorted_out
 from chaosdrill.analysis.compared_run import ComparedRun
-from chaosdrill.analysis.hypothesis import NOT_READ, WHEN, Reading, state
+from chaosdrill.analysis.hypothesis import WHEN, Reading, flips, state
 from chaosdrill.analysis.measured import Measured
 
 
@@ -26,12 +26,12 @@ class Checks:
     @property
     def flips(self) -> tuple[int, ...]:
         """In which runs, counted from 0, it came out otherwise than in the one before that read it."""
-        found, before = [], NOT_READ
+        found: list[int] = []
+        before: tuple[Reading, ...] = ()
         for number, readings in enumerate(self.readings):
-            now = state(readings)
-            if NOT_READ not in (now, before) and now != before:
+            if flips(self.when, before, readings):
                 found.append(number)
-            before = before if now == NOT_READ else now
+            before = readings or before
         return tuple(found)
 
 

@@ -38,7 +38,7 @@ def _circumstances(opened: Mapping[str, Any], target: Mapping[str, Any]) -> dict
     origin = mapping(opened.get("origin"))
     found = {
         "experiment (sha256)": opened.get("experiment_sha256"),
-        "topology (sha256)": target.get("topology_sha256"),
+        "topology (sha256)": target.get("topology_content_sha256") or target.get("topology_sha256"),
         "objectives": opened.get("objectives"),
         "target": target.get("target") or opened.get("target"),
         "scale": target.get("scale"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,11 @@ from chaosdrill.analysis.aftermath import TRANSITIONS
 from chaosdrill.controls.arguments import activities_by_phase
 from chaosdrill.history import plain, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY, write_whole
+
+# ports, ids and paths of the machine
+_CHOSEN_BY_LAB = re.compile(
+    r"(?<=127\.0\.0\.1:)\d+|(?<= port: )\d+|(?<![\w.])[0-9a-f]{8,}(?!\w)|(?<=config_file: )/\S+|(?<=command: )/\S+"
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,14 @@ def keep_topology(path: Path, directory: Path) -> str:
     original = path.read_bytes()
     write_whole(directory / TOPOLOGY, without_secrets(original.decode()))
     return hashlib.sha256(original).hexdigest()
+
+
+def lab_topology_hash(path: Path) -> str:
+    """Hash what a lab's topology says, without what each lab chooses for itself: ports, ids and paths.
+
+    :returns: the SHA-256 in hexadecimal; it is the same for two labs that are alike.
+    """
+    return hashlib.sha256(_CHOSEN_BY_LAB.sub("-", path.read_text()).encode()).hexdigest()
 
 
 def transitions(experiment: Mapping[str, Any], setup: Any) -> list[str]:

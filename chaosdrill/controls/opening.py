@@ -27,6 +27,7 @@ from chaosdrill.controls.experiment import (
     find_source,
     keep_copy,
     keep_topology,
+    lab_topology_hash,
     planned,
     problems_of_journal,
     problems_of_variables_given,
@@ -165,8 +166,11 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     _require_fitting_topology(session, topology)
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
-    told = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}
-    session.record.note("target-opened", **told, topology_sha256=keep_topology(target.topology, session.directory))
+    told: dict[str, Any] = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}
+    told["topology_sha256"] = keep_topology(target.topology, session.directory)
+    if target.kind == "lab":
+        told["topology_content_sha256"] = lab_topology_hash(target.topology)
+    session.record.note("target-opened", **told)
     note_broken(session)
     session.lookout.watch_target(target.gone, session.target_lost)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)

@@ -9,12 +9,14 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chaosdrill.analysis.alike import circumstances
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.comparison import Comparison, comparison
 from chaosdrill.analysis.hypothesis import Probe, Reading
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.cli import cli
+from chaosdrill.controls.experiment import lab_topology_hash
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.comparing import read_compared_run
 
@@ -213,3 +215,30 @@ def test_a_real_run_is_read_whole(tmp_path: Path) -> None:
     found = read_compared_run(directory)
     assert found.measured["recovery_fail_over_s"].value == judgement["figures"]["recovery_fail_over_s"]["value"]
     assert {"fail_over.flag_closed_s", "fail_back.sustained_s", "latency.write.after.p99_s"} <= set(found.measured)
+
+
+def test_what_differs_by_name_only_is_no_difference() -> None:
+    """A scale that was left to its default and is the same; labs that differ by what each chose for itself."""
+    known = {"scale": 0.2, "target": "lab", "topology (sha256)": "ab", "variable scale": "", "variable users": 10}
+    others = known | {"variable scale": "0.2", "variable topology": "/tmp/x.yaml", "variable users": 20}
+    runs = [compared_run(name, {"circumstances": said}) for name, said in (("a", known), ("b", others))]
+    assert circumstances(runs) == {"variable users": (10, 20)}
+    told = [compared_run(name, {"circumstances": {"variable scale": said}}) for name, said in (("a", 1), ("b", 2))]
+    assert circumstances(told) == {"variable scale": (1, 2)}, "nothing tells its effect"
+
+
+def test_labs_that_are_alike_have_one_hash_of_their_topologies(tmp_path: Path) -> None:
+    text = (
+        "aws:\n  endpoint_url: http://127.0.0.1:{port}\n  config_file: /tmp/{name}/aws/config\ndns:\n  port: {port}\n"
+        "client:\n  instance_id: i-{id}\nrate_per_s: {rate}\npath: {path}\n"
+    )
+    alike = {"port": 14566, "name": "a", "id": "fe4442e7df5e1c70d", "rate": 20, "path": "/balance"}
+    hashes = []
+    for change in ({}, {"port": 46647, "name": "b", "id": "66de563dfa8d3f043"}, {"rate": 5}, {"path": "/read"}):
+        path = tmp_path / "topology.yaml"
+        path.write_text(text.format(**(alike | change)))
+        hashes.append(lab_topology_hash(path))
+    assert hashes[0] == hashes[1]
+    assert len(set(hashes)) == 3
+    target = {"event": "target-opened", "topology_sha256": "of the file", "topology_content_sha256": "of a lab"}
+    assert summary_fields("x", [target], DRILL)["circumstances"]["topology (sha256)"] == "of a lab"

@@ -3,10 +3,22 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosdrill.analysis.hypothesis import hypothesis_of, probes_of_json
+from chaosdrill.analysis.hypothesis import (
+    DURING,
+    MET,
+    MISSED,
+    NOT_KNOWN,
+    NOT_READ,
+    Reading,
+    flips,
+    hypothesis_of,
+    probes_of_json,
+    state,
+)
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 
 JSON = st.recursive(
@@ -106,3 +118,39 @@ def test_what_a_difference_may_come_from_is_named() -> None:
         "version of chaosdrill": "0.1.0",
         "variable users": 10,
     }
+
+
+def readings(met: int, missed: int = 0, unknown: int = 0) -> tuple[Reading, ...]:
+    counted = ((0, True, met), (3, False, missed), ("timed out", None, unknown))
+    return tuple(Reading(value, answer, times) for value, answer, times in counted if times)
+
+
+def test_an_unknown_sample_is_not_met() -> None:
+    assert state(readings(19, unknown=1)) == NOT_KNOWN
+    assert state(readings(18, missed=1, unknown=1)) == MISSED
+    assert (state(readings(20)), state(())) == (MET, NOT_READ)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flipped"),
+    [
+        (readings(20), readings(20), False),
+        (readings(20), readings(19, missed=1), False),
+        (readings(12, missed=8), readings(13, missed=7), False),
+        (readings(1), readings(0, missed=1), False),
+        (readings(20), readings(10, missed=10), True),
+        (readings(0, missed=20), readings(20), True),
+        (readings(20), readings(10, unknown=10), False),
+        (readings(20), readings(0, missed=10, unknown=10), True),
+        (readings(20), (), False),
+    ],
+)
+def test_samples_during_the_method_flip_only_by_more_than_chance(before, after, flipped):
+    assert flips(DURING, before, after) is flips(DURING, after, before) is flipped
+
+
+def test_readings_before_and_after_the_method_flip_whenever_they_differ() -> None:
+    for when in ("before", "after"):
+        assert flips(when, readings(1), readings(0, missed=1))
+        assert flips(when, readings(1), readings(0, unknown=1))
+        assert not flips(when, readings(1), readings(3))
