@@ -16,7 +16,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from chaoslib.exceptions import InterruptExecution, InvalidControl
+from chaoslib.exceptions import ChaosException, InterruptExecution, InvalidControl
 from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothesis, Journal, Run, Secrets
 
 from chaosdrill.controls.arguments import problems_of_arguments
@@ -60,6 +60,7 @@ def validate_control(control: Control) -> None:
     take_colours_out_of_logs()
     keep_streams_writable()
     if problems := problems_of_control(control) + problems_of_arguments(control["provider"].get("arguments") or {}):
+        set_exit_code("refused", reported=ChaosException)
         raise InvalidControl("\n".join(problems))
 
 

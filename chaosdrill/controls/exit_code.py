@@ -7,23 +7,26 @@ from typing import Final
 import click
 
 # 1 is Chaos Toolkit's own (the experiment was not found or is not valid), 2 is click's (the command line is wrong).
+COMMAND: Final = "run"
 EXIT_CODES: Final[Mapping[str, int]] = {"passed": 0, "failed": 3, "invalid": 4, "refused": 5, "interrupted": 6}
 
 
-def set_exit_code(verdict: str) -> None:
+def set_exit_code(verdict: str, reported: type[BaseException] = click.exceptions.Exit) -> None:
     """Let ``chaos run`` exit with the code of a verdict. A success of Chaos Toolkit stays one only if it is ``passed``.
 
     Chaos Toolkit writes the journal, notifies, and then exits with 1 through click's context, which calls this when it
-    closes. Another error, such as a journal that cannot be written, is not replaced. Outside of a command there is no
-    exit code to set.
+    closes. Another error, such as a journal that cannot be written, is not replaced. Outside of ``chaos run`` there is
+    no exit code to set.
+
+    :param reported: the error that Chaos Toolkit has reported when it exits.
     """
     context = click.get_current_context(silent=True)
-    if context is None or not EXIT_CODES[verdict]:
+    if context is None or context.info_name != COMMAND or not EXIT_CODES[verdict]:
         return
 
     def leave() -> None:
         leaving = sys.exc_info()[1]
-        if leaving is None or isinstance(leaving, click.exceptions.Exit):
+        if leaving is None or isinstance(leaving, (click.exceptions.Exit, reported)):
             raise click.exceptions.Exit(EXIT_CODES[verdict])
 
     context.call_on_close(leave)

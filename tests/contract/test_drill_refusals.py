@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 import yaml
 
+from chaosdrill.controls.exit_code import EXIT_CODES
 from tests.small_drills import REPOSITORY, Ran, do, experiment, run, step, undo
 from tests.unit.test_topology import RIGHT, written
 
 
-def refused(directory: Path, what: dict[str, Any], *options: str) -> Ran:
+def refused(directory: Path, what: dict[str, Any], *options: str, exit_code: int = EXIT_CODES["refused"]) -> Ran:
     home = directory / "home"
     ran = run(directory, what, *options, CHAOSDRILL_HOME=str(home))
-    assert ran.exit_code == 1, ran.stderr
+    assert ran.exit_code == exit_code, ran.stderr
     assert ran.steps == []
     assert not (home / "lab").exists()
     assert not (home / "runs").exists()
@@ -64,7 +65,7 @@ def test_a_misspelt_control_module_is_named_once_and_nothing_is_run(tmp_path: Pa
     ours = {"type": "python", "module": "chaosdrill.region.probes", "func": "region_state"}
     what = experiment([do("work"), {"type": "probe", "name": "state", "provider": ours}], [undo("unwork", "work")])
     what["controls"][0]["provider"]["module"] = module
-    ran = refused(tmp_path, what)
+    ran = refused(tmp_path, what, exit_code=1)  # the control, which would set the exit code, is not there
     problems = [line for line in ran.stderr.splitlines() if "ERROR" in line or "WARNING" in line or "CRITICAL" in line]
     assert len(problems) == 1, ran.stderr
     assert f"there is no module '{named}': correct the name in the experiment." in problems[0]
@@ -176,7 +177,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
         "runtime: rollbacks: strategy is None: write `always`",
         "--var user: the experiment declares no such variable; it declares: locustfile, scale, target, users",
     ):
-        assert text in ran.stdout, text
+        assert text in ran.why, text
         assert text in ran.stderr, text
     assert ran.journal["status"] == "aborted"
     assert ran.journal["rollbacks"] == []
@@ -184,9 +185,9 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
 
 def test_aws_needs_a_topology_a_ticket_and_real_times(tmp_path: Path) -> None:
     ran = refused(tmp_path, experiment([do("work")]), "--var", "target=aws")
-    assert "topology: target aws needs the file that names its parts" in ran.stdout
-    assert "change_ticket: needed on target aws" in ran.stdout
-    assert "scale: a real system cannot be scaled" in ran.stdout
+    assert "topology: target aws needs the file that names its parts" in ran.why
+    assert "change_ticket: needed on target aws" in ran.why
+    assert "scale: a real system cannot be scaled" in ran.why
 
 
 def test_a_real_system_is_not_drilled_before_somebody_has_confirmed_its_rehearsal(tmp_path: Path) -> None:
