@@ -68,7 +68,7 @@ def judged(configuration: dict[str, Any], number: int, sources: str, percent: fl
 def main(times: int, percent: float) -> None:
     """Print each judgement and the two counts."""
     with lab() as configuration:
-        start_load(10, 10, "http://api.example.com", configuration=configuration)
+        start_load(10, 10, "http://api.example.com", standalone=True, configuration=configuration)
         landed = idle = 0
         for number in range(times):
             calm(configuration)

@@ -106,9 +106,8 @@ def main(times: int, shortest_s: float, longest_s: float) -> None:
         lab.up(SCALE)
         try:
             looks = Looks(lab)
-            start_load(
-                USERS, USERS, "http://api.example.com", configuration={"topology": str(looks.plan.topology_file)}
-            )
+            configuration = {"topology": str(looks.plan.topology_file)}
+            start_load(USERS, USERS, "http://api.example.com", standalone=True, configuration=configuration)
             with beating(looks, Path(directory) / "run") as heartbeat:
                 known = [make(looks, seconds) for seconds in lengths]
                 heartbeat.stop()

@@ -17,16 +17,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
+from chaosdrill.arguments import CHECKED, PASSED_BY_CHAOS_TOOLKIT, WHEN_NOT_SEEN, converted, problems_of_values
 from chaosdrill.aws import deadlines
-from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, problem
+from chaosdrill.errors import BadInput, CannotSee, DrillError, Problem, Refused, problem
 from chaosdrill.misspelt import watch_imports
 
 logger = logging.getLogger("chaostoolkit")
 P = ParamSpec("P")
 R = TypeVar("R")
 
-WHEN_MISSED, WHEN_NOT_SEEN = WHEN = ("steady-state-missed", "steady-state-not-seen")
-_NOT_DATA = ("configuration", "secrets")
 AWS_ERRORS = (ClientError, BotoCoreError)
 _WAITS = ("within_s", "timeout_s", "window_s", "baseline_window_s")
 
@@ -34,25 +33,25 @@ watch_imports()  # an experiment's activities are imported before its controls
 
 
 def probe(function: Callable[P, R]) -> Callable[P, R]:
-    """A probe: only reads. Errors become ``ActivityFailed``; an argument that still holds ``${`` is refused.
+    """A probe: only reads. Errors become ``ActivityFailed``; arguments are checked (:mod:`chaosdrill.arguments`).
 
     An error of AWS's client becomes a :class:`CannotSee`: what was to be read is unknown. All of its calls to AWS
     together end one request's own timeout (:data:`deadlines.REQUEST_S`) after the time that its arguments give it to
     wait.
     """
+    call: Callable[..., R] = function
 
     @functools.wraps(function)
     def look(*args: P.args, **kwargs: P.kwargs) -> R:
         with _errors_become_activity_failed():
-            bound = _bound(function, args, kwargs)
-            _refuse_unresolved(bound)
+            bound = _checked(function, args, kwargs)
             try:
                 with deadlines.ending(_waiting_s(bound) + deadlines.REQUEST_S):
-                    return function(*args, **kwargs)
+                    return call(**bound)
             except AWS_ERRORS as error:
                 raise CannotSee(str(error), code="aws-request-failed") from error
 
-    return look
+    return _marked(look)
 
 
 def action(function: Callable[P, R]) -> Callable[P, Any]:
@@ -65,8 +64,7 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
       a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so;
     - ``timeout_s`` (an argument of the function) is the deadline of every call to AWS that it makes, too: the tries of
       each end with it;
-    - on a target that is not the lab it refuses while no drill is open, unless ``standalone: true`` is written; what
-      is neither true nor false, such as the text "false", is refused.
+    - it refuses while no drill is open, unless ``standalone: true`` is written. The text "true" is refused.
     """
 
     call: Callable[..., Any] = function
@@ -74,21 +72,16 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
     @functools.wraps(function)
     def act(*args: P.args, **kwargs: P.kwargs) -> Any:
         with _errors_become_activity_failed():
-            bound = _bound(function, args, kwargs)
-            _refuse_unresolved(bound)
-            _refuse_unclear_standalone(bound)
-            patience_s = _patience_s(bound)
+            bound = _checked(function, args, kwargs)
             idle = _nothing_to_undo(bound.get("undo_of")) or _not_called_for(bound.get("when"))
             if idle is not None:
                 logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
                 return idle
             _refuse_outside_a_drill(function.__name__, bound)
-            if "timeout_s" in bound:
-                bound["timeout_s"] = patience_s
-            with deadlines.within(patience_s):
+            with deadlines.within(float(bound.get("timeout_s", math.inf))):
                 return call(**bound)
 
-    return act
+    return _marked(act)
 
 
 class _Failures(threading.local):
@@ -119,63 +112,38 @@ class _errors_become_activity_failed:
             raise ActivityFailed(str(error)) from error
 
 
-def _refuse_unclear_standalone(arguments: Mapping[str, Any]) -> None:
-    """The text "false" would count as true, and with it the safeguards would be gone."""
-    standalone = arguments.get("standalone", False)
-    if not isinstance(standalone, bool):
-        why = f"argument standalone: {standalone!r} is neither true nor false: write it without quotes"
-        raise BadInput([problem("argument-invalid", why)])
+def _marked(activity: Callable[P, R]) -> Callable[P, R]:
+    vars(activity)[CHECKED] = True
+    return activity
 
 
-def _bound(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+def _checked(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Bind the arguments of a call, with its defaults.
+
+    :raises BadInput: with each argument that cannot be used.
+    """
     bound = inspect.signature(function).bind(*args, **kwargs)
     bound.apply_defaults()
-    return dict(bound.arguments)
+    if problems := [*_unresolved(bound.arguments), *problems_of_values(function, bound.arguments)]:
+        raise BadInput(problems)
+    return converted(function, bound.arguments)
 
 
-def _refuse_unresolved(arguments: Mapping[str, Any]) -> None:
-    problems = [
+def _unresolved(arguments: Mapping[str, Any]) -> list[Problem]:
+    return [
         problem(
             "variable-unresolved",
             f"argument {name}: {value!r} holds a variable that was not resolved: "
             "declare it under `configuration:` in the experiment, or correct its name",
         )
         for name, value in arguments.items()
-        if name not in _NOT_DATA and "${" in str(value)
+        if name not in PASSED_BY_CHAOS_TOOLKIT and "${" in str(value)
     ]
-    if problems:
-        raise BadInput(problems)
-
-
-def _patience_s(arguments: Mapping[str, Any]) -> float:
-    """:returns: how long the action may take, in seconds; infinite when it does not say.
-
-    :raises BadInput: when what it says is no number of seconds.
-    """
-    if "timeout_s" not in arguments:
-        return math.inf
-    value = arguments["timeout_s"]
-    seconds = _seconds(value)
-    if not 0 <= seconds < math.inf:
-        why = f"argument timeout_s: {value!r} is no number of seconds from 0 on: write one such as 600"
-        raise BadInput([problem("argument-invalid", why)])
-    return seconds
 
 
 def _waiting_s(arguments: Mapping[str, Any]) -> float:
-    """:returns: how long a probe may wait or measure, by its arguments, in seconds: all of those together. What is no
-    number of seconds counts as 0.
-    """
-    found = (_seconds(arguments[name]) for name in _WAITS if name in arguments)
-    return sum(seconds for seconds in found if 0 <= seconds < math.inf)
-
-
-def _seconds(value: Any) -> float:
-    """:returns: a number of seconds, NaN where it is none. A text is one where it reads so: variables are texts."""
-    try:
-        return math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
-        return math.nan
+    """:returns: how long a probe may wait or measure, by its arguments, in seconds: all of those together."""
+    return sum(float(arguments[name] or 0) for name in _WAITS if name in arguments)
 
 
 def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:
@@ -190,9 +158,6 @@ def _nothing_to_undo(undo_of: str | None) -> dict[str, Any] | None:
 def _not_called_for(when: str | None) -> dict[str, Any] | None:
     if when is None:
         return None
-    if when not in WHEN:
-        why = f"argument when: {when!r}: write one of {', '.join(WHEN)}, or leave it out"
-        raise BadInput([problem("argument-invalid", why)])
     drill = history.current()
     if drill is None:
         why = f"argument when: {when}: no drill is open, so nobody knows: use it in an experiment's rollbacks"
@@ -205,13 +170,9 @@ def _not_called_for(when: str | None) -> dict[str, Any] | None:
 
 
 def _refuse_outside_a_drill(name: str, arguments: Mapping[str, Any]) -> None:
-    if history.current() is not None or arguments.get("standalone"):
-        return
-    from chaosdrill.topology import topology_of
-
-    if topology_of(arguments.get("configuration")).target != "lab":
+    if history.current() is None and not arguments.get("standalone"):
         raise Refused(
-            f"{name} changes a system that is not the lab, and no drill is open: add the control "
-            "chaosdrill.controls.drill to the experiment, or write `standalone: true` to go on without safeguards",
+            f"{name} changes a system, and no drill is open: add the control chaosdrill.controls.drill to the "
+            "experiment, or write `standalone: true` to run it without safeguards and rollbacks",
             code="no-drill-open",
         )

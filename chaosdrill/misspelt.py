@@ -1,28 +1,37 @@
-"""A module of chaosdrill that is misspelt in an experiment is named, and nothing is run.
+"""A module of chaosdrill that does not exist, or that is no control, stops an experiment before anything is run.
 
-Chaos Toolkit skips a control that it cannot import, with a warning: a misspelt drill control would mean no safeguards,
-no undo and no verdict. Nobody asks a package about a module that it does not have, except the import system: so the
-last of its finders, which sees only what no other one found, is ours.
+Chaos Toolkit skips a control that it cannot import, with a warning, and a module without hooks without a word: either
+way there would be no safeguards, no undo and no verdict. A package is not told of an import of a module that it does
+not have; the last finder of the import system is, for what no other one found. Nor is a module told of hooks that it
+does not have; the function of Chaos Toolkit that looks them up is wrapped for that.
 """
 
+import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import Any
 
-from chaoslib.exceptions import ChaosException
+from chaoslib.control import python as chaos_controls
+from chaoslib.exceptions import ChaosException, InterruptExecution, InvalidControl
 from click import ClickException
 
 PACKAGE = "chaosdrill"
 CLOSE_RATIO = 0.85
+VALIDATION, FIRST_HOOK = "validate_control", "before_experiment_control"
 
 
 class NoSuchModule(ChaosException, ClickException):
     """Chaos Toolkit's own kind, which its validation tells. Without that (``--no-validation``) ``chaos`` tells it as
     what is wrong with its command line: one message, no traceback.
     """
+
+
+class NotAControl(InvalidControl, InterruptExecution):
+    """A control that has no hooks: invalid, and, without validation, the end of the experiment before it begins."""
 
 
 class Misspelt(MetaPathFinder):
@@ -42,6 +51,21 @@ class Misspelt(MetaPathFinder):
 
 
 def watch_imports() -> None:
-    """Be asked about modules that nobody else finds, from now on; a second call does nothing."""
+    """Check imports that no finder resolves, and controls of this package; a second call does nothing."""
     if not any(isinstance(finder, Misspelt) for finder in sys.meta_path):
         sys.meta_path.append(Misspelt())
+        chaos_controls.load_func = _refusing_modules_without_hooks(chaos_controls.load_func)
+
+
+def _refusing_modules_without_hooks(load: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(load)
+    def load_func(control: Mapping[str, Any], name: str) -> Any:
+        module = str(control["provider"]["module"])
+        if name in (VALIDATION, FIRST_HOOK) and module.partition(".")[0] == PACKAGE and not load(control, FIRST_HOOK):
+            raise NotAControl(
+                f"control {control.get('name')}: {module} is no control: write {PACKAGE}.controls.drill, else there "
+                "are no safeguards, no rollbacks that know what was done, and no verdict"
+            )
+        return load(control, name)
+
+    return load_func

@@ -1,7 +1,6 @@
 """State machines and their executions: found by prefix, started, followed, and taken apart by state."""
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -13,11 +12,11 @@ from chaosdrill.aws.answers import answered
 from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
-from chaosdrill.errors import BadInput, ExecutionFailed
+from chaosdrill.errors import BadInput, ExecutionFailed, problem
+from chaosdrill.topology.sense import problem_of_machine
 
 RUNNING = "RUNNING"
 LONGEST_NAME = 80
-_ARN = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]{1,80}")
 _found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN; polling need not list them each time
 
 
@@ -65,9 +64,9 @@ def machine_arn(system: System, prefix: str) -> str:
     :returns: its ARN.
     :raises BadInput: when none or several fit; it lists what there is; or when the ARN is none of a state machine.
     """
+    if wrong := problem_of_machine(prefix):
+        raise BadInput([problem("state-machine-invalid", "the state machine {}: {}".format(*wrong))])
     if prefix.startswith("arn:"):
-        if not _ARN.fullmatch(prefix):
-            raise BadInput([f"{prefix!r} is no ARN of a state machine: write arn:aws:states:...:stateMachine:NAME"])
         return prefix
     region = system.topology.failover.region
     key = (system.reach, region, prefix)

@@ -2,23 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from chaoslib.activity import ensure_activity_is_valid
-from chaoslib.exceptions import ChaosException
-from chaoslib.hypothesis import ensure_hypothesis_tolerance_is_valid
-
 from chaosdrill.analysis import objectives
+from chaosdrill.controls.activities import Activity, Resolve, activities_by_phase, has_variable, variables_in
+from chaosdrill.controls.validation import problems_of_activity
 from chaosdrill.errors import problem
 
 LONGEST_FREQUENCY_S = 3600.0
 _LIMITS = (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf), ("timeout_s", 1, LONGEST_FREQUENCY_S))
 _STATE = re.compile(r"serving\([a-z0-9-]+\)|moving|dark|split|unknown")
-_VARIABLE = re.compile(r"(?<!\$)\$\{([^}]*)\}")
-
-Activity = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -42,76 +37,99 @@ class Arguments:
     objectives: Mapping[str, Any] | None = None
 
 
-def problems_of_arguments(raw: Mapping[str, Any]) -> list[str]:
-    """:returns: every problem in the control's arguments, variables not resolved yet."""
+def problems_of_arguments(raw: Any, resolve: Resolve = lambda value: value) -> list[str]:
+    """Find every problem in the control's arguments as they are written.
+
+    :param resolve: gives a value with its variables; what still holds ``${`` is not judged.
+    """
+    if not isinstance(raw, Mapping):
+        what = f"control arguments: {raw!r}: must be a mapping, or remove the key: Chaos Toolkit calls no hook with it"
+        return [problem("control-argument-invalid", what)]
     known = [field.name for field in fields(Arguments)]
-    problems = [
-        f"control argument {name}: there is none of that name; there are {', '.join(known)}"
+    unknown = "there is none of that name; there are"
+    problems: list[str] = [
+        problem("control-argument-unknown", f"control argument {name}: {unknown} {', '.join(known)}")
         for name in raw
         if name not in known
     ]
     for name in ("setup", "safeguards"):
         if not isinstance(raw.get(name) or [], list):
-            problems.append(f"control argument {name}: must be a list of activities")
-    problems += objectives.problems_of_names(raw.get("objectives"))
-    for activity in _list(raw, "setup"):
-        problems += problems_of_activity(activity, "setup")
-    for safeguard in _list(raw, "safeguards"):
-        problems += problems_of_activity(safeguard, "safeguards") + _problems_of_safeguard(safeguard)
+            why = f"control argument {name}: must be a list of activities"
+            problems.append(problem("control-argument-invalid", why))
+    problems += _as_objectives(objectives.problems_of_names(raw.get("objectives")))
+    for activity in steps_of_control(raw, "setup"):
+        problems += problems_of_activity(activity, "setup", resolve)
+    for safeguard in steps_of_control(raw, "safeguards"):
+        problems += problems_of_activity(safeguard, "safeguards", resolve) + _problems_of_safeguard(safeguard)
     return problems
 
 
 def problems_of_values(arguments: Arguments) -> list[str]:
     """:returns: every problem in the arguments' values, variables resolved."""
-    problems = []
+    problems: list[str] = []
     for name, state in (("expect", arguments.expect), ("end", arguments.end)):
-        if state and not _STATE.fullmatch(state):
-            problems.append(f"{name}: {state!r} is not a region state such as serving(ap-northeast-1)")
-    return problems + objectives.problems_of_values(arguments.objectives or {})
+        if state and not has_variable(state) and not (isinstance(state, str) and _STATE.fullmatch(state)):
+            why = f"{name}: {state!r} is not a region state such as serving(ap-northeast-1)"
+            problems.append(problem("control-argument-invalid", why))
+    given = arguments.objectives if isinstance(arguments.objectives, Mapping) else {}
+    judged = {name: value for name, value in given.items() if not has_variable(value)}
+    return problems + _as_objectives(objectives.problems_of_values(judged))
 
 
-def problems_of_experiment(experiment: Mapping[str, Any]) -> list[str]:
+def problems_of_experiment(
+    experiment: Mapping[str, Any], setup: Sequence[Activity], resolve: Resolve = lambda value: value
+) -> list[str]:
     """:returns: every problem in the experiment's own activities and runtime."""
-    problems = []
-    for phase, activities in activities_by_phase(experiment).items():
-        for activity in activities:
-            problems += problems_of_activity(activity, phase)
+    phases = activities_by_phase(experiment)
+    problems = [
+        found
+        for phase, activities in phases.items()
+        for activity in activities
+        for found in problems_of_activity(activity, phase, resolve)
+    ]
+    problems += _problems_of_references({**phases, "setup": list(setup)})
     strategy = ((experiment.get("runtime") or {}).get("rollbacks") or {}).get("strategy")
     if experiment.get("rollbacks") and strategy != "always":
-        problems.append(
-            f"runtime: rollbacks: strategy is {strategy!r}: write `always`, else an interrupted drill is never undone"
-        )
+        why = f"runtime: rollbacks: strategy is {strategy!r}: write `always`, else an interrupted drill is never undone"
+        problems.append(problem("rollbacks-not-always", why))
     return problems
 
 
 def problems_of_variables(part: Any, known: set[str]) -> list[str]:
     """:returns: a problem for each ``${name}`` that neither configuration nor secrets have."""
-    names = sorted({name for text in _texts(part) for name in _VARIABLE.findall(text)} - known)
-    fix = "not declared: add it under `configuration:`, or correct its name"
-    return [problem("undeclared-variable", f"${{{name}}}: {fix}") for name in names]
+    names = sorted({name for text in _texts(part) for name in variables_in(text)} - known)
+    return [
+        problem(
+            "undeclared-variable",
+            f"${{{name}}}: not declared: add it under `configuration:`, or correct its name; to pass the text "
+            f"${{{name}}} on to a program, such as a shell, write $${{{name}}}",
+        )
+        for name in names
+    ]
 
 
-def activities_by_phase(experiment: Mapping[str, Any]) -> dict[str, list[Activity]]:
-    """:returns: the experiment's own activities by the phase they run in."""
-    hypothesis = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
-    return {
-        "steady-state": list(hypothesis),
-        "method": list(experiment.get("method") or []),
-        "rollbacks": list(experiment.get("rollbacks") or []),
-    }
+def steps_of_control(raw: Any, name: str) -> list[Any]:
+    """:returns: the activities under ``setup`` or ``safeguards`` of the control's arguments, as they are written."""
+    value = raw.get(name) if isinstance(raw, Mapping) else None
+    return value if isinstance(value, list) else []
 
 
-def problems_of_activity(activity: Any, phase: str) -> list[str]:
-    """:returns: what Chaos Toolkit would not run, and a tolerance it could not read."""
-    problems: list[str] = []
-    try:
-        ensure_activity_is_valid(activity)
-        if isinstance(activity, Mapping) and "tolerance" in activity:
-            ensure_hypothesis_tolerance_is_valid(activity["tolerance"])
-    except (ChaosException, TypeError, AttributeError) as error:
-        name = activity.get("name", "?") if isinstance(activity, Mapping) else repr(activity)
-        problems.append(problem("activity-invalid", f"{phase}: {name}: {error}"))
-    return problems
+def _as_objectives(problems: Iterable[str]) -> list[str]:
+    return [problem("objective-invalid", one) for one in problems]
+
+
+def _problems_of_references(phases: Mapping[str, Sequence[Activity]]) -> Iterator[str]:
+    """Chaos Toolkit looks a reference up among the steady state and the method, when it comes to it."""
+    there = [
+        one.get("name") for phase in ("steady-state", "method") for one in phases[phase] if isinstance(one, Mapping)
+    ]
+    for phase, activities in phases.items():
+        for activity in activities:
+            ref = activity.get("ref") if isinstance(activity, Mapping) else None
+            if ref is not None and ref not in there:
+                known = ", ".join(str(one) for one in there if one) or "none"
+                why = f"{phase}: ref: no activity of steady state or method has the name {ref!r}; there are: {known}"
+                yield problem("activity-invalid", why)
 
 
 def _problems_of_safeguard(safeguard: Any) -> list[str]:
@@ -121,18 +139,13 @@ def _problems_of_safeguard(safeguard: Any) -> list[str]:
     problems = []
     if "tolerance" not in safeguard:
         problems.append(f"safeguards: {name}: has no tolerance")
-    if safeguard.get("type") != "probe":
+    if safeguard.get("type") != "probe" or "ref" in safeguard:
         problems.append(f"safeguards: {name}: must be a probe")
     for key, least, most in _LIMITS:
         value = safeguard.get(key, 1)
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
             problems.append(f"safeguards: {name}: {key} is {value!r}, not a number from {least:g} to {most:g}")
-    return problems
-
-
-def _list(raw: Mapping[str, Any], name: str) -> list[Any]:
-    value = raw.get(name)
-    return value if isinstance(value, list) else []
+    return [problem("safeguard-invalid", text) for text in problems]
 
 
 def _texts(part: Any) -> Iterator[str]:

@@ -45,7 +45,8 @@ def require_confirmed(topology: Path) -> Mapping[str, Any]:
                 "nobody has confirmed a rehearsal on the topology {topology}, or the file has changed since: run "
                 "`chaosdrill rehearse EXPERIMENT --topology FILE`, read what it says, and give it --confirm ACCOUNT",
                 topology=str(topology),
-            )
+            ),
+            code="rehearsal-not-confirmed",
         )
     return found
 

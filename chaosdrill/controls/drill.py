@@ -22,12 +22,13 @@ from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothe
 from chaosdrill.controls.arguments import problems_of_arguments
 from chaosdrill.controls.display import take_colours_out_of_logs
 from chaosdrill.controls.exit_code import set_exit_code
-from chaosdrill.controls.hooks import MODULE, problems_of_control
+from chaosdrill.controls.hooks import MODULE, arguments_of_control, problems_of_control
 from chaosdrill.controls.junit import remove_earlier_junit, write_drill_junit
 from chaosdrill.controls.opening import open_drill
 from chaosdrill.controls.outcome import steady_state_met
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.summary import print_summary
+from chaosdrill.errors import BadInput
 from chaosdrill.plain_text import keep_streams_writable
 
 __all__ = [
@@ -55,13 +56,14 @@ _session: Session | None = None
 def validate_control(control: Control) -> None:
     """Checks the control and its arguments, for ``chaos validate`` and before ``chaos run``.
 
-    :raises InvalidControl: with every misspelt argument, activity, and argument of an activity.
+    :raises InvalidControl: with every misspelt argument, activity, and argument of an activity, as far as they do not
+        depend on the experiment's configuration.
     """
     take_colours_out_of_logs()
     keep_streams_writable()
-    if problems := problems_of_control(control) + problems_of_arguments(control["provider"].get("arguments") or {}):
+    if problems := problems_of_control(control) + problems_of_arguments(arguments_of_control(control)):
         set_exit_code("refused", reported=ChaosException)
-        raise InvalidControl("\n".join(problems))
+        raise InvalidControl("\n".join(problems)) from BadInput(problems)
 
 
 def _fails_closed(hook: Hook) -> Hook:
@@ -112,7 +114,7 @@ def before_experiment_control(
     """
     global _session
     if _session is not None and _session.opened:
-        raise InterruptExecution(f"the control {MODULE} stands twice: keep it in the experiment only")
+        raise InterruptExecution(f"the control {MODULE} is declared twice: keep it in the experiment only")
     take_colours_out_of_logs()
     keep_streams_writable()
     remove_earlier_junit()

@@ -14,7 +14,8 @@ from urllib.parse import unquote, urlsplit
 import click
 
 from chaosdrill.analysis.aftermath import TRANSITIONS
-from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.controls.activities import activities_by_phase
+from chaosdrill.errors import problem
 from chaosdrill.history import plain, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY, write_whole
 
@@ -73,7 +74,7 @@ def problems_of_journal(source: Source) -> list[str]:
         why = "it cannot be written there"
     else:
         return []
-    return [f"--journal-path {path}: {why}: name a file that can be written"]
+    return [problem("journal-unwritable", f"--journal-path {path}: {why}: name a file that can be written")]
 
 
 def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -> list[str]:
@@ -81,7 +82,7 @@ def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -
     declared = experiment.get("configuration") or {}
     known = ", ".join(declared) or "none"
     return [
-        f"--var {name}: the experiment declares no such variable; it declares: {known}"
+        problem("variable-unused", f"--var {name}: the experiment declares no such variable; it declares: {known}")
         for name in source.variables
         if name not in declared
     ]

@@ -3,18 +3,23 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from chaoslib.control import get_context_controls
+from chaoslib.control import get_context_controls, get_global_controls
 
-from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.controls.activities import activities_by_phase, provider_of
 from chaosdrill.errors import problem
 
 MODULE = "chaosdrill.controls.drill"
 Part = Mapping[str, Any]
 
 
-def own_arguments(experiment: Part) -> Mapping[str, Any]:
+def own_arguments(experiment: Part) -> Any:
     """:returns: the control's arguments as they are written: Chaos Toolkit hands them over resolved, unchecked."""
-    return next((control["provider"].get("arguments") or {} for control in _own_controls(experiment)), {})
+    return next((arguments_of_control(control) for control in _own_controls(experiment)), {})
+
+
+def arguments_of_control(control: Part) -> Any:
+    """:returns: the arguments as they are written; they may have another shape than that of a mapping."""
+    return provider_of(control).get("arguments", {})
 
 
 def problems_of_control(control: Part) -> list[str]:
@@ -23,23 +28,36 @@ def problems_of_control(control: Part) -> list[str]:
     if control.get("scope"):
         problems.append(f"control {control.get('name')}: scope: remove it: the drill needs the hooks before and after")
     if not control.get("automatic", True):
-        problems.append(f"control {control.get('name')}: automatic: remove it: the drill must hear of every step")
-    return problems
+        problems.append(f"control {control.get('name')}: automatic: remove it: the drill needs the hooks of every step")
+    return [problem("control-incomplete", text) for text in problems]
 
 
 def problems_of_hooks(experiment: Part, setup: Sequence[Part]) -> list[str]:
-    """:returns: a problem for everything in the experiment of which the control would not be told."""
+    """:returns: a problem for everything in the experiment that would keep a hook of the control from being called."""
     own = _own_controls(experiment)
     if not own:
         why = f"the control {MODULE} must stand under the experiment's own `controls:`, with its arguments"
         return [problem("control-missing", why)]
-    if problems := problems_of_control(own[0]):
+    if problems := problems_of_control(own[0]) + _problems_of_repetition(own):
         return problems
     return [
-        f"{part.get('name', 'steady-state-hypothesis')}: its own `controls:` keep the drill control out: remove them"
+        problem("control-incomplete", f"{_name(part)}: its own `controls:` keep the drill control out: remove them")
         for level, part in _parts(experiment, setup)
         if not any(_is_drill(control) for control in get_context_controls(level, experiment, part))
     ]
+
+
+def _problems_of_repetition(own: Sequence[Part]) -> list[str]:
+    """Chaos Toolkit would call each hook twice."""
+    elsewhere = [control for control in get_global_controls() if _is_drill(control)]
+    if len(own) + len(elsewhere) == 1:
+        return []
+    where = "also in Chaos Toolkit's settings: remove it there" if elsewhere else "remove the second one"
+    return [problem("control-repeated", f"the control {MODULE} stands in the experiment's `controls:` and {where}")]
+
+
+def _name(part: Part) -> str:
+    return str(part.get("name", "steady-state-hypothesis"))
 
 
 def _parts(experiment: Part, setup: Sequence[Part]) -> Iterator[tuple[str, Part]]:
@@ -54,4 +72,5 @@ def _own_controls(experiment: Part) -> list[Part]:
 
 
 def _is_drill(control: Part) -> bool:
-    return bool((control.get("provider") or {}).get("module") == MODULE)
+    provider = provider_of(control)
+    return bool(provider.get("module") == MODULE and provider.get("type") == "python")

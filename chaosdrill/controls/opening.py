@@ -3,23 +3,19 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Mapping
-from itertools import chain
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chaoslib import substitute
 from chaoslib.activity import execute_activity
 
 from chaosdrill import history
 from chaosdrill.analysis.states import state_in_words
 from chaosdrill.aws import system_of
-from chaosdrill.client.heartbeat import DrillHeartbeat, nothing_to_send
+from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import DrillLoad
 from chaosdrill.client.locust_page import PASSWORD as LOCUST_PASSWORD
-from chaosdrill.controls import arguments as written
-from chaosdrill.controls.arguments import Arguments, activities_by_phase
 from chaosdrill.controls.broken import note_broken
 from chaosdrill.controls.confirmation import require_confirmed
 from chaosdrill.controls.experiment import (
@@ -29,26 +25,23 @@ from chaosdrill.controls.experiment import (
     keep_topology,
     lab_topology_hash,
     planned,
-    problems_of_journal,
-    problems_of_variables_given,
     transitions,
 )
-from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.origin import origin, versions
 from chaosdrill.controls.others import lead_others
+from chaosdrill.controls.preflight import check_experiment, check_topology
 from chaosdrill.controls.progress import planned_steps
-from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
-from chaosdrill.controls.settings import Settings, read_settings
+from chaosdrill.controls.settings import Settings
 from chaosdrill.controls.target import open_target
-from chaosdrill.controls.undoing import problems_of_undo, undone_steps
+from chaosdrill.controls.undoing import undone_steps
 from chaosdrill.controls.watching import RegionWatch
-from chaosdrill.errors import BadInput, Refused
+from chaosdrill.errors import Refused
 from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.runs.rebuilding import rebuild_journals
 from chaosdrill.sentences import as_it_is, sentence, together
-from chaosdrill.topology import Topology, load_topology
+from chaosdrill.topology import load_topology
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
@@ -67,7 +60,8 @@ def open_drill(session: "Session") -> None:
     session.signals.install()
     _keep_secrets(session)
     source = find_source()
-    settings = _check(session, source)
+    checked = check_experiment(session.experiment, session.configuration, session.secrets, source)
+    settings, session.arguments = checked.settings, checked.arguments
     rehearsal = require_confirmed(settings.topology) if settings.topology is not None else None
     session.held.callback(os.close, take_lock(settings))
     _open_run_directory(session, settings, source)
@@ -84,35 +78,6 @@ def _keep_secrets(session: "Session") -> None:
     history.keep_secret(*history.url_passwords([session.experiment, session.configuration]))
     history.keep_secrets_of_environment()
     history.keep_secrets_out_of(logger)
-
-
-def _check(session: "Session", source: Source) -> Settings:
-    settings, problems = read_settings(session.configuration)
-    raw = own_arguments(session.experiment)
-    problems += problems_of_variables_given(source, session.experiment) + problems_of_journal(source)
-    problems += written.problems_of_arguments(raw) + _problems_of_experiment(session, raw)
-    if problems:
-        raise BadInput(problems)
-    given = {name: value for name, value in raw.items() if value is not None}
-    session.arguments = Arguments(**substitute(given, session.configuration, session.secrets))
-    if problems := written.problems_of_values(session.arguments):
-        raise BadInput(problems)
-    return settings
-
-
-def _problems_of_experiment(session: "Session", raw: Mapping[str, Any]) -> list[str]:
-    experiment, configuration, secrets = session.experiment, session.configuration, session.secrets
-    setup = raw.get("setup") if isinstance(raw.get("setup"), list) else []
-    known = set(configuration) | {name for part in (secrets or {}).values() for name in part}
-    own = {name: experiment.get(name) for name in ("steady-state-hypothesis", "method", "rollbacks")}
-    return [
-        *written.problems_of_experiment(experiment),
-        *problems_of_strategy(experiment),
-        *problems_of_missing_values(experiment, configuration, secrets),
-        *written.problems_of_variables([raw, own], known),
-        *problems_of_hooks(experiment, setup or []),
-        *problems_of_undo(experiment, setup or [], lambda value: substitute(value, configuration, secrets)),
-    ]
 
 
 def _open_run_directory(session: "Session", settings: Settings, source: Source) -> None:
@@ -163,7 +128,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)
-    _require_fitting_topology(session, topology)
+    check_topology(session.experiment, session.arguments, session.configuration, topology)
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
     told: dict[str, Any] = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}
@@ -198,30 +163,6 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
         raise Refused(together([why, *map(as_it_is, watch.unreadable)]), code="region-state-unexpected")
 
 
-def _require_fitting_topology(session: "Session", topology: Topology) -> None:
-    named = {
-        "domain": topology.domain,
-        "home_region": topology.regions.home,
-        "standby_region": topology.regions.standby,
-    }
-    problems = [
-        f"{variable}: {session.configuration[variable]!r}, but the topology {topology.path} names {name!r}: "
-        "correct one of them"
-        for variable, name in named.items()
-        if session.configuration.get(variable, name) != name
-    ]
-    if _has_step(session, "chaosdrill.heartbeat.actions", "start_heartbeat"):
-        problems += [why for why in [nothing_to_send(topology)] if why]
-    if problems:
-        raise BadInput(problems)
-
-
-def _has_step(session: "Session", module: str, func: str) -> bool:
-    steps = [*session.arguments.setup, *chain.from_iterable(activities_by_phase(session.experiment).values())]
-    providers = [step.get("provider") or {} for step in steps]
-    return any((one.get("module"), one.get("func")) == (module, func) for one in providers)
-
-
 def _require_allowed_account(session: "Session") -> None:
     system = system_of(session.configuration, session.secrets)
     if (account := system.account()) not in system.topology.accounts:
@@ -232,7 +173,8 @@ def _require_allowed_account(session: "Session") -> None:
                 reach=str(system.reach),
                 account=account,
                 allowed=list(system.topology.accounts),
-            )
+            ),
+            code="account-not-allowed",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from chaoslib import substitute
 
-from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.controls.activities import activities_by_phase
 from chaosdrill.errors import BadInput
 from chaosdrill.runs.catalogue import catalogue
 from chaosdrill.watch.beats import Beats

@@ -9,6 +9,7 @@ from typing import Any
 from chaoslib.activity import run_activity
 from chaoslib.exceptions import ActivityFailed
 
+from chaosdrill.controls.activities import arguments_of, with_arguments
 from chaosdrill.controls.outcome import in_short
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
@@ -88,6 +89,7 @@ class Samples:
 
 def _looking_once(probe: Mapping[str, Any]) -> Mapping[str, Any]:
     """A sample says how it is now: a probe that can wait until it is good does not wait."""
-    provider = probe.get("provider") or {}
-    arguments = {name: value for name, value in (provider.get("arguments") or {}).items() if name != "within_s"}
-    return {**probe, "provider": {**provider, "arguments": arguments}}
+    arguments = arguments_of(probe)
+    if "within_s" not in arguments:
+        return probe
+    return with_arguments(probe, {name: value for name, value in arguments.items() if name != "within_s"})

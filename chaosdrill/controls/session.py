@@ -15,7 +15,8 @@ from chaoslib.exceptions import InterruptExecution
 from chaosdrill import history
 from chaosdrill.activity import take_failure
 from chaosdrill.client.heartbeat import DrillHeartbeat
-from chaosdrill.controls.arguments import Arguments, activities_by_phase
+from chaosdrill.controls.activities import activities_by_phase
+from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.closing import close
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.foreign import ForeignActivities, OwnSteps, interruption_under_way

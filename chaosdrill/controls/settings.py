@@ -8,7 +8,7 @@ from typing import Any
 
 from chaosdrill.client.locust_page import problems_of_url
 from chaosdrill.controls.junit import junit_problems
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.languages import language_from
 from chaosdrill.time_zones import zone_from
@@ -53,19 +53,21 @@ class Settings:
     approver: str
 
 
-def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, list[str]]:
+def read_settings(configuration: MutableMapping[str, Any], ticket_needed: bool = True) -> tuple[Settings, list[str]]:
     """Read the configuration and put checked values back into it (``--var users=50`` gives a text, not a number).
 
+    :param ticket_needed: whether target aws without a change ticket is a problem.
     :returns: the settings, and every problem found; the settings are good only without problems.
     """
     problems = _convert_numbers(configuration)
     target = str(configuration.get("target") or "lab")
     if target not in TARGETS:
-        problems.append(f"target: {target!r} is neither lab nor aws")
+        problems.append(problem("setting-invalid", f"target: {target!r} is neither lab nor aws"))
     topology, found = _topology(configuration, target)
     locustfile, missing = _locustfile(configuration)
-    problems += problems_of_url(str(configuration.get("load_generator_url") or ""))
-    problems += found + missing + _aws_needs(configuration, target) + _environment_problems()
+    url = problems_of_url(str(configuration.get("load_generator_url") or ""))
+    problems += [problem("setting-invalid", text) for text in url]
+    problems += found + missing + _aws_needs(configuration, target, ticket_needed) + _environment_problems()
     scale = configuration.get("scale") or (DEFAULT_SCALE if target == "lab" else 1.0)
     scale = scale if isinstance(scale, float) else 1.0
     ticket, approver = (str(configuration.get(name) or "") for name in ("change_ticket", "approver"))
@@ -73,7 +75,7 @@ def read_settings(configuration: MutableMapping[str, Any]) -> tuple[Settings, li
 
 
 def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
-    problems = []
+    problems: list[str] = []
     for name, (kind, smallest, largest) in NUMBERS.items():
         if name not in configuration or (name == "scale" and configuration[name] == ""):
             continue
@@ -84,7 +86,8 @@ def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
                 raise ValueError
         except (TypeError, ValueError):
             what = "a whole number" if kind is int else "a number"
-            problems.append(f"{name}: {raw!r} is not {what} from {smallest:.4g} to {largest:g}")
+            limits = f"from {smallest:.4g} to {largest:g}"
+            problems.append(problem("setting-invalid", f"{name}: {raw!r} is not {what} {limits}"))
         else:
             configuration[name] = value
     return problems
@@ -95,13 +98,15 @@ def _topology(configuration: Mapping[str, Any], target: str) -> tuple[Path | Non
     if target != "aws":
         return None, []
     if not named:
-        return None, ["topology: target aws needs the file that names its parts: --var topology=PATH"]
+        why = "topology: target aws needs the file that names its parts: --var topology=PATH"
+        return None, [problem("topology-missing", why)]
     try:
         found = load_topology(named)
     except BadInput as bad:
         return None, list(bad.problems)
     if found.target != "aws":
-        return None, [f"topology: {named} describes a {found.target}, but the target is aws"]
+        why = f"topology: {named} describes a {found.target}, but the target is aws"
+        return None, [problem("topology-mismatch", why)]
     return Path(named).absolute(), []
 
 
@@ -111,7 +116,7 @@ def _locustfile(configuration: MutableMapping[str, Any]) -> tuple[str, list[str]
         return "", []
     path = os.path.realpath(os.path.expanduser(named))
     if not os.path.isfile(path):
-        return "", [f"locustfile: there is no file {path}"]
+        return "", [problem("file-missing", f"locustfile: there is no file {path}: correct the path")]
     configuration["locustfile"] = path
     return path, []
 
@@ -127,12 +132,14 @@ def _environment_problems() -> list[str]:
     return problems
 
 
-def _aws_needs(configuration: Mapping[str, Any], target: str) -> list[str]:
+def _aws_needs(configuration: Mapping[str, Any], target: str, ticket_needed: bool) -> list[str]:
     if target != "aws":
         return []
-    problems = []
+    problems: list[str] = []
     if (configuration.get("scale") or 1.0) != 1.0:
-        problems.append("scale: a real system cannot be scaled: --var scale:float=1 on target aws")
-    if not configuration.get("change_ticket"):
-        problems.append("change_ticket: needed on target aws: --var change_ticket=ID")
+        why = "scale: a real system cannot be scaled: --var scale:float=1 on target aws"
+        problems.append(problem("setting-invalid", why))
+    if ticket_needed and not configuration.get("change_ticket"):
+        why = "change_ticket: needed on target aws: --var change_ticket=ID"
+        problems.append(problem("change-ticket-missing", why))
     return problems

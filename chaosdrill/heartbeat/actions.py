@@ -46,7 +46,7 @@ def start_heartbeat(
     :param region: of the client host that it is started on (``run: ssm``), by name or as home, standby, active;
         default: the topology's.
     :param instance_id: that client host; default: the topology's.
-    :param standalone: allow it on a real system without an open drill.
+    :param standalone: allow it without an open drill.
     :returns: ``{"done": false when it beat already, "url", "operations", "rate_per_s", "deadline_s", "run", "writes",
         "why_no_writes", "seconds"}``.
     :raises ActivityFailed: when the topology has no ``heartbeat:``, the client host cannot run it, or no beat is
@@ -92,7 +92,7 @@ def stop_heartbeat(
     :param region: of the client host that it was started on, where that is not the topology's: as for
         ``start_heartbeat``.
     :param instance_id: likewise.
-    :param standalone: allow it on a real system without an open drill.
+    :param standalone: allow it without an open drill.
     :returns: ``{"done", "recovered": whether beats were answered at the end, or null when that was not waited for,
         "sent": beats by operation, "outcomes": {operation: {"answered", "refused", "timed_out", "failed"}}}``.
     :raises ActivityFailed: when it has died, or does not answer; what it had recorded is taken over all the same. When

@@ -57,7 +57,7 @@ def start_load(
     :param region: of the client host that Locust is started on (``client: {run: ssm}``), by name or as home, standby,
         active; default: the topology's.
     :param instance_id: that client host; default: the topology's.
-    :param standalone: allow it on a real system without an open drill.
+    :param standalone: allow it without an open drill.
     :returns: ``{"users", "workers", "host", "locustfiles", "user_classes", "url", "seconds"}``.
     :raises ActivityFailed: when Locust refuses, runs another script, has no such user class, too few workers, or the
         users are not at work in time.
@@ -110,7 +110,7 @@ def change_load(
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
     :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
-    :param standalone: allow it on a real system without an open drill.
+    :param standalone: allow it without an open drill.
     :returns: ``{"done", "before": {"users", "spawn_rate_per_s"}, "after": {"users", "spawn_rate_per_s"}, "seconds"}``;
         done is false when there were so many users already.
     :raises ActivityFailed: when no load runs, Locust refuses, or the users are not at work in time.
@@ -162,7 +162,7 @@ def stop_load(
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
     :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
-    :param standalone: allow it on a real system without an open drill.
+    :param standalone: allow it without an open drill.
     :returns: ``{"done": whether there was a Locust to stop, "state": Locust's state, "recovered": whether clients were
         served at the end, or null when that was not waited for, "report": path of ``locust-report.html`` in the run
         directory, "statistics": path of ``locust-statistics.json``}``; a path is null where ``report_problem`` or

@@ -1,7 +1,7 @@
 """Lose packets on the client host, or all of a region's, and stop losing them."""
 
 from dataclasses import asdict
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from chaoslib.types import Configuration, Secrets
 
@@ -18,7 +18,7 @@ __all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region"]
 @action
 def inject_packet_loss(
     percent: int = 30,
-    sources: str = "home",
+    sources: Union[str, list[str]] = "home",
     traffic_type: str = "ingress",
     duration_s: int = 1800,
     template: str = "exp-packetloss",

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chaoslib import substitute
-from chaoslib.configuration import load_configuration
+from chaoslib.configuration import load_configuration, load_dynamic_configuration
 from chaoslib.exceptions import ChaosException
 from chaoslib.experiment import ensure_experiment_is_valid
 from chaoslib.loader import load_experiment
@@ -15,14 +15,16 @@ from chaoslib.secret import load_secrets
 
 from chaosdrill import region
 from chaosdrill.aws import System, system_of
-from chaosdrill.controls.hooks import own_arguments
-from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.controls.arguments import Arguments
+from chaosdrill.controls.experiment import Source
+from chaosdrill.controls.preflight import check_experiment, check_topology
+from chaosdrill.errors import BadInput, DrillError, problem
 from chaosdrill.rehearsal.effects import Effect, effect_of
 from chaosdrill.rehearsal.preview import Preview, previews, refuse_to_make
 from chaosdrill.rehearsal.steps import Step, steps_of
 from chaosdrill.survey.check import check
 from chaosdrill.survey.seen import Seen
-from chaosdrill.topology import Topology
+from chaosdrill.topology import Topology, topology_of
 
 
 @dataclass(frozen=True)
@@ -75,22 +77,23 @@ def rehearse(
     :param variables: as given with ``--var``.
     :param topology: default: what the configuration or ``CHAOSDRILL_TOPOLOGY`` names.
     :param make_templates: make the templates that FIS has not yet, as the drill would, so that it can preview them.
-    :raises BadInput: when the experiment or the topology is not right.
+    :raises BadInput: when the experiment or the topology cannot be used: with everything that `chaos run` would report.
     :raises Refused: when templates are to be made, and the topology does not allow the account.
     """
     raw, configuration, secrets = _loaded(experiment, variables, topology)
+    arguments = _checked(raw, configuration, secrets, Source(experiment.absolute(), experiment.stem, tuple(variables)))
     system = system_of(configuration, _flat(secrets))
+    check_topology(raw, arguments, configuration, system.topology)
     steps = steps_of(raw, configuration, secrets)
     if make_templates:
         refuse_to_make(system, steps)
-    expected = str(substitute(own_arguments(raw).get("expect") or "", configuration, secrets))
     planned = tuple(_planned(system, step) for step in steps)
     return Rehearsal(
         title=str(substitute(raw["title"], configuration, secrets)),
         topology=system.topology,
         account=system.account(),
         state=str(region.verdict(region.read_region_facts(configuration, _flat(secrets)))),
-        expected=expected,
+        expected=arguments.expect,
         seen=tuple(check(system)),
         steps=planned,
         previews=tuple(previews(system, [one.step for one in planned if not one.trouble], make_templates)),
@@ -104,11 +107,37 @@ def _loaded(
         raw = load_experiment(str(experiment))
         ensure_experiment_is_valid(raw)
     except (ChaosException, OSError) as error:
-        raise BadInput([f"{experiment}: {error}"]) from error
+        if isinstance(error.__cause__, BadInput):  # the drill control's own
+            raise error.__cause__ from error
+        raise BadInput([problem("experiment-invalid", f"{experiment}: {error}")]) from error
     configuration = dict(load_configuration(raw.get("configuration") or {}, dict(variables)))
     if topology is not None:
         configuration["topology"] = str(topology)
-    return raw, configuration, load_secrets(raw.get("secrets") or {}, configuration)
+    secrets = load_secrets(raw.get("secrets") or {}, configuration)
+    return raw, load_dynamic_configuration(configuration, secrets), secrets
+
+
+def _checked(
+    raw: Mapping[str, Any], configuration: dict[str, Any], secrets: Mapping[str, Any], source: Source
+) -> Arguments:
+    """Check the experiment as a drill does, on the topology's target where the configuration does not say aws.
+
+    A change ticket must be there only where it says so: then the variables are those of the drill itself.
+    """
+    says_aws = configuration.get("target") == "aws"
+    problems: list[str] = []
+    if (configuration.get("target") or "lab") == "lab":
+        try:
+            configuration["target"] = topology_of(configuration).target
+        except BadInput as bad:
+            problems += bad.problems
+    try:
+        arguments = check_experiment(raw, configuration, secrets, source, ticket_needed=says_aws).arguments
+    except BadInput as bad:
+        raise BadInput([*bad.problems, *problems]) from bad
+    if problems:
+        raise BadInput(problems)
+    return arguments
 
 
 def _flat(secrets: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,13 @@ import importlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from chaoslib import substitute
 
-from chaosdrill.controls.arguments import activities_by_phase
+from chaosdrill.controls.activities import activities_by_phase, arguments_of, provider_of
+from chaosdrill.controls.arguments import steps_of_control
 from chaosdrill.controls.hooks import own_arguments
 
 # A whole failover and failback lead all of these back: the stop flags, the routing controls and the writer.
@@ -25,7 +27,8 @@ _MOVES = (
 class Step:
     """One activity.
 
-    :param does: the first line of what its documentation says; empty when it is no Python function.
+    :param arguments: the named ones.
+    :param does: the first line of what its documentation says, the command of a process, or the address of a request.
     :param undone_by: names of the rollbacks that undo it, each with the step on which it depends, if that is another.
     """
 
@@ -43,7 +46,7 @@ def steps_of(
 ) -> list[Step]:
     """:returns: every activity of the experiment in the order in which a whole drill runs them."""
     phases = activities_by_phase(experiment)
-    setup = own_arguments(experiment).get("setup") or []
+    setup = steps_of_control(own_arguments(experiment), "setup")
     ordered = {"setup": setup, **{phase: phases[phase] for phase in ("steady-state", "method", "rollbacks")}}
     resolved = [(phase, _resolved(activity, configuration, secrets)) for phase, activity in _in_order(ordered)]
     undoing = [one for phase, one in resolved if phase == "rollbacks"]
@@ -56,16 +59,17 @@ def _in_order(ordered: Mapping[str, list[Mapping[str, Any]]]) -> Iterator[tuple[
 
 
 def _resolved(activity: Mapping[str, Any], configuration: Any, secrets: Any) -> dict[str, Any]:
-    provider = activity.get("provider") or {}
-    arguments = substitute(provider.get("arguments") or {}, configuration, secrets)
+    provider = substitute(dict(provider_of(activity)), configuration, secrets)
     function = f"{provider['module']}.{provider['func']}" if provider.get("type") == "python" else ""
     name, kind = str(activity.get("name") or activity.get("ref")), str(activity.get("type"))
-    return {"name": name, "kind": kind, "function": function, "arguments": arguments}
+    arguments = substitute(dict(arguments_of(activity)), configuration, secrets)
+    does = _documented(function) if function else _in_words(provider)
+    return {"name": name, "kind": kind, "function": function, "arguments": arguments, "does": does}
 
 
 def _step(phase: str, one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> Step:
     undone_by = tuple(_undone_by(one, undoing)) if phase != "rollbacks" else ()
-    return Step(phase, one["name"], one["kind"], one["function"], one["arguments"], _does(one["function"]), undone_by)
+    return Step(phase, **one, undone_by=undone_by)
 
 
 def _undone_by(one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -77,9 +81,16 @@ def _undone_by(one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> 
             yield f"{rollback['name']} (if {step} was begun)"
 
 
-def _does(function: str) -> str:
-    if not function:
-        return ""
+def _in_words(provider: Mapping[str, Any]) -> str:
+    """What a process or a request does; empty for a reference to another activity."""
+    if provider.get("type") == "process":
+        given = provider.get("arguments") or ""
+        pairs = chain.from_iterable(given.items()) if isinstance(given, Mapping) else given
+        return f"runs {provider['path']} {given if isinstance(given, str) else ' '.join(map(str, pairs))}".rstrip()
+    return f"{provider.get('method', 'GET')} {provider['url']}" if provider.get("type") == "http" else ""
+
+
+def _documented(function: str) -> str:
     module, _, name = function.rpartition(".")
     documented = inspect.getdoc(getattr(importlib.import_module(module), name)) or ""
     return documented.partition("\n")[0]

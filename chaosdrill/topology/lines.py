@@ -8,6 +8,7 @@ import yaml
 
 Place = tuple[str | int, ...]
 _TEXT = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def _read(text: str) -> Document:
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     if node is None:
         return Document(None, {})
+    _merge(node)
     lines: dict[Place, int] = {}
     repeated, not_text = [], []
     for place, mark, key in _places(node, ()):
@@ -58,6 +60,37 @@ def _read(text: str) -> Document:
         lines[place] = line
     value = yaml.SafeLoader("").construct_document(_with_text_keys(node))
     return Document(value, lines, tuple(repeated), tuple(not_text))
+
+
+def _merge(node: yaml.Node) -> None:
+    """Replace each merge key (``<<: *base``) by the entries that it stands for; a key beside it wins.
+
+    :raises yaml.YAMLError: when what is merged is not a mapping.
+    :source: https://yaml.org/type/merge.html
+    """
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _merge(item)
+    elif isinstance(node, yaml.MappingNode):
+        own = [pair for pair in node.value if pair[0].tag != _MERGE]
+        bases = [base for key, value in node.value if key.tag == _MERGE for base in _bases(value)]
+        for inner in (*(value for _, value in own), *bases):
+            _merge(inner)
+        taken = {key.value for key, _ in own if isinstance(key, yaml.ScalarNode)}
+        for key, value in (pair for base in bases for pair in base.value):
+            if key.value not in taken:
+                taken.add(key.value)
+                own.append((key, value))
+        node.value = own
+
+
+def _bases(value: yaml.Node) -> list[yaml.MappingNode]:
+    found = value.value if isinstance(value, yaml.SequenceNode) else [value]
+    for base in found:
+        if not isinstance(base, yaml.MappingNode):
+            what = "`<<` merges mappings only: write an alias of a mapping, such as `<<: *base`"
+            raise yaml.constructor.ConstructorError(None, None, what, base.start_mark)
+    return list(found)
 
 
 def _with_text_keys(node: yaml.Node) -> yaml.Node:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.topology.lines import Document, read_document
 from chaosdrill.topology.model import (
     Accounts,
@@ -45,7 +45,7 @@ def load_topology(path: Path | str) -> Topology:
     path = Path(path).expanduser().absolute()
     document = _read(path)
     if problems := list(_problems(document)):
-        raise BadInput([f"{path}:{line}: {text}" for line, text in sorted(problems)])
+        raise BadInput([problem("topology-invalid", f"{path}:{line}: {text}") for line, text in sorted(problems)])
     return _topology(path, document.value)
 
 
@@ -54,8 +54,8 @@ def _problems(document: Document) -> Iterator[tuple[int, str]]:
         yield line, f"{place[-1]}: stands here twice: remove one"
     for place, line in document.not_text:
         yield line, f"{place[-1]}: this key is not a text: remove it, or put it in quotes if you mean it"
-    for problem in problems_of(document.value):
-        yield document.line(problem.place), f"{problem.key}: {problem.what}: {problem.fix}"
+    for found in problems_of(document.value):
+        yield document.line(found.place), f"{found.key}: {found.what}: {found.fix}"
 
 
 def topology_of(configuration: Mapping[str, Any] | None) -> Topology:
@@ -67,13 +67,12 @@ def topology_of(configuration: Mapping[str, Any] | None) -> Topology:
     """
     named = (configuration or {}).get("topology") or os.environ.get(VARIABLE)
     if not named:
-        raise BadInput(
-            [
-                "no topology is named: write `topology: <path of the file>` under `configuration:` in the experiment, "
-                f"or set {VARIABLE}. A drill names it by itself: is the control's module spelt "
-                "chaosdrill.controls.drill? Chaos Toolkit skips a control that it cannot import"
-            ]
+        why = (
+            "no topology is named: write `topology: <path of the file>` under `configuration:` in the experiment, "
+            f"or set {VARIABLE}. A drill names it by itself: is the control's module spelt "
+            "chaosdrill.controls.drill? Chaos Toolkit skips a control that it cannot import"
         )
+        raise BadInput([problem("topology-missing", why)])
     path = Path(str(named)).expanduser().absolute()
     with _lock:
         version = _version(path)
@@ -91,7 +90,8 @@ def _version(path: Path) -> tuple[int, int]:
 
 
 def _unreadable(path: Path, error: OSError) -> BadInput:
-    return BadInput([f"{path}: the topology cannot be read ({error.strerror}): correct the path, or write the file"])
+    why = f"{path}: the topology cannot be read ({error.strerror}): correct the path, or write the file"
+    return BadInput([problem("topology-unreadable", why)])
 
 
 def _read(path: Path) -> Document:
@@ -103,7 +103,7 @@ def _read(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         where = f":{mark.line + 1}" if mark else ""
         what = getattr(error, "problem", None) or str(error)
-        raise BadInput([f"{path}{where}: this is not YAML: {what}"]) from error
+        raise BadInput([problem("topology-invalid", f"{path}{where}: this is not YAML: {what}")]) from error
 
 
 def _topology(path: Path, raw: dict[str, Any]) -> Topology:

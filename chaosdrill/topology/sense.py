@@ -15,6 +15,9 @@ _BY_REGION: tuple[Place, ...] = (
     ("routing", "controls"),
     ("database", "clusters"),
 )
+_MACHINE = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]{1,80}")
+# of an alias, or of a version, a number: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-cd-aliasing-versioning.html
+_QUALIFIED = re.compile(rf"(?P<machine>{_MACHINE.pattern}):[A-Za-z0-9_.-]{{1,80}}")
 _WORD = re.compile(r"\{([^{}]*)\}")
 _WORDS = {
     "read": ("account",),
@@ -144,6 +147,23 @@ def _machines_differ(value: dict[str, Any]) -> Iterator[Problem]:
         yield Problem(("failover", "failback_prefix"), what, "write more of one, or its ARN")
 
 
+def _machines_are_machines(value: dict[str, Any]) -> Iterator[Problem]:
+    for name in ("failover_prefix", "failback_prefix"):
+        if problem := problem_of_machine(str(value["failover"][name])):
+            yield Problem(("failover", name), *problem)
+
+
+def problem_of_machine(named: str) -> tuple[str, str] | None:
+    """:returns: what is wrong with the ARN of a state machine, and the fix; None when it is one, or a name."""
+    if not named.startswith("arn:") or _MACHINE.fullmatch(named):
+        return None
+    what = f"is {named!r}"
+    if unqualified := _QUALIFIED.fullmatch(named):
+        fix = "executions are found and followed by the state machine itself, which runs its newest revision"
+        return f"{what}, an alias or a version", f"write {unqualified['machine']} if that is what you mean: {fix}"
+    return f"{what}, no ARN of a state machine", "write arn:aws:states:REGION:ACCOUNT:stateMachine:NAME"
+
+
 def _waits_of_aws(value: dict[str, Any]) -> Iterator[Problem]:
     if value["target"] == "aws" and value.get("time_scale", 1) != 1:
         yield Problem(("time_scale",), f"is {value['time_scale']!r} on aws", "remove it: waits on aws cannot be scaled")
@@ -221,6 +241,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Proble
     *(((str(place[0]),), _arns_fit(place)) for place in _WITH_ARNS),
     (("load_balancers",), _ranges_apart),
     (("routing",), _endpoints_differ),
+    (("failover",), _machines_are_machines),
     (("failover",), _machines_differ),
     (("target", "time_scale"), _waits_of_aws),
     (("target", "aws"), _lab_is_reached),

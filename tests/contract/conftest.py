@@ -7,6 +7,7 @@ import pytest
 
 from chaosdrill.aws import pacing
 from chaosdrill.history import OpenDrill
+from chaosdrill.history.current import OUTSIDE
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig, drill
 
@@ -16,6 +17,13 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked here again and again need not wait a second each time; that others do is tested elsewhere."""
     monkeypatch.setattr(pacing, "EVERY_S", 0.0)
     monkeypatch.setattr(pacing, "GRACE_S", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def drill_is_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Actions refuse outside a drill."""
+    with drill(tmp_path_factory.mktemp("drill"), OUTSIDE):
+        yield
 
 
 @pytest.fixture(scope="session")

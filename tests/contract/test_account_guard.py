@@ -4,6 +4,7 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
@@ -15,7 +16,7 @@ from chaosdrill.region.probes import region_state
 from chaosdrill.routing.actions import set_routing
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill, outside
 from tests.unit.test_sessions import HOSTILE
 
 
@@ -99,11 +100,16 @@ def test_a_role_is_taken_on_where_the_configuration_says_so(rig: Rig) -> None:
     rig.go_home()
 
 
-def test_on_aws_nothing_is_changed_without_a_drill_unless_it_is_written(rig: Rig, tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, {"target": "aws", "time_scale": 1}])
+def test_nothing_is_changed_without_a_drill_unless_it_is_written(
+    rig: Rig, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """On the lab as on AWS."""
     rig.go_home()
-    changes = {"target": "aws", "time_scale": 1}
     configuration = rig.other_topology(tmp_path / "topology.yaml", **changes)
-    with pytest.raises(ActivityFailed, match="no drill is open: add the control"):
-        set_stop_flag("standby", False, configuration=configuration)
-    assert set_stop_flag("standby", False, standalone=True, configuration=configuration)["done"] is True
+    with outside():
+        with pytest.raises(ActivityFailed) as refused:
+            set_stop_flag("standby", False, configuration=configuration)
+        assert refused.value.__cause__.codes == ("no-drill-open",)  # type: ignore[union-attr]
+        assert set_stop_flag("standby", False, standalone=True, configuration=configuration)["done"] is True
     rig.go_home()

@@ -38,6 +38,7 @@ MISSPELT = [
     ({"safeguards": [step("action", "guard", "do", what="x")]}, "guard: has no tolerance"),
     ({"safeguards": [{**GUARD, "frequency": "often"}]}, "frequency is 'often'"),
     ({"safeguards": [{**GUARD, "tolerance": 0.5}]}, "tolerance must either be"),
+    ({"setup": [step("action", "x", "wait", seconds="five")]}, "argument seconds: 'five': must be a number"),
     ({"expects": "moving"}, "control argument expects: there is none of that name; there are expect, end, setup"),
     ({"objectives": {"rpo": 0}}, "objectives: rpo: there is only rto_s"),
 ]

@@ -15,7 +15,7 @@ from chaosdrill.client.host import hosted
 from chaosdrill.heartbeat.actions import start_heartbeat, stop_heartbeat
 from chaosdrill.heartbeat.probes import lost_writes
 from chaosdrill.history import OpenDrill
-from tests.contract.activities_rig import OSAKA, Rig, drill
+from tests.contract.activities_rig import OSAKA, Rig, drill, outside
 from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank_beside
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
 from tests.waiting import wait_for
@@ -191,9 +191,10 @@ def test_a_heartbeat_whose_start_nobody_answers_is_told_and_ended_by_stop_heartb
 
 
 def test_it_runs_outside_a_drill_too(rig: Rig, configuration: dict[str, Any], accounts: tuple[Bank, str]) -> None:
-    assert started(configuration, accounts, standalone=True)["done"] is True
-    assert goes_on(accounts)
-    assert stop_heartbeat(standalone=True, configuration=configuration)["done"] is True
+    with outside():
+        assert started(configuration, accounts, standalone=True)["done"] is True
+        assert goes_on(accounts)
+        assert stop_heartbeat(standalone=True, configuration=configuration)["done"] is True
     assert not goes_on(accounts)
 
 

@@ -80,6 +80,52 @@ def test_a_drill_passes_and_leaves_its_run(run: Any, lab: RunningLab) -> None:
     assert ran.region_states == ["serving(ap-northeast-1)"]
 
 
+JSON_PROBE = {
+    "type": "probe",
+    "name": "instances",
+    "provider": {"type": "process", "path": "echo", "arguments": '\'{"up": ["a", "b"]}\''},
+}
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(2, "passed"), (3, "failed")])
+def test_a_jsonpath_tolerance_is_kept_and_judged_like_every_other(run: Any, count: int, verdict: str) -> None:
+    """Before, during and after the method, and in it."""
+    up = {"type": "jsonpath", "path": "$.up[*]", "count": 2, "target": "stdout"}
+    steady = [{**JSON_PROBE, "tolerance": up}]
+    checked = {**JSON_PROBE, "name": "checked", "tolerance": {**up, "count": count}}
+    ran = run(experiment([step("action", "long", "wait", seconds=6), checked], steady=steady))
+    assert ran.verdict == verdict, ran.stderr
+    (checks,) = json.loads((ran.run_directory / "summary.json").read_text())["hypothesis"]
+    assert (checks["probe"], checks["tolerance"]) == ("instances", up)
+    assert [reading["met"] for reading in checks["before"]] == [True]
+    assert [reading["met"] for reading in checks["during"]] == [True]
+    ended = [row for row in ran.events if row["event"] == "activity-ended" and row["activity"] == "checked"]
+    assert [(row["tolerance_met"], row["tolerance"]["count"]) for row in ended] == [(count == 2, count)]
+    assert "jsonpath" in (ran.run_directory / "report.html").read_text()
+
+
+def test_the_control_given_twice_says_so_as_its_verdict(run: Any, tmp_path: Path) -> None:
+    """Also in Chaos Toolkit's settings: nothing is begun, and the verdict names the cause."""
+    what = experiment(**WORK_AND_BACK, control={"setup": [do("prepare")]})
+    settings = tmp_path / "controls.json"
+    settings.write_text(json.dumps({"drill": what["controls"][0]}))
+    ran = run(what, "--control-file", str(settings))
+    assert (ran.exit_code, ran.verdict, ran.steps) == (EXIT_CODES["refused"], "refused", [])
+    assert ran.journal["chaosdrill"]["verdict"] == "refused"
+    assert "chaosdrill.controls.drill" in ran.said("why")
+
+
+@pytest.mark.parametrize("module", ["chaosdrill.controls", "chaosdrill", "chaosdrill.controls.session"])
+@pytest.mark.parametrize("options", [(), ("--no-validation",)])
+def test_a_module_without_hooks_is_no_control(run: Any, module: str, options: tuple[str, ...]) -> None:
+    what = experiment(**WORK_AND_BACK)
+    what["controls"][0]["provider"]["module"] = module
+    ran = run(what, *options, "--rollback-strategy", "always")
+    assert (ran.exit_code, ran.steps) == (1, []), ran.stderr
+    assert "is no control: write chaosdrill.controls.drill" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
 @pytest.mark.long
 def test_a_report_that_cannot_be_written_changes_nothing_of_the_verdict(run: Any, lab: RunningLab) -> None:
     in_the_way = f"for run in {lab.home}/runs/*; do mkdir -p $run/report.html; done"

@@ -141,7 +141,7 @@ def test_form_and_sense_are_told_together(tmp_path: Path) -> None:
         ("version: 1", "version: 1\n7: x", "2: 7: this key is not a text: remove it, or put it in quotes"),
         ("version: 1", "version: 1\non: x", "2: on: this key is not a text"),
         ("version: 1", "version: 1\n? [a, b]\n: x", "2: ?: this key is not a text"),
-        ("version: 1", "version: 1\n<<: {a: 1}", "2: <<: this key is not a text"),
+        ("version: 1", "version: 1\n<<: {a: 1}", "2: a: unknown key"),
         ("PK: stopFlag}", "PK: stopFlag, PK: other}", "12: PK: stands here twice: remove one"),
     ],
 )
@@ -150,6 +150,55 @@ def test_what_contradicts_itself_is_told_with_its_line(tmp_path: Path, right: st
     found = problems(tmp_path, RIGHT.replace(right, wrong, 1))
     assert len(found) == 1
     assert found[0].startswith(told)
+
+
+LAMBDA = "arn:aws:lambda:ap-northeast-3:123456789012:function:fail-over"
+MACHINE = "arn:aws:states:ap-northeast-3:123456789012:stateMachine:FailoverStateMachine"
+
+
+@pytest.mark.parametrize("named", [f"{MACHINE}:PROD", f"{MACHINE}:7", LAMBDA, f"{MACHINE}:PROD:7", "arn:"])
+def test_a_state_machine_is_named_by_its_own_arn(tmp_path: Path, named: str) -> None:
+    """Not by that of an alias or a version: found when the file is read, not in the middle of a drill."""
+    before = "failover_prefix: FailoverStateMachine"
+    (found,) = problems(tmp_path, RIGHT.replace(before, f"failover_prefix: '{named}'"))
+    assert found.startswith("26: failover.failover_prefix: ")
+    load_topology(
+        written(tmp_path, RIGHT.replace("failover_prefix: FailoverStateMachine", f"failover_prefix: '{MACHINE}'"))
+    )
+
+
+def test_merge_keys_stand_for_what_they_name(tmp_path: Path) -> None:
+    """The merge keys of YAML: https://yaml.org/type/merge.html"""
+    merged = RIGHT.replace("client: {instance_id:", "client: &host {instance_id:").replace(
+        "    - {region: us-west-2, url:", "    - {<<: {region: us-east-1, url: x}, region: us-west-2, url:"
+    )
+    assert load_topology(written(tmp_path, merged)) == load_topology(written(tmp_path, RIGHT))
+    beside = RIGHT.replace('us-east-1, url: "https://a', '&one us-east-1, url: "https://a')
+    beside = beside.replace("- {region: us-west-2,", "- {<<: [{region: us-west-2}, {region: eu-west-1}],")
+    assert load_topology(written(tmp_path, beside)) == load_topology(written(tmp_path, RIGHT))
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "told"),
+    [
+        (
+            "{<<: {region: us-west-2, regoin: x}, url: 'https://b.example/v1'}",
+            "20: routing.cluster_endpoints[1].reg",
+        ),
+        ("{<<: {region: us-west-2}}", "20: routing.cluster_endpoints[1].url: missing"),
+        (
+            "{<<: {region: a}, region: us-west-2, region: b, url: 'https://b.example/v1'}",
+            "20: region: stands here",
+        ),
+        ("{<<: 5, region: us-west-2, url: 'https://b.example/v1'}", "20: this is not YAML: `<<` merges mappings only"),
+        ("&a {<<: *a, url: 'https://b.example/v1'}", " this is not YAML: it is nested too deeply, or a"),
+    ],
+)
+def test_what_is_wrong_with_a_merged_key_is_told_with_its_line(tmp_path: Path, endpoint: str, told: str) -> None:
+    wrong = RIGHT.replace('    - {region: us-west-2, url: "https://b.example/v1"}', f"    - {endpoint}")
+    assert wrong != RIGHT
+    found = problems(tmp_path, wrong)
+    assert found[0].startswith(told), found
 
 
 def test_ranges_that_overlap_would_make_an_address_of_both_regions(tmp_path: Path) -> None:

@@ -72,11 +72,9 @@ def test_how_long_an_action_may_take_may_be_a_text_as_variables_are(
 
 @pytest.mark.parametrize("given", ["2m", -1, float("nan"), float("inf"), True, None])
 def test_what_is_no_time_is_refused_before_anything_is_touched(drill: OpenDrill, given: Any) -> None:
-    with (
-        opened(drill),
-        pytest.raises(ActivityFailed, match=r"argument timeout_s: .* is no number of seconds"),
-    ):
+    with opened(drill), pytest.raises(ActivityFailed) as failed:
         waits(timeout_s=given)
+    assert failed.value.__cause__.codes == ("argument-invalid",)
 
 
 def problems(*rollbacks: Any) -> list[str]:
@@ -126,19 +124,22 @@ def test_a_rollback_may_depend_on_the_steady_state(
 
 
 def test_a_condition_that_nobody_knows_is_refused(open_drill: OpenDrill) -> None:
-    with pytest.raises(ActivityFailed, match="write one of steady-state-missed, steady-state-not-seen"):
+    with pytest.raises(ActivityFailed) as failed:
         move(when="never")
+    assert failed.value.__cause__.codes == ("argument-invalid",)
 
 
 @pytest.mark.parametrize("standalone", ["false", "true", 0, None])
 def test_what_is_neither_true_nor_false_is_no_leave_to_act_alone(standalone: Any) -> None:
-    with pytest.raises(ActivityFailed, match=r"argument standalone: .* is neither true nor false"):
+    with pytest.raises(ActivityFailed) as failed:
         move(standalone=standalone)
+    assert failed.value.__cause__.codes == ("argument-invalid",)
 
 
 def test_outside_a_drill_there_is_no_steady_state() -> None:
-    with pytest.raises(ActivityFailed, match="no drill is open"):
+    with pytest.raises(ActivityFailed) as failed:
         move(when="steady-state-missed", standalone=True)
+    assert failed.value.__cause__.codes == ("no-drill-open",)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ One file per group of behaviours; each says what it mends, and each has a contra
 
 from moto.core.config import default_user_config
 
-from chaosdrill.lab.aws.stepfunctions import calls, executions, intrinsics, paths, responses, waits
+from chaosdrill.lab.aws.stepfunctions import calls, executions, grammar, intrinsics, paths, responses, waits
 
 
 def install() -> None:
     """Put every patch in place; before the first request."""
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    for part in (paths, intrinsics, waits, calls, executions, responses):
+    for part in (grammar, paths, intrinsics, waits, calls, executions, responses):
         part.install()

@@ -1,0 +1,62 @@
+"""The activities of an experiment, read in every shape that Chaos Toolkit accepts."""
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chaoslib.exceptions import ChaosException
+
+Activity = Mapping[str, Any]
+Resolve = Callable[[Any], Any]
+_VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}")  # $$ stands for $
+
+
+def activities_by_phase(experiment: Mapping[str, Any]) -> dict[str, list[Activity]]:
+    """:returns: the experiment's own activities by the phase they run in."""
+    hypothesis = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
+    return {
+        "steady-state": list(hypothesis),
+        "method": list(experiment.get("method") or []),
+        "rollbacks": list(experiment.get("rollbacks") or []),
+    }
+
+
+def provider_of(activity: Any) -> Mapping[str, Any]:
+    """:returns: the provider of an activity, or of a control; empty where there is none, as for a reference."""
+    provider = activity.get("provider") if isinstance(activity, Mapping) else None
+    return provider if isinstance(provider, Mapping) else {}
+
+
+def arguments_of(activity: Any) -> Mapping[str, Any]:
+    """:returns: the named arguments; empty where there are none, and where they are the text or list of a process."""
+    arguments = provider_of(activity).get("arguments")
+    return arguments if isinstance(arguments, Mapping) else {}
+
+
+def with_arguments(activity: Activity, arguments: Mapping[str, Any]) -> Activity:
+    """:returns: the activity with other named arguments."""
+    return {**activity, "provider": {**provider_of(activity), "arguments": arguments}}
+
+
+def function_of(activity: Any) -> Callable[..., Any] | None:
+    """:returns: the function that an activity calls; None for a process, a request, and what cannot be imported."""
+    provider = provider_of(activity)
+    if provider.get("type") != "python":
+        return None
+    try:
+        module = importlib.import_module(str(provider.get("module")))
+    except (ImportError, ChaosException):
+        return None
+    found = getattr(module, str(provider.get("func")), None)
+    return found if callable(found) else None
+
+
+def variables_in(text: str) -> list[str]:
+    """:returns: the names of the variables in a text; ``$${name}`` stands for the text ``${name}`` and is none."""
+    return [name for name in _VARIABLE.findall(text) if name]
+
+
+def has_variable(value: Any) -> bool:
+    """:returns: whether a value is a text with a variable that has no value yet."""
+    return isinstance(value, str) and bool(variables_in(value))

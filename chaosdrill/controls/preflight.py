@@ -1,0 +1,107 @@
+"""Everything that is checked before a drill: what is found here, `chaos run` and `chaosdrill rehearse` report alike."""
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from chaoslib import substitute
+
+from chaosdrill.client.heartbeat import nothing_to_send
+from chaosdrill.controls import arguments as written
+from chaosdrill.controls.activities import Activity, activities_by_phase, function_of
+from chaosdrill.controls.arguments import Arguments, steps_of_control
+from chaosdrill.controls.experiment import Source, problems_of_journal, problems_of_variables_given
+from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
+from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
+from chaosdrill.controls.settings import Settings, read_settings
+from chaosdrill.controls.undoing import problems_of_undo
+from chaosdrill.errors import BadInput, problem
+from chaosdrill.heartbeat.actions import start_heartbeat
+from chaosdrill.topology import Topology
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What an experiment that can be run says: the settings in its configuration, and its control's arguments."""
+
+    settings: Settings
+    arguments: Arguments
+
+
+def check_experiment(
+    experiment: Mapping[str, Any],
+    configuration: MutableMapping[str, Any],
+    secrets: Mapping[str, Any] | None,
+    source: Source,
+    ticket_needed: bool = True,
+) -> Checked:
+    """Check everything in an experiment that needs no system: nothing is read from AWS or the lab.
+
+    :param configuration: with the values of ``--var``; numbers in it that were given as texts become numbers.
+    :param ticket_needed: whether a drill on aws without a change ticket is a problem.
+    :raises BadInput: with every problem.
+    """
+    settings, problems = read_settings(configuration, ticket_needed)
+    raw = own_arguments(experiment)
+    setup = steps_of_control(raw, "setup")
+
+    def resolve(value: Any) -> Any:
+        return substitute(value, configuration, secrets)
+
+    known = set(configuration) | {name for part in (secrets or {}).values() for name in part}
+    own = {name: experiment.get(name) for name in ("steady-state-hypothesis", "method", "rollbacks")}
+    arguments = _arguments(raw, resolve)
+    problems += [
+        *problems_of_variables_given(source, experiment),
+        *problems_of_journal(source),
+        *written.problems_of_arguments(raw, resolve),
+        *written.problems_of_values(arguments),
+        *written.problems_of_experiment(experiment, setup, resolve),
+        *problems_of_strategy(experiment),
+        *problems_of_missing_values(experiment, configuration, secrets),
+        *written.problems_of_variables([raw, own], known),
+        *problems_of_hooks(experiment, setup),
+        *problems_of_undo(experiment, setup, resolve),
+    ]
+    if problems:
+        raise BadInput(problems)
+    return Checked(settings, arguments)
+
+
+def check_topology(
+    experiment: Mapping[str, Any], arguments: Arguments, configuration: Mapping[str, Any], topology: Topology
+) -> None:
+    """Check that the experiment fits the system that it will run on.
+
+    :raises BadInput: with every problem.
+    """
+    named = {
+        "domain": topology.domain,
+        "home_region": topology.regions.home,
+        "standby_region": topology.regions.standby,
+    }
+    problems: list[str] = [
+        problem(
+            "topology-mismatch",
+            f"{variable}: {configuration[variable]!r}, but the topology {topology.path} names {name!r}: "
+            "correct one of them",
+        )
+        for variable, name in named.items()
+        if configuration.get(variable, name) != name
+    ]
+    steps = [*arguments.setup, *(step for phase in activities_by_phase(experiment).values() for step in phase)]
+    if any(_starts_heartbeat(step) for step in steps) and (why := nothing_to_send(topology)):
+        problems.append(problem("heartbeat-missing", why))
+    if problems:
+        raise BadInput(problems)
+
+
+def _starts_heartbeat(step: Activity) -> bool:
+    return function_of(step) is start_heartbeat
+
+
+def _arguments(raw: Any, resolve: Any) -> Arguments:
+    """The control's arguments with their variables, as far as they have names that exist."""
+    names = [field.name for field in fields(Arguments)]
+    given = raw if isinstance(raw, Mapping) else {}
+    return Arguments(**resolve({name: given[name] for name in names if given.get(name) is not None}))
