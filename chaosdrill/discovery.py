@@ -65,11 +65,11 @@ def _typed(activity: DiscoveredActivities) -> DiscoveredActivities:
 
 
 def type_name(hint: Any) -> str:
-    """:returns: the portable name of a type: that of X for ``Optional[X]``, of the container for a generic one."""
+    """:returns: the portable name of a type: of a union that of its first, of a generic one that of the container."""
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
         inner = [one for one in typing.get_args(hint) if one is not type(None)]
-        return type_name(inner[0]) if len(inner) == 1 else "object"
+        return type_name(inner[0])
     if hint is type(None):
         return "null"
     if isinstance(origin, type):

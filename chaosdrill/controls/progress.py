@@ -8,7 +8,7 @@ from typing import Any
 
 from chaoslib import substitute
 
-from chaosdrill.controls.activities import activities_by_phase
+from chaosdrill.controls.activities import activities_by_phase, arguments_of
 from chaosdrill.errors import BadInput
 from chaosdrill.runs.catalogue import catalogue
 from chaosdrill.watch.beats import Beats
@@ -110,11 +110,7 @@ def earlier_durations(directory: Path, target: str, scale: float) -> list[float]
 
 def _waits_s(activity: Mapping[str, Any]) -> float:
     pauses = activity.get("pauses") or {}
-    provider = activity.get("provider")
-    arguments = provider.get("arguments") if isinstance(provider, Mapping) else None
-    values = [pauses.get(name) for name in ("before", "after")]
-    if isinstance(arguments, Mapping):
-        values.append(arguments.get(WAIT))
+    values = [*(pauses.get(name) for name in ("before", "after")), arguments_of(activity).get(WAIT)]
     return sum(value for value in values if isinstance(value, int | float) and not isinstance(value, bool))
 
 

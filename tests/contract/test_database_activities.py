@@ -34,9 +34,12 @@ class TestFailover:
         again = fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
         assert again["why"] == f"{OSAKA} is the writer already"
 
-    @pytest.mark.parametrize("data_loss", [None, True, "yes", ""])
-    def test_data_loss_must_be_spelled_out(self, rig: Rig, data_loss: Any) -> None:
-        with fails_with("data-loss-not-allowed"):
+    @pytest.mark.parametrize(
+        ("data_loss", "code"),
+        [(None, "data-loss-not-allowed"), *((wrong, "argument-invalid") for wrong in (True, "yes", ""))],
+    )
+    def test_data_loss_must_be_spelled_out(self, rig: Rig, data_loss: Any, code: str) -> None:
+        with fails_with(code):
             fail_over_database("standby", data_loss=data_loss, configuration=rig.configuration)
         assert writer_region(configuration=rig.configuration) == TOKYO
 

@@ -15,7 +15,7 @@ from chaosdrill.client.collecting import collect, finish, marks
 from chaosdrill.client.load_generator import LoadGenerator, end_load_generator, open_load_generator
 from chaosdrill.errors import CannotSee
 from tests.contract import load_rig
-from tests.contract.activities_rig import drill
+from tests.contract.activities_rig import drill, outside
 from tests.contract.load_records_rig import EVERYTHING, REGION, STEADY, Rows, Wayward, files, rows, wayward
 from tests.waiting import LONG_S, wait_for
 
@@ -264,11 +264,12 @@ def test_the_drills_own_locust_writes_into_the_run_directory(server: Wayward, tm
         (found,) = files(directory).values()
     assert found.header["run"] == one_drill.run_id
     assert (collected.complete, collected.rows) == (True, len(found.requests))
-    generator = open_load_generator(configuration, None, script, 30)
-    directory = Path(generator.records().directory)
-    assert directory.is_dir()
-    end_load_generator(configuration)
-    assert not directory.exists()
+    with outside():
+        generator = open_load_generator(configuration, None, script, 30)
+        directory = Path(generator.records().directory)
+        assert directory.is_dir()
+        end_load_generator(configuration)
+        assert not directory.exists()
 
 
 def test_each_of_locusts_own_processes_has_its_file(server: Wayward, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed, fault_state
-from tests.contract.activities_rig import TOKYO, Rig, drill
+from tests.contract.activities_rig import TOKYO, Rig, drill, outside
 from tests.failing import fails_with
 from tests.waiting import wait_for
 
@@ -144,7 +144,7 @@ def test_what_was_never_injected_never_landed(rig: Rig, one_drill: OpenDrill) ->
 
 
 def test_without_a_drill_nothing_is_known_of_before(rig: Rig) -> None:
-    with fails_with("no-drill-open"):
+    with outside(), fails_with("no-drill-open"):
         fault_landed(configuration=rig.configuration)
 
 

@@ -93,10 +93,12 @@ class TestHost:
             inject(rig, instance_tags={"role": "first"})
 
     def test_wrong_arguments_are_told_with_all_the_others(self, rig: Rig) -> None:
-        wrong: dict[str, Any] = {"instance_tags": {}, "flows_percent": 0, "stop_condition_alarms": "x"}
+        wrong: dict[str, Any] = {"instance_tags": {}, "flows_percent": 0}
         invalid = "argument-invalid"
-        with fails_with(invalid, "source-not-an-address", invalid, invalid):
+        with fails_with(invalid, "source-not-an-address", invalid):
             inject(rig, sources="api.example.com", **wrong)
+        with fails_with(invalid):
+            inject(rig, stop_condition_alarms="x")
         with fails_with("argument-invalid"):
             inject(rig, instance_id="i-0123456789abcdef0", instance_tags={"Name": "BastionHost"})
 

@@ -21,6 +21,7 @@ from chaosdrill.rehearsal.rehearse import Rehearsal, rehearse
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import get
 from tests.drills import FAILOVER
+from tests.failing import fails_with
 
 ADDRESSES = "10.100.5.165,10.100.9.84"
 
@@ -269,12 +270,12 @@ def test_no_template_is_made_in_another_account(rig: Rig, with_addresses: Path, 
 @pytest.mark.usefixtures("no_roles")
 def test_all_that_is_wrong_with_the_faults_is_told_before_anything_is_made(rig: Rig, with_addresses: Path) -> None:
     wrong, before = {"loss_percent": 0, "fault_duration_s": 50000}, changes(rig)
-    with pytest.raises(BadInput) as told:
+    with fails_with("setting-invalid", "setting-invalid"):
         rehearse(with_addresses, wrong, rig.lab.plan.topology_file, make_templates=True)
-    assert [problem.partition(": write")[0] for problem in told.value.problems] == [
-        "inject-packet-loss: percent is 0",
-        "inject-packet-loss: duration_s is 50000",
-    ]
+    hostile = changed(with_addresses, with_addresses.parent, ADDRESSES, "0.0.0.0/0")
+    hostile = changed(hostile, hostile.parent, "traffic_type: ingress", "interface: 'no name'")
+    with fails_with("source-is-every-address", "argument-invalid"):
+        rehearse(hostile, {}, rig.lab.plan.topology_file, make_templates=True)
     assert changes(rig) == before
     assert "chaosdrill-packet-loss" not in roles(rig)
 

@@ -84,7 +84,7 @@ class TestSafetyRules:
         [
             (["nobody"], rf"0 safety rules are called 'nobody'; there are: {RULE}"),
             (["arn:aws:iam::1:role/x"], "is no ARN of a safety rule"),
-            (RULE, "write a list of ARNs or names"),
+            (RULE, "must be a list of texts"),
         ],
     )
     def test_what_names_no_rule_is_refused(self, rig: Rig, rule: str, written: list[str], refusal: str) -> None:
