@@ -57,11 +57,14 @@ def beats(read: str = "", write: str | None = None, t0: int = T0) -> Beats:
     return beats_of([{**HEADER, "operations": operations}], *columns_of(pictures, t0), MEASURED)
 
 
-def simulated(seconds: float, failing: Any = None, seed: int = 0, rate: int = RATE, loss: float = 0.0) -> Beats:
+def simulated(
+    seconds: float, failing: Any = None, seed: int = 0, rate: int = RATE, loss: float = 0.0, refusing: Any = None
+) -> Beats:
     """:returns: a heartbeat that reads and writes for so long.
 
     :param failing: given the moments in seconds, which beats are not answered.
     :param loss: the probability that a beat fails by itself.
+    :param refusing: given the moments in seconds, which writes a closed region answers with 503.
     """
     random = numpy.random.default_rng(seed)
     count = round(seconds * rate)
@@ -70,6 +73,10 @@ def simulated(seconds: float, failing: Any = None, seed: int = 0, rate: int = RA
     bad = random.random(2 * count) < loss
     if failing is not None:
         bad |= failing((due_ns - T0) / NS)
+    refused = numpy.zeros(2 * count, bool)
+    if refusing is not None:
+        refused = refusing((due_ns - T0) / NS) & (operation == 1)
+    bad &= ~refused
     latency_us = random.integers(2_000, 20_000, 2 * count)
     columns = {
         "source": numpy.zeros(2 * count, numpy.int64),
@@ -78,8 +85,8 @@ def simulated(seconds: float, failing: Any = None, seed: int = 0, rate: int = RA
         "due_ns": due_ns,
         "late_us": random.integers(0, 1000, 2 * count),
         "duration_us": numpy.where(bad, GIVEN_UP_US, latency_us),
-        "outcome": numpy.where(bad, 2, 0),
-        "status": numpy.where(bad, 0, 200),
+        "outcome": numpy.where(refused, 1, numpy.where(bad, 2, 0)),
+        "status": numpy.where(refused, 503, numpy.where(bad, 0, 200)),
         "region": numpy.zeros(2 * count, numpy.int64),
     }
     rates = [{"name": name, "rate_per_s": rate} for name in ("read", "write")]

@@ -5,7 +5,7 @@ import pytest
 from chaosdrill.analysis.chance import Loss, loss_probability
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.recovery import recoveries, recovery
-from tests.unit.records_rig import BEAT, NS, T0, at, beats
+from tests.unit.records_rig import BEAT, NS, T0, at, beats, simulated
 
 GOOD = "o" * 120  # 6 s
 
@@ -79,6 +79,14 @@ def test_no_unavailability_under_packet_loss_says_how_long_an_outage_may_be_hidd
     assert closed.value == pytest.approx(0.45)
     silent = recovery(found("o" * 189, "o" * 60 + "x" * 9 + GOOD, losses=loss), T0)
     assert (silent.value, silent.uncertainty) == (0.0, 0.5)
+
+
+def test_a_region_that_is_closed_for_two_seconds_under_packet_loss_is_no_recovery_of_0_s():
+    """At 5 beats a second a row needed 11 beats (2.2 s), and a drill with every region closed for 2.06 s had 10."""
+    records = simulated(60, rate=5, refusing=lambda at_s: (at_s >= 20.12) & (at_s < 20.12 + 2.06))
+    service = unavailability(records, losses=[Loss(T0, T0 + 40 * NS, loss_probability(30))])
+    measured = recovery(service, T0 + 20 * NS, T0 + 45 * NS)
+    assert (measured.value, measured.uncertainty) == (pytest.approx(2.0), pytest.approx(0.2, abs=0.01))
 
 
 def test_unknown_time_may_hide_a_longer_one():
