@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.compare_html import html_options, write_page
+from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.text import usage_error
+from chaosdrill.cli.times import instant
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.aims import Aim, Reached
     from chaosdrill.analysis.trend import Part, Point, Trend
     from chaosdrill.cli.screen import Screen
+    from chaosdrill.time_zones import Zone
 
 SHOWN = 30
-BAR, OTHERS = 40, 74  # characters: of a bar, at least; and of the other columns
+BAR, OTHERS = 40, 89  # characters: of a bar, at least; and of the other columns
 COLOURS = ("cyan", "blue", "magenta", "yellow", "green", "white")
 FULL = "█"
 
@@ -28,8 +31,17 @@ FULL = "█"
 @click.option("--last", type=click.IntRange(1), default=SHOWN, metavar="N", help=f"The newest N; default: {SHOWN}.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @html_options
+@time_zone_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def trend(experiment: str | None, last: int, everything: bool, html: Path | None, language: str, as_json: bool) -> None:
+def trend(
+    experiment: str | None,
+    last: int,
+    everything: bool,
+    html: Path | None,
+    language: str,
+    zone: "Zone",
+    as_json: bool,
+) -> None:
     """Show the runs of an experiment over time: recovery time, and the phases of each movement as a bar.
 
     \b
@@ -64,11 +76,11 @@ def trend(experiment: str | None, last: int, everything: bool, html: Path | None
         left_out = [one.as_json() for one in unreadable] + found.as_json()["left_out"]
         say_json({**found.as_json(), "left_out": left_out})
     else:
-        _show(Screen(), found, unreadable)
+        _show(Screen(), found, unreadable, zone)
     sys.exit(0 if found.points else 2)
 
 
-def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any]) -> None:
+def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any], zone: "Zone") -> None:
     from chaosdrill.cli.compare_tables import show_left_out
 
     show_left_out(screen, (*unreadable, *found.left_out))
@@ -83,20 +95,22 @@ def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any]) -> None:
         [sum(part.seconds for part in parts) for point in found.points for parts in point.stacks.values()] + [0]
     )
     rows = [
-        row for number, point in enumerate(found.points) for row in _rows(found, point, number, letters, width, longest)
+        row
+        for number, point in enumerate(found.points)
+        for row in _rows(found, point, number, letters, width, longest, zone)
     ]
     screen.table(("began", "verdict", "recovery", "movement", "took", "phases"), rows)
     screen.say(", ".join(f"{letter} {name}" for name, letter in letters.items()))
-    _show_reached(screen, found)
+    _show_reached(screen, found, zone)
 
 
-def _show_reached(screen: "Screen", found: "Trend") -> None:
+def _show_reached(screen: "Screen", found: "Trend", zone: "Zone") -> None:
     """What the runs reached of their objectives; the recovery time stands in the table above."""
     from chaosdrill.analysis.aims import RTO
 
     others = [aim for aim in found.aims if aim.name != RTO]
     if others:
-        rows = [row for number in range(len(found.points)) for row in _reached(found, others, number)]
+        rows = [row for number in range(len(found.points)) for row in _reached(found, others, number, zone)]
         screen.table(("began", "movement", *(aim.name for aim in others)), rows)
     for aim in found.aims:
         unit = "" if aim.unit == "ratio" else f" {aim.unit}"
@@ -104,14 +118,23 @@ def _show_reached(screen: "Screen", found: "Trend") -> None:
         screen.say(f"objective {aim.name}: {', then '.join(known)}")
 
 
-def _reached(found: "Trend", aims: "Sequence[Aim]", number: int) -> Iterator[Sequence[str]]:
+def _reached(found: "Trend", aims: "Sequence[Aim]", number: int, zone: "Zone") -> Iterator[Sequence[str]]:
     """A run's rows: one for each movement; what is of the whole run stands in the first."""
     point = found.points[number]
-    head = point.began[:16].replace("T", " ")
+    head = _began(point, zone)
     for place, what in enumerate(point.stacks or ("-",)):
         whole = ("",) if not place else ()
         cells = [next((_held(one) for one in aim.reached[number] if one.of in (what, *whole)), "") for aim in aims]
         yield head if not place else "", what, *cells
+
+
+def _began(point: "Point", zone: "Zone") -> str:
+    """In UTC, with the local time behind it."""
+    from chaosdrill.time_zones import local
+
+    moment = instant(point.began)
+    beside = local(moment, zone) if moment is not None else ""
+    return point.began[:16].replace("T", " ") + (f" ({beside})" if beside else "")
 
 
 def _held(one: "Reached") -> str:
@@ -127,10 +150,10 @@ def _letters(found: "Trend") -> dict[str, str]:
 
 
 def _rows(
-    found: "Trend", point: "Point", number: int, letters: Mapping[str, str], width: int, longest: float
+    found: "Trend", point: "Point", number: int, letters: Mapping[str, str], width: int, longest: float, zone: "Zone"
 ) -> Iterator[Sequence[Any]]:
     head = (
-        point.began[:16].replace("T", " "),
+        _began(point, zone),
         point.verdict,
         _recovery(point, found.objectives.get("rto_s", ())[number : number + 1]),
     )

@@ -162,6 +162,7 @@ def test_times_have_the_readers_zone_beside_utc(stored):
     assert " JST" in run("runs", "list", "--tz", "Asia/Tokyo").stdout
     assert " JST" in run("runs", "list", CHAOSDRILL_TZ="Asia/Tokyo").stdout
     assert " UTC (" in run("runs", "show", "--tz", "Asia/Tokyo").stdout
+    assert " JST)" in run("trend", "--tz", "Asia/Tokyo").stdout
     assert "local time" not in run("runs", "list", "--tz", "UTC").stdout
     bad = run("runs", "list", "--tz", "Asia/Tokio")
     assert (bad.exit_code, "[time-zone-unknown]" in bad.stderr) == (2, True)
