@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnection
 
 from chaosdrill.aws import deadlines, safety_rules
+from chaosdrill.aws.credential_errors import CredentialsUnusable
 from chaosdrill.aws.doubt import change
 from chaosdrill.aws.pacing import paced
 from chaosdrill.aws.polling import pause
@@ -62,6 +63,8 @@ def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
         states: dict[str, str] = _in_rounds(
             rounds, lambda _: paced(resource, lambda: _ask_each(system, read).value).value
         )
+    except CredentialsUnusable:
+        raise  # as it is: its cause is not the routing controls'
     except (DrillError, ClientError, BotoCoreError) as error:
         raise CannotSee(f"the routing controls could not be read: {error}") from error
     return states

@@ -7,8 +7,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chaosdrill.aws.reach import Reach
-from chaosdrill.errors import Refused
+from chaosdrill.errors import CannotSee, Refused
 
 _READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup")
 _lock = threading.Lock()
@@ -34,10 +36,17 @@ def guard_account(client: Any, reach: Reach, sts: Callable[[], Any]) -> None:
 
 
 def account_of(reach: Reach, sts: Callable[[], Any]) -> str:
-    """:returns: the account that the credentials belong to (asked once)."""
+    """:returns: the account that the credentials belong to, read once.
+
+    :raises CannotSee: when it cannot be read.
+    """
     with _lock:
         if reach not in _account_of:
-            _account_of[reach] = str(sts().get_caller_identity()["Account"])
+            try:
+                _account_of[reach] = str(sts().get_caller_identity()["Account"])
+            except (ClientError, BotoCoreError) as error:
+                why = f"the account of the AWS credentials ({reach}) could not be read from STS: {error}"
+                raise CannotSee(why, code="account-unreadable") from error
         return _account_of[reach]
 
 
@@ -47,5 +56,6 @@ def refuse_other_accounts(reach: Reach, sts: Callable[[], Any], what: str) -> No
     if account not in reach.accounts:
         raise Refused(
             f"{what} was not sent: the credentials ({reach}) belong to account {account}, and the topology allows "
-            f"only {', '.join(reach.accounts)}: use the right profile, or add the account under `accounts:`"
+            f"only {', '.join(reach.accounts)}: use the right profile, or add the account under `accounts:`",
+            code="account-not-allowed",
         )

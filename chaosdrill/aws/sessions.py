@@ -10,23 +10,29 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, DeferredRefreshableCredentials
-from botocore.exceptions import ProfileNotFound
 
 from chaosdrill import __version__
 from chaosdrill.aws import deadlines, tape
 from chaosdrill.aws.calls import log_calls
 from chaosdrill.aws.changes import record_changes
-from chaosdrill.aws.credentials import NO_KEYS, watch
+from chaosdrill.aws.credential_errors import (
+    NO_KEYS,
+    CredentialsUnusable,
+    Settings,
+    configuration_needed,
+    credentials_needed,
+)
+from chaosdrill.aws.credentials import watch
 from chaosdrill.aws.guard import guard_account
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES, retry_always
-from chaosdrill.errors import BadInput, Refused
+from chaosdrill.errors import BadInput, Refused, problem
 
 _SHORT: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5}
 _QUICK: dict[str, dict[str, Any]] = {
     "s3": {"signature_version": "s3v4"},  # presigned URLs, too: version 2 is not known everywhere
     # one try on an ARC endpoint: the next of the five is the retry (see aws/arc.py)
-    "route53-recovery-cluster": {**_SHORT, "retries": {"total_max_attempts": 1}},
+    "route53-recovery-cluster": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 1}},
     # ARC's control plane may be away during a recovery, and nothing waits for it long
     "route53-recovery-control-config": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 2}},
 }
@@ -54,7 +60,8 @@ def client(reach: Reach, service: str, region: str, endpoint_url: str | None = N
     :param region: AWS region.
     :param endpoint_url: only for services that name their endpoint per call, such as an ARC cluster.
     :returns: the client.
-    :raises BadInput: when the profile does not exist.
+    :raises BadInput: when the profile does not exist, or the AWS config file cannot be used.
+    :raises CredentialsUnusable: when the profile has none, or they cannot be fetched.
     :raises Refused: when the topology is a lab's and does not say where the lab answers.
     :source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     """
@@ -71,13 +78,22 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
     if reach.target == "lab" and not url:
         raise Refused(
             f"the lab's topology does not say where {service} answers, and without that the call would go to AWS: "
-            "write `aws: {endpoint_url: ...}` in the topology"
+            "write `aws: {endpoint_url: ...}` in the topology",
+            code="lab-endpoint-missing",
         )
-    made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
+    settings = _settings(session)
+    try:
+        with credentials_needed(reach, settings):
+            session.get_credentials()  # the session keeps them: what fails later is not about them
+    except CredentialsUnusable:
+        _sessions.pop(reach, None)  # botocore's providers remember how far they came, and report another cause then
+        raise
+    with configuration_needed(reach):
+        made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
     log_calls(made, region)
     record_changes(made, region)
     retry_always(made)
-    watch(made, reach, lambda: _new_session(reach).get_credentials())
+    watch(made, reach, lambda: _new_session(reach).get_credentials(), settings)
     tape.attach(made, region)
     if service != "sts":
         guard_account(made, reach, lambda: client(reach, "sts", region))
@@ -116,13 +132,8 @@ def _new_session(reach: Reach) -> boto3.Session:
         core.set_config_variable("credentials_file", os.devnull)
     if not reach.environment:
         core.set_config_variable("ignore_configured_endpoint_urls", True)
-    try:
+    with configuration_needed(reach):
         core.get_scoped_config()
-    except ProfileNotFound as error:
-        where = reach.config_file or "your AWS config file"
-        raise BadInput(
-            [f"profile {reach.profile!r} is not in {where}: correct `aws: {{profile: ...}}` in the topology or add it"]
-        ) from error
     if reach.keys is not None:
         core.set_credentials(*reach.keys)
     session = boto3.Session(botocore_session=core)
@@ -139,9 +150,11 @@ class _Forgetful(dict[str, Any]):
 def _assuming(source: Any, reach: Reach) -> boto3.Session:
     """A session whose credentials are those of the role, fetched at the first call and refreshed before they end."""
 
-    own = source.get_credentials()
+    with credentials_needed(reach, _settings(source)):
+        own = source.get_credentials()
     if own is None:
-        raise BadInput([f"aws_assume_role_arn: there are no credentials to take on {reach.role_arn} with: {NO_KEYS}"])
+        why = f"aws_assume_role_arn: there are no credentials to take on {reach.role_arn} with: {NO_KEYS}"
+        raise BadInput([problem("credentials-missing", why)])
 
     def sts(service: str, **kwargs: Any) -> Any:
         url = reach.endpoint_url or _profile_endpoint(source, reach, service)
@@ -164,6 +177,20 @@ def _assuming(source: Any, reach: Reach) -> boto3.Session:
         core.set_config_variable(name, source._session.get_config_variable(name))
     core._credentials = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     return boto3.Session(botocore_session=core)
+
+
+def _settings(session: boto3.Session) -> Settings:
+    """:returns: what the profile says, and what it has from its source profiles."""
+    core: Any = session._session
+    profiles = core.full_config.get("profiles", {})
+    found: dict[str, Any] = dict(core.get_scoped_config())
+    seen: set[str] = set()
+    source = str(found.get("source_profile"))
+    while source in profiles and source not in seen:
+        seen.add(source)
+        found = {**profiles[source], **found}
+        source = str(profiles[source].get("source_profile"))
+    return found
 
 
 def _profile_endpoint(session: boto3.Session, reach: Reach, service: str) -> str | None:

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill.aws.credential_errors import CredentialsUnusable
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.sessions import client
-from chaosdrill.errors import BadInput, CannotSee, DrillError
+from chaosdrill.errors import BadInput, CannotSee, DrillError, problem
 
 T = TypeVar("T")
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"}
-_WRONG_KEYS = {"InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
 MOST = 500  # how many of a kind are read; an account may have any number
 
 
@@ -58,15 +58,18 @@ class Account:
         try:
             sts = client(self._reach, "sts", region)
         except BadInput as error:
+            if error.codes != ("profile-missing",):
+                raise
             there = ", ".join(boto3.Session().available_profiles) or "none"
-            raise BadInput([f"--profile {self.profile}: is not in your AWS config file; there are: {there}"]) from error
+            why = f"--profile {self.profile}: is not in your AWS config file; there are: {there}"
+            raise BadInput([problem("profile-missing", why)]) from error
+        except CredentialsUnusable as error:
+            raise DrillError(f"nothing was read: {error}", code=error.code) from error
         try:
             return str(sts.get_caller_identity()["Account"])
         except CannotSee as error:  # there are no credentials, or none that are good any more
-            raise DrillError(f"nothing was read: {error}") from error
+            raise DrillError(f"nothing was read: {error}", code=error.code) from error
         except (ClientError, BotoCoreError) as error:
-            if isinstance(error, ClientError) and error.response["Error"]["Code"] in _WRONG_KEYS:
-                raise DrillError(f"nothing was read: the keys of {self._reach} are wrong: {error}") from error
             raise _unseen(sts, "get_caller_identity", region, error) from error
 
     def ask(self, service: str, region: str, operation: str, **given: Any) -> dict[str, Any]:
