@@ -26,7 +26,7 @@ def take_lock(settings: Settings) -> int:
         holder = os.pread(lock, 100, 0).decode(errors="replace").strip()
         os.close(lock)
         why = sentence("another drill is going on here (process {holder}): wait until it has ended", holder=holder)
-        raise Refused(why) from None
+        raise Refused(why, code="drill-going-on") from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     return lock

@@ -27,6 +27,7 @@ from chaosdrill.controls.experiment import (
     planned,
     transitions,
 )
+from chaosdrill.controls.left_in_force import notes_about_dead_runs, refuse_beside_dead_run
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.origin import origin, versions
 from chaosdrill.controls.others import lead_others
@@ -157,10 +158,16 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
     give_up = time.monotonic() + READABLE_WITHIN_S
     while (state := watch.look()) == "unknown" and time.monotonic() < give_up:
         time.sleep(0.2)
+    runs, events, now = runs_directory(), session.record.events, state_in_words(state)
+    refuse_beside_dead_run(runs, events, session.configuration, session.secrets, now)
     if expected and state != expected:
-        states = {"state": state_in_words(state), "expected": state_in_words(expected)}
-        why = sentence("the region state is {state}, expected {expected}: nothing was touched", **states)
-        raise Refused(together([why, *map(as_it_is, watch.unreadable)]), code="region-state-unexpected")
+        why = sentence(
+            "the region state is {state}, expected {expected}: nothing was touched",
+            state=now,
+            expected=state_in_words(expected),
+        )
+        notes = notes_about_dead_runs(runs, events, now)
+        raise Refused(together([why, *map(as_it_is, watch.unreadable), *notes]), code="region-state-unexpected")
 
 
 def _require_allowed_account(session: "Session") -> None:

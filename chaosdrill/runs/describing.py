@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.summary_fields import summary_fields
 from chaosdrill.history.plain import plain
 from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, SUMMARY, TOPOLOGY, experiment_of
+from chaosdrill.runs.dead_runs import dead_run
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.files import files_of
 from chaosdrill.runs.going_on import goes_on
@@ -26,18 +28,26 @@ _OF_SOURCE = {
 
 def described(directory: Path) -> dict[str, Any]:
     """:returns: a run as JSON values: its ``state`` (whole, rebuilt, imported, goes on, died, unreadable, foreign),
-    ``notes`` about that in sentences, and what it says of itself; what is not known is null, or empty.
+    ``notes`` about that in sentences, what a drill that died has not undone (``owed``), and what it says of itself;
+    what is not known is null, or empty.
     """
     summary = read_summary(directory)
     events, problems = read_events(directory, still_open=True)
     state, notes = _state(directory, summary, events)
     if events and state != IMPORTED:  # what its journal says of itself is in its reasons
         notes += [one.text for one in problems]
+    dead = dead_run(directory, events)
+    if dead is not None and dead.owed:
+        last = f"; the last region state that it recorded: {dead.region_state} at {dead.region_state_at}"
+        notes.append(f"it began what it has not undone{last if dead.region_state else ''}")
+        notes += [f"may be in force: {one}" for one in dead.in_force()]
+        notes += [f"the way back: {one}" for one in dead.way_back()]
     found = {
         "run": directory.name,
         "directory": str(directory),
         "state": state,
         "notes": notes,
+        "owed": [asdict(one) for one in dead.owed] if dead is not None else [],
         "verdict": summary.verdict or None,
         "reasons": list(summary.reasons),
         **_of_history(events, summary.said),

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chaosdrill.history import read_history
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
@@ -37,6 +38,32 @@ def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     assert done.returncode == 0, done.stdout
     assert drills.summary(lab)["verdict"] == "passed"
     what_it_did_not_write_is_made_afterwards(died, lab)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(400)
+def test_beside_what_a_killed_drill_left_in_a_lab_that_stays_up_the_next_one_refuses(lab, tmp_path):
+    """It names the dead run, the fault and the load that are in force, and the way back; it touches nothing."""
+    lab.run("lab", "up", "--detach", "--scale", "0.1", timeout_s=120)
+    try:
+        drill = drills.start(lab, tmp_path, *drills.QUICK)
+        drills.read_until(drill, "Probe: fault-landed")
+        os.killpg(drill.pid, signal.SIGKILL)
+        drill.communicate(timeout=20)
+        (died,) = [path for path in drills.runs(lab) if path.is_dir()]
+        done = drills.run(lab, tmp_path, *drills.QUICK)
+        assert done.returncode != 0, done.stdout
+        second = next(path for path in drills.runs(lab) if path.is_dir() and path != died)
+        events = read_history(second / "history.jsonl")
+        refused = next(event for event in events if event["event"] == "refused")
+        assert refused["codes"] == ["left-in-force"]
+        for part in (died.name, "fault inject_packet_loss is in force", "load of", "chaosdrill lab down"):
+            assert part in refused["why"]
+        assert not [event for event in events if event["event"] == "activity-started"], "nothing was touched"
+        shown = json.loads(lab.run("runs", "show", died.name, "--json").stdout)
+        assert {"start-load", "inject-packet-loss"} <= {one["step"] for one in shown["owed"]}
+    finally:
+        lab.run("lab", "down", check=False)
 
 
 def what_it_did_not_write_is_made_afterwards(died: Path, lab: RunningLab) -> None:

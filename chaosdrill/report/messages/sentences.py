@@ -470,6 +470,20 @@ _HISTORY = {
     "another drill is going on here (process {holder}): wait until it has ended": (
         "この環境では別の訓練が実行中です (プロセス {holder})。終了後に実行してください"
     ),
+    "the drill {run} died and has not undone what it began; now: {state}": (
+        "訓練 {run} は途中で終了し、開始した操作が取り消されていません。現在: {state}"
+    ),
+    "left by it: {what}": "残っているもの: {what}",
+    "the way back: {step}": "復旧手順: {step}",
+    "fault {action} is in force, for {left_s} s still: FIS experiments {ids}": (
+        "障害 {action} が継続中です (残り {left_s} 秒)。FIS の実験: {ids}"
+    ),
+    "fault {action}: it could not be verified at FIS ({why}), and ends by itself at {ends}": (
+        "障害 {action}: FIS で確認できませんでした ({why})。{ends} に自動的に終了します"
+    ),
+    "load of {users} users is in force at {url} (step {step})": (
+        "{users} ユーザーの負荷が {url} で継続中です (ステップ {step})"
+    ),
     "nobody has confirmed a rehearsal on the topology {topology}, or the file has changed since: run "
     "`chaosdrill rehearse EXPERIMENT --topology FILE`, read what it says, and give it --confirm ACCOUNT": (
         "トポロジー {topology} のリハーサルが確認されていないか、確認後にファイルが変更されています。"
