@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 # code: when it is reported. One line each, in alphabetical order.
 ERROR_CODES: Mapping[str, str] = {
-    "account-not-allowed": "the credentials belong to an account that the topology does not allow",
     "account-not-allowed": "the AWS credentials belong to an account that the topology does not allow",
     "account-unreadable": "STS did not tell the account of the AWS credentials",
     "activity-invalid": "an activity is not valid for Chaos Toolkit, or its tolerance cannot be read",
@@ -35,8 +34,8 @@ ERROR_CODES: Mapping[str, str] = {
     "database-changing": "the writer of the global cluster is already being changed",
     "database-not-available": "the global cluster's status is not available",
     "desired-count-not-restored": "the desired count of an ECS service could not be restored",
-    "drill-interrupted": "the drill was interrupted, and what was requested is not done any more",
     "drill-going-on": "another drill of the same system is still going on",
+    "drill-interrupted": "the drill was interrupted, and what was requested is not done any more",
     "drop-counter-unreadable": "the counter of dropped packets on the client host could not be read",
     "error": "something failed, for a reason that has no code of its own",
     "execution-failed": "a state machine's execution did not succeed",
@@ -54,8 +53,8 @@ ERROR_CODES: Mapping[str, str] = {
     "fis-shorter-than-fault": "the FIS duration is shorter than the fault's own",
     "heartbeat-missing": "a step starts the heartbeat, and the topology does not describe it",
     "heartbeat-only-reads": "the topology's heartbeat names nothing to write to, so writes are not measured",
-    "journal-unwritable": "Chaos Toolkit could not write its journal to the given path",
     "home-unusable": "there is no directory in which chaosdrill may keep its state",
+    "journal-unwritable": "Chaos Toolkit could not write its journal to the given path",
     "junit-unwritable": "the JUnit file cannot be written there",
     "lab-endpoint-missing": "a lab's topology does not say where an AWS service answers",
     "lab-error": "a part of the embedded lab failed",
@@ -74,9 +73,9 @@ ERROR_CODES: Mapping[str, str] = {
     "no-execution": "a state machine has no such execution",
     "no-single-active-region": "the stop flags do not tell exactly one active region",
     "objective-invalid": "an objective is unknown, or its value cannot be used",
+    "profile-missing": "a profile is not in the AWS config file",
     "read-back-not-converged": "the stores had not converged when a read-back ended",
     "read-back-not-described": "the topology does not say how a write is read back",
-    "profile-missing": "a profile is not in the AWS config file",
     "refused": "a safeguard refused, for a reason that has no code of its own",
     "region-state-unexpected": "the region state before the drill is not the one that it expects",
     "region-unknown": "a region is neither in the topology nor a role such as home",

@@ -1,5 +1,6 @@
 """The one directory in which chaosdrill keeps everything on this machine: runs, labs, locks."""
 
+import contextlib
 import os
 import stat
 import tempfile
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import platformdirs
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 VARIABLE = "CHAOSDRILL_HOME"
 RUNS_VARIABLE = "CHAOSDRILL_RUNS"
@@ -33,10 +34,17 @@ def home() -> Path:
 def runs_directory() -> Path:
     """Where runs are kept: ``CHAOSDRILL_RUNS``, else ``runs`` in :func:`home`.
 
+    Nothing is created, and nothing of it needs to be writable: runs are read from a read-only home, too.
+
     :returns: an absolute path; whoever only reads may find nothing there.
     """
-    chosen = os.environ.get(RUNS_VARIABLE)
-    return Path(chosen).expanduser().absolute() if chosen else home() / "runs"
+    if chosen := os.environ.get(RUNS_VARIABLE) or os.environ.get(VARIABLE):
+        place = Path(chosen).expanduser().absolute()
+        return place if os.environ.get(RUNS_VARIABLE) else place / "runs"
+    with contextlib.suppress(RuntimeError):  # platformdirs knows no home directory of this user
+        if (usual := platformdirs.user_state_path("chaosdrill") / "runs").is_dir():
+            return usual
+    return home() / "runs"
 
 
 def made(path: Path, variable: str = VARIABLE) -> Path:
@@ -49,9 +57,12 @@ def made(path: Path, variable: str = VARIABLE) -> Path:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         why = f"{path} cannot be made ({error.strerror})"
-        raise BadInput([f"{why}: set {variable} to a directory you may write"]) from error
+        raise BadInput(
+            [problem("store-not-writable", f"{why}: set {variable} to a directory you may write")]
+        ) from error
     if not os.access(path, os.W_OK | os.X_OK):
-        raise BadInput([f"{path} is not writable for uid {os.getuid()}: set {variable} to a directory you may write"])
+        why = f"{path} is not writable for uid {os.getuid()}: set {variable} to a directory you may write"
+        raise BadInput([problem("store-not-writable", why)])
     return path
 
 
@@ -60,10 +71,9 @@ def _ours(path: Path) -> Path:
     made(path)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or stat.S_IMODE(seen.st_mode) & 0o077:
-        raise BadInput(
-            [
-                f"{path} belongs to uid {seen.st_uid} or others may read it (mode {stat.S_IMODE(seen.st_mode):o}): "
-                f"remove it, or set {VARIABLE} to a directory of your own"
-            ]
+        why = (
+            f"{path} belongs to uid {seen.st_uid} or others may read it (mode {stat.S_IMODE(seen.st_mode):o}): "
+            f"remove it, or set {VARIABLE} to a directory of your own"
         )
+        raise BadInput([problem("home-unusable", why)])
     return path

@@ -1,5 +1,6 @@
 """``chaosdrill …``: the command line. What a command needs is imported when it runs, so that --help is quick."""
 
+import errno
 import sys
 
 import click
@@ -17,8 +18,10 @@ from chaosdrill.cli.text import with_codes
 from chaosdrill.cli.topology import topology
 from chaosdrill.cli.trend import trend
 from chaosdrill.cli.watch import watch
-from chaosdrill.errors import DrillError
+from chaosdrill.errors import BadInput, DrillError, problem
 from chaosdrill.plain_text import keep_streams_writable
+
+_NOT_WRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,4 +60,12 @@ def main() -> None:
         cli(prog_name="chaosdrill")
     except DrillError as error:
         click.echo(f"chaosdrill: {with_codes(error)}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _NOT_WRITABLE:
+            raise
+        fix = "make room, or name another place (CHAOSDRILL_HOME, CHAOSDRILL_RUNS, --output)"
+        where = error.filename or "a file"
+        why = problem("store-not-writable", f"{where} cannot be written ({error.strerror}): {fix}")
+        click.echo(f"chaosdrill: {with_codes(BadInput([why]))}", err=True)
         sys.exit(1)

@@ -41,14 +41,15 @@ def write_page(
     :raises click.UsageError: when it cannot be made or written.
     """
     from chaosdrill.analysis.trend import trend
+    from chaosdrill.history.run_directory import draft_of
     from chaosdrill.report.comparison_page import Compared, comparison_page
     from chaosdrill.report.embedding import NoReport
 
-    draft = path.with_name(path.name + ".part")
     try:
         whole = comparison_page(Compared(runs, trend(runs.runs), two, groups), language)
-        draft.write_bytes(whole.encode("utf-8", "backslashreplace"))
-        draft.replace(path)
+        with draft_of(path) as draft:
+            draft.write_bytes(whole.encode("utf-8", "backslashreplace"))
+            draft.replace(path)
     except NoReport as error:
         raise click.UsageError(one_line(str(error))) from error
     except OSError as error:

@@ -3,7 +3,8 @@
 import os
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -55,28 +56,51 @@ def make_run_directory(runs: Path, name: str) -> Path:
     return path
 
 
+PART = ".part"  # what a file is called while it is written
+
+
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing, also after a crash."""
-    _draft(path, text).replace(path)
+    """Write a file so that a reader sees all of it or nothing, also after a crash.
+
+    :raises OSError: when it cannot be written, with its name; nothing is left then.
+    """
+    with draft_of(path) as draft:
+        _write(draft, text)
+        draft.replace(path)
 
 
 def write_new(path: Path, text: str) -> None:
     """Write a file like :func:`write_whole`, unless there is one already.
 
     :raises FileExistsError: when there is; it is left as it is.
+    :raises OSError: when it cannot be written, with its name; nothing is left then.
     """
-    draft = _draft(path, text)
-    try:
+    with draft_of(path) as draft:
+        _write(draft, text)
         os.link(draft, path)
-    finally:
         draft.unlink()
 
 
-def _draft(path: Path, text: str) -> Path:
-    draft = path.with_name(path.name + ".part")
+@contextmanager
+def draft_of(path: Path) -> Iterator[Path]:
+    """The file to write first instead of ``path``, which it replaces in the end; removed when that fails.
+
+    :raises OSError: what the block ended with, with the file's name: a full disk does not say which file it was.
+    """
+    draft = path.with_name(path.name + PART)
+    try:
+        yield draft
+    except BaseException as error:
+        with suppress(OSError):
+            draft.unlink()
+        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
+
+
+def _write(draft: Path, text: str) -> None:
     # what is no character (half of a surrogate pair) is written as JSON escapes it
     with open(draft, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    return draft

@@ -24,6 +24,7 @@ def tag_run(directory: Path, add: Iterable[str] = (), remove: Iterable[str] = ()
 
     :returns: its tags afterwards.
     :raises BadInput: for each tag that is no word of letters, digits, ``.``, ``_`` and ``-``.
+    :raises OSError: when the tags cannot be written; the run has those that it had.
     """
     added, removed = set(add), set(remove)
     if wrong := sorted(tag for tag in added if not _TAG.fullmatch(tag)):

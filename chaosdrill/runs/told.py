@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, REPORT, TOPOLOGY
+from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, PART, REPORT, TOPOLOGY
 from chaosdrill.runs.naming import DEEPEST, problem_of_name
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS
@@ -142,7 +142,7 @@ def untold_files(directory: Path, events: Sequence[Event]) -> dict[str, str]:
     """:returns: the sha256 of each file of a run that its history has not told of yet: for its last event."""
     told = {name for name, one in told_files(events).items() if not one.original}
     files = run_files(directory).plain
-    wanted = [name for name in files if name not in told | NEVER_TOLD]
+    wanted = [name for name in files if name not in told | NEVER_TOLD and not name.endswith(PART)]
     return {name: sha256_of(files[name]) for name in wanted}
 
 

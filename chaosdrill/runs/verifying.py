@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.foreign import text
-from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT, SUMMARY, TIMELINE
+from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, PART, REPORT, SUMMARY, TIMELINE
 from chaosdrill.history.seal import SEAL, broken_seals
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.lines import values
@@ -146,7 +146,7 @@ def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[st
     for name, path in found.plain.items():
         if name in told:
             yield from _differs(name, path, told[name])
-        elif name not in NEVER_TOLD | excused:
+        elif name not in NEVER_TOLD | excused and not name.endswith(PART):
             yield Problem(name, ADDED, "the history tells of no such file")
     for name, one in told.items():
         if one.must and one.sha256 is not None and name not in found.plain and name not in found.odd:
@@ -170,6 +170,9 @@ def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet
     if excused:
         names = ", ".join(sorted(excused))
         yield f"the history does not tell of {names}: nobody can say whether they are as they were written"
+    for name in found.plain:
+        if name.endswith(PART) and name not in told:
+            yield f"{name}: a write of it did not end (a full disk, or a kill): remove it"
     if REPORT in found.plain:
         yield f"{REPORT}: made from the run, and not covered: `chaosdrill report` makes it again"
     for name, one in told.items():

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.run_directory import draft_of, write_whole
 from chaosdrill.runs.records.shapes import BEATS, SHAPES, Shape
 from chaosdrill.runs.records.tables import LOOKUPS, Records, metadata, parquet_path, raw_paths, read_raw
 
@@ -40,13 +40,13 @@ def _store(directory: Path, shape: Shape, paths: Sequence[Path]) -> Iterator[dic
 def _write(path: Path, records: Records, time: str) -> dict[str, Any]:
     from pyarrow import parquet
 
-    draft = path.with_name(path.name + ".part")
     table = records.table.sort_by(time).replace_schema_metadata(metadata(records))  # it is read without being sorted
-    parquet.write_table(table, draft, compression=COMPRESSION)
-    with open(draft, "rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-        os.fsync(stream.fileno())
-    draft.replace(path)
+    with draft_of(path) as draft:
+        parquet.write_table(table, draft, compression=COMPRESSION)
+        with open(draft, "rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+            os.fsync(stream.fileno())
+        draft.replace(path)
     of = {file.name: file.sha256 for file in records.files}
     return {"file": path.name, "sha256": sha256, "rows": len(records.table), "of": of}
 
