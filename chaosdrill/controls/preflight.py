@@ -13,6 +13,7 @@ from chaosdrill.controls.arguments import Arguments, steps_of_control
 from chaosdrill.controls.experiment import Source, problems_of_journal, problems_of_variables_given
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
+from chaosdrill.controls.sampling import problems_of_samples
 from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.undoing import problems_of_undo
 from chaosdrill.errors import BadInput, problem
@@ -58,6 +59,7 @@ def check_experiment(
         *written.problems_of_values(arguments),
         *written.problems_of_experiment(experiment, setup, resolve),
         *problems_of_strategy(experiment),
+        *problems_of_samples((experiment.get("steady-state-hypothesis") or {}).get("probes") or []),
         *problems_of_missing_values(experiment, configuration, secrets),
         *written.problems_of_variables([raw, own], known),
         *problems_of_hooks(experiment, setup),

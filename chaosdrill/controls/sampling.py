@@ -1,11 +1,22 @@
-"""The hypothesis during the method: Chaos Toolkit checks it before and after only, and what became of it in between is
-what one wants to compare with other runs. It is sampled, and nothing follows from a sample.
+"""Samples of the hypothesis during the method, which Chaos Toolkit checks before and after it only. They are there to
+be compared with other runs; the verdict does not depend on them.
+
+A probe that was written to be checked twice may not bear being run every few seconds beside the method: a script may
+take a lock, a test may write. So only chaosdrill's own probes are sampled, and those that say ``sample: true``.
 """
 
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from chaoslib import decode_bytes, substitute
 from chaoslib.activity import run_activity
 from chaoslib.exceptions import ActivityFailed
 
@@ -13,9 +24,25 @@ from chaosdrill.controls.activities import arguments_of, with_arguments
 from chaosdrill.controls.outcome import in_short
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.controls.watching import Periodic
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import CannotSee, Problem, problem
 
 EVERY_S = 5.0
+OWN = "chaosdrill."  # modules whose probes only read, so that they may run beside anything
+
+
+def problems_of_samples(probes: Sequence[Mapping[str, Any]]) -> list[Problem]:
+    """:returns: a problem for each probe whose ``sample`` is neither true nor false."""
+    return [
+        problem("activity-invalid", f"steady-state-hypothesis: {probe.get('name')}: sample: write true or false")
+        for probe in probes
+        if not isinstance(probe.get("sample", False), bool)
+    ]
+
+
+def is_sampled(probe: Mapping[str, Any]) -> bool:
+    """:returns: whether a probe of the steady state is sampled: as it says itself, else when it is chaosdrill's."""
+    module = str((probe.get("provider") or {}).get("module"))
+    return "provider" in probe and bool(probe.get("sample", module.startswith(OWN)))
 
 
 @dataclass(frozen=True)
@@ -33,8 +60,12 @@ class Sample:
     error: str
 
 
+KILLED_WITHIN_S = 5.0
+
+
 class Samples:
-    """Samples of every probe of the steady state, each in a thread of its own: some take as long as their window.
+    """Samples of the probes of the steady state that :func:`is_sampled` names, each in a thread of its own: some take
+    as long as their window.
 
     :param taken: told each sample.
     """
@@ -46,9 +77,10 @@ class Samples:
         secrets: Mapping[str, Any] | None,
         taken: Callable[[Sample], None],
     ) -> None:
-        self._probes = [_looking_once(probe) for probe in probes if "provider" in probe]
+        self._probes = [_looking_once(probe) for probe in probes if is_sampled(probe)]
         self._configuration, self._secrets, self._taken = configuration, secrets, taken
         self._off = False
+        self._processes = Processes()
         self._threads = [self._sampler(probe) for probe in self._probes]
 
     def start(self) -> None:
@@ -56,11 +88,20 @@ class Samples:
         for thread in self._threads:
             thread.start()
 
-    def stop(self) -> None:
-        """Take no more; one that is under way is not heard any more."""
-        self._off = True
+    def stop(self, within_s: float) -> None:
+        """Take no more, and wait for those that are under way: nothing of them goes on beside what comes next.
+
+        :param within_s: for so many seconds; then their processes are killed, and the others are not recorded any more.
+        """
+        until_s = time.monotonic() + within_s
         for thread in self._threads:
             thread.stop(within_s=0.0)
+        for thread in self._threads:
+            thread.stop(within_s=max(0.0, until_s - time.monotonic()))
+        self._off = True
+        if self._processes.kill():
+            for thread in self._threads:
+                thread.stop(within_s=KILLED_WITHIN_S)
 
     def _sampler(self, probe: Mapping[str, Any]) -> Periodic:
         name = str(probe["name"])
@@ -76,15 +117,79 @@ class Samples:
     def _sample(self, name: str, probe: Mapping[str, Any]) -> Sample:
         tolerance = resolved(probe["tolerance"], self._configuration, self._secrets)
         try:
-            value = run_activity(dict(probe), self._configuration, self._secrets)
+            value = self._run(probe)
             met = meets(probe["tolerance"], value, self._configuration, self._secrets)
         except (ActivityFailed, CannotSee) as error:
             return Sample(name, None, tolerance, None, in_short(str(error)))
         return Sample(name, value, tolerance, met, "")
 
+    def _run(self, probe: Mapping[str, Any]) -> Any:
+        if probe["provider"]["type"] == "process":
+            return self._processes.run(probe, self._configuration, self._secrets)
+        return run_activity(dict(probe), self._configuration, self._secrets)
+
     def _tell(self, sample: Sample) -> None:
         if not self._off:
             self._taken(sample)
+
+
+class Processes:
+    """Runs process probes as Chaos Toolkit does, each in a process group of its own that can be killed as a whole."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[int] = set()
+        self._ended = False
+
+    def run(
+        self, probe: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """:returns: ``status``, ``stdout`` and ``stderr``, as of ``chaoslib.provider.process``.
+
+        :raises CannotSee: when it took longer than its own timeout, or was killed.
+        """
+        provider = probe["provider"]
+        with self._lock:
+            if self._ended:
+                raise CannotSee("the method has ended")
+            process = _started(provider, substitute(provider.get("arguments", []), configuration, secrets))
+            self._running.add(process.pid)
+        try:
+            out, err = process.communicate(timeout=provider.get("timeout"))
+        except subprocess.TimeoutExpired as error:
+            _kill(process.pid)
+            process.communicate()
+            raise CannotSee(f"the process took longer than {error.timeout:g} s") from error
+        finally:
+            with self._lock:
+                self._running.discard(process.pid)
+        return {"status": process.returncode, "stdout": decode_bytes(out), "stderr": decode_bytes(err)}
+
+    def kill(self) -> bool:
+        """Kill every process that runs, with its children; none is started any more.
+
+        :returns: whether there was one.
+        """
+        with self._lock:
+            self._ended = True
+            for group in self._running:
+                _kill(group)
+            return bool(self._running)
+
+
+def _started(provider: Mapping[str, Any], arguments: Any) -> subprocess.Popen[bytes]:
+    path = shutil.which(os.path.expanduser(provider["path"])) or str(provider["path"])
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
+    if isinstance(arguments, str):
+        return subprocess.Popen(f"{path} {arguments}", shell=True, **streams)
+    if isinstance(arguments, Mapping):
+        arguments = [part for pair in arguments.items() for part in pair]
+    return subprocess.Popen([path, *(str(part) for part in arguments if part not in (None, ""))], **streams)
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        os.killpg(group, signal.SIGKILL)
 
 
 def _looking_once(probe: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ from chaosdrill.history.current import STEADY_STATE_AFTER
 
 logger = logging.getLogger("chaostoolkit")
 
+SAMPLE_WITHIN_S = 5.0  # how long a sample may go on after the method
 STOPPING_PHASES = ("setup", "method")  # in these a failed step stops what follows
 OF_CONTROLS = (STOP.name, LEAVE.name)  # signals that a control sends, not a person
 RAISED = "InterruptExecution"  # stands for the signal where another control raised it
@@ -112,7 +113,7 @@ class Session:
         if self._safeguards is not None:
             self._safeguards.stop()
         if self._samples is not None:
-            self._samples.stop()
+            self._samples.stop(0.0 if self.signals.leaving else SAMPLE_WITHIN_S)
         self._method_ended = True
         if not activities_by_phase(self.experiment)["steady-state"]:
             self.signals.leaving = True  # nothing is checked any more: rollbacks are next

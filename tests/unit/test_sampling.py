@@ -1,15 +1,16 @@
-"""The steady state during the method: looked at once each time, whatever comes of it, and not heard after the end."""
+"""Samples of the steady state during the method: one read each, which ends with the method."""
 
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaosdrill.controls import sampling
-from chaosdrill.controls.sampling import Sample, Samples
+from chaosdrill.controls.sampling import Sample, Samples, is_sampled, problems_of_samples
 from chaosdrill.errors import CannotSee
-from tests.waiting import LONG_S
+from tests.waiting import LONG_S, wait_for
 
 HERE = "tests.unit.test_sampling"
 
@@ -46,7 +47,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def probe(func: str = "reading", tolerance: Any = 1, **arguments: Any) -> dict[str, Any]:
     provider = {"type": "python", "module": HERE, "func": func, "arguments": arguments}
-    return {"type": "probe", "name": "the-probe", "tolerance": tolerance, "provider": provider}
+    return {"type": "probe", "name": "the-probe", "tolerance": tolerance, "provider": provider, "sample": True}
 
 
 def sampled(number: int, one: dict[str, Any]) -> list[Sample]:
@@ -62,7 +63,7 @@ def sampled(number: int, one: dict[str, Any]) -> list[Sample]:
     samples = Samples([one, {"ref": "somewhere-else"}], {"wanted": "x"}, None, take)
     samples.start()
     assert enough.wait(LONG_S)
-    samples.stop()
+    samples.stop(LONG_S)
     return taken[:number]
 
 
@@ -98,7 +99,58 @@ def test_a_sample_that_comes_after_the_end_is_not_heard() -> None:
     (thread,) = [one for one in threading.enumerate() if one not in before]
     while not _asked:
         thread.join(0.01)
-    samples.stop()
+    samples.stop(0.0)
     _go_on.set()
     thread.join(LONG_S)
     assert (thread.is_alive(), taken) == (False, [])
+
+
+def test_a_sample_that_is_under_way_is_waited_for() -> None:
+    taken: list[Sample] = []
+    samples = Samples([probe("hanging")], {}, None, taken.append)
+    samples.start()
+    wait_for(lambda: _asked, bool, "the sample to begin")
+    threading.Timer(0.2, _go_on.set).start()
+    samples.stop(LONG_S)
+    assert [one.output for one in taken] == [1]
+
+
+@pytest.mark.parametrize("shape", [list, str, dict])
+def test_the_processes_of_a_sample_end_with_it_and_so_do_their_children(tmp_path: Path, shape: type) -> None:
+    script = f"echo $$ > {tmp_path}/parent; sleep 600 & echo $! > {tmp_path}/child; wait"
+    written: Any = {list: ["-c", script], str: f"-c '{script}'", dict: {"-c": script}}[shape]
+    one = {"type": "probe", "name": "script", "tolerance": 0, "sample": True}
+    samples = Samples(
+        [{**one, "provider": {"type": "process", "path": "sh", "arguments": written}}], {}, None, lambda sample: None
+    )
+    samples.start()
+    wait_for(lambda: (tmp_path / "child").exists() and (tmp_path / "child").read_text(), bool, "its child")
+    samples.stop(0.1)
+    for name in ("parent", "child"):
+        pid = (tmp_path / name).read_text().strip()
+        wait_for(lambda pid=pid: _runs(pid), lambda runs: not runs, f"the {name} to end")
+
+
+def _runs(pid: str) -> bool:
+    """Whether it runs: one that ended and that nobody has waited for yet does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_only_chaosdrills_own_probes_are_sampled_unless_one_says_otherwise() -> None:
+    ours = {"type": "python", "module": "chaosdrill.load.probes", "func": "failures"}
+    script = {"type": "process", "path": "true"}
+    cases = [
+        ({"provider": ours}, True),
+        ({"provider": {**ours, "module": "chaosaws.ec2.probes"}}, False),
+        ({"provider": script}, False),
+        ({"provider": {"type": "http", "url": "http://127.0.0.1:9"}}, False),
+        ({"provider": script, "sample": True}, True),
+        ({"provider": ours, "sample": False}, False),
+        ({"ref": "somewhere-else"}, False),
+    ]
+    assert [is_sampled(one) for one, _ in cases] == [wanted for _, wanted in cases]
+    assert [one.code for one in problems_of_samples([{"name": "x", "sample": "false"}])] == ["activity-invalid"]
