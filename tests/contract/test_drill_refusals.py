@@ -161,7 +161,7 @@ def test_a_value_that_is_there_is_taken(tmp_path: Path) -> None:
         "target": process("where-to", "echo", "moon"),
         "approver": {"type": "env", "key": "NOT_SET", "default": ""},
     }
-    assert codes(refused(tmp_path, experiment([do("work")], configuration=values))) == ["bad-input"]
+    assert codes(refused(tmp_path, experiment([do("work")], configuration=values))) == ["setting-invalid"]
 
 
 def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
