@@ -73,7 +73,8 @@ def read_until(drill: "subprocess.Popen[str]", words: str) -> None:
 
 def runs(lab: RunningLab) -> list[Path]:
     """:returns: the run directories, oldest first."""
-    return sorted((lab.home / "runs").iterdir(), key=lambda path: path.stat().st_ctime_ns)
+    found = [path for path in (lab.home / "runs").iterdir() if path.is_dir()]  # the catalogue is beside them
+    return sorted(found, key=lambda path: path.stat().st_ctime_ns)
 
 
 def only_run(lab: RunningLab) -> Path:

@@ -134,14 +134,14 @@ def test_two_writers(looks):
 
 
 def test_switchover_slow(looks):
-    looks.begin("switchover-slow", seconds=3)
+    looks.begin("switchover-slow", seconds=10)
     began = time.monotonic()
     looks.move_writer(STANDBY)
-    assert 3 < time.monotonic() - began < 20
+    assert time.monotonic() - began > 10
     looks.mend()
     began = time.monotonic()
     looks.move_writer(HOME)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
 
 
 CONNECT = f"""

@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -381,7 +382,10 @@ def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, 
 
 
 def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: RunningLab, tmp_path: Path) -> None:
-    (tmp_path / "try-it.yaml").write_text(json.dumps(experiment([step("action", "long", "wait", seconds=4)])))
+    over = tmp_path / "over"
+    (tmp_path / "try-it.yaml").write_text(
+        json.dumps(experiment([step("action", "long", "wait_for_file", path=str(over))]))
+    )
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "chaostoolkit", "--no-version-check", "run", "try-it.yaml"],
@@ -398,11 +402,14 @@ def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: Runni
         stderr=theirs,
     )
     os.close(theirs)
-    written = _read_all(ours)
+    with _reading(ours) as parts:
+        wait_for(lambda: SHOWN in b"".join(parts).decode(), what="the step on the line of progress")
+        over.touch()
+    written = b"".join(parts).decode()
     assert process.wait(LONG_S) == 0, written
     shown = re.split(r"\r\x1b\[2K|\r?\n", written)
     status = [line for line in shown if re.match(r" +\d+ s \| ", line)]
-    assert any("step 1 of 1: long | serving(ap-northeast-1)" in line for line in status), shown
+    assert any(SHOWN in line for line in status), shown
     assert all(len(line) < 100 for line in status)
     logs = [line for line in shown if " INFO]" in line]
     assert any(line.endswith("Action: long") for line in logs), logs
@@ -411,18 +418,21 @@ def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: Runni
     assert last == ["verdict", "why", "recovery", "report", "details", ""], shown
 
 
-def _read_all(descriptor: int) -> str:
+SHOWN = "step 1 of 1: long | serving(ap-northeast-1)"
+
+
+@contextmanager
+def _reading(descriptor: int) -> Iterator[list[bytes]]:
+    """Read a terminal until its other end is closed; what was read so far is in the list."""
     parts: list[bytes] = []
 
     def read() -> None:
-        try:
+        with suppress(OSError):  # that is how a terminal ends
             while part := os.read(descriptor, 65536):
                 parts.append(part)
-        except OSError:  # the other end is closed: that is how a terminal ends
-            return
 
     reader = threading.Thread(target=read)
     reader.start()
+    yield parts
     reader.join(LONG_S)
     os.close(descriptor)
-    return b"".join(parts).decode()
