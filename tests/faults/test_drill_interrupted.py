@@ -22,13 +22,9 @@ MOMENTS = ["Starting the lab", "Action: start-load", "Probe: locust-failures", "
 REAL_TIMES = ("scale:float=1", *drills.QUICK[1:])  # there a failover and a failback wait 20 s each, and more
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("moment", "variables"),
-    [
-        *(pytest.param(moment, drills.QUICK, marks=pytest.mark.long) for moment in MOMENTS[:-1]),
-        (MOMENTS[-1], drills.QUICK),
-        pytest.param(MOMENTS[-1], REAL_TIMES, marks=pytest.mark.long),
-    ],
+    ("moment", "variables"), [*((moment, drills.QUICK) for moment in MOMENTS), (MOMENTS[-1], REAL_TIMES)]
 )
 def test_ctrl_c_undoes_what_was_done_and_ends_soon(lab, tmp_path, moment, variables):
     before = traces(lab.home)

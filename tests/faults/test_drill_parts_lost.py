@@ -46,6 +46,7 @@ def test_a_lab_whose_aws_endpoint_died_refuses_calls_at_once_and_says_why(lab):
         lab.down()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("moment", ["Probe: fault-landed", "| moving"])
 def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill_ends_soon(lab, tmp_path, moment):
     before = traces(lab.home)

@@ -35,6 +35,7 @@ def restored(lab: RunningLab):
         wait_for(lambda region=region: alarm(lab, region), lambda state: state == "OK", "the alarm to be OK")
 
 
+@pytest.mark.long
 def test_both_alarms_go_off_while_the_service_has_no_task_and_end_when_it_is_back(lab):
     for region in (STANDBY, OBSERVER):
         wait_for(lambda region=region: alarm(lab, region), lambda state: state == "OK", "the alarm to be OK")

@@ -42,6 +42,7 @@ def fis_experiment(lab: RunningLab) -> str:
     return str(fis.start_experiment(experimentTemplateId=template["id"])["experiment"]["id"])
 
 
+@pytest.mark.long
 def test_fis_cloudwatch_and_ecs_lead_to_the_lab_whatever_the_environment_says(lab, fis_experiment, tmp_path):
     service = {"cluster": "osaka-app", "service": "count"}
     method = [

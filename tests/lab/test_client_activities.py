@@ -92,6 +92,7 @@ def test_loss_is_seen_to_land(configuration: dict[str, Any], one_drill: OpenDril
     assert effect["window"]["p90_ms"] > 2 * effect["baseline"]["p90_ms"]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("load")
 def test_a_fault_that_hits_nobody_does_not_land(configuration: dict[str, Any], one_drill: OpenDrill) -> None:
     inject_packet_loss(sources="10.100.99.99", configuration=configuration)
@@ -110,6 +111,7 @@ def with_drop_counter(configuration: dict[str, Any], path: Path, command: str | 
     return {"topology": str(path)}
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("load")
 def test_without_a_drop_counter_the_latency_alone_tells(
     configuration: dict[str, Any], one_drill: OpenDrill, tmp_path: Path
@@ -120,6 +122,7 @@ def test_without_a_drop_counter_the_latency_alone_tells(
     assert one_drill.history.events("fault-effect")[-1]["judgement"]["drops_rose"] is None
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("load")
 def test_a_drop_counter_that_cannot_be_read_makes_it_blind(
     configuration: dict[str, Any], one_drill: OpenDrill, tmp_path: Path

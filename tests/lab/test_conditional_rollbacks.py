@@ -44,6 +44,7 @@ def test_it_moves_when_the_steady_state_was_missed(lab: RunningLab, tmp_path: Pa
     assert f"serving({OSAKA})" in ran.region_states
 
 
+@pytest.mark.long
 def test_it_stays_when_the_steady_state_held(lab: RunningLab, tmp_path: Path) -> None:
     ran = run(tmp_path, what(tmp_path, [], "steady-state-not-seen"), CHAOSDRILL_HOME=str(lab.home))
     assert ran.verdict == "passed", ran.stdout + ran.stderr
@@ -52,6 +53,7 @@ def test_it_stays_when_the_steady_state_held(lab: RunningLab, tmp_path: Path) ->
     assert ended["fail-back"]["done"] is False
 
 
+@pytest.mark.long
 def test_a_step_that_failed_is_no_steady_state_that_was_missed(lab: RunningLab, tmp_path: Path) -> None:
     failing = [step("action", "bad", "fail", why="no luck")]
     ran = run(tmp_path, what(tmp_path, failing, "steady-state-missed"), CHAOSDRILL_HOME=str(lab.home))
