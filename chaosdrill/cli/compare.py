@@ -14,6 +14,7 @@ from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.junit_option import junit_option
 from chaosdrill.cli.text import usage_error
 from chaosdrill.errors import BadInput
+from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.runs.choosing import Store
@@ -44,6 +45,7 @@ def compare(
     junit: Path | None,
     html: Path | None,
     language: str,
+    zone: Zone,
     as_json: bool,
 ) -> None:
     """Compare runs: what changed, what flipped, what may explain it.
@@ -82,7 +84,7 @@ def compare(
     asked = _Asked(runs, last, experiment, baseline, candidate, gates)
     if problems := _problems(asked, html, junit):
         raise click.UsageError("\n".join(problems))
-    shown = _Shown(everything, html, language, as_json)
+    shown = _Shown(everything, html, language, zone, as_json)
     from chaosdrill.runs.choosing import the_store
 
     try:
@@ -115,6 +117,7 @@ class _Shown:
     everything: bool
     html: Path | None
     language: str
+    zone: Zone
     as_json: bool
 
 
@@ -157,7 +160,7 @@ def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
     found = many_runs(known)
     found = replace(found, left_out=(*unreadable, *found.left_out))
     if shown.html is not None:
-        write_page(shown.html, shown.language, found)
+        write_page(shown.html, shown.language, shown.zone, found)
     elif shown.as_json:
         say_json(found.as_json())
     else:
@@ -194,7 +197,7 @@ def _two(baseline: Path, candidate: Path, shown: _Shown) -> int:
 
     found = comparison(read_compared_run(baseline), read_compared_run(candidate))
     if shown.html is not None:
-        write_page(shown.html, shown.language, many_runs((found.baseline, found.candidate)), two=found)
+        write_page(shown.html, shown.language, shown.zone, many_runs((found.baseline, found.candidate)), two=found)
     elif shown.as_json:
         say_json(found.as_json())
     else:
@@ -216,7 +219,7 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown
     found = groups(before, after)
     found = replace(found, left_out=(*unread, *unreadable, *found.left_out))
     if shown.html is not None:
-        write_page(shown.html, shown.language, replace(found.runs, left_out=found.left_out), groups=found)
+        write_page(shown.html, shown.language, shown.zone, replace(found.runs, left_out=found.left_out), groups=found)
     elif shown.as_json:
         say_json(found.as_json())
     else:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.cli.text import one_line
+from chaosdrill.cli.options import time_zone_option
+from chaosdrill.cli.text import one_line, with_codes
+from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.comparison import Comparison
@@ -18,7 +20,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def html_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options ``--html`` and ``--lang``; they come as ``html`` and ``language``."""
+    """Give a command ``--html``, ``--lang`` and ``--tz``; they come as ``html``, ``language`` and ``zone``."""
     language = click.option(
         "--lang",
         "language",
@@ -28,12 +30,17 @@ def html_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Of that page.  [default: CHAOSDRILL_LANG, else en]",
     )
     return click.option("--html", type=_FILE, metavar="FILE", help="Write one page that stands alone.")(
-        language(command)
+        language(time_zone_option(command))
     )
 
 
 def write_page(
-    path: Path, language: str, runs: "ManyRuns", two: "Comparison | None" = None, groups: "Groups | None" = None
+    path: Path,
+    language: str,
+    zone: Zone,
+    runs: "ManyRuns",
+    two: "Comparison | None" = None,
+    groups: "Groups | None" = None,
 ) -> None:
     """Write the page of a comparison, and say where it is.
 
@@ -46,12 +53,12 @@ def write_page(
     from chaosdrill.report.embedding import NoReport
 
     try:
-        whole = comparison_page(Compared(runs, trend(runs.runs), two, groups), language)
+        whole = comparison_page(Compared(runs, trend(runs.runs), two, groups), language, zone)
         with draft_of(path) as draft:
             draft.write_bytes(whole.encode("utf-8", "backslashreplace"))
             draft.replace(path)
     except NoReport as error:
-        raise click.UsageError(one_line(str(error))) from error
+        raise click.UsageError(with_codes(error)) from error
     except OSError as error:
         why = error.strerror or str(error)
         raise click.UsageError(one_line(f"--html {path}: {why}: name a file that can be written")) from error

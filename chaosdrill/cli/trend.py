@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.compare_html import html_options, write_page
-from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.text import usage_error
 from chaosdrill.cli.times import instant
 from chaosdrill.errors import BadInput
+from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.aims import Aim, Reached
@@ -31,7 +31,6 @@ FULL = "█"
 @click.option("--last", type=click.IntRange(1), default=SHOWN, metavar="N", help=f"The newest N; default: {SHOWN}.")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
 @html_options
-@time_zone_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def trend(
     experiment: str | None,
@@ -39,7 +38,7 @@ def trend(
     everything: bool,
     html: Path | None,
     language: str,
-    zone: "Zone",
+    zone: Zone,
     as_json: bool,
 ) -> None:
     """Show the runs of an experiment over time: recovery time, and the phases of each movement as a bar.
@@ -71,7 +70,7 @@ def trend(
     known, unreadable = read_compared_runs([*paths, *store.paths(others)])
     found = trend_of(known)
     if html is not None:
-        write_page(html, language, replace(many_runs(known), left_out=(*unreadable, *found.left_out)))
+        write_page(html, language, zone, replace(many_runs(known), left_out=(*unreadable, *found.left_out)))
     elif as_json:
         left_out = [one.as_json() for one in unreadable] + found.as_json()["left_out"]
         say_json({**found.as_json(), "left_out": left_out})

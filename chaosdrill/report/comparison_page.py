@@ -1,6 +1,7 @@
 """The page of runs beside each other: two, several, or two groups; over time, by hypothesis, by measurement."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,12 +15,15 @@ from chaosdrill.analysis.hypothesis import Reading, state
 from chaosdrill.analysis.many_runs import Checks, ManyRuns
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.repeated import ALPHA, effect_in_words
+from chaosdrill.analysis.run import moment_ns
 from chaosdrill.analysis.trend import Trend
 from chaosdrill.report import measures
 from chaosdrill.report.figures.trend import trend_figure
 from chaosdrill.report.page import page
+from chaosdrill.report.run_labels import run_labels
 from chaosdrill.report.shown import on_one_line
 from chaosdrill.report.words import Words
+from chaosdrill.time_zones import Zone, both
 
 COLUMNS = 40  # runs with a column in a table
 MARKS = {"met": "✓", "missed": "✗", "not known": "?", "not read": "-"}
@@ -62,16 +66,18 @@ class Cell:
     flipped: bool
 
 
-def comparison_page(compared: Compared, language: str) -> str:
+def comparison_page(compared: Compared, language: str, zone: Zone = None) -> str:
     """:returns: the page as HTML.
 
     :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
+    :param zone: whose time stands beside UTC; default: the zone of this machine.
     :raises NoReport: when the extra ``report`` is not installed.
     """
     t = Words(language)
     figure = trend_figure(compared.trend, t)
     runs = compared.runs
     first = max(0, len(runs.runs) - COLUMNS)
+    labels = run_labels([one.began for one in runs.runs], [one.run for one in runs.runs])
     return page(
         "comparison.html.j2",
         t,
@@ -80,6 +86,9 @@ def comparison_page(compared: Compared, language: str) -> str:
         title=_title(compared, t),
         shown=list(enumerate(runs.runs))[first:],
         first=first,
+        labels=labels,
+        verdicts=list(Counter(one.verdict for one in runs.runs).items()),
+        began=partial(_began, zone=zone),
         rows=[(one, _cells(one, t)[first:]) for one in runs.checks],
         flips=list(_flips(runs, t)),
         spreads={name: _spread(values, t) for name, values in runs.measured.items()},
@@ -95,6 +104,12 @@ def comparison_page(compared: Compared, language: str) -> str:
         alpha=f"{ALPHA:.0%}",
         version=__version__,
     )
+
+
+def _began(text: str, zone: Zone) -> str:
+    """When a run began, in UTC and in the reader's zone; as it is where that is no time."""
+    at_ns = moment_ns(text)
+    return text if at_ns is None else both(at_ns, zone)
 
 
 def called(name: str, t: Words) -> str:

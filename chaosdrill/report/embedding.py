@@ -24,12 +24,14 @@ def plotly_js() -> str:
     """
     found = find_spec("plotly")
     if found is None or not found.submodule_search_locations or find_spec("jinja2") is None:
-        raise NoReport(NOT_INSTALLED)
+        raise NoReport(NOT_INSTALLED, code="report-not-installed")
     path = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     try:
         return path.read_text(encoding="utf-8")  # with universal newlines, as a browser reads it
     except OSError as error:
-        raise NoReport(f"Plotly's script cannot be read: {error}; install the extra `report` again") from error
+        raise NoReport(
+            f"Plotly's script cannot be read: {error}; install the extra `report` again", code="report-not-installed"
+        ) from error
 
 
 def data_block(value: Any) -> str:

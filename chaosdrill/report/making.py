@@ -48,7 +48,7 @@ def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
     :raises NoReport: when it cannot be made, with the reason.
     """
     if why := why_no_report():
-        raise NoReport(why)
+        raise NoReport(why, code="report-not-installed")
     from chaosdrill.report.run_page import run_page
     from chaosdrill.report.view import view_of
 
@@ -68,7 +68,7 @@ def read_given(directory: Path) -> "Given":
     summary = read_summary(directory)
     if not run.events and not summary.said:
         why = "" if summary.missing else f", and its {SUMMARY} {summary.why_not}"
-        raise NoReport(f"{directory} is no run: there is no event in a {HISTORY}{why}")
+        raise NoReport(f"{directory} is no run: there is no event in a {HISTORY}{why}", code="run-empty")
     notes: tuple[Sentence, ...] = ()
     if summary.why_not and not summary.missing:
         notes = (sentence("{file} {why}", file=SUMMARY, why=summary.why_not),)

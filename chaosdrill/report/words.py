@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from chaosdrill.languages import LANGUAGES
 from chaosdrill.report.messages import MESSAGES, SENTENCES
+from chaosdrill.report.messages.titles import japanese_title
 from chaosdrill.sentences import Name, Sentence
 
 __all__ = ["LANGUAGES", "Words"]
@@ -26,6 +27,10 @@ class Words:
         """:returns: the message ``kind.word``; where there is none, ``otherwise`` (default: the word as it is)."""
         known = self._messages.get(f"{kind}.{word}")
         return known[self._number] if known is not None else word if otherwise is None else otherwise
+
+    def title(self, text: str) -> str:
+        """Translate the title of one of chaosdrill's own experiments; any other is returned as it is."""
+        return japanese_title(text) if self.language == "ja" else text
 
     def can_say(self, text: str) -> bool:
         """:returns: whether a text is in the reader's language: English is, and what the catalogue has."""

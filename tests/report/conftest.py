@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +47,17 @@ class Seen:
     def run(self, script: str) -> Any:
         """:returns: what a script gives in the page."""
         return self.page.evaluate(script)
+
+    def until(self, script: str, arg: Any = None) -> None:
+        """Wait until a script gives something true.
+
+        Playwright's ``wait_for_function`` evaluates its text in the page from the second poll on, which the page's
+        Content-Security-Policy forbids: it fails wherever the page is not ready at the first.
+        """
+        deadline = time.monotonic() + LONG_MS / 1000
+        while not self.page.evaluate(script, arg):
+            assert time.monotonic() < deadline, f"not true after {LONG_MS} ms: {script}"
+            self.page.wait_for_timeout(20)
 
     def figure(self, what: str) -> Any:
         """:returns: something of the figure, such as ``layout.xaxis.range``."""

@@ -38,7 +38,7 @@ def violations(seen: Seen) -> list[tuple[str, list[str]]]:
     for scheme, size in (("light", WIDE), ("dark", TELEPHONE)):
         seen.page.emulate_media(color_scheme=scheme)
         seen.page.set_viewport_size(size)
-        seen.page.wait_for_function("(dark) => document.getElementById('theme').ariaPressed === dark",
+        seen.until("(dark) => document.getElementById('theme').ariaPressed === dark",
                                     arg=str(scheme == "dark").lower())  # fmt: skip
         response = Axe().run(seen.page).response
         assert len(response["passes"]) > 15

@@ -7,9 +7,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from chaosdrill.analysis.measured import Measured
 from chaosdrill.cli import cli
 from chaosdrill.home import RUNS_VARIABLE
+from chaosdrill.report.figures.aims import near
 from chaosdrill.report.palette import DARK, LIGHT
+from chaosdrill.sentences import as_it_is
 from tests.compared_runs import figure, judgement, movement, probe, write_run
 from tests.report.conftest import needs_chromium
 
@@ -176,7 +179,7 @@ def test_every_objective_is_a_line_at_its_height_and_nothing_overlaps(
 ) -> None:
     seen = see_trend(see, page(held, "trend", "--lang", language), color_scheme=scheme)
     seen.page.set_viewport_size({"width": width, "height": 900})
-    seen.page.wait_for_function(f"document.documentElement.scrollWidth <= {width}")
+    seen.until(f"document.documentElement.scrollWidth <= {width}")
     seen.page.wait_for_timeout(200)
     heights = {
         "yaxis": (15, 15), "yaxis2": (15, 15), "yaxis3": (3, 1), "yaxis4": (9, 9), "yaxis5": (82, 82), "yaxis6": (0, 0),
@@ -209,11 +212,11 @@ def test_zoom_moves_both_rows_and_double_click_shows_all(runs: Path, see: Any) -
     seen.page.mouse.down()
     seen.page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + 60, steps=8)
     seen.page.mouse.up()
-    seen.page.wait_for_function(f"{SHOWN}.xaxis.range[0] > 3")
+    seen.until(f"{SHOWN}.xaxis.range[0] > 3")
     zoomed = seen.run(f"{SHOWN}.xaxis.range")
     assert whole[0] < zoomed[0] < zoomed[1] < whole[1]
     seen.page.mouse.dblclick(box["x"] + box["width"] * 0.5, box["y"] + 40)
-    seen.page.wait_for_function(f"{SHOWN}.xaxis.range[0] < 0")
+    seen.until(f"{SHOWN}.xaxis.range[0] < 0")
 
 
 @pytest.mark.long
@@ -225,5 +228,102 @@ def test_it_follows_the_reader_s_theme_and_fits_a_telephone(runs: Path, see: Any
         ink = seen.run("document.getElementById('trend')._fullLayout.font.color")
         assert ink == palette["ink"]
     seen.page.set_viewport_size({"width": 390, "height": 800})
-    seen.page.wait_for_function("document.documentElement.scrollWidth <= 390")
+    seen.until("document.documentElement.scrollWidth <= 390")
     assert seen.said == []
+
+
+# Several runs of one day, an objective that is far off, and reasons that are long ------------------------------------
+
+LONG = "not one of 500 beats that were due was recorded, since the machine that sends them was asleep"
+
+
+@pytest.fixture
+def one_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three runs of one day with a recovery of 5 s, and objectives far from everything that was measured."""
+    store = tmp_path / "runs"
+    monkeypatch.setenv(RUNS_VARIABLE, str(store))
+    objectives = {"rto_s": 300.0, "availability_ratio": 0.5, "rpo_writes": 40, "budgets": {"database-switched": 120.0}}
+    unknown = Measured(None, "s", as_it_is("heartbeat"), why=as_it_is(LONG)).as_json()
+    for minute in (1, 2, 3):
+        told = judgement(
+            5.0,
+            availability=figure(0.98 + minute / 1000, "ratio", 0.0),
+            degraded_s=unknown if minute == 2 else figure(1.0),
+        )
+        moved = [movement(sustained=-0.1), movement("fail-back")]
+        write_run(store, f"20260601T02{minute:02}00Z-failover-{minute:04x}", judgement={**told, "movements": moved},
+                  verdict="failed" if minute == 2 else "passed", objectives=objectives)  # fmt: skip
+    return tmp_path
+
+
+def heads(seen: Any, section: str) -> list[str]:
+    return seen.run(
+        f"[...document.querySelectorAll('section[aria-labelledby={section}] thead th')].map((one) => one.innerText)"
+    )
+
+
+@needs_chromium
+@pytest.mark.parametrize("arguments", [("compare", "--last", "3"), ("trend", "--all")])
+def test_runs_of_one_day_are_told_apart_and_the_verdicts_come_first(one_day: Path, see: Any, arguments: Any) -> None:
+    seen = see_trend(see, page(one_day, *arguments))
+    for section in ("matrix", "measured"):
+        columns = [one for one in heads(seen, section) if "06-01" in one]
+        assert [one.split()[0] for one in columns] == ["✓", "✗", "✓"]
+        assert len(set(columns)) == 3
+    assert len(set(seen.run(f"{SHOWN}.xaxis.ticktext"))) == 3
+    first = seen.run("document.querySelector('main section').innerText")
+    assert "passed: 2" in first
+    assert "failed: 1" in first
+    ids = seen.run(
+        "[...document.querySelectorAll('#content section code.run')].filter((one) => one.innerText.startsWith('2026'))"
+        ".map((one) => [one.innerText, one.getClientRects().length])"
+    )
+    assert len(ids) >= 3
+    assert {lines for _, lines in ids} == {1}  # no id is broken
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [1280, 1024])
+def test_a_long_reason_pushes_no_column_off_the_page(one_day: Path, see: Any, width: int) -> None:
+    seen = see_trend(see, page(one_day, "compare", "--last", "3"))
+    seen.page.set_viewport_size({"width": width, "height": 900})
+    assert LONG in seen.run("document.querySelector('section[aria-labelledby=measured]').innerText")
+    over = "[...document.querySelectorAll('.table')].filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert seen.run(over) == 0
+
+
+@needs_chromium
+def test_an_objective_that_is_far_off_leaves_the_bars_their_height(one_day: Path, see: Any) -> None:
+    seen = see_trend(see, page(one_day, "trend", "--all"))
+    names = seen.run(f"Object.keys({SHOWN}).filter((one) => /^yaxis/.test(one))")
+    ends = {name: seen.run(f"{SHOWN}.{name}.range") for name in names}
+    assert all(high < 40 for low, high in list(ends.values())[:3]), ends  # the transitions, and the budget of 120 s
+    arrows = [one for one in seen.run(f"{SHOWN}.annotations.map((one) => one.text)") if one[0] in "↑↓"]
+    assert arrows == ["↑ 300 s", "↑ 300 s", "↑ 120 s", "↓ 50 %"]
+    bars = "[...document.querySelectorAll('#trend .subplot.xy .barlayer path')].map((one) => one.getBBox().height)"
+    assert max(seen.run(bars)) > 0.1 * seen.run(f"{SHOWN}.yaxis._length")
+    assert seen.said == []
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "from_zero", "ends"),
+    [
+        ([5.0, 4.0], [300.0], True, (0.0, 5.75)),
+        ([5.0, 4.0], [15.0], True, None),  # still drawn: the values keep a third of the height
+        ([5.0, 4.0], [300.0, 6.0], True, (0.0, 6.75)),  # one that is near stays
+        ([0.0, 0.0], [40.0], True, None),
+        ([], [300.0], True, None),
+        ([5.0], [], True, None),
+        ([98.1, 98.2], [50.0], False, (97.95, 98.35)),
+        ([98.1, 98.2], [97.0], False, None),
+    ],
+)
+def test_which_objective_is_far(values: Any, limits: Any, from_zero: bool, ends: Any) -> None:
+    assert near(values, limits, from_zero) == (ends if ends is None else pytest.approx(ends))
+
+
+def test_local_times_stand_beside_utc_on_a_comparison(one_day: Path) -> None:
+    text = text_of(page(one_day, "compare", "--last", "3", "--tz", "Asia/Tokyo"))
+    assert "2026-06-01 02:01:00 UTC (11:01:00 JST)" in text
+    done = CliRunner().invoke(cli, ["trend", "--html", "x.html", "--tz", "Mars/Olympus"])
+    assert (done.exit_code, "[time-zone-unknown]" in done.output) == (2, True)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 import chaosdrill
@@ -447,3 +448,23 @@ def test_whatever_a_summary_tells_of_its_sentences_is_read(values: Any) -> None:
         assert isinstance(JA.say(one), str)
     assert made_of({"text": 1}) == made_of(None) == {}
     assert JA.say(Sentence("5 ms", "{seconds:.1f} s", {"seconds": "5"})) == "5 ms"
+
+
+# Titles -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "experiments").glob("*.[yj]*")), ids=lambda path: path.stem)
+def test_every_experiment_of_ours_has_a_japanese_title(path: Path) -> None:
+    title = yaml.safe_load(path.read_text())["title"]
+    values = {"home_region": "ap-northeast-1", "standby_region": "us-gov-west-1"}
+    resolved = re.sub(r"\$\{(\w+)\}", lambda found: values[found[1]], title)
+    japanese = JA.title(resolved)
+    assert JAPANESE.search(japanese)
+    assert [one for one in values.values() if (one in resolved) != (one in japanese)] == []
+    assert (EN.title(resolved), JA.title(f"{resolved}!")) == (resolved, f"{resolved}!")
+
+
+def test_the_page_has_the_title_in_its_language(tmp_path: Path) -> None:
+    run = make_run(tmp_path, events_of=opened(title=f"Clients survive a failover from {HOME} to x"))
+    assert f"<h1>{HOME} から x への切替時のサービス継続</h1>" in report_of(run, "ja")
+    assert f"<h1>Clients survive a failover from {HOME} to x</h1>" in report_of(run)

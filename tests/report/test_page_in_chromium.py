@@ -60,7 +60,7 @@ def test_zoom_moves_every_row_and_the_upper_axis(run, see):
     seen.page.mouse.down()
     seen.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 60, steps=8)
     seen.page.mouse.up()
-    seen.page.wait_for_function(
+    seen.until(
         "(before) => Date.parse(document.getElementById('waterfall')._fullLayout.xaxis.range[0] + 'Z') > before + 1000",
         arg=before[0],
     )
@@ -80,14 +80,14 @@ def test_buttons_show_a_movement_and_all_of_it_again(run, see):
     seen = see(write_report(run))
     whole = seen.run(ZOOMED.replace("AXIS", "xaxis"))
     seen.page.get_by_role("button", name="Failover").click()
-    seen.page.wait_for_function(
+    seen.until(
         "(whole) => Date.parse(document.getElementById('waterfall')._fullLayout.xaxis.range[1] + 'Z') < whole - 1000",
         arg=whole[1],
     )
     begin, end = seen.run(ZOOMED.replace("AXIS", "xaxis"))
     assert whole[0] < begin < end < whole[1]
     seen.page.get_by_role("button", name="Whole drill").click()
-    seen.page.wait_for_function(
+    seen.until(
         "(end) => Date.parse(document.getElementById('waterfall')._fullLayout.xaxis.range[1] + 'Z') > end", arg=end
     )
     assert seen.run(ZOOMED.replace("AXIS", "xaxis")) == pytest.approx(whole, abs=1)
@@ -99,7 +99,7 @@ def test_dark_when_the_reader_s_system_is_and_a_button_turns_it(run, see):
     assert (background(seen), paper_of_figure(seen)) == (rgb(DARK["paper"]), rgb(DARK["paper"]))
     assert seen.page.get_attribute("#theme", "aria-pressed") == "true"
     seen.page.click("#theme")
-    seen.page.wait_for_function("document.documentElement.dataset.theme === 'light'")
+    seen.until("document.documentElement.dataset.theme === 'light'")
     assert (background(seen), paper_of_figure(seen)) == (rgb(LIGHT["paper"]), rgb(LIGHT["paper"]))
     assert seen.page.get_attribute("#theme", "aria-pressed") == "false"
     # the colours of regions and of what failed follow, too
@@ -114,16 +114,16 @@ def test_a_change_of_the_theme_keeps_the_zoom(run, see):
     seen = see(write_report(run))
     whole = seen.run(ZOOMED.replace("AXIS", "xaxis"))
     seen.page.get_by_role("button", name="Failback").click()
-    seen.page.wait_for_function(
+    seen.until(
         "(whole) => Date.parse(document.getElementById('waterfall')._fullLayout.xaxis.range[0] + 'Z') > whole + 1000",
         arg=whole[0],
     )
     zoomed = seen.run(ZOOMED.replace("AXIS", "xaxis"))
     seen.page.click("#theme")
     assert paper_of_figure(seen) == rgb(DARK["paper"])
-    seen.page.wait_for_function(f"(zoomed) => String({ZOOMED.replace('AXIS', 'xaxis')}) === String(zoomed)", arg=zoomed)
+    seen.until(f"(zoomed) => String({ZOOMED.replace('AXIS', 'xaxis')}) === String(zoomed)", arg=zoomed)
     seen.page.locator(".modebar-btn[data-title='Show all']").dispatch_event("click")
-    seen.page.wait_for_function(f"(whole) => String({ZOOMED.replace('AXIS', 'xaxis')}) === String(whole)", arg=whole)
+    seen.until(f"(whole) => String({ZOOMED.replace('AXIS', 'xaxis')}) === String(whole)", arg=whole)
 
 
 @pytest.mark.long
@@ -131,7 +131,7 @@ def test_on_paper_it_is_light_and_nothing_is_folded_away(run, see):
     seen = see(write_report(run), color_scheme="dark")
     seen.run("dispatchEvent(new Event('beforeprint'))")
     seen.page.emulate_media(media="print", color_scheme="dark")
-    seen.page.wait_for_function("document.getElementById('waterfall')._fullLayout.width < 1000")
+    seen.until("document.getElementById('waterfall')._fullLayout.width < 1000")
     assert (background(seen), paper_of_figure(seen)) == ("rgb(255, 255, 255)", rgb(LIGHT["paper"]))
     assert seen.run("document.querySelector('#waterfall .main-svg').getBoundingClientRect().width") <= 691
     assert seen.run("document.querySelectorAll('.steps details:not([open])').length") == 0
@@ -155,7 +155,7 @@ def test_it_prints(run, see, tmp_path):
 def test_a_telephone_shows_it_without_scrolling_sideways(run, see):
     seen = see(write_report(run))
     seen.page.set_viewport_size({"width": 360, "height": 740})
-    seen.page.wait_for_function("document.getElementById('waterfall')._fullLayout.width < 360")
+    seen.until("document.getElementById('waterfall')._fullLayout.width < 360")
     assert seen.run("document.documentElement.scrollWidth") <= 360
 
 

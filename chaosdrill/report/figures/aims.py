@@ -77,32 +77,83 @@ def in_its_unit(aim: Aim, value: float) -> float:
     return round(value * PERCENT if aim.unit == "ratio" else value, 6)
 
 
-def axis_of(aim: Aim | None, t: Words) -> dict[str, Any]:
-    """:returns: what is particular to the axis of an objective; without one to that of phases stacked."""
+FAR = 2.0  # spans of the values of a row: an objective farther from them would leave them no height
+LEAST_SPAN = 1.0  # of a ratio, in percent
+
+
+def near(values: Sequence[float], limits: Sequence[float], from_zero: bool) -> tuple[float, float] | None:
+    """Find the range of an axis on which the values of a row can be read although an objective is far from them.
+
+    :param values: what was measured, in the axis's unit.
+    :param limits: the objectives, in the same unit.
+    :param from_zero: the axis begins at 0.
+    :returns: the ends of the axis; None when every objective is near, so that it needs no range of its own.
+    """
+    if not values:
+        return None
+    low, high = 0.0 if from_zero else min(values), max(values)
+    span = high - low if from_zero else max(high - low, LEAST_SPAN)
+    if span <= 0 or not any(is_far(one, low, high, span) for one in limits):
+        return None
+    drawn = [low, high, *(one for one in limits if not is_far(one, low, high, span))]
+    margin = 0.15 * span
+    return (0.0 if from_zero else min(drawn) - margin, max(drawn) + margin)
+
+
+def is_far(limit: float, low: float, high: float, span: float) -> bool:
+    """Whether the line of an objective would squash the values between ``low`` and ``high``."""
+    return limit > high + FAR * span or limit < low - FAR * span
+
+
+def axis_of(aim: Aim | None, t: Words, ends: tuple[float, float] | None = None) -> dict[str, Any]:
+    """:returns: what is particular to the axis of an objective; without one to that of phases stacked.
+
+    :param ends: of the axis, where an objective lies beyond them.
+    """
     units = {"ratio": t("unit.%"), "writes": t("unit.writes")}
     title = units.get(aim.unit) if aim is not None else None
     found: dict[str, Any] = {"title": {"text": in_figure(title or t("compare.seconds")), "font": {"size": 11}}}
     if aim is None or aim.unit != "ratio":  # of a ratio nobody would see it change
         found["rangemode"] = "tozero"
+    if ends is not None:
+        found["range"] = list(ends)
     if aim is not None:
         found["nticks"] = 4
     if aim is not None and aim.unit == "writes":  # there is no half of one
-        most = max([1.0, *(one.measured.value or 0.0 for _, one in _seen(aim)), *(one or 0.0 for one in aim.limits)])
+        limits = [] if ends is not None else [one or 0.0 for one in aim.limits]
+        most = max([1.0, *values_of(aim), *limits])
         found |= {"dtick": math.ceil(most / 3), "tickformat": "d"}
     return found
 
 
-def label(aim: Aim, y: str, t: Words) -> Figure | None:
-    """:returns: the newest run's objective, at the end of its line; None when it had none."""
+def values_of(aim: Aim) -> list[float]:
+    """:returns: everything that the runs reached of an objective, in the unit of its axis."""
+    return [in_its_unit(aim, one.measured.value or 0.0) for _, one in _seen(aim)]
+
+
+def limits_of(aim: Aim) -> list[float]:
+    """:returns: every objective that a run had, in the unit of its axis."""
+    return [in_its_unit(aim, one) for one in aim.limits if one is not None]
+
+
+def label(aim: Aim, y: str, t: Words, ends: tuple[float, float] | None = None) -> Figure | None:
+    """:returns: the newest run's objective, at the end of its line; None when it had none.
+
+    :param ends: of the axis: of an objective beyond them an arrow says where it lies.
+    """
     limit = aim.limits[-1] if aim.limits else None
     if limit is None:
         return None
+    text = in_figure(f"{limit:g}" if aim.unit == "writes" else measures.number(limit, aim.unit, t))
+    place = in_its_unit(aim, limit)
+    if ends is not None and not ends[0] <= place <= ends[1]:
+        text, place = (f"↑ {text}", ends[1]) if place > ends[1] else (f"↓ {text}", ends[0])
     return {
-        "text": in_figure(f"{limit:g}" if aim.unit == "writes" else measures.number(limit, aim.unit, t)),
+        "text": text,
         "xref": "paper",
         "yref": y,
         "x": 1,
-        "y": in_its_unit(aim, limit),
+        "y": place,
         "xanchor": "left",
         "yanchor": "middle",
         "xshift": 3,

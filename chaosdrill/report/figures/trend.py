@@ -9,9 +9,20 @@ from typing import Any
 from chaosdrill.analysis.aims import RTO, Aim
 from chaosdrill.analysis.compared_figures import MOVEMENTS
 from chaosdrill.analysis.trend import STACKED, Point, Trend
-from chaosdrill.report.figures.aims import aim_row, axis_of, called, in_words, label, objective
+from chaosdrill.report.figures.aims import (
+    aim_row,
+    axis_of,
+    called,
+    in_words,
+    label,
+    limits_of,
+    near,
+    objective,
+    values_of,
+)
 from chaosdrill.report.figures.base import axis, layout
 from chaosdrill.report.palette import role
+from chaosdrill.report.run_labels import run_labels
 from chaosdrill.report.shown import in_figure
 from chaosdrill.report.words import Words
 
@@ -153,6 +164,7 @@ def _told(point: Point, took: str, words: str, t: Words) -> str:
 
 def _layout(trend: Trend, rows: Sequence[_Row], t: Words) -> dict[str, Any]:
     inner = rows[-1].top_px + rows[-1].height_px
+    names = run_labels([point.began for point in trend.points], [point.run for point in trend.points])
     count = len(trend.points)
     every = max(1, -(-count // TICKS))
     ticks = list(range(0, count, every))
@@ -164,7 +176,7 @@ def _layout(trend: Trend, rows: Sequence[_Row], t: Words) -> dict[str, Any]:
         xaxis=axis(
             range=[-0.6, count - 0.4],
             tickvals=ticks,
-            ticktext=[in_figure(_day(trend.points[at])) for at in ticks],
+            ticktext=[in_figure(names[at], 20) for at in ticks],
             tickangle=-40,
             showgrid=False,
             anchor=rows[-1].y,
@@ -175,7 +187,7 @@ def _layout(trend: Trend, rows: Sequence[_Row], t: Words) -> dict[str, Any]:
     for row in rows:
         top = 1 - row.top_px / inner
         domain = [max(0.0, top - row.height_px / inner), top]
-        found[row.y.replace("y", "yaxis")] = axis(domain=domain, **axis_of(row.aim, t))
+        found[row.y.replace("y", "yaxis")] = axis(domain=domain, **axis_of(row.aim, t, _ends(trend, row)))
     return found
 
 
@@ -184,12 +196,19 @@ def _labels(trend: Trend, rows: Sequence[_Row], t: Words) -> Iterator[Figure]:
     rto = next((aim for aim in trend.aims if aim.name == RTO), None)
     for row in rows:
         aim = row.aim or rto
-        if aim is not None and (found := label(aim, row.y, t)) is not None:
+        if aim is not None and (found := label(aim, row.y, t, _ends(trend, row))) is not None:
             yield found
 
 
-def _day(point: Point) -> str:
-    return point.began[:16].replace("T", " ") or point.run
+def _ends(trend: Trend, row: _Row) -> tuple[float, float] | None:
+    """The ends of a row's axis, where an objective is too far from its values to be drawn."""
+    if row.aim is not None:
+        return near(values_of(row.aim), limits_of(row.aim), row.aim.unit != "ratio")
+    heights = [sum(part.seconds for part in point.stacks.get(row.movement, ())) for point in trend.points]
+    recoveries = [one for point in trend.points if (one := point.recoveries.get(row.movement)) is not None]
+    values = [*heights, *(one.value + (one.uncertainty or 0.0) for one in recoveries if one.value is not None)]
+    rto = next((aim for aim in trend.aims if aim.name == RTO), None)
+    return near(values, limits_of(rto) if rto is not None else [], True)
 
 
 def _heading(row: _Row, top: float, t: Words) -> dict[str, Any]:

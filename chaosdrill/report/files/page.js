@@ -5,8 +5,8 @@
   const wantsDark = matchMedia("(prefers-color-scheme: dark)");
   const paper = matchMedia("print");
   const PREFIX = "theme:";
-  // what is between the margins of a page of A4, less a heading and a caption; of Letter nearly as much
-  const PAPER = { width: 690, height: 930 };
+  // what is between the margins of a page of A4, less heading, colours and caption; of Letter nearly as much
+  const PAPER = { width: 690, height: 780 };
   const DENSER = 0.92; // as much of its height does a figure need on paper
   let printing = false;
 

@@ -11,13 +11,17 @@ MESSAGES = {
     "compare.footer": (
         "Written by chaosdrill {version} from the summaries of the runs. This page holds everything that it shows "
         "and "
-        "asks no other computer for anything; it forbids itself to. All times are UTC.",
+        "asks no other computer for anything; it forbids itself to. All times are UTC, with the reader's local time "
+        "beside them.",
         "chaosdrill {version} が各実行のサマリから作成しました。本ページは単体で完結し、外部への通信を一切行いません "
-        "(Content-Security-Policy で禁止)。時刻はすべて UTC です。",
+        "(Content-Security-Policy で禁止)。時刻はすべて UTC です (現地時刻を併記)。",
     ),
     "compare.runs": ("Runs", "実行"),
     "compare.run": ("Run", "実行 ID"),
-    "compare.began": ("Began (UTC)", "開始 (UTC)"),
+    "compare.runs-each": ("Each run", "実行ごとの一覧"),
+    "compare.column": ("Column", "列見出し"),
+    "compare.began-at": ("Began", "開始"),
+    "compare.significance": ("Beside the uncertainty", "不確かさとの比較"),
     "compare.verdict": ("Verdict", "判定"),
     "compare.side": ("Side", "区分"),
     "compare.baseline": ("Baseline", "基準"),
@@ -32,11 +36,13 @@ MESSAGES = {
         "movement, with its uncertainty: a cross where the run failed, red where it is beyond its objective. Each row "
         "beneath is one more objective: the budget of a phase (left the failover, right and paler the failback), or "
         "what is of the whole run. Every dashed line is an objective, of each run its own, the newest run's written at "
-        "its end; a red cross is beyond it. Drag to zoom in, double-click to see all.",
+        "its end; one that is far from every value is not drawn: an arrow at the end of the row points to it. A red "
+        "cross is beyond its objective. Drag to zoom in, double-click to see all.",
         "上段の棒は 1 回の切替を表し、切替開始から安定稼働までを連続するフェーズで区分しています。印はその切替の"
         "クライアント復旧時間 (不確かさ付き、x 印は不合格の実行、赤は目標値からの逸脱) です。下段は目標値ごとの推移で、"
         "フェーズの時間枠 (左が切替、右の淡色が切戻し) と実行全体の目標値を示します。破線は各実行の目標値 "
-        "(右端の数値は最新の実行の目標値)、赤い x 印は目標値からの逸脱です。"
+        "(右端の数値は最新の実行の目標値)、赤い x 印は目標値からの逸脱です。測定値から大きく離れた目標値は線を引かず、"
+        "右端の矢印で示します。"
         "ドラッグで拡大、ダブルクリックで全体表示。",
     ),
     "compare.trend-alternative": (
