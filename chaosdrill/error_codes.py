@@ -90,6 +90,7 @@ ERROR_CODES: Mapping[str, str] = {
     "run-ongoing": "the drill of the run still goes on",
     "safeguard-invalid": "a safeguard cannot be used",
     "run-empty": "a report was requested of a directory that holds no event of a run",
+    "run-ongoing": "the drill of the run still goes on",
     "service-missing": "an ECS service does not exist or is not active",
     "service-restored-by-rollback": "the state machine failed with every region closed, and the rollback opened one",
     "setting-invalid": "a value of the experiment's configuration cannot be used",

@@ -293,6 +293,17 @@ def test_a_long_reason_pushes_no_column_off_the_page(one_day: Path, see: Any, wi
 
 
 @needs_chromium
+@pytest.mark.parametrize("arguments", [("compare", "--last", "3"), ("trend", "--all")])
+def test_on_a_telephone_only_tables_are_scrolled(one_day: Path, see: Any, arguments: Any) -> None:
+    seen = see_trend(see, page(one_day, *arguments))
+    seen.page.set_viewport_size({"width": 390, "height": 844})
+    seen.until("document.getElementById('trend')._fullLayout.width < 390")
+    assert seen.run("document.documentElement.scrollWidth") <= 390
+    right = "Math.max(...[...document.querySelectorAll('#trend text')].map((one) => one.getBoundingClientRect().right))"
+    assert seen.run(right) <= 390  # no label of an objective is cut off
+
+
+@needs_chromium
 def test_an_objective_that_is_far_off_leaves_the_bars_their_height(one_day: Path, see: Any) -> None:
     seen = see_trend(see, page(one_day, "trend", "--all"))
     names = seen.run(f"Object.keys({SHOWN}).filter((one) => /^yaxis/.test(one))")

@@ -61,7 +61,7 @@ def trend_figure(trend: Trend, t: Words) -> Figure | None:
     for trace in data:
         trace["showlegend"] = trace.get("showlegend", True) and trace["legendgroup"] not in named
         named |= {trace["legendgroup"]} if trace["showlegend"] else set()
-    return {"data": data, "layout": _layout(trend, rows, t), "narrow": {"margin": {"l": 44, "r": 44}}}
+    return {"data": data, "layout": _layout(trend, rows, t), "narrow": {"margin": {"l": 44, "r": 56}}}
 
 
 def _rows(trend: Trend) -> list[_Row]:
