@@ -7,7 +7,9 @@ from operator import attrgetter
 from typing import Any
 
 from chaosdrill import __version__
+from chaosdrill.analysis.aftermath import AS_MEANT, NOT_UNDONE, UNDONE, UNKNOWN
 from chaosdrill.analysis.compared_figures import measured_of
+from chaosdrill.analysis.findings import PASSED
 from chaosdrill.analysis.run import moment_ns
 from chaosdrill.report import measures
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
@@ -41,6 +43,7 @@ def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
         wanted=partial(measures.number, t=t),
         clock=clock,
         local=partial(local, zone=zone),
+        aftermath=list(aftermath(view, t)),
         facts=list(_facts(view, t, zone)),
         lane_name=partial(lane_name, t=t),
         region_role=region_role,
@@ -50,6 +53,20 @@ def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
         steps_of=[(phase, list(them)) for phase, them in groupby(view.steps, attrgetter("phase"))],
         version=__version__,
     )
+
+
+def aftermath(view: ReportView, t: Words) -> Iterator[str]:
+    """What the drill left of what it changed; nothing where it passed and left nothing, or only a journal is known."""
+    outcomes = {one.outcome for one in view.changes}
+    if view.is_imported or (view.judgement.verdict == PASSED and outcomes <= {UNDONE, AS_MEANT}):
+        return
+    if not view.changes:
+        yield t("aftermath.untouched")
+    elif outcomes <= {UNDONE, AS_MEANT}:
+        yield t("aftermath.as-meant" if AS_MEANT in outcomes else "aftermath.undone")
+    for outcome in (NOT_UNDONE, UNKNOWN):
+        if names := [t.quoted(one.activity) for one in view.changes if one.outcome == outcome]:
+            yield t(f"aftermath.{outcome}", names=", ".join(names))
 
 
 def _facts(view: ReportView, t: Words, zone: Zone) -> Iterator[tuple[str, str]]:

@@ -206,6 +206,7 @@ def test_every_objective_is_a_line_at_its_height_and_nothing_overlaps(
 @needs_chromium
 def test_zoom_moves_both_rows_and_double_click_shows_all(runs: Path, see: Any) -> None:
     seen = see_trend(see, page(runs, "trend", "--all"))
+    seen.page.set_viewport_size({"width": 1280, "height": 3000})
     whole = seen.run(f"{SHOWN}.xaxis.range")
     box = seen.page.locator("#trend .draglayer .xy rect.nsewdrag").bounding_box()
     seen.page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 40)

@@ -131,7 +131,7 @@ def test_on_paper_it_is_light_and_nothing_is_folded_away(run, see):
     seen = see(write_report(run), color_scheme="dark")
     seen.run("dispatchEvent(new Event('beforeprint'))")
     seen.page.emulate_media(media="print", color_scheme="dark")
-    seen.until("document.getElementById('waterfall')._fullLayout.width < 1000")
+    seen.until("document.getElementById('waterfall')._fullLayout.width < 1100")
     assert (background(seen), paper_of_figure(seen)) == ("rgb(255, 255, 255)", rgb(LIGHT["paper"]))
     assert seen.run("document.querySelector('#waterfall .main-svg').getBoundingClientRect().width") <= 691
     assert seen.run("document.querySelectorAll('.steps details:not([open])').length") == 0

@@ -19,13 +19,24 @@ MESSAGES = {
         "本訓練では何も立証されていません。耐障害性の有無は判断できません。",
     ),
     "verdict-means.refused": (
-        "The drill never started; the system was not touched.",
-        "訓練は開始されず、システムには何も変更を加えていません。",
+        "The drill never started.",
+        "訓練は開始されませんでした。",
     ),
     "verdict-means.interrupted": (
-        "Someone stopped the drill; what was begun was undone.",
-        "訓練は人為的に中断され、実施済みの操作は元に戻されました。",
+        "The drill was stopped before its end.",
+        "訓練は途中で中断されました。",
     ),
+    "aftermath.untouched": (
+        "The drill changed nothing in the system.",
+        "システムには何も変更を加えていません。",
+    ),
+    "aftermath.undone": ("Everything that it changed was undone.", "実施した変更はすべて元に戻されました。"),
+    "aftermath.as-meant": (
+        "Everything that it changed was undone, and the regions are in the state that the experiment wants at its end.",
+        "実施した変更はすべて元に戻され、リージョンは実験が定める終了時の状態です。",
+    ),
+    "aftermath.not-undone": ("Not undone: {names}.", "元に戻されていません: {names}。"),
+    "aftermath.unknown": ("Unknown whether undone: {names}.", "元に戻されたか不明です: {names}。"),
     "asks.failed": ("failed", "不合格"),
     "asks.invalid": ("invalid", "無効"),
     "asks.refused": ("refused", "開始拒否"),

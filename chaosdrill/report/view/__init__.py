@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from chaosdrill.analysis.aftermath import Change, changes_of
 from chaosdrill.analysis.foreign import mapping, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, hypothesis_of, probes_of_json
 from chaosdrill.analysis.summary_fields import IMPORTED
@@ -42,6 +43,7 @@ class ReportView:
     :param is_lab: the target was the embedded lab: its times are not those of a real system.
     :param scale: of the lab's waits; None where the run does not say.
     :param is_imported: it is a journal of plain Chaos Toolkit, and nothing else.
+    :param changes: what the drill changed, and whether that was undone.
     :param regions: in the order of their colours.
     """
 
@@ -55,6 +57,7 @@ class ReportView:
     scale: float | None
     is_dry: bool
     ended: bool
+    changes: tuple[Change, ...]
     is_imported: bool
     regions: tuple[str, ...]
     timeline: Timeline | None
@@ -97,6 +100,7 @@ def view_of(given: Given) -> ReportView:
         scale=given.scale,
         is_dry=bool(given.opened.get("dry")),
         ended=bool(given.run.first("drill-closed")),
+        changes=known("headline", (), changes_of, given.run.events),
         is_imported=given.said.get("source") == IMPORTED,
         regions=regions,
         timeline=known("timeline", None, timeline, given, regions),
