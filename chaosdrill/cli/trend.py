@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from chaosdrill.analysis.aims import Aim, Reached
     from chaosdrill.analysis.trend import Part, Point, Trend
     from chaosdrill.cli.screen import Screen
-    from chaosdrill.time_zones import Zone
 
 SHOWN = 30
 BAR, OTHERS = 40, 89  # characters: of a bar, at least; and of the other columns
@@ -79,7 +78,7 @@ def trend(
     sys.exit(0 if found.points else 2)
 
 
-def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any], zone: "Zone") -> None:
+def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any], zone: Zone) -> None:
     from chaosdrill.cli.compare_tables import show_left_out
 
     show_left_out(screen, (*unreadable, *found.left_out))
@@ -103,7 +102,7 @@ def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any], zone: "Zo
     _show_reached(screen, found, zone)
 
 
-def _show_reached(screen: "Screen", found: "Trend", zone: "Zone") -> None:
+def _show_reached(screen: "Screen", found: "Trend", zone: Zone) -> None:
     """What the runs reached of their objectives; the recovery time stands in the table above."""
     from chaosdrill.analysis.aims import RTO
 
@@ -117,7 +116,7 @@ def _show_reached(screen: "Screen", found: "Trend", zone: "Zone") -> None:
         screen.say(f"objective {aim.name}: {', then '.join(known)}")
 
 
-def _reached(found: "Trend", aims: "Sequence[Aim]", number: int, zone: "Zone") -> Iterator[Sequence[str]]:
+def _reached(found: "Trend", aims: "Sequence[Aim]", number: int, zone: Zone) -> Iterator[Sequence[str]]:
     """A run's rows: one for each movement; what is of the whole run stands in the first."""
     point = found.points[number]
     head = _began(point, zone)
@@ -127,7 +126,7 @@ def _reached(found: "Trend", aims: "Sequence[Aim]", number: int, zone: "Zone") -
         yield head if not place else "", what, *cells
 
 
-def _began(point: "Point", zone: "Zone") -> str:
+def _began(point: "Point", zone: Zone) -> str:
     """In UTC, with the local time behind it."""
     from chaosdrill.time_zones import local
 
@@ -149,7 +148,7 @@ def _letters(found: "Trend") -> dict[str, str]:
 
 
 def _rows(
-    found: "Trend", point: "Point", number: int, letters: Mapping[str, str], width: int, longest: float, zone: "Zone"
+    found: "Trend", point: "Point", number: int, letters: Mapping[str, str], width: int, longest: float, zone: Zone
 ) -> Iterator[Sequence[Any]]:
     head = (
         _began(point, zone),
