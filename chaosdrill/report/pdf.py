@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from chaosdrill.history.run_directory import draft_of
 from chaosdrill.report.embedding import NoReport
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
@@ -37,13 +38,9 @@ def write_pdf(html: str, path: Path) -> Path:
         page, printed = Path(directory, "report.html"), Path(directory, "report.pdf")
         page.write_bytes(html.encode("utf-8", "backslashreplace"))
         _print(browser, page, printed)
-        draft = path.with_name(path.name + ".part")
-        try:
+        with draft_of(path) as draft:
             shutil.copyfile(printed, draft)
             draft.replace(path)
-        except OSError:
-            draft.unlink(missing_ok=True)
-            raise
     return path
 
 
