@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill.aws import System, system_of
 from chaosdrill.aws.explicit import with_client_host
 from chaosdrill.aws.regions import client_region
-from chaosdrill.errors import BadInput, Refused
+from chaosdrill.errors import BadInput, Refused, problem
 from chaosdrill.topology import ClientHost
 
 
@@ -38,7 +38,8 @@ class ChosenHost:
         """:raises BadInput: when a host was named although none is used; ``instead`` of leaving it out."""
         if self.named:
             fix = f"leave it out, or {instead}"
-            raise BadInput([f"{' and '.join(self.named)}: {why}, so no client host is chosen: {fix}"])
+            text = f"{' and '.join(self.named)}: {why}, so no client host is chosen: {fix}"
+            raise BadInput([problem("client-host-unused", text)])
 
     def refuse_another(self, what: str, there: ClientHost, system: System) -> None:
         """:raises Refused: when another host was named than the one that it runs on."""
@@ -46,5 +47,6 @@ class ChosenHost:
         if self.named and (asked.instance_id, asked.region) != (there.instance_id, there.region):
             raise Refused(
                 f"{what} of this run is on the client host {there.instance_id} ({there.region}), not on "
-                f"{asked.instance_id} ({asked.region}): name that one, or none"
+                f"{asked.instance_id} ({asked.region}): name that one, or none",
+                code="client-host-differs",
             )

@@ -87,7 +87,8 @@ def _collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int]) -> N
         try:
             _fetch(left, left.records(), into, skip)
         except OSError as error:
-            raise CannotSee(f"{silent}; nor can its files in {left.directory} be read: {error}") from error
+            text = f"{silent}; nor can its files in {left.directory} be read: {error}"
+            raise CannotSee(text, code=silent.code) from error
 
 
 def _fetch(files: _Files, there: Records, into: Path, skip: Mapping[str, int]) -> None:
@@ -187,7 +188,9 @@ def finish(
             break
         time.sleep(POLL_EVERY_S)
     trouble = "" if generator is None or generator.last_records is None else generator.last_records.trouble
-    return tuple(_collected(path, wanted, why or trouble) for path in sorted(into.glob(PATTERN)))
+    return tuple(
+        _collected(path, wanted, why or trouble, bool(skip.get(path.name))) for path in sorted(into.glob(PATTERN))
+    )
 
 
 def _now_there(generator: LoadGenerator | None) -> Mapping[str, int]:
@@ -214,13 +217,21 @@ def _progress(path: Path) -> tuple[int, bool]:
     return until_ns, ended
 
 
+def _counted(path: Path) -> int:
+    """:returns: how many requests a file that has ended in order counts, those that could not be recorded included."""
+    with suppress(ValueError, TypeError, IndexError):
+        return int(json.loads(_tail(path).splitlines()[-1])[2])
+    return -1
+
+
 def _source(path: Path) -> str:
     with suppress(ValueError, KeyError, TypeError):
         return str(json.loads(_header(path))["source"])
     return ""
 
 
-def _collected(path: Path, wanted: Mapping[str, int], trouble: str) -> Collected:
+def _collected(path: Path, wanted: Mapping[str, int], trouble: str, partial: bool) -> Collected:
+    """:param partial: the file began before the drill, so its end counts more requests than are here."""
     digest, rows, size = hashlib.sha256(), 0, 0
     with open(path, "rb") as file:
         for line in file:
@@ -229,6 +240,9 @@ def _collected(path: Path, wanted: Mapping[str, int], trouble: str) -> Collected
             size += len(line)
     until_ns, ended = _progress(path)
     wanted_ns = wanted.get(_source(path))
+    if ended and not partial and (counted := _counted(path)) != rows:
+        why = sentence("it recorded {rows} of the {counted} requests that it made", rows=rows, counted=counted)
+        return Collected(path.name, digest.hexdigest(), rows, size, False, why)
     if ended or (wanted_ns is not None and until_ns >= wanted_ns and not trouble):
         return Collected(path.name, digest.hexdigest(), rows, size, True, "")
     until = datetime.fromtimestamp(until_ns / 1e9, UTC).isoformat(timespec="milliseconds")

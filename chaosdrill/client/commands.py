@@ -27,6 +27,7 @@ def run_on_client(
         printed = (done.stderr.strip() or done.stdout.strip() or "nothing printed")[:500]
         raise CannotSee(
             f"the command {called or repr(script)} on the client host {host.instance_id} (SSM command {done.command}) "
-            f"ended {done.status} with exit code {done.exit_code}: {printed}"
+            f"ended {done.status} with exit code {done.exit_code}: {printed}",
+            code="client-command-failed",
         )
     return done

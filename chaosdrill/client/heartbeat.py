@@ -66,7 +66,8 @@ def open_heartbeat(
             _refuse_another(there, client_host, configuration, secrets)
             if there.settings == settings:
                 return there, False
-            raise Refused("a heartbeat with other settings goes on: stop_heartbeat ends it")
+            text = "a heartbeat with other settings goes on: stop_heartbeat ends it"
+            raise Refused(text, code="heartbeat-settings-differ")
         directory = _directory()
         if local:
             _own[topology.path] = LocalHeartbeat(settings, directory)
@@ -83,7 +84,7 @@ def the_heartbeat(configuration: Configuration) -> HeartbeatProcess:
     """
     there = _own.get(topology_of(configuration).path)
     if there is None or there.ended:
-        raise NoHeartbeat("no heartbeat runs: start_heartbeat starts it")
+        raise NoHeartbeat("no heartbeat runs: start_heartbeat starts it", code="heartbeat-not-started")
     return there
 
 
@@ -150,7 +151,7 @@ def settings_of(
     """
     written = topology.heartbeat
     if written is None:
-        raise Refused(nothing_to_send(topology))
+        raise Refused(nothing_to_send(topology), code="heartbeat-not-configured")
     deadline = written.deadline_s if deadline_s is None else deadline_s
     dns = topology.dns if written.run == "local" else None
     return {
@@ -199,5 +200,6 @@ def _directory() -> Path:
     directory = Path(tempfile.mkdtemp(prefix="chaosdrill-")) / RECORDS if drill is None else drill.directory / RECORDS
     directory.mkdir(parents=True, exist_ok=True)
     if (directory / BEATS).exists():
-        raise Refused("this drill has had a heartbeat already, and has its records: there is one in a drill")
+        text = "this drill has had a heartbeat already, and has its records: there is one in a drill"
+        raise Refused(text, code="heartbeat-repeated")
     return directory

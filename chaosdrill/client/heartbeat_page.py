@@ -5,6 +5,7 @@ from typing import Any
 
 import requests
 
+from chaosdrill.client.locust_page import reason_of
 from chaosdrill.errors import CannotSee
 
 ANSWER_WITHIN_S = 5.0
@@ -51,8 +52,10 @@ class HeartbeatPage:
         try:
             answer = self._session.request(method, self.url + path, params=query, timeout=timeout_s)
         except requests.RequestException as error:
-            raise CannotSee(f"the heartbeat did not answer {what}: {error}") from error
+            text = f"the heartbeat did not answer {what}: {reason_of(error)}"
+            raise CannotSee(text, code="heartbeat-unreachable") from error
         if answer.status_code != 200:
-            raise CannotSee(f"the heartbeat answered {what} with HTTP {answer.status_code}: {answer.text[:200]}")
+            text = f"the heartbeat answered {what} with HTTP {answer.status_code}: {answer.text[:200]}"
+            raise CannotSee(text, code="heartbeat-response-unexpected")
         said: Mapping[str, Any] = answer.json()
         return said

@@ -54,15 +54,16 @@ class HeartbeatProcess(ABC):
                 self._state_at_start,
                 lambda state: bool(state) and all(answers[0] for answers in state["outcomes"].values()),
                 within_s,
-                f"the first beats to {self.settings['url']} to be answered as the topology's `heartbeat:` says "
-                "(outcomes: answered so, refused, timed out, failed)",
+                f"the first beats to {self.settings['url']} to be answered as the topology's `heartbeat:` says",
                 self.poll_every_s,
+                code="heartbeat-not-answered",
+                describe=_outcomes,
             )
         except BaseException as error:
             with both_told(error):
                 log = self.end("it did not begin to beat")
             if isinstance(error, TimedOut):
-                raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}") from error
+                raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}", code=error.code) from error
             raise
 
     def _state_at_start(self) -> Mapping[str, Any]:
@@ -166,3 +167,13 @@ def record_clock(now_ns: int, sent_ns: int, came_ns: int) -> None:
     :param now_ns: what it said, between ``sent_ns`` and ``came_ns`` of this machine's clock.
     """
     history.record("clock-measured", source=SOURCE, **asdict(reading(now_ns, sent_ns, came_ns)))
+
+
+def _outcomes(state: Mapping[str, Any]) -> str:
+    """How the beats of each operation ended so far, in words."""
+    words = ("answered as expected", "refused", "timed out", "failed")
+    each = {
+        operation: ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True))
+        for operation, counts in state.get("outcomes", {}).items()
+    }
+    return "; ".join(f"{operation}: {said}" for operation, said in each.items()) or "no beat has ended"

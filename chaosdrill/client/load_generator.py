@@ -19,7 +19,7 @@ from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_
 from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window
 from chaosdrill.client.local_locust import LocalLocust
 from chaosdrill.client.locust_page import credentials_of, problems_of_url
-from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, wait_for
+from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, patiently, wait_for
 from chaosdrill.errors import BadInput, CannotSee, Refused
 from chaosdrill.topology import Topology, topology_of
 
@@ -36,6 +36,7 @@ __all__ = [
     "end_load_generator",
     "load_generator",
     "open_load_generator",
+    "patiently",
     "wait_for",
 ]
 
@@ -76,7 +77,8 @@ def load_generator(configuration: Configuration, secrets: Secrets = None, host: 
         if gone and run == "ssm" and (found := find_on_host(host.system(configuration, secrets))):
             locust = _own[path] = found  # another process of this drill has started it, or nobody heard that it was
     if locust is None or locust.last is not None:
-        raise NoLoadGenerator(f"no Locust runs: the topology says `client: {{run: {run}}}`, so start_load starts it")
+        text = f"no Locust runs: the topology says `client: {{run: {run}}}`, so start_load starts it"
+        raise NoLoadGenerator(text, code="locust-not-started")
     if isinstance(locust, SsmLocust):
         host.refuse_another("the Locust", locust.host, host.system(configuration, secrets))
     locust.check()
@@ -192,5 +194,6 @@ def _refuse_other_script(generator: LoadGenerator, locustfile: str) -> None:
         raise Refused(
             f"the Locust at {generator.url} runs {', '.join(running) or 'no script'}, not {wanted}: "
             f"end it and {HOW_TO_START}; "
-            "a lab of your own: `chaosdrill lab down`, then run the drill again"
+            "a lab of your own: `chaosdrill lab down`, then run the drill again",
+            code="load-script-differs",
         )

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import CannotSee, Problem, problem
 
 MEASURED = (
     "requests",
     "failures",
     "exceptions",
+    "unrecorded",
     "mean_ms",
     "p50_ms",
     "p90_ms",
@@ -24,6 +25,7 @@ MEASURED = (
 class LoadState:
     """How the load runs at a moment. Times are on the load generator's own clock, seconds since the epoch.
 
+    :param distributed: whether users run in workers, not in the process that answers.
     :param workers_expected: how many Locust was told to expect (``--expect-workers``).
     :param workers_wanted: how many the test began with, at least as many as are expected.
     :param workers_gone: how many of those that the test began with are not there any more.
@@ -31,7 +33,9 @@ class LoadState:
     :param started_s: when the test began; ``stopping_s``: when it was stopped; ``ends_s``: when it will end by itself.
     :param user_classes: whose users are used; ``user_classes_available``: what the load script has.
     :param shape: name of the script's own LoadTestShape, which sets the users then.
-    :param exceptions: how many exceptions tasks raised in this test, with the first few messages.
+    :param exceptions: how many exceptions the load script raised in this test, with its most common messages.
+    :param errors: the most common errors of requests in this test as Locust reports them, and how often each occurred;
+        what workers observed is up to 3 s old.
     """
 
     now_s: float
@@ -39,6 +43,7 @@ class LoadState:
     user_count: int
     target_user_count: int
     spawn_rate_per_s: float | None
+    distributed: bool
     workers: int
     workers_expected: int
     workers_wanted: int
@@ -54,31 +59,56 @@ class LoadState:
     shape: str
     exceptions: int
     exception_messages: tuple[str, ...]
+    errors: tuple[tuple[str, int], ...]
+
+    def __str__(self) -> str:
+        """It in words, for messages."""
+        said = f"state {self.state!r}, {self.user_count} of {self.target_user_count} users"
+        if self.distributed:
+            said += f", {self.workers} of {self.workers_wanted} workers"
+        if self.exceptions:
+            said += f", {self.exceptions} exceptions of the load script, most often {self.exception_messages[0]!r}"
+        return said
 
     @property
     def running(self) -> bool:
         """All users that were asked for are there and at work, and so are the workers."""
         return not self.problems()
 
-    def problems(self) -> list[str]:
+    def problems(self) -> list[Problem]:
         """:returns: why a measurement would not be one of the load that was meant; empty when it would."""
         problems = []
         if self.state != "running":
-            problems.append(f"its state is {self.state!r}, not 'running'")
+            problems.append(problem("load-not-running", f"its state is {self.state!r}, not 'running'"))
         if self.state in ("ready", "stopped"):
-            return problems  # nobody is meant to be at work then
+            return problems  # no user is meant to be at work then
         if self.user_count < self.target_user_count:
-            problems.append(f"{self.user_count} of {self.target_user_count} users are at work (did a worker go away?)")
+            problems.append(problem("load-users-missing", self._missing_users()))
         elif self.state == "running" and not self.target_user_count:
-            problems.append("it runs without users")
+            problems.append(problem("load-users-missing", "it runs without users"))
         if self.workers_gone:
-            problems.append(
+            text = (
                 f"{self.workers_gone} of the {self.workers_wanted} workers that the test began with are gone: "
                 "start_load begins anew with those that are there"
             )
+            problems.append(problem("load-workers-missing", text))
         elif self.workers < self.workers_wanted:
-            problems.append(f"{self.workers} of {self.workers_wanted} workers are there")
+            text = f"{self.workers} of {self.workers_wanted} workers are there"
+            problems.append(problem("load-workers-missing", text))
         return problems
+
+    def _missing_users(self) -> str:
+        """A Locust without workers has lost none: its users are still being added, or have ended by themselves."""
+        text = f"{self.user_count} of {self.target_user_count} users are at work"
+        if self.state == "spawning":
+            return f"{text}: they are still being added"
+        if self.distributed:
+            return f"{text} (did a worker go away?)"
+        if self.exceptions:
+            return (
+                f"{text}: the load script raised {self.exceptions} exceptions, such as {self.exception_messages[0]!r}"
+            )
+        return f"{text}: the others ended by themselves (does the load script raise StopUser?)"
 
 
 @dataclass(frozen=True)
@@ -101,8 +131,9 @@ class Endpoints:
 class Window:
     """What ended between two moments (load generator's clock), and how the load ran when it was asked.
 
-    Times in ms are None without requests. ``complete``: nothing of the window can still arrive. ``endpoints``: when one
-    of them was asked for, which there are.
+    Times in ms are None where no request has one. ``unrecorded``: requests that ended, but whose outcome is unknown.
+    ``complete``: nothing of the window can still arrive. ``endpoints``: when one of them was asked for, which there
+    are.
     """
 
     since_s: float
@@ -110,6 +141,7 @@ class Window:
     requests: int
     failures: int
     exceptions: int
+    unrecorded: int
     mean_ms: float | None
     p50_ms: float | None
     p90_ms: float | None
@@ -118,6 +150,14 @@ class Window:
     complete: bool
     endpoints: Endpoints | None
     load: LoadState
+
+    def __str__(self) -> str:
+        """It in words, for messages."""
+        said = f"{self.load}; {self.requests} requests ended, {self.failures} of them failed"
+        if self.failures and self.load.errors:
+            error, count = self.load.errors[0]
+            said += f", most often with {error} ({count})"
+        return said if self.complete else f"{said}; not all of them are known yet"
 
 
 @dataclass(frozen=True)
@@ -184,6 +224,7 @@ def load_state_of(raw: Mapping[str, Any]) -> LoadState:
             user_count=raw["user_count"],
             target_user_count=raw["target_user_count"],
             spawn_rate_per_s=raw["spawn_rate"],
+            distributed=raw["distributed"],
             workers=raw["workers"],
             workers_expected=raw["workers_expected"],
             workers_wanted=raw["workers_wanted"],
@@ -199,6 +240,7 @@ def load_state_of(raw: Mapping[str, Any]) -> LoadState:
             shape=raw["shape"],
             exceptions=raw["exceptions"],
             exception_messages=tuple(raw["exception_messages"]),
+            errors=tuple((str(text), int(count)) for text, count in raw["errors"]),
         )
 
 
@@ -209,5 +251,6 @@ def _same_plugin() -> Iterator[None]:
     except KeyError as error:
         raise CannotSee(
             f"the Locust that answers does not tell {error}: it runs another version of chaosdrill's plugin; "
-            "start it with the plugin of the chaosdrill that runs the drill"
+            "start it with the plugin of the chaosdrill that runs the drill",
+            code="locust-plugin-version",
         ) from error

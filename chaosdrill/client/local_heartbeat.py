@@ -65,7 +65,8 @@ class LocalHeartbeat(HeartbeatProcess):
         if self._process.poll() is not None:
             said = self._log.read_text(errors="replace")[-LOG_TAIL:]
             code = self._process.returncode
-            raise CannotSee(f"the heartbeat ended with exit code {code}; its log {self._log} ends with:\n{said}")
+            text = f"the heartbeat ended with exit code {code}; its log {self._log} ends with:\n{said}"
+            raise CannotSee(text, code="heartbeat-ended")
 
     def _collect(self) -> None:  # its records are here already
         sent_ns = time.time_ns()

@@ -26,6 +26,7 @@ from chaosdrill.errors import CannotSee
 # Found, not imported: Locust patches the process that imports it.
 PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
 REFERENCE = PLUGIN.with_name("reference.py")
+OPTIONS = ("--web-base-path=",)  # of a `locust.conf` beside the script: the drill looks for its own Locust at the root
 ENDS_WITHIN_S = 5.0
 LOG_TAIL = 2000
 LOG_PREFIX = "chaosdrill-locust-"
@@ -64,7 +65,7 @@ class LocalLocust:
         }
         with open(self.log, "ab") as output:
             process = subprocess.Popen(
-                [sys.executable, "-m", "locust", "-f", f"{PLUGIN},{self.locustfile}"],
+                [sys.executable, "-m", "locust", "-f", f"{PLUGIN},{self.locustfile}", *OPTIONS],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -79,7 +80,8 @@ class LocalLocust:
     def wait_until_it_answers(self, within_s: float) -> None:
         """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then."""
         try:
-            wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url} (its log: {self.log})")
+            what = f"Locust to answer at {self.url} (its log: {self.log})"
+            wait_for(self._answers, bool, within_s, what, code="locust-not-answering")
         except BaseException:  # a signal, too: nobody knows of it yet
             self.kill()
             raise
@@ -113,7 +115,8 @@ class LocalLocust:
         if not self.runs():
             raise CannotSee(
                 f"the Locust of this drill ended with exit code {self._process.returncode}; its script: "
-                f"{self.locustfile}; {_why(self.log)}"
+                f"{self.locustfile}; {_why(self.log)}",
+                code="locust-ended",
             )
 
     def end(self) -> None:

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import CannotSee, problem
 
 USER, PASSWORD = "CHAOSDRILL_LOCUST_USER", "CHAOSDRILL_LOCUST_PASSWORD"
 HOW_TO_LOG_IN = f"give locust_user and locust_password under `secrets:` of the experiment, or set {USER} and {PASSWORD}"
@@ -43,11 +43,16 @@ def problems_of_url(url: str) -> list[str]:
     """:returns: what is wrong with an address: a user or a password in it would be written down everywhere."""
     if "@" not in urlsplit(url).netloc:
         return []
-    return [f"load_generator_url holds a user or a password: write the address alone, and {HOW_TO_LOG_IN}"]
+    text = f"load_generator_url holds a user or a password: write the address alone, and {HOW_TO_LOG_IN}"
+    return [problem("password-in-url", text)]
 
 
 class MethodNotAllowed(CannotSee):
     """HTTP 405: another version of Locust."""
+
+
+class ResponseTimedOut(CannotSee):
+    """The page took the request and did not respond in time: it may still do what was requested."""
 
 
 class _Login:
@@ -107,30 +112,35 @@ class Page:
             if _login_page(response) is not None:
                 raise self._refused("it asks for the login again")
         if response.status_code == 405:
-            raise MethodNotAllowed(f"{what}: HTTP 405")
+            raise MethodNotAllowed(f"{what}: HTTP 405", code="locust-response-unexpected")
         if response.status_code not in (200, 404):
             seen = f"HTTP {response.status_code}: {response.text[:200]}"
-            raise CannotSee(f"the load generator answered {what} with {seen}")
+            raise CannotSee(f"the load generator answered {what} with {seen}", code="locust-response-unexpected")
         return response
 
     def _request(self, method: str, url: str, **options: Any) -> requests.Response:
         options.setdefault("timeout", self._timeout_s)
+        what = f"the load generator did not answer {method} {url}"
         try:
             return self._session.request(method, url, allow_redirects=False, **options)
+        except requests.ReadTimeout as error:
+            raise ResponseTimedOut(f"{what} within {options['timeout']:g} s", code="locust-response-late") from error
         except requests.RequestException as error:
-            raise CannotSee(f"the load generator did not answer {method} {url}: {error}") from error
+            raise CannotSee(f"{what}: {reason_of(error)}", code="locust-unreachable") from error
 
     def _log_in(self, login_page: str) -> None:
         """Do what a browser does with the form on the login page."""
         with self._login.lock:
             if self._login.credentials is None:
-                raise CannotSee(f"the Locust at {self.url} asks for a login: {HOW_TO_LOG_IN}")
+                text = f"the Locust at {self.url} asks for a login: {HOW_TO_LOG_IN}"
+                raise CannotSee(text, code="locust-login-required")
             shown = self._request("GET", self._own(login_page))
             form = _auth_args(shown.text).get("username_password_callback")
             if not isinstance(form, str):
                 raise CannotSee(
                     f"the login page {shown.url} has no form for a user and a password: "
-                    "chaosdrill can log in with Locust's `username_password_callback` only"
+                    "chaosdrill can log in with Locust's `username_password_callback` only",
+                    code="locust-login-unsupported",
                 )
             data = {"username": self._login.credentials.user, "password": self._login.credentials.password}
             answer = self._request("POST", self._own(urljoin(shown.url, form)), data=data)
@@ -145,15 +155,27 @@ class Page:
         absolute = urljoin(self.url + "/", url)
         if urlsplit(absolute)[:2] != urlsplit(self.url)[:2]:
             raise CannotSee(
-                f"the login of the Locust at {self.url} leads to {absolute}: no password is sent to another server"
+                f"the login of the Locust at {self.url} leads to {absolute}: no password is sent to another server",
+                code="locust-login-unsupported",
             )
         return absolute
 
     def _refused(self, why: str) -> CannotSee:
         assert self._login.credentials is not None
         return CannotSee(
-            f"the Locust at {self.url} refuses the login of {self._login.credentials.user!r}: {why}; {HOW_TO_LOG_IN}"
+            f"the Locust at {self.url} refuses the login of {self._login.credentials.user!r}: {why}; {HOW_TO_LOG_IN}",
+            code="locust-login-refused",
         )
+
+
+def reason_of(error: requests.RequestException) -> str:
+    """:returns: what the operating system said; the libraries on the way wrap it in the names of their objects."""
+    inner = error.args[0] if error.args else None
+    inner = getattr(inner, "reason", inner)
+    for one in (getattr(inner, "__cause__", None), *getattr(inner, "args", ())):
+        if isinstance(one, OSError):
+            return one.strerror or str(one)
+    return str(error)
 
 
 def _login_page(response: requests.Response) -> str | None:

@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import requests
 
 from chaosdrill.client.clocks import ROUNDS, ClockReading, measure
 from chaosdrill.client.load_seen import Asked, LoadState, Records, TimelinePart, Window, load_state_of, window_of
-from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page
+from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page, ResponseTimedOut
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 
 POLL_EVERY_S = 0.2
@@ -56,7 +57,8 @@ class LoadGenerator:
         )
 
     def swarm(self, users: int, spawn_rate_per_s: float, host: str = "", run_time_s: float | None = None) -> None:
-        """Start a test, or change the running one.
+        """Start a test, or change the running one. A response that is late is no failure: the state shows what became
+        of the request.
 
         :param users: how many clients, at least 1.
         :param spawn_rate_per_s: how many of them are added in a second.
@@ -65,7 +67,7 @@ class LoadGenerator:
         :raises CannotSee: when Locust has no workers: it responds "success", and nothing would be measured.
         :raises DrillError: when Locust refuses.
         """
-        state = self.state()
+        state = patiently(self.state, LONG_ANSWER_S)
         if state.workers == 0:
             raise CannotSee(
                 f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)",
@@ -77,20 +79,27 @@ class LoadGenerator:
             form["host"] = host
         if run_time_s is not None:
             form["run_time"] = f"{max(1, math.ceil(run_time_s))}s"
-        self._successful("/swarm", form, f"{users} users for {host or state.host}")
+        with suppress(ResponseTimedOut):
+            self._successful("/swarm", form, f"{users} users for {host or state.host}")
 
     def _successful(self, path: str, form: Mapping[str, Any], what: str) -> None:
         answer = self._send("POST", path, data=form).json()
         if not answer.get("success"):
-            raise DrillError(f"the Locust at {self.url} refused {what}: {answer.get('message')}")
+            raise DrillError(f"the Locust at {self.url} refused {what}: {answer.get('message')}", code="locust-refused")
 
     def stop(self) -> None:
-        """Stop the test; without one nothing happens."""
-        self._change("/stop")
+        """Request the end of the test; without one nothing happens.
+
+        Locust responds when all users have stopped, which takes as long as their tasks and their ``on_stop`` do. A late
+        response is no failure: the state shows when the test has stopped.
+        """
+        with suppress(ResponseTimedOut):
+            self._change("/stop")
 
     def reset(self) -> None:
         """Empty Locust's own statistics (its page's); the plugin's windows need no reset."""
-        self._change("/stats/reset")
+        with suppress(ResponseTimedOut):
+            self._change("/stats/reset")
 
     def report(self) -> str:
         """:returns: Locust's own report of the test so far, an HTML page."""
@@ -168,7 +177,8 @@ class LoadGenerator:
                 self.poll_every_s,
             )
         except TimedOut as error:
-            raise CannotSee(f"{error}: a worker of this Locust does not report any more") from error
+            text = f"{error}: a process of this Locust does not report any more"
+            raise CannotSee(text, code="load-workers-silent") from error
 
     def _chaosdrill(self, route: str, **query: Any) -> Mapping[str, Any]:
         raw: Mapping[str, Any] = self._send("GET", f"/chaosdrill/{route}", params=query).json()
@@ -184,9 +194,11 @@ class LoadGenerator:
     def _send(self, method: str, path: str, **options: Any) -> requests.Response:
         response = self._page.send(method, path, **options)
         if response.status_code == 404 and path.startswith("/chaosdrill/"):
-            raise CannotSee(f"the Locust at {self.url} runs without chaosdrill's plugin: {HOW_TO_START}")
+            text = f"the Locust at {self.url} runs without chaosdrill's plugin: {HOW_TO_START}; {BASE_PATH}"
+            raise CannotSee(text, code="locust-plugin-missing")
         if response.status_code == 404:
-            raise CannotSee(f"the Locust at {self.url} knows no {path}: is this the address of its page?")
+            text = f"the Locust at {self.url} knows no {path}: is this the address of its page? {BASE_PATH}"
+            raise CannotSee(text, code="locust-page-missing")
         return response
 
 
@@ -201,17 +213,49 @@ HOW_TO_START = (
 )
 
 
-def wait_for(
-    look: Callable[[], T], good: Callable[[T], bool], within_s: float, what: str, every_s: float = POLL_EVERY_S
-) -> T:
-    """Look every ``every_s`` seconds until what is seen is good.
+BASE_PATH = "with `--web-base-path` the address ends with that path"
 
-    :returns: it.
-    :raises TimedOut: after ``within_s`` seconds, with what was seen last.
+
+def patiently(request: Callable[[], T], within_s: float) -> T:
+    """Repeat a request for as long as its responses are late.
+
+    :param within_s: for how long, in seconds.
+    :raises ResponseTimedOut: when there was no response within that time.
     """
     deadline = time.monotonic() + within_s
-    while not good(seen := look()):
+    while True:
+        try:
+            return request()
+        except ResponseTimedOut:
+            if time.monotonic() > deadline:
+                raise
+
+
+def wait_for(
+    poll: Callable[[], T],
+    good: Callable[[T], bool],
+    within_s: float,
+    what: str,
+    every_s: float = POLL_EVERY_S,
+    *,
+    code: str = TimedOut.default_code,
+    describe: Callable[[T], str] = str,
+) -> T:
+    """Poll every ``every_s`` seconds until the value is good. A response that is late counts as not good yet.
+
+    :param code: of the error.
+    :param describe: a value in words, for the error.
+    :returns: the value.
+    :raises TimedOut: after ``within_s`` seconds, with the last value.
+    """
+    deadline, last = time.monotonic() + within_s, ""
+    while True:
+        try:
+            if good(value := poll()):
+                return value
+            last = "" if isinstance(value, bool) else f"; last observed: {describe(value)}"
+        except ResponseTimedOut as late:
+            last = f"; last observed: {late}"
         if time.monotonic() > deadline:
-            raise TimedOut(f"waited {within_s:g} s for {what}; last seen: {seen}")
+            raise TimedOut(f"waited {within_s:g} s for {what}{last}", code=code)
         time.sleep(every_s)
-    return seen

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import System, deadlines, elb
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.resolvers import CLIENT, HERE, Resolver
-from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.errors import BadInput, CannotSee, problem
 
 LOOKUP_S = 3.0
 _NAME = re.compile(
@@ -41,7 +41,8 @@ def resolve(system: System, domain: str, resolver: Resolver) -> Answer:
     :raises CannotSee: when nobody answers, or it answers that something went wrong.
     """
     if not _NAME.fullmatch(domain):
-        raise BadInput([f"domain {domain!r} is not a domain name: write one such as api.example.com"])
+        text = f"domain {domain!r} is not a domain name: write one such as api.example.com"
+        raise BadInput([problem("argument-invalid", text)])
     if resolver.place == "client":
         return seen_by_client(system, domain, resolver)
     return seen_here(system, domain, resolver)
@@ -82,7 +83,8 @@ def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT) -> 
     there = ", ".join(path.rsplit("/", 1)[-1] for path in answer.split()) or "nothing of the kind"
     raise CannotSee(
         f"the client host has no dig, which is needed to ask {resolver.nameserver} (there is: {there}): install it "
-        "(dnf install bind-utils, apt-get install dnsutils), or look without `nameserver`"
+        "(dnf install bind-utils, apt-get install dnsutils), or look without `nameserver`",
+        code="dns-tool-missing",
     )
 
 
@@ -95,9 +97,10 @@ def parsed_dig(output: str) -> Answer:
     found = _STATUS.findall(output)
     if not found:
         said = next((line.strip("; ") for line in output.splitlines() if line.strip("; ")), "it printed nothing")
-        raise CannotSee(f"dig on the client host got no answer: {said}")
+        raise CannotSee(f"dig on the client host got no answer: {said}", code="dns-unanswered")
     if found[-1] not in ("NOERROR", "NXDOMAIN"):
-        raise CannotSee(f"dig on the client host was answered {found[-1]}: that tells no address and no absence of one")
+        text = f"dig on the client host was answered {found[-1]}: that tells no address and no absence of one"
+        raise CannotSee(text, code="dns-response-unexpected")
     rows = [line.split() for line in output.splitlines() if line.strip() and not line.startswith(";")]
     addresses = [row[4] for row in rows if len(row) >= 5 and row[3] == "A"]
     ttls = [int(row[1]) for row in rows if len(row) >= 5]
@@ -111,7 +114,8 @@ def parsed_getent(output: str) -> Answer:
     """
     addresses = [line.split()[0] for line in output.splitlines() if line.strip()]
     if not addresses:
-        raise CannotSee("the client host resolved no address, and getent does not tell whether anybody answered")
+        text = "the client host resolved no address, and getent does not tell whether any server answered"
+        raise CannotSee(text, code="dns-unanswered")
     return Answer(_sorted(addresses), None)
 
 
@@ -133,7 +137,7 @@ def seen_here(system: System, domain: str, resolver: Resolver = HERE) -> Answer:
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
         return Answer((), None)  # an answer, too: it has no address
     except (dns.exception.DNSException, OSError) as error:
-        raise CannotSee(f"{domain} could not be resolved here: {error}") from error
+        raise CannotSee(f"{domain} could not be resolved here: {error}", code="dns-unanswered") from error
     return Answer(_sorted(record.address for record in found), int(found.chaining_result.minimum_ttl))
 
 
@@ -161,7 +165,8 @@ def regions_of(system: System, addresses: Sequence[str]) -> dict[str, str]:
         else:
             found |= {address: region for address in strangers if address in own}
     if silent and any(address not in found for address in addresses):
-        raise CannotSee(f"whose {', '.join(addresses)} are cannot be told: {'; '.join(silent)}")
+        text = f"whose {', '.join(addresses)} are cannot be told: {'; '.join(silent)}"
+        raise CannotSee(text, code="address-region-unknown")
     return {address: found.get(address, UNKNOWN_REGION) for address in addresses}
 
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, Problem, problem
 
 PLACES = ("client", "here", "system")
 DNS_PORT = 53
@@ -58,9 +58,11 @@ def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | No
     """
     problems = _of_place(seen_from)
     if isinstance(resolvers, str) or not resolvers:
-        raise BadInput([*problems, f"resolvers is {resolvers!r}: write a list such as [client, here, 10.0.0.2]"])
+        text = f"resolvers is {resolvers!r}: write a list such as [client, here, 10.0.0.2]"
+        raise BadInput([*problems, problem("argument-invalid", text)])
     if name_server is not None:
-        problems.append("nameserver and resolvers: write one of them; a name server may stand in the list, too")
+        text = "nameserver and resolvers: write one of them; a name server may stand in the list, too"
+        problems.append(problem("argument-invalid", text))
     servers = {text: _server(str(text)) for text in resolvers if text not in PLACES}
     problems += [_no_server("resolvers:", str(text)) for text, server in servers.items() if server is None]
     if problems:
@@ -68,15 +70,17 @@ def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | No
     return [Resolver(text) if text in PLACES else Resolver(seen_from, *(servers[text] or ())) for text in resolvers]
 
 
-def _of_place(seen_from: str) -> list[str]:
+def _of_place(seen_from: str) -> list[Problem]:
     if seen_from in PLACES:
         return []
-    return [f"seen_from: {seen_from!r} is no place to look from: write {', '.join(PLACES[:-1])} or {PLACES[-1]}"]
+    text = f"seen_from: {seen_from!r} is no place to look from: write {', '.join(PLACES[:-1])} or {PLACES[-1]}"
+    return [problem("argument-invalid", text)]
 
 
-def _no_server(what: str, text: str) -> str:
+def _no_server(what: str, server: str) -> Problem:
     places = f", or {', '.join(PLACES)}" if what == "resolvers:" else ""
-    return f"{what} {text!r} is no name server: write its IP address, such as 10.0.0.2 or 10.0.0.2:5353{places}"
+    text = f"{what} {server!r} is no name server: write its IP address, such as 10.0.0.2 or 10.0.0.2:5353{places}"
+    return problem("argument-invalid", text)
 
 
 def _server(text: str) -> tuple[str, int] | None:

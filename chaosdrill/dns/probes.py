@@ -47,7 +47,8 @@ def addresses(
     answers = asked(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
     if not answers.agree:
         raise CannotSee(
-            f"the resolvers do not agree on {answers.domain}: {answers}: ask one of them, or the probe answers_agree"
+            f"the resolvers do not agree on {answers.domain}: {answers}: ask one of them, or the probe answers_agree",
+            code="dns-answers-differ",
         )
     return list(answers.addresses)
 
@@ -159,6 +160,7 @@ def ttl_s(
     if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
         raise CannotSee(
             f"the time to live of {answers.domain} is not told by {', '.join(untold)}: it has no address, or there is "
-            "no dig on the client host (dnf install bind-utils, apt-get install dnsutils)"
+            "no dig on the client host (dnf install bind-utils, apt-get install dnsutils)",
+            code="dns-ttl-unknown",
         )
     return max(ttl for _, ttl in told if ttl is not None)

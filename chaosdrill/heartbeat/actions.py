@@ -13,7 +13,7 @@ from chaosdrill.aws.polling import looks
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat import NoHeartbeat, heartbeat_to_stop, open_heartbeat, why_no_writes
 from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.topology import topology_of
 
 __all__ = ["start_heartbeat", "stop_heartbeat"]
@@ -134,11 +134,13 @@ def _recovered(heartbeat: HeartbeatProcess, within_s: float) -> Optional[bool]:
 def _check(given: dict[str, Optional[float]], host: Optional[str]) -> None:
     problems = []
     if host is not None and not urlsplit(host).hostname:
-        problems.append(f"host: {host!r} is no address: write one such as http://api.example.com")
+        text = f"host: {host!r} is no address: write one such as http://api.example.com"
+        problems.append(problem("argument-invalid", text))
     for name, (least, most) in LIMITS.items():
         value = given[name]
         right = isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
         if value is not None and not right:
-            problems.append(f"{name}: {value!r} is not a number from {least:g} to {most:g}")
+            text = f"{name}: {value!r} is not a number from {least:g} to {most:g}"
+            problems.append(problem("argument-invalid", text))
     if problems:
         raise BadInput(problems)

@@ -16,8 +16,9 @@ from chaosdrill.client.load_generator import (
     end_load_generator,
     load_generator,
     open_load_generator,
+    patiently,
 )
-from chaosdrill.errors import BadInput, CannotSee, Refused
+from chaosdrill.errors import BadInput, CannotSee, Refused, problem
 from chaosdrill.load import driving, report
 
 __all__ = ["change_load", "start_load", "stop_load"]
@@ -40,7 +41,8 @@ def start_load(
 ) -> dict[str, Any]:
     """Starts the load: a running test is stopped first, a new one begins with new settings and empty statistics.
 
-    Returns once all users are at work and first requests have been answered. Where the topology says
+    Returns once all users are at work and first requests have been answered. When every request fails, or the load
+    script raises, for the first 8 s, it fails at once and names the most common error. Where the topology says
     ``client: {run: local}`` or ``{run: ssm}``, it starts Locust itself, too: here, or on the client host.
     Else it attaches to the Locust at the topology's ``client: {url: ...}``, or at the configuration's
     ``load_generator_url``, which must have been started with chaosdrill's plugin (``locust -f PLUGIN,SCRIPT``).
@@ -59,8 +61,8 @@ def start_load(
     :param instance_id: that client host; default: the topology's.
     :param standalone: allow it without an open drill.
     :returns: ``{"users", "workers", "host", "locustfiles", "user_classes", "url", "seconds"}``.
-    :raises ActivityFailed: when Locust refuses, runs another script, has no such user class, too few workers, or the
-        users are not at work in time.
+    :raises ActivityFailed: when Locust refuses, runs another script, has no such user class, too few workers, every
+        request fails, or the users are not at work in time.
     :undo: ``stop_load``
     :source: runbook, step 1
     """
@@ -69,7 +71,7 @@ def start_load(
     generator = open_load_generator(
         configuration, secrets, locustfile, float(within_s), ChosenHost(region, instance_id)
     )
-    before = generator.state()
+    before = patiently(generator.state, float(within_s))
     driving.refuse_shape(generator, before)
     driving.refuse_unknown_classes(generator, before, names)
     driving.stop_and_wait(generator, float(within_s))
@@ -77,10 +79,11 @@ def start_load(
     settings = {"users": users, "spawn_rate_per_s": spawn_rate_per_s, "host": host, "run_time_s": run_time_s}
     history.record("load-starting", url=generator.url, user_classes=names, **settings)
     generator.reset()
-    generator.choose_user_classes(names)
-    since_s = generator.state().now_s
+    patiently(lambda: generator.choose_user_classes(names), float(within_s))
+    since_s = patiently(generator.state, float(within_s)).now_s
     generator.swarm(int(users), float(spawn_rate_per_s), host, None if run_time_s is None else float(run_time_s))
-    window = driving.wait_until_at_work(generator, int(users), since_s, host, float(within_s))
+    start_check = driving.StartCheck(host, since_s)
+    window = driving.wait_until_at_work(generator, int(users), since_s, host, float(within_s), start_check)
     history.record(
         "load-started", generator_s=window.load.now_s, users=window.load.user_count, workers=window.load.workers
     )
@@ -120,12 +123,13 @@ def change_load(
     if problems := driving.problems_of_users(users, spawn_rate_per_s):
         raise BadInput(problems)
     generator, started = load_generator(configuration, secrets, ChosenHost(region, instance_id)), time.monotonic()
-    state = generator.state()
+    state = patiently(generator.state, float(within_s))
     driving.refuse_shape(generator, state)
     if state.state not in ("running", "spawning"):
         raise Refused(
             f"no load runs at {generator.url}, its state is {state.state!r}, so there is none to change: "
-            "start_load starts one"
+            "start_load starts one",
+            code="load-not-running",
         )
     before = _figures(state)
     if state.running and state.target_user_count == state.user_count == int(users):
@@ -143,7 +147,7 @@ def change_load(
 def stop_load(
     undo_of: Optional[str] = None,
     recovery_within_s: float = 0,
-    within_s: float = 30,
+    within_s: float = 60,
     region: Optional[str] = None,
     instance_id: Optional[str] = None,
     standalone: bool = False,
@@ -158,7 +162,8 @@ def stop_load(
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
     :param recovery_within_s: wait at most so many seconds for a second without errors, so that an outage that clients
         are in is seen to its end; it is stopped in any case, and at once when the drill was interrupted.
-    :param within_s: how long users may take to stop, in seconds.
+    :param within_s: how long users may take to stop, in seconds: their tasks, their ``on_stop``, and Locust's own
+        ``--stop-timeout`` count.
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
     :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
@@ -173,16 +178,17 @@ def stop_load(
     """
     try:
         generator = load_generator(configuration, secrets, ChosenHost(region, instance_id))
-        state = generator.state()
+        state = patiently(generator.state, float(within_s))
+        observed = time.monotonic()
     except NoLoadGenerator as nothing:
         return {"done": False, "why": str(nothing)}
     except CannotSee:
         if end_load_generator(configuration):  # it does not answer, but it is ours: it ends in any case
             return {"done": True, "state": "ended", "recovered": None, "report": None, "statistics": None}
         raise
-    recovered = driving.wait_for_recovery(generator, float(recovery_within_s))
+    recovered = driving.wait_for_recovery(generator, state, float(recovery_within_s))
     kept = report.keep_report(generator)
-    history.record("load-stopping", generator_s=_end_of(state, generator.state()))
+    history.record("load-stopping", generator_s=_end_of(state, state.now_s + time.monotonic() - observed))
     try:
         stopped = driving.stop_and_wait(generator, float(within_s))
         kept |= report.keep_statistics(generator)
@@ -197,16 +203,19 @@ def _check(
     problems = driving.problems_of_users(users, spawn_rate_per_s)
     ramp_up_s = 0.0 if problems else float(users) / float(spawn_rate_per_s)
     if locustfile and not os.path.isfile(locustfile):
-        problems.append(f"locustfile: there is no file {locustfile!r}")
+        problems.append(problem("load-script-missing", f"locustfile: there is no file {locustfile!r}"))
     if user_classes is not None and not _names(user_classes):
-        problems.append(f"user_classes: {user_classes!r} is not a list of class names such as [AccountHolder]")
+        text = f"user_classes: {user_classes!r} is not a list of class names such as [AccountHolder]"
+        problems.append(problem("argument-invalid", text))
     if run_time_s is not None and not driving.whole(run_time_s):
-        problems.append(f"run_time_s: {run_time_s!r} is not a whole number of seconds of at least 1")
+        text = f"run_time_s: {run_time_s!r} is not a whole number of seconds of at least 1"
+        problems.append(problem("argument-invalid", text))
     elif run_time_s is not None and float(run_time_s) <= ramp_up_s:
-        problems.append(
+        text = (
             f"run_time_s: {run_time_s} s is not longer than the {ramp_up_s:g} s in which {users} users are added "
             f"at {spawn_rate_per_s} a second: all of them would never be at work"
         )
+        problems.append(problem("argument-invalid", text))
     if problems:
         raise BadInput(problems)
 
@@ -219,10 +228,10 @@ def _figures(load: LoadState) -> dict[str, Any]:
     return {"users": load.target_user_count, "spawn_rate_per_s": load.spawn_rate_per_s}
 
 
-def _end_of(first: LoadState, last: LoadState) -> float:
+def _end_of(state: LoadState, now_s: float) -> float:
     """When the load ended: now, or before, by itself; an idle Locust of which no test is known ends now."""
-    ended = first.state in driving.IDLE and first.stopping_s is not None
-    return first.stopping_s if ended and first.stopping_s is not None else last.now_s
+    ended = state.state in driving.IDLE and state.stopping_s is not None
+    return state.stopping_s if ended and state.stopping_s is not None else now_s
 
 
 def _summary(window: Window, url: str, started: float) -> dict[str, Any]:

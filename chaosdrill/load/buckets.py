@@ -62,11 +62,16 @@ def class_ms(number: int) -> float:
 
 @dataclass(slots=True)
 class Bucket:
-    """Sums over requests that ended; two buckets add up."""
+    """Sums over requests that ended; two buckets add up.
+
+    ``unrecorded`` are requests whose event the recorder could not use: whether they failed is unknown. A request
+    without a usable response time is in ``requests`` and ``failures`` only.
+    """
 
     requests: int = 0
     failures: int = 0
     exceptions: int = 0
+    unrecorded: int = 0
     sum_ms: float = 0.0
     max_ms: float = 0.0
     classes: dict[int, int] = field(default_factory=dict)
@@ -85,26 +90,34 @@ class Bucket:
         self.requests += other.requests
         self.failures += other.failures
         self.exceptions += other.exceptions
+        self.unrecorded += other.unrecorded
         self.sum_ms += other.sum_ms
         self.max_ms = max(self.max_ms, other.max_ms)
         for number, count in other.classes.items():
             self.classes[number] = self.classes.get(number, 0) + count
 
     @classmethod
-    def of_requests(cls, times_ms: Sequence[float], failed: bool) -> "Bucket":
-        """:returns: the sums over requests that took so long, all of which failed or none."""
-        classes = {FIRST_CLASS + place: count for place, count in Counter(map(_PLACE, times_ms)).items()}
+    def of_requests(cls, times_ms: Sequence[float | None], failed: bool) -> "Bucket":
+        """:returns: the sums over requests that took so long (None: unknown), all of which failed or none."""
+        timed = [one for one in times_ms if one is not None]
+        classes = {FIRST_CLASS + place: count for place, count in Counter(map(_PLACE, timed)).items()}
         failures = len(times_ms) if failed else 0
-        return cls(len(times_ms), failures, 0, sum(times_ms), max(times_ms, default=0.0), classes)
+        return cls(len(times_ms), failures, 0, 0, sum(timed), max(timed, default=0.0), classes)
+
+    @property
+    def timed(self) -> int:
+        """How many requests have a response time."""
+        return sum(self.classes.values())
 
     @property
     def mean_ms(self) -> float | None:
-        """Mean response time in milliseconds; None without requests."""
-        return self.sum_ms / self.requests if self.requests else None
+        """Mean response time in milliseconds; None when no request has one."""
+        timed = self.timed
+        return self.sum_ms / timed if timed else None
 
     def percentile_ms(self, percentile: float) -> float | None:
         """:returns: the response time (ms) that ``percentile`` % of the requests did not exceed; None without any."""
-        wanted = max(1, math.ceil(self.requests * percentile / 100))
+        wanted = max(1, math.ceil(self.timed * percentile / 100))
         seen = 0
         for number in sorted(self.classes):
             seen += self.classes[number]
@@ -115,10 +128,11 @@ class Bucket:
     def row(self) -> Row:
         """:returns: the sums as plain values, for the way from a worker to its master."""
         classes = [list(pair) for pair in self.classes.items()]
-        return [self.requests, self.failures, self.exceptions, self.sum_ms, self.max_ms, classes]
+        return [self.requests, self.failures, self.exceptions, self.unrecorded, self.sum_ms, self.max_ms, classes]
 
     @classmethod
     def of_row(cls, row: Row) -> "Bucket":
         """:returns: what :meth:`row` was made of."""
-        requests, failures, exceptions, sum_ms, max_ms, classes = row
-        return cls(requests, failures, exceptions, sum_ms, max_ms, {number: count for number, count in classes})
+        requests, failures, exceptions, unrecorded, sum_ms, max_ms, classes = row
+        by_class = {number: count for number, count in classes}
+        return cls(requests, failures, exceptions, unrecorded, sum_ms, max_ms, by_class)

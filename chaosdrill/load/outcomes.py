@@ -10,24 +10,28 @@ OK, REFUSED, TIMEOUT, ERROR = 0, 1, 2, 3
 """As expected; answered, but not as expected; no answer in time; no answer at all."""
 
 DEEPEST = 8
+HIGHEST_STATUS = 999
+LONGEST_ERROR = 80  # characters of a text that a load script reports as an error
 _STATUS_ERRORS = ("HTTPError", "LocustBadStatusCode")  # what Locust makes of an answer's status, which says it already
 _CLIENTS = ("geventhttpclient", "gevent", "zlib")  # whose errors are no OSError
 
 
-def outcome_of(failed: BaseException | None, response: Any) -> tuple[int, int, str]:
+def outcome_of(failed: Any, response: Any) -> tuple[int, int, str]:
     """How a request ended that is not plainly ok.
 
-    :param failed: the exception that Locust reports for it; None: it counts as succeeded.
+    :param failed: what Locust was given as its ``exception``: mostly one, but a load script may report a text, a class
+        or any other object. As for Locust, the request has failed when this is true.
     :param response: what Locust's client has handed out; None for a client that Locust does not know.
-    :returns: the outcome, the HTTP status (0: no answer), the class of the error (empty: none).
+    :returns: the outcome, the HTTP status (0: no answer), the error (empty: none): its class, of a text its beginning.
     """
-    status = int(getattr(response, "status_code", 0) or 0)
-    happened = getattr(response, "error", None) or failed
-    if happened is None:
+    status, own = _status(response), getattr(response, "error", None)
+    happened = own if isinstance(own, BaseException) else failed
+    if not happened:
         return OK, status, ""
-    links, answered = chain(happened), type(happened).__name__ in _STATUS_ERRORS
-    name = "" if answered else type(links[-1]).__name__
-    if failed is None:
+    links = chain(happened) if isinstance(happened, BaseException) else [happened]
+    answered = type(happened).__name__ in _STATUS_ERRORS
+    name = "" if answered else _name(links[-1])
+    if not failed:
         return OK, status, name
     if answered or (status and not _broken(happened)):
         return REFUSED, status, name
@@ -37,22 +41,40 @@ def outcome_of(failed: BaseException | None, response: Any) -> tuple[int, int, s
 def chain(error: BaseException) -> list[BaseException]:
     """:returns: an exception and what it was made of, down to the one that tells what happened."""
     links = [error]
-    while len(links) < DEEPEST and (inner := _inner(links[-1])) is not None and inner not in links:
+    while len(links) < DEEPEST and (inner := _inner(links[-1])) is not None:
+        if any(inner is link for link in links):
+            break
         links.append(inner)
     return links
 
 
+def _status(response: Any) -> int:
+    """The HTTP status of an answer; 0: it has none, such as the answer of another protocol."""
+    try:
+        status = int(getattr(response, "status_code", 0) or 0)
+    except (TypeError, ValueError, OverflowError):
+        return 0
+    return status if 0 <= status <= HIGHEST_STATUS else 0
+
+
+def _name(error: Any) -> str:
+    if isinstance(error, str):
+        return error.strip().partition("\n")[0][:LONGEST_ERROR]
+    return error.__name__ if isinstance(error, type) else type(error).__name__
+
+
 def _inner(error: BaseException) -> BaseException | None:
     """What a library wraps is in the arguments (requests, urllib3), in an attribute, or the cause."""
+    args = error.args if isinstance(error.args, tuple) else ()
     named = (getattr(error, name, None) for name in ("reason", "original", "__cause__", "__context__"))
-    return next((one for one in (*error.args, *named) if isinstance(one, BaseException)), None)
+    return next((one for one in (*args, *named) if isinstance(one, BaseException)), None)
 
 
-def _broken(error: BaseException) -> bool:
+def _broken(error: Any) -> bool:
     """Whether the connection failed; a load script's own word about an answer is another thing."""
     own = isinstance(error, ValueError)  # requests' error about an answer that is not JSON is an OSError, too
     return (isinstance(error, OSError) and not own) or type(error).__module__.partition(".")[0] in _CLIENTS
 
 
-def _timed_out(error: BaseException) -> bool:
-    return isinstance(error, TimeoutError) or "Timeout" in type(error).__name__
+def _timed_out(error: Any) -> bool:
+    return isinstance(error, TimeoutError) or error is TimeoutError or "Timeout" in _name(error)

@@ -57,7 +57,7 @@ class Alone:
 
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
-        self.progress = Progress(environment, lambda: ["local"], now_s)
+        self.progress = Progress(environment, None, now_s)
         self.files = record_files()
         self._source = f"locust-{os.getpid()}"
         self._recorder = record(environment, self.timeline)
@@ -71,6 +71,7 @@ class Alone:
 
     def _write(self) -> None:
         self.files.write(self._source, self._recorder.about, *self._recorder.take())
+        self.files.note_trouble(self._source, self._recorder.trouble)
 
     def _end(self, **_: Any) -> None:
         self._write()
@@ -107,6 +108,7 @@ class Master:
         self.timeline.add_rows(data["rows"])
         self._watermarks[msg.node_id] = data["until_ns"] / 1e9
         self.files.write(source, data["about"], data["records"], data["until_ns"])
+        self.files.note_trouble(source, data["trouble"])
         if data["ended"]:
             self.files.end(source, data["until_ns"], data["recorded"])
 
@@ -149,9 +151,9 @@ class Pushing:
         :param ended: nothing comes after it.
         """
         records, until_ns = self._recorder.take()
-        told = {"about": self._recorder.about, "recorded": self._recorder.recorded, "ended": ended}
-        rows = self._timeline.take_rows()
-        self._unsent.append({"rows": rows, "records": records, "until_ns": until_ns, **told})
+        recorder, rows = self._recorder, self._timeline.take_rows()
+        about = {"about": recorder.about, "recorded": recorder.recorded, "trouble": recorder.trouble, "ended": ended}
+        self._unsent.append({"rows": rows, "records": records, "until_ns": until_ns, **about})
         try:
             while self._unsent:
                 self._runner.send_message(MESSAGE, self._unsent[0])

@@ -15,6 +15,7 @@ from chaosdrill.aws import system_of
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.load_generator import Asked, Window, load_generator
+from chaosdrill.errors import CannotSee, problem
 from chaosdrill.load import windows
 
 __all__ = ["error_ratio", "failures", "latency_ms", "load_health", "requests_per_s"]
@@ -123,7 +124,13 @@ def latency_ms(
     :source: runbook, step 2-2: what Locust shows of the fault
     """
     window = _seen(window_s, min_requests, Asked(endpoint, method, percentile), region, configuration, secrets, least=1)
-    return round(float(window.percentile_ms or 0.0), 3)
+    if window.percentile_ms is None:
+        raise CannotSee(
+            f"none of the {window.requests} requests in the window has a response time: the load script reports them "
+            "without one (`request.fire(response_time=None)`)",
+            code="load-times-unknown",
+        )
+    return round(window.percentile_ms, 3)
 
 
 @probe
@@ -151,7 +158,7 @@ def load_health(
     load = load_generator(configuration, secrets, ChosenHost(region, instance_id)).state()
     problems = load.problems()
     if load.exceptions:
-        problems.append(f"the load script raised {load.exceptions} exceptions")
+        problems.append(problem("load-script-raised", f"the load script raised {load.exceptions} exceptions"))
     return {
         "summary": "; ".join(problems) or "as meant",
         "healthy": not problems,

@@ -3,22 +3,28 @@
 Works on Locust's own objects, but imports none of them: it runs inside Locust, beside ``plugin``.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 IDLE = ("ready", "stopped")
 MESSAGES_SHOWN = 5
+LONGEST_MESSAGE = 200  # characters
+_REPR = re.compile(r"(\w+)\((['\"])(.*)\2\)$")  # such as HTTPError('404 Client Error')
 
 
 class Progress:
     """What is known of the test that runs, or of the last one.
 
-    :param workers: tells the ids of the workers that are connected now.
+    :param workers: returns the ids of the workers that are connected now; None: users run in this process.
     :param now_s: the clock, seconds since the epoch.
     """
 
-    def __init__(self, environment: Any, workers: Callable[[], Sequence[str]], now_s: Callable[[], float]) -> None:
-        self._environment, self._workers, self._now_s = environment, workers, now_s
+    def __init__(
+        self, environment: Any, workers: Callable[[], Sequence[str]] | None, now_s: Callable[[], float]
+    ) -> None:
+        self._environment, self._now_s = environment, now_s
+        self._distributed, self._workers = workers is not None, workers or _no_workers
         self._wanted = max(1, getattr(environment.parsed_options, "expect_workers", None) or 1)
         self._began_with: set[str] = set()
         self._as_meant_since_s: float | None = None
@@ -79,13 +85,15 @@ class Progress:
         """:returns: how it goes now."""
         self.look()
         environment, runner, present = self._environment, self._environment.runner, set(self._workers())
-        exceptions = list(runner.exceptions.values())
+        exceptions = sorted(runner.exceptions.values(), key=lambda row: -row["count"])
+        errors = sorted(runner.stats.errors.values(), key=lambda one: -one.occurrences)[:MESSAGES_SHOWN]
         return {
             "now": self._now_s(),
             "state": runner.state,
             "user_count": runner.user_count,
             "target_user_count": runner.target_user_count,
             "spawn_rate": getattr(environment.parsed_options, "spawn_rate", None),
+            "distributed": self._distributed,
             "workers": len(present),
             "workers_expected": self._wanted,
             "workers_wanted": max(self._wanted, len(self._began_with)),
@@ -99,5 +107,18 @@ class Progress:
             "user_classes_available": sorted(self._available()),
             "shape": type(environment.shape_class).__name__ if environment.shape_class else "",
             "exceptions": sum(row["count"] for row in exceptions),
-            "exception_messages": [str(row["msg"])[:200] for row in exceptions[:MESSAGES_SHOWN]],
+            "exception_messages": [str(row["msg"])[:LONGEST_MESSAGE] for row in exceptions[:MESSAGES_SHOWN]],
+            "errors": [[_name_of(one), one.occurrences] for one in errors],
         }
+
+
+def _no_workers() -> Sequence[str]:
+    return ["local"]
+
+
+def _name_of(error: Any) -> str:
+    """An error of requests as Locust shows it, in words; of one whose own text cannot be had, its class."""
+    try:
+        return _REPR.sub(r"\3 (\1)", str(error.to_name()))[:LONGEST_MESSAGE]
+    except Exception:  # noqa: BLE001 - a load script's own object
+        return f"{error.method} {error.name}: {type(error.error).__name__}"[:LONGEST_MESSAGE]

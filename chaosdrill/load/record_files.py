@@ -36,8 +36,8 @@ class RecordFiles:
     def __init__(self, directory: Path, run: str) -> None:
         self.directory, self._run = directory, run
         self._files: dict[str, _File] = {}
-        self.trouble = ""
-        """Why something is missing; empty: nothing is."""
+        self._stopped = ""
+        self._unrecorded: dict[str, str] = {}
         try:
             directory.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -59,6 +59,19 @@ class RecordFiles:
             self._append(file, request_rows.end(at_ns, rows))
             file.ended = True
 
+    def note_trouble(self, source: str, why: str) -> None:
+        """A source could not record some of its requests.
+
+        :param why: in words; empty: it recorded all of them.
+        """
+        if why:
+            self._unrecorded[source] = why
+
+    @property
+    def trouble(self) -> str:
+        """Why something is missing; empty: nothing is."""
+        return "; ".join(filter(None, [self._stopped, *(f"{name}: {why}" for name, why in self._unrecorded.items())]))
+
     def sizes(self) -> dict[str, int]:
         """:returns: the bytes in each file, by its name."""
         return {file.path.name: file.size for file in self._files.values()}
@@ -69,7 +82,7 @@ class RecordFiles:
         return whole_lines(found[0], offset, most) if found else None
 
     def _begun(self, source: str) -> _File | None:
-        if self.trouble:
+        if self._stopped:
             return None
         name = f"requests-{re.sub(r'[^A-Za-z0-9_.-]', '_', source)}"
         for number in range(1, 1000):  # another process with the same number may have been here before
@@ -100,7 +113,7 @@ class RecordFiles:
             file.descriptor = -1
 
     def _stop(self, what: str, error: OSError) -> None:
-        self.trouble = self.trouble or f"requests are not recorded any more: {what}: {error.strerror or error}"
+        self._stopped = self._stopped or f"requests are not recorded any more: {what}: {error.strerror or error}"
 
 
 def whole_lines(path: Path, offset: int, most: int) -> bytes:

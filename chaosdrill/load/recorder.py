@@ -1,13 +1,15 @@
 """Counts and records requests where they end: in a worker, or in a Locust without workers.
 
 Locust's ``request`` event is on the way of every request, so it only notes what happened; counting and writing are done
-for all requests of half a second together.
+for all requests of half a second together. A load script may fire that event itself, with any values: what Locust
+counts as a failure is one here. A request whose event cannot be used is counted as unrecorded, which makes every window
+that holds it unreadable.
 """
 
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import monotonic_ns
 from typing import Any
 
@@ -24,6 +26,9 @@ REGION_VARIABLE = "CHAOSDRILL_LOAD_REGION_HEADER"
 NS_IN_MS = 1e6
 SLACK_NS = 5_000_000  # between the start that is reckoned and the real one
 KNOWN = (requests.Response, FastResponse)
+LONGEST_MS = 864e6  # 10 days, the last class of the histogram
+LARGEST = 2**62  # bytes
+LONGEST_REASON = 200  # characters
 
 
 def about_this_process() -> dict[str, Any]:
@@ -40,7 +45,10 @@ class Recorder:
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
         self.recorded = 0
-        """How many requests."""
+        """How many requests, those that could not be recorded included: fewer rows than that are incomplete."""
+        self.trouble = ""
+        """Why requests could not be recorded; empty: all were."""
+        self._unrecorded = 0
         self.about = about_this_process()
         self._ended = RequestsByKind()
         self._lines: list[str] = []
@@ -51,24 +59,32 @@ class Recorder:
         """Locust's ``request`` event. It fires when the outcome is known, which is the end that counts."""
         by_kind = self._ended
 
-        def on_request(
-            request_type: str,
-            name: str,
-            response_time: float | None,
-            response_length: int | None = 0,
+        def note(
+            ended: int,
+            /,
+            request_type: Any = "",
+            name: Any = "",
+            response_time: Any = None,
+            response_length: Any = 0,
             response: Any = None,
-            exception: BaseException | None = None,
-            start_time: float | None = None,
+            exception: Any = None,
+            start_time: Any = None,
             **_: Any,
         ) -> None:
-            ended, outcome, error = monotonic_ns(), OK, ""
-            if not isinstance(response, KNOWN):
-                told = (request_type, name, response_time, response_length)
-                _note_of_another_client(by_kind, ended, *told, exception, response)
+            if type(request_type) is not str or type(name) is not str:
+                request_type, name = _text(request_type), _text(name)
+            if type(response_time) is not float or not 0.0 <= response_time <= LONGEST_MS:
+                response_time = _milliseconds(response_time)
+            if type(response_length) is not int or not 0 <= response_length <= LARGEST:
+                response_length = _size(response_length)
+            started, outcome, error = ended - int((response_time or 0.0) * NS_IN_MS), OK, ""
+            if not isinstance(response, KNOWN):  # a load script reports it itself: nothing is sure about what it says
+                kind = (request_type, name, *outcome_of(exception, response), "", "", 0)
+                by_kind[kind].extend((ended, started, response_time, response_length))
                 return
-            milliseconds, status, headers = response_time or 0.0, response.status_code, response.headers
-            here = trace = trace_here()
-            started, resends = ended - int(milliseconds * NS_IN_MS), 0
+            status, headers = response.status_code, response.headers
+            here, resends = trace_here(), 0
+            trace = here
             if len(here.sent_ns) != 1 or getattr(response, ATTRIBUTE, None) is not None:
                 trace, started, resends = _longer_story(response, here, started, start_time)
             region = "" if headers is None else headers.get(region_header, "")
@@ -77,11 +93,26 @@ class Recorder:
             if exception is not None or not status:
                 outcome, status, error = outcome_of(exception, response)
             kind = (request_type, name, outcome, status, error, region, trace.address, resends)
-            by_kind[kind].extend((ended, started, milliseconds, response_length or 0))
+            by_kind[kind].extend((ended, started, response_time, response_length))
             here.address = ""
             here.sent_ns.clear()
 
+        def on_request(**event: Any) -> None:
+            ended = monotonic_ns()
+            try:
+                note(ended, **event)
+            except Exception as error:  # noqa: BLE001 - of a script's own objects; Locust would log it and go on
+                self._could_not_record([ended], error)
+
         return on_request
+
+    def _could_not_record(self, ended_ns: Sequence[int], error: Exception) -> None:
+        for at_ns in ended_ns:
+            self.timeline.unrecorded((steady.EPOCH_NS + at_ns) / 1e9)
+        self.recorded += len(ended_ns)
+        self._unrecorded += len(ended_ns)
+        why = _sendable(f"{type(error).__name__}: {_text(error)}"[:LONGEST_REASON])
+        self.trouble = f"{self._unrecorded} requests could not be recorded, at last because of {why}"
 
     def on_user_error(self, **_: Any) -> None:
         """Locust's ``user_error`` event: a task raised, so requests may be missing."""
@@ -89,13 +120,19 @@ class Recorder:
 
     def count(self) -> None:
         """Everything that has ended until now is in the timeline afterwards."""
-        for kind, values in self._ended.items():
-            self.recorded += len(values) // 4
+        for kind in list(self._ended):
+            values = self._ended.pop(kind)
             method, name, outcome, region = *kind[:3], kind[5]
+            try:
+                lines = self._rows.lines(kind, values)
+            except (ValueError, TypeError) as error:
+                self._could_not_record(values[0::4], error)
+                continue
+            self.recorded += len(lines)
             ended_ns = [steady.EPOCH_NS + at_ns for at_ns in values[0::4]]
-            self.timeline.requests((str(method), str(name), region), outcome != OK, ended_ns, values[2::4])
-            self._lines += self._rows.lines(kind, values)
-        self._ended.clear()
+            share = (_sendable(method), _sendable(name), _sendable(region))
+            self.timeline.requests(share, outcome != OK, ended_ns, values[2::4])
+            self._lines += lines
 
     def take(self) -> tuple[str, int]:
         """:returns: the rows since the last time, and the watermark: what ended before it was handed out."""
@@ -117,17 +154,31 @@ def _longer_story(response: Any, here: Trace, started: int, start_time: float | 
     return own, started, max(0, sent - 1 - len(getattr(response, "history", None) or ()))
 
 
-def _note_of_another_client(
-    by_kind: RequestsByKind,
-    ended: int,
-    request_type: Any,
-    name: Any,
-    milliseconds: Any,
-    size: Any,
-    exception: BaseException | None,
-    response: Any,
-) -> None:
-    """A request that a load script reports itself: nothing is sure about what it says."""
-    taken, length = float(milliseconds or 0.0), int(size or 0)
-    kind = (str(request_type), str(name), *outcome_of(exception, response), "", "", 0)
-    by_kind[kind].extend((ended, ended - int(taken * NS_IN_MS), taken, length))
+def _text(value: Any) -> str:
+    """A text for any object that a load script may hand out; a broken one has its class's name."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 - the object is the script's
+        return type(value).__name__
+
+
+def _sendable(text: str) -> str:
+    """Without halves of surrogate pairs, which neither a worker's message nor a page can hold."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _milliseconds(value: Any) -> float | None:
+    """A response time; None: it is unknown. Locust's clients report None for what they do not wait for."""
+    try:
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if 0.0 <= found <= LONGEST_MS else None
+
+
+def _size(value: Any) -> int:
+    """A number of bytes; 0: it is unknown."""
+    try:
+        return min(max(0, int(value or 0)), LARGEST)
+    except (TypeError, ValueError, OverflowError):
+        return 0

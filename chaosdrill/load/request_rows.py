@@ -16,7 +16,7 @@ Kind = tuple[str, str, int, int, str, str, str, int]
 class RequestsByKind(dict[Kind, list[Any]]):
     """Requests that have ended: of each kind when it ended and when it started (ns), ms and size, one after the other.
 
-    Flat lists, because a tuple for each request would cost more.
+    ms is None where it is unknown. Flat lists, because a tuple for each request would cost more.
     """
 
     def __missing__(self, kind: Kind) -> list[Any]:
@@ -39,7 +39,7 @@ class RequestRows:
         epoch_ns = self._epoch_ns
         head, tail = self._kept.get(kind) or self._keep(kind)
         return [
-            f'["r",{epoch_ns + started},{int(milliseconds * 1000)},{head}{size}{tail}'
+            f'["r",{epoch_ns + started},{int((milliseconds or 0.0) * 1000)},{head}{size}{tail}'
             for _, started, milliseconds, size in zip(*[iter(values)] * 4, strict=True)
         ]
 

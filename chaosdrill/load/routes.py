@@ -91,6 +91,7 @@ def answer_window(view: View) -> dict[str, Any]:
         "requests": seen.requests,
         "failures": seen.failures,
         "exceptions": total.exceptions,
+        "unrecorded": total.unrecorded,
         "mean_ms": seen.mean_ms,
         "p50_ms": seen.percentile_ms(50),
         "p90_ms": seen.percentile_ms(90),

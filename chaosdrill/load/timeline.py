@@ -35,11 +35,11 @@ class Timeline:
         if (cell := self.endpoints.at(number, share)) is not None:
             cell.add_request(milliseconds, failed)
 
-    def requests(self, share: Share, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float]) -> None:
+    def requests(self, share: Share, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float | None]) -> None:
         """Count requests of one endpoint that one region answered, all of which failed or none.
 
         :param ended_ns: when each ended, in nanoseconds since the epoch, in order.
-        :param times_ms: how long each took, in milliseconds.
+        :param times_ms: how long each took, in milliseconds; None: unknown.
         """
         first = 0
         while first < len(ended_ns):
@@ -53,6 +53,10 @@ class Timeline:
     def exception(self, epoch_s: float) -> None:
         """Count an exception that a user's task raised at ``epoch_s``."""
         self._at(bucket_number(epoch_s)).exceptions += 1
+
+    def unrecorded(self, epoch_s: float) -> None:
+        """Count a request that ended at ``epoch_s``, and whose outcome is unknown."""
+        self._at(bucket_number(epoch_s)).unrecorded += 1
 
     def _at(self, number: int) -> Bucket:
         bucket = self._buckets.get(number)

@@ -4,7 +4,8 @@ import time
 from collections.abc import Mapping
 
 from chaosdrill.client.load_generator import Asked, LoadGenerator, Window
-from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.client.load_seen import Endpoints
+from chaosdrill.errors import BadInput, CannotSee, Problem, problem
 from chaosdrill.load.driving import number
 from chaosdrill.load.endpoints import MOST_ENDPOINTS
 
@@ -26,7 +27,8 @@ def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: As
         if not problems:
             return window
         if problems != _too_few(window, int(min_requests), asked) or time.monotonic() + window_s > give_up:
-            raise CannotSee(f"the load at {generator.url} cannot be judged: {'; '.join(problems)}")
+            why = "; ".join(problems)
+            raise CannotSee(f"the load at {generator.url} cannot be judged: {why}", code=problems[0].code)
 
 
 def check(window_s: float, min_requests: int, asked: Asked) -> None:
@@ -41,42 +43,52 @@ def check(window_s: float, min_requests: int, asked: Asked) -> None:
     if not number(asked.percentile) or not 0 < float(asked.percentile) <= 100:
         problems.append(f"percentile: {asked.percentile!r} is not a number above 0 and up to 100")
     if problems:
-        raise BadInput(problems)
+        raise BadInput([problem("argument-invalid", one) for one in problems])
 
 
-def blindness(window: Window, min_requests: int, asked: Asked) -> list[str]:
+def blindness(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
     """:returns: why nothing can be said from the window; empty when something can."""
     problems = window.load.problems()
     as_meant_s = window.load.as_meant_since_s
     if not problems and (as_meant_s is None or as_meant_s > window.since_s):
-        problems.append("users or workers were missing for a moment in the window, or the test was begun or changed")
+        text = "users or workers were missing for a moment in the window, or the test was begun or changed"
+        problems.append(problem("load-changed", text))
     if window.exceptions:
-        problems.append(
-            f"the load script raised {window.exceptions} exceptions, so requests are missing from the counts"
+        text = f"the load script raised {window.exceptions} exceptions, so requests are missing from the counts"
+        problems.append(problem("load-script-raised", text))
+    if window.unrecorded:
+        text = (
+            f"{window.unrecorded} requests could not be recorded, so it is unknown whether they failed: "
+            "Locust's log and `/chaosdrill/records` say why"
         )
+        problems.append(problem("load-requests-unrecorded", text))
     return problems + _too_few(window, min_requests, asked)
 
 
-def _too_few(window: Window, min_requests: int, asked: Asked) -> list[str]:
+def _too_few(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
     length_s, found = window.until_s - window.since_s, window.endpoints
     if found is not None and not found.whole:
-        return [f"the window of {length_s:.0f} s is longer than shares of it are kept apart: ask for a shorter one"]
+        text = f"the window of {length_s:.0f} s is longer than shares of it are kept apart: ask for a shorter one"
+        return [problem("load-window-too-long", text)]
     endpoint = f"{asked.method} {asked.name}".strip()
     if found is not None and not sum(found.regions.values()):
-        return [
-            f"nobody requested {endpoint or 'anything'} in {length_s:.0f} s; {_requested(found.seen, found.too_many)}"
-        ]
+        text = f"no request of {endpoint or 'any endpoint'} in {length_s:.0f} s; {_requested(found)}"
+        return [problem("load-endpoint-not-requested", text)]
     if found is not None and asked.region and not asked.name and found.too_many:
-        return [f"what {asked.region} answered is not all known: {_requested(found.seen, found.too_many)}"]
+        text = f"what {asked.region} answered is not all known: {_requested(found)}"
+        return [problem("load-too-many-endpoints", text)]
     if found is not None and asked.region and not any(found.regions):
-        return [f"no answer of {length_s:.0f} s names its region: the application must send the header that {HEADER}"]
+        text = f"no answer of {length_s:.0f} s names its region: the application must send the header that {HEADER}"
+        return [problem("load-region-unknown", text)]
     needed = min_requests if asked.region else max(1, min_requests)  # none of a region is an answer: others answered
     if window.requests >= needed:
         return []
     of_endpoint = f" of {endpoint}" if endpoint else ""
     by_region = f" that {asked.region} answered" if asked.region else ""
-    told = f"{window.requests} requests{of_endpoint}{by_region} ended in {length_s:.0f} s, at least {needed} are needed"
-    return [f"{told}; {_answered(found.regions)}" if found is not None and asked.region else told]
+    text = f"{window.requests} requests{of_endpoint}{by_region} ended in {length_s:.0f} s, at least {needed} are needed"
+    if found is not None and asked.region:
+        text += f"; {_answered(found.regions)}"
+    return [problem("load-too-few-requests", text)]
 
 
 def _answered(regions: Mapping[str, int]) -> str:
@@ -84,13 +96,13 @@ def _answered(regions: Mapping[str, int]) -> str:
     return f"answered were by {', '.join(named)}"
 
 
-def _requested(endpoints: tuple[tuple[str, str, int], ...], too_many: int) -> str:
-    named = [f"{method} {name} ({requests})" for method, name, requests in endpoints[:SHOWN]]
-    more = f" and {len(endpoints) - SHOWN} more" if len(endpoints) > SHOWN else ""
+def _requested(found: Endpoints) -> str:
+    named = [f"{method} {name} ({requests})" for method, name, requests in found.seen[:SHOWN]]
+    more = f" and {len(found.seen) - SHOWN} more" if len(found.seen) > SHOWN else ""
     text = f"requested were: {', '.join(named)}{more}" if named else "nothing was requested"
-    if too_many:
+    if found.too_many:
         text += (
-            f"; {too_many} requests of this test are known in total only, as it uses more than {MOST_ENDPOINTS} "
+            f"; {found.too_many} requests of this test are known in total only, as it uses more than {MOST_ENDPOINTS} "
             "endpoints: group them in the load script with `name=`"
         )
     return text

@@ -152,7 +152,8 @@ def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> Window:
         seen = loads.window(since_s, until_s)
         if seen.complete:
             break
-    return Window(seen.requests, seen.failures, seen.mean_ms, seen.p50_ms, seen.p90_ms, seen.complete)
+    complete = seen.complete and not seen.unrecorded
+    return Window(seen.requests, seen.failures, seen.mean_ms, seen.p50_ms, seen.p90_ms, complete)
 
 
 def _write_down(

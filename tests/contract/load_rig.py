@@ -191,9 +191,11 @@ def locust_process(
 
 
 @contextmanager
-def guarded_locust(directory: Path, write: Callable[[Path], Path]) -> Iterator[str]:
+def guarded_locust(directory: Path, write: Callable[[Path], Path], base_path: str = "") -> Iterator[str]:
     """The address of a Locust whose page has a login, with the script that ``write`` makes."""
-    with _served(directory, write(directory), "--web-login") as (url, started):
+    options = ("--web-login", f"--web-base-path={base_path}")
+    with _served(directory, write(directory), *options) as (root, started):
+        url = f"{root}{base_path}"
         login = lambda: requests.get(f"{url}/login", timeout=LONG_S).ok  # noqa: E731
         wait_for(lambda: started.poll() is not None or login(), bool, "Locust to start")
         assert started.poll() is None, (directory / "locust.log").read_text()

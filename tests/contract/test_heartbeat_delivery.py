@@ -14,9 +14,9 @@ from chaosdrill.client.heartbeat_records import Kept, collected
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
 from chaosdrill.client.host.pythons import find_python
-from chaosdrill.errors import Refused
 from tests.contract.activities_rig import Rig, drill
 from tests.contract.lab_aws import LabAws
+from tests.failing import fails_with
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_any_newer_python_will_do(system: System, host: Path, tmp_path: Path, mo
     monkeypatch.setenv("PATH", f"{other}:{os.environ['PATH']}")
     assert (HEARTBEAT.implementation, HEARTBEAT.libc) == ("", ""), "any"
     assert find_python(system, HEARTBEAT).python >= (3, 11)
-    with pytest.raises(Refused, match=r"needs Python 9.1 or newer; it has .*an older Python.*heartbeat: {run: local}"):
+    with fails_with("client-python-missing"):
         find_python(system, replace(HEARTBEAT, python=(9, 1)))
     assert not host.exists(), "nothing was delivered"
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaoslib.exceptions import ActivityFailed
 from chaoslib.hypothesis import within_tolerance
 
 from chaosdrill.client.load_generator import LoadGenerator
@@ -55,7 +54,7 @@ def test_only_the_user_classes_that_were_chosen_are_used(
 ) -> None:
     assert start(configuration, target, user_classes=["Reader"])["user_classes"] == ["Reader"]
     assert requests_per_s(0.5, ITEM, configuration=configuration) > 0
-    with pytest.raises(ActivityFailed, match=rf"nobody requested /call in 0 s; .*GET {re.escape(ITEM)} \(\d+\)$"):
+    with fails_with("load-endpoint-not-requested"):
         requests_per_s(0.5, "/call", configuration=configuration)
     assert start(configuration, target)["user_classes"] == ["Reader", "Writer"], "those it was started with"
     assert requests_per_s(0.5, "/call", configuration=configuration) > 0
@@ -67,25 +66,21 @@ def test_an_unknown_user_class_is_refused_by_name_and_the_load_goes_on(
     configuration: dict[str, str], target: load_rig.Target, generator: LoadGenerator
 ) -> None:
     start(configuration, target)
-    with pytest.raises(ActivityFailed) as refused:
+    with fails_with("load-user-class-unknown", "load-user-class-unknown") as refused:
         start(configuration, target, user_classes=["Reader", "Raeder", "Never"])
-    lines = str(refused.value).splitlines()
-    assert [re.findall(r"no user class '(\w+)': it has Reader, Writer", line) for line in lines] == [
-        ["Raeder"],
-        ["Never"],
-    ]
+    assert re.findall(r"no user class '(\w+)'", str(refused.value)) == ["Raeder", "Never"]
     assert generator.state().running
 
 
 def test_what_is_written_wrong_is_told_at_once(configuration: dict[str, str], target: load_rig.Target) -> None:
     with fails_with("argument-invalid", "argument-invalid"):
         start_load(10, 1, target.url, user_classes="Reader", run_time_s=1.5, configuration=configuration)  # type: ignore
-    with pytest.raises(ActivityFailed) as refused:
+    with fails_with("argument-invalid", "argument-invalid") as refused:
         start_load(10, 1, target.url, user_classes=[""], run_time_s=10, configuration=configuration)
     assert [line.split(":")[0] for line in str(refused.value).splitlines()] == ["user_classes", "run_time_s"]
     with fails_with("argument-invalid", "argument-invalid", "argument-invalid"):
         latency_ms(0, -1, -1, "", "GET", configuration=configuration)
-    with pytest.raises(ActivityFailed, match="method: 'GET' without an endpoint"):
+    with fails_with("argument-invalid"):
         latency_ms(method="GET", configuration=configuration)
 
 
@@ -101,21 +96,18 @@ def test_an_endpoint_has_its_own_failures(configuration: dict[str, str], target:
     assert 0 < item < total
     fast, slow = (latency_ms(part, 1, 10, ITEM, "GET", configuration=configuration) for part in (0.1, 100))
     assert 0 < fast <= slow < 3000
-    with pytest.raises(
-        ActivityFailed, match=rf"nobody requested PUT /call .*GET /call \(\d+\), GET {re.escape(ITEM)} "
-    ):
+    with fails_with("load-endpoint-not-requested") as not_requested:
         failures(0.5, 1, endpoint="/call", method="PUT", configuration=configuration)
-    with pytest.raises(ActivityFailed, match=r"\d+ requests of GET /call ended in 0 s, at least 9999 are needed"):
+    assert re.findall(r"GET (\S+) \(\d+\)", str(not_requested.value)) == ["/call", ITEM], "those that were are named"
+    with fails_with("load-too-few-requests"):
         failures(0.5, 9999, endpoint="/call", method="GET", configuration=configuration)
 
 
 def test_what_one_region_answered_is_seen_alone(configuration: dict[str, str], target: load_rig.Target) -> None:
-    with pytest.raises(ActivityFailed, match=r"region 'Tokyo' is not in the topology: write one of"):
+    with fails_with("region-unknown"):
         failures(1, 1, region="Tokyo", configuration=configuration)
     start(configuration, target)
-    with pytest.raises(
-        ActivityFailed, match=r"no answer of 1 s names its region: the application must send .*X-Region"
-    ):
+    with fails_with("load-region-unknown"):
         requests_per_s(1, region="home", configuration=configuration)
     target.refused_method, target.regions = "POST", {"GET": "ap-northeast-1", "POST": "ap-northeast-3"}
     assert failures(1, 1, region="ap-northeast-1", configuration=configuration) == 0
@@ -127,12 +119,9 @@ def test_what_one_region_answered_is_seen_alone(configuration: dict[str, str], t
     assert requests_per_s(1, "/call", "POST", "home", configuration=configuration) == 0, (
         "others answered: it is not blind"
     )
-    with pytest.raises(
-        ActivityFailed,
-        match=r"0 requests of POST /call that ap-northeast-1 answered ended in 1 s, at least 1 are needed",
-    ) as few:
+    with fails_with("load-too-few-requests") as few:
         latency_ms(50, 1, 0, "/call", "POST", "home", configuration=configuration)
-    assert re.search(r"; answered were by ap-northeast-3 \(\d+\)$", str(few.value))
+    assert "ap-northeast-3 (" in str(few.value), "who answered is named"
 
 
 def test_locust_ends_the_load_after_its_run_time(
@@ -144,7 +133,7 @@ def test_locust_ends_the_load_after_its_run_time(
     assert change_load(6, 50, configuration=configuration)["done"]
     assert 0 < load_health(configuration=configuration)["ends_in_s"] <= left_s + 1, "not begun anew"
     assert start(configuration, target, run_time_s=3)["users"] == 4
-    with pytest.raises(ActivityFailed, match=r"its state is '(cleanup|stopped)', not 'running'"):
+    with fails_with("load-not-running"):
         failures(5, 1, configuration=configuration)
     wait_for(generator.state, lambda load: load.state == "stopped", "the load to end by itself")
     assert load_health(configuration=configuration)["ends_in_s"] is None
@@ -173,7 +162,7 @@ def test_the_load_is_changed_up_and_down_while_it_runs(
 
 
 def test_a_load_that_does_not_run_is_not_changed(configuration: dict[str, str], generator: LoadGenerator) -> None:
-    with pytest.raises(ActivityFailed, match=r"no load runs at .*'(ready|stopped)', so there is none to change"):
+    with fails_with("load-not-running"):
         change_load(5, 5, configuration=configuration)
     assert generator.state().target_user_count != 5
     with fails_with("argument-invalid", "argument-invalid"):
@@ -264,7 +253,7 @@ def test_a_script_that_sets_its_users_itself_is_refused(target: load_rig.Target,
     )
     with load_rig.locust(tmp_path, shaped) as generator:
         configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", generator.url))}
-        with pytest.raises(ActivityFailed, match=r"sets the number of users itself \(LoadTestShape Waves\)"):
+        with fails_with("load-shape-set"):
             start(configuration, target)
         assert generator.state().state == "ready"
 

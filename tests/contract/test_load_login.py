@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.client import locust_page
 from chaosdrill.client.load_generator import LoadGenerator
@@ -13,6 +12,7 @@ from chaosdrill.load.actions import start_load, stop_load
 from chaosdrill.load.probes import failures, load_health
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
+from tests.failing import fails_with
 from tests.waiting import wait_for
 
 PASSWORD = "correct-horse-battery"
@@ -102,15 +102,13 @@ def test_secrets_of_a_section_and_the_environment_are_taken(
 
 
 def test_without_credentials_it_says_where_to_give_them(configuration: dict[str, str]) -> None:
-    with pytest.raises(
-        ActivityFailed, match=r"asks for a login: give locust_user and locust_password under `secrets:`"
-    ):
+    with fails_with("locust-login-required"):
         load_health(configuration=configuration)
 
 
 def test_a_wrong_password_is_told_and_not_repeated(configuration: dict[str, str]) -> None:
     wrong = {"locust_user": "driller", "locust_password": "wrong-horse"}
-    with pytest.raises(ActivityFailed, match="refuses the login of 'driller': no such user") as refused:
+    with fails_with("locust-login-refused") as refused:
         load_health(configuration=configuration, secrets=wrong)
     assert "wrong-horse" not in str(refused.value)
 
@@ -122,6 +120,21 @@ def test_a_session_that_ended_is_begun_anew(url: str, configuration: dict[str, s
     assert wait_for(generator.state, lambda load: load.now_s > 0, "an answer").workers == 1
 
 
+def test_a_page_below_a_base_path_is_driven_by_its_whole_address(target: load_rig.Target, tmp_path: Path) -> None:
+    with load_rig.guarded_locust(tmp_path, script, "/load/test") as url, drill(tmp_path):
+        topology = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", f"{url}/"))}
+        given: dict[str, Any] = {"configuration": topology, "secrets": SECRETS}
+        assert start_load(2, 50, target.url, within_s=20, **given)["url"] == url
+        assert failures(1, 10, **given) == 0
+        stopped = stop_load(**given)
+        assert (stopped["state"], Path(stopped["report"]).exists()) == ("stopped", True)
+        assert Path(stopped["statistics"]).exists()
+        root = url.removesuffix("/load/test")
+        for address in (root, f"{root}/load"):
+            with fails_with("locust-plugin-missing"):
+                load_health(configuration={"load_generator_url": address}, secrets=SECRETS)
+
+
 def test_no_password_is_sent_to_another_server(target: load_rig.Target, tmp_path: Path) -> None:
     def leading_away(directory: Path) -> Path:
         return script(directory, f"{target.url}/enter")
@@ -129,6 +142,6 @@ def test_no_password_is_sent_to_another_server(target: load_rig.Target, tmp_path
     before = target.answered
     with load_rig.guarded_locust(tmp_path, leading_away) as url:
         configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", url))}
-        with pytest.raises(ActivityFailed, match="no password is sent to another server"):
+        with fails_with("locust-login-unsupported"):
             load_health(configuration=configuration, secrets=SECRETS)
     assert target.answered == before

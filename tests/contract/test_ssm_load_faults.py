@@ -13,7 +13,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.aws import ssm, system_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.commands import run_on_client
-from chaosdrill.client.host import hosted
+from chaosdrill.client.host import hosted, ssm_locust
 from chaosdrill.client.host.ssm_locust import find_on_host
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.errors import CannotSee
@@ -27,6 +27,12 @@ from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits,
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.long
+
+SLOW_TO_STOP = """
+    def on_stop(self):
+        import time
+        time.sleep(6)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +152,15 @@ def test_the_load_stops_though_five_calls_fail(
     assert stop_load(configuration=configuration)["state"] == "stopped"
     assert hits(rig) == [BURST, BURST]
     assert (one_drill.directory / "locust.log").exists()
+
+
+def test_users_that_are_slow_to_stop_are_waited_for(
+    rig: Rig, clients: Target, configuration: dict[str, Any], one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssm_locust, "ANSWER_WITHIN_S", 2.0)
+    slow = load_rig.script(one_drill.directory, load_rig.TWO_CALLS + SLOW_TO_STOP)
+    started(clients, slow, configuration)
+    assert stop_load(configuration=configuration)["state"] == "stopped"
 
 
 @pytest.mark.parametrize("kind", ["server-error", "reset"])

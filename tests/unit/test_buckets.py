@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from chaosdrill.load.buckets import bucket_number
+from chaosdrill.load.buckets import Bucket, bucket_number
 from chaosdrill.load.endpoints import Endpoints
 from chaosdrill.load.timeline import Timeline
 
@@ -37,6 +37,15 @@ def test_mean_is_exact_and_percentiles_are_within_2_5_percent():
     for percentile in (50, 90, 99):
         assert seen.percentile_ms(percentile) == pytest.approx(cuts[percentile - 1], rel=0.03)
     assert seen.max_ms == max(times_ms)
+
+
+def test_a_request_without_a_time_is_counted_and_changes_no_time():
+    bucket = Bucket.of_requests([10.0, None, 30.0], failed=True)
+    bucket.add(Bucket(unrecorded=2))
+    bucket = Bucket.of_row(bucket.row())
+    assert (bucket.requests, bucket.failures, bucket.unrecorded, bucket.mean_ms) == (3, 3, 2, 20.0)
+    assert bucket.percentile_ms(50) == pytest.approx(10, rel=0.03)
+    assert Bucket.of_requests([None], failed=False).percentile_ms(100) is None
 
 
 def test_an_empty_window_has_no_times():

@@ -17,7 +17,7 @@ EPOCH_NS = 1_795_398_412_000_000_000
 
 
 class _Answer:
-    def __init__(self, status_code: int, error: BaseException | None = None) -> None:
+    def __init__(self, status_code: object, error: object = None) -> None:
         self.status_code, self.error = status_code, error
 
 
@@ -44,10 +44,21 @@ SLOW = requests.ReadTimeout(_raised(RuntimeError("pool"), TimeoutError("slow")))
         (ConnectionResetError(104, "in the body"), _Answer(200), (ERROR, 200, "ConnectionResetError")),
         (TimeoutError("in the body"), _Answer(200), (TIMEOUT, 200, "TimeoutError")),
         (RuntimeError("rolled back"), None, (ERROR, 0, "RuntimeError")),
+        ("UNAVAILABLE", None, (ERROR, 0, "UNAVAILABLE")),
+        ("UNAVAILABLE", _Answer(503), (REFUSED, 503, "UNAVAILABLE")),
+        ("two\nlines", None, (ERROR, 0, "two")),
+        ("x" * 500, None, (ERROR, 0, "x" * 80)),
+        (TimeoutError, None, (TIMEOUT, 0, "TimeoutError")),
+        ({"code": 14}, None, (ERROR, 0, "dict")),
+        ("", None, (OK, 0, "")),
+        (0, _Answer(200), (OK, 200, "")),
+        (None, _Answer("UNAVAILABLE"), (OK, 0, "")),
+        (None, _Answer(10**9), (OK, 0, "")),
+        (None, _Answer(200, "a text"), (OK, 200, "")),
     ],
 )
 def test_an_outcome_is_locusts_word_and_status_and_error_are_the_truth(
-    failed: BaseException | None, answer: _Answer | None, expected: tuple[int, int, str]
+    failed: object, answer: _Answer | None, expected: tuple[int, int, str]
 ) -> None:
     assert outcome_of(failed, answer) == expected
 

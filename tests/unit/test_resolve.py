@@ -1,7 +1,7 @@
 import pytest
 
 from chaosdrill.client.resolve import Answer, by_cidr, parsed_dig, parsed_getent
-from chaosdrill.errors import CannotSee
+from tests.failing import fails_with
 
 HEADER = """\
 ;; Got answer:
@@ -29,22 +29,15 @@ def test_dig_without_an_answer_section_tells_that_there_is_no_address(status: st
 
 @pytest.mark.parametrize("status", ["SERVFAIL", "REFUSED"])
 def test_a_server_that_failed_tells_no_absence(status: str) -> None:
-    with pytest.raises(CannotSee, match=rf"answered {status}: that tells no address"):
+    with fails_with("dns-response-unexpected"):
         parsed_dig(HEADER.format(status=status))
 
 
 @pytest.mark.parametrize(
-    ("output", "told"),
-    [
-        (
-            ";; communications error to 10.100.0.2#53: timed out\n;; no servers could be reached\n",
-            r"error to 10\.100\.0\.2#53: timed out",
-        ),
-        ("", "it printed nothing"),
-    ],
+    "output", [";; communications error to 10.100.0.2#53: timed out\n;; no servers could be reached\n", ""]
 )
-def test_dig_that_reached_nobody_saw_nothing(output: str, told: str) -> None:
-    with pytest.raises(CannotSee, match=told):
+def test_dig_that_reached_nobody_saw_nothing(output: str) -> None:
+    with fails_with("dns-unanswered"):
         parsed_dig(output)
 
 
@@ -57,7 +50,7 @@ def test_getent_repeats_each_address_and_knows_no_ttl() -> None:
 
 
 def test_getent_that_prints_nothing_does_not_say_why() -> None:
-    with pytest.raises(CannotSee, match="resolved no address"):
+    with fails_with("dns-unanswered"):
         parsed_getent("")
 
 

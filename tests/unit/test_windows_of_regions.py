@@ -20,7 +20,7 @@ class Meant:
 def window(too_many: int, **regions: int) -> Window:
     found = Endpoints((("GET", "/item", 60),), regions, True, too_many)
     load: Any = Meant()
-    return Window(1, 2, 60, 0, 0, 1.0, 1.0, 1.0, 1.0, 1.0, True, found, load)
+    return Window(1, 2, 60, 0, 0, 0, 1.0, 1.0, 1.0, 1.0, 1.0, True, found, load)
 
 
 @pytest.mark.parametrize(("asked", "blind"), [(Asked(region="osaka"), True), (Asked("/item", region="osaka"), False)])

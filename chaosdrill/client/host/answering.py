@@ -82,13 +82,14 @@ def call(port: int, method: str, path: str, headers: dict[str, str], body: str, 
     if not there or there["port"] != port:
         return {"gone": last_words()}
     LEASE.touch()
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    connection, sent = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s), False
     try:
         connection.request(method, path, body.encode("latin-1") or None, headers)
+        sent = True
         answer = connection.getresponse()
         content = answer.read().decode("latin-1")  # any bytes as text, which is then compressed better than base64
     except (OSError, http.client.HTTPException) as error:
-        return {"silent": f"{type(error).__name__}: {error}"}
+        return {"silent": f"{type(error).__name__}: {error}", "late": sent and isinstance(error, TimeoutError)}
     return {"status": answer.status, "reason": answer.reason, "headers": dict(answer.getheaders()), "body": content}
 
 

@@ -119,7 +119,8 @@ def upload(system: System, key: str, data: bytes) -> tuple[dict[str, str], Any]:
         except ClientError as error:
             raise CannotSee(
                 f"{at['Key']} of {len(data) / 1e6:.1f} MB could not be put into the bucket {at['Bucket']}: {error}: "
-                "allow s3:PutObject and s3:GetObject, or correct `client: {s3: ...}` in the topology"
+                "allow s3:PutObject and s3:GetObject, or correct `client: {s3: ...}` in the topology",
+                code="bucket-not-writable",
             ) from error
     return at, client
 
@@ -147,7 +148,8 @@ def _inline(system: System, python: Python, archive: Archive, path: str, there: 
     if size > MOST_INLINE_BYTES:
         raise Refused(
             f"{archive.name} has {size / 1e6:.1f} MB: as text of SSM commands that would take {len(parts)} of them: "
-            'name a bucket in the topology, `client: {run: ssm, s3: "BUCKET/PREFIX"}`'
+            'name a bucket in the topology, `client: {run: ssm, s3: "BUCKET/PREFIX"}`',
+            code="delivery-too-large",
         )
     if len(parts) > 10:
         logger.warning(

@@ -26,7 +26,8 @@ def installed_locust() -> list[Distribution]:
     """
     found, missing = closure("locust", installed, {})
     if missing:
-        raise DrillError(f"{missing[0].name}, which Locust needs, is not installed here: install chaosdrill again")
+        text = f"{missing[0].name}, which Locust needs, is not installed here: install chaosdrill again"
+        raise DrillError(text, code="package-missing")
     return found
 
 

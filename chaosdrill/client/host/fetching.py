@@ -96,7 +96,7 @@ def _fetch(python: Python, wanted: list[str], place: Path) -> None:
             _pip(python, asked, packages)
             wanted = _requirements([], closure("locust", _lying_in(packages), environment_of(python))[1])
         if wanted:
-            raise Refused(_unfetched(python, f"pip did not bring {', '.join(wanted)}"))
+            raise Refused(_unfetched(python, f"pip did not bring {', '.join(wanted)}"), code="packages-not-fetched")
         try:
             packages.rename(place)
         except OSError:
@@ -110,7 +110,10 @@ def _lying_in(directory: Path) -> Find:
 
 def _pip(python: Python, wanted: Sequence[str], directory: Path) -> None:
     if importlib.util.find_spec("pip") is None:
-        raise Refused(_unfetched(python, f"pip is not installed here (`{sys.executable} -m ensurepip`)"))
+        raise Refused(
+            _unfetched(python, f"pip is not installed here (`{sys.executable} -m ensurepip`)"),
+            code="packages-not-fetched",
+        )
     target = ["--implementation", "cp", "--python-version", dotted(python.python)]
     target += [word for tag in platforms_of(python) for word in ("--platform", tag)]
     options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile"]
@@ -125,9 +128,11 @@ def _pip(python: Python, wanted: Sequence[str], directory: Path) -> None:
             check=False,
         )
     except subprocess.TimeoutExpired as error:
-        raise Refused(_unfetched(python, f"pip was not done within {FETCH_WITHIN_S:g} s")) from error
+        raise Refused(
+            _unfetched(python, f"pip was not done within {FETCH_WITHIN_S:g} s"), code="packages-not-fetched"
+        ) from error
     if done.returncode:
-        raise Refused(_unfetched(python, _said(done.stderr)))
+        raise Refused(_unfetched(python, _said(done.stderr)), code="packages-not-fetched")
 
 
 def _said(stderr: str) -> str:

@@ -112,7 +112,8 @@ def _decoded(text: str, what: str) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
     except ValueError as error:
-        raise CannotSee(f"the command {what} answered something else: {text[:200]!r}") from error
+        said = f"the command {what} answered something else: {text[:200]!r}"
+        raise CannotSee(said, code="client-response-unexpected") from error
     return answer
 
 
@@ -127,7 +128,9 @@ class OverSsm(BaseAdapter):
         self._program, self._name = program, name
 
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
-        """:raises requests.ConnectionError: when there is no answer."""
+        """:raises requests.ReadTimeout: when the page took the request and did not respond in time.
+        :raises requests.ConnectionError: when there is no answer for another reason.
+        """
         url = urlsplit(request.url or "")
         body = request.body or ""
         try:
@@ -142,6 +145,8 @@ class OverSsm(BaseAdapter):
             )
         except ERRORS as error:
             raise requests.ConnectionError(str(error), request=request) from error
+        if answer.get("late"):
+            raise requests.ReadTimeout(_why_silent(self._name, answer), request=request)
         if "status" not in answer:
             raise requests.ConnectionError(_why_silent(self._name, answer), request=request)
         return _response(request, answer)
@@ -190,7 +195,8 @@ def started(
         raise Refused(
             f"{name} of {_whose(answer['in_use'])} runs on the client host {host}, called "
             f"{answer['idle_s']} s ago: wait until that drill has ended; one that nobody has called for a minute is "
-            f"replaced, and ends by itself after {answer['lease_s']:g} s"
+            f"replaced, and ends by itself after {answer['lease_s']:g} s",
+            code="client-host-in-use",
         )
     return program, int(answer["port"])
 

@@ -87,7 +87,8 @@ def _files(distribution: Distribution) -> Iterator[tuple[str, Path]]:
     if not listed or _editable(distribution):
         raise DrillError(
             f"{distribution.name} was not installed from a wheel, so its files cannot be packed for the client host: "
-            f"`pip install --force-reinstall {distribution.name}`"
+            f"`pip install --force-reinstall {distribution.name}`",
+            code="package-not-from-wheel",
         )
     for one in listed:
         path = Path(str(distribution.locate_file(one)))

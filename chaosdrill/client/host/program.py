@@ -162,7 +162,7 @@ def locust(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int
     names: dict[str, Any] = {"CHAOSDRILL_LOAD_FD": page, "CHAOSDRILL_LOAD_LIFELINE": lifeline}
     names |= {"CHAOSDRILL_LOAD_RECORDS": RECORDS, "CHAOSDRILL_RUN": run}
     names["CHAOSDRILL_LOAD_REGION_HEADER"] = given["region_header"]
-    return ["locust", "-f", f"{plugin},{script}"], script.parent, names
+    return ["locust", "-f", f"{plugin},{script}", "--web-base-path="], script.parent, names
 
 
 def heartbeat(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int) -> Launch:

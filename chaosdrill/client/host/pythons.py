@@ -111,7 +111,8 @@ def find_python(system: System, needs: Needs) -> Python:
     raise Refused(
         f"the client host {system.topology.client.instance_id} cannot run {needs.what}, which needs {needs}; it has "
         f"{'; '.join(found) or 'no python3'}. Install one there (on Amazon Linux 2023: dnf install "
-        f"python{dotted(needs.python)}), or {needs.otherwise}"
+        f"python{dotted(needs.python)}), or {needs.otherwise}",
+        code="client-python-missing",
     )
 
 

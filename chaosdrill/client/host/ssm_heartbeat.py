@@ -43,7 +43,8 @@ class SsmHeartbeat(HeartbeatProcess):
     def _check(self) -> None:
         if not (news := self._news())["alive"]:
             said = news["gone"]
-            raise CannotSee(f"the heartbeat on the client host has ended by itself; its log ends with:\n{said}")
+            text = f"the heartbeat on the client host has ended by itself; its log ends with:\n{said}"
+            raise CannotSee(text, code="heartbeat-ended")
 
     def _collect(self) -> None:
         self._news()  # both in one command

@@ -51,14 +51,14 @@ class SsmLocust:
         the error says so.
         """
         try:
-            wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url}")
+            wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url}", code="locust-not-answering")
         except BaseException as error:
             with both_told(error):
                 log = self._ended()
             with suppress(*ERRORS):  # what it has left there goes when another one is started
                 self._program.ask("clean")
             if isinstance(error, TimedOut):
-                raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}") from error
+                raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}", code=error.code) from error
             raise
 
     def _answers(self) -> bool:
@@ -136,7 +136,9 @@ class SsmLoadGenerator(LoadGenerator):
         request: dict[str, Any] = {"method": "GET", "path": "/chaosdrill/clock", "headers": {}, "body": ""}
         answer, sent_ns, came_ns = self._ask("call", port=self.locust.port, timeout_s=CLOCK_WITHIN_S, **request)
         if answer.get("status") != 200:
-            raise CannotSee(f"the Locust on the client host did not tell its clock: {answer}")
+            why = answer.get("gone") or answer.get("silent") or f"HTTP {answer.get('status')}"
+            text = f"the Locust on the client host did not tell its clock: {why}"
+            raise CannotSee(text, code="locust-response-unexpected")
         told = json.loads(answer["body"])
         return clocks_of(reading(told["now_ns"], sent_ns, came_ns), told["workers"])
 
@@ -155,7 +157,7 @@ class SsmLoadGenerator(LoadGenerator):
         try:
             return self._program.timed(command, **given)
         except ERRORS as error:
-            raise CannotSee(f"the client host did not answer: {error}") from error
+            raise CannotSee(f"the client host did not answer: {error}", code="client-host-silent") from error
 
 
 def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:

@@ -519,6 +519,9 @@ _HISTORY = {
     "the topology's `heartbeat:` names no synthetic `accounts:` to `write:` to: it only reads": (
         "トポロジーの `heartbeat:` に書込み先 (`write:`) の検証用口座 (`accounts:`) がないため、参照のみ行います"
     ),
+    "it recorded {rows} of the {counted} requests that it made": (
+        "実行した {counted} 件のリクエストのうち {rows} 件のみ記録されています"
+    ),
     "it did not end in order: what it saw after {until} (its clock) is missing": (
         "正常に終了していません。{until} (記録元の時計) 以後の観測が欠落しています"
     ),
