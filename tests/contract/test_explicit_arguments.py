@@ -97,7 +97,7 @@ class TestStateMachine:
     @pytest.mark.parametrize(
         ("arn", "refusal"),
         [
-            ("arn:aws:lambda:ap-northeast-3:123456789012:function:x", "is no ARN of a state machine"),
+            ("arn:aws:lambda:ap-northeast-3:123456789012:function:x", "no ARN of a state machine"),
             ("arn:aws:states:ap-northeast-3:123456789012:stateMachine:Nobody", "there is no state machine arn:aws"),
         ],
     )
