@@ -133,6 +133,11 @@ def could_not_see(kind: str, probe: bool, waits: bool) -> bool:
     return kind == CannotSee.__name__
 
 
+def prefixed(prefix: str, one: str) -> str:
+    """:returns: a problem with the place that it is about before it; its code stays."""
+    return problem(one.code, f"{prefix}: {one}") if isinstance(one, Problem) else f"{prefix}: {one}"
+
+
 def codes_of(problems: Iterable[str]) -> list[str]:
     """:returns: the code of each problem, in order."""
     return [one.code if isinstance(one, Problem) else BadInput.default_code for one in problems]

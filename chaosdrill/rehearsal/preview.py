@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import System, fis
 from chaosdrill.aws.polling import looks
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.errors import BadInput, DrillError, prefixed
 from chaosdrill.packet_loss import actions, isolation, plan, role, sources
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
@@ -96,7 +96,7 @@ def refuse_to_make(system: System, steps: Sequence[Step]) -> None:
         try:
             _FAULTS[step.function].asked(step).checked()
         except BadInput as error:
-            problems += [f"{step.name}: {problem}" for problem in error.problems]
+            problems += [prefixed(step.name, one) for one in error.problems]
     if problems:
         raise BadInput(problems)
     if faults:

@@ -67,7 +67,8 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(profile: str) -> dict[str, str]:
         (tmp_path / "config").write_text(profile)
         aws = "aws: {profile: one, config_file: config, endpoint_url: 'http://127.0.0.1:9'}\n"
-        (tmp_path / "topology.yaml").write_text(RIGHT + aws)
+        heartbeat = "heartbeat: {read: {method: GET, path: /health}}\n"
+        (tmp_path / "topology.yaml").write_text(RIGHT + aws + heartbeat)
         return {"topology": str(tmp_path / "topology.yaml")}
 
     return make

@@ -22,6 +22,7 @@ def session(tmp_path: Path) -> Iterator[Session]:
     """A session whose history cannot be written any more, as on a full disk."""
     made = Session(experiment([STEP]), {}, None)
     made.record.open(tmp_path / "history.jsonl", ()).close()
+    made.opened = True
     drill._session = made
     yield made
     drill._session = None
@@ -30,6 +31,8 @@ def session(tmp_path: Path) -> Iterator[Session]:
 @pytest.mark.parametrize("hook", [drill.before_activity_control, drill.after_activity_control])
 def test_a_hook_fails_closed_even_if_that_cannot_be_written(session: Session, hook: Any) -> None:
     session.status.phase = "method"
+    if hook is drill.after_activity_control:
+        session._own_steps.begin(STEP, False)
     with pytest.raises(InterruptExecution, match=r"chaosdrill failed in .* activity"):
         hook(context=STEP)
     assert session.signals.leaving
@@ -71,6 +74,7 @@ def test_beside_the_main_line_a_hook_that_fails_signals(session: Session, stops:
 def test_a_continuous_hypothesis_does_not_change_the_phase() -> None:
     steady = step("probe", "steady", "answer", 1, value=2)
     session = Session(experiment([STEP], steady=[steady]), {}, None)
+    session.opened = True
     session.enter("setup")
 
     def look() -> None:

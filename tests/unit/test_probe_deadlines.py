@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
@@ -135,10 +135,10 @@ def test_threads_that_are_told_so_have_the_same_end() -> None:
     assert not deadlines.over()
 
 
-@pytest.mark.parametrize(("within_s", "waits_s"), [(4, 4), ("4", 4), (None, 0), (-1, 0), ("soon", 0), (True, 0)])
+@pytest.mark.parametrize(("within_s", "waits_s"), [(4, 4), ("4", 4), (None, 0)])
 def test_the_time_that_a_probe_may_wait_is_what_its_argument_says(within_s: Any, waits_s: float) -> None:
     @probe
-    def look(within_s: Any = None) -> float:
+    def look(within_s: Optional[float] = None) -> float:
         return deadlines.ends_s() - time.monotonic()
 
     assert look(within_s) == pytest.approx(waits_s + REQUEST_S, abs=0.5)
