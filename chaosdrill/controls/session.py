@@ -124,6 +124,7 @@ class Session:
         control wants to leave without rollbacks.
         """
         self.signals.leaving = True
+        self.signals.settle()
         self.enter("rollbacks")
         if not self.touched:
             raise InterruptExecution("this run did nothing, so nothing is rolled back")
@@ -137,6 +138,7 @@ class Session:
         """The rollbacks have ended; from here on nothing may be cut short."""
         self.signals.can_give_up = False
         self.signals.leaving = True
+        self.signals.settle()
         self.enter("closing")
 
     def end(self, journal: MutableMapping[str, Any] | None, interrupted: bool = False) -> None:
@@ -147,6 +149,7 @@ class Session:
         """
         if self.said is None:
             self.signals.leaving, self.signals.can_give_up = True, False
+            self.signals.settle()
             if interrupted and not self._is_explained():
                 self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by="", why="")
             self.said = close(self, journal)
@@ -171,6 +174,7 @@ class Session:
         if not self.opened:
             raise InterruptExecution("the drill was not opened, so nothing is run")
         if self.signals.gave_up or (self.signals.stopped and self.status.phase != "rollbacks"):
+            self.signals.settle()
             raise InterruptExecution("a signal has ended the drill: no further step is begun")
         step = self._step(activity)
         self.status.activity = step["activity"]

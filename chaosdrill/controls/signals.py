@@ -45,6 +45,8 @@ class Signals:
         self._held = 0
         self._sent = False  # by this drill, and not delivered yet
         self._due = 0  # a signal that is delivered a moment later
+        self._sent_again = 0  # that signal, on its way
+        self._sender: threading.Thread | None = None
         self._later: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be used in a signal handler
         self.leaving = False  # from here on only rollbacks and the end are left
         self.can_give_up = False  # rollbacks run: Chaos Toolkit can end them in order
@@ -61,18 +63,26 @@ class Signals:
             if callable(previous):
                 self._previous[number] = previous
                 signal.signal(number, self._take)
-        threading.Thread(target=self._send_again, name="chaosdrill-signals", daemon=True).start()
+        self._sender = threading.Thread(target=self._send_again, name="chaosdrill-signals", daemon=True)
+        self._sender.start()
         if signal.SIGTERM in self._previous and signal.getsignal(HANGUP) == signal.SIG_DFL:  # nohup ignores it
             self._previous[HANGUP] = signal.SIG_DFL
             signal.signal(HANGUP, self._take)
 
     def restore(self) -> None:
         """Give signals back to whom they were taken from."""
+        self.settle()
+        if self._sender is not None:  # after this nothing is sent again: Python's own handlers would end the process
+            self._later.put(0)
+            self._sender.join()
+            self._sender = None
         for number, previous in self._previous.items():
             signal.signal(number, previous)
-        if self._previous:
-            self._later.put(0)
         self._previous = {}
+
+    def settle(self) -> None:
+        """What a signal that is still due would end has ended: it is not delivered any more."""
+        self._due = 0
 
     def stop_method(self) -> None:
         """End what the main thread does before the rollbacks, from another thread."""
@@ -80,9 +90,11 @@ class Signals:
         exit_gracefully()
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        if self._due == number:
-            self._due = 0
-            self._deliver(number, frame)
+        if self._sent_again == number:
+            self._sent_again = 0
+            if self._due == number:
+                self._due = 0
+                self._deliver(number, frame)
             return
         own = number == STOP and self._sent
         if own:
@@ -108,7 +120,9 @@ class Signals:
     def _send_again(self) -> None:
         while number := self._later.get():
             time.sleep(AGAIN_AFTER_S)
-            os.kill(os.getpid(), number)
+            if self._due == number:
+                self._sent_again = number
+                os.kill(os.getpid(), number)
 
     def _gives_up(self, number: int) -> bool:
         """Whether the rest of the rollbacks is to be left out: another control's emergency stop does not mean that."""

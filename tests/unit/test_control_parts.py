@@ -223,13 +223,14 @@ def test_to_leave_without_rollbacks_is_remembered_where_it_cannot_be_done_at_onc
 class SignalsWhileItWrites(logging.Handler):
     """A log in the middle of which a signal comes."""
 
-    def __init__(self, through):
+    def __init__(self, through, then=lambda: None):
         super().__init__()
-        self.through, self.delivered_meanwhile = through, None
+        self.through, self.then, self.delivered_meanwhile = through, then, None
 
     def emit(self, record):
         send("SIGUSR1")
         self.delivered_meanwhile = list(self.through)
+        self.then()
 
 
 def test_a_signal_in_the_middle_of_logging_is_delivered_after_it(taken):
@@ -241,6 +242,17 @@ def test_a_signal_in_the_middle_of_logging_is_delivered_after_it(taken):
     log.removeHandler(handler)
     wait_for(lambda: through, bool, "the signal")
     assert (handler.delivered_meanwhile, noted, through) == ([], ["SIGUSR1"], ["SIGUSR1"])
+
+
+def test_a_signal_that_is_still_due_is_dropped_when_what_it_would_end_has_ended(taken):
+    """Else it comes when the drill is closed, or ends the process before Chaos Toolkit has written its journal."""
+    signals, noted, through = taken
+    log, handler = logging.getLogger("test-signals"), SignalsWhileItWrites(through, signals.settle)
+    log.addHandler(handler)
+    log.warning("now")
+    log.removeHandler(handler)
+    signals.restore()
+    assert (noted, through) == (["SIGUSR1"], [])
 
 
 def test_signals_are_taken_once(taken):
