@@ -236,9 +236,9 @@ def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Ite
 
 def _verdict(seen: Seen) -> tuple[str, tuple[Sentence, ...], tuple[Finding, ...]]:
     """The word, the reasons, and every finding, the gravest first."""
-    known = tuple(dict.fromkeys(seen.findings))
+    known, before = tuple(dict.fromkeys(seen.findings)), len(seen.findings)
     completed = seen.known("what was planned", known, verdict.complete, seen.run.events, known)
-    if len(seen.findings) > len(known):  # that failed
+    if len(seen.findings) > before:  # that failed
         completed = tuple(dict.fromkeys(seen.findings))
     judged = verdict.verdict_of(completed, verdict.what_was_proved(seen.run.events))
     ordered = tuple(sorted(completed, key=lambda one: [*GRAVITY, TOLD].index(one.verdict)))

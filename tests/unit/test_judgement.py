@@ -151,6 +151,15 @@ def test_a_drill_that_never_started_is_held_against_no_objective() -> None:
     assert (refused.verdict, names(refused)) == ("refused", {"refused"})
 
 
+def test_two_signals_of_one_kind_do_not_hide_what_was_not_undone() -> None:
+    """The same finding twice was taken for a rule that failed, and what was left out was not named."""
+    step = {"event": "activity-started", "phase": "method", "activity": "work"}
+    events = [{"event": "drill-opened", "planned": {"rollbacks": ["unwork"]}, "undoes": {"unwork": "work"}}, step]
+    events += [{"event": "interrupted", "signal": "SIGINT", "phase": "rollbacks"}] * 2
+    found = [one.name for one in judge(Run(tuple(events))).findings]
+    assert (found.count("interrupted"), found.count("rollback-not-run")) == (1, 1)
+
+
 def test_how_long_another_system_is_meant_to_wait_is_not_known(tmp_path: Path) -> None:
     real = lambda rows: each(  # noqa: E731
         skipped("WaitForParameterPropagation")(rows), "target-opened", lambda row: row | {"target": "aws"}
