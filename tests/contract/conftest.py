@@ -7,7 +7,6 @@ import pytest
 
 from chaosdrill.aws import pacing
 from chaosdrill.history import OpenDrill
-from chaosdrill.history.current import OUTSIDE
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig, drill
 
@@ -21,8 +20,8 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def drill_is_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Actions refuse outside a drill."""
-    with drill(tmp_path_factory.mktemp("drill"), OUTSIDE):
+    """Actions refuse outside a drill. Each test has its own: executions are named after the run."""
+    with drill(tmp_path_factory.mktemp("drill")):
         yield
 
 

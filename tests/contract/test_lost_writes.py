@@ -43,8 +43,9 @@ def test_writes_that_are_settled_and_had_no_effect_are_lost_in_the_method_too(
 ) -> None:
     bank, configuration, one = writing
     bank.stale_until = {f"synthetic-{number:05}": math.inf for number in range(3)}  # their balance stays 0
-    bank.lost = {30}  # neither settled nor rolled back
-    wait_for(lambda: bank.deposits >= DUE)
+    begun = bank.deposits
+    bank.lost = {begun + 30}  # neither settled nor rolled back
+    wait_for(lambda: bank.deposits >= begun + DUE)
     counted = lost_writes("after", 8, configuration=configuration)
     assert counted > 1
     assert [row["lost"] for row in one.history.events("read-back")] == [counted]
@@ -57,8 +58,9 @@ def test_the_number_is_unknown_where_the_stores_have_not_converged(
     writing: tuple[Bank, dict[str, Any], OpenDrill],
 ) -> None:
     bank, configuration, _ = writing
-    bank.stuck = {40}  # pending for ever
-    wait_for(lambda: bank.deposits >= DUE)
+    begun = bank.deposits
+    bank.stuck = {begun + 40}  # pending for ever
+    wait_for(lambda: bank.deposits >= begun + DUE)
     with pytest.raises(ActivityFailed) as error:
         lost_writes("open", 1.5, configuration=configuration)
     assert error.value.__cause__.code == "read-back-not-converged"  # type: ignore[union-attr]

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from chaosdrill.history.current import OUTSIDE
 from tests.contract.activities_rig import drill
 from tests.running_lab import RunningLab
 
@@ -14,7 +13,7 @@ SCALE = 0.1
 @pytest.fixture(autouse=True)
 def drill_is_open(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Actions that a test calls itself refuse outside a drill."""
-    with drill(tmp_path_factory.mktemp("drill"), OUTSIDE):
+    with drill(tmp_path_factory.mktemp("drill")):
         yield
 
 

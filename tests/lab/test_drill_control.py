@@ -92,7 +92,7 @@ JSON_PROBE = {
 def test_a_jsonpath_tolerance_is_kept_and_judged_like_every_other(run: Any, count: int, verdict: str) -> None:
     """Before, during and after the method, and in it."""
     up = {"type": "jsonpath", "path": "$.up[*]", "count": 2, "target": "stdout"}
-    steady = [{**JSON_PROBE, "tolerance": up}]
+    steady = [{**JSON_PROBE, "sample": True, "tolerance": up}]
     checked = {**JSON_PROBE, "name": "checked", "tolerance": {**up, "count": count}}
     ran = run(experiment([step("action", "long", "wait", seconds=6), checked], steady=steady))
     assert ran.verdict == verdict, ran.stderr
