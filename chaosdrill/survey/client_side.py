@@ -39,11 +39,12 @@ def find_dns(domain: Any, known: Known) -> Finding:
 
 
 def find_locust(known: Known) -> str | Unknown:
-    """Look for a Locust with chaosdrill's plugin where it usually is: a forwarded port of this machine.
+    """Look for a Locust with chaosdrill's plugin where the caller knows it to be; else where it usually is: a forwarded
+    port of this machine. With a known address the usual one is not tried: there may be the Locust of another system.
 
     :returns: its URL.
     """
-    url = f"http://127.0.0.1:{LOCUST_PORT}"
+    url = str(known.get("url") or f"http://127.0.0.1:{LOCUST_PORT}")
     try:
         LoadGenerator(url, credentials_of(None)).state()
     except CannotSee:
