@@ -61,7 +61,7 @@ def test_a_failback_that_clients_do_not_survive_ends_where_it_began(alone, tmp_p
     broken = tmp_path / "failback.yaml"
     text = (EXPERIMENTS / "failback.yaml").read_text()
     broken.write_text(
-        text.replace('name: writer-is-home\n    tolerance: "${home_region}"', "name: w\n    tolerance: no")
+        text.replace('name: writer-is-home\n    tolerance: "${home_region}"', "name: w\n    tolerance: nowhere")
     )
     assert broken.read_text() != text
     done = drills.run(alone, tmp_path, *drills.QUICK, experiment=broken)
