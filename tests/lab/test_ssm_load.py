@@ -43,6 +43,8 @@ class Asking(HttpUser):
 @pytest.fixture(scope="module")
 def topology(lab: RunningLab) -> Iterator[dict[str, Any]]:
     """The lab's, with Locust on the client host and a bucket on the way there."""
+    global _delivered_to
+    _delivered_to = f"{lab.home}/lab/home/.cache/chaosdrill/"
     facts = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
     keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     make: Any = boto3.client
@@ -71,14 +73,17 @@ def configuration(topology: dict[str, Any], tmp_path: Path) -> Iterator[dict[str
     wait_for(locusts, lambda seen: not seen, "Locust to be gone")
 
 
+_delivered_to = ""  # the directory on this lab's client host; other tests' labs have Locusts of their own
+
+
 def locusts() -> list[psutil.Process]:
-    """The processes on client hosts that were started there through SSM: keepers and Locusts."""
+    """The processes on this lab's client host that were started there through SSM: keepers and Locusts."""
     return [one for one in psutil.process_iter(["cmdline"]) if _is_delivered(one.info["cmdline"] or [])]
 
 
 def _is_delivered(command: list[str]) -> bool:
     words = " ".join(command)
-    return "/.cache/chaosdrill/" in words and ("locust.pyz keep" in words or "-m locust" in words)
+    return _delivered_to in words and ("locust.pyz keep" in words or "-m locust" in words)
 
 
 def keepers() -> list[int]:
