@@ -242,7 +242,7 @@ def test_a_whole_drill_with_its_load_on_the_client_host(
         control={"setup": [started]},
         configuration={"target": "aws", "topology": str(path), "change_ticket": "CHG-1"},
     )
-    done = small_drills.Drill(tmp_path, what, **lab.environment).end(500)
+    done = small_drills.Drill(tmp_path, what, **lab.environment).end()
     assert done.verdict == "passed", done.stdout + done.stderr
     assert done.summary["client_outage"]["seconds"] == 0, done.stdout
     kept = {one.name for one in done.run_directory.iterdir()}
