@@ -11,7 +11,7 @@ import pytest
 from tests import drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab, needs
-from tests.waiting import wait_for
+from tests.waiting import LONG_S, wait_for
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def test_a_lab_that_ends_under_a_drill_is_the_reason_and_not_a_traceback(lab, tm
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Action: start-load")
     os.kill(lab.supervisor_pid(), signal.SIGKILL)
-    said, _ = drill.communicate(timeout=120)
+    said, _ = drill.communicate(timeout=LONG_S)
     assert drill.returncode != 0, said
     assert "the lab ended before the drill did" in said
     assert "Traceback" not in said
@@ -54,7 +54,7 @@ def test_a_lab_whose_aws_endpoint_dies_under_a_drill_is_the_reason_and_the_drill
     drills.read_until(drill, moment)
     os.kill(lab.process("chaosdrill.lab.aws"), signal.SIGKILL)
     began = time.monotonic()
-    said, _ = drill.communicate(timeout=120)
+    said, _ = drill.communicate(timeout=LONG_S)
     assert time.monotonic() - began < 60, said
     assert drill.returncode != 0, said
     summary = drills.summary(lab)
@@ -72,7 +72,7 @@ def test_without_its_load_generator_a_drill_measures_no_outage_and_goes_home(lab
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Probe: fault-landed")
     lab.on_client("pkill", "-KILL", "-f", "locust -f")
-    said, _ = drill.communicate(timeout=120)
+    said, _ = drill.communicate(timeout=LONG_S)
     assert drill.returncode != 0, said
     assert "the load generator went away" in drills.summary(lab)["client_outage"]["why"], said
     assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
@@ -85,7 +85,7 @@ def test_without_its_heartbeat_a_drill_proves_nothing_and_goes_home(lab, tmp_pat
     drill = drills.start(lab, tmp_path, *drills.QUICK)
     drills.read_until(drill, "Action: fail-over")
     lab.on_client("pkill", "-KILL", "-f", "heartbeat.*pyz")
-    said, _ = drill.communicate(timeout=180)
+    said, _ = drill.communicate(timeout=LONG_S)
     assert drill.returncode != 0, said
     assert "Traceback" not in said
     summary = drills.summary(lab)
