@@ -125,7 +125,7 @@ def test_a_page_below_a_base_path_is_driven_by_its_whole_address(target: load_ri
         topology = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml", f"{url}/"))}
         given: dict[str, Any] = {"configuration": topology, "secrets": SECRETS}
         assert start_load(2, 50, target.url, within_s=20, **given)["url"] == url
-        assert failures(1, 10, **given) == 0
+        assert failures(1, 1, **given) == 0
         stopped = stop_load(**given)
         assert (stopped["state"], Path(stopped["report"]).exists()) == ("stopped", True)
         assert Path(stopped["statistics"]).exists()

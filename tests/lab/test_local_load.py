@@ -53,7 +53,7 @@ def test_a_drill_starts_watches_and_ends_its_own_locust(lab: RunningLab, tmp_pat
                 load("probe", "load_health") | {"tolerance": healthy},
             ],
             rollbacks=[load("action", "stop_load", undo_of="start-load")],
-            steady=[load("probe", "failures", window_s=1, min_requests=10, endpoint="/call") | {"tolerance": 0}],
+            steady=[load("probe", "failures", window_s=1, min_requests=1, endpoint="/call") | {"tolerance": 0}],
             control={"setup": [started]},
             configuration={
                 "target": "aws",

@@ -109,7 +109,7 @@ def test_it_is_brought_started_asked_changed_and_ended(
         assert (started["users"], started["user_classes"]) == (4, ["Asking"])
         assert started["locustfiles"][0].endswith("/asking.py")
         assert failures(window_s=3, min_requests=20, endpoint="/health", **given) == 0
-        assert latency_ms(window_s=2, min_requests=10, **given) > 0
+        assert latency_ms(window_s=2, min_requests=1, **given) > 0
         assert change_load(6, 10, within_s=60, **given)["after"]["users"] == 6
         (keeper,) = keepers()
 
