@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills import REPOSITORY
+from tests.drills import REPOSITORY, runs
 from tests.lab.conftest import SCALE
 from tests.running_lab import RunningLab
 
@@ -77,7 +77,7 @@ def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None
         else:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     assert re.search(r"^verdict: +passed", done.stdout, re.M)
-    (run,) = (own_lab.home / "runs").iterdir()
+    (run,) = runs(own_lab)
     summary = json.loads((run / "summary.json").read_text())
     assert (summary["target"], summary["verdict"]) == ("aws", "passed")
     assert "123456789012" not in (directory / "answers.json").read_text()
