@@ -45,7 +45,7 @@ def break_ssm(rig: Rig, kind: str, operation: str, calls: int | None = None, sec
 def burst(rig: Rig, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Five calls of each kind fail, to begin with."""
     if kind == "timeout":  # the tries together are what the test waits for
-        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 2.0)
+        monkeypatch.setitem(sessions._ON_THIS_MACHINE, "read_timeout", 1.0)
         monkeypatch.setattr(sessions, "_clients", HASTY)
     for operation in ("SendCommand", "GetCommandInvocation"):
         break_ssm(rig, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
