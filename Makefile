@@ -11,8 +11,8 @@ SCALE ?= 0.2
 JOBS ?= 6
 # whole drills compute more, and their clients must not go short
 LONG_JOBS ?= 4
-# a file's tests in one process, slow files first; tests/conftest.py groups them
-PYTEST := -m pytest --dist loadgroup --no-loadscope-reorder
+# a file's tests in one process, slow files first
+PYTEST := -m pytest --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt

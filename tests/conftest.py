@@ -3,7 +3,6 @@
 import gc
 import signal
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,27 +19,9 @@ for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Group the tests for ``--dist loadgroup``: those of a file run in one process, and those that share a running lab
-    in one of two, so that there are two such labs and not one in each process.
-    """
-    sharing = sorted({item.path for item in items if _shares_a_lab(item)})
-    for item in items:
-        shared = item.path in sharing
-        name = f"lab-{sharing.index(item.path) % 2}" if shared else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(name))
-
-
-def _shares_a_lab(item: pytest.Item) -> bool:
-    fixtures: Any = getattr(item, "_fixtureinfo", None)
-    return any(one.scope == "session" for one in (fixtures.name2fixturedefs.get("lab", ()) if fixtures else ()))
-
-
 def pytest_collection_finish() -> None:
     """Spare the garbage collector what was imported: it stays until the end."""
-    gc.collect()
-    gc.freeze()
+    _collect()
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -49,7 +30,12 @@ def nothing_left_open() -> Iterator[None]:
     whichever test runs when it would have been collected.
     """
     yield
+    _collect()
+
+
+def _collect() -> None:
     gc.collect()
+    gc.freeze()  # what is left is in use: going through it again for every file took most of the time
 
 
 @pytest.fixture

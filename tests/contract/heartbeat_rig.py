@@ -28,6 +28,7 @@ from tests.waiting import LONG_S, until
 PACKAGE = Path(chaosdrill.__file__).parent
 ACTIVITIES = ("actions.py", "probes.py")
 NAME = "api.example.com"
+UNDER_WAY_S = 5.0  # the heartbeat's timeout_s: younger writes are not read back
 ACCOUNT = {"X_ACCOUNT_ID": "{account}"}
 READ = {"method": "GET", "path": "/balance", "headers": ACCOUNT}
 WRITES = {
@@ -73,9 +74,14 @@ class Bank:
         self.stale_until: dict[str, float] = {}
         self.balances: dict[str, int] = {}
         self.ids: dict[int, str] = {}
+        self.arrived_s: dict[int, float] = {}
         self._by_id: dict[str, tuple[int, str]] = {}
         self._state: dict[str, str] = {}
         self._pending: set[str] = set()
+
+    def has_old(self, number: int) -> bool:
+        """:returns: whether that deposit came so long ago that no heartbeat takes it for one under way."""
+        return number in self.arrived_s and time.monotonic() > self.arrived_s[number] + UNDER_WAY_S
 
     async def balance(self, request: web.Request) -> web.StreamResponse:
         self.requests += 1
@@ -120,6 +126,7 @@ class Bank:
         if number in self.failed:
             return web.Response(status=500)
         self.ids[number] = identity
+        self.arrived_s[number] = time.monotonic()
         self._by_id[identity] = (number, account)
         self._state[identity] = "pending"
         if number in self.refused_and_done | self.unanswered:

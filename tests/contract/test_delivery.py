@@ -21,6 +21,7 @@ from chaosdrill.client.host.pythons import Needs, find_python
 from chaosdrill.errors import CannotSee, Refused
 from tests.contract.activities_rig import TOKYO, Rig
 from tests.contract.lab_aws import LabAws
+from tests.further import first_of
 
 ARCHIVE = Archive("thing.bin", os.urandom(3 * delivery.INLINE_BYTES + 5))
 BUCKET = "delivered"
@@ -94,7 +95,7 @@ def test_it_is_told_what_the_extensions_need_of_the_c_library() -> None:
     assert (2, 5) <= needs.libc_version <= (2, 40), "of the wheels, not of this machine"
 
 
-@pytest.mark.parametrize("way", ["inline", "over_s3"])
+@pytest.mark.parametrize("way", first_of(["inline", "over_s3"]))
 def test_a_file_is_brought_once_and_whole(way: str, aws: LabAws, host: Path, request: pytest.FixtureRequest) -> None:
     there: System = request.getfixturevalue(way)
     python = find_python(there, here())
@@ -153,7 +154,7 @@ def test_a_command_that_comes_late_and_twice_leaves_nothing(aws: LabAws, host: P
     assert list(path.parent.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("way", ["inline", "over_s3"])
+@pytest.mark.parametrize("way", first_of(["inline", "over_s3"]))
 def test_what_is_not_what_it_should_be_is_not_used(
     way: str, aws: LabAws, host: Path, request: pytest.FixtureRequest
 ) -> None:

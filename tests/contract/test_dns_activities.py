@@ -32,15 +32,18 @@ def refusing() -> Iterator[str]:
     """A name server that answers SERVFAIL to everything."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
-        threading.Thread(target=_refuse, args=(server,), daemon=True).start()
+        thread = threading.Thread(target=_refuse, args=(server,))
+        thread.start()
         yield f"127.0.0.1:{server.getsockname()[1]}"
+        with suppress(OSError):  # nobody is connected, says the kernel, and wakes the thread
+            server.shutdown(socket.SHUT_RDWR)
+        thread.join()
 
 
 def _refuse(server: socket.socket) -> None:
     while True:
-        try:
-            message, client = server.recvfrom(4096)
-        except OSError:
+        message, client = server.recvfrom(4096)
+        if not message:
             return
         reply = dns.message.make_response(dns.message.from_wire(message))
         reply.set_rcode(dns.rcode.SERVFAIL)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from chaosdrill.controls.exit_code import EXIT_CODES
+from tests.further import first_of
 from tests.small_drills import REPOSITORY, Ran, do, experiment, run, step, undo
 from tests.unit.test_topology import RIGHT, written
 
@@ -44,7 +45,7 @@ MISSPELT = [
 ]
 
 
-@pytest.mark.parametrize(("control", "message"), MISSPELT)
+@pytest.mark.parametrize(("control", "message"), first_of(MISSPELT, 3))
 @pytest.mark.parametrize("options", [(), pytest.param(("--no-validation",), marks=pytest.mark.long)])
 def test_a_misspelt_control_is_named_and_nothing_is_started(
     tmp_path: Path, control: dict[str, Any], message: str, options: tuple[str, ...]
@@ -55,11 +56,13 @@ def test_a_misspelt_control_is_named_and_nothing_is_started(
 
 @pytest.mark.parametrize(
     ("module", "named"),
-    [
-        ("chaosdrill.controls.dril", "chaosdrill.controls.dril"),
-        ("chaosdrill.control.drill", "chaosdrill.control"),
-        ("chaosdril.controls.drill", "chaosdril"),
-    ],
+    first_of(
+        [
+            ("chaosdrill.controls.dril", "chaosdrill.controls.dril"),
+            ("chaosdrill.control.drill", "chaosdrill.control"),
+            ("chaosdril.controls.drill", "chaosdril"),
+        ]
+    ),
 )
 def test_a_misspelt_control_module_is_named_once_and_nothing_is_run(tmp_path: Path, module: str, named: str) -> None:
     """Chaos Toolkit alone would go on without the control."""
@@ -87,7 +90,7 @@ def test_without_validation_a_misspelt_control_module_is_one_message_and_no_trac
 
 @pytest.mark.parametrize(
     ("journal", "why"),
-    [("no/such/journal.json", "there is no directory"), ("there", "that is a directory")],
+    first_of([("no/such/journal.json", "there is no directory"), ("there", "that is a directory")]),
 )
 def test_a_journal_that_could_not_be_written_is_told_before_and_not_after_the_drill(
     tmp_path: Path, journal: str, why: str
@@ -106,7 +109,7 @@ UNHEARD = [
 ]
 
 
-@pytest.mark.parametrize(("rollbacks", "control", "message"), UNHEARD)
+@pytest.mark.parametrize(("rollbacks", "control", "message"), first_of(UNHEARD))
 def test_what_could_not_be_undone_or_heard_of_is_refused(
     tmp_path: Path, rollbacks: list[Any], control: dict[str, Any], message: str
 ) -> None:
@@ -115,7 +118,7 @@ def test_what_could_not_be_undone_or_heard_of_is_refused(
     assert message in refused(tmp_path, what, "--no-validation").stderr.replace("\n    ", " ")
 
 
-@pytest.mark.parametrize("strategy", ["default", "deviated", "never"])
+@pytest.mark.parametrize("strategy", first_of(["default", "deviated", "never"]))
 def test_a_strategy_of_the_command_line_that_leaves_things_undone_is_refused(tmp_path: Path, strategy: str) -> None:
     what = experiment([do("work")], [undo("unwork", "work")])
     ran = refused(tmp_path, what, "--rollback-strategy", strategy)
@@ -132,17 +135,19 @@ def process(name: str, *command: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("declared", "variables", "named"),
-    [
-        (process("where-to", "sh", "-c", "exit 3"), {}, "where-to"),
-        (process("where-to", "true"), {}, "where-to"),  # prints nothing
-        (
-            {"type": "probe", "name": "no-such", "provider": {"type": "python", "module": "no", "func": "no"}},
-            {},
-            "no-such",
-        ),
-        ({"type": "env", "key": "WHERE_TO", "default": "lab"}, {"WHERE_TO": ""}, "WHERE_TO"),
-        ({"type": "vault", "path": "drill/target"}, {}, "drill/target"),
-    ],
+    first_of(
+        [
+            (process("where-to", "sh", "-c", "exit 3"), {}, "where-to"),
+            (process("where-to", "true"), {}, "where-to"),  # prints nothing
+            (
+                {"type": "probe", "name": "no-such", "provider": {"type": "python", "module": "no", "func": "no"}},
+                {},
+                "no-such",
+            ),
+            ({"type": "env", "key": "WHERE_TO", "default": "lab"}, {"WHERE_TO": ""}, "WHERE_TO"),
+            ({"type": "vault", "path": "drill/target"}, {}, "drill/target"),
+        ]
+    ),
 )
 def test_a_declared_value_that_is_not_there_is_refused_with_its_source(
     tmp_path: Path, declared: dict[str, Any], variables: dict[str, str], named: str

@@ -104,6 +104,7 @@ def test_a_worker_that_quits_makes_windows_blind_though_the_others_take_its_user
         assert failures(1, 1, configuration=configuration) == 0
 
 
+@pytest.mark.long
 def test_workers_that_locust_was_told_to_expect_must_be_there(target: load_rig.Target, tmp_path: Path) -> None:
     with fleet(tmp_path, "--expect-workers", "2") as one, one.worker("a"):
         configuration = one.configuration

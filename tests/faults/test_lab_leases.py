@@ -42,6 +42,7 @@ def test_the_lab_ends_with_its_last_user_however_that_one_ends(lab):
     wait_until_nothing_is_left(lab.home, before)
 
 
+@pytest.mark.long
 def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
     first = user(lab)
     lab.run("lab", "up", "--detach")
@@ -117,6 +118,7 @@ def test_down_is_refused_while_somebody_uses_the_lab_and_names_them(lab):
     assert first.wait(20) == 0
 
 
+@pytest.mark.long
 def test_down_of_a_lab_that_does_not_respond_takes_force(lab):
     lab.up(0.1)
     os.kill(lab.supervisor_pid(), signal.SIGSTOP)

@@ -14,13 +14,15 @@ from tests.drills import REPOSITORY, runs
 from tests.lab.conftest import SCALE
 from tests.running_lab import RunningLab
 
-GUIDES = ("aws.md", "aws.ja.md")
+GUIDES = ("docs/aws.md", "docs/aws.ja.md")
 INSTALLATION = "pip install"  # tests/contract/test_packaging.py does that, and the guide says that it is apart
 
 
-def commands(guide: str) -> list[str]:
-    """Every command of a guide, in order."""
-    text = (REPOSITORY / "docs" / guide).read_text()
+def commands(file: str, section: str = "") -> list[str]:
+    """Every command of a file, or of a section of it, in order."""
+    text = (REPOSITORY / file).read_text()
+    if section:
+        text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     return [line.removeprefix("$ ") for block in blocks for line in block.splitlines() if line.startswith("$ ")]
 
@@ -45,33 +47,33 @@ def recipe_of(discovered: "subprocess.CompletedProcess[str]") -> str:
     return discovered.stderr.splitlines()[-1].partition("fill them in: ")[2]
 
 
+def shell(command: str, directory: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        ["/bin/sh", "-c", command],
+        cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def with_the_profile(lab: RunningLab) -> dict[str, str]:
+    """Only the profile leads to the lab: what else `lab env` sets, a user on AWS does not have."""
+    environment = {**lab.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    exported = shell("chaosdrill lab env", REPOSITORY, environment).stdout
+    config = next(line for line in exported.splitlines() if line.startswith("export AWS_CONFIG_FILE="))
+    return {**environment, "AWS_CONFIG_FILE": shlex.split(config)[1].partition("=")[2]}
+
+
 @pytest.mark.long
 def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None:
     directory = tmp_path / "work"
     directory.mkdir()
-    environment = {**own_lab.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    exported = subprocess.run(
-        [*shlex.split(f"{sys.executable} -m chaosdrill.cli lab env")],
-        env=environment, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
-    # only the profile leads to the lab: what else `lab env` sets, a user on AWS does not have
-    config = next(line for line in exported.splitlines() if line.startswith("export AWS_CONFIG_FILE="))
-    environment["AWS_CONFIG_FILE"] = shlex.split(config)[1].partition("=")[2]
-    for command in commands("aws.md"):
+    environment = with_the_profile(own_lab)
+    for command in commands("docs/aws.md"):
         if INSTALLATION in command:
             continue
         if command.startswith("cd "):
             directory /= command.removeprefix("cd ")
             continue
-        done = subprocess.run(
-            ["/bin/sh", "-c", command.replace("my-profile", "chaosdrill-lab")],
-            cwd=directory,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = shell(command.replace("my-profile", "chaosdrill-lab"), directory, environment)
         if "topology discover" in command:
             subprocess.run(["/bin/sh", "-c", recipe_of(done)], cwd=directory, check=True)
         else:

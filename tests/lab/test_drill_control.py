@@ -20,6 +20,7 @@ import pytest
 
 from chaosdrill.controls.exit_code import EXIT_CODES
 from tests import small_drills
+from tests.further import first_of
 from tests.running_lab import RunningLab
 from tests.small_drills import Drill, Ran, do, experiment, step, undo
 from tests.waiting import LONG_S, wait_for
@@ -88,7 +89,7 @@ JSON_PROBE = {
 }
 
 
-@pytest.mark.parametrize(("count", "verdict"), [(2, "passed"), (3, "failed")])
+@pytest.mark.parametrize(("count", "verdict"), first_of([(2, "passed"), (3, "failed")]))
 def test_a_jsonpath_tolerance_is_kept_and_judged_like_every_other(run: Any, count: int, verdict: str) -> None:
     """Before, during and after the method, and in it."""
     up = {"type": "jsonpath", "path": "$.up[*]", "count": 2, "target": "stdout"}
@@ -116,8 +117,8 @@ def test_the_control_given_twice_says_so_as_its_verdict(run: Any, tmp_path: Path
     assert "chaosdrill.controls.drill" in ran.said("why")
 
 
-@pytest.mark.parametrize("module", ["chaosdrill.controls", "chaosdrill", "chaosdrill.controls.session"])
-@pytest.mark.parametrize("options", [(), ("--no-validation",)])
+@pytest.mark.parametrize("module", first_of(["chaosdrill.controls", "chaosdrill", "chaosdrill.controls.session"]))
+@pytest.mark.parametrize("options", [(), pytest.param(("--no-validation",), marks=pytest.mark.long)])
 def test_a_module_without_hooks_is_no_control(run: Any, module: str, options: tuple[str, ...]) -> None:
     what = experiment(**WORK_AND_BACK)
     what["controls"][0]["provider"]["module"] = module
@@ -138,6 +139,7 @@ def test_a_report_that_cannot_be_written_changes_nothing_of_the_verdict(run: Any
     assert re.fullmatch(f"not written: IsADirectoryError: .*; {again}", ran.last_lines["report"])
 
 
+@pytest.mark.long
 def test_names_that_are_not_the_topology_s_are_refused(run: Any) -> None:
     configuration = {"target": "lab", "scale": 0.1, "domain": "api.example.org", "standby_region": "us-west-2"}
     ran = run(experiment(**WORK_AND_BACK, configuration=configuration))
@@ -270,7 +272,8 @@ def test_a_signal_in_the_method_leads_to_the_rollbacks(start: Any, name: str) ->
     assert "the rollbacks go on" in ran.stderr
 
 
-@pytest.mark.parametrize("name", ["SIGINT", pytest.param("SIGTERM", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_in_the_rollbacks_does_not_skip_any(start: Any, name: str) -> None:
     drill = start(experiment([do("work")], [step("action", "back", "wait", seconds=1), undo("unwork", "work")]))
     drill.wait_for_step("wait 1")
@@ -303,9 +306,8 @@ def test_a_third_signal_gives_the_rollbacks_up_and_what_is_not_undone_is_named(s
     assert hint() == 1, "not printed again after leaving"
 
 
-@pytest.mark.parametrize(
-    ("word", "verdict"), [("bad", "failed"), pytest.param(None, "invalid", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("word", "verdict"), [("bad", "failed"), (None, "invalid")])
 def test_a_safeguard_stops_the_method(start: Any, tmp_path: Path, word: str | None, verdict: str) -> None:
     sign = tmp_path / "sign"
     sign.write_text("good")

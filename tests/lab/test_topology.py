@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 import yaml
 
 from tests.contract.activities_rig import OSAKA, TOKYO
@@ -28,6 +29,7 @@ def test_the_lab_is_discovered_as_it_describes_itself(lab: RunningLab, tmp_path:
     assert "all 18 are well" in lab.shell(f"chaosdrill topology check {path}").stdout
 
 
+@pytest.mark.long
 def test_every_part_of_the_lab_can_be_read(lab: RunningLab) -> None:
     table = lab.shell("chaosdrill topology check").stdout
     assert "all 18 are well" in table

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from chaosdrill.cli import cli
+from tests.further import first_of
 from tests.report.conftest import needs_chromium
 
 
@@ -15,7 +16,7 @@ def report(*arguments: str):
 
 
 @needs_chromium
-@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("language", first_of(["en", "ja"]))
 def test_a_run_is_printed_with_its_figure(run: Path, tmp_path: Path, language: str) -> None:
     path = tmp_path / "run.pdf"
     before = {one: one.stat().st_mtime_ns for one in run.rglob("*")}
@@ -31,6 +32,7 @@ def test_a_run_is_printed_with_its_figure(run: Path, tmp_path: Path, language: s
     assert list(tmp_path.glob("*.part")) == []
 
 
+@pytest.mark.long
 @needs_chromium
 def test_its_name_is_the_run_s(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
