@@ -157,8 +157,7 @@ def recovery(
     hidden = [one for one in found.unknown if one.since_ns < end_ns and one.until_ns > since_ns]
     all_of_it = [one.seconds for one in recoveries(found, since_ns, until_ns, limits, about_ns)]
     if all_of_it:
-        longest = max(all_of_it, key=lambda one: (one.value or 0.0, one.at_least))
-        return _unless_hidden(longest, hidden)
+        return _unless_hidden(_longest(all_of_it), hidden)
     how = sentence("heartbeat: no outage of any operation (deadline {deadline_s:g} s)", deadline_s=found.deadline_s)
     if not any((slots.part(since_ns, end_ns).state != UNKNOWN).any() for slots in found.slots):
         return Measured(None, "s", how, why=NO_BEAT)
@@ -166,6 +165,23 @@ def recovery(
     about_s = max(LEAST_BEATS * resolution_s, _longest_unserved_ns(found, since_ns, end_ns) / NS)
     nothing = Measured(0.0, "s", how, resolution_s, about_s, sentence("no unavailability"))
     return _unless_hidden(nothing, hidden)
+
+
+def _longest(recovered: Sequence[Measured]) -> Measured:
+    """Of several the longest: without an upper end when one of them has none, for that may have been the longest."""
+
+    def value(one: Measured) -> float:
+        return one.value or 0.0
+
+    def off(one: Measured) -> float:
+        return one.uncertainty or 0.0
+
+    longest = max(recovered, key=lambda one: (value(one), one.at_least))
+    without_end = [one for one in recovered if one.at_least]
+    if without_end:
+        least_s = max(value(one) - off(one) for one in recovered)
+        return replace(max(without_end, key=value), value=least_s)
+    return replace(longest, uncertainty=max(off(one) + (value(one) - value(longest)) for one in recovered))
 
 
 def _longest_unserved_ns(found: Unavailability, since_ns: int, until_ns: int) -> int:

@@ -1,6 +1,7 @@
 """A page that stands alone: a template, figures, and everything that they need, in one file."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from chaosdrill.report import embedding, palette
@@ -23,6 +24,27 @@ def page(template: str, words: Words, figures: Mapping[str, Figure], **values: A
     :raises NoReport: when the extra ``report`` is not installed.
     """
     plotly = embedding.plotly_js()
+    script = (embedding.FILES / "page.js").read_text(encoding="utf-8")
+    told = {"figures": figures, "palettes": {"light": palette.LIGHT, "dark": palette.DARK}, "locale": locale(words)}
+    whole: str = (
+        _environment(words.language)
+        .get_template(template)
+        .render(
+            figures=figures,
+            plotly=_verbatim(plotly),
+            script=_verbatim(script),
+            style=_verbatim(_style()),
+            data=_verbatim(embedding.data_block(told)),
+            policy=embedding.policy([plotly, script]),
+            **values,
+        )
+    )
+    return whole
+
+
+@cache
+def _environment(language: str) -> Any:
+    """With the templates that it has compiled, which takes longer than filling them in."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -33,19 +55,8 @@ def page(template: str, words: Words, figures: Mapping[str, Figure], **values: A
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(t=words, as_json=as_json, on_one_line=on_one_line)
-    script = (embedding.FILES / "page.js").read_text(encoding="utf-8")
-    told = {"figures": figures, "palettes": {"light": palette.LIGHT, "dark": palette.DARK}, "locale": locale(words)}
-    whole = made.get_template(template).render(
-        figures=figures,
-        plotly=_verbatim(plotly),
-        script=_verbatim(script),
-        style=_verbatim(_style()),
-        data=_verbatim(embedding.data_block(told)),
-        policy=embedding.policy([plotly, script]),
-        **values,
-    )
-    return whole
+    made.globals.update(t=Words(language), as_json=as_json, on_one_line=on_one_line)
+    return made
 
 
 def _seen(value: Any) -> Any:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -175,8 +176,12 @@ class LabAws:
     @property
     def topology(self) -> dict[str, Any]:
         """What it wrote."""
-        facts: dict[str, Any] = yaml.safe_load(self.plan.topology_file.read_text())
+        facts: dict[str, Any] = json.loads(self._topology)
         return facts
+
+    @cached_property
+    def _topology(self) -> str:
+        return json.dumps(yaml.safe_load(self.plan.topology_file.read_text()))
 
     def client(self, service: str, region: str = "ap-northeast-3", url: str | None = None) -> Any:
         """A boto3 client."""

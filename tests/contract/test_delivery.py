@@ -67,6 +67,7 @@ def commands(aws: LabAws) -> list[str]:
     return [str(one["command"]) for one in aws.supervisor.asked("client.run")]
 
 
+@pytest.mark.long
 def test_the_zipapp_runs_locust_where_nothing_else_is_installed(tmp_path: Path) -> None:
     app = locust_zipapp()
     with zipfile.ZipFile(write(tmp_path / "app", app.data)) as archive:

@@ -68,6 +68,7 @@ def test_each_way_of_not_answering_has_its_own_outcome(tmp_path: Path) -> None:
     loops.run(run())
 
 
+@pytest.mark.long
 def test_a_server_that_says_nothing_changes_nothing_about_what_is_sent(tmp_path: Path) -> None:
     async def run() -> None:
         async with bank() as (server, port), heartbeat(tmp_path, f"http://127.0.0.1:{port}", rate_per_s=50) as process:

@@ -6,6 +6,7 @@ import itertools
 import ssl
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -63,6 +64,7 @@ def test_beats_take_turns_on_several_addresses(tmp_path: Path) -> None:
     loops.run(run())
 
 
+@pytest.mark.long
 def test_a_silent_name_server_is_an_error_and_not_an_old_address(tmp_path: Path) -> None:
     async def run() -> None:
         async with (

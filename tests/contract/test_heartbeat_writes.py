@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests import loops
 from tests.contract.heartbeat_rig import Bank, Process, bank, heartbeat
 from tests.waiting import until
@@ -121,6 +123,7 @@ def test_each_planted_wrong_is_found_by_its_id(tmp_path: Path) -> None:
     loops.run(run())
 
 
+@pytest.mark.long
 def test_what_is_still_open_has_not_converged(tmp_path: Path) -> None:
     async def run() -> None:
         async with bank() as (server, port):

@@ -53,7 +53,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, server: Wayward) -> Iterator[
         wait_for(lambda: server.received["/moved"], lambda n: n - before.get("/moved", 0) >= 6, "several rounds")
         generator.stop()
         wait_for(generator.state, lambda load: load.state == "stopped", "the end")
-        finish(generator, directory / "collected")
+        finish(generator, directory / "collected", within_s=LONG_S)
         (found,) = files(directory / "collected").values()
         received = {path: count - before.get(path, 0) for path, count in server.received.items()}
         yield Seen(generator, found, received, began_ns, time.time_ns())
@@ -158,7 +158,7 @@ def test_a_drill_collects_what_is_its_own_and_goes_on_where_it_was(server: Waywa
         with open(into / name, "ab") as file:
             file.write(b'["r",17')  # as a process that was killed while it collected leaves it
         wait_for(lambda: _requests(tmp_path), lambda n: n >= earlier + 20, "rows of the drill")
-        (collected,) = finish(generator, into, before)
+        (collected,) = finish(generator, into, before, within_s=LONG_S)
         whole, mine = (tmp_path / "records" / name).read_bytes(), (into / name).read_bytes()
         header = whole[: whole.index(b"\n") + 1]
         assert mine == header + whole[before[name] :][: len(mine) - len(header)]
@@ -174,6 +174,7 @@ def _requests(directory: Path) -> int:
     return sum(len(one.requests) for one in files(directory / "records").values())
 
 
+@pytest.mark.long
 def test_what_a_killed_locust_had_written_is_collected_from_its_directory(server: Wayward, tmp_path: Path) -> None:
     into = tmp_path / "run" / "records"
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY)) as (generator, process):
@@ -185,7 +186,7 @@ def test_what_a_killed_locust_had_written_is_collected_from_its_directory(server
         os.kill(process.pid, signal.SIGKILL)
         killed_ns = time.time_ns()
         process.wait()
-        (collected,) = finish(generator, into)
+        (collected,) = finish(generator, into, within_s=LONG_S)
     (there,), (here,) = files(tmp_path / "records").values(), files(into).values()
     assert here == there
     assert len(here.requests) >= fetched + 100
@@ -195,6 +196,7 @@ def test_what_a_killed_locust_had_written_is_collected_from_its_directory(server
     assert "did not end in order" in collected.why
 
 
+@pytest.mark.long
 def test_of_a_killed_master_what_its_workers_had_told_is_collected(server: Wayward, tmp_path: Path) -> None:
     with load_rig.listening() as reserved:
         port = str(reserved.getsockname()[1])
@@ -209,7 +211,7 @@ def test_of_a_killed_master_what_its_workers_had_told_is_collected(server: Waywa
         os.kill(process.pid, signal.SIGKILL)
         killed_ns = time.time_ns()
         process.wait()
-        collected = finish(generator, into)
+        collected = finish(generator, into, within_s=LONG_S)
         for worker in workers:  # a minute later they would end by themselves
             worker.kill()
         psutil.wait_procs(workers, 10)
@@ -260,7 +262,7 @@ def test_the_drills_own_locust_writes_into_the_run_directory(server: Wayward, tm
             collect(generator, directory)  # nothing to do
         finally:
             end_load_generator(configuration)
-        (collected,) = finish(generator, directory)
+        (collected,) = finish(generator, directory, within_s=LONG_S)
         (found,) = files(directory).values()
     assert found.header["run"] == one_drill.run_id
     assert (collected.complete, collected.rows) == (True, len(found.requests))
@@ -272,6 +274,7 @@ def test_the_drills_own_locust_writes_into_the_run_directory(server: Wayward, tm
         assert not directory.exists()
 
 
+@pytest.mark.long
 def test_each_of_locusts_own_processes_has_its_file(server: Wayward, tmp_path: Path) -> None:
     with load_rig.listening() as reserved:
         port = str(reserved.getsockname()[1])
@@ -283,7 +286,7 @@ def test_each_of_locusts_own_processes_has_its_file(server: Wayward, tmp_path: P
         wait_for(lambda: server.received["/ok"], lambda n: n >= before + 50, "requests")
         generator.stop()
         wait_for(generator.state, lambda load: load.state == "stopped", "the end")
-        collected = finish(generator, into)
+        collected = finish(generator, into, within_s=LONG_S)
         found = files(into)
         assert [one.complete for one in collected] == [True, True]
         assert sum(len(one.requests) for one in found.values()) == server.received["/ok"] - before
@@ -291,6 +294,7 @@ def test_each_of_locusts_own_processes_has_its_file(server: Wayward, tmp_path: P
         assert set(found) | {"locust"} == set(generator.clocks())
 
 
+@pytest.mark.long
 def test_a_worker_whose_clock_is_off_and_that_is_killed(server: Wayward, tmp_path: Path) -> None:
     late = tmp_path / "late"
     late.mkdir()
@@ -321,7 +325,7 @@ def test_a_worker_whose_clock_is_off_and_that_is_killed(server: Wayward, tmp_pat
         good.terminate()
         good.wait(LONG_S)
         wait_for(lambda: files(tmp_path / "records").values(), lambda seen: any(f.ended for f in seen), "the end")
-        collected = {one.file: one for one in finish(generator, into)}
+        collected = {one.file: one for one in finish(generator, into, within_s=LONG_S)}
     page = clocks.pop("locust")
     off, right = sorted(clocks, key=lambda source: -clocks[source].offset_ns)
     for source, expected_s in ((off, OFF_S), (right, 0)):

@@ -19,7 +19,8 @@ from chaosdrill.load.probes import error_ratio, failures, latency_ms
 from tests.contract import load_rig
 from tests.contract.load_records_rig import Request, files
 from tests.failing import fails_with
-from tests.waiting import wait_for
+from tests.further import first_of
+from tests.waiting import LONG_S, wait_for
 
 OK, REFUSED, TIMEOUT, ERROR = 0, 1, 2, 3
 ROUNDS = 5
@@ -135,7 +136,7 @@ def run(directory: Path, task: str, *arguments: str, users: int = 1) -> Observed
         wait_for(generator.state, lambda load: load.state == "stopped", "the end")
         window = generator.window(since_s, generator.closed_window(0.3).until_s)
         statistics = locusts_own(generator, window.requests) if task != "named_oddly" else {}
-        collected = finish(generator, directory / "collected")
+        collected = finish(generator, directory / "collected", within_s=LONG_S)
         requests = [row for one in files(directory / "collected").values() for row in one.requests]
         return Observed(window, requests, collected, statistics)
 
@@ -161,7 +162,7 @@ def two_workers() -> tuple[str, ...]:
     return ("--processes", "2", "--master-bind-port", port, "--master-port", port)
 
 
-@pytest.mark.parametrize("workers", [False, True], ids=["alone", "with workers"])
+@pytest.mark.parametrize("workers", first_of([False, True]), ids=["alone", "with workers"])
 def test_whatever_locust_counts_as_a_failure_is_one(tmp_path: Path, workers: bool) -> None:
     seen = run(tmp_path, "reported", *(two_workers() if workers else ()), users=2)
     locusts = by_name(seen)
@@ -178,6 +179,7 @@ def test_whatever_locust_counts_as_a_failure_is_one(tmp_path: Path, workers: boo
     assert seen.window.mean_ms == pytest.approx(20)
 
 
+@pytest.mark.long
 def test_values_that_break_locusts_own_listener_are_counted_all_the_same(tmp_path: Path) -> None:
     seen = run(tmp_path, "broken_in_locust")
     assert seen.window.requests == seen.window.failures == seen.statistics["stats"][-1]["num_requests"] > 0
@@ -186,7 +188,7 @@ def test_values_that_break_locusts_own_listener_are_counted_all_the_same(tmp_pat
     assert len(seen.requests) == seen.window.requests
 
 
-@pytest.mark.parametrize("workers", [False, True], ids=["alone", "with workers"])
+@pytest.mark.parametrize("workers", first_of([False, True]), ids=["alone", "with workers"])
 def test_a_name_that_breaks_locusts_own_statistics_is_recorded(tmp_path: Path, workers: bool) -> None:
     seen = run(tmp_path, "named_oddly", *(two_workers() if workers else ()))
     assert seen.window.requests == seen.window.failures == len(seen.requests) > 0
@@ -218,6 +220,7 @@ def test_probes_fail_in_a_window_with_requests_that_could_not_be_recorded(tmp_pa
                 probe(0.5, 1, configuration=configuration)
 
 
+@pytest.mark.long
 def test_probes_count_what_a_script_reports_and_know_no_latency_of_what_has_none(tmp_path: Path) -> None:
     with started(tmp_path, "reported") as configuration:
         assert failures(0.5, 1, endpoint="text", configuration=configuration) > 0

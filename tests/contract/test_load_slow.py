@@ -110,6 +110,7 @@ def test_users_of_workers_that_are_slow_to_stop_are_waited_for(target: load_rig.
         assert stop_load(**given)["state"] == "stopped"
 
 
+@pytest.mark.long
 def test_users_that_still_run_at_the_deadline_are_reported_and_stop_all_the_same(
     target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -121,6 +122,7 @@ def test_users_that_still_run_at_the_deadline_are_reported_and_stop_all_the_same
         wait_for(generator.state, lambda load: load.state == "stopped", "the load to stop")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", first_of(["test_start", "test_stopping", "reset_stats"]))
 def test_a_page_that_stands_still_for_a_moment_fails_no_step(
     target: load_rig.Target, tmp_path: Path, place: str
@@ -131,6 +133,7 @@ def test_a_page_that_stands_still_for_a_moment_fails_no_step(
         assert stop_load(**given)["state"] == "stopped"
 
 
+@pytest.mark.long
 def test_a_page_that_does_not_respond_while_a_step_begins_is_asked_again(
     target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -153,6 +156,7 @@ class TestEveryRequestFails:
         with locust(tmp_path, load_rig.TWO_CALLS) as (generator, given):
             assert "refused" in self._refused(generator, given, url, "load-requests-failing").lower()
 
+    @pytest.mark.long
     def test_by_an_exception_when_users_start(self, target: load_rig.Target, tmp_path: Path) -> None:
         with locust(tmp_path, RAISES_AT_START) as (generator, given):
             assert "no account left" in self._refused(generator, given, target.url, "load-script-raised")

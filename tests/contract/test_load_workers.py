@@ -62,6 +62,7 @@ def target() -> Iterator[load_rig.Target]:
         yield server
 
 
+@pytest.mark.long
 def test_endpoints_classes_and_statistics_add_up_across_workers(target: load_rig.Target, tmp_path: Path) -> None:
     with fleet(tmp_path) as one, one.worker("a"), one.worker("b"), drill(tmp_path):
         configuration, before = one.configuration, target.answered
@@ -84,6 +85,7 @@ def test_endpoints_classes_and_statistics_add_up_across_workers(target: load_rig
         assert failures(1, 1, endpoint=ITEM, configuration=configuration) == 0
 
 
+@pytest.mark.long
 def test_a_worker_that_quits_makes_windows_blind_though_the_others_take_its_users(
     target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -116,6 +118,7 @@ def test_workers_that_locust_was_told_to_expect_must_be_there(target: load_rig.T
             stop_load(configuration=configuration)
 
 
+@pytest.mark.long
 def test_users_who_are_not_there_in_time_measure_nothing(target: load_rig.Target, tmp_path: Path) -> None:
     with fleet(tmp_path) as one, one.worker("a"):
         with pytest.raises(ActivityFailed) as failed:

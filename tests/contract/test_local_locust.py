@@ -90,6 +90,7 @@ def test_it_is_started_found_changed_and_ended(
         failures(1, 1, configuration=configuration)
 
 
+@pytest.mark.long
 def test_another_script_is_another_locust_and_the_same_script_the_same(
     configuration: dict[str, str], target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_a_script_that_locust_cannot_run_is_told_and_nothing_is_left(
     assert (answer["done"], answer["why"][:14]) == (False, "no Locust runs")
 
 
+@pytest.mark.long
 def test_one_that_died_is_told_and_the_next_start_replaces_it(
     configuration: dict[str, str], target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -169,6 +171,7 @@ def test_it_ends_with_the_process_that_started_it_however_that_ends(
     assert not locust.is_running()
 
 
+@pytest.mark.long
 def test_a_start_that_is_interrupted_leaves_nothing(configuration: dict[str, str], tmp_path: Path) -> None:
     hanging = load_rig.script(tmp_path, "import time\ntime.sleep(600)\n" + load_rig.TWO_CALLS)
     with fails_with("locust-not-answering"):

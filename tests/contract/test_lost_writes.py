@@ -65,6 +65,7 @@ def test_the_number_is_unknown_where_the_stores_have_not_converged(
     assert error.value.__cause__.code == "read-back-not-converged"  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 def test_soon_after_the_start_it_waits_until_there_are_writes_to_be_read_back(
     writing: tuple[Bank, dict[str, Any], OpenDrill],
 ) -> None:

@@ -73,6 +73,7 @@ def test_healing_leaves_the_faults_of_others_alone(rig: Rig, tmp_path: Path) -> 
     assert rig.lab.client("fis", TOKYO).get_experiment(id=theirs)["experiment"]["state"]["status"] == "running"
 
 
+@pytest.mark.long
 def test_role_and_template_are_made_once_and_used_again(rig: Rig) -> None:
     first = inject(rig)
     templates = template_count(rig)
@@ -155,6 +156,7 @@ def test_a_load_generator_that_was_not_there_makes_it_blind(rig: Rig, one_drill:
         fault_landed(configuration=nobody)
 
 
+@pytest.mark.long
 def test_a_fault_that_runs_out_is_over(rig: Rig, one_drill: OpenDrill) -> None:
     inject(rig, duration_s=300)  # five seconds, at this scale
     wait_for(lambda: fault_state(configuration=rig.configuration) == "completed")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 REPOSITORY = Path(__file__).parents[2]
@@ -59,6 +60,7 @@ class Nights:
         return done.returncode, done.stdout
 
 
+@pytest.mark.long
 def test_the_documented_job_holds_each_night_against_the_last_that_passed(tmp_path: Path) -> None:
     nights = Nights(tmp_path)
     code, said = nights.one(9.3)

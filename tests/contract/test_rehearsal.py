@@ -76,6 +76,7 @@ def test_what_a_failback_leads_back_is_undone_by_it_though_it_names_another_step
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("written", "way"),
     [({"s3": "bucket/drills"}, r"over S3 \(bucket/drills\)"), ({}, r"as text of \d{3} SSM commands")],
@@ -323,6 +324,7 @@ def test_a_policy_that_was_for_another_host_is_not_offered_to_be_removed(rig: Ri
     assert "delete" not in told
 
 
+@pytest.mark.long
 def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig, with_addresses: Path) -> None:
     injected(rig)
     before = len(rig.lab.supervisor.asked("packet_loss.inject"))
@@ -332,6 +334,7 @@ def test_fis_itself_says_what_it_would_hit_and_skips_it(rig: Rig, with_addresses
     assert len(rig.lab.supervisor.asked("packet_loss.inject")) == before
 
 
+@pytest.mark.long
 def test_the_preview_is_of_the_template_that_a_drill_would_use(rig: Rig, with_addresses: Path) -> None:
     """Of several with one name, and wherever the last of them stands in FIS's list."""
     own, other = injected(rig), injected(rig, percent=31)
@@ -341,6 +344,7 @@ def test_the_preview_is_of_the_template_that_a_drill_would_use(rig: Rig, with_ad
     assert [template_of(rig, one) for one in thirty_one] == [other]
 
 
+@pytest.mark.long
 def test_a_region_s_isolation_is_previewed_in_that_region(rig: Rig, tmp_path: Path) -> None:
     loss = FAILOVER.parent / "region-loss.yaml"
     there = changed(loss, tmp_path, '{region: "${home_region}", duration_s:', "{region: standby, duration_s:")
@@ -354,6 +358,7 @@ def test_a_region_s_isolation_is_previewed_in_that_region(rig: Rig, tmp_path: Pa
     assert len(rig.lab.supervisor.asked("network.isolate")) == cut
 
 
+@pytest.mark.long
 def test_targets_that_are_gone_are_in_the_way(rig: Rig, with_addresses: Path) -> None:
     fis, gone = rig.lab.client("fis", TOKYO), "i-00000000000000bad"
     kept = fis.get_experiment_template(id=injected(rig))["experimentTemplate"]
@@ -371,6 +376,7 @@ def test_targets_that_are_gone_are_in_the_way(rig: Rig, with_addresses: Path) ->
     assert any(preview.trouble in told for told in seen.in_the_way)
 
 
+@pytest.mark.long
 def test_fis_that_does_not_answer_is_in_the_way_and_no_crash(rig: Rig, with_addresses: Path) -> None:
     injected(rig)
     fault = {"service": "fis", "kind": "server-error", "operation": "StartExperiment"}
@@ -418,6 +424,7 @@ def test_recorded_answers_are_redacted_and_play_again(rig: Rig, tmp_path: Path) 
         dynamodb.stop_flag(elsewhere, TOKYO)
 
 
+@pytest.mark.long
 def test_an_answer_that_botocore_changes_plays_as_often_as_it_is_asked_for(rig: Rig) -> None:
     """A policy comes as text, and boto3 gives a mapping."""
     injected(rig)

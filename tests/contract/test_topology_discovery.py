@@ -136,6 +136,7 @@ def test_with_the_domain_given_it_finds_the_same(aws: LabAws, discover: Discover
     assert topology == as_found(load_topology(aws.plan.topology_file), topology)
 
 
+@pytest.mark.long
 def test_several_candidates_are_listed_for_the_user_to_choose(crowded: LabAws, discover: Discover) -> None:
     result = discover(crowded)
     assert result.exit_code == 1
@@ -166,6 +167,7 @@ def test_the_domain_tells_which_load_balancer_and_cluster_are_meant(
     assert facts["client"]["instance_id"] == own["client"]["instance_id"], "of two bastions one is online"
 
 
+@pytest.mark.long
 def test_the_search_for_flags_is_bounded_and_says_so(
     crowded: LabAws, discover: Discover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +196,7 @@ def test_a_missing_permission_is_told_and_spoils_no_other_part(aws: LabAws, disc
     assert {key: facts[key] for key in others} == {key: own[key] for key in others}
 
 
+@pytest.mark.long
 def test_without_route_53_the_names_tell(aws: LabAws, discover: Discover) -> None:
     with answering(*DENIED_XML) as denied:
         result = discover(aws, route_53=denied)

@@ -30,6 +30,7 @@ def test_a_lab_that_ends_under_a_drill_is_the_reason_and_not_a_traceback(lab, tm
     assert "Traceback" not in said
 
 
+@pytest.mark.long
 def test_a_lab_whose_aws_endpoint_died_refuses_calls_at_once_and_says_why(lab):
     lab.up(0.1)
     try:

@@ -31,6 +31,7 @@ def user(lab: RunningLab) -> "subprocess.Popen[str]":
     raise AssertionError(f"lab up ended with {process.wait()}")
 
 
+@pytest.mark.long
 def test_the_lab_ends_with_its_last_user_however_that_one_ends(lab):
     before = traces(lab.home)
     first, second = user(lab), user(lab)

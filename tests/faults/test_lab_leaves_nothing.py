@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests.further import first_of
 from tests.running_lab import RunningLab
 from tests.waiting import LONG_S
 
@@ -29,7 +30,7 @@ def first_inside(lab: RunningLab) -> int:
 
 
 # each victim once in `make test`, and once more in `make test-all`
-@pytest.mark.parametrize("number", [*range(3), *(pytest.param(one, marks=pytest.mark.long) for one in range(3, 6))])
+@pytest.mark.parametrize("number", first_of(range(6)))
 def test_killed_at_a_random_moment(lab: RunningLab, number: int) -> None:
     before = traces(lab.home)
     (lab.home / "lab" / "outer.pid").unlink(missing_ok=True)  # the last one's number may be somebody else's by now

@@ -100,6 +100,7 @@ def test_make_says_which_python_it_needs(tmp_path):
     assert "Python 3.11 or newer" in done.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("home", ["", pytest.param("/", marks=pytest.mark.long)], ids=["no HOME", "HOME=/"])
 def test_a_user_who_is_not_in_the_password_file(tmp_path, home):
     """As a container's `--user 54321`: not root, no name, no home directory."""

@@ -34,6 +34,7 @@ def spoil(directory: Path) -> Step:
     return {"type": "action", "name": "spoil", "provider": provider}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("when", ["steady-state-missed", pytest.param("steady-state-not-seen", marks=pytest.mark.long)])
 def test_it_moves_when_the_steady_state_was_missed(lab: RunningLab, tmp_path: Path, when: str) -> None:
     ran = run(tmp_path, what(tmp_path, [spoil(tmp_path)], when), CHAOSDRILL_HOME=str(lab.home))

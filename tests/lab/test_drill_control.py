@@ -89,6 +89,7 @@ JSON_PROBE = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("count", "verdict"), first_of([(2, "passed"), (3, "failed")]))
 def test_a_jsonpath_tolerance_is_kept_and_judged_like_every_other(run: Any, count: int, verdict: str) -> None:
     """Before, during and after the method, and in it."""
@@ -212,6 +213,7 @@ def test_a_bad_step_stops_the_method_but_not_the_rollbacks(run: Any, bad: Any, w
     assert ran.verdict == verdict
 
 
+@pytest.mark.long
 def test_a_steady_state_that_does_not_hold_refuses_and_undoes_the_setup(run: Any) -> None:
     control = {"setup": [do("prepare")]}
     steady = [step("probe", "steady", "answer", 2, value=1)]
@@ -240,6 +242,7 @@ def test_a_value_no_tolerance_reads_does_not_end_the_run_without_rollbacks(run: 
     assert ran.journal["status"] == "aborted"
 
 
+@pytest.mark.long
 def test_odd_outputs_and_secrets_harm_neither_journal_nor_history(run: Any) -> None:
     secrets = {"bank": {"pin": {"type": "env", "key": "BANK_PIN", "default": ""}}}
     odd = step("action", "odd", "answer_oddly", text="${pin}")
@@ -370,6 +373,7 @@ def test_a_background_step_that_fails_stops_the_method(run: Any) -> None:
     assert "waited" not in ran.steps
 
 
+@pytest.mark.long
 def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, tmp_path: Path) -> None:
     over = tmp_path / "over"
     drill = start(experiment([step("action", "long", "wait_for_file", path=str(over))]))
@@ -383,6 +387,7 @@ def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, 
     assert drill.end().verdict == "passed"
 
 
+@pytest.mark.long
 def test_on_a_terminal_one_line_is_rewritten_and_log_lines_stay_whole(lab: RunningLab, tmp_path: Path) -> None:
     over = tmp_path / "over"
     (tmp_path / "try-it.yaml").write_text(

@@ -41,6 +41,7 @@ def test_every_part_is_healthy_and_the_status_says_how_long_and_how_much(lab):
     assert "MB (PSS)" in text
 
 
+@pytest.mark.long
 def test_the_runbooks_commands_run_with_the_real_aws_cli(lab):
     machine = state_machine(lab, "FailoverStateMachine")
     assert machine.startswith("arn:aws:states:ap-northeast-3:")

@@ -94,6 +94,7 @@ def test_a_safeguard_that_trips_in_the_method_leads_to_the_rollbacks(start: Any,
     assert "watch" not in own_steps(ran)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("order", first_of(ORDERS))
 @pytest.mark.parametrize(
     "hook", first_of(["before_method", "before_experiment", "before_activity", "after_activity", "after_method"])
@@ -106,6 +107,7 @@ def test_another_control_that_interrupts_is_named(start: Any, order: str, hook: 
     assert ("do work" in ran.steps) == ("undo unwork" in ran.steps)
 
 
+@pytest.mark.long
 def test_to_leave_without_rollbacks_is_obeyed_and_what_is_left_is_named(start: Any) -> None:
     what = experiment([do("work"), step("action", "long", "wait", seconds=600)], [undo("unwork", "work")])
     drill = start(what)
@@ -118,6 +120,7 @@ def test_to_leave_without_rollbacks_is_obeyed_and_what_is_left_is_named(start: A
     assert [one["name"] for one in findings] == ["interrupted", "rollback-not-run"]
 
 
+@pytest.mark.long
 def test_the_process_ends_although_a_safeguard_still_runs(start: Any) -> None:
     slow = {**step("probe", "slow", "answer_after", 1, seconds=3, value=1), "frequency": 0.1}
     ran = start(guarded("after", experiment(**WORK_AND_BACK), slow)).end()

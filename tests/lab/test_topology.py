@@ -14,6 +14,7 @@ DISCOVER = f"chaosdrill topology discover --profile chaosdrill-lab --home {TOKYO
 LAB_ONLY = ("target", "aws", "packet_loss", "time_scale")
 
 
+@pytest.mark.long
 def test_the_lab_is_discovered_as_it_describes_itself(lab: RunningLab, tmp_path: Path) -> None:
     """What no account knows is left to fill in; the recipe that is printed fills it in."""
     path = tmp_path / "found.yaml"

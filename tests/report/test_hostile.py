@@ -117,6 +117,7 @@ def test_a_hostile_text_everywhere_is_shown_and_does_nothing(tmp_path, text):
     assert_safe(page)
 
 
+@pytest.mark.long
 @needs_chromium
 def test_in_a_browser_no_script_but_ours_runs(tmp_path, see):
     text = "".join(BAD)
@@ -146,6 +147,7 @@ def test_the_reason_why_a_figure_is_not_known_is_text_of_others(tmp_path, text):
     assert_safe(report_of(make_run(tmp_path, ledger_of=unread)))
 
 
+@pytest.mark.long
 # a failing run is not made smaller: that would take longer than looking at it
 @settings(max_examples=25, phases=[Phase.explicit, Phase.reuse, Phase.generate])
 @given(values=st.lists(ANYTHING, min_size=3, max_size=8), data=st.data())

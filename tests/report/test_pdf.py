@@ -63,6 +63,7 @@ def test_a_chromium_that_prints_nothing_is_an_error(
     assert not (tmp_path / "run.pdf").exists()
 
 
+@pytest.mark.long
 @needs_chromium
 def test_a_file_that_cannot_be_written_is_one_message(run: Path, tmp_path: Path) -> None:
     done = report(str(run), "--pdf", "-o", str(tmp_path / "nowhere" / "run.pdf"))

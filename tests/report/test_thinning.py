@@ -179,6 +179,7 @@ def test_merged_spans_have_edges_of_given_ones_and_lose_none(parts, most, pixel)
         assert kind == (inside.pop() if len(inside) == 1 else MIXED)
 
 
+@pytest.mark.long
 def test_a_run_of_a_million_requests_makes_a_page_of_a_few_megabytes(tmp_path):
     """The whole way: Parquet, judgement, page. How long it takes is for `benchmarks/report.py`."""
     from judging import make

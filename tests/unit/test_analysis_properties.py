@@ -5,7 +5,7 @@ import math
 from itertools import pairwise
 
 import numpy
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.chance import Loss
@@ -96,7 +96,12 @@ def test_a_bad_response_more_never_shortens_one(pair, losses, which, place):
     assert_no_longer(judged(pair, losses), judged(changed(pair, which, place, "x"), losses))
 
 
+# the shorter of two outages has no beginning, and may have been the longer one
+NO_BEGINNING = ("o" * 5 + "x" * 18 + "o" * 57, "x" * 8 + "o" * 25 + "x" * 21 + "o" * 26)
+
+
 @quick
+@example(NO_BEGINNING, [], 1, False)
 @given(pairs, faults, st.integers(0, LENGTH), st.booleans())
 def test_a_record_that_is_cut_never_gives_a_better_result(pair, losses, kept, at_the_end):
     cut = tuple(one[:kept] if at_the_end else "-" * kept + one[kept:] for one in pair)

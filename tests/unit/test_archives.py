@@ -170,6 +170,7 @@ def test_a_byte_of_an_archive_that_is_not_as_it_was_is_found_or_changes_nothing(
         assert _unzipped(path) == _unzipped(evidence)
 
 
+@pytest.mark.long
 def test_every_file_of_an_archive_that_is_altered_missing_or_added_is_found(evidence, tmp_path):
     files = _unzipped(evidence)
     path = tmp_path / "e.zip"
@@ -365,6 +366,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.long
 @SETTINGS
 @given(
     change=st.dictionaries(st.sampled_from(["files", "history", "chain", "run", "version", "sha256sums"]), JSON),

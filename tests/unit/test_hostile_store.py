@@ -82,6 +82,7 @@ OPENED = st.fixed_dictionaries(
 )  # fmt: skip
 
 
+@pytest.mark.long
 @many
 @given(summary=SUMMARY, opened=OPENED, tags=st.lists(st.sampled_from(NASTY) | JSON, max_size=3))
 def test_whatever_a_run_says_of_itself_every_command_shows_it_safely(
@@ -98,6 +99,7 @@ def test_whatever_a_run_says_of_itself_every_command_shows_it_safely(
     every_command_is_safe()
 
 
+@pytest.mark.long
 @many
 @given(summary=st.binary(max_size=60), history=st.binary(max_size=60), cut=st.floats(0, 1))
 def test_half_written_files_and_foreign_ones(runs: Path, summary: bytes, history: bytes, cut: float) -> None:
@@ -111,6 +113,7 @@ def test_half_written_files_and_foreign_ones(runs: Path, summary: bytes, history
     (runs / FIRST / "summary.json").write_text(json.dumps(make_again))
 
 
+@pytest.mark.long
 @many
 @given(data=st.data())
 def test_a_catalogue_with_anything_in_it_is_read_again_or_gives_no_wrong_types(runs: Path, data: st.DataObject) -> None:

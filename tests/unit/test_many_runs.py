@@ -334,6 +334,7 @@ def strange(draw: st.DrawFn) -> dict[str, Any]:
     return made
 
 
+@pytest.mark.long
 @settings(max_examples=200)
 @given(st.lists(strange(), min_size=1, max_size=5))
 def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]]) -> None:
@@ -346,6 +347,7 @@ def test_any_json_as_a_summary_is_read_and_compared(written: list[dict[str, Any]
         json.dumps(make().as_json())
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(strange(), st.sampled_from(["error_s", "recovery_time_s", "fail_over.sustained_s", "verdict"]))
 def test_any_json_as_a_summary_is_shown(

@@ -59,6 +59,7 @@ CHANGES: dict[str, Change] = {
 }
 
 
+@pytest.mark.long
 @settings(max_examples=25)
 @given(
     number=st.integers(0, 20), change=st.sampled_from(sorted(CHANGES)), first=st.integers(0, 10**6),

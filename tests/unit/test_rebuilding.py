@@ -212,6 +212,7 @@ def test_the_experiment_as_it_was(tmp_path: Path, name: str, text: str, found: A
     assert experiment_in(tmp_path) == found
 
 
+@pytest.mark.long
 @settings(max_examples=60)
 @given(facts=st.lists(st.dictionaries(st.sampled_from([*PROBE, "phase", "status", "output", "error", "tolerance_met",
        "duration_s", "planned", "state", "breaks", "origin", "configuration", "monotonic_s", "at"]), JSON), max_size=4),

@@ -254,6 +254,7 @@ def test_an_import_that_was_interrupted_leaves_no_run(
     assert not [path for path in runs.iterdir() if path.name.startswith(IMPORTING)]
 
 
+@pytest.mark.long
 @settings(max_examples=80)
 @given(data=st.data())
 def test_whatever_stands_in_a_journal_it_is_a_run_or_refused(

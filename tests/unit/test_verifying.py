@@ -50,6 +50,7 @@ def test_raw_records_are_vouched_for_as_well_as_stored_ones(tmp_path):
     assert (found.problems, found.files) == ((), 5)
 
 
+@pytest.mark.long
 @SETTINGS
 @given(st.data())
 def test_one_bit_that_is_not_as_it_was_is_found_in_every_file(kept, data):
@@ -128,6 +129,7 @@ CHANGES: dict[str, Callable[[Lines, int, int], Lines]] = {
 }  # fmt: skip
 
 
+@pytest.mark.long
 @SETTINGS
 @given(change=st.sampled_from(sorted(CHANGES)), first=st.integers(0, 10**4), second=st.integers(0, 10**4))
 def test_an_event_that_was_dropped_added_moved_or_replaced_is_found(kept, change, first, second):

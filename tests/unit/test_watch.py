@@ -250,6 +250,7 @@ KNOWN = ("clock-measured", "made-up", "drill-opened", "target-opened", "phase", 
          "safeguard-tripped")  # fmt: skip
 
 
+@pytest.mark.long
 @SETTINGS
 @given(events=st.lists(st.tuples(st.sampled_from(KNOWN), st.dictionaries(st.sampled_from(FACTS), HOSTILE)), max_size=6),
        rows=st.lists(HOSTILE, max_size=6), numbers=st.lists(HOSTILE, min_size=8, max_size=12))  # fmt: skip
