@@ -8,10 +8,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV ?= .venv
 SCALE ?= 0.2
 # most tests wait for the lab's own waits, so more run at once than there are cores
-JOBS ?= 6
+JOBS ?= 8
 # whole drills compute more, and their clients must not go short
 LONG_JOBS ?= 4
-# a file's tests in one process, slow files first
+# a file's tests in one process (tests/conftest.py), slow files first
 PYTEST := -m pytest --dist loadfile --no-loadscope-reorder
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately

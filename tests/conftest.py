@@ -3,6 +3,7 @@
 import gc
 import signal
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +18,29 @@ settings.load_profile("tests")
 for number in (signal.SIGINT, signal.SIGHUP):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+# files that use the fixture `lab` of tests/lab and run in `make test`: two of these labs are enough
+LABS = (
+    ("drill_control", "secrets", "lab_break", "packet_loss", "isolation", "load_resolution"),
+    ("other_controls", "lab", "client_activities", "database_activities", "local_load"),
+)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """The tests of a file run in one process, and those of the files of one lab, too."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class FilesOfALab(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            if config.option.markexpr != "not long":
+                return file
+            name = file.removeprefix("tests/lab/test_").removesuffix(".py")
+            return next((f"lab {number}" for number, names in enumerate(LABS) if name in names), file)
+
+    return FilesOfALab(config, log)
 
 
 def pytest_collection_finish() -> None:

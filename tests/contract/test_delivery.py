@@ -83,6 +83,7 @@ def test_the_zipapp_runs_locust_where_nothing_else_is_installed(tmp_path: Path) 
     assert seen.stdout.count(str(tmp_path / "unpacked")) == 2, seen.stderr
 
 
+@pytest.mark.long
 def test_the_same_installation_gives_the_same_archive() -> None:
     first = locust_zipapp()
     locust_zipapp.cache_clear()

@@ -30,6 +30,7 @@ def found(process: Process, label: str) -> dict[str, str]:
     return {row["id"]: row["state"] for row in process.ledger("found") if row["label"] == label}
 
 
+@pytest.mark.long
 def test_writes_that_settle_are_found_and_nothing_else(tmp_path: Path) -> None:
     async def run() -> None:
         async with bank() as (server, port):

@@ -250,6 +250,7 @@ def test_locust_ends_its_file_in_order_and_its_users_are_all_in_it(server: Waywa
     assert (collected.complete, collected.rows) == (True, len(found.requests))
 
 
+@pytest.mark.long
 def test_the_drills_own_locust_writes_into_the_run_directory(server: Wayward, tmp_path: Path) -> None:
     configuration = {"topology": str(load_rig.write_topology(tmp_path / "topology.yaml"))}
     script = str(load_rig.script(tmp_path, STEADY))

@@ -127,6 +127,7 @@ def test_users_who_are_not_there_in_time_measure_nothing(target: load_rig.Target
         assert failed.value.__cause__.code == "load-not-running"
 
 
+@pytest.mark.long
 def test_locusts_own_processes_are_workers(target: load_rig.Target, tmp_path: Path) -> None:
     script = load_rig.script(tmp_path, load_rig.TWO_CLASSES)
     with load_rig.listening() as reserved:

@@ -147,6 +147,7 @@ def test_several_candidates_are_listed_for_the_user_to_choose(crowded: LabAws, d
     assert "left to fill in: 5" in result.stderr
 
 
+@pytest.mark.long
 def test_what_the_user_uncomments_makes_the_file_whole(crowded: LabAws, discover: Discover, tmp_path: Path) -> None:
     own = load_topology(crowded.plan.topology_file)
     text = discover(crowded).stdout
@@ -184,6 +185,7 @@ def test_the_search_for_flags_is_bounded_and_says_so(
     assert "could not be read" not in result.stdout, "a table with another key has no flag; that is no trouble"
 
 
+@pytest.mark.long
 def test_a_missing_permission_is_told_and_spoils_no_other_part(aws: LabAws, discover: Discover) -> None:
     with answering(*DENIED_JSON) as denied:
         result = discover(aws, dynamodb=denied)
