@@ -3,7 +3,6 @@
 import gc
 import threading
 import time
-import warnings
 from typing import Any
 
 import pytest
@@ -125,6 +124,8 @@ class Interruption(BaseException):
     """As chaoslib raises SystemExit in the thread of an activity."""
 
 
+# it comes between any two instructions: the connection of the call that it meets is nobody's then
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_an_interruption_leaves_it_going(rig: Rig, one_drill: OpenDrill) -> None:
     import ctypes
 
@@ -144,16 +145,9 @@ def test_an_interruption_leaves_it_going(rig: Rig, one_drill: OpenDrill) -> None
         thread.join(LONG_S)
         assert seen, "the execution goes on, and it does not wait for its end"
     seen.clear()
-    _forget_the_call_it_met()
+    gc.collect()  # or a later test would be blamed
     arn = one_drill.history.events("execution-started")[0]["execution_arn"]
     assert rig.lab.ended(arn)["status"] == "SUCCEEDED"
-
-
-def _forget_the_call_it_met() -> None:
-    """Between any two instructions: the connection of a call is nobody's then, and a later test would be blamed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
 
 
 def test_announced_but_never_started_is_nothing_to_wait_for(rig: Rig, one_drill: OpenDrill) -> None:
