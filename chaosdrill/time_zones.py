@@ -18,6 +18,7 @@ LAST_NS = 253_402_300_800 * NS  # the year 10000: no calendar of Python has it
 
 # The local zone has no name that every machine knows: None stands for it, as in datetime.astimezone(None).
 Zone: TypeAlias = ZoneInfo | None
+ONLY_UTC: Final = ZoneInfo("UTC")
 
 
 def zone_from(option: str | None = None) -> Zone:

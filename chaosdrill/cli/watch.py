@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import click
 
 from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.options import time_zone_option
+from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.watch import Following
@@ -24,12 +26,14 @@ REPORT_WITHIN_S = 10.0
 @click.option(
     "--json", "as_json", is_flag=True, help="For machines: one JSON object a line for each thing that happens."
 )
-def watch(run: str, as_json: bool) -> None:
+@time_zone_option
+def watch(run: str, as_json: bool, zone: Zone) -> None:
     """Watch a drill as it happens, in a terminal beside it.
 
     \b
         chaosdrill watch                     the drill that goes on, or the next one that begins
         chaosdrill watch 20260501T0930       a run by the beginning of its id, or by its path
+        chaosdrill watch --tz Asia/Tokyo     with Tokyo's time beside UTC
         chaosdrill watch --json | jq .words
 
     Phase and step under way, region state, Locust's errors in the last 5 s, every second of the heartbeat with the
@@ -46,7 +50,7 @@ def watch(run: str, as_json: bool) -> None:
     from chaosdrill.errors import BadInput
 
     try:
-        following = _followed(run)
+        following = _followed(run, zone)
         _follow(following, as_json)
     except BadInput as error:
         raise click.UsageError(str(error)) from error
@@ -58,11 +62,11 @@ def watch(run: str, as_json: bool) -> None:
     sys.exit(0 if _end(following, as_json) else 1)
 
 
-def _followed(run: str) -> "Following":
+def _followed(run: str, zone: Zone) -> "Following":
     from chaosdrill.runs import find_run
     from chaosdrill.watch import Following, wait_for_run
 
-    return Following(find_run(run) if run else wait_for_run(lambda text: click.echo(text, err=True)))
+    return Following(find_run(run) if run else wait_for_run(lambda text: click.echo(text, err=True)), zone)
 
 
 def _follow(following: "Following", as_json: bool) -> None:

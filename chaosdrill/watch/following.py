@@ -6,6 +6,7 @@ from pathlib import Path
 from chaosdrill.history.run_directory import HISTORY, TIMELINE
 from chaosdrill.runs.going_on import goes_on
 from chaosdrill.runs.records.tables import RECORDS
+from chaosdrill.time_zones import ONLY_UTC, Zone
 from chaosdrill.watch.progress import CLOSED, ONGOING, Change, Progress
 from chaosdrill.watch.tail import Tail
 
@@ -17,11 +18,12 @@ class Following:
     """One run, from its first event on.
 
     :param directory: of the run; what is in it may still have to come.
+    :param zone: whose time stands beside UTC.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, zone: Zone = ONLY_UTC) -> None:
         self.directory = directory
-        self.progress = Progress(directory.name)
+        self.progress = Progress(directory.name, zone)
         self._history = Tail(directory / HISTORY, dict)
         self._timeline = Tail(directory / TIMELINE, list)
         self._beats = Tail(directory / RECORDS / "beats.jsonl", object)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
+from chaosdrill.time_zones import NS, ONLY_UTC, Zone, local
 from chaosdrill.watch.beats import Beats, Outage, roles
 from chaosdrill.watch.words import Event, in_words, shown
 
@@ -35,10 +36,12 @@ class Progress:
     """What is known of a drill. Filled by ``take_event``, ``take_bucket`` and ``take_row``; times in s since the epoch.
 
     :param run: its id.
+    :param zone: whose time stands beside UTC.
     :param state: ongoing, closed, or died.
     """
 
     run: str
+    zone: Zone = ONLY_UTC
     state: str = ONGOING
     title: str = ""
     target: str = ""
@@ -128,13 +131,23 @@ class Progress:
         """Nobody writes the history any more, and it has no end."""
         self.state, self.ended_s = DIED, self.last_s
         since = f", {at_s - self.last_s:.0f} s ago" if self.last_s is not None else ""
-        words = f"THE DRILL DIED: nobody writes its history any more; its last event was at {clock(self.last_s)}{since}"
+        last = self.clock(self.last_s)
+        words = f"THE DRILL DIED: nobody writes its history any more; its last event was at {last}{since}"
         return self._changed(at_s, words, {"event": "died"})
 
     def _changed(self, at_s: float, words: str, facts: Mapping[str, Any]) -> Change:
         change = Change(at_s, words, facts)
         self.changes.append(change)
         return change
+
+    def clock(self, at_s: float | None) -> str:
+        """:returns: a time as ``09:30:00`` in UTC, with the local time in brackets where that is another."""
+        try:
+            utc = time.strftime("%H:%M:%S", time.gmtime(at_s)) if at_s is not None else "?"
+            beside = local(round(at_s * NS), self.zone) if at_s is not None else ""
+        except (OverflowError, OSError, ValueError):
+            return "?"
+        return f"{utc} ({beside})" if beside else utc
 
     @property
     def error_ratio(self) -> float | None:
@@ -146,14 +159,6 @@ class Progress:
     def load_known_until_s(self) -> float | None:
         """When the last known tenth of a second of the load began."""
         return self.buckets[-1][0] if self.buckets else None
-
-
-def clock(at_s: float | None) -> str:
-    """:returns: a time as ``09:30:00`` UTC."""
-    try:
-        return time.strftime("%H:%M:%S", time.gmtime(at_s)) if at_s is not None else "?"
-    except (OverflowError, OSError, ValueError):
-        return "?"
 
 
 def _seconds(at: Any) -> float | None:

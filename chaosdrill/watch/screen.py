@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, Progress, clock
+from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, Progress
 from chaosdrill.watch.words import shown
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _changes(progress: Progress, room: int) -> Iterator[Line]:
     changes = sorted(progress.changes, key=lambda change: change.at_s)  # beats come later than they were sent
     for change in changes[-room:] if room else ():
         loud = change.words.split(" ", 1)[0].rstrip(":").isupper() or change.words.startswith(("failed", "missed"))
-        yield [(f"{clock(change.at_s)} ", GREY), (change.words, f"bold {RED}" if loud else "")]
+        yield [(f"{progress.clock(change.at_s)} ", GREY), (change.words, f"bold {RED}" if loud else "")]
 
 
 def _label(name: str) -> Line:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from chaosdrill.watch.progress import Change, Progress, clock
+from chaosdrill.watch.progress import Change, Progress
 from chaosdrill.watch.screen import lines
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Show(Protocol):
 def plain(progress: Progress, changes: Sequence[Change]) -> None:
     """One line a change, on standard output."""
     for change in changes:
-        sys.stdout.write(f"{clock(change.at_s)} {change.words}\n")
+        sys.stdout.write(f"{progress.clock(change.at_s)} {change.words}\n")
     sys.stdout.flush()
 
 

@@ -1,6 +1,7 @@
 """The pages against axe-core's rules (WCAG 2 and best practices), in a real Chromium."""
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def violations(seen: Seen) -> list[tuple[str, list[str]]]:
 
     found = []
     seen.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    for scheme, size in (("light", WIDE), ("dark", TELEPHONE)):
+    for scheme, size in product(("light", "dark"), (WIDE, TELEPHONE)):
         seen.page.emulate_media(color_scheme=scheme)
         seen.page.set_viewport_size(size)
         seen.until("(dark) => document.getElementById('theme').ariaPressed === dark",

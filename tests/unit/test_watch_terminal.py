@@ -218,3 +218,11 @@ def test_a_terminal_that_knows_no_escapes_and_no_japanese_gets_plain_lines(repla
     assert terminal.exit_code() == 0
     assert "\x1b" not in terminal.said
     assert "drill opened: \\u6771\\u4eac" in terminal.said
+
+
+def test_the_local_time_stands_beside_utc(tmp_path: Path) -> None:
+    run = make_whole_run(tmp_path / "other")
+    done = subprocess.run([*COMMAND, str(run), "--tz", "Asia/Tokyo"], capture_output=True, text=True, check=True)
+    times = re.findall(r"^(\d\d):(\d\d:\d\d) \((?:\S+ )?(\d\d):(\d\d:\d\d) JST\) \S", done.stdout, re.M)
+    assert times
+    assert all((int(here) + 9) % 24 == int(there) and rest == also for here, rest, there, also in times)
