@@ -1,7 +1,9 @@
 """How many single mutations of the code do the unit and contract tests notice?
 
     python -m benchmarks.mutants measure     # which test runs which line, from one run of the tests under coverage
-    python -m benchmarks.mutants run         # 60 mutants, resumable; --seed, --count, --retry those that survived
+    python -m benchmarks.mutants run         # 60 mutants, resumable; --seed, --count
+    python -m benchmarks.mutants measure tests/unit/test_slots.py    # again, those that were mended
+    python -m benchmarks.mutants run --retry # once more what survived
     python -m benchmarks.mutants show        # the results, each survivor with its change
 
 Needs ``pip install cosmic-ray pytest-cov``, and is no part of the tests: 60 mutants take half an hour on two cores.
@@ -89,18 +91,27 @@ def main(context: click.Context, work: Path) -> None:
 
 @main.command()
 @click.option("--jobs", default=2, show_default=True, help="Tests that run at once.")
+@click.argument("tests", nargs=-1)
 @click.pass_obj
-def measure(work: Path, jobs: int) -> None:
-    """Copy the repository and learn which test runs which line."""
-    shutil.rmtree(work, ignore_errors=True)
+def measure(work: Path, jobs: int, tests: tuple[str, ...]) -> None:
+    """Copy the repository and learn which test runs which line; with TESTS add what these run."""
+    if not tests:
+        shutil.rmtree(work, ignore_errors=True)
     copy = work / "copy"
-    copy.mkdir(parents=True)
+    copy.mkdir(parents=True, exist_ok=True)
     archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", str(copy)], input=archive, check=True)
     (work / "measuring.ini").write_text(COVERAGE.format(work=work, sources=", ".join(_sources())))
-    options = ["-n", str(jobs), "--dist", "loadfile", "-m", "not long", f"--junitxml={work / 'durations.xml'}"]
-    coverage = ["--cov", f"--cov-config={work / 'measuring.ini'}", "--cov-context=test", "--cov-report="]
-    command = [sys.executable, "-m", "pytest", "-q", *options, *coverage, *TESTS]
+    durations = work / f"durations-{len([*work.glob('durations-*.xml')])}.xml"
+    options = ["-n", str(jobs), "--dist", "loadfile", "-m", "not long", f"--junitxml={durations}"]
+    coverage = [
+        "--cov",
+        f"--cov-config={work / 'measuring.ini'}",
+        "--cov-context=test",
+        "--cov-report=",
+        "--cov-append",
+    ]
+    command = [sys.executable, "-m", "pytest", "-q", *options, *coverage, *(tests or TESTS)]
     subprocess.run(command, cwd=copy, env=_environment(copy), check=False)
 
 
@@ -115,7 +126,7 @@ def run(work: Path, seed: int, count: int, retry: bool) -> None:
     done = {_key(one.mutant): one for one in _read(results)}
     if retry:
         done = {key: one for key, one in done.items() if one.outcome == "killed"}
-    covering, durations = _covering(work / "lines"), _durations(work / "durations.xml")
+    covering, durations = _covering(work / "lines"), _durations(work)
     for number, mutant in enumerate(_drawn(work / "copy", seed, count), start=1):
         if _key(mutant) in done:
             continue
@@ -264,12 +275,13 @@ def _covering(path: Path) -> dict[tuple[str, int], set[str]]:
     return found
 
 
-def _durations(report: Path) -> dict[str, float]:
+def _durations(work: Path) -> dict[str, float]:
     """:returns: how long each test that passed took, in seconds, with its set-up; the others can notice nothing."""
     import xml.etree.ElementTree as ElementTree
 
     found = {}
-    for case in ElementTree.parse(report).iter("testcase"):
+    reports = sorted(work.glob("durations-*.xml"), key=lambda path: path.stat().st_mtime)
+    for case in (case for report in reports for case in ElementTree.parse(report).iter("testcase")):
         if len(case):  # failed, skipped, or an error
             continue
         module, _, classes = case.attrib["classname"].rpartition(".test_")
