@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 LONGEST, DEEPEST = 2000, 30
 OPERATORS = ("<=", ">=", "==", "!=", "<", ">")
@@ -114,12 +114,16 @@ def parsed(text: str) -> Gate:
     :raises BadInput: when it is none: where, and what was expected.
     """
     if len(text) > LONGEST:
-        raise BadInput([f"gate: it has {len(text)} characters, at most {LONGEST} are read: write several gates"])
+        raise _bad(f"gate: it has {len(text)} characters, at most {LONGEST} are read: write several gates")
     reader = _Reader(text)
     gate = reader.either(0)
     if reader.token.kind != "end":
         raise reader.expected("`and`, `or` or the end")
     return gate
+
+
+def _bad(text: str) -> BadInput:
+    return BadInput([problem("gate-invalid", text)])
 
 
 @dataclass(frozen=True)
@@ -139,7 +143,7 @@ class _Reader:
 
     def either(self, depth: int) -> Gate:
         if depth > DEEPEST:
-            raise BadInput([f"gate: more than {DEEPEST} parentheses or `not` within each other: write it flatter"])
+            raise _bad(f"gate: more than {DEEPEST} parentheses or `not` within each other: write it flatter")
         parts = [self.every(depth)]
         while self._took("name", "or"):
             parts.append(self.every(depth))
@@ -181,7 +185,7 @@ class _Reader:
         self.token = self._next()
         if token.kind == "number":
             if not math.isfinite(float(token.text)):
-                raise BadInput([f"gate: at character {token.at + 1} {token.text} is too large a number"])
+                raise _bad(f"gate: at character {token.at + 1} {token.text} is too large a number")
             return Number(float(token.text), token.unit)
         if token.kind == "word" or token.text in VERDICTS:
             return Word(token.text.strip("'\""))
@@ -190,7 +194,7 @@ class _Reader:
 
     def expected(self, what: str) -> BadInput:
         found = "it ends there" if self.token.kind == "end" else f"there is `{self.token.text}`"
-        return BadInput([f"gate: at character {self.token.at + 1} {what} is expected; {found}"])
+        return _bad(f"gate: at character {self.token.at + 1} {what} is expected; {found}")
 
     def _took(self, kind: str, text: str) -> bool:
         if (self.token.kind, self.token.text) != (kind, text):
@@ -205,7 +209,7 @@ class _Reader:
         if match is None:
             rest = self._text[self._end :].lstrip()
             at = len(self._text) - len(rest)
-            raise BadInput([f"gate: at character {at + 1} nothing of a gate begins: `{rest[:20]}`"])
+            raise _bad(f"gate: at character {at + 1} nothing of a gate begins: `{rest[:20]}`")
         self._end = match.end()
         kind = next(one for one in ("number", "name", "word", "sign") if match[one] is not None)
         return _Token(kind, match[kind], match["unit"] or "", match.start(kind))

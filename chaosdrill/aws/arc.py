@@ -66,7 +66,7 @@ def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
     except CredentialsUnusable:
         raise  # as it is: its cause is not the routing controls'
     except (DrillError, ClientError, BotoCoreError) as error:
-        raise CannotSee(f"the routing controls could not be read: {error}") from error
+        raise CannotSee(f"the routing controls could not be read: {error}", code="routing-unreadable") from error
     return states
 
 
@@ -116,9 +116,11 @@ def endpoints_reachable(system: System) -> dict[str, str]:
         except (ClientError, HTTPClientError, NoConnection, deadlines.CutShort) as error:
             if another_may_answer(error):
                 return str(error)
-            raise CannotSee(f"the cluster endpoint in {endpoint.region} refuses: {error}") from error
+            why = f"the cluster endpoint in {endpoint.region} refuses: {error}"
+            raise CannotSee(why, code="routing-unreadable") from error
         except BotoCoreError as error:  # no credentials, for one
-            raise CannotSee(f"the cluster endpoints could not be asked: {error}") from error
+            why = f"the cluster endpoints could not be asked: {error}"
+            raise CannotSee(why, code="routing-unreadable") from error
         return ""
 
     with ThreadPoolExecutor(len(endpoints), thread_name_prefix="cluster-endpoints") as pool:
@@ -175,7 +177,8 @@ def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answe
     each = "; ".join(f"{region}: {error}" for region, error in sorted(seen.items()))
     raise kind(
         f"none of the {len(seen)} endpoints of the ARC cluster answered ({each}): check the "
-        "network and `routing: cluster_endpoints` in the topology"
+        "network and `routing: cluster_endpoints` in the topology",
+        code="routing-unreadable",
     )
 
 

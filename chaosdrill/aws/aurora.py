@@ -59,7 +59,8 @@ def global_cluster(system: System, ask: Sequence[str] = ()) -> GlobalCluster:
         except (ClientError, BotoCoreError) as error:
             errors.append(f"{region}: {error}")
     name = system.topology.database.global_cluster
-    raise CannotSee(f"the global cluster {name} could not be read ({'; '.join(errors)}): check `database:`")
+    why = f"the global cluster {name} could not be read ({'; '.join(errors)}): check `database:`"
+    raise CannotSee(why, code="database-unreadable")
 
 
 def start_switchover(system: System, cluster: GlobalCluster, region: str) -> None:
@@ -95,7 +96,8 @@ def _read(system: System, region: str) -> GlobalCluster:
         "GlobalClusters"
     ]
     if not clusters:
-        raise CannotSee(f"there is no global cluster {name} in {region}: correct `database:` in the topology")
+        why = f"there is no global cluster {name} in {region}: correct `database:` in the topology"
+        raise CannotSee(why, code="database-unreadable")
     found = parsed(clusters[0], dict(system.topology.database.clusters))
     _remember(system, found.writer)
     return found
@@ -128,7 +130,8 @@ def parsed(described: dict[str, Any], clusters: dict[str, str]) -> GlobalCluster
     region_of = {arn: region for region, arn in clusters.items()} or {arn: arn.split(":")[3] for arn in arns}
     writers = [str(member["DBClusterArn"]) for member in members if member["IsWriter"]]
     if strangers := [arn for arn in writers if arn not in region_of]:
-        raise CannotSee(f"the writer {strangers[0]} is not in the topology: add it under `database: clusters`")
+        why = f"the writer {strangers[0]} is not in the topology: add it under `database: clusters`"
+        raise CannotSee(why, code="writer-unknown")
     going_on = (described.get("FailoverState") or {}).get("Status")
     return GlobalCluster(
         str(going_on or described["Status"]),

@@ -49,19 +49,21 @@ def latest(
         kept_by = _dimensions(system, series)
         found = _values(system, series, kept_by, statistic, _period(period_s), oldest_s) if kept_by else []
     except (ClientError, BotoCoreError) as error:
-        raise CannotSee(f"CloudWatch does not tell {series}: {error}") from error
+        raise CannotSee(f"CloudWatch does not tell {series}: {error}", code="metric-unreadable") from error
     if found and since is not None:
         found = [one for one in found if one[0] >= since]
         if not found:
             raise CannotSee(
                 f"CloudWatch has no value of it ({series}) since {since:%H:%M:%S} UTC, when what it is about changed; "
-                "older ones are no answer: wait until there is one (`within_s`)"
+                "older ones are no answer: wait until there is one (`within_s`)",
+                code="metric-missing",
             )
     if not found:
         known = "has no value of it" if kept_by else "does not know it"
         raise CannotSee(
             f"CloudWatch {known} ({series}) for the last {oldest_s:g} s: wait until there is one (`within_s`), and "
-            "look whether it is replicated there at all"
+            "look whether it is replicated there at all",
+            code="metric-missing",
         )
     last = max(at for at, _ in found)
     return max(value for at, value in found if at == last)

@@ -157,7 +157,8 @@ def _say_cut_short(exception: Exception, event_name: str, **_: Any) -> None:
     """:raises CutShort: when there was no answer and its time is up."""
     if _left_s() <= _BARELY_S and isinstance(exception, (HTTPClientError, NoConnection)):
         call = " ".join(event_name.split(".")[1:])
-        raise CutShort(f"{call} was not answered when its time was up: {exception}") from exception
+        why = f"{call} was not answered when its time was up: {exception}"
+        raise CutShort(why, code="call-timed-out") from exception
 
 
 def _left_s() -> float:

@@ -31,11 +31,14 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
         except FAILURES as blind:
             raise DrillError(
                 f"{what}: the call failed ({error}), and it is not known whether it was carried out all the same, "
-                f"because looking failed, too ({blind}): look before anything builds on it"
+                f"because looking failed, too ({blind}): look before anything builds on it",
+                code="change-unknown",
             ) from error
+        if not made and isinstance(error, CutShort):
+            yet = "is not there, and may still come: look before anything builds on it"
+            raise DrillError(f"{what} was asked for and {yet}: {error}", code="change-pending") from error
         if not made:
-            yet = ", and may still come: look before anything builds on it" if isinstance(error, CutShort) else ""
-            raise DrillError(f"{what} was asked for and is not there{yet}: {error}") from error
+            raise DrillError(f"{what} was asked for and is not there: {error}", code="change-not-made") from error
         record("answer-lost", what=what, error=str(error))
 
 
@@ -50,9 +53,9 @@ def left_behind(text: str) -> Iterator[None]:
     try:
         yield
     except (CannotSee, TimedOut) as error:
-        raise type(error)(f"{error}: {text}") from error
+        raise type(error)(f"{error}: {text}", code="half-done") from error
     except (ClientError, BotoCoreError) as error:
-        raise DrillError(f"{error}: {text}") from error
+        raise DrillError(f"{error}: {text}", code="half-done") from error
 
 
 @contextmanager
@@ -67,4 +70,4 @@ def both_told(first: BaseException) -> Iterator[None]:
     except FAILURES as second:
         if not isinstance(first, FAILURES):
             raise first from second
-        raise DrillError(f"{first}; and ending it failed, too: {second}") from first
+        raise DrillError(f"{first}; and ending it failed, too: {second}", code="cleanup-failed") from first

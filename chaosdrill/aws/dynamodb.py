@@ -28,9 +28,11 @@ def stop_flag(system: System, region: str) -> bool:
     try:
         answer = paced((system.reach, "stop flag", region, table, *flag.key.items()), get).value
     except (ClientError, BotoCoreError) as error:
-        raise CannotSee(f"the stop flag of {region} could not be read from table {table}: {error}") from error
+        why = f"the stop flag of {region} could not be read from table {table}: {error}"
+        raise CannotSee(why, code="stop-flag-unreadable") from error
     if "Item" not in answer:
-        raise CannotSee(f"table {table} in {region} has no item {dict(flag.key)}: correct `stop_flag:` in the topology")
+        why = f"table {table} in {region} has no item {dict(flag.key)}: correct `stop_flag:` in the topology"
+        raise CannotSee(why, code="stop-flag-missing")
     what = f"{flag.attribute!r} of {dict(flag.key)} in table {table} ({region})"
     return _value(answer["Item"].get(flag.attribute), what)
 
@@ -57,7 +59,8 @@ def write_stop_flag(system: System, region: str, value: bool, expected: bool) ->
         except client.exceptions.ConditionalCheckFailedException as error:
             raise DrillError(
                 f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so "
-                "someone else changed it: look with the probe stop_flag, then try again"
+                "someone else changed it: look with the probe stop_flag, then try again",
+                code="stop-flag-changed",
             ) from error
 
     change(f"stop flag {shown(value)} in {region}", ask, lambda: stop_flag(system, region) == value)
@@ -97,5 +100,6 @@ def _text(value: bool) -> dict[str, str]:
 def _value(attribute: dict[str, Any] | None, what: str) -> bool:
     text = (attribute or {}).get("S")
     if text not in _WORDS:
-        raise CannotSee(f"{what} is {attribute!r}, neither 'true' nor 'false': correct the item or the topology")
+        why = f"{what} is {attribute!r}, neither 'true' nor 'false': correct the item or the topology"
+        raise CannotSee(why, code="stop-flag-invalid")
     return _WORDS[text]

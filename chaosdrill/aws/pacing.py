@@ -98,7 +98,7 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
                     mine = one.looking = True
                     break
                 if time.monotonic() >= until_s:
-                    raise CannotSee(_SHARED if one.looking else _NOT_DUE)
+                    raise CannotSee(_SHARED if one.looking else _NOT_DUE, code="shared-read-late")
                 one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
             else:
                 return one.last

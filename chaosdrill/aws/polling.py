@@ -101,7 +101,7 @@ def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Itera
             blind = None
             yield found
     if blind is not None:
-        code = blind.code if isinstance(blind, CannotSee) else None
+        code = blind.code if isinstance(blind, CannotSee) else "aws-request-failed"
         raise CannotSee(f"no usable response after {timeout_s:g} s: {blind}", code=code) from blind
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws.system import System
-from chaosdrill.errors import BadInput, Refused
+from chaosdrill.errors import BadInput, Refused, problem
 
 CONTROL_PLANE_REGION = "us-west-2"
 _RULE = re.compile(r"arn:[a-z-]+:route53-recovery-control::[0-9]*:controlpanel/[\w-]+/safetyrule/[\w-]+")
@@ -26,7 +26,8 @@ def forbidden(system: System, states: Mapping[str, str], error: ClientError) -> 
     wanted = ", ".join(f"{region} {state}" for region, state in states.items())
     return Refused(
         f"a safety rule forbids {wanted}: {shown} (ARC says: {message}): nothing was changed; change the rule or the "
-        "order of the steps, or name the rule under `override_safety_rules:` if it is to be passed over"
+        "order of the steps, or name the rule under `override_safety_rules:` if it is to be passed over",
+        code="safety-rule-forbids",
     )
 
 
@@ -40,8 +41,9 @@ def arns_of(system: System, rules: Sequence[str]) -> list[str]:
     if isinstance(rules, str):
         raise BadInput([f"override_safety_rules is {rules!r}: write a list of ARNs or names"])
     names = [rule for rule in rules if not rule.startswith("arn:")]
+    fix = "write arn:...:controlpanel/.../safetyrule/..."
     problems = [
-        f"override_safety_rules: {rule!r} is no ARN of a safety rule: write arn:...:controlpanel/.../safetyrule/..."
+        problem("safety-rule-unknown", f"override_safety_rules: {rule!r} is no ARN of a safety rule: {fix}")
         for rule in rules
         if rule.startswith("arn:") and not _RULE.fullmatch(rule)
     ]
@@ -49,10 +51,11 @@ def arns_of(system: System, rules: Sequence[str]) -> list[str]:
     for name in names:
         if len(known.get(name, ())) != 1:
             there = ", ".join(sorted(known)) or "none"
-            problems.append(
+            why = (
                 f"override_safety_rules: {len(known.get(name, ()))} safety rules are called {name!r}; there are: "
                 f"{there}: correct the name, or write the rule's ARN"
             )
+            problems.append(problem("safety-rule-unknown", why))
     if problems:
         raise BadInput(problems)
     return [rule if rule.startswith("arn:") else known[rule][0] for rule in rules]
@@ -67,12 +70,11 @@ def _by_name(system: System) -> dict[str, list[str]]:
                 for rule in map(_facts, page["SafetyRules"]):
                     found.setdefault(str(rule["Name"]), []).append(str(rule["SafetyRuleArn"]))
     except (ClientError, BotoCoreError) as error:
-        raise BadInput(
-            [
-                "override_safety_rules: names are known to ARC's control plane only, and that does not answer "
-                f"({error}): write the rules' ARNs, which need no control plane"
-            ]
-        ) from error
+        why = (
+            "override_safety_rules: names are known to ARC's control plane only, and that does not answer "
+            f"({error}): write the rules' ARNs, which need no control plane"
+        )
+        raise BadInput([problem("safety-rules-unreadable", why)]) from error
     return found
 
 

@@ -93,7 +93,8 @@ def _send(system: System, client: Any, instance_id: str, region: str, script: st
         status = agent_status(system, instance_id, region)
         raise CannotSee(
             f"the host {instance_id} ({region}) takes no commands: its SSM agent is {status}: start the agent, or "
-            "correct `client:` in the topology"
+            "correct `client:` in the topology",
+            code="ssm-agent-offline",
         ) from error
     return str(answer["Command"]["CommandId"])
 

@@ -91,9 +91,11 @@ def chosen(machines: Mapping[str, str], prefix: str, region: str) -> str:
         return machines[fitting[0]]
     if not fitting:
         there = ", ".join(sorted(machines)) or "no state machine at all"
-        raise BadInput([f"no state machine of {region} has a name that begins with {prefix!r}; there is: {there}"])
+        why = f"no state machine of {region} has a name that begins with {prefix!r}; there is: {there}"
+        raise BadInput([problem("state-machine-missing", why)])
     shown = ", ".join(fitting)
-    raise BadInput([f"{len(fitting)} state machines of {region} begin with {prefix!r}: {shown}: write more of it"])
+    why = f"{len(fitting)} state machines of {region} begin with {prefix!r}: {shown}: write more of it"
+    raise BadInput([problem("state-machine-ambiguous", why)])
 
 
 def pair(system: System) -> tuple[str, str]:
@@ -126,7 +128,8 @@ def _running(system: System, machine: str) -> list[str]:
         found: list[str] = paced((system.reach, "running executions", machine), ask).value
         return found
     except client.exceptions.StateMachineDoesNotExist as error:
-        raise BadInput([f"there is no state machine {machine}: correct the ARN, or name it by its prefix"]) from error
+        why = f"there is no state machine {machine}: correct the ARN, or name it by its prefix"
+        raise BadInput([problem("state-machine-missing", why)]) from error
 
 
 def latest(system: System, machine: str) -> Execution | None:

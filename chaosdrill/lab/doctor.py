@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.home import home as home_directory
 from chaosdrill.lab.namespaces import new_namespaces_command
 
@@ -54,7 +54,9 @@ def require() -> None:
     """
     failed = [check for check in _quick_checks() if not check.ok]
     if failed:
-        raise BadInput([f"{check.name}: {check.trouble}. {check.advice}" for check in failed])
+        raise BadInput(
+            [problem("lab-requirement-missing", f"{one.name}: {one.trouble}. {one.advice}") for one in failed]
+        )
 
 
 def checks() -> Iterator[Check]:

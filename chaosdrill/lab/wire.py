@@ -47,7 +47,8 @@ class Connection:
                 self.socket.connect(address)
         except OSError as error:
             self.socket.close()
-            raise LabError(f"no lab answers at {path} ({error}): start one with `chaosdrill lab up`") from error
+            why = f"no lab answers at {path} ({error}): start one with `chaosdrill lab up`"
+            raise LabError(why, code="lab-not-responding") from error
         self._lines = self.socket.makefile("rb")
 
     def call(self, op: str, **arguments: Any) -> Any:
@@ -60,12 +61,13 @@ class Connection:
             self.socket.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
             line = self._lines.readline(LINE_LIMIT)
         except OSError as error:
-            raise LabError(f"the lab did not answer {op!r}: {error}") from error
+            raise LabError(f"the lab did not answer {op!r}: {error}", code="lab-not-responding") from error
         if not line:
-            raise LabError(f"the lab went away while asked for {op!r}: see its logs with `chaosdrill lab logs`")
+            why = f"the lab went away while asked for {op!r}: see its logs with `chaosdrill lab logs`"
+            raise LabError(why, code="lab-not-responding")
         answer = json.loads(line)
         if not answer["ok"]:
-            raise LabError(answer["error"])
+            raise LabError(answer["error"], code="lab-request-failed")
         return answer["result"]
 
     @property

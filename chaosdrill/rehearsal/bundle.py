@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from chaosdrill.aws.tape import Call
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import write_whole
 from chaosdrill.rehearsal.redaction import Redaction
 from chaosdrill.topology import Topology
@@ -25,7 +25,7 @@ def export(path: Path, topology: Topology, calls: Sequence[Call]) -> None:
     :raises BadInput: when it does.
     """
     if path.exists():
-        raise BadInput([f"{path}: it is there already: give another name, or remove it"])
+        raise BadInput([problem("file-exists", f"{path}: it is there already: give another name, or remove it")])
     redaction = Redaction(topology.domain)
     raw = yaml.safe_load(topology.path.read_text(encoding="utf-8"))
     raw.pop("aws", None)  # whose profile it was is nobody's business
@@ -47,12 +47,14 @@ def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:
         bundle = json.loads(path.read_text(encoding="utf-8"))
         version = bundle["version"]
         if version != VERSION:
-            raise BadInput([f"{path}: a bundle of version {version}, and this chaosdrill reads version {VERSION}"])
+            why = f"{path}: a bundle of version {version}, and this chaosdrill reads version {VERSION}"
+            raise BadInput([problem("bundle-version", why)])
         return bundle["topology"], [Call(**_from_json(call)) for call in bundle["calls"]]
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}): correct the path"]) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise BadInput([f"{path}: is not a bundle of `chaosdrill rehearse --export`: {error}"]) from error
+        why = f"{path}: is not a bundle of `chaosdrill rehearse --export`: {error}"
+        raise BadInput([problem("bundle-invalid", why)]) from error
 
 
 def _as_json(value: Any) -> Any:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.home import runs_directory
 
 
@@ -18,7 +18,8 @@ def find_run(named: str = "") -> Path:
     there = sorted(names_of_runs(runs))
     if not named:
         if not there:
-            raise BadInput([f"there is no run in {runs}: run an experiment first, or name a run directory"])
+            why = f"there is no run in {runs}: run an experiment first, or name a run directory"
+            raise BadInput([problem("run-missing", why)])
         return runs / there[-1]
     if Path(named).is_dir():
         return Path(os.path.abspath(named))
@@ -27,9 +28,11 @@ def find_run(named: str = "") -> Path:
         return runs / fitting[0]
     if fitting:
         shown = ", ".join(fitting[-5:])
-        raise BadInput([f"{len(fitting)} runs begin with {named!r}: write more of it ({shown})"])
+        why = f"{len(fitting)} runs begin with {named!r}: write more of it ({shown})"
+        raise BadInput([problem("run-ambiguous", why)])
     newest = f"; the newest is {there[-1]}" if there else ""
-    raise BadInput([f"there is no run {named!r} in {runs}, and no directory of that name{newest}"])
+    why = f"there is no run {named!r} in {runs}, and no directory of that name{newest}"
+    raise BadInput([problem("run-missing", why)])
 
 
 def names_of_runs(runs: Path) -> Iterator[str]:

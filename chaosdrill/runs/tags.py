@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import write_whole
 from chaosdrill.runs.documents import json_document
 
@@ -29,7 +29,7 @@ def tag_run(directory: Path, add: Iterable[str] = (), remove: Iterable[str] = ()
     added, removed = set(add), set(remove)
     if wrong := sorted(tag for tag in added if not _TAG.fullmatch(tag)):
         rule = "write letters, digits, `.`, `_` and `-`, at most 64, a letter or digit first"
-        raise BadInput([f"tag {tag!r}: {rule}" for tag in wrong])
+        raise BadInput([problem("tag-invalid", f"tag {tag!r}: {rule}") for tag in wrong])
     kept = sorted((set(tags_of(directory)) | added) - removed)
     write_whole(directory / TAGS, json.dumps({"tags": kept}) + "\n")
     return tuple(kept)

@@ -14,7 +14,6 @@ from chaosdrill.analysis.findings import Finding
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.cli import cli
 from chaosdrill.report import making
-from chaosdrill.report.embedding import NoReport
 from chaosdrill.report.making import read_given, report_of, write_report
 from chaosdrill.report.measures import in_milliseconds, number, said
 from chaosdrill.report.run_page import run_page
@@ -22,6 +21,7 @@ from chaosdrill.report.view import view_of
 from chaosdrill.report.words import Words
 from chaosdrill.runs.foreign.importing import import_journal
 from chaosdrill.sentences import as_it_is, sentence
+from tests.failing import fails_with
 from tests.synthetic_run import FAIL_OVER_S, HOME, STANDBY, make_run, ns, utc
 from tests.unit.test_runs_import import EXPERIMENT, run_by_chaos_toolkit
 
@@ -234,7 +234,7 @@ def test_a_directory_without_a_run_is_refused(tmp_path, said_):
     if said_ is not None:
         (tmp_path / "summary.json").write_text(said_)
     (tmp_path / "journal.json").write_text('{"foreign": true}')
-    with pytest.raises(NoReport, match=r"is no run: there is no event in a history\.jsonl"):
+    with fails_with("run-empty"):
         report_of(tmp_path)
     assert list(tmp_path.glob("*.html*")) == []
 

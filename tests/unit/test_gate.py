@@ -18,6 +18,7 @@ from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
 from chaosdrill.home import RUNS_VARIABLE
 from tests.compared_runs import figure, judgement, write_run
+from tests.failing import fails_with
 
 FIRST, SECOND, THIRD = (f"2026050{day}T020000Z-failover-000{day}" for day in (1, 2, 3))
 
@@ -135,26 +136,26 @@ def test_figures_that_prove_nothing_cannot_be_told_but_the_verdict_can() -> None
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("text", "value"),
     [
-        ("", "at character 1 a figure, a number or a verdict is expected; it ends there"),
-        ("a <", "at character 4 a figure, a number or a verdict is expected; it ends there"),
-        ("a", "one of <= >= == != < > is expected"),
-        ("1 < a < 2", "write `a < b and b < c`"),
-        ("(a < 1", "`)` is expected"),
-        ("a < 1)", "`and`, `or` or the end is expected; there is `)`"),
-        ("a = 1", "at character 3 nothing of a gate begins: `= 1`"),
-        ("__import__('os').system('x') < 1", "is expected; there is `(`"),
-        ("a < 1e999", "1e999 is too large a number"),
-        ("(" * 99 + "a < 1", "more than 30 parentheses"),
-        ("not " * 99 + "a < 1", "more than 30 parentheses"),
-        ("a<1 or " * 999, "at most 2000 are read"),
+        ("", " 1 "),
+        ("a <", " 4 "),
+        ("a", "<= >= == != < >"),
+        ("1 < a < 2", " 7 "),
+        ("(a < 1", "`)`"),
+        ("a < 1)", "`)`"),
+        ("a = 1", " 3 "),
+        ("__import__('os').system('x') < 1", "`(`"),
+        ("a < 1e999", "1e999"),
+        ("(" * 99 + "a < 1", " 30 "),
+        ("not " * 99 + "a < 1", " 30 "),
+        ("a<1 or " * 999, " 2000 "),
     ],
 )
-def test_what_is_no_gate_says_where(text: str, why: str) -> None:
-    with pytest.raises(BadInput, match="gate: ") as refused:
+def test_what_is_no_gate_says_where(text: str, value: str) -> None:
+    with fails_with("gate-invalid") as refused:
         parsed(text)
-    assert why in str(refused.value)
+    assert value in str(refused.value)
 
 
 def test_everything_that_is_wrong_with_names_and_units_is_said_at_once() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.judgement import Judgement, judge
-from chaosdrill.errors import BadInput
 from chaosdrill.home import VARIABLE
 from chaosdrill.runs import find_run, read_run
+from tests.failing import fails_with
 from tests.synthetic_run import RUN_ID, make_run
 
 Change = Callable[[bytes, int, int], bytes]
@@ -160,14 +160,14 @@ def test_a_drill_that_is_being_closed_is_judged_as_it_will_be_judged_later(run: 
 
 def test_a_run_is_found_by_the_beginning_of_its_id_by_its_path_or_as_the_newest(tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, str(tmp_path))
-    with pytest.raises(BadInput, match="there is no run in"):
+    with fails_with("run-missing"):
         find_run()
     for name in ("20260501T01Z-a", "20260501T02Z-b", "20260502T01Z-a"):
         (tmp_path / "runs" / name).mkdir(parents=True)
     assert find_run().name == "20260502T01Z-a"
     assert find_run("20260501T02").name == "20260501T02Z-b"
     assert find_run(str(tmp_path / "runs" / "20260501T01Z-a")).name == "20260501T01Z-a"
-    with pytest.raises(BadInput, match="2 runs begin with '20260501'"):
+    with fails_with("run-ambiguous"):
         find_run("20260501")
-    with pytest.raises(BadInput, match="there is no run 'x'"):
+    with fails_with("run-missing"):
         find_run("x")

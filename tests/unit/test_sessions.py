@@ -12,8 +12,8 @@ from chaosdrill.aws.deadlines import LEAST_S
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.reach import reach_of
 from chaosdrill.aws.retries import LONGEST_PAUSE_S, TRIES
-from chaosdrill.errors import BadInput, Refused
 from chaosdrill.topology import load_topology
+from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, written
 
 DRILL_GUIDE = Path(__file__).parents[2] / "docs" / "drill.md"
@@ -111,7 +111,7 @@ def test_an_endpoint_given_per_call_wins(home: Path) -> None:
 
 
 def test_a_lab_profile_without_endpoint_is_refused(home: Path) -> None:
-    with pytest.raises(Refused, match="without that the call would go to AWS"):
+    with fails_with("lab-endpoint-missing"):
         client("dynamodb", "ap-northeast-1", configuration(home, "lab", "{profile: plain, config_file: config}"))
 
 
@@ -151,7 +151,7 @@ def test_whoever_does_not_answer_is_given_up_soon(
 
 
 def test_an_unknown_profile_is_told(home: Path) -> None:
-    with pytest.raises(BadInput, match=r"profile 'lob' is not in .*config: correct"):
+    with fails_with("profile-missing"):
         client("rds", "ap-northeast-1", configuration(home, "lab", "{profile: lob, config_file: config}"))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
+from tests.failing import fails_with
 from tests.loops import end_everything
 from tests.waiting import LONG_S
 
@@ -69,15 +70,16 @@ def test_answers(served):
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
-        (lambda path: wire.call(path, "fail", kind="lab"), "^the lab says no$"),
+        (lambda path: wire.call(path, "fail", kind="lab"), "the lab says no"),
         (lambda path: wire.call(path, "fail", kind="other"), "ValueError: surprise"),
         (lambda path: wire.call(path, "add", a=1), "TypeError"),
         (lambda path: wire.call(path, "nothing"), "KeyError: 'nothing'"),
     ],
 )
 def test_says_why_not(served: Served, ask: Callable[[Path], None], said: str):
-    with pytest.raises(LabError, match=said):
+    with fails_with("lab-request-failed") as refused:
         ask(served.path)
+    assert said in str(refused.value)
 
 
 def test_a_refusal_leaves_the_connection_usable(served):
@@ -107,5 +109,5 @@ def test_it_is_seen_when_the_other_side_is_gone(served):
 
 
 def test_nobody_there_says_what_to_do(tmp_path):
-    with pytest.raises(LabError, match="chaosdrill lab up"):
+    with fails_with("lab-not-responding"):
         wire.call(tmp_path / "control.sock", "add", a=1, b=2)

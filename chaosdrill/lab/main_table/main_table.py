@@ -53,7 +53,8 @@ class MainTable:
         :raises LabError: when the table has no such region.
         """
         if region not in self._servers:
-            raise LabError(f"the main table has no replica in {region!r}, only in {', '.join(self._servers)}")
+            why = f"the main table has no replica in {region!r}, only in {', '.join(self._servers)}"
+            raise LabError(why, code="region-unknown")
         return self._servers[region]
 
     @property
@@ -72,7 +73,9 @@ class MainTable:
         :raises LabError: when negative.
         """
         if seconds < 0:
-            raise LabError(f"a replication lag of {seconds:g} s is not possible: give 0 or more")
+            raise LabError(
+                f"a replication lag of {seconds:g} s is not possible: give 0 or more", code="argument-invalid"
+            )
         for line in self._lines.values():
             line.set_lag(seconds)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, prefixed, problem
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.runs.archive.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
@@ -51,10 +51,10 @@ def import_archive(path: Path) -> Path:
     try:
         unpack(path, contents, unpacked)
         if problems := [*_problems_of_import(unpacked, contents.run)]:
-            raise BadInput([f"{path}: {problem}" for problem in problems])
+            raise BadInput([prefixed(str(path), one) for one in problems])
         target = runs / contents.run
         if os.path.lexists(target):
-            raise BadInput([f"{path}: {_known_already(unpacked / contents.run, target)}"])
+            raise BadInput([prefixed(str(path), _known_already(unpacked / contents.run, target))])
         (unpacked / contents.run).rename(target)
         return target
     except OSError as error:
@@ -129,19 +129,22 @@ def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
     """A run that is not whole is imported as it is, and judged so; one that was altered since its export is not."""
     verified = verify_run(unpacked / run, judging=False)
     if verified.run != run and verified.events:
-        yield f"the run in it is called {shown(run)}, and its history is of {shown(verified.run)}"
+        why = f"the run in it is called {shown(run)}, and its history is of {shown(verified.run)}"
+        yield problem("archive-run-differs", why)
     if (unpacked / MANIFEST).is_file():
         found, _ = _of_manifest(unpacked, run, verified)
-        yield from (f"it was altered since it was exported: {one.in_words()}" for one in found)
+        for one in found:
+            yield problem("archive-altered", f"it was altered since it was exported: {one.in_words()}")
 
 
 def _known_already(new: Path, kept: Path) -> str:
     """In words; tags and report are no part of a run."""
     differ = sorted({name for name, _ in _files(new).items() ^ _files(kept).items()})
     if not differ:
-        return f"the run {kept.name} is in the store already, just as it is in the archive"
+        return problem("run-in-store", f"the run {kept.name} is in the store already, just as it is in the archive")
     names = ", ".join(map(shown, differ[:5]))
-    return f"the run {kept.name} is in the store already, with other content ({names}): move it away"
+    why = f"the run {kept.name} is in the store already, with other content ({names}): move it away"
+    return problem("run-in-store-differs", why)
 
 
 def _files(directory: Path) -> dict[str, str]:

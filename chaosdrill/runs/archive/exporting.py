@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
 from chaosdrill.runs.archive.manifest import MANIFEST, README, SUMS, Listed, manifest, sums, written
 from chaosdrill.runs.archive.unpacking import CHUNK
@@ -58,7 +58,8 @@ def export(directory: Path, output: Path | None, evidence: bool) -> Exported:
             made = _write(archive, directory, run, evidence)
         draft.replace(path)
     except OSError as error:
-        raise BadInput([f"{path} cannot be written: {error.strerror or error}"]) from error
+        why = f"{path} cannot be written: {error.strerror or error}"
+        raise BadInput([problem("export-unwritable", why)]) from error
     finally:
         draft.unlink(missing_ok=True)
     digest, document, verified, left_out = made
@@ -70,19 +71,22 @@ def _name(directory: Path) -> str:
     return name if good_run_name(name) else "run"
 
 
-def _problems_of_run(directory: Path) -> list[str]:
+def _problems_of_run(directory: Path) -> Sequence[str]:
     if goes_on(directory):
-        return [f"the drill of {directory.name} still goes on: wait until it has ended (chaosdrill watch)"]
+        why = f"the drill of {directory.name} still goes on: wait until it has ended (chaosdrill watch)"
+        return [problem("run-ongoing", why)]
     if any((directory / name).is_file() for name in (HISTORY, SUMMARY, JOURNAL)):
         return []
     return [f"{directory} is no run: it has neither {HISTORY} nor {SUMMARY} nor {JOURNAL}"]
 
 
-def _problems_of_output(path: Path) -> list[str]:
+def _problems_of_output(path: Path) -> Sequence[str]:
     if not path.absolute().parent.is_dir():
-        return [f"--output {path}: there is no directory {path.absolute().parent}"]
+        why = f"--output {path}: there is no directory {path.absolute().parent}"
+        return [problem("export-unwritable", why)]
     if os.path.lexists(path):
-        return [f"{path} is there already: name another file with --output, or remove it"]
+        why = f"{path} is there already: name another file with --output, or remove it"
+        return [problem("file-exists", why)]
     return []
 
 

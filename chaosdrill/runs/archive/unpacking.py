@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, Problem, prefixed, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
 from chaosdrill.runs.archive.manifest import MANIFEST, README, SUMS
 from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
@@ -45,89 +45,94 @@ def contents_of(path: Path) -> Contents:
     :raises BadInput: with everything that speaks against it.
     """
     if not path.is_file():
-        raise BadInput([f"{path}: there is no such file"])
+        raise BadInput([problem("archive-missing", f"{path}: there is no such file")])
     try:
-        if why := _table_too_large(path):
-            raise BadInput([f"{path}: {why}"])
+        if why := _problem_of_table(path):
+            raise BadInput([prefixed(str(path), why)])
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
     except _BROKEN as error:
-        raise BadInput(
-            [f"{path} is no archive of `chaosdrill runs export`: {error or type(error).__name__}"]
-        ) from error
+        text = f"{path} is no archive of `chaosdrill runs export`: {error or type(error).__name__}"
+        raise BadInput([problem("archive-unreadable", text)]) from error
     most = min(BYTES_AT_MOST, SMALL + DENSEST * path.stat().st_size)
     if problems := list(dict.fromkeys(_problems(entries, most))):
-        raise BadInput([f"{path}: {problem}" for problem in problems[:20]])
+        raise BadInput([prefixed(str(path), one) for one in problems[:20]])
     files = tuple(entry for entry in entries if not _is_directory(entry))
     run = next(parts[0] for entry in files if len(parts := PurePosixPath(entry.filename).parts) > 1)
     return Contents(run, files)
 
 
-def _table_too_large(path: Path) -> str:
+def _problem_of_table(path: Path) -> Problem | None:
     """Looked at by hand: to list ten million names takes more memory than there is, and nobody has checked them yet."""
     with open(path, "rb") as file:
         file.seek(max(0, path.stat().st_size - 65_557))  # the record of the end and the longest comment behind it
         tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < 22:
-        return "it is no zip, or its end is missing: `chaosdrill runs export` makes archives that can be imported"
+        why = "it is no zip, or its end is missing: `chaosdrill runs export` makes archives that can be imported"
+        return problem("archive-unreadable", why)
     entries, size = struct.unpack_from("<HL", tail, place + 10)
     if entries > FILES_AT_MOST or size > DIRECTORY_AT_MOST or tail[place - 20 : place - 16] == b"PK\x06\x07":
-        return f"it has more than {FILES_AT_MOST:,} files: no run has so many"
-    return ""
+        return problem("archive-too-large", f"it has more than {FILES_AT_MOST:,} files: no run has so many")
+    return None
 
 
-def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[str]:
+def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[Problem]:
     for entry in entries:
         if why := _problem(entry):
-            yield f"{shown(entry.filename)} {why}"
+            yield problem(why.code, f"{shown(entry.filename)} {why}")
     yield from _problems_of_names([entry.filename for entry in entries if not _is_directory(entry)])
     if len(entries) > FILES_AT_MOST:
-        yield f"it has {len(entries):,} files, more than {FILES_AT_MOST:,}: no run has so many"
+        why = f"it has {len(entries):,} files, more than {FILES_AT_MOST:,}: no run has so many"
+        yield problem("archive-too-large", why)
     if (size := sum(entry.file_size for entry in entries)) > most:
-        yield f"unpacked it would have {size:,} bytes, more than {most:,}: no run has so many"
+        why = f"unpacked it would have {size:,} bytes, more than {most:,}: no run has so many"
+        yield problem("archive-too-large", why)
 
 
 def _is_directory(entry: zipfile.ZipInfo) -> bool:
     return entry.filename.endswith("/")  # zipfile's own way breaks on a name that is empty
 
 
-def _problem(entry: zipfile.ZipInfo) -> str:
+def _problem(entry: zipfile.ZipInfo) -> Problem | None:
     kind = stat.S_IFMT(entry.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR) or (kind == stat.S_IFDIR) > _is_directory(entry):
-        return "is a link or a device: an archive of a run has files only"
+        return problem("archive-file-special", "is a link or a device: an archive of a run has files only")
     if entry.filename != entry.orig_filename or "\\" in entry.filename:
-        return "has a name that is written in two ways"
+        return problem("archive-name-unsafe", "has a name that is written in two ways")
     if entry.flag_bits & 0x1:
-        return "is encrypted"
+        return problem("archive-unreadable", "is encrypted")
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        return "is compressed in a way that `chaosdrill runs export` does not use"
+        why = "is compressed in a way that `chaosdrill runs export` does not use"
+        return problem("archive-unreadable", why)
     if why := problem_of_name(entry.filename.removesuffix("/")):
-        return f"is refused: {why}"
-    return ""
+        return problem("archive-name-unsafe", f"is refused: {why}")
+    return None
 
 
-def _problems_of_names(names: Sequence[str]) -> Iterator[str]:
+def _problems_of_names(names: Sequence[str]) -> Iterator[Problem]:
     """Of the files: in one directory that is called like a run, none twice, also where upper and lower case are one."""
     runs = {name.partition("/")[0] for name in names if "/" in name}
     if len(runs) != 1 or not all(map(good_run_name, runs)):
-        yield "it does not hold one run: `chaosdrill runs export` makes archives that can be imported"
+        why = "it does not hold one run: `chaosdrill runs export` makes archives that can be imported"
+        yield problem("archive-not-of-run", why)
     for name in names:
         if "/" not in name and name not in BESIDE:
-            yield f"{shown(name)} is no part of a run"
+            yield problem("archive-not-of-run", f"{shown(name)} is no part of a run")
     run = next(iter(runs), "")
     if not {f"{run}/{name}" for name in (HISTORY, SUMMARY, JOURNAL)} & set(names):
-        yield f"it holds no run: there is neither {HISTORY} nor {SUMMARY} nor {JOURNAL} in it"
+        why = f"it holds no run: there is neither {HISTORY} nor {SUMMARY} nor {JOURNAL} in it"
+        yield problem("archive-not-of-run", why)
     seen: dict[str, str] = {}
     for name in names:
         folded = unicodedata.normalize("NFC", name).casefold()
         if folded in seen:
-            yield f"{shown(name)} is in it twice"
+            yield problem("archive-name-repeated", f"{shown(name)} is in it twice")
         seen[folded] = name
     for folded, name in seen.items():
         above = PurePosixPath(folded).parents
         if any(str(one) in seen for one in above):
-            yield f"{shown(name)} is in a directory that is a file"
+            yield problem("archive-name-repeated", f"{shown(name)} is in a directory that is a file")
 
 
 def unpack(path: Path, contents: Contents, into: Path) -> None:
@@ -145,8 +150,8 @@ def unpack(path: Path, contents: Contents, into: Path) -> None:
             try:
                 left -= _unpack_one(archive, entry, target, left)
             except _BROKEN as error:
-                why = str(error) or type(error).__name__
-                raise BadInput([f"{path}: {shown(entry.filename)} cannot be unpacked: {why}"]) from error
+                why = f"{path}: {shown(entry.filename)} cannot be unpacked: {str(error) or type(error).__name__}"
+                raise BadInput([problem("archive-unreadable", why)]) from error
 
 
 def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: int) -> int:
