@@ -51,6 +51,10 @@ class MethodNotAllowed(CannotSee):
     """HTTP 405: another version of Locust."""
 
 
+class ProgramEnded(requests.ConnectionError):
+    """The page has no program any more."""
+
+
 class ResponseTimedOut(CannotSee):
     """The page took the request and did not respond in time: it may still do what was requested."""
 
@@ -125,6 +129,8 @@ class Page:
             return self._session.request(method, url, allow_redirects=False, **options)
         except requests.ReadTimeout as error:
             raise ResponseTimedOut(f"{what} within {options['timeout']:g} s", code="locust-response-late") from error
+        except ProgramEnded as error:
+            raise CannotSee(f"{what}: {error}", code="locust-ended") from error
         except requests.RequestException as error:
             raise CannotSee(f"{what}: {reason_of(error)}", code="locust-unreachable") from error
 

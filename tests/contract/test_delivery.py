@@ -18,9 +18,9 @@ from chaosdrill.client.host import delivery
 from chaosdrill.client.host.distributions import compatibility_of, installed_locust
 from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
 from chaosdrill.client.host.pythons import Needs, find_python
-from chaosdrill.errors import CannotSee, Refused
 from tests.contract.activities_rig import TOKYO, Rig
 from tests.contract.lab_aws import LabAws
+from tests.failing import fails_with
 from tests.further import first_of
 
 ARCHIVE = Archive("thing.bin", os.urandom(3 * delivery.INLINE_BYTES + 5))
@@ -169,7 +169,7 @@ def test_what_is_not_what_it_should_be_is_not_used(
     else:
         at = {"Bucket": BUCKET, "Key": f"drills/{ARCHIVE.sha256}/thing.bin"}
         aws.client("s3", TOKYO).put_object(**at, Body=b"something else")
-    with pytest.raises(CannotSee, match="the file has another hash") as refused:
+    with fails_with("client-command-failed") as refused:
         delivery.deliver(there, python, ARCHIVE)
     assert "SSM command" in str(refused.value), "its id"
     assert "X-Amz" not in str(refused.value), "a presigned URL is a key to the bucket"
@@ -180,25 +180,26 @@ def test_what_is_too_large_for_commands_is_refused_before_the_first(
     host: Path, inline: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery, "MOST_INLINE_BYTES", 50_000)
-    with pytest.raises(Refused, match=r"thing.bin has 0.1 MB.* would take 4 of them.*s3: "):
+    with fails_with("delivery-too-large"):
         delivery.deliver(inline, find_python(inline, here()), ARCHIVE)
     assert list(host.rglob("*.part*")) == []
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "value"),
     [
-        ({"python": (3, 19)}, r"needs CPython 3.19 or newer .*\(an older Python\).*: dnf install python3.19\)"),
-        ({"implementation": "pypy"}, r"needs pypy .*\(another Python\)"),
-        ({"libc": "musl"}, r"newer with musl; it has .*\(another C library\).*attach to it"),
+        ({"python": (3, 19)}, "CPython 3.19"),
+        ({"implementation": "pypy"}, "pypy"),
+        ({"libc": "musl"}, "musl"),
     ],
 )
-def test_a_host_that_cannot_run_it_is_refused(other: dict[str, Any], told: str, host: Path, inline: System) -> None:
+def test_a_host_that_cannot_run_it_is_refused(other: dict[str, Any], value: str, host: Path, inline: System) -> None:
     needs = here()
     assert needs.installed is not None
     elsewhere = replace(needs.installed, machine="riscv64")
-    with pytest.raises(Refused, match=told):
+    with fails_with("client-python-missing") as refused:
         find_python(inline, replace(needs, installed=elsewhere, **other))
+    assert value in str(refused.value)
     assert not host.exists(), "nothing was delivered"
 
 

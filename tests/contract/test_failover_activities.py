@@ -6,7 +6,6 @@ import time
 from typing import Any
 
 import pytest
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import deadlines, dynamodb, fis
 from chaosdrill.database.probes import writer_region
@@ -89,9 +88,9 @@ def test_it_is_refused_while_one_of_the_pair_runs(rig: Rig) -> None:
 
 
 def test_a_machine_is_named_by_prefix_or_arn(rig: Rig) -> None:
-    with pytest.raises(ActivityFailed, match=r"no state machine of .* begins with 'Nobody'; there is: Fail"):
+    with fails_with("state-machine-missing"):
         fail_over(state_machine_prefix="Nobody", configuration=rig.configuration)
-    with pytest.raises(ActivityFailed, match=r"3 state machines of ap-northeast-3 begin with 'Fail'"):
+    with fails_with("state-machine-ambiguous"):
         fail_over(state_machine_prefix="Fail", configuration=rig.configuration)
     machine = rig.lab.machine("FailoverStateMachine")
     assert fail_over(state_machine_prefix=machine, configuration=rig.configuration)["done"] is True
@@ -99,11 +98,9 @@ def test_a_machine_is_named_by_prefix_or_arn(rig: Rig) -> None:
 
 def test_a_failed_execution_tells_state_and_cause(rig: Rig, one_drill: OpenDrill) -> None:
     rig.writer(OSAKA)  # the machine's switchover will be told: already the primary
-    with pytest.raises(
-        ActivityFailed, match=r"fail-over-1 ended FAILED in state SwitchOver after .* s: .*already"
-    ) as caught:
+    with fails_with("execution-failed") as failed:
         fail_over(configuration=rig.configuration)
-    assert "look at the region's state before going on" in str(caught.value)
+    assert all(value in str(failed.value) for value in ("fail-over-1", "FAILED", "SwitchOver", "already the primary"))
     assert one_drill.history.events("execution-ended")[0]["status"] == "FAILED"
 
 
@@ -192,7 +189,7 @@ def test_it_has_time_to_open_home_when_its_own_is_up(
 
 def test_by_hand_it_opens_nothing_that_the_machine_left_closed(rig: Rig) -> None:
     rig.flag(TOKYO, "true")
-    with pytest.raises(ActivityFailed, match="ended FAILED in state SwitchOver"):
+    with fails_with("execution-failed"):
         fail_back(configuration=rig.configuration)
     assert region_state(configuration=rig.configuration) == "dark"
 

@@ -172,9 +172,9 @@ def test_actions_are_listed_and_others_are_refused(aws: LabAws) -> None:
         fis.get_action(id="aws:ec2:stop-instances")
     action = {"actionId": "aws:ec2:stop-instances", "targets": {"Instances": "t"}, "parameters": {}}
     asked = {"description": "x", "stopConditions": [{"source": "none"}], "roleArn": "arn:aws:iam::1:role/fis"}
-    with pytest.raises(ClientError, match="cannot carry out"):
+    with pytest.raises(ClientError, match=r"\(ValidationException\).* aws:ec2:stop-instances"):
         fis.create_experiment_template(**asked, actions={"stop": action})
-    with pytest.raises(ClientError, match="the parameter duration is required"):
+    with pytest.raises(ClientError, match=r"\(ValidationException\).* duration"):
         fis.create_experiment_template(**asked, actions={"wait": {"actionId": "aws:fis:wait", "parameters": {}}})
 
 

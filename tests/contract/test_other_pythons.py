@@ -15,20 +15,19 @@ from typing import Any
 
 import psutil
 import pytest
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import System, polling, system_of
 from chaosdrill.client import load_generator as seam
 from chaosdrill.client.host import fetching, hosted, pythons, ssm_locust
 from chaosdrill.client.host.packing import locust_zipapp
 from chaosdrill.client.host.pythons import Python, find_python
-from chaosdrill.errors import Refused
 from chaosdrill.load.actions import start_load, stop_load
 from chaosdrill.load.probes import failures
 from tests.contract import lab_aws
 from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.lab_aws import LabAws
 from tests.contract.load_rig import Target, script, target
+from tests.failing import fails_with
 
 pytestmark = pytest.mark.long
 
@@ -178,15 +177,15 @@ def nothing_to_fetch_from(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("break_it", "told"),
+    ("break_it", "value"),
     [
-        (nothing_to_fetch_with, r"pip is not installed here \(`.* -m ensurepip`\)"),
-        (nothing_to_fetch_from, r"pip said: .*connection broken.* ERROR: No matching distribution found"),
+        (nothing_to_fetch_with, "ensurepip"),
+        (nothing_to_fetch_from, "No matching distribution found"),
     ],
 )
 def test_what_cannot_be_fetched_is_refused_before_anything_is_touched(
     break_it: Any,
-    told: str,
+    value: str,
     aws: LabAws,
     host: Path,
     configuration: dict[str, Any],
@@ -195,9 +194,9 @@ def test_what_cannot_be_fetched_is_refused_before_anything_is_touched(
 ) -> None:
     monkeypatch.setattr(ssm_locust, "find_python", lambda *given: replace(find_python(*given), machine="aarch64"))
     break_it(monkeypatch)
-    ways = r".* on aarch64, .* could not be fetched for it: .*or run chaosdrill with Python 3.* on aarch64, or .*url:"
-    with drill(tmp_path), pytest.raises(ActivityFailed, match=rf"(?s)(?=.*{told}){ways}"):
+    with drill(tmp_path), fails_with("packages-not-fetched") as refused:
         start_load(2, 10, locustfile=str(script(tmp_path)), configuration=configuration)
+    assert value in str(refused.value)
     assert not host.exists()
     assert len(aws.supervisor.asked("client.run")) == 1, "which Pythons it has"
     assert aws.client("s3", TOKYO).list_objects_v2(Bucket=BUCKET).get("Contents", []) == []
@@ -205,23 +204,24 @@ def test_what_cannot_be_fetched_is_refused_before_anything_is_touched(
 
 
 @pytest.mark.parametrize(
-    ("there", "way"),
+    ("there", "value"),
     [
-        ({"python": (3, 99)}, "install Python {here} on the client host .*, or run chaosdrill with Python 3.99, or"),
-        ({"libc_version": (2, 4)}, "or take a client host with glibc 2.* or newer"),
-        ({"machine": "riscv64"}, "or run chaosdrill with Python {here} on riscv64, or"),
+        ({"python": (3, 99)}, "with Python 3.99"),
+        ({"libc_version": (2, 4)}, "glibc 2."),
+        ({"machine": "riscv64"}, "with Python {here} on riscv64"),
     ],
 )
 def test_the_way_out_is_one_that_leads_there(
-    there: dict[str, Any], way: str, system: System, host: Path, monkeypatch: pytest.MonkeyPatch
+    there: dict[str, Any], value: str, system: System, host: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing_to_fetch_with(monkeypatch)
-    here = f"3.{sys.version_info.minor}"
-    with pytest.raises(Refused, match=way.format(here=here)):
+    with fails_with("packages-not-fetched") as refused:
         locust_zipapp(replace(find_python(system, ssm_locust.locust_needs()), **there))
+    assert value.format(here=f"3.{sys.version_info.minor}") in str(refused.value)
 
 
 def test_what_pip_did_not_bring_is_told(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "_pip", lambda *given: None)
-    with pytest.raises(Refused, match="could not be fetched for it: pip did not bring locust"):
+    with fails_with("packages-not-fetched") as refused:
         locust_zipapp(ARM)
+    assert "locust" in str(refused.value)

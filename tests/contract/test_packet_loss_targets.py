@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
@@ -135,17 +134,18 @@ class TestStopConditions:
 
 
 @pytest.mark.parametrize(
-    ("asked", "parameter", "reason"),
+    ("asked", "parameter"),
     [
-        ({"flows_percent": 40}, {"FlowsPercent": "40"}, "FlowsPercent 40: the lab loses packets of all connections"),
-        ({"interface": "eth7"}, {"Interface": "eth7"}, "Interface 'eth7': the client host of the lab has"),
+        ({"flows_percent": 40}, {"FlowsPercent": "40"}),
+        ({"interface": "eth7"}, {"Interface": "eth7"}),
     ],
 )
 def test_what_the_lab_cannot_do_it_says(
-    rig: Rig, one_drill: OpenDrill, asked: dict[str, Any], parameter: dict[str, str], reason: str
+    rig: Rig, one_drill: OpenDrill, asked: dict[str, Any], parameter: dict[str, str]
 ) -> None:
-    with pytest.raises(ActivityFailed, match=reason):
+    with fails_with("fault-not-started") as refused:
         inject(rig, **asked)
+    assert all(name in str(refused.value) and value in str(refused.value) for name, value in parameter.items())
     experiment = one_drill.history.events("fault-started")[-1]["experiment"]
     actions = rig.lab.client("fis", TOKYO).get_experiment(id=experiment)["experiment"]["actions"]
     written = json.loads(actions["Run-Network-Packet-Loss"]["parameters"]["documentParameters"])

@@ -19,11 +19,10 @@ from chaosdrill.history import OpenDrill
 from tests.contract.activities_rig import OSAKA, Rig, drill, outside
 from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank_beside
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
+from tests.failing import fails_with
 from tests.waiting import EVERY_S, wait_for
 
 pytestmark = pytest.mark.long
-
-RUNS_ON = r"SendCommand.*: the heartbeat may run on on the client host i-\w+: stop_heartbeat again ends it.* for 900 s"
 
 
 @pytest.fixture(scope="module")
@@ -123,10 +122,10 @@ def test_a_heartbeat_that_nobody_can_ask_any_more_goes_on_and_that_is_said(
         return found
 
     monkeypatch.setattr("chaosdrill.client.host.ssm_heartbeat.started", then_break)
-    with pytest.raises(ActivityFailed, match=f"(?s)and ending it failed, too: .*{RUNS_ON}"):
+    with fails_with("cleanup-failed"):
         started(configuration, accounts)
     assert goes_on(accounts)
-    with pytest.raises(ActivityFailed, match=f"(?s){RUNS_ON}"):
+    with fails_with("half-done"):
         stop_heartbeat(configuration=configuration)
     mend(rig)
     assert stop_heartbeat(configuration=configuration)["done"] is True
@@ -139,8 +138,9 @@ def test_a_heartbeat_that_cannot_be_stopped_is_told_and_can_be_stopped_again(
 ) -> None:
     started(configuration, accounts)
     break_ssm(rig, kind, "SendCommand")
-    with pytest.raises(ActivityFailed, match=r"(?s)the heartbeat may run on on the client host i-.*again ends it"):
+    with fails_with("half-done") as told:
         stop_heartbeat(configuration=configuration)
+    assert rig.lab.topology["client"]["instance_id"] in str(told.value)
     assert goes_on(accounts)
     assert one_drill.history.events("records-collected") == [], "not before it has ended"
     mend(rig)
@@ -186,8 +186,7 @@ def test_a_heartbeat_whose_start_nobody_answers_is_told_and_ended_by_stop_heartb
 
     with monkeypatch.context() as here:
         here.setattr(hosted.Program, "ask", lose_the_answer)
-        says = r"a heartbeat may have been started on the client host i-\w+.* ends by itself .* for 900 s"
-        with pytest.raises(ActivityFailed, match=says):
+        with fails_with("half-done"):
             started(configuration, accounts)
     mend(rig)
     wait_for(lambda: goes_on(accounts))  # it was started all the same
@@ -209,14 +208,12 @@ def test_the_host_that_is_named_wins_over_the_topology(
     topology = yaml.safe_load(Path(configuration["topology"]).read_text())
     nobody = {**topology["client"], "instance_id": "i-0123456789abcdef0", "region": OSAKA}
     given = rig.other_topology(tmp_path / "t.json", **{**topology, "client": nobody})
-    with pytest.raises(ActivityFailed, match=rf"the host i-0123456789abcdef0 \({OSAKA}\) takes no commands"):
+    with fails_with("ssm-agent-offline"):
         started(given, accounts)
     here = {"region": "home", "instance_id": topology["client"]["instance_id"]}
     assert started(given, accounts, **here)["done"] is True
     assert lost_writes("none", 20, region="home", configuration=given) == 0
-    with pytest.raises(
-        ActivityFailed, match=rf"the heartbeat of this run is on the client host {here['instance_id']} "
-    ):
+    with fails_with("client-host-differs"):
         stop_heartbeat(instance_id="i-0123456789abcdef0", configuration=given)
     seam._own.clear()  # as in another process of the same drill
     (tmp_path / "records").rename(tmp_path / "taken")
@@ -227,6 +224,6 @@ def test_the_host_that_is_named_wins_over_the_topology(
 def test_why_it_ended_by_itself_is_told(
     configuration: dict[str, Any], accounts: tuple[Bank, str], one_drill: OpenDrill
 ) -> None:
-    says = r"(?s)the heartbeat on the client host has ended by itself; its log ends with:.*url: is 'ftp://127"
-    with pytest.raises(ActivityFailed, match=says):
+    with fails_with("heartbeat-ended") as told:
         start_heartbeat(host="ftp://127.0.0.1", configuration=configuration)
+    assert "ftp://127" in str(told.value), "from its log"

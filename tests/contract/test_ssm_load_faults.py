@@ -2,13 +2,13 @@
 what is half done is said. The other actions: ``test_aws_side_faults``.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.aws import ssm, system_of
 from chaosdrill.client import load_generator as seam
@@ -16,7 +16,6 @@ from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import hosted, ssm_locust
 from chaosdrill.client.host.ssm_locust import find_on_host
 from chaosdrill.client.load_generator import load_generator
-from chaosdrill.errors import CannotSee
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import load_health, requests_per_s
@@ -24,6 +23,7 @@ from tests.contract import load_rig
 from tests.contract.activities_rig import OSAKA, Rig, drill
 from tests.contract.load_rig import Target, target
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
+from tests.failing import fails_with
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.long
@@ -98,13 +98,13 @@ def test_the_host_that_is_named_wins_over_the_topology(
     clients.region_header, clients.regions = "X-Served-By", {"GET": OSAKA}
     nobody = {**topology["client"], "instance_id": "i-0123456789abcdef0", "region": OSAKA}
     given = {"configuration": rig.other_topology(tmp_path / "t.json", heartbeat=sent, **{**topology, "client": nobody})}
-    with pytest.raises(ActivityFailed, match=rf"the host i-0123456789abcdef0 \({OSAKA}\) takes no commands"):
+    with fails_with("ssm-agent-offline"):
         start_load(2, 10, clients.url, str(script), **given)
     here = {"region": "home", "instance_id": topology["client"]["instance_id"]}
     assert start_load(2, 10, clients.url, str(script), within_s=120, **here, **given)["users"] == 2
     assert change_load(3, 10, **given)["after"]["users"] == 3, "it is known where it is"
     assert requests_per_s(1, region="standby", **given) > 0, "by the header that the topology names"
-    with pytest.raises(ActivityFailed, match=rf"the Locust of this run is on the client host {here['instance_id']} "):
+    with fails_with("client-host-differs"):
         load_health(instance_id="i-0123456789abcdef0", **given)
     seam._own.clear()  # as in another process of the same drill
     assert load_health(**here, **given)["users"] == 3
@@ -127,7 +127,7 @@ def test_a_load_that_cannot_be_changed_is_told_as_it_is(
 ) -> None:
     started(clients, script, configuration)
     break_ssm(rig, "server-error", "SendCommand")
-    with pytest.raises(ActivityFailed, match=r"did not answer .*SendCommand"):
+    with fails_with("locust-unreachable"):
         change_load(3, 10, configuration=configuration)
     mend(rig)
     assert load_generator(configuration).state().user_count == 2
@@ -138,9 +138,9 @@ def test_a_command_whose_end_nobody_tells_is_given_up_and_named(
 ) -> None:
     monkeypatch.setattr(ssm, "_REPORTED_WITHIN_S", 0.5)
     break_ssm(rig, "server-error", "GetCommandInvocation")
-    says = r"no usable response after .*GetCommandInvocation.*command [0-9a-f-]{36} on i-\w+ .* was sent and may run"
-    with pytest.raises(CannotSee, match=says):
+    with fails_with("half-done") as told:
         run_on_client(system_of(configuration), "true", timeout_s=1)
+    assert re.search("[0-9a-f-]{36} on i-", str(told.value)), "the command and its host"
 
 
 def test_the_load_stops_though_five_calls_fail(
@@ -169,9 +169,9 @@ def test_a_load_that_cannot_be_stopped_is_told_and_can_be_stopped_again(
 ) -> None:
     started(clients, script, configuration)
     break_ssm(rig, kind, "SendCommand")
-    says = r": Locust may run on on the client host i-\w+: stop_load again ends it, .* for 900 s"
-    with pytest.raises(ActivityFailed, match=says):
+    with fails_with("half-done") as told:
         stop_load(configuration=configuration)
+    assert rig.lab.topology["client"]["instance_id"] in str(told.value)
     mend(rig)
     assert load_generator(configuration).state().user_count == 2, "it went on"
     assert stop_load(configuration=configuration)["done"] is True
@@ -190,8 +190,7 @@ def test_a_locust_that_does_not_answer_at_first_and_cannot_be_ended_is_told_and_
 
     with pytest.MonkeyPatch.context() as here:
         here.setattr("chaosdrill.client.host.ssm_locust.started", then_break)
-        says = r"(?s)waited 1 s for Locust .*; and ending it failed, too: .*: Locust may run on on the client host i-"
-        with pytest.raises(ActivityFailed, match=says):
+        with fails_with("cleanup-failed"):
             start_load(2, 10, clients.url, str(script), within_s=1, configuration=configuration)
     mend(rig)
     assert stop_load(configuration=configuration)["done"] is True
@@ -227,8 +226,7 @@ def test_a_locust_whose_start_nobody_answers_is_told_and_ended_by_stop_load(
 
     with pytest.MonkeyPatch.context() as here:
         here.setattr(hosted.Program, "ask", lose_the_answer)
-        says = r"a Locust may have been started on the client host i-\w+.* ends by itself .* for 900 s"
-        with pytest.raises(ActivityFailed, match=says):
+        with fails_with("half-done"):
             started(clients, script, configuration)
     mend(rig)
     wait_for(lambda: find_on_host(system_of(configuration)))  # it is being started all the same

@@ -29,6 +29,7 @@ from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import Archive
 from chaosdrill.client.host.pythons import CACHE, Python
+from chaosdrill.client.locust_page import ProgramEnded
 from chaosdrill.errors import CannotSee, DrillError, Refused
 
 CALL_EVERY_S = 0.5  # at most two commands a second
@@ -148,7 +149,8 @@ class OverSsm(BaseAdapter):
         if answer.get("late"):
             raise requests.ReadTimeout(_why_silent(self._name, answer), request=request)
         if "status" not in answer:
-            raise requests.ConnectionError(_why_silent(self._name, answer), request=request)
+            kind = ProgramEnded if "gone" in answer else requests.ConnectionError
+            raise kind(_why_silent(self._name, answer), request=request)
         return _response(request, answer)
 
     def close(self) -> None:

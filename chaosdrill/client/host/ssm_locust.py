@@ -65,7 +65,7 @@ class SsmLocust:
         try:
             return self.generator().state().now_s > 0
         except CannotSee as error:
-            if "has ended" in str(error):
+            if error.code == "locust-ended":
                 raise
             return False
 

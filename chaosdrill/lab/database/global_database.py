@@ -66,7 +66,8 @@ class GlobalDatabase:
         :raises LabError: when the database has no such region.
         """
         if region not in self._servers:
-            raise LabError(f"the global database has no cluster in {region!r}, only in {', '.join(self._servers)}")
+            why = f"the global database has no cluster in {region!r}, only in {', '.join(self._servers)}"
+            raise LabError(why, code="region-unknown")
         return self._servers[region]
 
     async def switchover(self, to_region: str) -> None:
@@ -104,7 +105,8 @@ class GlobalDatabase:
         async with self._changing:
             old, new = self._sides(to_region)
             if await new.role() != "standby":
-                raise LabError(f"cannot fail over to {to_region}: {new.name} is down; see its log at {new.log}")
+                why = f"cannot fail over to {to_region}: {new.name} is down; see its log at {new.log}"
+                raise LabError(why, code="lab-database-down")
             await self._forget_rejoining()
             await new.promote(PROMOTION_TIMEOUT_S)
             self._writer = to_region
@@ -168,14 +170,16 @@ class GlobalDatabase:
     def _sides(self, to_region: str) -> tuple[Server, Server]:
         new = self.server(to_region)
         if to_region == self._writer:
-            raise LabError(f"{to_region} is the writer of the global database already")
+            raise LabError(f"{to_region} is the writer of the global database already", code="writer-already")
         return self.server(self._writer), new
 
     async def _check_both_up(self, old: Server, new: Server) -> None:
         if await old.role() != "primary":
-            raise LabError(f"cannot switch over: {old.name} is down. Use a failover (it may lose data)")
+            why = f"cannot switch over: {old.name} is down. Use a failover (it may lose data)"
+            raise LabError(why, code="lab-database-down")
         if await new.role() != "standby":
-            raise LabError(f"cannot switch over: {new.name} is down; see its log at {new.log}")
+            why = f"cannot switch over: {new.name} is down; see its log at {new.log}"
+            raise LabError(why, code="lab-database-down")
         await new.until_following(REPLICATION_TIMEOUT_S)
 
     async def _stop_with_everything_sent(self, old: Server, new: Server) -> None:

@@ -95,7 +95,8 @@ class Server:
         try:
             await asyncio.wait_for(self._process.wait(), timeout_s)
         except TimeoutError as error:
-            raise LabError(f"{self.name} did not stop within {timeout_s:g} s; {self._last_words()}") from error
+            why = f"{self.name} did not stop within {timeout_s:g} s; {self._last_words()}"
+            raise LabError(why, code="lab-database-late") from error
 
     async def kill(self) -> None:
         """End it at once, in whatever state it is (hanging and half dead included). What was committed stays."""
@@ -190,7 +191,8 @@ class Server:
             finally:
                 connection.terminate()
         except TROUBLE as error:
-            raise LabError(f"{self.name} did not do what it was asked: {describe(error)}") from error
+            why = f"{self.name} did not do what it was asked: {describe(error)}"
+            raise LabError(why, code="lab-query-failed") from error
 
     async def ask(self, query: str, *arguments: Any, timeout_s: float = 1.0) -> Any:
         """Ask for one value.
@@ -227,9 +229,11 @@ class Server:
         deadline = time.monotonic() + timeout_s
         while not await condition():
             if self._process is None or self._process.returncode is not None:
-                raise LabError(f"{self.name} ended before it could {what}; {self._last_words()}")
+                why = f"{self.name} ended before it could {what}; {self._last_words()}"
+                raise LabError(why, code="lab-database-down")
             if time.monotonic() > deadline:
-                raise LabError(f"{self.name} did not {what} within {timeout_s:g} s; {self._last_words()}")
+                why = f"{self.name} did not {what} within {timeout_s:g} s; {self._last_words()}"
+                raise LabError(why, code="lab-database-late")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _accepts_connections(self) -> bool:
