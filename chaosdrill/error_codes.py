@@ -39,7 +39,7 @@ ERROR_CODES: Mapping[str, str] = {
     "change-pending": "a change was requested, and has not taken effect at the deadline; it may still complete",
     "change-ticket-missing": "a drill on aws names no change ticket",
     "change-unknown": "a change was requested, the request failed, and whether the change was made could not be read",
-    "cleanup-failed": "something did not start as it should, and ending it failed, too",
+    "cleanup-failed": "something failed, and ending what had begun failed, too",
     "client-command-failed": "a command on the client host failed",
     "client-host-differs": "another client host is named than the one that the program runs on",
     "client-host-in-subnet": "the client host is in a subnet that would be cut off",

@@ -125,7 +125,7 @@ def test_a_heartbeat_that_nobody_can_ask_any_more_goes_on_and_that_is_said(
     with fails_with("cleanup-failed"):
         started(configuration, accounts)
     assert goes_on(accounts)
-    with fails_with("half-done"):
+    with fails_with("cleanup-failed"):
         stop_heartbeat(configuration=configuration)
     mend(rig)
     assert stop_heartbeat(configuration=configuration)["done"] is True
@@ -138,7 +138,7 @@ def test_a_heartbeat_that_cannot_be_stopped_is_told_and_can_be_stopped_again(
 ) -> None:
     started(configuration, accounts)
     break_ssm(rig, kind, "SendCommand")
-    with fails_with("half-done") as told:
+    with fails_with("cleanup-failed") as told:
         stop_heartbeat(configuration=configuration)
     assert rig.lab.topology["client"]["instance_id"] in str(told.value)
     assert goes_on(accounts)
