@@ -79,8 +79,8 @@ def _problem_of_table(path: Path) -> Problem | None:
 
 def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[Problem]:
     for entry in entries:
-        if why := _problem(entry):
-            yield problem(why.code, f"{shown(entry.filename)} {why}")
+        if found := _problem(entry):
+            yield problem(found.code, f"{shown(entry.filename)} {found}")
     yield from _problems_of_names([entry.filename for entry in entries if not _is_directory(entry)])
     if len(entries) > FILES_AT_MOST:
         why = f"it has {len(entries):,} files, more than {FILES_AT_MOST:,}: no run has so many"
