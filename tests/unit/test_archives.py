@@ -297,10 +297,10 @@ def _lying_about_size(path: Path) -> Path:
 
 UNSAFE, NOT_A_RUN = "archive-name-unsafe", "archive-not-of-run"
 HOSTILE: dict[str, tuple[Any, ...]] = {  # what makes it, and the codes of what is wrong with it
-    "up": (_named("../evil"), UNSAFE, NOT_A_RUN, NOT_A_RUN),
+    "up": (_named("../evil"), UNSAFE, NOT_A_RUN),
     "up from the run": (_named(f"{RUN_ID}/../../evil"), UNSAFE),
-    "absolute": (_named("/tmp/evil"), UNSAFE, NOT_A_RUN, NOT_A_RUN),
-    "a drive": (_named("C:/evil"), UNSAFE, NOT_A_RUN, NOT_A_RUN),
+    "absolute": (_named("/tmp/evil"), UNSAFE, NOT_A_RUN),
+    "a drive": (_named("C:/evil"), UNSAFE, NOT_A_RUN),
     "backslashes": (_named(f"{RUN_ID}\\..\\evil"), UNSAFE, NOT_A_RUN),
     "escapes": (_named(f"{RUN_ID}/\x1b[2Jx"), UNSAFE),
     "line break": (_named(f"{RUN_ID}/a\nb"), UNSAFE),

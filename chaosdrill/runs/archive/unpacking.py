@@ -119,8 +119,7 @@ def _problems_of_names(names: Sequence[str]) -> Iterator[Problem]:
     for name in names:
         if "/" not in name and name not in BESIDE:
             yield problem("archive-not-of-run", f"{shown(name)} is no part of a run")
-    run = next(iter(runs), "")
-    if not {f"{run}/{name}" for name in (HISTORY, SUMMARY, JOURNAL)} & set(names):
+    if not {f"{run}/{name}" for run in runs for name in (HISTORY, SUMMARY, JOURNAL)} & set(names):
         why = f"it holds no run: there is neither {HISTORY} nor {SUMMARY} nor {JOURNAL} in it"
         yield problem("archive-not-of-run", why)
     seen: dict[str, str] = {}
