@@ -52,16 +52,15 @@ def without_control_plane(rig: Rig) -> Iterator[None]:
 
 class TestSafetyRules:
     def test_one_that_forbids_is_told_by_name(self, rig: Rig, rule: str) -> None:
-        with pytest.raises(ActivityFailed) as caught:
+        with fails_with("safety-rule-forbids") as caught:
             set_routing("standby", configuration=rig.configuration)
-        assert f"a safety rule forbids {TOKYO} Off, {OSAKA} On: {RULE} ({rule})" in str(caught.value)
-        assert "nothing was changed" in str(caught.value)
+        assert f"{RULE} ({rule})" in str(caught.value)
         assert active_routing_region(configuration=rig.configuration) == TOKYO
 
     def test_without_the_control_plane_by_arn(self, rig: Rig, rule: str) -> None:
-        with without_control_plane(rig), pytest.raises(ActivityFailed) as caught:
+        with without_control_plane(rig), fails_with("safety-rule-forbids") as caught:
             set_routing("standby", configuration=rig.configuration)
-        assert f"{OSAKA} On: {rule} (ARC says" in str(caught.value)
+        assert rule in str(caught.value)
         assert RULE not in str(caught.value)
 
     def test_it_is_passed_over_only_when_told_and_by_arn_without_the_control_plane(
