@@ -25,6 +25,15 @@ SLOW_TO_STOP = (
         time.sleep({STOPS_IN_S})
 """
 )
+STOPS_LATER = (
+    load_rig.TWO_CALLS
+    + """
+    def on_stop(self):
+        import os, time
+        while not os.path.exists("PATH"):
+            time.sleep(0.05)
+"""
+)
 SLOW_TASK = f"""
 import time
 from locust import HttpUser, constant, task
@@ -114,11 +123,13 @@ def test_users_of_workers_that_are_slow_to_stop_are_waited_for(target: load_rig.
 def test_users_that_still_run_at_the_deadline_are_reported_and_stop_all_the_same(
     target: load_rig.Target, tmp_path: Path
 ) -> None:
-    with locust(tmp_path, SLOW_TO_STOP) as (generator, given):
+    may_stop = tmp_path / "may-stop"
+    with locust(tmp_path, STOPS_LATER.replace("PATH", str(may_stop))) as (generator, given):
         start_load(1, 50, target.url, within_s=30, **given)
         with fails_with("load-not-stopped") as error:
             stop_load(within_s=2, **given)
         assert "LoadState(" not in str(error.value)
+        may_stop.touch()
         wait_for(generator.state, lambda load: load.state == "stopped", "the load to stop")
 
 

@@ -54,9 +54,14 @@ def shell(command: str, directory: Path, environment: dict[str, str]) -> "subpro
     )  # fmt: skip
 
 
+def with_commands(lab: RunningLab) -> dict[str, str]:
+    """The path leads to the commands, as in an activated environment."""
+    return {**lab.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+
+
 def with_the_profile(lab: RunningLab) -> dict[str, str]:
     """Only the profile leads to the lab: what else `lab env` sets, a user on AWS does not have."""
-    environment = {**lab.environment, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = with_commands(lab)
     exported = shell("chaosdrill lab env", REPOSITORY, environment).stdout
     config = next(line for line in exported.splitlines() if line.startswith("export AWS_CONFIG_FILE="))
     return {**environment, "AWS_CONFIG_FILE": shlex.split(config)[1].partition("=")[2]}

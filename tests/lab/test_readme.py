@@ -1,16 +1,16 @@
 """The README's commands in its order, as a new user types them; the lab stands in for the account that he has."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.drills import REPOSITORY, runs
-from tests.lab.test_aws_guide import commands, own_lab, recipe_of, shell, with_the_profile
+from tests.lab.test_aws_guide import commands, recipe_of, shell, with_commands, with_the_profile
 from tests.running_lab import RunningLab
 
-__all__ = ["own_lab"]
 README = "README.md"
 PROFILE = "--profile chaosdrill-lab"
 # one of several alike is enough; these wait for a user, or for what is not on every machine
@@ -32,39 +32,48 @@ def test_both_languages_give_the_same_commands() -> None:
     assert without_comments("README.ja.md") == without_comments(README)
 
 
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[RunningLab]:
+    lab = RunningLab(tmp_path / "home")
+    yield lab
+    lab.run("lab", "down", "--force", check=False)
+
+
 @pytest.mark.long
-def test_every_command_does_what_the_readme_says(own_lab: RunningLab, tmp_path: Path) -> None:
-    clone, own = tmp_path / "clone", tmp_path / "own"
+def test_every_command_does_what_the_readme_says(own: RunningLab, tmp_path: Path) -> None:
+    clone, repository = tmp_path / "clone", tmp_path / "repository"
     clone.mkdir()
-    own.mkdir()
+    repository.mkdir()
     (clone / "experiments").symlink_to(REPOSITORY / "experiments")
-    environment = with_the_profile(own_lab)
 
     for command in typed("The experiment"):
-        if not command.startswith(". .venv/"):  # the environment has it already
-            done = shell(command, clone, environment)
-            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    (run,) = runs(own_lab)
+        if not command.startswith(". .venv/"):  # the path leads there already
+            succeeds(command, clone, with_commands(own))
+    (run,) = runs(own)
 
     for command in typed("What a drill leaves behind"):
-        done = shell(command.replace("RUN", run.name), clone, environment)
-        expected = next((code for start, code in ELSEWHERE.items() if command.startswith(start)), 0)
-        assert done.returncode == expected, f"{command}\n{done.stdout}{done.stderr}"
+        code = next((code for start, code in ELSEWHERE.items() if command.startswith(start)), 0)
+        succeeds(command.replace("RUN", run.name), clone, with_commands(own), code)
 
+    own.run("lab", "up", "--detach")
+    on_aws = with_the_profile(own)
     for command in typed("A real AWS system"):
-        done = shell(command.replace("--profile P", PROFILE), own, environment)
+        typed_out = command.replace("--profile P ", f"{PROFILE} ")
         if "topology discover" in command:
-            filled_in(own, recipe_of(done), own_lab)
+            filled_in(repository, recipe_of(shell(typed_out, repository, on_aws)), own)
         else:
-            assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    newest = max(runs(own_lab))
-    summary = json.loads((newest / "summary.json").read_text())
+            succeeds(typed_out, repository, on_aws)
+    summary = json.loads((runs(own)[-1] / "summary.json").read_text())
     assert (summary["target"], summary["verdict"]) == ("aws", "passed")
 
     for command in typed("The lab"):
-        done = shell(command, own, environment)
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    assert not (own_lab.home / "lab" / "control.sock").exists(), "the last command ends the lab"
+        succeeds(command, repository, with_commands(own))
+    assert not (own.home / "lab" / "control.sock").exists(), "the last command ends the lab"
+
+
+def succeeds(command: str, directory: Path, environment: dict[str, str], code: int = 0) -> None:
+    done = shell(command, directory, environment)
+    assert done.returncode == code, f"{command}\n{done.stdout}{done.stderr}"
 
 
 def filled_in(directory: Path, recipe: str, lab: RunningLab) -> None:
