@@ -261,7 +261,7 @@ def _environment(copy: Path) -> dict[str, str]:
 
 
 def _covering(path: Path) -> dict[tuple[str, int], set[str]]:
-    """:returns: for each line the tests that run it."""
+    """:returns: for each line the tests that run it; for one of the import those that run another one of its file."""
     from coverage import CoverageData
 
     data = CoverageData(basename=str(path))
@@ -269,9 +269,12 @@ def _covering(path: Path) -> dict[tuple[str, int], set[str]]:
     found: dict[tuple[str, int], set[str]] = defaultdict(set)
     for file in data.measured_files():
         relative = "chaosdrill/" + file.rpartition("/chaosdrill/")[2]
-        for line, contexts in data.contexts_by_lineno(file).items():
-            tests = (one.partition("|")[0].partition(" (")[0] for one in contexts)
-            found[relative, line] |= {test for test in tests if test}
+        by_line = {
+            line: {test for one in contexts if (test := one.partition("|")[0].partition(" (")[0])}
+            for line, contexts in data.contexts_by_lineno(file).items()
+        }
+        for line, tests in by_line.items():
+            found[relative, line] |= tests or set().union(*by_line.values())
     return found
 
 
