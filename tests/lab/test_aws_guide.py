@@ -49,7 +49,7 @@ def recipe_of(discovered: "subprocess.CompletedProcess[str]") -> str:
 
 def shell(command: str, directory: Path, environment: dict[str, str]) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        ["/bin/sh", "-c", command],
+        ["bash", "-c", command],
         cwd=directory, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
