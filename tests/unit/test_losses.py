@@ -231,3 +231,54 @@ def test_rows_that_cannot_be_are_told_and_of_two_answers_the_worse_counts() -> N
     )
     assert len(ledger.problems) == 2
     assert seqs(losses(ledger, LABEL).lost) == [1]
+
+
+@pytest.mark.parametrize("said", [1, 1.0, "true", "yes", [True], {"converged": True}, None, False, 0])
+def test_only_true_itself_says_that_the_stores_had_converged(said):
+    *rows, ended = read_back(found(0, "missing"))
+    ledger = ledger_of([HEADER, balance(0, "start"), write(0), *rows, ended | {"converged": said}])
+    assert ledger.read_backs[LABEL].converged is False
+    assert losses(ledger, LABEL).count.value is None
+
+
+@pytest.mark.parametrize("number", [True, 1.0, "1", None, -1])
+@pytest.mark.parametrize("column", ["seq", "due_ns", "ended_ns"])
+def test_a_number_of_a_write_that_is_none_makes_no_write(column, number):
+    ledger = ledger_of([HEADER, write(0) | {column: number}, write(2)])
+    assert (list(ledger.writes), len(ledger.problems)) == ([2], 1)
+
+
+@pytest.mark.parametrize("number", [True, 1.0, "1"])
+def test_a_balance_that_is_no_number_is_not_known(number):
+    ledger = ledger_of([HEADER, balance(0, "start"), write(0), *read_back(found(0, "settled"), balance(number))])
+    assert ledger.read_backs[LABEL].balances == {}
+    assert len(ledger.problems) == 1
+    said = losses(ledger, LABEL)
+    assert (bool(said.why_not_counted), said.duplicated, said.lost) == (True, (), ())
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "taken", "problems"),
+    [
+        ("accepted", "accepted", "accepted", 0),
+        ("refused", "accepted", "accepted", 1),
+        ("unknown", "accepted", "accepted", 1),
+        ("accepted", "refused", "accepted", 1),
+        ("unknown", "refused", "unknown", 1),
+        ("refused", "unknown", "refused", 1),
+    ],
+)
+def test_what_was_accepted_once_is_asked_for_however_else_the_write_stands(one, other, taken, problems):
+    ledger = ledger_of([HEADER, write(0, one), write(0, other)])
+    assert (ledger.writes[0].outcome, len(ledger.problems)) == (taken, problems)
+
+
+@pytest.mark.parametrize(("writes", "problems"), [(0, 1), (1, 0), (2, 1), (None, 1), (True, 1)])
+def test_the_end_of_a_ledger_tells_how_many_writes_it_has(writes, problems):
+    ledger = ledger_of([HEADER, write(0), {"row": "end", "writes": writes}])
+    assert (ledger.ended, len(ledger.problems)) == (True, problems)
+
+
+@pytest.mark.parametrize(("rows", "problems"), [(9, 9), (10, 10), (11, 11), (500, 11)])
+def test_ten_rows_that_cannot_be_are_told_and_how_many_more_there_are(rows, problems):
+    assert len(ledger_of([HEADER, *[{"row": "odd"}] * rows]).problems) == problems
