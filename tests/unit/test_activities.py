@@ -9,10 +9,10 @@ from chaoslib.activity import run_activity
 from chaosdrill.controls.activities import arguments_of
 from chaosdrill.controls.arguments import problems_of_experiment
 from chaosdrill.controls.sampling import Samples
-from chaosdrill.controls.tolerance import meets
+from chaosdrill.controls.tolerance import accepted, meets, problems_of_tolerance
 from chaosdrill.controls.undoing import problems_of_undo
 from chaosdrill.controls.validation import problems_of_activity
-from chaosdrill.errors import codes_of
+from chaosdrill.errors import CannotSee, codes_of
 from chaosdrill.rehearsal.steps import steps_of
 from tests.small_drills import do, experiment, step
 
@@ -133,6 +133,8 @@ MEETABLE: list[dict[str, Any]] = [
     answer(True),
     answer([0, 5]),
     answer([1, 2, 3]),
+    answer([1, 1]),
+    answer({"type": "range", "range": [1, 1]}),
     answer("${number}"),
     answer({"type": "range", "range": [0.5, float("inf")]}),
     answer("On", "word_in_file"),
@@ -196,6 +198,63 @@ def test_a_tolerance_that_can_be_met_is_taken(activity: dict[str, Any]) -> None:
 @pytest.mark.parametrize("activity", HOPELESS)
 def test_a_tolerance_that_could_never_be_compared_or_met_is_found_before_the_method(activity: dict[str, Any]) -> None:
     assert codes(activity) == ["tolerance-invalid"]
+
+
+VALUES: dict[str, list[Any]] = {
+    "truth": [True, False],
+    "number": [0, 1, 0.5],
+    "text": ["a", "1", ""],
+    "list": [[], [1], ["a"]],
+    "mapping": [{}, {"status": 0}, {"status": 1}, {"a": 1}],
+}
+
+
+def is_met(tolerance: Any, value: Any) -> bool:
+    try:
+        return meets(tolerance, value, None, None)
+    except CannotSee:
+        return False
+
+
+@pytest.mark.parametrize(
+    "tolerance",
+    [True, False, 0, 1, "a", [0, 1], [0, 1, 2], [False, True], [True], [True, False, True], ["a", "b"], ["a"],
+     ["a", "b", "c"], ["a", "b", 1], [[1], [2]]],
+)  # fmt: skip
+def test_a_tolerance_is_said_to_accept_the_kinds_of_values_that_meet_it_and_no_others(tolerance: Any) -> None:
+    met = {kind for kind, values in VALUES.items() if any(is_met(tolerance, value) for value in values)}
+    assert accepted(tolerance) == met
+
+
+def says(hint: Any) -> Any:
+    """A probe that returns what the hint says."""
+
+    def probe() -> Any:
+        raise AssertionError("it is not called")
+
+    probe.__annotations__["return"] = hint
+    return probe
+
+
+@pytest.mark.parametrize(
+    ("tolerance", "can_be_met"),
+    [
+        ([0, 1], {bool, int, float}),
+        ([0, 1, 2], {bool, int, float}),
+        ([True], {bool, int, float}),
+        ([True, False, True], {bool, int, float}),
+        (["a", "b"], {str}),
+        (["a", "b", "c"], {str}),
+        (["a", "b", 1], {bool, int, float, str}),
+        (["a", "b", True], {bool, int, float, str}),
+        ([[1], [2]], {list}),
+    ],
+)
+def test_a_list_can_be_met_by_values_like_its_members_where_a_truth_is_like_a_number(tolerance, can_be_met):
+    activity = answer(tolerance)
+    for hint in (bool, int, float, str, list):
+        found = codes_of(problems_of_tolerance(tolerance, activity, says(hint), resolve))
+        assert found == ([] if hint in can_be_met else ["tolerance-invalid"]), hint
 
 
 @pytest.mark.parametrize(
