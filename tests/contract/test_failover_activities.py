@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.aws import deadlines, dynamodb, fis
+from chaosdrill.aws import deadlines, dynamodb, fis, system_of
 from chaosdrill.database.probes import writer_region
 from chaosdrill.failover.actions import fail_back, fail_over
+from chaosdrill.failover.executions import wait_for_own
 from chaosdrill.failover.probes import last_execution, running_executions
 from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
@@ -152,6 +153,33 @@ def test_announced_but_never_started_is_nothing_to_wait_for(rig: Rig, one_drill:
     one_drill.history.append("activity-started", activity="fail-over")
     one_drill.history.append("execution-starting", what="fail-over", execution_arn=f"{machine}:never")
     assert fail_back(undo_of="fail-over", configuration=rig.configuration)["done"] is False
+
+
+def test_each_one_that_the_run_announced_is_waited_for_whichever_was_never_started(
+    rig: Rig, one_drill: OpenDrill
+) -> None:
+    """A step that was interrupted before its start, one that failed, one that never was, and one that still runs."""
+    system = system_of(rig.configuration)
+    never = rig.lab.machine("FailoverStateMachine").replace(":stateMachine:", ":execution:")
+
+    def announce(arn: str) -> None:
+        one_drill.history.append("execution-starting", what="fail-over", execution_arn=arn)
+
+    rig.writer(OSAKA)  # the machine's switchover will be told: already the primary
+    failed = start_by_hand(rig)
+    assert rig.lab.ended(failed)["status"] == "FAILED"
+    rig.go_home()
+    for arn in (f"{never}:never", failed, f"{never}:neither"):
+        announce(arn)
+    with rig.lab.supervisor.writer_held():
+        running = start_by_hand(rig)
+        wait_for_own(system, 0.1)  # of another run
+        announce(running)
+        with fails_with("execution-running") as refused:
+            wait_for_own(system, 0.1)
+        assert running in str(refused.value)
+    wait_for_own(system, LONG_S)
+    assert running_executions(configuration=rig.configuration) == 0
 
 
 def test_as_a_rollback_it_opens_home_when_the_machine_cannot(rig: Rig, one_drill: OpenDrill) -> None:
