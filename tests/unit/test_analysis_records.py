@@ -4,10 +4,11 @@ import numpy
 import pytest
 
 from chaosdrill.analysis.clocks import Offset, offset_of
+from chaosdrill.analysis.columns import operations
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.records import beats_of, is_served
 from chaosdrill.analysis.slots import UNKNOWN, slots_of, span_of
-from tests.unit.records_rig import BEAT, HEADER, MEASURED, NS, T0, at, beats, columns_of, requests, same
+from tests.unit.records_rig import BEAT, HEADER, MEASURED, NS, RATE, T0, at, beats, columns_of, requests, same
 
 
 def reading(source: str, at_s: float, offset_s: float, uncertainty_s: float) -> dict[str, object]:
@@ -110,3 +111,33 @@ def test_a_record_with_a_leap_of_years_does_no_harm():
     found = unavailability(beats_of([HEADER], columns, names, MEASURED))
     assert found.overall == ()
     assert found.at_most_ns > 10**17 - NS
+
+
+def test_each_beat_has_the_operation_of_its_own_heartbeat_and_those_without_a_beat_are_told() -> None:
+    def header(source: str, *names: str) -> dict[str, object]:
+        return {**HEADER, "source": source, "operations": [{"name": name, "rate_per_s": RATE} for name in names]}
+
+    headers = [header("a", "read", "idle"), header("b", "read", "write"), header("c", "idle")]
+    pairs = [("write", "b"), ("read", "a"), ("read", "b"), ("odd", "a"), ("write", "b")]
+    names = {"operation": ["write", "odd", "read"], "source": ["b", "a", "d"]}
+    columns = {
+        "operation": numpy.array([names["operation"].index(name) for name, _ in pairs]),
+        "source": numpy.array([names["source"].index(source) for _, source in pairs]),
+    }
+    numbers, found = operations(headers, columns, names)
+    assert [(one.name, one.source) for one in found] == [
+        ("idle", "a"), ("idle", "c"), ("odd", "a"), ("read", "a"), ("read", "b"), ("write", "b")
+    ]  # fmt: skip
+    assert [one.rate_per_s for one in found] == [RATE, RATE, 0, RATE, RATE, RATE]
+    assert [(found[number].name, found[number].source) for number in numbers] == pairs
+
+
+def test_operations_of_headers_alone_and_of_one_heartbeat_are_told() -> None:
+    none = numpy.zeros(0, numpy.int64)
+    for sources in ([], ["heartbeat"], ["heartbeat", "other"]):
+        numbers, found = operations([HEADER], {"operation": none, "source": none}, {"operation": [], "source": sources})
+        assert [(one.name, one.source) for one in found] == [("read", "heartbeat"), ("write", "heartbeat")]
+        assert len(numbers) == 0
+    columns, names = columns_of({"write": "oo"})
+    numbers, found = operations([HEADER], columns, names)
+    assert ([one.name for one in found], numbers.tolist()) == (["read", "write"], [1, 1])
