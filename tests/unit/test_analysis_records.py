@@ -7,7 +7,7 @@ from chaosdrill.analysis.clocks import Offset, offset_of
 from chaosdrill.analysis.columns import operations
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.records import beats_of, is_served
-from chaosdrill.analysis.slots import UNKNOWN, slots_of, span_of
+from chaosdrill.analysis.slots import MOST_MISSING, SERVED, UNKNOWN, UNSERVED, slots_of, span_of, states
 from tests.unit.records_rig import BEAT, HEADER, MEASURED, NS, RATE, T0, at, beats, columns_of, requests, same
 
 
@@ -141,3 +141,85 @@ def test_operations_of_headers_alone_and_of_one_heartbeat_are_told() -> None:
     columns, names = columns_of({"write": "oo"})
     numbers, found = operations([HEADER], columns, names)
     assert ([one.name for one in found], numbers.tolist()) == (["read", "write"], [1, 1])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"event": "clock-guessed", "offset_ns": 9 * NS, "uncertainty_ns": 1},
+        {"event": "clock-measured"},
+        {"event": "clock-measured", "offset_ns": 9 * NS},
+        {"event": "clock-measured", "offset_ns": "9", "uncertainty_ns": 1},
+        {"event": "clock-measured", "offset_ns": True, "uncertainty_ns": 1},
+        {"event": "clock-measured", "offset_ns": 9 * NS, "uncertainty_ns": None},
+        {"event": "clock-measured", "offset_ns": 9 * NS, "uncertainty_ns": 1.5},
+        {"event": "clock-measured", "offset_ns": 9 * NS, "uncertainty_ns": -1},
+    ],
+)
+def test_an_event_that_is_no_measurement_sets_no_clock(row):
+    other = row | {"source": "heartbeat", "at_ns": 50 * NS}
+    assert not offset_of([other], "heartbeat").measured
+    alone = offset_of([reading("heartbeat", 0, 1, 0.1)], "heartbeat")
+    assert (alone.offset_ns, alone.uncertainty_ns) == (NS, NS // 10)
+    assert offset_of([reading("heartbeat", 0, 1, 0.1), other], "heartbeat") == alone
+
+
+def test_a_clock_that_is_the_recorder_s_own_is_known_exactly() -> None:
+    assert offset_of([reading("heartbeat", 0, 0, 0)], "heartbeat") == Offset(0, 0)
+
+
+def test_readings_that_only_just_agree_are_one_offset() -> None:
+    touching = offset_of([reading("heartbeat", 0, 1.0, 0.5), reading("heartbeat", 0, 2.0, 0.5)], "heartbeat")
+    assert (touching.offset_ns, touching.uncertainty_ns, touching.knots) == (3 * NS // 2, 0, ())
+    apart = [reading("heartbeat", 0, 1.0, 0.5), reading("heartbeat", 0, 2.0, 0.499)]
+    assert (offset_of(apart, "heartbeat").uncertainty_ns, len(offset_of(apart, "heartbeat").knots)) == (NS, 2)
+
+
+@pytest.mark.parametrize(
+    ("mark", "column", "value", "state"),
+    [
+        ("o", "duration_us", 1_000_000, SERVED),  # the deadline is 1 s
+        ("o", "duration_us", 1_000_001, UNSERVED),
+        ("x", "duration_us", 1_000_000, UNSERVED),
+        ("x", "duration_us", 999_999, UNKNOWN),  # given up before the deadline
+        ("r", "duration_us", 10, UNSERVED),
+        ("o", "late_us", 250_000, SERVED),
+        ("o", "late_us", 250_001, UNKNOWN),
+        ("x", "late_us", 250_001, UNKNOWN),
+    ],
+)
+def test_a_beat_is_judged_by_the_deadline_and_tells_nothing_when_it_was_sent_much_too_late(mark, column, value, state):
+    columns, names = columns_of({"read": mark})
+    columns[column][:] = value
+    assert states(beats_of([HEADER], columns, names, MEASURED)).tolist() == [state]
+
+
+@pytest.mark.parametrize(("seq", "before"), [(0, 0), (1, 1), (MOST_MISSING - 1, MOST_MISSING - 1), (MOST_MISSING, 0)])
+def test_as_many_first_beats_are_missing_as_its_number_tells_unless_it_cannot_be(seq, before):
+    columns, names = columns_of({"read": "ooo"})
+    columns["seq"] += seq
+    assert span_of(beats_of([HEADER], columns, names, MEASURED)) == (T0 - before * BEAT, T0 + 2 * BEAT)
+
+
+def test_beats_without_a_rate_are_as_far_apart_as_they_were_due() -> None:
+    headers = [{**HEADER, "operations": [{"name": "read"}]}]
+    for picture, interval_ns in (("---o", NS), ("---oo", BEAT), ("---oooo", BEAT)):
+        made = beats_of(headers, *columns_of({"read": picture}), MEASURED)
+        span = span_of(made)
+        assert span == (T0 + 3 * BEAT, T0 + (len(picture) - 1) * BEAT), "when the first ones were due is not known"
+        assert [one.interval_ns for one in slots_of(made, span)] == [interval_ns]
+
+
+def test_beats_that_are_missing_at_one_end_only_stand_there_too() -> None:
+    made = beats("-ooo-")
+    for before, after in ((0, 0), (1, 0), (0, 1), (2, 3)):
+        (read,) = slots_of(made, (T0 + (1 - before) * BEAT, T0 + (3 + after) * BEAT))
+        assert read.state.tolist() == [UNKNOWN] * before + [SERVED] * 3 + [UNKNOWN] * after
+        assert numpy.diff(read.due_ns).tolist() == [BEAT] * (2 + before + after)
+
+
+def test_a_gap_is_filled_as_closely_in_a_long_record_as_in_a_short_one() -> None:
+    for length in (50, 60_000):
+        made = beats("o" * length + "-" * 100 + "o" * 50)
+        (read,) = slots_of(made, span_of(made) or (0, 0))
+        assert int((read.state == UNKNOWN).sum()) == 100
