@@ -282,3 +282,61 @@ def test_the_end_of_a_ledger_tells_how_many_writes_it_has(writes, problems):
 @pytest.mark.parametrize(("rows", "problems"), [(9, 9), (10, 10), (11, 11), (500, 11)])
 def test_ten_rows_that_cannot_be_are_told_and_how_many_more_there_are(rows, problems):
     assert len(ledger_of([HEADER, *[{"row": "odd"}] * rows]).problems) == problems
+
+
+def test_accepted_writes_that_could_not_be_read_are_uncertain_and_no_others() -> None:
+    rows = [write(0), write(1), write(2, "refused"), write(3, "unknown"), write(4), write(120)]
+    said = judged(*rows, *read_back(found(0, "settled"), found(1, "unreadable"), found(3, "unreadable")))
+    assert seqs(said.uncertain) == [1, 4]
+    assert said.groups()["uncertain"] == ["id-1", "id-4"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "polled", "state", "total", "resurrected"),
+    [
+        ("accepted", "rolled_back", "rolled_back", 0, False),  # it was undone, and is
+        ("accepted", "rolled_back", "rolled_back", 1, True),
+        ("accepted", "rolled_back", "settled", 0, True),
+        ("accepted", "rolled_back", "settled", None, True),  # by its record alone
+        ("accepted", "rolled_back", "missing", 0, False),
+        ("accepted", "pending", "settled", 1, False),
+        ("accepted", "pending", "missing", 0, False),
+        ("refused", "pending", "missing", 0, False),
+        ("refused", "pending", "settled", 0, True),
+        ("refused", "pending", "missing", 1, True),
+        ("unknown", "rolled_back", "settled", 1, True),
+        ("unknown", "pending", "settled", 1, False),
+    ],
+)
+def test_what_was_refused_or_undone_is_resurrected_by_its_record_or_its_balance(
+    outcome, polled, state, total, resurrected
+):
+    earlier = {"row": "settled", "seq": 0, "state": polled}
+    balances = [] if total is None else [balance(total)]
+    said = judged(write(0, outcome), earlier, *read_back(found(0, state), *balances))
+    assert seqs(said.resurrected) == ([0] if resurrected else [])
+
+
+@pytest.mark.parametrize(
+    ("state", "total", "present"),
+    [("settled", 0, True), ("settled", None, True), ("missing", 1, True), ("settled", 1, True), ("missing", 0, False),
+     ("unreadable", 1, True), ("unreadable", None, False)],
+)  # fmt: skip
+def test_an_unanswered_write_is_there_by_its_record_or_its_balance(state, total, present):
+    balances = [] if total is None else [balance(total)]
+    said = judged(write(0, "unknown"), *read_back(found(0, state), *balances))
+    assert seqs(said.unknown_present) == ([0] if present else [])
+
+
+def test_what_was_accepted_at_the_very_moment_of_a_cut_was_accepted_before_it() -> None:
+    rows = [write(seq) for seq in range(20)]
+    moment = {row["seq"]: row["ended_ns"] for row in rows}
+
+    def seconds(*lost: int, cut: int, earlier: tuple[int, ...] = ()) -> Any:
+        told = [found(seq, "missing" if seq in lost else "settled") for seq in range(20)]
+        ledger = ledger_of([HEADER | {"counts_executions": False}, *rows, *read_back(*told)])
+        return losses(ledger, LABEL, cut_ns=cut, earlier_cuts_ns=earlier).seconds.value
+
+    assert [seconds(2, cut=moment[5] + off) for off in (-1, 0, 1)] == [2.0, 3.0, 3.0]
+    # 3 and 5 were lost by the first of two transitions when 5 was accepted before its cut, else 5 by the second one
+    assert [seconds(3, 5, cut=moment[9], earlier=(moment[5] + off,)) for off in (-1, 0)] == [1.0 + 4.0, 2.0]
