@@ -119,3 +119,33 @@ def test_an_outage_that_was_not_seen_to_begin_was_at_least_so_long():
     measured = recovery(found("x" * 40 + GOOD), T0)
     assert (measured.at_least, measured.why) == (True, "its beginning was not seen")
     assert measured.value == pytest.approx(1.95)
+
+
+def test_an_outage_counts_when_any_of_it_may_lie_in_the_time_of_the_movement():
+    service = found(GOOD + "x" * 40 + GOOD)
+    (outage,) = service.overall
+    last_ns = outage.until_ns + outage.until_uncertainty_ns
+    assert [len(recoveries(service, last_ns + off)) for off in (-1, 0, 1)] == [1, 0, 0]
+    assert [len(recoveries(service, last_ns + off, about_ns=9)) for off in (8, 9)] == [1, 0]
+    assert [len(recoveries(service, T0, outage.since_ns + off)) for off in (-1, 0, 1)] == [0, 0, 1]
+
+
+def test_an_outage_began_before_only_when_that_is_sure():
+    service = found(GOOD + "x" * 40 + GOOD)
+    (outage,) = service.overall
+    first_ns = outage.since_ns + outage.since_uncertainty_ns
+    told = [[one.began_before for one in recoveries(service, first_ns + off)] for off in (-1, 0, 1)]
+    assert told == [[False], [False], [True]]
+    (vague,) = recoveries(service, first_ns + 5, about_ns=5)
+    assert not vague.began_before
+
+
+def test_only_what_is_unknown_in_the_time_of_the_movement_may_hide_an_outage():
+    service = found(GOOD + "-" * 39 + GOOD)
+    (hidden,) = service.unknown
+    clear = recovery(found(GOOD + GOOD + GOOD), T0).uncertainty
+    longest = pytest.approx((hidden.until_ns - hidden.since_ns) / NS)
+    by_begin = [recovery(service, hidden.until_ns + off).uncertainty for off in (-1, 0, NS)]
+    assert by_begin == [longest, clear, clear]
+    by_end = [recovery(service, T0, hidden.since_ns + off).uncertainty for off in (-NS, 0, 1)]
+    assert by_end == [clear, clear, longest]
