@@ -149,3 +149,41 @@ def test_only_what_is_unknown_in_the_time_of_the_movement_may_hide_an_outage():
     assert by_begin == [longest, clear, clear]
     by_end = [recovery(service, T0, hidden.since_ns + off).uncertainty for off in (-NS, 0, 1)]
     assert by_end == [clear, clear, longest]
+
+
+@pytest.mark.parametrize(
+    ("picture", "value", "uncertainty", "at_least"),
+    [
+        (GOOD + "-" + GOOD, 0.0, 0.15, False),  # shorter than what no beat can tell anyway
+        (GOOD + "---" + GOOD, 0.0, 0.2, False),
+        (GOOD + "x" * 40 + GOOD + "-" * 20 + GOOD, 2.0, 0.05, False),
+        (GOOD + "----" + "x" * 40 + "----" + GOOD + "-" * 46 + GOOD, 2.25, 0.15, False),  # 2.35 s are unknown
+        (GOOD + "-" * 120 + GOOD + "x" * 40 + "o" * 60, 4.95, None, True),  # without an upper end already
+    ],
+)
+def test_what_is_unknown_makes_no_figure_more_certain(picture, value, uncertainty, at_least):
+    measured = recovery(found(picture), T0)
+    assert (measured.value, measured.uncertainty, measured.at_least) == (
+        pytest.approx(value), uncertainty and pytest.approx(uncertainty), at_least
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("picture", "value", "at_least"), [(GOOD, None, False), (GOOD + "x" * 40 + GOOD, 2.0, True)])
+def test_where_nothing_is_known_to_the_end_no_figure_has_an_upper_end(picture, value, at_least):
+    records = beats(picture)
+    measured = recovery(unavailability(records, (T0, T0 + 24 * NS)), T0)
+    assert (measured.value, measured.uncertainty, measured.at_least, bool(measured.why)) == (
+        value,
+        None,
+        at_least,
+        True,
+    )
+
+
+def test_service_that_is_good_from_the_first_beat_of_the_next_transition_on_came_with_it():
+    service = found(GOOD + "x" * 40 + "o" * 60 + "x" * 20 + GOOD)  # good from 12 s on
+    (before,) = recoveries(service, T0, T0 + 12 * NS)
+    assert (before.sustained_ns is not None, before.seconds.value) == (True, 6.0)
+    (after,) = recoveries(service, T0, T0 + 12 * NS - 1)
+    assert (after.sustained_ns, after.seconds.at_least) == (None, False)
+    assert (after.seconds.value, after.seconds.uncertainty) == (pytest.approx(6.025), pytest.approx(0.05))
