@@ -33,10 +33,10 @@ def operations(
         if isinstance(one, Mapping)
     }
     operation, source = columns["operation"], columns["source"]
-    pairs = numpy.zeros((max(1, len(names["operation"])), max(1, len(names["source"]))), numpy.int16)
+    pairs = numpy.zeros((max(1, len(names["operation"])), max(1, len(names["source"]))), numpy.int32)
     seen = numpy.zeros(pairs.size, bool)
     if len(operation):
-        seen = numpy.bincount(operation * pairs.shape[1] + source, minlength=pairs.size) > 0
+        seen = numpy.bincount(operation.astype(numpy.int64) * pairs.shape[1] + source, minlength=pairs.size) > 0
     met = {
         (name, by)
         for row, name in enumerate(names["operation"])

@@ -95,14 +95,15 @@ def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[
     """When something became true.
 
     :param wanted: whether it is true at a look; None: not readable.
-    :returns: the first time between the two moments; None when it was not seen to become true there.
+    :returns: the first time between the two moments, from when it was last seen to be false; None when it was not seen
+        to become true there.
     """
     false_ns: int | None = None
     was: bool | None = None
     for look, following in zip(seen, [*seen[1:], None], strict=True):
         is_so = wanted(look)
         if is_so and not was and since_ns <= look.by_ns <= until_ns:
-            return Span(look.before_ns if was is False else false_ns, look.by_ns)
+            return Span(false_ns, look.by_ns)
         if is_so is False:
             false_ns = (following.before_ns if following else None) or look.by_ns
         was = was if is_so is None else is_so

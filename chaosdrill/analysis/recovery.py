@@ -154,7 +154,7 @@ def recovery(
     The parameters are those of :func:`recoveries`.
     """
     end_ns = found.span_ns[1] if until_ns is None else min(until_ns, found.span_ns[1])
-    hidden = [one for one in found.unknown if one.since_ns < end_ns and one.until_ns > since_ns]
+    hidden = [one for one in found.unknown if one.since_ns < end_ns and one.until_ns + about_ns > since_ns]
     all_of_it = [one.seconds for one in recoveries(found, since_ns, until_ns, limits, about_ns)]
     if all_of_it:
         return _unless_hidden(_longest(all_of_it), hidden)
@@ -245,6 +245,7 @@ class _Service:
         self.slots, self.limits = slots, limits
         unserved, slow = failures(slots, limits, numpy.ones(len(slots.due_ns), bool))
         self._unserved, self._slow = (_sums(one) for one in (unserved, slow))
+        self._known_ns = slots.due_ns[slots.state != UNKNOWN]
 
     def moments(self, since_ns: int, until_ns: int) -> Array:
         """:returns: when beats were due in that time."""
@@ -252,9 +253,9 @@ class _Service:
         return self.slots.due_ns[begin:end]
 
     def before(self, moment_ns: int) -> int | None:
-        """:returns: when the last beat before a moment was due."""
-        at = int(numpy.searchsorted(self.slots.due_ns, moment_ns))
-        return int(self.slots.due_ns[at - 1]) if at else None
+        """:returns: when the last beat before a moment was due of which anything is known."""
+        at = int(numpy.searchsorted(self._known_ns, moment_ns))
+        return int(self._known_ns[at - 1]) if at else None
 
     def is_good(self, moments: Array) -> Array:
         """:returns: for each moment whether service was good from there on for a window; unknown is not good."""

@@ -223,3 +223,22 @@ def test_a_gap_is_filled_as_closely_in_a_long_record_as_in_a_short_one() -> None
         made = beats("o" * length + "-" * 100 + "o" * 50)
         (read,) = slots_of(made, span_of(made) or (0, 0))
         assert int((read.state == UNKNOWN).sum()) == 100
+
+
+def test_a_header_may_name_more_operations_than_a_short_number_counts():
+    names = {"operation": ["last"], "source": ["heartbeat"]}
+    rates = [{"name": f"operation-{number:05}", "rate_per_s": 1} for number in range(2**15 + 1)]
+    header = {"source": "heartbeat", "operations": [{"name": "last", "rate_per_s": 1}, *rates]}
+    none = numpy.zeros(3, numpy.int8)
+    numbers, found = operations([header], {"operation": none, "source": none}, names)
+    assert {found[number].name for number in numbers.tolist()} == {"last"}
+    header["operations"][0]["name"] = names["operation"][0] = "z-last"
+    numbers, found = operations([header], {"operation": none, "source": none}, names)
+    assert {found[number].name for number in numbers.tolist()} == {"z-last"}
+
+
+def test_many_operations_of_many_heartbeats_are_told_apart():
+    names = {"operation": [f"o{n}" for n in range(300)], "source": [f"s{n}" for n in range(200)]}
+    columns = {"operation": numpy.array([0, 299], numpy.int16), "source": numpy.array([0, 199], numpy.int16)}
+    numbers, found = operations([], columns, names)
+    assert [(found[one].name, found[one].source) for one in numbers.tolist()] == [("o0", "s0"), ("o299", "s199")]

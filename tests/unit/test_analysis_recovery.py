@@ -157,7 +157,7 @@ def test_only_what_is_unknown_in_the_time_of_the_movement_may_hide_an_outage():
         (GOOD + "-" + GOOD, 0.0, 0.15, False),  # shorter than what no beat can tell anyway
         (GOOD + "---" + GOOD, 0.0, 0.2, False),
         (GOOD + "x" * 40 + GOOD + "-" * 20 + GOOD, 2.0, 0.05, False),
-        (GOOD + "----" + "x" * 40 + "----" + GOOD + "-" * 46 + GOOD, 2.25, 0.15, False),  # 2.35 s are unknown
+        (GOOD + "----" + "x" * 40 + "----" + GOOD + "-" * 46 + GOOD, 2.2, 0.25, False),  # 2.35 s are unknown
         (GOOD + "-" * 120 + GOOD + "x" * 40 + "o" * 60, 4.95, None, True),  # without an upper end already
     ],
 )

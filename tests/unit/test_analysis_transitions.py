@@ -40,6 +40,7 @@ def span(picture: str, since: int = 0, until: int = 1000) -> tuple[int | None, i
         ("fft", 0, (19, 20)),
         ("t", 0, (None, 0)),
         ("?t", 0, (None, 10)),
+        ("f?t", 0, (9, 20)),  # between when it was last seen to be false and when it was seen to be true
         ("ff", 0, None),
         ("??", 0, None),
         ("tt", 5, None),  # it was true before already
