@@ -1,0 +1,63 @@
+"""Watchers of a drill that cannot look: they go on, and the history says once that they were blind."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from chaosdrill.controls.display import Status
+from chaosdrill.controls.lookout import Lookout
+from chaosdrill.controls.record import Record
+from chaosdrill.controls.watching import Periodic
+from chaosdrill.errors import CannotSee
+from tests.waiting import LONG_S, wait_for
+
+BROKEN = [CannotSee("it is dark"), OSError("no route"), ValueError("broken"), KeyError("missing")]
+
+
+def started(start: Callable[[], Any]) -> threading.Thread:
+    """The thread that ``start`` begins."""
+    before = set(threading.enumerate())
+    start()
+    (thread,) = set(threading.enumerate()) - before
+    return thread
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
+def test_a_watcher_tells_each_look_that_failed_and_looks_again(error: Exception) -> None:
+    heard: list[Exception] = []
+    go_on = threading.Semaphore(0)
+
+    def look() -> None:
+        assert go_on.acquire(timeout=LONG_S)
+        raise error
+
+    watcher = Periodic("test", 0.0, look, heard.append)
+    thread = started(watcher.start)
+    for number in (1, 2, 3):
+        go_on.release()
+        wait_for(lambda number=number: len(heard) >= number or not thread.is_alive())
+        assert heard == [error] * number
+    watcher._stop.set()
+    go_on.release()
+    thread.join(LONG_S)
+    assert (thread.is_alive(), heard) == (False, [error] * 3), "of the look that the end overtook nothing is told"
+
+
+def test_a_watch_that_goes_blind_is_recorded_once_and_goes_on() -> None:
+    record, lost = Record(), list[str]()
+    looks: list[int] = []
+
+    def gone() -> str:
+        looks.append(1)
+        if len(looks) <= 2:
+            raise CannotSee("the control socket does not answer")
+        return "the lab was ended"
+
+    lookout = Lookout(Status(), record)
+    thread = started(lambda: lookout.watch_target(gone, lost.append))
+    wait_for(lambda: lost or not thread.is_alive())
+    lookout.close()
+    assert (lost, len(looks)) == (["the lab was ended"], 3)
+    assert [(row["event"], row["watch"]) for row in record.events] == [("watch-failed", "target")]
