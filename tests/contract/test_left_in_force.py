@@ -1,6 +1,7 @@
 """What a drill that died has left in force is looked for at FIS, where its run recorded it."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from chaosdrill.aws.fis import RUN_TAG, STARTED
 from chaosdrill.controls.left_in_force import refuse_beside_dead_run
+from tests.contract.accounts import DENIED_JSON, answering, profile
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.test_lab_aws_fis import start, template
 from tests.failing import fails_with
@@ -25,10 +27,10 @@ def running(rig: Rig) -> Iterator[str]:
     rig.go_home()
 
 
-def died(runs: Path, *started_in: str) -> Path:
+def died(runs: Path, *started_in: str, duration_s: float = 1200) -> Path:
     """A store with a drill that died in the method, after its fault was started in these regions."""
     started = [{"s": 2.0, "event": STARTED, "experiment": "EXP1", "region": region} for region in started_in]
-    begun = {"s": 1.0, "event": "activity-started", **STEP, "arguments": {"duration_s": 1200}}
+    begun = {"s": 1.0, "event": "activity-started", **STEP, "arguments": {"duration_s": duration_s}}
     (runs / DIED).mkdir(parents=True)
     write_history(runs / DIED, [{"s": 0.0, **HERE, "run_id": DIED}, begun, *started])
     return runs
@@ -62,3 +64,16 @@ def test_a_fault_of_another_run_keeps_no_drill_from_starting(rig: Rig, tmp_path:
     start(rig.lab, template(rig.lab), tags={RUN_TAG: f"{DIED}-other"})
     refuse(rig, died(tmp_path))
     rig.go_home()
+
+
+@pytest.mark.parametrize(("duration_s", "codes"), [(1200, ()), (1e9, ("left-in-force",))], ids=["ended", "lasts"])
+def test_a_fault_that_fis_does_not_tell_keeps_a_drill_from_starting_until_it_has_ended_by_itself(
+    rig: Rig, tmp_path: Path, duration_s: float, codes: tuple[str, ...]
+) -> None:
+    runs = died(tmp_path / "runs", TOKYO, duration_s=duration_s)
+    with answering(*DENIED_JSON) as url:
+        name = profile(tmp_path / "config", url)
+        aws = {"profile": name, "config_file": str(tmp_path / "config")}
+        configuration = rig.other_topology(tmp_path / "topology.yaml", aws=aws)
+        with fails_with(*codes) if codes else nullcontext():
+            refuse_beside_dead_run(runs, [HERE], configuration, None, "serving(ap-northeast-1)")

@@ -24,6 +24,10 @@ def started(start: Callable[[], Any]) -> threading.Thread:
     return thread
 
 
+def _at_least(looks: int, thread: threading.Thread) -> Callable[[int], bool]:
+    return lambda count: count >= looks or not thread.is_alive()
+
+
 @pytest.mark.parametrize("error", BROKEN, ids=lambda error: type(error).__name__)
 def test_a_watcher_tells_each_look_that_failed_and_looks_again(error: Exception) -> None:
     heard: list[Exception] = []
@@ -35,10 +39,10 @@ def test_a_watcher_tells_each_look_that_failed_and_looks_again(error: Exception)
 
     watcher = Periodic("test", 0.0, look, heard.append)
     thread = started(watcher.start)
-    for number in (1, 2, 3):
+    for looks in range(1, 4):
         go_on.release()
-        wait_for(lambda number=number: len(heard) >= number or not thread.is_alive())
-        assert heard == [error] * number
+        wait_for(lambda: len(heard), _at_least(looks, thread))
+        assert heard == [error] * looks
     watcher._stop.set()
     go_on.release()
     thread.join(LONG_S)
