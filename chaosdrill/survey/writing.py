@@ -18,6 +18,13 @@ class _Plain(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def one_line(self, text: str) -> yaml.ScalarNode:
+        """In single quotes a line break would be one in the file, too."""
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Plain.add_representer(str, _Plain.one_line)
+
 
 def written(head: str, findings: Mapping[str, Finding]) -> str:
     """:returns: the file's text; always valid YAML.

@@ -1,5 +1,5 @@
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown, the_one
@@ -48,6 +48,7 @@ def test_one_candidate_is_the_value_and_none_or_several_are_not() -> None:
 texts = st.text(max_size=40)
 
 
+@example("\n", "", "", "'0:")  # a value that is a line break, before a label that begins with a quote
 @given(texts, texts, texts, texts)
 def test_whatever_an_account_holds_the_file_is_yaml_with_the_same_values(
     name: str, why: str, how: str, tag: str
