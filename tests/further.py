@@ -7,7 +7,10 @@ import pytest
 
 
 def first_of(cases: Iterable[Any], count: int = 1) -> list[Any]:
-    """:returns: cases for ``parametrize``: those after the first ``count`` are ``long``; a tuple is several values."""
+    """Mark the cases after the first ``count`` as ``long``.
+
+    :returns: cases for ``parametrize``; a tuple is several values.
+    """
     return [case if number < count else _long(case) for number, case in enumerate(cases)]
 
 

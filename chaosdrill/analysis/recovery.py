@@ -253,7 +253,7 @@ class _Service:
         return self.slots.due_ns[begin:end]
 
     def before(self, moment_ns: int) -> int | None:
-        """:returns: when the last beat before a moment was due of which anything is known."""
+        """Find when the last beat of which anything is known was due before a moment; None: there was none."""
         at = int(numpy.searchsorted(self._known_ns, moment_ns))
         return int(self._known_ns[at - 1]) if at else None
 

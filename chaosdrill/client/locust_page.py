@@ -52,7 +52,7 @@ class MethodNotAllowed(CannotSee):
 
 
 class ProgramEnded(requests.ConnectionError):
-    """The page has no program any more."""
+    """The program that serves the page has ended."""
 
 
 class ResponseTimedOut(CannotSee):

@@ -141,7 +141,7 @@ class Progress:
         return change
 
     def clock(self, at_s: float | None) -> str:
-        """:returns: a time as ``09:30:00`` in UTC, with the local time in brackets where that is another."""
+        """Format a time as ``09:30:00`` in UTC, with the local time in brackets where that is another."""
         try:
             utc = time.strftime("%H:%M:%S", time.gmtime(at_s)) if at_s is not None else "?"
             beside = local(round(at_s * NS), self.zone) if at_s is not None else ""
