@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.completion import complete_run
+from chaosdrill.cli.text import usage_error
 
 if TYPE_CHECKING:
     from chaosdrill.runs.archive.archives import Checked
@@ -45,7 +46,7 @@ def verify(run: str, digest: str, as_json: bool) -> None:
     try:
         checked = _checked(run, digest)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     if as_json:
         click.echo(json.dumps(_as_json(checked), indent=1))
     else:

@@ -11,6 +11,7 @@ import click
 
 from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.options import time_zone_option
+from chaosdrill.cli.text import usage_error
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def watch(run: str, as_json: bool, zone: Zone) -> None:
         following = _followed(run, zone)
         _follow(following, as_json)
     except BadInput as error:
-        raise click.UsageError(str(error)) from error
+        raise usage_error(error) from error
     except KeyboardInterrupt:
         sys.exit(0)  # the drill goes on
     except BrokenPipeError:

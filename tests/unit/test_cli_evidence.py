@@ -69,10 +69,10 @@ def test_what_was_altered_is_named_by_file_and_line(run):
 @pytest.mark.parametrize(
     ("words", "why"),
     [
-        (("verify", "none"), "there is no run 'none'"),
+        (("verify", "none"), "[run-missing]"),
         (("verify", RUN_ID, "--digest", "00"), "name the archive"),
-        (("export", "none"), "there is no run 'none'"),
-        (("export", "--output", "no/such/e.zip"), "there is no directory"),
+        (("export", "none"), "[run-missing]"),
+        (("export", "--output", "no/such/e.zip"), "[export-unwritable]"),
     ],
 )
 def test_bad_usage_is_told_and_exits_with_2(run, words, why):

@@ -200,7 +200,7 @@ def test_a_drill_that_is_killed_is_told_with_1(replay, tmp_path):
 
 def test_a_run_that_there_is_none_of_is_bad_usage(replay):
     done = subprocess.run([*COMMAND, "nope"], capture_output=True, text=True, timeout=LONG_S, check=False)
-    assert (done.returncode, "there is no run 'nope'" in done.stderr) == (2, True)
+    assert (done.returncode, "[run-missing]" in done.stderr) == (2, True)
 
 
 def test_a_stored_run_of_which_there_is_a_report_says_where_it_is(replay, tmp_path):
