@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from chaosdrill.analysis.run import Event, Run, at_ns
@@ -100,7 +101,7 @@ def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[
     """
     false_ns: int | None = None
     was: bool | None = None
-    for look, following in zip(seen, [*seen[1:], None], strict=True):
+    for look, following in zip_longest(seen, seen[1:]):
         is_so = wanted(look)
         if is_so and not was and since_ns <= look.by_ns <= until_ns:
             return Span(false_ns, look.by_ns)

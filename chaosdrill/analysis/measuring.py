@@ -166,10 +166,10 @@ def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved:
         return []
     begin_ns, end_ns = found.span_ns
     acted = [*(leg.since_ns for leg in moved), *([fault.by_ns] if fault is not None else [])]
-    first_ns = min(max(min(acted, default=end_ns), begin_ns), end_ns)
+    first_ns = min(max(min(acted, default=end_ns + 1), begin_ns), end_ns + 1)
     served_ns = _served_again_ns(run, found, fault, moved)
     last_ns = max([*(leg.ended_ns for leg in moved), healed_ns(run) or first_ns, first_ns, served_ns or first_ns])
-    last_ns = end_ns + 1 if served_ns is None else min(last_ns, end_ns)
+    last_ns = end_ns + 1 if served_ns is None else min(last_ns, end_ns + 1)
     periods = {"before": (begin_ns, first_ns), "during": (first_ns, last_ns), "after": (last_ns, end_ns + 1)}
     known = {name: span for name, span in periods.items() if span[0] < span[1]}
     of_requests = figures.latencies_of_requests(run.requests, known) if run.requests is not None else ()

@@ -52,3 +52,18 @@ def test_a_failback_that_left_all_dark_ends_with_the_standby_open(rig: Rig, from
     with fails_with("service-restored-by-rollback"):
         again(rig)
     assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
+
+
+def test_a_failback_that_goes_on_is_waited_for_and_one_that_nobody_undoes_is_in_the_way(
+    rig: Rig, from_osaka: OpenDrill
+) -> None:
+    with rig.lab.supervisor.writer_held():
+        with fails_with("execution-running"):
+            fail_back(timeout_s=0.2, configuration=rig.configuration)
+        with fails_with("execution-running") as waited:
+            fail_over(undo_of="fail-back", timeout_s=0.1, configuration=rig.configuration)
+        with fails_with("execution-running") as refused:
+            fail_over(configuration=rig.configuration)
+    assert ("started by this run" in str(waited.value), "started by this run" in str(refused.value)) == (True, False)
+    assert again(rig)["status"] == "SUCCEEDED", "it had come to its end"
+    assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"

@@ -67,6 +67,17 @@ def test_error_seconds_count_seconds_with_an_unserved_beat():
     found = unavailability(beats("o" * 20 + "x" + "o" * 19 + "x" * 20 + "-" * 20 + "o" * 20))
     measured = error_seconds(found)
     assert (measured.value, measured.uncertainty) == (2.0, 1.0)
+    across = unavailability(beats("o" * 30 + "x" * 20 + "o" * 50))  # from 1.5 to 2.5 s
+    assert [error_seconds(across, (T0 + round(since_s * NS), T0 + 4 * NS)).value for since_s in (0, 0.5, 1.25)] == [
+        2,
+        1,
+        2,
+    ]
+
+
+def test_a_second_that_was_partly_unknown_is_uncertain_only_where_it_has_no_error():
+    found = unavailability(beats("o" * 20 + "x" * 10 + "-" * 10 + "o" * 20))
+    assert (error_seconds(found).value, error_seconds(found).uncertainty) == (1.0, 0.0)
 
 
 def test_percentiles_count_unanswered_beats_as_slowest():

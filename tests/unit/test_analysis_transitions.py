@@ -1,5 +1,6 @@
 """What is seen of one transition: when the facts turned, when clients noticed it, and what a fault is compared with."""
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 
 from chaosdrill.analysis.effect import LANDED, NO_EFFECT, fault_effect
 from chaosdrill.analysis.facts import Look, Span, at, during, looks, turned
-from chaosdrill.analysis.legs import Leg
+from chaosdrill.analysis.legs import Leg, Step
 from chaosdrill.analysis.measuring import effect, latencies, without_service
 from chaosdrill.analysis.records import Beats
 from chaosdrill.analysis.run import Run
@@ -132,7 +133,39 @@ def test_latencies_before_are_those_before_the_fault_or_the_first_movement_which
     assert before(run, fault, leg(20, 30)) == 200
     assert before(run, None, leg(20, 30)) == 400
     assert before(run, Span(None, T0 + 25 * NS), leg(20, 30)) == 400
-    assert before(run, None) == 599, "nothing was done: all of it was before, up to the last beat"
+    assert before(run, None) == 600, "nothing was done: all of it was before"
+
+
+def step(since_s: float, until_s: float) -> Step:
+    return Step("", T0 + round(since_s * NS), T0 + round(until_s * NS), {})
+
+
+@pytest.mark.parametrize(
+    ("read", "legs", "fault_s", "expected"),
+    [
+        ("o" * 600, [(10, 20)], None, {"before": 200, "during": 200, "after": 200}),
+        ("o" * 250 + "x" * 250 + "o" * 200, [(10, 20)], None, {"before": 200, "during": 300, "after": 200}),
+        ("o" * 250 + "x" * 250 + "o" * 50, [(10, 20)], None, {"before": 200, "during": 350}),  # never sustained again
+        ("o" * 600, [], 10, {"before": 200, "after": 400}),
+        ("o" * 250 + "x" * 150 + "o" * 200, [], 10, {"before": 200, "during": 200, "after": 200}),
+        ("o" * 600, [], None, {"before": 600}),
+        ("o" * 600, [], 60, {"before": 600}),
+        ("o" * 600, [(-5, 10)], None, {"during": 200, "after": 400}),
+        ("o" * 600, [(10, 15), (15, 25)], None, {"before": 200, "during": 300, "after": 100}),
+    ],
+)
+def test_latencies_after_begin_when_all_was_done_and_service_was_sustained(read, legs, fault_s, expected) -> None:
+    run, fault = Run([], beats(read)), None if fault_s is None else Span(None, T0 + round(fault_s * NS))
+    movements = [dataclasses.replace(leg(*one), steps=(step(*one),)) for one in legs]
+    found = latencies(run, without_service(run), fault, movements)
+    assert {one["when"]: one["count"] for one in found} == expected
+
+
+def test_latencies_after_begin_when_the_fault_was_healed() -> None:
+    healed = {"event": "activity-ended", "func": "heal_packet_loss", "status": "succeeded", "output": {"done": True}}
+    run = Run([{**healed, "at": at_text(15)}], beats("o" * 600))
+    found = latencies(run, without_service(run), Span(None, T0 + 10 * NS), ())
+    assert {one["when"]: one["count"] for one in found} == {"before": 200, "during": 100, "after": 300}
 
 
 def at_text(at_s: float) -> str:

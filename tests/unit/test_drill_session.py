@@ -10,7 +10,7 @@ import pytest
 from chaoslib.types import Dry
 
 from chaosdrill import history
-from chaosdrill.controls import sampling
+from chaosdrill.controls import opening, sampling
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.closing import close
 from chaosdrill.controls.experiment import Source
@@ -156,3 +156,15 @@ def test_a_journal_that_cannot_be_made_hinders_neither_the_others_nor_the_next_d
     session.give_up()
     assert [row["event"] for row in session.record.events] == ["drill-opened"]
     assert [(one / "journal.json").exists() for one in (died, *others)] == [False, True, True, True]
+
+
+@pytest.mark.parametrize("error", [OSError("gone"), ValueError("odd"), RecursionError("deep"), KeyError("at")])
+def test_a_run_of_long_ago_that_cannot_be_mended_keeps_no_drill_from_starting(
+    error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(runs: Path) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(opening, "rebuild_journals", broken)
+    opening._end_what_died(tmp_path)
+    assert [row.levelname for row in caplog.records] == ["WARNING"]

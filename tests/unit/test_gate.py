@@ -172,6 +172,27 @@ def test_everything_that_is_wrong_with_names_and_units_is_said_at_once() -> None
     assert problems_of([parsed("recovery_time_s.change < 5%")], ({}, {})) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("lost_writes < 5 s", "lost_writes is not a time; it is in writes: leave out the s"),
+        ("lost_writes.change < 5 s", "lost_writes.change is not a time; it is in writes: leave out the s"),
+        ("lost_writes < lost_writes.before", None),
+        ("5 s > lost_writes", "lost_writes is not a time; it is in writes: leave out the s"),
+        ("error_s < 5%", "error_s is not a share: leave out the %"),
+        ("error_s.change < 5%", None),
+        ("error_s < 5 s", None),
+        ("availability_ratio > 99%", None),
+        ("availability_ratio > 5 s", "availability_ratio is not a time; it is in ratio: leave out the s"),
+        ("lost_writes < 5", None),
+    ],
+)
+def test_a_unit_that_does_not_fit_is_told_with_the_figure_that_it_stands_beside(text: str, problem: str | None) -> None:
+    gate = parsed(text)
+    found = problems_of([gate], (AFTER.measured, BEFORE.measured))
+    assert found == ([f"gate: `{text}`: {problem}"] if problem else [])
+
+
 def test_names_that_depend_on_the_run_are_refused_only_beside_others_of_their_kind() -> None:
     gate = [parsed("latency.read.during.p95_s < 5 and hypothesis.load.met_ratio > 50%")]
     assert problems_of(gate, ({}, {})) == []

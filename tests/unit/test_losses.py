@@ -6,6 +6,7 @@ import hypothesis.strategies
 import pytest
 from hypothesis import given
 
+from chaosdrill.analysis.executions import executions
 from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.losses import Losses, losses
 
@@ -273,15 +274,61 @@ def test_what_was_accepted_once_is_asked_for_however_else_the_write_stands(one, 
     assert (ledger.writes[0].outcome, len(ledger.problems)) == (taken, problems)
 
 
+@pytest.mark.parametrize("start", [0, 1, 7, 1000, -5])
+@pytest.mark.parametrize(
+    ("rise", "times", "unread"),
+    [
+        (4**0 + 4**1, {0: 1, 1: 1}, None),
+        (3 * 4**0 + 2 * 4**1, {0: 3, 1: 2}, None),
+        (0, {0: 0, 1: 0}, None),
+        (4**1, {0: 0, 1: 1}, None),
+        (4**2, {}, {"units": 4**2}),
+        (4**5 + 4**0, {}, {"units": 4**5 + 4**0}),
+        (-3, {}, {"units": 3}),
+    ],
+)
+def test_how_often_each_write_was_done_is_what_its_account_rose_by(start, rise, times, unread):
+    rows = [HEADER, balance(start, "start"), write(0), write(1), *read_back(balance(start + rise))]
+    ledger = ledger_of(rows)
+    found = executions(ledger, ledger.read_backs[LABEL])
+    assert found.times == times
+    assert [dict(one.values) for one in found.unread.values()] == ([unread] if unread else [])
+
+
 @pytest.mark.parametrize(("writes", "problems"), [(0, 1), (1, 0), (2, 1), (None, 1), (True, 1)])
 def test_the_end_of_a_ledger_tells_how_many_writes_it_has(writes, problems):
     ledger = ledger_of([HEADER, write(0), {"row": "end", "writes": writes}])
     assert (ledger.ended, len(ledger.problems)) == (True, problems)
 
 
-@pytest.mark.parametrize(("rows", "problems"), [(9, 9), (10, 10), (11, 11), (500, 11)])
-def test_ten_rows_that_cannot_be_are_told_and_how_many_more_there_are(rows, problems):
-    assert len(ledger_of([HEADER, *[{"row": "odd"}] * rows]).problems) == problems
+@pytest.mark.parametrize(("rows", "problems", "further"), [(9, 9, ()), (10, 10, ()), (11, 11, (1,)), (500, 11, (490,))])
+def test_ten_rows_that_cannot_be_are_told_and_how_many_more_there_are(rows, problems, further):
+    told = ledger_of([HEADER, *[{"row": "odd"}] * rows]).problems
+    assert (len(told), tuple(one.values["n"] for one in told[10:])) == (problems, further)
+
+
+@pytest.mark.parametrize(
+    ("why", "template", "values"),
+    [
+        ("after 2.5 s: 3 writes without an end", "after {seconds:g} s: {counts}", {"seconds": 2.5}),
+        (
+            "after 30 s: 1 writes without an end, 2 balances that change",
+            "after {seconds:g} s: {counts}",
+            {"seconds": 30},
+        ),
+        ("nobody answered", None, {}),
+        ("after 2.50 s: 3 writes without an end", None, {}),  # not as the heartbeat writes it: kept as it is
+        ("", None, {}),
+    ],
+)
+def test_why_a_read_back_did_not_come_to_rest_is_understood_or_kept_as_it_is(why, template, values):
+    rows = read_back()
+    ended = next(row for row in rows if row["row"] == "read-back-ended")
+    ledger = ledger_of([HEADER, *[row for row in rows if row is not ended], ended | {"converged": False, "why": why}])
+    (read,) = ledger.read_backs.values()
+    assert (read.converged, str(read.why)) == (False, why)
+    if template:
+        assert (read.why.template, {name: read.why.values[name] for name in values}) == (template, values)
 
 
 def test_accepted_writes_that_could_not_be_read_are_uncertain_and_no_others() -> None:

@@ -179,6 +179,30 @@ def test_rollbacks_that_were_given_up_are_named_with_what_they_leave() -> None:
     assert [one.verdict for one in found] == ["invalid", "invalid"]
 
 
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        ({"output": {"done": True}}, True),
+        ({"output": {"done": False}}, False),
+        ({"output": {"done": None}}, True),
+        ({"output": None}, True),
+        ({"status": "failed", "error_kind": "Refused"}, False),
+        ({"status": "failed", "error_kind": "BadInput"}, False),
+        ({"status": "failed", "error_kind": "ActivityFailed"}, True),  # some of it may have been done
+        ({"status": "interrupted"}, True),
+        ({"phase": "steady-state-before"}, False),  # a probe changes nothing
+    ],
+)
+def test_what_has_to_be_undone_is_what_a_step_may_have_changed(told: dict[str, Any], left: bool) -> None:
+    history = [
+        opened(undoes={"reopen": "close"}, planned={"method": ["close"], "rollbacks": ["reopen"]}),
+        {**ended("method", "close", tolerance_met=None), **told},
+        started("method", "other"),
+    ]
+    found = [one for one in complete(history, ()) if one.name == "rollback-not-run"]
+    assert [one.text.values["step"] for one in found] == (["close"] if left else [])
+
+
 def test_a_target_that_is_gone_has_nothing_to_undo_and_neither_has_a_drill_that_did_nothing() -> None:
     lost = {"event": "target-lost", "why": "the lab has ended"}
     refused = [GIVEN_UP[0], {"event": "refused", "why": "home is dark"}]
