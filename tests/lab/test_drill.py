@@ -172,7 +172,8 @@ def the_heartbeat_saw_it(lab: RunningLab) -> None:
         assert recovery["uncertainty"] > 0.04, "not exact to the millisecond; a busy machine leaves gaps"
         assert closed_s - 1.5 < recovery["value"] + recovery["uncertainty"], "at least as long as it was closed"
         assert recovery["value"] - recovery["uncertainty"] < movement["whole_s"] + 1
-        assert parts["first-good-answer"] <= parts["sustained"]
+        if parts["sustained"] is not None:  # on a busy machine some answers are late, and none of 5 s was good enough
+            assert parts["first-good-answer"] <= parts["sustained"]
 
 
 def its_records_are_whole(lab: RunningLab) -> None:
