@@ -54,8 +54,9 @@ def refuse_other_accounts(reach: Reach, sts: Callable[[], Any], what: str) -> No
     """:raises Refused: when the credentials' account is not one that the topology allows."""
     account = account_of(reach, sts)
     if account not in reach.accounts:
+        allowed = f"only {', '.join(reach.accounts)}" if reach.accounts else "none"
         raise Refused(
             f"{what} was not sent: the credentials ({reach}) belong to account {account}, and the topology allows "
-            f"only {', '.join(reach.accounts)}: use the right profile, or add the account under `accounts:`",
+            f"{allowed}: use the right profile, or add the account under `accounts:`",
             code="account-not-allowed",
         )

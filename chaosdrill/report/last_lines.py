@@ -63,7 +63,8 @@ def _reason(words: Words, said: Mapping[str, Any]) -> Iterator[Row]:
 def _measured(words: Words, figures: Mapping[str, Measured], prefix: str) -> str:
     """The figures of every transition, or of every read-back, in one line."""
     found = {name: one for name, one in figures.items() if name.startswith(prefix)}
-    return ", ".join(f"{words.of('end', name)} {_in_short(words, one)}" for name, one in found.items())
+    called = {name: words.of("end", name, name.removeprefix(prefix)) for name in found}  # a read-back as its step does
+    return ", ".join(f"{called[name]} {_in_short(words, one)}" for name, one in found.items())
 
 
 def _in_short(words: Words, figure: Measured) -> str:

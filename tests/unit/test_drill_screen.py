@@ -52,6 +52,18 @@ def test_a_drill_ends_with_six_lines_and_the_path_is_whole():
     ]
 
 
+@pytest.mark.parametrize(
+    ("figure", "label", "line"),
+    [
+        ("recovery_s", "recovery", "after the fault 0 s"),
+        ("recovery_fail_back_s", "recovery", "failback 0 s"),
+        ("lost_writes_by-hand", "lost writes", "by-hand 0 writes"),  # a read-back is called what its step says
+    ],
+)
+def test_each_figure_at_the_end_says_what_it_is_of(figure: str, label: str, line: str) -> None:
+    assert dict(last_lines(said(judgement=figures(**{figure: 0})), "en"))[label] == line
+
+
 def test_the_first_reason_is_shown_and_the_others_are_counted():
     rows = dict(last_lines(said("refused", ("one: wrong\ntwo: wrong", "three"), broken=["stop-flag-ignored"]), "en"))
     assert rows["why"] == "one: wrong (and 2 more)"

@@ -84,7 +84,7 @@ CASES = [
     (
         drill(more=[{"event": "interrupted", "signal": "SIGINT", "phase": "method"}]),
         "interrupted",
-        "SIGINT while method",
+        "interrupted by SIGINT (stage: method)",
     ),
     (
         drill(more=[{"event": "end-state", "state": "dark", "expected": "serving(a)"}]),
