@@ -42,6 +42,7 @@ def _circumstances(opened: Mapping[str, Any], target: Mapping[str, Any]) -> dict
         "objectives": opened.get("objectives"),
         "target": target.get("target") or opened.get("target"),
         "scale": target.get("scale"),
+        "lenient lab": target.get("lenient") or None,
         "git commit": mapping(origin.get("git")).get("commit"),
         "host": origin.get("host"),
     }

@@ -11,6 +11,7 @@ import click
 
 from chaosdrill.cli.lab_break import break_lab
 from chaosdrill.errors import LabError
+from chaosdrill.lab.strictness import LENIENT
 
 if TYPE_CHECKING:
     from chaosdrill.lab.host import LeasedLab
@@ -42,14 +43,22 @@ def lab() -> None:
     metavar="NAME[:OPTION=VALUE]",
     help="Break it on purpose before it is ready: see `chaosdrill lab break --list`. May be repeated.",
 )
-def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ...]) -> None:
+@click.option(
+    "--lenient",
+    multiple=True,
+    metavar="NAME",
+    help="Let it be more forgiving than AWS in this: see docs/lab.md, Strict and lenient. May be repeated.",
+)
+def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ...], lenient: tuple[str, ...]) -> None:
     """Start the lab, or attach to the one that runs. Without --detach it ends with this command (Ctrl-C)."""
     from chaosdrill.lab import host, plan, running
 
     if scale is None:
         runs = running.running_plan()
         scale = runs.scale if runs else plan.DEFAULT_SCALE
-    leased = host.attach_or_start(scale, locustfile, detach, tell=click.echo, broken=broken, holder=_holder())
+    leased = host.attach_or_start(
+        scale, locustfile, detach, tell=click.echo, broken=broken, holder=_holder(), lenient=lenient
+    )
     seen = running.status()
     _show(seen)
     if detach:
@@ -124,6 +133,8 @@ def _show(seen: dict[str, Any]) -> None:
     for one in seen["broken"]:
         if one["in_force"]:
             click.echo(f"broken on purpose: {one['text']}")
+    for name in seen["lenient"]:
+        click.echo(f"lenient, {name}: {LENIENT[name]}")
     ports = seen["ports"]
     click.echo(
         f"on 127.0.0.1: AWS endpoint http://127.0.0.1:{ports['aws']}, Locust http://127.0.0.1:{ports['load']}, "

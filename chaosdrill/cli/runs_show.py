@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.analysis.foreign import number, sequence, text
+from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.options import time_zone_option
 from chaosdrill.cli.screen import Screen, short
@@ -102,7 +102,7 @@ def _facts(found: Mapping[str, Any], zone: "Zone") -> Iterator[Row]:
         "experiment": _with_file(found["experiment"], found["experiment_file"], found["experiment_sha256"]),
         "topology": _with_file("", found["topology_file"], found["topology_sha256"]),
         "target": f"{found['target']}{scale}" if found["target"] else "",
-        "lab": f"broken on purpose: {', '.join(map(str, found['broken']))}" if found["broken"] else "",
+        "lab": _unlike_aws(found),
         "began": both_times(found["began"], zone),
         "took": f"{found['seconds']:g} s" if isinstance(found["seconds"], (int, float)) else "",
         "operator": found["operator"],
@@ -115,6 +115,12 @@ def _facts(found: Mapping[str, Any], zone: "Zone") -> Iterator[Row]:
         "report": found["report"],
     }
     return ((name, short(value, LONGEST)) for name, value in facts.items() if value)
+
+
+def _unlike_aws(found: Mapping[str, Any]) -> str:
+    lenient = sequence(mapping(found["circumstances"]).get("lenient lab"))
+    notes = {"broken on purpose": found["broken"], "more lenient than AWS": lenient}
+    return "; ".join(f"{what}: {', '.join(map(str, names))}" for what, names in notes.items() if names)
 
 
 def _with_file(name: str, file: str | None, sha256: Any) -> str:

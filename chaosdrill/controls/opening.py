@@ -136,6 +136,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     told["topology_sha256"] = keep_topology(target.topology, session.directory)
     if target.kind == "lab":
         told["topology_content_sha256"] = lab_topology_hash(target.topology)
+        told["lenient"] = list(target.lenient)
     session.record.note("target-opened", **told)
     note_broken(session)
     session.lookout.watch_target(target.gone, session.target_lost)

@@ -9,6 +9,7 @@ from typing import Any
 
 from chaosdrill.controls.settings import Settings
 
+LAB_LENIENT = "CHAOSDRILL_LAB_LENIENT"  # in what the lab is more forgiving than AWS: NAME,NAME...
 LAB_BREAK = "CHAOSDRILL_LAB_BREAK"  # how the lab is broken on purpose: NAME[:option=value],NAME...
 
 
@@ -22,6 +23,7 @@ class Target:
     :param started_here: whether this drill started it.
     :param close: gives it up; a lab that nobody else uses ends.
     :param gone: why it is there no more; empty while it is.
+    :param lenient: in what a lab is more forgiving than AWS, by name; empty on aws.
     :param broken: how it was broken on purpose, by now; it is never taken for a clean one then.
     :param hurry: shortens its waits for the rest of an interrupted drill, where that spoils nothing for anybody else;
         tells whether it did.
@@ -32,6 +34,7 @@ class Target:
     topology: Path
     scale: float
     started_here: bool
+    lenient: tuple[str, ...]
     close: Callable[[], None]
     gone: Callable[[], str]
     broken: Callable[[], Sequence[str]]
@@ -51,15 +54,21 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
     """
     if settings.topology is not None:
         return Target(
-            "aws", settings.topology, 1.0, False, lambda: None, lambda: "", tuple, lambda: False, lambda: None
+            "aws", settings.topology, 1.0, False, (), lambda: None, lambda: "", tuple, lambda: False, lambda: None
         )
     from chaosdrill.lab import host  # on aws the lab need not be installed
 
     opened_ns = time.time_ns()
-    breaks = os.environ.get(LAB_BREAK, "").split(",")
+    breaks, lenient = (os.environ.get(name, "").split(",") for name in (LAB_BREAK, LAB_LENIENT))
     holder = f"the drill {run_id} (process {os.getpid()})"
     lab = host.attach_or_start(
-        settings.scale, settings.locustfile, tell=tell, starts_in=serving, broken=breaks, holder=holder
+        settings.scale,
+        settings.locustfile,
+        tell=tell,
+        starts_in=serving,
+        broken=breaks,
+        holder=holder,
+        lenient=lenient,
     )
 
     def hurry() -> bool:
@@ -70,4 +79,5 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
     def broken() -> Sequence[str]:
         return lab.broken(opened_ns)
 
-    return Target("lab", lab.topology_file, lab.scale, lab.started_here, lab.close, lab.gone, broken, hurry, lab.truth)
+    known = (lab.topology_file, lab.scale, lab.started_here, lab.lenient)
+    return Target("lab", *known, lab.close, lab.gone, broken, hurry, lab.truth)

@@ -15,6 +15,7 @@ from chaosdrill.lab.breaks import asked_for
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
 from chaosdrill.lab.processes import tail
 from chaosdrill.lab.running import OUTERMOST, PLAN, SOCKET, directory, is_running, try_lock
+from chaosdrill.lab.strictness import lenient_names
 from chaosdrill.sentences import sentence
 
 READY_WITHIN_S = 60.0
@@ -43,6 +44,11 @@ class LeasedLab:
     def topology_file(self) -> Path:
         """The lab's own topology."""
         return self.plan.topology_file
+
+    @property
+    def lenient(self) -> tuple[str, ...]:
+        """In what it is more forgiving than AWS: names of ``strictness``."""
+        return self.plan.lenient
 
     @property
     def scale(self) -> float:
@@ -109,6 +115,7 @@ def attach_or_start(
     starts_in: str = "",
     broken: Sequence[str] = (),
     holder: str = "",
+    lenient: Sequence[str] = (),
 ) -> LeasedLab:
     """Lease the lab that runs, or start one, and wait until it is ready.
 
@@ -120,12 +127,14 @@ def attach_or_start(
         it is.
     :param broken: how it is broken on purpose, each ``NAME`` or ``NAME:option=value``; one that runs, too.
     :param holder: who leases it, such as ``the drill 20260501T0930-failover-ab12``; named to those who want to end it.
+    :param lenient: in what a lab that is started is more forgiving than AWS: names of ``strictness``. One that runs
+        must be lenient in the same, where any is named.
     :returns: the lab, leased.
     :raises BadInput: when it cannot be done like that; nothing was started.
     :raises LabError: when the lab does not become ready; it is ended again.
     """
     requested_at = time.monotonic()
-    breaks = asked_for(broken)
+    breaks, relaxed = asked_for(broken), lenient_names(lenient)
     _check(scale, locustfile)
     home = directory()
     home.mkdir(exist_ok=True, mode=0o700)
@@ -137,11 +146,11 @@ def attach_or_start(
         tell(f"starting the lab at scale {scale:g}" + "".join(f", broken on purpose: {one['name']}" for one in breaks))
         try:
             doctor.require()
-            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks)
+            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks, relaxed)
         finally:
             os.close(lock)  # the lab has its own copy; without one, the lock is free again
         lab = _attach(home, True, holder)
-    return _agreed(lab, scale, locustfile, detached, breaks)
+    return _agreed(lab, scale, locustfile, detached, breaks, relaxed)
 
 
 def _check(scale: float, locustfile: str) -> None:
@@ -158,12 +167,18 @@ def _check(scale: float, locustfile: str) -> None:
 
 
 def _agreed(
-    lab: LeasedLab, scale: float, locustfile: str, detached: bool, breaks: Sequence[Mapping[str, Any]]
+    lab: LeasedLab,
+    scale: float,
+    locustfile: str,
+    detached: bool,
+    breaks: Sequence[Mapping[str, Any]],
+    lenient: tuple[str, ...],
 ) -> LeasedLab:
     """Make a lab that ran already what this caller asked for, where that is possible."""
     try:
         if not lab.started_here:
             _refuse_other_scale(lab, scale)
+            _refuse_other_strictness(lab, lenient)
             lab.connection.call("load_generator.start", locustfile=locustfile)
             for one in breaks:
                 lab.connection.call("break", **one)
@@ -182,6 +197,17 @@ def _refuse_other_scale(lab: LeasedLab, scale: float) -> None:
             [
                 f"scale {scale:g}: a lab with scale {lab.scale:g} runs already; "
                 f"end it with `chaosdrill lab down`, or use its scale"
+            ]
+        )
+
+
+def _refuse_other_strictness(lab: LeasedLab, lenient: tuple[str, ...]) -> None:
+    if lenient and lenient != lab.lenient:
+        runs = ", ".join(lab.lenient) or "nothing"
+        raise BadInput(
+            [
+                f"--lenient {', '.join(lenient)}: a lab that is lenient in {runs} runs already; "
+                "end it with `chaosdrill lab down`, or leave --lenient out"
             ]
         )
 

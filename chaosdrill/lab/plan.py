@@ -62,6 +62,7 @@ class LabPlan:
     :param dns_port: of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``).
     :param load_port: of Locust's page on 127.0.0.1 of the host.
     :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
+    :param lenient: in what the lab is more forgiving than AWS: names of ``strictness``; empty: in nothing.
     """
 
     directory: Path
@@ -70,6 +71,7 @@ class LabPlan:
     dns_port: int
     load_port: int
     starts_in: str = HOME.name
+    lenient: tuple[str, ...] = ()
     home: RegionPlan = HOME
     standby: RegionPlan = STANDBY
     domain: str = DOMAIN
@@ -155,6 +157,7 @@ class LabPlan:
         """Read a plan written by :meth:`save`."""
         raw: dict[str, Any] = json.loads(path.read_text())
         raw["directory"] = Path(raw["directory"])
+        raw["lenient"] = tuple(raw["lenient"])
         for role in ("home", "standby"):
             region = raw[role]
             region["load_balancer_addresses"] = tuple(region["load_balancer_addresses"])

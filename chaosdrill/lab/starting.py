@@ -28,6 +28,7 @@ def start(
     lock: int,
     requested_at: float,
     breaks: Sequence[Mapping[str, Any]] = (),
+    lenient: tuple[str, ...] = (),
 ) -> None:
     """Start the supervisor; it is not ready yet.
 
@@ -39,10 +40,12 @@ def start(
     :param lock: descriptor that holds the lab's lock; the lab gets a copy.
     :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
     :param breaks: how it is broken on purpose, as ``{"name", "options"}``.
+    :param lenient: in what it is more forgiving than AWS: names of ``strictness``.
     """
     _clear(home)
     sockets = HostSockets.open()
-    plan = LabPlan(home, scale, port_of(sockets.aws), port_of(sockets.dns_tcp), port_of(sockets.load))
+    ports = (port_of(sockets.aws), port_of(sockets.dns_tcp), port_of(sockets.load))
+    plan = LabPlan(home, scale, *ports, lenient=lenient)
     if starts_in in {region.name for region in plan.regions}:
         plan = replace(plan, starts_in=starts_in)
     plan.save(home / PLAN)

@@ -190,6 +190,7 @@ class Supervisor:
             "ready_s": self._ready_s,
             "failure": self._failure,
             "scale": self.plan.scale,
+            "lenient": list(self.plan.lenient),
             "detached": self.detached,
             "leases": len(self._leases),
             "holders": self._holders(),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.analysis.foreign import mapping
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.errors import BadInput
 from chaosdrill.languages import LANGUAGES, language_from
@@ -45,6 +46,8 @@ def _verdict(words: Words, said: Mapping[str, Any]) -> str:
     if said.get("target") != "lab":
         return word
     notes = [words("end.broken", names=", ".join(said["broken"]))] if said.get("broken") else []
+    if lenient := mapping(said.get("circumstances")).get("lenient lab"):
+        notes.append(words("end.lenient", names=", ".join(lenient)))
     scale = said.get("scale")
     notes.append(words("end.lab") if scale in (None, 1) else words("end.lab-scaled", scale=f"{scale:g}"))
     return f"{word} ({'; '.join(notes)})"

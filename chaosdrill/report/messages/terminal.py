@@ -14,6 +14,7 @@ MESSAGES = {
         "ラボ、待ち時間 × {scale}: 実システムの復旧時間ではありません",
     ),
     "end.broken": ("broken on purpose: {names}", "意図的に故障させたラボ: {names}"),
+    "end.lenient": ("more lenient than AWS: {names}", "AWS より寛容なラボ: {names}"),
     "end.no-report": ("not written: {why}", "作成できませんでした: {why}"),
     "end.not-measured": ("not measured", "未測定"),
     "end.recovery_s": ("after the fault", "障害発生後"),

@@ -1,0 +1,27 @@
+"""The names by which ``chaosdrill lab up --lenient NAME`` relaxes the lab: in each it is more forgiving than AWS."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from chaosdrill.errors import BadInput
+
+LENIENT: Mapping[str, str] = MappingProxyType(
+    {
+        "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
+    }
+)
+"""Each name, and what the lab then does that AWS does not."""
+
+
+def lenient_names(given: Iterable[str]) -> tuple[str, ...]:
+    """Check the names of what is to be relaxed.
+
+    :param given: names; empty ones are ignored.
+    :returns: the names, sorted, each once.
+    :raises BadInput: with every name that does not exist.
+    """
+    names = {name.strip() for name in given} - {""}
+    if unknown := sorted(names - set(LENIENT)):
+        known = ", ".join(LENIENT)
+        raise BadInput([f"--lenient {name}: there is no such name; write one of {known}" for name in unknown])
+    return tuple(sorted(names))
