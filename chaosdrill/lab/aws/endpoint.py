@@ -13,6 +13,7 @@ with lean_imports():
 from chaosdrill.lab.aws import (
     alarms,
     canaries,
+    dynamodb,
     ecs,
     events,
     fis,
@@ -33,7 +34,7 @@ from chaosdrill.lab.aws.warm import warm_up
 from chaosdrill.lab.dns.server import NameServer
 
 Sockets = tuple[socket.socket, socket.socket]
-PATCHES = (stepfunctions, functions, rds, route53, events, ssm, fis, ecs)
+PATCHES = (dynamodb, stepfunctions, functions, rds, route53, events, ssm, fis, ecs)
 
 
 class Endpoint:
