@@ -36,6 +36,10 @@ _QUICK: dict[str, dict[str, Any]] = {
     # ARC's control plane may be away during a recovery, and nothing waits for it long
     "route53-recovery-control-config": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 2}},
 }
+# Presigned URLs name the region: botocore's default is the global host, which redirects while a bucket is young, and
+# the region's host refuses what was signed for another.
+# See: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingRouting.html
+_REGIONAL = {"addressing_style": "virtual"}
 # Six tries: five failures in a row are survived. A call that never works is given up after 90 s at most, or
 # when the deadline of what it is made for is over (see aws/deadlines.py).
 _USUAL: dict[str, Any] = {
@@ -101,9 +105,20 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
     return made
 
 
+def presigning_client(reach: Reach, region: str) -> Any:
+    """:returns: an S3 client that presigns URLs of AWS's own hosts, also where something stands in for AWS. It sends
+    nothing.
+    """
+    with _lock:
+        session: Any = _session(reach)
+        return session.client("s3", region_name=region, config=_config("s3", None))
+
+
 def _config(service: str, url: str | None) -> Config:
     settings: dict[str, Any] = {**_USUAL, **_QUICK.get(service, {})}
     settings["user_agent_extra"] = f"chaosdrill/{__version__}"
+    if service == "s3" and not url:
+        settings["s3"] = _REGIONAL
     if url and _is_loopback(url):
         settings |= _ON_THIS_MACHINE
     return Config(**settings)

@@ -8,6 +8,7 @@ from chaosdrill.errors import BadInput
 LENIENT: Mapping[str, str] = MappingProxyType(
     {
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
+        "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",
     }
 )
 """Each name, and what the lab then does that AWS does not."""

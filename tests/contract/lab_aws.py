@@ -217,12 +217,13 @@ class LabAws:
 
 
 @contextmanager
-def running(directory: Path, scale: float = SCALE) -> Iterator[LabAws]:
+def running(directory: Path, scale: float = SCALE, lenient: tuple[str, ...] = ()) -> Iterator[LabAws]:
     """An endpoint with sockets of its own, until the end of the block."""
     aws, dns_tcp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())
-    plan = LabPlan(directory, scale, aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
+    ports = (aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
+    plan = LabPlan(directory, scale, *ports, lenient=lenient)
     plan.save(directory / "plan.json")
     supervisor = Supervisor(plan.control_socket)
     sockets = {"--aws-fd": aws, "--dns-udp-fd": dns_udp, "--dns-tcp-fd": dns_tcp}

@@ -104,10 +104,14 @@ def part(name: str, offset: int, length: int) -> None:
     print((ANSWERS / Path(name).name).read_text()[offset : offset + length])  # noqa: T201 - what SSM hands on
 
 
-def send(name: str, url: str) -> dict[str, Any]:
-    """Send such an answer to a presigned URL."""
+def send(name: str, url: str, host: str) -> dict[str, Any]:
+    """Send such an answer to a presigned URL.
+
+    :param host: the host for which it was signed; empty: the URL's.
+    """
     data = (ANSWERS / Path(name).name).read_bytes()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/octet-stream"}, method="PUT")
+    headers = {"Content-Type": "application/octet-stream", **({"Host": host} if host else {})}
+    request = urllib.request.Request(url, data, headers, method="PUT")
     with urllib.request.urlopen(request, timeout=60) as answer:
         return {"status": answer.status}
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError
 
 from chaosdrill.aws import System
+from chaosdrill.aws.sessions import presigning_client
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host.packing import Archive
 from chaosdrill.client.host.pythons import Python
@@ -35,9 +36,10 @@ FETCH_WITHIN_S = 300.0
 # what the other side does with a URL: the file is there under its name only when it is whole
 _FETCH = """
 import base64, hashlib, os, sys, urllib.parse, urllib.request
-url, path, sha256 = base64.b64decode(sys.argv[1]).decode(), sys.argv[2], sys.argv[3]
+url, path, sha256, host = base64.b64decode(sys.argv[1]).decode(), sys.argv[2], sys.argv[3], sys.argv[4]
 digest = hashlib.sha256()
-with urllib.request.urlopen(url, timeout=30) as answer, open(path + ".part", "wb") as file:
+request = urllib.request.Request(url, headers={"Host": host} if host else {})
+with urllib.request.urlopen(request, timeout=30) as answer, open(path + ".part", "wb") as file:
     while block := answer.read(1 << 20):
         digest.update(block)
         file.write(block)
@@ -97,17 +99,16 @@ def delivered_as(archive: Archive) -> str:
 
 def _over_s3(system: System, python: Python, archive: Archive, path: str) -> None:
     key = f"{archive.sha256}/{archive.name}"
-    bucket, client = upload(system, key, archive.data)
-    url = client.generate_presigned_url("get_object", Params=bucket, ExpiresIn=URL_LIFE_S)
-    words = [base64.b64encode(as_seen_there(system, url).encode()).decode(), path, archive.sha256]
+    url, host = presigned(system, "get_object", upload(system, key, archive.data))
+    words = [base64.b64encode(url.encode()).decode(), path, archive.sha256, host]
     script = f"umask 077; exec {shlex.join([python.executable, '-c', _FETCH, *words])}"
     run_on_client(system, script, FETCH_WITHIN_S, called=f"that fetches {path} from S3")
 
 
-def upload(system: System, key: str, data: bytes) -> tuple[dict[str, str], Any]:
+def upload(system: System, key: str, data: bytes) -> dict[str, str]:
     """Put something into the topology's bucket, unless it is there.
 
-    :returns: ``Bucket`` and ``Key`` of it, and the client.
+    :returns: ``Bucket`` and ``Key`` of it.
     :raises CannotSee: when S3 refuses it.
     """
     client, at = place(system, key)
@@ -122,7 +123,7 @@ def upload(system: System, key: str, data: bytes) -> tuple[dict[str, str], Any]:
                 "allow s3:PutObject and s3:GetObject, or correct `client: {s3: ...}` in the topology",
                 code="bucket-not-writable",
             ) from error
-    return at, client
+    return at
 
 
 def place(system: System, key: str) -> tuple[Any, dict[str, str]]:
@@ -132,13 +133,22 @@ def place(system: System, key: str) -> tuple[Any, dict[str, str]]:
     return system.client("s3", system.topology.client.region), {"Bucket": bucket, "Key": f"{below}{key}"}
 
 
-def as_seen_there(system: System, url: str) -> str:
-    """:returns: a presigned URL as the client host can call it: what stands in for AWS has another address there."""
-    if not system.reach.endpoint_url:
-        return url
+def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, str]:
+    """Presign a request of the client host to the topology's bucket.
+
+    :param operation: boto3's name of it.
+    :param at: ``Bucket`` and ``Key``.
+    :returns: the URL as the client host can call it, and the host to send with it: what stands in for AWS has another
+        address there, and the URL is signed for AWS's own host. Empty: the URL's.
+    """
+    region, stand_in = system.topology.client.region, system.reach.endpoint_url
+    client = presigning_client(system.reach, region) if stand_in else system.client("s3", region)
+    url = str(client.generate_presigned_url(operation, Params=at, ExpiresIn=URL_LIFE_S))
+    if not stand_in:
+        return url, ""
     known = run_on_client(system, 'echo "${AWS_ENDPOINT_URL_S3:-$AWS_ENDPOINT_URL}"', called="that looks for AWS")
-    there = urlsplit(known.stdout.strip())
-    return urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc).geturl() if there.netloc else url
+    there = urlsplit(known.stdout.strip() or stand_in)
+    return urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc).geturl(), urlsplit(url).netloc
 
 
 def _inline(system: System, python: Python, archive: Archive, path: str, there: Collection[str]) -> None:

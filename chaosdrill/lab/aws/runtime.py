@@ -10,6 +10,7 @@ from typing import Any
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
 from chaosdrill.lab.plan import SMALLEST_SCALE, LabPlan
+from chaosdrill.lab.strictness import LENIENT
 
 logger = logging.getLogger("chaosdrill.lab.aws")
 _plan: LabPlan | None = None
@@ -27,6 +28,15 @@ def plan() -> LabPlan:
     if _plan is None:
         raise LabError("the lab's AWS endpoint has no plan yet: call runtime.use(plan) first")
     return _plan
+
+
+def strict(name: str) -> bool:
+    """:returns: whether the lab has that behaviour of AWS: it was not started with ``--lenient NAME``.
+
+    :raises KeyError: when there is no such behaviour.
+    """
+    LENIENT[name]
+    return name not in plan().lenient
 
 
 def hurry() -> None:
