@@ -126,9 +126,14 @@ def findings(ran: Ran) -> list[dict[str, Any]]:
 
 
 class Drill:
-    """A ``chaos run`` that goes on."""
+    """A ``chaos run`` that goes on.
 
-    def __init__(self, directory: Path, what: Mapping[str, Any], *options: str, **variables: str) -> None:
+    :param inside: a command that is given the command of the drill, and runs it.
+    """
+
+    def __init__(
+        self, directory: Path, what: Mapping[str, Any], *options: str, inside: Sequence[str] = (), **variables: str
+    ) -> None:
         self.directory = directory
         path = directory / "try-it.yaml"
         path.write_text(yaml.safe_dump(dict(what)))
@@ -142,7 +147,7 @@ class Drill:
         }
         with open(self._out, "wb") as out, open(self._err, "wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "chaostoolkit", "--no-version-check", "run", *options, str(path)],
+                [*inside, sys.executable, "-m", "chaostoolkit", "--no-version-check", "run", *options, str(path)],
                 cwd=directory,
                 env=environment,
                 stdin=subprocess.DEVNULL,

@@ -176,7 +176,6 @@ def finish(
     :param within_s: how long to wait for what a Locust that goes on has not written yet.
     :returns: what is here now of each file.
     """
-    into.mkdir(parents=True, exist_ok=True)
     wanted, why, deadline = _now_there(generator), "", time.monotonic() + within_s
     while generator is not None:
         try:

@@ -130,7 +130,7 @@ class HeartbeatProcess(ABC):
             try:
                 self._collect_rest()
                 self._clean()
-            except FAILURES as error:
+            except (*FAILURES, OSError) as error:
                 why = why or f"what was left of its records could not be fetched: {error}"
             finally:
                 self.kept.tell(why)

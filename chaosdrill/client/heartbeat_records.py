@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import history
+from chaosdrill.errors import DrillError
 from chaosdrill.sentences import sentence
 
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
@@ -47,11 +48,21 @@ class Kept:
         return {path.name: path.stat().st_size for path in self.directory.glob("*.jsonl")}
 
     def append(self, name: str, data: bytes) -> None:
-        """Add what came next."""
-        with open(self.directory / Path(name).name, "ab") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        """Add what came next.
+
+        :raises DrillError: when it cannot be written; then nothing of it is, and it can be added another time.
+        """
+        path = self.directory / Path(name).name
+        with open(path, "ab", buffering=0) as file:
+            begin, left = file.tell(), memoryview(data)
+            try:
+                while left:
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except OSError as error:
+                file.truncate(begin)
+                why = f"what the heartbeat recorded cannot be kept: {error.strerror}: {path}"
+                raise DrillError(why, code="store-not-writable") from error
 
     def good_for_s(self, deadline_s: float) -> float:
         """:returns: for how long before the last beat that is here every beat was answered as it should be, in time; in

@@ -14,6 +14,7 @@ from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.evidence import collect_evidence
 from chaosdrill.controls.judging import judged
+from chaosdrill.controls.record import in_words
 from chaosdrill.controls.recording import take_records
 from chaosdrill.controls.reporting import report_name, reported
 from chaosdrill.controls.summary import summary
@@ -65,13 +66,25 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
         files = untold_files(session.directory, events)
         files |= {name: sha256_of_text(text) for name, text in documents.items()}
         session.record.note("drill-closed", verdict=verdict.word, reasons=verdict.reasons, files=files)
-        for name, text in documents.items():
-            write_whole(session.directory / name, text)
-        said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
+        try:
+            for name, text in documents.items():
+                write_whole(session.directory / name, text)
+        except OSError as error:
+            said |= _not_kept(session, outage, error)
+        else:
+            said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
     session.give_up()
     if journal is not None:
         journal.update(_told(journal, said, session.record.hide))
     return said
+
+
+def _not_kept(session: "Session", outage: ClientOutage | None, error: OSError) -> dict[str, Any]:
+    """What is said of a drill whose summary cannot be written: what nobody can look up later proves nothing."""
+    session.record.crashed("closing", error)
+    verdict = judge(session.record.events, outage)
+    why = {"report": None, "report_why": in_words(error)}
+    return {"verdict": verdict.word, "reasons": list(verdict.reasons), **why}
 
 
 def _written(document: Mapping[str, Any]) -> str:
@@ -101,8 +114,8 @@ def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
         while end_s is not None and watch.seen_until_s < end_s and time.monotonic() < give_up:
             time.sleep(0.1)
             watch.look()
-    except CannotSee as error:
-        session.record.note("watch-failed", watch="load", why=str(error))
+    except (CannotSee, OSError) as error:  # OSError: what it saw cannot be kept
+        session.record.note("watch-failed", watch="load", why=in_words(error))
 
 
 def _give_up_target(session: "Session") -> None:

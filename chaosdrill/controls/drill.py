@@ -214,5 +214,6 @@ def cleanup_control() -> None:
             set_exit_code(session.said["verdict"])
     except Exception as error:
         logger.error(f"the drill could not be closed: {error}", exc_info=error)
+        set_exit_code("invalid")
     finally:
         session.signals.restore()

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from chaosdrill.controls.recording import store_records
+from chaosdrill.errors import DrillError
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -19,6 +20,9 @@ def judged(session: "Session") -> "Judgement | None":
         from chaosdrill.runs import read_run
 
         store_records(session, session.directory)
+        if session.record.unwritten:
+            why = f"the history is not whole, and what is missing may be the worst of it: {session.record.unwritten}"
+            raise DrillError(why, code="store-not-writable")
         return judge(read_run(session.directory, still_open=True))
     except Exception as error:  # noqa: BLE001 - a judge that fails is no verdict, and must not hide what was recorded
         session.record.crashed("judging", error)

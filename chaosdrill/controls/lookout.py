@@ -155,6 +155,6 @@ class Lookout:
         """A watcher could not look: recorded when it begins, not every second."""
         if name not in self._blind:
             self._blind.add(name)
-            self._record.note("watch-failed", watch=name, why=in_words(error))
+            self._record.remember("watch-failed", watch=name, why=in_words(error))
             if name == "region":
                 self._status.region = "unknown"

@@ -57,6 +57,24 @@ class Record:
                     row["event"], **{key: row[key] for key in row if key not in ("event", "monotonic_s")}
                 )
 
+    def remember(self, event: str, **facts: Any) -> None:
+        """Like :meth:`note`; what the disk does not take is remembered. See :meth:`History.remember`."""
+        with self._lock:
+            if self._history is None:
+                self.note(event, **facts)
+            else:
+                self._history.remember(event, **facts)
+
+    def go_on_in_memory(self) -> None:
+        """From here on a disk that takes nothing more keeps nothing from being undone."""
+        if self._history is not None:
+            self._history.go_on_in_memory()
+
+    @property
+    def unwritten(self) -> str:
+        """Why some of the events are in memory only; empty when all are on disk."""
+        return self._history.unwritten if self._history is not None else ""
+
     def note_of_others(self, event: str, **facts: Any) -> None:
         """Like :meth:`note`, for what may happen at any time: after the drill was closed nothing is recorded."""
         with self._lock:
@@ -75,12 +93,15 @@ class Record:
 
     def crashed(self, where: str, error: Exception) -> None:
         """chaosdrill itself failed; of an error that nobody expected the log has the traceback."""
-        logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=not isinstance(error, DrillError))
-        self.note("crashed", where=where, why=in_words(error), codes=codes_in(error))
+        expected = isinstance(error, DrillError) or (isinstance(error, OSError) and error.filename is not None)
+        logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=not expected)
+        self.remember("crashed", where=where, why=in_words(error), codes=codes_in(error))
 
 
 def in_words(error: BaseException) -> str:
     """:returns: an error for people; one that nobody expected with its type."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.strerror}: {error.filename}"
     if not isinstance(error, DrillError):
         return f"{type(error).__name__}: {error}"
     return error.args[0] if error.args and isinstance(error.args[0], Sentence) else str(error)

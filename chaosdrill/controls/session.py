@@ -125,6 +125,7 @@ class Session:
         """
         self.signals.leaving = True
         self.signals.settle()
+        self.record.go_on_in_memory()
         self.enter("rollbacks")
         if not self.touched:
             raise InterruptExecution("this run did nothing, so nothing is rolled back")

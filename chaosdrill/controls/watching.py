@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -183,5 +184,6 @@ class LoadWatch:
         self.error_ratio = bad / (good + bad) if good + bad else None
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file. What a full disk did not take of it was told when it happened."""
+        with suppress(OSError):
+            self._file.close()

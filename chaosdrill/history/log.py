@@ -5,7 +5,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +40,9 @@ class History:
             fcntl.flock(self._file, fcntl.LOCK_SH)
         self._events: list[Event] = read_history(path)
         self._seal = str(self._events[-1].get(SEAL, "")) if self._events else ""
+        self._waiting: list[bytes] = []  # lines that the disk has not taken yet
+        self._may_wait = False
+        self.unwritten = ""  # why some of the events are in memory only; empty when all are on disk
 
     def append(self, event: str, **facts: Any) -> Event:
         """Write one event and flush it to disk before returning.
@@ -50,6 +53,17 @@ class History:
         :raises ValueError: when a fact has the name of something that every event has: its time would be another's.
         :raises OSError: when it cannot be written (the disk is full); then it is not remembered either.
         """
+        return self._append(event, facts, self._may_wait)
+
+    def remember(self, event: str, **facts: Any) -> Event:
+        """Like :meth:`append`; what the disk does not take is remembered, and written as soon as it takes the next."""
+        return self._append(event, facts, True)
+
+    def go_on_in_memory(self) -> None:
+        """From here on every event may wait for the disk: nothing fails to be undone because it cannot be recorded."""
+        self._may_wait = True
+
+    def _append(self, event: str, facts: Mapping[str, Any], may_wait: bool) -> Event:
         said = said_in(facts)
         known = plain({**facts, SAID: said} if said else facts, self._hide)
         if taken := {"at", "monotonic_s", SEAL} & known.keys():
@@ -58,11 +72,31 @@ class History:
             row: Event = {"at": utc_now(), "monotonic_s": round(time.monotonic(), 4), "event": event, **known}
             line = json.dumps(row, ensure_ascii=False).encode(errors="backslashreplace")
             line, seal = sealed(line, self._seal)
-            self._file.write(line + b"\n")
-            os.fsync(self._file.fileno())
+            self._waiting.append(line + b"\n")
+            try:
+                self._write()
+            except OSError as error:
+                self.unwritten = f"{error.strerror}: {self.path}"
+                if not may_wait:
+                    self._waiting.pop()
+                    raise OSError(error.errno, error.strerror, str(self.path)) from error
             self._seal = seal
             self._events.append(json.loads(line))
             return row
+
+    def _write(self) -> None:
+        """Write what waits, all of it or nothing: a line that is half there would become one with the next."""
+        descriptor, left = self._file.fileno(), memoryview(b"".join(self._waiting))
+        begin = os.fstat(descriptor).st_size
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+            os.fsync(descriptor)
+        except OSError:
+            os.ftruncate(descriptor, begin)
+            raise
+        self._waiting.clear()
+        self.unwritten = ""
 
     def events(self, event: str | None = None) -> list[Event]:
         """:returns: the events so far, oldest first; only those named ``event`` when it is given."""

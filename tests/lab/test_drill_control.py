@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.controls.exit_code import EXIT_CODES
+from chaosdrill.history import read_history
 from tests import small_drills
 from tests.further import first_of
 from tests.running_lab import RunningLab
@@ -443,3 +444,27 @@ def _reading(descriptor: int) -> Iterator[list[bytes]]:
     yield parts
     reader.join(LONG_S)
     os.close(descriptor)
+
+
+SMALL_DISK = 'mount -t tmpfs -o size=100k none "$0" && { "$@"; code=$?; cp -a "$0" "$0.kept"; exit $code; }'
+
+
+def test_a_disk_that_is_full_keeps_nothing_from_being_undone(lab: RunningLab, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    fill = {"type": "process", "path": "sh", "arguments": ["-c", f"cat /dev/zero > {runs}/zero; true"]}
+    what = experiment(
+        method=[do("work"), {"type": "action", "name": "fill", "provider": fill}, {**do("more"), "name": "m" * 5000}],
+        rollbacks=[undo("unmore", "m" * 5000), undo("unwork", "work")],
+    )  # the name is longer than what is left of the last block of the history
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c", SMALL_DISK, str(runs)]
+    drill = Drill(tmp_path, what, inside=inside, CHAOSDRILL_HOME=str(lab.home), CHAOSDRILL_RUNS=str(runs))
+    ran = drill.end()
+    assert (ran.exit_code, ran.verdict) == (EXIT_CODES["invalid"], "invalid"), ran.stderr
+    assert ran.steps == ["do work", "undo unwork"], "nothing is begun that cannot be recorded, and all is undone"
+    assert "Traceback" not in ran.stderr + ran.stdout
+    assert list(ran.last_lines) == ["verdict", "why", "report", "details"]
+    (kept,) = (runs.parent / "runs.kept").glob("*-try-it-*")
+    events = {row["event"] for row in read_history(kept / "history.jsonl")}
+    assert ("drill-opened" in events, "cut-off" in events) == (True, False), "whole lines, and no half one at the end"
+    assert not (kept / "summary.json").exists()

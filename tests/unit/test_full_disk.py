@@ -3,17 +3,24 @@
 import errno
 import os
 import resource
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from chaosdrill.client.heartbeat_records import Kept
 from chaosdrill.errors import BadInput
+from chaosdrill.history import History, read_history
 from chaosdrill.history.run_directory import PART, draft_of, write_new, write_whole
+from chaosdrill.history.seal import broken_seals
 from chaosdrill.home import made, runs_directory
 from chaosdrill.runs.told import untold_files
 from chaosdrill.runs.verifying import verify_run
+from tests.failing import fails_with
 from tests.unit.test_owed import LOSS, died
 
 SMALL = 4096  # bytes that a file may have: what a full disk does, on any machine
@@ -36,6 +43,63 @@ def test_a_write_that_does_not_end_leaves_nothing_and_names_its_file(tmp_path: P
     path = tmp_path / "summary.json"
     assert full(function, path).stdout.split() == [str(errno.EFBIG), str(path)]
     assert list(tmp_path.iterdir()) == []
+
+
+@contextmanager
+def files_may_have(size: int) -> Iterator[None]:
+    """What a disk that has become full does to the files of this process."""
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_an_event_that_does_not_fit_is_neither_on_disk_nor_remembered(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    history = History(path)
+    history.append("first")
+    with files_may_have(path.stat().st_size + 50):
+        with pytest.raises(OSError, match=r"history\.jsonl") as full:
+            history.append("second", text="x" * 100)
+        assert (full.value.errno, full.value.filename) == (errno.EFBIG, str(path))
+    assert [row["event"] for row in history.events()] == ["first"]
+    history.append("third")
+    history.close()
+    assert [row["event"] for row in read_history(path)] == ["first", "third"], "and no half line between them"
+    assert list(broken_seals(path.read_bytes().splitlines())) == []
+
+
+def test_what_may_wait_for_the_disk_is_written_before_what_comes_next(tmp_path: Path) -> None:
+    path = tmp_path / "history.jsonl"
+    history = History(path)
+    history.append("first")
+    with files_may_have(path.stat().st_size + 50):
+        history.remember("second", text="x" * 100)
+        assert "history.jsonl" in history.unwritten
+        with pytest.raises(OSError, match=r"history\.jsonl"):
+            history.append("third", text="x" * 100)
+        history.go_on_in_memory()
+        history.append("fourth")
+        assert [row["event"] for row in read_history(path)] == ["first"]
+    assert [row["event"] for row in history.events()] == ["first", "second", "fourth"]
+    history.append("fifth")
+    assert history.unwritten == ""
+    history.close()
+    assert [row["event"] for row in read_history(path)] == ["first", "second", "fourth", "fifth"]
+    assert list(broken_seals(path.read_bytes().splitlines())) == []
+
+
+def test_records_that_do_not_fit_can_be_added_again(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, ())
+    kept.append("beats.jsonl", b"one\n")
+    with files_may_have(6), fails_with("store-not-writable"):
+        kept.append("beats.jsonl", b"two two two\n")
+    assert kept.sizes() == {"beats.jsonl": 4}
+    kept.append("beats.jsonl", b"two two two\n")
+    assert (tmp_path / "beats.jsonl").read_bytes() == b"one\ntwo two two\n"
 
 
 def test_what_was_there_before_stays(tmp_path: Path) -> None:

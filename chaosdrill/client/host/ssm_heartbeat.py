@@ -39,6 +39,7 @@ class SsmHeartbeat(HeartbeatProcess):
         super().__init__(HeartbeatPage(url, OverSsm(program, "the heartbeat")), settings, directory)
         self._system, self._program, self._port, self._run = system, program, port, history.run_id()
         self._sizes: dict[str, int] = {}  # of the files there, when they were asked for last
+        self._last: Mapping[str, Any] = {}  # its last answer
 
     def _check(self) -> None:
         if not (news := self._news())["alive"]:
@@ -65,13 +66,13 @@ class SsmHeartbeat(HeartbeatProcess):
     def _ended(self) -> str:
         with left_behind(may_run_on("the heartbeat", self._system, LEASE_S, "stop_heartbeat")):
             answer = self._program.ask("end", run=self._run, offsets=self.kept.sizes())
-        self._keep(answer)
-        log = str(answer["log"])
-        if (drill := history.current()) is not None and log:
-            (drill.directory / "heartbeat.log").write_text(log, encoding="utf-8")
-        return log
+        self._last = answer
+        return str(answer["log"])
 
     def _collect_rest(self) -> None:
+        self._keep(self._last)
+        if (drill := history.current()) is not None and (log := str(self._last["log"])):
+            (drill.directory / "heartbeat.log").write_text(log, encoding="utf-8")
         while any(self.kept.sizes().get(name, 0) < size for name, size in self._sizes.items()):
             self._news()
 
