@@ -31,7 +31,7 @@ class RegionPlan:
     @property
     def flag_table(self) -> str:
         """The DynamoDB table that holds this region's stop flag."""
-        return f"{self.city.capitalize()}-AppTable-chaosdrill"
+        return f"{self.city.capitalize()}-ParamTable-chaosdrill"
 
 
 HOME = RegionPlan(

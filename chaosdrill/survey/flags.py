@@ -10,7 +10,7 @@ from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown, the_one
 
 KEY = {"PK": "stopFlag"}
-USUAL_NAME = "AppTable"
+USUAL_NAMES = ("ParamTable", "AppTable")  # the public sample's, and the runbook's
 MOST_TABLES = 2000  # names, in each region
 MOST_ITEMS = 50  # tables whose item is read, in each region
 _WORDS = ("true", "false")
@@ -30,7 +30,7 @@ class Flagged:
 
 
 def find_flags(asked: Asked) -> Finding:
-    """Read the item of the stop flag in each region's tables, those with AppTable in their name first."""
+    """Read the item of the stop flag in each region's tables, those named like the reference's first."""
     how = f'aws dynamodb get-item --table-name NAME --key \'{{"PK":{{"S":"stopFlag"}}}}\'{asked.cli} --region REGION'
     seen = {region: or_unknown(partial(_flagged, asked, region), how) for region in asked.regions}
     flagged = {region: found for region, found in seen.items() if isinstance(found, Flagged)}
@@ -41,7 +41,7 @@ def find_flags(asked: Asked) -> Finding:
 
 def _flagged(asked: Asked, region: str) -> Flagged:
     listed = asked.account.listed("dynamodb", region, "list_tables", "TableNames", MOST_TABLES)
-    usual = [name for name in listed.items if USUAL_NAME.lower() in name.lower()]
+    usual = [name for name in listed.items if any(part.lower() in name.lower() for part in USUAL_NAMES)]
     others = [name for name in listed.items if name not in usual]
     looked, blind = 0, []
     found: dict[str, tuple[str, ...]] = {}

@@ -8,10 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from chaosdrill.lab.aws import asl
+from chaosdrill.lab.aws.region_proxy import SDK_NAMES
 from tests.contract.lab_aws import SCALE, LabAws
 from tests.waiting import LONG_S, wait_for
 
@@ -174,20 +176,48 @@ def test_history_comes_in_pages_and_in_both_orders(aws: LabAws) -> None:
     assert [event for page in pages for event in page["events"]] == whole[::-1]
 
 
+def region_proxy(lab: LabAws) -> str:
+    listed = lab.client("lambda").list_functions()["Functions"]
+    return str(next(one["FunctionArn"] for one in listed if one["FunctionName"].startswith("region-proxy")))
+
+
+def proxied(lab: LabAws, **event: Any) -> tuple[str | None, Any]:
+    """The error's name and the payload of one invocation."""
+    response = lab.client("lambda").invoke(FunctionName=region_proxy(lab), Payload=json.dumps(event))
+    payload = json.loads(response["Payload"].read())
+    return payload["errorType"] if "FunctionError" in response else None, payload
+
+
 def test_an_error_of_the_region_proxy_fails_the_task(aws: LabAws) -> None:
-    proxy = aws.client("lambda").list_functions()["Functions"][0]["FunctionArn"]
-    asked = {"targetRegion": "us-west-2", "service": "rds", "action": "describe_global_clusters"}
+    asked = {"targetRegion": "us-west-2", "service": "rds", "action": "DescribeGlobalClusters"}
     parameters = {"GlobalClusterIdentifier": "unknown"}
-    with machine(aws, {"Ask": asl.invoke(proxy, {**asked, "parameters": parameters})}) as arn:
+    with machine(aws, {"Ask": asl.invoke(region_proxy(aws), {**asked, "parameters": parameters})}) as arn:
         execution = aws.ended(aws.client("stepfunctions").start_execution(stateMachineArn=arn)["executionArn"])
     assert (execution["status"], execution["error"]) == ("FAILED", "GlobalClusterNotFoundFault")
 
 
-def test_the_region_proxy_calls_the_region_it_is_given(aws: LabAws) -> None:
-    proxy = aws.client("lambda").list_functions()["Functions"][0]["FunctionName"]
-    asked = {"targetRegion": "ap-northeast-1", "service": "dynamodb", "action": "list_tables", "parameters": {}}
-    answer = aws.client("lambda").invoke(FunctionName=proxy, Payload=json.dumps(asked))
-    assert json.loads(answer["Payload"].read()) == {"TableNames": [aws.plan.home.flag_table]}
+@pytest.mark.parametrize("action", ["ListTables", "listTables", "list_tables"])
+def test_the_region_proxy_calls_the_region_it_is_given(aws: LabAws, action: str) -> None:
+    error, payload = proxied(aws, targetRegion="ap-northeast-1", service="dynamodb", action=action, parameters={})
+    assert (error, payload["TableNames"]) == (None, [aws.plan.home.flag_table])
+    assert payload["$metadata"]["httpStatusCode"] == 200
+
+
+def test_the_region_proxy_knows_services_by_the_names_of_javascripts_sdk(aws: LabAws) -> None:
+    error, payload = proxied(
+        aws, targetRegion="ap-northeast-3", service="sfn", action="ListStateMachines", parameters={}
+    )
+    assert (error, len(payload["stateMachines"]) >= 3) == (None, True)
+    names = {
+        name: boto3.Session().client(name, region_name="us-east-1").meta.service_model.service_id.hyphenize()
+        for name in ("dynamodb", "rds", "cloudwatch", "route53-recovery-cluster", *SDK_NAMES.values())
+    }
+    assert {SDK_NAMES.get(sdk, sdk): name for name, sdk in names.items()} == {name: name for name in names}
+
+
+def test_an_operation_that_the_sdk_does_not_have_fails_the_function(aws: LabAws) -> None:
+    error, payload = proxied(aws, targetRegion="ap-northeast-1", service="rds", action="MoveEverything", parameters={})
+    assert (error, "MoveEverythingCommand" in payload["errorMessage"]) == ("Error", True)
 
 
 def test_a_function_whose_code_cannot_be_run_is_not_pretended(aws: LabAws) -> None:

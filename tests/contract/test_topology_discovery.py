@@ -50,6 +50,8 @@ def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabAws]:
         _table(lab, TOKYO, "another-apptable", flag=True)
         for number in range(60):
             _table(lab, OSAKA, f"other-{number}")
+        lab.client("dynamodb", OSAKA).delete_table(TableName=lab.plan.standby.flag_table)
+        _table(lab, OSAKA, lab.plan.standby.flag_table, flag=True)  # the last one: it is found by its name
         sfn = lab.client("stepfunctions", OSAKA)
         there = sfn.describe_state_machine(stateMachineArn=lab.machine("FailoverStateMachine"))
         sfn.create_state_machine(
@@ -142,7 +144,7 @@ def test_several_candidates_are_listed_for_the_user_to_choose(crowded: LabAws, d
     result = discover(crowded)
     assert result.exit_code == 1
     assert todo(result) == [TOKYO, "failover_prefix"]
-    for line in (f"# {TOKYO}: another-apptable", f"# {TOKYO}: Tokyo-AppTable-chaosdrill"):
+    for line in (f"# {TOKYO}: another-apptable", f"# {TOKYO}: Tokyo-ParamTable-chaosdrill"):
         assert f"    {line}\n" in result.stdout
     assert "  # failover_prefix: FailoverStateMachine-OLD\n" in result.stdout
     assert "left to fill in: 5" in result.stderr
@@ -152,7 +154,7 @@ def test_several_candidates_are_listed_for_the_user_to_choose(crowded: LabAws, d
 def test_what_the_user_uncomments_makes_the_file_whole(crowded: LabAws, discover: Discover, tmp_path: Path) -> None:
     own = load_topology(crowded.plan.topology_file)
     text = discover(crowded).stdout
-    for choice in (f"{TOKYO}: Tokyo-AppTable-chaosdrill", "failover_prefix: FailoverStateMachine-1A2B3C4D"):
+    for choice in (f"{TOKYO}: Tokyo-ParamTable-chaosdrill", "failover_prefix: FailoverStateMachine-1A2B3C4D"):
         text = text.replace(f"# {choice}", choice)
     topology = load_topology(with_locust(text, tmp_path / "chosen.yaml"))
     exact = replace(own.failover, failover_prefix="FailoverStateMachine-1A2B3C4D")
@@ -174,7 +176,7 @@ def test_the_search_for_flags_is_bounded_and_says_so(
     crowded: LabAws, discover: Discover, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     osaka = crowded.client("dynamodb", OSAKA)
-    name, key = "Osaka-AppTable-chaosdrill", {"PK": {"S": "stopFlag"}}
+    name, key = "Osaka-ParamTable-chaosdrill", {"PK": {"S": "stopFlag"}}
     item = osaka.get_item(TableName=name, Key=key)["Item"]
     osaka.delete_item(TableName=name, Key=key)
     try:
@@ -277,4 +279,4 @@ def test_the_survey_cannot_change_anything(aws: LabAws, tmp_path: Path, monkeypa
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
     account = Account(profile(tmp_path / "config", aws.url))
     with fails_with("account-not-allowed"):
-        account.ask("dynamodb", TOKYO, "delete_table", TableName="Tokyo-AppTable-chaosdrill")
+        account.ask("dynamodb", TOKYO, "delete_table", TableName="Tokyo-ParamTable-chaosdrill")

@@ -46,7 +46,7 @@ def test_the_runbooks_commands_run_with_the_real_aws_cli(lab):
     machine = state_machine(lab, "FailoverStateMachine")
     assert machine.startswith("arn:aws:states:ap-northeast-3:")
     assert state_machine(lab, "FailbackStateMachine") != machine
-    key = """--table-name Tokyo-AppTable-chaosdrill --key '{"PK":{"S":"stopFlag"}}'"""
+    key = """--table-name Tokyo-ParamTable-chaosdrill --key '{"PK":{"S":"stopFlag"}}'"""
     assert aws(lab, f"dynamodb get-item {key} {HOME}")["Item"]["value"] == {"S": "false"}
     assert "experimentTemplates" in aws(lab, f"fis list-experiment-templates {HOME}")
     members = aws(lab, f"rds describe-global-clusters {HOME}")["GlobalClusters"][0]["GlobalClusterMembers"]

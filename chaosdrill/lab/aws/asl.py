@@ -9,6 +9,9 @@ from typing import Any
 
 State = dict[str, Any]
 NOTHING: None = None  # a ResultPath: the state's input goes on as it is
+# what CDK adds to each task that invokes a function
+_LAMBDA_FAILURES = ("ClientExecutionTimeoutException", "ServiceException", "AWSLambdaException", "SdkClientException")
+LAMBDA_RETRY = {"ErrorEquals": [f"Lambda.{name}" for name in _LAMBDA_FAILURES], "IntervalSeconds": 2}
 
 
 def machine(states: Mapping[str, State], comment: str, timeout_s: int) -> str:
@@ -40,7 +43,9 @@ def wait(seconds: int, next: str | None = None) -> State:
 def invoke(function_arn: str, payload: Mapping[str, Any], into: str | None = NOTHING) -> State:
     """Task: call a Lambda function."""
     parameters = {"FunctionName": function_arn, "Payload": payload}
-    return {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters, "ResultPath": into}
+    retry = [{**LAMBDA_RETRY, "MaxAttempts": 6, "BackoffRate": 2}]
+    task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters}
+    return {**task, "ResultPath": into, "Retry": retry}
 
 
 def call(action: str, parameters: Mapping[str, Any], into: str | None = NOTHING) -> State:

@@ -1,8 +1,11 @@
 """The reference system's state machines.
 
-The failover machine makes the steps of reference-system.md under the reference's own state names; the failback machine
-is the same with the regions exchanged. As in the reference, one of the five cluster endpoints is picked at random and
-not another one when it fails, there is no wait before the first poll, and the writer is not checked.
+The failover machine has the reference's states, under its names, with its paths and calls; the failback machine is the
+same with the regions exchanged. As in the reference, one of the five cluster endpoints is picked at random and not
+another one when it fails, the switchover is called in the region that is entered, there is no wait before the first
+poll, and the writer is not checked.
+
+:source: https://github.com/aws-samples/baseline-environment-on-aws-for-financial-services-institute
 """
 
 from collections.abc import Sequence
@@ -44,47 +47,57 @@ class Move:
     def definition(self) -> str:
         """:returns: the state machine that makes the move."""
         comment = f"Move the application from {self.source.region} to {self.destination.region}"
-        pick = "States.ArrayGetItem($.clusterEndpoints, States.MathRandom(0, 5))"
+        urls, regions = (",".join(one[key] for one in self.endpoints) for key in ("Endpoint", "Region"))
+        split = f"States.StringSplit('{urls}', ',')"
+        endpoints = {
+            "arcEndpointsArray.$": split,
+            "arcEndpointRegionsArray.$": f"States.StringSplit('{regions}', ',')",
+            "select.$": f"States.MathRandom(0, States.ArrayLength({split}))",
+        }
+        picked = {
+            "arcEndpoint.$": "States.ArrayGetItem($.Input.arcEndpointsArray, $.Input.select)",
+            "arcRegion.$": "States.ArrayGetItem($.Input.arcEndpointRegionsArray, $.Input.select)",
+        }
         describe = {"GlobalClusterIdentifier": self.global_cluster}
-        available = {"Variable": "$.database.GlobalClusters[0].Status", "StringEquals": "available"}
+        available = {"Variable": "$.polling.GlobalClusters[0].Status", "StringEquals": "available"}
         states = {
-            "ParseInput": asl.give({"input.$": "$", "clusterEndpoints": list(self.endpoints)}),
-            "SelectEndpoint": asl.give({"endpoint.$": pick}, into="$.selected"),
-            "StopSource": self._set_flag(self.source, "true"),
+            "ParseInput": asl.give(endpoints, into="$.Input"),
+            "SelectEndpoint": asl.give(picked, into="$.Endpoint"),
+            "StopSource": self._set_flag(self.source, "true", "$.StopSource"),
             "WaitForParameterPropagation": asl.wait(PARAMETER_PROPAGATION_S),
             "SwitchRoute53Arc": self._switch_routing(),
             "SwitchOver": self._switch_over(),
-            "DescribeGlobalCluster": asl.call("rds:describeGlobalClusters", describe, into="$.database"),
+            "DescribeGlobalCluster": asl.call("rds:describeGlobalClusters", describe, into="$.polling"),
             "IsClusterAvailable?": asl.choose({**available, "Next": "StartDestination"}, otherwise="Wait Polling"),
             "Wait Polling": asl.wait(POLLING_S, next="DescribeGlobalCluster"),
-            "StartDestination": self._set_flag(self.destination, "false"),
+            "StartDestination": self._set_flag(self.destination, "false", "$.StartDestination"),
         }
         return asl.machine(states, comment, TIMEOUT_S)
 
-    def _set_flag(self, side: Side, value: str) -> asl.State:
+    def _set_flag(self, side: Side, value: str, into: str) -> asl.State:
         item = {"PK": {"S": "stopFlag"}, "value": {"S": value}}
-        return self._in_region(side.region, "dynamodb", "put_item", {"TableName": side.flag_table, "Item": item})
+        return self._in_region(side.region, "dynamodb", "PutItem", {"TableName": side.flag_table, "Item": item}, into)
 
     def _switch_over(self) -> asl.State:
         target = {"TargetDbClusterIdentifier": self.destination.database_cluster_arn, "AllowDataLoss": False}
         parameters = {"GlobalClusterIdentifier": self.global_cluster, **target}
-        return self._in_region(self.source.region, "rds", "failover_global_cluster", parameters)
+        return self._in_region(self.destination.region, "rds", "FailoverGlobalCluster", parameters, "$.SwitchOver")
 
     def _switch_routing(self) -> asl.State:
         states = {self.source.routing_control_arn: "Off", self.destination.routing_control_arn: "On"}
         entries = [{"RoutingControlArn": arn, "RoutingControlState": state} for arn, state in states.items()]
         payload = {
-            "targetRegion.$": "$.selected.endpoint.Region",
-            "endpoint.$": "$.selected.endpoint.Endpoint",
+            "endpoint.$": "$.Endpoint.arcEndpoint",
+            "targetRegion.$": "$.Endpoint.arcRegion",
             "service": "route53-recovery-cluster",
-            "action": "update_routing_control_states",
+            "action": "UpdateRoutingControlStates",
             "parameters": {"UpdateRoutingControlStateEntries": entries},
         }
-        return asl.invoke(self.proxy_arn, payload)
+        return asl.invoke(self.proxy_arn, payload, into="$.SwitchRoute53Arc")
 
-    def _in_region(self, region: str, service: str, action: str, parameters: dict[str, Any]) -> asl.State:
+    def _in_region(self, region: str, service: str, action: str, parameters: dict[str, Any], into: str) -> asl.State:
         call = {"targetRegion": region, "service": service, "action": action, "parameters": parameters}
-        return asl.invoke(self.proxy_arn, call)
+        return asl.invoke(self.proxy_arn, call, into)
 
 
 @dataclass(frozen=True)
@@ -102,7 +115,7 @@ class Initiator:
     def definition(self) -> str:
         """:returns: the state machine."""
         (own, own_alarm), (other, other_alarm) = self.alarms.items()
-        reading = {"targetRegion": other, "service": "cloudwatch", "action": "describe_alarms"}
+        reading = {"targetRegion": other, "service": "cloudwatch", "action": "DescribeAlarms"}
         again = {"attempt.$": "States.MathAdd($.attempts.attempt, 1)"}
         states = {
             "ParseInput": asl.give({"input.$": "$", "attempts": {"attempt": 1}}),

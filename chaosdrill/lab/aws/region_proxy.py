@@ -1,22 +1,52 @@
-"""The reference system's region proxy: a Lambda that calls an AWS API in another region.
+"""The reference system's region proxy: a Lambda function that calls an AWS API in another region.
 
 Step Functions' own integrations call only their own region. The event is
-``{targetRegion, service, action, parameters, endpoint?}``; the answer is the API's, without its metadata.
+``{targetRegion, service, action, parameters, endpoint?}``, with the names of AWS's SDK for JavaScript v3, in which the
+reference's function is written: ``route53-recovery-cluster``, ``UpdateRoutingControlStates``. Python's names of an
+operation (``put_item``) are accepted, too.
+
+:source: https://github.com/aws-samples/baseline-environment-on-aws-for-financial-services-institute
 """
 
+from collections.abc import Mapping
 from typing import Any
 
-from chaosdrill.lab.aws.clients import Clients
+from botocore.exceptions import ClientError
 
+from chaosdrill.lab.aws.clients import Clients
+from chaosdrill.lab.aws.functions import FunctionError
+
+SDK_NAMES = {
+    "sfn": "stepfunctions",
+    "eventbridge": "events",
+    "elastic-load-balancing-v2": "elbv2",
+    "route-53": "route53",
+}
 _clients = Clients(attempts=3)  # an AWS SDK's default
 
 
-def handle(event: dict[str, Any]) -> dict[str, Any]:
-    """Call ``action`` (in the SDK's snake case) of ``service`` in ``targetRegion``.
+def handle(event: dict[str, Any], _: Mapping[str, str]) -> dict[str, Any]:
+    """Call ``action`` of ``service`` in ``targetRegion``.
 
-    :raises botocore.exceptions.ClientError: what the API answered, when it refuses.
+    :returns: the API's response, with the SDK's ``$metadata``.
+    :raises FunctionError: with the API's own error code, or when the SDK has no such operation.
     """
-    client = _clients.get(event["service"], event["targetRegion"], event.get("endpoint"))
-    answer: dict[str, Any] = getattr(client, event["action"])(**event["parameters"])
-    answer.pop("ResponseMetadata", None)
-    return answer
+    service, action = SDK_NAMES.get(event["service"], event["service"]), event["action"]
+    client = _clients.get(service, event["targetRegion"], event.get("endpoint"))
+    method = _method(client, action)
+    if method is None:
+        raise FunctionError("Error", f"Unable to find command named: {action}Command for action: {action}")
+    try:
+        response: dict[str, Any] = getattr(client, method)(**event["parameters"])
+    except ClientError as error:
+        raise FunctionError(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
+    about = response.pop("ResponseMetadata", {})
+    metadata = {"httpStatusCode": about.get("HTTPStatusCode"), "requestId": about.get("RequestId"), "attempts": 1}
+    return {"$metadata": {**metadata, "totalRetryDelay": 0}, **response}
+
+
+def _method(client: Any, action: str) -> str | None:
+    """The SDK finds a command whatever the case of its name."""
+    wanted = action.replace("_", "").lower()
+    methods: dict[str, str] = client.meta.method_to_api_mapping
+    return next((method for method, operation in methods.items() if operation.lower() == wanted), None)

@@ -21,15 +21,14 @@ def warm_up(plan: LabPlan, routing: Routing) -> None:
         calls.CLIENTS.get("lambda", plan.standby.name).list_functions()
         calls.CLIENTS.get("rds", plan.standby.name).describe_global_clusters()
         for region in plan.regions:
-            _read(region.name, "dynamodb", "list_tables")
-            _read(region.name, "rds", "describe_global_clusters")
+            _read(region.name, "dynamodb", "ListTables")
+            _read(region.name, "rds", "DescribeGlobalClusters")
         for endpoint in routing.endpoints:
-            _read(endpoint["Region"], "route53-recovery-cluster", "list_routing_controls", endpoint["Endpoint"])
+            _read(endpoint["Region"], "route53-recovery-cluster", "ListRoutingControls", endpoint["Endpoint"])
     except Exception:  # noqa: BLE001  a cold start is no reason to fail; what is wrong will show in the drill
         logger.warning("warming up failed", exc_info=True)
 
 
 def _read(region: str, service: str, action: str, url: str | None = None) -> None:
-    region_proxy.handle(
-        {"targetRegion": region, "service": service, "action": action, "parameters": {}, "endpoint": url}
-    )
+    call = {"targetRegion": region, "service": service, "action": action, "endpoint": url}
+    region_proxy.handle({**call, "parameters": {}}, {})

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 
 from moto.awslambda_simple.models import lambda_simple_backends
 from moto.cloudwatch.models import cloudwatch_backends
@@ -12,8 +13,9 @@ from moto.iam.models import iam_backends
 from moto.stepfunctions.models import StepFunctionBackend
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
-from chaosdrill.lab.aws import region_proxy
+from chaosdrill.lab.aws import initiator_functions, region_proxy
 from chaosdrill.lab.aws.functions import HANDLERS
+from chaosdrill.lab.aws.initiator_functions import CHECK_RUNNING_STATUS, CHECK_TWO_REGION_ALARMS
 from chaosdrill.lab.aws.machines import Initiator, Move, Side
 from chaosdrill.lab.aws.provision.database import Database
 from chaosdrill.lab.aws.provision.routing import Routing
@@ -22,6 +24,8 @@ from chaosdrill.lab.plan import LabPlan, RegionPlan
 FAILOVER, FAILBACK, INITIATOR = "FailoverStateMachine", "FailbackStateMachine", "FailoverInitiatorStateMachine"
 SUFFIX = "1A2B3C4D"  # as CloudFormation would append
 PROXY = "region-proxy"
+SAMPLE_PROXY = "ProxyHandler"  # in the names that the public sample's CDK code gives its own
+LAMBDA_TIMEOUT_S = 15
 OBSERVER = "us-west-2"  # the second place from which the home region is watched
 ALARM = "home-region-canary"
 RULE = "start-failover-on-alarm"
@@ -29,13 +33,15 @@ RULE = "start-failover-on-alarm"
 
 def automation(plan: LabPlan, routing: Routing, database: Database) -> None:
     """Make all of it in the standby region; the rule is disabled, as in the reference."""
-    proxy = _region_proxy(plan)
+    HANDLERS.update(dict.fromkeys((PROXY, SAMPLE_PROXY), region_proxy.handle))
+    proxy = _function(plan, f"{PROXY}-{SUFFIX}")
     home, standby = (_side(region, routing, database) for region in plan.regions)
     move = Move(home, standby, proxy, routing.endpoints, database.global_cluster)
     back = Move(standby, home, proxy, routing.endpoints, database.global_cluster)
     failover = _machine(plan, FAILOVER, move.definition())
     failback = _machine(plan, FAILBACK, back.definition())
     alarms = {plan.standby.name: ALARM, OBSERVER: ALARM}
+    _initiator_functions(plan, failover, failback, alarms)
     initiator = _machine(plan, INITIATOR, Initiator(failover, failback, proxy, alarms).definition())
     for region in alarms:
         _alarm(plan, region)
@@ -57,22 +63,33 @@ def _side(region: RegionPlan, routing: Routing, database: Database) -> Side:
     return Side(region.name, region.flag_table, routing.controls[region.name], database.clusters[region.name])
 
 
-def _region_proxy(plan: LabPlan) -> str:
+def _initiator_functions(plan: LabPlan, failover: str, failback: str, alarms: Mapping[str, str]) -> None:
+    """The functions of the public sample's initiator, for whoever loads its definition into the lab."""
+    HANDLERS[CHECK_RUNNING_STATUS] = initiator_functions.check_running_status
+    HANDLERS[CHECK_TWO_REGION_ALARMS] = initiator_functions.check_two_region_alarms
+    _function(plan, CHECK_RUNNING_STATUS, {"failoverStateMachineArn": failover, "failbackStateMachineArn": failback})
+    (secondary, secondary_alarm), (monitoring, monitoring_alarm) = alarms.items()
+    regions = {"secondaryRegion": secondary, "monitoringRegion": monitoring}
+    names = {"secondaryAlarmName": secondary_alarm, "monitoringAlarmName": monitoring_alarm}
+    _function(plan, CHECK_TWO_REGION_ALARMS, {**regions, **names})
+
+
+def _function(plan: LabPlan, name: str, variables: Mapping[str, str] | None = None) -> str:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as code:
-        code.writestr("index.py", f"# runs inside the lab: {region_proxy.__name__}\n")
+        code.writestr("index.py", "# runs inside the lab\n")
     function = lambda_simple_backends[plan.account][plan.standby.name].create_function(
         {
-            "FunctionName": f"{PROXY}-{SUFFIX}",
-            "Role": role(plan, f"{PROXY}-role", "lambda.amazonaws.com"),
+            "FunctionName": name,
+            "Role": role(plan, f"{name}-role", "lambda.amazonaws.com"),
             "Runtime": "python3.13",
             "Handler": "index.handle",
             "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
-            "Timeout": 60,
+            "Timeout": LAMBDA_TIMEOUT_S,
+            "Environment": {"Variables": dict(variables or {})},
         }
     )
-    HANDLERS[function.function_name] = region_proxy.handle
-    return function.function_arn
+    return str(function.function_arn)
 
 
 def _machine(plan: LabPlan, name: str, definition: str) -> str:
