@@ -138,6 +138,10 @@ def test_thirty_percent_loss_is_degraded_and_not_unavailable():
 def test_the_probability_of_a_failing_beat_is_what_was_measured():
     assert loss_probability(30) == pytest.approx(0.35, abs=0.02)
     assert (loss_probability(0), loss_probability(100)) == (0.05, 1.0)
+    assert [loss_probability(percent) for percent in (-5, 150)] == [0.05, 1.0]
+    # the first packet of the connection, or three times that of the answer, and a little more
+    for percent, expected in ((1, 0.06), (10, 0.15), (50, 0.5925), (70, 0.8329), (80, 0.9324), (90, 1.0)):
+        assert loss_probability(percent) == pytest.approx(expected, abs=1e-4)
 
 
 def test_degraded_is_bad_service_and_not_none():

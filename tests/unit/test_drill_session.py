@@ -76,6 +76,32 @@ def test_a_method_without_a_steady_state_is_guarded_and_not_sampled(sampled: Ses
     assert threads(sampled) == GUARDING
 
 
+@pytest.mark.parametrize(
+    ("method_ended", "met", "leaving"),
+    [(False, True, False), (False, False, True), (False, None, True), (True, True, True), (True, False, True)],
+)
+def test_after_a_steady_state_that_is_not_there_only_rollbacks_are_left(
+    method_ended: bool, met: bool | None, leaving: bool
+) -> None:
+    """Then a signal ends nothing more, and the rollbacks are not cut short."""
+    session = Session(experiment([do("work")], steady=[step("probe", "steady", "answer", 1, value=1)]), {}, None)
+    if method_ended:
+        session.begin_method()
+        session.end_method()
+        session.signals.leaving = False
+    session.end_hypothesis(met)
+    assert session.signals.leaving is leaving
+
+
+def test_texts_are_kept_as_they_are_written(tmp_path: Path) -> None:
+    session = Session({**experiment([do("work")]), "title": "切替訓練"}, {}, None)
+    _open_run_directory(session, ON_LAB, SOURCE)
+    close(session, {"status": "completed"})
+    assert session.directory is not None
+    for name in ("summary.json", "journal.json"):
+        assert "切替訓練" in (session.directory / name).read_text(), name
+
+
 def test_what_was_refused_has_its_codes_in_the_journal(tmp_path: Path) -> None:
     session = Session(experiment([do("work")]), {}, None)
     session.record.refused(Refused("another drill is going on", code="drill-going-on"))

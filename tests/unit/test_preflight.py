@@ -12,6 +12,7 @@ from chaoslib.control import set_global_controls
 from chaoslib.exceptions import InterruptExecution, InvalidControl
 
 from chaosdrill.controls import drill
+from chaosdrill.controls.hooks import problems_of_hooks
 from chaosdrill.errors import BadInput
 from chaosdrill.rehearsal.rehearse import rehearse
 from tests.small_drills import do, experiment, step, undo
@@ -117,6 +118,12 @@ def broken(break_it: Callable[[Experiment], None]) -> Experiment:
     what = copy.deepcopy(experiment(**WORK))
     break_it(what)
     return what
+
+
+@pytest.mark.parametrize(("break_it", "found_in"), [(twice, "second"), (in_settings, "settings")])
+def test_where_the_control_stands_once_more_is_said(break_it: Any, found_in: str) -> None:
+    (problem,) = problems_of_hooks(broken(break_it), ())
+    assert [place for place in ("second", "settings") if place in str(problem)] == [found_in]
 
 
 def of_rehearsal(directory: Path, what: Mapping[str, Any], **variables: Any) -> list[str]:

@@ -109,6 +109,25 @@ CASES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("step", "name"),
+    [
+        (missed("method", "fault-landed", module=FAULT), "fault-without-effect"),
+        (missed("method", "fault-landed", module=FAILOVER), "check-missed"),
+        (missed("steady-state-after", "failures"), "check-missed"),
+        (missed("steady-state-after", "failures", module=FAULT), "check-missed"),
+        (missed("rollbacks", "fail-back", module=FAULT), "check-missed"),
+    ],
+)
+def test_only_a_probe_of_the_fault_in_the_method_tells_that_it_had_no_effect(step: dict[str, Any], name: str) -> None:
+    assert [one.name for one in of_history([opened(), step])] == [name]
+
+
+def test_a_drill_that_passed_says_how_many_checks_held() -> None:
+    told = [ended("method", f"look {number}", tolerance_met=met) for number, met in enumerate([True, None, True])]
+    assert judge([*drill(), *told], FINE).reasons[0].values == {"checks": 5}
+
+
 @pytest.mark.parametrize(("events", "word", "reason"), CASES)
 def test_what_went_wrong_names_the_verdict(events, word, reason):
     verdict = judge(events, FINE)

@@ -49,6 +49,21 @@ def test_a_watcher_tells_each_look_that_failed_and_looks_again(error: Exception)
     assert (thread.is_alive(), heard) == (False, [error] * 3), "of the look that the end overtook nothing is told"
 
 
+def test_a_watcher_may_end_itself() -> None:
+    done, go_on = threading.Event(), threading.Event()
+
+    def look() -> None:
+        assert go_on.wait(LONG_S)
+        watcher.stop()
+        done.set()
+
+    watcher = Periodic("test", 0.0, look, lambda error: None)
+    thread = started(watcher.start)
+    go_on.set()
+    thread.join(LONG_S)
+    assert (done.is_set(), thread.is_alive()) == (True, False), "it does not wait for itself"
+
+
 def test_a_watch_that_goes_blind_is_recorded_once_and_goes_on() -> None:
     record, lost = Record(), list[str]()
     looks: list[int] = []
