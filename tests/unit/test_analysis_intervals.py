@@ -166,3 +166,12 @@ def test_limits_count_as_percentiles_do():
 def test_nothing_recorded_is_no_unavailability_and_no_service_either():
     found = unavailability(beats(""))
     assert (found.overall, found.slots) == ((), ())
+
+
+def test_each_operation_has_its_own_times_without_service():
+    found = unavailability(beats("o" * 40 + "x" * 20 + "o" * 60, "o" * 80 + "x" * 20 + "o" * 20))
+    of = {name: [(at(since), at(until)) for since, until in found.without_service(name)] for name in ("read", "write")}
+    assert of["read"][0][1] <= of["write"][0][0], "one after the other"
+    every = [*found.without_service("read"), *found.without_service("write")]
+    assert list(found.without_service()) == every
+    assert found.without_service("unknown") == ()

@@ -233,3 +233,16 @@ def test_without_a_fault_lost_packets_or_records_there_is_nothing_to_compare() -
         found = effect(run, asked, ())
         assert found is not None
         assert found.verdict == NO_EFFECT
+
+
+@pytest.mark.parametrize(
+    ("first_s", "sustained_s", "expected_s"),
+    [(12, 11, 12), (12, 12.5, 12.5), (None, 11, 11), (12, None, None)],
+)
+def test_sustained_service_begins_with_the_first_good_answer_at_the_earliest(first_s, sustained_s, expected_s) -> None:
+    """The first good answer is one of the region that was entered; none where it never answered."""
+    made = beats("o" * 200 + "x" * round((first_s - 10) * 20) + "o" * 200 if first_s else "o" * 200 + "x" * 200)
+    span = None if sustained_s is None else Span(None, T0 + round(sustained_s * NS))
+    found = served(Run([], made), dataclasses.replace(leg(10, 100), destination="ap-northeast-1"), None, span, NOTHING)
+    took_s = None if found.sustained is None else (found.sustained.by_ns - T0) / NS
+    assert took_s == (None if expected_s is None else pytest.approx(expected_s, abs=0.06))

@@ -49,7 +49,13 @@ def test_a_value_that_is_no_objective_is_named(name, bad, meant):
 def test_all_values_are_told_at_once_and_0_lost_writes_is_an_objective() -> None:
     wrong = {"rto_s": 0, "budgets": {"flag-closed": "soon", "dns-changed": 0}}
     assert len(problems_of_values(Arguments(objectives=wrong))) == 3
-    right = {"rto_s": 300, "rpo_writes": 0, "rpo_s": 0, "availability_ratio": 1, "budgets": {"dns-changed": 90}}
+    right = {
+        "rto_s": 300,
+        "rpo_writes": 0,
+        "rpo_s": 0,
+        "availability_ratio": 1,
+        "budgets": {"dns-changed": 90, "fault": 0.5},
+    }
     assert problems_of_values(Arguments(objectives=right)) == []
 
 
