@@ -49,7 +49,20 @@ def lab() -> None:
     metavar="NAME",
     help="Let it be more forgiving than AWS in this: see docs/lab.md, Strict and lenient. May be repeated.",
 )
-def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ...], lenient: tuple[str, ...]) -> None:
+@click.option(
+    "--resync",
+    type=float,
+    metavar="SECONDS",
+    help="How long the database's old primary is rebuilt after an unplanned failover, before scaling.  [default: 600]",
+)
+def up(
+    scale: float | None,
+    detach: bool,
+    locustfile: str,
+    broken: tuple[str, ...],
+    lenient: tuple[str, ...],
+    resync: float | None,
+) -> None:
     """Start the lab, or attach to the one that runs. Without --detach it ends with this command (Ctrl-C)."""
     from chaosdrill.lab import host, plan, running
 
@@ -57,7 +70,7 @@ def up(scale: float | None, detach: bool, locustfile: str, broken: tuple[str, ..
         runs = running.running_plan()
         scale = runs.scale if runs else plan.DEFAULT_SCALE
     leased = host.attach_or_start(
-        scale, locustfile, detach, tell=click.echo, broken=broken, holder=_holder(), lenient=lenient
+        scale, locustfile, detach, click.echo, broken=broken, holder=_holder(), lenient=lenient, resync_s=resync
     )
     seen = running.status()
     _show(seen)

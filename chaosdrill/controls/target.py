@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.controls.settings import Settings
+from chaosdrill.errors import BadInput, problem
 
 LAB_LENIENT = "CHAOSDRILL_LAB_LENIENT"  # in what the lab is more forgiving than AWS: NAME,NAME...
+LAB_RESYNC_S = "CHAOSDRILL_LAB_RESYNC_S"  # how long its database's old primary is rebuilt, the reference's seconds
 LAB_BREAK = "CHAOSDRILL_LAB_BREAK"  # how the lab is broken on purpose: NAME[:option=value],NAME...
 
 
@@ -69,6 +71,7 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
         broken=breaks,
         holder=holder,
         lenient=lenient,
+        resync_s=_seconds_of_environment(LAB_RESYNC_S),
     )
 
     def hurry() -> bool:
@@ -81,3 +84,12 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
 
     known = (lab.topology_file, lab.scale, lab.started_here, lab.lenient)
     return Target("lab", *known, lab.close, lab.gone, broken, hurry, lab.truth)
+
+
+def _seconds_of_environment(variable: str) -> float | None:
+    text = os.environ.get(variable, "").strip()
+    try:
+        return float(text) if text else None
+    except ValueError:
+        why = f"the environment variable {variable} is {text!r}: give a number of seconds"
+        raise BadInput([problem("setting-invalid", why)]) from None

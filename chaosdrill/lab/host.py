@@ -24,6 +24,7 @@ DOWN_ANSWER_WITHIN_S = 5.0
 HURRY_WITHIN_S = 3.0
 ANSWER_WITHIN_S = 3.0
 TRUTH_WITHIN_S = 15.0
+LONGEST_RESYNC_S = 86_400.0
 
 Tell = Callable[[str], None]
 
@@ -116,6 +117,7 @@ def attach_or_start(
     broken: Sequence[str] = (),
     holder: str = "",
     lenient: Sequence[str] = (),
+    resync_s: float | None = None,
 ) -> LeasedLab:
     """Lease the lab that runs, or start one, and wait until it is ready.
 
@@ -129,13 +131,15 @@ def attach_or_start(
     :param holder: who leases it, such as ``the drill 20260501T0930-failover-ab12``; named to those who want to end it.
     :param lenient: in what a lab that is started is more forgiving than AWS: names of ``strictness``. One that runs
         must be lenient in the same, where any is named.
+    :param resync_s: how long the database's old primary is rebuilt after an unplanned failover, in the reference's
+        seconds; default: 600. One that runs must have the same, where it is given.
     :returns: the lab, leased.
     :raises BadInput: when it cannot be done like that; nothing was started.
     :raises LabError: when the lab does not become ready; it is ended again.
     """
     requested_at = time.monotonic()
     breaks, relaxed = asked_for(broken), lenient_names(lenient)
-    _check(scale, locustfile)
+    _check(scale, locustfile, resync_s)
     home = directory()
     home.mkdir(exist_ok=True, mode=0o700)
     lock = try_lock(home)
@@ -146,14 +150,14 @@ def attach_or_start(
         tell(f"starting the lab at scale {scale:g}" + "".join(f", broken on purpose: {one['name']}" for one in breaks))
         try:
             doctor.require()
-            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks, relaxed)
+            starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks, relaxed, resync_s)
         finally:
             os.close(lock)  # the lab has its own copy; without one, the lock is free again
         lab = _attach(home, True, holder)
-    return _agreed(lab, scale, locustfile, detached, breaks, relaxed)
+    return _agreed(lab, scale, locustfile, detached, breaks, relaxed, resync_s)
 
 
-def _check(scale: float, locustfile: str) -> None:
+def _check(scale: float, locustfile: str, resync_s: float | None) -> None:
     problems = []
     if not SMALLEST_SCALE - 1e-9 <= scale <= LARGEST_SCALE:
         problems.append(
@@ -162,6 +166,8 @@ def _check(scale: float, locustfile: str) -> None:
         )
     if locustfile and not Path(locustfile).is_file():
         problems.append(f"locustfile {locustfile}: there is no such file; give the path of a Locust script")
+    if resync_s is not None and not 0 <= resync_s <= LONGEST_RESYNC_S:
+        problems.append(f"resync {resync_s:g} s: from 0 to {LONGEST_RESYNC_S:g} of the reference's seconds")
     if problems:
         raise BadInput(problems)
 
@@ -173,12 +179,14 @@ def _agreed(
     detached: bool,
     breaks: Sequence[Mapping[str, Any]],
     lenient: tuple[str, ...],
+    resync_s: float | None,
 ) -> LeasedLab:
     """Make a lab that ran already what this caller asked for, where that is possible."""
     try:
         if not lab.started_here:
             _refuse_other_scale(lab, scale)
             _refuse_other_strictness(lab, lenient)
+            _refuse_other_resync(lab, resync_s)
             lab.connection.call("load_generator.start", locustfile=locustfile)
             for one in breaks:
                 lab.connection.call("break", **one)
@@ -208,6 +216,16 @@ def _refuse_other_strictness(lab: LeasedLab, lenient: tuple[str, ...]) -> None:
             [
                 f"--lenient {', '.join(lenient)}: a lab that is lenient in {runs} runs already; "
                 "end it with `chaosdrill lab down`, or leave --lenient out"
+            ]
+        )
+
+
+def _refuse_other_resync(lab: LeasedLab, resync_s: float | None) -> None:
+    if resync_s not in (None, runs_s := lab.plan.resync_reference_s):
+        raise BadInput(
+            [
+                f"resync {resync_s:g} s: a lab with {runs_s:g} s runs already; "
+                "end it with `chaosdrill lab down`, or use its time"
             ]
         )
 

@@ -63,6 +63,7 @@ class LabPlan:
     :param load_port: of Locust's page on 127.0.0.1 of the host.
     :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
     :param lenient: in what the lab is more forgiving than AWS: names of ``strictness``; empty: in nothing.
+    :param resync_reference_s: how long at least the database's old primary is rebuilt after an unplanned failover.
     """
 
     directory: Path
@@ -83,6 +84,7 @@ class LabPlan:
     ttl_reference_s: int = 60
     settle_reference_s: float = 1.0
     main_table_lag_reference_s: float = 0.5
+    resync_reference_s: float = 600.0
 
     @property
     def regions(self) -> tuple[RegionPlan, RegionPlan]:

@@ -29,6 +29,7 @@ def start(
     requested_at: float,
     breaks: Sequence[Mapping[str, Any]] = (),
     lenient: tuple[str, ...] = (),
+    resync_s: float | None = None,
 ) -> None:
     """Start the supervisor; it is not ready yet.
 
@@ -41,6 +42,8 @@ def start(
     :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
     :param breaks: how it is broken on purpose, as ``{"name", "options"}``.
     :param lenient: in what it is more forgiving than AWS: names of ``strictness``.
+    :param resync_s: how long the database's old primary is rebuilt after an unplanned failover, in the reference's
+        seconds; None: the default.
     """
     _clear(home)
     sockets = HostSockets.open()
@@ -48,6 +51,8 @@ def start(
     plan = LabPlan(home, scale, *ports, lenient=lenient)
     if starts_in in {region.name for region in plan.regions}:
         plan = replace(plan, starts_in=starts_in)
+    if resync_s is not None:
+        plan = replace(plan, resync_reference_s=resync_s)
     plan.save(home / PLAN)
     command = [
         *new_namespaces_command(),

@@ -7,6 +7,7 @@ from chaosdrill.errors import BadInput
 
 LENIENT: Mapping[str, str] = MappingProxyType(
     {
+        "database-resync": "After an unplanned failover the old primary of the database is connected at once.",
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",
     }

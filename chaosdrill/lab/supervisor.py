@@ -161,6 +161,7 @@ class Supervisor:
             "load_generator.start": lambda locustfile: self.load.start(locustfile),
             "database.switchover": lambda to_region: _timed(self.database.switchover(to_region)),
             "database.failover": lambda to_region: _timed(self.database.failover(to_region)),
+            "database.rejoined": lambda: _timed(self.database.rejoined()),
             "database.status": lambda: self.database.status(),
             "database.lag": lambda: self.database.lag(),
             "main_table.lag": self._main_table_lag,

@@ -26,6 +26,7 @@ from tests.loops import end_everything
 from tests.waiting import LONG_S, wait_for
 
 SCALE = 1 / 60
+RESYNC_S = 60.0  # of the reference's seconds: a second
 
 # urllib keeps the proxies of the first call for good, and asks each time which hosts go without: tests change both
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -41,6 +42,8 @@ class Supervisor:
         self.swap_s = 0.3
         self._may_end = threading.Event()
         self._may_end.set()
+        self._may_connect = threading.Event()
+        self._may_connect.set()
         self.lag_s: float | None = 0.02
         self.writer = HOME.name
         self._at_once = self.most_at_once = 0  # commands on the client host
@@ -56,6 +59,11 @@ class Supervisor:
 
         async def failover(to_region: str) -> Any:
             return await self._swap("database.failover", to_region)
+
+        async def rejoined() -> dict[str, float]:  # asked again and again, so not remembered
+            while not self._may_connect.is_set():
+                await asyncio.sleep(0.02)
+            return {"seconds": 0.0}
 
         async def lag() -> dict[str, Any]:  # asked once a minute, so not remembered
             if self.lag_s is None:
@@ -95,6 +103,7 @@ class Supervisor:
         return {
             "database.switchover": switchover,
             "database.failover": failover,
+            "database.rejoined": rejoined,
             "database.lag": lag,
             "packet_loss.inject": inject,
             "packet_loss.heal": heal,
@@ -120,6 +129,15 @@ class Supervisor:
             yield
         finally:
             self._may_end.set()
+
+    @contextmanager
+    def resync_held(self) -> Iterator[None]:
+        """For the length of the block an old primary that is rebuilt is not connected."""
+        self._may_connect.clear()
+        try:
+            yield
+        finally:
+            self._may_connect.set()
 
     def _remember(self, op: str, **arguments: Any) -> None:
         self.calls.append((op, arguments))
@@ -223,7 +241,7 @@ def running(directory: Path, scale: float = SCALE, lenient: tuple[str, ...] = ()
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())
     ports = (aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
-    plan = LabPlan(directory, scale, *ports, lenient=lenient)
+    plan = LabPlan(directory, scale, *ports, resync_reference_s=RESYNC_S, lenient=lenient)
     plan.save(directory / "plan.json")
     supervisor = Supervisor(plan.control_socket)
     sockets = {"--aws-fd": aws, "--dns-udp-fd": dns_udp, "--dns-tcp-fd": dns_tcp}

@@ -1,11 +1,13 @@
 """Aurora's global database: each behaviour of moto's that the lab mends."""
 
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.lab_aws import LabAws
+from tests.contract.lab_aws import LabAws, running
 from tests.waiting import wait_for
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
@@ -29,6 +31,11 @@ def cluster(lab: LabAws, region: str) -> str:
 def move(lab: LabAws, operation: str, region: str, **options: Any) -> dict[str, Any]:
     asked = {"GlobalClusterIdentifier": NAME, "TargetDbClusterIdentifier": cluster(lab, region), **options}
     return dict(getattr(lab.client("rds"), operation)(**asked)["GlobalCluster"])
+
+
+def synchronization(lab: LabAws) -> dict[str, str]:
+    members = described(lab)["GlobalClusterMembers"]
+    return {str(one["DBClusterArn"]).split(":")[3]: str(one["SynchronizationStatus"]) for one in members}
 
 
 def available(lab: LabAws) -> dict[str, Any] | None:
@@ -71,6 +78,7 @@ def test_the_writer_moves_when_the_swap_is_done(
     assert writer(aws) == cluster(aws, STANDBY)
     assert aws.supervisor.calls == [(op, {"to_region": STANDBY})]
 
+    wait_for(lambda: synchronization(aws) == {HOME: "connected", STANDBY: "connected"})
     move(aws, "switchover_global_cluster", HOME)
     wait_for(lambda: available(aws))
     assert writer(aws) == cluster(aws, HOME)
@@ -100,3 +108,51 @@ def test_what_cannot_be_moved_is_refused(aws: LabAws) -> None:
     move(aws, "switchover_global_cluster", HOME)
     wait_for(lambda: available(aws))
     assert [call["to_region"] for call in aws.supervisor.asked("database.switchover")] == [STANDBY, HOME]
+
+
+def test_after_an_unplanned_failover_nothing_moves_to_the_old_primary_until_it_is_rebuilt(aws: LabAws) -> None:
+    connected = {HOME: "connected", STANDBY: "connected"}
+    assert synchronization(aws) == connected
+    with aws.supervisor.resync_held():
+        move(aws, "failover_global_cluster", STANDBY, AllowDataLoss=True)
+        wait_for(lambda: available(aws))
+        assert writer(aws) == cluster(aws, STANDBY), "the new primary takes writes meanwhile"
+        for operation, options in (
+            ("switchover_global_cluster", {}),
+            ("failover_global_cluster", {"AllowDataLoss": False}),
+            ("failover_global_cluster", {"AllowDataLoss": True}),
+        ):
+            with pytest.raises(ClientError) as refused:
+                move(aws, operation, HOME, **options)
+            assert refused.value.response["Error"]["Code"] == "InvalidDBClusterStateFault"
+        assert synchronization(aws) == {HOME: "pending-resync", STANDBY: "connected"}
+    wait_for(lambda: synchronization(aws) == connected)
+    move(aws, "switchover_global_cluster", HOME)
+    wait_for(lambda: available(aws))
+    assert writer(aws) == cluster(aws, HOME)
+
+
+def test_the_rebuild_lasts_as_long_as_the_plan_says(aws: LabAws) -> None:
+    began_s = time.monotonic()
+    move(aws, "failover_global_cluster", STANDBY, AllowDataLoss=True)
+    wait_for(lambda: synchronization(aws)[HOME] == "pending-resync")
+    wait_for(lambda: synchronization(aws)[HOME] == "connected")
+    assert time.monotonic() - began_s >= aws.plan.resync_reference_s * aws.plan.scale
+    move(aws, "switchover_global_cluster", HOME)
+    wait_for(lambda: available(aws))
+
+
+def test_a_planned_switchover_rebuilds_nothing(aws: LabAws) -> None:
+    with aws.supervisor.resync_held():
+        for region in (STANDBY, HOME):
+            move(aws, "switchover_global_cluster", region)
+            wait_for(lambda: available(aws))
+            assert set(synchronization(aws).values()) == {"connected"}
+
+
+def test_a_lenient_lab_connects_the_old_primary_at_once(tmp_path: Path) -> None:
+    with running(tmp_path, lenient=("database-resync",)) as lab, lab.supervisor.resync_held():
+        for operation, region in (("failover_global_cluster", STANDBY), ("switchover_global_cluster", HOME)):
+            move(lab, operation, region, **({"AllowDataLoss": True} if region == STANDBY else {}))
+            wait_for(lambda: available(lab))
+        assert writer(lab) == cluster(lab, HOME)

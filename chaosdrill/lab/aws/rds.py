@@ -1,7 +1,14 @@
 """Aurora global databases that really change their writer.
 
-Mends: moto 5.2.5 has neither SwitchoverGlobalCluster nor FailoverGlobalCluster, and DescribeGlobalClusters ignores the
-identifier it is given. Here both swap the lab's PostgreSQL servers and take as long as that takes.
+Mends: moto 5.2.5 has neither SwitchoverGlobalCluster nor FailoverGlobalCluster, its members have no synchronization
+status, and DescribeGlobalClusters ignores the identifier it is given. Here both operations swap the lab's PostgreSQL
+servers and take as long as that takes.
+
+After an unplanned failover Aurora rebuilds the old primary. Until that is done its synchronization status is
+``pending-resync``, and a switchover or failover to it is refused.
+
+:source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_GlobalClusterMember.html
+:source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
 """
 
 import copy
@@ -19,12 +26,16 @@ from moto.rds.responses import RDSResponse
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.patching import replace
-from chaosdrill.lab.aws.runtime import ask, logger, scaled
+from chaosdrill.lab.aws.runtime import ask, logger, plan, scaled
 
+CONNECTED, PENDING_RESYNC = "connected", "pending-resync"
+LENIENT_RESYNC = "database-resync"
 LONGEST_SWAP_S = 120.0
+POLL_S = 0.1  # so soon does a rebuild that goes on notice that waits became shorter
 SETTLES_REFERENCE_S = 10.0  # after an unplanned failover the new writer is there before the global cluster is available
 _lock = threading.Lock()
 _shown_as_writers: frozenset[str] = frozenset()
+_rebuilding: set[str] = set()  # ARNs of the clusters that are rebuilt now
 _moto_members: Any = vars(GlobalCluster)["global_cluster_members"].fget
 
 
@@ -75,6 +86,9 @@ class LabRDSResponse(RDSResponse):
                 raise AwsError("InvalidGlobalClusterStateFault", f"Global cluster is {cluster.status}")
             if new.is_writer:
                 raise AwsError("InvalidDBClusterStateFault", f"{new.db_cluster_arn} is already the primary")
+            if new.db_cluster_arn in _rebuilding:
+                why = f"{new.db_cluster_arn} can't be promoted: its synchronization status is {PENDING_RESYNC}"
+                raise AwsError("InvalidDBClusterStateFault", why)
             cluster.status = kind.status
             old = next((member for member in cluster.members if member.is_writer), None)
             cluster.failover_state = _failover_state(kind, old, new)
@@ -103,13 +117,38 @@ def _swap(kind: Kind, cluster: Any, old: Any, new: Any) -> None:
         # As on Aurora: the old writer stays, and the status does not say that it failed.
         logger.error("%s to %s failed, the writer has not moved: %s", kind.operation, new.region, error)
         writer = old
+    is_unplanned = kind is FAILOVER and writer is new
     with _lock:
         for member in cluster.members:
             member.is_writer = member is writer
-    if kind is FAILOVER and writer is new:
+        if is_unplanned and old and LENIENT_RESYNC not in plan().lenient:
+            _rebuilding.add(old.db_cluster_arn)
+            threading.Thread(target=_rebuild, args=(old,), name="rebuild", daemon=True).start()
+    if is_unplanned:
         time.sleep(scaled(SETTLES_REFERENCE_S))
     with _lock:
         cluster.status, cluster.failover_state = "available", None
+
+
+def _rebuild(old: Any) -> None:
+    """Wait until the old primary is rebuilt: as long as AWS would take, and until its server follows again."""
+    began_s = time.monotonic()
+    while time.monotonic() < began_s + scaled(plan().resync_reference_s):
+        time.sleep(POLL_S)
+    while True:
+        try:
+            ask("database.rejoined", LONGEST_SWAP_S)
+            break
+        except LabError as error:
+            logger.warning("%s is still %s: %s", old.db_cluster_arn, PENDING_RESYNC, error)
+            time.sleep(1)
+    with _lock:
+        _rebuilding.discard(old.db_cluster_arn)
+
+
+def is_rebuilding(cluster_arn: str) -> bool:
+    """:returns: whether a cluster of the global database is being rebuilt after an unplanned failover."""
+    return cluster_arn in _rebuilding
 
 
 def show_writers(regions: Iterable[str]) -> None:
@@ -123,6 +162,7 @@ def _members(self: Any) -> Any:
         shown = _moto_members(self)
         for member, one in zip(self.members, shown, strict=True):
             one["IsWriter"] = one["IsWriter"] or member.region in _shown_as_writers
+            one["SynchronizationStatus"] = PENDING_RESYNC if member.db_cluster_arn in _rebuilding else CONNECTED
         return shown
 
 

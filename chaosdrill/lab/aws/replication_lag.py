@@ -1,7 +1,8 @@
 """The replication lag of the global database, measured on the real servers and published as Aurora does.
 
 Aurora puts a value a minute into CloudWatch, for the cluster that follows and in its region; here a minute is scaled
-like every wait. What cannot be measured has no value, as on AWS: nobody is told 0.
+like every wait. What cannot be measured has no value, as on AWS: nobody is told 0. A cluster that is rebuilt follows
+nothing, so it has no value either.
 """
 
 import threading
@@ -10,6 +11,7 @@ from typing import Any
 from moto.cloudwatch.models import cloudwatch_backends
 
 from chaosdrill.errors import LabError
+from chaosdrill.lab.aws.rds import is_rebuilding
 from chaosdrill.lab.aws.runtime import ask, logger, plan
 
 NAMESPACE = "AWS/RDS"
@@ -43,7 +45,10 @@ def publish(clusters: dict[str, str]) -> None:
     :raises LabError: when it cannot be measured.
     """
     measured: dict[str, Any] = ask("database.lag", ANSWER_WITHIN_S)
-    cluster = clusters[measured["region"]].rsplit(":", 1)[-1]
+    arn = clusters[measured["region"]]
+    if is_rebuilding(arn):
+        raise LabError(f"{arn} is being rebuilt")
+    cluster = arn.rsplit(":", 1)[-1]
     dimensions = [
         {"Name": "DBClusterIdentifier", "Value": cluster},
         {"Name": "SourceRegion", "Value": measured["source_region"]},
