@@ -19,6 +19,7 @@ from chaosdrill.lab.namespaces import enter_bastion_command
 from chaosdrill.lab.plan import LabPlan
 from tests.waiting import LONG_S
 
+RESYNC_S = "30"  # of the reference's seconds
 CHAOSDRILL = [sys.executable, "-m", "chaosdrill.cli"]
 
 
@@ -62,8 +63,8 @@ class RunningLab:
         )
 
     def up(self, scale: float) -> None:
-        """Start a lab that stays."""
-        self.run("lab", "up", "--detach", "--scale", str(scale))
+        """Start a lab that stays, whose database is rebuilt quickly after an unplanned failover."""
+        self.run("lab", "up", "--detach", "--scale", str(scale), "--resync", RESYNC_S)
 
     def down(self) -> None:
         """End it."""

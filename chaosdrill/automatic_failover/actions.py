@@ -15,7 +15,8 @@ from chaosdrill.automatic_failover.chain import (
     set_rule,
     wait_until_idle,
 )
-from chaosdrill.aws import stepfunctions, system_of
+from chaosdrill.aws import aurora, stepfunctions, system_of
+from chaosdrill.aws.database_readiness import refuse_unready
 from chaosdrill.aws.regions import any_region
 from chaosdrill.errors import Refused
 
@@ -39,12 +40,14 @@ def enable_automatic_failover(
     :param standalone: allow it outside a drill.
     :returns: ``{done, rule, region, was}``
     :raises ActivityFailed: when there is no such rule, or it is enabled already: then it is not this drill's to
-        disable, and an enabled rule can start another failover while a failback ends.
+        disable, and an enabled rule can start another failover while a failback ends; or when the database cannot be
+        switched over to standby, so that a failover would stop half way with every region closed.
     :undo: disable_automatic_failover
     :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html
     """
     system = system_of(configuration, secrets)
     region = any_region(system, region)
+    refuse_unready(system, aurora.global_cluster(system), system.topology.regions.standby)
     was = rule_state(system, region, rule)
     if was == ENABLED:
         raise Refused(

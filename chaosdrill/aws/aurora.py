@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,19 +14,26 @@ from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, CannotSee
 
 AVAILABLE = "available"
+CONNECTED = "connected"
 _writers: dict[tuple[Reach, str], tuple[str, datetime | None]] = {}  # by global cluster: who writes, and since when
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class GlobalCluster:
-    """What DescribeGlobalClusters says: ``available`` or what goes on, the regions that write (one, normally), and the
-    ARN of each member by its region.
+    """What DescribeGlobalClusters says.
+
+    :param status: ``available``, or what goes on.
+    :param writers: the regions that write; one, normally.
+    :param members: the ARN of each member by its region.
+    :param synchronization: the synchronization status of each member by its region, where it is reported:
+        ``connected``, or ``pending-resync`` while Aurora rebuilds it after an unplanned failover.
     """
 
     status: str
     writers: tuple[str, ...]
     members: Mapping[str, str]
+    synchronization: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def writer(self) -> str:
@@ -34,6 +41,13 @@ class GlobalCluster:
         if len(self.writers) == 1:
             return self.writers[0]
         return "several" if self.writers else "none"
+
+    def is_synchronized(self, region: str) -> bool:
+        """:returns: whether the synchronization status allows that region to write.
+
+        A status that is not reported allows it: AWS's API reference does not promise the field.
+        """
+        return region == self.writer or self.synchronization.get(region, CONNECTED) == CONNECTED
 
     def member_in(self, region: str) -> str:
         """:returns: the ARN of the cluster in that region.
@@ -137,4 +151,9 @@ def parsed(described: dict[str, Any], clusters: dict[str, str]) -> GlobalCluster
         str(going_on or described["Status"]),
         tuple(region_of[arn] for arn in writers),
         {region_of[arn]: arn for arn in arns if arn in region_of},
+        {
+            region_of[arn]: str(member["SynchronizationStatus"])
+            for arn, member in zip(arns, members, strict=True)
+            if arn in region_of and "SynchronizationStatus" in member
+        },
     )

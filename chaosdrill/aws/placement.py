@@ -16,12 +16,12 @@ def is_placed_in(system: System, region: str) -> bool:
     return flags == {name: name != region for name in flags} and _leads_to(system, region)
 
 
-def is_dark_in(system: System, region: str) -> bool:
-    """:returns: whether the region, and no other, is routed to and the writer, and every region is closed.
+def is_closed_everywhere(system: System) -> bool:
+    """:returns: whether the application is closed in every region.
 
-    :raises CannotSee: when one of the facts cannot be read.
+    :raises CannotSee: when a stop flag cannot be read.
     """
-    return all(_flags(system).values()) and _leads_to(system, region)
+    return all(_flags(system).values())
 
 
 def _flags(system: System) -> dict[str, bool]:

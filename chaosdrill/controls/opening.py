@@ -11,7 +11,8 @@ from chaoslib.activity import execute_activity
 
 from chaosdrill import history
 from chaosdrill.analysis.states import state_in_words
-from chaosdrill.aws import system_of
+from chaosdrill.aws import aurora, system_of
+from chaosdrill.aws.database_readiness import refuse_unready
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import DrillLoad
@@ -169,6 +170,16 @@ def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
         )
         notes = notes_about_dead_runs(runs, events, now)
         raise Refused(together([why, *map(as_it_is, watch.unreadable), *notes]), code="region-state-unexpected")
+    _require_movable_database(session)
+
+
+def _require_movable_database(session: "Session") -> None:
+    """Refuse a drill that moves the application while Aurora rebuilds a cluster: its transitions could not end."""
+    if transitions(session.experiment, session.arguments.setup):
+        system = system_of(session.configuration, session.secrets)
+        cluster = aurora.global_cluster(system)
+        for region in system.topology.region_names:
+            refuse_unready(system, cluster, region)
 
 
 def _require_allowed_account(session: "Session") -> None:

@@ -6,7 +6,8 @@ from typing import Any, Optional
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
-from chaosdrill.aws import aurora, system_of
+from chaosdrill.aws import aurora, deadlines, system_of
+from chaosdrill.aws.database_readiness import refuse_unsynchronized, wait_until_ready
 from chaosdrill.aws.explicit import with_global_cluster
 from chaosdrill.aws.regions import region_named
 from chaosdrill.database.moving import as_seen_from, begin, data_loss_allowed, refuse_while_moving, wait_for_writer
@@ -28,37 +29,37 @@ def switch_over_database(
 ) -> dict[str, Any]:
     """Make a region the writer of the global database, planned and without loss, and wait until it is.
 
+    Waits first until the global cluster is available and the region's cluster is connected: after an unplanned failover
+    Aurora rebuilds the old primary, and refuses a switchover to it until that is done.
+
     :param region: a region of the topology, or home, standby, active.
-    :param timeout_s: how long to wait, in seconds.
+    :param timeout_s: how long to wait until the switchover can begin, and again until the region writes, in seconds.
     :param global_cluster: identifier of the global cluster; default: the topology's.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was, seconds}``; ``done`` is false when the region writes already.
-    :raises ActivityFailed: when the cluster is not available, or the writer is not there in time, or never will be.
+    :raises ActivityFailed: when the switchover cannot begin in time (nothing was changed then), or the writer is not
+        there in time, or never will be.
     :undo: switch_over_database with the region that wrote before (``was``).
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
     """
     system = with_global_cluster(system_of(configuration, secrets), global_cluster)
     region = region_named(system, region)
-    cluster = aurora.global_cluster(system)
-    name = system.topology.database.global_cluster
-    if cluster.status != aurora.AVAILABLE:
-        raise Refused(
-            f"the global cluster {name} is {cluster.status}, not available: wait until it is, then try again",
-            code="database-not-available",
-        )
+    cluster, _ = wait_until_ready(system, region, timeout_s)
     if cluster.writer == region:
         return _writes_already(region)
     if cluster.writer not in cluster.members:
         raise Refused(
-            f"the writer of the global cluster {name} is {cluster.writer}, and a switchover needs one to leave",
+            f"the writer of the global cluster {system.topology.database.global_cluster} is {cluster.writer}, and a "
+            "switchover needs one to leave",
             code="writer-unknown",
         )
     cluster.member_in(region)
-    _record_undo(cluster.writer, global_cluster)
     began = time.monotonic()
-    begin(system, region, lambda: aurora.start_switchover(system, cluster, region))
-    wait_for_writer(system, cluster, region, timeout_s)
+    with deadlines.within(timeout_s):  # it may have waited before
+        _record_undo(cluster.writer, global_cluster)
+        begin(system, region, lambda: aurora.start_switchover(system, cluster, region))
+        wait_for_writer(system, cluster, region, timeout_s)
     return {"done": True, "region": region, "was": cluster.writer, "seconds": round(time.monotonic() - began, 3)}
 
 
@@ -86,8 +87,9 @@ def fail_over_database(
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was, status, seconds}``: the region that wrote before, and the cluster's status;
         ``done`` is false when the region writes already.
-    :raises ActivityFailed: when data loss was not allowed, the writer is moving already, or is not there in time, or
-        never will be, or when it is there and the cluster is not available in time.
+    :raises ActivityFailed: when data loss was not allowed, the writer is moving already, the region's cluster is being
+        rebuilt (nothing was changed then), when the writer is not there in time, or never will be, or when it is there
+        and the cluster is not available in time.
     :undo: switch_over_database with the region that wrote before (``was``); lost data stays lost.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
     """
@@ -99,6 +101,7 @@ def fail_over_database(
     if cluster.writer == region:
         return _writes_already(region)
     cluster.member_in(region)
+    refuse_unsynchronized(system, cluster, region)
     left = cluster.writer if cluster.writer in cluster.members else system.topology.other_region(region)
     _record_undo(left, global_cluster)
     began = time.monotonic()

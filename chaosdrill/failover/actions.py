@@ -6,15 +6,19 @@ from chaoslib.types import Configuration, Secrets
 
 from chaosdrill import history
 from chaosdrill.activity import action
-from chaosdrill.aws import System, deadlines, dynamodb, fis, stepfunctions, system_of
-from chaosdrill.aws.placement import is_dark_in, is_placed_in
+from chaosdrill.aws import System, fis, stepfunctions, system_of
+from chaosdrill.aws.database_readiness import wait_until_ready
+from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.aws.placement import is_placed_in
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import ExecutionFailed, Refused
+from chaosdrill.aws.service_restoration import restore_service
+from chaosdrill.errors import DrillError, ExecutionFailed, Refused
 from chaosdrill.failover.executions import execute, refuse_while_running, wait_for_own
 
 __all__ = ["fail_back", "fail_over"]
 
-OPENS_WITHIN_S = 120.0
+# of the execution, and of the action that reverses it
+FAIL_OVER, FAIL_BACK = ("fail-over", "fail_back"), ("fail-back", "fail_over")
 
 
 @action
@@ -31,33 +35,30 @@ def fail_over(
 ) -> dict[str, Any]:
     """Fail the application over with the system's own state machine, and follow it to its end.
 
-    Does nothing when the region serves already. An interruption leaves a started execution going. As a rollback
-    (``undo_of``) it goes about like :func:`fail_back`.
+    Does nothing when the region serves already. Waits first until the database can be switched over, as
+    :func:`fail_back` does. An interruption leaves a started execution going. As a rollback (``undo_of``) it does what
+    :func:`fail_back` does as one.
 
     :param region: the region to enter: a region of the topology, or home, standby, active.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
     :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
-    :param timeout_s: how long to follow it, in seconds.
+    :param timeout_s: how long to wait for the database, and again to follow the failover, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param when: steady-state-missed: only when the steady state was seen not to hold after the method;
         steady-state-not-seen: only when it was not seen to hold, a failed step or an interruption included.
     :param standalone: allow it outside a drill.
     :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, times in
         seconds, moments UTC.
-    :raises ActivityFailed: when none or several state machines fit, one of the pair runs already, or the execution
-        fails (state and cause) or lasts longer.
+    :raises ActivityFailed: when none or several state machines fit, one of the pair runs already, the region is the
+        writer already, the database cannot be switched over in time (nothing was started in any of these cases), or the
+        execution fails (state and cause) or lasts longer.
     :undo: fail_back
     :source: the reference system's runbook, step 3
     """
     system = system_of(configuration, secrets)
-    region = region_named(system, region)
     named = state_machine or state_machine_prefix or system.topology.failover.failover_prefix
     machine = stepfunctions.machine_arn(system, named)
-    if undo_of is not None:
-        wait_for_own(system, timeout_s)
-    if (idle := _already(system, region, machine)) is not None:
-        return idle
-    return _entered(system, region, machine, ("fail-over", "fail_back"), timeout_s, undo_of is not None)
+    return _moved(system, region_named(system, region), machine, FAIL_OVER, timeout_s, undo_of is not None)
 
 
 @action
@@ -73,36 +74,64 @@ def fail_back(
 ) -> dict[str, Any]:
     """Fail the application back with the system's own state machine, and follow it to its end.
 
-    As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. Does nothing
-    when the region serves already. An interruption leaves a started execution going.
+    Does nothing when the region serves already. An interruption leaves a started execution going.
 
-    The reference's state machine cannot mend a failover that stopped before the database had moved: it fails at the
-    switchover ("already the primary") and leaves every region closed. As a rollback this then does the machine's last
-    step itself, and opens the region that is routed to and the writer; it still fails, and says so.
+    Waits first until the global cluster is available and the region's cluster connected. After an unplanned failover
+    Aurora rebuilds the old primary, in minutes to hours, and refuses a switchover to it; the state machine would have
+    closed every region by then. When it takes longer nothing is started, and the other region goes on serving.
+
+    As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. A transition
+    that stops half way, before this or in this, leaves every region closed. The rollback then leads the domain to the
+    region of the writer and opens it. If that is the region to enter, it starts no state machine (which would fail at
+    the switchover: "already the primary"); it fails and says so.
 
     :param region: the region to enter: a region of the topology, or home, standby, active.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
     :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
-    :param timeout_s: how long to wait for a failover that goes on, and again to follow the failback, in seconds.
+    :param timeout_s: how long to wait for a failover that goes on, again for the database, and again to follow the
+        failback, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, times in
         seconds, moments UTC.
-    :raises ActivityFailed: when one of the pair runs, when a fault of this run is still in force, or when the execution
-        fails (state and cause) or lasts longer.
+    :raises ActivityFailed: when one of the pair runs, a fault of this run is still in force, the region is the writer
+        already (a rollback then restores service), the database cannot be switched over in time (nothing was started in
+        any of these cases), or the execution fails (state and cause) or lasts longer.
     :undo: fail_over
     :source: the reference system's runbook, step 4
     """
     system = system_of(configuration, secrets)
-    region = region_named(system, region)
     named = state_machine or state_machine_prefix or system.topology.failover.failback_prefix
     machine = stepfunctions.machine_arn(system, named)
-    if undo_of is not None:
+    return _moved(system, region_named(system, region), machine, FAIL_BACK, timeout_s, undo_of is not None)
+
+
+def _moved(
+    system: System, region: str, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
+) -> dict[str, Any]:
+    """Move the application to ``region`` with the machine, once nothing stands in the way.
+
+    :param names: FAIL_OVER or FAIL_BACK.
+    """
+    if is_rollback:
         wait_for_own(system, timeout_s)
     if (idle := _already(system, region, machine)) is not None:
         return idle
-    _refuse_under_fault(system)
-    return _entered(system, region, machine, ("fail-back", "fail_over"), timeout_s, undo_of is not None)
+    if is_rollback:
+        _serve_before_waiting(system, region)
+    if names is FAIL_BACK:
+        _refuse_under_fault(system)
+    then = f"`aws stepfunctions start-execution --state-machine-arn {machine} --region {machine.split(':')[3]}`"
+    cluster, waited = wait_until_ready(system, region, timeout_s, then)
+    if waited and (idle := _already(system, region, machine)) is not None:
+        return idle
+    if cluster.writer == region and not is_rollback:
+        raise Refused(
+            f"{region} is the writer already, so the switchover of {machine} would be refused when every region is "
+            f"closed: nothing was started; route the domain to {region} (set_routing) and open it (set_stop_flag)",
+            code="writer-already",
+        )
+    return _executed(system, machine, names, timeout_s, is_rollback)
 
 
 def _already(system: System, region: str, machine: str) -> Optional[dict[str, Any]]:
@@ -113,26 +142,41 @@ def _already(system: System, region: str, machine: str) -> Optional[dict[str, An
     return {"done": False, "region": region, "why": f"{region} serves already: open, routed to, and the writer"}
 
 
-def _entered(
-    system: System, region: str, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
-) -> dict[str, Any]:
-    """Execute the machine that enters ``region``; a rollback opens it when only that was left undone.
+def _serve_before_waiting(system: System, region: str) -> None:
+    """Serve somewhere when every region is closed: what is waited for may take hours.
 
-    :param names: of the execution, and of the action that reverses it.
+    :raises DrillError: when that was all there was to do, because the writer is in the region to enter: a state machine
+        would close every region again, and fail at the switchover ("already the primary").
     """
+    if restore_service(system, "a transition stopped half way") == region:
+        raise DrillError(
+            f"a transition stopped half way, with every region closed and the writer in {region}: this rollback has "
+            f"routed the domain there and opened {region} by its stop flag, without the state machine; find out why "
+            "the transition stopped",
+            code="service-restored-by-rollback",
+        )
+
+
+def _executed(
+    system: System, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
+) -> dict[str, Any]:
+    """Execute the machine. A rollback whose machine stops half way serves where the writer is."""
     try:
         return execute(system, machine, *names, timeout_s)
     except ExecutionFailed as error:
         if not is_rollback:
             raise
-        with deadlines.within(OPENS_WITHIN_S):  # the time of the rollback may be up
-            if not is_dark_in(system, region):
-                raise
-            history.record("opening-region", region=region, why=str(error))
-            dynamodb.write_stop_flag(system, region, value=False, expected=True)
+        try:
+            restored = restore_service(system, str(error))
+        except FAILURES as second:
+            raise ExecutionFailed(
+                f"{error}; and serving where the writer is failed, too: {second}", code="service-not-restored"
+            ) from error
+        if restored is None:
+            raise
         raise ExecutionFailed(
-            f"{error}. {region} was routed to and the writer, but every region was closed: this rollback has opened "
-            f"{region} by its stop flag; look why the state machine could not",
+            f"{error}. Every region was closed: this rollback has routed the domain to {restored}, where the writer "
+            f"is, and opened {restored} by its stop flag; find out why the state machine failed",
             code="service-restored-by-rollback",
         ) from error
 

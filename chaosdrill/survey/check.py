@@ -120,8 +120,21 @@ def _database(system: System) -> list[Look]:
             )
         return f"{found.status}, writer {found.writer}, members {_shown(found.members)}"
 
+    def synchronization() -> str:
+        found = aurora.global_cluster(system)
+        if behind := [region for region in found.members if not found.is_synchronized(region)]:
+            raise CannotSee(
+                f"{_shown(found.synchronization)}: the writer cannot be moved to {', '.join(behind)}; a transition "
+                "that is started all the same stops half way, with every region closed"
+            )
+        return _shown({region: found.synchronization.get(region, "not reported") for region in found.members})
+
     advice = "allow rds:DescribeGlobalClusters, or correct `database:`"
-    return [Look("database", f"global cluster {name}", cluster, advice)]
+    rebuilt = "wait until it is connected: Aurora rebuilds the old primary after a failover, in minutes to hours"
+    return [
+        Look("database", f"global cluster {name}", cluster, advice),
+        Look("database", "synchronization status", synchronization, rebuilt),
+    ]
 
 
 def _machines(system: System) -> list[Look]:

@@ -65,8 +65,11 @@ class Rig:
                 "GlobalClusters"
             ][0]
 
+        def connected() -> bool:
+            return all(one["SynchronizationStatus"] == "connected" for one in described()["GlobalClusterMembers"])
+
         # a switchover that an earlier test left under way would move the writer after the look
-        wait_for(lambda: described()["Status"] == "available")
+        wait_for(lambda: described()["Status"] == "available" and connected())
         wanted = database["clusters"][region]
         if wanted not in [one["DBClusterArn"] for one in described()["GlobalClusterMembers"] if one["IsWriter"]]:
             client.switchover_global_cluster(

@@ -26,7 +26,7 @@ from tests.loops import end_everything
 from tests.waiting import LONG_S, wait_for
 
 SCALE = 1 / 60
-RESYNC_S = 60.0  # of the reference's seconds: a second
+RESYNC_S = 1.0  # real seconds
 
 # urllib keeps the proxies of the first call for good, and asks each time which hosts go without: tests change both
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -137,7 +137,11 @@ class Supervisor:
         try:
             yield
         finally:
-            self._may_connect.set()
+            self.connect()
+
+    def connect(self) -> None:
+        """End :meth:`resync_held` early."""
+        self._may_connect.set()
 
     def _remember(self, op: str, **arguments: Any) -> None:
         self.calls.append((op, arguments))
@@ -241,7 +245,7 @@ def running(directory: Path, scale: float = SCALE, lenient: tuple[str, ...] = ()
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())
     ports = (aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
-    plan = LabPlan(directory, scale, *ports, resync_reference_s=RESYNC_S, lenient=lenient)
+    plan = LabPlan(directory, scale, *ports, resync_reference_s=RESYNC_S / scale, lenient=lenient)
     plan.save(directory / "plan.json")
     supervisor = Supervisor(plan.control_socket)
     sockets = {"--aws-fd": aws, "--dns-udp-fd": dns_udp, "--dns-tcp-fd": dns_tcp}

@@ -3,6 +3,8 @@
 import gc
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,7 +16,9 @@ from chaosdrill.failover.executions import wait_for_own
 from chaosdrill.failover.probes import last_execution, running_executions
 from chaosdrill.history import OpenDrill
 from chaosdrill.region.probes import region_state
+from chaosdrill.stop_flag.probes import stop_flag
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import get
 from tests.failing import fails_with
 from tests.waiting import LONG_S, wait_for
 
@@ -28,6 +32,21 @@ def _home(rig: Rig) -> None:
 def start_by_hand(rig: Rig, prefix: str = "FailoverStateMachine") -> str:
     machine = rig.lab.machine(prefix)
     return str(rig.lab.client("stepfunctions").start_execution(stateMachineArn=machine)["executionArn"])
+
+
+@contextmanager
+def refused_switchover(rig: Rig) -> Iterator[None]:
+    """For the length of the block RDS refuses what a state machine asks of it."""
+    fault = {"service": "rds", "kind": "server-error", "operation": "FailoverGlobalCluster", "everyone": True}
+    get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")
+    try:
+        yield
+    finally:
+        get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+
+
+def flags(rig: Rig) -> dict[str, bool]:
+    return {region: stop_flag(region, configuration=rig.configuration) for region in (TOKYO, OSAKA)}
 
 
 def test_there_and_back_with_the_time_of_each_state(rig: Rig, one_drill: OpenDrill) -> None:
@@ -98,10 +117,9 @@ def test_a_machine_is_named_by_prefix_or_arn(rig: Rig) -> None:
 
 
 def test_a_failed_execution_tells_state_and_cause(rig: Rig, one_drill: OpenDrill) -> None:
-    rig.writer(OSAKA)  # the machine's switchover will be told: already the primary
-    with fails_with("execution-failed") as failed:
+    with refused_switchover(rig), fails_with("execution-failed") as failed:
         fail_over(configuration=rig.configuration)
-    assert all(value in str(failed.value) for value in ("fail-over-1", "FAILED", "SwitchOver", "already the primary"))
+    assert all(value in str(failed.value) for value in ("fail-over-1", "FAILED", "SwitchOver"))
     assert one_drill.history.events("execution-ended")[0]["status"] == "FAILED"
 
 
@@ -216,10 +234,16 @@ def test_it_has_time_to_open_home_when_its_own_is_up(
 
 
 def test_by_hand_it_opens_nothing_that_the_machine_left_closed(rig: Rig) -> None:
-    rig.flag(TOKYO, "true")
-    with fails_with("execution-failed"):
-        fail_back(configuration=rig.configuration)
+    with refused_switchover(rig), fails_with("execution-failed"):
+        fail_over(configuration=rig.configuration)
     assert region_state(configuration=rig.configuration) == "dark"
+
+
+def test_no_machine_is_started_whose_switchover_would_be_refused(rig: Rig) -> None:
+    rig.writer(OSAKA)
+    with fails_with("writer-already"):
+        fail_over(configuration=rig.configuration)
+    assert flags(rig) == {TOKYO: False, OSAKA: True}, "home goes on serving"
 
 
 def test_a_fault_in_force_must_be_healed_first(rig: Rig, one_drill: OpenDrill) -> None:

@@ -87,11 +87,18 @@ class Looks:
             return []
         return [one["DBClusterArn"].split(":")[3] for one in cluster["GlobalClusterMembers"] if one["IsWriter"]]
 
+    def connected(self, region: RegionPlan) -> bool:
+        """:returns: whether the writer can be moved to a region: its cluster is not being rebuilt."""
+        (cluster,) = self.aws("rds").describe_global_clusters()["GlobalClusters"]
+        members = {one["DBClusterArn"].split(":")[3]: one for one in cluster["GlobalClusterMembers"]}
+        return bool(members[region.name]["SynchronizationStatus"] == "connected")
+
     def move_writer(self, region: RegionPlan, lossy: bool = False) -> None:
         """Switch over, or fail over with data loss, and wait until the API says that it is done."""
         rds = self.aws("rds", region)
         (cluster,) = rds.describe_global_clusters()["GlobalClusters"]
         arns = [one["DBClusterArn"] for one in cluster["GlobalClusterMembers"]]
+        wait_for(lambda: self.connected(region))
         rds.failover_global_cluster(
             GlobalClusterIdentifier=cluster["GlobalClusterIdentifier"],
             TargetDbClusterIdentifier=next(arn for arn in arns if region.name in arn),

@@ -146,7 +146,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[R
 STARTS = """\
 import sys
 from chaosdrill.lab import host
-host.attach_or_start(float(sys.argv[1]), detached=True, starts_in=sys.argv[2]).close()
+host.attach_or_start(float(sys.argv[1]), detached=True, starts_in=sys.argv[2], resync_s=30).close()
 """
 
 

@@ -5,8 +5,12 @@ from typing import Any
 
 import pytest
 
+from chaosdrill.controls.exit_code import EXIT_CODES
+from chaosdrill.lab import endpoint_page
+from chaosdrill.lab.plan import LabPlan
 from tests import drills
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(320)]
 
@@ -133,7 +137,8 @@ def test_the_system_fails_over_by_itself_when_the_service_is_taken_away(alone, t
     }
 
 
-def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path):
+def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path, monkeypatch):
+    monkeypatch.setitem(alone.environment, "CHAOSDRILL_LAB_RESYNC_S", "30")
     states = passed(alone, tmp_path, "region-loss.yaml", "read_back_s:int=30")
     assert (states[0], states[-1]) == (HOME, HOME)
     assert STANDBY in states
@@ -149,3 +154,52 @@ def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path):
     }
     assert outputs(alone, *expected) == expected
     assert drills.output(alone, "fail-back")["status"] == "SUCCEEDED"
+
+
+@pytest.mark.timeout(900)
+def test_while_home_is_rebuilt_the_standby_serves_and_the_failback_is_owed(alone, tmp_path):
+    """The rollback cannot fail back yet, and neither can the next drill; once home is rebuilt, that passes."""
+    impatient = tmp_path / "region-loss.yaml"
+    text = (EXPERIMENTS / "region-loss.yaml").read_text()
+    impatient.write_text(
+        text.replace("timeout_s: 3600", "timeout_s: 5").replace(
+            'within_s: 180, expected: "serving', 'within_s: 5, expected: "serving'
+        )
+    )
+    assert impatient.read_text() != text
+    alone.run("lab", "up", "--detach", "--scale", "0.1", "--resync", "6000")
+    try:
+        done = drills.run(alone, tmp_path, *drills.QUICK, "read_back_s:int=30", experiment=impatient)
+        assert done.returncode == EXIT_CODES["failed"], done.stdout
+        check_refused_failback(alone)
+        done = drills.run(alone, tmp_path, *drills.QUICK, experiment=EXPERIMENTS / "failback.yaml")
+        assert done.returncode == EXIT_CODES["refused"], done.stdout
+        assert "database-not-synchronized" in codes(alone)
+        assert alone.call("database.status")["writer"] == OSAKA
+        endpoint_page.ask(LabPlan.load(alone.home / "lab" / "plan.json").aws_port, "PUT", "/chaosdrill/hurry")
+        wait_for(lambda: f"{TOKYO} connected" in alone.shell("chaosdrill topology check --json", check=False).stdout)
+        # its verdict says that the state machine's waits were shortened, too
+        drills.run(alone, tmp_path, *drills.QUICK, experiment=EXPERIMENTS / "failback.yaml")
+        assert set(drills.statuses(alone).values()) == {"succeeded"}
+        assert drills.summary(alone)["region_states"][-1]["state"] == HOME
+    finally:
+        alone.down()
+
+
+def check_refused_failback(alone: RunningLab) -> None:
+    """The standby served from the failover to the end, and the run says what is to be done."""
+    summary = drills.summary(alone)
+    assert summary["verdict"] == "failed"
+    assert "database-not-synchronized" in codes(alone)
+    assert drills.statuses(alone)["fail-back"] == "failed"
+    assert drills.output(alone, "lost-writes-in-standby") is not None
+    states = [row["state"] for row in summary["region_states"]]
+    assert states[-1] == STANDBY
+    assert not {"dark", HOME} & set(states[states.index(STANDBY) :]), states
+    (why,) = [one for one in summary["reasons"] if "fail-back" in one]
+    assert "FailbackStateMachine" in why, "the command of the failback that is owed"
+
+
+def codes(alone: RunningLab) -> set[str]:
+    """The codes of the last drill's findings."""
+    return {code for one in drills.summary(alone)["judgement"]["findings"] for code in one.get("codes") or ()}

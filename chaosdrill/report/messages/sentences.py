@@ -493,6 +493,19 @@ _HISTORY = {
     "the region state is {state}, expected {expected}: nothing was touched": (
         "リージョン状態は {state} です (開始条件は {expected})。システムには何も変更を加えていません"
     ),
+    "the global cluster {name} is {status}, not available: nothing was started; wait until it is available": (
+        "グローバルクラスター {name} は {status} です (available ではありません)。何も開始していません。"
+        "available になるまで待ってください"
+    ),
+    "the cluster of {name} in {region} is {status}, not connected, and Aurora refuses to move the writer there: "
+    "nothing was started, and {writer} is still the writer. Aurora rebuilds the old primary after an unplanned "
+    "failover, in minutes to hours, depending on its size. Wait until its SynchronizationStatus is connected: "
+    "{command}": (
+        "{region} にある {name} のクラスターは {status} で、connected ではないため、Aurora は書込みリージョンの変更を"
+        "拒否します。何も開始しておらず、書込みリージョンは {writer} のままです。計画外フェイルオーバーの後、Aurora は"
+        "旧プライマリを再構築します (サイズにより数分から数時間)。SynchronizationStatus が connected になるまで待って"
+        "ください: {command}"
+    ),
     "the credentials ({reach}) belong to account {account}, and the topology allows only {allowed}: use the "
     "right profile, or add the account under `accounts:`": (
         "認証情報 (「{reach}」) はアカウント {account} のものですが、"

@@ -1,0 +1,102 @@
+"""Whether the writer of the global database can be moved to a region now, and waiting until it can.
+
+After an unplanned failover Aurora rebuilds the old primary, in minutes to hours. Until then its synchronization status
+is ``pending-resync``, and Aurora refuses to move the writer there. A state machine that is started then closes the
+application before it is refused, so readiness is checked before the start.
+
+See: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_GlobalClusterMember.html
+"""
+
+import logging
+import time
+
+from chaosdrill import history
+from chaosdrill.aws import aurora, deadlines
+from chaosdrill.aws.polling import seen
+from chaosdrill.aws.system import System
+from chaosdrill.errors import Refused
+from chaosdrill.sentences import sentence
+
+logger = logging.getLogger("chaostoolkit")
+
+EVENT = "database-not-ready"
+LOG_EVERY_S = 60.0
+
+
+def refuse_unready(system: System, cluster: aurora.GlobalCluster, region: str) -> None:
+    """Refuse to move the writer to a region to which it cannot be moved now.
+
+    :param cluster: the global cluster, as it was read last.
+    :raises Refused: when the global cluster is not available, or the region's cluster is not connected.
+    """
+    if cluster.status != aurora.AVAILABLE:
+        raise Refused(
+            sentence(
+                "the global cluster {name} is {status}, not available: nothing was started; wait until it is available",
+                name=system.topology.database.global_cluster,
+                status=cluster.status,
+            ),
+            code="database-not-available",
+        )
+    refuse_unsynchronized(system, cluster, region)
+
+
+def refuse_unsynchronized(system: System, cluster: aurora.GlobalCluster, region: str) -> None:
+    """Refuse to move the writer to a region whose cluster is being rebuilt, whatever the global cluster's status is.
+
+    :param cluster: the global cluster, as it was read last.
+    :raises Refused: when the region's cluster is not connected.
+    """
+    if cluster.is_synchronized(region):
+        return
+    name = system.topology.database.global_cluster
+    raise Refused(
+        sentence(
+            "the cluster of {name} in {region} is {status}, not connected, and Aurora refuses to move the writer "
+            "there: nothing was started, and {writer} is still the writer. Aurora rebuilds the old primary after an "
+            "unplanned failover, in minutes to hours, depending on its size. Wait until its SynchronizationStatus is "
+            "connected: {command}",
+            name=name,
+            region=region,
+            status=cluster.synchronization[region],
+            writer=cluster.writer,
+            command=f"`aws rds describe-global-clusters --global-cluster-identifier {name} --region {cluster.writer}`",
+        ),
+        code="database-not-synchronized",
+    )
+
+
+def wait_until_ready(
+    system: System, region: str, timeout_s: float, then: str = ""
+) -> tuple[aurora.GlobalCluster, bool]:
+    """Wait until the writer can be moved to a region: global cluster available, the region's cluster connected.
+
+    Nothing is changed meanwhile, so the region that serves goes on serving.
+
+    :param timeout_s: how long to wait, in seconds.
+    :param then: what to do once it can be moved, for the refusal; empty: nothing in particular.
+    :returns: the global cluster, and whether it had to wait.
+    :raises Refused: when it cannot be moved yet after that time.
+    :raises CannotSee: when the global cluster could not be read.
+    """
+    with deadlines.within(timeout_s):
+        cluster = aurora.global_cluster(system)  # what cannot be read at all is not waited for
+        if (refusal := _refusal(system, cluster, region)) is None:
+            return cluster, False
+        history.record(EVENT, region=region, status=cluster.status, synchronization=dict(cluster.synchronization))
+        began_s, logged_s = time.monotonic(), -LOG_EVERY_S
+        for cluster in seen(lambda: aurora.global_cluster(system), timeout_s):
+            if (refusal := _refusal(system, cluster, region)) is None:
+                return cluster, True
+            if (waited_s := time.monotonic() - began_s) >= logged_s + LOG_EVERY_S:
+                logger.info(f"  waiting for the database, {waited_s:.0f} s of at most {timeout_s:g} s: {refusal}")
+                logged_s = waited_s
+    raise Refused(f"after {timeout_s:g} s {refusal}{then and f'; then run {then}'}", code=refusal.code)
+
+
+def _refusal(system: System, cluster: aurora.GlobalCluster, region: str) -> Refused | None:
+    try:
+        refuse_unready(system, cluster, region)
+    except Refused as refusal:
+        return refusal
+    return None

@@ -1,0 +1,45 @@
+"""Serving again where the writer is, when a transition has stopped half way and left every region closed."""
+
+from chaosdrill import history
+from chaosdrill.aws import arc, aurora, deadlines, dynamodb
+from chaosdrill.aws.placement import is_closed_everywhere
+from chaosdrill.aws.polling import seen
+from chaosdrill.aws.system import System
+from chaosdrill.errors import TimedOut
+
+EVENT = "opening-region"
+SETTLES_WITHIN_S = 900.0
+OPENS_WITHIN_S = 120.0
+
+
+def restore_service(system: System, why: str) -> str | None:
+    """Lead the domain to the region of the writer, and open it there, if every region is closed.
+
+    :param why: for the run's history.
+    :returns: the region; None when nothing was done, because a region is open.
+    :raises DrillError: when the database has no one writer that is available in time, or the region cannot be opened.
+    """
+    with deadlines.within(SETTLES_WITHIN_S):  # the time of the rollback may be up
+        if not is_closed_everywhere(system):
+            return None
+        writer = _settled_writer(system)
+    with deadlines.within(OPENS_WITHIN_S):
+        history.record(EVENT, region=writer, why=why)
+        routing = {name: "On" if name == writer else "Off" for name in system.topology.region_names}
+        if arc.routing_states(system, arc.ROUNDS) != routing:
+            arc.write_routing_states(system, routing)
+        dynamodb.write_stop_flag(system, writer, value=False, expected=True)
+    return writer
+
+
+def _settled_writer(system: System) -> str:
+    """:returns: the region of the writer, once the database is not being changed any more."""
+    for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
+        if cluster.status == aurora.AVAILABLE and cluster.writer in system.topology.region_names:
+            return cluster.writer
+    raise TimedOut(
+        f"every region is closed, and after {SETTLES_WITHIN_S:g} s the global cluster "
+        f"{system.topology.database.global_cluster} is {cluster.status} with the writer {cluster.writer}: when it is "
+        "available, lead the domain to the region of its writer (set_routing), and open that (set_stop_flag)",
+        code="database-not-available",
+    )
