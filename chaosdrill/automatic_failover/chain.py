@@ -1,5 +1,7 @@
 """The links of the chain: an alarm's state, the rule, and which failovers this run has not started itself."""
 
+import time
+
 from chaosdrill import history
 from chaosdrill.aws import System, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
@@ -80,13 +82,19 @@ def failover_since(system: System) -> str:
 
 def wait_until_idle(system: System, initiator: str, timeout_s: float) -> None:
     """Wait until no execution of the initiator runs: one that still waits for the alarms could start a failover later.
+    One that was started just before the rule was disabled is listed some seconds later, and so is what it starts.
 
     :raises TimedOut: when one still runs after ``timeout_s`` seconds.
     """
+    idle_s = time.monotonic()
     with left_behind("the rule is disabled, but an initiator may still run and start a failover"):
         for running in seen(lambda: stepfunctions.running(system, [initiator]), timeout_s):
-            if not running:
+            if running:
+                idle_s = time.monotonic()
+            elif time.monotonic() - idle_s > stepfunctions.consistent_within_s(system):
                 return
+    if not running:
+        return
     raise TimedOut(
         f"after {timeout_s:g} s the initiator still runs, and may start a failover: {', '.join(running)}",
         code="execution-running",

@@ -94,7 +94,7 @@ def _begun(system: System, within_s: float) -> tuple[str, float]:
 
 def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution:
     for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
-        if execution is not None and execution.status != stepfunctions.RUNNING:
+        if execution is not None and execution.has_ended:
             return execution
     raise TimedOut(
         f"the automatic failover {arn} still runs after {timeout_s:g} s: it was left going", code="execution-running"

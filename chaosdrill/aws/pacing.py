@@ -21,7 +21,7 @@ EVERY_S = 1.0
 GRACE_S = 0.25  # so much longer a single look waits for the next look of a watch, whose steady pace it would upset
 _STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
 _SHARED = "the look of somebody else, which was shared, did not end before the time was up"
-_NOT_DUE = f"the time was up before the next read, which begins {EVERY_S:g} s after the last one"
+_NOT_DUE = "the time was up before the next read, which begins {:g} s after the last one"
 _leads: ContextVar[bool] = ContextVar("leads", default=False)
 
 
@@ -56,10 +56,10 @@ class _Resource:
         self.last: Answer | None = None
         self.ended_s = -math.inf
 
-    def due_in_s(self) -> float:
-        if history.hurried():  # somebody waits for the end, and a lab throttles nobody
+    def due_in_s(self, every_s: float) -> float:
+        if history.hurried():  # somebody waits for the end, and a lab throttles nobody that soon
             return 0.0
-        return self.ended_s + EVERY_S + (0.0 if _leads.get() else GRACE_S) - time.monotonic()
+        return self.ended_s + every_s + (0.0 if _leads.get() else GRACE_S) - time.monotonic()
 
 
 _resources: dict[Hashable, _Resource] = {}
@@ -76,16 +76,20 @@ def leading() -> Iterator[None]:
         _leads.reset(token)
 
 
-def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = None) -> Answer:
+def paced(
+    resource: Hashable, look: Callable[[], Any], since_s: float | None = None, every_s: float | None = None
+) -> Answer:
     """Look at a resource when a second has passed since the last look, or take what somebody else sees by then.
 
     :param resource: names what is looked at.
     :param look: does it.
     :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now.
+    :param every_s: seconds between two looks, where AWS throttles sooner; default: one second.
     :returns: the answer; an error is in it. A look that fails when the time of who looks is up is nobody else's.
     :raises CannotSee: when the own time is up before somebody else's look has ended, or before the next one is due.
     """
     since_s = time.monotonic() if since_s is None else since_s
+    every_s = EVERY_S if every_s is None else every_s
     until_s = deadlines.ends_s()
     with _adding:
         one = _resources.setdefault(resource, _Resource())
@@ -93,12 +97,12 @@ def paced(resource: Hashable, look: Callable[[], Any], since_s: float | None = N
     try:
         with one.changed:
             while one.last is None or one.last.began_s <= since_s:
-                wait_s = one.due_in_s()
+                wait_s = one.due_in_s(every_s)
                 if not one.looking and wait_s <= 0:
                     mine = one.looking = True
                     break
                 if time.monotonic() >= until_s:
-                    raise CannotSee(_SHARED if one.looking else _NOT_DUE, code="shared-read-late")
+                    raise CannotSee(_SHARED if one.looking else _NOT_DUE.format(every_s), code="shared-read-late")
                 one.changed.wait(_STEP_S if one.looking else min(wait_s, _STEP_S))
             else:
                 return one.last

@@ -1,22 +1,30 @@
 """State machines and their executions: found by prefix, started, followed, and taken apart by state."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from chaosdrill.aws import execution_memory
 from chaosdrill.aws.answers import answered
 from chaosdrill.aws.pacing import paced
+from chaosdrill.aws.polling import seen
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, ExecutionFailed, problem
 from chaosdrill.topology.sense import problem_of_machine
 
 RUNNING = "RUNNING"
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})  # PENDING_REDRIVE, or another, goes on
 LONGEST_NAME = 80
+# ListExecutions has the smallest quota of all: 100 calls at once, then 2 a second, for the account
+# https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+LISTS_EVERY_S = 2.5
 _found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN; polling need not list them each time
 
 
@@ -39,6 +47,11 @@ class Execution:
     def name(self) -> str:
         """Its name, the ARN's last part."""
         return self.arn.rsplit(":", 1)[1]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it will do nothing more by itself."""
+        return self.status in ENDED
 
 
 @dataclass(frozen=True)
@@ -109,33 +122,57 @@ def _client(system: System, arn: str) -> Any:
     return system.client("stepfunctions", arn.split(":")[3])
 
 
-def running(system: System, machines: Iterable[str]) -> list[str]:
-    """:returns: the ARNs of the executions of these machines that run now.
+def consistent_within_s(system: System) -> float:
+    """:returns: seconds after which Step Functions' responses have a change, by experience."""
+    return execution_memory.CONSISTENT_WITHIN_S * system.topology.time_scale
 
+
+def running(system: System, machines: Iterable[str], older_s: float = 0.0) -> list[str]:
+    """List the executions of these machines that run now, corrected by what this process has learned of them.
+
+    :param older_s: how old the lists may be, in seconds; by default they begin after this call.
+    :returns: their ARNs.
     :raises BadInput: when there is no such machine.
     """
-    return [arn for machine in dict.fromkeys(machines) for arn in _running(system, machine)]
+    return [arn for machine in dict.fromkeys(machines) for arn in _running(system, machine, older_s)]
 
 
-def _running(system: System, machine: str) -> list[str]:
-    client = _client(system, machine)
-
-    def ask() -> list[str]:
+def _running(system: System, machine: str, older_s: float) -> list[str]:
+    def ask() -> list[tuple[str, int]]:
+        client = _client(system, machine)
         pages = client.get_paginator("list_executions").paginate(stateMachineArn=machine, statusFilter=RUNNING)
-        return [str(execution["executionArn"]) for page in pages for execution in page["executions"]]
+        items = [item for page in pages for item in page["executions"]]
+        return [(str(item["executionArn"]), int(item.get("redriveCount", 0))) for item in items]
 
+    listed = _list(system, "running executions", machine, ask, older_s)
+    return execution_memory.still_running(listed, machine, _unlisted_within_s(system))
+
+
+def _unlisted_within_s(system: System) -> float:
+    return consistent_within_s(system) + LISTS_EVERY_S
+
+
+def _list(system: System, what: str, machine: str, ask: Callable[[], Any], older_s: float = 0.0) -> Any:
+    since_s = time.monotonic() - older_s
     try:
-        found: list[str] = paced((system.reach, "running executions", machine), ask).value
-        return found
-    except client.exceptions.StateMachineDoesNotExist as error:
+        return paced((system.reach, what, machine), ask, since_s, LISTS_EVERY_S).value
+    except _client(system, machine).exceptions.StateMachineDoesNotExist as error:
         why = f"there is no state machine {machine}: correct the ARN, or name it by its prefix"
         raise BadInput([problem("state-machine-missing", why)]) from error
 
 
 def latest(system: System, machine: str) -> Execution | None:
     """:returns: the execution of the machine that was started last, None when there was none."""
-    found = _client(system, machine).list_executions(stateMachineArn=machine, maxResults=1)["executions"]
-    return described(system, found[0]["executionArn"]) if found else None
+
+    def ask() -> list[dict[str, Any]]:
+        client = _client(system, machine)
+        found: list[dict[str, Any]] = client.list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+        return found
+
+    listed = _list(system, "latest execution", machine, ask)
+    if unlisted := execution_memory.recent(machine, _unlisted_within_s(system)):
+        return described(system, unlisted[0]) or Execution(unlisted[0], RUNNING, None)
+    return (described(system, listed[0]["executionArn"]) or _execution(listed[0])) if listed else None
 
 
 def execution_arn(machine: str, name: str) -> str:
@@ -144,18 +181,44 @@ def execution_arn(machine: str, name: str) -> str:
 
 
 def start(system: System, machine: str, name: str) -> None:
-    """Start an execution. The same name again while it runs changes nothing, so it may be asked for twice."""
-    _client(system, machine).start_execution(stateMachineArn=machine, name=name, input="{}")
+    """Start an execution. The same name again changes nothing, so it may be asked for twice."""
+    client = _client(system, machine)
+    with suppress(client.exceptions.ExecutionAlreadyExists):  # names are this run's own: an earlier try has started it
+        client.start_execution(stateMachineArn=machine, name=name, input="{}")
+    execution_memory.note_running(execution_arn(machine, name))
 
 
 def described(system: System, arn: str) -> Execution | None:
-    """:returns: the execution, None when there is none of that ARN."""
+    """:returns: the execution; None when there is none of that ARN, or when it was started a moment ago. One that is
+    known to have ended may be shown as RUNNING for a moment.
+    """
     try:
         answer = _client(system, arn).describe_execution(executionArn=arn)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
             return None
         raise
+    execution = _execution(answer)
+    redriven = int(answer.get("redriveCount", 0))
+    if execution.has_ended:
+        execution_memory.note_ended(arn, redriven)
+    elif not execution_memory.has_ended(arn, redriven):
+        execution_memory.note_running(arn)
+    return execution
+
+
+def appears(system: System, arn: str, within_s: float) -> bool:
+    """Wait until DescribeExecution shows an execution.
+
+    :param within_s: seconds; 0 gives one call.
+    :returns: whether it did in time.
+    :raises CannotSee: when there was no response at last.
+    """
+    return any(execution is not None for execution in seen(lambda: described(system, arn), within_s))
+
+
+def _execution(answer: Mapping[str, Any]) -> Execution:
+    """:param answer: of DescribeExecution, or an item of ListExecutions."""
     cause = ": ".join(str(answer[key]) for key in ("error", "cause") if answer.get(key))
     times = (_moment(answer.get("startDate")), _moment(answer.get("stopDate")))
     return Execution(str(answer["executionArn"]), str(answer["status"]), _seconds(answer), cause, *times)
@@ -173,8 +236,12 @@ def _seconds(answer: Mapping[str, Any]) -> float | None:
 
 
 def state_times(system: System, arn: str) -> list[StateTime]:
-    """:returns: the time of each state that the execution has entered so far."""
-    pages = _client(system, arn).get_paginator("get_execution_history").paginate(executionArn=arn)
+    """:returns: the time of each state that the execution has entered so far; none as long as it is not there."""
+    client = _client(system, arn)
+    try:
+        pages = list(client.get_paginator("get_execution_history").paginate(executionArn=arn))
+    except client.exceptions.ExecutionDoesNotExist:
+        return []
     return times_of([event for page in pages for event in page["events"]])
 
 

@@ -1,24 +1,28 @@
 """One execution of the pair: named after the run, started when none runs, and followed to its end."""
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from chaosdrill import history
 from chaosdrill.aws import System, deadlines, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.polling import may_pass, seen
 from chaosdrill.errors import DrillError, Refused, TimedOut
 
 STARTING = "execution-starting"
+STARTED = "execution-started"
 ENDED = "execution-ended"
 TOLD_WITHIN_S = 30.0
 
 
 def execute(system: System, machine: str, what: str, undo: str, timeout_s: float) -> dict[str, Any]:
-    """Start an execution of ``machine`` and follow it to its end. Look first whether one of the pair runs.
+    """Start an execution of ``machine`` and follow it to its end. Check first that none of the pair runs.
 
     :param what: ``fail-over`` or ``fail-back``, for its name.
     :param undo: the action that reverses it.
@@ -29,23 +33,52 @@ def execute(system: System, machine: str, what: str, undo: str, timeout_s: float
     history.record("undo", undo=undo, execution_arn=arn)
     history.record(STARTING, what=what, execution_arn=arn)
     with deadlines.within(timeout_s):  # a rollback may have waited for another one before
-        change(
-            f"execution {arn}",
-            lambda: stepfunctions.start(system, machine, name),
-            lambda: stepfunctions.described(system, arn) is not None,
-        )
-        history.record("execution-started", what=what, execution_arn=arn)
+        _start(system, machine, name, arn)
+        history.record(STARTED, what=what, execution_arn=arn)
         return follow(system, arn, timeout_s)
 
 
+def _start(system: System, machine: str, name: str, arn: str) -> None:
+    """Start it; when the call fails otherwise than by a refusal, wait whether it was started all the same."""
+    refused: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            stepfunctions.start(system, machine, name)
+        except ClientError as error:
+            if not may_pass(error):
+                refused.append(error)
+            raise
+
+    def was_started() -> bool:
+        within_s = 0.0 if refused else stepfunctions.consistent_within_s(system)
+        return stepfunctions.appears(system, arn, within_s)
+
+    change(f"execution {arn}", ask, was_started)
+
+
 def refuse_while_running(system: System, machine: str) -> None:
-    """:raises Refused: when an execution of the pair, or of ``machine``, runs, naming it."""
-    if running := stepfunctions.running(system, (*stepfunctions.pair(system), machine)):
-        raise Refused(
-            f"{len(running)} execution(s) of the failover pair run already: {', '.join(running)}: nothing was "
-            "started; wait until they have ended",
-            code="execution-running",
-        )
+    """Wait until no execution of the pair, or of ``machine``, is shown as running: a list may be some seconds behind.
+
+    :raises Refused: when one runs, naming it.
+    """
+    machines = (*stepfunctions.pair(system), machine)
+    if not (running := _running(system, machines)):
+        return
+    for running in seen(lambda: _running(system, machines), stepfunctions.consistent_within_s(system)):
+        if not running:
+            return
+    raise Refused(
+        f"{len(running)} execution(s) of the failover pair run already: {', '.join(running)}: nothing was "
+        "started; wait until they have ended",
+        code="execution-running",
+    )
+
+
+def _running(system: System, machines: Sequence[str]) -> list[str]:
+    listed = stepfunctions.running(system, machines)
+    found = {arn: stepfunctions.described(system, arn) for arn in listed}
+    return [arn for arn, execution in found.items() if execution is None or not execution.has_ended]
 
 
 def execution_name(what: str, number: int) -> str:
@@ -95,7 +128,7 @@ def wait_for_own(system: System, timeout_s: float) -> None:
     :raises TimedOut: when one still runs after ``timeout_s`` seconds.
     """
     for arn in _of_this_run():
-        if stepfunctions.described(system, arn) is None:
+        if not _was_started(system, arn):
             continue  # announced, but the run was interrupted before it was started
         if _ended(system, arn, timeout_s) is None:
             raise TimedOut(
@@ -105,15 +138,35 @@ def wait_for_own(system: System, timeout_s: float) -> None:
             )
 
 
+def _was_started(system: System, arn: str) -> bool:
+    """:returns: whether there is an execution of this run. One whose start was not confirmed may have been started as
+    the run was interrupted, and not be shown yet.
+    """
+    drill = history.current()
+    rows = [row for row in drill.history.events() if row.get("execution_arn") == arn] if drill else []
+    if any(row["event"] == STARTED for row in rows):
+        return True
+    announced_s = max(float(row["monotonic_s"]) for row in rows if row["event"] == STARTING)
+    left_s = announced_s + stepfunctions.consistent_within_s(system) - time.monotonic()
+    return stepfunctions.appears(system, arn, max(0.0, left_s))
+
+
 def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution | None:
+    """:returns: the execution when it has ended, None when it still runs after ``timeout_s`` seconds.
+
+    :raises DrillError: when it is still missing when it must be shown.
+    """
+    shown_s = time.monotonic()
     with left_behind(f"execution {arn} was started and goes on by itself; look with last_execution and region_state"):
         for execution in seen(lambda: stepfunctions.described(system, arn), timeout_s):
-            if execution is None:
+            if execution is not None:
+                shown_s = time.monotonic()
+                if execution.has_ended:
+                    return execution
+            elif time.monotonic() - shown_s > stepfunctions.consistent_within_s(system):
                 raise DrillError(
                     f"there is no execution {arn} any more: look at the state machine's executions", code="no-execution"
                 )
-            if execution.status != stepfunctions.RUNNING:
-                return execution
     return None
 
 

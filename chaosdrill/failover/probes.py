@@ -21,7 +21,7 @@ def running_executions(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
-    """How many executions of the failover pair run now.
+    """How many executions of the failover pair run now, as far as Step Functions lists them: it is some seconds behind.
 
     :param state_machine: count those of one state machine only: its ARN, or how its name begins; default: of the pair.
     :param region: where the state machines are, by name or as home, standby, active; default: the topology's.

@@ -15,6 +15,8 @@ DESIRED_COUNT = 2  # of each of the application's services
 DEFAULT_SCALE = 0.2
 SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at least 1
 LARGEST_SCALE = 10.0
+# seconds until DescribeExecution and ListExecutions show a change, from and to: AWS names none, seconds were seen
+EXECUTION_LAG_REFERENCE_S = (1.0, 3.0)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, stepfunctions, system_of
+from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, pacing, stepfunctions, system_of
 from chaosdrill.aws.pacing import Answer, leading
 from chaosdrill.client import resolve
 from chaosdrill.client.resolvers import HERE
@@ -83,7 +83,9 @@ def _readable(read: Callable[[System], Any], system: System, began_s: float) -> 
 
 
 def _running(system: System) -> list[str]:
-    return stepfunctions.running(system, stepfunctions.pair(system))
+    """Read each second, listed every few: what this process has started itself is known without a list."""
+    older_s = stepfunctions.LISTS_EVERY_S + pacing.EVERY_S
+    return stepfunctions.running(system, stepfunctions.pair(system), older_s)
 
 
 def _flags(system: System) -> dict[str, bool]:

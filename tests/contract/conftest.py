@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chaosdrill.aws import pacing
+from chaosdrill.aws import pacing, stepfunctions
 from chaosdrill.history import OpenDrill
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig, drill
@@ -16,6 +16,7 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is asked here again and again need not wait a second each time; that others do is tested elsewhere."""
     monkeypatch.setattr(pacing, "EVERY_S", 0.0)
     monkeypatch.setattr(pacing, "GRACE_S", 0.0)
+    monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from botocore.config import Config
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
-from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
+from chaosdrill.lab.plan import EXECUTION_LAG_REFERENCE_S, HOME, STANDBY, LabPlan
 from tests.contract.endpoint_forks import Fork, forks
 from tests.loops import end_everything
 from tests.waiting import LONG_S, wait_for
@@ -226,12 +227,19 @@ class LabAws:
         arn = sfn.start_execution(stateMachineArn=self.machine(prefix))["executionArn"]
         return self.ended(arn)
 
+    def become_consistent(self) -> None:
+        """Until every reader of Step Functions shows what was changed by now: a moment, by this machine's clock."""
+        time.sleep(EXECUTION_LAG_REFERENCE_S[1] * self.plan.scale)
+
     def ended(self, execution_arn: str) -> dict[str, Any]:
         """The execution, when it no longer runs."""
         sfn = self.client("stepfunctions")
 
         def look() -> Any:
-            execution = sfn.describe_execution(executionArn=execution_arn)
+            try:
+                execution = sfn.describe_execution(executionArn=execution_arn)
+            except sfn.exceptions.ExecutionDoesNotExist:  # not yet
+                return None
             return execution if execution["status"] != "RUNNING" else None
 
         execution: dict[str, Any] = wait_for(look)
@@ -239,8 +247,14 @@ class LabAws:
 
 
 @contextmanager
-def running(directory: Path, scale: float = SCALE, lenient: tuple[str, ...] = ()) -> Iterator[LabAws]:
-    """An endpoint with sockets of its own, until the end of the block."""
+def running(
+    directory: Path, scale: float = SCALE, lenient: tuple[str, ...] = (), throttled: bool = False
+) -> Iterator[LabAws]:
+    """An endpoint with sockets of its own, until the end of the block.
+
+    :param throttled: with Step Functions' quotas; tests poll much faster than a drill does.
+    """
+    lenient = lenient if throttled else (*lenient, "step-functions-quotas")
     aws, dns_tcp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())

@@ -62,6 +62,7 @@ def _home(rig: Rig) -> Iterator[None]:
     for name in ("balance", "transaction"):
         tasks(rig, name, 2)
     sfn = rig.lab.client("stepfunctions")
+    rig.lab.become_consistent()
     for machine in (rig.lab.machine("FailoverStateMachine"), rig.lab.machine("FailbackStateMachine")):
         wait_for(lambda one=machine: not sfn.list_executions(stateMachineArn=one, statusFilter="RUNNING")["executions"])
 
@@ -138,6 +139,7 @@ def take_away(rig: Rig) -> None:
 
 def executions(rig: Rig) -> int:
     sfn = rig.lab.client("stepfunctions")
+    rig.lab.become_consistent()
     return sum(
         len(sfn.list_executions(stateMachineArn=rig.lab.machine(prefix))["executions"])
         for prefix in ("FailoverStateMachine", "FailbackStateMachine")

@@ -42,6 +42,7 @@ def change(lab: LabAws) -> None:
 def state(lab: LabAws) -> dict[str, Any]:
     """What :func:`change` changes."""
     machine = lab.machine("FailoverStateMachine")
+    lab.become_consistent()
     (cluster,) = lab.client("rds").describe_global_clusters()["GlobalClusters"]
     item = lab.client("dynamodb", HOME).get_item(TableName=lab.plan.home.flag_table, Key=FLAG)["Item"]
     services = lab.client("ecs", HOME).describe_services(cluster="tokyo-app", services=["count"])["services"]

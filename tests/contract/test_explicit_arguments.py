@@ -71,6 +71,7 @@ class TestStateMachine:
         role = f"arn:aws:iam::{rig.lab.plan.account}:role/x"
         arn = str(client.create_state_machine(name="Napping", definition=NAP, roleArn=role)["stateMachineArn"])
         execution = client.start_execution(stateMachineArn=arn)["executionArn"]
+        rig.lab.become_consistent()
         yield arn
         client.stop_execution(executionArn=execution)
         client.delete_state_machine(stateMachineArn=arn)

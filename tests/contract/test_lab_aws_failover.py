@@ -141,7 +141,9 @@ def test_alarms_in_both_places_start_a_failover_by_themselves(aws: LabAws) -> No
         for region in ("us-west-2", STANDBY):
             set_alarm(aws, region, "OK")
     assert initiated["status"] == "SUCCEEDED", initiated.get("cause")
-    started = [one for one in executions(aws, "FailoverStateMachine") if one["executionArn"] not in before]
+    started = wait_for(
+        lambda: [one for one in executions(aws, "FailoverStateMachine") if one["executionArn"] not in before]
+    )
     assert len(started) == 1
     assert aws.ended(started[0]["executionArn"])["status"] == "SUCCEEDED"
     assert writer(aws) == STANDBY
@@ -158,6 +160,7 @@ def test_no_failover_is_initiated_while_one_runs(aws: LabAws) -> None:
     sfn = aws.client("stepfunctions")
     with aws.supervisor.writer_held():
         running = sfn.start_execution(stateMachineArn=aws.machine("FailoverStateMachine"))["executionArn"]
+        wait_for(lambda: executions(aws, "FailoverStateMachine", "RUNNING"))
         initiator = aws.run_machine("FailoverInitiatorStateMachine")
     assert (initiator["status"], initiator["error"]) == ("FAILED", "AlreadyMoving")
     assert aws.ended(running)["status"] == "SUCCEEDED"
@@ -169,6 +172,7 @@ def test_a_disabled_rule_starts_nothing(aws: LabAws) -> None:
     before = len(executions(aws, "FailoverInitiatorStateMachine"))
     for state in ("ALARM", "OK"):
         set_alarm(aws, STANDBY, state)  # starting an execution would be done before this answers
+    aws.become_consistent()
     assert len(executions(aws, "FailoverInitiatorStateMachine")) == before
 
 

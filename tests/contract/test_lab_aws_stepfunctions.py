@@ -68,7 +68,9 @@ def test_unnamed_executions_do_not_collide(aws: LabAws) -> None:
         started = pool.map(lambda _: sfn.start_execution(stateMachineArn=arn)["executionArn"], range(8))
         arns = set(started)
         assert len(arns) == 8
-        assert {one["executionArn"] for one in sfn.list_executions(stateMachineArn=arn)["executions"]} == arns
+        wait_for(
+            lambda: {one["executionArn"] for one in sfn.list_executions(stateMachineArn=arn)["executions"]} == arns
+        )
         assert {aws.ended(arn)["status"] for arn in arns} == {"SUCCEEDED"}
 
 
@@ -97,7 +99,7 @@ def test_calls_at_the_same_moment_start_a_name_once(aws: LabAws) -> None:
     with machine(aws, {"Wait": asl.wait(600)}) as arn, ThreadPoolExecutor(8) as pool:
         for name in "ABC":
             list(pool.map(start, name * 8))
-        listed = sfn.list_executions(stateMachineArn=arn)["executions"]
+        listed = wait_for(lambda: sfn.list_executions(stateMachineArn=arn)["executions"], lambda found: len(found) >= 3)
         assert sorted(one["name"] for one in listed) == ["A", "B", "C"]
 
 
@@ -126,7 +128,7 @@ def test_the_machines_timeout_is_scaled_and_has_a_stop_time(aws: LabAws) -> None
         assert time.monotonic() - begin >= 20 * SCALE
         assert execution["status"] == "TIMED_OUT"
         assert execution["stopDate"] >= execution["startDate"]
-        assert "stopDate" in sfn.list_executions(stateMachineArn=arn)["executions"][0]
+        wait_for(lambda: "stopDate" in sfn.list_executions(stateMachineArn=arn)["executions"][0])
 
 
 def test_a_stopped_execution_is_aborted_at_once_with_its_reason(aws: LabAws) -> None:
@@ -134,7 +136,7 @@ def test_a_stopped_execution_is_aborted_at_once_with_its_reason(aws: LabAws) -> 
     with machine(aws, {"Wait": asl.wait(3000)}) as arn:
         started = sfn.start_execution(stateMachineArn=arn)["executionArn"]
         stopped = sfn.stop_execution(executionArn=started, error="Drill", cause="operator said stop")
-        execution = sfn.describe_execution(executionArn=started)
+        execution = aws.ended(started)
         assert (execution["status"], execution["error"], execution["cause"]) == (
             "ABORTED",
             "Drill",

@@ -140,7 +140,10 @@ class Looks:
         execution = str(states.start_execution(stateMachineArn=arn)["executionArn"])
 
         def ended() -> str | None:
-            status = str(states.describe_execution(executionArn=execution)["status"])
+            try:
+                status = str(states.describe_execution(executionArn=execution)["status"])
+            except states.exceptions.ExecutionDoesNotExist:  # not yet
+                return None
             return None if status == "RUNNING" else status
 
         assert wait_for(ended) == "SUCCEEDED"

@@ -3,16 +3,17 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from chaosdrill.aws import fis
+from chaosdrill.aws import fis, stepfunctions
 from chaosdrill.aws.aurora import parsed
 from chaosdrill.aws.polling import interval_s, looks, pause, seen_within
 from chaosdrill.aws.stepfunctions import Execution, StateTime, chosen, execution_arn, failure, times_of
 from chaosdrill.errors import CannotSee
-from chaosdrill.failover.executions import execution_name
+from chaosdrill.failover.executions import execution_name, refuse_while_running
 from chaosdrill.history import History, OpenDrill, opened
 from tests.failing import fails_with
 
@@ -211,3 +212,37 @@ def test_the_hosts_of_a_fault_are_those_of_its_documents() -> None:
     actions = {"a": action("AWSFIS-Run-CPU-Stress", "T"), "b": action("AWS-RunShellScript", "Other")}
     raw = {"id": "E", "state": {"status": "running"}, "actions": actions, "targets": targets}
     assert fis.parsed(raw).faults_on == ("host-1", "host-2")
+
+
+PAIR = tuple(f"arn:aws:states:ap-northeast-3:123456789012:stateMachine:{name}" for name in ("Failover", "Failback"))
+
+
+def shown(monkeypatch: pytest.MonkeyPatch, lists: list[list[str]], statuses: dict[str, str]) -> Any:
+    """A system whose lists of running executions are these, the last one for good, and whose statuses are these."""
+    system = SimpleNamespace(topology=SimpleNamespace(time_scale=0.01))
+    monkeypatch.setattr(stepfunctions, "pair", lambda _: PAIR)
+    monkeypatch.setattr(stepfunctions, "running", lambda *_: lists.pop(0) if len(lists) > 1 else lists[0])
+    monkeypatch.setattr(stepfunctions, "described", lambda _, arn: Execution(arn, statuses.get(arn, "RUNNING"), None))
+    return system
+
+
+@pytest.mark.parametrize(
+    ("lists", "statuses"),
+    [
+        ([[]], {}),
+        ([["stale"]], {"stale": "SUCCEEDED"}),
+        ([["stale"], ["stale"], []], {}),
+    ],
+    ids=["none", "one that has ended and is listed", "one that is shown as running by both for a moment"],
+)
+def test_none_that_runs_is_no_reason_to_refuse(
+    monkeypatch: pytest.MonkeyPatch, lists: list[list[str]], statuses: dict[str, str]
+) -> None:
+    refuse_while_running(shown(monkeypatch, lists, statuses), PAIR[0])
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+def test_one_that_goes_on_is(monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    system = shown(monkeypatch, [["runs"]], {"runs": status})
+    with fails_with("execution-running"):
+        refuse_while_running(system, PAIR[0])

@@ -15,6 +15,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend import execution, execution_worker
 
 from chaosdrill.lab.aws.patching import replace
+from chaosdrill.lab.aws.stepfunctions.consistency import Change, Reader
 
 
 class LabWorker(execution_worker.ExecutionWorker):
@@ -39,7 +40,31 @@ class LabWorkerCommunication(execution.BaseExecutionWorkerCommunication):
 
 
 class LabExecution(execution.Execution):
-    """An execution that is ABORTED from the moment it is stopped."""
+    """An execution that is ABORTED from the moment it is stopped, and knows when its readers show what has changed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._started = Change()
+        self._ended: Change | None = None
+        super().__init__(*args, **kwargs)
+
+    @property
+    def exec_status(self) -> ExecutionStatus | None:
+        """What is so."""
+        return self._exec_status
+
+    @exec_status.setter
+    def exec_status(self, status: ExecutionStatus | None) -> None:
+        self._exec_status = status
+        if status not in (None, ExecutionStatus.RUNNING) and self._ended is None:
+            self._ended = Change()
+
+    def shown_by(self, reader: Reader) -> ExecutionStatus | None:
+        """:returns: the status that a reader shows; None as long as it does not know the execution."""
+        if not self._started.is_shown_by(reader):
+            return None
+        if self._ended is not None and not self._ended.is_shown_by(reader):
+            return ExecutionStatus.RUNNING
+        return self.exec_status
 
     def stop(self, stop_date: datetime.datetime, error: str | None, cause: str | None) -> None:
         """Stop it; a task that is under way is not waited for."""

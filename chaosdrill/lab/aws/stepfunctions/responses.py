@@ -1,7 +1,8 @@
-"""What Step Functions answers about executions.
+"""What Step Functions responds about executions, and to too many calls.
 
-Mends: moto forgets StopExecution's error and cause, gives no stop time for TIMED_OUT, and returns the whole history
-whatever maxResults, nextToken and reverseOrder say.
+Fixes: moto forgets StopExecution's error and cause, gives no stop time for TIMED_OUT, returns the whole history
+whatever maxResults, nextToken and reverseOrder say, lists PENDING_REDRIVE without a Map Run, and shows changes at once
+(``consistency``) to however many calls (``quotas``).
 """
 
 from datetime import UTC, datetime
@@ -9,14 +10,23 @@ from typing import Any
 
 import moto.stepfunctions.urls as stepfunctions_urls
 from moto.core.responses import ActionResult
-from moto.stepfunctions.exceptions import ValidationException
+from moto.stepfunctions.exceptions import ExecutionDoesNotExist, ValidationException
+from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.responses import StepFunctionResponse
 
+from chaosdrill.lab.aws import runtime
+from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.stepfunctions import quotas
+from chaosdrill.lab.aws.stepfunctions.consistency import Reader
+
 PAGE = 100  # AWS's default
+PENDING_REDRIVE = "PENDING_REDRIVE"  # of the children of a Map Run only
+OF_THE_END = ("stopDate", "output", "outputDetails", "error", "cause")
+RUNS = {"status": ExecutionStatus.RUNNING.value}
 
 
 class LabStepFunctionResponse(StepFunctionResponse):
-    """moto's, with the three mended."""
+    """moto's, with these fixed."""
 
     def stop_execution(self) -> ActionResult:
         """StopExecution."""
@@ -24,34 +34,64 @@ class LabStepFunctionResponse(StepFunctionResponse):
         execution.stop(datetime.now(UTC), self._get_param("error"), self._get_param("cause"))
         return ActionResult({"stopDate": execution.stop_date})
 
+    def call_action(self) -> Any:
+        """Any operation, unless it was called too often."""
+        action = self._get_action()
+        is_strict = quotas.LENIENT not in runtime.plan().lenient
+        if is_strict and not quotas.may_call(self.current_account, self.region, action):
+            return self.serialized(ActionResult(AwsError("ThrottlingException", "Rate exceeded")))
+        return super().call_action()
+
     def describe_execution(self) -> ActionResult:
-        """DescribeExecution."""
-        answer: dict[str, Any] = super().describe_execution().result  # type: ignore[assignment]
-        execution: Any = self.stepfunction_backend.describe_execution(answer["executionArn"])
-        return ActionResult({**answer, "stopDate": execution.stop_date} if execution.stop_date else answer)
+        """DescribeExecution, as far as it knows by now."""
+        arn = self._get_param("executionArn")
+        execution: Any = self.stepfunction_backend.describe_execution(arn)
+        status = execution.shown_by(Reader.DESCRIBE)
+        if status is None:
+            raise ExecutionDoesNotExist(f"Execution Does Not Exist: '{arn}'")
+        found: dict[str, Any] = super().describe_execution().result  # type: ignore[assignment]
+        if status == ExecutionStatus.RUNNING:
+            return ActionResult({name: value for name, value in found.items() if name not in OF_THE_END} | RUNS)
+        return ActionResult({**found, "stopDate": execution.stop_date} if execution.stop_date else found)
 
     def list_executions(self) -> ActionResult:
-        """ListExecutions."""
-        answer: dict[str, Any] = super().list_executions().result  # type: ignore[assignment]
-        for item in answer["executions"]:
-            execution: Any = self.stepfunction_backend.describe_execution(item["executionArn"])
-            if execution.stop_date:
-                item["stopDate"] = execution.stop_date
-        return ActionResult(answer)
+        """ListExecutions, as far as it knows by now, the latest first, in pages."""
+        wanted = self._get_param("statusFilter")
+        if wanted == PENDING_REDRIVE:
+            raise ValidationException("PENDING_REDRIVE as statusFilter needs a mapRunArn")
+        machine: Any = self.stepfunction_backend.describe_state_machine(self._get_param("stateMachineArn"))
+        shown = [(one, one.shown_by(Reader.LIST)) for one in machine.executions]
+        items = [_list_item(one, status) for one, status in shown if status and wanted in (None, status.value)]
+        items.sort(key=lambda item: item["startDate"], reverse=True)
+        return ActionResult(self._page("executions", items))
 
     def get_execution_history(self) -> ActionResult:
         """GetExecutionHistory, in pages."""
         events = list(self.stepfunction_backend.get_execution_history(self._get_param("executionArn"))["events"])
         if self._get_param("reverseOrder"):
             events.reverse()
+        return ActionResult(self._page("events", events))
+
+    def _page(self, name: str, items: list[Any]) -> dict[str, Any]:
         token = self._get_param("nextToken") or "0"
         if not token.isdigit():
-            raise ValidationException(f"Invalid Token: {token!r}")
+            raise AwsError("InvalidToken", f"Invalid Token: {token!r}")
         start, size = int(token), int(self._get_param("maxResults") or PAGE)
-        page: dict[str, Any] = {"events": events[start : start + size]}
-        if start + size < len(events):
+        page: dict[str, Any] = {name: items[start : start + size]}
+        if start + size < len(items):
             page["nextToken"] = str(start + size)
-        return ActionResult(page)
+        return page
+
+
+def _list_item(execution: Any, status: ExecutionStatus) -> dict[str, Any]:
+    item = {
+        "executionArn": execution.execution_arn,
+        "stateMachineArn": execution.state_machine_arn,
+        "name": execution.name,
+        "status": status.value,
+        "startDate": execution.start_date,
+    }
+    return item if status == ExecutionStatus.RUNNING else {**item, "stopDate": execution.stop_date}
 
 
 def install() -> None:

@@ -1,0 +1,141 @@
+"""What the lab's Step Functions shows late, and what it throttles."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from chaosdrill.lab.aws import asl
+from chaosdrill.lab.plan import EXECUTION_LAG_REFERENCE_S
+from tests.contract import lab_aws
+from tests.contract.lab_aws import LabAws
+from tests.waiting import wait_for
+
+SCALE = 0.4
+SHORTEST_S = EXECUTION_LAG_REFERENCE_S[0] * SCALE
+ROLE = "arn:aws:iam::123456789012:role/test"
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabAws]:
+    """The lab as it is by default, at a scale at which its lag is seen."""
+    with lab_aws.running(tmp_path_factory.mktemp("strict"), SCALE, throttled=True) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def lenient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabAws]:
+    """A lab that shows changes at once."""
+    with lab_aws.running(tmp_path_factory.mktemp("lenient"), SCALE, lenient=("step-functions-lag",)) as lab:
+        yield lab
+
+
+def napping(lab: LabAws) -> tuple[Any, str, str]:
+    """A client, a state machine, and an execution of it that was started just now."""
+    sfn = lab.client("stepfunctions")
+    definition = asl.machine({"Nap": asl.wait(3000)}, "naps", 6000)
+    name = f"nap-{time.monotonic_ns()}"
+    machine = sfn.create_state_machine(name=name, definition=definition, roleArn=ROLE)["stateMachineArn"]
+    return sfn, machine, sfn.start_execution(stateMachineArn=machine, name="nap", input="{}")["executionArn"]
+
+
+def described(sfn: Any, arn: str) -> str:
+    try:
+        return str(sfn.describe_execution(executionArn=arn)["status"])
+    except sfn.exceptions.ExecutionDoesNotExist:
+        return "missing"
+
+
+def listed(sfn: Any, machine: str) -> str:
+    found = sfn.list_executions(stateMachineArn=machine)["executions"]
+    return str(found[0]["status"]) if found else "missing"
+
+
+def test_both_show_a_start_and_an_end_some_time_later(strict: LabAws) -> None:
+    sfn, machine, arn = napping(strict)
+    started_s = time.monotonic()
+    reads = (lambda: described(sfn, arn), lambda: listed(sfn, machine))
+    assert [read() for read in reads] == ["missing", "missing"]
+    for read in reads:
+        wait_for(read, lambda status: status == "RUNNING")
+    assert time.monotonic() - started_s >= SHORTEST_S
+    sfn.stop_execution(executionArn=arn, error="Test")
+    stopped_s = time.monotonic()
+    assert [read() for read in reads] == ["RUNNING", "RUNNING"]
+    assert not {"stopDate", "error"} & sfn.describe_execution(executionArn=arn).keys()
+    for read in reads:
+        wait_for(read, lambda status: status == "ABORTED")
+    assert time.monotonic() - stopped_s >= SHORTEST_S
+    assert sfn.describe_execution(executionArn=arn)["error"] == "Test"
+
+
+def test_a_start_is_idempotent_and_the_history_complete_at_once(strict: LabAws) -> None:
+    sfn, machine, arn = napping(strict)
+    again = sfn.start_execution(stateMachineArn=machine, name="nap", input="{}")["executionArn"]
+    assert (again, described(sfn, arn)) == (arn, "missing")
+    assert sfn.get_execution_history(executionArn=arn)["events"][0]["type"] == "ExecutionStarted"
+    sfn.stop_execution(executionArn=arn)
+
+
+def test_a_filter_counts_what_is_shown(strict: LabAws) -> None:
+    sfn, machine, arn = napping(strict)
+    wait_for(lambda: listed(sfn, machine) == "RUNNING")
+    sfn.stop_execution(executionArn=arn)
+    running, aborted = (
+        sfn.list_executions(stateMachineArn=machine, statusFilter=status)["executions"]
+        for status in ("RUNNING", "ABORTED")
+    )
+    assert ([one["executionArn"] for one in running], aborted) == ([arn], [])
+
+
+def test_a_lenient_lab_shows_changes_at_once(lenient: LabAws) -> None:
+    sfn, machine, arn = napping(lenient)
+    assert (described(sfn, arn), listed(sfn, machine)) == ("RUNNING", "RUNNING")
+    sfn.stop_execution(executionArn=arn)
+    assert (described(sfn, arn), listed(sfn, machine)) == ("ABORTED", "ABORTED")
+
+
+def test_pending_redrive_is_a_status_of_a_map_run_s_children_only(strict: LabAws) -> None:
+    sfn = strict.client("stepfunctions")
+    machine = strict.machine("FailoverStateMachine")
+    with pytest.raises(sfn.exceptions.ValidationException):
+        sfn.list_executions(stateMachineArn=machine, statusFilter="PENDING_REDRIVE")
+
+
+def test_lists_come_in_pages(lenient: LabAws) -> None:
+    sfn, machine, first = napping(lenient)
+    others = [sfn.start_execution(stateMachineArn=machine, name=name)["executionArn"] for name in "AB"]
+    pages = list(
+        sfn.get_paginator("list_executions").paginate(stateMachineArn=machine, PaginationConfig={"PageSize": 2})
+    )
+    assert [len(page["executions"]) for page in pages] == [2, 1]
+    arns = [one["executionArn"] for page in pages for one in page["executions"]]
+    assert arns == [*reversed(others), first], "the latest first"
+    for arn in arns:
+        sfn.stop_execution(executionArn=arn)
+
+
+def test_more_lists_than_the_bucket_holds_are_throttled(strict: LabAws) -> None:
+    sfn = strict.client("stepfunctions", "eu-north-1")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    machine = sfn.create_state_machine(name="listed", definition=definition, roleArn=ROLE)["stateMachineArn"]
+    began_s, allowed = time.monotonic(), 0
+    while not (error := refusal(sfn, machine)):
+        allowed += 1
+    refilled = 2 * (time.monotonic() - began_s)
+    assert error == "ThrottlingException"
+    assert 100 <= allowed <= 100 + refilled + 1
+    assert sfn.describe_state_machine(stateMachineArn=machine)["name"] == "listed", "another operation has its own"
+    wait_for(lambda: not refusal(sfn, machine), what="the bucket to refill")
+
+
+def refusal(sfn: Any, machine: str) -> str:
+    """The code of the error with which a list is refused; empty when it is not."""
+    try:
+        sfn.list_executions(stateMachineArn=machine)
+    except ClientError as error:
+        return str(error.response["Error"]["Code"])
+    return ""
