@@ -92,6 +92,13 @@ def _looks(events: Iterator[Event]) -> Iterator[Look]:
         before_ns = by_ns
 
 
+def looked_until_ns(run: Run) -> int:
+    """:returns: when the facts were looked at last, changed or not; 0 when never."""
+    rows = [*run.named("region-facts"), *run.named("region-watched")]
+    moments = [row.get(name) for row in rows for name in ("began_ns", "previous_ns", "last_ns")]
+    return max((moment for moment in moments if isinstance(moment, int)), default=0)
+
+
 def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[[Look], bool | None]) -> Span | None:
     """When something became true.
 

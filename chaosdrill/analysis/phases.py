@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.analysis.facts import Look, Span, looks, turned
+from chaosdrill.analysis.facts import Look, Span, at, during, looked_until_ns, looks, turned
 from chaosdrill.analysis.legs import Leg, Step
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.run import Run, at_ns
@@ -137,7 +137,7 @@ def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhas
         SUSTAINED: _phase(SUSTAINED, _of_clients(served.sustained, served.sustained_how), told),
     }
     for name in _DONE_BY:
-        found[name] = _phase(name, [*_of_steps(leg, name), *_of_looks(leg, name, seen)], told)
+        found[name] = _of_change(run, leg, name, seen, told)
     told += _disorder(found, _writes(run)) + _not_the_whole(leg, found)
     timed = tuple(_with_seconds(found[name], found) for name in PHASES)
     moments = [phase.at_ns for phase in timed if phase.at_ns is not None]
@@ -169,6 +169,23 @@ def _beginning(leg: Leg) -> Sentence:
 
 def _of_clients(span: Span | None, what: Sentence) -> list[_Evidence]:
     return [_Evidence(span, what)] if span else []
+
+
+def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[Sentence]) -> Phase:
+    """A phase that something was to bring about. What did it is no evidence where the facts, read later, deny it."""
+    said = _of_steps(leg, name)
+    if said and looked_until_ns(run) > said[0].span.by_ns and leg.destination and denied(leg, name, seen):
+        why = sentence("{said}, but region facts: it never was so", said=said[0].what)
+        return Phase(name, None, None, (why,), PHASES[name])
+    return _phase(name, [*said, *_of_looks(leg, name, seen)], told)
+
+
+def denied(leg: Leg, name: str, seen: Sequence[Look]) -> bool:
+    """:returns: whether a phase's end was not so at any look since the movement began, and the facts could be read."""
+    after = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.by_ns >= leg.since_ns]
+    last = at(seen, leg.until_ns)
+    answers = [holds(name, look, leg) for look in [*after, *([last] if last else [])]]
+    return not any(answers) and any(answer is False for answer in answers)
 
 
 def _of_steps(leg: Leg, name: str) -> list[_Evidence]:

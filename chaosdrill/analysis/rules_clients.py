@@ -32,7 +32,9 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
     beats = run.beats
     if beats is None or switched_ns is None or not beats.lookups or not leg.destination:
         return
-    old, _ = addresses(run, leg)
+    old, new = addresses(run, leg)
+    if old <= new:
+        return  # they cannot be told apart
     stayed = [
         one.at_ns for one in beats.lookups if switched_ns < one.at_ns <= leg.until_ns and set(one.addresses) & old
     ]

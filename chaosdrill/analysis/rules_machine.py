@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chaosdrill.analysis import phases
-from chaosdrill.analysis.facts import Look, at, during
+from chaosdrill.analysis.facts import Look, during
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.legs import Leg
-from chaosdrill.analysis.phases import TOLERANCE_NS, holds
+from chaosdrill.analysis.phases import TOLERANCE_NS
 from chaosdrill.sentences import Sentence, sentence
 
 # what is found when a phase that is said to be done was never seen to be so
@@ -37,13 +37,10 @@ def not_done(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
     """A movement that succeeded, and a fact that it should have changed and did not."""
     if not leg.succeeded or not leg.destination:
         return
-    after = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.by_ns >= leg.since_ns]
     names = list(_UNDONE) if leg.by_machine else [name for name in _UNDONE if phases.was_done(leg, name)]
-    last = at(seen, leg.until_ns)
     for name in names:
-        answers = [holds(name, look, leg) for look in [*after, *([last] if last else [])]]
-        if any(answers) or all(answer is None for answer in answers):
-            continue  # it was, or nobody could see
+        if not phases.denied(leg, name, seen):
+            continue  # it was done, or nobody could see
         slug, unseen = _UNDONE[name]
         values = {"movement": leg.called, "status": leg.status, "unseen": unseen(leg)}
         text = sentence("the {movement} ended {status}; {unseen}", **values)

@@ -63,13 +63,18 @@ def dns_changed(run: Run, leg: Leg) -> Span | None:
     if run.beats is None:
         return None
     old, new = addresses(run, leg)
-    for lookup in run.beats.lookups:
-        if not lookup.addresses or not leg.since_ns <= lookup.at_ns <= leg.until_ns:
-            continue
-        moved = set(lookup.addresses) <= new if new else bool(old) and not set(lookup.addresses) & old
-        if moved:
+    answers = [lookup for lookup in run.beats.lookups if lookup.addresses]
+    before = next((set(one.addresses) for one in reversed(answers) if one.at_ns < leg.since_ns), old)
+    if not before or (new and before <= new):
+        return None  # nobody knows where clients were led before, or they were led there already
+    for lookup in answers:
+        if leg.since_ns <= lookup.at_ns <= leg.until_ns and _moved(set(lookup.addresses), before, new):
             return Span(lookup.at_ns, lookup.at_ns)  # until then it went by the answer it had
     return None
+
+
+def _moved(now: set[str], before: set[str], new: set[str]) -> bool:
+    return now <= new if new else not now & before
 
 
 def addresses(run: Run, leg: Leg) -> tuple[set[str], set[str]]:

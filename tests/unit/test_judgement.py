@@ -13,11 +13,13 @@ from chaosdrill.analysis.run import Run, Source
 from chaosdrill.runs import read_run
 from tests.synthetic_run import (
     ADDRESSES,
+    CLOSED_S,
     END_S,
     FAIL_BACK_S,
     FAIL_OVER_S,
     HOME,
     NS,
+    OPENED_S,
     RATE,
     SERVED_S,
     STANDBY,
@@ -112,36 +114,80 @@ FLIPPED = {
               "dns": {"addresses": ADDRESSES[STANDBY], "regions": [STANDBY]}},
 }  # fmt: skip
 
-OF_EVENTS: list[tuple[str, Change, str, str]] = [
-    ("flag ignored", facts_from(*OVER, flag=flags(False, True)), "failed", "flag-not-closed"),
-    ("still closed", facts_from(*OVER, flag=flags(True, True)), "failed", "flag-not-opened"),
-    ("failback leaves it closed", facts_from(*BACK, flag=flags(True, True)), "failed", "flag-not-opened"),
-    ("not routed", facts_from(*OVER, routing={HOME: "On", STANDBY: "Off"}), "failed", "routing-not-switched"),
-    ("writer stays", facts_from(*OVER, writer=HOME), "failed", "writer-not-moved"),
-    ("two writers", facts_from(*OVER, writer="several"), "failed", "two-writers"),
-    ("writer flips back", with_rows(FLIPPED), "failed", "writer-flipped"),
-    ("no wait", skipped("WaitForParameterPropagation"), "failed", "wait-left-out"),
+# what is changed, the verdict, every finding, and the phases of the failover and of the failback that were not seen
+OF_EVENTS: list[tuple[str, Change, str, set[str], set[str], set[str]]] = [
+    ("flag ignored", facts_from(*OVER, flag=flags(False, True)), "failed", {"flag-not-closed", "flag-not-opened"},
+     {"flag-closed", "flag-opened"}, set()),
+    ("still closed", facts_from(*OVER, flag=flags(True, True)), "failed", {"flag-not-opened"}, {"flag-opened"}, set()),
+    ("failback leaves it closed", facts_from(*BACK, flag=flags(True, True)), "failed", {"flag-not-opened"}, set(),
+     {"flag-opened"}),
+    # the budget of the database is counted from the routing
+    ("not routed", facts_from(*OVER, routing={HOME: "On", STANDBY: "Off"}), "failed",
+     {"routing-not-switched", "objective-not-judged"}, {"routing-switched"}, set()),
+    ("writer stays", facts_from(FAIL_OVER_S, END_S, writer=HOME), "failed",
+     {"writer-not-moved", "objective-not-judged"},
+     {"database-switched"}, set()),
+    ("two writers", facts_from(*OVER, writer="several"), "failed",
+     {"two-writers", "writer-not-moved", "objective-not-judged"}, {"database-switched"}, set()),
+    ("writer flips back", with_rows(FLIPPED), "failed", {"writer-flipped"}, set(), set()),
+    ("no wait", skipped("WaitForParameterPropagation"), "failed", {"wait-left-out"}, set(), set()),
     ("no effect", lambda rows: each(rows, "fault-effect", lambda row: row | {"landed": False}), "invalid",
-     "fault-without-effect"),
+     {"fault-without-effect"}, set(), set()),
     ("nothing dropped", lambda rows: each(rows, "fault-effect", lambda row: row | {"dropped": {"value": 0}}), "invalid",
-     "fault-without-effect"),
+     {"fault-without-effect"}, set(), set()),
     ("not healed", with_rows({"s": 21, "event": "fault-healed", "dropped": {"value": 9}},
                              {"s": 41, "event": "fault-after", "dropped": {"value": 12}}), "failed",
-     "fault-not-healed"),
+     {"fault-not-healed"}, set(), set()),
     ("a clock is off", lambda rows: each(rows, "clock-measured", lambda row: row | {"offset_ns": 2 * NS}), "passed",
-     "clock-off"),
-    ("no end", without("drill-closed"), "invalid", "history-broken"),
-    ("never collected", without("records-collected"), "invalid", "records-missing"),
+     {"clock-off"}, {"sustained"}, set()),
+    ("no end", without("drill-closed"), "invalid", {"history-broken"}, set(), set()),
+    ("never collected", without("records-collected"), "invalid", {"records-missing", "records-foreign"}, set(), set()),
     ("stopped by hand", with_rows({"s": 30, "event": "interrupted", "signal": "SIGINT", "phase": "method"}),
-     "interrupted", "interrupted"),
+     "interrupted", {"interrupted"}, set(), set()),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "verdict", "name"), [case[1:] for case in OF_EVENTS], ids=[c[0] for c in OF_EVENTS])
-def test_a_lie_in_the_history_is_found_by_name(tmp_path, change, verdict, name):
+def unseen(judgement: Judgement) -> dict[str, set[str]]:
+    """The phases of each movement that were not seen."""
+    return {one.leg.what: {phase.name for phase in one.phases if phase.at_ns is None} for one in judgement.movements}
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "found", "over", "back"), [case[1:] for case in OF_EVENTS], ids=[c[0] for c in OF_EVENTS]
+)
+def test_a_lie_in_the_history_is_found_by_name_and_nothing_else_is(tmp_path, change, verdict, found, over, back):
     judgement = judged(tmp_path, events_of=change)
-    assert name in names(judgement)
-    assert judgement.verdict == verdict
+    assert (judgement.verdict, names(judgement)) == (verdict, found)
+    assert unseen(judgement) == {"fail-over": over, "fail-back": {"fault"} | back}
+
+
+def never_left_home(rows: Rows) -> Rows:
+    """What clients see when routing is not switched: home's addresses, and refusals until it is open again."""
+    there = FAIL_OVER_S + CLOSED_S, FAIL_BACK_S + OPENED_S
+
+    def changed(row: Any) -> Any:
+        if not isinstance(row, list) or row[0] not in "db":
+            return row
+        if row[0] == "d":
+            return [*row[:2], ADDRESSES[HOME], *row[3:]]
+        closed = there[0] <= (row[3] - ns(0)) / NS < there[1]
+        return [*row[:5], *((9_000, 1, 503, "", "") if closed else (9_000, 0, 200, "", HOME)), ADDRESSES[HOME][0]]
+
+    return [changed(row) for row in rows]
+
+
+def test_a_movement_that_did_not_switch_routing_has_no_such_phase_and_no_other_lie_is_found(tmp_path: Path) -> None:
+    """The state machine left its state by its name, and clients were led home all the time, before and after."""
+    stays = facts_from(
+        FAIL_OVER_S, END_S, routing={HOME: "On", STANDBY: "Off"}, dns={"addresses": ADDRESSES[HOME], "regions": [HOME]}
+    )
+    judgement = judged(tmp_path, events_of=stays, beats_of=never_left_home)
+    assert judgement.verdict == "failed"
+    assert names(judgement) == {"routing-not-switched", "objective-not-judged"}
+    over = {"routing-switched", "dns-changed", "first-good-answer", "sustained"}
+    assert unseen(judgement) == {"fail-over": over, "fail-back": {"fault", "dns-changed"}}
+    (denied,) = judgement.movements[0].named("routing-switched").evidence
+    assert str(denied.values["said"]).endswith("SwitchRoute53Arc")
 
 
 def test_a_drill_that_never_started_is_held_against_no_objective() -> None:

@@ -60,6 +60,7 @@ _EVIDENCE = {
     "databases in {region}": "{region} のデータベース",
     "a rule that failed": "判定規則の異常終了",
     "Step Functions": "Step Functions",
+    "{said}, but region facts: it never was so": "{said} (ただしリージョン情報では一度も確認されず)",
     "Step Functions: {state}": "Step Functions: {state}",
     "Step Functions: {first} to {last}": "Step Functions: {first} から {last} まで",
     "Step Functions: the execution's start": "Step Functions: 実行開始",
