@@ -132,6 +132,7 @@ MESSAGES = {
     "circumstance.objectives": ("objectives", "目標値"),
     "circumstance.target": ("target", "対象環境"),
     "circumstance.scale": ("scale", "倍率"),
+    "circumstance.lenient lab": ("lenient lab", "緩和したラボ"),
     "circumstance.git commit": ("git commit", "Git コミット"),
     "circumstance.host": ("host", "実行端末"),
     "answer.better": ("better", "改善"),
