@@ -33,7 +33,8 @@ TITLE = """\
 
 Each row is a whole drill on the embedded lab at scale 0.1, broken on purpose (`chaosdrill lab break`, see
 [lab.md](lab.md)), and what it came to. Made by `python -m benchmarks.lying_labs --clean 20 --write docs/lying-labs.md`,
-which says on the right whether verdict and finding are those of `tests/lying/matrix.py`.
+which says on the right whether verdict, findings and phases are those of `tests/lying/matrix.py`, and nothing is
+found or shown beyond them.
 
 """
 HEAD = """\
@@ -50,6 +51,7 @@ class Outcome:
     verdict: str
     findings: tuple[dict[str, str], ...]
     said: str
+    movements: tuple[dict[str, Any], ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -58,16 +60,28 @@ class Outcome:
 
     @property
     def right(self) -> bool:
-        """Whether the verdict is right and the finding is named; a clean drill must have none."""
-        found = self.lie.finding in self.named if self.lie.finding else not self.named
-        return found and self.verdict == self.lie.verdict
+        """Whether verdict and finding are right, and nothing is found or shown beyond what follows from the lie."""
+        found, finding = set(self.named), {self.lie.finding} - {""}
+        right = self.verdict == self.lie.verdict and finding <= found <= finding | set(self.lie.follows)
+        return right and not self.shown_falsely
+
+    @property
+    def shown_falsely(self) -> tuple[str, ...]:
+        """The phases that are shown as seen, and did not happen."""
+        return tuple(
+            f"{one['what']}: {phase['name']}"
+            for one in self.movements
+            for phase in one["phases"]
+            if phase["at_ns"] is not None and phase["name"] in self.lie.unseen.get(one["what"], ())
+        )
 
     def row(self) -> str:
         """:returns: a line of the matrix."""
         texts = [one["text"] for one in self.findings if one["name"] == self.lie.finding]
         text = " ".join((texts or [self.said])[0].split()).replace("|", "\\|")
         shown = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
-        wanted = "" if self.right else f" (wanted: {self.lie.verdict}, {self.lie.finding or 'none'})"
+        shown_falsely = f"; shown: {', '.join(self.shown_falsely)}" if self.shown_falsely else ""
+        wanted = "" if self.right else f" (wanted: {self.lie.verdict}, {self.lie.finding or 'none'}{shown_falsely})"
         names = ", ".join(self.named) or "none"
         lab, experiment = self.lie.broken or "does not lie", self.lie.experiment
         return (
@@ -97,7 +111,8 @@ def drill(lie: Lie, home: Path) -> Outcome:
         return Outcome(lie, "none", (), f"exit code {done.returncode}: {said.strip().splitlines()[-1]}")
     summary: dict[str, Any] = json.loads(summaries[-1].read_text())
     found = summary.get("findings", summary.get("judgement", {}).get("findings", []))
-    return Outcome(lie, summary["verdict"], tuple(found), "; ".join(summary["reasons"]))
+    movements = (summary.get("judgement") or {}).get("movements", [])
+    return Outcome(lie, summary["verdict"], tuple(found), "; ".join(summary["reasons"]), tuple(movements))
 
 
 def experiment(lie: Lie, home: Path) -> Path:
