@@ -3,7 +3,6 @@
 import logging
 import os
 import signal
-import time
 from functools import partial
 
 import pytest
@@ -17,7 +16,6 @@ from chaosdrill.controls.outcome import outcome_of
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.signals import TAKEN, Signals
 from chaosdrill.controls.tolerance import meets
-from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee
 from tests.failing import fails_with
 from tests.waiting import wait_for
@@ -129,25 +127,6 @@ def test_a_dry_step_is_not_held_against_its_tolerance():
     run = {"status": "succeeded", "output": None}
     assert outcome_of({"tolerance": 1}, run, True, {}, None).problem == ""
     assert outcome_of({"tolerance": 1}, run, False, {}, None).problem == "is None, expected 1"
-
-
-def test_a_watcher_that_fails_is_heard_and_goes_on():
-    heard = []
-    looks = []
-
-    def look():
-        looks.append(1)
-        raise ValueError("no")
-
-    watcher = Periodic("test", 0.01, look, lambda error: heard.append(str(error)))
-    watcher.start()
-    wait_for(lambda: len(looks) >= 3)
-    watcher.stop()
-    count = len(looks)
-    assert count >= 3
-    assert set(heard) == {"no"}
-    time.sleep(0.05)
-    assert len(looks) == count
 
 
 @pytest.fixture
