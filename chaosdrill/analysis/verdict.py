@@ -92,7 +92,7 @@ def _refusal(events: Sequence[Event]) -> Iterator[Finding]:
 def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "interrupted"):
         stopped = {"signal": as_it_is(event.get("signal")), "stage": Name("stage", str(event.get("phase")))}
-        text = sentence("interrupted by {signal} (stage: {stage})", **stopped)
+        text = sentence("interrupted (stage: {stage}): {signal}", **stopped)
         if by := event.get("by"):
             why = said_by(event, "why")
             text = sentence("{interruption}, from {sender}: {why}", interruption=text, sender=str(by), why=why)

@@ -113,6 +113,7 @@ def test_what_a_difference_may_come_from_is_named() -> None:
         "objectives": {"rto_s": 300},
         "target": "lab",
         "scale": 0.2,
+        "lenient lab": None,
         "git commit": "cd",
         "host": "here",
         "version of chaosdrill": "0.1.0",

@@ -182,13 +182,20 @@ def test_what_was_missed_during_the_method_is_told(runs: Path, tmp_path: Path, p
     ]
 
 
+STOPPED = "interrupted (stage: the experiment ran): Chaos Toolkit says"
+
+
 @pytest.mark.parametrize(
     ("change", "verdict", "reason"),
     [
         ({"deviated": True}, "failed", "Chaos Toolkit says that the steady state deviated"),
         ({"status": "failed"}, "failed", "Chaos Toolkit says that the experiment failed"),
-        ({"status": "interrupted"}, "interrupted", "Chaos Toolkit says interrupted while the experiment ran"),
-        ({"status": "aborted"}, "interrupted", "Chaos Toolkit says aborted while the experiment ran"),
+        (
+            {"status": "interrupted"},
+            "interrupted",
+            f"{STOPPED} interrupted",
+        ),
+        ({"status": "aborted"}, "interrupted", f"{STOPPED} aborted"),
         ({"end": None}, "invalid", "the journal has no end"),
         ({"run": []}, "invalid", "method: act was not run"),
         ({"steady_states": {}}, "invalid", "no steady-state hypothesis was checked"),

@@ -84,7 +84,7 @@ CASES = [
     (
         drill(more=[{"event": "interrupted", "signal": "SIGINT", "phase": "method"}]),
         "interrupted",
-        "interrupted by SIGINT (stage: method)",
+        "interrupted (stage: method): SIGINT",
     ),
     (
         drill(more=[{"event": "end-state", "state": "dark", "expected": "serving(a)"}]),

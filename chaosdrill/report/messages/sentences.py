@@ -69,7 +69,7 @@ _EVIDENCE = {
 _VERDICT = {
     "{refusal}": "開始を拒否しました: {refusal}",
     "{how_lost}": "対象環境に接続できなくなりました: {how_lost}",
-    "interrupted by {signal} (stage: {stage})": "{stage}の途中で中断されました (要因: {signal})",
+    "interrupted (stage: {stage}): {signal}": "{stage}の途中で中断されました (要因: {signal})",
     "chaosdrill itself failed in {stage}: {why}": "{stage}の途中で chaosdrill 自体が異常終了しました: {why}",
     "the drill was never opened": "訓練が開始されていません",
     "the drill never started": "訓練が開始されませんでした",
