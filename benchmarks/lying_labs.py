@@ -84,6 +84,7 @@ class Outcome:
         wanted = "" if self.right else f" (wanted: {self.lie.verdict}, {self.lie.finding or 'none'}{shown_falsely})"
         names = ", ".join(self.named) or "none"
         lab, experiment = self.lie.broken or "does not lie", self.lie.experiment
+        lab += f" (lenient: {self.lie.lenient})" if self.lie.lenient else ""
         return (
             f"| {lab} | {experiment} | {self.verdict}{wanted} | {names} | {shown} | {'yes' if self.right else 'NO'} |"
         )
@@ -94,7 +95,8 @@ def drill(lie: Lie, home: Path) -> Outcome:
     home.mkdir(parents=True)
     command = [sys.executable, "-m", "chaostoolkit", "--no-version-check", "run"]
     words = [part for variable in VARIABLES for part in ("--var", variable)]
-    environment = {**os.environ, "CHAOSDRILL_HOME": str(home), "CHAOSDRILL_LAB_BREAK": lie.broken}
+    lab = {"CHAOSDRILL_LAB_BREAK": lie.broken, "CHAOSDRILL_LAB_LENIENT": lie.lenient}
+    environment = {**os.environ, "CHAOSDRILL_HOME": str(home), **lab}
     with (home / "said.log").open("w") as log:
         done = subprocess.run(
             [*command, *words, str(experiment(lie, home))],

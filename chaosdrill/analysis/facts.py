@@ -46,6 +46,11 @@ class Look:
         return tuple(map(str, value)) if isinstance(value, list) else None
 
     @property
+    def published_in(self) -> tuple[str, ...] | None:
+        """Whose the DNS answer was, unless it was seen by clients: what they get may have been kept on its way."""
+        return None if self._of("dns").get("seen_from") == "client" else self.dns_regions
+
+    @property
     def addresses(self) -> tuple[str, ...]:
         """The DNS answer."""
         value = self._of("dns").get("addresses")

@@ -41,7 +41,7 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
     if not stayed:
         return
     ttl_s = max((lookup.ttl_s for lookup in beats.lookups if lookup.ttl_s), default=DEFAULT_TTL_S)
-    published = any(look.dns_regions == (leg.destination,) for look in during(seen, switched_ns, leg.until_ns))
+    published = any(look.published_in == (leg.destination,) for look in during(seen, switched_ns, leg.until_ns))
     late_s = (stayed[-1] - switched_ns) / 1e9
     if late_s <= ttl_s + GRACE_S + (0.0 if published else PROPAGATION_REFERENCE_S * scale):
         return

@@ -151,7 +151,7 @@ def _show(seen: dict[str, Any]) -> None:
     ports = seen["ports"]
     click.echo(
         f"on 127.0.0.1: AWS endpoint http://127.0.0.1:{ports['aws']}, Locust http://127.0.0.1:{ports['load']}, "
-        f"DNS `dig @127.0.0.1 -p {ports['dns']} api.example.com`"
+        f"DNS port {ports['dns']}; clients resolve by `chaosdrill lab exec -- dig api.example.com`"
     )
     click.echo(f"directory: {seen['directory']}")
 

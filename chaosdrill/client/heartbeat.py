@@ -121,6 +121,12 @@ def heartbeat_to_stop(
         return heartbeat
 
 
+def running_heartbeat(topology: Path) -> HeartbeatProcess | None:
+    """:returns: the heartbeat that this process has started for the topology file of that path, while it runs."""
+    there = _own.get(topology)
+    return None if there is None or there.ended else there
+
+
 class DrillHeartbeat:
     """The heartbeat, for whoever looks all the time: before it is started, and after it was stopped, too."""
 
@@ -129,8 +135,7 @@ class DrillHeartbeat:
 
     def find(self) -> HeartbeatProcess | None:
         """:returns: it, while it runs."""
-        there = _own.get(self._path)
-        return None if there is None or there.ended else there
+        return running_heartbeat(self._path)
 
     def end(self) -> None:
         """End it, and take over what it has recorded, when no step has done that. A failure is told, not raised."""
@@ -153,7 +158,7 @@ def settings_of(
     if written is None:
         raise Refused(nothing_to_send(topology), code="heartbeat-not-configured")
     deadline = written.deadline_s if deadline_s is None else deadline_s
-    dns = topology.dns if written.run == "local" else None
+    dns = topology.dns if written.run == "local" and topology.dns and topology.dns.nameserver else None
     return {
         "run": history.run_id(),
         "url": host or f"http://{topology.domain}",

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from chaosdrill.sentences import sentence
 
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
 TAIL = 500_000  # bytes: a minute of two operations at 20/s, many times over
+NO_ADDRESS = ("lookup-nxdomain", "lookup-no-address")  # of a lookup that was answered
 RECORDS = "records"  # in the run directory
 READ_BACK_ENDED = "read-back-ended"
 
@@ -42,6 +44,8 @@ class Kept:
     def __init__(self, directory: Path, wanted: tuple[str, ...]) -> None:
         self.directory, self._wanted = directory, wanted
         self._told = False
+        self._lookups_read = 0  # bytes
+        self._last_lookup: list[Any] | None = None
 
     def sizes(self) -> dict[str, int]:
         """:returns: how much of each file is here, in bytes."""
@@ -78,6 +82,26 @@ class Kept:
         missed = [_due_ns(beat) for beat in beats if beat[6] != 0 or beat[5] > deadline_s * 1e6]
         due = [_due_ns(beat) for beat in beats]
         return (max(due) - max(missed, default=min(due))) / 1e9 if due else 0.0
+
+    def last_lookup(self, oldest_s: float) -> tuple[str, ...] | None:
+        """:returns: the addresses of the heartbeat's last DNS lookup; none where the name has no address; None when
+        that lookup failed, or nothing that it recorded has come within ``oldest_s`` seconds.
+        """
+        path = self.directory / BEATS
+        if not path.is_file() or time.time() - path.stat().st_mtime > oldest_s:
+            return None
+        with open(path, "rb") as file:
+            file.seek(self._lookups_read)
+            news = file.read()
+        whole = news[: news.rfind(b"\n") + 1]
+        self._lookups_read += len(whole)
+        for line in whole.splitlines():
+            if line.startswith(b'["d"'):
+                self._last_lookup = json.loads(line)
+        if self._last_lookup is None:
+            return None
+        _, _, addresses, _, error = self._last_lookup
+        return tuple(sorted(addresses)) if not error or error in NO_ADDRESS else None
 
     def ledger_with(self, label: str) -> list[dict[str, Any]] | None:
         """:returns: the rows of the ledger, once the end of the read-back of that name is here; until then None."""

@@ -17,6 +17,7 @@ from chaosdrill.client.resolvers import CLIENT, HERE, Resolver
 from chaosdrill.errors import BadInput, CannotSee, problem
 
 LOOKUP_S = 3.0
+COMMAND_S = 30.0
 _NAME = re.compile(
     r"(?=.{1,253}\.?$)([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.?"
 )
@@ -59,9 +60,10 @@ def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> d
         return dict(zip(resolvers, answers, strict=True))
 
 
-def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT) -> Answer:
+def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, within_s: float = COMMAND_S) -> Answer:
     """Look a name up on the client host: with ``dig`` where it has it, as the runbook does, else with the C library.
 
+    :param within_s: how long the command may take there, in seconds.
     :returns: what it resolves to there.
     :raises CannotSee: when the host takes no commands, nobody answers it, or it has no ``dig`` to ask a name server.
     """
@@ -74,7 +76,7 @@ def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT) -> 
         "if command -v dig >/dev/null 2>&1; "
         f"then echo dig; dig +noall +comments +answer +time=2 +tries=2 {server}{name} A; else {without_dig}; fi"
     )
-    output = run_on_client(system, script, allowed_exit_codes=(0, _NOT_FOUND_BY_GETENT)).stdout
+    output = run_on_client(system, script, within_s, allowed_exit_codes=(0, _NOT_FOUND_BY_GETENT)).stdout
     tool, _, answer = output.partition("\n")
     if tool.strip() == "dig":
         return parsed_dig(answer)

@@ -9,8 +9,9 @@ from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
+from chaosdrill.client.domain import is_seen_by_clients
 from chaosdrill.dns.asking import Asked, asked
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import BadInput, CannotSee, problem
 from chaosdrill.history import record
 
 __all__ = ["addresses", "answering_region", "answers_agree", "ttl_s"]
@@ -68,18 +69,25 @@ def answers_agree(
     (``dns-answers``).
 
     :param resolvers: each ``client``, ``here``, ``system``, or a name server (IP address, or address:port) that is
-        asked from ``seen_from``; default: the client host and here.
+        asked from ``seen_from``; default: the client host and here; where only the client host resolves the domain
+        (``dns: {seen_from: client}`` in the topology), they must be named.
     :param domain: default: the topology's.
     :param seen_from: from where name servers in the list are asked: ``client``, ``here`` or ``system``.
     :param within_s: wait up to so many seconds until they agree; default: look once.
     :param region: of the client host that is asked, as for ``addresses``.
     :param instance_id: as for ``addresses``.
     :returns: true when all have the same addresses, none among them when nobody has any.
-    :raises ActivityFailed: when one does not answer.
+    :raises ActivityFailed: when one does not answer, or none is named and only the client host resolves the domain.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
     host = ChosenHost(region, instance_id)
     system = host.system(configuration, secrets)
+    if resolvers is None and domain is None and is_seen_by_clients(system):
+        text = (
+            "resolvers: the topology's `dns:` says that only the client host resolves the domain, so nothing can be "
+            "compared with it here: name the resolvers, such as [client, 10.0.0.2]"
+        )
+        raise BadInput([problem("argument-invalid", text)])
     chosen = ["client", "here"] if resolvers is None else resolvers
 
     def look() -> Asked:
@@ -133,7 +141,7 @@ def answering_region(
 @probe
 def ttl_s(
     domain: Optional[str] = None,
-    seen_from: str = "here",
+    seen_from: Optional[str] = None,
     nameserver: Optional[str] = None,
     resolvers: Optional[list[str]] = None,
     region: Optional[str] = None,
@@ -144,7 +152,8 @@ def ttl_s(
     """How long a domain's answer may be kept from now.
 
     :param domain: default: the topology's.
-    :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``.
+    :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``; default: as the topology's ``dns:``
+        says, else ``here``.
     :param nameserver: as for ``addresses``.
     :param resolvers: several, as for ``addresses``; the longest time counts.
     :param region: of the client host that is asked, as for ``addresses``.
@@ -155,7 +164,10 @@ def ttl_s(
     :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.2.1
     """
     host = ChosenHost(region, instance_id)
-    answers = asked(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
+    system = host.system(configuration, secrets)
+    answers = asked(
+        system, domain, seen_from or ("client" if is_seen_by_clients(system) else "here"), nameserver, resolvers, host
+    )
     told = [(resolver, answer.ttl_s) for resolver, answer in answers.each.items()]
     if untold := [str(resolver) for resolver, ttl in told if ttl is None]:
         raise CannotSee(

@@ -11,6 +11,7 @@ from typing import Any
 
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
+OBSERVER = "us-west-2"  # the second place from which the home region is watched
 DESIRED_COUNT = 2  # of each of the application's services
 DEFAULT_SCALE = 0.2
 SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at least 1
@@ -61,7 +62,8 @@ class LabPlan:
     :param directory: where the lab keeps everything (control socket, data, logs, topology).
     :param scale: multiplies the reference's waits (1 = its real times); at least 1/60.
     :param aws_port: of the AWS endpoint, on 127.0.0.1 of the host and inside the cloud namespace.
-    :param dns_port: of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``).
+    :param dns_port: of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``); there
+        load balancers' names resolve, the domain only where its zone is public.
     :param load_port: of Locust's page on 127.0.0.1 of the host.
     :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
     :param lenient: in what the lab is more forgiving than AWS: names of ``strictness``; empty: in nothing.
@@ -82,6 +84,7 @@ class LabPlan:
     services_address: str = "10.100.0.2"
     client_address: str = "10.100.16.10"
     client_gateway: str = "10.100.16.1"
+    observer_cidr: str = "10.102.0.0/16"
     flag_cache_reference_s: float = 10.0
     ttl_reference_s: int = 60
     settle_reference_s: float = 1.0

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, pacing, stepfunctions, system_of
 from chaosdrill.aws.pacing import Answer, leading
 from chaosdrill.client import resolve
-from chaosdrill.client.resolvers import HERE
+from chaosdrill.client.domain import domain_addresses, is_seen_by_clients
 from chaosdrill.errors import DrillError
 from chaosdrill.region.sharing import shared
 
@@ -19,8 +19,8 @@ def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[
     """Read every fact at the same time; one that cannot be read says why and spoils no other.
 
     :returns: ``flag`` (by region: true is closed), ``routing`` (by region: On or Off), ``writer`` (a region),
-        ``dns`` (``addresses`` and whose they are, ``regions``), ``running`` (executions of the failover pair);
-        instead of any of them ``{"error": text}``.
+        ``dns`` (``addresses`` and whose they are, ``regions``; ``seen_from: client`` where clients were asked),
+        ``running`` (executions of the failover pair); instead of any of them ``{"error": text}``.
     :raises BadInput: when the topology is not right.
     """
     facts: dict[str, Any] = read_region(configuration, secrets).value
@@ -92,6 +92,8 @@ def _flags(system: System) -> dict[str, bool]:
     return {region: dynamodb.stop_flag(system, region) for region in system.topology.region_names}
 
 
-def _dns(system: System) -> dict[str, list[str]]:
-    addresses = resolve.resolve(system, system.topology.domain, HERE).addresses
-    return {"addresses": list(addresses), "regions": sorted(set(resolve.regions_of(system, addresses).values()))}
+def _dns(system: System) -> dict[str, Any]:
+    addresses = domain_addresses(system)
+    regions = sorted(set(resolve.regions_of(system, addresses).values()))
+    by_clients = {"seen_from": "client"} if is_seen_by_clients(system) else {}
+    return {"addresses": list(addresses), "regions": regions, **by_clients}

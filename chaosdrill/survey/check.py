@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import System, arc, aurora, dynamodb, elb, stepfunctions
 from chaosdrill.aws.ssm import agent_status
 from chaosdrill.client import resolve
+from chaosdrill.client.domain import is_seen_by_clients
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.survey.seen import Seen
@@ -164,6 +165,8 @@ def _entries(system: System) -> list[Look]:
         return ", ".join(answer.addresses) + (f" in {one.cidr}" if one.cidr else "")
 
     def domain() -> str:
+        if is_seen_by_clients(system):  # it would take a command there
+            return f"resolved on {topology.client.instance_id} only, where a rehearsal looks it up"
         addresses = resolve.seen_here(system, topology.domain).addresses
         region = resolve.answering_region(system, addresses)
         if region not in topology.region_names:

@@ -13,16 +13,23 @@ from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown
 
 LOCUST_PORT: Final = 8089
 LOOKUP_S: Final = 3.0
+PRIVATE: Final = (
+    "The domain is in a private zone, which resolves in its VPCs only: it is looked up on the client host. Where this "
+    "machine is in such a VPC, or asks a Resolver inbound endpoint, remove `seen_from`."
+)
 Known = Mapping[str, Any]  # values that the caller knows, by name; each becomes a candidate
 
 
-def find_dns(domain: Any, known: Known) -> Finding:
+def find_dns(domain: Any, private: bool, known: Known) -> Finding:
     """Check whether this machine resolves the domain by itself; if it does not, a name server is left to fill in.
 
     :param domain: as it was found; anything but a text was not.
+    :param private: whether it is in a private zone: then it is looked up on the client host.
     """
     if not isinstance(domain, str):
         return Finding(Note("Whether `dns:` is needed is known when the domain is."), "")
+    if private:
+        return Finding({"seen_from": "client"} | _own_name_server(known), f"{domain}: in a private zone", PRIVATE)
     try:
         answer = dns.resolver.Resolver().resolve(domain, "A", lifetime=LOOKUP_S, search=False)
         addresses = ", ".join(sorted(str(record.address) for record in answer))
@@ -36,6 +43,11 @@ def find_dns(domain: Any, known: Known) -> Finding:
             "written as dns: {nameserver: 10.0.0.2}"
         )
         return Finding(Unknown(why, how, _candidates("dns", known)), f"the resolver of this machine for {domain}")
+
+
+def _own_name_server(known: Known) -> dict[str, Any]:
+    """The lab's, which alone knows the names of the lab's load balancers."""
+    return {name: value for name, value in known.get("dns", {}).items() if name != "seen_from"}
 
 
 def find_locust(known: Known) -> str | Unknown:

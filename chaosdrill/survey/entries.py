@@ -24,11 +24,15 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Entry:
-    """The domain and load balancers, and the health check of each region's record, where it has one."""
+    """The domain and load balancers, and the health check of each region's record, where it has one.
+
+    :param private: whether the domain is in a private zone.
+    """
 
     domain: Finding
     load_balancers: Finding
     health_checks: Mapping[str, str]
+    private: bool
 
 
 def find_entry(asked: Asked) -> Entry:
@@ -50,7 +54,8 @@ def find_entry(asked: Asked) -> Entry:
         if row.health_check and any(row.target == one.name for one in found)
     }
     entries = Finding(_with_ranges(asked, chosen), f"{looked_at}; {seen}")
-    return Entry(Finding(domain, "given" if asked.domain else seen), entries, checks)
+    private = not isinstance(records, Unknown) and isinstance(domain, str) and records.only_in_vpcs(domain)
+    return Entry(Finding(domain, "given" if asked.domain else seen), entries, checks, private)
 
 
 def _balancers(asked: Asked, region: str) -> tuple[Balancer, ...]:

@@ -21,10 +21,18 @@ class Record:
 
 @dataclass(frozen=True)
 class Records:
-    """The rows that were read."""
+    """The rows that were read.
+
+    :param private: the names of the private zones among those that were read.
+    """
 
     rows: tuple[Record, ...]
     looked_at: str
+    private: tuple[str, ...] = ()
+
+    def only_in_vpcs(self, domain: str) -> bool:
+        """:returns: whether a private zone holds the domain: it resolves in that zone's VPCs only."""
+        return any(_holds(zone, domain) for zone in self.private)
 
 
 def find_records(asked: Asked) -> Records:
@@ -35,7 +43,9 @@ def find_records(asked: Asked) -> Records:
     listed = asked.account.listed("route53", asked.home, "list_hosted_zones", "HostedZones", MOST_ZONES)
     zones = [zone for zone in listed.items if asked.domain is None or _holds(bare(zone["Name"]), asked.domain)]
     rows = [row for zone in zones for row in _rows(asked, str(zone["Id"]))]
-    return Records(tuple(rows), f"{len(rows)} alias records in {len(zones)} of {listed.count('hosted zones')}")
+    private = tuple(bare(zone["Name"]) for zone in zones if (zone.get("Config") or {}).get("PrivateZone"))
+    looked_at = f"{len(rows)} alias records in {len(zones)} of {listed.count('hosted zones')}"
+    return Records(tuple(rows), looked_at, private)
 
 
 def bare(name: str) -> str:

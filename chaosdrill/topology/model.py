@@ -25,10 +25,16 @@ class Regions:
 
 @dataclass(frozen=True)
 class Dns:
-    """The name server to ask, instead of the system's resolver."""
+    """How the domain is looked up.
 
-    nameserver: str
+    :param nameserver: asked by this machine instead of its own resolver; None: its own.
+    :param seen_from: ``client``: the domain is looked up on the client host, as in a private zone it must be; ``here``:
+        on this machine.
+    """
+
+    nameserver: str | None = None
     port: int = 53
+    seen_from: str = "here"
 
 
 @dataclass(frozen=True)

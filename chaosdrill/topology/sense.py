@@ -179,6 +179,12 @@ def _lab_is_reached(value: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _port_has_a_name_server(value: dict[str, Any]) -> Iterator[Problem]:
+    dns = value.get("dns", {})
+    if "port" in dns and "nameserver" not in dns:
+        yield Problem(("dns", "port"), "stands without a name server", "add `nameserver:`, or remove it")
+
+
 def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[Problem]:
     """What it writes must be its own accounts', and must be found again."""
     heartbeat = value.get("heartbeat", {})
@@ -245,6 +251,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Proble
     (("failover",), _machines_differ),
     (("target", "time_scale"), _waits_of_aws),
     (("target", "aws"), _lab_is_reached),
+    (("dns",), _port_has_a_name_server),
     (("heartbeat",), _heartbeat_can_follow),
     (("heartbeat",), _heartbeat_words),
 )

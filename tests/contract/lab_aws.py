@@ -248,13 +248,19 @@ class LabAws:
 
 @contextmanager
 def running(
-    directory: Path, scale: float = SCALE, lenient: tuple[str, ...] = (), throttled: bool = False
+    directory: Path,
+    scale: float = SCALE,
+    lenient: tuple[str, ...] = (),
+    throttled: bool = False,
+    private_zone: bool = False,
 ) -> Iterator[LabAws]:
     """An endpoint with sockets of its own, until the end of the block.
 
     :param throttled: with Step Functions' quotas; tests poll much faster than a drill does.
+    :param private_zone: whether the domain's zone is; by default it resolves here, where nobody is in the client VPC.
     """
     lenient = lenient if throttled else (*lenient, "step-functions-quotas")
+    lenient = lenient if private_zone else (*lenient, "public-zone")
     aws, dns_tcp = (socket.create_server(("127.0.0.1", 0)) for _ in range(2))
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import boto3
-import dns.message
-import dns.query
 
 from chaosdrill.lab import endpoint_page
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan, RegionPlan
@@ -21,6 +19,12 @@ FLAG = {"PK": {"S": "stopFlag"}}
 FAILOVER, FAILBACK = "FailoverStateMachine", "FailbackStateMachine"
 
 # sends [method, address, path, account, body] one after the other, prints [status, text] of each
+_AUTHORITATIVE = """
+import sys
+import dns.message, dns.query
+answer = dns.query.udp(dns.message.make_query(sys.argv[1], "A"), sys.argv[2], timeout=5)
+print(*(item.address for one in answer.answer for item in one))
+"""
 _CALLS = """
 import http.client, json, sys
 answers = []
@@ -205,9 +209,7 @@ class Looks:
 
     def addresses(self) -> set[str]:
         """:returns: the domain's addresses as the authoritative server gives them."""
-        question = dns.message.make_query(self.plan.domain, "A")
-        answer = dns.query.udp(question, "127.0.0.1", port=self.plan.dns_port, timeout=5)
-        return {item.address for one in answer.answer for item in one}
+        return set(self.on_client("-c", _AUTHORITATIVE, self.plan.domain, self.plan.services_address).split())
 
     # Rest -----------------------------------------------------------------------------------------------------------
 

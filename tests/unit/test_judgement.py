@@ -273,6 +273,23 @@ def test_dns_that_never_moved_anywhere_is_another_finding_than_a_ttl_that_is_ign
     assert "dns-ttl-ignored" not in names(judgement)
 
 
+def test_what_clients_are_answered_is_not_what_is_published(tmp_path: Path) -> None:
+    stays = beats_changed(lambda row, s: ["d", row[1], ADDRESSES[HOME], 1, ""] if row[0] == "d" else row)
+
+    def by_clients(row: Any) -> Any:
+        facts = row.get("facts", {})
+        return row | {"facts": facts | {"dns": facts["dns"] | {"seen_from": "client"}}} if "dns" in facts else row
+
+    def quick(rows: Any) -> Any:
+        rows = each(rows, "target-opened", lambda row: row | {"scale": 0.01})
+        return each(each(rows, "region-facts", by_clients), "region-state", by_clients)
+
+    assert "dns-ttl-ignored" in names(judged(tmp_path / "a", beats_of=stays))
+    judgement = judged(tmp_path / "b", beats_of=stays, events_of=quick)
+    assert "dns-not-moved" in names(judgement)
+    assert "dns-ttl-ignored" not in names(judgement)
+
+
 @pytest.mark.parametrize(
     ("rows", "name"),
     [

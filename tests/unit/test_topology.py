@@ -307,6 +307,32 @@ def test_the_heartbeat_runs_where_load_comes_from_unless_it_says_otherwise(
     assert (followed.run, otherwise.run) == (heartbeat, own)
 
 
+@pytest.mark.parametrize(
+    ("dns", "told"),
+    [
+        ("{seen_from: moon}", "dns.seen_from"),
+        ("{port: 53}", "dns.port"),
+        ("{}", "dns"),
+    ],
+)
+def test_how_the_domain_is_looked_up_must_make_sense(tmp_path: Path, dns: str, told: str) -> None:
+    (found,) = problems(tmp_path, f"{RIGHT}dns: {dns}\n")
+    assert found.split(": ")[1] == told
+
+
+def test_a_domain_may_be_looked_up_where_clients_are(tmp_path: Path) -> None:
+    text = f"{RIGHT}dns: {{seen_from: client, nameserver: 10.0.0.2, port: 5353}}\n"
+    read = load_topology(written(tmp_path, text)).dns
+    assert read is not None
+    assert (read.seen_from, read.nameserver, read.port) == ("client", "10.0.0.2", 5353)
+
+
+def test_a_domain_is_looked_up_here_unless_the_topology_says_otherwise(tmp_path: Path) -> None:
+    read = load_topology(written(tmp_path, f"{RIGHT}dns: {{nameserver: 10.0.0.2}}\n")).dns
+    assert read is not None
+    assert (read.seen_from, read.nameserver, read.port) == ("here", "10.0.0.2", 53)
+
+
 def test_a_key_that_has_moved_is_told_where_to(tmp_path: Path) -> None:
     (found,) = problems(tmp_path, f"{RIGHT}load_generator: {{run: ssm}}\n")
     assert found.endswith("load_generator: unknown key: write its keys (run, url, s3) under `client:`")

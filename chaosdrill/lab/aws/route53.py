@@ -5,12 +5,15 @@ of a zone it made as a Python dictionary.
 """
 
 from collections.abc import Iterator
+from ipaddress import IPv4Network
 from typing import Any
 
 import moto.route53.urls as route53_urls
 from moto.core.responses import ActionResult
 from moto.core.utils import utcnow
+from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
+from moto.route53.exceptions import InvalidInput
 from moto.route53.models import HealthCheck, RecordSet, route53_backends
 from moto.route53.responses import Route53
 
@@ -21,6 +24,7 @@ from chaosdrill.lab.dns import zone as dns_zone
 
 _moto_config: Any = HealthCheck.health_check_config.fget  # type: ignore[attr-defined]
 RECOVERY_CONTROL = "RECOVERY_CONTROL"
+ANYWHERE = "192.0.2.1"  # an address of nobody's VPC (RFC 5737)
 
 
 class LabRoute53(Route53):
@@ -42,8 +46,10 @@ class LabRoute53(Route53):
 
     def test_dns_answer(self) -> ActionResult:
         """TestDNSAnswer."""
+        if self.backend.get_hosted_zone(self._get_param("HostedZoneId")).private_zone:
+            raise InvalidInput("TestDNSAnswer supports querying public hosted zones only")
         name, type_ = self._get_param("RecordName"), self._get_param("RecordType")
-        found = lookup(name, type_)
+        found = lookup(name, type_, ANYWHERE)
         values = [value for record in found.records for value in record.values]
         asked = {"RecordName": name, "RecordType": type_, "RecordData": values}
         return ActionResult({"Nameserver": "lab", **asked, "ResponseCode": found.rcode, "Protocol": "UDP"})
@@ -65,10 +71,13 @@ def _resource_records(self: Any) -> list[dict[str, str]] | None:
     return [{"Value": text} for text in _texts(self)] or None
 
 
-def lookup(name: str, type_: str) -> dns_zone.Answer:
-    """What Route 53 answers now."""
+def lookup(name: str, type_: str, source: str) -> dns_zone.Answer:
+    """What Route 53 answers now.
+
+    :param source: the address that asks; a private zone answers in its VPCs only.
+    """
     zones = [_zone(zone) for zone in list(_backend().zones.values())]
-    return dns_zone.answer([*zones, *_balancers_zones()], name, type_, is_healthy)
+    return dns_zone.answer([*zones, *_balancers_zones()], name, type_, is_healthy, source)
 
 
 def is_healthy(health_check_id: str) -> bool:
@@ -91,7 +100,16 @@ def _backend() -> Any:
 
 
 def _zone(zone: Any) -> dns_zone.Zone:
-    return dns_zone.Zone(zone.name.lower(), tuple(_record_set(record) for record in list(zone.rrsets)))
+    records = tuple(_record_set(record) for record in list(zone.rrsets))
+    return dns_zone.Zone(zone.name.lower(), records, tuple(_networks(zone)) if zone.private_zone else None)
+
+
+def _networks(zone: Any) -> Iterator[IPv4Network]:
+    """The address ranges of the VPCs that a private zone is associated with."""
+    for associated in list(zone.vpcs):
+        vpc = ec2_backends[plan().account][associated["vpc_region"]].vpcs.get(associated["vpc_id"])
+        if vpc is not None:
+            yield IPv4Network(vpc.cidr_block)
 
 
 def _balancers_zones() -> Iterator[dns_zone.Zone]:

@@ -1,6 +1,6 @@
 """DNS over UDP and TCP, on sockets that may come from another network namespace.
 
-:source: RFC 1035 (messages), RFC 7766 (TCP), RFC 6891 (EDNS)
+:source: RFC 1035 (messages), RFC 7766 (TCP), RFC 6891 (EDNS), RFC 8914 (explanations)
 """
 
 import logging
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from dnslib import EDNS0, QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord
+from dnslib import EDNS0, QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord, EDNSOption
 
 from chaosdrill.lab.dns.zone import Answer, RecordSet
 
@@ -20,13 +20,15 @@ logger = logging.getLogger("chaosdrill.lab.dns")
 SMALLEST_UDP, LARGEST_UDP = 512, 1232
 IDLE_TCP_S = 30.0
 QUERY, INTERNET = 0, 1
-Lookup = Callable[[str, str], Answer]
+EXPLANATION, OTHER_ERROR = 15, 0  # RFC 8914
+Lookup = Callable[[str, str, str], Answer]
 
 
-def reply_to(message: bytes, lookup: Lookup, limit: int | None) -> bytes | None:
+def reply_to(message: bytes, source: str, lookup: Lookup, limit: int | None) -> bytes | None:
     """The reply to a DNS message.
 
-    :param lookup: name and type -> what the zones say.
+    :param source: the address that it comes from.
+    :param lookup: name, type and source -> what the zones say.
     :param limit: bytes that fit without EDNS (UDP), or None (TCP).
     :returns: the reply; None when the message cannot be replied to.
     """
@@ -38,21 +40,27 @@ def reply_to(message: bytes, lookup: Lookup, limit: int | None) -> bytes | None:
         return None
     reply = query.reply(ra=0, aa=1)
     edns = next((extra for extra in query.ar if extra.rtype == QTYPE.OPT), None)
+    why = ""
     try:
-        _fill(reply, query, lookup)
+        why = _fill(reply, query, source, lookup)
     except Exception:  # the boundary: one bad record set must not silence the server
         logger.exception("no answer to %s", query.questions)
         reply = query.reply(ra=0, aa=1)
         reply.header.rcode = RCODE.SERVFAIL
     if edns is not None:
-        reply.add_ar(EDNS0(udp_len=LARGEST_UDP))
+        reply.add_ar(EDNS0(udp_len=LARGEST_UDP, opts=_explanation(why)))
     packed: bytes = reply.pack()
     if limit is not None and len(packed) > max(limit, min(edns.rclass if edns else 0, LARGEST_UDP)):
         packed = _cut(reply).pack()
     return packed
 
 
-def _fill(reply: DNSRecord, query: DNSRecord, lookup: Lookup) -> None:
+def _explanation(why: str) -> list[EDNSOption]:
+    return [EDNSOption(EXPLANATION, struct.pack("!H", OTHER_ERROR) + why.encode())] if why else []
+
+
+def _fill(reply: DNSRecord, query: DNSRecord, source: str, lookup: Lookup) -> str:
+    """:returns: what the answer is explained with; empty: nothing."""
     if query.header.opcode != QUERY:
         reply.header.rcode = RCODE.NOTIMP
     elif len(query.questions) != 1:
@@ -60,7 +68,7 @@ def _fill(reply: DNSRecord, query: DNSRecord, lookup: Lookup) -> None:
     elif query.q.qclass != INTERNET:
         reply.header.rcode = RCODE.REFUSED
     else:
-        answer = lookup(str(query.q.qname), _type_name(query.q.qtype))
+        answer = lookup(str(query.q.qname), _type_name(query.q.qtype), source)
         reply.header.rcode = getattr(RCODE, answer.rcode)
         reply.header.aa = int(answer.rcode != "REFUSED")
         for record in answer.records:
@@ -68,6 +76,8 @@ def _fill(reply: DNSRecord, query: DNSRecord, lookup: Lookup) -> None:
             reply.add_answer(*_rotated(_resource_records(owner, record)))
         for record in answer.authority:
             reply.add_auth(*_resource_records(record.name, record))
+        return answer.why
+    return ""
 
 
 def _type_name(number: int) -> str:
@@ -114,7 +124,7 @@ class _UdpHandler(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         message, endpoint = self.request
-        reply = reply_to(message, self.server.lookup, SMALLEST_UDP)
+        reply = reply_to(message, self.client_address[0], self.server.lookup, SMALLEST_UDP)
         if reply is not None:
             endpoint.sendto(reply, self.client_address)
 
@@ -131,7 +141,8 @@ class _TcpHandler(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         try:
             while len(size := self.rfile.read(2)) == 2:
-                reply = reply_to(self.rfile.read(struct.unpack("!H", size)[0]), self.server.lookup, None)
+                message = self.rfile.read(struct.unpack("!H", size)[0])
+                reply = reply_to(message, self.client_address[0], self.server.lookup, None)
                 if reply is None:
                     return
                 self.wfile.write(struct.pack("!H", len(reply)) + reply)
@@ -142,7 +153,7 @@ class _TcpHandler(socketserver.StreamRequestHandler):
 class NameServer:
     """Answers on a pair of sockets, UDP and TCP.
 
-    :param lookup: name and type -> what the zones say.
+    :param lookup: name, type and the address that asks -> what the zones say.
     """
 
     def __init__(self, lookup: Lookup, udp: socket.socket, tcp: socket.socket) -> None:

@@ -1,13 +1,16 @@
 """What a hosted zone answers: Route 53's rules, as a pure function of its record sets.
 
 :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html
+:source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
 :source: RFC 2308 (NXDOMAIN against an empty answer)
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
 
 CNAME_LIMIT = 8
+_PRIVATE = "{name} is in a private zone, which answers in its VPCs only: chaosdrill lab exec -- dig {name}"
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,22 @@ class RecordSet:
 
 @dataclass(frozen=True)
 class Zone:
-    """A hosted zone: its name (lower case, final dot) and its record sets."""
+    """A hosted zone: its name (lower case, final dot) and its record sets.
+
+    :param networks: of a private zone: the address ranges of the VPCs in which it answers; None: it is public.
+    """
 
     name: str
     records: tuple[RecordSet, ...]
+    networks: tuple[IPv4Network, ...] | None = None
 
     def holds(self, name: str) -> bool:
         """:returns: whether ``name`` is the zone's or below it."""
         return name == self.name or name.endswith(f".{self.name}")
+
+    def answers(self, source: str) -> bool:
+        """:returns: whether it answers a query from that address."""
+        return self.networks is None or any(IPv4Address(source) in network for network in self.networks)
 
 
 @dataclass(frozen=True)
@@ -45,24 +56,28 @@ class Answer:
     """An answer. ``authority`` is the zone's SOA when there is no data.
 
     :param rcode: ``NOERROR``, ``NXDOMAIN`` or ``REFUSED``.
+    :param why: an explanation for people, in English; empty: none is needed.
     """
 
     rcode: str
     records: tuple[RecordSet, ...] = ()
     authority: tuple[RecordSet, ...] = ()
+    why: str = ""
 
 
-def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str], bool]) -> Answer:
+def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str], bool], source: str) -> Answer:
     """What the zones say about ``name``.
 
     :param name: in any case, with or without the final dot.
     :param type: such as ``A``; ``ANY`` gives everything there is.
     :param healthy: whether the health check of an id is healthy.
+    :param source: the address that the query comes from: a private zone does not exist outside its VPCs.
     """
     wanted = name.lower().rstrip(".") + "."
-    zone = max((zone for zone in zones if zone.holds(wanted)), key=lambda zone: len(zone.name), default=None)
+    holding = [zone for zone in zones if zone.holds(wanted)]
+    zone = max((zone for zone in holding if zone.answers(source)), key=lambda zone: len(zone.name), default=None)
     if zone is None:
-        return Answer("REFUSED")
+        return Answer("NXDOMAIN", why=_PRIVATE.format(name=wanted.rstrip("."))) if holding else Answer("REFUSED")
     found: list[RecordSet] = []
     for _ in range(CNAME_LIMIT):
         here = [record for record in zone.records if record.name == wanted]

@@ -12,7 +12,7 @@ from typing import Any
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws.route53 import lookup
-from chaosdrill.lab.aws.runtime import ask, scaled
+from chaosdrill.lab.aws.runtime import ask, plan, scaled
 
 DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
 LONGEST_DURATION_S = 43200
@@ -98,7 +98,8 @@ def _addresses(source: str) -> list[str]:
         network = ipaddress.IPv4Network(source, strict=False)
         return [str(network) if "/" in source else str(network.network_address)]
     except ValueError:
-        found = [value for record in lookup(source, "A").records if record.type == "A" for value in record.values]
+        answer = lookup(source, "A", plan().client_address)
+        found = [value for record in answer.records if record.type == "A" for value in record.values]
     if not found:
         raise LabError(f"source {source!r} is no IPv4 address, no CIDR block and no domain that resolves in the lab")
     return found

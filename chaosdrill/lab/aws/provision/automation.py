@@ -19,14 +19,13 @@ from chaosdrill.lab.aws.initiator_functions import CHECK_RUNNING_STATUS, CHECK_T
 from chaosdrill.lab.aws.machines import Initiator, Move, Side
 from chaosdrill.lab.aws.provision.database import Database
 from chaosdrill.lab.aws.provision.routing import Routing
-from chaosdrill.lab.plan import LabPlan, RegionPlan
+from chaosdrill.lab.plan import OBSERVER, LabPlan, RegionPlan
 
 FAILOVER, FAILBACK, INITIATOR = "FailoverStateMachine", "FailbackStateMachine", "FailoverInitiatorStateMachine"
 SUFFIX = "1A2B3C4D"  # as CloudFormation would append
 PROXY = "region-proxy"
 SAMPLE_PROXY = "ProxyHandler"  # in the names that the public sample's CDK code gives its own
 LAMBDA_TIMEOUT_S = 15
-OBSERVER = "us-west-2"  # the second place from which the home region is watched
 ALARM = "home-region-canary"
 RULE = "start-failover-on-alarm"
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.lab.aws.provision import application, automation, database, network, routing, topology
-from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.plan import OBSERVER, LabPlan
 
 
 @dataclass(frozen=True)
@@ -21,12 +21,14 @@ def provision(plan: LabPlan) -> Provisioned:
     :raises OSError: when a file cannot be written.
     """
     balancers = {region.name: network.load_balancer(plan, region) for region in plan.regions}
-    instance_id = network.client_host(plan)
+    instance_id, client_vpc = network.client_host(plan)
     for region in plan.regions:
         application.services(plan, region)
         application.flag_table(plan, region)
     controls = routing.routing_controls(plan)
-    routing.records(plan, controls, balancers)
+    vpcs = [routing.Vpc(client_vpc, plan.home.name), routing.Vpc(network.canary_vpc(plan), OBSERVER)]
+    vpcs += [routing.Vpc(balancer.vpc, region) for region, balancer in balancers.items()]
+    routing.records(plan, controls, balancers, vpcs)
     aurora = database.global_database(plan)
     automation.automation(plan, controls, aurora)
     automation.role(plan, "fis-experiments", "fis.amazonaws.com")

@@ -7,7 +7,7 @@ from moto.ec2.models import ec2_backends
 from moto.elbv2.models import elbv2_backends
 
 from chaosdrill.lab.aws.ssm import MANAGED, ManagedInstance
-from chaosdrill.lab.plan import LabPlan, RegionPlan
+from chaosdrill.lab.plan import OBSERVER, LabPlan, RegionPlan
 
 CLIENT_PREFIX = STORE_PREFIX = 24
 AMI = "ami-0cb1c8cab7f5249b6"
@@ -16,8 +16,9 @@ SUBNET_PREFIX = 22  # of the application's subnets: one for each of its load bal
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """An application load balancer."""
+    """An application load balancer, and the VPC that it is in."""
 
+    vpc: str
     arn: str
     dns_name: str
     zone_id: str
@@ -43,13 +44,23 @@ def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
         tags=[{"Key": "Name", "Value": f"{region.city}-app"}],
     )
     made.activate()
-    return LoadBalancer(made.arn, made.dns_name, made.canonical_hosted_zone_id)
+    return LoadBalancer(vpc.id, made.arn, made.dns_name, made.canonical_hosted_zone_id)
 
 
-def client_host(plan: LabPlan) -> str:
-    """The bastion, from which clients reach the application: an instance that SSM manages.
+def canary_vpc(plan: LabPlan) -> str:
+    """The VPC from which the canary that is in neither of the two regions looks.
 
     :returns: its id.
+    """
+    ec2 = ec2_backends[plan.account][OBSERVER]
+    made: str = ec2.create_vpc(plan.observer_cidr, tags=[{"Key": "Name", "Value": "canary"}]).id
+    return made
+
+
+def client_host(plan: LabPlan) -> tuple[str, str]:
+    """The bastion, from which clients reach the application: an instance that SSM manages.
+
+    :returns: its id, and that of its VPC.
     """
     ec2 = ec2_backends[plan.account][plan.home.name]
     network = str(IPv4Network(f"{plan.client_address}/{CLIENT_PREFIX}", strict=False))
@@ -69,4 +80,4 @@ def client_host(plan: LabPlan) -> str:
     )
     instance_id: str = reservation.instances[0].id
     MANAGED[instance_id] = ManagedInstance(instance_id, plan.home.name, plan.client_address)
-    return instance_id
+    return instance_id, vpc.id

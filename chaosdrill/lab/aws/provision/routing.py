@@ -1,6 +1,6 @@
 """Which region the domain's clients reach: ARC's routing controls, and the records and health checks that follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moto.route53.models import route53_backends
@@ -38,10 +38,24 @@ def routing_controls(plan: LabPlan) -> Routing:
     return Routing(made, tuple({"Region": region, "Endpoint": url} for region, url in urls.items()))
 
 
-def records(plan: LabPlan, routing: Routing, balancers: Mapping[str, LoadBalancer]) -> None:
-    """The domain's zone: an alias to each region's load balancer, primary home and secondary standby."""
+@dataclass(frozen=True)
+class Vpc:
+    """A VPC: its id and its region."""
+
+    id: str
+    region: str
+
+
+def records(plan: LabPlan, routing: Routing, balancers: Mapping[str, LoadBalancer], vpcs: Sequence[Vpc]) -> None:
+    """The domain's zone: an alias to each region's load balancer, primary home and secondary standby.
+
+    :param vpcs: those in which the zone answers, unless the lab is lenient: then it is public.
+    """
     backend = route53_backends[plan.account]["aws"]
-    zone = backend.create_hosted_zone(plan.domain.split(".", 1)[1] + ".", private_zone=False)
+    private = "public-zone" not in plan.lenient
+    zone = backend.create_hosted_zone(plan.domain.split(".", 1)[1] + ".", private_zone=private)
+    for vpc in vpcs if private else ():
+        zone.add_vpc(vpc.id, vpc.region)
     changes = [
         {"Action": "CREATE", "ResourceRecordSet": _record(plan, region, role, routing, balancers[region.name])}
         for region, role in zip(plan.regions, ("PRIMARY", "SECONDARY"), strict=True)

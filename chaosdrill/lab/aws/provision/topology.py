@@ -39,7 +39,7 @@ def topology(
         "aws": {"profile": PROFILE, **reached},
         "regions": {"home": plan.home.name, "standby": plan.standby.name},
         "domain": plan.domain,
-        "dns": {"nameserver": "127.0.0.1", "port": plan.dns_port},
+        "dns": {**_seen_from(plan), "nameserver": "127.0.0.1", "port": plan.dns_port},
         "client": {
             "instance_id": instance_id,
             "region": plan.home.name,
@@ -61,6 +61,11 @@ def topology(
         "heartbeat": heartbeat(f"chaosdrill-synthetic-{secrets.token_hex(4)}-"),
         "time_scale": plan.scale,
     }
+
+
+def _seen_from(plan: LabPlan) -> dict[str, str]:
+    """The name server here answers for load balancers in any case; for the domain only when its zone is public."""
+    return {} if "public-zone" in plan.lenient else {"seen_from": "client"}
 
 
 def heartbeat(prefix: str) -> dict[str, Any]:

@@ -1,0 +1,56 @@
+"""The addresses of the domain as clients get them, which only the client host can tell where its zone is private.
+
+While the heartbeat runs there, its last lookup counts: it looks the domain up as often as the TTL allows. Otherwise one
+command every few seconds looks it up there, however many read the region facts.
+"""
+
+import time
+from urllib.parse import urlsplit
+
+from chaosdrill.aws import System
+from chaosdrill.aws.pacing import paced
+from chaosdrill.client import resolve
+from chaosdrill.client.heartbeat import running_heartbeat
+from chaosdrill.client.resolvers import CLIENT, HERE
+
+EVERY_S = 5.0  # scaled with the system's own waits
+LOOKUP_WITHIN_S = 5.0
+OLDEST_S = 15.0  # what the heartbeat recorded is fetched every 5 s; when that fails for so long, it is not used
+
+
+def domain_addresses(system: System) -> tuple[str, ...]:
+    """Look the topology's domain up where the topology says.
+
+    :returns: its IPv4 addresses, sorted; empty when it has none. Of a domain that is seen from the client host they may
+        be some seconds old.
+    :raises CannotSee: when nobody answers.
+    """
+    if not is_seen_by_clients(system):
+        return resolve.resolve(system, system.topology.domain, HERE).addresses
+    known = _of_heartbeat(system)
+    return _of_client_host(system) if known is None else known
+
+
+def is_seen_by_clients(system: System) -> bool:
+    """:returns: whether the topology says that the domain is looked up on the client host."""
+    return system.topology.dns is not None and system.topology.dns.seen_from == "client"
+
+
+def _of_heartbeat(system: System) -> tuple[str, ...] | None:
+    heartbeat = running_heartbeat(system.topology.path)
+    if heartbeat is None or heartbeat.where != "ssm":
+        return None
+    if urlsplit(str(heartbeat.settings["url"])).hostname != system.topology.domain:
+        return None
+    return heartbeat.kept.last_lookup(OLDEST_S)
+
+
+def _of_client_host(system: System) -> tuple[str, ...]:
+    topology = system.topology
+
+    def look_up() -> resolve.Answer:
+        return resolve.seen_by_client(system, topology.domain, CLIENT, LOOKUP_WITHIN_S)
+
+    since_s = time.monotonic() - EVERY_S * topology.time_scale
+    answer: resolve.Answer = paced(("domain on the client host", str(topology.path)), look_up, since_s).value
+    return answer.addresses
