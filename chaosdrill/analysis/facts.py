@@ -1,6 +1,6 @@
 """What the region watch saw: the facts behind the region state, each change of them, and between which looks it was."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -121,6 +121,13 @@ def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[
             false_ns = (following.before_ns if following else None) or look.by_ns
         was = was if is_so is None else is_so
     return None
+
+
+def regions_of_addresses(seen: Iterable[Look]) -> dict[str, str]:
+    """:returns: whose each address of a DNS answer was, as far as an answer was of one of the regions alone."""
+    alone = (look for look in seen if len(look.dns_regions or ()) == 1)
+    found = ((address, (look.dns_regions or ("",))[0], look.regions) for look in alone for address in look.addresses)
+    return {address: region for address, region, regions in found if region in regions}
 
 
 def at(seen: Sequence[Look], moment_ns: int) -> Look | None:

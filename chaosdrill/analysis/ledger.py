@@ -22,6 +22,7 @@ class Write:
 
     :param digit: its quantity is ``base ** digit``, so that its account's balance tells how often it was executed;
         None: its account was used too often for that.
+    :param region: as the answer named it; ``address``: where the write was sent to. Empty: not known.
     """
 
     seq: int
@@ -32,6 +33,7 @@ class Write:
     outcome: str
     id: str | None
     region: str = ""
+    address: str = ""
 
 
 @dataclass
@@ -129,6 +131,7 @@ def _take_write(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
         row["outcome"],
         None if row.get("id") is None else str(row["id"]),
         str(row.get("region") or ""),
+        str(row.get("address") or ""),
     )
     if (known := ledger.writes.setdefault(write.seq, write)) != write:
         values = {"write": write.seq, "one": Name("outcome", known.outcome), "other": Name("outcome", write.outcome)}

@@ -50,6 +50,7 @@ class Beats:
     :param watermark_ns: every beat that was due before is here.
     :param ended: whether the heartbeat said that it ended.
     :param clock_uncertainty_ns: how well its clock is known; None when it was never compared with the recorder's.
+    :param by_address: whether regions are known by the addresses that answered, because answers do not name them.
     :param silent: for each beat whether it says nothing, because it was not sent or not waited for; None: no beat is.
     """
 
@@ -70,6 +71,7 @@ class Beats:
     ended: bool = True
     clock_uncertainty_ns: int | None = 0
     silent: "Array | None" = None
+    by_address: bool = False
 
 
 @dataclass(frozen=True)

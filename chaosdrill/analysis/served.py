@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 ANY_REGION = sentence("heartbeat: the first good answer of every operation (the answers do not tell their region)")
 NEW_REGION = sentence("heartbeat: the first good answer of every operation from the region that was entered")
 
+NEW_ADDRESS = sentence(
+    "heartbeat: the first good answer of every operation from an address of the region that was entered"
+)
+
 
 @dataclass(frozen=True)
 class Served:
@@ -95,20 +99,21 @@ def addresses(run: Run, leg: Leg) -> tuple[set[str], set[str]]:
 def _first_good(beats: "Beats", leg: Leg) -> tuple[Span | None, Sentence]:
     import numpy
 
+    named = NEW_ADDRESS if beats.by_address else NEW_REGION
     good = is_served(beats) & (beats.due_ns >= leg.since_ns) & (beats.due_ns < leg.until_ns)
     tells = leg.destination in beats.regions
     if tells:
         good &= beats.region == list(beats.regions).index(leg.destination)
     elif any(beats.regions):
-        return None, NEW_REGION  # answers tell their region, and it was never the new one
+        return None, named  # it is known which region answered, and it was never the new one
     spans = []
     for operation in range(len(beats.operations)):
         mine = numpy.flatnonzero(good & (beats.operation == operation))
         if not mine.size:
-            return None, NEW_REGION
+            return None, named
         due_ns = int(beats.due_ns[mine[0]])
         spans.append(Span(due_ns, due_ns + int(beats.duration_us[mine[0]]) * 1000))
-    return (max(spans, key=_end) if spans else None), NEW_REGION if tells else ANY_REGION
+    return (max(spans, key=_end) if spans else None), named if tells else ANY_REGION
 
 
 def _end(span: Span) -> int:

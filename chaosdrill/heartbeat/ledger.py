@@ -55,8 +55,13 @@ class Ledger:
         self.writes.append(write)
         return write
 
-    def ended(self, write: Write, ended_ns: int, status: int, region: str, error: str) -> None:
-        """The write's own answer, or that there was none."""
+    def ended(
+        self, write: Write, ended_ns: int, status: int = 0, region: str = "", error: str = "", address: str = ""
+    ) -> None:
+        """The write's own answer, or that there was none.
+
+        :param address: where it was sent to.
+        """
         self._recorded += 1
         write.region = region
         self.file.add(
@@ -72,6 +77,7 @@ class Ledger:
                 "id": write.id,
                 "status": status,
                 "region": region,
+                "address": address,
                 "error": error,
             }
         )

@@ -8,9 +8,10 @@ from chaosdrill import history
 from chaosdrill.activity import probe
 from chaosdrill.analysis.ledger import ledger_of
 from chaosdrill.analysis.losses import Losses, losses, name_of
-from chaosdrill.aws import system_of
+from chaosdrill.aws import System, system_of
 from chaosdrill.aws.polling import looks
 from chaosdrill.aws.regions import region_named
+from chaosdrill.client import resolve
 from chaosdrill.client.heartbeat import the_heartbeat, why_no_writes
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.errors import BadInput, CannotSee, problem
@@ -41,8 +42,8 @@ def lost_writes(
 
     :param label: what this reading back is called, such as after-failover; each at most once in a drill.
     :param within_s: how long it may take until none is pending, in seconds.
-    :param region: only those that this region had accepted, as the answer's own header said: one of the topology, or
-        home, standby, active; default: all.
+    :param region: only those that this region had accepted, as the answer's own header said, else by the address
+        that answered: one of the topology, or home, standby, active; default: all.
     :returns: number of lost writes.
     :raises ActivityFailed: when no write was accepted, the stores have not converged in time, a write could not be read
         back, or a region is named and lost writes have none: the number is unknown then, and never 0.
@@ -52,7 +53,8 @@ def lost_writes(
         raise BadInput(
             [problem("label-empty", "label: is empty: write what this reading back is called, such as after-failover")]
         )
-    name = region_named(system_of(configuration, secrets), region) if region else None
+    system = system_of(configuration, secrets)
+    name = region_named(system, region) if region else None
     heartbeat = the_heartbeat(configuration)
     if not heartbeat.writes:
         raise CannotSee(why_no_writes(topology_of(configuration)), code="heartbeat-only-reads")
@@ -77,7 +79,7 @@ def lost_writes(
         if seen["state"] == "done":
             break
     found = _judged(heartbeat, label, within_s, seen)
-    return len(found.lost) if name is None else _accepted_by(name, found)
+    return len(found.lost) if name is None else _accepted_by(system, name, found)
 
 
 def _wait_for_writes(heartbeat: HeartbeatProcess) -> None:
@@ -90,13 +92,16 @@ def _wait_for_writes(heartbeat: HeartbeatProcess) -> None:
             return
 
 
-def _accepted_by(region: str, found: Losses) -> int:
-    if unnamed := sum(not write.region for write in found.lost):
+def _accepted_by(system: System, region: str, found: Losses) -> int:
+    owners = resolve.regions_of(system, sorted({write.address for write in found.lost if write.address}))
+    regions = [write.region or owners.get(write.address, resolve.UNKNOWN_REGION) for write in found.lost]
+    if unknown := regions.count(resolve.UNKNOWN_REGION):
         raise CannotSee(
-            f"{unnamed} lost writes name no region that has accepted them: leave `region` out",
+            f"{unknown} lost writes name no region that has accepted them, and were sent to addresses of no region of "
+            "the topology: leave `region` out",
             code="lost-writes-region-unknown",
         )
-    return sum(write.region == region for write in found.lost)
+    return regions.count(region)
 
 
 def _judged(heartbeat: HeartbeatProcess, label: str, within_s: float, seen: Any) -> Losses:

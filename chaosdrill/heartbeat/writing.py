@@ -54,7 +54,7 @@ class Writing:
             exchange = await self._client.exchange(request, seq)
         except asyncio.CancelledError:
             write.outcome = UNKNOWN
-            self._ledger.ended(write, self._clock.now_ns(), 0, "", GIVEN_UP)
+            self._ledger.ended(write, self._clock.now_ns(), error=GIVEN_UP)
             raise
         self._ended(write, account, exchange)
         return exchange
@@ -62,7 +62,7 @@ class Writing:
     def _ended(self, write: Write, account: Account, exchange: Exchange) -> None:
         write.outcome, write.id = outcome_of(exchange, self._operation, self._id_field)
         error = exchange.error or ("no-id" if self._promised(exchange) and write.outcome == UNKNOWN else "")
-        self._ledger.ended(write, exchange.ended_ns, exchange.status, exchange.region, error)
+        self._ledger.ended(write, exchange.ended_ns, exchange.status, exchange.region, error, exchange.address)
         if write.outcome == ACCEPTED and self._settling is not None and write.id:
             self._settling.follow(write, account)
             return

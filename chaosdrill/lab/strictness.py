@@ -9,6 +9,7 @@ LENIENT: Mapping[str, str] = MappingProxyType(
     {
         "database-resync": "After an unplanned failover the old primary of the database is connected at once.",
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
+        "region-header": "Each answer of the application names its region in the header X-Region; the sample's do not.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",
         "step-functions-lag": "DescribeExecution and ListExecutions show a change at once; on AWS after some seconds.",
         "step-functions-quotas": "Step Functions takes any number of calls; AWS throttles them.",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from chaosdrill.analysis.clocks import Offset, offset_of
+from chaosdrill.analysis.facts import looks, regions_of_addresses
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.ledger import Ledger, ledger_of
 from chaosdrill.analysis.run import Run, Source
@@ -19,6 +20,7 @@ from chaosdrill.sentences import Name, as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.outage import Bucket
+    from chaosdrill.analysis.records import Beats
     from chaosdrill.runs.records.arrays import Offsets
 
 Kept = TypeVar("Kept")
@@ -53,7 +55,12 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
         sources.extend(_source(file, shape, offset(file.source)) for file in records.files)
         return arrays_of(records, offset)
 
-    beats, requests = judged(BEATS, arrays.beats), judged(REQUESTS, arrays.requests)
+    regions = regions_of_addresses(looks(Run(tuple(events))))
+
+    def beats_of(records: Records, offset: "Offsets") -> "Beats":
+        return arrays.beats(records, offset, regions)
+
+    beats, requests = judged(BEATS, beats_of), judged(REQUESTS, arrays.requests)
     ledger, told = _ledger(directory, events, run_id)
     problems += told
     truths, told = read_truths(directory, events)

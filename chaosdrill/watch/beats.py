@@ -1,6 +1,6 @@
 """Heartbeats as they come in: which region served in each second, and for how long nobody has."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +59,7 @@ class Beats:
         self.outages: list[Outage] = []
         self._deadline_us = 1e6
         self._offset_s = 0.0
+        self._regions: dict[str, str] = {}  # by address
         self._streaks: dict[Any, _Streak] = {}
         self._since_s: float | None = None  # of the outage that goes on
 
@@ -67,6 +68,13 @@ class Beats:
         offset_ns = number(event.get("offset_ns"))
         if event.get("source") == "heartbeat" and offset_ns is not None:
             self._offset_s = offset_ns / 1e9
+
+    def take_facts(self, event: Mapping[str, Any]) -> None:
+        """The region facts were read: whose the domain's addresses are, while they are one region's."""
+        answer = mapping(mapping(event.get("facts")).get("dns"))
+        regions = sequence(answer.get("regions"))
+        if len(regions) == 1:
+            self._regions |= {str(address): text(regions[0]) for address in sequence(answer.get("addresses"))}
 
     def take(self, row: Any) -> list[Outage]:
         """A row of the file.
@@ -86,8 +94,12 @@ class Beats:
         served = beat[6] == 0 and duration_us <= self._deadline_us
         due_s = due_ns / 1e9 - self._offset_s
         operation = str(beat[2])[:LONGEST]
-        self._count(due_s, operation, text(beat[9])[:LONGEST] if served else None)
+        self._count(due_s, operation, self._region(beat)[:LONGEST] if served else None)
         return self._outages(operation, due_s, served)
+
+    def _region(self, beat: Sequence[Any]) -> str:
+        """Which region answered: as the answer names it, else by its address; empty when that is not known."""
+        return text(beat[9]) or self._regions.get(text(beat[10]) if len(beat) > 10 else "", "")
 
     def _count(self, due_s: float, operation: str, region: str | None) -> None:
         second = self.seconds.setdefault(int(due_s), Second())

@@ -89,6 +89,8 @@ class Progress:
             self.steps_done += 1
         elif name == "region-state":
             self.region, self.region_since_s = shown(text(event.get("state"))), at_s
+        elif name == "region-facts":
+            self.beats.take_facts(event)
         elif name == "clock-measured":
             self.beats.take_clock(event)
         elif name == "drill-closed":

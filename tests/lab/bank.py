@@ -136,7 +136,8 @@ class World:
 @asynccontextmanager
 async def bank(directory: Path) -> AsyncIterator[World]:
     """Both regions, Tokyo open and Osaka closed, as at rest."""
-    plan = LabPlan(directory / "lab", scale=0.05, aws_port=PORT, dns_port=5353, load_port=8089)
+    ports = {"aws_port": PORT, "dns_port": 5353, "load_port": 8089}
+    plan = LabPlan(directory / "lab", scale=0.05, **ports, lenient=("region-header",))
     world = World(plan, GlobalDatabase(plan), MainTable(plan), Flags(plan))
     dynamodb = web.Application()
     dynamodb.router.add_post("/", world.flags.answer)

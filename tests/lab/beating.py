@@ -85,7 +85,7 @@ def _config(looks: Looks, records: Path, writes: bool) -> dict[str, Any]:
         "deadline_s": section["deadline_s"],
         "timeout_s": 5.0,
         "rate_per_s": section["rate_per_s"],
-        "region_header": section["region_header"],
+        "region_header": "X-Region",
         "max_s": 3600.0,
         "directory": str(records),
         "page_fd": None,

@@ -36,7 +36,7 @@ async def serve(plan: LabPlan, region: RegionPlan) -> None:
         bank = Bank(database, main_table, region.name)
         worker = asyncio.create_task(Worker(bank, flag, plan.settle_s).run(ending))
         runner = web.AppRunner(
-            application(bank, flag, region.name),
+            application(bank, flag, region.name, "region-header" in plan.lenient),
             access_log=None,
             keepalive_timeout=KEEP_ALIVE_S,
             shutdown_timeout=FINISH_REQUESTS_S,

@@ -19,15 +19,19 @@ LONGEST_ACCOUNT_ID = 256
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(bank: Bank, flag: StopFlag, region: str) -> web.Application:
-    """The application of one region, whose name every response carries in ``X-Region``."""
+def application(bank: Bank, flag: StopFlag, region: str, names_region: bool) -> web.Application:
+    """The application of one region.
+
+    :param names_region: whether every response carries the region's name in ``X-Region``, which the sample's do not.
+    """
     interface = Interface(bank, flag, region)
 
     async def name_region(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[REGION_HEADER] = region
 
     made = web.Application(middlewares=[explain_trouble])
-    made.on_response_prepare.append(name_region)
+    if names_region:
+        made.on_response_prepare.append(name_region)
     made.add_routes(
         [
             web.post("/transaction/{kind:deposit|withdraw}", interface.post_transaction),

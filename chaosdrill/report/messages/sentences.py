@@ -40,6 +40,9 @@ _EVIDENCE = {
     "heartbeat: the first good answer of every operation (the answers do not tell their region)": (
         "ハートビート: 全操作の最初の正常応答 (応答にリージョンの情報なし)"
     ),
+    "heartbeat: the first good answer of every operation from an address of the region that was entered": (
+        "ハートビート: 切替先リージョンのアドレスからの、全操作の最初の正常応答"
+    ),
     "heartbeat: the first good answer of every operation from the region that was entered": (
         "ハートビート: 切替先リージョンからの全操作の最初の正常応答"
     ),

@@ -7,7 +7,7 @@ from typing import Any
 
 from chaosdrill.analysis import measuring
 from chaosdrill.analysis.clocks import offset_of
-from chaosdrill.analysis.facts import Look, looks
+from chaosdrill.analysis.facts import Look, looks, regions_of_addresses
 from chaosdrill.analysis.foreign import mapping, number, sequence
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import FAULT, PHASES, LegPhases, Phase
@@ -290,8 +290,7 @@ def _outages(given: Given) -> Iterator[Lane]:
 
 def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iterator[Bar]:
     """What DNS answered to clients, which ask again when the TTL has passed; the facts say whose addresses they are."""
-    whose = {address: look.dns_regions[0] for look in seen if len(look.dns_regions or ()) == 1 and look.dns_regions
-             for address in look.addresses}  # fmt: skip
+    whose = regions_of_addresses(seen)
     lookups = given.run.beats.lookups if given.run.beats is not None else ()
     bars: list[Bar] = []
     for one, following in zip(lookups, [*lookups[1:], None], strict=False):

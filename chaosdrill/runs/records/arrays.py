@@ -1,6 +1,7 @@
 """Stored records as the arrays that are judged: of all their columns those that judging reads."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.clocks import Offset
@@ -14,18 +15,41 @@ if TYPE_CHECKING:
 
 Offsets = Callable[[str], Offset]
 BEATS_READ = ("seq", "due_ns", "late_us", "duration_us", "outcome", "status")
-BEATS_TEXTS = ("source", "operation", "region", "error")
+BEATS_TEXTS = ("source", "operation", "region", "error", "address")
 REQUESTS_READ = ("start_ns", "duration_us", "outcome", "status", "resends")
 REQUESTS_TEXTS = ("source", "name", "region")
 
 
-def beats(records: Records, offset: Offsets) -> Beats:
-    """:returns: the beats on the recorder's timeline."""
+def beats(records: Records, offset: Offsets, regions: Mapping[str, str]) -> Beats:
+    """Put the beats on the recorder's timeline.
+
+    :param regions: whose the addresses are: where an answer does not name its region, the address that answered does.
+    """
     columns, names = _columns(records, BEATS_READ, BEATS_TEXTS)
+    by_address = _name_regions(columns, names, regions)
     sources = [file.source for file in records.files]
     headers = [file.header for file in records.files]
     lookups = {source: list(records.lookups) for source in sources[:1]}
-    return beats_of(headers, columns, names, _offsets(sources, offset), lookups, *_ends(records))
+    found = beats_of(headers, columns, names, _offsets(sources, offset), lookups, *_ends(records))
+    return replace(found, by_address=by_address)
+
+
+def _name_regions(
+    columns: dict[str, "numpy.ndarray[Any, Any]"], names: dict[str, tuple[str, ...]], regions: Mapping[str, str]
+) -> bool:
+    """Fill in the region of each answer that names none.
+
+    :returns: whether regions are known by addresses alone.
+    """
+    import numpy
+
+    told, known = names["region"], tuple(regions.get(address, "") for address in names["address"])
+    if not any(known):
+        return False
+    unnamed = numpy.array([not name for name in told])[columns["region"]] & (columns["status"] > 0)
+    columns["region"] = numpy.where(unnamed, columns["address"] + len(told), columns["region"])
+    names["region"] = told + known
+    return not any(told)
 
 
 def requests(records: Records, offset: Offsets) -> Requests:

@@ -47,7 +47,6 @@ BEATS = Shape(
         "address": TEXT,
     },
     "due_ns",
-    ("address",),
 )
 REQUESTS = Shape(
     "requests",

@@ -82,7 +82,6 @@ def heartbeat(prefix: str) -> dict[str, Any]:
         "run": "ssm",
         "rate_per_s": 20,
         "deadline_s": 1,
-        "region_header": "X-Region",
         "read": {"method": "GET", "path": "/balance", **account},
         "write": {"method": "POST", **deposit, **account},
         "settled": {"method": "GET", **transaction, **account},
