@@ -13,6 +13,8 @@ RUN_TAG = "chaosdrill-run"
 STARTED = "fault-started"  # in the run's history
 FAULT_DOCUMENT = ":document/AWSFIS-Run-"
 ISOLATION = "aws:network:disrupt-connectivity"
+SERVICE_ROLE = "AWSServiceRoleForFIS"
+"""The service-linked role that the first experiment of an account creates."""
 ACTIVE = ("pending", "initiating", "running", "stopping")
 
 
@@ -58,6 +60,16 @@ def experiment(system: System, experiment_id: str, region: str | None = None) ->
     """
     region = region or system.topology.client.region
     return parsed(system.client("fis", region).get_experiment(id=experiment_id)["experiment"], region)
+
+
+def safety_lever(system: System, region: str) -> tuple[str, str]:
+    """:returns: the state of the region's safety lever (``disengaged``, ``engaged``, ``engaging``) and its reason.
+
+    :raises ClientError: when it cannot be read.
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/safety-lever.html
+    """
+    state = system.client("fis", region).get_safety_lever(id="default")["safetyLever"]["state"]
+    return str(state["status"]), str(state.get("reason") or "")
 
 
 def recorded(system: System, experiment_id: str, region: str) -> dict[str, Any]:

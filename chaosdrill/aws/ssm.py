@@ -3,6 +3,7 @@
 import functools
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -17,6 +18,7 @@ _ONGOING = {"Pending", "InProgress", "Delayed", "Cancelling"}
 _LATE = {"TimedOut", "Delivery Timed Out", "Execution Timed Out"}
 _REPORTED_WITHIN_S = 5.0
 _SHORTEST_S = 0.3
+_SHOWN = 800  # characters of a step's output in a message
 _LOOK_EVERY_S = 0.4  # at first: less often the longer it lasts
 
 
@@ -32,6 +34,64 @@ class Invocation:
     stdout: str
     stderr: str
     command: str = ""
+
+
+@dataclass(frozen=True)
+class StepOfDocument:
+    """How a step of an SSM document stands on one host. SSM keeps the first 2,500 characters of its output."""
+
+    name: str
+    status: str
+    exit_code: int
+    output: str
+
+
+@dataclass(frozen=True)
+class DocumentRun:
+    """A command that runs a document on one host."""
+
+    command: str
+    status: str
+    steps: tuple[StepOfDocument, ...]
+
+    def __str__(self) -> str:
+        steps = ", ".join(f"{one.name} {one.status}" for one in self.steps)
+        printed = next((one for one in reversed(self.steps) if one.output.strip()), None)
+        said = f"; {printed.name} printed: {printed.output.strip()[-_SHOWN:]}" if printed else ""
+        return f"SSM command {self.command} is {self.status} ({steps or 'no steps'}){said}"
+
+
+def document_runs(system: System, instance_id: str, region: str, document: str, since: datetime) -> list[DocumentRun]:
+    """:returns: the commands with that document on a host since a moment, whoever sent them, the newest first.
+
+    :param document: its name.
+    :source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ListCommandInvocations.html
+    """
+    answer = system.client("ssm", region).list_command_invocations(
+        InstanceId=instance_id,
+        Details=True,
+        Filters=[
+            {"key": "DocumentName", "value": document},
+            {"key": "InvokedAfter", "value": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"},
+        ],
+    )
+    found = sorted(answer["CommandInvocations"], key=lambda one: one["RequestedDateTime"], reverse=True)
+    return [
+        DocumentRun(
+            str(one["CommandId"]),
+            str(one["Status"]),
+            tuple(
+                StepOfDocument(
+                    str(step["Name"]),
+                    str(step["Status"]),
+                    int(step.get("ResponseCode", -1)),
+                    str(step.get("Output") or ""),
+                )
+                for step in one.get("CommandPlugins") or ()
+            ),
+        )
+        for one in found
+    ]
 
 
 def agent_status(system: System, instance_id: str, region: str) -> str:

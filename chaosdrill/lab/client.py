@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import shlex
 import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,8 +35,20 @@ class ClientHost:
         :raises LabError: when this kernel cannot lose packets.
         """
         self._home.mkdir(exist_ok=True)
+        self._write_programs()
         await self.in_bastion(network.build_bastion, self._plan, self.network_fd)
         await self.in_bastion(packet_loss.prepare)
+
+    def _write_programs(self) -> None:
+        """``tc qdisc show`` lists the packet loss in force, and ``modprobe`` finds its module: the rules are nftables'
+        here, because some kernels lack netem.
+        """
+        self._plan.client_programs.mkdir(exist_ok=True)
+        tc = f"exec {shlex.quote(sys.executable)} -m {packet_loss.__name__} qdisc"
+        for name, script in {"tc": tc, "modprobe": "exit 0"}.items():
+            program = self._plan.client_programs / name
+            program.write_text(f"#!/bin/sh\n{script}\n")
+            program.chmod(0o755)
 
     async def inject(self, id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
         """Begin to lose packets. See :class:`chaosdrill.lab.packet_loss.Loss`."""

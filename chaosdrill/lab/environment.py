@@ -35,7 +35,12 @@ def client_pythonpath(plan: LabPlan) -> str:
 
 def client_environment(plan: LabPlan) -> dict[str, str]:
     """The environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python."""
-    directories = [str(binary("psql").parent), str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
+    directories = [
+        str(plan.client_programs),
+        str(binary("psql").parent),
+        str(Path(sys.executable).parent),
+        os.environ.get("PATH", os.defpath),
+    ]
     return clean_environment(
         {
             "PATH": os.pathsep.join(directories),

@@ -227,7 +227,17 @@ def _data(value: bytes) -> dict[str, Any]:
     return {"attrs": [("NFTA_DATA_VALUE", value)]}
 
 
+def queueing_disciplines() -> list[str]:
+    """:returns: a line for each active fault, as ``tc qdisc show`` would print the netem that makes it on AWS."""
+    return [f"qdisc netem {number:x}: dev ifb0 root limit 1000 loss" for number, _ in enumerate(active(), start=1)]
+
+
+USAGE = "usage: python -m chaosdrill.lab.packet_loss dropped|qdisc   (how many packets were lost; the faults in force)"
+
 if __name__ == "__main__":
-    if sys.argv[1:] != ["dropped"]:
-        sys.exit("usage: python -m chaosdrill.lab.packet_loss dropped   (prints how many packets were lost so far)")
-    sys.stdout.write(f"{dropped_packets()}\n")
+    if sys.argv[1:] == ["dropped"]:
+        sys.stdout.write(f"{dropped_packets()}\n")
+    elif sys.argv[1:] == ["qdisc"]:
+        sys.stdout.writelines(f"{line}\n" for line in queueing_disciplines())
+    else:
+        sys.exit(USAGE)

@@ -141,6 +141,11 @@ class LabPlan:
         return self.directory / "python"
 
     @property
+    def client_programs(self) -> Path:
+        """The directory of the client host's own programs, the first of its PATH: what stands in for ``tc``."""
+        return self.directory / "programs"
+
+    @property
     def aws_config_file(self) -> Path:
         """Where the lab writes the AWS config file with the profile ``chaosdrill-lab``."""
         return self.directory / "aws" / "config"

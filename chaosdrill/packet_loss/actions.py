@@ -30,12 +30,14 @@ def inject_packet_loss(
     instance_tags: Optional[dict[str, str]] = None,
     region: Optional[str] = None,
     stop_condition_alarms: Optional[list[str]] = None,
-    timeout_s: float = 120,
+    timeout_s: float = 300,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Start a FIS experiment that drops packets between the client host and some addresses; wait until it runs.
+    """Start a FIS experiment that drops packets between the client host and some addresses; wait until it does.
+
+    FIS calls the fault running while its document still installs what it needs: the client host itself must show it.
 
     :param percent: of the packets, a whole number from 1 to 100.
     :param sources: whose packets: home (what the client host resolves the domain to now; refused if not all of it is
@@ -47,19 +49,22 @@ def inject_packet_loss(
     :param instance_id: the host that loses packets; default: the topology's client host.
     :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
     :param interface: the host's network interface; DEFAULT is that of its default route.
-    :param fis_duration_s: how long FIS waits, in seconds; default: duration_s in whole minutes, rounded up.
+    :param fis_duration_s: how long FIS waits, in seconds; default: duration_s and 120 s for what the document installs,
+        in whole minutes, rounded up.
     :param flows_percent: of the connections, a whole number from 1 to 100; the others lose nothing.
     :param instance_tags: instead of instance_id: tags that exactly one instance of the region has.
     :param region: where the host is and FIS runs, by name or as home, standby, active; default: the topology's client
         host's.
     :param stop_condition_alarms: CloudWatch alarms of that region, names or ARNs, that make FIS stop the fault;
         default: none, as in the runbook.
-    :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds.
+    :param timeout_s: how long to prepare it, and again how long to wait until packets are lost, in seconds: the first
+        time the document installs its tools, and on Amazon Linux 2023 perhaps a kernel module.
     :param standalone: allow it outside a drill.
     :returns: ``{done, experiment_id, template_id, role_arn, instance_id, region, sources, percent, duration_s}``.
     :raises ActivityFailed: before anything is started: wrong arguments, a domain in sources, no such target or several,
-        its SSM agent not online, another fault on it, an alarm that is missing or in ALARM; afterwards: when FIS ends
-        the experiment, with its reason.
+        its SSM agent not online, another fault on it, an alarm that is missing or in ALARM, an engaged safety lever;
+        afterwards: when FIS ends the experiment, or the host shows no loss in time, with FIS's reason and what the
+        document's SSM command printed.
     :undo: heal_packet_loss
     :source: the reference system's runbook, step 2-2;
         https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
@@ -84,7 +89,7 @@ def inject_packet_loss(
     instance_id = there.targets[0]
     system = with_client_host(system, instance_id, there.region)
     evidence.note(system, configuration, evidence.BEFORE, template=there.template_id, fault=asdict(fault))
-    experiment_id = experiments.start(system, there.template_id, there.region, timeout_s)
+    experiment_id = experiments.start(system, there.template_id, there.region, timeout_s, document=True)
     evidence.note(system, configuration, evidence.RUNNING, experiment=experiment_id)
     return {
         "done": True,

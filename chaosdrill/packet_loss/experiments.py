@@ -1,7 +1,9 @@
 """The FIS side of the fault: template, start, waiting, stop."""
 
+import functools
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -11,8 +13,10 @@ from chaosdrill.aws import System, deadlines, fis
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
+from chaosdrill.packet_loss import in_force
 from chaosdrill.packet_loss.plan import does_the_same
 
+_CLOCKS_DIFFER = timedelta(minutes=1)  # this machine's and AWS's, at most
 TOKEN_TAG = "chaosdrill-token"
 
 
@@ -52,34 +56,64 @@ def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str
     return None
 
 
-def start(system: System, template_id: str, region: str, timeout_s: float) -> str:
+def start(system: System, template_id: str, region: str, timeout_s: float, document: bool = False) -> str:
     """Start an experiment of a region's template, tagged with the run.
 
-    :param timeout_s: how long to wait until it runs, in seconds.
-    :returns: its id, when FIS says that its action runs.
-    :raises DrillError: when it ends instead, with FIS's reason.
+    :param timeout_s: how long to wait until its fault is in force, in seconds.
+    :param document: whether its fault is the document's on the client host, whose rules are looked for there: FIS calls
+        the action running while the document still installs what it needs.
+    :returns: its id, when its fault is in force.
+    :raises DrillError: when it ends instead, with FIS's reason and what the document's command printed.
     """
     with deadlines.within(timeout_s):  # what it needs may have been made before
+        since = datetime.now(UTC) - _CLOCKS_DIFFER
         experiment_id = _started(system, template_id, region)
         history.record(fis.STARTED, experiment=experiment_id, region=region)
-        return _in_force(system, experiment_id, region, timeout_s)
+        printed = functools.partial(in_force.document_output, system, since) if document else str
+        return _in_force(system, experiment_id, region, timeout_s, _has_rules if document else None, printed)
 
 
-def _in_force(system: System, experiment_id: str, region: str, timeout_s: float) -> str:
+def _has_rules(system: System) -> bool:
+    try:
+        return bool(in_force.loss_rules(system))
+    except CannotSee:
+        return False  # the host may be busy installing
+
+
+def _in_force(
+    system: System,
+    experiment_id: str,
+    region: str,
+    timeout_s: float,
+    shows: Callable[[System], bool] | None,
+    printed: Callable[[], str],
+) -> str:
+    """:param shows: whether the host shows the fault; None: FIS's word is enough."""
     with left_behind(f"FIS experiment {experiment_id} was started, packets may be lost: heal_packet_loss stops it"):
         for experiment in seen(lambda: fis.experiment(system, experiment_id, region), timeout_s):
-            if experiment.in_force:
+            if experiment.in_force and (shows is None or shows(system)):
                 return experiment_id
             if not experiment.active:
                 raise DrillError(
                     f"FIS experiment {experiment_id} is {experiment.state} and not running: "
-                    f"{experiment.reason or 'no reason given'}: correct that, then inject again",
+                    f"{experiment.reason or 'no reason given'}: correct that, then inject again{_aside(printed())}",
                     code="fault-not-started",
                 )
+        said = _aside(printed())
+    if experiment.in_force:
+        raise TimedOut(
+            f"FIS experiment {experiment_id} runs, and after {timeout_s:g} s the client host has no netem rule: no "
+            f"packets are lost yet: give inject_packet_loss more `timeout_s`, or mend what its command printed{said}",
+            code="fault-not-in-force",
+        )
     raise TimedOut(
-        f"FIS experiment {experiment_id} is still {experiment.state} after {timeout_s:g} s, not running",
+        f"FIS experiment {experiment_id} is still {experiment.state} after {timeout_s:g} s, not running{said}",
         code="fault-not-started",
     )
+
+
+def _aside(text: str) -> str:
+    return f"; {text}" if text else ""
 
 
 def _started(system: System, template_id: str, region: str) -> str:

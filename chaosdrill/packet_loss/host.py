@@ -64,8 +64,8 @@ def _tagged(system: System, tags: Mapping[str, str]) -> str:
     shown = ", ".join(f"{key}={value}" for key, value in tags.items())
     if not found:
         raise Refused(
-            f"the fault was not injected: no instance in {region} has the tags {shown}, and FIS would skip it: correct "
-            "`instance_tags`, or name the `instance_id`",
+            f"the fault was not injected: no instance in {region} has the tags {shown}, so the experiment would fail: "
+            "correct `instance_tags`, or name the `instance_id`",
             code="fault-target-missing",
         )
     raise Refused(
@@ -91,14 +91,39 @@ def host_of(system: System, document: str) -> Host:
 
 
 def refuse_traps(system: System, host: Host, further: list[str]) -> None:
-    """Look for what would make FIS skip the fault or leave it behind.
+    """Look for what would make FIS fail the fault or leave it behind.
 
     :param further: what was found elsewhere already.
     :raises Refused: with everything found; nothing was started.
     """
-    found = [*_not_running(system, host), *_no_agent(system, host), *_other_fault(system, host), *further]
+    found = [
+        *engaged_lever(system, host.region),
+        *_not_running(system, host),
+        *_no_agent(system, host),
+        *_other_fault(system, host),
+        *further,
+    ]
     if found:
         raise Refused("the fault was not injected: " + "; ".join(found), problems=found)
+
+
+def engaged_lever(system: System, region: str) -> list[str]:
+    """:returns: that the safety lever of a region stops every experiment; nothing when it does not, or may not be read:
+    FIS itself then cancels the experiment, with its reason.
+    """
+    try:
+        state, reason = fis.safety_lever(system, region)
+    except ClientError as error:
+        if "AccessDenied" not in error.response["Error"]["Code"]:
+            raise
+        return []
+    if state == "disengaged":
+        return []
+    why = (
+        f"the FIS safety lever of {region} is {state} ({reason or 'no reason given'}), so no experiment may run there: "
+        "ask who engaged it; `aws fis update-safety-lever-state` disengages it"
+    )
+    return [problem("safety-lever-engaged", why)]
 
 
 def _not_running(system: System, host: Host) -> list[str]:
@@ -112,7 +137,10 @@ def _not_running(system: System, host: Host) -> list[str]:
     if states == ["running"]:
         return []
     seen = f"is {states[0]}" if states else f"does not exist in {host.region}"
-    why = f"its target {host.instance_id} {seen}, and FIS would skip it: correct `client:` in the topology, or start it"
+    why = (
+        f"its target {host.instance_id} {seen}, so the experiment would fail: correct `client:` in the topology, or "
+        "start it"
+    )
     return [problem("fault-target-not-running", why)]
 
 

@@ -14,6 +14,9 @@ DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
 ACTION = "Run-Network-Packet-Loss"
 TARGET = "Instances-Target-1"
 LONGEST_S = 43200
+# https://docs.aws.amazon.com/fis/latest/APIReference/API_CreateExperimentTemplateExperimentOptionsInput.html
+DEFAULT_OPTIONS = {"accountTargeting": "single-account", "emptyTargetResolutionMode": "fail"}
+SETUP_S = 120  # what the document may need on AWS to install its tools before packets are lost
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class Fault:
     :param percent: of the packets, whole, 1 to 100.
     :param sources: IPv4 addresses or CIDR ranges of the other side.
     :param duration_s: how long the document keeps it up, in seconds.
-    :param fis_duration_s: how long FIS waits for it, in seconds; never shorter.
+    :param fis_duration_s: how long FIS waits for it, in seconds; never shorter. The document begins by installing what
+        it needs, so FIS must wait longer, or it says completed while packets are still lost.
     :param flows_percent: of the connections, whole, 1 to 100; the others lose nothing.
     """
 
@@ -74,9 +78,14 @@ def asked_for(
         problems.append(problem("fis-shorter-than-fault", why))
     if problems or further_problems:
         raise BadInput([*problems, *further_problems])
-    whole = int(fis_duration_s) if fis_duration_s is not None else math.ceil(int(duration_s) / 60) * 60
+    whole = int(fis_duration_s) if fis_duration_s is not None else _with_setup(int(duration_s))
     flows = int(flows_percent)
     return Fault(int(percent), sources or (), traffic_type, int(duration_s), whole, interface, flows)
+
+
+def _with_setup(duration_s: int) -> int:
+    """In whole minutes; at most what FIS allows."""
+    return min(math.ceil((duration_s + SETUP_S) / 60) * 60, LONGEST_S)
 
 
 def _number(name: str, value: Any, least: int, most: int, unit: str) -> Iterator[str]:
@@ -164,7 +173,10 @@ def template(
 
 
 def does_the_same(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """:returns: whether a template that FIS describes does what ``wanted`` says, field by field."""
+    """:returns: whether a template that FIS describes does what ``wanted`` says, field by field.
+
+    :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentTemplate.html
+    """
     return bool(_content(existing) == _content(wanted))
 
 
@@ -180,8 +192,16 @@ def _content(raw: Mapping[str, Any]) -> Any:
             action.get("startAfter") or [],
         )
     targets = {
-        name: (one["resourceType"], one.get("resourceArns") or [], one.get("resourceTags") or {}, one["selectionMode"])
+        name: (
+            one["resourceType"],
+            one.get("resourceArns") or [],
+            one.get("resourceTags") or {},
+            one.get("filters") or [],
+            one.get("parameters") or {},
+            one["selectionMode"],
+        )
         for name, one in raw["targets"].items()
     }
+    options = {**DEFAULT_OPTIONS, **(raw.get("experimentOptions") or {})}
     stops = sorted((stop["source"], stop.get("value") or "") for stop in raw["stopConditions"])
-    return actions, targets, stops, raw["roleArn"], raw["tags"].get("Name")
+    return actions, targets, stops, options, raw["roleArn"], raw["tags"].get("Name")

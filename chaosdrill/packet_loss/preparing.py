@@ -11,10 +11,10 @@ from chaosdrill import history
 from chaosdrill.aws import System
 from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import DrillError
+from chaosdrill.errors import DrillError, Refused
 from chaosdrill.packet_loss import experiments, isolation, plan, sources
 from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
-from chaosdrill.packet_loss.host import at_host, host_of, problems_of_host, refuse_traps
+from chaosdrill.packet_loss.host import at_host, engaged_lever, host_of, problems_of_host, refuse_traps
 from chaosdrill.packet_loss.role import Ensured, ensure_isolation_role, ensure_role
 
 
@@ -100,7 +100,7 @@ def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault
 
     :returns: what is there now, and the fault with its sources.
     :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
-    :raises Refused: when FIS would skip the fault or leave it behind; nothing was made.
+    :raises Refused: when FIS would fail the fault or leave it behind; nothing was made.
     :raises DrillError: when AWS does not do it; the message says what may be half made.
     """
     fault = asked.checked()
@@ -128,6 +128,8 @@ def region_isolation(system: System, asked: Isolation) -> Prepared:
     region = region_named(system, asked.region)
     arns = isolation.subnets_of(system, region, asked.subnets)
     isolation.refuse_cut_off(system, region, arns)
+    if found := engaged_lever(system, region):
+        raise Refused(f"the region was not cut off: {found[0]}", problems=found)
     _note_undo(region)
     role = Ensured(asked.role_arn) if asked.role_arn else ensure_isolation_role(system)
     wanted = isolation.template(arns, int(asked.duration_s), asked.template, role.arn)

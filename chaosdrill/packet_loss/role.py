@@ -124,14 +124,17 @@ def trust(account: str) -> dict[str, Any]:
 
 
 def permissions(document_arn: str, host_arn: str) -> dict[str, Any]:
-    """:returns: what the role may do: run this document on this host, follow it, cancel it."""
+    """:returns: what the role may do: run this document on this host, follow it, cancel it.
+
+    :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
+    """
     return {
         "Version": "2012-10-17",
         "Statement": [
             {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": [document_arn, host_arn]},
             {
                 "Effect": "Allow",  # these know no resource
-                "Action": ["ssm:ListCommands", "ssm:CancelCommand", "ec2:DescribeInstances"],
+                "Action": ["ssm:ListCommands", "ssm:CancelCommand", "ec2:DescribeInstances", "ec2:DescribeSubnets"],
                 "Resource": "*",
             },
         ],

@@ -13,6 +13,7 @@ from chaosdrill.aws import System, stepfunctions
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import locust_zipapp
 from chaosdrill.packet_loss import sources
+from chaosdrill.packet_loss.plan import SETUP_S
 from chaosdrill.rehearsal.steps import Step
 
 FIS_USD_PER_ACTION_MINUTE = 0.10
@@ -74,7 +75,7 @@ def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
     return Effect(
         f"FIS experiment {given.get('template', 'exp-packetloss')} on {host}: {lost} with {', '.join(addresses)}",
         f"clients on {host} are slow, and some of their requests fail, until it is healed, {duration_s} s at most",
-        math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
+        math.ceil((duration_s + SETUP_S) / 60) * FIS_USD_PER_ACTION_MINUTE,
     )
 
 

@@ -176,7 +176,7 @@ def _asked(system: System, seen: Preview, template_id: str, region: str) -> Prev
     return replace(preview, targets=targets, trouble="" if targets else _NOTHING)
 
 
-_NOTHING = "its targets resolve to nothing: FIS would skip the fault"
+_NOTHING = "its targets resolve to nothing: the experiment would fail"
 
 
 def _targets(client: Any, experiment_id: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from chaosdrill.controls.preflight import check_experiment, check_topology
 from chaosdrill.errors import BadInput, DrillError, problem
 from chaosdrill.rehearsal.effects import Effect, effect_of
 from chaosdrill.rehearsal.preview import Preview, previews, refuse_to_make
+from chaosdrill.rehearsal.requirements import requirements
 from chaosdrill.rehearsal.steps import Step, steps_of
 from chaosdrill.survey.check import check
 from chaosdrill.survey.seen import Seen
@@ -94,7 +95,7 @@ def rehearse(
         account=system.account(),
         state=str(region.verdict(region.read_region_facts(configuration, _flat(secrets)))),
         expected=arguments.expect,
-        seen=tuple(check(system)),
+        seen=(*check(system), *requirements(system, steps)),
         steps=planned,
         previews=tuple(previews(system, [one.step for one in planned if not one.trouble], make_templates)),
     )

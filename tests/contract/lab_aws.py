@@ -48,7 +48,13 @@ class Supervisor:
         self.lag_s: float | None = 0.02
         self.writer = HOME.name
         self._at_once = self.most_at_once = 0  # commands on the client host
-        self.path = f"{pythons(path.parent)}{os.pathsep}{os.environ['PATH']}"  # of commands on the client host
+        programs = pythons(path.parent)
+        self._qdisc = programs / "qdisc"  # what `tc qdisc show` prints on the client host
+        self._qdisc.touch()
+        write_program(programs / "tc", f"cat {self._qdisc}")
+        write_program(programs / "modprobe", "exit 0")
+        self.shows_rules = True  # whether `tc` lists a fault that was injected
+        self.path = f"{programs}{os.pathsep}{os.environ['PATH']}"  # of commands on the client host
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -75,9 +81,12 @@ class Supervisor:
         async def inject(id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
             facts = {"id": id, "percent": percent, "sources": sources, "traffic_type": traffic_type}
             self._remember("packet_loss.inject", **facts, duration_s=duration_s)
+            if self.shows_rules:
+                self._qdisc.write_text(f"qdisc netem 8001: dev ifb0 root limit 1000 loss {percent:g}%\n")
 
         async def heal(id: str) -> None:
             self._remember("packet_loss.heal", id=id)
+            self._qdisc.write_text("")
 
         async def application(region: str, running: bool) -> dict[str, bool]:
             self._remember("application.run", region=region, running=running)
@@ -170,6 +179,12 @@ def pythons(directory: Path, python: Path = Path(sys.base_prefix, "bin", f"pytho
     for name in ("python3", python.name):
         (found / name).symlink_to(python)
     return found
+
+
+def write_program(path: Path, script: str) -> None:
+    """Write a shell script that can be run."""
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
 
 
 def without_pythons(directory: Path) -> Path:

@@ -1,13 +1,15 @@
 """FIS: each behaviour of moto's that the lab mends."""
 
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.contract.lab_aws import SCALE, LabAws
+from tests.contract.lab_aws import SCALE, LabAws, get, running
 from tests.waiting import wait_for
 
 HOME = "ap-northeast-1"
@@ -67,8 +69,9 @@ def action_status(found: dict[str, Any]) -> str:
 
 
 def in_force(lab: LabAws, experiment_id: str) -> None:
-    """The action runs, which as on AWS can be a moment after the experiment does."""
+    """Packets are lost, which as on AWS is some time after the action runs."""
     wait_for(lambda: action_status(experiment(lab, experiment_id)) == "running")
+    wait_for(lambda: lab.supervisor.asked("packet_loss.inject"))
 
 
 def test_it_injects_what_the_document_says_and_stopping_heals(aws: LabAws) -> None:
@@ -91,6 +94,74 @@ def test_it_injects_what_the_document_says_and_stopping_heals(aws: LabAws) -> No
     assert len(aws.supervisor.asked("packet_loss.heal")) == 1
 
 
+def test_the_action_is_called_running_before_the_document_has_installed_what_it_needs(
+    tmp_path: Path, aws: LabAws
+) -> None:
+    with running(tmp_path, scale=1.0) as young:  # ten seconds to install
+        started = start(young, template(young, duration="PT1M"))
+        wait_for(lambda: action_status(experiment(young, started)) == "running")
+        assert young.supervisor.asked("packet_loss.inject") == []
+        (invocation,) = young.client("ssm", HOME).list_command_invocations(Details=True)["CommandInvocations"]
+        assert [step["Status"] for step in invocation["CommandPlugins"]] == ["InProgress", "Pending"]
+        young.client("fis", HOME).stop_experiment(id=started)
+        reached(young, started, "stopped")
+        assert young.supervisor.calls == [], "it was stopped before it acted"
+
+
+def test_the_first_experiment_of_an_account_needs_the_caller_s_permission(tmp_path: Path) -> None:
+    with running(tmp_path) as young:
+        made, fis, iam = template(young), young.client("fis", HOME), young.client("iam")
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            iam.get_role(RoleName="AWSServiceRoleForFIS")
+        denied = {"service": "iam", "kind": "denied", "operation": "CreateServiceLinkedRole"}
+        get(f"{young.url}/chaosdrill/faults", denied, "PUT")
+        with pytest.raises(ClientError, match=r"AccessDenied.*iam:CreateServiceLinkedRole"):
+            start(young, made)
+        assert fis.list_experiments()["experiments"] == []
+        get(f"{young.url}/chaosdrill/faults", method="DELETE")
+        start(young, made)
+        path = iam.get_role(RoleName="AWSServiceRoleForFIS")["Role"]["Path"]
+        assert path == "/aws-service-role/fis.amazonaws.com/"
+        get(f"{young.url}/chaosdrill/faults", denied, "PUT")
+        start(young, made)  # it is there
+        calls = get(f"{young.url}/chaosdrill/calls")[1]["calls"]
+        assert [one["status"] for one in calls if one["operation"] == "CreateServiceLinkedRole"] == [403, 200]
+
+
+@pytest.mark.parametrize("action", ["ssm:SendCommand", "ssm:ListCommands", "ec2:DescribeSubnets"])
+def test_an_experiment_s_role_must_be_allowed_what_the_document_needs(aws: LabAws, action: str) -> None:
+    iam = aws.client("iam")
+    policy = json.loads(json.dumps(iam.get_role_policy(RoleName="fis-experiments", PolicyName="fis")["PolicyDocument"]))
+    less = [one for one in policy["Statement"][0]["Action"] if one != action]
+    assert action in policy["Statement"][0]["Action"]
+    lacking = {**policy, "Statement": [{**policy["Statement"][0], "Action": less}]}
+    put = {"RoleName": "fis-experiments", "PolicyName": "fis"}
+    iam.put_role_policy(**put, PolicyDocument=json.dumps(lacking))
+    try:
+        failed = reached(aws, start(aws, template(aws)), "failed")
+    finally:
+        iam.put_role_policy(**put, PolicyDocument=json.dumps(policy))
+    assert f"not authorized to perform: {action}" in failed["state"]["reason"]
+
+
+def test_an_engaged_safety_lever_stops_what_runs_and_cancels_what_is_started(aws: LabAws) -> None:
+    fis, made = aws.client("fis", HOME), template(aws)
+    assert fis.get_safety_lever(id="default")["safetyLever"]["state"]["status"] == "disengaged"
+    before = start(aws, made)
+    in_force(aws, before)
+    fis.update_safety_lever_state(id="default", state={"status": "engaged", "reason": "a festival"})
+    try:
+        reached(aws, before, "stopped")
+        cancelled = reached(aws, start(aws, made), "cancelled", "running")
+        assert action_status(cancelled) == "cancelled"
+        state = fis.get_safety_lever(id="default")["safetyLever"]["state"]
+        assert state == {"status": "engaged", "reason": "a festival"}
+        other = aws.client("fis", "ap-northeast-3").get_safety_lever(id="default")["safetyLever"]["state"]["status"]
+        assert other == "disengaged", "each region has its own"
+    finally:
+        fis.update_safety_lever_state(id="default", state={"status": "disengaged", "reason": "over"})
+
+
 def test_looking_does_not_move_it_but_time_does(aws: LabAws) -> None:
     begin = time.monotonic()
     running = start(aws, template(aws, duration="PT5M"))  # a busy machine looks slowly
@@ -108,8 +179,19 @@ def test_looking_does_not_move_it_but_time_does(aws: LabAws) -> None:
 def test_an_injection_that_fails_fails_the_experiment_with_its_reason(aws: LabAws) -> None:
     aws.supervisor.refuse["packet_loss.inject"] = "the kernel has no numgen"
     failed = reached(aws, start(aws, template(aws)), "failed")
-    assert "the kernel has no numgen" in failed["state"]["reason"]
     assert action_status(failed) == "failed"
+    (command,) = re.findall("SSM command ([0-9a-f-]+) ", failed["state"]["reason"])
+    ssm, host = aws.client("ssm", HOME), aws.topology["client"]["instance_id"]
+    (invocation,) = ssm.list_command_invocations(CommandId=command, Details=True)["CommandInvocations"]
+    assert [(step["Name"], step["Status"]) for step in invocation["CommandPlugins"]] == [
+        ("InstallDependencies", "Success"),
+        ("FaultInjection", "Failed"),
+    ]
+    assert "the kernel has no numgen" in invocation["CommandPlugins"][1]["Output"], "FIS's reason does not say it"
+    with pytest.raises(ClientError, match="InvalidPluginName"):
+        ssm.get_command_invocation(CommandId=command, InstanceId=host)
+    step = ssm.get_command_invocation(CommandId=command, InstanceId=host, PluginName="FaultInjection")
+    assert step["StandardErrorContent"] == "the kernel has no numgen"
 
 
 def test_a_fault_that_cannot_be_healed_is_no_stopped_experiment(aws: LabAws) -> None:

@@ -54,7 +54,17 @@ def test_a_command_really_runs(aws: LabAws) -> None:
     ]
     listed = aws.client("ssm", HOME).list_command_invocations(CommandId=command_id, Details=True)
     invocation = listed["CommandInvocations"][0]
-    assert (invocation["Status"], invocation["CommandPlugins"][0]["Output"]) == ("Success", "42\n")
+    assert (invocation["Status"], invocation["CommandPlugins"][0]["Output"]) == (
+        "Success",
+        "42\n\n----------ERROR-------\nhere\n",
+    )
+    filters = [{"key": "DocumentName", "value": "AWS-RunShellScript"}]
+    ids = [
+        [one["CommandId"] for one in aws.client("ssm", HOME).list_command_invocations(Filters=f)["CommandInvocations"]]
+        for f in (filters, [*filters, {"key": "InvokedAfter", "value": "2100-01-01T00:00:00Z"}])
+    ]
+    assert command_id in ids[0]
+    assert ids[1] == []
 
 
 def test_a_commands_exit_code_is_told(aws: LabAws) -> None:

@@ -10,6 +10,7 @@ import pytest
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed, fault_state
+from chaosdrill.packet_loss.role import trust
 from tests.contract.activities_rig import TOKYO, Rig, drill, outside
 from tests.failing import fails_with
 from tests.waiting import wait_for
@@ -53,6 +54,37 @@ def test_it_is_the_runbook_s_experiment(rig: Rig, one_drill: OpenDrill) -> None:
     assert events == ["undo", "fault-injecting", "fault-started", "fault-running"]
 
 
+def test_it_waits_until_the_host_loses_packets_not_until_fis_says_so(rig: Rig, one_drill: OpenDrill) -> None:
+    """The lab's first document of a host installs its tools first; by then FIS calls the action running."""
+    inject(rig)
+    running = one_drill.history.events("fault-running")
+    assert len(running) == 1
+    assert rig.lab.supervisor.asked("packet_loss.inject"), "before it returned"
+
+
+def test_a_fault_that_the_host_never_shows_is_told_with_what_its_command_printed(
+    rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.lab.supervisor, "shows_rules", False)
+    with fails_with("fault-not-in-force") as failed:
+        inject(rig, timeout_s=3)
+    assert "InstallDependencies Success" in str(failed.value)
+    assert heal_packet_loss(configuration=rig.configuration)["done"], "it may act later"
+
+
+def test_an_engaged_safety_lever_is_told_before_anything_starts(rig: Rig, one_drill: OpenDrill) -> None:
+    fis = rig.lab.client("fis", TOKYO)
+    fis.update_safety_lever_state(id="default", state={"status": "engaged", "reason": "a festival"})
+    try:
+        before = template_count(rig)
+        with fails_with("safety-lever-engaged") as refused:
+            inject(rig)
+        assert "a festival" in str(refused.value)
+        assert template_count(rig) == before
+    finally:
+        fis.update_safety_lever_state(id="default", state={"status": "disengaged", "reason": "over"})
+
+
 def test_it_is_healed_by_tag_and_once_only(rig: Rig, one_drill: OpenDrill) -> None:
     one_drill.history.append("activity-started", activity="inject-packet-loss")
     done = inject(rig)
@@ -89,7 +121,10 @@ def test_role_and_template_are_made_once_and_used_again(rig: Rig) -> None:
 
 
 def test_a_role_that_is_given_is_used(rig: Rig) -> None:
-    role = "arn:aws:iam::123456789012:role/ours"
+    role, iam = "arn:aws:iam::123456789012:role/ours", rig.lab.client("iam")
+    iam.create_role(RoleName="ours", AssumeRolePolicyDocument=json.dumps(trust("123456789012")))
+    policy = iam.get_role_policy(RoleName="fis-experiments", PolicyName="fis")["PolicyDocument"]
+    iam.put_role_policy(RoleName="ours", PolicyName="fis", PolicyDocument=json.dumps(policy))
     done = inject(rig, role_arn=role)
     template = rig.lab.client("fis", TOKYO).get_experiment_template(id=done["template_id"])["experimentTemplate"]
     assert template["roleArn"] == role
@@ -134,8 +169,9 @@ def test_another_fault_on_the_host_is_refused(rig: Rig, tmp_path: Path) -> None:
 
 def test_fis_s_own_reason_is_passed_on(rig: Rig, one_drill: OpenDrill) -> None:
     rig.lab.supervisor.refuse["packet_loss.inject"] = "no netem here"
-    with fails_with("fault-not-started"):
+    with fails_with("fault-not-started") as failed:
         inject(rig)
+    assert "no netem here" in str(failed.value), "what the document's SSM command printed"
     assert heal_packet_loss(configuration=rig.configuration)["why"] == "already over"
 
 

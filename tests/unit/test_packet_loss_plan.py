@@ -12,7 +12,7 @@ ADDRESSES = ("10.100.5.165", "10.100.9.84")
 DOCUMENT = "arn:aws:ssm:ap-northeast-1::document/AWSFIS-Run-Network-Packet-Loss-Sources"
 HOST = "arn:aws:ec2:ap-northeast-1:123456789012:instance/i-0123456789abcdef0"
 ROLE = "arn:aws:iam::123456789012:role/chaosdrill-packet-loss"
-RUNBOOK = Fault(30, ADDRESSES, "ingress", 1800, 1800)
+RUNBOOK = Fault(30, ADDRESSES, "ingress", 1800, 1920)
 
 
 def test_the_template_is_the_runbook_s() -> None:
@@ -21,7 +21,7 @@ def test_the_template_is_the_runbook_s() -> None:
     assert action["actionId"] == "aws:ssm:send-command"
     assert action["targets"] == {"Instances": "Instances-Target-1"}
     assert action["parameters"]["documentArn"] == DOCUMENT
-    assert action["parameters"]["duration"] == "PT30M"
+    assert action["parameters"]["duration"] == "PT32M", "longer than the document"
     assert json.loads(action["parameters"]["documentParameters"]) == {
         "LossPercent": "30",
         "Sources": "10.100.5.165,10.100.9.84",
@@ -58,7 +58,7 @@ def test_a_wrong_interface_or_share_is_told(interface: str, flows: int) -> None:
 
 def test_arguments_may_be_texts_as_variables_are() -> None:
     assert asked_for("30", ADDRESSES, "ingress", "1800") == RUNBOOK
-    assert asked_for(30.0, ADDRESSES, "ingress", 61).fis_duration_s == 120, "whole minutes, never shorter"
+    assert asked_for(30.0, ADDRESSES, "ingress", 1800) == RUNBOOK
 
 
 def test_everything_wrong_is_told_at_once() -> None:
@@ -104,6 +104,13 @@ def test_fis_must_not_end_before_the_document() -> None:
         asked_for(30, ADDRESSES, "ingress", 1800, 1799)
 
 
+@pytest.mark.parametrize(
+    ("duration_s", "fis_s"), [(1800, 1920), (1, 180), (60, 180), (61, 240), (43_150, 43_200), (43_200, 43_200)]
+)
+def test_fis_waits_longer_than_the_document_which_installs_its_tools_first(duration_s: int, fis_s: int) -> None:
+    assert asked_for(30, ADDRESSES, "ingress", duration_s).fis_duration_s == fis_s
+
+
 @pytest.mark.parametrize("percent", [True, None, "thirty", 101, 0.5, float("nan")])
 def test_percent_is_a_whole_number(percent: Any) -> None:
     with fails_with("argument-invalid"):
@@ -132,11 +139,25 @@ def test_a_template_is_used_again_only_when_it_does_the_same() -> None:
     assert not does_the_same({**described, "roleArn": "another"}, wanted)
 
 
+def test_options_and_filters_of_a_template_count_too() -> None:
+    wanted = template(RUNBOOK, "exp-packetloss", DOCUMENT, HOST, ROLE)
+    usual = {"accountTargeting": "single-account", "emptyTargetResolutionMode": "fail"}
+    assert does_the_same({**wanted, "experimentOptions": usual}, wanted), "what AWS says of one made without"
+    for other in ({"emptyTargetResolutionMode": "skip"}, {"accountTargeting": "multi-account"}):
+        assert not does_the_same({**wanted, "experimentOptions": {**usual, **other}}, wanted)
+    target = wanted["targets"]["Instances-Target-1"]
+    for other in ({"filters": [{"path": "State.Name", "values": ["running"]}]}, {"parameters": {"a": "b"}}):
+        assert not does_the_same({**wanted, "targets": {"Instances-Target-1": {**target, **other}}}, wanted)
+
+
 def test_the_role_may_send_this_document_to_this_host_and_nothing_more() -> None:
     statements = permissions(DOCUMENT, HOST)["Statement"]
     assert [(one["Action"], one["Resource"]) for one in statements if one["Resource"] != "*"] == [
         ("ssm:SendCommand", [DOCUMENT, HOST])
     ]
+    assert {"ec2:DescribeInstances", "ec2:DescribeSubnets"} <= {
+        action for one in statements if one["Resource"] == "*" for action in one["Action"]
+    }
 
 
 def test_sources_by_role_are_resolved_later() -> None:

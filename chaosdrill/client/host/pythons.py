@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
+from chaosdrill.client.host.inspection import install_command
 from chaosdrill.errors import Refused
 
 LEAST_PYTHON = (3, 11)  # of what is chaosdrill's own
@@ -110,8 +111,8 @@ def find_python(system: System, needs: Needs) -> Python:
     found = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)]
     raise Refused(
         f"the client host {system.topology.client.instance_id} cannot run {needs.what}, which needs {needs}; it has "
-        f"{'; '.join(found) or 'no python3'}. Install one there (on Amazon Linux 2023: dnf install "
-        f"python{dotted(needs.python)}), or {needs.otherwise}",
+        f"{'; '.join(found) or 'no python3'}. Install one there, on Amazon Linux 2023 by "
+        f"`{install_command(system.topology.client, f'python{dotted(needs.python)}')}`, or {needs.otherwise}",
         code="client-python-missing",
     )
 

@@ -18,6 +18,7 @@ from chaosdrill.lab.aws import (
     events,
     fis,
     functions,
+    iam,
     pages,
     provision,
     rds,
@@ -34,7 +35,7 @@ from chaosdrill.lab.aws.warm import warm_up
 from chaosdrill.lab.dns.server import NameServer
 
 Sockets = tuple[socket.socket, socket.socket]
-PATCHES = (dynamodb, stepfunctions, functions, rds, route53, events, ssm, fis, ecs)
+PATCHES = (iam, dynamodb, stepfunctions, functions, rds, route53, events, ssm, fis, ecs)
 
 
 class Endpoint:

@@ -18,6 +18,7 @@ KINDS = {
     "throttling": "the service's own throttling error",
     "server-error": "HTTP 500",
     "expired": "the credentials have expired",
+    "denied": "the caller lacks the permission",
     "timeout": "accepted, and never answered until --seconds have passed; then the connection closes",
     "reset": "the connection is reset (RST), nothing was done",
     "lost-answer": "what was asked for is done, then the connection is reset: the caller cannot know",
@@ -44,6 +45,10 @@ _THROTTLED = {
 _EXPIRED = {
     "ec2": "RequestExpired",
     **dict.fromkeys(("elasticloadbalancing", "iam", "monitoring", "rds", "route53", "sts"), "ExpiredToken"),
+}
+_DENIED = {
+    "ec2": "UnauthorizedOperation",
+    **dict.fromkeys(("elasticloadbalancing", "iam", "monitoring", "rds", "route53", "s3", "sts"), "AccessDenied"),
 }
 _FAILED = {"ec2": "InternalError", "dynamodb": "InternalServerError", "ssm": "InternalServerError"}
 
@@ -92,6 +97,10 @@ class Fault:
             code = _EXPIRED.get(self.service, "ExpiredTokenException")
             status = "400 Bad Request" if code == "ExpiredTokenException" else "403 Forbidden"
             return status, code, "The security token included in the request is expired"
+        if self.kind == "denied":
+            code = _DENIED.get(self.service, "AccessDeniedException")
+            status = "400 Bad Request" if code == "AccessDeniedException" else "403 Forbidden"
+            return status, code, f"User is not authorized to perform: {self.service}:{self.operation or '*'}"
         code = _FAILED.get(self.service, "InternalFailure")
         return "500 Internal Server Error", code, "We encountered an internal error. Please try again."
 

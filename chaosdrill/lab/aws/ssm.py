@@ -21,6 +21,7 @@ from chaosdrill.lab.aws.runtime import ask
 
 SHELL_SCRIPT = "AWS-RunShellScript"
 PLUGIN = "aws:runShellScript"
+ERROR_MARK = "\n----------ERROR-------\n"  # before what a step wrote to stderr
 OUTPUT_LIMIT = 24_000  # characters that GetCommandInvocation returns on AWS
 PLUGIN_OUTPUT_LIMIT = 2_500  # and ListCommandInvocations
 EXECUTION_TIMEOUT_S = 3600
@@ -45,6 +46,23 @@ class ManagedInstance:
 
 
 @dataclass
+class Step:
+    """A step of a command's document, and what has become of it."""
+
+    name: str
+    status: str = "Pending"
+    exit_code: int = -1
+    stdout: str = ""
+    stderr: str = ""
+
+    def described(self) -> dict[str, Any]:
+        """The step as ListCommandInvocations shows it."""
+        output = self.stdout + (f"{ERROR_MARK}{self.stderr}" if self.stderr else "")
+        outcome = {"Status": self.status, "StatusDetails": self.status, "ResponseCode": self.exit_code}
+        return {"Name": self.name, **outcome, "Output": output[:PLUGIN_OUTPUT_LIMIT]}
+
+
+@dataclass
 class Command:
     """A command and what has become of it."""
 
@@ -53,26 +71,25 @@ class Command:
     script: str
     timeout_s: float
     comment: str
+    document: str = SHELL_SCRIPT
+    steps: list[Step] = field(default_factory=lambda: [Step(PLUGIN, "InProgress")])
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
     status: str = "InProgress"
-    exit_code: int = -1
-    stdout: str = ""
-    stderr: str = ""
 
     def run(self) -> None:
         """Run it on the client host and keep what came out."""
-        begin = time.monotonic()
+        begin, step = time.monotonic(), self.steps[0]
         try:
             done = ask("client.run", self.timeout_s + ANSWER_MARGIN_S, command=self.script, timeout_s=self.timeout_s)
         except LabError as error:
-            self.stderr, self.exit_code, status = str(error), 1, "Failed"
+            step.stderr, step.exit_code, status = str(error), 1, "Failed"
         else:
-            self.stdout, self.stderr, self.exit_code = done["stdout"], done["stderr"], done["exit_code"]
-            late = self.exit_code == ENDED_AT_TIMEOUT and time.monotonic() - begin >= self.timeout_s
-            status = "TimedOut" if late else "Success" if self.exit_code == 0 else "Failed"
-        self.ended = datetime.now(UTC)
+            step.stdout, step.stderr, step.exit_code = done["stdout"], done["stderr"], done["exit_code"]
+            late = step.exit_code == ENDED_AT_TIMEOUT and time.monotonic() - begin >= self.timeout_s
+            status = "TimedOut" if late else "Success" if step.exit_code == 0 else "Failed"
+        self.ended, step.status = datetime.now(UTC), status
         self.status = status  # last: whoever sees a final status sees the output, too
 
 
@@ -112,7 +129,15 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         command = COMMANDS.get(self._get_param("CommandId"))
         if command is None or command.instance_id != self._get_param("InstanceId") or command.region != self.region:
             raise AwsError("InvocationDoesNotExist", "no such command on this instance")
-        return ActionResult(_invocation(command))
+        return ActionResult(_invocation(command, self._step(command)))
+
+    def _step(self, command: Command) -> Step:
+        """The step that PluginName names, which may be left out when there is only one."""
+        name = self._get_param("PluginName")
+        found = [step for step in command.steps if name in (None, step.name)]
+        if len(found) != 1:
+            raise AwsError("InvalidPluginName", f"PluginName: name one of {', '.join(s.name for s in command.steps)}")
+        return found[0]
 
     def list_commands(self) -> ActionResult:
         """ListCommands."""
@@ -142,38 +167,50 @@ class LabSsmResponse(SimpleSystemManagerResponse):
     def _listed(self) -> list[Command]:
         given = {"id": self._get_param("CommandId"), "instance_id": self._get_param("InstanceId")}
         wanted = {**given, "region": self.region}
+        filters = {one["key"]: one["value"] for one in self._get_param("Filters") or ()}
         return [
             command
             for command in COMMANDS.values()
             if all(value in (None, getattr(command, name)) for name, value in wanted.items())
+            and _passes(command, filters)
         ]
+
+
+def _passes(command: Command, filters: dict[str, str]) -> bool:
+    """:source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CommandFilter.html"""
+    if unknown := set(filters) - {"DocumentName", "InvokedAfter", "Status"}:
+        raise AwsError("InvalidFilterKey", f"the lab does not filter commands by {', '.join(sorted(unknown))}")
+    after = filters.get("InvokedAfter")
+    return (
+        filters.get("DocumentName") in (None, command.document)
+        and filters.get("Status") in (None, command.status)
+        and (after is None or command.started >= datetime.fromisoformat(after))
+    )
 
 
 def _summary(command: Command) -> dict[str, Any]:
     counts = {"TargetCount": 1, "CompletedCount": int(command.ended is not None)}
     parameters = {"commands": command.script.split("\n")}
     states = {"Status": command.status, "StatusDetails": command.status, "RequestedDateTime": command.started}
-    named = {"CommandId": command.id, "DocumentName": SHELL_SCRIPT, "Comment": command.comment}
+    named = {"CommandId": command.id, "DocumentName": command.document, "Comment": command.comment}
     return {**named, "Parameters": parameters, "InstanceIds": [command.instance_id], **states, **counts}
 
 
-def _invocation(command: Command) -> dict[str, Any]:
+def _invocation(command: Command, step: Step) -> dict[str, Any]:
     times = {"ExecutionStartDateTime": _iso(command.started), "ExecutionEndDateTime": _iso(command.ended)}
     output = {
-        "ResponseCode": command.exit_code,
-        "StandardOutputContent": command.stdout[:OUTPUT_LIMIT],
-        "StandardErrorContent": command.stderr[:OUTPUT_LIMIT],
+        "ResponseCode": step.exit_code,
+        "StandardOutputContent": step.stdout[:OUTPUT_LIMIT],
+        "StandardErrorContent": step.stderr[:OUTPUT_LIMIT],
     }
-    return {**_listed(command, False), "PluginName": PLUGIN, **times, **output}
+    return {**_listed(command, False), "PluginName": step.name, **times, **output}
 
 
 def _listed(command: Command, details: bool) -> dict[str, Any]:
-    named = {"CommandId": command.id, "InstanceId": command.instance_id, "DocumentName": SHELL_SCRIPT}
+    named = {"CommandId": command.id, "InstanceId": command.instance_id, "DocumentName": command.document}
     status = {"Status": command.status, "StatusDetails": command.status, "Comment": command.comment}
-    outcome = {"Status": command.status, "ResponseCode": command.exit_code}
-    plugin = {"Name": PLUGIN, **outcome, "Output": command.stdout[:PLUGIN_OUTPUT_LIMIT]}
     answer = {**named, **status, "RequestedDateTime": command.started}
-    return {**answer, "CommandPlugins": [plugin]} if details else answer
+    return {**answer, "CommandPlugins": [step.described() for step in command.steps]} if details else answer
 
 
 def _iso(moment: datetime | None) -> str:

@@ -1,7 +1,7 @@
 """FIS whose experiments really happen.
 
 Mends: in moto 5.2.5 an experiment moves on when it is looked at, nothing is injected, targets given by tags are not
-resolved, ``actionsMode`` and stop conditions are ignored and ListActions is missing.
+resolved, ``actionsMode`` and stop conditions are ignored, ListActions is missing, and so is the safety lever.
 """
 
 import moto.fis.models as fis_models
@@ -17,5 +17,5 @@ def install() -> None:
     """Put it in place; before the first request."""
     replace(fis_models, "Experiment", LabExperiment)
     replace(fis_models.fis_backends, "backend", LabFISBackend)
-    for path in list(fis_urls.url_paths):
+    for path in (*fis_urls.url_paths, "{0}/safetyLevers/(?P<id>[^/]+)$", "{0}/safetyLevers/(?P<id>[^/]+)/state$"):
         fis_urls.url_paths[path] = LabFISResponse.dispatch

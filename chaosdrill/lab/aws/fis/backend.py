@@ -6,8 +6,10 @@ import moto.fis.urls as fis_urls
 from moto.fis.models import FISBackend
 
 from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.fis import lever
 from chaosdrill.lab.aws.fis.catalogue import actions
 from chaosdrill.lab.aws.fis.durations import seconds
+from chaosdrill.lab.aws.iam import ensure_fis_role
 
 
 class LabFISBackend(FISBackend):
@@ -22,6 +24,7 @@ class LabFISBackend(FISBackend):
 
     def start_experiment(self, *arguments: Any, **facts: Any) -> dict[str, Any]:
         """StartExperiment."""
+        ensure_fis_role()
         before = set(self.experiments)
         started = super().start_experiment(*arguments, **facts)
         if started["id"] not in before:
@@ -39,6 +42,18 @@ class LabFISBackend(FISBackend):
         """StopExperiment; a second time changes nothing."""
         self.started(id).end()
         return self.get_experiment(id)
+
+    def move_lever(self, lever_id: str, status: str, reason: str) -> dict[str, Any]:
+        """UpdateSafetyLeverState: engaging it stops every experiment of the region."""
+        before = lever.shown(self.region_name, lever_id)["safetyLever"]["state"]["status"]
+        if before == status:
+            raise AwsError("ConflictException", f"The safety lever is {status} already")
+        lever.move(self.region_name, status, reason)
+        if status == lever.ENGAGED:
+            for one in self.experiments.values():
+                ending: Any = one
+                ending.end()
+        return lever.shown(self.region_name, lever_id)
 
     def started(self, id: str) -> Any:
         """:returns: the experiment itself; FIS says no to an id that it does not know."""

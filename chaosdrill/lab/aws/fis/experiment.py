@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from moto.core.utils import unix_time
@@ -9,9 +10,11 @@ from moto.fis.models import Experiment
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws.events import alarm_state
-from chaosdrill.lab.aws.fis import isolation, packet_loss, targets
+from chaosdrill.lab.aws.fis import isolation, lever, packet_loss, permissions, targets
 from chaosdrill.lab.aws.fis.catalogue import DISRUPT, SEND_COMMAND
+from chaosdrill.lab.aws.fis.document import FaultCommand
 from chaosdrill.lab.aws.fis.durations import seconds
+from chaosdrill.lab.aws.iam import refused_to_role
 from chaosdrill.lab.aws.runtime import logger, scaled
 from chaosdrill.lab.aws.ssm import MANAGED
 
@@ -22,9 +25,10 @@ REASONS = {
     "completed": "Experiment completed.",
     "stopping": "Experiment is stopping.",
     "stopped": "Experiment was stopped by the user.",
+    "cancelled": "Experiment was cancelled.",
     "halted": "Experiment halted by stop condition.",
 }
-ALARMS_EVERY_S = 0.2
+LOOKS_EVERY_S = 0.2
 FINAL = frozenset({"completed", "stopped", "failed", "skipped", "cancelled"})
 
 
@@ -37,7 +41,8 @@ class LabExperiment(Experiment):
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._halted = False
-        self._faults: list[packet_loss.PacketLoss | isolation.Isolation] = []
+        self._faults: list[isolation.Isolation] = []
+        self._commands: dict[str, FaultCommand] = {}  # by the name of their action
         self.state = "pending"
         self._thread = threading.Thread(target=self._run, name=f"fis-{self.id[:8]}", daemon=True)
 
@@ -73,6 +78,8 @@ class LabExperiment(Experiment):
         self.state = self.status = state
 
     def _run(self) -> None:
+        if lever.engaged(self.region_name):
+            return self._finish("cancelled", "Experiment was cancelled: the safety lever is engaged.")
         try:
             self._enter("initiating")
             resolved = self._resolve()
@@ -92,18 +99,26 @@ class LabExperiment(Experiment):
         """Wait for the end of the actions, or for somebody or an alarm to stop them.
 
         :returns: whether they were stopped.
+        :raises LabError: when the command of an action fails meanwhile.
         """
         alarms = [stop["value"] for stop in self.stop_conditions if stop.get("value")]
-        if not alarms:
+        if not alarms and not self._commands:
             return self._stop.wait(duration_s)
         until = time.monotonic() + duration_s
         while (left_s := until - time.monotonic()) > 0:
             if any(alarm_state(arn) == "ALARM" for arn in alarms):
                 self._halted = True
                 self.end()
-            if self._stop.wait(min(left_s, ALARMS_EVERY_S)):
+            self._refuse_failed_commands()
+            if self._stop.wait(min(left_s, LOOKS_EVERY_S)):
                 return True
         return False
+
+    def _refuse_failed_commands(self) -> None:
+        for name, command in self._commands.items():
+            if command.failure:
+                self._action_becomes(self.actions[name], "failed", command.failure)
+                raise LabError(f"Action {name} failed: {command.failure}")
 
     def _fail(self, error: Exception) -> None:
         logger.error("experiment %s failed: %s", self.id, error, exc_info=not isinstance(error, LabError))
@@ -146,8 +161,9 @@ class LabExperiment(Experiment):
         try:
             arns = [arn for target in action.get("targets", {}).values() for arn in resolved[target]]
             if action["actionId"] == SEND_COMMAND:
-                self._inject(action, arns)
+                self._send(name, action, arns)
             elif action["actionId"] == DISRUPT:
+                self._require(permissions.ISOLATION)
                 self._begin(isolation.from_action(self.region_name, action["parameters"], arns))
         except LabError as error:
             self._action_becomes(action, "failed", str(error))
@@ -155,19 +171,30 @@ class LabExperiment(Experiment):
         self._action_becomes(action, "running", "Action is running.")
         return duration_s
 
-    def _inject(self, action: dict[str, Any], arns: list[str]) -> None:
+    def _require(self, actions: Iterable[str], *resources: str) -> None:
+        for action in actions:
+            if refusal := refused_to_role(self.role_arn, action, resources or ("*",)):
+                raise LabError(refusal)
+
+    def _send(self, name: str, action: dict[str, Any], arns: list[str]) -> None:
         unmanaged = [arn for arn in arns if arn.rsplit("/", 1)[1] not in MANAGED]
         if unmanaged:
             raise LabError(f"{', '.join(unmanaged)}: not managed by SSM, so no command can be sent there")
         parameters = action["parameters"]
+        self._require(permissions.COMMANDS)
+        self._require(permissions.SEND, parameters["documentArn"], *arns)
         fault = packet_loss.from_document(parameters["documentArn"], parameters.get("documentParameters", ""))
-        self._begin(fault)
+        for arn in arns:
+            self._commands[name] = FaultCommand(arn.rsplit("/", 1)[1], self.region_name, fault)
 
-    def _begin(self, fault: packet_loss.PacketLoss | isolation.Isolation) -> None:
+    def _begin(self, fault: isolation.Isolation) -> None:
         self._faults.append(fault)
         fault.inject()
 
     def _heal(self) -> None:
+        for name, command in list(self._commands.items()):
+            command.cancel()
+            del self._commands[name]
         while self._faults:
             self._faults[-1].heal()
             self._faults.pop()

@@ -7,11 +7,12 @@ from moto.fis.models import fis_backends
 from moto.fis.responses import FISResponse
 
 from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.fis import lever
 from chaosdrill.lab.aws.fis.catalogue import actions
 
 
 class LabFISResponse(FISResponse):
-    """moto's, with ListActions, GetAction and ListExperimentResolvedTargets."""
+    """moto's, with ListActions, GetAction, ListExperimentResolvedTargets and the safety lever."""
 
     def list_actions(self) -> str:
         """ListActions."""
@@ -26,6 +27,16 @@ class LabFISResponse(FISResponse):
         if wanted not in found:
             raise AwsError("ResourceNotFoundException", f"no action {wanted}")
         return json.dumps({"action": found[wanted]})
+
+    def get_safety_lever(self) -> str:
+        """GetSafetyLever."""
+        return json.dumps(lever.shown(self.region, self._get_param("id")))
+
+    def update_safety_lever_state(self) -> str:
+        """UpdateSafetyLeverState."""
+        wanted = self._get_param("state")
+        backend: Any = fis_backends[self.current_account][self.region]
+        return json.dumps(backend.move_lever(self._get_param("id"), wanted["status"], wanted["reason"]))
 
     def list_experiment_resolved_targets(self) -> str:
         """ListExperimentResolvedTargets."""

@@ -1,0 +1,83 @@
+"""What the client host has of what a drill needs there, read by one harmless command, and what installs the rest.
+
+See: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html (what the fault's document installs)
+"""
+
+import shlex
+from dataclasses import dataclass
+
+from chaosdrill.aws import System
+from chaosdrill.client.commands import run_on_client
+from chaosdrill.topology import ClientHost
+
+TOOLS = ("atd", "dig", "jq", "lsof", "tc")
+"""What AWSFIS-Run-Network-Packet-Loss-Sources needs, and installs where it is missing."""
+MODULE = "sch_netem"
+"""The kernel module that loses packets."""
+_MANAGERS = ("dnf", "yum", "apt-get")
+_PACKAGES = {"atd": "at", "dig": "bind-utils", "tc": "iproute-tc", MODULE: "kernel-modules-extra"}
+_DEBIAN = {"atd": "at", "dig": "dnsutils", "tc": "iproute2", MODULE: "linux-modules-extra-$(uname -r)"}
+_SCRIPT = f"""
+PATH="$PATH:/usr/sbin:/sbin"
+. /etc/os-release 2>/dev/null
+echo "system $ID $VERSION_ID"
+echo "user $(id -u)"
+for one in {" ".join((*TOOLS, *_MANAGERS))}; do command -v $one >/dev/null 2>&1 && echo "tool $one"; done
+{{ modprobe -n {MODULE} || [ -d /sys/module/{MODULE} ]; }} >/dev/null 2>&1 && echo "module {MODULE}"
+true
+""".strip()
+
+
+@dataclass(frozen=True)
+class HostFacts:
+    """What a client host has.
+
+    :param system: its distribution and version, such as ``amzn 2023``.
+    :param root: whether commands run as root, as SSM's do on AWS.
+    :param tools: those of :data:`TOOLS` that are there.
+    :param netem: whether the kernel can load :data:`MODULE`.
+    :param package_manager: dnf, yum or apt-get; empty: none.
+    """
+
+    system: str
+    root: bool
+    tools: tuple[str, ...]
+    netem: bool
+    package_manager: str
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the fault's document would have to install first."""
+        return (*(one for one in TOOLS if one not in self.tools), *(() if self.netem else (MODULE,)))
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """The distribution's packages that have it."""
+        named = _DEBIAN if self.package_manager == "apt-get" else _PACKAGES
+        return tuple(named.get(one, one) for one in self.missing)
+
+
+def host_facts(system: System) -> HostFacts:
+    """Read what the client host has.
+
+    :raises CannotSee: when it takes no commands.
+    """
+    printed = run_on_client(system, _SCRIPT, called="that lists the tools of the host").stdout
+    lines = [line.split(maxsplit=1) for line in printed.splitlines() if " " in line]
+    found = [(kind, value.strip()) for kind, value in lines]
+    there = [value for kind, value in found if kind == "tool"]
+    return HostFacts(
+        system=next((value for kind, value in found if kind == "system"), ""),
+        root=("user", "0") in found,
+        tools=tuple(one for one in TOOLS if one in there),
+        netem=("module", MODULE) in found,
+        package_manager=next((one for one in _MANAGERS if one in there), ""),
+    )
+
+
+def install_command(host: ClientHost, *packages: str, manager: str = "dnf") -> str:
+    """:returns: the command that installs packages on the client host, to be run where the AWS CLI is."""
+    script = f"{manager} install -y {' '.join(packages)}"
+    where = f"--region {host.region} --instance-ids {host.instance_id}"
+    commands = shlex.quote(f"commands={script}")
+    return f"aws ssm send-command {where} --document-name AWS-RunShellScript --parameters {commands}"

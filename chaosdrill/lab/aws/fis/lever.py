@@ -1,0 +1,35 @@
+"""The safety lever: one for each region of an account. While it is engaged no experiment runs.
+
+:source: https://docs.aws.amazon.com/fis/latest/userguide/safety-lever.html
+"""
+
+from typing import Any
+
+from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.runtime import plan
+
+DEFAULT = "default"
+ENGAGED = "engaged"
+_states: dict[str, dict[str, str]] = {}  # by region
+
+
+def shown(region: str, lever: str) -> dict[str, Any]:
+    """:returns: the lever as GetSafetyLever shows it.
+
+    :raises AwsError: when there is none of that id.
+    """
+    if lever != DEFAULT:
+        raise AwsError("ResourceNotFoundException", f"Safety lever {lever} does not exist")
+    arn = f"arn:aws:fis:{region}:{plan().account}:safety-lever/{plan().account}"
+    state = _states.get(region) or {"status": "disengaged", "reason": "Default state"}
+    return {"safetyLever": {"id": DEFAULT, "arn": arn, "state": state}}
+
+
+def move(region: str, status: str, reason: str) -> None:
+    """Engage or disengage it."""
+    _states[region] = {"status": status, "reason": reason}
+
+
+def engaged(region: str) -> bool:
+    """:returns: whether no experiment may run there."""
+    return bool(_states.get(region, {}).get("status") == ENGAGED)

@@ -1,0 +1,139 @@
+"""IAM as far as FIS and a conformance check need it: the service-linked role, what a role may do, policy simulation.
+
+Mends: in moto 5.2.5 FIS needs no service-linked role, the experiment role may be any text, and there is no
+SimulatePrincipalPolicy. Conditions of policies are not evaluated.
+"""
+
+import fnmatch
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import unquote
+
+import moto.iam.urls as iam_urls
+from flask import request
+from moto.core.exceptions import ServiceException
+from moto.core.responses import ActionResult
+from moto.iam.models import Role, iam_backends
+from moto.iam.responses import IamResponse
+
+from chaosdrill.lab.aws.calls import CALLS, Call, call_of
+from chaosdrill.lab.aws.errors import AwsError
+from chaosdrill.lab.aws.faults import FAULTS
+from chaosdrill.lab.aws.runtime import plan, strict
+
+FIS_ROLE = "AWSServiceRoleForFIS"
+FIS_ROLE_PATH = "/aws-service-role/fis.amazonaws.com/"
+FIS_PERMISSIONS = "fis-permissions"
+
+
+def ensure_fis_role() -> None:
+    """Make the service-linked role of FIS with the permission of whoever makes this request, unless it is there.
+
+    :raises AwsError: ``AccessDeniedException``, when the caller may not.
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/using-service-linked-roles.html
+    """
+    backend = _backend()
+    if not strict(FIS_PERMISSIONS) or any(role.name == FIS_ROLE for role in backend.roles.values()):
+        return
+    caller = call_of(request.environ)
+    assert caller is not None
+    named = f"{FIS_ROLE_PATH}{FIS_ROLE}".lstrip("/")
+    asked = Call("iam", "us-east-1", "CreateServiceLinkedRole", named, caller.by, caller.key)
+    fault = FAULTS.take(asked)
+    CALLS.add(asked, time.time(), 403 if fault else 200, fault.kind if fault else "")
+    if fault:
+        text = f"User is not authorized to perform: iam:CreateServiceLinkedRole on resource: {_arn(FIS_ROLE)}"
+        raise AwsError("AccessDeniedException", text)
+    trust = {"Effect": "Allow", "Principal": {"Service": "fis.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    backend.create_role(FIS_ROLE, document, FIS_ROLE_PATH, None, "", [], "3600")
+
+
+def refused_to_role(role_arn: str, action: str, resources: tuple[str, ...] = ("*",)) -> str:
+    """:returns: why a role may not do something, as AWS says it; empty when it may.
+
+    :param resources: ARNs, each of which must be allowed.
+    """
+    if not strict(FIS_PERMISSIONS):
+        return ""
+    role = next((one for one in _backend().roles.values() if one.arn == role_arn), None)
+    if role is None:
+        return f"The role {role_arn} cannot be assumed."
+    if missing := [one for one in resources if not _allows(role, action, one)]:
+        return f"{role_arn} is not authorized to perform: {action} on resource: {missing[0]}"
+    return ""
+
+
+def _allows(role: Role, action: str, resource: str) -> bool:
+    return any(
+        statement["Effect"] == "Allow"
+        and any(fnmatch.fnmatchcase(action, pattern) for pattern in _listed(statement["Action"]))
+        and (resource == "*" or any(fnmatch.fnmatchcase(resource, one) for one in _listed(statement["Resource"])))
+        for statement in _statements(role)
+    )
+
+
+def _statements(role: Role) -> Iterator[dict[str, Any]]:
+    attached = [
+        version.document
+        for policy in role.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    for document in (*role.policies.values(), *attached):
+        read = json.loads(unquote(document) if document.startswith("%") else document)
+        yield from _listed(read["Statement"])
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _backend() -> Any:
+    return iam_backends[plan().account]["aws"]
+
+
+def _arn(name: str) -> str:
+    return f"arn:aws:iam::{plan().account}:role{FIS_ROLE_PATH}{name}"
+
+
+class LabIamResponse(IamResponse):
+    """moto's, with the policy simulator."""
+
+    def simulate_principal_policy(self) -> ActionResult:
+        """SimulatePrincipalPolicy: of a role what its policies say; anybody else may do what no fault denies."""
+        source = str(self._get_param("PolicySourceArn"))
+        actions = self._get_param("ActionNames") or []
+        resources = self._get_param("ResourceArns") or ["*"]
+        role = next((one for one in _backend().roles.values() if one.arn == source), None)
+        if ":role/" in source and role is None:
+            raise ServiceException("NoSuchEntity", f"The role {source} cannot be found.")
+        results = [
+            {
+                "EvalActionName": action,
+                "EvalResourceName": resource,
+                "EvalDecision": "allowed" if self._may(role, action, resource) else "implicitDeny",
+            }
+            for action in actions
+            for resource in resources
+        ]
+        return ActionResult({"EvaluationResults": results, "IsTruncated": False})
+
+    def _may(self, role: Role | None, action: str, resource: str) -> bool:
+        if role is not None:
+            return _allows(role, action, resource)
+        service, _, operation = action.partition(":")
+        return not any(
+            fault["kind"] == "denied"
+            and fault["service"] == service
+            and fault["operation"] in ("", operation)
+            and fault["calls"] != 0
+            for fault in FAULTS.described()
+        )
+
+
+def install() -> None:
+    """Use it for every request."""
+    iam_urls.url_paths["{0}/$"] = LabIamResponse.dispatch

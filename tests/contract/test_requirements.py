@@ -1,0 +1,109 @@
+"""What a rehearsal finds out about FIS and the client host, before a drill finds it missing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaosdrill.aws import System, system_of
+from chaosdrill.client.host.inspection import TOOLS, host_facts
+from chaosdrill.client.host.pythons import LEAST_PYTHON
+from chaosdrill.rehearsal.requirements import requirements
+from chaosdrill.rehearsal.steps import Step
+from chaosdrill.survey.seen import Seen
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import write_program
+
+LOSS = ("chaosdrill.packet_loss.actions.inject_packet_loss", {})
+ISOLATION = ("chaosdrill.packet_loss.actions.isolate_region", {"region": "standby"})
+LOAD = ("chaosdrill.load.actions.start_load", {})
+HEARTBEAT = ("chaosdrill.heartbeat.actions.start_heartbeat", {})
+BASICS = ("sh", "cat", "id", "grep", "uname", "mkdir", "getent", "cut", "true")
+
+
+@pytest.fixture
+def system(rig: Rig) -> System:
+    return system_of(rig.configuration)
+
+
+@pytest.fixture
+def bare_host(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of all programs on the client host: a shell's, and what a test writes there."""
+    for name in BASICS:
+        found = next(path for path in (Path("/bin", name), Path("/usr/bin", name)) if path.exists())
+        (tmp_path / name).symlink_to(found)
+    monkeypatch.setattr(rig.lab.supervisor, "path", str(tmp_path))
+    return tmp_path
+
+
+def seen(system: System, *wanted: tuple[str, dict[str, Any]]) -> list[Seen]:
+    steps = [Step("method", function, "action", function, arguments, "") for function, arguments in wanted]
+    return requirements(system, steps)
+
+
+def test_without_a_fault_or_a_program_nothing_is_looked_for(rig: Rig, system: System) -> None:
+    rig.lab.supervisor.calls.clear()
+    assert seen(system, LOAD) == [], "its Locust is attached to"
+    assert rig.lab.supervisor.calls == []
+
+
+def test_fis_is_read_in_the_regions_of_the_faults(rig: Rig, system: System) -> None:
+    rows = {one.what: one for one in seen(system, LOSS, ISOLATION) if one.part == "fis"}
+    assert list(rows) == [f"safety lever of {OSAKA}", f"safety lever of {TOKYO}", "role AWSServiceRoleForFIS"]
+    assert all(one.ok for one in rows.values())
+    assert "iam:CreateServiceLinkedRole" in rows["role AWSServiceRoleForFIS"].value, "no experiment ran here yet"
+
+
+def test_an_engaged_lever_is_in_the_way(rig: Rig, system: System) -> None:
+    fis = rig.lab.client("fis", TOKYO)
+    fis.update_safety_lever_state(id="default", state={"status": "engaged", "reason": "a festival"})
+    try:
+        (lever,) = [one for one in seen(system, LOSS) if "lever" in one.what]
+    finally:
+        fis.update_safety_lever_state(id="default", state={"status": "disengaged", "reason": "over"})
+    assert not lever.ok
+    assert "a festival" in lever.trouble
+
+
+def test_tools_that_the_document_would_install_first_are_told_with_the_command(
+    rig: Rig, system: System, bare_host: Path
+) -> None:
+    for name in ("dnf", "tc", "dig"):
+        write_program(bare_host / name, "exit 0")
+    facts = host_facts(system)
+    assert (facts.tools, facts.package_manager) == (("dig", "tc"), "dnf")
+    (tools,) = [one for one in seen(system, LOSS) if one.part == "client"]
+    assert tools.ok, "the document installs them"
+    assert "dnf install -y at jq lsof" in tools.value
+    assert rig.lab.topology["client"]["instance_id"] in tools.value
+
+
+def test_tools_that_nothing_can_install_are_in_the_way(system: System, bare_host: Path) -> None:
+    (tools,) = [one for one in seen(system, LOSS) if one.part == "client"]
+    assert not tools.ok
+    assert all(one in tools.trouble for one in ("dig", "jq", "lsof"))
+
+
+def test_a_host_with_every_tool_is_well(system: System, bare_host: Path) -> None:
+    for name in (*TOOLS, "modprobe"):
+        write_program(bare_host / name, "exit 0")
+    (tools,) = [one for one in seen(system, LOSS) if one.part == "client"]
+    assert tools.ok
+    assert "missing" not in tools.value
+
+
+@pytest.mark.parametrize("step", [LOAD, HEARTBEAT])
+def test_a_python_that_is_too_old_is_in_the_way_with_the_command_that_installs_one(
+    rig: Rig, tmp_path_factory: pytest.TempPathFactory, bare_host: Path, step: Any
+) -> None:
+    """Amazon Linux 2023 has Python 3.9."""
+    facts = '{"executable":"/usr/bin/python3","implementation":"cpython","python":[3,9],"machine":"x86_64",'
+    write_program(bare_host / "python3", f"""echo '{facts}"libc":["glibc","2.34"],"directory":"/tmp"}}'; exit 1""")
+    directory = tmp_path_factory.mktemp("topology")
+    heartbeat = {**rig.lab.topology["heartbeat"], "run": "ssm"}
+    given = rig.other_topology(directory / "t.yaml", client=rig.client_host(run="ssm"), heartbeat=heartbeat)
+    (python,) = [one for one in seen(system_of(given), step) if "Python" in one.what]
+    assert not python.ok
+    version = ".".join(map(str, LEAST_PYTHON))
+    assert f"dnf install -y python{version}" in python.advice
+    assert "cpython 3.9" in python.trouble
