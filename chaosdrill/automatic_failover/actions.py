@@ -7,9 +7,9 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.automatic_failover.chain import (
-    ENABLED,
     WATCHED,
     failover_since,
+    is_enabled,
     latest_failover,
     rule_state,
     set_rule,
@@ -49,9 +49,9 @@ def enable_automatic_failover(
     region = any_region(system, region)
     refuse_unready(system, aurora.global_cluster(system), system.topology.regions.standby)
     was = rule_state(system, region, rule)
-    if was == ENABLED:
+    if is_enabled(was):
         raise Refused(
-            f"the rule {rule} ({region}) is ENABLED already: nothing was changed; disable it before the drill and "
+            f"the rule {rule} ({region}) is {was} already: nothing was changed; disable it before the drill and "
             "enable it again afterwards, because it can start another failover while the drill's failback ends",
             code="rule-enabled",
         )
@@ -88,10 +88,10 @@ def disable_automatic_failover(
     system = system_of(configuration, secrets)
     region = any_region(system, region)
     was = rule_state(system, region, rule)
-    if was == ENABLED:
+    if is_enabled(was):
         history.record("undo", undo="enable_automatic_failover", arguments={"rule": rule, "region": region})
         set_rule(system, region, rule, enabled=False)
     wait_until_idle(system, stepfunctions.machine_arn(system, initiator_prefix), float(timeout_s))
     drill = history.current()
     failover = failover_since(system) if drill and drill.history.events(WATCHED) else None
-    return {"done": was == ENABLED, "rule": rule, "region": region, "was": was, "failover": failover or None}
+    return {"done": is_enabled(was), "rule": rule, "region": region, "was": was, "failover": failover or None}

@@ -3,12 +3,14 @@
 import time
 
 from chaosdrill import history
-from chaosdrill.aws import System, stepfunctions
+from chaosdrill.aws import System, cloudwatch, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
 from chaosdrill.errors import BadInput, CannotSee, TimedOut, problem
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
+# A rule in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS is enabled, too.
+# See: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html
 WATCHED = "automatic-failover-watched"
 STARTING = "execution-starting"  # what the rollback fail_back waits for, see chaosdrill.failover.executions
 
@@ -18,15 +20,14 @@ def alarm_state(system: System, region: str, alarm: str) -> str:
 
     :raises CannotSee: when there is no such alarm.
     """
-    answer = system.client("cloudwatch", region).describe_alarms(AlarmNames=[alarm])
-    found = [*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", [])]
-    if not found:
+    found = cloudwatch.alarms(system, region, [alarm])
+    if alarm not in found:
         raise CannotSee(f"there is no alarm {alarm} in {region}: correct `alarm` and `region`", code="alarm-missing")
-    return str(found[0]["StateValue"])
+    return str(found[alarm]["StateValue"])
 
 
 def rule_state(system: System, region: str, rule: str) -> str:
-    """:returns: ENABLED or DISABLED.
+    """:returns: ENABLED, DISABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS: see :func:`is_enabled`.
 
     :raises BadInput: when there is no such rule.
     """
@@ -39,6 +40,11 @@ def rule_state(system: System, region: str, rule: str) -> str:
         ) from error
 
 
+def is_enabled(state: str) -> bool:
+    """:returns: whether a rule in that state sends events on."""
+    return state.startswith(ENABLED)
+
+
 def set_rule(system: System, region: str, rule: str, enabled: bool) -> None:
     """Enable a rule, or disable it.
 
@@ -46,9 +52,10 @@ def set_rule(system: System, region: str, rule: str, enabled: bool) -> None:
     """
     client = system.client("events", region)
     ask = client.enable_rule if enabled else client.disable_rule
-    wanted = ENABLED if enabled else DISABLED
     change(
-        f"rule {rule} ({region}) {wanted}", lambda: ask(Name=rule), lambda: rule_state(system, region, rule) == wanted
+        f"rule {rule} ({region}) {ENABLED if enabled else DISABLED}",
+        lambda: ask(Name=rule),
+        lambda: is_enabled(rule_state(system, region, rule)) == enabled,
     )
 
 

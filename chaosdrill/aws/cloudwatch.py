@@ -18,8 +18,10 @@ _ALARMS_A_CALL = 100
 class Series:
     """A metric of one thing in a region.
 
-    :param dimensions: those that are known; CloudWatch is asked which further ones it keeps the metric by.
-    :param further: what those must be where the metric is kept by them.
+    :param dimensions: those by which it is kept in any case.
+    :param further: those by which it may be kept as well. Both are asked for: ListMetrics shows a metric up to 15
+        minutes after its first value only.
+    :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
     """
 
     region: str
@@ -27,6 +29,12 @@ class Series:
     metric: str
     dimensions: Mapping[str, str]
     further: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def kept_by(self) -> list[dict[str, str]]:
+        """The sets of dimensions by which CloudWatch may keep it."""
+        both = {**self.dimensions, **self.further}
+        return [both, dict(self.dimensions)] if self.further else [both]
 
     def __str__(self) -> str:
         named = ", ".join(f"{name} {value}" for name, value in self.dimensions.items())
@@ -46,8 +54,7 @@ def latest(
     :raises CannotSee: when there is none.
     """
     try:
-        kept_by = _dimensions(system, series)
-        found = _values(system, series, kept_by, statistic, _period(period_s), oldest_s) if kept_by else []
+        found = _values(system, series, statistic, _period(period_s), oldest_s)
     except (ClientError, BotoCoreError) as error:
         raise CannotSee(f"CloudWatch does not tell {series}: {error}", code="metric-unreadable") from error
     if found and since is not None:
@@ -59,10 +66,9 @@ def latest(
                 code="metric-missing",
             )
     if not found:
-        known = "has no value of it" if kept_by else "does not know it"
         raise CannotSee(
-            f"CloudWatch {known} ({series}) for the last {oldest_s:g} s: wait until there is one (`within_s`), and "
-            "look whether it is replicated there at all",
+            f"CloudWatch has no value of it ({series}) for the last {oldest_s:g} s: wait until there is one "
+            "(`within_s`), and look whether it is replicated there at all",
             code="metric-missing",
         )
     last = max(at for at, _ in found)
@@ -84,26 +90,8 @@ def _period(wanted_s: float) -> int:
     return next((period for period in _PERIODS_S if period <= wanted_s), 1)
 
 
-def _dimensions(system: System, series: Series) -> list[list[dict[str, str]]]:
-    known = [{"Name": name, "Value": value} for name, value in series.dimensions.items()]
-    pages = (
-        system.client("cloudwatch", series.region)
-        .get_paginator("list_metrics")
-        .paginate(Namespace=series.namespace, MetricName=series.metric, Dimensions=known)
-    )
-    kept_by = [list(metric["Dimensions"]) for page in pages for metric in page["Metrics"]]
-    return [
-        one for one in kept_by if all(series.further.get(part["Name"], part["Value"]) == part["Value"] for part in one)
-    ]
-
-
 def _values(
-    system: System,
-    series: Series,
-    kept_by: Sequence[Sequence[dict[str, str]]],
-    statistic: str,
-    period_s: int,
-    oldest_s: float,
+    system: System, series: Series, statistic: str, period_s: int, oldest_s: float
 ) -> list[tuple[datetime, float]]:
     now = datetime.now(UTC)
     queries = [
@@ -113,13 +101,13 @@ def _values(
                 "Metric": {
                     "Namespace": series.namespace,
                     "MetricName": series.metric,
-                    "Dimensions": list(dimensions),
+                    "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
                 },
                 "Period": period_s,
                 "Stat": statistic,
             },
         }
-        for number, dimensions in enumerate(kept_by)
+        for number, dimensions in enumerate(series.kept_by)
     ]
     answer = system.client("cloudwatch", series.region).get_metric_data(
         MetricDataQueries=queries,

@@ -10,6 +10,7 @@ LENIENT: Mapping[str, str] = MappingProxyType(
         "database-resync": "After an unplanned failover the old primary of the database is connected at once.",
         "fis-document-at-once": "FIS's documents act at once; on AWS they install what they need first.",
         "fis-permissions": "FIS needs no AWSServiceRoleForFIS, and an experiment's role may do everything.",
+        "metrics-listed-at-once": "ListMetrics shows a metric with its first value; on AWS up to 15 minutes later.",
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
         "region-header": "Each answer of the application names its region in the header X-Region; the sample's do not.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",

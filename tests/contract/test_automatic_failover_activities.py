@@ -17,7 +17,7 @@ from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.failing import fails_with
 from tests.waiting import wait_for
 
-RULE, ALARM = "start-failover-on-alarm", "home-region-canary"
+RULE, ALARM, OBSERVER_ALARM = "start-failover-on-alarm", "canaryAlerm-ap-northeast-3", "canaryAlerm-us-west-2"
 SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
 
 
@@ -32,9 +32,9 @@ def _home(rig: Rig) -> Iterator[None]:
 
 
 def set_alarms(rig: Rig, state: str) -> None:
-    for region in ("us-west-2", OSAKA):
+    for region, alarm in (("us-west-2", OBSERVER_ALARM), (OSAKA, ALARM)):
         client = rig.lab.client("cloudwatch", region)
-        client.set_alarm_state(AlarmName=ALARM, StateValue=state, StateReason="by hand")
+        client.set_alarm_state(AlarmName=alarm, StateValue=state, StateReason="by hand")
 
 
 def test_a_service_is_taken_away_and_given_back(rig: Rig, one_drill: OpenDrill) -> None:
@@ -75,11 +75,35 @@ def test_tasks_that_do_not_follow_are_told(rig: Rig) -> None:
 def test_alarms_are_seen_in_whatever_region_they_are(rig: Rig) -> None:
     set_alarms(rig, "ALARM")
     assert alarm_state(ALARM, configuration=rig.configuration) == "ALARM"
-    assert alarm_state(ALARM, region="us-west-2", configuration=rig.configuration) == "ALARM"
+    assert alarm_state(OBSERVER_ALARM, region="us-west-2", configuration=rig.configuration) == "ALARM"
     with fails_with("alarm-missing"):
         alarm_state("nothing", region="us-west-2", configuration=rig.configuration)
     threading.Timer(0.5, set_alarms, (rig, "OK")).start()
     assert alarm_state(ALARM, within_s=20, configuration=rig.configuration) == "OK"
+
+
+def test_a_composite_alarm_is_an_alarm_too(rig: Rig) -> None:
+    """DescribeAlarms leaves them out when nobody asks for them."""
+    client = rig.lab.client("cloudwatch", OSAKA)
+    client.put_composite_alarm(AlarmName="both", AlarmRule=f'ALARM("{ALARM}")')
+    client.set_alarm_state(AlarmName="both", StateValue="ALARM", StateReason="by hand")
+    try:
+        assert client.describe_alarms(AlarmNames=["both"])["CompositeAlarms"] == []
+        assert alarm_state("both", configuration=rig.configuration) == "ALARM"
+    finally:
+        client.delete_alarms(AlarmNames=["both"])
+
+
+def test_a_rule_that_also_sends_management_events_is_enabled(rig: Rig, one_drill: OpenDrill) -> None:
+    events = rig.lab.client("events")
+    rule = events.describe_rule(Name=RULE)
+    state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    events.put_rule(Name=RULE, EventPattern=rule["EventPattern"], State=state)
+    with fails_with("rule-enabled"):
+        enable_automatic_failover(RULE, configuration=rig.configuration)
+    done = disable_automatic_failover(RULE, configuration=rig.configuration)
+    assert (done["done"], done["was"]) == (True, state)
+    assert events.describe_rule(Name=RULE)["State"] == "DISABLED"
 
 
 def test_a_region_may_be_a_role_and_is_else_taken_as_it_is(rig: Rig, one_drill: OpenDrill) -> None:

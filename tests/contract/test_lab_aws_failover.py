@@ -2,6 +2,8 @@
 
 import json
 import socket
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dns.message
@@ -9,7 +11,7 @@ import dns.query
 import dns.rcode
 import pytest
 
-from tests.contract.lab_aws import LabAws, get
+from tests.contract.lab_aws import SCALE, LabAws, get
 from tests.waiting import LONG_S, wait_for
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
@@ -111,7 +113,9 @@ def test_without_any_cluster_endpoint_the_failover_stops_with_both_regions_close
 
 
 def set_alarm(lab: LabAws, region: str, state: str) -> None:
-    lab.client("cloudwatch", region).set_alarm_state(AlarmName="home-region-canary", StateValue=state, StateReason="t")
+    lab.client("cloudwatch", region).set_alarm_state(
+        AlarmName=f"canaryAlerm-{region}", StateValue=state, StateReason="t"
+    )
 
 
 def executions(lab: LabAws, prefix: str, status: str | None = None) -> list[dict[str, Any]]:
@@ -197,3 +201,16 @@ def test_the_client_host_and_the_load_balancers_are_there(aws: LabAws) -> None:
 def test_dns_sockets_are_udp_and_tcp_on_one_port(aws: LabAws) -> None:
     with socket.create_connection(("127.0.0.1", aws.plan.dns_port), timeout=LONG_S) as connection:
         assert connection.getpeername()[1] == aws.topology["dns"]["port"]
+
+
+def test_a_metric_is_listed_some_time_after_its_first_value_and_known_at_once(aws: LabAws) -> None:
+    client = aws.client("cloudwatch", STANDBY)
+    named = {"Namespace": "Test", "MetricName": f"young-{time.monotonic_ns()}"}
+    value = {"MetricName": named["MetricName"], "Value": 1.0}
+    begin = time.monotonic()
+    client.put_metric_data(Namespace="Test", MetricData=[value])
+    now = datetime.now(UTC)
+    span = {"StartTime": now - timedelta(minutes=5), "EndTime": now + timedelta(minutes=5)}
+    assert client.get_metric_statistics(**named, **span, Period=60, Statistics=["Maximum"])["Datapoints"]
+    wait_for(lambda: client.list_metrics(**named)["Metrics"])
+    assert time.monotonic() - begin >= 900 * SCALE

@@ -47,7 +47,7 @@ def test_fis_cloudwatch_and_ecs_lead_to_the_lab_whatever_the_environment_says(la
     service = {"cluster": "osaka-app", "service": "count"}
     method = [
         theirs("probe", "fis", "fis.probes.get_experiment", experiment_id=fis_experiment),
-        theirs("probe", "alarm", "cloudwatch.probes.get_alarm_state_value", "OK", alarm_name="home-region-canary"),
+        theirs("probe", "alarm", "cloudwatch.probes.get_alarm_state_value", "OK", alarm_name=f"canaryAlerm-{OSAKA}"),
         theirs("action", "scale", "ecs.actions.update_desired_count", desired_count=1, **service),
         theirs("probe", "service", "ecs.probes.describe_service", **service),
         region_state(),

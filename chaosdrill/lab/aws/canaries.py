@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 
 from moto.cloudwatch.models import cloudwatch_backends
 
-from chaosdrill.lab.aws.provision.automation import ALARM
+from chaosdrill.lab.aws.provision.automation import canary_of
 from chaosdrill.lab.aws.route53 import lookup
 from chaosdrill.lab.aws.runtime import scaled
 from chaosdrill.lab.plan import OBSERVER, LabPlan
@@ -44,7 +44,7 @@ def _run(plan: LabPlan, region: str, source: str) -> None:
         ok = answers(plan.domain, source, min(LONGEST_ANSWER_S, every_s / 2))
         datum = {
             "MetricName": METRIC,
-            "Dimensions": [{"Name": "CanaryName", "Value": ALARM}],
+            "Dimensions": [{"Name": "CanaryName", "Value": canary_of(region)}],
             "Value": 100.0 if ok else 0.0,
             "Unit": "Percent",
         }

@@ -26,7 +26,6 @@ SUFFIX = "1A2B3C4D"  # as CloudFormation would append
 PROXY = "region-proxy"
 SAMPLE_PROXY = "ProxyHandler"  # in the names that the public sample's CDK code gives its own
 LAMBDA_TIMEOUT_S = 15
-ALARM = "home-region-canary"
 RULE = "start-failover-on-alarm"
 
 
@@ -39,12 +38,19 @@ def automation(plan: LabPlan, routing: Routing, database: Database) -> None:
     back = Move(standby, home, proxy, routing.endpoints, database.global_cluster)
     failover = _machine(plan, FAILOVER, move.definition())
     failback = _machine(plan, FAILBACK, back.definition())
-    alarms = {plan.standby.name: ALARM, OBSERVER: ALARM}
+    alarms = {region: canary_of(region) for region in (plan.standby.name, OBSERVER)}
     _initiator_functions(plan, failover, failback, alarms)
     initiator = _machine(plan, INITIATOR, Initiator(failover, failback, proxy, alarms).definition())
     for region in alarms:
         _alarm(plan, region)
     _rule(plan, initiator)
+
+
+def canary_of(region: str) -> str:
+    """:returns: the name of the canary of a region, and of its alarm: the sample's has one for each region, in this
+    spelling.
+    """
+    return f"canaryAlerm-{region}"
 
 
 def role(plan: LabPlan, name: str, service: str) -> str:
@@ -100,7 +106,7 @@ def _machine(plan: LabPlan, name: str, definition: str) -> str:
 
 def _alarm(plan: LabPlan, region: str) -> None:
     cloudwatch_backends[plan.account][region].put_metric_alarm(
-        name=ALARM,
+        name=canary_of(region),
         namespace="CloudWatchSynthetics",
         metric_name="SuccessPercent",
         comparison_operator="LessThanThreshold",
@@ -109,14 +115,18 @@ def _alarm(plan: LabPlan, region: str) -> None:
         threshold=100.0,
         statistic="Average",
         description=f"{plan.domain} does not answer, seen from {region}",
-        dimensions=[{"Name": "CanaryName", "Value": ALARM}],
+        dimensions=[{"Name": "CanaryName", "Value": canary_of(region)}],
         alarm_actions=[],
     )
 
 
 def _rule(plan: LabPlan, initiator_arn: str) -> None:
     events = events_backends[plan.account][plan.standby.name]
-    detail = {"alarmName": [ALARM], "state": {"value": ["ALARM"]}, "previousState": {"value": ["OK"]}}
+    detail = {
+        "alarmName": [canary_of(plan.standby.name)],
+        "state": {"value": ["ALARM"]},
+        "previousState": {"value": ["OK"]},
+    }
     pattern = {"source": ["aws.cloudwatch"], "detail-type": ["CloudWatch Alarm State Change"], "detail": detail}
     events.put_rule(RULE, event_pattern=json.dumps(pattern), state="DISABLED")
     arn = role(plan, f"{RULE}-role", "events.amazonaws.com")
