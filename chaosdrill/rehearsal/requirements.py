@@ -81,7 +81,8 @@ def _of_tools(system: System, losses: Iterable[Mapping[str, Any]]) -> Iterator[L
     for given in losses:
         there = at_host(system, given.get("instance_id"), given.get("instance_tags"), given.get("region"))
         host = there.topology.client
-        advice = f"install them yourself: {install_command(host, 'at bind-utils jq lsof iproute-tc')}"
+        command = install_command(host.instance_id, host.region, "at", "bind-utils", "jq", "lsof", "iproute-tc")
+        advice = f"install them yourself: {command}"
         what = f"tools of the packet loss on {host.instance_id}"
         yield Look("client", what, partial(_tools, there), advice)
 
@@ -96,7 +97,8 @@ def _tools(system: System) -> str:
 
 
 def _installed_first(system: System, facts: HostFacts) -> str:
-    command = install_command(system.topology.client, *facts.packages, manager=facts.package_manager)
+    host = system.topology.client
+    command = install_command(host.instance_id, host.region, *facts.packages, manager=facts.package_manager)
     return f"the fault's document installs them first, from the host's package repositories; to do it now: {command}"
 
 
@@ -116,5 +118,6 @@ def _python(system: System, needs: Needs) -> Look:
         return str(python)
 
     host = system.topology.client
-    advice = f"install one, such as {install_command(host, f'python{needs.python[0]}.{needs.python[1]}')}"
+    package = f"python{needs.python[0]}.{needs.python[1]}"
+    advice = f"install one, such as {install_command(host.instance_id, host.region, package)}"
     return Look("client", f"Python for {needs.what} on {host.instance_id}", read, advice)

@@ -219,7 +219,7 @@ def _client(system: System) -> list[Look]:
             load,
             "allow s3:ListBucket, or correct `s3:`"
             if host.s3
-            else "start Locust with chaosdrill's plugin, or forward its port, or correct the URL",
+            else "start Locust with chaosdrill's plugin, or forward its port, or correct the URL, or write `run: ssm`",
         ),
     ]
 

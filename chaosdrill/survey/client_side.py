@@ -59,8 +59,10 @@ def find_locust(known: Known) -> str | Unknown:
     url = str(known.get("url") or f"http://127.0.0.1:{LOCUST_PORT}")
     try:
         LoadGenerator(url, credentials_of(None)).state()
-    except CannotSee:
+    except CannotSee as error:
         why = f"no Locust with chaosdrill's plugin responds at {url}"
+        if error.code == "locust-plugin-missing":
+            why = f"the Locust at {url} runs without chaosdrill's plugin, as the public sample's does"
         how = (
             "the address of Locust's web page; or replace `run: attach` by `run: ssm`, and the drill starts its own "
             "Locust on the client host"

@@ -104,4 +104,5 @@ def _with_locust(client: Finding, url: str | Unknown) -> Finding:
         f"--parameters portNumber={LOCUST_PORT},localPortNumber={LOCUST_PORT}\n"
         "Instead of `run: attach` and `url:`, `run: ssm` lets the drill start its own Locust on the client host."
     )
+    comment += f"\n{client.comment}" if client.comment else ""
     return replace(client, value={**client.value, "run": "attach", "url": url}, comment=comment)

@@ -3,12 +3,15 @@
 from functools import partial
 from typing import Any
 
+from chaosdrill.client.host.inspection import install_command
+from chaosdrill.client.host.pythons import LEAST_PYTHON
 from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown
 
 _NAMES = ["*bastion*", "*Bastion*", "*BASTION*"]  # EC2's filters mind the case
 _STATES = ["pending", "running", "stopping", "stopped"]
 _MOST_SHOWN = 20
+AL2023 = "Amazon Linux 2023"
 
 
 def find_client(asked: Asked) -> Finding:
@@ -18,7 +21,8 @@ def find_client(asked: Asked) -> Finding:
         how = f"aws ssm describe-instance-information --region {region}{asked.cli}"
         found[region] = or_unknown(partial(_instance, asked, region, how), how)
         if isinstance(found[region], str):
-            return Finding({"instance_id": found[region], "region": region}, f"instances of {', '.join(found)}")
+            value = {"instance_id": found[region], "region": region}
+            return Finding(value, f"instances of {', '.join(found)}", _python_note(asked, found[region], region))
     first = next((r for r in asked.regions if found[r].candidates), asked.home)
     regions = tuple(Candidate(region) for region in asked.regions)
     unknown = Unknown("the client host was not found", "the region of the instance", regions)
@@ -38,6 +42,21 @@ def _instance(asked: Asked, region: str, how: str) -> str | Unknown:
         why = f"no instance of {region} has a tag Name that contains bastion"
         labels = {name: f"SSM: {state}" for name, state in list(managed.items())[:_MOST_SHOWN]}
     return Unknown(why, how, tuple(Candidate(name, label) for name, label in labels.items()))
+
+
+def _python_note(asked: Asked, instance_id: str, region: str) -> str:
+    """What to install before the drill brings its programs there; empty where the system's Python may be new enough.
+
+    :source: https://docs.aws.amazon.com/linux/al2023/ug/python.html
+    """
+    filters = [{"Key": "InstanceIds", "Values": [instance_id]}]
+    answer = asked.account.ask("ssm", region, "describe_instance_information", Filters=filters)
+    system = [f"{one.get('PlatformName')} {one.get('PlatformVersion')}" for one in answer["InstanceInformationList"]]
+    if system != [AL2023]:
+        return ""
+    version = ".".join(map(str, LEAST_PYTHON))
+    command = install_command(instance_id, region, f"python{version}")
+    return f"{AL2023} has Python 3.9, and what the drill brings there (`run: ssm`) needs {version}:\n{command}"
 
 
 def named_state(agent: str | None) -> str:

@@ -1,5 +1,9 @@
 """What a rehearsal finds out about FIS and the client host, before a drill finds it missing."""
 
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +14,11 @@ from chaosdrill.client.host.inspection import TOOLS, host_facts
 from chaosdrill.client.host.pythons import LEAST_PYTHON
 from chaosdrill.rehearsal.requirements import requirements
 from chaosdrill.rehearsal.steps import Step
+from chaosdrill.survey.account import Account
+from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.client_side import find_locust
+from chaosdrill.survey.findings import Unknown
+from chaosdrill.survey.hosts import find_client
 from chaosdrill.survey.seen import Seen
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import write_program
@@ -107,3 +116,44 @@ def test_a_python_that_is_too_old_is_in_the_way_with_the_command_that_installs_o
     version = ".".join(map(str, LEAST_PYTHON))
     assert f"dnf install -y python{version}" in python.advice
     assert "cpython 3.9" in python.trouble
+
+
+def test_discovery_tells_a_locust_without_the_plugin_from_none(bare_page: str) -> None:
+    """The public sample's Locust is 2.15 in a container, and has no plugin of ours."""
+    found = find_locust({"url": bare_page})
+    nobody = find_locust({"url": "http://127.0.0.1:9"})
+    assert isinstance(found, Unknown)
+    assert isinstance(nobody, Unknown)
+    assert found.why != nobody.why
+    assert "run: ssm" in found.how
+
+
+@pytest.fixture
+def bare_page() -> Iterator[str]:
+    """The page of a Locust without plugin, as far as that is called."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(404)
+
+        def log_message(self, *_: Any) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_discovery_names_the_command_that_installs_a_python_on_amazon_linux_2023(rig: Rig) -> None:
+    endpoint, profile = rig.lab.topology["aws"]["config_file"], rig.lab.topology["aws"]["profile"]
+    account = Account(profile)
+    account._reach = replace(account._reach, config_file=Path(endpoint))
+    found = find_client(Asked(account, TOKYO, OSAKA, None))
+    host = rig.lab.topology["client"]["instance_id"]
+    assert found.value == {"instance_id": host, "region": TOKYO}
+    assert f"--instance-ids {host}" in found.comment
+    assert "dnf install -y python3.11" in found.comment

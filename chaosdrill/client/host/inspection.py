@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
-from chaosdrill.topology import ClientHost
 
 TOOLS = ("atd", "dig", "jq", "lsof", "tc")
 """What AWSFIS-Run-Network-Packet-Loss-Sources needs, and installs where it is missing."""
@@ -75,9 +74,9 @@ def host_facts(system: System) -> HostFacts:
     )
 
 
-def install_command(host: ClientHost, *packages: str, manager: str = "dnf") -> str:
+def install_command(instance_id: str, region: str, *packages: str, manager: str = "dnf") -> str:
     """:returns: the command that installs packages on the client host, to be run where the AWS CLI is."""
     script = f"{manager} install -y {' '.join(packages)}"
-    where = f"--region {host.region} --instance-ids {host.instance_id}"
+    where = f"--region {region} --instance-ids {instance_id}"
     commands = shlex.quote(f"commands={script}")
     return f"aws ssm send-command {where} --document-name AWS-RunShellScript --parameters {commands}"

@@ -108,11 +108,11 @@ def find_python(system: System, needs: Needs) -> Python:
     seen = pythons(system, *names, enough=NEVER_ENOUGH if needs.installed else needs.python)
     if fit := best(seen, needs):
         return fit
-    found = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)]
+    found, host = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)], system.topology.client
     raise Refused(
-        f"the client host {system.topology.client.instance_id} cannot run {needs.what}, which needs {needs}; it has "
+        f"the client host {host.instance_id} cannot run {needs.what}, which needs {needs}; it has "
         f"{'; '.join(found) or 'no python3'}. Install one there, on Amazon Linux 2023 by "
-        f"`{install_command(system.topology.client, f'python{dotted(needs.python)}')}`, or {needs.otherwise}",
+        f"`{install_command(host.instance_id, host.region, f'python{dotted(needs.python)}')}`, or {needs.otherwise}",
         code="client-python-missing",
     )
 
