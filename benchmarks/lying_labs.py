@@ -112,8 +112,8 @@ def drill(lie: Lie, home: Path) -> Outcome:
     if not summaries:
         return Outcome(lie, "none", (), f"exit code {done.returncode}: {said.strip().splitlines()[-1]}")
     summary: dict[str, Any] = json.loads(summaries[-1].read_text())
-    found = summary.get("findings", summary.get("judgement", {}).get("findings", []))
-    movements = (summary.get("judgement") or {}).get("movements", [])
+    judgement = summary.get("judgement") or {}  # none when the judging itself failed
+    found, movements = summary.get("findings", judgement.get("findings", [])), judgement.get("movements", [])
     return Outcome(lie, summary["verdict"], tuple(found), "; ".join(summary["reasons"]), tuple(movements))
 
 
