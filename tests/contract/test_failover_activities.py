@@ -100,7 +100,7 @@ def test_as_a_rollback_it_does_nothing_when_the_run_did_not_fail_over(rig: Rig, 
 def test_it_is_refused_while_one_of_the_pair_runs(rig: Rig) -> None:
     with rig.lab.supervisor.writer_held():
         arn = start_by_hand(rig)
-        assert running_executions(configuration=rig.configuration) == 1
+        wait_for(lambda: running_executions(configuration=rig.configuration) == 1)  # it is listed some time later
         for action in (fail_over, fail_back):
             with fails_with("execution-running"):
                 action(configuration=rig.configuration)

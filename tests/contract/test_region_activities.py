@@ -150,7 +150,7 @@ class TestDatabase:
             with fails_with("timed-out"):
                 switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
             with fails_with("database-not-available"):
-                switch_over_database("standby", configuration=rig.configuration)
+                switch_over_database("standby", timeout_s=0.2, configuration=rig.configuration)
 
     def test_an_unknown_global_cluster_is_no_writer(self, rig: Rig, tmp_path: Path) -> None:
         wrong = {**rig.lab.topology["database"], "global_cluster": "nobody"}
