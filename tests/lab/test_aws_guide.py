@@ -18,9 +18,12 @@ GUIDES = ("docs/aws.md", "docs/aws.ja.md")
 INSTALLATION = "pip install"  # tests/contract/test_packaging.py does that, and the guide says that it is apart
 
 
-def commands(file: str, section: str = "") -> list[str]:
-    """Every command of a file, or of a section of it, in order."""
+def commands(file: str, section: str = "", until: str = "") -> list[str]:
+    """Every command of a file, of a section of it, or of what comes before a section, in order."""
     text = (REPOSITORY / file).read_text()
+    if until:
+        text, found, _ = text.partition(f"\n## {until}\n")
+        assert found, f"{file} has no section {until!r}"
     if section:
         text = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
     blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
@@ -72,7 +75,7 @@ def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None
     directory = tmp_path / "work"
     directory.mkdir()
     environment = with_the_profile(own_lab)
-    for command in commands("docs/aws.md"):
+    for command in commands("docs/aws.md", until="What AWS does, and where the lab does it"):
         if INSTALLATION in command:
             continue
         if command.startswith("cd "):
