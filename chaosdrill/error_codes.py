@@ -225,6 +225,7 @@ ERROR_CODES: Mapping[str, str] = {
     "value-missing": "a declared value comes from a probe, a variable or Vault, and there is none",
     "variable-unresolved": "an argument still contains ${...}: its variable has no value",
     "variable-unused": "a variable is given on the command line that the experiment does not declare",
+    "watch-empty": "nothing of the kind happened while it was watched",
     "writer-already": "the region is the writer of the global database already",
     "writer-not-moved": "a change of writer failed: the old region still writes",
     "writer-unknown": "the global cluster has no single writer in a known region",

@@ -30,13 +30,17 @@ class Call:
     status: int = 200
 
     def asks(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> bool:
-        """:returns: whether it is the same question, whatever the token that makes a second try the same request."""
-        asked = (self.service, self.region, self.operation, _without_token(self.parameters))
-        return asked == (service, region, operation, _without_token(parameters))
+        """:returns: whether it is the same question, whenever it is asked."""
+        asked = (self.service, self.region, self.operation, _at_any_time(self.parameters))
+        return asked == (service, region, operation, _at_any_time(parameters))
 
 
-def _without_token(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in parameters.items() if name != "clientToken"}
+_OF_THE_MOMENT = frozenset({"clientToken", "StartTime", "EndTime"})
+
+
+def _at_any_time(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the token that makes a second try the same request, and without a span up to now."""
+    return {name: value for name, value in parameters.items() if name not in _OF_THE_MOMENT}
 
 
 @dataclass

@@ -14,10 +14,12 @@ import click
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
+    from chaosdrill.conformance.assumptions import CheckedAssumption
     from chaosdrill.survey.findings import Finding
     from chaosdrill.survey.seen import Seen
 
 WIDTH_IN_FILES = 200
+CONFORMANCE_POLICY = "failover"  # the experiment whose permissions are simulated
 
 
 @click.group()
@@ -143,23 +145,39 @@ def _tell(findings: "Mapping[str, Finding]", left: Sequence[str], recipe: str) -
 @topology.command()
 @click.argument("file", envvar="CHAOSDRILL_TOPOLOGY", required=False)
 @click.option("--json", "as_json", is_flag=True, help="For machines: a list of what was read.")
-def check(file: str | None, as_json: bool) -> None:
+@click.option("--conformance", is_flag=True, help="Compare the account with what chaosdrill assumes of AWS instead.")
+@click.option("--on-host", is_flag=True, help="With --conformance: also run one harmless command on the client host.")
+@click.option("--watch", "watch_s", type=float, default=0.0, help="With --conformance: seconds to wait for a drill.")
+@click.option("--export", type=click.Path(path_type=Path), help="With --conformance: write AWS's answers, redacted.")
+def check(
+    file: str | None, as_json: bool, conformance: bool, on_host: bool, watch_s: float, export: Path | None
+) -> None:
     """Read every part of the topology FILE once, and show what it sees.
 
     \b
         chaosdrill topology check topology/aws.yaml
         CHAOSDRILL_TOPOLOGY=topology/aws.yaml chaosdrill topology check --json
+        chaosdrill topology check topology/aws.yaml --conformance --on-host --export conformance.json
 
     Nothing is changed. First the file itself: every error with its line, key and fix. Then, all at the same time: the
     account, the stop flags, the routing controls and each cluster endpoint, the database, the state machines, the load
     balancers, the DNS answer and whose it is, the client host, the load generator.
     Exit code: 0 when all of it could be read and fits, 1 when not.
+
+    With --conformance it reads what no document decides, and shows for each assumption whether the account is as
+    assumed, differs, or could not be read. --watch SECONDS also waits for a change of writer and an execution: start it
+    beside a drill. --export writes AWS's answers, redacted, to a new file for chaosdrill's maintainers.
+    Exit code: 0 when everything is as assumed, 1 when not.
     """
     from chaosdrill.aws import system_of
     from chaosdrill.survey.check import check as read
 
     if not file:
         raise BadInput(["no topology is named: chaosdrill topology check FILE, or set CHAOSDRILL_TOPOLOGY"])
+    if conformance:
+        return _conformance(file, on_host, watch_s, export, as_json)
+    if on_host or watch_s or export:
+        raise BadInput(["--on-host, --watch and --export belong to --conformance: add it, or leave them out"])
     seen = read(system_of({"topology": file}))
     if as_json:
         click.echo(json.dumps([{**asdict(one), "ok": one.ok} for one in seen], indent=1))
@@ -185,3 +203,46 @@ def _show(seen: "Sequence[Seen]") -> None:
     console.print(table)
     wrong = sum(not one.ok for one in seen)
     click.echo(f"{wrong} of {len(seen)} could not be read or do not fit" if wrong else f"all {len(seen)} are well")
+
+
+def _conformance(file: str, on_host: bool, watch_s: float, export: Path | None, as_json: bool) -> None:
+    from contextlib import nullcontext
+
+    from chaosdrill.aws import system_of, tape
+    from chaosdrill.cli.iam import configuration_of, filled, policy_of
+    from chaosdrill.conformance.assumptions import AS_ASSUMED
+    from chaosdrill.conformance.check import conformance
+    from chaosdrill.rehearsal import bundle
+
+    if export and export.exists():
+        raise BadInput([f"--export {export}: is there already, and is not overwritten: choose another file"])
+    system = system_of({"topology": file})
+    policy = filled(policy_of(CONFORMANCE_POLICY), system.topology, configuration_of(CONFORMANCE_POLICY))
+    with tape.recording() if export else nullcontext() as answers:
+        rows = conformance(system, policy, on_host, watch_s)
+    if export and answers:
+        bundle.export(export, system.topology, answers.calls)
+    click.echo(json.dumps([asdict(one) for one in rows], indent=1)) if as_json else _show_conformance(rows)
+    if export:
+        click.echo(f"AWS's answers, redacted: {export}", err=True)
+    sys.exit(0 if all(one.state == AS_ASSUMED for one in rows) else 1)
+
+
+def _show_conformance(rows: "Sequence[CheckedAssumption]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table()
+    for heading in ("subject", "assumed", "observed", "", "advice"):
+        table.add_column(heading, overflow="fold")
+    colours = {"as assumed": "green", "differs": "red"}
+    for one in rows:
+        state = Text(one.state, colours.get(one.state, "yellow"))
+        table.add_row(Text(one.subject), Text(one.assumed), Text(one.observed), state, Text(one.advice))
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH_IN_FILES)
+    console.print(table)
+    counts = {state: sum(one.state == state for one in rows) for state in dict.fromkeys(one.state for one in rows)}
+    click.echo(", ".join(f"{number} {state}" for state, number in counts.items()))

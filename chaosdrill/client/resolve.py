@@ -67,16 +67,29 @@ def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, wit
     :returns: what it resolves to there.
     :raises CannotSee: when the host takes no commands, nobody answers it, or it has no ``dig`` to ask a name server.
     """
+    script = lookup_script(domain, resolver)
+    output = run_on_client(system, script, within_s, allowed_exit_codes=(0, _NOT_FOUND_BY_GETENT)).stdout
+    return parsed_lookup(output, resolver)
+
+
+def lookup_script(domain: str, resolver: Resolver = CLIENT) -> str:
+    """:returns: what looks a name up on the client host: see :func:`seen_by_client`."""
     name, server = shlex.quote(domain), ""
     without_dig = f"echo getent; getent ahostsv4 {name}"
     if resolver.nameserver is not None:
         server = f"@{resolver.nameserver} -p {resolver.port} "
         without_dig = "echo none; command -v getent host nslookup drill kdig python3 || true"
-    script = (
+    return (
         "if command -v dig >/dev/null 2>&1; "
         f"then echo dig; dig +noall +comments +answer +time=2 +tries=2 {server}{name} A; else {without_dig}; fi"
     )
-    output = run_on_client(system, script, within_s, allowed_exit_codes=(0, _NOT_FOUND_BY_GETENT)).stdout
+
+
+def parsed_lookup(output: str, resolver: Resolver = CLIENT) -> Answer:
+    """:returns: what :func:`lookup_script` printed says.
+
+    :raises CannotSee: when nobody answered, or there was no ``dig`` to ask a name server.
+    """
     tool, _, answer = output.partition("\n")
     if tool.strip() == "dig":
         return parsed_dig(answer)

@@ -57,7 +57,8 @@ _RULES = tuple((kind, re.compile(pattern), made) for kind, pattern, made in _HID
 _ADDRESS = re.compile(
     r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
-_KEPT_TAG = re.compile(r"Name|chaosdrill-.*")
+# of what AWS writes as Key and Value: these tags, and how a load balancer treats requests
+_KEPT_TAG = re.compile(r"Name|chaosdrill-.*|routing\.http\.[a-z_.]+")
 
 
 @dataclass

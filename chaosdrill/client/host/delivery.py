@@ -133,6 +133,13 @@ def place(system: System, key: str) -> tuple[Any, dict[str, str]]:
     return system.client("s3", system.topology.client.region), {"Bucket": bucket, "Key": f"{below}{key}"}
 
 
+def url_of_aws(system: System, operation: str, at: dict[str, str]) -> str:
+    """:returns: a presigned URL of AWS's own host for the topology's bucket, also where something stands in for AWS."""
+    region = system.topology.client.region
+    client = presigning_client(system.reach, region) if system.reach.endpoint_url else system.client("s3", region)
+    return str(client.generate_presigned_url(operation, Params=at, ExpiresIn=URL_LIFE_S))
+
+
 def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, str]:
     """Presign a request of the client host to the topology's bucket.
 
@@ -141,9 +148,7 @@ def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, 
     :returns: the URL as the client host can call it, and the host to send with it: what stands in for AWS has another
         address there, and the URL is signed for AWS's own host. Empty: the URL's.
     """
-    region, stand_in = system.topology.client.region, system.reach.endpoint_url
-    client = presigning_client(system.reach, region) if stand_in else system.client("s3", region)
-    url = str(client.generate_presigned_url(operation, Params=at, ExpiresIn=URL_LIFE_S))
+    url, stand_in = url_of_aws(system, operation, at), system.reach.endpoint_url
     if not stand_in:
         return url, ""
     known = run_on_client(system, 'echo "${AWS_ENDPOINT_URL_S3:-$AWS_ENDPOINT_URL}"', called="that looks for AWS")

@@ -16,7 +16,7 @@ MODULE = "sch_netem"
 _MANAGERS = ("dnf", "yum", "apt-get")
 _PACKAGES = {"atd": "at", "dig": "bind-utils", "tc": "iproute-tc", MODULE: "kernel-modules-extra"}
 _DEBIAN = {"atd": "at", "dig": "dnsutils", "tc": "iproute2", MODULE: "linux-modules-extra-$(uname -r)"}
-_SCRIPT = f"""
+SCRIPT = f"""
 PATH="$PATH:/usr/sbin:/sbin"
 . /etc/os-release 2>/dev/null
 echo "system $ID $VERSION_ID"
@@ -61,7 +61,11 @@ def host_facts(system: System) -> HostFacts:
 
     :raises CannotSee: when it takes no commands.
     """
-    printed = run_on_client(system, _SCRIPT, called="that lists the tools of the host").stdout
+    return parsed(run_on_client(system, SCRIPT, called="that lists the tools of the host").stdout)
+
+
+def parsed(printed: str) -> HostFacts:
+    """:returns: what :data:`SCRIPT` printed says."""
     lines = [line.split(maxsplit=1) for line in printed.splitlines() if " " in line]
     found = [(kind, value.strip()) for kind, value in lines]
     there = [value for kind, value in found if kind == "tool"]

@@ -104,8 +104,7 @@ def find_python(system: System, needs: Needs) -> Python:
     :raises Refused: when it has none that does; nothing was delivered then.
     :raises CannotSee: when the host takes no commands.
     """
-    names = [f"python3.{minor}" for minor in range(needs.python[1], NEWEST_MINOR + 1)]
-    seen = pythons(system, *names, enough=NEVER_ENOUGH if needs.installed else needs.python)
+    seen = pythons(system, *names(needs.python), enough=NEVER_ENOUGH if needs.installed else needs.python)
     if fit := best(seen, needs):
         return fit
     found, host = [f"{one} ({', '.join(_lacking(one, needs))})" for one in dict.fromkeys(seen)], system.topology.client
@@ -115,6 +114,11 @@ def find_python(system: System, needs: Needs) -> Python:
         f"`{install_command(host.instance_id, host.region, f'python{dotted(needs.python)}')}`, or {needs.otherwise}",
         code="client-python-missing",
     )
+
+
+def names(least: tuple[int, int]) -> list[str]:
+    """:returns: what Pythons of that version and newer ones are called."""
+    return [f"python3.{minor}" for minor in range(least[1], NEWEST_MINOR + 1)]
 
 
 def best(seen: Iterable[Python], needs: Needs) -> Python | None:
@@ -146,11 +150,21 @@ def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH)
 
     :param enough: the look ends with the first of this version or a newer one; python3 is tried first then.
     """
+    printed = run_on_client(system, script(*names, enough=enough), called="that looks for Python").stdout
+    return parsed(printed)
+
+
+def script(*names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> str:
+    """:returns: what prints the facts of each Python, a line each; see :func:`pythons`."""
     look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d" {dotted(enough)} && break'
     named = [path for name in names for path in (name, f"{BESIDE}/{name}")]
     tried = [*named, "python3"] if enough == NEVER_ENOUGH else ["python3", *named]
     looks = f"for p in {' '.join(tried)}; do {look}; done"
-    printed = run_on_client(system, f"{CACHE}; {looks}; true", called="that looks for Python").stdout
+    return f"{CACHE}; {looks}; true"
+
+
+def parsed(printed: str) -> list[Python]:
+    """:returns: the Pythons that :func:`script` printed."""
     found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
     return [
         Python(

@@ -4,6 +4,7 @@ Mends: moto 5.2.5 says Success to every command without running anything, for an
 ListCommandInvocations nor DescribeInstanceInformation. Here AWS-RunShellScript really runs on the client host.
 """
 
+import json
 import threading
 import time
 import uuid
@@ -20,6 +21,17 @@ from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.runtime import ask
 
 SHELL_SCRIPT = "AWS-RunShellScript"
+FAULT_DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
+# https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
+PARAMETERS = {
+    "DurationSeconds": "",
+    "FlowsPercent": "100",
+    "InstallDependencies": "True",
+    "Interface": "DEFAULT",
+    "LossPercent": "7",
+    "Sources": "",
+    "TrafficType": "ingress",
+}
 PLUGIN = "aws:runShellScript"
 ERROR_MARK = "\n----------ERROR-------\n"  # before what a step wrote to stderr
 OUTPUT_LIMIT = 24_000  # characters that GetCommandInvocation returns on AWS
@@ -108,6 +120,23 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         keys = {"InstanceIds": "InstanceId", "PlatformTypes": "PlatformType"}
         shown = [one for one in found if all(one.get(keys.get(k, k)) in values for k, values in filters.items())]
         return ActionResult({"InstanceInformationList": shown})
+
+    def describe_document(self) -> ActionResult:
+        """DescribeDocument; of AWS's own documents the one of the packet loss."""
+        if self._get_param("Name") != FAULT_DOCUMENT:
+            return super().describe_document()
+        parameters = [{"Name": name, "Type": "String", "DefaultValue": value} for name, value in PARAMETERS.items()]
+        named = {"Name": FAULT_DOCUMENT, "Owner": "Amazon", "DocumentType": "Command", "SchemaVersion": "2.2"}
+        return ActionResult({"Document": {**named, "Parameters": parameters, "PlatformTypes": ["Linux"]}})
+
+    def get_document(self) -> ActionResult:
+        """GetDocument; likewise."""
+        if self._get_param("Name") != FAULT_DOCUMENT:
+            return super().get_document()
+        steps = [{"action": PLUGIN, "name": name} for name in ("InstallDependencies", "FaultInjection")]
+        content = {"schemaVersion": "2.2", "description": "Loses packets with netem.", "mainSteps": steps}
+        named = {"Name": FAULT_DOCUMENT, "DocumentType": "Command", "DocumentFormat": "JSON"}
+        return ActionResult({**named, "Content": json.dumps(content)})
 
     def send_command(self) -> ActionResult:
         """SendCommand: the script begins to run at once."""

@@ -24,6 +24,11 @@ class LoadBalancer:
     zone_id: str
 
 
+# as AWS reports by default: the sample's clients send X_ACCOUNT_ID, whose underscores make it invalid
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
+HEADERS_PASS = {"routing.http.drop_invalid_header_fields.enabled": "false"}
+
+
 def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
     """The application's, in a VPC of its own, with a subnet for each of its two addresses and of its two stores."""
     ec2 = ec2_backends[plan.account][region.name]
@@ -43,6 +48,7 @@ def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
         loadbalancer_type="application",
         tags=[{"Key": "Name", "Value": f"{region.city}-app"}],
     )
+    made.attrs.update(HEADERS_PASS)
     made.activate()
     return LoadBalancer(vpc.id, made.arn, made.dns_name, made.canonical_hosted_zone_id)
 

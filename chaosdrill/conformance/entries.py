@@ -1,0 +1,67 @@
+"""Where requests come in: the bucket and its presigned URLs, ARC's endpoints, what load balancers do with headers."""
+
+from collections.abc import Iterator
+from functools import partial
+from urllib.parse import urlsplit
+
+from chaosdrill.aws import System
+from chaosdrill.client.host import delivery
+from chaosdrill.conformance.assumptions import Assumption, Observed
+
+ENDPOINTS = 5
+DROPS = "routing.http.drop_invalid_header_fields.enabled"
+
+
+def assumptions(system: System) -> Iterator[Assumption]:
+    """:returns: what is assumed of the entries."""
+    client = system.topology.client
+    if client.s3:
+        yield Assumption(
+            f"bucket {client.s3.partition('/')[0]}",
+            f"in {client.region}, and presigned URLs name that region",
+            partial(_bucket, system),
+            "take a bucket in the client host's region; allow s3:ListBucket",
+        )
+    yield Assumption(
+        "endpoints of the ARC cluster",
+        f"{ENDPOINTS} in {ENDPOINTS} regions, all of which respond",
+        partial(_endpoints, system),
+        "correct `routing: {cluster_endpoints}`, or allow route53-recovery-cluster:GetRoutingControlState",
+    )
+    for region, balancer in system.topology.load_balancers.items():
+        if balancer.arn is not None:
+            yield Assumption(
+                f"headers at the load balancer of {region}",
+                "those with an underscore in their name pass",
+                partial(_headers, system, region, balancer.arn),
+                f"set {DROPS} to false, or the application sees no X_ACCOUNT_ID; allow "
+                "elasticloadbalancing:DescribeLoadBalancerAttributes",
+            )
+
+
+def _bucket(system: System) -> Observed:
+    host = system.topology.client
+    client, at = delivery.place(system, "conformance")
+    region = str(client.head_bucket(Bucket=at["Bucket"])["BucketRegion"])
+    name = urlsplit(delivery.url_of_aws(system, "get_object", at)).netloc
+    return Observed(f"in {region}; presigned for {name}", region == host.region and f".{region}." in f".{name}")
+
+
+def _endpoints(system: System) -> Observed:
+    routing = system.topology.routing
+    control = next(iter(routing.controls.values()))
+    found = {}
+    for one in routing.cluster_endpoints:
+        client = system.client("route53-recovery-cluster", one.region, one.url)
+        found[one.region] = str(client.get_routing_control_state(RoutingControlArn=control)["RoutingControlState"])
+    agree = len(set(found.values())) == 1
+    return Observed(
+        ", ".join(f"{region} {state}" for region, state in found.items()), len(found) == ENDPOINTS and agree
+    )
+
+
+def _headers(system: System, region: str, arn: str) -> Observed:
+    answer = system.client("elbv2", region).describe_load_balancer_attributes(LoadBalancerArn=arn)
+    found = {str(one["Key"]): str(one["Value"]) for one in answer["Attributes"]}
+    value = found.get(DROPS, "not reported")
+    return Observed(f"{DROPS}: {value}", value == "false")

@@ -1,0 +1,99 @@
+"""What shows only while something changes: the states of a switchover, how late Step Functions shows an execution."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from chaosdrill.aws import System, aurora, stepfunctions
+from chaosdrill.aws.polling import looks
+from chaosdrill.conformance.assumptions import Assumption, Observed
+from chaosdrill.conformance.global_database import described
+from chaosdrill.errors import CannotSee
+
+EVERY_S = 1.0
+LISTS_EVERY = 3  # looks: ListExecutions refills at 2 calls/s for the account, and there are two machines
+LATE_S = 10.0  # what chaosdrill allows for Step Functions to show a change
+CHANGING = frozenset({"switching-over", "failing-over", "modifying"})
+KNOWN_SYNCHRONIZATION = frozenset({aurora.CONNECTED, "pending-resync"})
+
+
+@dataclass
+class _Seen:
+    """What was sampled.
+
+    :param statuses: of the global cluster, each once, in order.
+    :param synchronization: of its members, all that were reported.
+    :param writers: each once, in order.
+    :param listed_late_s: by how much each execution that began meanwhile was listed late.
+    """
+
+    statuses: list[str] = field(default_factory=list)
+    synchronization: set[str] = field(default_factory=set)
+    writers: list[str] = field(default_factory=list)
+    listed_late_s: dict[str, float] = field(default_factory=dict)
+
+
+def watched(system: System, seconds: float) -> list[Assumption]:
+    """Sample the global cluster each second and the executions every three, for so many seconds.
+
+    :returns: what is assumed of changes, with what was sampled.
+    """
+    seen, machines = _Seen(), stepfunctions.pair(system)
+    known = {arn for arn, _ in _executions(system, machines)}
+    for number, _ in enumerate(looks(seconds, EVERY_S)):
+        _sample(system, seen)
+        if number % LISTS_EVERY == 0:
+            for arn, began in _executions(system, machines):
+                if arn not in known:
+                    known.add(arn)
+                    seen.listed_late_s[arn] = max(0.0, (datetime.now(UTC) - began).total_seconds())
+    return list(_assumptions(seen, seconds))
+
+
+def _sample(system: System, seen: _Seen) -> None:
+    found = described(system)
+    members = found.get("GlobalClusterMembers") or ()
+    seen.synchronization |= {str(one["SynchronizationStatus"]) for one in members if one.get("SynchronizationStatus")}
+    writers = ",".join(str(one["DBClusterArn"]).split(":")[3] for one in members if one.get("IsWriter"))
+    for value, values in ((str(found["Status"]), seen.statuses), (writers, seen.writers)):
+        if not values or values[-1] != value:
+            values.append(value)
+
+
+def _executions(system: System, machines: tuple[str, str]) -> Iterator[tuple[str, datetime]]:
+    client = system.client("stepfunctions", system.topology.failover.region)
+    for machine in machines:
+        for one in client.list_executions(stateMachineArn=machine, maxResults=10)["executions"]:
+            yield str(one["executionArn"]), one["startDate"]
+
+
+def _assumptions(seen: _Seen, seconds: float) -> Iterator[Assumption]:
+    yield Assumption(
+        "states of the global cluster during a change of writer",
+        f"available, {' or '.join(sorted(CHANGING))}, available; members connected or pending-resync",
+        partial(_of_switchover, seen, seconds),
+        "watch while a drill runs (--watch SECONDS); send the bundle to chaosdrill's maintainers",
+    )
+    yield Assumption(
+        "how late ListExecutions shows a new execution",
+        f"at most {LATE_S:g} s",
+        partial(_of_executions, seen, seconds),
+        "watch while a drill runs (--watch SECONDS); send the bundle to chaosdrill's maintainers",
+    )
+
+
+def _of_switchover(seen: _Seen, seconds: float) -> Observed:
+    if len(seen.statuses) == 1 and len(seen.writers) == 1:
+        raise CannotSee(f"the writer did not change within {seconds:g} s", code="watch-empty")
+    changes = f"{' → '.join(seen.statuses)}; writer {' → '.join(seen.writers)}"
+    text = f"{changes}; members {', '.join(sorted(seen.synchronization))}"
+    known = set(seen.statuses) <= {aurora.AVAILABLE, *CHANGING} and seen.synchronization <= KNOWN_SYNCHRONIZATION
+    return Observed(text, known)
+
+
+def _of_executions(seen: _Seen, seconds: float) -> Observed:
+    if not seen.listed_late_s:
+        raise CannotSee(f"no execution began within {seconds:g} s", code="watch-empty")
+    late_s = max(seen.listed_late_s.values())
+    return Observed(f"{len(seen.listed_late_s)} began, listed at most {late_s:.1f} s later", late_s <= LATE_S)
