@@ -280,3 +280,22 @@ def test_the_same_client_token_is_the_same_experiment(aws: LabAws) -> None:
     assert len(aws.supervisor.asked("packet_loss.inject")) == 1
     aws.client("fis", HOME).stop_experiment(id=running)
     reached(aws, running, "stopped")
+
+
+@pytest.mark.long
+def test_a_lenient_lab_needs_no_role_and_no_installation(tmp_path: Path) -> None:
+    relaxed = ("fis-document-at-once", "fis-permissions", "metrics-listed-at-once")
+    with running(tmp_path, scale=10.0, lenient=relaxed) as lab:
+        iam = lab.client("iam")
+        iam.delete_role_policy(RoleName="fis-experiments", PolicyName="fis")
+        began = time.monotonic()
+        started = start(lab, template(lab))
+        in_force(lab, started)
+        assert time.monotonic() - began < 100, "what the installation takes in a strict lab"
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            iam.get_role(RoleName="AWSServiceRoleForFIS")
+        metric = {"Namespace": "Test", "MetricName": "young"}
+        cloudwatch = lab.client("cloudwatch")
+        cloudwatch.put_metric_data(Namespace="Test", MetricData=[{"MetricName": "young", "Value": 1.0}])
+        assert cloudwatch.list_metrics(**metric)["Metrics"]
+        lab.client("fis", HOME).stop_experiment(id=started)
