@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chaosdrill.aws import System
 from chaosdrill.conformance import client_host, entries, fault_injection, global_database, permissions
-from chaosdrill.conformance.assumptions import Assumption, CheckedAssumption
+from chaosdrill.conformance.assumptions import UNREADABLE, Assumption, CheckedAssumption
 from chaosdrill.conformance.watching import watched
+from chaosdrill.errors import DrillError
 
 AT_ONCE = 8
 
@@ -28,4 +31,12 @@ def conformance(system: System, policy: str, on_host: bool = False, watch_s: flo
     )
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="conformance") as pool:
         rows = list(pool.map(lambda one: one.check(), wanted))
-    return rows + [one.check() for one in (watched(system, watch_s) if watch_s > 0 else ())]
+    return rows + (_watched(system, watch_s) if watch_s > 0 else [])
+
+
+def _watched(system: System, watch_s: float) -> list[CheckedAssumption]:
+    try:
+        return [one.check() for one in watched(system, watch_s)]
+    except (DrillError, ClientError, BotoCoreError) as error:
+        advice = "correct `failover:`; allow states:ListStateMachines and states:ListExecutions"
+        return [CheckedAssumption("what changes during a drill", "can be watched", str(error), UNREADABLE, advice)]

@@ -1,15 +1,19 @@
 """What shows only while something changes: the states of a switchover, how late Step Functions shows an execution."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from chaosdrill.aws import System, aurora, stepfunctions
-from chaosdrill.aws.polling import looks
+from chaosdrill.aws.polling import pause
 from chaosdrill.conformance.assumptions import Assumption, Observed
 from chaosdrill.conformance.global_database import described
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import CannotSee, DrillError
 
 EVERY_S = 1.0
 LISTS_EVERY = 3  # looks: ListExecutions refills at 2 calls/s for the account, and there are two machines
@@ -25,30 +29,43 @@ class _Seen:
     :param statuses: of the global cluster, each once, in order.
     :param synchronization: of its members, all that were reported.
     :param writers: each once, in order.
-    :param listed_late_s: by how much each execution that began meanwhile was listed late.
+    :param listed_late_s: by how much each execution that began meanwhile was listed late, by this machine's clock.
+    :param ended_late_s: by how much DescribeExecution showed its end late, of those that ended meanwhile.
     """
 
     statuses: list[str] = field(default_factory=list)
     synchronization: set[str] = field(default_factory=set)
     writers: list[str] = field(default_factory=list)
     listed_late_s: dict[str, float] = field(default_factory=dict)
+    ended_late_s: dict[str, float] = field(default_factory=dict)
 
 
 def watched(system: System, seconds: float) -> list[Assumption]:
     """Sample the global cluster each second and the executions every three, for so many seconds.
 
-    :returns: what is assumed of changes, with what was sampled.
+    :returns: what is assumed of changes, with what was sampled; a sample that AWS does not answer is left out.
+    :raises CannotSee: when the state machines cannot be found.
     """
     seen, machines = _Seen(), stepfunctions.pair(system)
     known = {arn for arn, _ in _executions(system, machines)}
-    for number, _ in enumerate(looks(seconds, EVERY_S)):
-        _sample(system, seen)
-        if number % LISTS_EVERY == 0:
-            for arn, began in _executions(system, machines):
-                if arn not in known:
-                    known.add(arn)
-                    seen.listed_late_s[arn] = max(0.0, (datetime.now(UTC) - began).total_seconds())
-    return list(_assumptions(seen, seconds))
+    until_s, number = time.monotonic() + seconds, 0
+    while True:
+        with suppress(DrillError, ClientError, BotoCoreError):
+            _sample(system, seen)
+            _describe(system, seen)
+            if number % LISTS_EVERY == 0:
+                _list(system, machines, known, seen)
+        if time.monotonic() >= until_s:
+            return list(_assumptions(seen, seconds))
+        pause(EVERY_S)
+        number += 1
+
+
+def _list(system: System, machines: tuple[str, str], known: set[str], seen: _Seen) -> None:
+    for arn, began in _executions(system, machines):
+        if arn not in known:
+            known.add(arn)
+            seen.listed_late_s[arn] = _since(began)
 
 
 def _sample(system: System, seen: _Seen) -> None:
@@ -59,6 +76,18 @@ def _sample(system: System, seen: _Seen) -> None:
     for value, values in ((str(found["Status"]), seen.statuses), (writers, seen.writers)):
         if not values or values[-1] != value:
             values.append(value)
+
+
+def _describe(system: System, seen: _Seen) -> None:
+    client = system.client("stepfunctions", system.topology.failover.region)
+    for arn in seen.listed_late_s.keys() - seen.ended_late_s.keys():
+        found = client.describe_execution(executionArn=arn)
+        if found["status"] != stepfunctions.RUNNING:
+            seen.ended_late_s[arn] = _since(found["stopDate"])
+
+
+def _since(moment: datetime) -> float:
+    return max(0.0, (datetime.now(UTC) - moment).total_seconds())
 
 
 def _executions(system: System, machines: tuple[str, str]) -> Iterator[tuple[str, datetime]]:
@@ -78,13 +107,19 @@ def _assumptions(seen: _Seen, seconds: float) -> Iterator[Assumption]:
     yield Assumption(
         "how late ListExecutions shows a new execution",
         f"at most {LATE_S:g} s",
-        partial(_of_executions, seen, seconds),
+        partial(_of_executions, seen.listed_late_s, "began", seconds),
         "watch while a drill runs (--watch SECONDS); send the bundle to chaosdrill's maintainers",
+    )
+    yield Assumption(
+        "how late DescribeExecution shows the end of an execution",
+        f"at most {LATE_S:g} s",
+        partial(_of_executions, seen.ended_late_s, "ended", seconds),
+        "watch until the drill's failover has ended; send the bundle to chaosdrill's maintainers",
     )
 
 
 def _of_switchover(seen: _Seen, seconds: float) -> Observed:
-    if len(seen.statuses) == 1 and len(seen.writers) == 1:
+    if len(seen.statuses) <= 1 and len(seen.writers) <= 1:
         raise CannotSee(f"the writer did not change within {seconds:g} s", code="watch-empty")
     changes = f"{' → '.join(seen.statuses)}; writer {' → '.join(seen.writers)}"
     text = f"{changes}; members {', '.join(sorted(seen.synchronization))}"
@@ -92,8 +127,8 @@ def _of_switchover(seen: _Seen, seconds: float) -> Observed:
     return Observed(text, known)
 
 
-def _of_executions(seen: _Seen, seconds: float) -> Observed:
-    if not seen.listed_late_s:
-        raise CannotSee(f"no execution began within {seconds:g} s", code="watch-empty")
-    late_s = max(seen.listed_late_s.values())
-    return Observed(f"{len(seen.listed_late_s)} began, listed at most {late_s:.1f} s later", late_s <= LATE_S)
+def _of_executions(late_s: Mapping[str, float], what: str, seconds: float) -> Observed:
+    if not late_s:
+        raise CannotSee(f"no execution {what} within {seconds:g} s", code="watch-empty")
+    most_s = max(late_s.values())
+    return Observed(f"{len(late_s)} {what}, shown at most {most_s:.1f} s later", most_s <= LATE_S)

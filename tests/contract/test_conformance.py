@@ -197,8 +197,8 @@ def test_a_zone_that_is_looked_up_from_the_wrong_place_is_found(rig: Rig, topolo
 @pytest.mark.long
 def test_changes_are_watched_while_a_drill_makes_them(rig: Rig, topology: Path, host: Path) -> None:
     nothing = checked(topology, watch_s=0.1)
-    subjects = list(nothing)[-2:]
-    assert [nothing[one].state for one in subjects] == [UNREADABLE, UNREADABLE], "nothing happened meanwhile"
+    subjects = list(nothing)[-3:]
+    assert [nothing[one].state for one in subjects] == [UNREADABLE] * 3, "nothing happened meanwhile"
     with rig.lab.supervisor.writer_held():
         moving = threading.Thread(target=fail_over, kwargs={"configuration": rig.configuration})
         timer = threading.Timer(6.0, rig.lab.supervisor._may_end.set)
@@ -207,8 +207,16 @@ def test_changes_are_watched_while_a_drill_makes_them(rig: Rig, topology: Path, 
         rows = checked(topology, watch_s=20.0)
         timer.join()
     moving.join()
-    assert [rows[one].state for one in subjects] == [AS_ASSUMED, AS_ASSUMED], rows
+    assert [rows[one].state for one in subjects] == [AS_ASSUMED] * 3, rows
     rig.go_home()
+
+
+def test_machines_that_cannot_be_found_take_no_other_row_away(rig: Rig, topology: Path, host: Path) -> None:
+    facts = yaml.safe_load(topology.read_text())
+    topology.write_text(json.dumps({**facts, "failover": {**facts["failover"], "failover_prefix": "NoSuchMachine"}}))
+    rows = checked(topology, watch_s=0.1)
+    assert [one.state for one in rows.values()][-1] == UNREADABLE
+    assert len(rows) > 10
 
 
 @pytest.fixture
