@@ -192,6 +192,8 @@ ERROR_CODES: Mapping[str, str] = {
     "service-not-restored": "a transition stopped half way, and the rollback could not open the region of the writer",
     "service-restored-by-rollback": "the state machine failed with every region closed, and the rollback opened one",
     "setting-invalid": "a value of the experiment's configuration cannot be used",
+    "settlement-lag-grows": "the application settles writes more slowly than the heartbeat and the load send them",
+    "settlement-unknown": "the heartbeat did not say in time how fast writes are settled",
     "shared-read-late": "a read that several callers share did not end before the caller's deadline",
     "source-is-every-address": "a source of a packet loss covers every address",
     "source-not-an-address": "a source of a packet loss is not an IPv4 address or range",

@@ -65,6 +65,11 @@ def _why_left_out(run: ComparedRun, reference: ComparedRun | None) -> Sentence:
     )
 
 
+def have_comparable_losses(runs: Iterable[ComparedRun]) -> bool:
+    """:returns: whether the heartbeats of all runs sent as many writes: else one loses more because it sent more."""
+    return len({run.writes for run in runs}) < 2
+
+
 def circumstances(runs: Sequence[ComparedRun]) -> dict[str, tuple[Any, ...]]:
     """:returns: what was not the same in all runs, by name: that of each run, None where it is not known."""
     names = dict.fromkeys(name for run in runs for name in run.circumstances)

@@ -72,6 +72,11 @@ def better(name: str) -> str:
     return "more" if last in _MORE_IS_BETTER else "less"
 
 
+def is_loss(name: str) -> bool:
+    """:returns: whether a measurement counts lost writes, and so depends on how many are sent."""
+    return name.startswith((LOST_WRITES, LOST_S))
+
+
 def compared_figures(said: Mapping[str, Any], probes: Iterable[Probe]) -> dict[str, Measured]:
     """Take out of a summary what was measured.
 

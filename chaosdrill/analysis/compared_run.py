@@ -9,6 +9,7 @@ from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, probes_of_json
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.proof import PROOF
+from chaosdrill.analysis.summary_fields import WRITES
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 __all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
@@ -43,6 +44,11 @@ class ComparedRun:
     objectives: Mapping[str, Any] = field(default_factory=dict)
     probes: Mapping[str, Probe] = field(default_factory=dict)
     measured: Mapping[str, Measured] = field(default_factory=dict)
+
+    @property
+    def writes(self) -> str:
+        """How many writes the heartbeat sent: runs that differ in it are not compared for losses."""
+        return str(self.circumstances.get(WRITES) or "")
 
     @property
     def why_not(self) -> Sentence:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.alike import circumstances, unlike
+from chaosdrill.analysis.alike import circumstances, have_comparable_losses, unlike
+from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.hypothesis import WHEN, Probe, Reading, flips
 from chaosdrill.analysis.measured import Measured
@@ -149,7 +150,8 @@ def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Checked]
 def _differences(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Difference]:
     for name in dict.fromkeys([*baseline.measured, *candidate.measured]):
         before, after = (run.measured.get(name) for run in (baseline, candidate))
-        yield Difference(name, before, after, change(before, after))
+        comparable = not is_loss(name) or have_comparable_losses((baseline, candidate))
+        yield Difference(name, before, after, change(before, after) if comparable else None)
 
 
 def change(before: Measured | None, after: Measured | None) -> Measured | None:

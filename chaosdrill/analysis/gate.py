@@ -11,7 +11,8 @@ from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import gate_language as language
-from chaosdrill.analysis.alike import LeftOut, sorted_out
+from chaosdrill.analysis.alike import LeftOut, have_comparable_losses, sorted_out
+from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
 from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, Compare, Figure, Gate, Number, Word
@@ -262,4 +263,8 @@ def sides_of(
     candidate = figures_of(candidates, unread)
     if unlike and not candidate.why_not:
         candidate = replace(candidate, why_not="; ".join(f"{one.run}: {one.why}" for one in unlike))
-    return usable, (*unreadable, *left_out), candidate, figures_of(usable, why)
+    baseline = figures_of(usable, why)
+    if not have_comparable_losses((*candidates, *usable)):
+        kept = {name: one for name, one in baseline.measured.items() if not is_loss(name)}
+        baseline = replace(baseline, measured=kept)
+    return usable, (*unreadable, *left_out), candidate, baseline

@@ -6,8 +6,8 @@ from statistics import median
 from typing import Any
 
 from chaosdrill.analysis import repeated
-from chaosdrill.analysis.alike import LeftOut, sorted_out
-from chaosdrill.analysis.compared_figures import better
+from chaosdrill.analysis.alike import LeftOut, have_comparable_losses, sorted_out
+from chaosdrill.analysis.compared_figures import better, is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import exceeds
 from chaosdrill.analysis.many_runs import ManyRuns, many_runs
@@ -138,7 +138,9 @@ def groups(baseline: Iterable[ComparedRun], candidate: Iterable[ComparedRun]) ->
 
 
 def _compared(baseline: Sequence[ComparedRun], candidate: Sequence[ComparedRun]) -> tuple[Repeated, ...]:
-    names = dict.fromkeys(name for run in (*baseline, *candidate) for name in run.measured)
+    runs = (*baseline, *candidate)
+    comparable = have_comparable_losses(runs)
+    names = dict.fromkeys(name for run in runs for name in run.measured if comparable or not is_loss(name))
     sides = {name: (_side(baseline, name), _side(candidate, name)) for name in names}
     tested = {name: both for name, both in sides.items() if _is_tested(*both)}
     # what is but another name of the same figure in every run is one measurement

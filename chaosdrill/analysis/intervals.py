@@ -113,9 +113,16 @@ def _outage(slots: Slots, rule: Rows, ends: tuple[int | None, int | None], rows:
         (None if before is None else int(due_ns[before]), None if after is None else int(due_ns[after])),
         int((slots.state[first : last + 1] == UNSERVED).sum()),
         tuple((int(due_ns[end]), int(due_ns[begin])) for (_, end), (begin, _) in pairwise(rows.tolist())),
-        slots.interval_ns,
+        _resolution_ns(slots, first, last),
         deadline_s,
     )
+
+
+def _resolution_ns(slots: Slots, first: int, last: int) -> int:
+    """Between two beats where the outage began and ended: more are sent around a transition than at rest."""
+    edges = [slots.due_ns[max(0, at - 1) : at + 2] for at in (first, last)]
+    apart = [int(numpy.diff(edge).max()) for edge in edges if len(edge) > 1]
+    return min(slots.interval_ns, max(apart, default=slots.interval_ns))
 
 
 def _by_chance(slots: Slots, rule: Rows, rows: Array) -> tuple[int, int]:

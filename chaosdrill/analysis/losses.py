@@ -1,7 +1,9 @@
 """What became of the writes: lost, duplicated, resurrected; each by its id, and never 0 where nobody looked."""
 
+from bisect import bisect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from chaosdrill.analysis.executions import Executions, executions
@@ -244,7 +246,8 @@ def _seconds(
     asked: Sequence[Write], lost: Sequence[Write], cut_ns: int | None, earlier_cuts_ns: Sequence[int], how: Sentence
 ) -> Measured:
     """The sum over the transitions. Two acceptances bracket each, both known to the distance between two writes."""
-    apart_s, total_ns, transitions = _apart_s(asked), 0, 0
+    total_ns, transitions = 0, 0
+    edges_ns: list[int] = []
     accepted = [write.ended_ns for write in asked if write.outcome == ACCEPTED]
     left = sorted(write.ended_ns for write in lost)
     for cut in [*earlier_cuts_ns, None]:  # what was lost by the last transition may have been accepted after its cut
@@ -253,10 +256,20 @@ def _seconds(
         if mine:
             until_ns = cut_ns if cut is None else cut
             before_cut = [ended for ended in accepted if until_ns is not None and ended <= until_ns]
-            total_ns, transitions = total_ns + max([mine[-1], *before_cut]) - mine[0], transitions + 1
+            last_ns = max([mine[-1], *before_cut])
+            total_ns, transitions = total_ns + last_ns - mine[0], transitions + 1
+            edges_ns += [mine[0], last_ns]
+    apart_s = _apart_s(asked, edges_ns)
     return Measured(total_ns / 1e9, "s", how, resolution=apart_s, uncertainty=apart_s * max(1, transitions))
 
 
-def _apart_s(writes: Sequence[Write]) -> float:
+def _apart_s(writes: Sequence[Write], edges_ns: Sequence[int]) -> float:
+    """The distance between two writes, where their rate changes at most: of those around the edges, else of all."""
     due = sorted(write.due_ns for write in writes)
-    return (due[-1] - due[0]) / 1e9 / (len(due) - 1) if len(due) > 1 else 0.0
+    if len(due) < 2:
+        return 0.0
+    gaps = [after - before for before, after in pairwise(due)]
+    if max(gaps) < 2 * min(gaps) or not edges_ns:  # a constant rate
+        return (due[-1] - due[0]) / 1e9 / len(gaps)
+    near = (min(max(bisect(due, edge) - 1, 0), len(gaps) - 1) for edge in edges_ns)
+    return max(max(gaps[max(0, at - 1) : at + 2]) for at in near) / 1e9

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chaosdrill.analysis.aftermath import changes_of
-from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.analysis.foreign import mapping, number, text
 from chaosdrill.analysis.hypothesis import hypothesis_of
 
+WRITES = "writes of the heartbeat"
 DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"
 
 
@@ -27,7 +28,8 @@ def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source:
         "began": text(opened.get("at")),
         "source": source,
         "objectives": dict(mapping(opened.get("objectives"))),
-        "circumstances": _circumstances(opened, _first(events, "target-opened")),
+        "circumstances": _circumstances(opened, _first(events, "target-opened"))
+        | _writes(_first(events, "heartbeat-started")),
         "changes": [one.as_json() for one in changes_of(events)],
         "hypothesis": [one.as_json() for one in hypothesis_of(events)],
         "report": None,
@@ -48,6 +50,14 @@ def _circumstances(opened: Mapping[str, Any], target: Mapping[str, Any]) -> dict
     }
     found |= {f"version of {name}": value for name, value in mapping(opened.get("versions")).items()}
     return found | {f"variable {name}": value for name, value in mapping(opened.get("configuration")).items()}
+
+
+def _writes(started: Mapping[str, Any]) -> dict[str, Any]:
+    """How many writes the heartbeat sent; nothing where none did, or its history does not say."""
+    rate_per_s, burst_per_s = number(started.get("write_rate_per_s")), number(started.get("burst_per_s"))
+    if rate_per_s is None or not started.get("writes"):
+        return {}
+    return {WRITES: f"{rate_per_s:g}/s" + (f", up to {burst_per_s:g}/s around a transition" if burst_per_s else "")}
 
 
 def _first(events: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:

@@ -103,6 +103,7 @@ def _facts(found: Mapping[str, Any], zone: "Zone") -> Iterator[Row]:
         "topology": _with_file("", found["topology_file"], found["topology_sha256"]),
         "target": f"{found['target']}{scale}" if found["target"] else "",
         "lab": _unlike_aws(found),
+        "settlement": _settlement(found["settlement"]),
         "began": both_times(found["began"], zone),
         "took": f"{found['seconds']:g} s" if isinstance(found["seconds"], (int, float)) else "",
         "operator": found["operator"],
@@ -121,6 +122,14 @@ def _unlike_aws(found: Mapping[str, Any]) -> str:
     lenient = sequence(mapping(found["circumstances"]).get("lenient lab"))
     notes = {"broken on purpose": found["broken"], "more lenient than AWS": lenient}
     return "; ".join(f"{what}: {', '.join(map(str, names))}" for what, names in notes.items() if names)
+
+
+def _settlement(found: Mapping[str, Any]) -> str:
+    lag_s, rate_per_s, capacity_per_s = (number(found.get(name)) for name in ("lag_s", "rate_per_s", "capacity_per_s"))
+    if lag_s is None or rate_per_s is None:
+        return ""
+    most = "" if capacity_per_s is None else f", at most {capacity_per_s:g}/s beside the load"
+    return f"writes were settled within {lag_s:.1f} s at {rate_per_s:g}/s{most}"
 
 
 def _with_file(name: str, file: str | None, sha256: Any) -> str:

@@ -24,6 +24,8 @@ from chaosdrill.topology import Heartbeat, Topology, topology_of
 logger = logging.getLogger("chaostoolkit")
 
 LONGEST_S = 6 * 3600.0  # of a drill: then it ends by itself, whoever still calls it
+READS_PER_S, WRITES_PER_S = 20.0, 2.0  # a worker that settles one write after the other must keep up
+BURST_PER_S = 20.0  # writes around a transition, as far as they are settled as fast
 GIVE_UP_S = 5.0  # the least time after which a beat that was not answered is given up
 
 ANY_HOST = ChosenHost()
@@ -165,12 +167,19 @@ def settings_of(
         "nameserver": None if dns is None else f"{dns.nameserver}:{dns.port}",
         "deadline_s": float(deadline),
         "timeout_s": float(max(GIVE_UP_S, deadline)),
-        "rate_per_s": float(written.rate_per_s if rate_per_s is None else rate_per_s),
+        **rates_of(written.rate_per_s if rate_per_s is None else rate_per_s),
         "region_header": written.region_header,
         "max_s": LONGEST_S,
         "read": written.read,
         **_writing(written),
     }
+
+
+def rates_of(given_per_s: float | None) -> dict[str, float | None]:
+    """:returns: the rates of read and write. One that was given is that of both, all the time."""
+    if given_per_s is not None:
+        return {"rate_per_s": float(given_per_s), "write_rate_per_s": float(given_per_s), "burst_per_s": None}
+    return {"rate_per_s": READS_PER_S, "write_rate_per_s": WRITES_PER_S, "burst_per_s": BURST_PER_S}
 
 
 def nothing_to_send(topology: Topology) -> str:

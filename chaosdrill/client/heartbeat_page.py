@@ -47,6 +47,20 @@ class HeartbeatPage:
         """:returns: how the reading back stands: ``state`` (running, done), ``converged``, ``why``, ``missing``, …"""
         return self._ask("GET", "/read-back", label=label)
 
+    def settlement(self) -> Mapping[str, Any]:
+        """Check whether writes are settled as fast as they are sent; a second time the same check.
+
+        :returns: how it stands: ``state`` (running, done), ``rate_per_s``, ``lag_s``, ``capacity_per_s``, ``grows``, …
+        """
+        return self._ask("POST", "/settlement")
+
+    def begin_burst(self) -> Mapping[str, Any]:
+        """Raise the rate of the writes around a transition, where it is not constant.
+
+        :returns: ``{"write_rate_per_s"}``: the rate of the writes now, or null.
+        """
+        return self._ask("POST", "/burst")
+
     def _ask(self, method: str, path: str, timeout_s: float = ANSWER_WITHIN_S, **query: Any) -> Mapping[str, Any]:
         what = f"{method} {self.url}{path}"
         try:

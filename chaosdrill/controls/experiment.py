@@ -126,12 +126,13 @@ def transitions(experiment: Mapping[str, Any], setup: Any) -> list[str]:
     failover begin by itself. One of the rollbacks alone takes place only when something has failed.
     """
     steps = [*(setup or ()), *activities_by_phase(experiment)["method"]]
-    named = [(str(step.get("name") or step.get("ref")), step.get("provider") or {}) for step in steps]
-    return [
-        name
-        for name, provider in named
-        if provider.get("func") in TRANSITIONS and str(provider.get("module")).startswith("chaosdrill.")
-    ]
+    return [str(step.get("name") or step.get("ref")) for step in steps if is_transition(step)]
+
+
+def is_transition(activity: Mapping[str, Any]) -> bool:
+    """:returns: whether an activity moves the application to another region, or lets a failover begin by itself."""
+    provider = activity.get("provider") or {}
+    return provider.get("func") in TRANSITIONS and str(provider.get("module")).startswith("chaosdrill.")
 
 
 def planned(experiment: Mapping[str, Any], setup: Any) -> dict[str, list[str]]:

@@ -26,6 +26,7 @@ from chaosdrill.controls.progress import Step, number_of
 from chaosdrill.controls.record import Record
 from chaosdrill.controls.safeguards import Safeguards
 from chaosdrill.controls.sampling import Sample, Samples
+from chaosdrill.controls.settlement import begin_settlement_check, raise_writes, require_settled
 from chaosdrill.controls.signals import LEAVE, STOP, Signals
 from chaosdrill.controls.target import Target
 from chaosdrill.controls.truth import note_truth
@@ -85,6 +86,8 @@ class Session:
         if self._beside():
             self._local.phase = "steady-state-during"
         else:
+            if not self._method_ended:
+                begin_settlement_check(self)
             self.enter("steady-state-after" if self._method_ended else "steady-state-before")
 
     def end_hypothesis(self, met: bool | None) -> None:
@@ -97,7 +100,15 @@ class Session:
             self.signals.leaving = True
 
     def begin_method(self) -> None:
-        """The method begins, and with it the safeguards and the samples of the steady state."""
+        """The method begins, and with it the safeguards and the samples of the steady state.
+
+        :raises InterruptExecution: when the application settles the heartbeat's writes more slowly than they are sent.
+        """
+        try:
+            require_settled(self)
+        except DrillError as error:
+            self.record.refused(error)
+            self.stop(f"The method does not begin: {error}")
         self.touched = True
         self.enter("method")
         guards = self.arguments.safeguards
@@ -180,6 +191,7 @@ class Session:
         step = self._step(activity)
         self.status.activity = step["activity"]
         self.status.step = number_of(self.planned, step["phase"], step["activity"], self.status.step)
+        raise_writes(self, activity)
         arguments = (activity.get("provider") or {}).get("arguments") or {}
         written = substitute(arguments, self.configuration, self.secrets)
         self.record.note("activity-started", **step, arguments=written)

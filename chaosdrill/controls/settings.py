@@ -79,6 +79,9 @@ def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
     for name, (kind, smallest, largest) in NUMBERS.items():
         if name not in configuration or (name == "scale" and configuration[name] == ""):
             continue
+        if name == "heartbeat_rate" and configuration[name] in ("", None):
+            configuration[name] = None  # as the topology has it
+            continue
         raw = configuration[name]
         try:
             value = kind(raw)

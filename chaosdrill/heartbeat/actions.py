@@ -39,7 +39,8 @@ def start_heartbeat(
     What it sends stands in the topology's ``heartbeat:``. It writes only to the synthetic accounts named there; without
     them it only reads, and lost writes are not measured. Returns once first beats were answered as they should be.
 
-    :param rate_per_s: beats a second of each operation, 0.1 to 1000; default: the topology's, else 20.
+    :param rate_per_s: beats a second of each operation, 0.1 to 1000; default: the topology's, else 20 reads and 2
+        writes, which become up to 20 for at most 30 s around a transition, as far as they are settled as fast.
     :param deadline_s: an answer that takes longer is none, in seconds, 0.05 to 60; default: the topology's, else 1.
     :param within_s: how long it may take until first beats were answered, in seconds.
     :param host: base address that it calls; default: ``http://`` and the topology's domain.
@@ -47,8 +48,8 @@ def start_heartbeat(
         default: the topology's.
     :param instance_id: that client host; default: the topology's.
     :param standalone: allow it without an open drill.
-    :returns: ``{"done": false when it beat already, "url", "operations", "rate_per_s", "deadline_s", "run", "writes",
-        "why_no_writes", "seconds"}``.
+    :returns: ``{"done": false when it beat already, "url", "operations", "rate_per_s", "write_rate_per_s",
+        "deadline_s", "run", "writes", "why_no_writes", "seconds"}``.
     :raises ActivityFailed: when the topology has no ``heartbeat:``, the client host cannot run it, or no beat is
         answered as it should be.
     :undo: ``stop_heartbeat``
@@ -65,11 +66,13 @@ def start_heartbeat(
     state = heartbeat.wait_until_it_beats(float(within_s)) if new else heartbeat.page.state()
     if new:
         more = {"source": SOURCE, "run_where": heartbeat.where, "timeout_s": told["timeout_s"]}
+        more |= {name: told[name] for name in ("rate_per_s", "write_rate_per_s", "burst_per_s")}
         history.record("heartbeat-started", operations=state["operations"], **more, **known)
         with left_behind("the heartbeat was started and beats on; stop_heartbeat ends it"):
             heartbeat.collect()
     names = list(state["operations"])
-    answer = {"done": new, "operations": names, "rate_per_s": told["rate_per_s"], "run": heartbeat.where, **known}
+    rates = {name: told[name] for name in ("rate_per_s", "write_rate_per_s")}
+    answer = {"done": new, "operations": names, **rates, "run": heartbeat.where, **known}
     return {**answer, "seconds": round(time.monotonic() - began, 1)}
 
 

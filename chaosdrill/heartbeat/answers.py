@@ -25,6 +25,8 @@ class Answers:
             ("GET", "/records"): self._records,
             ("POST", "/read-back"): self._begin_read_back,
             ("GET", "/read-back"): self._read_back,
+            ("POST", "/settlement"): self._begin_settlement_check,
+            ("POST", "/burst"): self._begin_burst,
             ("POST", "/stop"): self._stop,
         }
 
@@ -62,6 +64,12 @@ class Answers:
             begun = ", ".join(known) or "none"
             raise NotNow(HTTPStatus.NOT_FOUND, f"no read-back {label!r} was begun: {begun}; POST begins one")
         return known[label].summary()
+
+    async def _begin_settlement_check(self, query: Query) -> dict[str, Any]:
+        return self._heartbeat.begin_settlement_check().summary()
+
+    async def _begin_burst(self, query: Query) -> dict[str, Any]:
+        return {"write_rate_per_s": self._heartbeat.begin_burst()}
 
     async def _stop(self, query: Query) -> dict[str, Any]:
         await self._heartbeat.stop()

@@ -56,7 +56,8 @@ class Config:
 
     :param nameserver: ``IP:port``; None: those of /etc/resolv.conf.
     :param deadline_s: for judging; the heartbeat itself waits ``timeout_s`` for an answer.
-    :param rate_per_s: beats a second, of each operation.
+    :param rate_per_s: beats a second of the read; ``write_rate_per_s``: of the write.
+    :param burst_per_s: to what the rate of the writes is raised around a transition; None: it is constant.
     :param page_fd: an inherited listening socket; None: a port of its own.
     :param lifeline_fd: an inherited pipe; when its other end is closed, the heartbeat ends.
     :param max_s: after how many seconds it ends by itself.
@@ -69,6 +70,8 @@ class Config:
     deadline_s: float
     timeout_s: float
     rate_per_s: float
+    write_rate_per_s: float
+    burst_per_s: float | None
     region_header: str
     directory: Path
     page_fd: int | None
@@ -82,8 +85,13 @@ class Config:
     accounts: tuple[str, ...]
 
     @property
+    def most_writes_per_s(self) -> float:
+        """The rate of the writes when it is highest."""
+        return max(self.write_rate_per_s, self.burst_per_s or 0.0)
+
+    @property
     def operations(self) -> list[Operation]:
-        """What is sent at the constant rate."""
+        """What is sent: the read, and the write where there is one."""
         return [self.read] if self.write is None else [self.read, self.write]
 
 
@@ -116,7 +124,9 @@ def config_of(raw: Mapping[str, Any]) -> Config:
         nameserver=check.nameserver("nameserver"),
         deadline_s=check.number("deadline_s", 0.01, 600, 1.0),
         timeout_s=check.number("timeout_s", 0.01, 600, 5.0),
-        rate_per_s=check.number("rate_per_s", 0.01, 1000, 20.0),
+        rate_per_s=(rate_per_s := check.number("rate_per_s", 0.01, 1000, 20.0)),
+        write_rate_per_s=check.number("write_rate_per_s", 0.01, 1000, rate_per_s),
+        burst_per_s=check.number("burst_per_s", 0.01, 1000, 1.0) if check.given("burst_per_s") else None,
         region_header=check.text("region_header", "X-Region"),
         directory=_directory(check),
         page_fd=check.descriptor("page_fd"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from chaosdrill.heartbeat.accounts import Accounts
 from chaosdrill.heartbeat.background import Background
+from chaosdrill.heartbeat.burst import Burst
 from chaosdrill.heartbeat.clock import Clock
 from chaosdrill.heartbeat.config import FILES, Config
 from chaosdrill.heartbeat.http_client import Exchange, HttpClient
@@ -18,7 +19,8 @@ from chaosdrill.heartbeat.prober import Prober, Send
 from chaosdrill.heartbeat.read_back import RUNNING, ReadBack
 from chaosdrill.heartbeat.record import Beats, JsonLines
 from chaosdrill.heartbeat.resolver import Lookup, Resolver, system_nameservers
-from chaosdrill.heartbeat.schedule import schedules
+from chaosdrill.heartbeat.schedule import Pace, Schedule, Steady, beginnings
+from chaosdrill.heartbeat.settlement_check import SettlementCheck
 from chaosdrill.heartbeat.settling import Settling, StartBalances
 from chaosdrill.heartbeat.writing import Writing
 
@@ -49,6 +51,11 @@ class Heartbeat:
         }
         self._beats = Beats(config.directory / FILES[0], header | _measured(config))
         self._client = self._make_client()
+        self._pace: Pace | None = None
+        self._burst: Burst | None = None
+        self._check: SettlementCheck | None = None
+        begin_ns = self.clock.now_ns() + round(BEGIN_IN_S * 1e9)
+        self._begins_ns = beginnings(begin_ns, config.rate_per_s, len(config.operations))
         self._writing: Writing | None = None
         self._settling: Settling | None = None
         self._ledger: Ledger | None = None
@@ -69,25 +76,36 @@ class Heartbeat:
         assert config.write is not None
         self._accounts = Accounts(config.accounts)
         if config.settled is not None:
-            self._settling = Settling(self._client, config.settled, self._accounts, ledger, config.rate_per_s)
-        self._writing = Writing(config, config.write, self._client, self._accounts, ledger, self._settling, self.clock)
+            self._settling = Settling(self._client, config.settled, self._accounts, ledger, config.most_writes_per_s)
+        if config.burst_per_s is not None:
+            self._pace = Pace(self._begins_ns[1], config.write_rate_per_s)
+            self._burst = Burst(self._pace, config.burst_per_s, self.clock)
+        parts = (self._accounts, ledger, self._settling, self.clock, self._burst)
+        self._writing = Writing(config, config.write, self._client, *parts)
         return self._writing
 
     def _make_probers(self, sends: list[Send]) -> list[Prober]:
         config = self._config
-        most = max(LEAST_UNDER_WAY, round(2 * config.rate_per_s * config.timeout_s))
-        grids = schedules(self.clock.now_ns() + round(BEGIN_IN_S * 1e9), config.rate_per_s, len(sends))
+        write = self._pace or Steady(self._begins_ns[-1], config.write_rate_per_s)
+        grids: list[Schedule] = [Steady(self._begins_ns[0], config.rate_per_s), write]
+        rates = (config.rate_per_s, config.most_writes_per_s)
         return [
-            Prober(index, grid, operation.status, most, send, self._beats, self.clock)
-            for index, (grid, operation, send) in enumerate(zip(grids, config.operations, sends, strict=True))
+            Prober(index, grid, operation.status, self._most_under_way(rate), send, self._beats, self.clock)
+            for index, (grid, rate, operation, send) in enumerate(
+                zip(grids, rates, config.operations, sends, strict=False)  # without writes there is one
+            )
         ]
+
+    def _most_under_way(self, rate_per_s: float) -> int:
+        return max(LEAST_UNDER_WAY, round(2 * rate_per_s * self._config.timeout_s))
 
     def begin(self) -> None:
         """Send beats from now on."""
         self._background.start(self._flush_forever())
         config = self._config
         if self._ledger is not None and config.balance is not None:
-            starts = StartBalances(self._client, config.balance, self._accounts, self._ledger, config.rate_per_s)
+            rate_per_s = config.most_writes_per_s
+            starts = StartBalances(self._client, config.balance, self._accounts, self._ledger, rate_per_s)
             self._background.start(starts.run(), until_stop=True)
         if self._settling is not None:
             self._background.start(self._settling.questions.run(), until_stop=True)
@@ -145,6 +163,32 @@ class Heartbeat:
         self.read_backs[label] = made
         self._background.start(self._read_back(made), until_stop=True)
         return made
+
+    def begin_settlement_check(self) -> SettlementCheck:
+        """:returns: the check, which is begun when it was not.
+
+        :raises NotNow: when writes cannot be followed.
+        """
+        if self._check is None:
+            if self._settling is None:
+                raise NotNow(HTTPStatus.CONFLICT, "no write is followed until it is settled: configure `settled`")
+            raise_for = None if self._burst is None else self._burst.raise_for
+            rate_per_s = self._config.write_rate_per_s
+            self._check = SettlementCheck(self.clock, self._settling, rate_per_s, raise_for)
+            self._background.start(self._check_settlement(self._check), until_stop=True)
+        return self._check
+
+    async def _check_settlement(self, begun: SettlementCheck) -> None:
+        await begun.run()
+        if self._burst is not None:
+            self._burst.capacity_per_s = begun.capacity_per_s
+
+    def begin_burst(self) -> float | None:
+        """A transition begins.
+
+        :returns: the rate of the writes now; None: it is constant.
+        """
+        return None if self._burst is None else self._burst.begin()
 
     async def _read_back(self, begun: ReadBack) -> None:
         await begun.run()
@@ -205,8 +249,8 @@ class Heartbeat:
 
 def _measured(config: Config) -> dict[str, Any]:
     operations = [
-        {"name": one.name, "rate_per_s": config.rate_per_s, "method": one.method, "path": one.path}
-        for one in config.operations
+        {"name": one.name, "rate_per_s": rate_per_s, "method": one.method, "path": one.path}
+        for one, rate_per_s in zip(config.operations, (config.rate_per_s, config.write_rate_per_s), strict=False)
     ]
     return {"deadline_s": config.deadline_s, "timeout_s": config.timeout_s, "operations": operations}
 

@@ -84,7 +84,7 @@ def lost_writes(
 
 def _wait_for_writes(heartbeat: HeartbeatProcess) -> None:
     """Wait until some write is old enough to be read back: younger ones may still be under way."""
-    timeout_s, rate_per_s = heartbeat.settings["timeout_s"], heartbeat.settings["rate_per_s"]
+    timeout_s, rate_per_s = heartbeat.settings["timeout_s"], heartbeat.settings["write_rate_per_s"]
     for _ in looks(timeout_s + ANSWERS_WITHIN_S, heartbeat.poll_every_s):
         state = heartbeat.page.state()
         sent = dict(zip(state["operations"], state["sent"], strict=True))

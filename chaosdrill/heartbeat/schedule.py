@@ -1,26 +1,58 @@
 """When beats are due: a grid in time that nothing shifts, neither slow answers nor late beats."""
 
-from dataclasses import dataclass
+from typing import Protocol
 
 NS = 1_000_000_000
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """One operation's beats.
+class Schedule(Protocol):
+    """When the beats of one operation are due."""
+
+    def due_ns(self, seq: int) -> int:
+        """:returns: when beat ``seq`` (0, 1, ...) is due; it is asked for one after the other."""
+
+
+class Steady:
+    """Beats at a constant rate.
 
     :param begin_ns: when the first one is due.
     """
 
-    begin_ns: int
-    rate_per_s: float
+    def __init__(self, begin_ns: int, rate_per_s: float) -> None:
+        self.begin_ns, self.rate_per_s = begin_ns, rate_per_s
 
     def due_ns(self, seq: int) -> int:
-        """:returns: when beat ``seq`` (0, 1, ...) is due; counted from the beginning, so that nothing adds up."""
+        """:returns: when beat ``seq`` is due; counted from the beginning, so that nothing adds up."""
         return self.begin_ns + round(seq * NS / self.rate_per_s)
 
 
-def schedules(begin_ns: int, rate_per_s: float, operations: int) -> list[Schedule]:
-    """:returns: one for each operation, spread over the interval, so that no two operations send at once."""
-    apart_ns = NS / rate_per_s / operations
-    return [Schedule(begin_ns + round(number * apart_ns), rate_per_s) for number in range(operations)]
+class Pace:
+    """Beats at a rate that can be raised for a while.
+
+    :param begin_ns: when the first one is due.
+    :param rate_per_s: at rest.
+    """
+
+    def __init__(self, begin_ns: int, rate_per_s: float) -> None:
+        self.rate_per_s = rate_per_s
+        self._seq, self._due_ns = 0, begin_ns
+        self._raised_per_s, self._until_ns = rate_per_s, begin_ns
+
+    def due_ns(self, seq: int) -> int:
+        """:returns: when beat ``seq`` is due, by the rate that holds when the one before it is."""
+        while self._seq < seq:
+            raised = self._due_ns < self._until_ns
+            self._due_ns += round(NS / (self._raised_per_s if raised else self.rate_per_s))
+            self._seq += 1
+        return self._due_ns
+
+    def raise_to(self, rate_per_s: float, until_ns: int) -> None:
+        """Send at that rate until a moment; never more slowly than at rest."""
+        self._raised_per_s, self._until_ns = max(self.rate_per_s, rate_per_s), until_ns
+
+
+def beginnings(begin_ns: int, rate_per_s: float, operations: int) -> list[int]:
+    """:returns: when the first beat of each operation is due: spread over the interval of the fastest, so that no two
+    operations send at once.
+    """
+    return [begin_ns + round(number * NS / rate_per_s / operations) for number in range(operations)]

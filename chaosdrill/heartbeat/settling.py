@@ -1,5 +1,7 @@
 """Looks after accepted writes until each is settled or rolled back; only then its account is used again."""
 
+from collections import deque
+
 from chaosdrill.heartbeat.accounts import Account, Accounts
 from chaosdrill.heartbeat.config import Balance, Settled
 from chaosdrill.heartbeat.http_client import HttpClient
@@ -10,6 +12,7 @@ from chaosdrill.heartbeat.questions import FIRST_PAUSE_S, Questions
 LEAST_PER_S, PER_WRITE = 50.0, 2.5  # a write that settles within a second is asked for about twice
 AHEAD = 1.25  # start balances are read faster than accounts are used up
 AT_ONCE = 20
+REMEMBERED, FAR_NS = 5000, 2**62
 
 
 class Settling:
@@ -25,6 +28,9 @@ class Settling:
         self._settled = settled
         self._accounts = accounts
         self._ledger = ledger
+        self._open: dict[int, int] = {}  # by seq, when it was accepted
+        self.settled: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
+        """When each of the last settled writes was accepted, and seen to be settled; ns by the heartbeat's clock."""
         self.questions: Questions[tuple[Write, Account]] = Questions(
             self._ask, max(LEAST_PER_S, PER_WRITE * rate_per_s), AT_ONCE
         )
@@ -34,8 +40,15 @@ class Settling:
         """How many accepted writes are neither settled nor rolled back, as far as was seen."""
         return self.questions.open
 
-    def follow(self, write: Write, account: Account) -> None:
+    def oldest_ns(self, since_ns: int = 0) -> int:
+        """:returns: when the oldest write was accepted that is not settled yet, of those accepted since a moment; far
+        in the future when there is none.
+        """
+        return min((at_ns for at_ns in self._open.values() if at_ns >= since_ns), default=FAR_NS)
+
+    def follow(self, write: Write, account: Account, accepted_ns: int) -> None:
         """Ask about an accepted write until it has its end."""
+        self._open[write.seq] = accepted_ns
         self.questions.add((write, account), FIRST_PAUSE_S)
 
     async def _ask(self, followed: tuple[Write, Account]) -> bool:
@@ -44,6 +57,7 @@ class Settling:
         if look.state not in FINAL:
             return False
         self._ledger.settled(write, look.state, look.region, look.seen_ns)
+        self.settled.append((self._open.pop(write.seq), look.seen_ns))
         account.doubtful = False
         self._accounts.give_back(account)
         return True

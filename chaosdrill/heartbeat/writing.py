@@ -3,6 +3,7 @@
 import asyncio
 
 from chaosdrill.heartbeat.accounts import Account, Accounts
+from chaosdrill.heartbeat.burst import Burst
 from chaosdrill.heartbeat.clock import Clock
 from chaosdrill.heartbeat.config import Config
 from chaosdrill.heartbeat.http_client import GIVEN_UP, NOT_SENT, Exchange, HttpClient
@@ -28,6 +29,7 @@ class Writing:
         ledger: Ledger,
         settling: Settling | None,
         clock: Clock,
+        burst: Burst | None = None,
     ) -> None:
         self._operation = operation
         self._id_field = config.write_id
@@ -37,6 +39,7 @@ class Writing:
         self._ledger = ledger
         self._settling = settling
         self._clock = clock
+        self._burst = burst
         self.without_account = 0
 
     async def send(self, seq: int, due_ns: int) -> Exchange:
@@ -63,8 +66,10 @@ class Writing:
         write.outcome, write.id = outcome_of(exchange, self._operation, self._id_field)
         error = exchange.error or ("no-id" if self._promised(exchange) and write.outcome == UNKNOWN else "")
         self._ledger.ended(write, exchange.ended_ns, exchange.status, exchange.region, error, exchange.address)
+        if write.outcome == ACCEPTED and self._burst is not None:
+            self._burst.accepted(exchange.ended_ns)
         if write.outcome == ACCEPTED and self._settling is not None and write.id:
-            self._settling.follow(write, account)
+            self._settling.follow(write, account, exchange.ended_ns)
             return
         # it may have something pending that nobody can ask for
         account.doubtful |= write.outcome == UNKNOWN or 400 <= exchange.status < 500

@@ -5,6 +5,7 @@ Addresses, names and times are those of the reference system; ``scale`` multipli
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,18 @@ STANDBY = RegionPlan(
 
 
 @dataclass(frozen=True)
+class Settlement:
+    """How a worker settles transactions.
+
+    :param at_once: how many at a time.
+    :param cost_s: what one of a kind takes, in seconds, beside what the stores need.
+    """
+
+    at_once: int
+    cost_s: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class LabPlan:
     """Everything the lab's parts must agree on.
 
@@ -88,6 +101,8 @@ class LabPlan:
     flag_cache_reference_s: float = 10.0
     ttl_reference_s: int = 60
     settle_reference_s: float = 1.0
+    deposit_reference_s: float = 0.05
+    withdraw_reference_s: float = 0.09
     main_table_lag_reference_s: float = 0.5
     resync_reference_s: float = 600.0
 
@@ -119,6 +134,14 @@ class LabPlan:
     def settle_s(self) -> float:
         """How often the application's worker looks for pending transactions, in seconds."""
         return self.settle_reference_s * self.scale
+
+    @property
+    def settlement(self) -> "Settlement":
+        """How the application's worker settles transactions."""
+        if "parallel-worker" in self.lenient:
+            return Settlement(4, {})
+        costs = {"deposit": self.deposit_reference_s, "withdraw": self.withdraw_reference_s}
+        return Settlement(1, {kind: cost_s * self.scale for kind, cost_s in costs.items()})
 
     @property
     def main_table_lag_s(self) -> float:

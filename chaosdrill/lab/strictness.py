@@ -13,6 +13,7 @@ LENIENT: Mapping[str, str] = MappingProxyType(
         "metrics-listed-at-once": "ListMetrics shows a metric with its first value; on AWS up to 15 minutes later.",
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
         "region-header": "Each answer of the application names its region in the header X-Region; the sample's do not.",
+        "parallel-worker": "The worker settles four transactions at a time, at no cost; the sample's one by one.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",
         "step-functions-lag": "DescribeExecution and ListExecutions show a change at once; on AWS after some seconds.",
         "step-functions-quotas": "Step Functions takes any number of calls; AWS throttles them.",

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System, stepfunctions
+from chaosdrill.client.heartbeat import rates_of
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import locust_zipapp
 from chaosdrill.packet_loss import sources
 from chaosdrill.packet_loss.plan import SETUP_S
+from chaosdrill.rehearsal.settlement import settled_before
 from chaosdrill.rehearsal.steps import Step
 
 FIS_USD_PER_ACTION_MINUTE = 0.10
@@ -55,13 +57,30 @@ def _heartbeat(system: System, given: Mapping[str, Any]) -> Effect:
     written = system.topology.heartbeat
     if written is None:
         return Effect("nothing: the topology has no `heartbeat:`, so the step is refused")
-    rate, read = given.get("rate_per_s") or written.rate_per_s, f"{written.read['method']} {written.read['path']}"
-    touches = f"heartbeat: {rate:g}/s {read}"
+    rates = rates_of(given.get("rate_per_s") or written.rate_per_s)
+    touches = f"heartbeat: {rates['rate_per_s']:g}/s {written.read['method']} {written.read['path']}"
     if written.write is None or written.accounts is None:
         return Effect(f"{touches}; it writes nothing", "nothing")
     what = f"{written.write['method']} {written.write['path']}"
     accounts = f"{written.accounts.count} accounts {written.accounts.prefix}…"
-    return Effect(f"{touches}, {rate:g}/s {what}", f"nothing, if {accounts} exist for drills only: they are written to")
+    burst = rates["burst_per_s"]
+    what += f", up to {burst:g}/s for at most 30 s around a transition, as far as they are settled" if burst else ""
+    touches += f", {rates['write_rate_per_s']:g}/s {what}"
+    breaks = f"nothing, if {accounts} exist for drills only: they are written to"
+    return Effect(touches, _overload(system, rates["write_rate_per_s"] or 0.0) or breaks)
+
+
+def _overload(system: System, writes_per_s: float) -> str:
+    """What becomes of the application when more is written than it has settled before; empty when it keeps up."""
+    before = settled_before(system.topology)
+    if before is None or writes_per_s <= before.capacity_per_s:
+        return ""
+    busy = writes_per_s / before.capacity_per_s
+    return (
+        f"the application falls behind: a write takes it about {1 / before.capacity_per_s:.2g} s (as {before.run} "
+        f"measured it beside the load), and at {writes_per_s:g}/s it would need {busy:.0%} of the time: users are "
+        "refused, and the drill does not begin its method; leave `rate_per_s` out"
+    )
 
 
 def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:

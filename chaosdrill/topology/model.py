@@ -122,7 +122,8 @@ class Heartbeat:
     """What the heartbeat sends, and where it runs: ``ssm``: on the client host; ``local``: here; as the topology says
     it, else where the load is started (a Locust that is attached to is taken to be on the client host).
 
-    :param rate_per_s: beats a second, of each operation.
+    :param rate_per_s: beats a second, of each operation; None: 20 reads, and 2 writes, which become up to 20 around a
+        transition.
     :param deadline_s: an answer that takes longer is none, in seconds.
     :param region_header: the response header that names the region that served.
     :param read: a request that changes nothing; as are the other operations, as the topology writes it.
@@ -133,7 +134,7 @@ class Heartbeat:
 
     read: Mapping[str, Any]
     run: str = "ssm"
-    rate_per_s: float = 20.0
+    rate_per_s: float | None = None
     deadline_s: float = 1.0
     region_header: str = "X-Region"
     write: Mapping[str, Any] | None = None

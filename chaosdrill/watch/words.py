@@ -53,6 +53,13 @@ def _effect(event: Event) -> str:
     return "the fault landed" if event.get("landed") is True else "the fault did not land"
 
 
+def _settlement(event: Event) -> str:
+    if event.get("grows") is True:
+        return "WRITES ARE SETTLED MORE SLOWLY THAN THEY ARE SENT"
+    lag_s = number(event.get("lag_s"))
+    return "no write was settled" if lag_s is None else f"writes are settled within {lag_s:.1f} s"
+
+
 def _read_back(event: Event) -> str:
     lost = number(event.get("lost"))
     known = f"{lost:g} lost" if lost is not None else f"nobody knows what was lost: {text(event.get('why'))}"
@@ -103,6 +110,8 @@ _WORDS: Mapping[str, Callable[[Event], str]] = {
     "load-started": lambda event: f"load runs: {number(event.get('users')) or 0:g} users",
     "load-stopping": _just("load is stopped"),
     "heartbeat-started": _just("heartbeat beats"),
+    "settlement-measured": _settlement,
+    "heartbeat-burst": _just("more writes around the transition"),
     "heartbeat-stopped": _just("heartbeat is stopped"),
     "read-back": _read_back,
     "steady-state-after-method": _steady,

@@ -60,6 +60,8 @@ class Bank:
     def __init__(self) -> None:
         self.fault = ""
         self.settles_in_s = 0.1
+        self.serial_s: float | None = None  # instead: one after the other, each takes so long
+        self._free_s = 0.0
         self.requests = 0
         self.deposits = 0
         self.pending_refused = 0
@@ -133,13 +135,22 @@ class Bank:
             self._execute(account, quantity, identity, number)
         else:
             self._pending.add(account)
-            asyncio.get_running_loop().call_later(self.settles_in_s, self._execute, account, quantity, identity, number)
+            asyncio.get_running_loop().call_later(
+                self._settles_in_s(), self._execute, account, quantity, identity, number
+            )
         if number in self.refused_and_done:
             return web.Response(status=503)
         if number in self.unanswered:
             assert request.transport
             request.transport.abort()
         return web.json_response({"transactionId": identity}, headers=self._region(request))
+
+    def _settles_in_s(self) -> float:
+        if self.serial_s is None:
+            return self.settles_in_s
+        now_s = time.monotonic()
+        self._free_s = max(now_s, self._free_s) + self.serial_s
+        return self._free_s - now_s
 
     def _execute(self, account: str, quantity: int, identity: str, number: int) -> None:
         if number in self.stuck:

@@ -193,6 +193,20 @@ async def test_a_region_whose_database_is_a_standby_reads_but_answers_500_to_wha
 
 
 @inside
+async def test_transactions_are_settled_one_after_the_other(world: World):
+    accounts = [new_account() for _ in range(10)]
+    posted = [(account, await world.post("withdraw", account, 1)) for account in accounts]
+    for account, transaction in posted:
+        await world.finished(account, transaction)
+    query = (
+        "select min(gap) from (select extract(epoch from updated_at - lag(updated_at) over (order by updated_at)) "
+        "as gap from transactions where account_id = any($1)) gaps"
+    )
+    apart_s = await world.main_table.server(world.plan.home.name).ask(query, accounts)
+    assert float(apart_s) >= world.plan.settlement.cost_s["withdraw"] > 0
+
+
+@inside
 async def test_settling_again_changes_nothing(world: World):
     """What a worker does that died after it had settled and before it had said so."""
     account = new_account()

@@ -14,7 +14,7 @@ from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.comparison import Comparison, comparison
 from chaosdrill.analysis.hypothesis import Probe, Reading
 from chaosdrill.analysis.measured import Measured
-from chaosdrill.analysis.summary_fields import DRILL, summary_fields
+from chaosdrill.analysis.summary_fields import DRILL, WRITES, summary_fields
 from chaosdrill.cli import cli
 from chaosdrill.controls.experiment import lab_topology_hash
 from chaosdrill.home import RUNS_VARIABLE
@@ -46,6 +46,14 @@ def test_a_change_is_as_uncertain_as_both_together() -> None:
     (one,) = found.differences
     assert one.change is not None
     assert (one.change.value, one.change.uncertainty, one.ratio) == (-2.5, 0.5, -0.25)
+
+
+def test_losses_are_not_compared_where_the_heartbeats_wrote_at_other_rates() -> None:
+    measured = {"lost_writes": Measured(3.0, "writes", "", 1.0, 0.0), "lost_s": s(1.0), "recovery": s(4.0)}
+    few, many = ({"circumstances": {WRITES: rate}, "measured": measured} for rate in ("2/s", "20/s"))
+    assert {one.name for one in of(few, many).differences if one.change is None} == {"lost_writes", "lost_s"}
+    assert [one.name for one in of(few, few).differences if one.change is None] == []
+    assert [name for name, *_ in of(few, many).circumstances] == [WRITES]
 
 
 def test_what_was_not_measured_in_one_of_them_has_no_change() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from chaosdrill.heartbeat import counting
 from chaosdrill.heartbeat.accounts import Accounts
+from chaosdrill.heartbeat.burst import HALF_S, Burst
 from chaosdrill.heartbeat.config import Balance, Settled
 from chaosdrill.heartbeat.http_client import Exchange
 from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, UNKNOWN, Write
@@ -16,7 +17,7 @@ from chaosdrill.heartbeat.looking import balance_of, field_of, state_of
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.questions import Questions
 from chaosdrill.heartbeat.record import JsonLines
-from chaosdrill.heartbeat.schedule import schedules
+from chaosdrill.heartbeat.schedule import NS, Pace, Steady, beginnings
 from chaosdrill.heartbeat.writing import outcome_of
 from tests import loops
 
@@ -25,9 +26,64 @@ SETTLED = Settled(READ, "status", ("done",), ("undone",), ("open",), frozenset({
 
 
 def test_beats_are_due_on_a_grid_and_operations_between_each_other():
-    read, write = schedules(1_000, 3.0, 2)
+    read, write = (Steady(begin_ns, 3.0) for begin_ns in beginnings(1_000, 3.0, 2))
     assert [read.due_ns(seq) for seq in (0, 1, 3, 3_000_000)] == [1_000, 333_334_333, 1_000_001_000, 10**15 + 1_000]
     assert write.due_ns(0) - read.due_ns(0) == pytest.approx(1e9 / 6, abs=1)
+
+
+def due_s(pace: Pace, since: int, until: int) -> list[float]:
+    return [pace.due_ns(seq) / NS for seq in range(since, until)]
+
+
+def test_a_pace_is_raised_for_a_while_and_never_slower_than_at_rest():
+    pace = Pace(0, 2.0)
+    assert due_s(pace, 0, 3) == [0.0, 0.5, 1.0]
+    pace.raise_to(10.0, 2 * NS)
+    assert due_s(pace, 3, 15) == pytest.approx([1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 2.5, 3.0])
+    pace.raise_to(0.1, 100 * NS)
+    assert due_s(pace, 15, 17) == pytest.approx([3.5, 4.0])
+
+
+class Now:
+    def __init__(self) -> None:
+        self.s = 100.0
+
+    def now_ns(self) -> int:
+        return round(self.s * NS)
+
+
+def rate_at(pace: Pace, moment_s: float) -> float:
+    return pace._raised_per_s if moment_s * NS < pace._until_ns else pace.rate_per_s
+
+
+def test_writes_are_raised_when_a_transition_begins_and_when_they_are_accepted_again():
+    now, pace = Now(), Pace(0, 2.0)
+    burst = Burst(pace, 20.0, now)
+    burst.accepted(now.now_ns())
+    assert burst.begin() == 20.0
+    assert (rate_at(pace, 100 + HALF_S - 1), rate_at(pace, 100 + HALF_S + 1)) == (20.0, 2.0)
+    now.s = 101.0
+    burst.accepted(now.now_ns())
+    now.s = 140.0
+    assert burst.begin() == 20.0, "a further step of the same transition"
+    assert rate_at(pace, 141) == 2.0
+    now.s = 180.0
+    burst.accepted(now.now_ns())  # the first one after 79 s
+    assert (rate_at(pace, 180 + HALF_S - 1), rate_at(pace, 180 + HALF_S + 1)) == (20.0, 2.0)
+    now.s = 300.0
+    burst.accepted(now.now_ns())  # of the same transition: that was all
+    assert rate_at(pace, 301) == 2.0
+    for at_s in (400.0, 750.0):  # the second transition was not noticed by any write
+        now.s = at_s
+        burst.begin()
+        assert (rate_at(pace, at_s + 1), rate_at(pace, at_s + HALF_S + 1)) == (20.0, 2.0)
+
+
+@pytest.mark.parametrize(("capacity", "raised"), [(None, 20.0), (7.5, 7.5), (50.0, 20.0), (0.5, 2.0)])
+def test_no_more_is_sent_than_the_application_settles(capacity, raised):
+    burst = Burst(Pace(0, 2.0), 20.0, Now())
+    burst.capacity_per_s = capacity
+    assert burst.begin() == raised
 
 
 def test_the_least_used_account_that_is_free_is_taken_in_turn():

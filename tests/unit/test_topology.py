@@ -359,7 +359,7 @@ def test_a_heartbeat_says_what_is_sent_and_to_which_accounts(tmp_path: Path) -> 
     assert heartbeat is not None
     assert heartbeat.accounts is not None
     assert heartbeat.settled is not None
-    assert (heartbeat.run, heartbeat.rate_per_s, heartbeat.deadline_s) == ("ssm", 20, 1)
+    assert (heartbeat.run, heartbeat.rate_per_s, heartbeat.deadline_s) == ("ssm", None, 1)
     assert (heartbeat.accounts.prefix, heartbeat.accounts.count) == ("synthetic-", 20)
     assert heartbeat.read["status"] == [200]
     assert heartbeat.settled["missing_status"] == [404]

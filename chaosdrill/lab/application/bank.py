@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import uuid
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
 from chaosdrill.lab.application.stores import Store
+from chaosdrill.lab.plan import Settlement
 
-SETTLED_AT_ONCE = 4
 SETTLED_IN_A_ROUND = 1000
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,8 @@ class Transaction:
 class Bank:
     """One region's bank. Everything raises :class:`StoreDown` or :class:`ReadOnly` when a store does."""
 
-    def __init__(self, database: Store, main_table: Store, region: str) -> None:
+    def __init__(self, database: Store, main_table: Store, region: str, settlement: Settlement) -> None:
+        self._settlement = settlement
         self._main_table = main_table
         self._database = database
         self._region = region
@@ -61,8 +63,8 @@ class Bank:
         )
         return balance or 0
 
-    async def settle_pending(self) -> None:
-        """Settle what is pending, wherever it was accepted, oldest first.
+    async def settle_pending(self, is_open: Callable[[], Awaitable[bool]]) -> None:
+        """Settle what is pending, wherever it was accepted, oldest first, as long as the region is open.
 
         :raises ExceptionGroup: with :class:`StoreDown` or :class:`ReadOnly`, as soon as a store is in trouble.
         """
@@ -71,14 +73,17 @@ class Bank:
 
         async def lane() -> None:
             for row in waiting:
+                if not await is_open():
+                    return
                 await self._settle(*row)
 
         async with asyncio.TaskGroup() as lanes:
-            for _ in range(SETTLED_AT_ONCE):
+            for _ in range(self._settlement.at_once):
                 lanes.create_task(lane())
 
     async def _settle(self, transaction: uuid.UUID, account_id: str, kind: str, quantity: int) -> None:
         """A crash between the two steps does no harm: settling again changes nothing and tells the same outcome."""
+        await asyncio.sleep(self._settlement.cost_s.get(kind, 0.0))  # the reference calls two services
         settle, finish = "select settle($1, $2, $3, $4)", "select finish($1, $2, $3)"
         try:
             outcome = await self._database.fetch_value(settle, transaction, account_id, kind, quantity)

@@ -26,11 +26,14 @@ class Worker:
             with suppress(TimeoutError):  # not the end yet: time for the next round
                 await asyncio.wait_for(ending.wait(), self._every_s)
 
+    async def _is_open(self) -> bool:
+        return await self._flag.value() is False
+
     async def _round(self) -> None:
         """One round. What could not be settled stays pending, so the next round tries again."""
-        if await self._flag.value() is not False:
+        if not await self._is_open():
             return
         try:
-            await self._bank.settle_pending()
+            await self._bank.settle_pending(self._is_open)
         except* (StoreDown, ReadOnly) as troubles:
             log.warning("not everything pending could be settled: %s", troubles.exceptions[0])

@@ -133,6 +133,7 @@ MESSAGES = {
     "circumstance.target": ("target", "対象環境"),
     "circumstance.scale": ("scale", "倍率"),
     "circumstance.lenient lab": ("lenient lab", "緩和したラボ"),
+    "circumstance.writes of the heartbeat": ("writes of the heartbeat", "ハートビートの書き込み"),
     "circumstance.git commit": ("git commit", "Git コミット"),
     "circumstance.host": ("host", "実行端末"),
     "answer.better": ("better", "改善"),

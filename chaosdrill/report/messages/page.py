@@ -295,6 +295,7 @@ MESSAGES = {
     "fact.operator": ("Operator", "実施者"),
     "fact.approver": ("Approver", "承認者"),
     "fact.ticket": ("Change ticket", "変更チケット"),
+    "fact.settlement": ("Writes were settled within", "書き込みの確定に要した時間"),
     "fact.host": ("Machine", "実行端末"),
     "fact.commit": ("Git commit", "Git コミット"),
     "fact.expect": ("Expected state", "開始条件"),

@@ -88,6 +88,15 @@ _VERDICT = {
     "{problem}: {step} ({users} users) is not undone": (
         "{problem}: 手順「{step}」(ユーザー数 {users}) は元に戻されていません"
     ),
+    "{lag_s:.1f} s at {rate_per_s:g}/s": "{lag_s:.1f} 秒 (毎秒 {rate_per_s:g} 件)",
+    "{lag_s:.1f} s at {rate_per_s:g}/s, at most {capacity_per_s:g}/s beside the load": (
+        "{lag_s:.1f} 秒 (毎秒 {rate_per_s:g} 件、負荷と並行して毎秒最大 {capacity_per_s:g} 件)"
+    ),
+    "the application settles writes more slowly than they are sent ({rate_per_s:g}/s by the heartbeat, beside the "
+    "load): the drill itself would make it fail; lower `rate_per_s` of the heartbeat, or users": (
+        "書き込みの確定が送信に追いついていません (ハートビートから毎秒 {rate_per_s:g} 件、負荷と並行)。"
+        "訓練自体が障害を起こすため開始しません。ハートビートの `rate_per_s` またはユーザー数を減らしてください"
+    ),
     "at the end the region state is {state}, expected {expected}": (
         "終了時のリージョン状態は {state} です (期待値は {expected})"
     ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis.clocks import offset_of
-from chaosdrill.analysis.foreign import mapping
+from chaosdrill.analysis.foreign import mapping, number
 from chaosdrill.report.view.given import Given, label
 from chaosdrill.sentences import sentence
 
@@ -75,6 +75,7 @@ def _facts(given: Given) -> Iterator[tuple[str, str]]:
     yield "ticket", label(opened.get("change_ticket"))
     yield "host", label(origin.get("host"))
     yield "commit", f"{label(git.get('commit'))}{changed}" if git.get("commit") else ""
+    yield "settlement", _settlement(given)
     yield "expect", label(opened.get("expect"))
     yield "source", label(said.get("source"))
     yield "experiment-sha256", label(opened.get("experiment_sha256"))
@@ -85,6 +86,18 @@ def _facts(given: Given) -> Iterator[tuple[str, str]]:
 def _seconds(given: Given) -> str:
     span = given.span_ns
     return "" if span is None else sentence("{seconds:.1f} s", seconds=(span[1] - span[0]) / 1e9)
+
+
+def _settlement(given: Given) -> str:
+    """How fast writes were settled before the method; empty when that was not measured."""
+    found = given.run.first("settlement-measured")
+    lag_s, rate_per_s, capacity_per_s = (number(found.get(name)) for name in ("lag_s", "rate_per_s", "capacity_per_s"))
+    if lag_s is None or rate_per_s is None:
+        return ""
+    if capacity_per_s is None:
+        return sentence("{lag_s:.1f} s at {rate_per_s:g}/s", lag_s=lag_s, rate_per_s=rate_per_s)
+    values = {"lag_s": lag_s, "rate_per_s": rate_per_s, "capacity_per_s": capacity_per_s}
+    return sentence("{lag_s:.1f} s at {rate_per_s:g}/s, at most {capacity_per_s:g}/s beside the load", **values)
 
 
 def _pairs(value: Any) -> Pairs:

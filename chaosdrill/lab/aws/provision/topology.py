@@ -80,7 +80,6 @@ def heartbeat(prefix: str) -> dict[str, Any]:
     transaction = {"path": "/transaction/{id}", "field": "status", **states, "missing_status": [404]}
     return {
         "run": "ssm",
-        "rate_per_s": 20,
         "deadline_s": 1,
         "read": {"method": "GET", "path": "/balance", **account},
         "write": {"method": "POST", **deposit, **account},

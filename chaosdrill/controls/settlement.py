@@ -1,0 +1,87 @@
+"""Whether the application settles the heartbeat's writes as fast as they are sent: checked before the method, which
+does not begin when the settlement lag grows; and more writes around each transition.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill.aws.polling import looks
+from chaosdrill.client.heartbeat_process import HeartbeatProcess
+from chaosdrill.controls.experiment import is_transition
+from chaosdrill.errors import CannotSee, DrillError, Refused
+from chaosdrill.sentences import sentence
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+EVENT, BURST = "settlement-measured", "heartbeat-burst"
+DONE_WITHIN_S = 20.0  # the check itself takes 10 s at most
+
+
+def begin_settlement_check(session: "Session") -> None:
+    """Begin the check while the steady state is checked, which takes as long; a failure is told where it is needed."""
+    if (heartbeat := _writing(session)) is not None:
+        try:
+            heartbeat.page.settlement()
+        except DrillError as error:
+            logger.debug(f"the settlement check was not begun: {error}")
+
+
+def require_settled(session: "Session") -> None:
+    """Wait for the check and record it.
+
+    :raises Refused: when the settlement lag grows.
+    :raises CannotSee: when the heartbeat does not say.
+    """
+    if (heartbeat := _writing(session)) is None:
+        return
+    found = _checked(heartbeat)
+    session.record.note(EVENT, **found)
+    if found["grows"]:
+        raise Refused(
+            sentence(
+                "the application settles writes more slowly than they are sent ({rate_per_s:g}/s by the heartbeat, "
+                "beside the load): the drill itself would make it fail; lower `rate_per_s` of the heartbeat, or users",
+                rate_per_s=float(found["burst_per_s"] or found["rate_per_s"]),
+            ),
+            code="settlement-lag-grows",
+        )
+
+
+def raise_writes(session: "Session", activity: Mapping[str, Any]) -> None:
+    """Send more writes around a step that moves the application to another region, or cuts one off."""
+    if not (is_transition(activity) or _cuts_off(activity)) or (heartbeat := _writing(session)) is None:
+        return
+    if heartbeat.settings["burst_per_s"] is None:
+        return
+    try:
+        session.record.note(BURST, **heartbeat.page.begin_burst())
+    except DrillError as error:  # they are sent at the rate at rest then
+        session.record.note(BURST, write_rate_per_s=None, why=str(error))
+
+
+def _writing(session: "Session") -> HeartbeatProcess | None:
+    """:returns: the heartbeat, while it runs and follows what it writes."""
+    heartbeat = session.heartbeat.find() if session.heartbeat is not None else None
+    follows = heartbeat is not None and heartbeat.writes and heartbeat.settings["settled"] is not None
+    return heartbeat if follows else None
+
+
+def _cuts_off(activity: Mapping[str, Any]) -> bool:
+    provider = activity.get("provider") or {}
+    return (provider.get("module"), provider.get("func")) == ("chaosdrill.packet_loss.actions", "isolate_region")
+
+
+def _checked(heartbeat: HeartbeatProcess) -> Mapping[str, Any]:
+    why: DrillError = CannotSee("the settlement check did not end in time", code="settlement-unknown")
+    for _ in looks(DONE_WITHIN_S, heartbeat.poll_every_s):
+        try:
+            found = heartbeat.page.settlement()
+        except CannotSee as error:
+            why = error
+        else:
+            if found["state"] == "done":
+                return {name: value for name, value in found.items() if name != "state"}
+    raise why

@@ -1,0 +1,59 @@
+"""How many writes a second the system settled in earlier drills, which a rehearsal compares with the rate to come."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.history.log import read_history
+from chaosdrill.history.run_directory import HISTORY, TOPOLOGY
+from chaosdrill.home import runs_directory
+from chaosdrill.topology import Topology
+
+MOST_RUNS = 20  # the newest ones
+MEASURED = "settlement-measured"
+
+
+@dataclass(frozen=True)
+class Settled:
+    """What a run has measured.
+
+    :param capacity_per_s: how many writes were settled a second, beside the load.
+    """
+
+    run: str
+    capacity_per_s: float
+
+
+def settled_before(topology: Topology) -> Settled | None:
+    """:returns: what the newest run on the same system has measured; None when none has."""
+    return next(_measured(topology), None)
+
+
+def _measured(topology: Topology) -> Iterator[Settled]:
+    runs = sorted(runs_directory().glob("*"), key=lambda run: run.name, reverse=True)[:MOST_RUNS]
+    for run in runs:
+        capacity_per_s = _capacity(run) if _is_same_system(run, topology) else None
+        if capacity_per_s:
+            yield Settled(run.name, capacity_per_s)
+
+
+def _is_same_system(run: Path, topology: Topology) -> bool:
+    try:
+        raw = mapping(yaml.safe_load((run / TOPOLOGY).read_text(encoding="utf-8")))
+    except (OSError, ValueError, yaml.YAMLError):
+        return False
+    known = (raw.get("target"), str(raw.get("domain")).rstrip("."), raw.get("accounts"))
+    return known == (topology.target, topology.domain, list(topology.accounts))
+
+
+def _capacity(run: Path) -> float | None:
+    try:
+        events: list[dict[str, Any]] = read_history(run / HISTORY)
+    except (OSError, ValueError):
+        return None
+    found = [number(event.get("capacity_per_s")) for event in events if event.get("event") == MEASURED]
+    return found[-1] if found else None
