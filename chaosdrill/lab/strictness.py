@@ -5,18 +5,22 @@ from types import MappingProxyType
 
 from chaosdrill.errors import BadInput
 
+LENIENT_ISOLATION = "isolation-stops-replication"
+
 LENIENT: Mapping[str, str] = MappingProxyType(
     {
         "database-resync": "After an unplanned failover the old primary of the database is connected at once.",
         "fis-document-at-once": "FIS's documents act at once; on AWS they install what they need first.",
         "fis-permissions": "FIS needs no AWSServiceRoleForFIS, and an experiment's role may do everything.",
         "metrics-listed-at-once": "ListMetrics shows a metric with its first value; on AWS up to 15 minutes later.",
+        LENIENT_ISOLATION: "A region that is cut off replicates nothing; on AWS its storage goes on.",
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
         "region-header": "Each answer of the application names its region in the header X-Region; the sample's do not.",
         "parallel-worker": "The worker settles four transactions at a time, at no cost; the sample's one by one.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",
         "step-functions-lag": "DescribeExecution and ListExecutions show a change at once; on AWS after some seconds.",
         "step-functions-quotas": "Step Functions takes any number of calls; AWS throttles them.",
+        "standby-reads": "The standby's application reads its database; on AWS its endpoint waits for a promotion.",
     }
 )
 """Each name, and what the lab then does that AWS does not."""

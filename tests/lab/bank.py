@@ -132,6 +132,12 @@ class World:
                 except aiohttp.ClientConnectionError:
                     await asyncio.sleep(0.02)
 
+    async def restart_application(self, region: RegionPlan) -> None:
+        """Start it again, with the plan as it is now."""
+        self.applications[region.name].terminate()
+        await asyncio.wait_for(self.applications[region.name].wait(), LONG_S)
+        await self.start_application(region)
+
 
 @asynccontextmanager
 async def bank(directory: Path) -> AsyncIterator[World]:

@@ -19,6 +19,7 @@ from chaosdrill.lab.plan import LabPlan, RegionPlan
 PORT = 80
 KEEP_ALIVE_S = 3600.0  # an ALB's "HTTP client keepalive duration"
 FINISH_REQUESTS_S = 1.0
+LENIENT_READS = "standby-reads"
 
 
 async def serve(plan: LabPlan, region: RegionPlan) -> None:
@@ -29,7 +30,7 @@ async def serve(plan: LabPlan, region: RegionPlan) -> None:
     async with (
         # a kept connection that AWS has closed meanwhile would make the flag unreadable, and open a closed region
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
-        Store("database", region.name, region.database_address) as database,
+        Store("database", region.name, region.database_address, LENIENT_READS not in plan.lenient) as database,
         Store("main table", region.name, region.main_table_address) as main_table,
     ):
         flag = StopFlag(http, plan.aws_url_inside, region, plan.flag_cache_s)

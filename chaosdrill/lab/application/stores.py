@@ -30,9 +30,11 @@ class Store:
     """A region's database or main table. Use as an async context manager.
 
     :param kind: how messages call it.
+    :param writer_only: whether its address leads nowhere while the server there is a standby, as the cluster endpoint
+        of an Aurora global database's secondary cluster does.
     """
 
-    def __init__(self, kind: str, region: str, address: str) -> None:
+    def __init__(self, kind: str, region: str, address: str, writer_only: bool = False) -> None:
         self.name = f"the {kind} of {region}"
         self._pool = asyncpg.create_pool(
             host=address,
@@ -44,6 +46,7 @@ class Store:
             command_timeout=TIMEOUT_S,
             min_size=0,
             max_size=CONNECTIONS,
+            target_session_attrs="read-write" if writer_only else "any",
             reset=_keep_as_it_is,
         )
 
