@@ -44,6 +44,10 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
         "invalid",
         "the fault was injected, and neither clients nor counters show it",
     ),
+    "replication-continued": (
+        TOLD,
+        "a region was cut off, and its stores went on replicating: lost writes do not show what its loss would cost",
+    ),
     "fault-not-healed": ("failed", "the fault was healed, and its effect goes on"),
     "flag-not-closed": ("failed", "the state machine succeeded, and the region that was left stayed open"),
     "flag-not-opened": ("failed", "the state machine succeeded, and the region that was entered stayed closed"),

@@ -207,6 +207,7 @@ def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:
     no_effect: FaultEffect | None = None
     effect = seen.known("the fault's effect", no_effect, measuring.effect, run, seen.fault, seen.legs)
     seen.rule("the fault", rules_fault.without_effect, run, effect)
+    seen.rule("replication under the fault", rules_fault.replication_continued, run)
     home_again = [one.leg.ended_ns for one in movements if one.leg.what != FAIL_OVER]
     seen.rule("the healing", rules_fault.not_healed, run, home_again[-1] if home_again else None)
 

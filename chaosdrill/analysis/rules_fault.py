@@ -5,9 +5,10 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from chaosdrill.analysis.findings import Finding, finding
+from chaosdrill.analysis.foreign import mapping, number, text
 from chaosdrill.analysis.records import is_served
 from chaosdrill.analysis.run import Event, Run, at_ns
-from chaosdrill.sentences import as_it_is, sentence
+from chaosdrill.sentences import Sentence, as_it_is, sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.effect import FaultEffect
@@ -38,6 +39,39 @@ def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
         elif isinstance(now, int) and isinstance(before, int) and now <= before:
             text = sentence("the fault dropped no packet ({before} before, {now} then)", before=before, now=now)
             yield finding("fault-without-effect", text, KERNEL)
+
+
+def replication_continued(run: Run) -> Iterator[Finding]:
+    """A region was cut off by its subnets: neither Aurora's storage nor DynamoDB's global tables use them.
+
+    See: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#network-actions-reference
+    """
+    lag_s: float | None = None
+    for event in run.named("activity-ended"):
+        if event.get("status") != "succeeded":
+            continue
+        if event.get("func") == "replica_lag_s":
+            lag_s = number(event.get("output"))
+        elif event.get("func") == "isolate_region":
+            region = text(mapping(event.get("output")).get("region"))
+            yield finding("replication-continued", _lost_nothing(region, lag_s), as_it_is(text(event.get("activity"))))
+            return
+
+
+def _lost_nothing(region: str, lag_s: float | None) -> Sentence:
+    if lag_s is None:
+        return sentence(
+            "{region} was cut off by its subnets, and Aurora and DynamoDB went on replicating outside of them: 0 lost "
+            "writes do not show what the loss of the region would cost, and the replication lag was not measured",
+            region=region,
+        )
+    return sentence(
+        "{region} was cut off by its subnets, and Aurora and DynamoDB went on replicating outside of them: 0 lost "
+        "writes do not show what the loss of the region would cost; the database's replication lag was {lag_s:.3g} s "
+        "before",
+        region=region,
+        lag_s=lag_s,
+    )
 
 
 def healed_ns(run: Run) -> int | None:

@@ -43,7 +43,7 @@ def build_bastion(plan: LabPlan, bastion: int) -> None:
 def _cloud_addresses(plan: LabPlan) -> list[str]:
     addresses = [plan.services_address]
     for region in plan.regions:
-        addresses += [*region.load_balancer_addresses, region.database_address, region.main_table_address]
+        addresses += region.addresses
     return addresses
 
 

@@ -23,7 +23,12 @@ EXECUTION_LAG_REFERENCE_S = (1.0, 3.0)
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """One region of the reference system and where its parts answer inside the lab."""
+    """One region of the reference system and where its parts answer inside the lab.
+
+    :param database_storage_address: where the database's server is followed, and reached by the lab itself. It is in no
+        subnet, as Aurora's storage replication does not go through the VPC.
+    :param main_table_storage_address: the same of the main table's server.
+    """
 
     name: str
     city: str
@@ -31,6 +36,15 @@ class RegionPlan:
     load_balancer_addresses: tuple[str, str]
     database_address: str
     main_table_address: str
+    database_storage_address: str
+    main_table_storage_address: str
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Every address of its parts."""
+        stores = (self.database_address, self.main_table_address)
+        storage = (self.database_storage_address, self.main_table_storage_address)
+        return (*self.load_balancer_addresses, *stores, *storage)
 
     @property
     def flag_table(self) -> str:
@@ -45,6 +59,8 @@ HOME = RegionPlan(
     load_balancer_addresses=("10.100.5.165", "10.100.9.84"),
     database_address="10.100.1.10",
     main_table_address="10.100.2.10",
+    database_storage_address="10.200.1.10",
+    main_table_storage_address="10.200.2.10",
 )
 STANDBY = RegionPlan(
     name="ap-northeast-3",
@@ -53,6 +69,8 @@ STANDBY = RegionPlan(
     load_balancer_addresses=("10.101.4.37", "10.101.11.178"),
     database_address="10.101.1.10",
     main_table_address="10.101.2.10",
+    database_storage_address="10.201.1.10",
+    main_table_storage_address="10.201.2.10",
 )
 
 

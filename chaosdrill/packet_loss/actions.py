@@ -118,7 +118,9 @@ def isolate_region(
 ) -> dict[str, Any]:
     """Start a FIS experiment that cuts a region's subnets off from everybody; wait until it runs.
 
-    Application and databases cannot be reached then, the region's AWS APIs can. heal_packet_loss ends it.
+    Application and databases cannot be reached then, the region's AWS APIs can. Aurora's storage and DynamoDB's global
+    tables go on replicating, because that traffic does not pass the subnets: what a lost region would cost is told by
+    replica_lag_s, measured before. heal_packet_loss ends the isolation.
 
     :param region: a region of the topology, or home, standby, active.
     :param duration_s: how long, 60 to 43200 seconds.

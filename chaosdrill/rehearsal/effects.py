@@ -102,7 +102,8 @@ def _isolation(system: System, given: Mapping[str, Any]) -> Effect:
     region, duration_s = given.get("region", "home"), int(given.get("duration_s", 1200))
     return Effect(
         f"FIS experiment {given.get('template', 'exp-region-isolation')}: the subnets of {region} are cut off",
-        f"nobody reaches application and databases there until it is healed, {duration_s} s at most",
+        f"nobody reaches application and databases there until it is healed, {duration_s} s at most; Aurora's storage "
+        "and DynamoDB's global tables go on replicating",
         math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
     )
 

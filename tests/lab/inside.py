@@ -102,7 +102,7 @@ def _make_surroundings(directory: Path) -> None:
         network.link("set", index=loopback, state="up")
         addresses = [SERVICES_ADDRESS]
         for region in (HOME, STANDBY):
-            addresses += [*region.load_balancer_addresses, region.database_address, region.main_table_address]
+            addresses += region.addresses
         for address in addresses:
             network.addr("add", index=loopback, address=address, prefixlen=32)
     passwd = directory / "passwd"

@@ -143,6 +143,9 @@ def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path, monkeypatch):
     assert (states[0], states[-1]) == (HOME, HOME)
     assert STANDBY in states
     assert len(drills.output(alone, "isolate-home")["subnets"]) == 4
+    assert 0 <= drills.output(alone, "replica-lag-before") < 1
+    told = [one["name"] for one in drills.summary(alone)["judgement"]["findings"] if one["verdict"] == "told"]
+    assert "replication-continued" in told
     assert drills.output(alone, "clients-are-cut-off") >= 0.9
     moved = drills.output(alone, "fail-over-database")
     assert (moved["done"], moved["region"], moved["was"]) == (True, OSAKA, TOKYO)

@@ -2,7 +2,9 @@
 
 import pytest
 
+from chaosdrill.lab.plan import HOME, STANDBY
 from tests.running_lab import RunningLab
+from tests.waiting import wait_for
 
 TOKYO, OSAKA = "10.100.5.165", "10.101.4.37"
 NETWORKS = ["10.100.4.0/22", "10.100.1.0/24"]
@@ -48,9 +50,28 @@ def test_the_kernel_ends_it(lab):
     assert reached(lab, f"{TOKYO}:80") == [f"{TOKYO}:80"]
 
 
-def test_a_database_that_was_cut_off_rejoins_when_it_is_connected_again(lab):
+def sql(lab: RunningLab, address: str, statement: str) -> str:
+    return lab.on_client("psql", "-qAtX", "-h", address, "-c", statement).stdout.strip()
+
+
+def test_a_region_that_is_cut_off_goes_on_replicating(lab):
+    """Neither Aurora's storage replication nor DynamoDB's goes through the subnets."""
+    lab.call("network.isolate", id="test", networks=["10.100.0.0/20"], duration_s=60)
+    assert reached(lab, *(f"{one}:5432" for one in (HOME.database_address, HOME.main_table_address))) == []
+    accepted = f"select accept(gen_random_uuid(), 'cut-off', 'deposit', 1, '{HOME.name}')"
+    sql(lab, HOME.database_storage_address, "insert into account values ('cut-off', 1) on conflict do nothing")
+    sql(lab, HOME.main_table_storage_address, accepted)
+    for address, table in ((STANDBY.database_address, "account"), (STANDBY.main_table_address, "transactions")):
+        count = f"select count(*) from {table} where account_id = 'cut-off'"
+        wait_for(lambda address=address, count=count: sql(lab, address, count) == "1")
+    assert lab.call("network.isolated")["active"] != {}
+
+
+def test_a_database_that_is_cut_off_is_rebuilt_meanwhile(lab):
     lab.call("network.isolate", id="test", networks=["10.100.1.0/24"], duration_s=60)
-    lab.call("database.failover", to_region="ap-northeast-3")
+    lab.call("database.failover", to_region=STANDBY.name)
+    lab.call("database.rejoined")
+    assert lab.call("network.isolated")["active"] != {}
     lab.call("network.reconnect", id="test")
-    lab.call("database.switchover", to_region="ap-northeast-1")
-    assert lab.call("database.status")["writer"] == "ap-northeast-1"
+    lab.call("database.switchover", to_region=HOME.name)
+    assert lab.call("database.status")["writer"] == HOME.name

@@ -190,6 +190,21 @@ def test_a_movement_that_did_not_switch_routing_has_no_such_phase_and_no_other_l
     assert str(denied.values["said"]).endswith("SwitchRoute53Arc")
 
 
+def ended(at_s: float, func: str, output: Any) -> dict[str, Any]:
+    activity = {"activity": func, "func": func, "phase": "method", "status": "succeeded", "output": output}
+    return {"s": at_s, "event": "activity-ended", **activity}
+
+
+@pytest.mark.parametrize("lag", [[], [ended(4, "replica_lag_s", 0.25)], [ended(9, "replica_lag_s", 0.25)]])
+def test_after_an_isolation_lost_writes_are_put_into_perspective(tmp_path: Path, lag: Rows) -> None:
+    cut_off = ended(6, "isolate_region", {"done": True, "region": HOME})
+    judgement = judged(tmp_path, events_of=with_rows(cut_off, *lag))
+    assert judgement.verdict == "passed"
+    (found,) = [one for one in judgement.findings if one.name == "replication-continued"]
+    measured_before = bool(lag) and lag[0]["s"] < cut_off["s"]
+    assert ("0.25 s" in found.text) is measured_before
+
+
 def test_a_drill_that_never_started_is_held_against_no_objective() -> None:
     events = ({"event": "drill-opened", "objectives": {"rpo_writes": 0, "rto_s": 9}}, {"event": "refused", "why": "no"})
     assert "objective-not-judged" in names(judge(Run(events[:1])))

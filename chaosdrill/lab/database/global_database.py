@@ -16,6 +16,7 @@ from chaosdrill.lab.plan import LabPlan, RegionPlan
 from chaosdrill.lab.postgres import Server, empty_cluster
 from chaosdrill.lab.postgres.binaries import control_data
 from chaosdrill.lab.postgres.directories import removed
+from chaosdrill.lab.strictness import LENIENT_ISOLATION
 
 CLEAN_STOP_TIMEOUT_S = 10.0
 PROMOTION_TIMEOUT_S = 10.0
@@ -203,10 +204,18 @@ class GlobalDatabase:
 
 def _server(plan: LabPlan, region: RegionPlan) -> Server:
     name = f"database-{region.city}"
+    is_cut_off = LENIENT_ISOLATION in plan.lenient
     return Server(
         name=name,
         address=region.database_address,
+        storage_address=region.database_address if is_cut_off else region.database_storage_address,
         data=plan.directory / "data" / name,
         log=plan.directory / "logs" / f"{name}.log",
-        settings={"wal_level": "replica", "hot_standby": "on"},
+        settings={
+            "wal_level": "replica",
+            "hot_standby": "on",
+            # replication that is held back is not broken: only a closed connection is, and that is seen at once
+            "wal_sender_timeout": 0,
+            "wal_receiver_timeout": 0,
+        },
     )

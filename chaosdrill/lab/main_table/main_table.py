@@ -11,9 +11,10 @@ from chaosdrill.lab.main_table.schema import SCHEMA, subscription
 from chaosdrill.lab.plan import LabPlan, RegionPlan
 from chaosdrill.lab.postgres import PORT, DelayLine, Server, empty_cluster
 from chaosdrill.lab.postgres.directories import removed
+from chaosdrill.lab.strictness import LENIENT_ISOLATION
 
 SUBSCRIPTION_TIMEOUT_S = 10.0
-LINE_PORT = 5433  # on a region's main table address: the other region's server, as seen from this one
+LINE_PORT = 5433  # on a region's storage address: the other region's server, as seen from this one
 
 
 class MainTable:
@@ -131,6 +132,7 @@ def _server(plan: LabPlan, region: RegionPlan) -> Server:
     return Server(
         name=name,
         address=region.main_table_address,
+        storage_address=_storage_address(plan, region),
         data=plan.directory / "data" / name,
         log=plan.directory / "logs" / f"{name}.log",
         settings={
@@ -146,4 +148,9 @@ def _server(plan: LabPlan, region: RegionPlan) -> Server:
 
 def _line(plan: LabPlan, region: RegionPlan) -> DelayLine:
     other = plan.standby if region == plan.home else plan.home
-    return DelayLine(listen=(region.main_table_address, LINE_PORT), target=(other.main_table_address, PORT))
+    listen, target = (_storage_address(plan, one) for one in (region, other))
+    return DelayLine(listen=(listen, LINE_PORT), target=(target, PORT))
+
+
+def _storage_address(plan: LabPlan, region: RegionPlan) -> str:
+    return region.main_table_address if LENIENT_ISOLATION in plan.lenient else region.main_table_storage_address

@@ -27,18 +27,22 @@ TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError,
 
 
 class Server:
-    """A PostgreSQL server in a directory, listening on one address.
+    """A PostgreSQL server in a directory.
 
     :param name: how messages call it, for example ``database tokyo``.
-    :param address: the IPv4 address it listens on, port 5432.
+    :param address: the IPv4 address at which clients reach it, port 5432.
+    :param storage_address: the one at which what follows it, and the lab itself, reach it; the same port.
     :param data: its data directory, holding a cluster before the first start.
     :param log: the file its log is appended to.
     :param settings: its own settings, beside those every server of the lab has.
     """
 
-    def __init__(self, name: str, address: str, data: Path, log: Path, settings: configuration.Settings) -> None:
+    def __init__(
+        self, name: str, address: str, storage_address: str, data: Path, log: Path, settings: configuration.Settings
+    ) -> None:
         self.name = name
         self.address = address
+        self.storage_address = storage_address
         self.data = data
         self.log = log
         self.settings = settings
@@ -74,7 +78,8 @@ class Server:
 
     def configure(self, standby_of: str | None = None) -> None:
         """Write its configuration, and whether it is a standby. See :meth:`start`."""
-        settings = {"listen_addresses": self.address, "port": PORT, **self.settings}
+        addresses = ",".join(dict.fromkeys((self.address, self.storage_address)))
+        settings = {"listen_addresses": addresses, "port": PORT, **self.settings}
         standby_signal = self.data / "standby.signal"
         if standby_of is None:
             standby_signal.unlink(missing_ok=True)
@@ -164,7 +169,7 @@ class Server:
     @property
     def conninfo(self) -> str:
         """How libpq programs reach it as its superuser."""
-        return f"host={self.address} port={PORT} user={USER} dbname={DATABASE}"
+        return f"host={self.storage_address} port={PORT} user={USER} dbname={DATABASE}"
 
     async def connect(self, timeout_s: float = 1.0) -> "asyncpg.Connection[Any]":
         """A connection of the caller's own, as superuser.
@@ -172,7 +177,7 @@ class Server:
         :param timeout_s: for connecting, and for each statement.
         """
         return await asyncpg.connect(
-            host=self.address,
+            host=self.storage_address,
             port=PORT,
             user=USER,
             database=DATABASE,

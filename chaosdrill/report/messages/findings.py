@@ -28,6 +28,7 @@ JAPANESE = {
     "objective-not-judged": "記録から目標値の達否を判定できません",
     "writes-not-recovered": "参照は復旧、更新は未復旧です",
     "fault-without-effect": "障害注入の影響がクライアントにもカウンタにも現れていません",
+    "replication-continued": "リージョンの遮断中もストアの複製は続いていました。書込み消失数は損失時の影響を示しません",
     "fault-not-healed": "障害解除後も影響が継続しています",
     "flag-not-closed": "状態機械は成功、切替元リージョンは開放のままです",
     "flag-not-opened": "状態機械は成功、切替先リージョンは閉塞のままです",

@@ -519,6 +519,17 @@ _HISTORY = {
         "旧プライマリを再構築します (サイズにより数分から数時間)。SynchronizationStatus が connected になるまで待って"
         "ください: {command}"
     ),
+    "{region} was cut off by its subnets, and Aurora and DynamoDB went on replicating outside of them: 0 lost "
+    "writes do not show what the loss of the region would cost, and the replication lag was not measured": (
+        "{region} はサブネット単位で遮断されましたが、Aurora と DynamoDB の複製はサブネットを通らず継続していました。"
+        "書込み消失 0 件は、リージョン喪失時の影響を示しません。レプリケーション遅延は測定していません"
+    ),
+    "{region} was cut off by its subnets, and Aurora and DynamoDB went on replicating outside of them: 0 lost writes "
+    "do not show what the loss of the region would cost; the database's replication lag was {lag_s:.3g} s before": (
+        "{region} はサブネット単位で遮断されましたが、Aurora と DynamoDB の複製はサブネットを通らず継続していました。"
+        "書込み消失 0 件は、リージョン喪失時の影響を示しません。遮断前のデータベースのレプリケーション遅延は "
+        "{lag_s:.3g} 秒でした"
+    ),
     "the credentials ({reach}) belong to account {account}, and the topology allows only {allowed}: use the "
     "right profile, or add the account under `accounts:`": (
         "認証情報 (「{reach}」) はアカウント {account} のものですが、"
