@@ -8,10 +8,13 @@ import uuid
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from chaosdrill.lab.application.stop_flag import READ_TIMEOUT_S
+from chaosdrill.lab.application.stores import Store
 from tests.lab.bank import World, bank, new_account
 from tests.lab.inside import inside, namespaces  # noqa: F401 - the fixture
-from tests.waiting import LONG_S
+from tests.waiting import LONG_S, until
 
 world = bank  # what runs inside
 
@@ -199,7 +202,7 @@ async def test_a_region_whose_database_is_a_standby_answers_500_until_it_is_prom
 async def test_a_lenient_standby_reads_its_copy_and_writes_nothing(world: World):
     osaka = world.plan.standby
     strict = world.plan
-    world.plan = replace(strict, lenient=("standby-reads",))
+    world.plan = replace(strict, lenient=(*strict.lenient, "standby-reads"))
     await world.restart_application(osaka)
     try:
         await world.set_flag(osaka, "false")
@@ -299,6 +302,26 @@ async def test_stores_that_die_or_hang_are_answered_5xx_in_time_and_used_again_w
         await server.start()
         await comes_back(world, path, account, used)
     await world.transact("deposit", new_account(), 5)
+
+
+@inside
+async def test_a_query_that_is_cancelled_while_its_store_hangs_raises_nothing_else(world: World):
+    """It did once, and the worker, which ends all its queries when one gets no response, ended with it."""
+    home = world.plan.home
+    async with Store("database", home.name, home.database_address) as store:
+        await store.fetch_value("select 1")
+        hanging = world.database.server(home.name).processes()
+        for process in hanging:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            query = asyncio.create_task(store.fetch_value("select 1"))
+            await until(lambda: store._pool.get_idle_size() == 0)
+            query.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await query
+        finally:
+            for process in hanging:
+                os.kill(process, signal.SIGCONT)
 
 
 @inside

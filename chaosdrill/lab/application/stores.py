@@ -1,5 +1,6 @@
 """Connections to a region's database and main table that survive restarts, swapped roles and hanging servers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
@@ -95,6 +96,10 @@ class Store:
             with suppress(asyncpg.InterfaceError):  # the pool may have given it up already
                 connection.terminate()  # returning it would ask the server to cancel, and wait for that
             raise Unanswered(f"{self.name} stopped answering: {describe(error)}") from error
+        except asyncio.CancelledError:  # whoever else used the store got no response: this query gets none either
+            with suppress(asyncpg.InterfaceError):
+                connection.terminate()
+            raise
         finally:
             await self._pool.release(connection, timeout=TIMEOUT_S)
 
