@@ -39,10 +39,17 @@ class _Seen:
     listed_late_s: dict[str, float] = field(default_factory=dict)
     ended_late_s: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def whole(self) -> bool:
+        """Whether the writer changed, and all that began has ended."""
+        changed = len(self.writers) > 1 and self.statuses[-1:] == [aurora.AVAILABLE]
+        return changed and bool(self.ended_late_s) and self.ended_late_s.keys() == self.listed_late_s.keys()
+
 
 def watched(system: System, seconds: float) -> list[Assumption]:
-    """Sample the global cluster each second and the executions every three, for so many seconds.
+    """Sample the global cluster each second and the executions every three, until a change of writer has ended.
 
+    :param seconds: how long at most.
     :returns: what is assumed of changes, with what was sampled; a sample that AWS does not answer is left out.
     :raises CannotSee: when the state machines cannot be found.
     """
@@ -55,7 +62,7 @@ def watched(system: System, seconds: float) -> list[Assumption]:
             _describe(system, seen)
             if number % LISTS_EVERY == 0:
                 _list(system, machines, known, seen)
-        if time.monotonic() >= until_s:
+        if seen.whole or time.monotonic() >= until_s:
             return list(_assumptions(seen, seconds))
         pause(EVERY_S)
         number += 1

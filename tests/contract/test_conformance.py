@@ -21,13 +21,14 @@ from chaosdrill.cli.topology import check as cli_check
 from chaosdrill.client.host.inspection import TOOLS
 from chaosdrill.conformance.assumptions import AS_ASSUMED, DIFFERS, UNREADABLE, CheckedAssumption
 from chaosdrill.conformance.check import conformance
+from chaosdrill.conformance.watching import watched
 from chaosdrill.failover.actions import fail_over
 from chaosdrill.packet_loss import role
 from chaosdrill.rehearsal import bundle
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import get, write_program
 from tests.further import first_of
-from tests.waiting import wait_for
+from tests.waiting import LONG_S, wait_for
 
 BUCKET = "conformance-test"
 BASICS = ("sh", "cat", "id", "grep", "uname", "mkdir", "getent", "cut", "wc")
@@ -195,20 +196,36 @@ def test_a_zone_that_is_looked_up_from_the_wrong_place_is_found(rig: Rig, topolo
 
 
 @pytest.mark.long
-def test_changes_are_watched_while_a_drill_makes_them(rig: Rig, topology: Path, host: Path) -> None:
-    nothing = checked(topology, watch_s=0.1)
-    subjects = list(nothing)[-3:]
-    assert [nothing[one].state for one in subjects] == [UNREADABLE] * 3, "nothing happened meanwhile"
-    with rig.lab.supervisor.writer_held():
-        moving = threading.Thread(target=fail_over, kwargs={"configuration": rig.configuration})
-        timer = threading.Timer(6.0, rig.lab.supervisor._may_end.set)
-        threading.Timer(1.0, moving.start).start()
-        timer.start()
-        rows = checked(topology, watch_s=20.0)
-        timer.join()
-    moving.join()
-    assert [rows[one].state for one in subjects] == [AS_ASSUMED] * 3, rows
+def test_changes_are_watched_while_a_drill_makes_them(rig: Rig, topology: Path) -> None:
+    system = system_of({"topology": str(topology)})
+    nothing = [one.check().state for one in watched(system, 0.1)]
+    assert nothing == [UNREADABLE] * 3, "nothing happened meanwhile"
+    begin = looks(rig)
+
+    def change() -> None:
+        wait_for(lambda: looks(rig) > begin + 1, what="the watch to have begun")
+        with rig.lab.supervisor.writer_held():
+            moving = threading.Thread(target=fail_over, kwargs={"configuration": rig.configuration})
+            moving.start()
+            moves = ("database.switchover", "database.failover")
+            wait_for(lambda: any(rig.lab.supervisor.asked(one) for one in moves))
+            now = looks(rig)
+            wait_for(lambda: looks(rig) > now + 2, what="the watch to see the change")
+        moving.join()
+
+    rig.lab.supervisor.calls.clear()
+    changing = threading.Thread(target=change)
+    changing.start()
+    rows = [one.check() for one in watched(system, LONG_S)]
+    changing.join()
+    assert [one.state for one in rows] == [AS_ASSUMED] * 3, rows
     rig.go_home()
+
+
+def looks(rig: Rig) -> int:
+    """How often the global cluster was described."""
+    calls = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"]
+    return sum(one["operation"] == "DescribeGlobalClusters" and one["by"] == "chaosdrill" for one in calls)
 
 
 def test_machines_that_cannot_be_found_take_no_other_row_away(rig: Rig, topology: Path, host: Path) -> None:
