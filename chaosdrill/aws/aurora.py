@@ -106,9 +106,8 @@ def _read(system: System, region: str) -> GlobalCluster:
     def describe() -> Any:
         return system.client("rds", region).describe_global_clusters(GlobalClusterIdentifier=name)
 
-    clusters: list[dict[str, Any]] = paced((system.reach, "global cluster", region, name), describe).value[
-        "GlobalClusters"
-    ]
+    described = paced((system.reach, "global cluster", region, name), describe).value
+    clusters: list[dict[str, Any]] = described.get("GlobalClusters", [])
     if not clusters:
         why = f"there is no global cluster {name} in {region}: correct `database:` in the topology"
         raise CannotSee(why, code="database-unreadable")

@@ -82,7 +82,9 @@ def alarms(system: System, region: str, names: Sequence[str]) -> dict[str, dict[
     for start in range(0, len(names), _ALARMS_A_CALL):
         asked = list(names[start : start + _ALARMS_A_CALL])
         answer = client.describe_alarms(AlarmNames=asked, AlarmTypes=["MetricAlarm", "CompositeAlarm"])
-        found |= {str(one["AlarmName"]): one for one in (*answer["MetricAlarms"], *answer["CompositeAlarms"])}
+        found |= {
+            str(one["AlarmName"]): one for one in (*answer.get("MetricAlarms", []), *answer.get("CompositeAlarms", []))
+        }
     return found
 
 
@@ -117,6 +119,6 @@ def _values(
     )
     return [
         (at, float(value))
-        for result in answer["MetricDataResults"]
-        for at, value in zip(result["Timestamps"], result["Values"], strict=True)
+        for result in answer.get("MetricDataResults", [])
+        for at, value in zip(result.get("Timestamps", []), result.get("Values", []), strict=True)
     ]

@@ -1,9 +1,31 @@
-"""The load balancers' public names, for telling whose an address is."""
+"""What is read of load balancers: their public names, which tell whose an address is, and their VPC."""
+
+from typing import Any
 
 from chaosdrill.aws.system import System
+from chaosdrill.errors import CannotSee
 
 
 def load_balancer_name(system: System, region: str, arn: str) -> str:
-    """:returns: the DNS name of the load balancer, which resolves to its own addresses."""
+    """:returns: the DNS name of the load balancer, which resolves to its own addresses.
+
+    :raises CannotSee: when there is none of that ARN.
+    """
+    return str(_described(system, region, arn)["DNSName"])
+
+
+def vpc_of(system: System, region: str, arn: str) -> str:
+    """:returns: the id of the load balancer's VPC.
+
+    :raises CannotSee: when there is none of that ARN.
+    """
+    return str(_described(system, region, arn)["VpcId"])
+
+
+def _described(system: System, region: str, arn: str) -> dict[str, Any]:
     answer = system.client("elbv2", region).describe_load_balancers(LoadBalancerArns=[arn])
-    return str(answer["LoadBalancers"][0]["DNSName"])
+    found: list[dict[str, Any]] = answer.get("LoadBalancers", [])
+    if not found:
+        why = f"there is no load balancer {arn} in {region}: correct `load_balancers:` in the topology"
+        raise CannotSee(why, code="load-balancer-missing")
+    return found[0]

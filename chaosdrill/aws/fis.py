@@ -50,7 +50,7 @@ class Experiment:
 def summaries(system: System, region: str) -> list[Experiment]:
     """:returns: every experiment of a region, without what they have faults on."""
     pages = system.client("fis", region).get_paginator("list_experiments").paginate()
-    return [parsed(summary, region) for page in pages for summary in page["experiments"]]
+    return [parsed(summary, region) for page in pages for summary in page.get("experiments", [])]
 
 
 def experiment(system: System, experiment_id: str, region: str | None = None) -> Experiment:

@@ -67,7 +67,7 @@ def _by_name(system: System) -> dict[str, list[str]]:
     try:
         for panel in panels:
             for page in _control_plane(system).get_paginator("list_safety_rules").paginate(ControlPanelArn=panel):
-                for rule in map(_facts, page["SafetyRules"]):
+                for rule in map(_facts, page.get("SafetyRules", [])):
                     found.setdefault(str(rule["Name"]), []).append(str(rule["SafetyRuleArn"]))
     except (ClientError, BotoCoreError) as error:
         why = (

@@ -75,7 +75,7 @@ def document_runs(system: System, instance_id: str, region: str, document: str, 
             {"key": "InvokedAfter", "value": f"{since.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"},
         ],
     )
-    found = sorted(answer["CommandInvocations"], key=lambda one: one["RequestedDateTime"], reverse=True)
+    found = sorted(answer.get("CommandInvocations", ()), key=lambda one: one["RequestedDateTime"], reverse=True)
     return [
         DocumentRun(
             str(one["CommandId"]),
@@ -99,7 +99,7 @@ def agent_status(system: System, instance_id: str, region: str) -> str:
     answer = system.client("ssm", region).describe_instance_information(
         Filters=[{"Key": "InstanceIds", "Values": [instance_id]}]
     )
-    hosts: list[dict[str, Any]] = answer["InstanceInformationList"]
+    hosts: list[dict[str, Any]] = answer.get("InstanceInformationList", [])
     return str(hosts[0]["PingStatus"]) if hosts else "not registered"
 
 

@@ -62,6 +62,6 @@ def _endpoints(system: System) -> Observed:
 
 def _headers(system: System, region: str, arn: str) -> Observed:
     answer = system.client("elbv2", region).describe_load_balancer_attributes(LoadBalancerArn=arn)
-    found = {str(one["Key"]): str(one["Value"]) for one in answer["Attributes"]}
+    found = {str(one["Key"]): str(one["Value"]) for one in answer.get("Attributes", ())}
     value = found.get(DROPS, "not reported")
     return Observed(f"{DROPS}: {value}", value == "false")

@@ -50,7 +50,8 @@ def _lever(system: System, region: str) -> Observed:
 
 def _parameters(system: System) -> Observed:
     ssm = system.client("ssm", system.topology.client.region)
-    found = {str(one["Name"]) for one in ssm.describe_document(Name=DOCUMENT)["Document"]["Parameters"]}
+    described = ssm.describe_document(Name=DOCUMENT)["Document"]
+    found = {str(one["Name"]) for one in described.get("Parameters", ())}
     missing = PARAMETERS - found
     return Observed(f"lacks {', '.join(sorted(missing))}" if missing else ", ".join(sorted(found)), not missing)
 

@@ -63,12 +63,18 @@ def _lag(system: System) -> Observed:
     dimensions = {"DBClusterIdentifier": identifier, "SourceRegion": cluster.writer}
     if _has_values(system, follower, dimensions):
         return Observed(f"{follower}: {_shown(dimensions)}", True)
-    client, known = system.client("cloudwatch", follower), {"Name": "DBClusterIdentifier", "Value": identifier}
-    listed = client.list_metrics(Namespace=NAMESPACE, MetricName=RPO_LAG, Dimensions=[known])["Metrics"]
-    others = [{one["Name"]: one["Value"] for one in metric["Dimensions"]} for metric in listed]
+    others = _other_dimensions(system, follower, identifier)
     if not others:
         raise CannotSee(f"CloudWatch of {follower} has no value of it in the last 15 minutes", code="metric-missing")
     return Observed(f"{follower}: {'; '.join(map(_shown, others))}", False)
+
+
+def _other_dimensions(system: System, region: str, identifier: str) -> list[dict[str, str]]:
+    known = {"Name": "DBClusterIdentifier", "Value": identifier}
+    listed = system.client("cloudwatch", region).list_metrics(
+        Namespace=NAMESPACE, MetricName=RPO_LAG, Dimensions=[known]
+    )
+    return [{one["Name"]: one["Value"] for one in metric.get("Dimensions", ())} for metric in listed.get("Metrics", ())]
 
 
 def _has_values(system: System, region: str, dimensions: Mapping[str, str]) -> bool:
@@ -82,7 +88,7 @@ def _has_values(system: System, region: str, dimensions: Mapping[str, str]) -> b
     answer = system.client("cloudwatch", region).get_metric_data(
         MetricDataQueries=[query], StartTime=now - LOOKS_BACK, EndTime=now + timedelta(seconds=PERIOD_S)
     )
-    return bool(answer["MetricDataResults"][0]["Values"])
+    return any(one.get("Values") for one in answer.get("MetricDataResults", ()))
 
 
 def _shown(dimensions: Mapping[str, str]) -> str:

@@ -84,7 +84,7 @@ def _results(system: System, principal: str, statement: Mapping[str, Any]) -> It
         ],
     }
     for page in pages.paginate(**asked):
-        yield from page["EvaluationResults"]
+        yield from page.get("EvaluationResults", ())
 
 
 def _iam(system: System) -> Any:

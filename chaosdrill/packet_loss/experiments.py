@@ -47,7 +47,7 @@ def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str
     named = [
         str(found["id"])
         for page in pages
-        for found in page["experimentTemplates"]
+        for found in page.get("experimentTemplates", [])
         if (found.get("tags") or {}).get("Name") == wanted["tags"]["Name"]
     ]
     for template_id in named:

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaosdrill.aws import System, fis, ssm
+from chaosdrill.aws import System, ec2, fis, ssm
 from chaosdrill.aws.explicit import with_client_host
 from chaosdrill.aws.regions import client_region
 from chaosdrill.errors import Refused, problem
@@ -56,9 +56,7 @@ def _tagged(system: System, tags: Mapping[str, str]) -> str:
     filters = [{"Name": f"tag:{key}", "Values": [str(value)]} for key, value in tags.items()]
     filters.append({"Name": "instance-state-name", "Values": _NOT_GONE})
     pages = system.client("ec2", region).get_paginator("describe_instances").paginate(Filters=filters)
-    found = sorted(
-        str(one["InstanceId"]) for page in pages for held in page["Reservations"] for one in held["Instances"]
-    )
+    found = sorted(str(one["InstanceId"]) for one in ec2.in_reservations(pages))
     if len(found) == 1:
         return found[0]
     shown = ", ".join(f"{key}={value}" for key, value in tags.items())
@@ -128,12 +126,12 @@ def engaged_lever(system: System, region: str) -> list[str]:
 
 def _not_running(system: System, host: Host) -> list[str]:
     try:
-        answer = system.client("ec2", host.region).describe_instances(InstanceIds=[host.instance_id])
+        found = ec2.instances(system, host.region, host.instance_id)
     except ClientError as error:
         if not error.response["Error"]["Code"].startswith("InvalidInstanceID"):
             raise
-        answer = {"Reservations": []}
-    states = [one["State"]["Name"] for held in answer["Reservations"] for one in held["Instances"]]
+        found = []
+    states = [one["State"]["Name"] for one in found]
     if states == ["running"]:
         return []
     seen = f"is {states[0]}" if states else f"does not exist in {host.region}"

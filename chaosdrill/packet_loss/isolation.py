@@ -5,7 +5,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaosdrill.aws import System, fis
+from chaosdrill.aws import System, ec2, elb, fis
 from chaosdrill.errors import BadInput, Refused, problem
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
 
@@ -37,14 +37,14 @@ def subnets_of(system: System, region: str, named: Sequence[str] | None) -> list
     :raises BadInput: when one is not there, or none can be found.
     :raises Refused: when the client host is in one of them: then its clients and its SSM agent would be cut off, too.
     """
-    ec2 = system.client("ec2", region)
+    client = system.client("ec2", region)
     if named:
         asked: dict[str, Any] = {"SubnetIds": list(named)}
     else:
         asked = {"Filters": [{"Name": "vpc-id", "Values": [_vpc(system, region)]}]}
     try:
-        pages = ec2.get_paginator("describe_subnets").paginate(**asked)
-        found = {str(one["SubnetId"]): str(one["SubnetArn"]) for page in pages for one in page["Subnets"]}
+        pages = client.get_paginator("describe_subnets").paginate(**asked)
+        found = {str(one["SubnetId"]): str(one["SubnetArn"]) for page in pages for one in page.get("Subnets", [])}
     except ClientError as error:
         if not error.response["Error"]["Code"].startswith("InvalidSubnetID"):
             raise
@@ -67,16 +67,14 @@ def _vpc(system: System, region: str) -> str:
                 )
             ]
         )
-    answer = system.client("elbv2", region).describe_load_balancers(LoadBalancerArns=[arn])
-    return str(answer["LoadBalancers"][0]["VpcId"])
+    return elb.vpc_of(system, region, arn)
 
 
 def _refuse_clients_own(system: System, region: str, subnets: dict[str, str]) -> None:
     client = system.topology.client
     if client.region != region:
         return
-    answer = system.client("ec2", region).describe_instances(InstanceIds=[client.instance_id])
-    own = [str(one.get("SubnetId")) for held in answer["Reservations"] for one in held["Instances"]]
+    own = [str(one.get("SubnetId")) for one in ec2.instances(system, region, client.instance_id)]
     if cut := [subnet for subnet in own if subnet in subnets]:
         raise Refused(
             f"the client host {client.instance_id} is in {cut[0]}, which would be cut off, and with it the clients and "

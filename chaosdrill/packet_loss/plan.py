@@ -159,7 +159,8 @@ def template(
                 "actionId": "aws:ssm:send-command",
                 "parameters": {
                     "documentArn": document_arn,
-                    "documentParameters": json.dumps(document_parameters(fault)),
+                    # no space in it: FIS's pattern of an action's parameter is [\S]+
+                    "documentParameters": json.dumps(document_parameters(fault), separators=(",", ":")),
                     "duration": iso_duration(fault.fis_duration_s),
                 },
                 "targets": {"Instances": TARGET},
@@ -182,9 +183,9 @@ def does_the_same(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> boo
 
 def _content(raw: Mapping[str, Any]) -> Any:
     actions = {}
-    for name, action in raw["actions"].items():
+    for name, action in (raw.get("actions") or {}).items():
         parameters = dict(action.get("parameters") or {})
-        parameters["documentParameters"] = json.loads(parameters.get("documentParameters") or "{}")
+        parameters["documentParameters"] = _document(parameters.get("documentParameters") or "{}")
         actions[name] = (
             action["actionId"],
             parameters,
@@ -200,8 +201,16 @@ def _content(raw: Mapping[str, Any]) -> Any:
             one.get("parameters") or {},
             one["selectionMode"],
         )
-        for name, one in raw["targets"].items()
+        for name, one in (raw.get("targets") or {}).items()
     }
     options = {**DEFAULT_OPTIONS, **(raw.get("experimentOptions") or {})}
-    stops = sorted((stop["source"], stop.get("value") or "") for stop in raw["stopConditions"])
-    return actions, targets, stops, options, raw["roleArn"], raw["tags"].get("Name")
+    stops = sorted((stop["source"], stop.get("value") or "") for stop in raw.get("stopConditions") or [])
+    return actions, targets, stops, options, raw["roleArn"], (raw.get("tags") or {}).get("Name")
+
+
+def _document(parameters: str) -> Any:
+    """:returns: a document's parameters, compared by what they say; a text that is no JSON as it is."""
+    try:
+        return json.loads(parameters)
+    except ValueError:
+        return parameters

@@ -34,7 +34,7 @@ def counts(system: System, service: Service) -> Counts:
     client = system.client("ecs", service.region)
     try:
         answer = client.describe_services(cluster=service.cluster, services=[service.name])
-        found = [one for one in answer["services"] if one["status"] == "ACTIVE"]
+        found = [one for one in answer.get("services", []) if one["status"] == "ACTIVE"]
     except client.exceptions.ClusterNotFoundException:
         found = []
     if not found:

@@ -7,7 +7,7 @@ from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, arc, aurora, dynamodb, elb, stepfunctions
+from chaosdrill.aws import System, arc, aurora, dynamodb, ec2, elb, stepfunctions
 from chaosdrill.aws.ssm import agent_status
 from chaosdrill.client import resolve
 from chaosdrill.client.domain import is_seen_by_clients
@@ -185,8 +185,8 @@ def _client(system: System) -> list[Look]:
     host = system.topology.client
 
     def instance() -> str:
-        answer = system.client("ec2", host.region).describe_instances(InstanceIds=[host.instance_id])
-        state = str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
+        found = ec2.instances(system, host.region, host.instance_id)
+        state = str(found[0]["State"]["Name"]) if found else "unknown to EC2"
         return _wanted(state, "running", f"the instance is {state}")
 
     def agent() -> str:

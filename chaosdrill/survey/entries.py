@@ -111,4 +111,5 @@ def _range(asked: Asked, region: str, balancer: Balancer) -> str | Note:
         answer = asked.account.ask("ec2", region, "describe_vpcs", VpcIds=[balancer.vpc])
     except CannotSee as error:
         return Note(f"cidr is left out, the addresses are asked of DNS: {error}")
-    return str(answer["Vpcs"][0]["CidrBlock"])
+    found = answer.get("Vpcs", [])
+    return str(found[0]["CidrBlock"]) if found else Note(f"cidr is left out: there is no VPC {balancer.vpc}")

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from chaosdrill.aws.ec2 import in_reservations
 from chaosdrill.client.host.inspection import install_command
 from chaosdrill.client.host.pythons import LEAST_PYTHON
 from chaosdrill.survey.asked import Asked
@@ -67,7 +68,7 @@ def named_state(agent: str | None) -> str:
 def _named(asked: Asked, region: str) -> dict[str, str]:
     filters = [{"Name": "tag:Name", "Values": _NAMES}, {"Name": "instance-state-name", "Values": _STATES}]
     listed = asked.account.listed("ec2", region, "describe_instances", "Reservations", Filters=filters)
-    instances = [instance for reservation in listed.items for instance in reservation["Instances"]]
+    instances = in_reservations([{"Reservations": listed.items}])
     return {str(one["InstanceId"]): f"{_name(one)}, {one['State']['Name']}" for one in instances}
 
 

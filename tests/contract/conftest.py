@@ -9,6 +9,21 @@ from chaosdrill.aws import pacing, stepfunctions
 from chaosdrill.history import OpenDrill
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig, drill
+from tests.contract.call_recorder import Recorder, recording
+
+
+@pytest.fixture(scope="session", autouse=True)
+def recorder() -> Iterator[Recorder]:
+    """Compares every call of the contract tests with botocore's models."""
+    with recording() as one:
+        yield one
+
+
+@pytest.fixture(autouse=True)
+def as_the_models_say(recorder: Recorder) -> Iterator[None]:
+    """Neither a request nor a response of the test differs from the models."""
+    yield
+    assert recorder.take() == []
 
 
 @pytest.fixture(autouse=True)

@@ -118,13 +118,13 @@ OTHER = "210987654321"
 class TwoAccounts(http.server.BaseHTTPRequestHandler):
     """STS for a role of another account, which the lab has not: its keys are that account's, all others ours."""
 
-    role = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAOFTHEOTHER</AccessKeyId>
+    role = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAOFTHEOTHERACCOUNT</AccessKeyId>
         <SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>planted-session-token</SessionToken>
         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
     def do_POST(self) -> None:
         given = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        account = OTHER if "ASIAOFTHEOTHER" in self.headers["Authorization"] else "123456789012"
+        account = OTHER if "ASIAOFTHEOTHERACCOUNT" in self.headers["Authorization"] else "123456789012"
         who = f"<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"
         identity = f"<GetCallerIdentityResponse>{who}</GetCallerIdentityResponse>"
         body = (self.role if "Action=AssumeRole&" in given else identity).encode()
@@ -163,7 +163,7 @@ def test_a_change_goes_through_the_other_account_s_role_and_its_guard(rig: Rig, 
         assert stop_flag("standby", configuration=ours) is True
         assert set_stop_flag("standby", False, configuration={**theirs, **role})["done"] is True
     assert stop_flag("standby", configuration=rig.configuration) is False
-    assert calls(rig, "UpdateItem")[-1]["key"] == "ASIAOFTHEOTHER"
+    assert calls(rig, "UpdateItem")[-1]["key"] == "ASIAOFTHEOTHERACCOUNT"
 
 
 SSO_CONFIG = """\

@@ -35,7 +35,7 @@ def template(lab: LabAws, duration: str = "PT30M", target: Any = None, **documen
                 "actionId": "aws:ssm:send-command",
                 "parameters": {
                     "documentArn": DOCUMENT,
-                    "documentParameters": json.dumps(parameters(**document)),
+                    "documentParameters": json.dumps(parameters(**document), separators=(",", ":")),
                     "duration": duration,
                 },
                 "targets": {"Instances": "Instances-Target-1"},

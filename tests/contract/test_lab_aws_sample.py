@@ -13,7 +13,9 @@ import pytest
 
 from chaosdrill.lab.aws.machines import Move, Side
 from tests.contract import lab_aws
+from tests.contract.documented_responses import model_of
 from tests.contract.lab_aws import LabAws
+from tests.contract.service_models import violations
 from tests.waiting import wait_for
 
 TOKYO, OSAKA, OREGON = "ap-northeast-1", "ap-northeast-3", "us-west-2"
@@ -159,3 +161,15 @@ def test_a_function_of_another_name_is_not_pretended(lab: LabAws) -> None:
     client = lab.client("lambda")
     with pytest.raises(client.exceptions.ClientError, match="NotImplementedByLab"):
         client.invoke(FunctionName=arn, Payload=b"{}")
+
+
+def test_what_the_machines_ask_the_region_proxy_for_is_as_the_models_say(lab: LabAws) -> None:
+    sfn = lab.client("stepfunctions")
+    for name in ("FailoverStateMachine", "FailbackStateMachine"):
+        definition = json.loads(sfn.describe_state_machine(stateMachineArn=lab.machine(name))["definition"])
+        states = definition["States"].values()
+        payloads = [state["Parameters"]["Payload"] for state in states if "Payload" in state.get("Parameters", {})]
+        assert len(payloads) == 4
+        for payload in payloads:
+            shape = model_of((payload["service"], payload["action"])).input_shape
+            assert list(violations(shape, payload["parameters"])) == []
