@@ -171,6 +171,7 @@ MESSAGES = {
     "rule.the history": ("the history", "履歴"),
     "rule.unavailability": ("unavailability", "停止時間"),
     "rule.lost writes": ("lost writes", "書込み消失"),
+    "rule.replication under the fault": ("replication under the fault", "障害中の複製"),
     "rule.the client outage": ("the client outage", "負荷側の停止時間"),
     "rule.writes": ("writes", "書込み"),
     "rule.the databases' own account": ("the databases' own account", "データベース側の記録"),
