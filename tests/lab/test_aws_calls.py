@@ -86,7 +86,7 @@ DRILLS: dict[str, tuple[Run, ...]] = {
                 ("Action: heal-packet-loss", home_is_down_and_the_failover_ends_halfway),
                 ("Rollback: fail-over-when", home_is_up_again),
             ),
-            frozenset({"fail-over-when-clients-have-not-recovered", "fail-back"}),
+            frozenset({"fail-over-when-clients-have-not-recovered"}),  # it opens home again, so that is left to nobody
             CLEAR,
         ),
     ),
