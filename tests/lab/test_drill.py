@@ -199,7 +199,8 @@ def its_records_are_whole(lab: RunningLab) -> None:
 def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, tmp_path):
     script = tmp_path / "users_own.py"
     script.write_text(USERS_OWN)
-    done = drills.run(alone, tmp_path, *drills.QUICK, f"locustfile:str={script}", "users:int=20")
+    clear = "loss_percent:int=60"  # on a busy machine 30 % is easily overlooked
+    done = drills.run(alone, tmp_path, *drills.QUICK, f"locustfile:str={script}", "users:int=20", clear)
     assert done.returncode == 0, done.stdout
     assert drills.output(alone, "start-load")["users"] == 20
 
