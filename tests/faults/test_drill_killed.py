@@ -34,7 +34,7 @@ def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     wait_until_nothing_is_left(lab.home, before)
     died = drills.only_run(lab)
     assert not (died / "journal.json").exists()
-    done = drills.run(lab, tmp_path, *drills.QUICK)
+    done = drills.run(lab, tmp_path, *drills.QUICK, drills.CLEAR)
     assert done.returncode == 0, done.stdout
     assert drills.summary(lab)["verdict"] == "passed"
     what_it_did_not_write_is_made_afterwards(died, lab)

@@ -199,8 +199,7 @@ def its_records_are_whole(lab: RunningLab) -> None:
 def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, tmp_path):
     script = tmp_path / "users_own.py"
     script.write_text(USERS_OWN)
-    clear = "loss_percent:int=60"  # on a busy machine 30 % is easily overlooked
-    done = drills.run(alone, tmp_path, *drills.QUICK, f"locustfile:str={script}", "users:int=20", clear)
+    done = drills.run(alone, tmp_path, *drills.QUICK, f"locustfile:str={script}", "users:int=20", drills.CLEAR)
     assert done.returncode == 0, done.stdout
     assert drills.output(alone, "start-load")["users"] == 20
 
@@ -209,7 +208,7 @@ def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, t
 def test_a_drill_on_a_lab_that_stays_leaves_it_serving_and_running(alone, tmp_path):
     alone.up(0.1)
     try:
-        done = drills.run(alone, tmp_path, *drills.QUICK)
+        done = drills.run(alone, tmp_path, *drills.QUICK, drills.CLEAR)
         assert done.returncode == 0, done.stdout
         status = alone.status()
         assert status["ready"]
