@@ -24,12 +24,12 @@ class Look:
     facts: Mapping[str, Any]
 
     def flag(self, region: str) -> bool | None:
-        """:returns: whether the region was closed; None when that was not readable."""
+        """Tell whether the region was closed; None when that could not be read."""
         value = self._of("flag").get(region)
         return value if isinstance(value, bool) else None
 
     def routing(self, region: str) -> bool | None:
-        """:returns: whether the region's routing control was On."""
+        """Tell whether the region's routing control was On; None when that could not be read."""
         value = self._of("routing").get(region)
         return value == "On" if isinstance(value, str) else None
 
@@ -80,7 +80,7 @@ class Span:
 
 
 def looks(run: Run) -> tuple[Look, ...]:
-    """:returns: each change of the facts; of histories that only have changes of the state, those."""
+    """List the changes of the facts in order; of a history that only has changes of the region state, those."""
     found = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
     return tuple(sorted(found, key=lambda look: look.by_ns))
 
@@ -98,7 +98,10 @@ def _looks(events: Iterator[Event]) -> Iterator[Look]:
 
 
 def looked_until_ns(run: Run) -> int:
-    """:returns: when the facts were looked at last, changed or not; 0 when never."""
+    """Find when the facts were read last, changed or not.
+
+    :returns: UTC nanoseconds by the recorder's clock; 0 when they were never read.
+    """
     rows = [*run.named("region-facts"), *run.named("region-watched")]
     moments = [row.get(name) for row in rows for name in ("began_ns", "previous_ns", "last_ns")]
     return max((moment for moment in moments if isinstance(moment, int)), default=0)
@@ -124,19 +127,22 @@ def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[
 
 
 def regions_of_addresses(seen: Iterable[Look]) -> dict[str, str]:
-    """:returns: whose each address of a DNS answer was, as far as an answer was of one of the regions alone."""
+    """Map addresses to regions, from DNS answers that were of one region alone.
+
+    :returns: the region of each address; without those that only stood in an answer of several regions.
+    """
     alone = (look for look in seen if len(look.dns_regions or ()) == 1)
     found = ((address, (look.dns_regions or ("",))[0], look.regions) for look in alone for address in look.addresses)
     return {address: region for address, region, regions in found if region in regions}
 
 
 def at(seen: Sequence[Look], moment_ns: int) -> Look | None:
-    """:returns: the facts as they were last seen before that moment."""
+    """Find the facts as they were at a moment: those that were read last until then; None when none were."""
     return next((look for look in reversed(seen) if look.by_ns <= moment_ns), None)
 
 
 def during(seen: Sequence[Look], since_ns: int, until_ns: int) -> tuple[Look, ...]:
-    """:returns: every look whose facts held at some time between the two moments."""
+    """List every look whose facts held at some time between two moments."""
     inside = [look for look in seen if since_ns < look.by_ns <= until_ns]
     first = at(seen, since_ns)
     return (*([first] if first else []), *inside)

@@ -172,7 +172,10 @@ def _of_clients(span: Span | None, what: Sentence) -> list[_Evidence]:
 
 
 def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[Sentence]) -> Phase:
-    """A phase that something was to bring about. What did it is no evidence where the facts, read later, deny it."""
+    """Find a phase that a state or an action was to bring about.
+
+    Its name is no evidence where the facts, read after it had ended, deny the phase.
+    """
     said = _of_steps(leg, name)
     if said and looked_until_ns(run) > said[0].span.by_ns and leg.destination and denied(leg, name, seen):
         why = sentence("{said}, but region facts: it never was so", said=said[0].what)
@@ -181,7 +184,10 @@ def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[S
 
 
 def denied(leg: Leg, name: str, seen: Sequence[Look]) -> bool:
-    """:returns: whether a phase's end was not so at any look since the movement began, and the facts could be read."""
+    """Tell whether the facts deny a phase: they could be read since the movement began, and it was so at no look.
+
+    What could not be read at all is not denied.
+    """
     after = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.by_ns >= leg.since_ns]
     last = at(seen, leg.until_ns)
     answers = [holds(name, look, leg) for look in [*after, *([last] if last else [])]]
