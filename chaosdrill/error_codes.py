@@ -114,6 +114,7 @@ ERROR_CODES: Mapping[str, str] = {
     "label-empty": "a label is empty",
     "language-unknown": "`--lang` or `CHAOSDRILL_LANG` names a language that chaosdrill does not write",
     "left-in-force": "a fault or a load of a drill that died is still in force",
+    "lenient-name-unknown": "the lab was to be relaxed by a name that does not exist",
     "load-balancer-missing": "the topology names no load balancer for a region, or one that is not there",
     "load-changed": "users or workers were missing for a moment of the window, or the load was begun or changed in it",
     "load-endpoint-not-requested": "no request of the endpoint ended in the window",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 LENIENT_ISOLATION = "isolation-stops-replication"
 
@@ -36,5 +36,6 @@ def lenient_names(given: Iterable[str]) -> tuple[str, ...]:
     names = {name.strip() for name in given} - {""}
     if unknown := sorted(names - set(LENIENT)):
         known = ", ".join(LENIENT)
-        raise BadInput([f"--lenient {name}: there is no such name; write one of {known}" for name in unknown])
+        why = "the lab cannot be relaxed by {!r}: there is no such name; write one of {}"
+        raise BadInput([problem("lenient-name-unknown", why.format(name, known)) for name in unknown])
     return tuple(sorted(names))
