@@ -7,6 +7,7 @@ they are, when that is a directory of this machine.
 
 import hashlib
 import json
+import math
 import os
 import socket
 import threading
@@ -186,6 +187,7 @@ def finish(
         if time.monotonic() > deadline or not any(_is_late(path, wanted) for path in into.glob(PATTERN)):
             break
         time.sleep(POLL_EVERY_S)
+        wanted = {**_now_there(generator), **wanted}  # the clock of a worker that has just come may not be known yet
     trouble = "" if generator is None or generator.last_records is None else generator.last_records.trouble
     return tuple(
         _collected(path, wanted, why or trouble, bool(skip.get(path.name))) for path in sorted(into.glob(PATTERN))
@@ -201,9 +203,9 @@ def _now_there(generator: LoadGenerator | None) -> Mapping[str, int]:
 
 
 def _is_late(path: Path, wanted: Mapping[str, int]) -> bool:
-    """Whether something is still to come from a source that is alive."""
+    """Whether something may still come from a source that is alive, or whose clock is not known yet."""
     until_ns, ended = _progress(path)
-    return not ended and until_ns < wanted.get(_source(path), 0)
+    return bool(wanted) and not ended and until_ns < wanted.get(_source(path), math.inf)
 
 
 def _progress(path: Path) -> tuple[int, bool]:

@@ -289,7 +289,7 @@ def test_each_of_locusts_own_processes_has_its_file(server: Wayward, tmp_path: P
         wait_for(generator.state, lambda load: load.state == "stopped", "the end")
         collected = finish(generator, into, within_s=LONG_S)
         found = files(into)
-        assert [one.complete for one in collected] == [True, True]
+        assert [one.why for one in collected if not one.complete] == []
         assert sum(len(one.requests) for one in found.values()) == server.received["/ok"] - before
         assert all(one.requests for one in found.values())
         assert set(found) | {"locust"} == set(generator.clocks())
@@ -326,7 +326,7 @@ def test_a_worker_whose_clock_is_off_and_that_is_killed(server: Wayward, tmp_pat
         good.terminate()
         good.wait(LONG_S)
         wait_for(lambda: files(tmp_path / "records").values(), lambda seen: any(f.ended for f in seen), "the end")
-        collected = {one.file: one for one in finish(generator, into, within_s=LONG_S)}
+        collected = {one.file: one for one in finish(generator, into, within_s=0)}
     page = clocks.pop("locust")
     off, right = sorted(clocks, key=lambda source: -clocks[source].offset_ns)
     for source, expected_s in ((off, OFF_S), (right, 0)):
