@@ -92,7 +92,7 @@ def error_code(parsed: Any) -> str:
 
 
 def _cause_and_advice(reach: Reach, settings: Settings, error: Exception) -> tuple[str, str]:
-    profile = f" --profile {reach.profile}" if reach.profile else ""
+    profile = f" --profile {shlex.quote(reach.profile)}" if reach.profile else ""
     look = f"check with `aws sts get-caller-identity{profile}`"
     file = _file(reach)
     match error:

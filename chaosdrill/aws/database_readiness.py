@@ -8,6 +8,7 @@ See: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_GlobalCluster
 """
 
 import logging
+import shlex
 import time
 
 from chaosdrill import history
@@ -60,7 +61,8 @@ def refuse_unsynchronized(system: System, cluster: aurora.GlobalCluster, region:
             region=region,
             status=cluster.synchronization[region],
             writer=cluster.writer,
-            command=f"`aws rds describe-global-clusters --global-cluster-identifier {name} --region {cluster.writer}`",
+            command=f"`aws rds describe-global-clusters --global-cluster-identifier {shlex.quote(name)} "
+            f"--region {shlex.quote(str(cluster.writer))}`",
         ),
         code="database-not-synchronized",
     )

@@ -77,7 +77,7 @@ def lookup_script(domain: str, resolver: Resolver = CLIENT) -> str:
     name, server = shlex.quote(domain), ""
     without_dig = f"echo getent; getent ahostsv4 {name}"
     if resolver.nameserver is not None:
-        server = f"@{resolver.nameserver} -p {resolver.port} "
+        server = f"{shlex.quote(f'@{resolver.nameserver}')} -p {resolver.port:d} "
         without_dig = "echo none; command -v getent host nslookup drill kdig python3 || true"
     return (
         "if command -v dig >/dev/null 2>&1; "

@@ -84,6 +84,9 @@ def _no_server(what: str, server: str) -> Problem:
 
 
 def _server(text: str) -> tuple[str, int] | None:
+    """A scope id (``fe80::1%eth0``) is refused: it may be any text, and means an interface of one machine only."""
+    if "%" in text:
+        return None
     address, port = text, DNS_PORT
     if found := _WITH_PORT.fullmatch(text):
         address, port = found.group(1) or found.group(2), int(found.group(3))

@@ -1,5 +1,6 @@
 """Fail the application over to the other region, and back."""
 
+import shlex
 from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
@@ -121,7 +122,8 @@ def _moved(
         _serve_before_waiting(system, region)
     if names is FAIL_BACK:
         _refuse_under_fault(system)
-    then = f"`aws stepfunctions start-execution --state-machine-arn {machine} --region {machine.split(':')[3]}`"
+    then = shlex.join(["--state-machine-arn", machine, "--region", machine.split(":")[3]])
+    then = f"`aws stepfunctions start-execution {then}`"
     cluster, waited = wait_until_ready(system, region, timeout_s, then)
     if waited and (idle := _already(system, region, machine)) is not None:
         return idle

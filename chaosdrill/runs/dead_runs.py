@@ -1,5 +1,6 @@
 """Drills that died: which runs those are, what of them may still be in force, and how to undo it."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,7 +102,8 @@ def _undo_by_hand(one: OwedUndo, now: datetime) -> Iterator[str]:
     if one.kind == FAULT:
         if one.left_s(now) != 0:
             for region, ids in (one.ids or {}).items():
-                yield from (f"`aws fis stop-experiment --id {name} --region {region}`" for name in ids)
+                options = [shlex.join(["--id", name, "--region", region]) for name in ids]
+                yield from (f"`aws fis stop-experiment {one}`" for one in options)
             if not one.ids:
                 yield "`aws fis list-experiments` shows whether the fault was started"
     elif one.kind == LOAD:

@@ -1,5 +1,6 @@
 """What is asked of a search."""
 
+import shlex
 from dataclasses import dataclass
 
 from chaosdrill.survey.account import Account
@@ -25,4 +26,4 @@ class Asked:
     @property
     def cli(self) -> str:
         """The option that gives the AWS CLI the same credentials."""
-        return f" --profile {self.account.profile}" if self.account.profile else ""
+        return f" --profile {shlex.quote(self.account.profile)}" if self.account.profile else ""

@@ -1,5 +1,6 @@
 """Finding the parts of a system in an account, all at the same time; what one part lacks spoils no other."""
 
+import shlex
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -100,7 +101,8 @@ def _with_locust(client: Finding, url: str | Unknown) -> Finding:
     comment = (
         "The host where clients are (the bastion), and Locust's address as seen from here, usually with its port "
         "forwarded:\n"
-        f"aws ssm start-session --target {host} --region {region} --document-name AWS-StartPortForwardingSession "
+        f"aws ssm start-session --target {shlex.quote(host)} --region {shlex.quote(region)} "
+        "--document-name AWS-StartPortForwardingSession "
         f"--parameters portNumber={LOCUST_PORT},localPortNumber={LOCUST_PORT}\n"
         "Instead of `run: attach` and `url:`, `run: ssm` lets the drill start its own Locust on the client host."
     )

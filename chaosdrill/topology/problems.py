@@ -18,7 +18,7 @@ from chaosdrill.topology.sense import Problem, suggestion
 
 _TYPES = {bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 _formats = FormatChecker(formats=())
-_formats.checks("ip-address", raises=ValueError)(lambda value: bool(ipaddress.ip_address(value)) or True)
+_formats.checks("ip-address", raises=ValueError)(lambda value: bool(ipaddress.ip_address(value)) and "%" not in value)
 _formats.checks("cidr", raises=ValueError)(lambda value: bool(ipaddress.IPv4Network(value)) or True)
 MOVED = {"load_generator": "write its keys (run, url, s3) under `client:`"}
 _USER = re.compile(r"(?<=://)[^/\s]*@")  # and password: nobody shows it

@@ -6,6 +6,7 @@ and the packet loss does not touch them.
 
 import base64
 import json
+import shlex
 import threading
 import time
 import uuid
@@ -78,7 +79,7 @@ class Program:
 
     def _run(self, command: str, within_s: float, given: Mapping[str, Any]) -> str:
         word = base64.b64encode(zlib.compress(json.dumps(given).encode())).decode()
-        script = f"exec '{self._python}' '{self.path}' {command} {word}"
+        script = f"exec {shlex.join([self._python, self.path, command, word])}"
         return run_on_client(self._system, script, within_s, called=_called(command)).stdout
 
     def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:

@@ -81,6 +81,6 @@ def parsed(printed: str) -> HostFacts:
 def install_command(instance_id: str, region: str, *packages: str, manager: str = "dnf") -> str:
     """:returns: the command that installs packages on the client host, to be run where the AWS CLI is."""
     script = f"{manager} install -y {' '.join(packages)}"
-    where = f"--region {region} --instance-ids {instance_id}"
+    where = f"--region {shlex.quote(region)} --instance-ids {shlex.quote(instance_id)}"
     commands = shlex.quote(f"commands={script}")
     return f"aws ssm send-command {where} --document-name AWS-RunShellScript --parameters {commands}"

@@ -1,6 +1,7 @@
 """The Pythons of the client host: which there are, and which of them runs what is brought there."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,12 +9,13 @@ from dataclasses import dataclass
 from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host.inspection import install_command
-from chaosdrill.errors import Refused
+from chaosdrill.errors import CannotSee, Refused
 
 LEAST_PYTHON = (3, 11)  # of what is chaosdrill's own
 NEWEST_MINOR = 19  # of the names that are tried
 NEVER_ENOUGH = (9, 0)
 BESIDE = "/usr/local/bin"  # where it may be, too: SSM's shell may not look there
+_PATH = re.compile(r"/[\w./+@ -]*")  # SSM would put a parameter's value where a command has {{ssm:NAME}}
 LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
 
 CACHE = 'd="${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache}/chaosdrill"'
@@ -164,8 +166,15 @@ def script(*names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> str:
 
 
 def parsed(printed: str) -> list[Python]:
-    """:returns: the Pythons that :func:`script` printed."""
+    """:returns: the Pythons that :func:`script` printed.
+
+    :raises CannotSee: when a path among them is none that a command should hold.
+    """
     found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+    for path in (str(one[name]) for one in found for name in ("executable", "directory")):
+        if not _PATH.fullmatch(path):
+            text = f"the client host names {path!r} as a path of its Python: that is not used in a command"
+            raise CannotSee(text, code="client-response-unexpected")
     return [
         Python(
             **{**one, "python": tuple(one["python"]), "libc": one["libc"][0]},
