@@ -26,12 +26,15 @@ def import_run(file: str, as_json: bool) -> None:
     say what it rests on. Nothing was measured, so there are no figures. The same journal is imported once.
 
     An archive (.zip) is what `chaosdrill runs export` made. Everything in it is looked at before anything is written,
-    and compared with its manifest when it has one; `chaosdrill runs verify` says more about it.
+    and compared with its manifest when it has one; `chaosdrill runs verify` says more about it. Pages in it are not
+    opened as chaosdrill's: report.html is left out and made again from the run, and every other file that is not data,
+    such as Locust's report, is kept as NAME.quarantined.txt, which is shown as text and which no command opens.
 
     Exit code: 0 when it is in the store; 2 when it was refused, with every reason, or is there already.
     """
     from chaosdrill.errors import BadInput
     from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
+    from chaosdrill.runs.archive.quarantine import quarantined
     from chaosdrill.runs.summaries import read_summary
 
     try:
@@ -42,15 +45,43 @@ def import_run(file: str, as_json: bool) -> None:
     except OSError as error:
         raise click.UsageError(one_line(f"{file} could not be imported: {error}")) from error
     summary = read_summary(runs / name)
+    why = "" if _is_journal(file) else _make_report(runs / name)
+    pages = quarantined(runs / name)
     if as_json:
         found = {"run": name, "verdict": summary.verdict or None, "reasons": list(summary.reasons)}
-        click.echo(json.dumps({**found, "source": summary.source or None}, indent=1))
+        click.echo(json.dumps({**found, "source": summary.source or None, "quarantined": pages}, indent=1))
     else:
         click.echo(one_line(f"{name}: {summary.verdict or 'no verdict'}: {'; '.join(summary.reasons)}"))
+    for page in pages:
+        click.echo(one_line(f"in quarantine, not to be opened as a page: {page}"), err=True)
+    if why:
+        click.echo(one_line(f"there is no report: {why}; make it with `chaosdrill report {name}`"), err=True)
+
+
+def _is_journal(file: str) -> bool:
+    return Path(file).suffix.lower() == JOURNAL
+
+
+def _make_report(directory: Path) -> str:
+    """Make the report of an imported run: the one that came with it may be anybody's page.
+
+    :returns: why there is none; empty when there is one. A run that cannot be shown is imported all the same.
+    """
+    from chaosdrill.languages import language_from
+    from chaosdrill.report.making import why_no_report, write_report
+    from chaosdrill.time_zones import zone_from
+
+    if why := why_no_report():
+        return why
+    try:
+        write_report(directory, language_from(), zone=zone_from())
+    except Exception as error:  # noqa: BLE001 - the run is another one's: whatever is in it, it has been imported
+        return str(error) or type(error).__name__
+    return ""
 
 
 def _import(path: Path, runs: Path) -> str:
-    if path.suffix.lower() == JOURNAL:
+    if _is_journal(str(path)):
         from chaosdrill.runs.foreign.importing import import_journal
 
         return import_journal(path, runs)

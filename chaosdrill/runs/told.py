@@ -15,6 +15,7 @@ from chaosdrill.runs.tags import TAGS
 
 # the history is under its own seals, tags stand beside the run, and the report is made from the rest
 NEVER_TOLD = frozenset({HISTORY, TAGS, REPORT})
+QUARANTINED = ".quarantined.txt"  # added to the name of an imported page: every program shows it as text
 
 Event = Mapping[str, Any]
 
@@ -61,6 +62,16 @@ def run_files(directory: Path) -> RunFiles:
         else:
             plain[name] = path
     return RunFiles(plain, odd)
+
+
+def as_recorded(found: RunFiles) -> RunFiles:
+    """Files under the names that the drill gave them: the import of an archive puts pages in quarantine.
+
+    :returns: the same files, where ``NAME.quarantined.txt`` is ``NAME`` unless there is a file of that name, too.
+    """
+    there = set(found.names)
+    named = {name: name.removesuffix(QUARANTINED) for name in found.plain}
+    return RunFiles({new if new not in there else name: found.plain[name] for name, new in named.items()}, found.odd)
 
 
 def _walked(directory: Path, prefix: str) -> Iterator[tuple[str, Path]]:

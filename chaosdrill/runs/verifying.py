@@ -17,7 +17,7 @@ from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.lines import values
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.summaries import read_summary
-from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, run_files, told_files
+from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, as_recorded, run_files, told_files
 
 ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "unfinished", "differs"
 LOGS = frozenset({"heartbeat.log", "locust.log"})  # may come after the end, when the drill was cut short
@@ -79,7 +79,7 @@ def verify_run(directory: Path, judging: bool = True) -> Verified:
     """
     lines, torn, why = _lines(directory / HISTORY)
     events = [event for event in values(lines) if isinstance(event, dict)]
-    found = run_files(directory)
+    found = as_recorded(run_files(directory))
     told = told_files(events, found.plain)
     excused = _excused(events, found.plain.keys() - told.keys())
     problems = [*_of_history(lines, torn, why), *_of_files(found, told, excused)]

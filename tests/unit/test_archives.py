@@ -23,11 +23,13 @@ from chaosdrill.runs.archive import unpacking
 from chaosdrill.runs.archive.archives import import_archive, verify_archive
 from chaosdrill.runs.archive.exporting import export
 from chaosdrill.runs.archive.manifest import SELF, written
+from chaosdrill.runs.verifying import verify_run
 from tests.failing import fails_with
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import APPROVER, OPERATOR, TICKET, make_whole_run
 
 SETTINGS = settings(max_examples=50)
+QUARANTINED_REPORT = "locust-report.html.quarantined.txt"
 GOOD = {f"{RUN_ID}/history.jsonl": b"", f"{RUN_ID}/summary.json": b"{}"}
 
 
@@ -217,12 +219,46 @@ def test_an_exported_run_is_imported_just_as_it_was(run, store, tmp_path, with_e
     archive = export(run, tmp_path / "e.zip", with_evidence).archive
     imported = import_archive(archive)
     assert imported == store / RUN_ID
-    assert contents(imported) == contents(run)
+    as_imported = {QUARANTINED_REPORT if name == "locust-report.html" else name for name in contents(run)}
+    assert contents(imported).keys() == as_imported
+    assert sorted(contents(imported).values()) == sorted(contents(run).values())
     assert [path.name for path in store.iterdir()] == [RUN_ID]
     (imported / "tags.json").write_text('{"tags": ["mine"]}')
     with fails_with("run-in-store"):
         import_archive(archive)
     assert (imported / "tags.json").exists()
+
+
+SCRIPT = b"<script>document.title = 'obeyed'</script>"
+
+
+@pytest.mark.parametrize(
+    "page",
+    ["report.html", "locust-report.html", "index.html", "evidence/a.svg", "Report.HTML", "records/x.xhtml", "x"],
+)
+def test_no_page_of_an_archive_is_left_under_a_name_that_a_browser_opens(run, store, tmp_path, page):
+    """Attack: a page with a script comes with an archive, and is opened as if chaosdrill had made it."""
+    files = {f"{RUN_ID}/{name}": data for name, data in contents(run).items()}
+    imported = import_archive(zipped(tmp_path / "e.zip", {**files, f"{RUN_ID}/{page}": SCRIPT}))
+    left = {name for name, data in contents(imported).items() if data == SCRIPT}
+    assert left == (set() if page == "report.html" else {f"{page}.quarantined.txt"})
+
+
+def test_a_run_whose_pages_are_in_quarantine_is_still_as_its_drill_left_it(run, store, tmp_path):
+    imported = import_archive(export(run, tmp_path / "e.zip", evidence=True).archive)
+    assert verify_run(imported).intact
+    again = export(imported, tmp_path / "again.zip", evidence=True)
+    assert (again.manifest["intact"], verify_archive(again.archive).problems) == (True, ())
+    (imported / QUARANTINED_REPORT).write_text("other")
+    (problem,) = verify_run(imported).problems
+    assert (problem.where, problem.what) == ("locust-report.html", "altered")
+
+
+def test_a_page_that_is_in_an_archive_as_it_is_and_in_quarantine_is_refused(run, store, tmp_path):
+    files = {f"{RUN_ID}/{name}": data for name, data in contents(run).items()}
+    with fails_with("archive-name-repeated"):
+        import_archive(zipped(tmp_path / "e.zip", {**files, f"{RUN_ID}/{QUARANTINED_REPORT}": SCRIPT}))
+    assert list(store.iterdir()) == []
 
 
 def test_another_run_of_that_id_is_refused_and_the_one_that_is_there_is_left_alone(run, store, tmp_path):

@@ -89,10 +89,14 @@ def test_machines_get_the_manifest_and_its_digest(run):
 
 
 def test_an_archive_is_imported_once_into_another_store(run, tmp_path, monkeypatch):
+    (run / "report.html").write_text("<script>of another one</script>")
     typed("export", "--evidence", "--output", "e.zip")
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "other"))
     made = typed("import", "e.zip")
     assert (made.exit_code, made.output.startswith(f"{RUN_ID}: passed")) == (0, True), made.output
+    imported = tmp_path / "other" / RUN_ID
+    assert "of another one" not in (imported / "report.html").read_text(), "made from the run, not taken over"
+    assert "locust-report.html.quarantined.txt" in made.stderr
     again = typed("import", "e.zip")
     assert (again.exit_code, "is in the store already, just as it is in the archive" in again.output) == (2, True)
     (tmp_path / "hostile.zip").write_bytes(b"\x1b[31m")

@@ -12,12 +12,13 @@ from chaosdrill.errors import BadInput, prefixed, problem
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.runs.archive.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
+from chaosdrill.runs.archive.quarantine import quarantine_pages
 from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.naming import shown
 from chaosdrill.runs.records.tables import sha256_of
 from chaosdrill.runs.tags import TAGS
-from chaosdrill.runs.told import run_files
+from chaosdrill.runs.told import as_recorded, run_files
 from chaosdrill.runs.verifying import ALTERED, MISSING, Problem, Verified, verify_run
 
 HIDDEN = ".importing-"
@@ -38,7 +39,7 @@ class Checked:
 
 
 def import_archive(path: Path) -> Path:
-    """Take the run of an exported archive into the store.
+    """Take the run of an exported archive into the store, without its report and with its other pages in quarantine.
 
     :param path: the archive.
     :returns: the directory of the run.
@@ -52,6 +53,7 @@ def import_archive(path: Path) -> Path:
         unpack(path, contents, unpacked)
         if problems := [*_problems_of_import(unpacked, contents.run)]:
             raise BadInput([prefixed(str(path), one) for one in problems])
+        quarantine_pages(unpacked / contents.run)
         target = runs / contents.run
         if os.path.lexists(target):
             raise BadInput([prefixed(str(path), _known_already(unpacked / contents.run, target))])
@@ -148,6 +150,6 @@ def _known_already(new: Path, kept: Path) -> str:
 
 
 def _files(directory: Path) -> dict[str, str]:
-    found = run_files(directory)
+    found = as_recorded(run_files(directory))
     plain = {name: sha256_of(path) for name, path in found.plain.items() if name not in (TAGS, REPORT)}
     return plain | dict(found.odd)

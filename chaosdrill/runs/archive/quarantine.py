@@ -1,0 +1,36 @@
+"""Pages in an archive: whoever packed it may have put a script into them, and a browser runs what it opens."""
+
+from pathlib import Path
+
+from chaosdrill.errors import BadInput, problem
+from chaosdrill.history.run_directory import REPORT
+from chaosdrill.runs.naming import shown
+from chaosdrill.runs.told import QUARANTINED, run_files
+
+# what browsers and desktops show as text or data, by the endings of a run's files
+DATA = frozenset({".csv", ".json", ".jsonl", ".log", ".parquet", ".txt", ".yaml", ".yml"})
+
+
+def quarantine_pages(directory: Path) -> None:
+    """Leave no page in an unpacked run that a browser would open.
+
+    ``report.html`` is removed: the importer makes it again from the run. Every other file that is not data, such as
+    Locust's report, gets ``.quarantined.txt`` added to its name; its content stays as evidence, and `runs verify`
+    still compares it with the history. No command opens it.
+
+    :param directory: the run's, as it was unpacked.
+    :raises BadInput: when the archive holds a file of that name already.
+    :raises OSError: when a file cannot be renamed.
+    """
+    (directory / REPORT).unlink(missing_ok=True)
+    for name, path in run_files(directory).plain.items():
+        if path.suffix.lower() not in DATA:
+            target = path.with_name(path.name + QUARANTINED)
+            if target.exists():
+                raise BadInput([problem("archive-name-repeated", f"{shown(name)} is in it twice, once in quarantine")])
+            path.rename(target)
+
+
+def quarantined(directory: Path) -> list[str]:
+    """:returns: names of a run's files that are in quarantine."""
+    return [name for name in run_files(directory).plain if name.endswith(QUARANTINED)]
