@@ -7,18 +7,23 @@ from chaoslib.types import Configuration, Secrets
 from chaosdrill import history
 from chaosdrill.activity import action
 from chaosdrill.automatic_failover.chain import (
+    ENABLED,
+    UNDO_OF_DISABLING,
     WATCHED,
+    WITH_MANAGEMENT_EVENTS,
+    disable_rule,
+    enable_rule,
     failover_since,
     is_enabled,
     latest_failover,
     rule_state,
-    set_rule,
+    state_before,
     wait_until_idle,
 )
 from chaosdrill.aws import aurora, stepfunctions, system_of
 from chaosdrill.aws.database_readiness import refuse_unready
 from chaosdrill.aws.regions import any_region
-from chaosdrill.errors import Refused
+from chaosdrill.errors import BadInput, Refused, problem
 
 __all__ = ["disable_automatic_failover", "enable_automatic_failover"]
 
@@ -28,25 +33,39 @@ def enable_automatic_failover(
     rule: str,
     region: Optional[str] = None,
     timeout_s: float = 120,
+    state: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
     """Enable the EventBridge rule that starts the initiator when the alarm goes off.
 
+    A rule that this run found in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS and disabled gets that state
+    back, by PutRule, which replaces the rule: everything that DescribeRule shows is sent again. Targets and tags stay.
+    That needs ``events:PutRule``, and ``iam:PassRole`` where the rule itself has a role.
+
     :param rule: the rule's name.
     :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
     :param timeout_s: how long to go on asking when nobody answers, in seconds.
+    :param state: ENABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS; default: that in which this run disabled the
+        rule, else ENABLED.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, rule, region, was}``
+    :returns: ``{done, rule, region, was, is}``
     :raises ActivityFailed: when there is no such rule, or it is enabled already: then it is not this drill's to
         disable, and an enabled rule can start another failover while a failback ends; or when the database cannot be
-        switched over to standby, so that a failover would stop half way with every region closed.
+        switched over to standby, so that a failover would stop half way with every region closed. When PutRule is
+        refused, the rule is ENABLED, and the message says how to restore its state.
     :undo: disable_automatic_failover
-    :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html
+    :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html and
+        https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
     """
+    if state not in (None, ENABLED, WITH_MANAGEMENT_EVENTS):
+        raise BadInput(
+            [problem("argument-invalid", f"state is {state!r}: write {ENABLED} or {WITH_MANAGEMENT_EVENTS}")]
+        )
     system = system_of(configuration, secrets)
     region = any_region(system, region)
+    wanted = state or state_before(region, rule)
     refuse_unready(system, aurora.global_cluster(system), system.topology.regions.standby)
     was = rule_state(system, region, rule)
     if is_enabled(was):
@@ -57,8 +76,8 @@ def enable_automatic_failover(
         )
     history.record(WATCHED, latest=latest_failover(system))
     history.record("undo", undo="disable_automatic_failover", arguments={"rule": rule, "region": region})
-    set_rule(system, region, rule, enabled=True)
-    return {"done": True, "rule": rule, "region": region, "was": was}
+    enable_rule(system, region, rule, wanted)
+    return {"done": True, "rule": rule, "region": region, "was": was, "is": wanted}
 
 
 @action
@@ -82,15 +101,15 @@ def disable_automatic_failover(
     :param standalone: allow it outside a drill.
     :returns: ``{done, rule, region, was, failover}``; ``failover`` is the ARN of one that was started meanwhile.
     :raises ActivityFailed: when there is no such rule or initiator, or the initiator does not end in time.
-    :undo: enable_automatic_failover
+    :undo: enable_automatic_failover, which restores the state that the rule had
     :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DisableRule.html
     """
     system = system_of(configuration, secrets)
     region = any_region(system, region)
     was = rule_state(system, region, rule)
     if is_enabled(was):
-        history.record("undo", undo="enable_automatic_failover", arguments={"rule": rule, "region": region})
-        set_rule(system, region, rule, enabled=False)
+        history.record("undo", undo=UNDO_OF_DISABLING, arguments={"rule": rule, "region": region, "state": was})
+        disable_rule(system, region, rule)
     wait_until_idle(system, stepfunctions.machine_arn(system, initiator_prefix), float(timeout_s))
     drill = history.current()
     failover = failover_since(system) if drill and drill.history.events(WATCHED) else None

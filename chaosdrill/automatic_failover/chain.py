@@ -1,17 +1,21 @@
 """The links of the chain: an alarm's state, the rule, and which failovers this run has not started itself."""
 
 import time
+from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System, cloudwatch, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import seen
-from chaosdrill.errors import BadInput, CannotSee, TimedOut, problem
+from chaosdrill.errors import BadInput, CannotSee, DrillError, TimedOut, problem
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
-# A rule in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS is enabled, too.
+# Enabled, and CloudTrail's management events reach the rule, too. EnableRule does not give this state, PutRule does.
 # See: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html
+WITH_MANAGEMENT_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+_REPLACED_BY_PUT_RULE = ("EventPattern", "ScheduleExpression", "Description", "RoleArn", "EventBusName")
 WATCHED = "automatic-failover-watched"
+UNDO_OF_DISABLING = "enable_automatic_failover"
 STARTING = "execution-starting"  # what the rollback fail_back waits for, see chaosdrill.failover.executions
 
 
@@ -31,13 +35,18 @@ def rule_state(system: System, region: str, rule: str) -> str:
 
     :raises BadInput: when there is no such rule.
     """
+    return str(_described(system, region, rule)["State"])
+
+
+def _described(system: System, region: str, rule: str) -> dict[str, Any]:
     client = system.client("events", region)
     try:
-        return str(client.describe_rule(Name=rule)["State"])
+        found: dict[str, Any] = client.describe_rule(Name=rule)
     except client.exceptions.ResourceNotFoundException as error:
         raise BadInput(
             [problem("rule-missing", f"there is no EventBridge rule {rule} in {region}: correct `rule` and `region`")]
         ) from error
+    return found
 
 
 def is_enabled(state: str) -> bool:
@@ -45,18 +54,59 @@ def is_enabled(state: str) -> bool:
     return state.startswith(ENABLED)
 
 
-def set_rule(system: System, region: str, rule: str, enabled: bool) -> None:
-    """Enable a rule, or disable it.
+def state_before(region: str, rule: str) -> str:
+    """:returns: the state in which this run found the rule when it disabled it first; ENABLED when it has not."""
+    drill = history.current()
+    for row in drill.history.events("undo") if drill else []:
+        told = row["arguments"]
+        if row["undo"] == UNDO_OF_DISABLING and (told["region"], told["rule"]) == (region, rule):
+            return str(told["state"])
+    return ENABLED
 
-    :raises DrillError: when that was not done, or nobody can tell.
+
+def enable_rule(system: System, region: str, rule: str, state: str) -> None:
+    """Bring a rule into one of the two enabled states.
+
+    It is ENABLED first, so that alarms start a failover again also where PutRule is refused.
+
+    :raises DrillError: when that was not done, or it is unknown whether it was.
     """
+    _set_state(system, region, rule, ENABLED)
+    if state == ENABLED:
+        return
+    try:
+        _set_state(system, region, rule, state)
+    except DrillError as error:
+        raise DrillError(
+            f"{error}. The rule is {ENABLED}: alarms start a failover, CloudTrail's management events do not reach it. "
+            f"To restore it: aws events put-rule --region {region} --name {rule} --state {state}, with each of "
+            f"{', '.join(_REPLACED_BY_PUT_RULE)} that describe-rule shows, because PutRule clears what is left out",
+            code="half-done",
+        ) from error
+
+
+def disable_rule(system: System, region: str, rule: str) -> None:
+    """Disable a rule.
+
+    :raises DrillError: when that was not done, or it is unknown whether it was.
+    """
+    _set_state(system, region, rule, DISABLED)
+
+
+def _set_state(system: System, region: str, rule: str, state: str) -> None:
     client = system.client("events", region)
-    ask = client.enable_rule if enabled else client.disable_rule
-    change(
-        f"rule {rule} ({region}) {ENABLED if enabled else DISABLED}",
-        lambda: ask(Name=rule),
-        lambda: is_enabled(rule_state(system, region, rule)) == enabled,
-    )
+
+    def put() -> None:
+        found = _described(system, region, rule)
+        kept = {name: found[name] for name in _REPLACED_BY_PUT_RULE if found.get(name)}
+        client.put_rule(Name=rule, State=state, **kept)  # its targets and tags are not touched
+
+    by_state = {
+        ENABLED: lambda: client.enable_rule(Name=rule),
+        DISABLED: lambda: client.disable_rule(Name=rule),
+        WITH_MANAGEMENT_EVENTS: put,
+    }
+    change(f"rule {rule} ({region}) {state}", by_state[state], lambda: rule_state(system, region, rule) == state)
 
 
 def latest_failover(system: System) -> str:

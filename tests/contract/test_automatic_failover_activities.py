@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -14,10 +15,12 @@ from chaosdrill.region.probes import region_state
 from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.service.probes import running_count
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.contract.lab_aws import get
 from tests.failing import fails_with
 from tests.waiting import wait_for
 
 RULE, ALARM, OBSERVER_ALARM = "start-failover-on-alarm", "canaryAlerm-ap-northeast-3", "canaryAlerm-us-west-2"
+MANAGED = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
 
 
@@ -94,16 +97,69 @@ def test_a_composite_alarm_is_an_alarm_too(rig: Rig) -> None:
         client.delete_alarms(AlarmNames=["both"])
 
 
-def test_a_rule_that_also_sends_management_events_is_enabled(rig: Rig, one_drill: OpenDrill) -> None:
+def described(rig: Rig) -> dict[str, Any]:
+    """All that a rule is, with its targets and tags."""
     events = rig.lab.client("events")
     rule = events.describe_rule(Name=RULE)
-    state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
-    events.put_rule(Name=RULE, EventPattern=rule["EventPattern"], State=state)
+    targets, tags = events.list_targets_by_rule(Rule=RULE), events.list_tags_for_resource(ResourceARN=rule["Arn"])
+    return {**rule, "Targets": targets["Targets"], "Tags": tags["Tags"], "ResponseMetadata": None}
+
+
+@pytest.fixture
+def managed(rig: Rig) -> Iterator[dict[str, Any]]:
+    """The rule as somebody has it who reads CloudTrail's management events, too."""
+    events, before = rig.lab.client("events"), described(rig)
+    more = {"Description": "alarms, and who changed them", "EventPattern": before["EventPattern"]}
+    events.put_rule(Name=RULE, State=MANAGED, ScheduleExpression="rate(7 days)", **more)
+    events.tag_resource(ResourceARN=before["Arn"], Tags=[{"Key": "owner", "Value": "payments"}])
+    yield described(rig)
+    events.put_rule(Name=RULE, EventPattern=before["EventPattern"], State="DISABLED")
+    events.untag_resource(ResourceARN=before["Arn"], TagKeys=["owner"])
+
+
+def test_a_rule_that_also_sends_management_events_is_enabled(
+    rig: Rig, one_drill: OpenDrill, managed: dict[str, Any]
+) -> None:
     with fails_with("rule-enabled"):
         enable_automatic_failover(RULE, configuration=rig.configuration)
     done = disable_automatic_failover(RULE, configuration=rig.configuration)
-    assert (done["done"], done["was"]) == (True, state)
-    assert events.describe_rule(Name=RULE)["State"] == "DISABLED"
+    assert (done["done"], done["was"]) == (True, MANAGED)
+    assert described(rig) == {**managed, "State": "DISABLED"}
+
+
+def test_the_undo_of_disabling_a_rule_restores_it_with_the_state_that_it_had(
+    rig: Rig, one_drill: OpenDrill, managed: dict[str, Any]
+) -> None:
+    """EnableRule gives ENABLED, and PutRule clears what it is not given."""
+    assert all(managed[name] for name in ("Targets", "Tags", "Description"))
+    disable_automatic_failover(RULE, configuration=rig.configuration)
+    done = enable_automatic_failover(RULE, configuration=rig.configuration)
+    assert (done["was"], done["is"]) == ("DISABLED", MANAGED)
+    assert described(rig) == managed
+    owed = one_drill.history.events("undo")[0]  # what a person calls who pays it later
+    rig.lab.client("events").disable_rule(Name=RULE)
+    enable_automatic_failover(**owed["arguments"], configuration=rig.configuration)
+    assert owed["undo"] == "enable_automatic_failover"
+    assert described(rig) == managed
+
+
+def test_a_rule_is_enabled_also_where_its_state_may_not_be_restored(
+    rig: Rig, one_drill: OpenDrill, managed: dict[str, Any]
+) -> None:
+    disable_automatic_failover(RULE, configuration=rig.configuration)
+    denied = {"service": "events", "kind": "denied", "operation": "PutRule", "calls": 1}
+    get(f"{rig.lab.url}/chaosdrill/faults", denied, "PUT")
+    with fails_with("half-done"):
+        enable_automatic_failover(RULE, configuration=rig.configuration)
+    assert described(rig) == {**managed, "State": "ENABLED"}
+
+
+def test_a_rule_can_be_enabled_in_its_two_states_only(rig: Rig, one_drill: OpenDrill) -> None:
+    for state in ("DISABLED", "enabled", ""):
+        with fails_with("argument-invalid"):
+            enable_automatic_failover(RULE, state=state, configuration=rig.configuration)
+    enable_automatic_failover(RULE, configuration=rig.configuration)
+    assert described(rig)["State"] == "ENABLED", "this run did not find it in another state"
 
 
 def test_a_region_may_be_a_role_and_is_else_taken_as_it_is(rig: Rig, one_drill: OpenDrill) -> None:

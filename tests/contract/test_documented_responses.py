@@ -290,6 +290,7 @@ READ_ELSEWHERE = {
 }
 UNREAD = {  # calls whose response has nothing that is read: that they were answered is what counts
     *(("dynamodb", "UpdateItem"), ("ecs", "UpdateService"), ("events", "DisableRule"), ("events", "EnableRule")),
+    ("events", "PutRule"),
     *(("fis", "StopExperiment"), ("iam", "CreateRole"), ("iam", "PutRolePolicy"), ("rds", "FailoverGlobalCluster")),
     *(("rds", "SwitchoverGlobalCluster"), ("route53-recovery-cluster", "UpdateRoutingControlStates")),
     *(("s3", "DeleteObject"), ("s3", "HeadBucket"), ("s3", "HeadObject"), ("s3", "PutObject")),
