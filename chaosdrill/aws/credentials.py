@@ -5,6 +5,7 @@ a role whose session was revoked, a clock that is wrong, keys that somebody rene
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.credentials import Credentials, RefreshableCredentials
@@ -26,29 +27,64 @@ from chaosdrill.history import keep_secret
 _FIRST_PAUSE_S = 0.05
 _LEAST_SECRET = 16  # AWS's are 40 characters and more; the lab's keys are no secret and plain words
 
-Renew = Callable[[], Credentials | None]
 
+@dataclass(frozen=True)
+class SigningKeys:
+    """The credentials of one session, which sign the requests of all its clients.
 
-def watch(client: Any, reach: Reach, renew: Renew, settings: Settings) -> None:
-    """Let ``client`` take its credentials anew when AWS says that they have ended, keep them secret, and say clearly
-    when there are none.
-
-    :param renew: looks up the credentials from their beginning.
+    :param held: botocore's credentials object; None when the session has none.
+    :param look_up: looks up the credentials from their beginning.
     :param settings: what the profile says, for telling what to do about it.
     """
+
+    reach: Reach
+    held: Credentials | None
+    look_up: Callable[[], Credentials | None]
+    settings: Settings
+
+    def current(self) -> Credentials | None:
+        """:returns: the keys as they are now, which do not change any more, and which are written nowhere.
+
+        :raises CredentialsUnusable: when they have to be fetched first, and cannot be.
+        """
+        if self.held is None:
+            return None
+        with credentials_needed(self.reach, self.settings):
+            keys = self.held.get_frozen_credentials()
+        keep_secret(*(text for text in (keys.secret_key, keys.token) if text and len(text) >= _LEAST_SECRET))
+        return Credentials(keys.access_key, keys.secret_key, keys.token)
+
+    def renew(self) -> None:
+        """Take the credentials anew from where they come from.
+
+        :raises CredentialsUnusable: when they cannot be fetched.
+        """
+        held = self.held
+        if isinstance(held, RefreshableCredentials):
+            # botocore refreshes by the clock alone: a time that has passed makes it do so at the next signature
+            held._expiry_time = held._time_fetcher()
+            return
+        with credentials_needed(self.reach, self.settings):
+            fresh = self.look_up()
+        if held is not None and fresh is not None:
+            held.access_key, held.secret_key, held.token = fresh.access_key, fresh.secret_key, fresh.token
+
+
+def watch(client: Any, keys: SigningKeys) -> None:
+    """Let ``client`` take its credentials anew when AWS says that they have ended, keep them secret, and say clearly
+    when there are none.
+    """
     service = client.meta.service_model.service_id.hyphenize()
-    watcher = _Watcher(client, reach, renew, settings)
+    watcher = _Watcher(keys)
     client.meta.events.register_first(f"needs-retry.{service}", watcher.needs_retry)
     client.meta.events.register(f"provide-client-params.{service}", watcher.fetch)
-    client.meta.events.register(f"before-sign.{service}", watcher.keep_secret)
     client.meta.events.register(f"after-call.{service}", watcher.refused)
     client.meta.events.register(f"after-call-error.{service}", watcher.failed)
 
 
 class _Watcher:
-    def __init__(self, client: Any, reach: Reach, renew: Renew, settings: Settings) -> None:
-        self._signer = client._request_signer
-        self._reach, self._renew, self._settings = reach, renew, settings
+    def __init__(self, keys: SigningKeys) -> None:
+        self._keys = keys
 
     def needs_retry(self, attempts: int, response: Any, **_: Any) -> float | None:
         """:returns: seconds until the next try; False: the time is up; None: that is for others to decide.
@@ -57,41 +93,22 @@ class _Watcher:
         """
         if response is None or error_code(response[1]) not in ENDED or attempts >= TRIES:
             return None
-        held = self._signer._credentials
-        if isinstance(held, RefreshableCredentials):
-            # botocore refreshes by the clock alone: a time that has passed makes it do so at the next signature
-            held._expiry_time = held._time_fetcher()
-        elif (fresh := self._renewed()) is not None:
-            held.access_key, held.secret_key, held.token = fresh.access_key, fresh.secret_key, fresh.token
+        self._keys.renew()
         return deadlines.retry_after(_FIRST_PAUSE_S * 2 ** (attempts - 1))
-
-    def _renewed(self) -> Credentials | None:
-        with credentials_needed(self._reach, self._settings):
-            return self._renew()
 
     def fetch(self, **_: Any) -> None:
         """Fetch the credentials before anything else of a call may need them.
 
         :raises CredentialsUnusable: when there are none that can be used.
         """
-        self.keep_secret(self._signer)
-
-    def keep_secret(self, request_signer: Any, **_: Any) -> None:
-        """Write what signs nowhere.
-
-        :raises CredentialsUnusable: when it has to be fetched first, and cannot be.
-        """
-        if (held := request_signer._credentials) is not None:
-            with credentials_needed(self._reach, self._settings):
-                keys = held.get_frozen_credentials()
-            keep_secret(*(text for text in (keys.secret_key, keys.token) if text and len(text) >= _LEAST_SECRET))
+        self._keys.current()
 
     def refused(self, parsed: Any, **_: Any) -> None:
         """:raises CredentialsUnusable: when AWS says that they have ended, or that it does not know them."""
         if error_code(parsed) in ENDED | WRONG_KEYS:
-            raise unusable(self._reach, self._settings, ClientError(parsed, "request"))
+            raise unusable(self._keys.reach, self._keys.settings, ClientError(parsed, "request"))
 
     def failed(self, exception: Exception, **_: Any) -> None:
         """:raises CredentialsUnusable: when there were no credentials to sign with."""
         if isinstance(exception, NoCredentialsError):
-            raise unusable(self._reach, self._settings, exception) from exception
+            raise unusable(self._keys.reach, self._keys.settings, exception) from exception

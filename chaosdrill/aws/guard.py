@@ -1,20 +1,30 @@
-"""The account guard: no changing call reaches an account that the topology does not allow.
+"""The account guard: no request that changes something is signed for an account that the topology does not allow.
 
-It hangs in botocore's own event chain, so that an activity cannot forget it.
+It hangs in botocore's own event chain, so that an activity cannot forget it. What it knows is the account of a key, not
+that of a profile: a profile, a role and a program give other keys when they are renewed, between two requests and
+between a request and its retry. The keys that were checked are those that sign.
 """
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill.aws.credentials import SigningKeys
 from chaosdrill.aws.reach import Reach
 from chaosdrill.errors import CannotSee, Refused
 
 _READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup")
+_RENEWALS = 3  # keys that are others again before STS has told their account
+_NO_KEY = ""  # a recording that is played is signed with nothing
 _lock = threading.Lock()
-_account_of: dict[Reach, str] = {}
+_account_of: dict[tuple[Reach, str], str] = {}  # by the id of the access key
+_first_key: dict[Reach, str] = {}
+
+Sts = Callable[[], Any]
 
 
 def changes_something(operation: str) -> bool:
@@ -22,41 +32,124 @@ def changes_something(operation: str) -> bool:
     return not operation.startswith(_READS)
 
 
-def guard_account(client: Any, reach: Reach, sts: Callable[[], Any]) -> None:
-    """Let ``client`` change things only in the accounts of ``reach``.
+def guard_account(client: Any, keys: SigningKeys, sts: Sts) -> None:
+    """Let ``client`` change things only in the accounts of its reach, and read from one account only.
 
-    :param sts: gives an STS client with the same credentials.
+    Reading needs no permission of the topology, so that a topology can be written and checked. But keys that replace
+    others in the middle must be of an allowed account for reads, too: another account may have resources of the same
+    names.
+
+    :param sts: gives an STS client of the same session.
     """
+    guard = _Guard(keys, sts)
+    client.meta.events.register("before-call", guard.before_call)
+    client.meta.events.register("before-sign", guard.before_sign)
 
-    def check(model: Any, **_: Any) -> None:
+
+class _Guard:
+    def __init__(self, keys: SigningKeys, sts: Sts) -> None:
+        self._keys, self._sts = keys, sts
+
+    def before_call(self, model: Any, **_: Any) -> None:
+        """Refuse a call before anything of it is recorded.
+
+        :raises Refused: as :meth:`before_sign` does.
+        """
         if changes_something(model.name):
-            refuse_other_accounts(reach, sts, model.name)
+            refuse_other_accounts(self._keys, self._sts, model.name)
 
-    client.meta.events.register("before-call", check)
+    def before_sign(self, request: Any, operation_name: str, **_: Any) -> None:
+        """Check the account for which a request is about to be signed, each try of it, and sign with just those keys.
+
+        :raises Refused: when it would change something in an account that is not allowed.
+        :raises CannotSee: when it would read from another account than the requests before.
+        """
+        if (keys := self._keys.current()) is None:
+            return  # botocore says so
+        if changes_something(operation_name):
+            keys = refuse_other_accounts(self._keys, self._sts, operation_name)
+        elif self._may_be_of_another_account(keys):
+            try:
+                keys = refuse_other_accounts(self._keys, self._sts, operation_name)
+            except Refused as error:
+                raise CannotSee(str(error), code=error.code) from error
+        sign_with(request, keys)
+
+    def _may_be_of_another_account(self, keys: Credentials) -> bool:
+        reach = self._keys.reach
+        first = _first_key.setdefault(reach, keys.access_key)
+        return bool(reach.accounts) and keys.access_key != first
 
 
-def account_of(reach: Reach, sts: Callable[[], Any]) -> str:
-    """:returns: the account that the credentials belong to, read once.
+def sign_with(request: Any, keys: Credentials | None) -> None:
+    """Bind the signature of a request to ``keys``, whatever the session's become in the meantime."""
+    request.context.setdefault("signing", {})["request_credentials"] = keys
+
+
+def learn_accounts(sts: Any, keys: SigningKeys) -> None:
+    """Let an STS client keep to which account the key belongs that has signed a GetCallerIdentity."""
+
+    def before_sign(request: Any, **_: Any) -> None:
+        sign_with(request, keys.current())
+
+    def after_call(parsed: Any, context: Any, **_: Any) -> None:
+        if "Account" in parsed:
+            signed_with = context.get("signing", {}).get("request_credentials")
+            _account_of[keys.reach, _id(signed_with)] = str(parsed["Account"])
+
+    sts.meta.events.register("before-sign", before_sign)
+    sts.meta.events.register("after-call.sts.GetCallerIdentity", after_call)
+
+
+def account_of(keys: SigningKeys, sts: Sts) -> str:
+    """:returns: the account that the credentials belong to, read once for each key.
 
     :raises CannotSee: when it cannot be read.
     """
-    with _lock:
-        if reach not in _account_of:
-            try:
-                _account_of[reach] = str(sts().get_caller_identity()["Account"])
-            except (ClientError, BotoCoreError) as error:
-                why = f"the account of the AWS credentials ({reach}) could not be read from STS: {error}"
-                raise CannotSee(why, code="account-unreadable") from error
-        return _account_of[reach]
+    return _identified(keys, sts)[1]
 
 
-def refuse_other_accounts(reach: Reach, sts: Callable[[], Any], what: str) -> None:
-    """:raises Refused: when the credentials' account is not one that the topology allows."""
-    account = account_of(reach, sts)
-    if account not in reach.accounts:
-        allowed = f"only {', '.join(reach.accounts)}" if reach.accounts else "none"
+def _identified(keys: SigningKeys, sts: Sts) -> tuple[Credentials | None, str]:
+    """:returns: the keys as they are now, and their account."""
+    for _ in range(_RENEWALS):
+        current = keys.current()
+        with _lock:
+            if (account := _account_of.get((keys.reach, _id(current)))) is not None:
+                return current, account
+            _ask(keys, sts)
+    why = f"the AWS credentials ({keys.reach}) are others with each request: check what renews them"
+    raise CannotSee(why, code="account-unreadable")
+
+
+def _ask(keys: SigningKeys, sts: Sts) -> None:
+    try:
+        copy_context().run(lambda: sts().get_caller_identity())  # the call that it is for keeps its own deadline
+    except (ClientError, BotoCoreError) as error:
+        why = f"the account of the AWS credentials ({keys.reach}) could not be read from STS: {error}"
+        raise CannotSee(why, code="account-unreadable") from error
+
+
+def refuse_other_accounts(keys: SigningKeys, sts: Sts, what: str) -> Credentials | None:
+    """Check the account of the credentials, and take them anew when it is not allowed: they may be right again.
+
+    :param what: the operation that is about to be sent.
+    :returns: the keys that were checked.
+    :raises Refused: when their account is not one that the topology allows.
+    """
+    allowed = keys.reach.accounts
+    current, account = _identified(keys, sts)
+    if account not in allowed:
+        keys.renew()
+        current, account = _identified(keys, sts)
+    if account not in allowed:
+        only = f"only {', '.join(allowed)}" if allowed else "none"
         raise Refused(
-            f"{what} was not sent: the credentials ({reach}) belong to account {account}, and the topology allows "
-            f"{allowed}: use the right profile, or add the account under `accounts:`",
+            f"{what} was not sent: the credentials ({keys.reach}) belong to account {account}, and the topology "
+            f"allows {only}: use the right profile, or add the account under `accounts:`",
             code="account-not-allowed",
         )
+    return current
+
+
+def _id(keys: Credentials | None) -> str:
+    return _NO_KEY if keys is None else str(keys.access_key)

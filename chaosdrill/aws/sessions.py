@@ -22,8 +22,8 @@ from chaosdrill.aws.credential_errors import (
     configuration_needed,
     credentials_needed,
 )
-from chaosdrill.aws.credentials import watch
-from chaosdrill.aws.guard import guard_account
+from chaosdrill.aws.credentials import SigningKeys, watch
+from chaosdrill.aws.guard import guard_account, learn_accounts
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES, retry_always
 from chaosdrill.errors import BadInput, Refused, problem
@@ -85,22 +85,18 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
             "write `aws: {endpoint_url: ...}` in the topology",
             code="lab-endpoint-missing",
         )
-    settings = _settings(session)
-    try:
-        with credentials_needed(reach, settings):
-            session.get_credentials()  # the session keeps them: what fails later is not about them
-    except CredentialsUnusable:
-        _sessions.pop(reach, None)  # botocore's providers remember how far they came, and report another cause then
-        raise
+    keys = signing_keys(reach)
     with configuration_needed(reach):
         made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
     log_calls(made, region)
     record_changes(made, region)
     retry_always(made)
-    watch(made, reach, lambda: _new_session(reach).get_credentials(), settings)
+    watch(made, keys)
     tape.attach(made, region)
-    if service != "sts":
-        guard_account(made, reach, lambda: client(reach, "sts", region))
+    if service == "sts":
+        learn_accounts(made, keys)
+    else:
+        guard_account(made, keys, lambda: client(reach, "sts", region))
     deadlines.keep(made)
     return made
 
@@ -111,7 +107,26 @@ def presigning_client(reach: Reach, region: str) -> Any:
     """
     with _lock:
         session: Any = _session(reach)
-        return session.client("s3", region_name=region, config=_config("s3", None))
+        made = session.client("s3", region_name=region, config=_config("s3", None))
+        guard_account(made, signing_keys(reach), lambda: client(reach, "sts", region))
+        return made
+
+
+def signing_keys(reach: Reach) -> SigningKeys:
+    """:returns: what signs the requests of all clients of ``reach``.
+
+    :raises CredentialsUnusable: when they cannot be fetched.
+    """
+    with _lock:
+        session: Any = _session(reach)
+        settings = _settings(session)
+        try:
+            with credentials_needed(reach, settings):
+                held = session.get_credentials()  # the session keeps them: what fails later is not about them
+        except CredentialsUnusable:
+            _sessions.pop(reach, None)  # botocore's providers remember how far they came, and report another cause then
+            raise
+    return SigningKeys(reach, held, lambda: _new_session(reach).get_credentials(), settings)
 
 
 def _config(service: str, url: str | None) -> Config:

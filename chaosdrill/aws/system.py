@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.aws.guard import account_of, refuse_other_accounts
 from chaosdrill.aws.reach import Reach, reach_of
-from chaosdrill.aws.sessions import client
+from chaosdrill.aws.sessions import client, signing_keys
 from chaosdrill.topology import Topology, topology_of
 
 
@@ -23,14 +23,15 @@ class System:
 
     def account(self) -> str:
         """:returns: the account number that the credentials belong to."""
-        return account_of(self.reach, lambda: self.client("sts", self.topology.client.region))
+        return account_of(signing_keys(self.reach), lambda: self.client("sts", self.topology.client.region))
 
     def refuse_other_accounts(self, what: str) -> None:
         """:raises Refused: when the topology does not allow the account; every change is checked so, this is earlier.
 
         :param what: the first change that is about to be made.
         """
-        refuse_other_accounts(self.reach, lambda: self.client("sts", self.topology.client.region), what)
+        sts_region = self.topology.client.region
+        refuse_other_accounts(signing_keys(self.reach), lambda: self.client("sts", sts_region), what)
 
 
 def system_of(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None = None) -> System:

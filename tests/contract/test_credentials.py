@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.tokens import SSOTokenProvider
 from chaoslib.exceptions import ActivityFailed
 
-from chaosdrill.aws import sessions, system_of
+from chaosdrill.aws import guard, sessions, system_of
 from chaosdrill.aws.credential_errors import CredentialsUnusable
 from chaosdrill.errors import DrillError
 from chaosdrill.history import plain
@@ -53,6 +53,7 @@ ROLE = {"aws_assume_role_arn": "arn:aws:iam::123456789012:role/drill"}
 def _fresh(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sessions, "_clients", {})
     monkeypatch.setattr(sessions, "_sessions", {})
+    monkeypatch.setattr(guard, "_first_key", {})
     rig.go_home()
     yield
     get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")

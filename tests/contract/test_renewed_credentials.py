@@ -1,0 +1,199 @@
+"""Keys of another account that come in the middle of a drill sign nothing: between two requests, between a request and
+its retry, and between the check and the signature.
+"""
+
+import http.server
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chaosdrill.aws import sessions, system_of
+from chaosdrill.aws.sessions import presigning_client
+from chaosdrill.errors import DrillError, Refused
+from chaosdrill.stop_flag.actions import set_stop_flag
+from chaosdrill.stop_flag.probes import stop_flag
+from tests.contract.activities_rig import TOKYO, Rig
+from tests.contract.lab_aws import get
+from tests.contract.test_credentials import serving
+from tests.failing import fails_with
+
+OURS, THEIRS = "AKIAOURS", "AKIATHEIRS"
+CHANGES, READS = "UpdateItem", "GetItem"
+USED = {":used": {"BOOL": True}}
+CONFIG = """\
+[profile {name}]
+region = ap-northeast-1
+endpoint_url = {lab}
+services = here
+{keys}
+[services here]
+sts =
+  endpoint_url = {sts}
+"""
+PROCESS = """\
+read -r key others < "$1"
+echo "$others $key" > "$1"
+[ "$2" = lasting ] && until=2099-01-01T00:00:00Z || until=$(date -u -d '+5 minutes' +%Y-%m-%dT%H:%M:%SZ)
+secret=wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY00
+echo "{\\"Version\\": 1, \\"AccessKeyId\\": \\"$key\\", \\"SecretAccessKey\\": \\"$secret\\","
+echo "\\"SessionToken\\": \\"$secret\\", \\"Expiration\\": \\"$until\\"}"
+"""
+
+
+class AccountOfKey(http.server.BaseHTTPRequestHandler):
+    """STS: each key belongs to the account that its name tells."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        account = "210987654321" if THEIRS in self.headers["Authorization"] else "123456789012"
+        who = f"<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"
+        body = f"<GetCallerIdentityResponse>{who}</GetCallerIdentityResponse>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@dataclass
+class Profile:
+    """A profile of a user whose keys are replaced.
+
+    :param kind: ``keys``: they are in the config file; ``process``: a program prints keys that end in five minutes, so
+        that botocore runs it again for each request; ``lasting``: one prints keys that last.
+    """
+
+    directory: Path
+    lab: str
+    sts: str
+    kind: str
+
+    def use(self, *keys: str) -> None:
+        """Let the profile have these keys from now on; a program prints one after the other, and begins again."""
+        (self.directory / "sequence").write_text(" ".join(keys) + "\n")
+        program = self.directory / "process.sh"
+        program.write_text(PROCESS)
+        lines = f"credential_process = /bin/sh {program} {self.directory / 'sequence'} {self.kind}"
+        if self.kind == "keys":
+            lines = f"aws_access_key_id = {keys[0]}\naws_secret_access_key = {'a' * 40}"
+        config = CONFIG.format(name=self.name, lab=self.lab, sts=self.sts, keys=lines)
+        (self.directory / "config").write_text(config)
+
+    @property
+    def name(self) -> str:
+        """One that no other test has."""
+        return f"{self.directory.name}-{self.kind}"
+
+
+@pytest.fixture(autouse=True)
+def _fresh(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(sessions, "_clients", {})
+    monkeypatch.setattr(sessions, "_sessions", {})
+    rig.go_home()
+    yield
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+
+
+@pytest.fixture
+def profile(rig: Rig, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Profile]:
+    with serving(AccountOfKey) as sts:
+        made = Profile(tmp_path, rig.lab.url, sts, getattr(request, "param", "keys"))
+        made.use(OURS)
+        yield made
+
+
+@pytest.fixture
+def configuration(rig: Rig, profile: Profile) -> dict[str, Any]:
+    aws = {"profile": profile.name, "config_file": str(profile.directory / "config")}
+    return rig.other_topology(profile.directory / "topology.yaml", aws=aws)
+
+
+def arrived(rig: Rig, operation: str) -> list[str]:
+    """:returns: the keys that signed the requests which the endpoint has received."""
+    seen = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"]
+    return [call["key"] for call in seen if call["operation"] == operation]
+
+
+def expire(rig: Rig) -> None:
+    get(f"{rig.lab.url}/chaosdrill/faults", {"service": "dynamodb", "kind": "expired", "calls": 1}, "PUT")
+
+
+def update_of_nobody(rig: Rig) -> dict[str, Any]:
+    """:returns: the arguments of an UpdateItem that nothing else reads."""
+    table, key = rig.lab.topology["stop_flag"]["tables"][TOKYO], {"PK": {"S": "of-nobody"}}
+    return {"TableName": table, "Key": key, "UpdateExpression": "SET used = :used", "ExpressionAttributeValues": USED}
+
+
+@pytest.mark.parametrize("profile", ["process"], indirect=True)
+def test_keys_that_are_renewed_between_two_requests(rig: Rig, profile: Profile, configuration: dict[str, Any]) -> None:
+    assert set_stop_flag("standby", False, configuration=configuration)["done"] is True
+    profile.use(THEIRS)
+    with fails_with("account-not-allowed"):
+        set_stop_flag("standby", True, configuration=configuration)
+    with fails_with("account-not-allowed"):
+        stop_flag("standby", configuration=configuration)
+    assert THEIRS not in arrived(rig, CHANGES) + arrived(rig, READS)
+    profile.use(OURS)
+    assert set_stop_flag("standby", True, configuration=configuration)["done"] is True, "a rollback has its way back"
+
+
+@pytest.mark.parametrize("profile", ["keys", "lasting"], indirect=True)
+def test_keys_that_are_renewed_between_a_request_and_its_retry(
+    rig: Rig, profile: Profile, configuration: dict[str, Any]
+) -> None:
+    client, update = system_of(configuration).client("dynamodb", TOKYO), update_of_nobody(rig)
+    stop_flag("standby", configuration=configuration)
+    profile.use(THEIRS)
+    before = arrived(rig, CHANGES)
+    expire(rig)
+    with pytest.raises(Refused) as refused:
+        client.update_item(**update)
+    assert refused.value.codes == ("account-not-allowed",)
+    assert arrived(rig, CHANGES) == [*before, OURS], "the first try, and no other"
+    with pytest.raises(Refused):
+        client.update_item(**update)
+    profile.use(OURS)
+    client.update_item(**update)
+    assert arrived(rig, CHANGES) == [*before, OURS, OURS]
+
+
+@pytest.mark.parametrize("profile", ["process"], indirect=True)
+@pytest.mark.parametrize("ours", range(1, 7))
+def test_keys_that_are_others_at_each_moment_of_a_request(
+    rig: Rig, profile: Profile, configuration: dict[str, Any], ours: int
+) -> None:
+    """Whatever the moment: fetching, checking, asking STS, signing."""
+    stop_flag("standby", configuration=configuration)
+    profile.use(*[OURS] * ours, THEIRS)
+    client = system_of(configuration).client("dynamodb", TOKYO)
+    for _ in range(2):
+        with suppress(DrillError):
+            client.update_item(**update_of_nobody(rig))
+    assert THEIRS not in arrived(rig, CHANGES)
+
+
+@pytest.mark.parametrize("profile", ["process"], indirect=True)
+def test_an_upload_is_not_presigned_for_another_account(profile: Profile, configuration: dict[str, Any]) -> None:
+    client = presigning_client(system_of(configuration).reach, TOKYO)
+    upload = {"ClientMethod": "put_object", "Params": {"Bucket": "answers", "Key": "one"}}
+    assert OURS in client.generate_presigned_url(**upload)
+    profile.use(THEIRS)
+    with pytest.raises(Refused):
+        client.generate_presigned_url(**upload)
+
+
+def test_what_a_topology_allows_nobody_is_read_all_the_same(
+    rig: Rig, profile: Profile, configuration: dict[str, Any]
+) -> None:
+    """A topology must be found and checked before it can name its accounts."""
+    profile.use(THEIRS)
+    assert stop_flag("standby", configuration=configuration) is True
+    with fails_with("account-not-allowed"):
+        set_stop_flag("standby", False, configuration=configuration)
+    assert set(arrived(rig, READS)) & {THEIRS}
