@@ -1,14 +1,18 @@
 """Fetches the rows of a load from where Locust writes them, while it goes on and after it has died.
 
 What has been fetched is the beginning of the file, so how much of it is here says where to go on. A Locust that writes
-into the run directory itself needs no fetching. One that is dead is not asked: its files are read where its page said
-they are, when that is a directory of this machine.
+into the run directory itself needs no fetching. The files of one that is dead are read from the directory that this
+process told it to write to; one that was attached to has none.
+
+What a page responds is not trusted: it names no directory of this machine, its file names follow the plugin's pattern,
+each file begins with a header of its own source and of this run, and together they are at most :data:`MOST_BYTES` long.
 """
 
 import hashlib
 import json
 import math
 import os
+import re
 import socket
 import threading
 import time
@@ -19,6 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from chaosdrill import history
 from chaosdrill.client.load_seen import Records
 from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import CannotSee, DrillError
@@ -28,6 +33,10 @@ CHUNK = 1_000_000  # bytes in one answer
 TAIL = 4_000  # bytes in which the last rows of a file are looked for
 POLL_EVERY_S = 0.2
 PATTERN = "requests-*.jsonl"
+NAME = re.compile(r"requests-([A-Za-z0-9_][A-Za-z0-9_.-]{0,150})\.jsonl")  # of ``load.record_files``
+MOST_FILES = 1_000
+MOST_BYTES = 16 * 2**30  # of all files of one run
+LONGEST_HEADER = 10_000  # bytes
 NOTHING: Mapping[str, int] = {}
 _one_at_a_time = threading.Lock()  # two that fetch the same rows would both append them
 
@@ -71,6 +80,7 @@ def collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int] = NOTH
 
     :param skip: what :func:`marks` said when the drill began; of what is before it only the header is fetched.
     :raises CannotSee: when Locust does not answer, and its files cannot be read from here.
+    :raises DrillError: when what it responds cannot be the rows of this run; nothing of such a file is kept.
     """
     into.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time:
@@ -78,7 +88,8 @@ def collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int] = NOTH
 
 
 def _collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int]) -> None:
-    if generator.last_records is not None and _same(Path(generator.last_records.directory), into):
+    directory = generator.records_directory
+    if directory is not None and _same(directory, into):
         return
     try:
         _fetch(generator, generator.records(), into, skip)
@@ -93,16 +104,57 @@ def _collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int]) -> N
 
 
 def _fetch(files: _Files, there: Records, into: Path, skip: Mapping[str, int]) -> None:
+    if len(there.files) > MOST_FILES:
+        raise _refused(f"it names {len(there.files)} files, more than {MOST_FILES}")
+    if strange := [name for name in there.files if not NAME.fullmatch(name)]:
+        raise _refused(f"no file of rows is called {strange[0]!r:.200}")
     for name, size in there.files.items():
-        path, first = into / Path(name).name, skip.get(name, 0)
-        if first and not path.exists():
-            path.write_bytes(files.record_file(name, 0, 1).splitlines(keepends=True)[0])
+        _fetch_file(files, name, size, into / name, skip.get(name, 0))
+
+
+def _fetch_file(files: _Files, name: str, size: int, path: Path, first: int) -> None:
+    """:param first: up to which byte it does not belong to this run; only its header is fetched of that."""
+    if first and not path.exists():
+        path.write_bytes(_checked_header(name, files.record_file(name, 0, 1)))
+    here = _whole(path) if path.exists() else 0
+    offset = here if not first else here - len(_header(path)) + first
+    left = MOST_BYTES - _bytes_in(path.parent)
+    while offset < size and (data := files.record_file(name, offset, CHUNK)):
+        if offset == 0:
+            _checked_header(name, data)
+        if len(data) > left:
+            raise _refused(f"its rows have more than {MOST_BYTES:,} bytes")
         with open(path, "ab") as file:
-            here = _whole(path)
-            offset = here if not first else here - len(_header(path)) + first
-            while offset < size and (data := files.record_file(name, offset, CHUNK)):
-                file.write(data)
-                offset += len(data)
+            file.write(data)
+        offset, left = offset + len(data), left - len(data)
+
+
+def _checked_header(name: str, data: bytes) -> bytes:
+    """:returns: the first line of a file.
+
+    :raises DrillError: when it is not that of a file of that name, of this run or of a Locust that knows no run.
+    """
+    header = data.partition(b"\n")[0] + b"\n"
+    said: object = None
+    with suppress(ValueError):
+        said = json.loads(header[:LONGEST_HEADER])
+    if not isinstance(said, dict) or said.get("chaosdrill") != "requests":
+        raise _refused(f"{name} does not begin with a header of rows")
+    source, known = re.sub(r"[^A-Za-z0-9_.-]", "_", str(said.get("source"))), NAME.fullmatch(name)
+    if known is None or not re.fullmatch(re.escape(source) + r"(-[0-9]{1,3})?", known[1]):
+        raise _refused(f"{name} begins with the header of another source")
+    if said.get("run") not in ("", history.run_id()):
+        raise _refused(f"{name} begins with the header of another run")
+    return header
+
+
+def _refused(why: str) -> DrillError:
+    text = f"the load generator's rows are not taken over: {why}: start Locust with the plugin of this chaosdrill"
+    return DrillError(text, code="load-records-refused")
+
+
+def _bytes_in(directory: Path) -> int:
+    return sum(path.stat().st_size for path in directory.glob(PATTERN))
 
 
 def _whole(path: Path) -> int:
@@ -119,7 +171,7 @@ def _whole(path: Path) -> int:
 
 def _header(path: Path) -> bytes:
     with open(path, "rb") as file:
-        return file.readline()
+        return file.readline(LONGEST_HEADER)
 
 
 def _tail(path: Path) -> bytes:
@@ -152,16 +204,20 @@ class _Directory:
 
 
 def _left_behind(generator: LoadGenerator, into: Path) -> _Directory | None:
-    """The files of a Locust that does not answer; None when they are not on this machine."""
-    known = generator.last_records
-    directory = Path(known.directory) if known is not None else Path()
-    names = [name for name in (known.files if known else ()) if _is_ours(directory / name, into / name)]
+    """The files of a Locust that does not answer; None when this process did not tell it where to write them."""
+    known, directory = generator.last_records, generator.records_directory
+    if known is None or directory is None:
+        return None
+    named = [name for name in known.files if NAME.fullmatch(name)]
+    names = [name for name in named if _is_ours(directory / name, into / name)]
     return _Directory(directory, names) if names else None
 
 
 def _is_ours(there: Path, here: Path) -> bool:
     """A directory of that name may be here by chance: the header tells."""
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        if there.is_symlink():
+            return False
         if here.is_file() and (known := _header(here)):
             return known == _header(there)
         return bool(json.loads(_header(there))["host"] == socket.gethostname())

@@ -54,9 +54,13 @@ class Kept:
     def append(self, name: str, data: bytes) -> None:
         """Add what came next.
 
+        :param name: of one of a heartbeat's own files; the client host names it, and is not trusted with others.
         :raises DrillError: when it cannot be written; then nothing of it is, and it can be added another time.
         """
-        path = self.directory / Path(name).name
+        if name not in (BEATS, LEDGER):
+            why = f"the client host names {name!r:.200} as a file of the heartbeat's: it has {BEATS} and {LEDGER}"
+            raise DrillError(why, code="client-response-unexpected")
+        path = self.directory / name
         with open(path, "ab", buffering=0) as file:
             begin, left = file.tell(), memoryview(data)
             try:

@@ -165,12 +165,17 @@ class DrillLoad:
     """The load generator, for whoever looks all the time: before the load is started, and after it was stopped, too.
 
     The topology is read once: at the end of a drill its file may be gone.
+
+    :param records: the directory of this machine in which a Locust that is attached to keeps its rows, where the target
+        was started here; None: they are read over its page only.
     """
 
-    def __init__(self, configuration: Configuration, secrets: Secrets) -> None:
+    def __init__(self, configuration: Configuration, secrets: Secrets, records: Path | None = None) -> None:
         self._path = _own_by(configuration)
         self._locust: LocalLocust | SsmLocust | None = None
         self._known = None if self._path is not None else _attached(configuration, secrets)
+        if self._known is not None:
+            self._known.records_directory = records
 
     def find(self) -> LoadGenerator | None:
         """:returns: the load generator, the same one as before unless another was started; None while there is none."""

@@ -20,6 +20,8 @@ MEASURED = (
     "complete",
 )
 
+MOST_TROUBLE = 2_000  # characters of the reason why rows are missing
+
 
 @dataclass(frozen=True)
 class LoadState:
@@ -186,6 +188,18 @@ class Records:
     trouble: str = ""
 
 
+def records_of(raw: Mapping[str, Any]) -> Records:
+    """:returns: what Locust's page responds about its files.
+
+    :raises CannotSee: when that is not as the plugin writes it.
+    """
+    directory, files, trouble = raw.get("directory"), raw.get("files"), str(raw.get("trouble") or "")
+    sizes = list(files.values()) if isinstance(files, dict) else [None]
+    if not isinstance(directory, str) or not all(type(size) is int and size >= 0 for size in sizes):
+        raise CannotSee("the load generator responds with no list of its files", code="locust-response-unexpected")
+    return Records(directory, dict(files or {}), trouble[:MOST_TROUBLE])
+
+
 @dataclass(frozen=True)
 class Asked:
     """What of a window is wanted: all of it, or the share of one endpoint, or what one region answered of it; and which
@@ -206,7 +220,7 @@ class Asked:
 def window_of(raw: Mapping[str, Any]) -> Window:
     """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
     load = load_state_of(raw)
-    with _same_plugin():
+    with parsing_response():
         measured = {name: raw[name] for name in MEASURED}
         found = raw["endpoints"]
         endpoints = found and Endpoints(
@@ -217,7 +231,7 @@ def window_of(raw: Mapping[str, Any]) -> Window:
 
 def load_state_of(raw: Mapping[str, Any]) -> LoadState:
     """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
-    with _same_plugin():
+    with parsing_response():
         return LoadState(
             now_s=raw["now"],
             state=raw["state"],
@@ -245,7 +259,11 @@ def load_state_of(raw: Mapping[str, Any]) -> LoadState:
 
 
 @contextmanager
-def _same_plugin() -> Iterator[None]:
+def parsing_response() -> Iterator[None]:
+    """Parse what Locust's page responds.
+
+    :raises CannotSee: when the Locust that responds runs another version of the plugin, or none of it.
+    """
     try:
         yield
     except KeyError as error:
@@ -254,3 +272,6 @@ def _same_plugin() -> Iterator[None]:
             "start it with the plugin of the chaosdrill that runs the drill",
             code="locust-plugin-version",
         ) from error
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        text = f"the load generator's page responds with something else than chaosdrill's plugin does: {error}"
+        raise CannotSee(text, code="locust-response-unexpected") from error

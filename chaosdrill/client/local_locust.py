@@ -18,7 +18,7 @@ from pathlib import Path
 
 import chaosdrill
 from chaosdrill import history
-from chaosdrill.client.load_seen import Records, TimelinePart
+from chaosdrill.client.load_seen import TimelinePart
 from chaosdrill.client.locust_page import PASSWORD, USER
 from chaosdrill.client.locust_rest import LoadGenerator, wait_for
 from chaosdrill.errors import CannotSee
@@ -154,7 +154,7 @@ class LocalLoadGenerator(LoadGenerator):
     def __init__(self, locust: LocalLocust) -> None:
         super().__init__(locust.url)
         self.locust = locust
-        self.last_records = Records(str(locust.records), {})
+        self.records_directory = locust.records
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: as any Locust's; after its end what it said last."""

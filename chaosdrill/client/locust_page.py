@@ -7,6 +7,7 @@ this process's memory. The session cookie is shared by everything in this proces
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,9 @@ from chaosdrill.errors import CannotSee, problem
 
 USER, PASSWORD = "CHAOSDRILL_LOCUST_USER", "CHAOSDRILL_LOCUST_PASSWORD"
 HOW_TO_LOG_IN = f"give locust_user and locust_password under `secrets:` of the experiment, or set {USER} and {PASSWORD}"
+MOST_READ = 64 * 2**20  # bytes of one response; the report of a long test has some
+READ_WITHIN_S = 120.0  # a response that keeps coming, a byte at a time, ends nowhere
+READ_AT_ONCE = 65_536
 _AUTH_ARGS = "window.authArgs ="  # in the login page: what its form sends, and where to
 
 
@@ -126,7 +130,8 @@ class Page:
         options.setdefault("timeout", self._timeout_s)
         what = f"the load generator did not answer {method} {url}"
         try:
-            return self._session.request(method, url, allow_redirects=False, **options)
+            with self._session.request(method, url, allow_redirects=False, stream=True, **options) as response:
+                return _read(response, what)
         except requests.ReadTimeout as error:
             raise ResponseTimedOut(f"{what} within {options['timeout']:g} s", code="locust-response-late") from error
         except ProgramEnded as error:
@@ -172,6 +177,24 @@ class Page:
             f"the Locust at {self.url} refuses the login of {self._login.credentials.user!r}: {why}; {HOW_TO_LOG_IN}",
             code="locust-login-refused",
         )
+
+
+def _read(response: requests.Response, what: str) -> requests.Response:
+    """Read a response to its end, as far as one of Locust can be that long.
+
+    :raises ResponseTimedOut: when it takes longer than :data:`READ_WITHIN_S`.
+    :raises CannotSee: when it is longer than :data:`MOST_READ`.
+    """
+    content, give_up_s = bytearray(), time.monotonic() + READ_WITHIN_S
+    for part in response.iter_content(READ_AT_ONCE):
+        content += part
+        if len(content) > MOST_READ:
+            text = f"{what} with at most {MOST_READ:,} bytes"
+            raise CannotSee(text, code="locust-response-unexpected")
+        if time.monotonic() > give_up_s:
+            raise ResponseTimedOut(f"{what} within {READ_WITHIN_S:g} s", code="locust-response-late")
+    response._content = bytes(content)  # as requests' own tests do: there is no public way
+    return response
 
 
 def reason_of(error: requests.RequestException) -> str:

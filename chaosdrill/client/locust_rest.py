@@ -4,12 +4,23 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
 
 from chaosdrill.client.clocks import ROUNDS, ClockReading, measure
-from chaosdrill.client.load_seen import Asked, LoadState, Records, TimelinePart, Window, load_state_of, window_of
+from chaosdrill.client.load_seen import (
+    Asked,
+    LoadState,
+    Records,
+    TimelinePart,
+    Window,
+    load_state_of,
+    parsing_response,
+    records_of,
+    window_of,
+)
 from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page, ResponseTimedOut
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 
@@ -45,6 +56,8 @@ class LoadGenerator:
         self._page = Page(self.url, credentials, timeout_s, adapter)
         self.last_records: Records | None = None
         """What was known last of the files with its rows; None: nothing yet."""
+        self.records_directory: Path | None = None
+        """Where this process told it to keep them on this machine; None: it told it no such thing."""
 
     def choose_user_classes(self, names: Sequence[str]) -> None:
         """Choose the users of the next test.
@@ -83,7 +96,7 @@ class LoadGenerator:
             self._successful("/swarm", form, f"{users} users for {host or state.host}")
 
     def _successful(self, path: str, form: Mapping[str, Any], what: str) -> None:
-        answer = self._send("POST", path, data=form).json()
+        answer = _object(self._send("POST", path, data=form))
         if not answer.get("success"):
             raise DrillError(f"the Locust at {self.url} refused {what}: {answer.get('message')}", code="locust-refused")
 
@@ -107,8 +120,7 @@ class LoadGenerator:
 
     def statistics(self) -> Mapping[str, Any]:
         """:returns: Locust's own statistics: requests, failures and times per endpoint. Up to 2 s old."""
-        raw: Mapping[str, Any] = self._send("GET", "/stats/requests", timeout=LONG_ANSWER_S).json()
-        return raw
+        return _object(self._send("GET", "/stats/requests", timeout=LONG_ANSWER_S))
 
     def state(self) -> LoadState:
         """:returns: how the load runs now."""
@@ -121,8 +133,9 @@ class LoadGenerator:
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: what ended in each 0.1 s from ``since_s`` (load generator's clock) up to the watermark."""
         raw = self._chaosdrill("timeline", since=since_s)
-        buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
-        return TimelinePart(buckets, raw["watermark"], raw.get("stopping"))
+        with parsing_response():
+            buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
+            return TimelinePart(buckets, raw["watermark"], raw.get("stopping"))
 
     def clocks(self, rounds: int = ROUNDS) -> dict[str, ClockReading]:
         """Measures how far its clocks are from this process's.
@@ -137,11 +150,12 @@ class LoadGenerator:
             told = self._chaosdrill("clock")
             return int(told["now_ns"])
 
-        return clocks_of(measure(ask, rounds=rounds), told["workers"])
+        with parsing_response():
+            return clocks_of(measure(ask, rounds=rounds), told["workers"])
 
     def records(self) -> Records:
         """:returns: which files its rows are in."""
-        self.last_records = Records(**self._chaosdrill("records"))
+        self.last_records = records_of(self._chaosdrill("records"))
         return self.last_records
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
@@ -181,8 +195,7 @@ class LoadGenerator:
             raise CannotSee(text, code="load-workers-silent") from error
 
     def _chaosdrill(self, route: str, **query: Any) -> Mapping[str, Any]:
-        raw: Mapping[str, Any] = self._send("GET", f"/chaosdrill/{route}", params=query).json()
-        return raw
+        return _object(self._send("GET", f"/chaosdrill/{route}", params=query))
 
     def _change(self, path: str) -> None:
         """POST in Locust 2.47, GET in older ones."""
@@ -200,6 +213,18 @@ class LoadGenerator:
             text = f"the Locust at {self.url} knows no {path}: is this the address of its page? {BASE_PATH}"
             raise CannotSee(text, code="locust-page-missing")
         return response
+
+
+def _object(response: requests.Response) -> Mapping[str, Any]:
+    """:raises CannotSee: when the response is not a JSON object."""
+    try:
+        said = response.json()
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        text = f"the load generator responded to {response.url} with no JSON object: {response.text[:200]!r}"
+        raise CannotSee(text, code="locust-response-unexpected")
+    return said
 
 
 def clocks_of(page: ClockReading, workers: Mapping[str, Mapping[str, int]]) -> dict[str, ClockReading]:

@@ -142,7 +142,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     note_broken(session)
     session.lookout.watch_target(target.gone, session.target_lost)
     watch = session.lookout.watch_region(dict(session.configuration), session.secrets)
-    load = DrillLoad(dict(session.configuration), session.secrets)
+    load = DrillLoad(dict(session.configuration), session.secrets, target.load_records)
     session.held.callback(load.end)
     session.lookout.watch_load(load.find, session.directory / TIMELINE)
     session.lookout.watch_load_records(load.find, session.directory / RECORDS)

@@ -29,6 +29,7 @@ class Target:
     :param broken: how it was broken on purpose, by now; it is never taken for a clean one then.
     :param hurry: shortens its waits for the rest of an interrupted drill, where that spoils nothing for anybody else;
         tells whether it did.
+    :param load_records: where a Locust that is a part of it keeps its rows on this machine; None: not on this machine.
     :param truth: what its databases themselves say of every transaction; None where nobody can ask them.
     """
 
@@ -42,6 +43,7 @@ class Target:
     broken: Callable[[], Sequence[str]]
     hurry: Callable[[], bool]
     truth: Callable[[], Mapping[str, Any] | None]
+    load_records: Path | None = None
 
 
 def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "", run_id: str = "") -> Target:
@@ -83,7 +85,8 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
         return lab.broken(opened_ns)
 
     known = (lab.topology_file, lab.scale, lab.started_here, lab.lenient)
-    return Target("lab", *known, lab.close, lab.gone, broken, hurry, lab.truth)
+    records = lab.plan.directory / "records"
+    return Target("lab", *known, lab.close, lab.gone, broken, hurry, lab.truth, records)
 
 
 def _seconds_of_environment(variable: str) -> float | None:

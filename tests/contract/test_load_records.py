@@ -178,6 +178,7 @@ def _requests(directory: Path) -> int:
 def test_what_a_killed_locust_had_written_is_collected_from_its_directory(server: Wayward, tmp_path: Path) -> None:
     into = tmp_path / "run" / "records"
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY)) as (generator, process):
+        generator.records_directory = tmp_path / "records"
         generator.swarm(2, 100, server.url)
         wait_for(lambda: _requests(tmp_path), lambda n: n >= 20, "rows")
         collect(generator, into)
@@ -203,6 +204,7 @@ def test_of_a_killed_master_what_its_workers_had_told_is_collected(server: Waywa
     ports = ["--processes", "2", "--master-bind-port", port, "--master-port", port]
     into = tmp_path / "run" / "records"
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY), *ports) as (generator, process):
+        generator.records_directory = tmp_path / "records"
         wait_for(generator.state, lambda load: load.workers == 2, "two workers")
         generator.swarm(4, 100, server.url)
         wait_for(lambda: _requests(tmp_path), lambda n: n >= 100, "rows")
@@ -224,6 +226,7 @@ def test_of_a_killed_master_what_its_workers_had_told_is_collected(server: Waywa
 def test_files_of_another_locust_are_not_taken_for_those_of_the_dead_one(server: Wayward, tmp_path: Path) -> None:
     into = tmp_path / "run" / "records"
     with load_rig.locust_process(tmp_path, load_rig.script(tmp_path, STEADY)) as (generator, process):
+        generator.records_directory = tmp_path / "records"
         collect(generator, into)
         process.kill()
         process.wait()

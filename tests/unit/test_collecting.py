@@ -9,13 +9,13 @@ from typing import Any
 from chaosdrill.client.collecting import collect
 from chaosdrill.client.load_seen import Records
 
-ROWS = b'{"chaosdrill": "requests"}\n["r",1]\n["r",2]\n["w",3]\n'
+ROWS = b'{"chaosdrill": "requests", "source": "a", "run": ""}\n["r",1]\n["r",2]\n["w",3]\n'
 
 
 class Slow:
     """A Locust whose answer takes so long that another one asks meanwhile."""
 
-    last_records = None
+    last_records = records_directory = None
 
     def __init__(self) -> None:
         self.asked: list[int] = []

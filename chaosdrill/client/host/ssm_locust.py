@@ -17,7 +17,7 @@ from chaosdrill.client.host import delivery
 from chaosdrill.client.host.hosted import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
 from chaosdrill.client.host.pythons import find_python
-from chaosdrill.client.load_seen import Records, TimelinePart
+from chaosdrill.client.load_seen import Records, TimelinePart, records_of
 from chaosdrill.client.local_locust import LOG_TAIL, left_after
 from chaosdrill.client.locust_rest import LoadGenerator, clocks_of, wait_for
 from chaosdrill.errors import CannotSee, TimedOut
@@ -145,7 +145,7 @@ class SsmLoadGenerator(LoadGenerator):
     def records(self) -> Records:
         """:returns: which files its rows are in; those of one that has ended, too, until they were fetched."""
         answer, *_ = self._ask("records", run=self.locust.run, file="", offset=0, limit=0)
-        self.last_records = Records(**answer)
+        self.last_records = records_of(answer)
         return self.last_records
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
