@@ -197,6 +197,8 @@ ERROR_CODES: Mapping[str, str] = {
     "settlement-lag-grows": "the application settles writes more slowly than the heartbeat and the load send them",
     "settlement-unknown": "the heartbeat did not say in time how fast writes are settled",
     "shared-read-late": "a read that several callers share did not end before the caller's deadline",
+    "signing-failed": "a manifest could not be signed with the key that was named",
+    "signing-tool-missing": "OpenSSH's ssh-keygen, which signs and checks signatures, is not installed here",
     "source-is-every-address": "a source of a packet loss covers every address",
     "source-not-an-address": "a source of a packet loss is not an IPv4 address or range",
     "sources-empty": "a packet loss has no source addresses",

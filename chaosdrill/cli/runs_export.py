@@ -17,14 +17,22 @@ if TYPE_CHECKING:
 @click.argument("run", default="", shell_complete=complete_run)
 @click.option("--csv", "as_csv", is_flag=True, help="CSV files in a directory instead of an archive.")
 @click.option("--evidence", is_flag=True, help="With a manifest: the hash of every file, operator, approver, verdict.")
+@click.option(
+    "--sign",
+    "key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="With --evidence: the SSH key that signs the manifest (or its .pub, with ssh-agent).",
+)
 @click.option("--output", type=click.Path(path_type=Path), metavar="FILE", help="Default: RUN.zip (RUN-csv) here.")
 @click.option("--json", "as_json", is_flag=True, help="For machines: the archive, its digest, the manifest.")
-def export(run: str, as_csv: bool, evidence: bool, output: Path | None, as_json: bool) -> None:
+def export(run: str, as_csv: bool, evidence: bool, key: Path | None, output: Path | None, as_json: bool) -> None:
     """Put a RUN into one archive, a zip; without RUN the newest.
 
     \b
         chaosdrill runs export 20260501T0930
         chaosdrill runs export --evidence 20260501T0930 --output audit/q2.zip
+        chaosdrill runs export --evidence 20260501T0930 --sign ~/.ssh/id_ed25519
         chaosdrill runs export --csv 20260501T0930
 
     The archive has the whole run directory, with what AWS itself recorded of the drill (evidence). `chaosdrill runs
@@ -32,8 +40,9 @@ def export(run: str, as_csv: bool, evidence: bool, output: Path | None, as_json:
 
     With --evidence it also has manifest.json: operator and approver, change ticket, versions, the verdict, when and by
     whom it was exported, and the SHA-256 of every file, chained to the last seal of the history; and README.txt, which
-    says how to check it without chaosdrill. Write the digest that is printed into the change ticket, or sign it: it is
-    what a forged archive cannot have.
+    says how to check it without chaosdrill. Write the digest that is printed into the change ticket: it is
+    what a forged archive cannot have. With --sign the manifest is signed with an SSH key (manifest.json.sig), which
+    `chaosdrill runs verify --signer` checks, and OpenSSH's own ssh-keygen -Y verify, too.
 
     With --csv it makes a directory of CSV files for spreadsheets: verdict, figures, phases, findings, events, beats,
     requests, ledger. The run is judged again for that; times are UTC.
@@ -48,11 +57,13 @@ def export(run: str, as_csv: bool, evidence: bool, output: Path | None, as_json:
 
     if as_csv and evidence:
         raise click.UsageError("--evidence needs the archive: leave out --csv")
+    if key is not None and not evidence:
+        raise click.UsageError("--sign signs the manifest of an archive: add --evidence")
     try:
         if as_csv:
             _write_csv(find_run(run), output, as_json)
             return
-        made = exported(find_run(run), output, evidence)
+        made = exported(find_run(run), output, evidence, key)
     except BadInput as error:
         raise usage_error(error) from error
     if as_json:
@@ -96,7 +107,7 @@ def _show(made: "Exported") -> None:
         return
     said = made.manifest
     rows = {
-        "digest": f"{made.digest} (sha256 of manifest.json: write it into the change ticket, or sign it)",
+        "digest": f"{made.digest} (sha256 of manifest.json: write it into the change ticket)",
         "verdict": said["verdict"] or "none",
         "operator": said["operator"] or "unknown",
         "approver": f"{said['approver'] or 'none'}: {said['duties']}",

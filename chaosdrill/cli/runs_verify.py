@@ -15,36 +15,45 @@ if TYPE_CHECKING:
 
 PROTECTS = (
     "this finds accidents and careless hands; whoever seals a history anew is found only by comparing the digest of an "
-    "exported manifest with the one that was written down elsewhere (--digest)"
+    "exported manifest with the one that was written down elsewhere (--digest), or by its signature (--signer)"
 )
 
 
 @click.command()
 @click.argument("run", metavar="RUN_OR_ARCHIVE", default="", shell_complete=complete_run)
 @click.option("--digest", default="", metavar="HEX", help="The manifest's digest as it was written down at the export.")
+@click.option(
+    "--signer",
+    "signers",
+    type=click.Path(path_type=Path),
+    metavar="ALLOWED_SIGNERS",
+    help="OpenSSH's file of those who may have signed the manifest.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines: every problem, by file and line.")
-def verify(run: str, digest: str, as_json: bool) -> None:
+def verify(run: str, digest: str, signers: Path | None, as_json: bool) -> None:
     """Find whatever was altered, is missing or was added in a run, or in an archive of `chaosdrill runs export`.
 
     \b
         chaosdrill runs verify                              the newest run
         chaosdrill runs verify 20260501T0930
         chaosdrill runs verify audit/q2.zip --digest 5f0c…  as it stands in the change ticket
+        chaosdrill runs verify audit/q2.zip --signer allowed_signers
 
     Checked are the seal of every event in the history, and the SHA-256 of every file that the history tells of:
     records, evidence, experiment, topology, summary, journal. Of an archive also its manifest, with the chain of
-    hashes. The drill is judged again, and the verdict compared with the one that is written. Tags and report are no
+    hashes. The drill is judged again: a verdict that differs from the stored one is a problem. Tags and report are no
     part of a run: they are not checked, except in an archive with a manifest.
 
     What it protects from are accidents and careless hands. Whoever wants to forge a run can seal it anew; that is found
-    by comparing the digest of the manifest, which `chaosdrill runs export --evidence` printed, with --digest.
+    by comparing the digest of the manifest, which `chaosdrill runs export --evidence` printed, with --digest,
+    or by its signature with --signer: the manifest must be signed by somebody whom that file allows.
 
     Exit code: 0 intact; 1 not, with the file or line; 2 when there is no such run or archive.
     """
     from chaosdrill.errors import BadInput
 
     try:
-        checked = _checked(run, digest)
+        checked = _checked(run, digest, signers)
     except BadInput as error:
         raise usage_error(error) from error
     if as_json:
@@ -54,7 +63,7 @@ def verify(run: str, digest: str, as_json: bool) -> None:
     sys.exit(0 if checked.intact else 1)
 
 
-def _checked(named: str, digest: str) -> "Checked":
+def _checked(named: str, digest: str, signers: Path | None) -> "Checked":
     from chaosdrill.errors import BadInput
     from chaosdrill.runs import find_run
     from chaosdrill.runs.archive.archives import Checked, unpacked_run, verify_archive, verify_unpacked
@@ -62,13 +71,13 @@ def _checked(named: str, digest: str) -> "Checked":
 
     path = Path(named)
     if named and path.is_file():
-        return verify_archive(path, digest)
+        return verify_archive(path, digest, signers)
     if named and path.is_dir() and (run := unpacked_run(path)):
-        return verify_unpacked(path, run, digest)
+        return verify_unpacked(path, run, digest, signers)
     directory = find_run(named)
-    if digest:
+    if digest or signers is not None:
         raise BadInput(
-            ["--digest is that of an archive's manifest: name the archive, or the directory it is unpacked in"]
+            ["--digest and --signer need an archive's manifest: name the archive, or the directory it is unpacked in"]
         )
     verified = verify_run(directory)
     return Checked(verified, verified.problems, "")
@@ -87,6 +96,8 @@ def _as_json(checked: "Checked") -> dict[str, Any]:
         "verdict": verified.stored or None,
         "judged_again": verified.judged or None,
         "digest": checked.digest or None,
+        "signed": checked.signed,
+        "signer": checked.signer or None,
         "protects": PROTECTS,
     }
 
@@ -105,4 +116,7 @@ def _show(checked: "Checked", digest: str) -> None:
     if checked.digest:
         known = "as it was written down" if digest else "compare it with the one that was written down: --digest"
         click.echo(f"  manifest's digest: {checked.digest} ({known})")
+    if checked.signed:
+        known = f"by {checked.signer}" if checked.signer else "by nobody that was checked: --signer ALLOWED_SIGNERS"
+        click.echo(one_line(f"  signed: {known}"))
     click.echo(f"  {PROTECTS}")

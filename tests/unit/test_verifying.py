@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chaosdrill.history.seal import sealed
 from chaosdrill.runs.verifying import Verified, verify_run
+from tests import whole_run
 from tests.synthetic_run import make_run
 from tests.whole_run import make_whole_run
 
@@ -174,6 +175,16 @@ def test_a_summary_that_no_history_vouches_for_must_agree_with_the_judgement(tmp
     (problem,) = verify_run(run).problems
     assert (problem.what, problem.where) == ("differs", "summary.json")
     assert "the stored verdict is failed; judged again now it is passed" in problem.text
+
+
+def test_a_sealed_verdict_that_judging_again_does_not_give_is_a_problem(tmp_path, monkeypatch):
+    """Attack: a run is made up, and sealed as it should be, with a better verdict than its records give."""
+    usual = whole_run._summary()
+    monkeypatch.setattr(whole_run, "_summary", lambda: {**usual, "verdict": "failed"})
+    found = verify_run(whole_run.make_whole_run(tmp_path))
+    (problem,) = found.problems
+    assert (problem.what, problem.where) == ("differs", "summary.json")
+    assert (found.stored, found.judged) == ("failed", "passed")
 
 
 def test_directories_that_have_no_end_are_named_and_not_entered(run):

@@ -11,8 +11,9 @@ from pathlib import Path
 from chaosdrill.errors import BadInput, prefixed, problem
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
-from chaosdrill.runs.archive.manifest import MANIFEST, SUMS, Listed, problem_of_digest, problems_of_manifest
+from chaosdrill.runs.archive.manifest import MANIFEST, SIGNATURE, SUMS, Listed, problem_of_digest, problems_of_manifest
 from chaosdrill.runs.archive.quarantine import quarantine_pages
+from chaosdrill.runs.archive.signing import Signed, check_signature
 from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.naming import shown
@@ -26,11 +27,19 @@ HIDDEN = ".importing-"
 
 @dataclass(frozen=True)
 class Checked:
-    """An archive that was verified: the run in it, and its manifest's digest; empty without one."""
+    """An archive that was verified.
+
+    :param verified: the run in it.
+    :param digest: of its manifest; empty without one.
+    :param signer: who signed the manifest, when that was checked and is so.
+    :param signed: whether there is a signature, checked or not.
+    """
 
     verified: Verified
     problems: tuple[Problem, ...]
     digest: str
+    signer: str = ""
+    signed: bool = False
 
     @property
     def intact(self) -> bool:
@@ -65,10 +74,11 @@ def import_archive(path: Path) -> Path:
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def verify_archive(path: Path, digest: str = "") -> Checked:
+def verify_archive(path: Path, digest: str = "", signers: Path | None = None) -> Checked:
     """Look at everything in an archive.
 
     :param digest: that of its manifest, as it was written down; empty: nobody knows it.
+    :param signers: OpenSSH's file of those who may have signed the manifest; None: that is not checked.
     :returns: what is as it was, and what is not; of an archive that cannot be read that it is altered.
     """
     with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
@@ -78,10 +88,10 @@ def verify_archive(path: Path, digest: str = "") -> Checked:
         except BadInput as error:
             problems = tuple(Problem(path.name, ALTERED, problem) for problem in error.problems)
             return Checked(Verified("", 0, "", 0, problems, (), "", ""), problems, "")
-        return verify_unpacked(Path(directory), contents.run, digest)
+        return verify_unpacked(Path(directory), contents.run, digest, signers)
 
 
-def verify_unpacked(directory: Path, run: str, digest: str = "") -> Checked:
+def verify_unpacked(directory: Path, run: str, digest: str = "", signers: Path | None = None) -> Checked:
     """As :func:`verify_archive`, of one that was unpacked.
 
     :param directory: where the manifest is, and the run's directory.
@@ -94,11 +104,27 @@ def verify_unpacked(directory: Path, run: str, digest: str = "") -> Checked:
     if not (directory / MANIFEST).is_file():
         if digest:
             problems.append(Problem(MANIFEST, MISSING, "there is none, so that no digest can be compared"))
+        if signers is not None:
+            problems.append(Problem(MANIFEST, MISSING, "there is none, so that nothing is signed"))
         return Checked(verified, tuple(problems), "")
     found, of_manifest = _of_manifest(directory, run, verified)
     if differs := problem_of_digest(of_manifest, digest) if digest else None:
         found.append(differs)
-    return Checked(verified, (*found, *problems), of_manifest)
+    signature = directory / SIGNATURE
+    by = _signed(directory, signature, signers)
+    if by.problem:
+        found.append(by.problem)
+    return Checked(verified, (*found, *problems), of_manifest, by.signer, signature.is_file())
+
+
+def _signed(directory: Path, signature: Path, signers: Path | None) -> Signed:
+    if signers is None:
+        return Signed()
+    try:
+        manifest = read_regular(directory / MANIFEST)
+        return check_signature(manifest, read_regular(signature) if signature.is_file() else None, signers)
+    except OSError as error:
+        return Signed(problem=Problem(SIGNATURE, ALTERED, f"it cannot be read: {error}"))
 
 
 def unpacked_run(directory: Path) -> str:
@@ -114,7 +140,7 @@ def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Pr
     there = [
         Listed(name, path.stat().st_size, sha256_of(path))
         for name, path in found.plain.items()
-        if name not in (MANIFEST, SUMS)
+        if name not in (MANIFEST, SIGNATURE, SUMS)
     ]
     sums = directory / SUMS
     try:

@@ -12,7 +12,8 @@ from typing import Any
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
-from chaosdrill.runs.archive.manifest import MANIFEST, README, SUMS, Listed, manifest, sums, written
+from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS, Listed, manifest, sums, written
+from chaosdrill.runs.archive.signing import NAMESPACE, require_key, sign
 from chaosdrill.runs.archive.unpacking import CHUNK
 from chaosdrill.runs.going_on import goes_on
 from chaosdrill.runs.lines import values
@@ -41,13 +42,17 @@ class Exported:
     left_out: tuple[Problem, ...]
 
 
-def export(directory: Path, output: Path | None, evidence: bool) -> Exported:
+def export(directory: Path, output: Path | None, evidence: bool, key: Path | None = None) -> Exported:
     """Write the archive of a run.
 
     :param output: its file; None: one in the current directory, named like the run.
     :param evidence: with a manifest that says of whom it is and how it can be checked.
-    :raises BadInput: when the run still goes on, or the file cannot be written; nothing is left then.
+    :param key: the SSH key that signs the manifest; None: it is not signed.
+    :raises BadInput: when the run still goes on, the key cannot sign, or the file cannot be written; nothing is left
+        then.
     """
+    if key is not None:
+        require_key(key)
     run = _name(directory)
     path = output or Path(run + (EVIDENCE_ENDING if evidence else ENDING))
     if problems := [*_problems_of_run(directory), *_problems_of_output(path)]:
@@ -55,7 +60,7 @@ def export(directory: Path, output: Path | None, evidence: bool) -> Exported:
     draft = path.with_name(f".{path.name}.part")
     try:
         with zipfile.ZipFile(draft, "w") as archive:
-            made = _write(archive, directory, run, evidence)
+            made = _write(archive, directory, run, evidence, key)
         draft.replace(path)
     except OSError as error:
         why = f"{path} cannot be written: {error.strerror or error}"
@@ -93,7 +98,7 @@ def _problems_of_output(path: Path) -> Sequence[str]:
 _Made = tuple[str, dict[str, Any], Verified | None, tuple[Problem, ...]]
 
 
-def _write(archive: zipfile.ZipFile, directory: Path, run: str, evidence: bool) -> _Made:
+def _write(archive: zipfile.ZipFile, directory: Path, run: str, evidence: bool, key: Path | None) -> _Made:
     found = run_files(directory)
     left_out = tuple(_left_out(found))
     listed = [_add_file(archive, f"{run}/{name}", path) for name, path in found.plain.items()]
@@ -106,6 +111,8 @@ def _write(archive: zipfile.ZipFile, directory: Path, run: str, evidence: bool) 
     data, digest = written(document)
     _add(archive, SUMS, sums(listed).encode())
     _add(archive, MANIFEST, data)
+    if key is not None:
+        _add(archive, SIGNATURE, sign(data, key))
     return digest, document, verified, left_out
 
 
@@ -116,7 +123,7 @@ def _with_readme(
     directory: Path,
     events: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    readme = README_TEXT.format(run=verified.run).encode()
+    readme = README_TEXT.format(run=verified.run, namespace=NAMESPACE).encode()
     _add(archive, README, readme)
     listed.append(Listed(README, len(readme), hashlib.sha256(readme).hexdigest()))
     return manifest(verified, read_summary(directory), events, listed)
@@ -164,6 +171,9 @@ To check it without chaosdrill
   2. sha256sum SHA256SUMS          must be what manifest.json says under "sha256sums"
   3. sha256sum -c SHA256SUMS       must say OK to every file
   4. find . -type f                must show the files that SHA256SUMS names, SHA256SUMS and manifest.json, and no other
+                                   but the signature, manifest.json.sig, if the export was signed. Whose it is says
+       ssh-keygen -Y verify -f ALLOWED_SIGNERS -I NAME -n {namespace} -s manifest.json.sig < manifest.json
+                                   with a file of allowed signers that you trust; then 1. needs no digest
 
 The hashes are chained: each is over the one before it and its line of SHA256SUMS; the first is over the seal in the
 last line of history.jsonl, and each line of the history is sealed over the line before it. So that
@@ -172,7 +182,7 @@ last line of history.jsonl, and each line of the history is sealed over the line
   done < SHA256SUMS; echo "$before"
 says what manifest.json has under "chain".
 
-With chaosdrill: chaosdrill runs verify ARCHIVE --digest DIGEST
+With chaosdrill: chaosdrill runs verify ARCHIVE --digest DIGEST --signer ALLOWED_SIGNERS
 It also checks the seal of every event, and judges the drill again.
 
 manifest.json says who ran the drill, who approved it (as the one who ran it says), under which change, with which

@@ -17,6 +17,7 @@ from chaosdrill.runs.summaries import Summary
 from chaosdrill.runs.verifying import ADDED, ALTERED, DIFFERS, MISSING, Problem, Verified
 
 MANIFEST, SUMS, README = "manifest.json", "SHA256SUMS", "README.txt"
+SIGNATURE = f"{MANIFEST}.sig"  # as ssh-keygen names it
 VERSION = 1
 SELF = "sha256_of_the_above"
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from chaosdrill.errors import BadInput, Problem, prefixed, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
-from chaosdrill.runs.archive.manifest import MANIFEST, README, SUMS
+from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS
 from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
 
 FILES_AT_MOST = 2_000
@@ -20,7 +20,7 @@ DENSEST = 200  # times that an archive may become larger; of a run it is some 10
 SMALL = 2**24  # bytes that an archive may have unpacked, however small it is
 DIRECTORY_AT_MOST = 2**20  # bytes of the zip's own table of contents
 CHUNK = 2**20
-BESIDE = (MANIFEST, README, SUMS)
+BESIDE = (MANIFEST, README, SIGNATURE, SUMS)
 _BROKEN = (
     *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, OSError, EOFError, ValueError),
     *(NotImplementedError, RuntimeError, OverflowError, IndexError, KeyError),

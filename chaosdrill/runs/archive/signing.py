@@ -1,0 +1,99 @@
+"""Signatures of manifests with SSH keys: OpenSSH's own tool makes them and checks them, also without chaosdrill.
+
+:source: https://man.openbsd.org/ssh-keygen.1 (-Y sign, -Y find-principals, -Y verify; ALLOWED SIGNERS)
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaosdrill.errors import BadInput, problem
+from chaosdrill.runs.archive.manifest import MANIFEST, SIGNATURE
+from chaosdrill.runs.verifying import ALTERED, DIFFERS, MISSING, Problem
+
+NAMESPACE = "chaosdrill-evidence"  # a signature that was made for something else, such as a git commit, is refused
+TOOL = "ssh-keygen"
+WITHIN_S = 300.0  # a person may have to type a passphrase, or to touch a security key
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Whether a manifest was signed by an allowed signer.
+
+    :param signer: their name in the file of allowed signers; empty when there is a problem.
+    """
+
+    signer: str = ""
+    problem: Problem | None = None
+
+
+def require_key(key: Path) -> None:
+    """Check that there is a key, before anything is written.
+
+    :raises BadInput: when there is none.
+    """
+    if not key.is_file():
+        why = f"--sign {key}: there is no such file: name an SSH private key, or the public key of one in ssh-agent"
+        raise BadInput([problem("file-missing", why)])
+
+
+def sign(manifest: bytes, key: Path) -> bytes:
+    """Sign a manifest.
+
+    :param key: an SSH private key, or a public key whose private key is in ssh-agent.
+    :returns: the signature, as ``ssh-keygen -Y sign`` writes it.
+    :raises BadInput: when the key cannot sign, or OpenSSH's tool is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
+        path = Path(directory, MANIFEST)
+        path.write_bytes(manifest)
+        done = _run(["-Y", "sign", "-f", str(key.absolute()), "-n", NAMESPACE, str(path)])
+        if done.returncode:
+            raise BadInput([problem("signing-failed", f"--sign {key}: {TOOL} did not sign: {_said(done)}")])
+        return path.with_name(SIGNATURE).read_bytes()
+
+
+def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> Signed:
+    """Check who signed a manifest.
+
+    :param signature: None: there is none.
+    :param allowed: OpenSSH's file of allowed signers: names, and their public keys.
+    :raises BadInput: when there is no such file, or OpenSSH's tool is not installed.
+    """
+    if not allowed.is_file():
+        raise BadInput([problem("file-missing", f"--signer {allowed}: there is no such file of allowed signers")])
+    if signature is None:
+        return Signed(problem=Problem(SIGNATURE, MISSING, "the manifest is not signed, and --signer requires that"))
+    with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
+        path = Path(directory, SIGNATURE)
+        path.write_bytes(signature)
+        common = ["-f", str(allowed.absolute()), "-s", str(path)]
+        found = _run(["-Y", "find-principals", *common])
+        if found.returncode:
+            why = f"it is of no signer in {allowed} whose key is valid now: {_said(found)}"
+            return Signed(problem=Problem(SIGNATURE, DIFFERS, why))
+        names = found.stdout.decode(errors="replace").split()
+        tries = [(name, _run(["-Y", "verify", *common, "-I", name, "-n", NAMESPACE], manifest)) for name in names[:20]]
+    for name, done in tries:
+        if not done.returncode:
+            return Signed(name)
+    why = f"it does not sign this manifest: {_said(tries[-1][1]) if tries else 'no signer has a name'}"
+    return Signed(problem=Problem(SIGNATURE, ALTERED, why))
+
+
+def _run(words: Sequence[str], given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    """A passphrase is asked for on the terminal itself, which is none of these pipes."""
+    try:
+        return subprocess.run([TOOL, *words], input=given, capture_output=True, timeout=WITHIN_S, check=False)
+    except FileNotFoundError as error:
+        text = f"{TOOL} is not installed here: install OpenSSH's client (8.1 or newer)"
+        raise BadInput([problem("signing-tool-missing", text)]) from error
+    except subprocess.TimeoutExpired as error:
+        raise BadInput([problem("signing-failed", f"{TOOL} was not done within {WITHIN_S:g} s")]) from error
+
+
+def _said(done: "subprocess.CompletedProcess[bytes]") -> str:
+    lines = [line for text in (done.stderr, done.stdout) for line in text.decode(errors="replace").splitlines()]
+    return "; ".join(line.strip() for line in lines if line.strip())[:300] or f"exit code {done.returncode}"
