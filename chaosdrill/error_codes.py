@@ -165,6 +165,7 @@ ERROR_CODES: Mapping[str, str] = {
     "packages-not-fetched": "packages for the client host's Python could not be fetched",
     "password-in-url": "an address holds a user or a password",
     "pdf-failed": "Chromium did not print a report to a PDF",
+    "policy-name-invalid": "a name that an IAM policy would hold is not the name of one resource",
     "profile-missing": "a profile is not in the AWS config file",
     "read-back-not-converged": "the stores had not converged when a read-back ended",
     "read-back-not-described": "the topology does not say how a write is read back",

@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 if TYPE_CHECKING:
     from chaosdrill.topology import Topology
 
 _PLACEHOLDER = re.compile(r"<([a-z-]+)>")
+_NAME = r"([A-Za-z0-9_.-]{1,255})"
+_FORMS = {  # of what the configuration names: a name, or the ARN that ends in it
+    "ecs-cluster": re.compile(rf"(?:arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{{12}}:cluster/)?{_NAME}"),
+    "ecs-service": re.compile(rf"(?:arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{{12}}:service/(?:[A-Za-z0-9_-]+/)?)?{_NAME}"),
+    "rule": re.compile(rf"(?:arn:[a-z-]+:events:[a-z0-9-]+:[0-9]{{12}}:rule/)?{_NAME}"),
+}
+_ANY_NAME = re.compile(_NAME)
 
 
 @click.command()
@@ -52,32 +59,58 @@ def policy_of(experiment: str) -> str:
 
 
 def configuration_of(experiment: str) -> Mapping[str, Any]:
-    """:returns: what an experiment's configuration says: of the file, or of the one that comes with chaosdrill."""
+    """Read the configuration of an experiment: of the file, or of the one that comes with chaosdrill.
+
+    :raises BadInput: when there is none of that name, or its file is not an experiment.
+    """
     import yaml
 
     from chaosdrill.cli.init import experiments
 
     path = Path(experiment)
     shipped = {Path(name).stem: text for name, text in experiments().items()}
-    text = path.read_text(encoding="utf-8") if path.is_file() else shipped[path.stem]
-    return yaml.safe_load(text).get("configuration") or {}  # JSON is YAML, too
+    try:
+        text = path.read_text(encoding="utf-8") if path.is_file() else shipped[path.stem]
+        read = yaml.safe_load(text)  # JSON is YAML, too
+        return {str(key): value for key, value in (read.get("configuration") or {}).items()}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        text = f"{experiment}: the configuration of an experiment cannot be read from it: {error!r}"
+        raise BadInput([problem("experiment-invalid", text)]) from error
 
 
 def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) -> str:
-    """:returns: the policy for one topology.
+    """Fill in a policy for one topology. Values are put into its strings only, so none of them adds a statement.
 
-    :param policy: with placeholders such as ``<account>``.
+    :param policy: JSON, with placeholders such as ``<account>`` in its strings.
     :param configuration: the experiment's; ``<ecs-cluster>`` stands for its ``ecs_cluster``.
-    :raises BadInput: when neither says what a placeholder asks for.
+    :raises BadInput: when neither says what a placeholder asks for, or says something that is no name.
     """
-    named = {key.replace("_", "-"): _name(value) for key, value in configuration.items() if isinstance(value, str)}
-    known = named | placeholders(topology)
-    missing = sorted({name for name in _PLACEHOLDER.findall(policy) if not known.get(name)})
-    if missing:
-        raise BadInput([f"{topology.path}: it does not say {name}, which the policy names" for name in missing])
-    read = json.loads(_PLACEHOLDER.sub(lambda match: known[match[1]], policy))
-    read["Statement"] += _delivery(topology, known["partition"])
-    return json.dumps(_without_repetition(read), indent=2)
+    known = placeholders(topology)
+    problems: list[str] = []
+    for name in sorted(set(_PLACEHOLDER.findall(policy)) - set(known)):
+        value = configuration.get(name.replace("-", "_"))
+        form = _FORMS.get(name, _ANY_NAME).fullmatch(value) if isinstance(value, str) else None
+        if form:
+            known[name] = form[1]
+        elif value:
+            text = f"{name.replace('-', '_')} is {value!r}: write the name of one resource, or its ARN"
+            problems.append(problem("policy-name-invalid", text))
+        else:
+            problems.append(f"{topology.path}: it does not say {name}, which the policy names")
+    if problems:
+        raise BadInput(problems)
+    document = _with_names(json.loads(policy), known)
+    document["Statement"] += _delivery(topology, known["partition"])
+    return json.dumps(_without_repetition(document), indent=2)
+
+
+def _with_names(part: Any, known: Mapping[str, str]) -> Any:
+    """Fill in each string of a document."""
+    if isinstance(part, dict):
+        return {key: _with_names(value, known) for key, value in part.items()}
+    if isinstance(part, list):
+        return [_with_names(value, known) for value in part]
+    return _PLACEHOLDER.sub(lambda match: known[match[1]], part) if isinstance(part, str) else part
 
 
 def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
@@ -119,17 +152,20 @@ def placeholders(topology: "Topology") -> dict[str, str]:
         "routing-control-home": controls[home],
         "routing-control-standby": controls[standby],
         "global-cluster": topology.database.global_cluster,
-        "cluster-home": topology.database.clusters.get(home, ""),
-        "cluster-standby": topology.database.clusters.get(standby, ""),
+        "cluster-home": topology.database.clusters[home],
+        "cluster-standby": topology.database.clusters[standby],
         "failover-region": topology.failover.region,
-        "failover-prefix": _name(topology.failover.failover_prefix),
-        "failback-prefix": _name(topology.failover.failback_prefix),
+        **_machine("failover", topology.failover.failover_prefix),
+        **_machine("failback", topology.failover.failback_prefix),
     }
 
 
-def _name(text: str) -> str:
-    """The name at the end of an ARN: the policy writes the rest itself. A name, or its beginning, stays as it is."""
-    return re.split("[:/]", text)[-1] if text.startswith("arn:") else text
+def _machine(name: str, named: str) -> dict[str, str]:
+    """A state machine and its executions: exactly that one when the topology has its ARN, else all that begin so."""
+    if named.startswith("arn:"):
+        machine = named.rsplit(":", 1)[1]
+        return {f"{name}-machine": machine, f"{name}-executions": f"{machine}:*"}
+    return {f"{name}-machine": f"{named}*", f"{name}-executions": f"{named}*"}
 
 
 def _without_repetition(part: object) -> object:

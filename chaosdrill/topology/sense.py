@@ -15,7 +15,7 @@ _BY_REGION: tuple[Place, ...] = (
     ("routing", "controls"),
     ("database", "clusters"),
 )
-_MACHINE = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[^:\s]{1,80}")
+_MACHINE = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[\w.+=@!()-]{1,80}")
 # of an alias, or of a version, a number: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-cd-aliasing-versioning.html
 _QUALIFIED = re.compile(rf"(?P<machine>{_MACHINE.pattern}):[A-Za-z0-9_.-]{{1,80}}")
 _WORD = re.compile(r"\{([^{}]*)\}")
@@ -26,6 +26,15 @@ _WORDS = {
     "balance": ("account",),
 }
 _ACCOUNTS = "`accounts: {prefix: ..., count: ...}`"
+_ID = "[A-Za-z0-9]+"
+_RESOURCES = {
+    "load_balancers": ("loadbalancer/app/NAME/ID", re.compile(r"loadbalancer(/[A-Za-z0-9-]+)+")),
+    "routing": (
+        "controlpanel/ID/routingcontrol/ID",
+        re.compile(rf"controlpanel/{_ID}/routingcontrol/{_ID}"),
+    ),
+    "database": ("cluster:NAME", re.compile(r"cluster:[A-Za-z0-9-]+")),
+}
 _SERVICES = {"load_balancers": "elasticloadbalancing", "routing": "route53-recovery-control", "database": "rds"}
 
 
@@ -105,6 +114,7 @@ def _keyed_by_region(place: Place) -> Callable[[dict[str, Any]], Iterator[Proble
 def _arns_fit(place: Place) -> Callable[[dict[str, Any]], Iterator[Problem]]:
     def check(value: dict[str, Any]) -> Iterator[Problem]:
         service = _SERVICES[str(place[0])]
+        form, resource = _RESOURCES[str(place[0])]
         seen: dict[str, Arn] = {}
         for arn in _arns(value, place):
             if arn.part(2) != service:
@@ -113,6 +123,8 @@ def _arns_fit(place: Place) -> Callable[[dict[str, Any]], Iterator[Problem]]:
                 )
             elif arn.part(3) not in ("", arn.region):
                 yield Problem(arn.place, f"is an ARN of {arn.part(3)}", f"write the one of {arn.region}")
+            elif not resource.fullmatch(arn.text.split(":", 5)[5]):
+                yield Problem(arn.place, f"is {arn.text!r}", f"write the ARN of one resource, which ends in {form}")
             elif arn.text in seen:
                 there = seen[arn.text].region
                 yield Problem(arn.place, f"is the same as that of {there}", f"write the one of {arn.region}")

@@ -1,10 +1,14 @@
 """``chaosdrill iam``: what the topology names, as the policy writes it."""
 
+import dataclasses
 import json
 from pathlib import Path
 
+import pytest
+
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.topology import load_topology
+from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, written
 
 MACHINES = "arn:aws:states:ap-northeast-3:123456789012"
@@ -24,11 +28,11 @@ def test_a_machine_that_is_given_by_its_arn_stands_in_the_policy_by_its_name(tmp
     )
     path = written(tmp_path, by_arn)
     assert resources(path, "FailoverStateMachines") == [
-        f"{MACHINES}:stateMachine:FailoverStateMachine-4711*",
+        f"{MACHINES}:stateMachine:FailoverStateMachine-4711",
         f"{MACHINES}:stateMachine:FailbackStateMachine*",
     ]
     assert resources(path, "FailoverExecutions") == [
-        f"{MACHINES}:execution:FailoverStateMachine-4711*",
+        f"{MACHINES}:execution:FailoverStateMachine-4711:*",
         f"{MACHINES}:execution:FailbackStateMachine*",
     ]
 
@@ -37,3 +41,67 @@ def test_so_does_a_cluster_that_the_experiment_gives_by_its_arn(tmp_path: Path) 
     arn = "arn:aws:ecs:ap-northeast-1:123456789012:cluster/tokyo-app"
     named = resources(written(tmp_path, RIGHT), "ServiceThatIsTakenAway", ecs_cluster=arn)
     assert named == ["arn:aws:ecs:ap-northeast-1:123456789012:service/tokyo-app/transaction"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        'x"], "Effect": "Allow", "Action": "*", "Resource": ["*',
+        "x*",
+        "*",
+        "FailoverStateMachine:3",
+        "x${aws:username}",
+        "<account>",
+        f"{MACHINES}:stateMachine:Failover*",
+        f"{MACHINES}:stateMachine:Failover?",
+        f"{MACHINES}:stateMachine:Failover:3",
+        f"{MACHINES}:stateMachine:Failover:LIVE",
+    ],
+)
+def test_a_topology_names_no_machine_that_is_more_than_one(prefix: str, tmp_path: Path) -> None:
+    hostile = RIGHT.replace("failover_prefix: FailoverStateMachine", f"failover_prefix: {json.dumps(prefix)}")
+    with fails_with("topology-invalid"):
+        load_topology(written(tmp_path, hostile))
+
+
+@pytest.mark.parametrize(
+    ("right", "hostile"),
+    [
+        ("controlpanel/a/routingcontrol/1", "controlpanel/a/routingcontrol/*"),
+        ("controlpanel/a/routingcontrol/1", "controlpanel/a"),
+        ("controlpanel/a/routingcontrol/1", 'x","*'),
+        (":cluster:tokyo", ":cluster:*"),
+        (":cluster:tokyo", ":db:tokyo"),
+        ("123456789012:cluster:tokyo", "*:cluster:tokyo"),
+        ("loadbalancer/app/osaka/1", "loadbalancer/*"),
+    ],
+)
+def test_the_arns_of_a_topology_name_one_resource(right: str, hostile: str, tmp_path: Path) -> None:
+    assert right in RIGHT
+    with fails_with("topology-invalid"):
+        load_topology(written(tmp_path, RIGHT.replace(right, hostile.replace('"', '\\"'), 1)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["tokyo*", 'x"], "Effect": "Allow", "Action": "*", "Resource": ["*', "a/b", "arn:aws:ecs:x:1:cluster/a", "<rule>"],
+)
+def test_what_a_configuration_names_is_one_resource(name: str, tmp_path: Path) -> None:
+    with fails_with("policy-name-invalid"):
+        resources(written(tmp_path, RIGHT), "ServiceThatIsTakenAway", ecs_cluster=name)
+
+
+def test_what_is_filled_in_stays_within_its_string(tmp_path: Path) -> None:
+    topology, injected = load_topology(written(tmp_path, RIGHT)), 'x"}, {"Effect": "Allow'
+    renamed = dataclasses.replace(topology, database=dataclasses.replace(topology.database, global_cluster=injected))
+    policy = json.loads(filled(policy_of("failover"), renamed, configuration_of("failover")))
+    assert len(policy["Statement"]) == len(json.loads(policy_of("failover"))["Statement"])
+    assert any(injected in str(one["Resource"]) for one in policy["Statement"])
+
+
+@pytest.mark.parametrize("text", ["[", "- a list", "configuration: [a]", "", "\x00", "\udc80", "[" * 5000, "just text"])
+def test_a_file_that_is_no_experiment_is_an_error_of_the_user(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "failover.yaml"
+    path.write_text(text, encoding="utf-8", errors="surrogateescape")
+    with fails_with("experiment-invalid"):
+        configuration_of(str(path))
