@@ -122,7 +122,7 @@ ERROR_CODES: Mapping[str, str] = {
     "load-not-running": "the load generator does not have the users or workers that were requested",
     "load-not-stopped": "users still run after the deadline for stopping the load",
     "load-records-refused": "the load generator's page responds with rows that cannot be those of this run",
-    "load-region-unknown": "no response names the region that served it",
+    "load-region-unknown": "the region that served is unknown: responses do not name it, nor does the address",
     "load-requests-failing": "every request has failed since the load began",
     "load-requests-unrecorded": "the load generator could not record requests, so whether they failed is unknown",
     "load-script-differs": "the load generator runs another load script than the one requested",

@@ -1,8 +1,10 @@
 """What Locust's page says, through chaosdrill's plugin, as frozen values."""
 
-from collections.abc import Iterator, Mapping
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaosdrill.errors import CannotSee, Problem, problem
@@ -118,7 +120,8 @@ class Endpoints:
     """Which endpoints were requested in a window, and which regions answered.
 
     :param seen: method, name and requests of each.
-    :param regions: requests by the region that answered, of the endpoint that was asked for; empty: no region is known.
+    :param regions: requests of the endpoint that was asked for, by the region that answered, or by the address where
+        the answer names none; empty: neither is known.
     :param whole: whether all of the window is still known by endpoint.
     :param too_many: requests of endpoints beyond those that are kept apart.
     """
@@ -127,6 +130,30 @@ class Endpoints:
     regions: Mapping[str, int]
     whole: bool
     too_many: int
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Those among ``regions`` that are addresses."""
+        return tuple(sorted(name for name in self.regions if _is_address(name)))
+
+    def with_regions_of(self, owners: Mapping[str, str]) -> "Endpoints":
+        """:returns: the same; the requests of an address are those of its region. An address without a region stays,
+        unless answers name their region: then it is nothing of the application.
+        """
+        some_name_it = any(name and not _is_address(name) for name in self.regions)
+        regions = Counter[str]()
+        for name, requests in self.regions.items():
+            without = "" if some_name_it and _is_address(name) else name
+            regions[owners.get(name, without)] += requests
+        return replace(self, regions=regions)
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -204,16 +231,23 @@ def records_of(raw: Mapping[str, Any]) -> Records:
 class Asked:
     """What of a window is wanted: all of it, or the share of one endpoint, or what one region answered of it; and which
     percentile besides the usual ones.
+
+    :param regions_of: finds the region of each address that has one, for answers that do not name theirs.
     """
 
     name: str = ""
     method: str = ""
     percentile: float = 100.0
     region: str = ""
+    regions_of: Callable[[Sequence[str]], Mapping[str, str]] = field(default=lambda addresses: {}, compare=False)
 
-    def query(self) -> dict[str, Any]:
-        """:returns: it as the plugin wants it."""
-        share = {"name": self.name, "method": self.method, "region": self.region}
+    def query(self, addresses: Sequence[str] = ()) -> dict[str, Any]:
+        """:param addresses: those of the region.
+
+        :returns: it as the plugin wants it.
+        """
+        regions = [self.region, *addresses] if self.region else []
+        share = {"name": self.name, "method": self.method, "region": regions}
         return {key: value for key, value in share.items() if value} | {"percentile": self.percentile}
 
 

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,7 +128,9 @@ class LoadGenerator:
         return load_state_of(self._chaosdrill("window", since=0, until=0))
 
     def window(self, since_s: float, until_s: float, asked: Asked = Asked()) -> Window:  # noqa: B008 - it is frozen
-        """:returns: what ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's clock)."""
+        """:returns: what ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's clock); of a
+        region only what names it.
+        """
         return window_of(self._chaosdrill("window", since=since_s, until=until_s, **asked.query()))
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
@@ -175,9 +178,20 @@ class LoadGenerator:
         give_up_s = time.monotonic() + patience_s
         while True:
             since_s = self.state().now_s
-            window = self._closed(since_s, since_s + length_s, give_up_s, asked)
+            window = self._with_addresses(self._closed(since_s, since_s + length_s, give_up_s, asked), asked)
             if not window.failures or time.monotonic() >= give_up_s:
                 return window
+
+    def _with_addresses(self, window: Window, asked: Asked) -> Window:
+        """:returns: the window with what addresses of the region have answered without naming it."""
+        if not asked.region or window.endpoints is None or not window.endpoints.addresses:
+            return window
+        owners = asked.regions_of(window.endpoints.addresses)
+        own = [address for address, region in owners.items() if region == asked.region]
+        if own:
+            query = {"since": window.since_s, "until": window.until_s, **asked.query(own)}
+            window = replace(window_of(self._chaosdrill("window", **query)), load=window.load)
+        return replace(window, endpoints=window.endpoints and window.endpoints.with_regions_of(owners))
 
     def _closed(self, since_s: float, until_s: float, give_up_s: float, asked: Asked) -> Window:
         """The window when it is complete; before, when it holds a failure and another one may be tried."""

@@ -21,9 +21,8 @@ _ROUNDED_NS = 50_000  # as bucket_number() does
 
 Row = list[Any]
 Endpoint = tuple[str, str]  # method and name, as Locust has them
-Share = tuple[
-    str, str, str
-]  # an endpoint, and the region that answered; empty: the answer names none, or there is none
+Share = tuple[str, str, str]
+"""An endpoint, and who answered: the region that the answer names, else its address; empty: neither is known."""
 
 
 def bucket_number(epoch_s: float) -> int:

@@ -1,4 +1,4 @@
-"""Each endpoint's share of the buckets, and of that each region's, within a bounded memory. Pure, like ``buckets``.
+"""Each endpoint's share of the buckets, and of that each region's or address's, within a bounded memory. Pure.
 
 What does not fit is told, never guessed: of endpoints beyond the limit only the total is known, and windows that reach
 back behind what is kept are not complete. The total in ``timeline`` has everything in any case.
@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from chaosdrill.load.buckets import Bucket, Endpoint, Row, Share
 
 MOST_ENDPOINTS = 200  # a script that forgets to group `/item/17` under one name would have as many as requests
-MOST_CELLS = 100_000  # some 60 MB; 10 endpoints in use: the last quarter of an hour, 100: 100 s
+MOST_CELLS = 100_000  # some 60 MB; 10 endpoints in use, answered by one: the last quarter of an hour, 100: 100 s
 
 
 class Endpoints:
-    """A bucket for each endpoint and region in each 0.1 s that it was requested in: a cell.
+    """A bucket for each endpoint and region or address in each 0.1 s that it was requested in: a cell.
 
     :param most_endpoints: the first so many are kept apart.
     :param most_cells: beyond it the oldest are forgotten.
@@ -80,8 +80,8 @@ class Endpoints:
         if rows is None:
             self._forget(number)
             return
-        for method, name, region, row in rows:
-            self.add(number, (method, name, region), Bucket.of_row(row))
+        for method, name, answerer, row in rows:
+            self.add(number, (method, name, answerer), Bucket.of_row(row))
 
     def add(self, number: int, share: Share, counted: Bucket) -> None:
         """Add what was counted of a share in a bucket."""

@@ -5,14 +5,17 @@ moment of the window, a task that raised, an endpoint that nobody requested, or 
 never 0.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Optional
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
-from chaosdrill.aws import system_of
+from chaosdrill.aws import System, system_of
 from chaosdrill.aws.regions import region_named
+from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.load_generator import Asked, Window, load_generator
 from chaosdrill.errors import CannotSee, problem
@@ -39,8 +42,8 @@ def failures(
     :param within_s: for so many seconds begin again after each failure; default: one window.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
-        home, standby, active; default: all, also what nobody answered.
+    :param region: of those only what this region answered, as the answers' own header says, else by the address that
+        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
     :returns: failed requests, 0 or more.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 1: no errors must occur
@@ -66,8 +69,8 @@ def error_ratio(
     :param min_requests: with fewer requests in the window nothing can be said.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
-        home, standby, active; default: all, also what nobody answered.
+    :param region: of those only what this region answered, as the answers' own header says, else by the address that
+        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
     :returns: 0 to 1.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
@@ -90,8 +93,8 @@ def requests_per_s(
     :param window_s: length of the window in seconds, more than 0.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
-        home, standby, active; default: all, also what nobody answered.
+    :param region: of those only what this region answered, as the answers' own header says, else by the address that
+        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
     :returns: requests per second, more than 0; of a region also 0, when others answered.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
@@ -117,8 +120,8 @@ def latency_ms(
     :param min_requests: with fewer requests in the window nothing can be said.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as its answers' own header says: one of the topology, or
-        home, standby, active; default: all, also what nobody answered.
+    :param region: of those only what this region answered, as the answers' own header says, else by the address that
+        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
     :returns: milliseconds that so many percent of the requests did not exceed, within 2.5 %.
     :raises ActivityFailed: when the load did not run as meant through the window.
     :source: runbook, step 2-2: what Locust shows of the fault
@@ -188,6 +191,12 @@ def _seen(
 ) -> Window:
     windows.check(window_s, min_requests, asked)
     if region:
-        asked = replace(asked, region=region_named(system_of(configuration, secrets), region))
+        system = system_of(configuration, secrets)
+        asked = replace(asked, region=region_named(system, region), regions_of=partial(_regions_of, system))
     needed = max(least, int(min_requests))
     return windows.seen(load_generator(configuration, secrets), window_s, needed, asked, patience_s)
+
+
+def _regions_of(system: System, addresses: Sequence[str]) -> Mapping[str, str]:
+    found = resolve.regions_of(system, addresses)
+    return {address: region for address, region in found.items() if region != resolve.UNKNOWN_REGION}

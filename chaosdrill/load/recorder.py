@@ -122,7 +122,7 @@ class Recorder:
         """Everything that has ended until now is in the timeline afterwards."""
         for kind in list(self._ended):
             values = self._ended.pop(kind)
-            method, name, outcome, region = *kind[:3], kind[5]
+            method, name, outcome, status, answerer = *kind[:4], kind[5] or kind[6]
             try:
                 lines = self._rows.lines(kind, values)
             except (ValueError, TypeError) as error:
@@ -130,7 +130,7 @@ class Recorder:
                 continue
             self.recorded += len(lines)
             ended_ns = [steady.EPOCH_NS + at_ns for at_ns in values[0::4]]
-            share = (_sendable(method), _sendable(name), _sendable(region))
+            share = (_sendable(method), _sendable(name), _sendable(answerer if status else ""))
             self.timeline.requests(share, outcome != OK, ended_ns, values[2::4])
             self._lines += lines
 

@@ -1,10 +1,10 @@
 """What the plugin answers on Locust's page, under ``/chaosdrill/``. Runs inside Locust only."""
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 from flask import Response, jsonify, request
+from werkzeug.datastructures import MultiDict
 
 from chaosdrill.load.buckets import Bucket, Endpoint, bucket_number, first_whole_bucket
 from chaosdrill.load.progress import Progress
@@ -75,8 +75,9 @@ def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
 def answer_window(view: View) -> dict[str, Any]:
     """:returns: what ended in the window that is asked for, how complete that is, and the state of the load.
 
-    With ``name`` (and ``method``) the requests of that name only, with ``region`` those that this region answered; and
-    which endpoints were requested, and which regions answered, at all.
+    With ``name`` (and ``method``) the requests of that name only, with ``region`` those whose answers name one of these
+    regions, or name none and came from one of these addresses; and which endpoints were requested, and which regions
+    and addresses answered, at all.
     """
     asked, watermark_s = request.args, view.watermark_s()
     state = view.progress.state()
@@ -117,14 +118,14 @@ def answer_records(files: RecordFiles) -> Any:
     return Response(lines, mimetype="text/plain")
 
 
-def _share(timeline: Timeline, since_s: float, until_s: float, asked: Mapping[str, str]) -> dict[str, Any]:
+def _share(timeline: Timeline, since_s: float, until_s: float, asked: MultiDict[str, str]) -> dict[str, Any]:
     first, last = first_whole_bucket(since_s), bucket_number(until_s)
-    bucket, seen, regions = Bucket(), Counter[Endpoint](), Counter[str]()
-    for (method, name, region), cell in timeline.endpoints.between(first, last).items():
+    bucket, seen, regions, wanted = Bucket(), Counter[Endpoint](), Counter[str](), asked.getlist("region")
+    for (method, name, answerer), cell in timeline.endpoints.between(first, last).items():
         seen[method, name] += cell.requests
         if asked.get("name", name) == name and asked.get("method", method) == method:
-            regions[region] += cell.requests
-            if asked.get("region", region) == region:
+            regions[answerer] += cell.requests
+            if not wanted or answerer in wanted:
                 bucket.add(cell)
     told = {"seen": [[*endpoint, requests] for endpoint, requests in sorted(seen.items())], "regions": dict(regions)}
     whole = timeline.endpoints.complete_from <= first

@@ -36,7 +36,7 @@ class Timeline:
             cell.add_request(milliseconds, failed)
 
     def requests(self, share: Share, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float | None]) -> None:
-        """Count requests of one endpoint that one region answered, all of which failed or none.
+        """Count requests of one endpoint that one region or address answered, all of which failed or none.
 
         :param ended_ns: when each ended, in nanoseconds since the epoch, in order.
         :param times_ms: how long each took, in milliseconds; None: unknown.

@@ -10,7 +10,7 @@ from chaosdrill.load.driving import number
 from chaosdrill.load.endpoints import MOST_ENDPOINTS
 
 SHOWN = 20
-HEADER = "CHAOSDRILL_LOAD_REGION_HEADER names in Locust's environment, else X-Region"
+HEADER = "CHAOSDRILL_LOAD_REGION_HEADER in Locust's environment, else X-Region"
 
 
 def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: Asked, patience_s: float = 0.0) -> Window:
@@ -77,9 +77,8 @@ def _too_few(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
     if found is not None and asked.region and not asked.name and found.too_many:
         text = f"what {asked.region} answered is not all known: {_requested(found)}"
         return [problem("load-too-many-endpoints", text)]
-    if found is not None and asked.region and not any(found.regions):
-        text = f"no answer of {length_s:.0f} s names its region: the application must send the header that {HEADER}"
-        return [problem("load-region-unknown", text)]
+    if found is not None and asked.region and (found.addresses or not any(found.regions)):
+        return [problem("load-region-unknown", _without_region(found, length_s))]
     needed = min_requests if asked.region else max(1, min_requests)  # none of a region is an answer: others answered
     if window.requests >= needed:
         return []
@@ -89,6 +88,16 @@ def _too_few(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
     if found is not None and asked.region:
         text += f"; {_answered(found.regions)}"
     return [problem("load-too-few-requests", text)]
+
+
+def _without_region(found: Endpoints, length_s: float) -> str:
+    if not found.addresses:
+        return f"no answer of {length_s:.0f} s names its region ({HEADER}), and no address that answered is known"
+    shown = ", ".join(f"{address} ({found.regions[address]})" for address in found.addresses[:SHOWN])
+    return (
+        f"answers name no region ({HEADER}), and these addresses that answered belong to no region: {shown}; correct "
+        "`load_balancers:` in the topology, or measure an `endpoint` that only the application answers"
+    )
 
 
 def _answered(regions: Mapping[str, int]) -> str:

@@ -78,12 +78,15 @@ def write_topology(path: Path, url: str = "") -> Path:
 
 
 class Target(http.server.ThreadingHTTPServer):
-    """Answers every request with ``status``, those of one method with 503, and counts the answers."""
+    """Answers every request with ``status``, those of one method with 503, and counts the answers.
+
+    :param address: where it listens; all of 127.0.0.0/8 is this machine.
+    """
 
     daemon_threads = True
 
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        super().__init__((address, 0), _Answer)
         self.status = 200
         self.refused_method = ""
         self.regions: dict[str, str] = {}
@@ -95,7 +98,7 @@ class Target(http.server.ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
+        return "http://{}:{}".format(*self.server_address)
 
     def count(self, status: int) -> None:
         with self._lock:
@@ -126,9 +129,9 @@ class _Answer(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def target() -> Iterator[Target]:
+def target(address: str = "127.0.0.1") -> Iterator[Target]:
     """A server for the length of the block."""
-    server = Target()
+    server = Target(address)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

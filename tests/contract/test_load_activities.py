@@ -2,6 +2,7 @@
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -167,6 +168,60 @@ def test_a_load_that_does_not_run_is_not_changed(configuration: dict[str, str], 
     assert generator.state().target_user_count != 5
     with fails_with("argument-invalid", "argument-invalid"):
         change_load(0, 0, configuration=configuration)
+
+
+BOTH_REGIONS = """
+from locust import HttpUser, constant, task
+class Caller(HttpUser):
+    wait_time = constant(0.05)
+    @task
+    def call(self):
+        self.client.get("/call", timeout=60)
+        self.client.get("STANDBY/call", name="/call", timeout=60)
+        self.client.get("STANDBY/item", timeout=60)
+"""
+
+
+@pytest.fixture
+def standby(target: load_rig.Target) -> Iterator[load_rig.Target]:
+    """Another server: the standby region's, by its address."""
+    with load_rig.target("127.0.0.2") as server:
+        yield server
+
+
+def load_balancers(path: Path, standby: str) -> None:
+    """Home's is at 127.0.0.1."""
+    written = path.read_text()
+    named = f"load_balancers: {{ap-northeast-1: {{cidr: 127.0.0.1/32}}, ap-northeast-3: {{cidr: {standby}/32}}}}"
+    path.write_text(re.sub("^load_balancers: .*$", named, written, flags=re.MULTILINE))
+
+
+def test_where_answers_name_no_region_the_address_that_answered_does(
+    target: load_rig.Target, standby: load_rig.Target, tmp_path: Path
+) -> None:
+    target.status, target.refused_method, target.regions = 200, "", {}
+    script = load_rig.script(tmp_path, BOTH_REGIONS.replace("STANDBY", standby.url))
+    with load_rig.locust(tmp_path, script) as generator:
+        topology = load_rig.write_topology(tmp_path / "topology.yaml", generator.url)
+        given: dict[str, Any] = {"configuration": {"topology": str(topology)}}
+        start(given["configuration"], target)
+        with fails_with("load-region-unknown"):
+            failures(0.5, 1, region="home", **given)
+        load_balancers(topology, standby="127.0.0.3")
+        with fails_with("load-region-unknown") as unknown:
+            failures(0.5, 1, region="home", **given)
+        assert "127.0.0.2 (" in str(unknown.value), "what it answered may have been home's"
+        load_balancers(topology, standby="127.0.0.2")
+        standby.status = 503
+        assert failures(0.5, 1, region="home", **given) == 0
+        assert wait_for(lambda: error_ratio(0.5, 1, region="standby", **given), lambda ratio: ratio == 1, "refusals")
+        assert latency_ms(100, 0.5, 1, region="standby", **given) > 0
+        assert requests_per_s(1, "/item", "GET", "home", **given) == 0
+        threading.Timer(1, setattr, (standby, "status", 200)).start()
+        assert failures(0.5, 1, within_s=60, region="standby", **given) == 0
+        load_balancers(topology, standby="127.0.0.3")
+        target.regions = {"GET": "ap-northeast-1"}  # from now on what names none is not the application's
+        assert failures(0.5, 1, within_s=60, region="home", **given) == 0
 
 
 def test_a_window_in_which_the_load_was_changed_or_begun_is_blind(

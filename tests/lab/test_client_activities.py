@@ -13,6 +13,7 @@ from chaosdrill.dns.probes import addresses, answering_region, answers_agree, tt
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import start_load, stop_load
+from chaosdrill.load.probes import failures, requests_per_s
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed
 from chaosdrill.routing.actions import set_routing
@@ -55,6 +56,14 @@ def landed(configuration: dict[str, Any], within_s: float) -> bool:
 def test_the_client_host_resolves_the_serving_region(configuration: dict[str, Any]) -> None:
     assert addresses(configuration=configuration) == ["10.100.5.165", "10.100.9.84"]
     assert answering_region(configuration=configuration) == TOKYO
+
+
+def test_what_a_region_answered_is_known_by_its_addresses(
+    configuration: dict[str, Any], one_drill: OpenDrill, load: None
+) -> None:
+    """The lab's application names no region, as the sample's does not."""
+    assert failures(1, 10, region="home", configuration=configuration) == 0
+    assert requests_per_s(1, region="standby", configuration=configuration) == 0
 
 
 @needs("dig")
