@@ -14,6 +14,7 @@ import click
 from chaosdrill.errors import BadInput
 
 if TYPE_CHECKING:
+    from chaosdrill.aws import System
     from chaosdrill.conformance.assumptions import CheckedAssumption
     from chaosdrill.survey.findings import Finding
     from chaosdrill.survey.seen import Seen
@@ -30,7 +31,8 @@ def topology() -> None:
         chaosdrill topology discover --profile P --home ap-northeast-1 --standby ap-northeast-3 --output aws.yaml
         chaosdrill topology check aws.yaml
 
-    Neither changes anything. To try both without an account, let them look at the lab:
+    Neither changes anything, apart from `check --conformance --settlement`. To try both without an account, let them
+    read the lab:
 
     \b
         chaosdrill lab up --detach && eval "$(chaosdrill lab env)"
@@ -147,12 +149,33 @@ def _tell(findings: "Mapping[str, Finding]", left: Sequence[str], recipe: str) -
 @click.option("--json", "as_json", is_flag=True, help="For machines: a list of what was read.")
 @click.option("--conformance", is_flag=True, help="Compare the account with what chaosdrill assumes of AWS instead.")
 @click.option("--on-host", is_flag=True, help="With --conformance: also run one harmless command on the client host.")
-@click.option("--watch", "watch_s", type=float, default=0.0, help="With --conformance: seconds to wait for a drill.")
-@click.option("--export", type=click.Path(path_type=Path), help="With --conformance: write AWS's answers, redacted.")
+@click.option(
+    "--watch",
+    "watch_s",
+    type=float,
+    default=0.0,
+    metavar="SECONDS",
+    help="With --conformance: how long to wait for a drill.",
+)
+@click.option(
+    "--settlement",
+    "settlement_s",
+    type=click.FloatRange(5, 600),
+    metavar="SECONDS",
+    help="With --conformance: WRITES synthetic transactions for so long (5 to 600; 60 is a good choice), and measures "
+    "how fast they are settled.  [default: writes nothing]",
+)
+@click.option("--export", type=click.Path(path_type=Path), help="With --conformance: write AWS's responses, redacted.")
 def check(
-    file: str | None, as_json: bool, conformance: bool, on_host: bool, watch_s: float, export: Path | None
+    file: str | None,
+    as_json: bool,
+    conformance: bool,
+    on_host: bool,
+    watch_s: float,
+    settlement_s: float | None,
+    export: Path | None,
 ) -> None:
-    """Read every part of the topology FILE once, and show what it sees.
+    """Read every part of the topology FILE once, and show its state.
 
     \b
         chaosdrill topology check topology/aws.yaml
@@ -161,13 +184,22 @@ def check(
 
     Nothing is changed. First the file itself: every error with its line, key and fix. Then, all at the same time: the
     account, the stop flags, the routing controls and each cluster endpoint, the database, the state machines, the load
-    balancers, the DNS answer and whose it is, the client host, the load generator.
-    Exit code: 0 when all of it could be read and fits, 1 when not.
+    balancers, the DNS answer and the region it leads to, the client host, the load generator.
+    Exit code: 0 when every part could be read and fits, 1 when not.
 
-    With --conformance it reads what no document decides, and shows for each assumption whether the account is as
-    assumed, differs, or could not be read. --watch SECONDS also waits for a change of writer and an execution: start it
-    beside a drill. --export writes AWS's answers, redacted, to a new file for chaosdrill's maintainers.
+    With --conformance it checks instead what AWS's documentation leaves open and chaosdrill relies on, such as the
+    parameters of the FIS document, the permissions, and the tools on the client host. Each row of the table is "as
+    assumed", "differs" or "could not be read", with what was observed and what to do. It only reads.
     Exit code: 0 when everything is as assumed, 1 when not.
+
+    \b
+    --on-host     runs one command on the client host (SSM), which changes nothing there
+    --watch       samples a failover while it happens: start it, then start a drill
+    --settlement  is the only option that writes: it runs the heartbeat, which sends transactions to
+                  the synthetic accounts of the topology's `heartbeat:`, for SECONDS as fast as a
+                  drill does around a failover, and checks that the application settles them as fast
+    --export      writes AWS's responses, redacted, and the settlement times to a new file. When a row
+                  differs, send it to chaosdrill's maintainers
     """
     from chaosdrill.aws import system_of
     from chaosdrill.survey.check import check as read
@@ -175,9 +207,11 @@ def check(
     if not file:
         raise BadInput(["no topology is named: chaosdrill topology check FILE, or set CHAOSDRILL_TOPOLOGY"])
     if conformance:
-        return _conformance(file, on_host, watch_s, export, as_json)
-    if on_host or watch_s or export:
-        raise BadInput(["--on-host, --watch and --export belong to --conformance: add it, or leave them out"])
+        return _conformance(file, on_host, watch_s, settlement_s, export, as_json)
+    if on_host or watch_s or settlement_s or export:
+        raise BadInput(
+            ["--on-host, --watch, --settlement and --export belong to --conformance: add it, or leave them out"]
+        )
     seen = read(system_of({"topology": file}))
     if as_json:
         click.echo(json.dumps([{**asdict(one), "ok": one.ok} for one in seen], indent=1))
@@ -205,7 +239,9 @@ def _show(seen: "Sequence[Seen]") -> None:
     click.echo(f"{wrong} of {len(seen)} could not be read or do not fit" if wrong else f"all {len(seen)} are well")
 
 
-def _conformance(file: str, on_host: bool, watch_s: float, export: Path | None, as_json: bool) -> None:
+def _conformance(
+    file: str, on_host: bool, watch_s: float, settlement_s: float | None, export: Path | None, as_json: bool
+) -> None:
     from contextlib import nullcontext
 
     from chaosdrill.aws import system_of, tape
@@ -220,12 +256,33 @@ def _conformance(file: str, on_host: bool, watch_s: float, export: Path | None, 
     policy = filled(policy_of(CONFORMANCE_POLICY), system.topology, configuration_of(CONFORMANCE_POLICY))
     with tape.recording() if export else nullcontext() as answers:
         rows = conformance(system, policy, on_host, watch_s)
+    measured = None
+    if settlement_s:  # beside the recording: of the heartbeat's own commands nothing could be replayed
+        row, measured = _settlement(file, system, settlement_s)
+        rows.append(row)
     if export and answers:
-        bundle.export(export, system.topology, answers.calls)
+        bundle.export(export, system.topology, answers.calls, measured)
     click.echo(json.dumps([asdict(one) for one in rows], indent=1)) if as_json else _show_conformance(rows)
     if export:
-        click.echo(f"AWS's answers, redacted: {export}", err=True)
+        click.echo(f"AWS's responses, redacted: {export}", err=True)
     sys.exit(0 if all(one.state == AS_ASSUMED for one in rows) else 1)
+
+
+def _settlement(file: str, system: "System", seconds: float) -> "tuple[CheckedAssumption, dict[str, Any] | None]":
+    """:returns: the row of the table, and what was measured; None where nothing could be."""
+    from chaosdrill.conformance.settlement import checked_settlement, row_of
+    from chaosdrill.controls.lock import take_lock
+    from chaosdrill.errors import Refused
+
+    try:
+        lock = take_lock(None if system.topology.target == "lab" else Path(file).absolute())
+    except Refused as error:  # two heartbeats would write to the same accounts
+        return row_of(error), None
+    try:
+        row, load = checked_settlement(system, {"topology": file}, seconds)
+    finally:
+        os.close(lock)
+    return row, asdict(load) if load else None
 
 
 def _show_conformance(rows: "Sequence[CheckedAssumption]") -> None:
@@ -234,7 +291,7 @@ def _show_conformance(rows: "Sequence[CheckedAssumption]") -> None:
     from rich.text import Text
 
     table = Table()
-    for heading in ("subject", "assumed", "observed", "", "advice"):
+    for heading in ("subject", "assumed", "observed", "result", "advice"):
         table.add_column(heading, overflow="fold")
     colours = {"as assumed": "green", "differs": "red"}
     for one in rows:

@@ -61,6 +61,13 @@ class HeartbeatPage:
         """
         return self._ask("POST", "/burst")
 
+    def begin_load(self, seconds: float) -> Mapping[str, Any]:
+        """Send writes for some seconds at the rate of a transition; a constant rate stays as it is.
+
+        :returns: ``{"write_rate_per_s", "until_ns"}``: that rate, and the end of that time on the heartbeat's clock.
+        """
+        return self._ask("POST", "/load", seconds=seconds)
+
     def _ask(self, method: str, path: str, timeout_s: float = ANSWER_WITHIN_S, **query: Any) -> Mapping[str, Any]:
         what = f"{method} {self.url}{path}"
         try:

@@ -24,16 +24,16 @@ def assumptions(system: System) -> Iterator[Assumption]:
         sections = pool.submit(_sections, system)
     host = system.topology.client
     install = partial(inspection.install_command, host.instance_id, host.region)
-    allow = "allow ssm:SendCommand and ssm:GetCommandInvocation"
+    allow = "if it could not be read, allow ssm:SendCommand and ssm:GetCommandInvocation"
     yield Assumption(
         "length of an SSM command",
-        f"{PADDING} characters are taken",
+        f"{PADDING} characters are accepted",
         lambda: _length(sections.result()),
         f"name a bucket, `client: {{s3}}`; {allow}",
     )
     yield Assumption(
         f"tools on {host.instance_id}",
-        "there, or the host has a package manager",
+        "installed, or the host has a package manager",
         lambda: _tools(sections.result()),
         f"{install('at', 'bind-utils', 'jq', 'lsof', 'iproute-tc')}; {allow}",
     )
@@ -46,9 +46,9 @@ def assumptions(system: System) -> Iterator[Assumption]:
         )
     yield Assumption(
         f"where {system.topology.domain} resolves",
-        f"on the client host; seen from `{_seen_from(system)}`, as its zone is",
+        f"on the client host; `dns: {{seen_from: {_seen_from(system)}}}` fits its zone (private: client, public: here)",
         lambda: _resolution(system, sections.result()),
-        "correct `dns: {seen_from}`; allow route53:ListHostedZones",
+        "correct `dns: {seen_from}`; if it could not be read, allow route53:ListHostedZones",
     )
 
 

@@ -20,11 +20,11 @@ def assumptions(system: System) -> Iterator[Assumption]:
             f"bucket {client.s3.partition('/')[0]}",
             f"in {client.region}, and presigned URLs name that region",
             partial(_bucket, system),
-            "take a bucket in the client host's region; allow s3:ListBucket",
+            "use a bucket in the client host's region; if it could not be read, allow s3:ListBucket",
         )
     yield Assumption(
         "endpoints of the ARC cluster",
-        f"{ENDPOINTS} in {ENDPOINTS} regions, all of which respond",
+        f"{ENDPOINTS} in {ENDPOINTS} regions, and all of them respond with the same state",
         partial(_endpoints, system),
         "correct `routing: {cluster_endpoints}`, or allow route53-recovery-cluster:GetRoutingControlState",
     )
@@ -32,9 +32,9 @@ def assumptions(system: System) -> Iterator[Assumption]:
         if balancer.arn is not None:
             yield Assumption(
                 f"headers at the load balancer of {region}",
-                "those with an underscore in their name pass",
+                "headers with an underscore in their name reach the application",
                 partial(_headers, system, region, balancer.arn),
-                f"set {DROPS} to false, or the application sees no X_ACCOUNT_ID; allow "
+                f"set {DROPS} to false, or the application does not get X_ACCOUNT_ID; if it could not be read, allow "
                 "elasticloadbalancing:DescribeLoadBalancerAttributes",
             )
 

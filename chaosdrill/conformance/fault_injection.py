@@ -29,15 +29,18 @@ def assumptions(system: System) -> Iterator[Assumption]:
             f"FIS safety lever of {region}",
             "disengaged",
             partial(_lever, system, region),
-            "ask who engaged it; allow fis:GetSafetyLever",
+            "ask who engaged it; if it could not be read, allow fis:GetSafetyLever",
         )
-    advice = "send this bundle to chaosdrill's maintainers; allow ssm:DescribeDocument and ssm:GetDocument"
+    advice = (
+        "run it again with --export, and send the file to chaosdrill's maintainers; if it could not be read, allow "
+        "ssm:DescribeDocument and ssm:GetDocument"
+    )
     yield Assumption(
         f"parameters of {DOCUMENT}", f"has {', '.join(sorted(PARAMETERS))}", partial(_parameters, system), advice
     )
     yield Assumption(
         f"how {DOCUMENT} loses packets",
-        "with netem, which `tc qdisc show` lists, after it has installed what it needs",
+        "with netem, which `tc qdisc show` lists, after installing what it needs",
         partial(_content, system),
         advice,
     )
@@ -60,4 +63,6 @@ def _content(system: System) -> Observed:
     ssm = system.client("ssm", system.topology.client.region)
     content = str(ssm.get_document(Name=DOCUMENT)["Content"])
     found = [word for word in ("netem", "InstallDependencies") if word in content]
-    return Observed(f"{len(content)} characters, which name {' and '.join(found) or 'neither'}", len(found) == 2)
+    return Observed(
+        f"the document ({len(content)} characters) mentions {' and '.join(found) or 'neither'}", len(found) == 2
+    )

@@ -18,15 +18,17 @@ def assumptions(system: System) -> Iterator[Assumption]:
     """:returns: what is assumed of the global database."""
     yield Assumption(
         f"global cluster {system.topology.database.global_cluster}",
-        "available, with the topology's members, each of which reports that it is connected",
+        "available, and each cluster of the topology is a member that reports connected",
         partial(_status, system),
-        "wait for the resynchronization, or correct `database:`; allow rds:DescribeGlobalClusters",
+        "wait for the resynchronization, or correct `database:`; if it could not be read, allow "
+        "rds:DescribeGlobalClusters",
     )
     yield Assumption(
         f"dimensions of {RPO_LAG}",
-        "DBClusterIdentifier of the cluster that follows and SourceRegion",
+        "DBClusterIdentifier of the secondary cluster, and SourceRegion",
         partial(_lag, system),
-        "send this bundle to chaosdrill's maintainers; allow cloudwatch:GetMetricData and cloudwatch:ListMetrics",
+        "run it again with --export, and send the file to chaosdrill's maintainers; if it could not be read, allow "
+        "cloudwatch:GetMetricData and cloudwatch:ListMetrics",
     )
 
 

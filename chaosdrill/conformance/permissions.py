@@ -22,7 +22,10 @@ def assumptions(system: System, policy: str) -> Iterator[Assumption]:
     """:param policy: the policy of the experiment, filled in, as JSON.
     :returns: what is assumed of permissions.
     """
-    advice = "attach the policy that `chaosdrill iam` prints; allow iam:SimulatePrincipalPolicy (and iam:GetRole)"
+    advice = (
+        "attach the policy that `chaosdrill iam` prints; if it could not be read, allow "
+        "iam:SimulatePrincipalPolicy and iam:GetRole"
+    )
     yield Assumption(
         "permissions of these credentials",
         "every action of the printed policy is allowed",
@@ -31,9 +34,9 @@ def assumptions(system: System, policy: str) -> Iterator[Assumption]:
     )
     yield Assumption(
         f"permissions of the role {role.NAME}",
-        "it may do what FIS does with it, where it is there already",
+        "if it exists, it allows what FIS needs",
         partial(_of_role, system),
-        "let `rehearse --make-template` write its policy again, or allow what is denied",
+        "run `chaosdrill rehearse --make-template`, which writes its policy again, or allow what is denied",
     )
 
 
@@ -53,7 +56,7 @@ def _principal(system: System) -> str:
 def _of_role(system: System) -> Observed:
     arn = role.there(system, role.NAME)
     if arn is None:
-        return Observed("not there yet: a drill or `rehearse --make-template` makes it", True)
+        return Observed("does not exist yet: a drill or `rehearse --make-template` creates it", True)
     host = host_of(system, DOCUMENT)
     return _simulated(system, arn, role.permissions(host.document_arn, host.arn))
 

@@ -109,19 +109,20 @@ def _assumptions(seen: _Seen, seconds: float) -> Iterator[Assumption]:
         "states of the global cluster during a change of writer",
         f"available, {' or '.join(sorted(CHANGING))}, available; members connected or pending-resync",
         partial(_of_switchover, seen, seconds),
-        "watch while a drill runs (--watch SECONDS); send the bundle to chaosdrill's maintainers",
+        "start --watch SECONDS before a drill; if it differs, send the file of --export to chaosdrill's maintainers",
     )
     yield Assumption(
         "how late ListExecutions shows a new execution",
         f"at most {LATE_S:g} s",
         partial(_of_executions, seen.listed_late_s, "began", seconds),
-        "watch while a drill runs (--watch SECONDS); send the bundle to chaosdrill's maintainers",
+        "start --watch SECONDS before a drill; if it differs, send the file of --export to chaosdrill's maintainers",
     )
     yield Assumption(
         "how late DescribeExecution shows the end of an execution",
         f"at most {LATE_S:g} s",
         partial(_of_executions, seen.ended_late_s, "ended", seconds),
-        "watch until the drill's failover has ended; send the bundle to chaosdrill's maintainers",
+        "let --watch SECONDS last until the failover has ended; if it differs, send the file of --export to "
+        "chaosdrill's maintainers",
     )
 
 

@@ -3,20 +3,21 @@
 import fcntl
 import hashlib
 import os
+from pathlib import Path
 
-from chaosdrill.controls.settings import Settings
 from chaosdrill.errors import Refused
 from chaosdrill.home import home
 from chaosdrill.sentences import sentence
 
 
-def take_lock(settings: Settings) -> int:
+def take_lock(topology: Path | None) -> int:
     """Take the target's lock; it is free again when the descriptor is closed or this process ends, however it does.
 
+    :param topology: absolute path of the target's topology file; None: the lab.
     :returns: the lock's file descriptor.
     :raises Refused: when another drill holds it.
     """
-    name = "lab" if settings.topology is None else hashlib.sha256(str(settings.topology).encode()).hexdigest()[:16]
+    name = "lab" if topology is None else hashlib.sha256(str(topology).encode()).hexdigest()[:16]
     directory = home() / "locks"
     directory.mkdir(mode=0o700, exist_ok=True)
     lock = os.open(directory / f"drill-{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

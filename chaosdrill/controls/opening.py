@@ -65,7 +65,7 @@ def open_drill(session: "Session") -> None:
     checked = check_experiment(session.experiment, session.configuration, session.secrets, source)
     settings, session.arguments = checked.settings, checked.arguments
     rehearsal = require_confirmed(settings.topology) if settings.topology is not None else None
-    session.held.callback(os.close, take_lock(settings))
+    session.held.callback(os.close, take_lock(settings.topology))
     _open_run_directory(session, settings, source)
     if rehearsal is not None:
         told = {name: value for name, value in rehearsal.items() if name != "at"}

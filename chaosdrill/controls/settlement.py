@@ -6,10 +6,10 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from chaosdrill.aws.polling import looks
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
+from chaosdrill.client.settlement import settlement_checked
 from chaosdrill.controls.experiment import is_transition
-from chaosdrill.errors import CannotSee, DrillError, Refused
+from chaosdrill.errors import DrillError, Refused
 from chaosdrill.sentences import sentence
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chaostoolkit")
 EVENT, BURST = "settlement-measured", "heartbeat-burst"
-DONE_WITHIN_S = 20.0  # the check itself takes 10 s at most
 
 
 def begin_settlement_check(session: "Session") -> None:
@@ -37,7 +36,7 @@ def require_settled(session: "Session") -> None:
     """
     if (heartbeat := _writing(session)) is None:
         return
-    found = _checked(heartbeat)
+    found = settlement_checked(heartbeat)
     session.record.note(EVENT, **found)
     if found["grows"]:
         raise Refused(
@@ -72,16 +71,3 @@ def _writing(session: "Session") -> HeartbeatProcess | None:
 def _cuts_off(activity: Mapping[str, Any]) -> bool:
     provider = activity.get("provider") or {}
     return (provider.get("module"), provider.get("func")) == ("chaosdrill.packet_loss.actions", "isolate_region")
-
-
-def _checked(heartbeat: HeartbeatProcess) -> Mapping[str, Any]:
-    why: DrillError = CannotSee("the settlement check did not end in time", code="settlement-unknown")
-    for _ in looks(DONE_WITHIN_S, heartbeat.poll_every_s):
-        try:
-            found = heartbeat.page.settlement()
-        except CannotSee as error:
-            why = error
-        else:
-            if found["state"] == "done":
-                return {name: value for name, value in found.items() if name != "state"}
-    raise why

@@ -9,6 +9,7 @@ from chaosdrill.heartbeat.page import Handler, NotNow, Query, whole_number
 MOST_AT_ONCE = 4 * 2**20
 LARGEST_OFFSET = 2**62
 LONGEST_READ_BACK_S = 3600.0
+LONGEST_LOAD_S = 3600.0
 
 
 class Answers:
@@ -27,6 +28,7 @@ class Answers:
             ("GET", "/read-back"): self._read_back,
             ("POST", "/settlement"): self._begin_settlement_check,
             ("POST", "/burst"): self._begin_burst,
+            ("POST", "/load"): self._begin_load,
             ("POST", "/stop"): self._stop,
         }
 
@@ -46,16 +48,10 @@ class Answers:
         return files[name].read(offset, limit)
 
     async def _begin_read_back(self, query: Query) -> dict[str, Any]:
-        label, text = query.get("label", ""), query.get("within_s", "")
+        label = query.get("label", "")
         if not label or not label.isprintable() or label == "start":
             raise NotNow(HTTPStatus.BAD_REQUEST, f"label is {label!r}: name the read-back, such as after-failover")
-        try:
-            within_s = float(text)
-        except ValueError:
-            within_s = 0.0
-        if not 0 < within_s <= LONGEST_READ_BACK_S:
-            why = f"within_s is {text!r}: write seconds, above 0 and up to {LONGEST_READ_BACK_S:g}"
-            raise NotNow(HTTPStatus.BAD_REQUEST, why)
+        within_s = _seconds(query, "within_s", LONGEST_READ_BACK_S)
         return self._heartbeat.begin_read_back(label, within_s).summary()
 
     async def _read_back(self, query: Query) -> dict[str, Any]:
@@ -71,6 +67,21 @@ class Answers:
     async def _begin_burst(self, query: Query) -> dict[str, Any]:
         return {"write_rate_per_s": self._heartbeat.begin_burst()}
 
+    async def _begin_load(self, query: Query) -> dict[str, Any]:
+        per_s, until_ns = self._heartbeat.begin_load(_seconds(query, "seconds", LONGEST_LOAD_S))
+        return {"write_rate_per_s": per_s, "until_ns": until_ns}
+
     async def _stop(self, query: Query) -> dict[str, Any]:
         await self._heartbeat.stop()
         return self._heartbeat.state()
+
+
+def _seconds(query: Query, name: str, most: float) -> float:
+    text = query.get(name, "")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds <= most:
+        raise NotNow(HTTPStatus.BAD_REQUEST, f"{name} is {text!r}: write seconds, above 0 and up to {most:g}")
+    return seconds

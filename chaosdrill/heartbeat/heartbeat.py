@@ -19,7 +19,7 @@ from chaosdrill.heartbeat.prober import Prober, Send
 from chaosdrill.heartbeat.read_back import RUNNING, ReadBack
 from chaosdrill.heartbeat.record import Beats, JsonLines
 from chaosdrill.heartbeat.resolver import Lookup, Resolver, system_nameservers
-from chaosdrill.heartbeat.schedule import Pace, Schedule, Steady, beginnings
+from chaosdrill.heartbeat.schedule import NS, Pace, Schedule, Steady, beginnings
 from chaosdrill.heartbeat.settlement_check import SettlementCheck
 from chaosdrill.heartbeat.settling import Settling, StartBalances
 from chaosdrill.heartbeat.writing import Writing
@@ -189,6 +189,15 @@ class Heartbeat:
         :returns: the rate of the writes now; None: it is constant.
         """
         return None if self._burst is None else self._burst.begin()
+
+    def begin_load(self, seconds: float) -> tuple[float, int]:
+        """Send writes for some seconds at the rate of a transition; a constant rate stays as it is.
+
+        :returns: the rate of the writes, and the end of that time in ns on this clock.
+        """
+        until_ns = self.clock.now_ns() + round(seconds * NS)
+        per_s = self._config.write_rate_per_s if self._burst is None else self._burst.raise_for(seconds)
+        return per_s, until_ns
 
     async def _read_back(self, begun: ReadBack) -> None:
         await begun.run()

@@ -18,10 +18,11 @@ VERSION = 1
 _TIME = "$time"  # JSON has no times, and AWS's answers do
 
 
-def export(path: Path, topology: Topology, calls: Sequence[Call]) -> None:
+def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Mapping[str, Any] | None = None) -> None:
     """Write a bundle: the topology and the calls, redacted.
 
     :param path: a file that must not exist.
+    :param settlement: what `chaosdrill topology check --conformance --settlement` has measured; None: nothing.
     :raises BadInput: when it does.
     """
     if path.exists():
@@ -34,6 +35,8 @@ def export(path: Path, topology: Topology, calls: Sequence[Call]) -> None:
         "topology": redaction.value(raw),
         "calls": [redaction.value(_as_json(vars(call))) for call in calls],
     }
+    if settlement is not None:
+        bundle["settlement"] = redaction.value(settlement)
     write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
 
 

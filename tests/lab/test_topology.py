@@ -39,3 +39,23 @@ def test_every_part_of_the_lab_can_be_read(lab: RunningLab) -> None:
     assert all(row["ok"] for row in seen)
     generator = next(row for row in seen if row["what"].startswith("Locust"))
     assert "chaosdrill's plugin" in generator["value"]
+
+
+@pytest.mark.long
+def test_the_settlement_of_writes_is_flat_and_is_not_with_a_slow_worker(lab: RunningLab) -> None:
+    command = "chaosdrill topology check --conformance --settlement 10 --json"
+
+    def settlement() -> dict[str, str]:
+        rows = json.loads(lab.shell(command, check=False).stdout)
+        (found,) = [row for row in rows if row["subject"].startswith("settlement")]
+        return dict(found)
+
+    found = settlement()
+    assert found["state"] == "as assumed", found
+    lab.run("lab", "break", "worker-slow", "--seconds", "0.5")
+    try:
+        found = settlement()
+    finally:
+        lab.run("lab", "break", "--clear")
+    assert found["state"] == "differs", found
+    lab.shell("chaosdrill topology check")  # and leaves nothing on the client host that disturbs

@@ -22,7 +22,7 @@ def test_there_are_all_that_a_drill_must_see_through():
         *("health-check-lies", "stop-flag-ignored", "routing-without-dns", "dns-ttl-ignored", "writer-flips-back"),
         *("two-writers", "replica-forgets", "settled-deleted", "deposit-twice", "fault-injects-nothing"),
         *("fault-never-healed", "switchover-slow", "load-stops", "worker-stops", "clock-off", "reads-only"),
-        *("failback-leaves-flag-closed", "hold-replication", "outage"),
+        *("failback-leaves-flag-closed", "hold-replication", "outage", "worker-slow"),
         *(f"machine-skips-{step}" for step in ("StopSource", "SwitchRoute53Arc", "SwitchOver", "StartDestination")),
         "machine-skips-WaitForParameterPropagation",
     }

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from chaosdrill.client import settlement
 from chaosdrill.client.heartbeat import rates_of
-from chaosdrill.controls import settlement
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.settlement import begin_settlement_check, raise_writes, require_settled
 from chaosdrill.errors import CannotSee
