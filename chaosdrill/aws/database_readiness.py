@@ -28,7 +28,8 @@ def refuse_unready(system: System, cluster: aurora.GlobalCluster, region: str) -
     """Refuse to move the writer to a region to which it cannot be moved now.
 
     :param cluster: the global cluster, as it was read last.
-    :raises Refused: when the global cluster is not available, or the region's cluster is not connected.
+    :raises Refused: when the global cluster is not available or has no writer, or the region's cluster is none of its
+        members, or is not connected.
     """
     if cluster.status != aurora.AVAILABLE:
         raise Refused(
@@ -38,6 +39,19 @@ def refuse_unready(system: System, cluster: aurora.GlobalCluster, region: str) -
                 status=cluster.status,
             ),
             code="database-not-available",
+        )
+    if region not in cluster.members or not cluster.writers:
+        raise Refused(
+            sentence(
+                "the global cluster {name} has no member in {region}, or no writer (members: {members}; writer: "
+                "{writer}), and a switchover to {region} would be refused: nothing was started; correct `database: "
+                "clusters` in the topology, or add the region's cluster to the global cluster again",
+                name=system.topology.database.global_cluster,
+                region=region,
+                members=list(cluster.members),
+                writer=cluster.writer,
+            ),
+            code="replica-unknown",
         )
     refuse_unsynchronized(system, cluster, region)
 
@@ -71,7 +85,7 @@ def refuse_unsynchronized(system: System, cluster: aurora.GlobalCluster, region:
 def wait_until_ready(
     system: System, region: str, timeout_s: float, then: str = ""
 ) -> tuple[aurora.GlobalCluster, bool]:
-    """Wait until the writer can be moved to a region: global cluster available, the region's cluster connected.
+    """Wait until the writer can be moved to a region: the global cluster available, the region's cluster connected.
 
     Nothing is changed meanwhile, so the region that serves goes on serving.
 

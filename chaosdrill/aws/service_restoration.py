@@ -23,13 +23,20 @@ def restore_service(system: System, why: str) -> str | None:
         if not is_closed_everywhere(system):
             return None
         writer = _settled_writer(system)
-    with deadlines.within(OPENS_WITHIN_S):
-        history.record(EVENT, region=writer, why=why)
-        routing = {name: "On" if name == writer else "Off" for name in system.topology.region_names}
-        if arc.routing_states(system, arc.ROUNDS) != routing:
-            arc.write_routing_states(system, routing)
-        dynamodb.write_stop_flag(system, writer, value=False, expected=True)
+    history.record(EVENT, region=writer, why=why)
+    try:
+        with deadlines.within(OPENS_WITHIN_S):
+            _route_to(system, writer)
+    finally:  # the domain may lead there already, although no endpoint of the ARC cluster responds
+        with deadlines.within(OPENS_WITHIN_S):
+            dynamodb.write_stop_flag(system, writer, value=False, expected=True)
     return writer
+
+
+def _route_to(system: System, region: str) -> None:
+    routing = {name: "On" if name == region else "Off" for name in system.topology.region_names}
+    if arc.routing_states(system, arc.ROUNDS) != routing:
+        arc.write_routing_states(system, routing)
 
 
 def _settled_writer(system: System) -> str:

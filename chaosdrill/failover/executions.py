@@ -1,5 +1,6 @@
 """One execution of the pair: named after the run, started when none runs, and followed to its end."""
 
+import logging
 import re
 import time
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from chaosdrill.aws import System, deadlines, stepfunctions
 from chaosdrill.aws.doubt import change, left_behind
 from chaosdrill.aws.polling import may_pass, seen
 from chaosdrill.errors import DrillError, Refused, TimedOut
+
+logger = logging.getLogger("chaostoolkit")
 
 STARTING = "execution-starting"
 STARTED = "execution-started"
@@ -100,9 +103,7 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
     :raises TimedOut: when it still runs after ``timeout_s`` seconds; it is left going.
     """
     execution = _ended(system, arn, timeout_s)
-    with left_behind(f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"):
-        told_within_s = 0.0 if execution is None else TOLD_WITHIN_S
-        times = next(seen(lambda: stepfunctions.state_times(system, arn), told_within_s))
+    times = _state_times(system, arn, execution)
     states = [{key: value for key, value in asdict(time).items() if key != "left"} for time in times]
     if execution is None:
         there = next((time.name for time in times if not time.left), "no state")
@@ -120,6 +121,23 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
         "seconds": execution.seconds,
         "states": states,
     }
+
+
+def _state_times(
+    system: System, arn: str, execution: stepfunctions.Execution | None
+) -> Sequence[stepfunctions.StateTime]:
+    """:returns: the time of each state; none when an execution has failed and its states cannot be read: a rollback
+    must know that it failed, and serves again.
+    """
+    try:
+        with left_behind(f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"):
+            within_s = 0.0 if execution is None else TOLD_WITHIN_S
+            return next(seen(lambda: stepfunctions.state_times(system, arn), within_s))
+    except DrillError as error:
+        if execution is None or execution.status == "SUCCEEDED":
+            raise
+        logger.warning(f"  the states of the execution that has failed are unknown: {error}")
+        return ()
 
 
 def wait_for_own(system: System, timeout_s: float) -> None:

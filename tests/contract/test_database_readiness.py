@@ -113,6 +113,46 @@ def test_as_a_rollback_it_serves_where_the_writer_is_when_the_machine_stops_half
     assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
 
 
+def test_a_failed_machine_whose_states_cannot_be_read_is_a_failed_machine(rig: Rig, one_drill: OpenDrill) -> None:
+    one_drill.history.append("activity-started", activity="fail-over")
+    fail_over(configuration=rig.configuration)
+    refused_switchover = fault(rig, "rds", "server-error", operation="FailoverGlobalCluster", everyone=True)
+    unreadable = fault(rig, "stepfunctions", "denied", operation="GetExecutionHistory")
+    with refused_switchover, unreadable, fails_with("service-restored-by-rollback"):
+        fail_back(undo_of="fail-over", configuration=rig.configuration)
+    assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
+    assert one_drill.history.events("execution-ended")[-1]["status"] == "FAILED"
+
+
+def test_a_rollback_opens_the_region_that_is_routed_to_although_no_arc_endpoint_responds(
+    rig: Rig, one_drill: OpenDrill
+) -> None:
+    """The failover closed Tokyo, and stopped where it had to switch the routing controls."""
+    one_drill.history.append("activity-started", activity="fail-over")
+    rig.flag(TOKYO, "true")
+    for region in rig.endpoint_regions():
+        rig.impair(region, True)
+    with fails_with("routing-unreadable"):
+        fail_back(undo_of="fail-over", configuration=rig.configuration)
+    for region in rig.endpoint_regions():
+        rig.impair(region, False)
+    assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
+
+
+def test_a_region_whose_cluster_has_left_the_global_cluster_is_not_moved_to(rig: Rig, tmp_path: Path) -> None:
+    """Somebody has detached it, or it was made anew under another name."""
+    known = rig.lab.topology["database"]
+    clusters = {**known["clusters"], OSAKA: f"{known['clusters'][OSAKA]}-2"}
+    configuration = rig.other_topology(tmp_path / "topology.yaml", database={**known, "clusters": clusters})
+    before = executions(rig)
+    with fails_with("replica-unknown"):
+        fail_over(timeout_s=1, configuration=configuration)
+    with fails_with("replica-unknown"):
+        enable_automatic_failover(RULE, configuration=configuration)
+    assert executions(rig) == before
+    assert region_state(configuration=rig.configuration) == f"serving({TOKYO})"
+
+
 def test_a_rollback_that_cannot_open_a_region_says_so(rig: Rig, one_drill: OpenDrill) -> None:
     one_drill.history.append("activity-started", activity="fail-over")
     fail_over(configuration=rig.configuration)

@@ -506,6 +506,15 @@ _HISTORY = {
     "the region state is {state}, expected {expected}: nothing was touched": (
         "リージョン状態は {state} です (開始条件は {expected})。システムには何も変更を加えていません"
     ),
+    "the global cluster {name} has no member in {region}, or no writer (members: {members}; writer: {writer}), and a "
+    "switchover to {region} would be refused: nothing was started; correct `database: clusters` in the topology, or "
+    "add the region's cluster to the global cluster again": (
+        "グローバルクラスター {name} には {region} のメンバーがないか、ライターがありません "
+        "(メンバー: {members}、ライター: {writer})。"
+        "{region} へのスイッチオーバーは拒否されるため、何も開始していません。"
+        "トポロジーの `database: clusters` を直すか、"
+        "そのリージョンのクラスターをグローバルクラスターに再び追加してください"
+    ),
     "the global cluster {name} is {status}, not available: nothing was started; wait until it is available": (
         "グローバルクラスター {name} は {status} です (available ではありません)。何も開始していません。"
         "available になるまで待ってください"
