@@ -87,6 +87,7 @@ class LocalHeartbeat(HeartbeatProcess):
 
     def _collect_rest(self) -> None:
         """It is all here."""
+        history.hide_secrets_in_file(self._log)
 
     def _clean(self) -> None:
         """Its records are the run's."""

@@ -130,6 +130,7 @@ class LocalLocust:
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(ENDS_WITHIN_S)
         self.kill()
+        history.hide_secrets_in_file(self.log)
         if self.log.name.startswith(LOG_PREFIX):  # outside a drill; of one that could not start it stays to be read
             self.log.unlink(missing_ok=True)
         if self.records.name.startswith(RECORDS_PREFIX):

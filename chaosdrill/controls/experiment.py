@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
+import yaml
 
 from chaosdrill.analysis.aftermath import TRANSITIONS
 from chaosdrill.controls.activities import activities_by_phase
 from chaosdrill.errors import problem
-from chaosdrill.history import plain, without_secrets
+from chaosdrill.history import keep_secret, plain, secrets_within, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY, write_whole
 
 # ports, ids and paths of the machine
@@ -109,8 +110,21 @@ def keep_topology(path: Path, directory: Path) -> str:
     :returns: the SHA-256 of the topology as it was, in hexadecimal.
     """
     original = path.read_bytes()
+    keep_secret(*secrets_within(without_references(yaml.safe_load(original))))
     write_whole(directory / TOPOLOGY, without_secrets(original.decode()))
     return hashlib.sha256(original).hexdigest()
+
+
+def without_references(topology: Mapping[str, Any]) -> dict[str, Any]:
+    """:returns: a topology without the headers that name a secret, ``{secret: NAME}``: a name is none."""
+    heartbeat = topology.get("heartbeat") or {}
+    operations = {name: one for name, one in heartbeat.items() if isinstance(one, Mapping)}
+    literal = {
+        name: {**one, "headers": {key: text for key, text in one["headers"].items() if isinstance(text, str)}}
+        for name, one in operations.items()
+        if isinstance(one.get("headers"), Mapping)
+    }
+    return {**topology, "heartbeat": {**heartbeat, **literal}}
 
 
 def lab_topology_hash(path: Path) -> str:

@@ -77,7 +77,7 @@ def open_drill(session: "Session") -> None:
 
 def _keep_secrets(session: "Session") -> None:
     history.keep_secret(*history.secret_texts(session.secrets), os.environ.get(LOCUST_PASSWORD))
-    history.keep_secret(*history.url_passwords([session.experiment, session.configuration]))
+    history.keep_secret(*history.secrets_within([session.experiment, session.configuration]))
     history.keep_secrets_of_environment()
     history.keep_secrets_out_of(logger)
 

@@ -23,6 +23,7 @@ from chaosdrill.heartbeat.schedule import NS, Pace, Schedule, Steady, beginnings
 from chaosdrill.heartbeat.settlement_check import SettlementCheck
 from chaosdrill.heartbeat.settling import Settling, StartBalances
 from chaosdrill.heartbeat.writing import Writing
+from chaosdrill.secret_text import hide_secrets_in
 
 SOURCE = "heartbeat"
 FLUSH_EVERY_S = 0.4  # promised: 0.5
@@ -258,7 +259,7 @@ class Heartbeat:
 
 def _measured(config: Config) -> dict[str, Any]:
     operations = [
-        {"name": one.name, "rate_per_s": rate_per_s, "method": one.method, "path": one.path}
+        {"name": one.name, "rate_per_s": rate_per_s, "method": one.method, "path": hide_secrets_in(one.path)}
         for one, rate_per_s in zip(config.operations, (config.rate_per_s, config.write_rate_per_s), strict=False)
     ]
     return {"deadline_s": config.deadline_s, "timeout_s": config.timeout_s, "operations": operations}

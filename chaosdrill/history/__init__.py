@@ -15,11 +15,12 @@ from chaosdrill.history.current import (
 from chaosdrill.history.log import Event, History, read_history
 from chaosdrill.history.plain import plain
 from chaosdrill.history.secrets import (
+    hide_secrets_in_file,
     keep_secret,
     keep_secrets_of_environment,
     keep_secrets_out_of,
     secret_texts,
-    url_passwords,
+    secrets_within,
     without_secrets,
 )
 
@@ -30,6 +31,7 @@ __all__ = [
     "History",
     "OpenDrill",
     "current",
+    "hide_secrets_in_file",
     "hurried",
     "interrupted",
     "keep_secret",
@@ -41,7 +43,7 @@ __all__ = [
     "record",
     "run_id",
     "secret_texts",
+    "secrets_within",
     "target_lost",
-    "url_passwords",
     "without_secrets",
 ]

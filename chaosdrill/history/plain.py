@@ -2,14 +2,13 @@
 
 import base64
 import math
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chaosdrill.history.secrets import HIDDEN, SHORTEST_SECRET, known_secrets
+from chaosdrill.history.secrets import SHORTEST_SECRET, known_secrets
+from chaosdrill.secret_text import HIDDEN, hide_secrets_in, names_a_secret
 
 DEEPEST = 40
-_SECRET_NAMES = re.compile(r"password|passwd|secret|token|credential|private_key|access_key", re.IGNORECASE)
 
 
 def plain(value: Any, hide: Iterable[str] = ()) -> Any:
@@ -19,15 +18,11 @@ def plain(value: Any, hide: Iterable[str] = ()) -> Any:
     :param hide: texts that must not stand in the result; they become ``***``, and so does every text that
         ``keep_secret`` was told.
     :returns: the value, with bytes as text, sets as sorted lists, not-a-number as text, and everything else as its
-        ``str()``; what stands under a key that names a secret becomes ``***``.
+        ``str()``; what stands under a key that names a secret becomes ``***``, and so does what a text itself shows to
+        be one (:func:`chaosdrill.secret_text.hide_secrets_in`).
     """
     secrets = {text for text in hide if len(text) >= SHORTEST_SECRET} | known_secrets()
     return _plain(value, tuple(sorted(secrets, key=len, reverse=True)), 0)
-
-
-def names_a_secret(key: str) -> bool:
-    """:returns: whether what stands under such a key is taken for a secret."""
-    return _SECRET_NAMES.search(key) is not None
 
 
 def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:
@@ -68,4 +63,4 @@ def _decoded(value: bytes) -> str:
 def _without(text: str, hide: tuple[str, ...]) -> str:
     for secret in hide:
         text = text.replace(secret, HIDDEN)
-    return text
+    return hide_secrets_in(text)

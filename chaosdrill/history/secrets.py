@@ -2,15 +2,17 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-HIDDEN = "***"
+from chaosdrill.secret_text import HIDDEN, forms_of, hide_secrets_in, is_about_a_secret, names_a_secret, secrets_in
+
 SHORTEST_SECRET = 4  # hiding "a" would blot out every text
+SHORTEST_NUMBER = 6  # digits of a number that stands under a name of a secret
+_PLAIN_WORDS = frozenset({"basic", "bearer", "false", "none", "null", "true"})
 _NAMES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
-_URL_PASSWORD = re.compile(r"://[^/\s@:]*:([^/\s@]+)@")
 _known: frozenset[str] = frozenset()
 
 
@@ -36,14 +38,41 @@ def secret_texts(secrets: Any) -> set[str]:
     return {str(secrets)} if secrets is not None and not isinstance(secrets, bool) else set()
 
 
-def url_passwords(value: Any) -> set[str]:
-    """:returns: the password in every URL of a text or of JSON values, however deep, as it is written and decoded."""
+def secrets_within(value: Any) -> set[str]:
+    """:returns: every secret in JSON values, however deep: what stands under a name of a secret, and what texts
+    themselves show to be one, such as the password and the signature in a URL.
+    """
     if isinstance(value, Mapping):
-        return {text for one in value.values() for text in url_passwords(one)}
+        named = (one for name, one in value.items() if _holds_a_secret(str(name), one))
+        texts = {text for one in named for text in values_of_secret(one) if not _is_a_plain_word(text)}
+        return texts.union(*map(secrets_within, value.values()))
     if isinstance(value, (list, tuple, set)):
-        return {text for one in value for text in url_passwords(one)}
-    found = _URL_PASSWORD.findall(value) if isinstance(value, str) else []
-    return {text for one in found for text in (one, unquote(one))}
+        return set().union(*map(secrets_within, value))
+    return secrets_in(value) if isinstance(value, str) else set()
+
+
+def _is_a_plain_word(text: str) -> bool:
+    """To hide ``3600`` or ``basic`` wherever it stands would spoil a run, and hide nothing."""
+    return (text.isdigit() and len(text) < SHORTEST_NUMBER) or text.lower() in _PLAIN_WORDS
+
+
+def values_of_secret(value: Any) -> set[str]:
+    """:returns: the texts that a declared secret, or a mapping of them, has: of one that Chaos Toolkit reads from
+    elsewhere its default, and the environment's variable where it is set here.
+    """
+    if isinstance(value, Mapping):
+        if not isinstance(value.get("type"), str):
+            return set().union(*map(values_of_secret, value.values()))
+        elsewhere = os.environ.get(str(value.get("key"))) if value["type"] == "env" else None
+        return secret_texts([value.get("default"), elsewhere])
+    if isinstance(value, (list, tuple, set)):
+        return set().union(*map(values_of_secret, value))
+    return {form for text in secret_texts(value) for form in forms_of(text) if not form.startswith("${")}
+
+
+def _holds_a_secret(name: str, value: Any) -> bool:
+    """``secrets: [bank]`` of an activity lists names."""
+    return names_a_secret(name) and not is_about_a_secret(name) and not (name == "secrets" and isinstance(value, list))
 
 
 def keep_secrets_of_environment() -> None:
@@ -56,11 +85,23 @@ def keep_secrets_of_environment() -> None:
 
 
 def without_secrets(text: str, hide: Iterable[str] = ()) -> str:
-    """:returns: the text with ``***`` where a secret stood; ``hide``: further ones."""
+    """:returns: the text with ``***`` where a secret stood that is known, or that the text itself shows to be one;
+    ``hide``: further ones.
+    """
     for secret in sorted({*_known, *hide}, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
-    return text
+    return hide_secrets_in(text)
+
+
+def hide_secrets_in_file(path: Path) -> None:
+    """Write a log of another process anew without the secrets in it, if there is such a file."""
+    try:
+        text = path.read_bytes().decode(errors="surrogateescape")
+        if (cleaned := without_secrets(text)) != text:
+            path.write_bytes(cleaned.encode(errors="surrogateescape"))
+    except FileNotFoundError:
+        pass
 
 
 class _Discreet(logging.Filter):

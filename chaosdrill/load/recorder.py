@@ -21,6 +21,7 @@ from chaosdrill.load.outcomes import OK, outcome_of
 from chaosdrill.load.request_rows import RequestRows, RequestsByKind
 from chaosdrill.load.timeline import Timeline
 from chaosdrill.load.tracing import ATTRIBUTE, Trace, trace_here
+from chaosdrill.secret_text import hide_secrets_in
 
 REGION_VARIABLE = "CHAOSDRILL_LOAD_REGION_HEADER"
 NS_IN_MS = 1e6
@@ -111,7 +112,7 @@ class Recorder:
             self.timeline.unrecorded((steady.EPOCH_NS + at_ns) / 1e9)
         self.recorded += len(ended_ns)
         self._unrecorded += len(ended_ns)
-        why = _sendable(f"{type(error).__name__}: {_text(error)}"[:LONGEST_REASON])
+        why = hide_secrets_in(_sendable(f"{type(error).__name__}: {_text(error)}"[:LONGEST_REASON]))
         self.trouble = f"{self._unrecorded} requests could not be recorded, at last because of {why}"
 
     def on_user_error(self, **_: Any) -> None:
@@ -120,8 +121,9 @@ class Recorder:
 
     def count(self) -> None:
         """Everything that has ended until now is in the timeline afterwards."""
-        for kind in list(self._ended):
-            values = self._ended.pop(kind)
+        for seen in list(self._ended):
+            values = self._ended.pop(seen)
+            kind = (seen[0], hide_secrets_in(seen[1]), *seen[2:4], hide_secrets_in(seen[4]), *seen[5:])
             method, name, outcome, status, answerer = *kind[:4], kind[5] or kind[6]
             try:
                 lines = self._rows.lines(kind, values)

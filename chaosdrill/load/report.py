@@ -45,7 +45,7 @@ def keep_statistics(generator: LoadGenerator) -> dict[str, str | None]:
 
 
 def _written(path: Path, text: str) -> str:
-    write_whole(path, text)
+    write_whole(path, history.without_secrets(text))
     return str(path)
 
 

@@ -11,6 +11,7 @@ from chaosdrill.load.progress import Progress
 from chaosdrill.load.record_files import RecordFiles
 from chaosdrill.load.steady import now_ns
 from chaosdrill.load.timeline import Timeline
+from chaosdrill.secret_text import hide_secrets_in
 
 MOST_READ = 4_000_000  # bytes of a file in one answer
 
@@ -121,9 +122,10 @@ def answer_records(files: RecordFiles) -> Any:
 def _share(timeline: Timeline, since_s: float, until_s: float, asked: MultiDict[str, str]) -> dict[str, Any]:
     first, last = first_whole_bucket(since_s), bucket_number(until_s)
     bucket, seen, regions, wanted = Bucket(), Counter[Endpoint](), Counter[str](), asked.getlist("region")
+    named = hide_secrets_in(asked["name"]) if "name" in asked else None  # as the recorder names it
     for (method, name, answerer), cell in timeline.endpoints.between(first, last).items():
         seen[method, name] += cell.requests
-        if asked.get("name", name) == name and asked.get("method", method) == method:
+        if named in (None, name) and asked.get("method", method) == method:
             regions[answerer] += cell.requests
             if not wanted or answerer in wanted:
                 bucket.add(cell)

@@ -317,7 +317,7 @@ def packed(directory: Path) -> Path:
     path = directory / "heartbeat.zip"
     own = [one for one in (PACKAGE / "heartbeat").glob("*.py") if one.name not in ACTIVITIES]
     with zipfile.ZipFile(path, "w") as archive:
-        for one in (PACKAGE / "__init__.py", *own):
+        for one in (PACKAGE / "__init__.py", PACKAGE / "secret_text.py", *own):
             archive.write(one, f"chaosdrill/{one.relative_to(PACKAGE)}")
     return path
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import small_drills
+from tests import canaries, small_drills
+from tests.lab.test_local_load import load, own
 from tests.running_lab import RunningLab
 from tests.small_drills import do, experiment, step
 
@@ -68,3 +69,59 @@ def test_a_drill_whose_load_generators_url_holds_a_password_is_refused_and_leave
     own = tmp_path / "try-it.yaml"
     left = {path for path in files_below(tmp_path) if path != own and IN_URL.encode() in path.read_bytes()}
     assert (IN_URL in own.read_text(), left) == (True, set())
+
+
+OWN_FILES = frozenset({"try-it.yaml", "topology.yaml", "calls.py"})
+
+
+@pytest.fixture
+def confirmed_here(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHAOSDRILL_HOME", str(lab.home))
+
+
+@pytest.mark.long
+def test_nothing_planted_in_experiment_topology_or_load_is_in_anything_that_was_written(
+    lab: RunningLab, tmp_path: Path, confirmed_here: None
+) -> None:
+    """Attack: somebody gets all that a drill leaves: run, archive, reports, tables. Planted are a token in the
+    configuration, headers and a signature of an http step, tokens in the load's URLs, headers and a path of the
+    heartbeat.
+    """
+    script = tmp_path / "calls.py"
+    script.write_text(canaries.SCRIPT)
+    headers = {"Authorization": "Bearer canary-heartbeat", "X-Api-Key": "canary-heartbeat-key"}
+    read = {"method": "GET", "path": "/health?token=canary-path", "headers": headers}
+    with canaries.echo() as url:
+        topology = own(lab, tmp_path / "topology.yaml", run="local", heartbeat={"run": "local", "read": read})
+        start = load("action", "start_load", users=2, spawn_rate_per_s=10, host=url, locustfile=str(script))
+        step_headers = {"Authorization": "Bearer ${service_token}", "X-Api-Key": "canary-api-key"}
+        http = {"type": "http", "url": f"{url}/step?sig=canary%2Bstep", "headers": step_headers}
+        what = experiment(
+            [
+                {"type": "action", "name": "call", "provider": http},
+                load("probe", "load_health"),
+                load("action", "stop_heartbeat", "heartbeat"),
+                load("action", "stop_load"),
+            ],
+            steady=[load("probe", "requests_per_s", window_s=1) | {"tolerance": {"type": "range", "range": [1, 1e6]}}],
+            control={"setup": [start, load("action", "start_heartbeat", "heartbeat", host=url)]},
+            configuration={
+                "target": "aws",
+                "topology": str(topology),
+                "change_ticket": "CHG-1",
+                "service_token": "canary-configuration",
+            },
+        )
+        ran = small_drills.run(tmp_path, what, **lab.environment)
+    assert [row for row in ran.events if row["event"] == "heartbeat-started"], ran.stdout + ran.stderr
+    written = ran.run_directory
+    kept = {path.name for path in written.iterdir()} | {path.name for path in (written / "records").iterdir()}
+    assert {"locust-report.html", "locust-statistics.json", "locust.log", "report.html", "beats.parquet"} <= kept
+    assert "access_token=***" in (written / "locust-statistics.json").read_text()
+    archive, csv = str(tmp_path / "e.zip"), str(tmp_path / "csv")
+    lab.run("runs", "export", str(written), "--evidence", "--output", archive)
+    lab.run("runs", "export", str(written), "--csv", "--output", csv)
+    lab.run("runs", "verify", archive)
+    lab.run("report", str(written), "--lang", "ja", "--output", str(tmp_path / "ja.html"))
+    (tmp_path / "shown").write_text(lab.run("runs", "show", str(written), "--json").stdout + ran.stdout + ran.stderr)
+    assert canaries.found_in(tmp_path, written, lab.home / "lab", but=OWN_FILES) == set()

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from chaosdrill.history import plain, read_history, secret_texts, url_passwords
+from chaosdrill.history import plain, read_history, secret_texts, secrets_within
 from chaosdrill.history.log import History
 
 MOMENT = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
@@ -53,7 +53,7 @@ def test_the_history_hides_secrets_and_takes_anything(tmp_path):
 
 def test_passwords_in_urls_are_found_however_deep():
     url = "http://driller:p%40ss-word@127.0.0.1:8089/a"
-    assert url_passwords({"a": [{"b": f"see {url}"}], "c": "http://host/x:y@z", "d": 8089}) == {
+    assert secrets_within({"a": [{"b": f"see {url}"}], "c": "http://host/x:y@z", "d": 8089}) == {
         "p%40ss-word",
         "p@ss-word",
     }

@@ -72,7 +72,7 @@ class SsmHeartbeat(HeartbeatProcess):
     def _collect_rest(self) -> None:
         self._keep(self._last)
         if (drill := history.current()) is not None and (log := str(self._last["log"])):
-            (drill.directory / "heartbeat.log").write_text(log, encoding="utf-8")
+            (drill.directory / "heartbeat.log").write_text(history.without_secrets(log), encoding="utf-8")
         while any(self.kept.sizes().get(name, 0) < size for name, size in self._sizes.items()):
             self._news()
 

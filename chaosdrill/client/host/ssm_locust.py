@@ -96,7 +96,7 @@ class SsmLocust:
             self.last = None  # it may run on
             raise
         if drill is not None and log:
-            (drill.directory / "locust.log").write_text(log, encoding="utf-8")
+            (drill.directory / "locust.log").write_text(history.without_secrets(log), encoding="utf-8")
         with suppress(*ERRORS):  # what cannot be fetched now stays there until another one is started
             if drill is not None:
                 collect(self.generator(), drill.directory / "records")

@@ -2,17 +2,17 @@
 
 import json
 import math
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 from chaosdrill.analysis.foreign import mapping
 from chaosdrill.errors import BadInput
-from chaosdrill.history.plain import DEEPEST, names_a_secret
-from chaosdrill.history.secrets import secret_texts
+from chaosdrill.history.plain import DEEPEST
+from chaosdrill.history.secrets import secrets_within, values_of_secret
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.foreign.imported import problems_of
+from chaosdrill.secret_text import names_a_secret
 
 
 def read_journal(path: Path) -> dict[str, Any]:
@@ -43,19 +43,7 @@ def secrets_in(journal: Mapping[str, Any]) -> set[str]:
     experiment = mapping(journal.get("experiment"))
     configuration = mapping(experiment.get("configuration"))
     named = {name: value for name, value in configuration.items() if names_a_secret(name)}
-    return {text for part in (experiment.get("secrets"), named) for text in _values_of(part)}
-
-
-def _values_of(part: Any) -> Iterator[str]:
-    if not isinstance(part, Mapping):
-        yield from secret_texts(part)
-    elif isinstance(part.get("type"), str):  # where it is read from, which is no secret
-        yield from secret_texts(part.get("default"))
-        if part["type"] == "env":
-            yield from secret_texts(os.environ.get(str(part.get("key"))))
-    else:
-        for one in part.values():
-            yield from _values_of(one)
+    return values_of_secret([experiment.get("secrets"), named]) | secrets_within(experiment)
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -1,0 +1,79 @@
+"""What looks like a secret, by its name or by its place in a text. The one list for every writer; pure.
+
+The standard library only: it also runs on the client host, inside Locust.
+"""
+
+import re
+from urllib.parse import unquote
+
+HIDDEN = "***"
+LONG_KEY = 16  # characters from which a URL's `key` or `code` is taken for a secret, and not for a number of an item
+
+_NAMES = (
+    r"password|passwd|passphrase|(?<![a-z])pwd(?![a-z])|secret|token|credential|private[-_]?key|access[-_]?key"
+    r"|api[-_]?key|subscription[-_]?key|functions[-_]?key|authorization|cookie|bearer|signature|(?<![a-z])sig(?![a-z])|(?<![a-z])jwt(?![a-z])"
+    r"|client[-_]assertion"
+)
+_NAME = re.compile(_NAMES, re.IGNORECASE)
+# such a name's value says where a secret is, or how it is used, and is none
+_ABOUT = re.compile(r"[-_](?:arn|endpoint|file|header|name|path|policy|source|ttl|type|uri|url)$", re.IGNORECASE)
+
+_USER = re.compile(r"(?P<before>://[^/\s@:]*:)(?P<value>[^/\s@]+)(?=@)")
+# as URLs write it, also within HTML, within a script of a page, and quoted once more
+_PARAMETER = re.compile(
+    r"(?P<before>(?:[?&;#]|\\u0026|%3F|%26)(?P<name>[\w.~-]{1,100})(?:=|\\u003d|%3D))"
+    r"(?P<value>(?!\$?\{|\*\*\*)[^\s&#;\"'<>\\`]+?)(?=%26|[\s&#;\"'<>\\`]|$)",
+    re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"(?P<before>(?:(?<![\w-])|(?<=\\u00[0-9a-f]{2}))(?:(?:proxy-)?authorization|(?:set-)?cookie|x-[\w-]*(?:key|token|secret|signature))"
+    r"[\"']?\s*[:=]\s*[\"']?(?:(?:basic|bearer|digest|token)\s+)?)"
+    r"(?P<value>(?!\$?\{|\*\*\*|(?:basic|bearer|digest|token)\s)[^\s\"'\\,;{}]+)",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"(?:basic|bearer|digest|token)\s+(?P<value>\S+)$", re.IGNORECASE)
+
+
+def names_a_secret(name: str) -> bool:
+    """:returns: whether what stands under a key, or in a URL's parameter, of that name is taken for a secret."""
+    return _NAME.search(name) is not None
+
+
+def is_about_a_secret(name: str) -> bool:
+    """:returns: whether such a name's value tells of a secret, as ``token_url`` does, and is none itself."""
+    return _ABOUT.search(name) is not None
+
+
+def hide_secrets_in(text: str) -> str:
+    """Hide what a text itself shows to be a secret.
+
+    :returns: the text with ``***`` for the password of a URL, for a URL's parameters whose names are those of secrets
+        (``?sig=``, ``&access_token=``), and for the values of headers such as ``Authorization:`` and ``X-Api-Key:``.
+    """
+    if "=" in text:
+        text = _PARAMETER.sub(_hidden_parameter, text)
+    if ":" in text or "=" in text:
+        text = _HEADER.sub(rf"\g<before>{HIDDEN}", text)
+    return _USER.sub(rf"\g<before>{HIDDEN}", text) if "@" in text else text
+
+
+def secrets_in(text: str) -> set[str]:
+    """:returns: what :func:`hide_secrets_in` hides, as it is written and decoded."""
+    found = [one["value"] for pattern in (_USER, _HEADER) for one in pattern.finditer(text)]
+    found += [one["value"] for one in _PARAMETER.finditer(text) if _is_secret(one)]
+    return {form for one in found for form in (one, unquote(one))}
+
+
+def forms_of(value: str) -> set[str]:
+    """:returns: a secret as it stands under its key, and without its scheme: of ``Bearer abc`` also ``abc``."""
+    bare = _SCHEME.match(value)
+    return {value, bare["value"]} if bare else {value}
+
+
+def _is_secret(found: re.Match[str]) -> bool:
+    name = found["name"].lower()
+    return names_a_secret(name) or (name in ("auth", "code", "key", "sas") and len(found["value"]) >= LONG_KEY)
+
+
+def _hidden_parameter(found: re.Match[str]) -> str:
+    return f"{found['before']}{HIDDEN}" if _is_secret(found) else found[0]
