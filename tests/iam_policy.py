@@ -87,7 +87,7 @@ def _role(name: str) -> str:
 
 def _fis_kinds(operation: str) -> Sequence[str]:
     if operation == "GetSafetyLever":
-        return (f"safety-lever/{ACCOUNT}",)
+        return ("safety-lever/default",)
     if operation == "StartExperiment":
         return ("experiment-template/EXT1", "experiment/EXP1")
     return ("experiment-template/EXT1",) if operation.endswith("Template") else ("experiment/EXP1",)

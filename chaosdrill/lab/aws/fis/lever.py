@@ -20,7 +20,7 @@ def shown(region: str, lever: str) -> dict[str, Any]:
     """
     if lever != DEFAULT:
         raise AwsError("ResourceNotFoundException", f"Safety lever {lever} does not exist")
-    arn = f"arn:aws:fis:{region}:{plan().account}:safety-lever/{plan().account}"
+    arn = f"arn:aws:fis:{region}:{plan().account}:safety-lever/{DEFAULT}"
     state = _states.get(region) or {"status": "disengaged", "reason": "Default state"}
     return {"safetyLever": {"id": DEFAULT, "arn": arn, "state": state}}
 
