@@ -5,6 +5,7 @@ and the packet loss does not touch them.
 """
 
 import base64
+import io
 import json
 import shlex
 import threading
@@ -168,7 +169,7 @@ def _response(request: requests.PreparedRequest, answer: dict[str, Any]) -> requ
     response = requests.Response()
     response.status_code, response.reason = answer["status"], answer["reason"]
     response.headers = CaseInsensitiveDict(answer["headers"])
-    response._content = answer["body"].encode("latin-1")  # as requests' own tests do: there is no public way
+    response.raw = io.BytesIO(answer["body"].encode("latin-1"))
     response.encoding = requests.utils.get_encoding_from_headers(response.headers)
     response.request, response.url = request, request.url or ""
     return response
