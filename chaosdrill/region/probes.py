@@ -30,6 +30,9 @@ def region_state(
 ) -> str:
     """The state of the regions together, from flags, routing controls, writer, DNS answer and running executions.
 
+    Step Functions lists an execution some seconds after its start. One that this process has not started itself counts
+    from then on: until then the state of a region that it has closed is ``dark``.
+
     :param within_s: wait up to so many seconds for ``expected``; default: look once. In a lab drill that was
         interrupted it is 5 s at most: nothing there takes longer that comes at all, and somebody waits for the end.
     :param expected: the state to wait for, such as ``serving(ap-northeast-1)`` or ``serving(home)``; default: any

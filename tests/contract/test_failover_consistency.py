@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
 from chaosdrill.aws import execution_memory, pacing, stepfunctions, system_of
@@ -17,6 +18,7 @@ from chaosdrill.region.facts import read_region_facts
 from chaosdrill.region.probes import region_state
 from tests.contract import lab_aws
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
+from tests.drills import EXPERIMENTS
 from tests.failing import fails_with
 from tests.waiting import LONG_S, wait_for
 
@@ -160,3 +162,12 @@ def test_the_pair_is_listed_every_few_seconds_at_most(lagging: Rig, monkeypatch:
 def calls(rig: Rig, since: int = 0) -> list[dict[str, object]]:
     found: list[dict[str, object]] = lab_aws.get(f"{rig.lab.url}/chaosdrill/calls?since={since}")[1]["calls"]
     return found
+
+
+def test_a_failover_that_the_system_starts_is_not_called_dark_before_it_must_be_listed() -> None:
+    """With the lag at scale 1, three readings in a row said dark."""
+    experiment = yaml.safe_load((EXPERIMENTS / "auto-failover.yaml").read_text())
+    (control,) = [one for one in experiment["controls"] if one["name"] == "drill"]
+    (guard,) = control["provider"]["arguments"]["safeguards"]
+    assert guard["provider"]["func"] == "region_state"
+    assert guard["in_a_row"] * guard["frequency"] >= execution_memory.CONSISTENT_WITHIN_S
