@@ -56,6 +56,10 @@ class _Resource:
         self.last: Answer | None = None
         self.ended_s = -math.inf
 
+    def had_failed(self, before_s: float) -> bool:
+        """:returns: whether the last look failed before a moment: the next one may not."""
+        return self.last is not None and self.last.error is not None and self.ended_s < before_s
+
     def due_in_s(self, every_s: float) -> float:
         if history.hurried():  # somebody waits for the end, and a lab throttles nobody that soon
             return 0.0
@@ -83,12 +87,14 @@ def paced(
 
     :param resource: names what is looked at.
     :param look: does it.
-    :param since_s: a look that began after this moment (steady clock) is as good as an own one; default: now.
+    :param since_s: a look that began after this moment (steady clock) is as good as an own one, unless it had failed
+        before this call; default: now.
     :param every_s: seconds between two looks, where AWS throttles sooner; default: one second.
     :returns: the answer; an error is in it. A look that fails when the time of who looks is up is nobody else's.
     :raises CannotSee: when the own time is up before somebody else's look has ended, or before the next one is due.
     """
-    since_s = time.monotonic() if since_s is None else since_s
+    now_s = time.monotonic()
+    since_s = now_s if since_s is None else since_s
     every_s = EVERY_S if every_s is None else every_s
     until_s = deadlines.ends_s()
     with _adding:
@@ -96,7 +102,7 @@ def paced(
     mine = False
     try:
         with one.changed:
-            while one.last is None or one.last.began_s <= since_s:
+            while one.last is None or one.last.began_s <= since_s or one.had_failed(now_s):
                 wait_s = one.due_in_s(every_s)
                 if not one.looking and wait_s <= 0:
                     mine = one.looking = True

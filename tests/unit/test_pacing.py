@@ -84,6 +84,22 @@ def test_an_older_answer_is_good_for_who_says_so() -> None:
     assert paced("table", looks, since_s=first.began_s).value == 2
 
 
+def test_an_older_look_that_failed_is_good_for_nobody() -> None:
+    """One failed call would have been told again and again, as long as older answers are good."""
+    tries = iter([OSError("throttled"), "read"])
+
+    def look() -> str:
+        found = next(tries)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    began_s = time.monotonic()
+    assert isinstance(paced("list", look, began_s).error, OSError)
+    assert paced("list", look, began_s).value == "read"
+    assert paced("list", look, began_s).value == "read", "and that one is"
+
+
 def test_a_single_look_waits_for_that_of_a_watch_and_does_not_upset_its_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "GRACE_S", LONG_S)
     of_watch, of_steps = Looks(), Looks()
