@@ -48,15 +48,14 @@ def write_page(
     :raises click.UsageError: when it cannot be made or written.
     """
     from chaosdrill.analysis.trend import trend
-    from chaosdrill.history.run_directory import draft_of
+    from chaosdrill.history.whole_files import draft_of
     from chaosdrill.report.comparison_page import Compared, comparison_page
     from chaosdrill.report.embedding import NoReport
 
     try:
         whole = comparison_page(Compared(runs, trend(runs.runs), two, groups), language, zone)
-        with draft_of(path) as draft:
-            draft.write_bytes(whole.encode("utf-8", "backslashreplace"))
-            draft.replace(path)
+        with draft_of(path, private=False) as draft:
+            draft.write(whole.encode("utf-8", "backslashreplace"))
     except NoReport as error:
         raise click.UsageError(with_codes(error)) from error
     except OSError as error:

@@ -21,7 +21,8 @@ from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
-from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of, write_whole
+from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of
+from chaosdrill.history.whole_files import write_whole
 from chaosdrill.packet_loss import evidence
 from chaosdrill.runs.journals import OTHER_STATUS, status_of
 from chaosdrill.runs.told import sha256_of_text, untold_files

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaosdrill.errors import Refused
 from chaosdrill.history.log import utc_now
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.whole_files import write_whole
 from chaosdrill.home import home
 from chaosdrill.sentences import sentence
 

@@ -13,7 +13,8 @@ from chaosdrill import history
 from chaosdrill.aws import changes, fis, stepfunctions, system_of
 from chaosdrill.controls.record import in_words
 from chaosdrill.history.log import Event, utc_now
-from chaosdrill.history.run_directory import EVIDENCE, write_whole
+from chaosdrill.history.run_directory import EVIDENCE
+from chaosdrill.history.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chaosdrill.aws.system import System

@@ -18,7 +18,8 @@ from chaosdrill.analysis.aftermath import TRANSITIONS
 from chaosdrill.controls.activities import activities_by_phase
 from chaosdrill.errors import problem
 from chaosdrill.history import keep_secret, plain, secrets_within, without_secrets
-from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY, write_whole
+from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY
+from chaosdrill.history.whole_files import write_whole
 
 # ports, ids and paths of the machine
 _CHOSEN_BY_LAB = re.compile(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosdrill.client.heartbeat_records import RECORDS, Collected
 from chaosdrill.errors import LabError
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.whole_files import write_whole
 
 if TYPE_CHECKING:
     from chaosdrill.controls.session import Session

@@ -1,10 +1,8 @@
 """The directory a drill leaves behind: ``<home>/runs/<run id>/`` with the experiment, the history and the summary."""
 
-import os
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -54,53 +52,3 @@ def make_run_directory(runs: Path, name: str) -> Path:
     path = runs / new_run_id(name)
     path.mkdir(mode=0o700)
     return path
-
-
-PART = ".part"  # what a file is called while it is written
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or nothing, also after a crash.
-
-    :raises OSError: when it cannot be written, with its name; nothing is left then.
-    """
-    with draft_of(path) as draft:
-        _write(draft, text)
-        draft.replace(path)
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write a file like :func:`write_whole`, unless there is one already.
-
-    :raises FileExistsError: when there is; it is left as it is.
-    :raises OSError: when it cannot be written, with its name; nothing is left then.
-    """
-    with draft_of(path) as draft:
-        _write(draft, text)
-        os.link(draft, path)
-        draft.unlink()
-
-
-@contextmanager
-def draft_of(path: Path) -> Iterator[Path]:
-    """The file to write first instead of ``path``, which it replaces in the end; removed when that fails.
-
-    :raises OSError: what the block ended with, with the file's name: a full disk does not say which file it was.
-    """
-    draft = path.with_name(path.name + PART)
-    try:
-        yield draft
-    except BaseException as error:
-        with suppress(OSError):
-            draft.unlink()
-        if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        raise
-
-
-def _write(draft: Path, text: str) -> None:
-    # what is no character (half of a surrogate pair) is written as JSON escapes it
-    with open(draft, "w", encoding="utf-8", errors="backslashreplace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())

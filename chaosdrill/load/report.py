@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill import history
 from chaosdrill.client.load_generator import LoadGenerator, wait_for
 from chaosdrill.errors import DrillError, TimedOut
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.whole_files import write_whole
 from chaosdrill.load.driving import IDLE
 
 REPORT, STATISTICS = "locust-report.html", "locust-statistics.json"

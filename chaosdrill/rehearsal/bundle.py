@@ -10,7 +10,7 @@ import yaml
 
 from chaosdrill.aws.tape import Call
 from chaosdrill.errors import BadInput, problem
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.whole_files import write_whole
 from chaosdrill.rehearsal.redaction import Redaction
 from chaosdrill.topology import Topology
 
@@ -37,7 +37,7 @@ def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Ma
     }
     if settlement is not None:
         bundle["settlement"] = redaction.value(settlement)
-    write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n")
+    write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n", private=False)
 
 
 def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:

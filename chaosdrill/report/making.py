@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, REPORT, SUMMARY, TOPOLOGY, draft_of
+from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, REPORT, SUMMARY, TOPOLOGY
+from chaosdrill.history.whole_files import draft_of
 from chaosdrill.report.embedding import NOT_INSTALLED, NoReport
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.summaries import read_summary
@@ -36,9 +37,8 @@ def write_report(directory: Path, language: str = "en", into: Path | None = None
     """
     path = into or directory / REPORT
     whole = report_of(directory, language, zone).encode("utf-8", "backslashreplace")
-    with draft_of(path) as draft:
-        draft.write_bytes(whole)
-        draft.replace(path)
+    with draft_of(path, private=into is None) as draft:
+        draft.write(whole)
     return path
 
 

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from chaosdrill.history.run_directory import draft_of
+from chaosdrill.history.whole_files import draft_of
 from chaosdrill.report.embedding import NoReport
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
@@ -38,9 +38,8 @@ def write_pdf(html: str, path: Path) -> Path:
         page, printed = Path(directory, "report.html"), Path(directory, "report.pdf")
         page.write_bytes(html.encode("utf-8", "backslashreplace"))
         _print(browser, page, printed)
-        with draft_of(path) as draft:
-            shutil.copyfile(printed, draft)
-            draft.replace(path)
+        with draft_of(path, private=False) as draft, open(printed, "rb") as source:
+            shutil.copyfileobj(source, draft)
     return path
 
 

@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from chaosdrill.history.run_directory import SUMMARY, write_whole
+from chaosdrill.history.run_directory import SUMMARY
+from chaosdrill.history.whole_files import write_whole
 from chaosdrill.runs.columns import Stamp, entries_of_text, text_of_entries
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.entries import Entry, entry_of

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from chaosdrill.analysis.findings import TOLD
 from chaosdrill.analysis.foreign import mapping, sequence, text
 from chaosdrill.errors import BadInput, problem
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.whole_files import write_whole
 
 PASSED, FAILED, ERROR, SKIPPED = "passed", "failed", "error", "skipped"
 _ELEMENTS: Final = {FAILED: "failure", ERROR: "error", SKIPPED: "skipped"}
@@ -109,7 +109,7 @@ def write_junit(path: Path, document: str) -> None:
     :raises BadInput: ``junit-unwritable``.
     """
     try:
-        write_whole(path, '<?xml version="1.0" encoding="utf-8"?>\n' + document)
+        write_whole(path, '<?xml version="1.0" encoding="utf-8"?>\n' + document, private=False)
     except OSError as error:
         why = error.strerror or error
         raise BadInput([problem("junit-unwritable", f"{path} cannot be written ({why}): name another file")]) from error

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.going_on import left_behind
 from chaosdrill.runs.summaries import read_summary
 
+IMPORTING = ".importing-"  # what is named like this is no run yet
 REMOVING = ".removing-"  # what is named like this is no run any more
 
 
@@ -92,11 +94,13 @@ def remove(directory: Path) -> None:
 
 
 def remove_leftovers(runs: Path) -> None:
-    """Remove what a removal that was interrupted has left.
+    """Remove what a removal that was interrupted has left, or an import, when that began a day ago or earlier.
 
     :raises OSError: when it cannot be removed.
     """
-    for path in runs.glob(f"{REMOVING}*"):
+    old_s = time.time() - 86_400
+    imports = [path for path in runs.glob(f"{IMPORTING}*") if path.lstat().st_mtime < old_s]
+    for path in (*runs.glob(f"{REMOVING}*"), *imports):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
 

@@ -11,7 +11,8 @@ import yaml
 
 from chaosdrill.analysis.summary_fields import REBUILT
 from chaosdrill.history.plain import plain
-from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY, write_new
+from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY
+from chaosdrill.history.whole_files import write_new
 from chaosdrill.runs.documents import json_document, read_regular
 from chaosdrill.runs.entries import opened_of
 from chaosdrill.runs.events import read_events
@@ -92,6 +93,9 @@ def _rebuilt(directory: Path, name: str, document: Callable[[], Mapping[str, Any
     if os.path.lexists(path) or not opened_of(directory):
         return False
     with left_behind(directory) as left:
-        if left:
+        if not left:
+            return False
+        with suppress(FileExistsError):  # another process was quicker
             write_new(path, json.dumps(plain(document()), indent=1) + "\n")
-        return left
+            return True
+    return False

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from chaosdrill.errors import BadInput, problem
-from chaosdrill.history.run_directory import write_whole
+from chaosdrill.history.whole_files import locked, write_whole
 from chaosdrill.runs.documents import json_document
 
 TAGS = "tags.json"
@@ -30,6 +30,7 @@ def tag_run(directory: Path, add: Iterable[str] = (), remove: Iterable[str] = ()
     if wrong := sorted(tag for tag in added if not _TAG.fullmatch(tag)):
         rule = "write letters, digits, `.`, `_` and `-`, at most 64, a letter or digit first"
         raise BadInput([problem("tag-invalid", f"tag {tag!r}: {rule}") for tag in wrong])
-    kept = sorted((set(tags_of(directory)) | added) - removed)
-    write_whole(directory / TAGS, json.dumps({"tags": kept}) + "\n")
+    with locked(directory):
+        kept = sorted((set(tags_of(directory)) | added) - removed)
+        write_whole(directory / TAGS, json.dumps({"tags": kept}) + "\n")
     return tuple(kept)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, PART, REPORT, TOPOLOGY
+from chaosdrill.history.run_directory import EVIDENCE, EXPERIMENT, HISTORY, REPORT, TOPOLOGY
+from chaosdrill.history.whole_files import PART
 from chaosdrill.runs.naming import DEEPEST, problem_of_name
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS

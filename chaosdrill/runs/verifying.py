@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.analysis.foreign import text
-from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, PART, REPORT, SUMMARY, TIMELINE
+from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT, SUMMARY, TIMELINE
 from chaosdrill.history.seal import SEAL, broken_seals
+from chaosdrill.history.whole_files import PART
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.lines import values
 from chaosdrill.runs.records.tables import RECORDS, sha256_of

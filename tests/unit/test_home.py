@@ -7,7 +7,8 @@ import pytest
 
 from chaosdrill import home as module
 from chaosdrill.errors import BadInput
-from chaosdrill.history.run_directory import make_run_directory, write_whole
+from chaosdrill.history.run_directory import make_run_directory
+from chaosdrill.history.whole_files import write_whole
 from chaosdrill.home import home
 
 

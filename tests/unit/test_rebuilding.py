@@ -1,5 +1,6 @@
 """A drill that died: its journal and summary are made from its history, and what a drill wrote is never replaced."""
 
+import errno
 import json
 import os
 import signal
@@ -15,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
-from chaosdrill.history import History
-from chaosdrill.history.run_directory import write_new
+from chaosdrill.history import History, whole_files
+from chaosdrill.history.whole_files import write_new
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.going_on import ELSEWHERE_S, goes_on
 from chaosdrill.runs.journals import journal_of
@@ -150,7 +151,7 @@ def test_a_drill_goes_on_until_its_process_has_ended_however_it_does(tmp_path: P
 import time
 from pathlib import Path
 from chaosdrill.history import History
-from chaosdrill.history.run_directory import write_new
+from chaosdrill.history.whole_files import write_new
 history = History(Path({str(tmp_path / "run" / "history.jsonl")!r}))
 history.append("drill-opened")
 print("open", flush=True)
@@ -179,8 +180,11 @@ def test_what_another_machine_wrote_a_moment_ago_is_taken_for_a_drill_that_goes_
     assert not goes_on(died)
 
 
-def test_where_nothing_can_be_written_it_is_judged_all_the_same(died: Path) -> None:
-    (died / "journal.json.part").mkdir()
+def test_where_nothing_can_be_written_it_is_judged_all_the_same(died: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, private: bool) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(whole_files, "_created", refuse)
     said = judge()
     assert "its journal and summary could not be written" in said.stderr
     assert said.stdout.startswith(f"{RUN_ID}: invalid\n")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from chaosdrill.errors import BadInput, prefixed, problem
 from chaosdrill.history.run_directory import REPORT
+from chaosdrill.history.whole_files import locked
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.runs.archive.manifest import MANIFEST, SIGNATURE, SUMS, Listed, problem_of_digest, problems_of_manifest
 from chaosdrill.runs.archive.quarantine import quarantine_pages
@@ -17,12 +18,11 @@ from chaosdrill.runs.archive.signing import Signed, check_signature
 from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.naming import shown
+from chaosdrill.runs.pruning import IMPORTING
 from chaosdrill.runs.records.tables import sha256_of
 from chaosdrill.runs.tags import TAGS
 from chaosdrill.runs.told import as_recorded, run_files
 from chaosdrill.runs.verifying import ALTERED, MISSING, Problem, Verified, verify_run
-
-HIDDEN = ".importing-"
 
 
 @dataclass(frozen=True)
@@ -57,17 +57,17 @@ def import_archive(path: Path) -> Path:
     """
     contents = contents_of(path)
     runs = made(runs_directory(), RUNS_VARIABLE)
-    unpacked = Path(tempfile.mkdtemp(prefix=HIDDEN, dir=runs))
+    unpacked = Path(tempfile.mkdtemp(prefix=IMPORTING, dir=runs))
     try:
         unpack(path, contents, unpacked)
         if problems := [*_problems_of_import(unpacked, contents.run)]:
             raise BadInput([prefixed(str(path), one) for one in problems])
         quarantine_pages(unpacked / contents.run)
         target = runs / contents.run
-        if os.path.lexists(target):
-            raise BadInput([prefixed(str(path), _known_already(unpacked / contents.run, target))])
-        (unpacked / contents.run).rename(target)
-        return target
+        with locked(runs):
+            if not os.path.lexists(target):
+                return (unpacked / contents.run).rename(target)
+        raise BadInput([prefixed(str(path), _known_already(unpacked / contents.run, target))])
     except OSError as error:
         raise BadInput([f"{path} cannot be imported: {error}"]) from error
     finally:

@@ -12,6 +12,7 @@ from typing import Any
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
+from chaosdrill.history.whole_files import draft_of
 from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS, Listed, manifest, sums, written
 from chaosdrill.runs.archive.signing import NAMESPACE, require_key, sign
 from chaosdrill.runs.archive.unpacking import CHUNK
@@ -57,16 +58,14 @@ def export(directory: Path, output: Path | None, evidence: bool, key: Path | Non
     path = output or Path(run + (EVIDENCE_ENDING if evidence else ENDING))
     if problems := [*_problems_of_run(directory), *_problems_of_output(path)]:
         raise BadInput(problems)
-    draft = path.with_name(f".{path.name}.part")
     try:
-        with zipfile.ZipFile(draft, "w") as archive:
+        with draft_of(path, new=True, private=False) as draft, zipfile.ZipFile(draft, "w") as archive:
             made = _write(archive, directory, run, evidence, key)
-        draft.replace(path)
+    except FileExistsError as error:
+        raise BadInput([_there_already(path)]) from error
     except OSError as error:
         why = f"{path} cannot be written: {error.strerror or error}"
         raise BadInput([problem("export-unwritable", why)]) from error
-    finally:
-        draft.unlink(missing_ok=True)
     digest, document, verified, left_out = made
     return Exported(path, digest, document, verified, left_out)
 
@@ -90,9 +89,12 @@ def _problems_of_output(path: Path) -> Sequence[str]:
         why = f"--output {path}: there is no directory {path.absolute().parent}"
         return [problem("export-unwritable", why)]
     if os.path.lexists(path):
-        why = f"{path} is there already: name another file with --output, or remove it"
-        return [problem("file-exists", why)]
+        return [_there_already(path)]
     return []
+
+
+def _there_already(path: Path) -> str:
+    return problem("file-exists", f"{path} is there already: name another file with --output, or remove it")
 
 
 _Made = tuple[str, dict[str, Any], Verified | None, tuple[Problem, ...]]

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,17 +12,18 @@ from typing import Any
 from chaosdrill.analysis.foreign import mapping, text
 from chaosdrill.analysis.judgement import judge
 from chaosdrill.analysis.summary_fields import IMPORTED
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.plain import plain
-from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY, run_id, write_whole
+from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY, run_id
+from chaosdrill.history.whole_files import locked, write_whole
 from chaosdrill.runs.documents import json_document
 from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.foreign.foreign_journals import read_journal, secrets_in
 from chaosdrill.runs.foreign.imported import REST, began_of, hash_of
 from chaosdrill.runs.making_summaries import summary_of
+from chaosdrill.runs.pruning import IMPORTING
 from chaosdrill.runs.reading import read_run
 
-IMPORTING = ".importing-"  # what is named like this is no run yet
 FROM = "imported"  # of a summary: where it was imported from
 
 
@@ -37,15 +39,23 @@ def import_journal(path: Path, runs: Path) -> str:
     journal = read_journal(path)
     sha256 = hash_of(journal)
     if known := _imported_before(runs, journal, sha256):
-        raise BadInput([f"{path} is in the store already: it is the run {known}"])
+        raise BadInput([_in_store(path, known)])
     name = _new_name(runs, journal, sha256)
-    hidden = runs / f"{IMPORTING}{name}"
-    shutil.rmtree(hidden, ignore_errors=True)  # what an import that was interrupted has left
-    (hidden / name).mkdir(mode=0o700, parents=True)
-    _fill(hidden / name, journal, {"file": path.name, "sha256": sha256})
-    (hidden / name).rename(runs / name)
-    hidden.rmdir()
-    return name
+    hidden = Path(tempfile.mkdtemp(prefix=IMPORTING, dir=runs))
+    try:
+        (hidden / name).mkdir(mode=0o700)
+        _fill(hidden / name, journal, {"file": path.name, "sha256": sha256})
+        with locked(runs):
+            if known := _imported_before(runs, journal, sha256):  # by another process, meanwhile
+                raise BadInput([_in_store(path, known)])
+            (hidden / name).rename(runs / name)
+        return name
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _in_store(path: Path, run: str) -> str:
+    return problem("run-in-store", f"{path} is in the store already: it is the run {run}")
 
 
 def _imported_before(runs: Path, journal: Mapping[str, Any], sha256: str) -> str | None:

@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.history.run_directory import draft_of, write_whole
+from chaosdrill.history.whole_files import draft_of, write_whole
 from chaosdrill.runs.records.shapes import BEATS, SHAPES, Shape
 from chaosdrill.runs.records.tables import LOOKUPS, Records, metadata, parquet_path, raw_paths, read_raw
 
@@ -43,10 +42,8 @@ def _write(path: Path, records: Records, time: str) -> dict[str, Any]:
     table = records.table.sort_by(time).replace_schema_metadata(metadata(records))  # it is read without being sorted
     with draft_of(path) as draft:
         parquet.write_table(table, draft, compression=COMPRESSION)
-        with open(draft, "rb") as stream:
-            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            os.fsync(stream.fileno())
-        draft.replace(path)
+        draft.seek(0)
+        sha256 = hashlib.file_digest(draft, "sha256").hexdigest()
     of = {file.name: file.sha256 for file in records.files}
     return {"file": path.name, "sha256": sha256, "rows": len(records.table), "of": of}
 
