@@ -12,10 +12,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
+
+from chaosdrill.lab import endpoint_page
+from chaosdrill.lab.plan import LabPlan
 
 LOOKS = 10
 EXPERIMENT = Path(__file__).parents[1] / "experiments" / "failover.yaml"
@@ -32,14 +34,14 @@ for _ in range(int(sys.argv[2])):
 class Log:
     """The lab's log of calls, from where it was read last."""
 
-    def __init__(self, port: int) -> None:
-        self._url, self._seen = f"http://127.0.0.1:{port}/chaosdrill/calls", 0
+    def __init__(self, plan: LabPlan) -> None:
+        self._plan, self._seen = plan, 0
         self.new()
 
     def new(self) -> list[dict[str, Any]]:
         """:returns: the calls of chaosdrill since the last time."""
-        with urllib.request.urlopen(f"{self._url}?since={self._seen}") as answer:
-            calls: list[dict[str, Any]] = json.load(answer)["calls"]
+        page = f"/chaosdrill/calls?since={self._seen}"
+        calls: list[dict[str, Any]] = endpoint_page.ask(self._plan, "GET", page)["calls"]
         self._seen = max([self._seen, *(call["number"] for call in calls)])
         return [call for call in calls if call["by"] == "chaosdrill"]
 
@@ -57,7 +59,7 @@ def main(scale: float) -> None:
 
         run(*LAB, "up", "--detach", "--scale", str(scale))
         try:
-            log = Log(json.loads(run(*LAB, "status", "--json"))["ports"]["aws"])
+            log = Log(LabPlan.load(Path(home, "lab", "plan.json")))
             run(sys.executable, "-c", LOOK, str(Path(home) / "lab" / "topology.yaml"), str(LOOKS))
             a_look = len(log.new()) / LOOKS
             run(*CHAOS, "--var", f"scale:float={scale}", str(EXPERIMENT))

@@ -66,6 +66,17 @@ def made(path: Path, variable: str = VARIABLE) -> Path:
     return path
 
 
+def private(path: Path) -> Path:
+    """:returns: the path of a directory in :func:`home` that exists now, is this user's, and closed to all others.
+
+    :raises BadInput: when it is somebody else's, or a link.
+    """
+    made(path)
+    if not path.is_symlink() and path.stat().st_uid == os.getuid():
+        path.chmod(0o700)  # an older one may be open
+    return _ours(path)
+
+
 def _ours(path: Path) -> Path:
     """The directory for temporary files is everybody's: what stands there under our name must really be ours."""
     made(path)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.lab import wire
+from chaosdrill.lab import endpoint_page, wire
 from chaosdrill.lab.entering import supervisor_pid
 from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_bastion_command
@@ -61,6 +61,22 @@ class RunningLab:
             text=True,
             **options,
         )
+
+    @property
+    def plan(self) -> LabPlan:
+        """What the lab that runs consists of, its keys included."""
+        return LabPlan.load(self.home / "lab" / "plan.json")
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """The keys of its profile, as boto3 takes them."""
+        user = self.plan.access.user
+        return {"aws_access_key_id": user.id, "aws_secret_access_key": user.secret}
+
+    def aws_calls(self) -> list[dict[str, Any]]:
+        """:returns: the log of the calls of its AWS endpoint."""
+        found: list[dict[str, Any]] = endpoint_page.ask(self.plan, "GET", "/chaosdrill/calls")["calls"]
+        return found
 
     def up(self, scale: float) -> None:
         """Start a lab that stays, whose database is rebuilt quickly after an unplanned failover."""
@@ -112,7 +128,7 @@ class RunningLab:
 
     def entering(self, *command: str) -> dict[str, Any]:
         """:returns: arguments for `subprocess.run` that run a command on the client host without asking the lab."""
-        plan = LabPlan.load(self.home / "lab" / "plan.json")
+        plan = self.plan
         prefix = enter_bastion_command(self.supervisor_pid(), self.status()["network_fd"], str(plan.directory / "home"))
         return {"args": [*prefix, *command], "env": client_environment(plan)}
 

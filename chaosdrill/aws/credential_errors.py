@@ -33,7 +33,10 @@ from chaosdrill.errors import BadInput, CannotSee, DrillError, problem
 NO_KEYS = "name a profile (`aws: {profile: ...}` in the topology), or set AWS_PROFILE or keys in the environment"
 ENDED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
 WRONG_KEYS = frozenset(
-    {"InvalidAccessKeyId", "InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+    {
+        *("AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId", "InvalidSignatureException"),
+        *("SignatureDoesNotMatch", "UnrecognizedClientException"),
+    }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
 _MOST_CHARACTERS = 300  # of what a program printed

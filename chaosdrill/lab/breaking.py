@@ -20,10 +20,10 @@ def broken(plan: LabPlan, since_ns: int = 0) -> list[str]:
     return [one["text"] for one in found if one["in_force"] or (one["until_ns"] or 0) >= since_ns > 0]
 
 
-def aws_faults(port: int) -> list[str]:
+def aws_faults(plan: LabPlan) -> list[str]:
     """:returns: the faults of the lab's AWS calls that there are, spent ones too; empty when it does not answer."""
     try:
-        faults = endpoint_page.ask(port, "GET", AWS_FAULTS, within_s=LOOK_WITHIN_S)["faults"]
+        faults = endpoint_page.ask(plan, "GET", AWS_FAULTS, within_s=LOOK_WITHIN_S)["faults"]
     except LabError:
         return []
     return list(dict.fromkeys(f"aws {fault['service']} {fault['kind']}" for fault in faults))

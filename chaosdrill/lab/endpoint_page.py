@@ -5,22 +5,24 @@ import json
 from typing import Any
 
 from chaosdrill.errors import BadInput, LabError
+from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.running import running_plan
 
 
-def ask(port: int, method: str, path: str, body: Any = None, within_s: float = 10.0) -> Any:
+def ask(plan: LabPlan, method: str, path: str, body: Any = None, within_s: float = 10.0) -> Any:
     """Ask one page.
 
-    :param port: the endpoint's, on 127.0.0.1.
+    :param plan: the lab's.
     :param body: sent as JSON.
     :param within_s: how long the answer may take, in seconds.
     :returns: its answer.
     :raises BadInput: when what was asked for cannot be, with everything that is wrong with it.
     :raises LabError: when the endpoint does not answer, or says no.
     """
-    endpoint = http.client.HTTPConnection("127.0.0.1", port, timeout=within_s)
+    endpoint = http.client.HTTPConnection("127.0.0.1", plan.aws_port, timeout=within_s)
     try:
-        endpoint.request(method, path, None if body is None else json.dumps(body))
+        headers = {"Authorization": f"Bearer {plan.access.token}"}
+        endpoint.request(method, path, None if body is None else json.dumps(body), headers)
         response = endpoint.getresponse()
         answer = json.loads(response.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -42,4 +44,4 @@ def ask_running(method: str, path: str, body: Any = None) -> Any:
     plan = running_plan()
     if plan is None:
         raise LabError("no lab runs: start one with `chaosdrill lab up --detach`")
-    return ask(plan.aws_port, method, path, body)
+    return ask(plan, method, path, body)

@@ -45,6 +45,7 @@ def shell_exports() -> list[str]:
         "AWS_PROFILE": "chaosdrill-lab",
         "AWS_PAGER": "",
         "CHAOSDRILL_TOPOLOGY": str(plan.topology_file),
+        "CHAOSDRILL_LAB_TOKEN": plan.access.token,
         "CHAOSDRILL_LAB_DNS_PORT": str(plan.dns_port),
         "CHAOSDRILL_LAB_LOCUST": f"http://127.0.0.1:{plan.load_port}",
         **past_proxies(),

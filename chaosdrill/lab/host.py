@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import BadInput, LabError, Refused, TimedOut
+from chaosdrill.home import private
 from chaosdrill.lab import breaking, doctor, endpoint_page, starting, wire
 from chaosdrill.lab.breaks import asked_for
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE, LabPlan
@@ -63,7 +64,7 @@ class LeasedLab:
         :returns: each break as it is written; also those of its AWS calls.
         """
         found = breaking.broken(self.plan, since_ns)
-        return [*found, *breaking.aws_faults(self.plan.aws_port)]
+        return [*found, *breaking.aws_faults(self.plan)]
 
     def gone(self) -> str:
         """:returns: why there is no lab to drill any more; empty while it runs, or does not answer just now."""
@@ -89,7 +90,7 @@ class LeasedLab:
 
         :raises LabError: when the lab does not answer.
         """
-        endpoint_page.ask(self.plan.aws_port, "PUT", "/chaosdrill/hurry", within_s=HURRY_WITHIN_S)
+        endpoint_page.ask(self.plan, "PUT", "/chaosdrill/hurry", within_s=HURRY_WITHIN_S)
 
     def close(self) -> None:
         """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has. A second time
@@ -140,8 +141,7 @@ def attach_or_start(
     requested_at = time.monotonic()
     breaks, relaxed = asked_for(broken), lenient_names(lenient)
     _check(scale, locustfile, resync_s)
-    home = directory()
-    home.mkdir(exist_ok=True, mode=0o700)
+    home = private(directory())
     lock = try_lock(home)
     if lock is None:
         tell("a lab runs already: attaching to it")

@@ -5,7 +5,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import dns.asyncquery
@@ -19,6 +20,7 @@ from chaosdrill.lab.plan import LabPlan, RegionPlan
 from chaosdrill.lab.processes import Process
 
 HEALTHY_WITHIN_S = 30.0
+ANSWER_WITHIN_S = 2.0
 
 
 class Part:
@@ -129,7 +131,8 @@ class ServiceParts:
 
         async def check() -> None:
             process.check()
-            await _get(self._plan.services_address, self._plan.aws_port, "/chaosdrill/health")
+            token = {"Authorization": f"Bearer {self._plan.access.token}"}
+            await _get(self._plan.services_address, self._plan.aws_port, "/chaosdrill/health", token)
 
         return Part("aws", start, check, ended=process.check)
 
@@ -173,13 +176,16 @@ async def _nothing() -> None:
     """DNS is served by the AWS part: there is nothing to start."""
 
 
-async def _get(address: str, port: int, path: str, timeout_s: float = 2.0) -> None:
+async def _get(address: str, port: int, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
     """:raises LabError: when the answer is not 200."""
     if not await network.answers(address, port):
         raise LabError(f"{address}:{port} does not answer")
-    async with asyncio.timeout(timeout_s):
+    lines = [
+        f"{name}: {value}" for name, value in {"Host": f"{address}:{port}", "Connection": "close", **headers}.items()
+    ]
+    async with asyncio.timeout(ANSWER_WITHIN_S):
         reader, writer = await asyncio.open_connection(address, port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        writer.write("\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode())
         status = (await reader.readline()).decode(errors="replace").strip()
         writer.close()
     if " 200 " not in f"{status} ":

@@ -5,10 +5,13 @@ Addresses, names and times are those of the reference system; ``scale`` multipli
 
 import dataclasses
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from chaosdrill.lab.access import Access, KeyPair
 
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
@@ -99,6 +102,7 @@ class LabPlan:
     :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
     :param lenient: in what the lab is more forgiving than AWS: names of ``strictness``; empty: in nothing.
     :param resync_reference_s: how long at least the database's old primary is rebuilt after an unplanned failover.
+    :param access: the keys and the token that open it.
     """
 
     directory: Path
@@ -123,6 +127,7 @@ class LabPlan:
     withdraw_reference_s: float = 0.09
     main_table_lag_reference_s: float = 0.5
     resync_reference_s: float = 600.0
+    access: Access = field(default_factory=Access.random)
 
     @property
     def regions(self) -> tuple[RegionPlan, RegionPlan]:
@@ -202,8 +207,10 @@ class LabPlan:
         return f"http://{self.services_address}:{self.aws_port}"
 
     def save(self, path: Path) -> None:
-        """Write the plan as JSON."""
-        path.write_text(json.dumps(dataclasses.asdict(self), default=str, indent=1))
+        """Write the plan as JSON, for this user only: it holds the lab's keys."""
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            os.fchmod(file.fileno(), 0o600)  # whatever was there
+            file.write(json.dumps(dataclasses.asdict(self), default=str, indent=1))
 
     @classmethod
     def load(cls, path: Path) -> "LabPlan":
@@ -211,6 +218,8 @@ class LabPlan:
         raw: dict[str, Any] = json.loads(path.read_text())
         raw["directory"] = Path(raw["directory"])
         raw["lenient"] = tuple(raw["lenient"])
+        access = raw["access"]
+        raw["access"] = Access(KeyPair(**access["user"]), KeyPair(**access["parts"]), access["token"])
         for role in ("home", "standby"):
             region = raw[role]
             region["load_balancer_addresses"] = tuple(region["load_balancer_addresses"])

@@ -292,6 +292,7 @@ def main() -> None:
     parser.add_argument("--detached", action="store_true")
     parser.add_argument("--requested-at", type=float, required=True)
     arguments = parser.parse_args()
+    os.umask(0o077)  # of everything that the lab writes, and of every program that it starts
     asyncio.run(_supervise(arguments))
     # what is left in the namespaces dies with this process, and goodbyes would only take time
     sys.stderr.flush()

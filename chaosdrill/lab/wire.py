@@ -131,9 +131,17 @@ async def serve(
             on_close(number)
             writer.close()
 
+    return await asyncio.start_unix_server(handle, sock=_bound(path), limit=LINE_LIMIT)
+
+
+def _bound(path: Path) -> socket.socket:
+    """:returns: a socket at ``path`` to which only this user can connect, whatever the umask."""
     path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    os.fchmod(bound.fileno(), 0o600)  # bind() gives it to the file, so that it is never wider
     with short_path(path) as address:
-        return await asyncio.start_unix_server(handle, address, limit=LINE_LIMIT)
+        bound.bind(address)
+    return bound
 
 
 async def _answer(operations: Mapping[str, Operation], line: bytes, number: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.contract.lab_aws import KEYS
 from tests.waiting import LONG_S
 
 _numbers = itertools.count()
@@ -59,7 +60,7 @@ def profile(path: Path, url: str, others: Mapping[str, str] | None = None) -> st
     """
     name = f"test-{next(_numbers)}"
     lines = [f"[profile {name}]", "region = ap-northeast-1", f"endpoint_url = {url}", f"services = {name}"]
-    lines += ["aws_access_key_id = test", "aws_secret_access_key = test", f"[services {name}]"]
+    lines += [*(f"{key} = {value}" for key, value in KEYS.items()), f"[services {name}]"]
     for service, other in (others or {}).items():
         lines += [f"{service} =", f"  endpoint_url = {other}"]
     path.write_text("\n".join(lines) + "\n")

@@ -2,7 +2,6 @@
 
 import importlib
 import json
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.history import History, OpenDrill, opened
-from tests.contract.lab_aws import DIRECTLY, LabAws
-from tests.waiting import LONG_S, wait_for
+from tests.contract.lab_aws import LabAws, get
+from tests.waiting import wait_for
 
 _current: Any = importlib.import_module("chaosdrill.history.current")  # the package has a function of that name
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
@@ -79,10 +78,8 @@ class Rig:
 
     def impair(self, region: str, impaired: bool) -> None:
         """Impair one of the five cluster endpoints, or end that."""
-        url = f"{self.lab.url}/chaosdrill/arc-endpoints/{region}"
-        body = json.dumps({"impaired": impaired}).encode()
-        with DIRECTLY.open(urllib.request.Request(url, body, method="PUT"), timeout=LONG_S) as answer:
-            assert json.load(answer)["impaired"] is impaired
+        _, answer = get(f"{self.lab.url}/chaosdrill/arc-endpoints/{region}", {"impaired": impaired}, "PUT")
+        assert answer["impaired"] is impaired
 
     def endpoint_regions(self) -> list[str]:
         """The regions of the five cluster endpoints."""

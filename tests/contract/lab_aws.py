@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from chaosdrill.errors import LabError
 from chaosdrill.lab import wire
+from chaosdrill.lab.access import Access, KeyPair
 from chaosdrill.lab.plan import EXECUTION_LAG_REFERENCE_S, HOME, STANDBY, LabPlan
 from tests.contract.endpoint_forks import Fork, forks
 from tests.loops import end_everything
@@ -32,6 +33,9 @@ RESYNC_S = 1.0  # real seconds
 # urllib keeps the proxies of the first call for good, and asks each time which hosts go without: tests change both
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 NO_LOAD_PORT = 9  # nobody answers there: Locust is not part of this rig, and a lab beside it may have its own port
+# the same in all endpoints of tests, so that a test can write them into a file of its own; a lab's own are random
+ACCESS = Access(KeyPair("AKIATESTTESTTESTTEST", "test-secret"), KeyPair("AKIAPARTPARTPARTPART", "parts"), "test-token")
+KEYS = {"aws_access_key_id": ACCESS.user.id, "aws_secret_access_key": ACCESS.user.secret}
 
 
 class Supervisor:
@@ -225,10 +229,9 @@ class LabAws:
         """A boto3 client."""
         key = (service, region, url or self.url)
         if key not in self.clients:
-            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
             config = Config(retries={"total_max_attempts": 1})
             make: Any = boto3.client
-            self.clients[key] = make(service, region_name=region, endpoint_url=key[2], config=config, **keys)
+            self.clients[key] = make(service, region_name=region, endpoint_url=key[2], config=config, **KEYS)
         return self.clients[key]
 
     def machine(self, prefix: str) -> str:
@@ -280,7 +283,7 @@ def running(
     dns_udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dns_udp.bind(dns_tcp.getsockname())
     ports = (aws.getsockname()[1], dns_tcp.getsockname()[1], NO_LOAD_PORT)
-    plan = LabPlan(directory, scale, *ports, resync_reference_s=RESYNC_S / scale, lenient=lenient)
+    plan = LabPlan(directory, scale, *ports, resync_reference_s=RESYNC_S / scale, lenient=lenient, access=ACCESS)
     plan.save(directory / "plan.json")
     supervisor = Supervisor(plan.control_socket)
     sockets = {"--aws-fd": aws, "--dns-udp-fd": dns_udp, "--dns-tcp-fd": dns_tcp}
@@ -309,8 +312,12 @@ def _is_ready(lab: LabAws) -> bool:
         return False
 
 
-def get(url: str, body: Any = None, method: str = "GET") -> tuple[int, Any]:
-    """An HTTP request that is none of AWS's."""
+def get(url: str, body: Any = None, method: str = "GET", token: str = ACCESS.token) -> tuple[int, Any]:
+    """An HTTP request that is none of AWS's.
+
+    :param token: of the endpoint's own pages; others ignore it.
+    """
     data = None if body is None else json.dumps(body).encode()
-    with DIRECTLY.open(urllib.request.Request(url, data, method=method), timeout=LONG_S) as answer:
+    request = urllib.request.Request(url, data, {"Authorization": f"Bearer {token}"}, method=method)
+    with DIRECTLY.open(request, timeout=LONG_S) as answer:
         return answer.status, json.loads(answer.read())

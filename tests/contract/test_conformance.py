@@ -27,7 +27,7 @@ from chaosdrill.failover.actions import fail_over
 from chaosdrill.packet_loss import role
 from chaosdrill.rehearsal import bundle
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import get, write_program
+from tests.contract.lab_aws import KEYS, get, write_program
 from tests.further import first_of
 from tests.waiting import LONG_S, wait_for
 
@@ -251,9 +251,8 @@ def recorded(rig: Rig, topology: Path, host: Path, tmp_path: Path) -> tuple[Path
 
 
 def replayed(again: Path, calls: list[Call]) -> dict[str, CheckedAssumption]:
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}  # a URL is presigned here
     with tape.playing(calls):
-        return checked(again, secrets=keys)
+        return checked(again, secrets=KEYS)
 
 
 def changed(calls: list[Call], operation: str, old: str, new: str) -> list[Call]:

@@ -45,7 +45,6 @@ sso_start_url = https://chaosdrill.invalid/start
 [profile nothing]
 region = ap-northeast-1
 """
-SECRET = "planted-secret-key-of-a-profile-40-chars"
 ROLE = {"aws_assume_role_arn": "arn:aws:iam::123456789012:role/drill"}
 
 
@@ -64,15 +63,27 @@ def with_profile(rig: Rig, tmp_path: Path) -> Any:
     """A configuration that reaches the endpoint with a profile of a user's own config file."""
 
     def make(profile: str, **changes: Any) -> dict[str, Any]:
-        write_keys(tmp_path, "AKIAFIRST")
+        write_keys(tmp_path, rig)
         aws = {"profile": profile, "config_file": str(tmp_path / "config"), "endpoint_url": rig.lab.url}
         return rig.other_topology(tmp_path / "topology.yaml", aws=aws, **changes)
 
     return make
 
 
-def write_keys(directory: Path, key: str) -> None:
-    (directory / "config").write_text(CONFIG.format(key=key, secret=SECRET))
+def write_keys(directory: Path, rig: Rig) -> str:
+    """:returns: the id of new keys that the profile "driller" has from now on."""
+    iam, name = rig.lab.client("iam"), f"driller-{time.monotonic_ns()}"
+    iam.create_user(UserName=name)
+    made = iam.create_access_key(UserName=name)["AccessKey"]
+    (directory / "config").write_text(CONFIG.format(key=made["AccessKeyId"], secret=made["SecretAccessKey"]))
+    return str(made["AccessKeyId"])
+
+
+def session_of(rig: Rig, account: str) -> dict[str, str]:
+    """:returns: keys of a role's session, as STS gives them."""
+    role = f"arn:aws:iam::{account}:role/drill"
+    found: dict[str, str] = rig.lab.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    return found
 
 
 def expire(rig: Rig, service: str = "dynamodb", calls: int | None = 1) -> None:
@@ -87,10 +98,11 @@ def calls(rig: Rig, operation: str) -> list[dict[str, Any]]:
 def test_keys_that_were_renewed_in_the_file_are_taken_from_there(rig: Rig, with_profile: Any, tmp_path: Path) -> None:
     configuration = with_profile("driller")
     assert stop_flag("home", configuration=configuration) is False
-    write_keys(tmp_path, "AKIASECOND")
+    first = calls(rig, "GetItem")[-1]["key"]
+    second = write_keys(tmp_path, rig)
     expire(rig)
     assert stop_flag("home", configuration=configuration) is False
-    assert [call["key"] for call in calls(rig, "GetItem")][-3:] == ["AKIAFIRST", "AKIAFIRST", "AKIASECOND"]
+    assert [call["key"] for call in calls(rig, "GetItem")][-3:] == [first, first, second]
 
 
 def test_a_role_whose_session_was_ended_is_taken_on_again(rig: Rig) -> None:
@@ -117,18 +129,19 @@ OTHER = "210987654321"
 
 
 class TwoAccounts(http.server.BaseHTTPRequestHandler):
-    """STS for a role of another account, which the lab has not: its keys are that account's, all others ours."""
+    """STS for a role of another account: its keys are that account's, all others ours."""
 
-    role = f"""<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAOFTHEOTHERACCOUNT</AccessKeyId>
-        <SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>planted-session-token</SessionToken>
+    session: dict[str, str]
+    role = """<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>{AccessKeyId}</AccessKeyId>
+        <SecretAccessKey>{SecretAccessKey}</SecretAccessKey><SessionToken>{SessionToken}</SessionToken>
         <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>"""
 
     def do_POST(self) -> None:
         given = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        account = OTHER if "ASIAOFTHEOTHERACCOUNT" in self.headers["Authorization"] else "123456789012"
+        account = OTHER if self.session["AccessKeyId"] in self.headers["Authorization"] else "123456789012"
         who = f"<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"
         identity = f"<GetCallerIdentityResponse>{who}</GetCallerIdentityResponse>"
-        body = (self.role if "Action=AssumeRole&" in given else identity).encode()
+        body = (self.role.format(**self.session) if "Action=AssumeRole&" in given else identity).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -150,6 +163,7 @@ def serving(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
 def test_a_change_goes_through_the_other_account_s_role_and_its_guard(rig: Rig, tmp_path: Path) -> None:
     """The allow-list must name the role's account, not that of whoever takes it on."""
     role = {"aws_assume_role_arn": f"arn:aws:iam::{OTHER}:role/drill"}
+    TwoAccounts.session = session_of(rig, OTHER)
     with serving(TwoAccounts) as sts:
         aws = {
             "profile": profile(tmp_path / "config", rig.lab.url, {"sts": sts}),
@@ -164,7 +178,7 @@ def test_a_change_goes_through_the_other_account_s_role_and_its_guard(rig: Rig, 
         assert stop_flag("standby", configuration=ours) is True
         assert set_stop_flag("standby", False, configuration={**theirs, **role})["done"] is True
     assert stop_flag("standby", configuration=rig.configuration) is False
-    assert calls(rig, "UpdateItem")[-1]["key"] == "ASIAOFTHEOTHERACCOUNT"
+    assert calls(rig, "UpdateItem")[-1]["key"] == TwoAccounts.session["AccessKeyId"]
 
 
 SSO_CONFIG = """\
@@ -189,7 +203,7 @@ sso_oidc =
 class Portal(http.server.BaseHTTPRequestHandler):
     """IAM Identity Center: gives a role's keys for a token that it knows, and a new token for a refresh token."""
 
-    role = {"accessKeyId": "ASIAOFTHEROLE", "secretAccessKey": SECRET, "sessionToken": "planted-session-token-of-sso"}
+    role: dict[str, str]
 
     def do_GET(self) -> None:
         known = self.headers.get("x-amz-sso_bearer_token") in ("planted-token", "planted-new-token")
@@ -232,6 +246,9 @@ def test_sso_gives_the_keys_of_its_role_and_an_ended_token_is_renewed(
         "registrationExpiresAt": f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
     }
     (tmp_path / f"{hashlib.sha1(b'corp').hexdigest()}.json").write_text(json.dumps(token))
+    session = session_of(rig, "123456789012")
+    names = {"accessKeyId": "AccessKeyId", "secretAccessKey": "SecretAccessKey", "sessionToken": "SessionToken"}
+    Portal.role = {name: session[other] for name, other in names.items()}
     with serving(Portal) as portal:
         (tmp_path / "config").write_text(SSO_CONFIG.format(lab=rig.lab.url, portal=portal))
         monkeypatch.setenv("AWS_PROFILE", "signed-in")
@@ -240,8 +257,8 @@ def test_sso_gives_the_keys_of_its_role_and_an_ended_token_is_renewed(
         aws = {"config_file": str(tmp_path / "config")}
         given = rig.other_topology(tmp_path / "topology.yaml", aws=aws, target="aws", time_scale=1)
         assert set_stop_flag("standby", False, standalone=True, configuration=given)["done"] is True
-    assert calls(rig, "UpdateItem")[-1]["key"] == "ASIAOFTHEROLE"
-    assert plain([SECRET, Portal.role["sessionToken"]]) == ["***", "***"]
+    assert calls(rig, "UpdateItem")[-1]["key"] == session["AccessKeyId"]
+    assert plain([session["SecretAccessKey"], Portal.role["sessionToken"]]) == ["***", "***"]
 
 
 def test_credentials_that_stay_expired_are_told_with_the_command_that_renews_them(
@@ -282,15 +299,15 @@ def test_what_is_missing_is_told(
     assert told.value.__cause__.codes == (code,)
 
 
-def test_the_keys_of_a_profile_and_of_a_role_are_written_nowhere(rig: Rig, with_profile: Any) -> None:
+def test_the_keys_of_a_profile_and_of_a_role_are_written_nowhere(rig: Rig, with_profile: Any, tmp_path: Path) -> None:
     stop_flag("home", configuration=with_profile("driller"))
-    assert plain({"said": f"<{SECRET}>"}) == {"said": "<***>"}
+    secret = re.findall("aws_secret_access_key = (.+)", (tmp_path / "config").read_text())[0]
+    assert plain({"said": f"<{secret}>"}) == {"said": "<***>"}
     system = system_of({**rig.configuration, **ROLE})
     sts = system.client("sts", TOKYO)
     sts.get_caller_identity()
     keys = sts._request_signer._credentials.get_frozen_credentials()
     assert plain([keys.secret_key, keys.token]) == ["***", "***"]
-    assert plain("a test") == "a test", "the lab's own keys are plain words"
 
 
 def test_every_change_is_recorded_with_awss_request_id(rig: Rig, tmp_path: Path) -> None:
@@ -345,7 +362,7 @@ def test_real_accounts_are_reached_through_the_user_s_proxy(
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{server.server_address[1]}")
-        write_keys(tmp_path, "AKIAFIRST")
+        write_keys(tmp_path, rig)
         aws = {"profile": "driller", "config_file": str(tmp_path / "config")}
         configuration = rig.other_topology(tmp_path / "topology.yaml", aws=aws, target="aws", time_scale=1)
         with fails_with("stop-flag-unreadable"):

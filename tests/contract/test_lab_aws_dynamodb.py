@@ -13,23 +13,22 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tests.contract.lab_aws import LabAws
+from chaosdrill.lab.signing import signed
+from tests.contract.lab_aws import ACCESS, KEYS, LabAws
 from tests.waiting import LONG_S
 
 THREADS = 64
 REGION = "ap-northeast-1"
 AT_ONCE = 100  # rounds in one test
 ROUNDS = [range(15), *(pytest.param(range(at, at + AT_ONCE), marks=pytest.mark.long) for at in range(0, 1000, AT_ONCE))]
-SIGNED = f"AWS4-HMAC-SHA256 Credential=test/20260101/{REGION}/dynamodb/aws4_request, SignedHeaders=host, Signature=0"
 
 
 @pytest.fixture(scope="module")
 def table(aws_session: LabAws) -> Iterator[tuple[Any, str]]:
     """A client with a connection for each thread, and a table of its own."""
     make: Any = boto3.client
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     config = Config(max_pool_connections=THREADS, retries={"total_max_attempts": 1}, read_timeout=LONG_S)
-    client = make("dynamodb", region_name=REGION, endpoint_url=aws_session.url, config=config, **keys)
+    client = make("dynamodb", region_name=REGION, endpoint_url=aws_session.url, config=config, **KEYS)
     name = f"leases-{time.monotonic_ns()}"
     key = {"AttributeName": "PK", "AttributeType": "S"}
     schema = [{"AttributeName": "PK", "KeyType": "HASH"}]
@@ -85,10 +84,11 @@ def test_of_64_writers_one_wins(aws_session: LabAws, table: tuple[Any, str], rou
         won = []
         with closing(http.client.HTTPConnection("127.0.0.1", aws_session.plan.aws_port, timeout=LONG_S)) as endpoint:
             for operation, item in items:
-                body = json.dumps(WRITES[operation](name, item, owner))
+                body = json.dumps(WRITES[operation](name, item, owner)).encode()
                 kind = {"X-Amz-Target": f"DynamoDB_20120810.{operation}", "Content-Type": "application/x-amz-json-1.0"}
+                headers = signed(ACCESS.user, "POST", aws_session.url, REGION, "dynamodb", kind, body)
                 together.wait(LONG_S)
-                endpoint.request("POST", "/", body, {**kind, "Authorization": SIGNED})
+                endpoint.request("POST", "/", body, headers)
                 response = endpoint.getresponse()
                 error = json.loads(response.read()).get("__type", "").rpartition("#")[2]
                 assert error in ("", "ConditionalCheckFailedException", "TransactionCanceledException")

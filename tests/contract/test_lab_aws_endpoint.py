@@ -15,8 +15,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.signing import signed
 from tests.contract import lab_aws
-from tests.contract.lab_aws import LabAws, get
+from tests.contract.lab_aws import ACCESS, LabAws, get
 from tests.waiting import LONG_S
 
 HOME = "ap-northeast-1"
@@ -74,9 +75,9 @@ def test_an_action_that_is_missing_is_501_in_the_services_own_form(aws: LabAws, 
 
 @pytest.mark.parametrize("service", ["dynamodb", "rds"])
 def test_an_error_inside_is_500_in_the_services_own_form(aws: LabAws, service: str) -> None:
-    signed = f"AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/{service}/aws4_request, Signature=0"
     kinds = {"dynamodb": "application/x-amz-json-1.0", "rds": "application/x-www-form-urlencoded"}
-    headers = {"Authorization": signed, "Content-Type": kinds[service], "X-Amz-Target": "DynamoDB_20120810.PutItem"}
+    kind = {"Content-Type": kinds[service], "X-Amz-Target": "DynamoDB_20120810.PutItem"}
+    headers = signed(ACCESS.user, "POST", f"{aws.url}/", "us-east-1", service, kind, b"{not JSON")
     request = urllib.request.Request(f"{aws.url}/", b"{not JSON", headers)
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(request, timeout=LONG_S)
@@ -96,8 +97,9 @@ def test_an_unsigned_request_is_403(aws: LabAws) -> None:
 def test_connections_are_kept(aws: LabAws) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", aws.plan.aws_port, timeout=LONG_S)
     used = set()
+    token = {"Authorization": f"Bearer {ACCESS.token}"}
     for path, body in (("/chaosdrill/health", None), ("/unsigned", UNREAD), ("/chaosdrill/health", None)):
-        connection.request("POST" if body else "GET", path, body)
+        connection.request("POST" if body else "GET", path, body, token)
         answer = connection.getresponse()
         answer.read()
         assert connection.sock is not None, f"closed after {path}"

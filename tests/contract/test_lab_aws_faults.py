@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from chaosdrill.lab.aws.faults import KINDS
-from tests.contract.lab_aws import LabAws, get
+from chaosdrill.lab.signing import signed
+from tests.contract.lab_aws import ACCESS, KEYS, LabAws, get
 from tests.waiting import LONG_S
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
@@ -95,9 +96,10 @@ def test_a_reset_resets_and_does_nothing_and_a_lost_answer_does_it_all_the_same(
         write("1")
     assert seen() == "0"
     broken(service="sts", kind="reset", calls=1)
-    scope = f"test/20260101/{HOME}/sts/aws4_request"
+    headers = signed(ACCESS.user, "GET", aws.url, HOME, "sts", {}, b"")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     with socket.create_connection(("127.0.0.1", aws.plan.aws_port), LONG_S) as raw:
-        raw.sendall(f"GET / HTTP/1.1\r\nHost: lab\r\nAuthorization: Credential={scope}\r\n\r\n".encode())
+        raw.sendall(f"GET / HTTP/1.1\r\n{lines}\r\n".encode())
         with pytest.raises(ConnectionResetError):
             raw.recv(1)
     broken(service="dynamodb", kind="lost-answer", operation="PutItem", calls=1)
@@ -109,9 +111,8 @@ def test_a_reset_resets_and_does_nothing_and_a_lost_answer_does_it_all_the_same(
 
 def test_a_timeout_is_silent_and_ends_when_it_is_mended(aws: LabAws, broken: Any) -> None:
     make: Any = boto3.client
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     config = Config(retries={"total_max_attempts": 1}, read_timeout=0.3)
-    hasty = make("dynamodb", region_name=HOME, endpoint_url=aws.url, config=config, **keys)
+    hasty = make("dynamodb", region_name=HOME, endpoint_url=aws.url, config=config, **KEYS)
     broken(service="dynamodb", kind="timeout", seconds=60, calls=1)
     before = last_number(aws)
     with pytest.raises(ReadTimeoutError):

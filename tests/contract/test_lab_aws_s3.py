@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from chaosdrill.aws import System, system_of
 from chaosdrill.client.host import delivery
 from tests.contract.activities_rig import Rig
-from tests.contract.lab_aws import DIRECTLY, LabAws, get, running
+from tests.contract.lab_aws import DIRECTLY, KEYS, LabAws, get, running
 from tests.waiting import LONG_S
 
 TOKYO = "ap-northeast-1"
@@ -51,9 +51,8 @@ def call(lab: LabAws, url: str, host: str, method: str = "GET", data: bytes | No
 def by_default(**settings: Any) -> str:
     """The URL that boto3 presigns when nobody says otherwise."""
     make: Any = boto3.client
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     config = Config(signature_version="s3v4", **settings)
-    s3 = make("s3", region_name=TOKYO, endpoint_url=None, config=config, **keys)
+    s3 = make("s3", region_name=TOKYO, endpoint_url=None, config=config, **KEYS)
     return str(s3.generate_presigned_url("get_object", AT))
 
 
@@ -106,8 +105,8 @@ def test_a_url_that_is_presigned_for_the_client_host_is_served(aws: LabAws, syst
 
 def test_on_aws_a_presigned_url_names_the_region(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, aws: LabAws) -> None:
     """Nothing is sent: the URL is made on this machine."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS["aws_access_key_id"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEYS["aws_secret_access_key"])
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     facts = {name: value for name, value in aws.topology.items() if name not in ("aws", "time_scale")}
     (tmp_path / "aws.json").write_text(json.dumps({**facts, "target": "aws"}))

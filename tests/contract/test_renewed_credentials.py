@@ -21,7 +21,7 @@ from tests.contract.lab_aws import get
 from tests.contract.test_credentials import serving
 from tests.failing import fails_with
 
-OURS, THEIRS = "AKIAOURS", "AKIATHEIRS"
+OURS, THEIRS = "ours", "theirs"  # users of the lab, to whom AccountOfKey gives accounts
 CHANGES, READS = "UpdateItem", "GetItem"
 USED = {":used": {"BOOL": True}}
 CONFIG = """\
@@ -35,21 +35,32 @@ sts =
   endpoint_url = {sts}
 """
 PROCESS = """\
-read -r key others < "$1"
-echo "$others $key" > "$1"
+read -r pair others < "$1"
+echo "$others $pair" > "$1"
+key=${pair%%:*} secret=${pair#*:}
 [ "$2" = lasting ] && until=2099-01-01T00:00:00Z || until=$(date -u -d '+5 minutes' +%Y-%m-%dT%H:%M:%SZ)
-secret=wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY00
 echo "{\\"Version\\": 1, \\"AccessKeyId\\": \\"$key\\", \\"SecretAccessKey\\": \\"$secret\\","
-echo "\\"SessionToken\\": \\"$secret\\", \\"Expiration\\": \\"$until\\"}"
+echo "\\"Expiration\\": \\"$until\\"}"
 """
+KEYS: dict[str, tuple[str, str]] = {}  # by user: id and secret
+
+
+@pytest.fixture(scope="module", autouse=True)
+def users(rig: Rig) -> None:
+    """Make both users with a pair of keys each: the endpoint takes no others."""
+    iam = rig.lab.client("iam")
+    for name in (OURS, THEIRS):
+        iam.create_user(UserName=name)
+        made = iam.create_access_key(UserName=name)["AccessKey"]
+        KEYS[name] = (made["AccessKeyId"], made["SecretAccessKey"])
 
 
 class AccountOfKey(http.server.BaseHTTPRequestHandler):
-    """STS: each key belongs to the account that its name tells."""
+    """STS: each key belongs to the account of its user."""
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        account = "210987654321" if THEIRS in self.headers["Authorization"] else "123456789012"
+        account = "210987654321" if KEYS[THEIRS][0] in self.headers["Authorization"] else "123456789012"
         who = f"<GetCallerIdentityResult><Account>{account}</Account></GetCallerIdentityResult>"
         body = f"<GetCallerIdentityResponse>{who}</GetCallerIdentityResponse>".encode()
         self.send_response(200)
@@ -74,14 +85,14 @@ class Profile:
     sts: str
     kind: str
 
-    def use(self, *keys: str) -> None:
-        """Let the profile have these keys from now on; a program prints one after the other, and begins again."""
-        (self.directory / "sequence").write_text(" ".join(keys) + "\n")
+    def use(self, *names: str) -> None:
+        """Let the profile have these users' keys from now on; a program prints one after another, again and again."""
+        (self.directory / "sequence").write_text(" ".join(":".join(KEYS[name]) for name in names) + "\n")
         program = self.directory / "process.sh"
         program.write_text(PROCESS)
         lines = f"credential_process = /bin/sh {program} {self.directory / 'sequence'} {self.kind}"
         if self.kind == "keys":
-            lines = f"aws_access_key_id = {keys[0]}\naws_secret_access_key = {'a' * 40}"
+            lines = "aws_access_key_id = {}\naws_secret_access_key = {}".format(*KEYS[names[0]])
         config = CONFIG.format(name=self.name, lab=self.lab, sts=self.sts, keys=lines)
         (self.directory / "config").write_text(config)
 
@@ -115,9 +126,10 @@ def configuration(rig: Rig, profile: Profile) -> dict[str, Any]:
 
 
 def arrived(rig: Rig, operation: str) -> list[str]:
-    """:returns: the keys that signed the requests which the endpoint has received."""
+    """:returns: the users whose keys signed the requests which the endpoint has received."""
     seen = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"]
-    return [call["key"] for call in seen if call["operation"] == operation]
+    names = {key: name for name, (key, _) in KEYS.items()}
+    return [names.get(call["key"], call["by"]) for call in seen if call["operation"] == operation]
 
 
 def expire(rig: Rig) -> None:
@@ -182,7 +194,7 @@ def test_keys_that_are_others_at_each_moment_of_a_request(
 def test_an_upload_is_not_presigned_for_another_account(profile: Profile, configuration: dict[str, Any]) -> None:
     client = presigning_client(system_of(configuration).reach, TOKYO)
     upload = {"ClientMethod": "put_object", "Params": {"Bucket": "answers", "Key": "one"}}
-    assert OURS in client.generate_presigned_url(**upload)
+    assert KEYS[OURS][0] in client.generate_presigned_url(**upload)
     profile.use(THEIRS)
     with pytest.raises(Refused):
         client.generate_presigned_url(**upload)

@@ -61,7 +61,7 @@ class Looks:
     def mend(self) -> None:
         """Mend it, as the command line does."""
         self.lab.call("breaks.clear")
-        endpoint_page.ask(self.plan.aws_port, "DELETE", "/chaosdrill/faults")
+        endpoint_page.ask(self.plan, "DELETE", "/chaosdrill/faults")
 
     # What is claimed ------------------------------------------------------------------------------------------------
 
@@ -69,7 +69,8 @@ class Looks:
         """:returns: a client of the lab's AWS."""
         reached = (service, region.name, url or self.plan.aws_url_on_host)
         if reached not in self._clients:
-            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            user = self.plan.access.user
+            keys = {"aws_access_key_id": user.id, "aws_secret_access_key": user.secret}
             self._clients[reached] = boto3.client(service, region.name, endpoint_url=reached[2], **keys)
         return self._clients[reached]
 

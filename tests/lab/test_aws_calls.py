@@ -20,7 +20,6 @@ from chaosdrill.lab import wire
 from chaosdrill.lab.plan import HOME, STANDBY
 from chaosdrill.topology import load_topology
 from tests import drills
-from tests.contract.lab_aws import get
 from tests.iam_policy import ACCOUNT, Wanted, not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
 
@@ -175,9 +174,7 @@ def rehearse(lab: RunningLab, experiment: Path, *variables: str, more: Sequence[
 
 
 def calls_by_now(lab: RunningLab) -> Calls:
-    port = lab.status()["ports"]["aws"]
-    found = get(f"http://127.0.0.1:{port}/chaosdrill/calls")[1]["calls"]
-    return [call for call in found if call["by"] == "chaosdrill"]
+    return [call for call in lab.aws_calls() if call["by"] == "chaosdrill"]
 
 
 def calls_of(lab: RunningLab, directory: Path, experiment: Path, one: Run, *variables: str) -> tuple[Calls, str]:

@@ -179,7 +179,7 @@ def test_while_home_is_rebuilt_the_standby_serves_and_the_failback_is_owed(alone
         assert done.returncode == EXIT_CODES["refused"], done.stdout
         assert "database-not-synchronized" in codes(alone)
         assert alone.call("database.status")["writer"] == OSAKA
-        endpoint_page.ask(LabPlan.load(alone.home / "lab" / "plan.json").aws_port, "PUT", "/chaosdrill/hurry")
+        endpoint_page.ask(LabPlan.load(alone.home / "lab" / "plan.json"), "PUT", "/chaosdrill/hurry")
         wait_for(lambda: f"{TOKYO} connected" in alone.shell("chaosdrill topology check --json", check=False).stdout)
         # its verdict says that the state machine's waits were shortened, too
         drills.run(alone, tmp_path, *drills.QUICK, experiment=EXPERIMENTS / "failback.yaml")

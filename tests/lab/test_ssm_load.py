@@ -20,7 +20,6 @@ from chaosdrill.load.probes import failures, latency_ms, load_health
 from chaosdrill.topology import load_topology
 from tests import small_drills
 from tests.contract.activities_rig import drill
-from tests.contract.lab_aws import get
 from tests.failing import fails_with
 from tests.iam_policy import not_allowed, not_done, wanted
 from tests.running_lab import RunningLab
@@ -45,9 +44,8 @@ def topology(lab: RunningLab) -> Iterator[dict[str, Any]]:
     global _delivered_to
     _delivered_to = f"{lab.home}/lab/home/.cache/chaosdrill/"
     facts = yaml.safe_load((lab.home / "lab" / "topology.yaml").read_text())
-    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
     make: Any = boto3.client
-    s3 = make("s3", region_name="ap-northeast-1", endpoint_url=facts["aws"]["endpoint_url"], **keys)
+    s3 = make("s3", region_name="ap-northeast-1", endpoint_url=facts["aws"]["endpoint_url"], **lab.keys)
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "ap-northeast-1"})
     client = {name: facts["client"][name] for name in ("instance_id", "region")}
     yield {**facts, "client": {**client, "run": "ssm", "s3": f"{BUCKET}/drills"}}
@@ -261,8 +259,7 @@ def test_the_policy_of_a_topology_with_a_bucket_allows_what_was_done_there_and_n
 ) -> None:
     start_load(2, 10, within_s=120, configuration=configuration, standalone=True)
     stop_load(configuration=configuration, standalone=True)
-    calls = get(f"http://127.0.0.1:{lab.status()['ports']['aws']}/chaosdrill/calls")[1]["calls"]
-    made = [call for call in calls if (call["service"], call["by"]) == ("s3", "chaosdrill")]
+    made = [call for call in lab.aws_calls() if (call["service"], call["by"]) == ("s3", "chaosdrill")]
     policy = json.loads(filled(policy_of("failover"), load_topology(configuration["topology"]), {}))
     ours = [one for one in policy["Statement"] if "s3:" in json.dumps(one["Action"])]
     text = json.dumps({"Statement": ours})

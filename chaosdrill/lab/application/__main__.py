@@ -33,7 +33,7 @@ async def serve(plan: LabPlan, region: RegionPlan) -> None:
         Store("database", region.name, region.database_address, LENIENT_READS not in plan.lenient) as database,
         Store("main table", region.name, region.main_table_address) as main_table,
     ):
-        flag = StopFlag(http, plan.aws_url_inside, region, plan.flag_cache_s)
+        flag = StopFlag(http, plan.aws_url_inside, plan.access.parts, region, plan.flag_cache_s)
         bank = Bank(database, main_table, region.name, plan.settlement)
         worker = asyncio.create_task(Worker(bank, flag, plan.settle_s).run(ending))
         runner = web.AppRunner(

@@ -7,6 +7,8 @@ import time
 
 import aiohttp
 
+from chaosdrill.lab import signing
+from chaosdrill.lab.access import KeyPair
 from chaosdrill.lab.plan import RegionPlan
 
 READ_TIMEOUT_S = 1.0
@@ -23,12 +25,16 @@ class StopFlag:
     endpoint costs a request now and then one second, and not every request.
 
     :param aws_url: of the AWS endpoint.
+    :param keys: with which it is asked.
     :param cache_s: how long a value is believed, in seconds.
     """
 
-    def __init__(self, http: aiohttp.ClientSession, aws_url: str, region: RegionPlan, cache_s: float) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, aws_url: str, keys: KeyPair, region: RegionPlan, cache_s: float
+    ) -> None:
         self._http = http
         self._aws_url = aws_url
+        self._keys = keys
         self._region = region
         self._cache_s = cache_s
         self._value: bool | None = None
@@ -58,22 +64,17 @@ class StopFlag:
     async def _ask(self) -> bool:
         request = {"TableName": self._region.flag_table, "Key": {"PK": {"S": "stopFlag"}}, "ConsistentRead": True}
         timeout = aiohttp.ClientTimeout(total=READ_TIMEOUT_S)
-        async with self._http.post(
-            self._aws_url, data=json.dumps(request), headers=self._headers(), timeout=timeout
-        ) as answer:
-            body = await answer.json(content_type=None)
-            if answer.status != 200:
-                raise ValueError(f"DynamoDB answered {answer.status}: {body}")
-        written = body["Item"]["value"]["S"]
+        body = json.dumps(request).encode()
+        headers = self._signed(body)
+        async with self._http.post(self._aws_url, data=body, headers=headers, timeout=timeout) as response:
+            answer = await response.json(content_type=None)
+            if response.status != 200:
+                raise ValueError(f"DynamoDB answered {response.status}: {answer}")
+        written = answer["Item"]["value"]["S"]
         if written not in ("true", "false"):
             raise ValueError(f"the flag's value is {written!r}, neither 'true' nor 'false'")
         return bool(written == "true")
 
-    def _headers(self) -> dict[str, str]:
-        """The lab's AWS endpoint tells the region from the credential scope and does not verify signatures."""
-        scope = f"chaosdrill/20260101/{self._region.name}/dynamodb/aws4_request"
-        return {
-            "Content-Type": "application/x-amz-json-1.0",
-            "X-Amz-Target": "DynamoDB_20120810.GetItem",
-            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
-        }
+    def _signed(self, body: bytes) -> dict[str, str]:
+        headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.GetItem"}
+        return signing.signed(self._keys, "POST", self._aws_url, self._region.name, "dynamodb", headers, body)

@@ -17,9 +17,10 @@ from urllib.parse import parse_qsl
 
 from moto.core.utils import get_service_model
 
+from chaosdrill.lab.aws.runtime import plan
+
 KEPT = 20_000  # calls; a drill makes some thousands
 LARGEST_BODY = 100_000  # bytes that are looked through for a resource
-OWN_KEYS = frozenset({"lab", "chaosdrill"})  # access keys of the lab's parts: state machines, region proxy, application
 REST = {"fis": "fis", "lambda": "lambda", "route53": "route53"}  # signing name -> botocore's
 REST["route53-recovery-control-config"] = "route53-recovery-control-config"
 CREDENTIAL = re.compile(r"Credential=([^/,]*)/\d+/([^/]*)/([^/]+)/aws4_request")
@@ -68,7 +69,7 @@ def call_of(environ: dict[str, Any]) -> Call | None:
     key, region, service = found.group(1), found.group(2), found.group(3).lower()
     given = _parameters(environ)
     drill = "chaosdrill/" in environ.get("HTTP_USER_AGENT", "")
-    by = "lab" if key in OWN_KEYS else "chaosdrill" if drill else "other"
+    by = "lab" if key == plan().access.parts.id else "chaosdrill" if drill else "other"
     return Call(service, region, _operation(service, environ, given), _resource(service, environ, given), by, key)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from botocore.config import Config
 
 from chaosdrill.lab.aws.lean import SESSION
-from chaosdrill.lab.aws.runtime import endpoint_url
+from chaosdrill.lab.aws.runtime import endpoint_url, plan
 
 LONGEST_CALL_S = 3600
 _lock = threading.Lock()  # sessions are not safe to use from several threads; the clients they make are
@@ -32,7 +32,8 @@ class Clients:
 
     def _make(self, service: str, region: str, url: str) -> Any:
         make: Any = SESSION.client
-        keys = {"aws_access_key_id": "lab", "aws_secret_access_key": "lab"}
+        parts = plan().access.parts
+        keys = {"aws_access_key_id": parts.id, "aws_secret_access_key": parts.secret}
         retries: Any = {"mode": "standard", "total_max_attempts": self._attempts}
         config = Config(retries=retries, read_timeout=LONGEST_CALL_S, parameter_validation=False)
         return make(service, region_name=region, endpoint_url=url, config=config, **keys)

@@ -4,12 +4,10 @@ Mends moto's ``DomainDispatcherApplication``: it lists a directory per request, 
 and answers an action it lacks with an HTML traceback. Here an unknown service is 501 and every error is parseable.
 """
 
-import re
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote
 
 from flask import Flask, request
 from moto.core.utils import convert_to_flask_response
@@ -36,7 +34,7 @@ EMULATED = {
     "states": "stepfunctions",
     "sts": "sts",
 }
-CREDENTIAL_SCOPE = re.compile(r"Credential=[^/]*/\d+/[^/]*/([^/]+)/aws4_request")  # unquoted, of a header or a query
+SERVICE = "chaosdrill.service"  # in a request's environ: the service that its signature, which was checked, names
 
 Environ = dict[str, Any]
 Page = Callable[[Environ], errors.Answer]
@@ -57,7 +55,7 @@ class Dispatcher:
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         page = next((page for path, page in self._pages.items() if environ["PATH_INFO"].startswith(path)), None)
-        service = _service_of(environ)
+        service = environ.get(SERVICE)
         if page is None and (service in self._own or service in EMULATED):
             assert service is not None
             try:
@@ -78,12 +76,6 @@ class Dispatcher:
                 own = self._own.get(service)
                 self._apps[service] = _own_app(service, own) if own else _moto_app(service)
             return self._apps[service]
-
-
-def _service_of(environ: Environ) -> str | None:
-    signature = environ.get("HTTP_AUTHORIZATION") or unquote(environ.get("QUERY_STRING", ""))  # a presigned URL's
-    found = CREDENTIAL_SCOPE.search(signature)
-    return found.group(1).lower() if found else None
 
 
 def _routed(service: str, environ: Environ) -> errors.Answer | None:
@@ -118,9 +110,6 @@ def _own_app(service: str, response: type[Any]) -> Flask:
 
 
 def _unknown(service: str | None, environ: Environ) -> errors.Answer:
-    if service is None:
-        text = "the request is not signed (AWS Signature Version 4); use the profile chaosdrill-lab"
-        return errors.answer(None, environ, "403 Forbidden", "MissingAuthenticationToken", text)
     text = f"the lab does not emulate the AWS service {service!r}, only {', '.join(sorted(EMULATED))} and Route 53 ARC"
     return errors.answer(service, environ, "501 Not Implemented", errors.NOT_EMULATED, text)
 

@@ -26,6 +26,7 @@ from chaosdrill.lab.aws import (
     ssm,
     stepfunctions,
 )
+from chaosdrill.lab.aws.admission import Admission
 from chaosdrill.lab.aws.arc import OWN_SERVICES
 from chaosdrill.lab.aws.dispatcher import Dispatcher
 from chaosdrill.lab.aws.gate import Gate
@@ -50,7 +51,8 @@ class Endpoint:
         for patch in PATCHES:
             patch.install()
         self._plan, self._inside = plan, inside
-        self._listeners = Listeners(Gate(Dispatcher(OWN_SERVICES, pages.PAGES)), plan.aws_port, aws_fd, inside)
+        app = Admission(Gate(Dispatcher(OWN_SERVICES, pages.PAGES)), plan)
+        self._listeners = Listeners(app, plan.aws_port, aws_fd, inside)
         self._name_servers = [NameServer(route53.lookup, udp, tcp) for udp, tcp in dns]
 
     def start(self) -> None:

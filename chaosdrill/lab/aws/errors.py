@@ -9,6 +9,7 @@ from moto.core.exceptions import ServiceException
 NOT_EMULATED = "NotImplementedByLab"
 INTERNAL = "InternalFailure"
 XML_SERVICES = frozenset({"route53", "s3", "cloudfront"})
+QUERY_SERVICES = frozenset({"elasticloadbalancing", "iam", "rds", "sts"})
 EC2_XML = "<Response><Errors><Error>{}</Error></Errors><RequestID>lab</RequestID></Response>"
 QUERY_XML = "<ErrorResponse><Error><Type>Receiver</Type>{}</Error><RequestId>lab</RequestId></ErrorResponse>"
 
@@ -28,6 +29,11 @@ class AwsError(ServiceException):
             setattr(self, name, value)
 
 
+def is_form(environ: dict[str, Any]) -> bool:
+    """:returns: whether the request has its parameters in a form, as those of the query protocols have."""
+    return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
+
+
 def answer(service: str | None, environ: dict[str, Any], status: str, code: str, message: str) -> Answer:
     """An error that AWS's SDKs and CLIs show as they would show one of AWS.
 
@@ -35,8 +41,7 @@ def answer(service: str | None, environ: dict[str, Any], status: str, code: str,
     :param status: HTTP status line, such as ``501 Not Implemented``.
     :returns: status, headers and body.
     """
-    is_form = str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
-    if is_form or service in XML_SERVICES:
+    if is_form(environ) or service in XML_SERVICES | QUERY_SERVICES | {"ec2"}:
         error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
         text, kind = (EC2_XML if service == "ec2" else QUERY_XML).format(error), "text/xml"
     else:

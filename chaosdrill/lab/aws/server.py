@@ -1,9 +1,11 @@
 """HTTP/1.1 for a WSGI application, on an inherited socket and on one of its own.
 
 Mends werkzeug 3.1: its handler closes every connection and waits 10 ms after each answer. AWS SDKs keep connections
-alive, and a drill polls a lot.
+alive, and a drill polls a lot. And it reads bodies of any length, and keeps any number of connections on which nobody
+says anything: here those of strangers are few, and the oldest makes room for a new one.
 """
 
+import contextlib
 import io
 import os
 import socket
@@ -14,9 +16,41 @@ from typing import Any
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from chaosdrill.lab.aws.admission import ADMITTED, largest_body
 from chaosdrill.lab.aws.gate import Reset
 
+PART = 65_536  # bytes
+MOST_STRANGERS = 128  # connections on which nothing signed has come yet
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
+
+
+class Strangers:
+    """Connections on which nothing has come yet that may be answered; safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connections: dict[int, socket.socket] = {}  # by descriptor, the oldest first
+
+    def add(self, connection: socket.socket) -> None:
+        """Count a new connection; the oldest is shut down when there are too many."""
+        with self._lock:
+            self._connections[connection.fileno()] = connection
+            if len(self._connections) > MOST_STRANGERS:
+                oldest = self._connections.pop(next(iter(self._connections)))
+                with contextlib.suppress(OSError):  # it has ended meanwhile
+                    oldest.shutdown(socket.SHUT_RDWR)
+
+    def remove(self, connection: socket.socket) -> None:
+        """Count it no more: it is known now, or ends."""
+        with self._lock:
+            self._connections.pop(connection.fileno(), None)
+
+
+STRANGERS = Strangers()
+
+
+class BodyTooLarge(Exception):
+    """More bytes than are read of whoever sends them."""
 
 
 class KeepAliveHandler(MotoRequestHandler):
@@ -27,13 +61,28 @@ class KeepAliveHandler(MotoRequestHandler):
     wbufsize = -1
     environ: dict[str, Any]
 
+    def setup(self) -> None:
+        """Begin with a connection."""
+        super().setup()
+        STRANGERS.add(self.connection)
+
+    def finish(self) -> None:
+        """End with it."""
+        STRANGERS.remove(self.connection)
+        super().finish()
+
     def run_wsgi(self) -> None:
         """Serve one request."""
         if self.headers.get("Expect", "").strip().lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         self.environ = self.make_environ()
-        body = self._body()
+        try:
+            body = self._body(largest_body(self.environ))
+        except BodyTooLarge:
+            self.close_connection = True
+            self._send("413 Content Too Large", [], b"")
+            return
         self.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
         self.environ.pop("HTTP_TRANSFER_ENCODING", None)
         started: list[Any] = []
@@ -43,19 +92,28 @@ class KeepAliveHandler(MotoRequestHandler):
         except Reset:
             self._reset()
             return
+        if ADMITTED in self.environ:
+            STRANGERS.remove(self.connection)
         self._send(started[0], started[1], b"".join(chunks))
 
     def _reset(self) -> None:
         """Close the connection so that the caller sees RST, not an orderly end."""
         self.close_connection = True
+        STRANGERS.remove(self.connection)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
-    def _body(self) -> bytes:
+    def _body(self, largest: int) -> bytes:
         stream = self.environ["wsgi.input"]  # undoes chunks, where there are any
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return bytes(stream.read())
-        return bytes(stream.read(int(self.headers.get("Content-Length") or 0)))
+            body = bytearray()
+            while len(body) <= largest and (part := stream.read(PART)):
+                body += part
+            if len(body) <= largest:
+                return bytes(body)
+        elif (length := self.headers.get("Content-Length") or "0").isdecimal() and int(length) <= largest:
+            return bytes(stream.read(int(length)))
+        raise BodyTooLarge
 
     def _send(self, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
         code, reason = status.split(" ", 1)

@@ -1,7 +1,4 @@
-"""The lab's AWS API as a break calls it: by hand, since loading an SDK would make the lab's first process large.
-
-Its endpoint tells service and region from the credential scope, and does not verify signatures.
-"""
+"""The lab's AWS API as a break calls it: by hand, since loading an SDK would make the lab's first process large."""
 
 import asyncio
 import http.client
@@ -11,6 +8,7 @@ from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 from chaosdrill.errors import LabError
+from chaosdrill.lab import signing
 from chaosdrill.lab.plan import LabPlan
 
 ANSWER_WITHIN_S = 15.0
@@ -59,14 +57,14 @@ async def page(plan: LabPlan, method: str, path: str, body: Any = None) -> Any:
     """Ask one of the lab's own pages on the endpoint."""
     from chaosdrill.lab import endpoint_page  # the endpoint listens on 127.0.0.1 of the cloud, too
 
-    return await asyncio.to_thread(endpoint_page.ask, plan.aws_port, method, path, body)
+    return await asyncio.to_thread(endpoint_page.ask, plan, method, path, body)
 
 
 async def _ask(
     plan: LabPlan, service: str, region: str, method: str, path: str, body: str, headers: dict[str, str]
 ) -> str:
-    scope = f"Credential=chaosdrill/20260101/{region}/{service}/aws4_request"
-    signed = {**headers, "Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=0"}
+    url, keys = f"{plan.aws_url_on_host}{path}", plan.access.parts
+    signed = signing.signed(keys, method, url, region, service, headers, body.encode())
 
     def ask() -> str:
         endpoint = http.client.HTTPConnection("127.0.0.1", plan.aws_port, timeout=ANSWER_WITHIN_S)

@@ -20,8 +20,8 @@ CONFIG = """\
 [profile {profile}]
 region = {region}
 endpoint_url = {url}
-aws_access_key_id = test
-aws_secret_access_key = test
+aws_access_key_id = {keys.id}
+aws_secret_access_key = {keys.secret}
 output = json
 """
 
@@ -91,14 +91,14 @@ def heartbeat(prefix: str) -> dict[str, Any]:
 
 def write(plan: LabPlan, facts: dict[str, Any]) -> None:
     """Write both files; each is complete from the moment it exists."""
-    url = plan.aws_url_on_host
-    plan.aws_config_file.parent.mkdir(parents=True, exist_ok=True)
-    _write(plan.aws_config_file, CONFIG.format(profile=PROFILE, region=plan.home.name, url=url), 0o600)
-    _write(plan.topology_file, yaml.safe_dump(facts, sort_keys=False), 0o644)
+    facts_of_profile = {"profile": PROFILE, "region": plan.home.name, "url": plan.aws_url_on_host}
+    plan.aws_config_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _write(plan.aws_config_file, CONFIG.format(**facts_of_profile, keys=plan.access.user))
+    _write(plan.topology_file, yaml.safe_dump(facts, sort_keys=False))
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def _write(path: Path, text: str) -> None:
     unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    unfinished.touch(mode=mode)
+    unfinished.touch(mode=0o600)
     unfinished.write_text(text)
     unfinished.replace(path)
