@@ -40,7 +40,6 @@ TOLERATED = {
     r"route53 \w+ response .*\.(Marker|MaxItems|IsTruncated|Location|CallerReference): ": "moto; no reader of ours",
     r"route53 \w+ request \.HostedZoneId: 34 is more than 32": "botocore takes /hostedzone/ away before it sends it",
     r"ec2 DescribeInstances response .*HttpTokens: '\*\*\*' ": "a recording that was redacted, played again",
-    r"fis \w+ response .*\.actions\.\*\.parameters.* does not match": "a recording with the spaces of earlier versions",
     r"dynamodb ListTables error ProvisionedThroughputExceededException": "of the lab's faults: one error for a service",
     r"events ListRules response .*\.CreatedBy: is unknown": "moto; no reader of ours",
     r"\w+ Head\w+ error \d+:": "a response to HEAD has no body, so its code is the status",
