@@ -65,15 +65,16 @@ def configuration_of(experiment: str) -> Mapping[str, Any]:
     """
     import yaml
 
+    from chaosdrill.bounded_yaml import load_yaml
     from chaosdrill.cli.init import experiments
 
     path = Path(experiment)
     shipped = {Path(name).stem: text for name, text in experiments().items()}
     try:
         text = path.read_text(encoding="utf-8") if path.is_file() else shipped[path.stem]
-        read = yaml.safe_load(text)  # JSON is YAML, too
+        read = load_yaml(text)  # JSON is YAML, too
         return {str(key): value for key, value in (read.get("configuration") or {}).items()}
-    except (OSError, ValueError, RecursionError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
         text = f"{experiment}: the configuration of an experiment cannot be read from it: {error!r}"
         raise BadInput([problem("experiment-invalid", text)]) from error
 

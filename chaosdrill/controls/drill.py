@@ -22,6 +22,7 @@ from chaoslib.types import Activity, Configuration, Control, Experiment, Hypothe
 from chaosdrill.controls.arguments import problems_of_arguments
 from chaosdrill.controls.display import take_colours_out_of_logs
 from chaosdrill.controls.exit_code import set_exit_code
+from chaosdrill.controls.experiment import find_source, problems_of_size
 from chaosdrill.controls.hooks import MODULE, arguments_of_control, problems_of_control
 from chaosdrill.controls.junit import remove_earlier_junit, write_drill_junit
 from chaosdrill.controls.opening import open_drill
@@ -61,7 +62,8 @@ def validate_control(control: Control) -> None:
     """
     take_colours_out_of_logs()
     keep_streams_writable()
-    if problems := problems_of_control(control) + problems_of_arguments(arguments_of_control(control)):
+    problems = problems_of_size(find_source())
+    if problems := problems or problems_of_control(control) + problems_of_arguments(arguments_of_control(control)):
         set_exit_code("refused", reported=ChaosException)
         raise InvalidControl("\n".join(problems)) from BadInput(problems)
 

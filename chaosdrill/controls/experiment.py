@@ -15,6 +15,7 @@ import click
 import yaml
 
 from chaosdrill.analysis.aftermath import TRANSITIONS
+from chaosdrill.bounded_yaml import problem_of_file
 from chaosdrill.controls.activities import activities_by_phase
 from chaosdrill.errors import problem
 from chaosdrill.history import keep_secret, plain, secrets_within, without_secrets
@@ -77,6 +78,12 @@ def problems_of_journal(source: Source) -> list[str]:
     else:
         return []
     return [problem("journal-unwritable", f"--journal-path {path}: {why}: name a file that can be written")]
+
+
+def problems_of_size(source: Source) -> list[str]:
+    """:returns: that the experiment stands for more values than can be worked with: nothing may be made of it then."""
+    why = "" if source.path is None else problem_of_file(source.path)
+    return [problem("experiment-invalid", f"{source.path}: {why}")] if why else []
 
 
 def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from chaosdrill.aws.tape import Call
+from chaosdrill.bounded_yaml import load_yaml
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.whole_files import write_whole
 from chaosdrill.rehearsal.redaction import Redaction
@@ -28,7 +27,7 @@ def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Ma
     if path.exists():
         raise BadInput([problem("file-exists", f"{path}: it is there already: give another name, or remove it")])
     redaction = Redaction(topology.domain)
-    raw = yaml.safe_load(topology.path.read_text(encoding="utf-8"))
+    raw = load_yaml(topology.path.read_text(encoding="utf-8"))
     raw.pop("aws", None)  # whose profile it was is nobody's business
     bundle = {
         "version": VERSION,

@@ -15,6 +15,7 @@ from chaoslib.secret import load_secrets
 
 from chaosdrill import region
 from chaosdrill.aws import System, system_of
+from chaosdrill.bounded_yaml import problem_of_file
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.experiment import Source
 from chaosdrill.controls.preflight import check_experiment, check_topology
@@ -104,6 +105,8 @@ def rehearse(
 def _loaded(
     experiment: Path, variables: Mapping[str, Any], topology: Path | None
 ) -> tuple[Mapping[str, Any], dict[str, Any], Mapping[str, Any]]:
+    if why := problem_of_file(experiment):
+        raise BadInput([problem("experiment-invalid", f"{experiment}: {why}")])
     try:
         raw = load_experiment(str(experiment))
         ensure_experiment_is_valid(raw)

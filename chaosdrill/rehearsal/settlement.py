@@ -8,9 +8,11 @@ from typing import Any
 import yaml
 
 from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.bounded_yaml import LONGEST_TEXT, load_yaml
 from chaosdrill.history.log import read_history
 from chaosdrill.history.run_directory import HISTORY, TOPOLOGY
 from chaosdrill.home import runs_directory
+from chaosdrill.runs.documents import read_regular
 from chaosdrill.topology import Topology
 
 MOST_RUNS = 20  # the newest ones
@@ -43,7 +45,7 @@ def _measured(topology: Topology) -> Iterator[Settled]:
 
 def _is_same_system(run: Path, topology: Topology) -> bool:
     try:
-        raw = mapping(yaml.safe_load((run / TOPOLOGY).read_text(encoding="utf-8")))
+        raw = mapping(load_yaml(read_regular(run / TOPOLOGY, LONGEST_TEXT).decode()))
     except (OSError, ValueError, yaml.YAMLError):
         return False
     known = (raw.get("target"), str(raw.get("domain")).rstrip("."), raw.get("accounts"))

@@ -13,7 +13,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.runs.going_on import goes_on
 from chaosdrill.runs.lines import json_lines
 from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.records.tables import LEDGER, RECORDS, parquet_path, raw_paths, read_raw
+from chaosdrill.runs.records.tables import LEDGER, RECORDS, open_stored, parquet_path, raw_paths, read_raw
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -41,6 +41,9 @@ def write_csv_files(directory: Path, output: Path | None, run: "Run", judgement:
         into.mkdir(parents=True)
         tables = {**_judged(judgement), "events": _events(run), **dict(_recorded(directory))}
         return [_write(into / f"{name}.csv", rows) for name, rows in tables.items()]
+    except ValueError as error:  # such as records that are not what chaosdrill stores
+        why = f"{into} cannot be written: {error}: see `chaosdrill runs verify`"
+        raise BadInput([problem("export-unwritable", why)]) from error
     except OSError as error:
         why = f"{into} cannot be written ({error.strerror or error}): name another directory with --output"
         raise BadInput([problem("export-unwritable", why)]) from error
@@ -106,11 +109,9 @@ def _recorded(directory: Path) -> Iterator[tuple[str, Rows]]:
 
 def _records(directory: Path, shape: Shape) -> Iterator[Sequence[Any]]:
     """Every column as it was recorded, and the time of each row in UTC."""
-    from pyarrow import parquet
-
     stored = parquet_path(directory, shape)
     if stored.is_file():
-        file = parquet.ParquetFile(stored)
+        file = open_stored(stored, shape)
         names, batches = file.schema_arrow.names, file.iter_batches(BATCH)
     else:
         table = read_raw(raw_paths(directory, shape), shape).table

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from chaosdrill.analysis.summary_fields import REBUILT
+from chaosdrill.bounded_yaml import LONGEST_TEXT, load_yaml
 from chaosdrill.history.plain import plain
 from chaosdrill.history.run_directory import EXPERIMENT, JOURNAL, SUMMARY
 from chaosdrill.history.whole_files import write_new
@@ -19,8 +20,6 @@ from chaosdrill.runs.events import read_events
 from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.going_on import left_behind
 from chaosdrill.runs.journals import journal_of
-
-MOST_VALUES = 100_000
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
@@ -70,22 +69,11 @@ def experiment_in(directory: Path) -> dict[str, Any]:
         if path.suffix == ".json":
             return json_document(path)
         try:
-            found = yaml.safe_load(read_regular(path))
-        except (OSError, ValueError, RecursionError, yaml.YAMLError):
+            found = load_yaml(read_regular(path, LONGEST_TEXT).decode())
+        except (OSError, ValueError, yaml.YAMLError):
             return {}
-        return found if isinstance(found, dict) and _size(found, {}) <= MOST_VALUES else {}
+        return found if isinstance(found, dict) else {}
     return {}
-
-
-def _size(value: Any, known: dict[int, int]) -> int:
-    """How many values it has written out: in YAML ten lines of references can stand for more than there is memory."""
-    if not isinstance(value, (dict, list)):
-        return 1
-    if id(value) not in known:
-        known[id(value)] = MOST_VALUES  # of itself, if it refers to itself
-        parts = value.values() if isinstance(value, dict) else value
-        known[id(value)] = 1 + sum(_size(part, known) for part in parts)
-    return known[id(value)]
 
 
 def _rebuilt(directory: Path, name: str, document: Callable[[], Mapping[str, Any]]) -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from chaosdrill.bounded_yaml import ENDLESS, compose
+
 Place = tuple[str | int, ...]
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -34,18 +36,18 @@ class Document:
 def read_document(text: str) -> Document:
     """Parse ``text``.
 
-    :raises yaml.YAMLError: when it is not YAML, or is nested too deeply, or in itself.
+    :raises yaml.YAMLError: when it is not YAML, or is nested too deeply, or stands for too much, or for itself.
     """
     try:
         return _read(text)
     except RecursionError as error:
-        raise yaml.YAMLError("it is nested too deeply, or a part of it contains itself") from error
+        raise yaml.YAMLError(ENDLESS) from error
     except ValueError as error:  # such as the date 2026-13-45
         raise yaml.YAMLError(f"a value cannot be read ({error}): put it in quotes") from error
 
 
 def _read(text: str) -> Document:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    node = compose(text)
     if node is None:
         return Document(None, {})
     _merge(node)

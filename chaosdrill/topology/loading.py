@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from chaosdrill.bounded_yaml import LONGEST_TEXT
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.topology.lines import Document, read_document
 from chaosdrill.topology.model import (
@@ -96,7 +97,8 @@ def _unreadable(path: Path, error: OSError) -> BadInput:
 
 def _read(path: Path) -> Document:
     try:
-        return read_document(path.read_text(encoding="utf-8"))
+        with open(path, encoding="utf-8") as file:
+            return read_document(file.read(LONGEST_TEXT + 1))
     except OSError as error:
         raise _unreadable(path, error) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pyarrow import parquet
 
 RECORDS, LOOKUPS, LEDGER = "records", "lookups.jsonl", "ledger.jsonl"
+# a row of records takes some 10 bytes stored, of which 1 is its time alone, and becomes some 60 in memory
+SMALL_ROWS, SMALL_BYTES, DENSEST = 1_000_000, 64 * 2**20, 50
+MOST_COLUMNS, MOST_PARTS, MOST_HEADER = 100, 1_000_000, 64 * 2**20
 HEADERS, FILES = b"chaosdrill", b"chaosdrill.files"
 
 
@@ -179,10 +182,9 @@ def metadata(records: Records) -> dict[bytes, bytes]:
 
 def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
     import pyarrow
-    from pyarrow import parquet
 
     try:
-        with parquet.ParquetFile(path, read_dictionary=list(shape.texts)) as stored:
+        with open_stored(path, shape) as stored:
             known = json.loads((stored.schema_arrow.metadata or {})[FILES])
             files = tuple(File(**{**one, "silences": tuple(map(tuple, one["silences"]))}) for one in known)
             wanted = [field for field in schema(shape) if field.name not in shape.unread]
@@ -193,6 +195,36 @@ def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
     lookups = path.with_name(LOOKUPS)
     rows = _lookups(lookups.read_bytes()) if shape is BEATS and lookups.is_file() else []
     return Records(table, files, tuple(rows), (path.name, sha256))
+
+
+def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
+    """Open stored records, after a look at what their file says of itself.
+
+    :raises ValueError: when reading it would take more memory than records of that size can: a Parquet file may stand
+        for a thousand times its bytes.
+    :raises pyarrow.ArrowException: when it is no Parquet file.
+    """
+    from pyarrow import parquet
+
+    size = path.stat().st_size
+    limits = {"thrift_string_size_limit": MOST_HEADER, "thrift_container_size_limit": MOST_PARTS}
+    try:
+        stored = parquet.ParquetFile(path, read_dictionary=list(shape.texts), **limits)
+    except KeyError as error:
+        raise ValueError(f"{path.name} is not what chaosdrill stores: it has no column {error}") from error
+    found, most_rows, most_bytes = stored.metadata, SMALL_ROWS + size, SMALL_BYTES + DENSEST * size
+    groups = [found.row_group(number) for number in range(found.num_row_groups)]
+    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
+    unpacked = sum(column.total_uncompressed_size for column in columns)
+    flat = len(stored.schema_arrow) == found.num_columns <= MOST_COLUMNS
+    values = max((column.num_values for column in columns), default=0)
+    if not flat or not 0 <= max(found.num_rows, values) <= most_rows or not 0 <= unpacked <= most_bytes:
+        stored.close()
+        raise ValueError(
+            f"{path.name} of {size:,} bytes is not what chaosdrill stores: it would become {found.num_rows:,} rows of "
+            f"{found.num_columns} columns, {unpacked:,} bytes, and may become {most_rows:,} rows, {most_bytes:,} bytes"
+        )
+    return stored
 
 
 def _whole_column(stored: "parquet.ParquetFile", field: "pyarrow.Field") -> "pyarrow.Array":

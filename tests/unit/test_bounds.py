@@ -1,0 +1,151 @@
+"""Small files that stand for more than there is memory: refused before anything is made of them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow
+import pytest
+import yaml
+from chaoslib.exceptions import InvalidControl
+from pyarrow import parquet
+
+from chaosdrill.bounded_yaml import LONGEST_TEXT, MOST_VALUES, load_yaml
+from chaosdrill.cli.iam import configuration_of
+from chaosdrill.controls.drill import validate_control
+from chaosdrill.rehearsal.rehearse import rehearse
+from chaosdrill.runs.rebuilding import experiment_in
+from chaosdrill.runs.records.shapes import BEATS
+from chaosdrill.runs.records.tables import SMALL_ROWS, open_stored, parquet_path, read_records, schema, sha256_of
+from chaosdrill.topology import load_topology
+from tests.failing import fails_with
+from tests.unit.test_topology import RIGHT
+
+
+def aliases(levels: int) -> str:
+    """Each level is ten of the one before: 40 lines stand for more values than there are atoms here."""
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]" for level in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+def merges(levels: int) -> str:
+    lines = ["m0: &m0 {k0: x}"]
+    lines += [f"m{level}: &m{level} {{<<: [*m{level - 1}, *m{level - 1}], k{level}: x}}" for level in range(1, levels)]
+    return "\n".join(lines) + "\n"
+
+
+BOMBS = {
+    "aliases": aliases(40),
+    "merges": merges(40),
+    "itself": "a: &a [*a]\n",
+    "itself merged": "a: &a {<<: *a}\n",
+    "deep": "a: " + "[" * 5_000 + "]" * 5_000 + "\n",
+    "long": "# " + "x" * LONGEST_TEXT + "\na: 1\n",
+}
+each_bomb = pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
+
+
+@each_bomb
+def test_a_bomb_is_no_yaml(bomb: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        load_yaml(bomb)
+
+
+@each_bomb
+def test_a_bomb_is_no_topology(bomb: str, tmp_path: Path) -> None:
+    (tmp_path / "topology.yaml").write_text(RIGHT + bomb)
+    with fails_with("topology-invalid"):
+        load_topology(tmp_path / "topology.yaml")
+
+
+@each_bomb
+def test_a_bomb_is_no_experiment_of_a_stored_run(bomb: str, tmp_path: Path) -> None:
+    (tmp_path / "experiment.yaml").write_text(bomb)
+    assert experiment_in(tmp_path) == {}
+
+
+@each_bomb
+def test_a_bomb_is_no_experiment_to_rehearse_or_to_write_a_policy_for(bomb: str, tmp_path: Path) -> None:
+    path = tmp_path / "failover.yaml"
+    path.write_text(f"title: t\ndescription: d\nmethod: []\n{bomb}")
+    with fails_with("experiment-invalid"):
+        configuration_of(str(path))
+    with fails_with("experiment-invalid"):
+        rehearse(path, {}, None)
+
+
+@each_bomb
+def test_a_bomb_is_no_experiment_to_run(bomb: str, tmp_path: Path) -> None:
+    path = tmp_path / "failover.yaml"
+    path.write_text(bomb)
+    control: Any = {"name": "drill", "provider": {"type": "python", "module": "chaosdrill.controls.drill"}}
+    with click.Context(click.Command("run")) as context:
+        context.params = {"source": str(path)}
+        with pytest.raises(InvalidControl, match=r"failover\.yaml"):
+            validate_control(control)
+
+
+def test_aliases_within_the_bounds_are_what_they_stand_for() -> None:
+    assert load_yaml("a: &a {x: 1}\nb: [*a, *a]\nc: {<<: *a, y: 2}\n") == {
+        "a": {"x": 1},
+        "b": [{"x": 1}, {"x": 1}],
+        "c": {"x": 1, "y": 2},
+    }
+    assert len(load_yaml(json.dumps(list(range(MOST_VALUES - 1))))) == MOST_VALUES - 1
+    assert load_yaml("") is None
+
+
+def table(rows: int, **columns: pyarrow.Array) -> pyarrow.Table:
+    """The columns of stored beats, all of one value but for those that are given."""
+    wanted = schema(BEATS)
+    constant = {
+        field.name: pyarrow.array(["x"] if pyarrow.types.is_dictionary(field.type) else [1]).cast(field.type)
+        for field in wanted
+    }
+    many = {name: one.take(pyarrow.array([0] * rows)) for name, one in constant.items()}
+    return pyarrow.table({**many, **columns})
+
+
+def many_rows() -> pyarrow.Table:
+    return table(2 * SMALL_ROWS)
+
+
+def fat_texts() -> pyarrow.Table:
+    return table(5, source=pyarrow.array([chr(97 + number) * 20_000_000 for number in range(5)]))
+
+
+def nested() -> pyarrow.Table:
+    values = pyarrow.array([0]).take(pyarrow.array([0] * 2 * SMALL_ROWS))
+    return table(1, more=pyarrow.ListArray.from_arrays([0, len(values)], values))
+
+
+def many_columns() -> pyarrow.Table:
+    return table(1, **{f"c{number}": pyarrow.array([1]) for number in range(1_000)})
+
+
+def other_columns() -> pyarrow.Table:
+    return pyarrow.table({"x": [1]})
+
+
+@pytest.mark.parametrize("make", [many_rows, fat_texts, nested, many_columns, other_columns])
+def test_stored_records_that_would_become_much_more_than_they_are_are_not_read(
+    make: Callable[[], pyarrow.Table], tmp_path: Path
+) -> None:
+    path = parquet_path(tmp_path, BEATS)
+    path.parent.mkdir()
+    parquet.write_table(make(), path, compression="zstd")
+    assert path.stat().st_size < 500_000
+    with pytest.raises(ValueError, match="not what chaosdrill stores"):
+        open_stored(path, BEATS)
+    with pytest.raises(ValueError, match="not what chaosdrill stores"):
+        read_records(tmp_path, BEATS, {path.name: sha256_of(path)})
+
+
+def test_stored_records_of_an_ordinary_size_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "beats.parquet"
+    parquet.write_table(table(100_000), path, compression="zstd")
+    with open_stored(path, BEATS) as stored:
+        assert stored.metadata.num_rows == 100_000
