@@ -135,6 +135,21 @@ class TestLag:
         publish()
         assert replica_lag_s(configuration=rig.configuration) < 99
 
+    def test_it_may_be_kept_by_the_cluster_alone(self, rig: Rig) -> None:
+        """With and without the region that it follows: both are asked for, because ListMetrics tells it too late."""
+        usual = replica_lag_s(within_s=10, configuration=rig.configuration)
+        rig.lab.supervisor.lag_s = None
+        data = {
+            "MetricName": "AuroraGlobalDBReplicationLag",
+            "Dimensions": [{"Name": "DBClusterIdentifier", "Value": "osaka-app"}],
+            "Value": 7_000.0,
+            "Unit": "Milliseconds",
+        }
+        rig.lab.client("cloudwatch", OSAKA).put_metric_data(Namespace="AWS/RDS", MetricData=[data])
+        assert wait_for(lambda: replica_lag_s(configuration=rig.configuration), lambda lag: lag == 7, "the value") == 7
+        rig.lab.supervisor.lag_s = usual
+        wait_for(lambda: replica_lag_s(configuration=rig.configuration) == usual)
+
     def test_no_value_is_not_zero(self, rig: Rig) -> None:
         rig.lab.supervisor.lag_s = None  # nobody can measure it, so nothing is published, and the last values grow old
 

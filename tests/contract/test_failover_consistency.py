@@ -148,7 +148,7 @@ def test_the_pair_is_listed_every_few_seconds_at_most(lagging: Rig, monkeypatch:
     every_s = 1.5
     monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", every_s)
     monkeypatch.setattr(pacing, "_resources", {})
-    since = calls(lagging)[-1]["number"]
+    since = last_number(lagging)
     began_s, readings = time.monotonic(), 0
     while time.monotonic() - began_s < 2 * every_s:
         read_region_facts(lagging.configuration, None)
@@ -157,6 +157,25 @@ def test_the_pair_is_listed_every_few_seconds_at_most(lagging: Rig, monkeypatch:
     listed = [call["resource"] for call in calls(lagging, since) if call["operation"] == "ListExecutions"]
     assert readings > most
     assert all(listed.count(machine) <= most for machine in set(listed))
+
+
+def test_whoever_waits_for_an_execution_lists_every_few_seconds_at_most(
+    lagging: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As disable_automatic_failover does, which wants a list that is newer than its question each time."""
+    every_s, system = 1.0, system_of(lagging.configuration)
+    machine = stepfunctions.machine_arn(system, system.topology.failover.failover_prefix)
+    monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", every_s)
+    monkeypatch.setattr(pacing, "_resources", {})
+    since, began_s = last_number(lagging), time.monotonic()
+    while time.monotonic() - began_s < 3 * every_s:
+        stepfunctions.running(system, [machine])
+    most = 1 + (time.monotonic() - began_s) / every_s
+    assert 1 < [call["operation"] for call in calls(lagging, since)].count("ListExecutions") <= most
+
+
+def last_number(rig: Rig) -> int:
+    return max((int(str(call["number"])) for call in calls(rig)), default=0)
 
 
 def calls(rig: Rig, since: int = 0) -> list[dict[str, object]]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from chaosdrill.aws import system_of
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
+from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.probes import fault_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.failing import fails_with
@@ -123,6 +125,17 @@ class TestStopConditions:
             templates.append(inject(rig, stop_condition_alarms=alarms)["template_id"])
             heal_packet_loss(configuration=rig.configuration)
         assert templates[0] == templates[1] != templates[2]
+
+    def test_a_composite_alarm_is_found_too(self, rig: Rig, alarm: str) -> None:
+        """DescribeAlarms leaves them out when their kind is not named."""
+        client = rig.lab.client("cloudwatch", TOKYO)
+        client.put_composite_alarm(AlarmName="both", AlarmRule=f'ALARM("{ALARM}")')
+        client.set_alarm_state(AlarmName="both", StateValue="OK", StateReason="test")
+        try:
+            arns, problems = stop_alarms(system_of(rig.configuration), ["both", ALARM], TOKYO)
+        finally:
+            client.delete_alarms(AlarmNames=["both"])
+        assert ([arn.rpartition(":")[2] for arn in arns], problems) == (["both", ALARM], [])
 
     def test_alarms_that_would_spoil_it_are_refused(self, rig: Rig, alarm: str) -> None:
         rig.lab.client("cloudwatch", TOKYO).set_alarm_state(AlarmName=ALARM, StateValue="ALARM", StateReason="test")

@@ -55,6 +55,21 @@ def test_what_is_wrong_is_told_before_anything_starts(rig: Rig) -> None:
     assert rig.lab.supervisor.calls == []
 
 
+def test_an_engaged_safety_lever_is_told_before_anything_starts(rig: Rig, one_drill: OpenDrill) -> None:
+    """That of the region that would be cut off: each region has its own."""
+    fis = rig.lab.client("fis", OSAKA)
+    fis.update_safety_lever_state(id="default", state={"status": "engaged", "reason": "a festival"})
+    try:
+        with fails_with("safety-lever-engaged"):
+            isolate_region(region="standby", duration_s=600, configuration=rig.configuration)
+        assert rig.lab.supervisor.calls == []
+        assert one_drill.history.events("undo") == []
+        assert isolate_region(region="home", duration_s=600, configuration=rig.configuration)["done"]
+        heal_packet_loss(configuration=rig.configuration)
+    finally:
+        fis.update_safety_lever_state(id="default", state={"status": "disengaged", "reason": "over"})
+
+
 def test_what_is_cut_off_already_is_not_cut_off_again(rig: Rig, one_drill: OpenDrill) -> None:
     done = isolate_region(duration_s=600, configuration=rig.configuration)
     with fails_with("fault-in-force"):

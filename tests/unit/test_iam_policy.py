@@ -70,7 +70,22 @@ def test_what_is_missing_and_what_is_too_much_is_found(policy: str, calls: list[
     assert not_allowed(policy, asked) + not_done(policy, asked) == found
 
 
-@pytest.mark.parametrize("experiment", ["failover", "failback", "packet-loss", "auto-failover", "region-loss"])
+EXPERIMENTS = ["failover", "failback", "packet-loss", "auto-failover", "region-loss"]
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_whoever_starts_experiments_may_make_the_role_of_fis_itself(experiment: str) -> None:
+    """The first experiment of an account makes it, a preview too, with the caller's permission."""
+    statements = json.loads(policy_of(experiment))["Statement"]
+    starts = [one for one in statements if "fis:StartExperiment" in one["Action"]]
+    makes = [one for one in statements if "iam:CreateServiceLinkedRole" in one["Action"]]
+    assert bool(starts) == bool(makes)
+    for one in makes:
+        assert one["Resource"].endswith(":role/aws-service-role/fis.amazonaws.com/AWSServiceRoleForFIS")
+        assert one["Condition"] == {"StringEquals": {"iam:AWSServiceName": "fis.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_a_state_machine_that_is_named_by_its_arn_stands_in_the_policy_once(experiment: str, tmp_path: Path) -> None:
     named = RIGHT
     for prefix in ("FailoverStateMachine", "FailbackStateMachine"):
