@@ -1,5 +1,7 @@
 """Serving again where the writer is, when a transition has stopped half way and left every region closed."""
 
+import time
+
 from chaosdrill import history
 from chaosdrill.aws import arc, aurora, deadlines, dynamodb
 from chaosdrill.aws.placement import is_closed_everywhere
@@ -10,6 +12,7 @@ from chaosdrill.errors import TimedOut
 EVENT = "opening-region"
 SETTLES_WITHIN_S = 900.0
 OPENS_WITHIN_S = 120.0
+MOVES_WITHIN_S = 60.0  # until a change of writer that AWS has accepted shows
 
 
 def restore_service(system: System, why: str) -> str | None:
@@ -31,6 +34,37 @@ def restore_service(system: System, why: str) -> str | None:
         with deadlines.within(OPENS_WITHIN_S):
             dynamodb.write_stop_flag(system, writer, value=False, expected=True)
     return writer
+
+
+def serve_at_writer(system: System, region: str) -> str | None:
+    """Close a region that a transition has opened, and serve where the writer is, when the writer has not moved there.
+
+    The reference's state machine opens its destination when the global cluster is available, whoever the writer is: a
+    switchover that Aurora gave up leaves a region open whose database takes no writes.
+
+    :param region: the region that was entered.
+    :returns: the region of the writer; None when nothing was done, because the writer is in ``region``, or in no one
+        region of the topology.
+    :raises DrillError: as :func:`restore_service`.
+    """
+    with deadlines.within(SETTLES_WITHIN_S):
+        writer = _writer_at_rest(system, region)
+    if writer == region or writer not in system.topology.region_names:
+        return None
+    with deadlines.within(OPENS_WITHIN_S):
+        dynamodb.write_stop_flag(system, region, value=True, expected=False)
+    return restore_service(system, f"the writer has not moved to {region}")
+
+
+def _writer_at_rest(system: System, region: str) -> str:
+    """:returns: the region of the writer, once it is ``region`` or nothing moves it there any more."""
+    began_s, moved = time.monotonic(), False
+    for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
+        moved = moved or cluster.status != aurora.AVAILABLE
+        shown = moved or time.monotonic() - began_s >= MOVES_WITHIN_S * system.topology.time_scale
+        if cluster.writer == region or (cluster.status == aurora.AVAILABLE and shown):
+            return cluster.writer
+    return "none"
 
 
 def _route_to(system: System, region: str) -> None:

@@ -12,7 +12,7 @@ from chaosdrill.aws.database_readiness import wait_until_ready
 from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.placement import is_placed_in
 from chaosdrill.aws.regions import region_named
-from chaosdrill.aws.service_restoration import restore_service
+from chaosdrill.aws.service_restoration import restore_service, serve_at_writer
 from chaosdrill.errors import DrillError, ExecutionFailed, Refused
 from chaosdrill.failover.executions import execute, refuse_while_running, wait_for_own
 
@@ -84,7 +84,8 @@ def fail_back(
     As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. A transition
     that stops half way, before this or in this, leaves every region closed. The rollback then leads the domain to the
     region of the writer and opens it. If that is the region to enter, it starts no state machine (which would fail at
-    the switchover: "already the primary"); it fails and says so.
+    the switchover: "already the primary"); it fails and says so. It does the same when the state machine has succeeded
+    and the writer has not moved.
 
     :param region: the region to enter: a region of the topology, or home, standby, active.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
@@ -133,7 +134,7 @@ def _moved(
             f"closed: nothing was started; route the domain to {region} (set_routing) and open it (set_stop_flag)",
             code="writer-already",
         )
-    return _executed(system, machine, names, timeout_s, is_rollback)
+    return _executed(system, region, machine, names, timeout_s, is_rollback)
 
 
 def _already(system: System, region: str, machine: str) -> Optional[dict[str, Any]]:
@@ -160,11 +161,11 @@ def _serve_before_waiting(system: System, region: str) -> None:
 
 
 def _executed(
-    system: System, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
+    system: System, region: str, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
 ) -> dict[str, Any]:
     """Execute the machine. A rollback whose machine stops half way serves where the writer is."""
     try:
-        return execute(system, machine, *names, timeout_s)
+        done = execute(system, machine, *names, timeout_s)
     except ExecutionFailed as error:
         if not is_rollback:
             raise
@@ -181,6 +182,29 @@ def _executed(
             f"is, and opened {restored} by its stop flag; find out why the state machine failed",
             code="service-restored-by-rollback",
         ) from error
+    if is_rollback:
+        _serve_at_writer(system, region, str(done["execution_arn"]))
+    return done
+
+
+def _serve_at_writer(system: System, region: str, execution: str) -> None:
+    """:raises DrillError: when the machine has succeeded and the writer has not moved, whether service was restored or
+    not.
+    """
+    try:
+        restored = serve_at_writer(system, region)
+    except FAILURES as error:
+        raise DrillError(
+            f"execution {execution} succeeded, and serving where the writer is failed: {error}: look at region_facts",
+            code="service-not-restored",
+        ) from error
+    if restored is not None:
+        raise DrillError(
+            f"execution {execution} succeeded, and the writer is still {restored}, so {region} could not write: this "
+            f"rollback has closed {region}, routed the domain to {restored} and opened {restored} by its stop flag; "
+            "look at the events of the cluster in RDS",
+            code="service-restored-by-rollback",
+        )
 
 
 def _refuse_under_fault(system: System) -> None:

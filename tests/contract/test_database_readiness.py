@@ -113,6 +113,19 @@ def test_as_a_rollback_it_serves_where_the_writer_is_when_the_machine_stops_half
     assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
 
 
+def test_as_a_rollback_it_serves_where_the_writer_is_when_the_machine_succeeds_and_the_writer_has_not_moved(
+    rig: Rig, one_drill: OpenDrill
+) -> None:
+    """Aurora accepts the switchover and gives it up; the machine opens Tokyo, as the cluster is available again."""
+    one_drill.history.append("activity-started", activity="fail-over")
+    fail_over(configuration=rig.configuration)
+    rig.lab.supervisor.refuse["database.switchover"] = "home does not follow"
+    with fails_with("service-restored-by-rollback"):
+        fail_back(undo_of="fail-over", configuration=rig.configuration)
+    assert one_drill.history.events("execution-ended")[-1]["status"] == "SUCCEEDED"
+    assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
+
+
 def test_a_failed_machine_whose_states_cannot_be_read_is_a_failed_machine(rig: Rig, one_drill: OpenDrill) -> None:
     one_drill.history.append("activity-started", activity="fail-over")
     fail_over(configuration=rig.configuration)
