@@ -62,7 +62,9 @@ def _writer_at_rest(system: System, region: str) -> str:
     for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
         moved = moved or cluster.status != aurora.AVAILABLE
         shown = moved or time.monotonic() - began_s >= MOVES_WITHIN_S * system.topology.time_scale
-        if cluster.writer == region or (cluster.status == aurora.AVAILABLE and shown):
+        if region in cluster.writers:
+            return region
+        if shown and cluster.status == aurora.AVAILABLE:
             return cluster.writer
     return "none"
 
