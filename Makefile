@@ -12,7 +12,8 @@ JOBS ?= 8
 # whole drills compute more, and their clients must not go short
 LONG_JOBS ?= 4
 # a file's tests in one process (tests/conftest.py), slow files first
-PYTEST := -m pytest --dist loadfile --no-loadscope-reorder
+DIST ?= loadfile
+PYTEST := -m pytest --dist $(DIST) --no-loadscope-reorder
 BIN := $(VENV)/bin
 # the venv needs no pip of its own: Debian ships venv's ensurepip separately
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -c constraints.txt
