@@ -3,20 +3,19 @@
 See: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 """
 
-import fnmatch
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaosdrill.aws.guard import changes_something
+from chaosdrill.lab.aws import policies
 
 ACCOUNT = "123456789012"
 NO_PERMISSION_NEEDED = {("sts", "GetCallerIdentity")}
 PREFIX = {"monitoring": "cloudwatch"}  # where IAM's name of a service is not the one that signs
 CHECKED_AS = {("s3", "HeadObject"): "GetObject", ("s3", "HeadBucket"): "ListBucket"}
 SERVICE_ROLE = "aws-service-role/fis.amazonaws.com/AWSServiceRoleForFIS"
-ONCE_AN_ACCOUNT = {"iam:CreateServiceLinkedRole"}  # the lab's first experiment did it, whoever's it was
 # the undo of disabling a rule that CloudTrail's management events reach, too, which no experiment of ours does:
 # tests/contract/test_automatic_failover_activities.py
 IN_EXPERIMENTS_OF_OTHERS = {"events:PutRule"}
@@ -29,13 +28,30 @@ IMPLIED = {
 }
 
 
+# the calls whose tags a resource has, by its kind
+TAGGED_BY = {"experiment-template": "CreateExperimentTemplate", "experiment": "StartExperiment"}
+
+
 @dataclass(frozen=True)
 class Wanted:
-    """One thing that IAM is asked: may this action be done on this resource, in this region?"""
+    """One thing that IAM is asked: may this action be done on this resource, in this region?
+
+    :param keys: the other condition keys of the request, each with its values.
+    """
 
     action: str
     resource: str
     region: str
+    keys: tuple[tuple[str, tuple[str, ...]], ...] = field(default=(), kw_only=True)
+
+    @property
+    def context(self) -> policies.Context:
+        """All condition keys, with their values."""
+        return {"aws:RequestedRegion": [self.region], **dict(self.keys)}
+
+    def having(self, keys: policies.Context) -> "Wanted":
+        """:returns: the same, with these condition keys."""
+        return replace(self, keys=tuple(sorted((key, tuple(values)) for key, values in keys.items())))
 
 
 def wanted(calls: Iterable[Mapping[str, Any]], topology: Mapping[str, Any]) -> set[Wanted]:
@@ -43,6 +59,8 @@ def wanted(calls: Iterable[Mapping[str, Any]], topology: Mapping[str, Any]) -> s
     asked, made = set(), list(calls)
     iam = [call["resource"] for call in made if call["service"] == "iam"]
     passed = {_role(name) for name in iam if not SERVICE_ROLE.endswith(name)}  # the roles that FIS is given
+    bounds = {call["resource"]: call.get("context", {}) for call in made if call["operation"] == "CreateRole"}
+    tags = {kind: _tags(made, operation) for kind, operation in TAGGED_BY.items()}
     for call in made:
         service, operation = call["service"], call["operation"]
         if (service, operation) in NO_PERMISSION_NEEDED:
@@ -51,8 +69,37 @@ def wanted(calls: Iterable[Mapping[str, Any]], topology: Mapping[str, Any]) -> s
         actions = (f"{PREFIX.get(service, service)}:{own}", *IMPLIED.get((service, operation), ()))
         for action in actions:
             resources = passed if action == "iam:PassRole" else _resources(call, topology)
-            asked |= {Wanted(action, resource, call["region"]) for resource in resources}
+            asked |= {
+                Wanted(action, resource, call["region"]).having(_keys(call, action, resource, tags, bounds))
+                for resource in resources
+            }
     return asked
+
+
+def _keys(
+    call: Mapping[str, Any], action: str, resource: str, tags: Mapping[str, Any], bounds: Mapping[str, Any]
+) -> policies.Context:
+    """A resource that is created with tags counts as tagged so; a role's policy is written within its boundary.
+
+    See: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourcetag
+    """
+    own = dict(call.get("context") or {})
+    kind = resource.split(":", 5)[-1].split("/")[0]
+    creates = call["operation"] == TAGGED_BY.get(kind)
+    if action == "iam:PutRolePolicy":
+        return dict(bounds.get(call["resource"], {}))
+    if action == "iam:PassRole":
+        return {"iam:PassedToService": ["fis.amazonaws.com"]}
+    if action == "fis:TagResource" or not creates:
+        own |= tags.get(kind, {})
+    return own
+
+
+def _tags(calls: Iterable[Mapping[str, Any]], operation: str) -> dict[str, Any]:
+    """What those that were made by the last such call are tagged with."""
+    made = [call.get("context") or {} for call in calls if call["operation"] == operation]
+    own = made[-1].items() if made else ()
+    return {key.replace("RequestTag", "ResourceTag"): values for key, values in own if "RequestTag" in key}
 
 
 def _resources(call: Mapping[str, Any], topology: Mapping[str, Any]) -> list[str]:
@@ -82,6 +129,8 @@ def _resources(call: Mapping[str, Any], topology: Mapping[str, Any]) -> list[str
 
 
 def _role(name: str) -> str:
+    if name.startswith("arn:"):
+        return name
     return f"arn:aws:iam::{ACCOUNT}:role/{SERVICE_ROLE if SERVICE_ROLE.endswith(name) else name}"
 
 
@@ -94,18 +143,8 @@ def _fis_kinds(operation: str) -> Sequence[str]:
 
 
 def allows(policy: Mapping[str, Any], asked: Wanted) -> bool:
-    """:returns: whether a statement of the policy allows it."""
-    return any(_allows(statement, asked) for statement in policy["Statement"])
-
-
-def _allows(statement: Mapping[str, Any], asked: Wanted) -> bool:
-    regions = statement.get("Condition", {}).get("StringEquals", {}).get("aws:RequestedRegion")
-    return (
-        statement["Effect"] == "Allow"
-        and asked.action in _listed(statement["Action"])
-        and any(fnmatch.fnmatchcase(asked.resource, pattern) for pattern in _listed(statement["Resource"]))
-        and (regions is None or asked.region in _listed(regions))
-    )
+    """:returns: whether the policy allows it."""
+    return policies.allows([policy], asked.action, asked.resource, asked.context)
 
 
 def writes(policy: Mapping[str, Any]) -> set[str]:
@@ -125,7 +164,7 @@ def not_allowed(policy: str, asked: Iterable[Wanted]) -> list[str]:
 
 def not_done(policy: str, asked: Iterable[Wanted]) -> list[str]:
     """:returns: what the policy allows to change though nobody did."""
-    unused = writes(json.loads(policy)) - {one.action for one in asked} - ONCE_AN_ACCOUNT - IN_EXPERIMENTS_OF_OTHERS
+    unused = writes(json.loads(policy)) - {one.action for one in asked} - IN_EXPERIMENTS_OF_OTHERS
     return [f"{action} is allowed, and no drill did it" for action in sorted(unused)]
 
 

@@ -10,6 +10,8 @@ from chaosdrill.aws.answers import answered
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"
+CREATED_BY_US = {"created-by": "chaosdrill"}
+"""The tag of templates and experiments, without which the policy of a drill starts and stops none."""
 STARTED = "fault-started"  # in the run's history
 FAULT_DOCUMENT = ":document/AWSFIS-Run-"
 ISOLATION = "aws:network:disrupt-connectivity"

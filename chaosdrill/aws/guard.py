@@ -19,7 +19,7 @@ from chaosdrill.errors import CannotSee, Refused
 
 _READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup")
 _RENEWALS = 3  # keys that are others again before STS has told their account
-_NO_KEY = ""  # a recording that is played is signed with nothing
+_NO_KEY = ""  # a session without credentials, whose responses are played
 _lock = threading.Lock()
 _account_of: dict[tuple[Reach, str], str] = {}  # by the id of the access key
 _first_key: dict[Reach, str] = {}
@@ -95,7 +95,8 @@ def learn_accounts(sts: Any, keys: SigningKeys) -> None:
     def after_call(parsed: Any, context: Any, **_: Any) -> None:
         if "Account" in parsed:
             signed_with = context.get("signing", {}).get("request_credentials")
-            _account_of[keys.reach, _id(signed_with)] = str(parsed["Account"])
+            # a recording that is played is signed with nothing: it is taken for the session's own
+            _account_of[keys.reach, _id(signed_with or keys.current())] = str(parsed["Account"])
 
     sts.meta.events.register("before-sign", before_sign)
     sts.meta.events.register("after-call.sts.GetCallerIdentity", after_call)

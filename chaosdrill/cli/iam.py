@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,16 @@ _ANY_NAME = re.compile(_NAME)
 @click.option(
     "--topology", "path", required=True, type=click.Path(path_type=Path), help="The file that names the parts."
 )
-def iam(experiment: str, path: Path) -> None:
+@click.option(
+    "--policy",
+    "kind",
+    type=click.Choice(["drill", "setup", "boundary"]),
+    default="drill",
+    help="Which to print: of a drill, of whoever makes the roles, or the most that the roles may do.  [default: drill]",
+)
+@click.option("--make-roles", is_flag=True, help="Make the roles that FIS takes on, as an administrator.")
+@click.option("--profile", help="For --make-roles: the administrator's AWS profile.  [default: the topology's]")
+def iam(experiment: str, path: Path, kind: str, make_roles: bool, profile: str | None) -> None:
     """Print the least-privilege IAM policy of EXPERIMENT (a file, or the name of one that comes with chaosdrill).
 
     \b
@@ -39,11 +49,50 @@ def iam(experiment: str, path: Path) -> None:
     The policy names the topology's own tables, state machines, routing controls and client host, and what the
     experiment's configuration names (of a file: as it is written there). Of an experiment of your own that does what
     another does, name the other.
+
+    A drill changes nothing in IAM. The roles that FIS takes on are made beforehand, by an administrator, and within a
+    permissions boundary, so that whoever makes them cannot give them more:
+
+    \b
+        chaosdrill iam failover --topology topology/aws.yaml --policy boundary > boundary.json
+        aws iam create-policy --policy-name chaosdrill-boundary --policy-document file://boundary.json
+        chaosdrill iam failover --topology topology/aws.yaml --make-roles --profile administrator
+
+    --policy setup prints what the last of these must be allowed, for whoever is no administrator.
     """
     from chaosdrill.topology import load_topology
 
+    topology = load_topology(path)
+    if make_roles:
+        return _make_roles(experiment, topology, profile)
     policy = policy_of(Path(experiment).stem)
-    click.echo(filled(policy, load_topology(path), configuration_of(experiment)))
+    if kind == "drill":
+        return click.echo(filled(policy, topology, configuration_of(experiment)))
+    click.echo(json.dumps(_of_administrators(kind, topology), indent=2))
+
+
+def _of_administrators(kind: str, topology: "Topology") -> dict[str, Any]:
+    from chaosdrill.packet_loss import role_documents
+    from chaosdrill.packet_loss.plan import DOCUMENT
+
+    known = placeholders(topology)
+    partition, account = known["partition"], known["account"]
+    if kind == "setup":
+        return role_documents.setup(partition, account)
+    return role_documents.boundary(partition, account, DOCUMENT)
+
+
+def _make_roles(experiment: str, topology: "Topology", profile: str | None) -> None:
+    from chaosdrill.rehearsal.roles import make_roles
+
+    if profile:
+        topology = replace(topology, aws=replace(topology.aws, profile=profile))
+    made = make_roles(topology, read_experiment(experiment))
+    for what, removed_by in made.items():
+        click.echo(f"made: {what}")
+        click.echo(f"  to remove it: {removed_by}")
+    if not made:
+        click.echo("nothing was made: the roles that the experiment needs are there")
 
 
 def policy_of(experiment: str) -> str:
@@ -63,6 +112,15 @@ def configuration_of(experiment: str) -> Mapping[str, Any]:
 
     :raises BadInput: when there is none of that name, or its file is not an experiment.
     """
+    configuration = read_experiment(experiment).get("configuration") or {}
+    return {str(key): value for key, value in configuration.items()}
+
+
+def read_experiment(experiment: str) -> Mapping[str, Any]:
+    """Read an experiment: the file, or the one that comes with chaosdrill.
+
+    :raises BadInput: when there is none of that name, or its file is not an experiment.
+    """
     import yaml
 
     from chaosdrill.bounded_yaml import load_yaml
@@ -73,10 +131,12 @@ def configuration_of(experiment: str) -> Mapping[str, Any]:
     try:
         text = path.read_text(encoding="utf-8") if path.is_file() else shipped[path.stem]
         read = load_yaml(text)  # JSON is YAML, too
-        return {str(key): value for key, value in (read.get("configuration") or {}).items()}
-    except (OSError, ValueError, yaml.YAMLError, AttributeError, KeyError, TypeError) as error:
+        if not isinstance(read, Mapping) or not isinstance(read.get("configuration") or {}, Mapping):
+            raise ValueError("it is not a mapping with a configuration")
+    except (OSError, ValueError, yaml.YAMLError, KeyError) as error:
         text = f"{experiment}: the configuration of an experiment cannot be read from it: {error!r}"
         raise BadInput([problem("experiment-invalid", text)]) from error
+    return read
 
 
 def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) -> str:
@@ -88,7 +148,7 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
     """
     known = placeholders(topology)
     problems: list[str] = []
-    for name in sorted(set(_PLACEHOLDER.findall(policy)) - set(known)):
+    for name in sorted(set(_PLACEHOLDER.findall(policy)) - {"stop-flag-keys", *known}):
         value = configuration.get(name.replace("-", "_"))
         form = _FORMS.get(name, _ANY_NAME).fullmatch(value) if isinstance(value, str) else None
         if form:
@@ -100,17 +160,23 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
             problems.append(f"{topology.path}: it does not say {name}, which the policy names")
     if problems:
         raise BadInput(problems)
-    document = _with_names(json.loads(policy), known)
+    keys = [value.replace("$", "${$}") for value in topology.stop_flag.key.values()]  # no policy variable
+    document = _with_names(json.loads(policy), known, keys)
     document["Statement"] += _delivery(topology, known["partition"])
     return json.dumps(_without_repetition(document), indent=2)
 
 
-def _with_names(part: Any, known: Mapping[str, str]) -> Any:
-    """Fill in each string of a document."""
+def _with_names(part: Any, known: Mapping[str, str], keys: Sequence[str]) -> Any:
+    """Fill in each string of a document.
+
+    :param keys: what stands for ``<stop-flag-keys>``.
+    """
+    if part == "<stop-flag-keys>":
+        return list(keys)
     if isinstance(part, dict):
-        return {key: _with_names(value, known) for key, value in part.items()}
+        return {key: _with_names(value, known, keys) for key, value in part.items()}
     if isinstance(part, list):
-        return [_with_names(value, known) for value in part]
+        return [_with_names(value, known, keys) for value in part]
     return _PLACEHOLDER.sub(lambda match: known[match[1]], part) if isinstance(part, str) else part
 
 

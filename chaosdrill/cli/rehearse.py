@@ -33,9 +33,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("experiment", type=EXISTING)
 @click.option("--topology", type=EXISTING, help="The topology file.  [default: CHAOSDRILL_TOPOLOGY]")
 @click.option("--var", multiple=True, callback=_as_chaos_run, help="As for `chaos run`: name:type=value.")
-@click.option(
-    "--make-template", is_flag=True, help="Make the FIS templates (and roles) that are missing, for their preview."
-)
+@click.option("--make-template", is_flag=True, help="Make the FIS templates that are missing, for their preview.")
 @click.option("--confirm", metavar="ACCOUNT", help="You have read it: type the account number.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write AWS's answers, redacted, to a new file.")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
@@ -51,9 +49,10 @@ def rehearse(
     """Show what a drill with EXPERIMENT would find, do, break and cost.
 
     Everything is read; nothing is changed. Of FIS a target preview is asked for, in which every action is skipped, if
-    the experiment template is there. The first drill makes it; --make-template does so now, with the role that FIS
-    takes on, exactly as the drill would, in the accounts that the topology allows. That breaks nothing: a template does
-    nothing by itself. It stays, the drill uses it, and the output says how to remove it.
+    the experiment template is there. The first drill makes it; --make-template does so now, exactly as the
+    drill would, in the accounts that the topology allows. That breaks nothing: a template does nothing by itself. It
+    stays, the drill uses it, and the output says how to remove it. The role that FIS takes on must be there already:
+    `chaosdrill iam EXPERIMENT --make-roles` makes it.
 
     Before the first drill on a real system the summary must be confirmed, and again when its topology has changed:
 

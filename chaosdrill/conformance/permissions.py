@@ -11,7 +11,7 @@ from typing import Any
 
 from chaosdrill.aws import System
 from chaosdrill.conformance.assumptions import Assumption, Observed
-from chaosdrill.packet_loss import role
+from chaosdrill.packet_loss import role, role_documents
 from chaosdrill.packet_loss.host import host_of
 from chaosdrill.packet_loss.plan import DOCUMENT
 
@@ -33,10 +33,10 @@ def assumptions(system: System, policy: str) -> Iterator[Assumption]:
         advice,
     )
     yield Assumption(
-        f"permissions of the role {role.NAME}",
+        f"permissions of the role {role_documents.NAME}",
         "if it exists, it allows what FIS needs",
         partial(_of_role, system),
-        "run `chaosdrill rehearse --make-template`, which writes its policy again, or allow what is denied",
+        f"let an administrator run `{role.MAKES_IT}`, or allow what is denied",
     )
 
 
@@ -54,11 +54,11 @@ def _principal(system: System) -> str:
 
 
 def _of_role(system: System) -> Observed:
-    arn = role.there(system, role.NAME)
+    arn = role.there(system, role_documents.NAME)
     if arn is None:
-        return Observed("does not exist yet: a drill or `rehearse --make-template` creates it", True)
+        return Observed(f"does not exist yet: `{role.MAKES_IT}` creates it", True)
     host = host_of(system, DOCUMENT)
-    return _simulated(system, arn, role.permissions(host.document_arn, host.arn))
+    return _simulated(system, arn, role.for_packet_loss(host.document_arn, host.arn).allows)
 
 
 def _simulated(system: System, principal: str, policy: Mapping[str, Any]) -> Observed:
@@ -81,13 +81,18 @@ def _results(system: System, principal: str, statement: Mapping[str, Any]) -> It
         "ActionNames": _listed(statement["Action"]),
         "ResourceArns": _listed(statement["Resource"]),
         "ContextEntries": [
-            {"ContextKeyName": key, "ContextKeyValues": _listed(values)[:1], "ContextKeyType": "string"}
-            for conditions in statement.get("Condition", {}).values()
+            {"ContextKeyName": key, "ContextKeyValues": _listed(values)[:1], "ContextKeyType": _type(operator)}
+            for operator, conditions in statement.get("Condition", {}).items()
             for key, values in conditions.items()
+            if operator != "Null"  # which asks whether there is a value: another condition gives it
         ],
     }
     for page in pages.paginate(**asked):
         yield from page.get("EvaluationResults", ())
+
+
+def _type(operator: str) -> str:
+    return "stringList" if operator.startswith("ForA") else "string"
 
 
 def _iam(system: System) -> Any:

@@ -47,7 +47,8 @@ def inject_packet_loss(
     :param duration_s: how long, 1 to 43200 seconds.
     :param template: name of the experiment template; one of that name and content is used again.
     :param instance_id: the host that loses packets; default: the topology's client host.
-    :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
+    :param role_arn: the role that FIS takes on; default: chaosdrill-packet-loss, which `chaosdrill iam EXPERIMENT
+        --make-roles` makes.
     :param interface: the host's network interface; DEFAULT is that of its default route.
     :param fis_duration_s: how long FIS waits, in seconds; default: duration_s and 120 s for what the document installs,
         in whole minutes, rounded up.
@@ -126,7 +127,8 @@ def isolate_region(
     :param duration_s: how long, 60 to 43200 seconds.
     :param subnets: ids of the subnets; default: every subnet of the VPC of the region's load balancer.
     :param template: name of the experiment template; one of that name and content is used again.
-    :param role_arn: the role that FIS takes on; default: one that may do just this, made if it is missing.
+    :param role_arn: the role that FIS takes on; default: chaosdrill-region-isolation, which `chaosdrill iam EXPERIMENT
+        --make-roles` makes.
     :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds.
     :param standalone: allow it outside a drill.
     :returns: ``{done, experiment_id, template_id, role_arn, region, subnets, duration_s}``.

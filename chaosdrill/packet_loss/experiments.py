@@ -2,7 +2,7 @@
 
 import functools
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,30 +25,28 @@ def run_tag() -> str:
     return history.run_id()
 
 
-def ensure_template(
-    system: System, wanted: dict[str, Any], region: str, made_for_it: Iterable[str] = ()
-) -> tuple[str, bool]:
-    """:returns: the id of a template with the wanted name and content in a region, and whether it had to be made.
-
-    :param made_for_it: what was made before, for the error that says what is half done.
-    """
+def ensure_template(system: System, wanted: dict[str, Any], region: str) -> tuple[str, bool]:
+    """:returns: the id of a template with the wanted name and content in a region, and whether it had to be made."""
     if found := template_like(system, wanted, region):
         return found, False
     half = "no fault was started; the template may have been made, and does nothing by itself"
-    with left_behind("; ".join([half, *(f"{one} was made" for one in made_for_it)])):
+    with left_behind(half):
         made = system.client("fis", region).create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
     return str(made["experimentTemplate"]["id"]), True
 
 
 def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str | None:
-    """:returns: the id of a template with the wanted name and content in a region; None when there is none."""
+    """Find a template that chaosdrill has made: its tag is what a drill's policy allows to be started.
+
+    :returns: the id of one with the wanted tags and content in a region; None when there is none.
+    """
     client = system.client("fis", region)
     pages = client.get_paginator("list_experiment_templates").paginate()
     named = [
         str(found["id"])
         for page in pages
         for found in page.get("experimentTemplates", [])
-        if (found.get("tags") or {}).get("Name") == wanted["tags"]["Name"]
+        if wanted["tags"].items() <= (found.get("tags") or {}).items()
     ]
     for template_id in named:
         if does_the_same(client.get_experiment_template(id=template_id)["experimentTemplate"], wanted):
@@ -119,7 +117,7 @@ def _aside(text: str) -> str:
 def _started(system: System, template_id: str, region: str) -> str:
     """The token makes a second try the same start, and as a tag tells what was started when no try was answered."""
     token, ids = str(uuid.uuid4()), list[str]()
-    tags = {fis.RUN_TAG: run_tag(), TOKEN_TAG: token, "Name": "chaosdrill"}
+    tags = {fis.RUN_TAG: run_tag(), TOKEN_TAG: token, "Name": "chaosdrill", **fis.CREATED_BY_US}
 
     def ask() -> None:
         client = system.client("fis", region)

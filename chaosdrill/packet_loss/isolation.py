@@ -117,5 +117,5 @@ def template(arns: Sequence[str], duration_s: int, name: str, role_arn: str) -> 
         },
         "stopConditions": [{"source": "none"}],
         "roleArn": role_arn,
-        "tags": {"Name": name},
+        "tags": {"Name": name, **fis.CREATED_BY_US},
     }

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.aws.fis import CREATED_BY_US
 from chaosdrill.errors import BadInput, problem
 
 DOCUMENT = "AWSFIS-Run-Network-Packet-Loss-Sources"
@@ -169,7 +170,7 @@ def template(
         "targets": {TARGET: {"resourceType": "aws:ec2:instance", "resourceArns": [host_arn], "selectionMode": "ALL"}},
         "stopConditions": stops or [{"source": "none"}],
         "roleArn": role_arn,
-        "tags": {"Name": name},
+        "tags": {"Name": name, **CREATED_BY_US},
     }
 
 

@@ -1,6 +1,7 @@
-"""What a fault of FIS needs before it can be started, made if it is missing: its role and its experiment template.
+"""What a fault of FIS needs before it can be started: its role, which is there, and its experiment template, which is
+made if it is missing.
 
-A drill does it when it injects, a rehearsal with ``--make-template`` beforehand. Nothing of it breaks anything.
+A drill does it when it injects, a rehearsal with ``--make-template`` beforehand. A template breaks nothing.
 """
 
 from collections.abc import Mapping
@@ -9,13 +10,12 @@ from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import System
-from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.regions import region_named
-from chaosdrill.errors import DrillError, Refused
+from chaosdrill.errors import Refused
 from chaosdrill.packet_loss import experiments, isolation, plan, sources
 from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
 from chaosdrill.packet_loss.host import at_host, engaged_lever, host_of, problems_of_host, refuse_traps
-from chaosdrill.packet_loss.role import Ensured, ensure_isolation_role, ensure_role
+from chaosdrill.packet_loss.role import find_role, for_isolation, for_packet_loss
 
 
 @dataclass(frozen=True)
@@ -68,17 +68,6 @@ class Isolation:
         isolation.refuse_arguments(self.duration_s, self.subnets)
 
 
-class HalfMade(DrillError):
-    """Something was made, and the rest could not be.
-
-    :param made: what, each with the command that removes it.
-    """
-
-    def __init__(self, message: str, made: Mapping[str, str]) -> None:
-        self.made = made
-        super().__init__(message)
-
-
 @dataclass(frozen=True)
 class Prepared:
     """What is there now for a fault.
@@ -96,11 +85,11 @@ class Prepared:
 
 
 def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault]:
-    """Make what a packet loss needs, as far as it is missing.
+    """Find the role of a packet loss, and make its template if it is missing.
 
     :returns: what is there now, and the fault with its sources.
     :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
-    :raises Refused: when FIS would fail the fault or leave it behind; nothing was made.
+    :raises Refused: when FIS would fail the fault or leave it behind, or the role cannot be used; nothing was made.
     :raises DrillError: when AWS does not do it; the message says what may be half made.
     """
     fault = asked.checked()
@@ -108,20 +97,21 @@ def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault
     host = host_of(system, plan.DOCUMENT)
     alarms, alarm_problems = stop_alarms(system, asked.stop_condition_alarms or [], host.region)
     refuse_traps(system, host, alarm_problems)
+    role_arn = asked.role_arn or find_role(system, for_packet_loss(host.document_arn, host.arn))
     if sources.written(asked.sources) is None:
         fault = replace(fault, sources=sources.resolved(system, asked.sources))
     _note_undo(host.region)
-    role = Ensured(asked.role_arn) if asked.role_arn else ensure_role(system, host.document_arn, host.arn)
-    wanted = plan.template(fault, asked.template, host.document_arn, host.arn, role.arn, alarms)
-    return _prepared(system, host.region, role, wanted, (host.instance_id,)), fault
+    wanted = plan.template(fault, asked.template, host.document_arn, host.arn, role_arn, alarms)
+    return _prepared(system, host.region, role_arn, wanted, (host.instance_id,)), fault
 
 
 def region_isolation(system: System, asked: Isolation) -> Prepared:
-    """Make what cutting a region off needs, as far as it is missing.
+    """Find the role that cuts a region off, and make its template if it is missing.
 
     :returns: what is there now.
     :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
-    :raises Refused: when a subnet is cut off already, or the client host would be; nothing was made.
+    :raises Refused: when a subnet is cut off already, the client host would be, or the role cannot be used; nothing was
+        made.
     :raises DrillError: when AWS does not do it; the message says what may be half made.
     """
     asked.checked()
@@ -130,10 +120,10 @@ def region_isolation(system: System, asked: Isolation) -> Prepared:
     isolation.refuse_cut_off(system, region, arns)
     if found := engaged_lever(system, region):
         raise Refused(f"the region was not cut off: {found[0]}", problems=found)
+    role_arn = asked.role_arn or find_role(system, for_isolation(system))
     _note_undo(region)
-    role = Ensured(asked.role_arn) if asked.role_arn else ensure_isolation_role(system)
-    wanted = isolation.template(arns, int(asked.duration_s), asked.template, role.arn)
-    return _prepared(system, region, role, wanted, tuple(arn.rsplit("/", 1)[1] for arn in arns))
+    wanted = isolation.template(arns, int(asked.duration_s), asked.template, role_arn)
+    return _prepared(system, region, role_arn, wanted, tuple(arn.rsplit("/", 1)[1] for arn in arns))
 
 
 def _note_undo(region: str) -> None:
@@ -141,13 +131,10 @@ def _note_undo(region: str) -> None:
     history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=region)
 
 
-def _prepared(system: System, region: str, role: Ensured, wanted: dict[str, Any], targets: tuple[str, ...]) -> Prepared:
-    try:
-        template_id, is_new = experiments.ensure_template(system, wanted, region, role.made)
-    except FAILURES as error:
-        raise HalfMade(str(error), role.made) from error
-    made = dict(role.made)
+def _prepared(system: System, region: str, role_arn: str, wanted: dict[str, Any], targets: tuple[str, ...]) -> Prepared:
+    template_id, is_new = experiments.ensure_template(system, wanted, region)
+    made = {}
     if is_new:
         removed_by = f"aws fis delete-experiment-template --region {region} --id {template_id}"
         made[f"template {wanted['tags']['Name']} ({template_id}, {region})"] = removed_by
-    return Prepared(region, role.arn, template_id, targets, made)
+    return Prepared(region, role_arn, template_id, targets, made)

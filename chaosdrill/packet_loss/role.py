@@ -1,165 +1,210 @@
 """The roles that FIS takes on, each allowed nothing but its own fault: to run the document on the client host, or to
 cut subnets off.
+
+An administrator has them made (``chaosdrill iam EXPERIMENT --make-roles``). A drill only finds them: it needs no right
+to change IAM, and uses no role that others could take on, too.
 """
 
 import contextlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.aws import System
 from chaosdrill.aws.doubt import left_behind
+from chaosdrill.aws.fis import SERVICE_ROLE
 from chaosdrill.aws.polling import pause
+from chaosdrill.errors import DrillError, Refused
+from chaosdrill.packet_loss import role_documents as documents
+from chaosdrill.packet_loss.role_documents import Document
 
-NAME = "chaosdrill-packet-loss"
-POLICY = "packet-loss"
-ISOLATION = "chaosdrill-region-isolation"
-_MADE, _REPLACED = "made", "replaced"
+MAKES_IT = "chaosdrill iam EXPERIMENT --topology FILE --make-roles"
 SPREADS_S = 10.0  # IAM is eventually consistent, and FIS takes the role on at once
+_REMOVES_POLICY = "aws iam delete-role-policy --role-name {} --policy-name {}"
 
 
 @dataclass(frozen=True)
-class _Role:
+class RoleNeeded:
+    """A role as a fault needs it.
+
+    :param policy: name of its inline policy.
+    :param allows: what the fault needs, as that policy.
+    """
+
     name: str
     policy: str
     description: str
+    allows: Document
 
 
-_PACKET_LOSS = _Role(NAME, POLICY, "Lets FIS run chaosdrill's packet loss on the client host")
-_ISOLATION = _Role(ISOLATION, "region-isolation", "Lets FIS cut subnets off for chaosdrill")
-
-
-@dataclass(frozen=True)
-class Ensured:
-    """A role that is there, and what was made of it, with the command that removes that, or what to do instead."""
-
-    arn: str
-    made: Mapping[str, str] = field(default_factory=dict)
-
-
-def ensure_role(system: System, document_arn: str, host_arn: str) -> Ensured:
-    """:returns: the role, created if it is missing and given exactly what the fault needs.
-
-    :source: https://docs.aws.amazon.com/fis/latest/userguide/getting-started-iam-service-role.html
+def for_packet_loss(*arns: str) -> RoleNeeded:
+    """:param arns: of the document, and of the hosts.
+    :returns: the role that loses packets on hosts.
     """
-    return _ensure(system, _PACKET_LOSS, permissions(document_arn, host_arn))
+    allows = documents.permissions(*arns)
+    return RoleNeeded(
+        documents.NAME, documents.POLICY, "Lets FIS run chaosdrill's packet loss on the client host", allows
+    )
 
 
-def ensure_isolation_role(system: System) -> Ensured:
-    """:returns: the role that may cut subnets off, created if it is missing."""
-    partition = next(iter(system.topology.routing.controls.values())).split(":")[1]
-    return _ensure(system, _ISOLATION, isolation_permissions(partition, system.account()))
+def for_isolation(system: System) -> RoleNeeded:
+    """:returns: the role that cuts subnets off."""
+    allows = documents.isolation_permissions(partition(system), system.account())
+    return RoleNeeded(documents.ISOLATION, "region-isolation", "Lets FIS cut subnets off for chaosdrill", allows)
+
+
+def partition(system: System) -> str:
+    """:returns: the AWS partition of the system, such as aws."""
+    return next(iter(system.topology.routing.controls.values())).split(":")[1]
 
 
 def there(system: System, name: str) -> str | None:
     """:returns: the ARN of the role of that name, None when it was not made yet."""
-    iam = system.client("iam", system.topology.client.region)
+    role = _read(system, name)
+    return str(role["Arn"]) if role else None
+
+
+def find_role(system: System, needed: RoleNeeded) -> str:
+    """Find a role that was made beforehand; nothing is changed.
+
+    :returns: its ARN.
+    :raises Refused: when it is not there, others than FIS for this account could take it on, or its policy does not
+        allow the fault.
+    """
+    if (role := _read(system, needed.name)) is None:
+        raise Refused(
+            f"the role {needed.name} is not there: let an administrator run `{MAKES_IT}`, or give a `role_arn` of "
+            "your own",
+            code="role-missing",
+        )
+    _refuse_wider_trust(system, role)
+    if lacks := documents.missing_from(_policy(system, needed), needed.allows):
+        more = f" and {len(lacks) - 1} more" if len(lacks) > 1 else ""
+        raise Refused(
+            f"the role {needed.name} does not allow the fault: its policy {needed.policy} lacks {lacks[0]}{more}: let "
+            f"an administrator run `{MAKES_IT}` for this experiment, or give a `role_arn` of your own",
+            code="role-policy-differs",
+        )
+    return str(role["Arn"])
+
+
+def make_roles(system: System, needed: Sequence[RoleNeeded]) -> dict[str, str]:
+    """Make roles within the permissions boundary, and the service-linked role of FIS, as far as they are missing.
+
+    :returns: what was made, each with the command that removes it.
+    :raises Refused: when the boundary is not there, or a role of that name is not within it or can be taken on by
+        others; nothing was made for that role.
+    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    """
+    system.refuse_other_accounts("CreateRole")
+    made = _service_role(system)
+    if needed:
+        _require_boundary(system)
+    for one in needed:
+        made |= _ensured(system, one)
+    if made:
+        pause(SPREADS_S * system.topology.time_scale)
+    return made
+
+
+def _read(system: System, name: str) -> Mapping[str, Any] | None:
+    iam = _iam(system)
     try:
-        return str(iam.get_role(RoleName=name)["Role"]["Arn"])
+        found: Mapping[str, Any] = iam.get_role(RoleName=name)["Role"]
     except iam.exceptions.NoSuchEntityException:
         return None
+    return found
 
 
-def _ensure(system: System, wanted: _Role, policy: dict[str, Any]) -> Ensured:
-    iam, is_new = system.client("iam", system.topology.client.region), False
-    with left_behind(f"no fault was started; the role {wanted.name} may have been made without its policy: try again"):
-        try:
-            role = iam.get_role(RoleName=wanted.name)["Role"]
-        except iam.exceptions.NoSuchEntityException:
-            role, is_new = _made_role(iam, system.account(), wanted), True
-        changed = _ensure_policy(iam, wanted, policy)
-    if changed:
-        pause(SPREADS_S * system.topology.time_scale)
-    return Ensured(str(role["Arn"]), _made(wanted, is_new, changed))
+def _policy(system: System, needed: RoleNeeded) -> Mapping[str, Any]:
+    iam = _iam(system)
+    try:
+        found: Mapping[str, Any] = iam.get_role_policy(RoleName=needed.name, PolicyName=needed.policy)["PolicyDocument"]
+    except iam.exceptions.NoSuchEntityException:
+        return {"Statement": []}
+    return found
 
 
-def _made(role: _Role, is_new: bool, changed: str) -> dict[str, str]:
-    no_policy = f"aws iam delete-role-policy --role-name {role.name} --policy-name {role.policy}"
-    named = f"policy {role.policy} of the role {role.name}"
-    if is_new:
-        return {f"role {role.name}": f"{no_policy} && aws iam delete-role --role-name {role.name}"}
-    if changed == _REPLACED:
-        return {f"{named}, instead of one for another host": "leave it: whoever needs another one writes that"}
-    return {named: no_policy} if changed else {}
+def _refuse_wider_trust(system: System, role: Mapping[str, Any]) -> None:
+    wanted = documents.trust(partition(system), system.account())
+    if documents.is_wider_than_trust(role["AssumeRolePolicyDocument"], partition(system), system.account()):
+        fix = f"aws iam update-assume-role-policy --role-name {role['RoleName']} --policy-document"
+        raise Refused(
+            f"the role {role['RoleName']} can be taken on by others than FIS for experiments of this account, so it is "
+            f"not used: let an administrator run `{fix} {shlex.quote(json.dumps(wanted))}`",
+            code="role-trust-wider",
+        )
 
 
-def _made_role(iam: Any, account: str, wanted: _Role) -> Any:
+def _require_boundary(system: System) -> None:
+    iam, arn = _iam(system), documents.boundary_arn(partition(system), system.account())
+    try:
+        iam.get_policy(PolicyArn=arn)
+    except iam.exceptions.NoSuchEntityException as error:
+        raise Refused(
+            f"no role was made: the permissions boundary {arn} is not there: `chaosdrill iam EXPERIMENT --topology "
+            f"FILE --policy boundary` prints it, `aws iam create-policy --policy-name {documents.BOUNDARY} "
+            "--policy-document file://boundary.json` makes it",
+            code="role-boundary-missing",
+        ) from error
+
+
+def _ensured(system: System, needed: RoleNeeded) -> dict[str, str]:
+    role, iam = _read(system, needed.name), _iam(system)
+    removes = _REMOVES_POLICY.format(needed.name, needed.policy)
+    if role is not None:
+        _refuse_wider_trust(system, role)
+        _refuse_unbounded(system, role)
+        if not documents.missing_from(_policy(system, needed), needed.allows):
+            return {}
+    document = json.dumps(needed.allows)
+    with left_behind(f"the role {needed.name} may have been made without its policy: try again"):
+        if role is None:
+            _create(system, needed)
+        iam.put_role_policy(RoleName=needed.name, PolicyName=needed.policy, PolicyDocument=document)
+    if role is None:
+        return {f"role {needed.name}": f"{removes} && aws iam delete-role --role-name {needed.name}"}
+    return {f"policy {needed.policy} of the role {needed.name}": removes}
+
+
+def _create(system: System, needed: RoleNeeded) -> None:
+    iam, account = _iam(system), system.account()
     with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):  # the answer to a first try was lost
         iam.create_role(
-            RoleName=wanted.name,
-            AssumeRolePolicyDocument=json.dumps(trust(account)),
-            Description=wanted.description,
-            Tags=[{"Key": "created-by", "Value": "chaosdrill"}],
+            RoleName=needed.name,
+            AssumeRolePolicyDocument=json.dumps(documents.trust(partition(system), account)),
+            Description=needed.description,
+            PermissionsBoundary=documents.boundary_arn(partition(system), account),
+            Tags=[{"Key": documents.CREATED_BY, "Value": documents.CHAOSDRILL}],
         )
-    iam.get_waiter("role_exists").wait(RoleName=wanted.name)
-    return iam.get_role(RoleName=wanted.name)["Role"]
+    iam.get_waiter("role_exists").wait(RoleName=needed.name)
 
 
-def _ensure_policy(iam: Any, role: _Role, wanted: dict[str, Any]) -> str:
-    """:returns: whether it had to be written: ``made``, ``replaced``, or empty."""
-    done = _REPLACED
+def _refuse_unbounded(system: System, role: Mapping[str, Any]) -> None:
+    limit = documents.boundary_arn(partition(system), system.account())
+    if (role.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn") != limit:
+        raise Refused(
+            f"the role {role['RoleName']} is there without the boundary {limit}, so its policy is not written: let an "
+            f"administrator run `aws iam put-role-permissions-boundary --role-name {role['RoleName']} "
+            f"--permissions-boundary {limit}`, or delete the role",
+            code="role-boundary-missing",
+        )
+
+
+def _service_role(system: System) -> dict[str, str]:
+    if there(system, SERVICE_ROLE):
+        return {}
+    iam = _iam(system)
     try:
-        if iam.get_role_policy(RoleName=role.name, PolicyName=role.policy)["PolicyDocument"] == wanted:
-            return ""
-    except iam.exceptions.NoSuchEntityException:
-        done = _MADE  # the role is new
-    iam.put_role_policy(RoleName=role.name, PolicyName=role.policy, PolicyDocument=json.dumps(wanted))
-    return done
+        iam.create_service_linked_role(AWSServiceName=documents.FIS)
+    except iam.exceptions.InvalidInputException as error:
+        if there(system, SERVICE_ROLE) is None:  # else another caller was faster
+            raise DrillError(f"the role {SERVICE_ROLE} was not made: {error}", code="change-not-made") from error
+    removes = f"aws iam delete-service-linked-role --role-name {SERVICE_ROLE}"
+    return {f"role {SERVICE_ROLE}": removes}
 
 
-def trust(account: str) -> dict[str, Any]:
-    """:returns: who may take the role: FIS, for experiments of this account only."""
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "fis.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
-            }
-        ],
-    }
-
-
-def permissions(document_arn: str, host_arn: str) -> dict[str, Any]:
-    """:returns: what the role may do: run this document on this host, follow it, cancel it.
-
-    :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
-    """
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": [document_arn, host_arn]},
-            {
-                "Effect": "Allow",  # these know no resource
-                "Action": ["ssm:ListCommands", "ssm:CancelCommand", "ec2:DescribeInstances", "ec2:DescribeSubnets"],
-                "Resource": "*",
-            },
-        ],
-    }
-
-
-def isolation_permissions(partition: str, account: str) -> dict[str, Any]:
-    """:returns: what the role may do: replace subnets' network ACLs by its own, and put the old ones back.
-
-    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
-    """
-    acls, vpcs, subnets = (f"arn:{partition}:ec2:*:{account}:{kind}/*" for kind in ("network-acl", "vpc", "subnet"))
-    tagged = {"StringEquals": {"aws:RequestTag/managedByFIS": "true"}}
-    own = {"StringEquals": {"ec2:ResourceTag/managedByFIS": "true"}}
-    tagging = {"StringEquals": {**tagged["StringEquals"], "ec2:CreateAction": "CreateNetworkAcl"}}
-    reads = ["ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeManagedPrefixLists"]
-    entries = ["ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAcl"]
-    return {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": acls, "Condition": tagging},
-            {"Effect": "Allow", "Action": "ec2:CreateNetworkAcl", "Resource": acls, "Condition": tagged},
-            {"Effect": "Allow", "Action": "ec2:CreateNetworkAcl", "Resource": vpcs},
-            {"Effect": "Allow", "Action": entries, "Resource": [acls, vpcs], "Condition": own},
-            {"Effect": "Allow", "Action": "ec2:ReplaceNetworkAclAssociation", "Resource": [subnets, acls]},
-            {"Effect": "Allow", "Action": reads, "Resource": "*"},  # these know no resource
-        ],
-    }
+def _iam(system: System) -> Any:
+    return system.client("iam", system.topology.client.region)

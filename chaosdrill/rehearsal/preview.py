@@ -19,7 +19,7 @@ from chaosdrill.packet_loss import actions, isolation, plan, role, sources
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
 from chaosdrill.packet_loss.host import at_host, host_of
-from chaosdrill.packet_loss.preparing import HalfMade, Isolation, PacketLoss, Prepared, packet_loss, region_isolation
+from chaosdrill.packet_loss.preparing import Isolation, PacketLoss, Prepared, packet_loss, region_isolation
 from chaosdrill.rehearsal.steps import Step
 
 ENDS_WITHIN_S = 120.0
@@ -46,10 +46,10 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The template that a step would use, in which region; without a content while its role is not there."""
+    """The template that a step would use, and in which region."""
 
     region: str
-    content: Mapping[str, Any] | None
+    content: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def previews(system: System, steps: Sequence[Step], make: bool = False) -> list[
     """Start a preview of each step's experiment, if its template is there, found as a drill finds it.
 
     :param steps: what else than a fault of FIS is passed over.
-    :param make: make the template that is not there, and its role, as the drill would; else nothing is made.
+    :param make: make the template that is not there, as the drill would; else nothing is made.
     :returns: what FIS says, one for each fault.
     """
     return [_preview(system, step, make) for step in steps if step.function in _FAULTS]
@@ -109,27 +109,20 @@ def _preview(system: System, step: Step, make: bool) -> Preview:
     seen = Preview(step.name, str(asked.template))
     try:
         wanted = fault.wanted(system, asked)
-        region, found = wanted.region, _found(system, wanted)
+        region, found = wanted.region, template_like(system, wanted.content, wanted.region)
         if found is None and make:
             there = fault.prepared(system, asked)
             region, found, seen = there.region, there.template_id, replace(seen, made=there.made)
         return _asked(system, seen, found, region) if found else seen
     except (DrillError, ClientError, BotoCoreError) as error:
-        made = error.made if isinstance(error, HalfMade) else seen.made
-        return replace(seen, trouble=f"FIS could not be asked: {error}", made=made)
-
-
-def _found(system: System, wanted: _Wanted) -> str | None:
-    return template_like(system, wanted.content, wanted.region) if wanted.content else None
+        return replace(seen, trouble=f"FIS could not be asked: {error}")
 
 
 def _packet_loss(system: System, asked: PacketLoss) -> _Wanted:
     fault = asked.checked()
     system = at_host(system, asked.instance_id, asked.instance_tags, asked.region)
     host = host_of(system, plan.DOCUMENT)
-    role_arn = asked.role_arn or role.there(system, role.NAME)
-    if role_arn is None:
-        return _Wanted(host.region, None)
+    role_arn = asked.role_arn or role.find_role(system, role.for_packet_loss(host.document_arn, host.arn))
     if sources.written(asked.sources) is None:
         fault = replace(fault, sources=sources.resolved(system, asked.sources))
     alarms, _ = stop_alarms(system, asked.stop_condition_alarms or [], host.region)
@@ -141,9 +134,7 @@ def _isolation(system: System, asked: Isolation) -> _Wanted:
     asked.checked()
     region = region_named(system, asked.region)
     arns = isolation.subnets_of(system, region, asked.subnets)
-    role_arn = asked.role_arn or role.there(system, role.ISOLATION)
-    if role_arn is None:
-        return _Wanted(region, None)
+    role_arn = asked.role_arn or role.find_role(system, role.for_isolation(system))
     return _Wanted(region, isolation.template(arns, int(asked.duration_s), asked.template, role_arn))
 
 
@@ -163,7 +154,7 @@ def _asked(system: System, seen: Preview, template_id: str, region: str) -> Prev
         clientToken=str(uuid.uuid4()),
         experimentTemplateId=template_id,
         experimentOptions={"actionsMode": "skip-all"},
-        tags={fis.RUN_TAG: "rehearsal", "Name": "chaosdrill"},
+        tags={fis.RUN_TAG: "rehearsal", "Name": "chaosdrill", **fis.CREATED_BY_US},
     )
     preview = replace(seen, experiment_id=str(started["experiment"]["id"]))
     for _ in looks(ENDS_WITHIN_S):

@@ -58,6 +58,7 @@ _ADDRESS = re.compile(
     r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
 # of what AWS writes as Key and Value: these tags, and how a load balancer treats requests
+_OURS = "chaosdrill"  # the value of the tag that templates are found by
 _KEPT_TAG = re.compile(r"Name|chaosdrill-.*|routing\.http\.[a-z_.]+")
 
 
@@ -120,7 +121,7 @@ class Redaction:
 def _without_tags(key: str, item: Any, holder: Mapping[str, Any]) -> Any:
     """A tag can hold anything, a person's name too; services write them as pairs or as a mapping."""
     if key.lower() in ("tags", "resourcetags") and isinstance(item, Mapping):
-        return {tag: text if _KEPT_TAG.fullmatch(tag) else "redacted" for tag, text in item.items()}
+        return {tag: text if _KEPT_TAG.fullmatch(tag) or text == _OURS else "redacted" for tag, text in item.items()}
     name = holder.get("Key", holder.get("key"))
     is_tag = key.lower() == "value" and isinstance(name, str) and not _KEPT_TAG.fullmatch(name)
-    return "redacted" if is_tag and isinstance(item, str) else item
+    return "redacted" if is_tag and isinstance(item, str) and item != _OURS else item

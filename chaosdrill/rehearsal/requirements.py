@@ -12,12 +12,13 @@ from chaosdrill.client.host.packing import HEARTBEAT, locust_needs, locust_zipap
 from chaosdrill.client.host.pythons import Needs, find_python
 from chaosdrill.errors import CannotSee
 from chaosdrill.packet_loss.host import at_host
+from chaosdrill.packet_loss.role import MAKES_IT
 from chaosdrill.rehearsal.steps import Step
 from chaosdrill.survey.check import Look
 from chaosdrill.survey.seen import Seen
 
-_LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"
-_ISOLATION = "chaosdrill.packet_loss.actions.isolate_region"
+LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"
+ISOLATION = "chaosdrill.packet_loss.actions.isolate_region"
 _LOAD = "chaosdrill.load.actions.start_load"
 _HEARTBEAT = "chaosdrill.heartbeat.actions.start_heartbeat"
 
@@ -35,8 +36,8 @@ def requirements(system: System, steps: Sequence[Step]) -> list[Seen]:
 
 
 def _looks(system: System, steps: Sequence[Step]) -> Iterator[Look]:
-    losses = [step.arguments for step in steps if step.function == _LOSS]
-    isolations = [step.arguments for step in steps if step.function == _ISOLATION]
+    losses = [step.arguments for step in steps if step.function == LOSS]
+    isolations = [step.arguments for step in steps if step.function == ISOLATION]
     yield from _of_fis(system, losses, isolations)
     yield from _of_tools(system, losses)
     yield from _of_programs(system, {step.function for step in steps})
@@ -51,7 +52,7 @@ def _of_fis(
     for region in dict.fromkeys(regions):
         yield Look("fis", f"safety lever of {region}", partial(_lever, system, region), advice)
     if regions:
-        advice = "allow iam:GetRole of it"
+        advice = "make it, or allow iam:GetRole of it"
         yield Look("fis", f"role {fis.SERVICE_ROLE}", partial(_service_role, system), advice)
 
 
@@ -71,10 +72,9 @@ def _service_role(system: System) -> str:
     try:
         return str(iam.get_role(RoleName=fis.SERVICE_ROLE)["Role"]["Arn"])
     except iam.exceptions.NoSuchEntityException:
-        return (
-            "not there yet: the first experiment of the account, a preview too, makes it with your permission "
-            "iam:CreateServiceLinkedRole, which the policy of `chaosdrill iam` has"
-        )
+        raise CannotSee(
+            f"it is not there, and a drill may not make it: let an administrator run `{MAKES_IT}`"
+        ) from None
 
 
 def _of_tools(system: System, losses: Iterable[Mapping[str, Any]]) -> Iterator[Look]:

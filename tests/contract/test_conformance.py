@@ -24,7 +24,7 @@ from chaosdrill.conformance.assumptions import AS_ASSUMED, DIFFERS, UNREADABLE, 
 from chaosdrill.conformance.check import conformance
 from chaosdrill.conformance.watching import watched
 from chaosdrill.failover.actions import fail_over
-from chaosdrill.packet_loss import role
+from chaosdrill.packet_loss import role_documents
 from chaosdrill.rehearsal import bundle
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import KEYS, get, write_program
@@ -117,14 +117,12 @@ def denied(rig: Rig) -> Iterator[None]:
 
 @contextmanager
 def role_that_lacks_something(rig: Rig) -> Iterator[None]:
-    iam, name = rig.lab.client("iam"), {"RoleName": role.NAME}
-    iam.create_role(**name, AssumeRolePolicyDocument=json.dumps(role.trust(rig.lab.plan.account)))
+    iam, named = rig.lab.client("iam"), {"RoleName": role_documents.NAME, "PolicyName": role_documents.POLICY}
+    before = json.dumps(iam.get_role_policy(**named)["PolicyDocument"])
     allow = {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": "*"}
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [allow]})
-    iam.put_role_policy(**name, PolicyName=role.POLICY, PolicyDocument=policy)
+    iam.put_role_policy(**named, PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
     yield
-    iam.delete_role_policy(**name, PolicyName=role.POLICY)
-    iam.delete_role(**name)
+    iam.put_role_policy(**named, PolicyDocument=before)
 
 
 @contextmanager
@@ -158,7 +156,7 @@ def headers_dropped(rig: Rig) -> Iterator[None]:
         [
             (engaged, f"FIS safety lever of {OSAKA}", DIFFERS),
             (denied, "permissions of these credentials", DIFFERS),
-            (role_that_lacks_something, f"permissions of the role {role.NAME}", DIFFERS),
+            (role_that_lacks_something, f"permissions of the role {role_documents.NAME}", DIFFERS),
             (bucket_elsewhere, f"bucket {BUCKET}", DIFFERS),
             (endpoint_that_fails, "endpoints of the ARC cluster", UNREADABLE),
             (headers_dropped, f"headers at the load balancer of {TOKYO}", DIFFERS),

@@ -111,8 +111,7 @@ def test_the_action_is_called_running_before_the_document_has_installed_what_it_
 def test_the_first_experiment_of_an_account_needs_the_caller_s_permission(tmp_path: Path) -> None:
     with running(tmp_path) as young:
         made, fis, iam = template(young), young.client("fis", HOME), young.client("iam")
-        with pytest.raises(iam.exceptions.NoSuchEntityException):
-            iam.get_role(RoleName="AWSServiceRoleForFIS")
+        iam.delete_role(RoleName="AWSServiceRoleForFIS")
         denied = {"service": "iam", "kind": "denied", "operation": "CreateServiceLinkedRole"}
         get(f"{young.url}/chaosdrill/faults", denied, "PUT")
         with pytest.raises(ClientError, match=r"AccessDenied.*iam:CreateServiceLinkedRole"):
@@ -288,6 +287,7 @@ def test_a_lenient_lab_needs_no_role_and_no_installation(tmp_path: Path) -> None
     with running(tmp_path, scale=10.0, lenient=relaxed) as lab:
         iam = lab.client("iam")
         iam.delete_role_policy(RoleName="fis-experiments", PolicyName="fis")
+        iam.delete_role(RoleName="AWSServiceRoleForFIS")
         began = time.monotonic()
         started = start(lab, template(lab))
         in_force(lab, started)

@@ -10,7 +10,7 @@ import pytest
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss
 from chaosdrill.packet_loss.probes import fault_landed, fault_state
-from chaosdrill.packet_loss.role import trust
+from chaosdrill.packet_loss.role_documents import trust
 from tests.contract.activities_rig import TOKYO, Rig, drill, outside
 from tests.failing import fails_with
 from tests.waiting import wait_for
@@ -122,7 +122,7 @@ def test_role_and_template_are_made_once_and_used_again(rig: Rig) -> None:
 
 def test_a_role_that_is_given_is_used(rig: Rig) -> None:
     role, iam = "arn:aws:iam::123456789012:role/ours", rig.lab.client("iam")
-    iam.create_role(RoleName="ours", AssumeRolePolicyDocument=json.dumps(trust("123456789012")))
+    iam.create_role(RoleName="ours", AssumeRolePolicyDocument=json.dumps(trust("aws", "123456789012")))
     policy = iam.get_role_policy(RoleName="fis-experiments", PolicyName="fis")["PolicyDocument"]
     iam.put_role_policy(RoleName="ours", PolicyName="fis", PolicyDocument=json.dumps(policy))
     done = inject(rig, role_arn=role)

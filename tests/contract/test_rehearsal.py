@@ -1,6 +1,5 @@
 """A rehearsal against the lab's AWS endpoint: what it says, what it changes (nothing), and answers that play again."""
 
-import contextlib
 import json
 import re
 from pathlib import Path
@@ -23,6 +22,7 @@ from tests.contract.lab_aws import get
 from tests.drills import FAILOVER
 from tests.failing import fails_with
 
+OUR_ROLE = "arn:aws:iam::123456789012:role/chaosdrill-packet-loss"  # given: not looked for
 ADDRESSES = "10.100.5.165,10.100.9.84"
 
 
@@ -150,20 +150,6 @@ def test_before_the_first_drill_there_is_no_preview_and_nothing_is_in_its_way(ri
     assert (preview.experiment_id, preview.targets, preview.trouble) == ("", (), "")
 
 
-@pytest.fixture
-def no_roles(rig: Rig) -> None:
-    iam = rig.lab.client("iam")
-    for role in ("chaosdrill-packet-loss", "chaosdrill-region-isolation"):
-        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
-            iam.delete_role_policy(RoleName=role, PolicyName=role.removeprefix("chaosdrill-"))
-        with contextlib.suppress(iam.exceptions.NoSuchEntityException):
-            iam.delete_role(RoleName=role)
-
-
-def roles(rig: Rig) -> list[str]:
-    return [one["RoleName"] for one in rig.lab.client("iam").list_roles()["Roles"]]
-
-
 def templates(rig: Rig, name: str, region: str = TOKYO) -> list[str]:
     found = rig.lab.client("fis", region).list_experiment_templates()["experimentTemplates"]
     return [str(one["id"]) for one in found if one["tags"]["Name"] == name]
@@ -180,7 +166,6 @@ def removed(rig: Rig, made: Any) -> None:
         getattr(client, operation.replace("-", "_"))(**{words[name]: value for name, value in pairs.items()})
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_a_first_rehearsal_may_make_the_template_that_the_drill_then_uses(rig: Rig, with_addresses: Path) -> None:
     name, harmed = "exp-made-ahead", len(rig.lab.supervisor.asked("packet_loss.inject"))
     fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", name)
@@ -188,17 +173,16 @@ def test_a_first_rehearsal_may_make_the_template_that_the_drill_then_uses(rig: R
     (made,) = templates(rig, name)
     assert [arn.rsplit("/", 1)[1] for arn in preview.targets] == [rig.lab.topology["client"]["instance_id"]]
     assert (preview.trouble, template_of(rig, preview)) == ("", made)
-    assert list(preview.made) == ["role chaosdrill-packet-loss", f"template {name} ({made}, {TOKYO})"]
+    assert list(preview.made) == [f"template {name} ({made}, {TOKYO})"]
     assert len(rig.lab.supervisor.asked("packet_loss.inject")) == harmed, "nothing was broken"
     (again,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
     assert (template_of(rig, again), again.made) == (made, {}), "what is there is not made twice"
     assert injected(rig, template=name) == made
     assert templates(rig, name) == [made]
     removed(rig, preview.made)
-    assert (templates(rig, name), "chaosdrill-packet-loss" in roles(rig)) == ([], False)
+    assert templates(rig, name) == []
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_a_first_rehearsal_may_make_the_template_of_an_isolation(rig: Rig, tmp_path: Path) -> None:
     name, cut = "exp-isolation-made-ahead", len(rig.lab.supervisor.asked("network.isolate"))
     there = changed(
@@ -210,15 +194,14 @@ def test_a_first_rehearsal_may_make_the_template_of_an_isolation(rig: Rig, tmp_p
     (preview,) = rehearse(there, {}, rig.lab.plan.topology_file, make_templates=True).previews
     (made,) = templates(rig, name, OSAKA)
     assert (len(preview.targets), preview.trouble) == (4, "")
-    assert list(preview.made) == ["role chaosdrill-region-isolation", f"template {name} ({made}, {OSAKA})"]
+    assert list(preview.made) == [f"template {name} ({made}, {OSAKA})"]
     assert len(rig.lab.supervisor.asked("network.isolate")) == cut, "nothing was broken"
     done = isolate_region("standby", 3600, template=name, configuration=rig.configuration)
     heal_packet_loss(region="standby", configuration=rig.configuration)
     assert (done["template_id"], templates(rig, name, OSAKA)) == (made, [made])
 
 
-@pytest.mark.usefixtures("no_roles")
-def test_a_role_that_is_given_is_used_and_none_is_made(rig: Rig, with_addresses: Path) -> None:
+def test_a_role_that_is_given_is_used(rig: Rig, with_addresses: Path) -> None:
     own = f"arn:aws:iam::{rig.lab.plan.account}:role/of-the-administrators"
     fresh = changed(
         with_addresses,
@@ -231,10 +214,8 @@ def test_a_role_that_is_given_is_used_and_none_is_made(rig: Rig, with_addresses:
     assert list(preview.made) == [f"template exp-own-role ({made}, {TOKYO})"]
     described = rig.lab.client("fis", TOKYO).get_experiment_template(id=made)["experimentTemplate"]
     assert described["roleArn"] == own
-    assert "chaosdrill-packet-loss" not in roles(rig)
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_without_being_told_to_a_rehearsal_makes_nothing_and_says_how_to(rig: Rig, with_addresses: Path) -> None:
     fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-not-made")
     before = changes(rig)
@@ -242,10 +223,8 @@ def test_without_being_told_to_a_rehearsal_makes_nothing_and_says_how_to(rig: Ri
     shown = " ".join(CliRunner().invoke(cli_rehearse, given).output.split())
     assert "template exp-not-made: none: FIS was not asked: a preview needs the template, which --make-temp" in shown
     assert changes(rig) == before
-    assert "chaosdrill-packet-loss" not in roles(rig)
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_what_was_made_is_shown_with_how_to_remove_it(rig: Rig, with_addresses: Path) -> None:
     fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-shown")
     given = [str(fresh), "--topology", str(rig.lab.plan.topology_file), "--make-template"]
@@ -253,22 +232,19 @@ def test_what_was_made_is_shown_with_how_to_remove_it(rig: Rig, with_addresses: 
     (made,) = templates(rig, "exp-shown")
     assert f"made: template exp-shown ({made}, {TOKYO}); it breaks nothing, and the drill uses it" in shown
     assert f"to remove it: aws fis delete-experiment-template --region {TOKYO} --id {made}" in shown
-    assert "made: role chaosdrill-packet-loss; it breaks nothing" in shown
     for told, as_json in ((CliRunner().invoke(cli_rehearse, [*given, *more]), bool(more)) for more in ([], ["--json"])):
         assert "--make-template: nothing was made" in (told.stderr if as_json else told.stdout)
     assert json.loads(told.stdout)["previews"][0]["made"] == {}
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_no_template_is_made_in_another_account(rig: Rig, with_addresses: Path, tmp_path: Path) -> None:
     elsewhere = rig.other_topology(tmp_path / "elsewhere.yaml", accounts=["999999999999"])
     fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-elsewhere")
     with fails_with("account-not-allowed"):
         rehearse(fresh, {}, Path(elsewhere["topology"]), make_templates=True)
-    assert (templates(rig, "exp-elsewhere"), "chaosdrill-packet-loss" in roles(rig)) == ([], False)
+    assert templates(rig, "exp-elsewhere") == []
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_all_that_is_wrong_with_the_faults_is_told_before_anything_is_made(rig: Rig, with_addresses: Path) -> None:
     wrong, before = {"loss_percent": 0, "fault_duration_s": 50000}, changes(rig)
     with fails_with("setting-invalid", "setting-invalid"):
@@ -278,24 +254,21 @@ def test_all_that_is_wrong_with_the_faults_is_told_before_anything_is_made(rig: 
     with fails_with("source-is-every-address", "argument-invalid"):
         rehearse(hostile, {}, rig.lab.plan.topology_file, make_templates=True)
     assert changes(rig) == before
-    assert "chaosdrill-packet-loss" not in roles(rig)
 
 
-@pytest.mark.usefixtures("no_roles")
 def test_what_the_drill_would_refuse_is_not_prepared(rig: Rig, with_addresses: Path) -> None:
     there = changed(
         with_addresses,
         with_addresses.parent,
         "template: exp",
-        "instance_id: i-00000000000000bad\n        template: exp",
+        f"instance_id: i-00000000000000bad\n        role_arn: {OUR_ROLE}\n        template: exp",
     )
     (preview,) = rehearse(there, {}, rig.lab.plan.topology_file, make_templates=True).previews
     assert "its target i-00000000000000bad does not exist" in preview.trouble
-    assert (preview.made, "chaosdrill-packet-loss" in roles(rig)) == ({}, False)
+    assert preview.made == {}
 
 
-@pytest.mark.usefixtures("no_roles")
-def test_a_role_without_its_template_is_said(rig: Rig, with_addresses: Path) -> None:
+def test_a_template_that_may_have_been_made_is_said(rig: Rig, with_addresses: Path) -> None:
     fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-half")
     fault = {"service": "fis", "kind": "server-error", "operation": "CreateExperimentTemplate"}
     assert get(f"{rig.lab.url}/chaosdrill/faults", fault, "PUT")[0] == 200
@@ -303,25 +276,22 @@ def test_a_role_without_its_template_is_said(rig: Rig, with_addresses: Path) -> 
         (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
     finally:
         get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
-    assert "the template may have been made, and does nothing by itself; role chaosdrill-packet-loss was made" in (
-        preview.trouble
-    )
-    assert list(preview.made) == ["role chaosdrill-packet-loss"], "with the command that removes it"
-    assert "chaosdrill-packet-loss" in roles(rig)
+    assert "the template may have been made, and does nothing by itself" in preview.trouble
+    assert preview.made == {}
 
 
-@pytest.mark.usefixtures("no_roles")
-def test_a_policy_that_was_for_another_host_is_not_offered_to_be_removed(rig: Rig, with_addresses: Path) -> None:
-    rehearse(with_addresses, {}, rig.lab.plan.topology_file, make_templates=True)
-    iam = rig.lab.client("iam", "us-east-1")
-    allowed = {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": "arn:aws:ec2:us-east-1:1:instance/i-1"}
-    another = {"Version": "2012-10-17", "Statement": [allowed]}
-    named = {"RoleName": "chaosdrill-packet-loss", "PolicyName": "packet-loss"}
-    iam.put_role_policy(**named, PolicyDocument=json.dumps(another))
-    fresh = changed(with_addresses, with_addresses.parent, "exp-packetloss", "exp-other")
-    (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
-    (told,) = (how for what, how in preview.made.items() if "instead of one for another host" in what)
-    assert "delete" not in told
+def test_a_rehearsal_says_which_role_must_be_made_and_makes_none(rig: Rig, with_addresses: Path) -> None:
+    name, policy = "chaosdrill-packet-loss", "packet-loss"
+    iam = rig.lab.client("iam")
+    document = json.dumps(iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+    iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    try:
+        found = rehearse(with_addresses, {}, rig.lab.plan.topology_file, make_templates=True)
+        with pytest.raises(iam.exceptions.NoSuchEntityException):
+            iam.get_role_policy(RoleName=name, PolicyName=policy)
+    finally:
+        iam.put_role_policy(RoleName=name, PolicyName=policy, PolicyDocument=document)
+    assert any("--make-roles" in one for one in found.in_the_way)
 
 
 @pytest.mark.long
@@ -367,7 +337,10 @@ def test_targets_that_are_gone_are_in_the_way(rig: Rig, with_addresses: Path) ->
     fields = ("description", "stopConditions", "actions", "roleArn", "tags")
     fis.create_experiment_template(targets=targets, **{name: kept[name] for name in fields})
     there = changed(
-        with_addresses, with_addresses.parent, "template: exp", f"instance_id: {gone}\n        template: exp"
+        with_addresses,
+        with_addresses.parent,
+        "template: exp",
+        f"instance_id: {gone}\n        role_arn: {OUR_ROLE}\n        template: exp",
     )
     seen = rehearse(there, {}, rig.lab.plan.topology_file)
     (preview,) = seen.previews

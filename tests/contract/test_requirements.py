@@ -60,7 +60,18 @@ def test_fis_is_read_in_the_regions_of_the_faults(rig: Rig, system: System) -> N
     rows = {one.what: one for one in seen(system, LOSS, ISOLATION) if one.part == "fis"}
     assert list(rows) == [f"safety lever of {OSAKA}", f"safety lever of {TOKYO}", "role AWSServiceRoleForFIS"]
     assert all(one.ok for one in rows.values())
-    assert "iam:CreateServiceLinkedRole" in rows["role AWSServiceRoleForFIS"].value, "no experiment ran here yet"
+
+
+def test_a_service_linked_role_that_nobody_made_is_in_the_way(rig: Rig, system: System) -> None:
+    """A drill may not make it."""
+    iam = rig.lab.client("iam")
+    iam.delete_role(RoleName="AWSServiceRoleForFIS")
+    try:
+        (row,) = [one for one in seen(system, LOSS) if "ServiceRole" in one.what]
+    finally:
+        iam.create_service_linked_role(AWSServiceName="fis.amazonaws.com")
+    assert not row.ok
+    assert "--make-roles" in row.trouble
 
 
 def test_an_engaged_lever_is_in_the_way(rig: Rig, system: System) -> None:

@@ -81,7 +81,7 @@ def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None
         if command.startswith("cd "):
             directory /= command.removeprefix("cd ")
             continue
-        done = shell(command.replace("my-profile", "chaosdrill-lab"), directory, environment)
+        done = shell(re.sub("my-profile|administrator", "chaosdrill-lab", command), directory, environment)
         if "topology discover" in command:
             subprocess.run(["/bin/sh", "-c", recipe_of(done)], cwd=directory, check=True)
         else:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.packet_loss.plan import Fault, asked_for, document_parameters, does_the_same, iso_duration, template
-from chaosdrill.packet_loss.role import permissions
+from chaosdrill.packet_loss.role_documents import permissions
 from chaosdrill.packet_loss.sources import written
 from tests.failing import fails_with
 
@@ -32,7 +32,7 @@ def test_the_template_is_the_runbook_s() -> None:
     target = {"resourceType": "aws:ec2:instance", "resourceArns": [HOST], "selectionMode": "ALL"}
     assert made["targets"] == {"Instances-Target-1": target}
     assert made["stopConditions"] == [{"source": "none"}]
-    assert (made["roleArn"], made["tags"]) == (ROLE, {"Name": "exp-packetloss"})
+    assert (made["roleArn"], made["tags"]) == (ROLE, {"Name": "exp-packetloss", "created-by": "chaosdrill"})
 
 
 def test_what_is_unusual_is_a_parameter_of_the_document() -> None:

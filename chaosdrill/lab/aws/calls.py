@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -43,6 +43,7 @@ class Call:
     :param key: the access key's id.
     :param status: of the answer; 0 when there was none.
     :param fault: the kind of fault that was put in its way.
+    :param context: the condition keys of IAM whose values stand in the request itself, such as its tags.
     :param number: counts the log's entries from 1.
     :param at_s: when it came, in seconds since the epoch.
     :param seconds: how long it took.
@@ -59,6 +60,7 @@ class Call:
     number: int = 0
     at_s: float = 0.0
     seconds: float = 0.0
+    context: dict[str, list[str]] = field(default_factory=dict)
 
 
 def call_of(environ: dict[str, Any]) -> Call | None:
@@ -70,7 +72,8 @@ def call_of(environ: dict[str, Any]) -> Call | None:
     given = _parameters(environ)
     drill = "chaosdrill/" in environ.get("HTTP_USER_AGENT", "")
     by = "lab" if key == plan().access.parts.id else "chaosdrill" if drill else "other"
-    return Call(service, region, _operation(service, environ, given), _resource(service, environ, given), by, key)
+    operation, resource = _operation(service, environ, given), _resource(service, environ, given)
+    return Call(service, region, operation, resource, by, key, context=_context(given))
 
 
 def _parameters(environ: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +89,18 @@ def _parameters(environ: dict[str, Any]) -> dict[str, Any]:
     except ValueError:
         return {}
     return given if isinstance(given, dict) else {}
+
+
+def _context(given: dict[str, Any]) -> dict[str, list[str]]:
+    tags = given.get("tags")
+    found = {f"aws:RequestTag/{key}": [str(value)] for key, value in tags.items()} if isinstance(tags, dict) else {}
+    for name, value in given.items():
+        if name.startswith("Tags.member.") and name.endswith(".Key"):
+            found[f"aws:RequestTag/{value}"] = [str(given.get(f"{name.removesuffix('Key')}Value"))]
+    if isinstance(key := given.get("Key"), dict):  # DynamoDB's, whose first attribute is the partition key
+        found["dynamodb:LeadingKeys"] = [str(value) for typed in key.values() for value in typed.values()][:1]
+    named = {"iam:PermissionsBoundary": "PermissionsBoundary", "iam:AWSServiceName": "AWSServiceName"}
+    return found | {key: [str(given[name])] for key, name in named.items() if name in given}
 
 
 def _operation(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:

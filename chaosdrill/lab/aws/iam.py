@@ -1,7 +1,7 @@
 """IAM as far as FIS and a conformance check need it: the service-linked role, what a role may do, policy simulation.
 
 Mends: in moto 5.2.5 FIS needs no service-linked role, the experiment role may be any text, and there is no
-SimulatePrincipalPolicy. Conditions of policies are not evaluated.
+SimulatePrincipalPolicy. Of what a role does itself only actions and resources are evaluated.
 """
 
 import fnmatch
@@ -18,6 +18,7 @@ from moto.core.responses import ActionResult
 from moto.iam.models import Role, iam_backends
 from moto.iam.responses import IamResponse
 
+from chaosdrill.lab.aws import policies
 from chaosdrill.lab.aws.calls import CALLS, Call, call_of
 from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.faults import FAULTS
@@ -46,9 +47,15 @@ def ensure_fis_role() -> None:
     if fault:
         text = f"User is not authorized to perform: iam:CreateServiceLinkedRole on resource: {_arn(FIS_ROLE)}"
         raise AwsError("AccessDeniedException", text)
+    make_fis_role(plan().account)
+
+
+def make_fis_role(account: str) -> Role:
+    """Make the service-linked role of FIS: moto gives it another name."""
     trust = {"Effect": "Allow", "Principal": {"Service": "fis.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-    backend.create_role(FIS_ROLE, document, FIS_ROLE_PATH, None, "", [], "3600")
+    made: Role = iam_backends[account]["aws"].create_role(FIS_ROLE, document, FIS_ROLE_PATH, None, "", [], "3600")
+    return made
 
 
 def refused_to_role(role_arn: str, action: str, resources: tuple[str, ...] = ("*",)) -> str:
@@ -67,15 +74,17 @@ def refused_to_role(role_arn: str, action: str, resources: tuple[str, ...] = ("*
 
 
 def _allows(role: Role, action: str, resource: str) -> bool:
+    """Of a resource that is not told, whether it may be done at all."""
     return any(
         statement["Effect"] == "Allow"
         and any(fnmatch.fnmatchcase(action, pattern) for pattern in _listed(statement["Action"]))
         and (resource == "*" or any(fnmatch.fnmatchcase(resource, one) for one in _listed(statement["Resource"])))
-        for statement in _statements(role)
+        for policy in _policies(role)
+        for statement in _listed(policy["Statement"])
     )
 
 
-def _statements(role: Role) -> Iterator[dict[str, Any]]:
+def _policies(role: Role) -> Iterator[dict[str, Any]]:
     attached = [
         version.document
         for policy in role.managed_policies.values()
@@ -83,8 +92,15 @@ def _statements(role: Role) -> Iterator[dict[str, Any]]:
         if version.version_id == policy.default_version_id
     ]
     for document in (*role.policies.values(), *attached):
-        read = json.loads(unquote(document) if document.startswith("%") else document)
-        yield from _listed(read["Statement"])
+        yield json.loads(unquote(document) if document.startswith("%") else document)
+
+
+def _boundary(role: Role) -> list[dict[str, Any]]:
+    """:returns: the policy of the role's permissions boundary, if it has one."""
+    if not role.permissions_boundary_arn:
+        return []
+    policy = _backend().get_policy(role.permissions_boundary_arn)
+    return [json.loads(next(one.document for one in policy.versions if one.version_id == policy.default_version_id))]
 
 
 def _listed(value: Any) -> list[Any]:
@@ -102,11 +118,23 @@ def _arn(name: str) -> str:
 class LabIamResponse(IamResponse):
     """moto's, with the policy simulator."""
 
+    def create_service_linked_role(self) -> ActionResult:
+        """CreateServiceLinkedRole, with FIS's own name."""
+        if self._get_param("AWSServiceName") != "fis.amazonaws.com":
+            return super().create_service_linked_role()
+        if any(role.name == FIS_ROLE for role in _backend().roles.values()):
+            raise ServiceException("InvalidInput", f"Service role name {FIS_ROLE} has been taken in this account")
+        return ActionResult({"Role": make_fis_role(plan().account)})
+
     def simulate_principal_policy(self) -> ActionResult:
         """SimulatePrincipalPolicy: of a role what its policies say; anybody else may do what no fault denies."""
         source = str(self._get_param("PolicySourceArn"))
         actions = self._get_param("ActionNames") or []
         resources = self._get_param("ResourceArns") or ["*"]
+        context = {
+            str(one["ContextKeyName"]): list(map(str, one["ContextKeyValues"]))
+            for one in self._get_param("ContextEntries") or []
+        }
         role = next((one for one in _backend().roles.values() if one.arn == source), None)
         if ":role/" in source and role is None:
             raise ServiceException("NoSuchEntity", f"The role {source} cannot be found.")
@@ -114,16 +142,17 @@ class LabIamResponse(IamResponse):
             {
                 "EvalActionName": action,
                 "EvalResourceName": resource,
-                "EvalDecision": "allowed" if self._may(role, action, resource) else "implicitDeny",
+                "EvalDecision": "allowed" if self._may(role, action, resource, context) else "implicitDeny",
             }
             for action in actions
             for resource in resources
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
-    def _may(self, role: Role | None, action: str, resource: str) -> bool:
+    def _may(self, role: Role | None, action: str, resource: str, context: policies.Context) -> bool:
         if role is not None:
-            return _allows(role, action, resource)
+            both = [list(_policies(role)), *([bound] if (bound := _boundary(role)) else [])]
+            return all(policies.allows(one, action, resource, context) for one in both)
         service, _, operation = action.partition(":")
         return not any(
             fault["kind"] == "denied"

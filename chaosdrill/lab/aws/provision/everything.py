@@ -1,13 +1,9 @@
 """All of the reference system, in order."""
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
-from moto.iam.models import iam_backends
-
-from chaosdrill.lab.aws.fis import permissions
-from chaosdrill.lab.aws.provision import application, automation, database, network, routing, topology
+from chaosdrill.lab.aws.provision import application, automation, database, network, roles, routing, topology
 from chaosdrill.lab.plan import OBSERVER, LabPlan
 
 
@@ -35,14 +31,7 @@ def provision(plan: LabPlan) -> Provisioned:
     routing.records(plan, controls, balancers, vpcs)
     aurora = database.global_database(plan)
     automation.automation(plan, controls, aurora)
-    automation.role(plan, "fis-experiments", "fis.amazonaws.com")
-    iam_backends[plan.account]["aws"].put_role_policy("fis-experiments", "fis", _everything_fis_needs())
+    roles.roles(plan, instance_id)
     facts = topology.topology(plan, instance_id, balancers, controls, aurora)
     topology.write(plan, facts)
     return Provisioned(facts, controls)
-
-
-def _everything_fis_needs() -> str:
-    """:returns: the policy of a role that administrators have made for experiments."""
-    actions = [*permissions.SEND, *permissions.COMMANDS, *permissions.ISOLATION]
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})

@@ -1,0 +1,76 @@
+"""Whether IAM policies allow an action: statements, wildcards, and the usual condition operators. Pure.
+
+See: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+Context = Mapping[str, Sequence[str]]
+"""The values of a request's condition keys; a key that the request has not is not there."""
+
+
+def allows(policies: Iterable[Mapping[str, Any]], action: str, resource: str, context: Context) -> bool:
+    """:returns: whether a statement allows the action, and none denies it.
+
+    :raises NotImplementedError: when a statement has an operator or an element that is not known here.
+    """
+    effects = {
+        statement["Effect"]
+        for policy in policies
+        for statement in _listed(policy["Statement"])
+        if _applies(statement, action, resource, context)
+    }
+    return effects == {"Allow"}
+
+
+def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
+    if {"NotAction", "NotResource"} & set(statement):
+        raise NotImplementedError("NotAction, NotResource")
+    return (
+        any(_like(action.lower(), pattern.lower()) for pattern in _listed(statement["Action"]))
+        and any(_like(resource, pattern) for pattern in _listed(statement["Resource"]))
+        and all(
+            _holds(operator, _of_key(context, key), [str(value) for value in _listed(values)])
+            for operator, pairs in (statement.get("Condition") or {}).items()
+            for key, values in pairs.items()
+        )
+    )
+
+
+def _holds(operator: str, found: Sequence[str] | None, wanted: Sequence[str]) -> bool:
+    """:param found: the request's values; None when it has no such key."""
+    quantifier, _, plain = operator.rpartition(":")
+    if plain == "Null":
+        return (not found) == (wanted == ["true"])
+    matches = _OPERATORS.get(plain)
+    if matches is None:
+        raise NotImplementedError(f"condition operator {operator}")
+    each = [any(matches(value, one) for one in wanted) for value in found or ()]
+    if quantifier == "ForAllValues":
+        return all(each)
+    return any(each) if quantifier == "ForAnyValue" else bool(each) and all(each)
+
+
+def _like(text: str, pattern: str) -> bool:
+    """IAM's wildcards are * and ? only."""
+    return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+_OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda value, wanted: value == wanted.replace("${$}", "$"),
+    "StringLike": _like,
+    "ArnEquals": _like,
+    "ArnLike": _like,
+}
+
+
+def _of_key(context: Context, key: str) -> Sequence[str] | None:
+    """The names of keys are not case-sensitive."""
+    return next((values for name, values in context.items() if name.lower() == key.lower()), None)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

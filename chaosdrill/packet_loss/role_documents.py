@@ -1,0 +1,188 @@
+"""The IAM documents of the roles that FIS takes on: trust, permissions, their boundary, and who may make them. Pure.
+
+The condition keys are those that AWS documents for each action.
+See: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+"""
+
+import fnmatch
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+FIS = "fis.amazonaws.com"
+NAME = "chaosdrill-packet-loss"
+POLICY = "packet-loss"
+ISOLATION = "chaosdrill-region-isolation"
+BOUNDARY = "chaosdrill-boundary"
+SERVICE_ROLE_PATH = f"aws-service-role/{FIS}/AWSServiceRoleForFIS"
+CREATED_BY, CHAOSDRILL = "created-by", "chaosdrill"
+"""The tag of what chaosdrill makes, on which the policies of a drill insist."""
+_VERSION = "2012-10-17"
+_LIKE = frozenset({"ArnEquals", "ArnLike", "StringEquals", "StringLike"})
+
+Document = dict[str, Any]
+
+
+def trust(partition: str, account: str) -> Document:
+    """:returns: who may take the role: FIS, for experiments of this account only.
+
+    :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-single-account.html
+    :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
+    """
+    condition = {
+        "StringEquals": {"aws:SourceAccount": account},
+        "ArnLike": {"aws:SourceArn": f"arn:{partition}:fis:*:{account}:experiment/*"},
+    }
+    statement = {"Effect": "Allow", "Principal": {"Service": FIS}, "Action": "sts:AssumeRole", "Condition": condition}
+    return {"Version": _VERSION, "Statement": [statement]}
+
+
+def is_wider_than_trust(found: Mapping[str, Any], partition: str, account: str) -> bool:
+    """:returns: whether a trust policy lets anybody take the role whom :func:`trust` does not. Further conditions and
+    denials only narrow it.
+    """
+    pattern = f"arn:{partition}:fis:*:{account}:experiment/*"
+    return not all(_is_narrow(one, account, pattern) for one in _listed(found.get("Statement", [])))
+
+
+def _is_narrow(statement: Mapping[str, Any], account: str, pattern: str) -> bool:
+    if statement.get("Effect") == "Deny":
+        return True
+    conditions: Mapping[str, Any] = statement.get("Condition") or {}
+    accounts = _listed(_value(conditions.get("StringEquals") or {}, "aws:SourceAccount"))
+    arns = [value for name in _LIKE for value in _listed(_value(conditions.get(name) or {}, "aws:SourceArn")) if value]
+    return (
+        not {"NotPrincipal", "NotAction"} & set(statement)
+        and statement.get("Principal") in ({"Service": FIS}, {"Service": [FIS]})
+        and _listed(statement.get("Action")) == ["sts:AssumeRole"]
+        and accounts == [account]
+        and bool(arns)
+        and all(fnmatch.fnmatchcase(arn, pattern) for arn in arns)
+    )
+
+
+def _value(pairs: Mapping[str, Any], key: str) -> Any:
+    """The names of condition keys are not case-sensitive."""
+    return next((value for name, value in pairs.items() if name.lower() == key.lower()), None)
+
+
+def permissions(*arns: str) -> Document:
+    """:param arns: of the document and of the hosts.
+    :returns: what the role may do: run this document on these hosts, follow it, cancel it.
+
+    :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
+    """
+    return {
+        "Version": _VERSION,
+        "Statement": [
+            {"Effect": "Allow", "Action": "ssm:SendCommand", "Resource": list(arns)},
+            {
+                "Effect": "Allow",  # these know no resource
+                "Action": ["ssm:ListCommands", "ssm:CancelCommand", "ec2:DescribeInstances", "ec2:DescribeSubnets"],
+                "Resource": "*",
+            },
+        ],
+    }
+
+
+def isolation_permissions(partition: str, account: str) -> Document:
+    """:returns: what the role may do: replace subnets' network ACLs by its own, and put the old ones back.
+
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
+    """
+    acls, vpcs, subnets = (f"arn:{partition}:ec2:*:{account}:{kind}/*" for kind in ("network-acl", "vpc", "subnet"))
+    tagged = {"StringEquals": {"aws:RequestTag/managedByFIS": "true"}}
+    own = {"StringEquals": {"ec2:ResourceTag/managedByFIS": "true"}}
+    tagging = {"StringEquals": {**tagged["StringEquals"], "ec2:CreateAction": "CreateNetworkAcl"}}
+    reads = ["ec2:DescribeVpcs", "ec2:DescribeSubnets", "ec2:DescribeNetworkAcls", "ec2:DescribeManagedPrefixLists"]
+    entries = ["ec2:CreateNetworkAclEntry", "ec2:DeleteNetworkAcl"]
+    return {
+        "Version": _VERSION,
+        "Statement": [
+            {"Effect": "Allow", "Action": "ec2:CreateTags", "Resource": acls, "Condition": tagging},
+            {"Effect": "Allow", "Action": "ec2:CreateNetworkAcl", "Resource": acls, "Condition": tagged},
+            {"Effect": "Allow", "Action": "ec2:CreateNetworkAcl", "Resource": vpcs},
+            {"Effect": "Allow", "Action": entries, "Resource": [acls, vpcs], "Condition": own},
+            {"Effect": "Allow", "Action": "ec2:ReplaceNetworkAclAssociation", "Resource": [subnets, acls]},
+            {"Effect": "Allow", "Action": reads, "Resource": "*"},  # these know no resource
+        ],
+    }
+
+
+def boundary(partition: str, account: str, document: str) -> Document:
+    """:param document: name of the packet loss's SSM document.
+    :returns: the most that any role of chaosdrill may do, whoever writes its policy: lose packets on the account's
+        hosts, and cut its subnets off.
+    """
+    arns = f"arn:{partition}:ssm:*::document/{document}", f"arn:{partition}:ec2:*:{account}:instance/*"
+    both = [*permissions(*arns)["Statement"], *isolation_permissions(partition, account)["Statement"]]
+    return {"Version": _VERSION, "Statement": both}
+
+
+def boundary_arn(partition: str, account: str) -> str:
+    """:returns: the ARN of the managed policy that bounds the roles."""
+    return f"arn:{partition}:iam::{account}:policy/{BOUNDARY}"
+
+
+def setup(partition: str, account: str) -> Document:
+    """:returns: what whoever makes the roles must be allowed: these roles only, and none without the boundary, which
+        they may not change.
+
+    :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+    """
+    roles = [f"arn:{partition}:iam::{account}:role/{name}" for name in (NAME, ISOLATION)]
+    service_role = f"arn:{partition}:iam::{account}:role/{SERVICE_ROLE_PATH}"
+    limit = boundary_arn(partition, account)
+    return {
+        "Version": _VERSION,
+        "Statement": [
+            {
+                "Sid": "RolesWithinTheBoundary",
+                "Effect": "Allow",
+                "Action": ["iam:CreateRole", "iam:PutRolePolicy"],
+                "Resource": roles,
+                "Condition": {"StringEquals": {"iam:PermissionsBoundary": limit}},
+            },
+            {
+                "Sid": "TagsOfTheRoles",
+                "Effect": "Allow",
+                "Action": "iam:TagRole",
+                "Resource": roles,
+                "Condition": {"StringEquals": {f"aws:RequestTag/{CREATED_BY}": CHAOSDRILL}},
+            },
+            {
+                "Sid": "ServiceLinkedRoleOfFis",
+                "Effect": "Allow",
+                "Action": "iam:CreateServiceLinkedRole",
+                "Resource": service_role,
+                "Condition": {"StringEquals": {"iam:AWSServiceName": FIS}},
+            },
+            {
+                "Sid": "ReadsOfTheRoles",
+                "Effect": "Allow",
+                "Action": ["iam:GetRole", "iam:GetRolePolicy"],
+                "Resource": [*roles, service_role],
+            },
+            {"Sid": "ReadsOfTheBoundary", "Effect": "Allow", "Action": "iam:GetPolicy", "Resource": limit},
+            {"Sid": "HostsByTheirTags", "Effect": "Allow", "Action": "ec2:DescribeInstances", "Resource": "*"},
+        ],
+    }
+
+
+def missing_from(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """:returns: what ``wanted`` allows and ``found`` does not, as written there: a wildcard allows itself only."""
+    there = set(_allowed(found))
+    return [
+        f"{action} on {arn}" for action, arn, condition in _allowed(wanted) if (action, arn, condition) not in there
+    ]
+
+
+def _allowed(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    for statement in _listed(document.get("Statement")):
+        for action in _listed(statement.get("Action")):
+            for arn in _listed(statement.get("Resource")):
+                if statement.get("Effect") == "Allow":
+                    yield action, arn, repr(statement.get("Condition") or {})
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list) else [value]

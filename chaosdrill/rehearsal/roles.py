@@ -1,0 +1,56 @@
+"""The roles that an experiment's faults need, made beforehand by an administrator."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from chaoslib.configuration import load_configuration
+from chaoslib.exceptions import ChaosException
+
+from chaosdrill.aws import System
+from chaosdrill.aws.reach import reach_of
+from chaosdrill.errors import BadInput, problem
+from chaosdrill.packet_loss import role
+from chaosdrill.packet_loss.host import at_host, host_of
+from chaosdrill.packet_loss.plan import DOCUMENT
+from chaosdrill.rehearsal.requirements import ISOLATION, LOSS
+from chaosdrill.rehearsal.steps import Step, steps_of
+from chaosdrill.topology import Topology
+
+
+def make_roles(topology: Topology, experiment: Mapping[str, Any]) -> dict[str, str]:
+    """Make the roles that the faults of an experiment need, as far as they are missing.
+
+    A step with a ``role_arn`` of its own needs none. One role loses packets on all hosts that the experiment names.
+
+    :param topology: with the profile of an administrator.
+    :param experiment: as it is written in its file, which also gives the configuration.
+    :returns: what was made, each with the command that removes it.
+    :raises BadInput: when the experiment cannot be read.
+    :raises Refused: when the account is not allowed, the boundary is missing, or a role of that name cannot be used.
+    """
+    configuration, steps = _read(experiment)
+    own = {key: value for key, value in configuration.items() if key != "aws_assume_role_arn"}  # which is a drill's
+    system = System(topology, reach_of(topology, own, None))
+    return role.make_roles(system, list(_needed(system, [one for one in steps if not one.arguments.get("role_arn")])))
+
+
+def _read(experiment: Mapping[str, Any]) -> tuple[dict[str, Any], list[Step]]:
+    try:
+        configuration = dict(load_configuration(experiment.get("configuration") or {}))
+        return configuration, steps_of(experiment, configuration)
+    except (ChaosException, LookupError, TypeError, AttributeError, ImportError) as error:
+        raise BadInput([problem("experiment-invalid", f"the experiment cannot be read: {error!r}")]) from error
+
+
+def _needed(system: System, steps: list[Step]) -> Iterator[role.RoleNeeded]:
+    hosts = [_host(system, one.arguments) for one in steps if one.function == LOSS]
+    if hosts:
+        arns = dict.fromkeys(arn for host in hosts for arn in (host.document_arn, host.arn))
+        yield role.for_packet_loss(*arns)
+    if any(one.function == ISOLATION for one in steps):
+        yield role.for_isolation(system)
+
+
+def _host(system: System, given: Mapping[str, Any]) -> Any:
+    there = at_host(system, given.get("instance_id"), given.get("instance_tags"), given.get("region"))
+    return host_of(there, DOCUMENT)
