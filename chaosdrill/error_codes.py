@@ -195,6 +195,8 @@ ERROR_CODES: Mapping[str, str] = {
     "safety-rule-forbids": "a safety rule of ARC forbids the routing that was requested",
     "safety-rule-unknown": "a safety rule that was named does not exist, or its name is not unique",
     "safety-rules-unreadable": "the names of ARC's safety rules could not be read",
+    "secret-in-command": "a secret would stand in the history of SSM's commands, and there is no other way to the host",
+    "secret-missing": "a secret that is named is neither declared nor in the environment, or cannot be sent",
     "service-missing": "an ECS service does not exist or is not active",
     "service-not-restored": "a transition stopped half way, and the rollback could not open the region of the writer",
     "service-restored-by-rollback": "the state machine failed with every region closed, and the rollback opened one",

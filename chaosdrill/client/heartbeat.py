@@ -15,6 +15,7 @@ from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import BEATS, RECORDS
+from chaosdrill.client.heartbeat_secrets import separated
 from chaosdrill.client.host.ssm_heartbeat import SsmHeartbeat, find_heartbeat_on_host, start_heartbeat_on_host
 from chaosdrill.client.local_heartbeat import LocalHeartbeat
 from chaosdrill.errors import CannotSee, Refused
@@ -59,7 +60,7 @@ def open_heartbeat(
     :raises DrillError: when it cannot run.
     """
     topology = topology_of(configuration)
-    settings = settings_of(topology, rate_per_s, deadline_s, host)
+    settings, hidden = separated(settings_of(topology, rate_per_s, deadline_s, host), secrets)
     if local := topology.heartbeat is not None and topology.heartbeat.run == "local":
         client_host.refuse(HERE)
     with _lock:
@@ -72,10 +73,10 @@ def open_heartbeat(
             raise Refused(text, code="heartbeat-settings-differ")
         directory = _directory()
         if local:
-            _own[topology.path] = LocalHeartbeat(settings, directory)
+            _own[topology.path] = LocalHeartbeat(settings, directory, hidden)
         else:
             system = client_host.system(configuration, secrets)
-            _own[topology.path] = start_heartbeat_on_host(system, settings, directory)
+            _own[topology.path] = start_heartbeat_on_host(system, settings, directory, hidden)
         return _own[topology.path], True
 
 

@@ -15,14 +15,17 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from chaosdrill import history
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import LOG_TAIL, HeartbeatProcess, record_clock
+from chaosdrill.client.heartbeat_secrets import put_back
 from chaosdrill.errors import CannotSee
 
 ENDS_WITHIN_S = 5.0
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class LocalHeartbeat(HeartbeatProcess):
@@ -30,9 +33,11 @@ class LocalHeartbeat(HeartbeatProcess):
 
     :param settings: what it sends, as its configuration has it.
     :param directory: where it writes its records.
+    :param hidden: the secrets whose placeholders are in the settings, by their places.
     """
 
-    def __init__(self, settings: Mapping[str, Any], directory: Path) -> None:
+    def __init__(self, settings: Mapping[str, Any], directory: Path, hidden: Mapping[str, str] = NOTHING) -> None:
+        self._hidden = hidden
         self._log = directory.parent / "heartbeat.log"
         with socket.create_server(("127.0.0.1", 0)) as page:
             url = f"http://127.0.0.1:{page.getsockname()[1]}"
@@ -47,7 +52,7 @@ class LocalHeartbeat(HeartbeatProcess):
         own = {"directory": str(self.kept.directory), "page_fd": page, "lifeline_fd": theirs, "accounts": names}
         descriptor, self._config = tempfile.mkstemp(prefix="chaosdrill-heartbeat-", suffix=".json")
         with open(descriptor, "w") as config:
-            json.dump({**self.settings, **own}, config)
+            json.dump({**put_back(self.settings, self._hidden), **own}, config)
         with open(self._log, "ab") as output:
             process = subprocess.Popen(
                 [sys.executable, "-m", "chaosdrill.heartbeat", self._config],

@@ -130,7 +130,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.configuration["topology"] = str(target.topology)
     session.configuration["scale"] = session.status.scale = target.scale
     topology = load_topology(target.topology)
-    check_topology(session.experiment, session.arguments, session.configuration, topology)
+    check_topology(session.experiment, session.arguments, session.configuration, topology, session.secrets)
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
     told: dict[str, Any] = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}

@@ -7,6 +7,7 @@ from typing import Any
 from chaoslib import substitute
 
 from chaosdrill.client.heartbeat import nothing_to_send
+from chaosdrill.client.heartbeat_secrets import problems_of_secrets
 from chaosdrill.controls import arguments as written
 from chaosdrill.controls.activities import Activity, activities_by_phase, function_of
 from chaosdrill.controls.arguments import Arguments, steps_of_control
@@ -71,7 +72,11 @@ def check_experiment(
 
 
 def check_topology(
-    experiment: Mapping[str, Any], arguments: Arguments, configuration: Mapping[str, Any], topology: Topology
+    experiment: Mapping[str, Any],
+    arguments: Arguments,
+    configuration: Mapping[str, Any],
+    topology: Topology,
+    secrets: Mapping[str, Any] | None,
 ) -> None:
     """Check that the experiment fits the system that it will run on.
 
@@ -92,8 +97,10 @@ def check_topology(
         if configuration.get(variable, name) != name
     ]
     steps = [*arguments.setup, *(step for phase in activities_by_phase(experiment).values() for step in phase)]
-    if any(_starts_heartbeat(step) for step in steps) and (why := nothing_to_send(topology)):
-        problems.append(problem("heartbeat-missing", why))
+    if any(_starts_heartbeat(step) for step in steps):
+        if why := nothing_to_send(topology):
+            problems.append(problem("heartbeat-missing", why))
+        problems += problems_of_secrets(topology, secrets)
     if problems:
         raise BadInput(problems)
 

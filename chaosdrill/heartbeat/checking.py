@@ -145,7 +145,7 @@ class Checker:
             return {}
         for header, text in value.items():
             if not _HEADER.fullmatch(header) or not isinstance(text, str) or not text.isprintable():
-                self.add(name, f"has {header!r}: {text!r}", "write a header's name and a text of printable characters")
+                self.add(name, f"has {header!r}", "write a header's name and a text of printable characters")
         return value
 
     def statuses(self, name: str, default: list[int]) -> frozenset[int]:

@@ -14,6 +14,7 @@ from chaosdrill.rehearsal.redaction import Redaction
 from chaosdrill.topology import Topology
 
 VERSION = 1
+_HARMLESS = ("{account}", "{id}", "application/json")  # values of headers
 _TIME = "$time"  # JSON has no times, and AWS's answers do
 
 
@@ -31,12 +32,25 @@ def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Ma
     raw.pop("aws", None)  # whose profile it was is nobody's business
     bundle = {
         "version": VERSION,
-        "topology": redaction.value(raw),
+        "topology": redaction.value(_without_headers(raw)),
         "calls": [redaction.value(_as_json(vars(call))) for call in calls],
     }
     if settlement is not None:
         bundle["settlement"] = redaction.value(settlement)
     write_whole(path, json.dumps(bundle, indent=1, ensure_ascii=False) + "\n", private=False)
+
+
+def _without_headers(topology: Mapping[str, Any]) -> dict[str, Any]:
+    """What a heartbeat sends as headers may be a secret, whatever they are called; ``{account}`` is none."""
+    heartbeat = topology.get("heartbeat")
+    if not isinstance(heartbeat, Mapping):
+        return dict(topology)
+    hidden = {
+        name: {**one, "headers": {key: text if text in _HARMLESS else "redacted" for key, text in headers.items()}}
+        for name, one in heartbeat.items()
+        if isinstance(one, Mapping) and isinstance(headers := one.get("headers"), Mapping)
+    }
+    return {**topology, "heartbeat": {**heartbeat, **hidden}}
 
 
 def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:

@@ -85,7 +85,7 @@ def rehearse(
     raw, configuration, secrets = _loaded(experiment, variables, topology)
     arguments = _checked(raw, configuration, secrets, Source(experiment.absolute(), experiment.stem, tuple(variables)))
     system = system_of(configuration, _flat(secrets))
-    check_topology(raw, arguments, configuration, system.topology)
+    check_topology(raw, arguments, configuration, system.topology, secrets)
     steps = steps_of(raw, configuration, secrets)
     if make_templates:
         refuse_to_make(system, steps)

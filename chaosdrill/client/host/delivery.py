@@ -5,11 +5,14 @@ hash before it is used. The host needs Python, but no AWS credentials and no too
 """
 
 import base64
+import hashlib
+import json
 import logging
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import PurePosixPath
+from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -81,6 +84,26 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
         _over_s3(system, python, archive, path)
     else:
         _inline(system, python, archive, path, frozenset(said))
+    return path
+
+
+def deliver_secrets(system: System, python: Python, secrets: Mapping[str, str]) -> str:
+    """Bring secrets to the client host, over S3 alone: what SSM carries stays in the history of its commands.
+
+    :returns: the path of a file there that its user alone reads; who reads it removes it.
+    :raises CannotSee: when S3 refuses it, or the command failed there.
+    """
+    data = json.dumps({"secrets": dict(secrets), "random": token_hex()}).encode()  # its hash tells nothing of them
+    name = f"{token_hex(8)}.json"
+    path = str(PurePosixPath(python.directory, name))
+    at = upload(system, f"once/{name}", data)
+    try:
+        url, host = presigned(system, "get_object", at)
+        words = [base64.b64encode(url.encode()).decode(), path, hashlib.sha256(data).hexdigest(), host]
+        script = f"umask 077; exec {shlex.join([python.executable, '-c', _FETCH, *words])}"
+        run_on_client(system, script, FETCH_WITHIN_S, called="that fetches secrets from S3")
+    finally:
+        system.client("s3", system.topology.client.region).delete_object(**at)
     return path
 
 

@@ -80,7 +80,7 @@ class Program:
 
     def _run(self, command: str, within_s: float, given: Mapping[str, Any]) -> str:
         word = base64.b64encode(zlib.compress(json.dumps(given).encode())).decode()
-        script = f"exec {shlex.join([self._python, self.path, command, word])}"
+        script = f"printf %s {shlex.quote(word)} | {shlex.join([self._python, self.path, command])}"
         return run_on_client(self._system, script, within_s, called=_called(command)).stdout
 
     def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:
@@ -176,7 +176,13 @@ def _response(request: requests.PreparedRequest, answer: dict[str, Any]) -> requ
 
 
 def started(
-    system: System, python: Python, app: Archive, name: str, given: Mapping[str, Any], lease_s: float
+    system: System,
+    python: Python,
+    app: Archive,
+    name: str,
+    given: Mapping[str, Any],
+    lease_s: float,
+    hidden: Mapping[str, str] | None = None,
 ) -> tuple[Program, int]:
     """Bring a program to the client host, if it is not there, and start it, unless this run has it there already.
 
@@ -185,6 +191,7 @@ def started(
     :param name: what messages call it.
     :param given: what it is told.
     :param lease_s: after how many seconds without a call it ends by itself.
+    :param hidden: secrets that it is told, too, and that stand in no command.
     :returns: what is asked about it there, and the port of its page.
     :raises Refused: when another run uses one.
     """
@@ -193,7 +200,10 @@ def started(
     history.record(f"{app.name.partition('.')[0]}-starting", host=host, python=str(python), program=program.path)
     unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
     with left_behind(f"{unknown}, and it ends by itself when nobody has called it for {lease_s:g} s"):
-        told = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s, "token": uuid.uuid4().hex}
+        told: dict[str, Any] = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s}
+        told["token"] = uuid.uuid4().hex
+        if hidden:
+            told["secrets_file"] = delivery.deliver_secrets(system, python, hidden)
         answer = program.ask("start", START_WITHIN_S, **told)
     if "in_use" in answer:
         raise Refused(

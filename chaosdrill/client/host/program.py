@@ -1,7 +1,8 @@
 """The ``__main__`` of a zipapp that runs something on the client host: Locust (``locust.pyz``) or the heartbeat
 (``heartbeat.pyz``). The standard library only; never imported here.
 
-``python3.X APP COMMAND BASE64-OF-JSON`` prints one line of JSON. Commands:
+``python3.X APP COMMAND``, with base64 of JSON on its standard input, prints one line of JSON: what it is told is in no
+list of arguments, which every user of the host can read. Commands:
 
 - ``start``: unpacks the zipapp beside itself (C extensions cannot be imported from a zip) and starts ``keep``; when the
   run has one already, that one is told of;
@@ -68,7 +69,7 @@ def unpacked() -> Path:
     return there
 
 
-def start(run: str, given: dict[str, Any], lease_s: float, token: str) -> dict[str, Any]:
+def start(run: str, given: dict[str, Any], lease_s: float, token: str, secrets_file: str = "") -> dict[str, Any]:
     """Start it, or find the one that this run has.
 
     :param run: whose it is.
@@ -76,7 +77,9 @@ def start(run: str, given: dict[str, Any], lease_s: float, token: str) -> dict[s
         second time may come when what the first one has started was ended already.
     :param given: what it is told: ``{"script": path}`` (empty: the reference application's), or a heartbeat's settings.
     :param lease_s: after how many seconds without a call it ends by itself.
+    :param secrets_file: the secrets whose placeholders are in ``given``; the file is removed.
     """
+    secrets = read_once(secrets_file)
     PLACE.mkdir(exist_ok=True)
     with open(PLACE / "lock", "a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -91,7 +94,18 @@ def start(run: str, given: dict[str, Any], lease_s: float, token: str) -> dict[s
             return {"in_use": there["run"], "idle_s": round(idle_s(), 1), "lease_s": there["lease_s"]}
         finish(there)
         remove()
-        return {"port": begin(wanted, lease_s), "attached": False}
+        return {"port": begin(wanted, lease_s, secrets), "attached": False}
+
+
+def read_once(path: str) -> dict[str, str]:
+    """:returns: the secrets in a file, which is removed; none of a file that was read already."""
+    try:
+        found: dict[str, str] = json.loads(Path(path).read_text())["secrets"] if path else {}
+    except FileNotFoundError:
+        return {}
+    if path:
+        Path(path).unlink()
+    return found
 
 
 def first_time(token: str, lock: TextIO) -> bool:
@@ -104,7 +118,7 @@ def first_time(token: str, lock: TextIO) -> bool:
     return True
 
 
-def begin(wanted: dict[str, Any], lease_s: float) -> int:
+def begin(wanted: dict[str, Any], lease_s: float, secrets: dict[str, str]) -> int:
     """Start ``keep``, in a session of its own, so that it stays when this command ends."""
     unpacked()
     LEASE.touch()
@@ -112,15 +126,16 @@ def begin(wanted: dict[str, Any], lease_s: float) -> int:
     OWNER.write_text(wanted["run"])
     with socket.create_server(("127.0.0.1", 0)) as page, open(LOG, "wb") as log:
         port = int(page.getsockname()[1])
-        told = encoded({"run": wanted["run"], "given": wanted["given"], "page": page.fileno(), "lease_s": lease_s})
+        told = {"run": wanted["run"], "given": wanted["given"], "page": page.fileno(), "lease_s": lease_s}
         keeper = subprocess.Popen(
-            [sys.executable, str(APP), "keep", told],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, str(APP), "keep"],
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             pass_fds=[page.fileno()],
             start_new_session=True,
         )
+    hand_on(keeper, encoded({**told, "secrets": secrets}))
     known = {**wanted, "port": port, "pid": keeper.pid, "since": start_time(keeper.pid), "lease_s": lease_s}
     unfinished = STATE.with_suffix(".new")
     unfinished.write_text(json.dumps({**known, "python": sys.executable}))
@@ -128,9 +143,17 @@ def begin(wanted: dict[str, Any], lease_s: float) -> int:
     return port
 
 
-def keep(run: str, given: dict[str, Any], page: int, lease_s: float) -> None:
+def hand_on(keeper: "subprocess.Popen[bytes]", told: str) -> None:
+    """Tell a keeper what it keeps."""
+    assert keeper.stdin is not None
+    with contextlib.suppress(BrokenPipeError), keeper.stdin as stdin:  # one that has ended says why in its log
+        stdin.write(told.encode())
+
+
+def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: dict[str, str]) -> None:
     """Be its keeper until it has ended."""
     root = unpacked()
+    given = put_back(given, secrets)
     theirs, ours = os.pipe()
     launch = {"locust": locust, "heartbeat": heartbeat}[WHAT]
     words, directory, names = launch(root, run, given, page, theirs)
@@ -173,6 +196,15 @@ def heartbeat(root: Path, run: str, given: dict[str, Any], page: int, lifeline: 
     own = {"run": run, "directory": str(RECORDS), "page_fd": page, "lifeline_fd": lifeline, "accounts": names}
     path.write_text(json.dumps({**given, **own}))
     return ["chaosdrill.heartbeat", str(path)], PLACE, {}
+
+
+def put_back(value: Any, secrets: dict[str, str]) -> Any:
+    """:returns: settings with the secrets in the places that :mod:`chaosdrill.client.heartbeat_secrets` left."""
+    if isinstance(value, dict):
+        if list(value) == ["chaosdrill-secret"]:
+            return secrets[value["chaosdrill-secret"]]
+        return {name: put_back(one, secrets) for name, one in value.items()}
+    return [put_back(one, secrets) for one in value] if isinstance(value, list) else value
 
 
 def watch(kept: "subprocess.Popen[bytes]", lease_s: float) -> bool:
@@ -264,7 +296,7 @@ def clean() -> dict[str, Any]:
 def main() -> None:
     """Do what the command line says."""
     os.umask(0o077)
-    command, given = sys.argv[1], json.loads(zlib.decompress(base64.b64decode(sys.argv[2])))
+    command, given = sys.argv[1], json.loads(zlib.decompress(base64.b64decode(sys.stdin.buffer.read())))
     silent: dict[str, Callable[..., None]] = {"keep": keep, "part": part}
     if command in silent:
         silent[command](**given)

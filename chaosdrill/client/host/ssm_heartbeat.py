@@ -12,10 +12,11 @@ from chaosdrill.aws import System
 from chaosdrill.aws.doubt import left_behind
 from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import HeartbeatProcess, record_clock
+from chaosdrill.client.heartbeat_secrets import problems_of_way
 from chaosdrill.client.host.hosted import OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
 from chaosdrill.client.host.pythons import find_python
-from chaosdrill.errors import CannotSee
+from chaosdrill.errors import BadInput, CannotSee
 
 LEASE_S = 900.0
 
@@ -80,15 +81,20 @@ class SsmHeartbeat(HeartbeatProcess):
         self._program.ask("clean")
 
 
-def start_heartbeat_on_host(system: System, settings: Mapping[str, Any], directory: Path) -> SsmHeartbeat:
+def start_heartbeat_on_host(
+    system: System, settings: Mapping[str, Any], directory: Path, hidden: Mapping[str, str]
+) -> SsmHeartbeat:
     """Bring the heartbeat to the client host and start it, unless this run has it there already.
 
     :param settings: what it sends, as its configuration has it.
     :param directory: where what it records is kept here.
+    :param hidden: the secrets whose placeholders are in the settings, by their places.
     :raises DrillError: when it cannot run there; nothing runs then.
     """
+    if hidden and (problems := problems_of_way(system.topology, next(iter(hidden)))):
+        raise BadInput(problems)
     python = find_python(system, HEARTBEAT)
-    program, port = started(system, python, heartbeat_zipapp(), "a heartbeat", settings, LEASE_S)
+    program, port = started(system, python, heartbeat_zipapp(), "a heartbeat", settings, LEASE_S, hidden)
     return SsmHeartbeat(system, program, port, settings, directory)
 
 
