@@ -35,13 +35,12 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
     old, new = addresses(run, leg)
     if old <= new:
         return  # they cannot be told apart
-    stayed = [
-        one.at_ns for one in beats.lookups if switched_ns < one.at_ns <= leg.until_ns and set(one.addresses) & old
-    ]
+    until_ns = _routed_until(seen, leg)
+    stayed = [one.at_ns for one in beats.lookups if switched_ns < one.at_ns <= until_ns and set(one.addresses) & old]
     if not stayed:
         return
     ttl_s = max((lookup.ttl_s for lookup in beats.lookups if lookup.ttl_s), default=DEFAULT_TTL_S)
-    published = any(look.published_in == (leg.destination,) for look in during(seen, switched_ns, leg.until_ns))
+    published = any(look.published_in == (leg.destination,) for look in during(seen, switched_ns, until_ns))
     late_s = (stayed[-1] - switched_ns) / 1e9
     if late_s <= ttl_s + GRACE_S + (0.0 if published else PROPAGATION_REFERENCE_S * scale):
         return
@@ -53,6 +52,16 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
     )
     name = "dns-ttl-ignored" if published else "dns-not-moved"
     yield finding(name, text, sentence("heartbeat: its lookups"), FACTS)
+
+
+def _routed_until(seen: Sequence[Look], leg: Leg) -> int:
+    """Until when routing was seen to lead to the destination: a rollback may have switched it back."""
+    switched = False
+    for look in during(seen, leg.since_ns, leg.until_ns):
+        if switched and look.routing(leg.destination) is False:
+            return look.by_ns
+        switched = switched or look.routing(leg.destination) is True
+    return leg.until_ns
 
 
 def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterator[Finding]:

@@ -288,6 +288,22 @@ def test_dns_that_never_moved_anywhere_is_another_finding_than_a_ttl_that_is_ign
     assert "dns-ttl-ignored" not in names(judgement)
 
 
+def test_dns_does_not_follow_routing_that_was_switched_back(tmp_path: Path) -> None:
+    """A rollback serves where the writer is, after a state machine that has routed to a region that cannot serve."""
+    stays = beats_changed(lambda row, s: ["d", row[1], ADDRESSES[HOME], 1, ""] if row[0] == "d" else row)
+    old = facts_from(*OVER, dns={"addresses": ADDRESSES[HOME], "regions": [HOME]})
+    at_s = FAIL_OVER_S + 3
+    back = {"s": at_s, "began_ns": ns(at_s), "ended_ns": ns(at_s), "previous_ns": ns(at_s - 0.5)}
+    facts = FLIPPED["facts"] | {"routing": {HOME: "On", STANDBY: "Off"}, "dns": {"addresses": [], "regions": []}}
+
+    def switched_back(rows: Rows) -> Rows:
+        rows = each(old(rows), "target-opened", lambda row: row | {"scale": 0.01})
+        before = [row for row in rows if row.get("event") != "region-facts" or not at_s <= row["s"] < FAIL_BACK_S]
+        return [*before, FLIPPED | back | {"facts": facts}]
+
+    assert "dns-not-moved" not in names(judged(tmp_path, beats_of=stays, events_of=switched_back))
+
+
 def test_what_clients_are_answered_is_not_what_is_published(tmp_path: Path) -> None:
     stays = beats_changed(lambda row, s: ["d", row[1], ADDRESSES[HOME], 1, ""] if row[0] == "d" else row)
 
