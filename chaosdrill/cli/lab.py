@@ -1,5 +1,6 @@
 """``chaosdrill lab …``: the embedded lab by hand."""
 
+import contextlib
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.lab_break import break_lab
-from chaosdrill.errors import LabError
+from chaosdrill.errors import DrillError, LabError
 from chaosdrill.lab.strictness import LENIENT
 
 if TYPE_CHECKING:
@@ -154,6 +155,16 @@ def _show(seen: dict[str, Any]) -> None:
         f"DNS port {ports['dns']}; clients resolve by `chaosdrill lab exec -- dig api.example.com`"
     )
     click.echo(f"directory: {seen['directory']}")
+    if sys.stdout.isatty():  # the URL belongs in no log
+        _show_page_access(ports["load"])
+
+
+def _show_page_access(port: int) -> None:
+    from chaosdrill.client.locust_rest import LoadGenerator
+
+    with contextlib.suppress(DrillError):  # Locust may be about to start again
+        if words := LoadGenerator(f"http://127.0.0.1:{port}").page_access():
+            click.echo(words)
 
 
 @lab.command()

@@ -7,6 +7,7 @@ import requests
 
 from chaosdrill.client.locust_page import reason_of
 from chaosdrill.errors import CannotSee
+from chaosdrill.page_guard import SECRET_HEADER
 
 ANSWER_WITHIN_S = 5.0
 
@@ -15,11 +16,14 @@ class HeartbeatPage:
     """The page at ``url``.
 
     :param adapter: how it is reached; None: over the network from here.
+    :param secret: of the process that started it; empty: ``adapter`` adds it.
     """
 
-    def __init__(self, url: str, adapter: requests.adapters.BaseAdapter | None = None) -> None:
+    def __init__(self, url: str, adapter: requests.adapters.BaseAdapter | None = None, secret: str = "") -> None:
         self.url = url
         self._session = requests.Session()
+        if secret:
+            self._session.headers[SECRET_HEADER] = secret
         self._session.trust_env = False  # a proxy from the environment does not lead to the client host
         if adapter is not None:
             self._session.mount("http://", adapter)
@@ -71,7 +75,9 @@ class HeartbeatPage:
     def _ask(self, method: str, path: str, timeout_s: float = ANSWER_WITHIN_S, **query: Any) -> Mapping[str, Any]:
         what = f"{method} {self.url}{path}"
         try:
-            answer = self._session.request(method, self.url + path, params=query, timeout=timeout_s)
+            answer = self._session.request(
+                method, self.url + path, params=query, timeout=timeout_s, allow_redirects=False
+            )
         except requests.RequestException as error:
             text = f"the heartbeat did not answer {what}: {reason_of(error)}"
             raise CannotSee(text, code="heartbeat-unreachable") from error

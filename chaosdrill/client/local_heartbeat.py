@@ -23,6 +23,7 @@ from chaosdrill.client.heartbeat_page import HeartbeatPage
 from chaosdrill.client.heartbeat_process import LOG_TAIL, HeartbeatProcess, record_clock
 from chaosdrill.client.heartbeat_secrets import put_back
 from chaosdrill.errors import CannotSee
+from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 ENDS_WITHIN_S = 5.0
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -39,13 +40,15 @@ class LocalHeartbeat(HeartbeatProcess):
     def __init__(self, settings: Mapping[str, Any], directory: Path, hidden: Mapping[str, str] = NOTHING) -> None:
         self._hidden = hidden
         self._log = directory.parent / "heartbeat.log"
+        secret = new_secret()
+        history.keep_secret(secret)
         with socket.create_server(("127.0.0.1", 0)) as page:
             url = f"http://127.0.0.1:{page.getsockname()[1]}"
-            super().__init__(HeartbeatPage(url), settings, directory)
+            super().__init__(HeartbeatPage(url, secret=secret), settings, directory)
             history.record("heartbeat-starting", host="this machine", url=url, log=self._log)
-            self._lifeline, self._process = self._start(page.fileno())
+            self._lifeline, self._process = self._start(page.fileno(), secret)
 
-    def _start(self, page: int) -> tuple[int, subprocess.Popen[bytes]]:
+    def _start(self, page: int, secret: str) -> tuple[int, subprocess.Popen[bytes]]:
         theirs, ours = os.pipe()
         accounts = self.settings["accounts"] or {"prefix": "", "count": 0}
         names = [f"{accounts['prefix']}{number:05d}" for number in range(accounts["count"])]
@@ -60,7 +63,7 @@ class LocalHeartbeat(HeartbeatProcess):
                 stdout=output,
                 stderr=output,
                 pass_fds=[page, theirs],
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, "PYTHONUNBUFFERED": "1", SECRET_VARIABLE: secret},
                 start_new_session=True,
             )
         os.close(theirs)

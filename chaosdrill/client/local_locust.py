@@ -19,9 +19,10 @@ from pathlib import Path
 import chaosdrill
 from chaosdrill import history
 from chaosdrill.client.load_seen import TimelinePart
-from chaosdrill.client.locust_page import PASSWORD, USER
+from chaosdrill.client.locust_page import PASSWORD, USER, give_secret
 from chaosdrill.client.locust_rest import LoadGenerator, wait_for
 from chaosdrill.errors import CannotSee
+from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 # Found, not imported: Locust patches the process that imports it.
 PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
@@ -47,8 +48,10 @@ class LocalLocust:
         self.log = _log_file()
         self.records = _records_directory()
         self.last: TimelinePart | None = None
+        self._secret = new_secret()
         with socket.create_server(("127.0.0.1", 0)) as page:
             self.url = f"http://127.0.0.1:{page.getsockname()[1]}"
+            give_secret(self.url, self._secret)
             history.record("locust-starting", url=self.url, locustfile=self.locustfile, log=self.log)
             self._lifeline, self._process = self._start(page.fileno())
 
@@ -61,6 +64,7 @@ class LocalLocust:
             "CHAOSDRILL_LOAD_RECORDS": str(self.records),
             "CHAOSDRILL_LOAD_REGION_HEADER": self._region_header,
             "CHAOSDRILL_RUN": "" if drill is None else drill.run_id,
+            SECRET_VARIABLE: self._secret,
             "PYTHONUNBUFFERED": "1",
         }
         with open(self.log, "ab") as output:

@@ -9,19 +9,28 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 
+from chaosdrill import history
+from chaosdrill.client.page_secrets import kept_page_secret
 from chaosdrill.errors import CannotSee, problem
+from chaosdrill.page_guard import SECRET_HEADER
 
 USER, PASSWORD = "CHAOSDRILL_LOCUST_USER", "CHAOSDRILL_LOCUST_PASSWORD"
 HOW_TO_LOG_IN = f"give locust_user and locust_password under `secrets:` of the experiment, or set {USER} and {PASSWORD}"
 MOST_READ = 64 * 2**20  # bytes of one response; the report of a long test has some
 READ_WITHIN_S = 120.0  # a response that keeps coming, a byte at a time, ends nowhere
 READ_AT_ONCE = 65_536
+OPEN_PAGE = (
+    "it obeys every user of this machine and every web page in a browser on it: start it with --web-login, or let the "
+    "drill start it (`client: {run: ssm}` or `{run: local}`)"
+)
+STRANGER = "http://other.invalid"
 _AUTH_ARGS = "window.authArgs ="  # in the login page: what its form sends, and where to
 
 
@@ -69,10 +78,27 @@ class _Login:
     def __init__(self) -> None:
         self.cookies = requests.cookies.RequestsCookieJar()
         self.credentials: Credentials | None = None
+        self.secret = ""
         self.lock = threading.Lock()
 
 
 _logins: dict[str, _Login] = {}
+
+
+def give_secret(url: str, secret: str) -> None:
+    """Let this process use the page of a Locust that it starts; kept in memory only."""
+    history.keep_secret(secret)
+    _logins.setdefault(url.rstrip("/"), _Login()).secret = secret
+
+
+def is_open_to_strangers(url: str, timeout_s: float) -> bool:
+    """:returns: whether a page responds to what a web page of another origin requests, without any login."""
+    with requests.Session() as stranger, suppress(requests.RequestException):
+        stranger.trust_env = False
+        options: dict[str, Any] = {"timeout": timeout_s, "allow_redirects": False, "stream": True}
+        with stranger.get(f"{url}/stats/requests", headers={"Origin": STRANGER}, **options) as response:
+            return response.status_code == 200
+    return False
 
 
 def forget_logins() -> None:
@@ -119,6 +145,9 @@ class Page:
             response = self._request(method, self.url + path, **options)
             if _login_page(response) is not None:
                 raise self._refused("it asks for the login again")
+        if response.status_code == 403:
+            text = f"{what}: HTTP 403: {response.text[:200].strip()}: it takes orders from the process that started it"
+            raise CannotSee(text, code="locust-page-guarded")
         if response.status_code == 405:
             raise MethodNotAllowed(f"{what}: HTTP 405", code="locust-response-unexpected")
         if response.status_code not in (200, 404):
@@ -128,6 +157,8 @@ class Page:
 
     def _request(self, method: str, url: str, **options: Any) -> requests.Response:
         options.setdefault("timeout", self._timeout_s)
+        if secret := self._secret():
+            options["headers"] = {SECRET_HEADER: secret}
         what = f"the load generator did not answer {method} {url}"
         try:
             with self._session.request(method, url, allow_redirects=False, stream=True, **options) as response:
@@ -138,6 +169,14 @@ class Page:
             raise CannotSee(f"{what}: {error}", code="locust-ended") from error
         except requests.RequestException as error:
             raise CannotSee(f"{what}: {reason_of(error)}", code="locust-unreachable") from error
+
+    def knows_secret(self) -> bool:
+        """:returns: whether this process knows the secret of the page."""
+        return bool(self._secret())
+
+    def _secret(self) -> str:
+        """That of a page of this process, else of one that this user has started; never sent to other machines."""
+        return self._login.secret or kept_page_secret(self.url)
 
     def _log_in(self, login_page: str) -> None:
         """Do what a browser does with the form on the login page."""

@@ -22,11 +22,13 @@ from chaosdrill.client.load_seen import (
     records_of,
     window_of,
 )
-from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page, ResponseTimedOut
+from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page, ResponseTimedOut, is_open_to_strangers
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
+from chaosdrill.page_guard import NEW_KEY
 
 POLL_EVERY_S = 0.2
 WATERMARK_LATE_S = 10.0  # a worker that is 10 s late is gone
+OPEN_PAGE_WITHIN_S = 5.0
 LONG_ANSWER_S = 15.0  # the report of a long test is a page of a megabyte, made on demand
 T = TypeVar("T")
 
@@ -155,6 +157,27 @@ class LoadGenerator:
 
         with parsing_response():
             return clocks_of(measure(ask, rounds=rounds), told["workers"])
+
+    def one_time_url(self) -> str:
+        """Make a URL that lets one browser use the page, as a person would, and works once.
+
+        :returns: it; empty where this process does not know the page's secret.
+        """
+        path = _object(self._send("POST", NEW_KEY)).get("path") if self.knows_secret() else None
+        return f"{self.url}{path}" if isinstance(path, str) else ""
+
+    def knows_secret(self) -> bool:
+        """:returns: whether what this process requests is taken for the page's starter's."""
+        return self._page.knows_secret()
+
+    def page_access(self) -> str:
+        """:returns: in words, how a person uses the page, with a URL that works once; empty where that is not known."""
+        url = self.one_time_url()
+        return url and f"Locust's page: {url} works once, in one browser; {self.url} only reads"
+
+    def is_open_to_strangers(self) -> bool:
+        """:returns: whether other users of this machine, and web pages in a browser on it, can change the load."""
+        return is_open_to_strangers(self.url, OPEN_PAGE_WITHIN_S)
 
     def records(self) -> Records:
         """:returns: which files its rows are in."""

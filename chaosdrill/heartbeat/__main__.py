@@ -17,10 +17,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from chaosdrill.heartbeat.answers import Answers
+from chaosdrill.heartbeat.answers import READABLE, Answers
 from chaosdrill.heartbeat.config import BadConfig, Config, read_config
 from chaosdrill.heartbeat.heartbeat import Heartbeat
 from chaosdrill.heartbeat.page import Page
+from chaosdrill.page_guard import PageGuard, take_secret
 
 ENDS_WITHIN_S = 3.0  # what is under way is given that long when the process ends
 log = logging.getLogger("chaosdrill.heartbeat")
@@ -51,7 +52,7 @@ async def live(config: Config) -> None:
     if config.lifeline_fd is not None:
         watch_lifeline(config.lifeline_fd, lambda: loop.call_soon_threadsafe(ending.set), 2 * ENDS_WITHIN_S)
     heartbeat = Heartbeat(config)
-    page = Page(Answers(heartbeat).routes(), config.page_fd)
+    page = Page(Answers(heartbeat).routes(), PageGuard(take_secret(), READABLE.__contains__), config.page_fd)
     await page.start()
     log.info("page: %s", page.url)
     gc.freeze()  # what is there now stays: looking through it again and again would make beats late

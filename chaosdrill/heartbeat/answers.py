@@ -6,6 +6,7 @@ from typing import Any
 from chaosdrill.heartbeat.heartbeat import Heartbeat
 from chaosdrill.heartbeat.page import Handler, NotNow, Query, whole_number
 
+READABLE = frozenset({"/state", "/clock", "/read-back"})  # not the records, which name accounts and writes
 MOST_AT_ONCE = 4 * 2**20
 LARGEST_OFFSET = 2**62
 LONGEST_READ_BACK_S = 3600.0

@@ -1,4 +1,4 @@
-"""The heartbeat's page: HTTP on 127.0.0.1, JSON, one request a connection."""
+"""The heartbeat's page: HTTP on 127.0.0.1, JSON, one request a connection, guarded by :mod:`chaosdrill.page_guard`."""
 
 import asyncio
 import json
@@ -9,6 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from chaosdrill.page_guard import PAGE_HEADERS, PageGuard, PageRequest
+
+PAGE_HEADER_LINES = "".join(f"{name}: {value}\r\n" for name, value in PAGE_HEADERS)
 MOST_HEAD, MOST_BODY = 16_384, 65_536
 PATIENCE_S = 10.0
 Query = Mapping[str, str]
@@ -28,11 +31,14 @@ class Page:
     """Answers what ``routes`` say.
 
     :param routes: by method and path.
+    :param guard: decides who may make a request.
     :param inherited: a listening socket's descriptor; None: a port of its own.
     """
 
-    def __init__(self, routes: Mapping[tuple[str, str], Handler], inherited: int | None) -> None:
-        self._routes = routes
+    def __init__(
+        self, routes: Mapping[tuple[str, str], Handler], guard: PageGuard, inherited: int | None = None
+    ) -> None:
+        self._routes, self._guard = routes, guard
         if inherited is None:
             self._socket = socket.create_server(("127.0.0.1", 0))
         else:
@@ -62,12 +68,12 @@ class Page:
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
             writer.close()
             return
-        status, content = await self._answer(method, target)
+        status, content = await self._answer(method, target, _headers(head))
         text = content if isinstance(content, bytes) else json.dumps(content).encode()
         kind = "text/plain; charset=utf-8" if isinstance(content, bytes) else "application/json"
         writer.write(
             f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}\r\nContent-Length: {len(text)}\r\n"
-            "Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode()
+            f"{PAGE_HEADER_LINES}Cache-Control: no-store\r\nConnection: close\r\n\r\n".encode()
             + text
         )
         try:
@@ -77,8 +83,10 @@ class Page:
             pass  # whoever asked is gone
         writer.close()
 
-    async def _answer(self, method: str, target: str) -> tuple[HTTPStatus, Any]:
+    async def _answer(self, method: str, target: str, headers: Mapping[str, str]) -> tuple[HTTPStatus, Any]:
         parts = urllib.parse.urlsplit(target)
+        if refusal := self._guard.refusal(PageRequest(method, parts.path, headers)):
+            return HTTPStatus.FORBIDDEN, {"error": refusal}
         query = dict(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
         handler = self._routes.get((method, parts.path))
         if handler is None:
@@ -101,12 +109,17 @@ def whole_number(query: Query, name: str, default: int, most: int) -> int:
     return min(int(text), most)
 
 
+def _headers(head: bytes) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in head.decode("latin-1").split("\r\n")[1:-2]:
+        name, _, value = line.partition(":")
+        name, value = name.strip().lower(), value.strip()
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
 def _length(head: bytes) -> int:
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.strip().lower() == b"content-length":
-            length = int(value)
-            if not 0 <= length <= MOST_BODY:
-                raise ValueError(length)
-            return length
-    return 0
+    length = int(_headers(head).get("content-length", "0"))
+    if not 0 <= length <= MOST_BODY:
+        raise ValueError(length)
+    return length

@@ -10,6 +10,7 @@ from chaosdrill.lab.environment import clean_environment, client_pythonpath
 from chaosdrill.lab.namespaces import in_network_command
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.processes import Process, tail
+from chaosdrill.page_guard import SECRET_VARIABLE, take_secret
 
 
 class LoadGenerator:
@@ -25,6 +26,7 @@ class LoadGenerator:
         self._process: Process | None = None
         self._log = plan.directory / "logs" / "load.log"
         self._workers = 0
+        self._page_secret = take_secret()
         self._nameserver = plan.services_address
         self.locustfile = reference_locustfile()
 
@@ -97,6 +99,7 @@ class LoadGenerator:
         return clean_environment(
             {
                 "CHAOSDRILL_LOAD_FD": str(self._page_fd),
+                SECRET_VARIABLE: self._page_secret,
                 "CHAOSDRILL_LOAD_RECORDS": str(self._plan.directory / "records"),
                 # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
                 "GEVENT_RESOLVER": "ares",

@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.client.page_secrets import keep_page_secret
 from chaosdrill.lab.environment import clean_environment
 from chaosdrill.lab.namespaces import new_namespaces_command
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.running import LOCK, OUTERMOST, PLAN
 from chaosdrill.lab.sockets import HostSockets, port_of
+from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 _KEPT = ("logs", LOCK)
 _children: list["subprocess.Popen[bytes]"] = []  # kept so that they are reaped, and not warned about
@@ -54,6 +56,7 @@ def start(
     if resync_s is not None:
         plan = replace(plan, resync_reference_s=resync_s)
     plan.save(home / PLAN)
+    keep_page_secret(f"http://127.0.0.1:{plan.load_port}", secret := new_secret())
     command = [
         *new_namespaces_command(),
         *(sys.executable, "-m", "chaosdrill.lab.supervisor", str(home / PLAN)),
@@ -69,7 +72,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=clean_environment(),
+            env=clean_environment({SECRET_VARIABLE: secret}),
             cwd=home,
             pass_fds=[lock, *sockets.fds().values()],
             start_new_session=True,  # a terminal's Ctrl-C is for the drill, not for the lab

@@ -20,6 +20,7 @@ from chaosdrill.client.load_generator import (
 )
 from chaosdrill.errors import BadInput, CannotSee, Refused, problem
 from chaosdrill.load import driving, report
+from chaosdrill.load.page_access import show_page_access
 
 __all__ = ["change_load", "start_load", "stop_load"]
 
@@ -71,6 +72,7 @@ def start_load(
     generator = open_load_generator(
         configuration, secrets, locustfile, float(within_s), ChosenHost(region, instance_id)
     )
+    show_page_access(generator)
     before = patiently(generator.state, float(within_s))
     driving.refuse_shape(generator, before)
     driving.refuse_unknown_classes(generator, before, names)

@@ -18,7 +18,8 @@ of ``record_files`` and ``recorder`` say what else is in them.
 When ``CHAOSDRILL_LOAD_FD`` names an inherited listening socket, Locust's page is served there and nowhere else: a
 socket stays in the network namespace it was made in, so the page is reachable where Locust itself is not. When
 ``CHAOSDRILL_LOAD_LIFELINE`` names an inherited pipe, Locust ends when its other end is closed: whoever started it is
-gone then, however it ended.
+gone then, however it ended. When ``CHAOSDRILL_PAGE_SECRET`` holds a secret, the page obeys only the process that knows
+it and the browsers that this process lets in (``guarded_page``); without one it is as Locust makes it.
 """
 
 import logging
@@ -38,6 +39,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chaosdrill.load import tracing, worker_clocks
 from chaosdrill.load.endpoints import Endpoints
+from chaosdrill.load.guarded_page import GuardedPage
 from chaosdrill.load.progress import Progress
 from chaosdrill.load.record_files import record_files
 from chaosdrill.load.recorder import Recorder
@@ -45,6 +47,7 @@ from chaosdrill.load.routes import View, add_routes
 from chaosdrill.load.steady import now_ns, now_s
 from chaosdrill.load.timeline import Timeline
 from chaosdrill.load.worker_clocks import WorkerClocks
+from chaosdrill.page_guard import take_secret
 
 PUSH_EVERY_S = 0.5
 LOOK_EVERY_S = 0.2
@@ -214,6 +217,7 @@ def end_with(descriptor: int) -> None:
 
 if _lifeline := os.environ.get(LIFELINE_VARIABLE):  # before the load script is imported: that may hang, too
     end_with(int(_lifeline))
+take_secret()  # likewise: the load script's own programs do not inherit it
 
 
 @events.init.add_listener
@@ -228,9 +232,17 @@ def on_init(environment: Any, **_: Any) -> None:
     logging.getLogger(__name__).info("requests are recorded in %s", view.files.directory)
     begin_to_watch(environment, view)
     if environment.web_ui:
+        guard(environment)
         add_routes(environment, view, locustfiles(environment))
         if descriptor := os.environ.get(SOCKET_VARIABLE):
             serve_on_inherited_socket(environment.web_ui, int(descriptor))
+
+
+def guard(environment: Any) -> None:
+    """Guard Locust's page, when this process was given a secret for it."""
+    if secret := take_secret():
+        base = (getattr(environment.parsed_options, "web_base_path", None) or "").rstrip("/")
+        environment.web_ui.app.wsgi_app = GuardedPage(environment.web_ui.app.wsgi_app, secret, base)
 
 
 def begin_to_watch(environment: Any, view: View) -> None:

@@ -12,6 +12,7 @@ from chaosdrill.aws.ssm import agent_status
 from chaosdrill.client import resolve
 from chaosdrill.client.domain import is_seen_by_clients
 from chaosdrill.client.load_generator import load_generator
+from chaosdrill.client.locust_page import OPEN_PAGE
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.survey.seen import Seen
 from chaosdrill.topology import ClusterEndpoint
@@ -198,8 +199,9 @@ def _client(system: System) -> list[Look]:
             return "none yet: the drill starts its own Locust on this machine"
         if host.run == "ssm":  # which Python it has would take a command there: this only reads
             return f"none yet: the drill starts its own Locust on {host.instance_id}, delivered {_delivered(system)}"
-        state = load_generator({"topology": str(system.topology.path)}).state()
-        return f"{state.state}, {state.user_count} users, {state.workers} workers, chaosdrill's plugin"
+        generator = load_generator({"topology": str(system.topology.path)})
+        state, warning = generator.state(), f"; {OPEN_PAGE}" if generator.is_open_to_strangers() else ""
+        return f"{state.state}, {state.user_count} users, {state.workers} workers, chaosdrill's plugin{warning}"
 
     name = f"{host.instance_id} in {host.region}"
     advice = "start the instance, allow ec2:DescribeInstances, or correct `client:`"

@@ -23,11 +23,13 @@ from aiohttp import web
 from dnslib import RCODE, RR, DNSRecord
 
 import chaosdrill
+from chaosdrill.page_guard import SECRET_HEADER, SECRET_VARIABLE
 from tests.waiting import LONG_S, until
 
 PACKAGE = Path(chaosdrill.__file__).parent
 ACTIVITIES = ("actions.py", "probes.py")
 NAME = "api.example.com"
+SECRET = "a-secret-of-this-page"  # as whoever starts a heartbeat makes one
 UNDER_WAY_S = 5.0  # the heartbeat's timeout_s: younger writes are not read back
 ACCOUNT = {"X_ACCOUNT_ID": "{account}"}
 READ = {"method": "GET", "path": "/balance", "headers": ACCOUNT}
@@ -264,7 +266,8 @@ class Process:
         self.lifeline = lifeline
         self.process = process
         self._page = page
-        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(LONG_S))
+        own = {SECRET_HEADER: SECRET}
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(LONG_S), headers=own)
 
     async def get(self, path: str) -> Any:
         async with self._http.get(self._page + path) as answer:
@@ -317,7 +320,7 @@ def packed(directory: Path) -> Path:
     path = directory / "heartbeat.zip"
     own = [one for one in (PACKAGE / "heartbeat").glob("*.py") if one.name not in ACTIVITIES]
     with zipfile.ZipFile(path, "w") as archive:
-        for one in (PACKAGE / "__init__.py", PACKAGE / "secret_text.py", *own):
+        for one in (*(PACKAGE / f"{name}.py" for name in ("__init__", "page_guard", "secret_text")), *own):
             archive.write(one, f"chaosdrill/{one.relative_to(PACKAGE)}")
     return path
 
@@ -346,12 +349,13 @@ async def heartbeat(
         config = {"run": "test", "url": url, "directory": str(records), "read": READ, "timeout_s": 20, "max_s": 600}
         config |= {"accounts": [f"synthetic-{number}" for number in range(200)]} | (WRITES if writes else {})
         config |= {"page_fd": page.fileno(), "lifeline_fd": theirs.fileno()} | settings
+        own = {SECRET_VARIABLE: SECRET, **variables}
         path = records / "config.json"
         path.write_text(json.dumps(config))
         with (records / "log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-S", "-m", "chaosdrill.heartbeat", str(path)),
-                env={**os.environ, "PYTHONPATH": str(packed(records)), "PYTHONDONTWRITEBYTECODE": "1", **variables},
+                env={**os.environ, "PYTHONPATH": str(packed(records)), "PYTHONDONTWRITEBYTECODE": "1", **own},
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,
                 pass_fds=[page.fileno(), theirs.fileno()],

@@ -40,6 +40,9 @@ class Page(http.server.ThreadingHTTPServer):
         self.silent_after: int | None = None  # requests
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
+    def handle_error(self, *_: object) -> None:
+        """Whoever asked is gone."""
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: Page

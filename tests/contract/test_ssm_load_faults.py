@@ -2,12 +2,18 @@
 what is half done is said. The other actions: ``test_aws_side_faults``.
 """
 
+import base64
+import os
 import re
+import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+import requests
 import yaml
 
 from chaosdrill.aws import ssm, system_of
@@ -19,12 +25,13 @@ from chaosdrill.client.load_generator import load_generator
 from chaosdrill.history import OpenDrill
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import load_health, requests_per_s
+from chaosdrill.page_guard import NEW_KEY
 from tests.contract import load_rig
-from tests.contract.activities_rig import OSAKA, Rig, drill
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.load_rig import Target, target
 from tests.contract.ssm_rig import BUCKET, BURST, KINDS, break_ssm, burst, hits, hurried, mend
 from tests.failing import fails_with
-from tests.waiting import wait_for
+from tests.waiting import LONG_S, wait_for
 
 pytestmark = pytest.mark.long
 
@@ -232,3 +239,37 @@ def test_a_locust_whose_start_nobody_answers_is_told_and_ended_by_stop_load(
     wait_for(lambda: find_on_host(system_of(configuration)))  # it is being started all the same
     assert stop_load(configuration=configuration)["done"] is True
     assert find_on_host(system_of(configuration)) is None
+
+
+def words_of_commands(rig: Rig) -> str:
+    """:returns: every word of every SSM command, and what it says where it is packed."""
+    said = []
+    for page in rig.lab.client("ssm", TOKYO).get_paginator("list_commands").paginate():
+        for word in " ".join(one for each in page["Commands"] for one in each["Parameters"]["commands"]).split():
+            said.append(word)
+            with suppress(ValueError, zlib.error):
+                said.append(zlib.decompress(base64.b64decode(word)).decode("latin-1"))
+    return "\n".join(said)
+
+
+def test_the_secret_of_its_page_stays_on_the_client_host(
+    rig: Rig, clients: Target, script: Path, configuration: dict[str, Any], one_drill: OpenDrill
+) -> None:
+    started(clients, script, configuration)
+    generator = load_generator(configuration)
+    assert isinstance(generator, ssm_locust.SsmLoadGenerator)
+    kept = Path(os.environ["XDG_CACHE_HOME"]) / "chaosdrill" / "load" / "page-secret"
+    secret, url = kept.read_text(), f"http://127.0.0.1:{generator.locust.port}"
+    assert (kept.stat().st_mode & 0o777, len(secret)) == (0o600, 43)
+    for path in ("/stop", "/swarm", NEW_KEY):
+        assert requests.post(url + path, timeout=LONG_S).status_code == 403, "whoever is on that host"
+    said = words_of_commands(rig)
+    assert '"path": "/swarm"' in said
+    assert secret not in said
+    assert secret not in "".join(path.read_text() for path in (kept.parent / "state.json", one_drill.history.path))
+    address = urlsplit(next(word for word in generator.page_access().split() if "key=" in word).rstrip(","))
+    entered = f"{url}{address.path}?{address.query}"
+    with requests.Session() as person:
+        person.get(entered, timeout=LONG_S)
+        assert person.post(f"{url}/stop", headers={"Origin": url}, timeout=LONG_S).json()["success"]
+    assert requests.get(entered, timeout=LONG_S).status_code == 403, "it works once"

@@ -11,13 +11,16 @@ from typing import Any
 
 import yaml
 
+from chaosdrill.page_guard import SECRET_HEADER, SECRET_VARIABLE
 from tests.lab.lying import Looks
 from tests.waiting import LONG_S, wait_for
 
+SECRET = "a-secret-of-this-page"
 _ASK = """
 import sys, urllib.request
-method, url = sys.argv[1:]
-print(urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=20).read().decode())
+method, url, name, secret = sys.argv[1:]
+request = urllib.request.Request(url, method=method, headers={name: secret})
+print(urllib.request.urlopen(request, timeout=20).read().decode())
 """
 
 
@@ -32,7 +35,8 @@ class Beating:
 
     def ask(self, method: str, path: str) -> dict[str, Any]:
         """Ask its page."""
-        found: dict[str, Any] = json.loads(self._looks.on_client("-c", _ASK, method, f"{self._url}{path}"))
+        words = (method, f"{self._url}{path}", SECRET_HEADER, SECRET)
+        found: dict[str, Any] = json.loads(self._looks.on_client("-c", _ASK, *words))
         return found
 
     def read_back(self, label: str, within_s: float) -> dict[str, Any]:
@@ -63,8 +67,9 @@ def beating(looks: Looks, run: Path, writes: bool = True) -> Iterator[Beating]:
     records.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps(_config(looks, records, writes)))
     started = looks.lab.entering("python", "-m", "chaosdrill.heartbeat", str(run / "config.json"))
+    environment = started["env"] | {SECRET_VARIABLE: SECRET}
     with (run / "log").open("wb") as log:
-        process = subprocess.Popen(started["args"], env=started["env"], stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(started["args"], env=environment, stdout=log, stderr=subprocess.STDOUT)
     try:
         page = wait_for(lambda: re.search(r"page: (http://\S+)", (run / "log").read_text()))
         yield Beating(looks, run, page[1].rstrip("/"), process)

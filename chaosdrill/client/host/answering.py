@@ -14,7 +14,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.client.host.place import ANSWERS, LEASE, LOG, OWNER, RECORDS, WHAT, state
+from chaosdrill.client.host.place import ANSWERS, LEASE, LOG, OWNER, RECORDS, SECRET, WHAT, state
+from chaosdrill.page_guard import SECRET_HEADER
 
 MOST_PRINTED = 20_000  # characters: SSM keeps 24,000
 MOST_RECORDED = 2_000_000  # bytes of a file in one answer
@@ -82,6 +83,7 @@ def call(port: int, method: str, path: str, headers: dict[str, str], body: str, 
     if not there or there["port"] != port:
         return {"gone": last_words()}
     LEASE.touch()
+    headers = {**headers, SECRET_HEADER: SECRET.read_text()}
     connection, sent = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s), False
     try:
         connection.request(method, path, body.encode("latin-1") or None, headers)

@@ -106,7 +106,8 @@ def _own_files(parts: Iterable[Path]) -> list[tuple[str, Path]]:
         PACKAGE / "client" / "__init__.py",
         *(HOST / f"{name}.py" for name in ("__init__", "answering", "place")),
     )
-    files = (PACKAGE / "__init__.py", PACKAGE / "secret_text.py", *program, *parts)
+    shared = (PACKAGE / f"{name}.py" for name in ("__init__", "page_guard", "secret_text"))
+    files = (*shared, *program, *parts)
     return sorted(((Path("chaosdrill") / path.relative_to(PACKAGE)).as_posix(), path) for path in files)
 
 

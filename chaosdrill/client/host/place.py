@@ -16,6 +16,7 @@ WHAT = APP.stem  # locust or heartbeat
 NAME = {"locust": "Locust", "heartbeat": "the heartbeat"}.get(WHAT, WHAT)
 PLACE = CACHE / {"locust": "load"}.get(WHAT, WHAT)
 STATE, LEASE, LOG, ANSWERS = PLACE / "state.json", PLACE / "lease", PLACE / f"{WHAT}.log", PLACE / "answers"
+SECRET = PLACE / "page-secret"  # never told anybody but its page: requests to that are made on this host
 RECORDS, OWNER = PLACE / "records", PLACE / "owner"  # of the records: the run they are of
 
 

@@ -42,12 +42,14 @@ from chaosdrill.client.host.place import (
     OWNER,
     PLACE,
     RECORDS,
+    SECRET,
     STATE,
     WHAT,
     idle_s,
     start_time,
     state,
 )
+from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 LOOK_EVERY_S = 0.2
 ENDS_WITHIN_S = 5.0
@@ -124,6 +126,7 @@ def begin(wanted: dict[str, Any], lease_s: float, secrets: dict[str, str]) -> in
     LEASE.touch()
     RECORDS.mkdir()
     OWNER.write_text(wanted["run"])
+    SECRET.write_text(new_secret())
     with socket.create_server(("127.0.0.1", 0)) as page, open(LOG, "wb") as log:
         port = int(page.getsockname()[1])
         told = {"run": wanted["run"], "given": wanted["given"], "page": page.fileno(), "lease_s": lease_s}
@@ -157,7 +160,7 @@ def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: di
     theirs, ours = os.pipe()
     launch = {"locust": locust, "heartbeat": heartbeat}[WHAT]
     words, directory, names = launch(root, run, given, page, theirs)
-    names |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": root}
+    names |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": root, SECRET_VARIABLE: SECRET.read_text()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
     kept_one = subprocess.Popen(
         [sys.executable, "-m", *words],
@@ -263,7 +266,7 @@ def finish(there: dict[str, Any] | None) -> bool:
 
 def remove() -> None:
     """Remove what one that has ended has left."""
-    for path in (LOG, OWNER, PLACE / "config.json"):
+    for path in (LOG, OWNER, SECRET, PLACE / "config.json"):
         path.unlink(missing_ok=True)
     for directory in (RECORDS, ANSWERS):
         shutil.rmtree(directory, ignore_errors=True)

@@ -4,9 +4,11 @@ It cannot outlive its drill for long: ``program`` ends it when nobody has called
 """
 
 import json
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from chaosdrill import history
 from chaosdrill.aws import System
@@ -25,6 +27,7 @@ from chaosdrill.errors import CannotSee, TimedOut
 LEASE_S = 900.0
 ANSWER_WITHIN_S = 20.0  # the command takes its time anyway; on a busy host the page may need more than some seconds
 CLOCK_WITHIN_S = 5.0
+FORWARDED_PORT = 8089  # Locust's usual one, as in the runbook
 
 
 class SsmLocust:
@@ -117,6 +120,24 @@ class SsmLoadGenerator(LoadGenerator):
     def __init__(self, locust: SsmLocust, program: Program) -> None:
         super().__init__(locust.url, timeout_s=ANSWER_WITHIN_S, adapter=OverSsm(program, "Locust"))
         self.locust, self._program = locust, program
+
+    def knows_secret(self) -> bool:
+        """:returns: true: the client host keeps the secret, and adds it to what is requested over SSM."""
+        return True
+
+    def is_open_to_strangers(self) -> bool:
+        """:returns: false: it was started with a secret."""
+        return False
+
+    def page_access(self) -> str:
+        """:returns: in words, how the page is forwarded and opened, with a URL that works once."""
+        host, url = self.locust.host, urlsplit(self.one_time_url())
+        return (
+            "Locust's page: forward it with `aws ssm start-session --document-name AWS-StartPortForwardingSession "
+            f"--target {shlex.quote(host.instance_id)} --region {shlex.quote(host.region)} "
+            f"--parameters portNumber={self.locust.port:d},localPortNumber={FORWARDED_PORT}`, then open "
+            f"http://127.0.0.1:{FORWARDED_PORT}{url.path}?{url.query}, which works once, in one browser"
+        )
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: as any Locust's; after its end what it said last."""
