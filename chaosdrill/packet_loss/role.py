@@ -118,18 +118,17 @@ def _read(system: System, name: str) -> Mapping[str, Any] | None:
     return found
 
 
-def _policy(system: System, needed: RoleNeeded) -> Mapping[str, Any]:
+def _policy(system: System, needed: RoleNeeded) -> Any:
     iam = _iam(system)
     try:
-        found: Mapping[str, Any] = iam.get_role_policy(RoleName=needed.name, PolicyName=needed.policy)["PolicyDocument"]
+        return iam.get_role_policy(RoleName=needed.name, PolicyName=needed.policy)["PolicyDocument"]
     except iam.exceptions.NoSuchEntityException:
-        return {"Statement": []}
-    return found
+        return None
 
 
 def _refuse_wider_trust(system: System, role: Mapping[str, Any]) -> None:
     wanted = documents.trust(partition(system), system.account())
-    if documents.is_wider_than_trust(role["AssumeRolePolicyDocument"], partition(system), system.account()):
+    if documents.is_wider_than_trust(role.get("AssumeRolePolicyDocument"), partition(system), system.account()):
         fix = f"aws iam update-assume-role-policy --role-name {role['RoleName']} --policy-document"
         raise Refused(
             f"the role {role['RoleName']} can be taken on by others than FIS for experiments of this account, so it is "

@@ -36,12 +36,13 @@ def trust(partition: str, account: str) -> Document:
     return {"Version": _VERSION, "Statement": [statement]}
 
 
-def is_wider_than_trust(found: Mapping[str, Any], partition: str, account: str) -> bool:
-    """:returns: whether a trust policy lets anybody take the role whom :func:`trust` does not. Further conditions and
-    denials only narrow it.
+def is_wider_than_trust(found: Any, partition: str, account: str) -> bool:
+    """:returns: whether a trust policy lets anybody take the role whom :func:`trust` does not, or cannot be read.
+    Further conditions and denials only narrow it.
     """
     pattern = f"arn:{partition}:fis:*:{account}:experiment/*"
-    return not all(_is_narrow(one, account, pattern) for one in _listed(found.get("Statement", [])))
+    statements = _listed(found.get("Statement", [])) if isinstance(found, Mapping) else [None]
+    return not all(isinstance(one, Mapping) and _is_narrow(one, account, pattern) for one in statements)
 
 
 def _is_narrow(statement: Mapping[str, Any], account: str, pattern: str) -> bool:
@@ -168,7 +169,7 @@ def setup(partition: str, account: str) -> Document:
     }
 
 
-def missing_from(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def missing_from(found: Any, wanted: Mapping[str, Any]) -> list[str]:
     """:returns: what ``wanted`` allows and ``found`` does not, as written there: a wildcard allows itself only."""
     there = set(_allowed(found))
     return [
@@ -176,8 +177,10 @@ def missing_from(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[st
     ]
 
 
-def _allowed(document: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
-    for statement in _listed(document.get("Statement")):
+def _allowed(document: Any) -> Iterator[tuple[str, str, str]]:
+    """What cannot be read allows nothing."""
+    statements = _listed(document.get("Statement", [])) if isinstance(document, Mapping) else []
+    for statement in (one for one in statements if isinstance(one, Mapping)):
         for action in _listed(statement.get("Action")):
             for arn in _listed(statement.get("Resource")):
                 if statement.get("Effect") == "Allow":

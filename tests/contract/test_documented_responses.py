@@ -37,7 +37,7 @@ from chaosdrill.aws import (
 from chaosdrill.conformance import entries as entries_of_aws
 from chaosdrill.conformance import fault_injection, global_database, permissions
 from chaosdrill.errors import DrillError
-from chaosdrill.packet_loss import experiments, host, isolation, role
+from chaosdrill.packet_loss import experiments, host, isolation, role, role_documents
 from chaosdrill.packet_loss.plan import does_the_same
 from chaosdrill.service import ecs
 from chaosdrill.survey import controls, databases, entries, flags, hosts, machines, records
@@ -209,7 +209,7 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
         Reader(lambda system: role.there(system, "Test-Role"), "arn:aws:iam::123456789012:role/Test-Role"),
     ),
     ("iam", "GetRolePolicy"): (
-        Reader(lambda system: role._ensure_policy(system.client("iam", HOME), role._PACKET_LOSS, policy()), ""),
+        Reader(lambda system: role_documents.missing_from(role._policy(system, role.for_packet_loss()), policy()), []),
     ),
     ("iam", "SimulatePrincipalPolicy"): (
         Reader(
@@ -298,6 +298,7 @@ UNREAD = {  # calls whose response has nothing that is read: that they were answ
     *(("dynamodb", "UpdateItem"), ("ecs", "UpdateService"), ("events", "DisableRule"), ("events", "EnableRule")),
     ("events", "PutRule"),
     *(("fis", "StopExperiment"), ("iam", "CreateRole"), ("iam", "PutRolePolicy"), ("rds", "FailoverGlobalCluster")),
+    *(("iam", "CreateServiceLinkedRole"), ("iam", "GetPolicy")),
     *(("rds", "SwitchoverGlobalCluster"), ("route53-recovery-cluster", "UpdateRoutingControlStates")),
     *(("s3", "DeleteObject"), ("s3", "HeadBucket"), ("s3", "HeadObject"), ("s3", "PutObject")),
     ("stepfunctions", "StartExecution"),

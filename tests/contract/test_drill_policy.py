@@ -314,6 +314,11 @@ WIDER = {
 }
 
 
+@pytest.mark.parametrize("document", [None, "text", {"Statement": ["text"]}])
+def test_a_trust_that_cannot_be_read_counts_as_wider(document: Any) -> None:
+    assert documents.is_wider_than_trust(document, "aws", ACCOUNT)
+
+
 @pytest.mark.parametrize("name", WIDER)
 def test_a_trust_that_is_wider_is_known(name: str) -> None:
     assert documents.is_wider_than_trust(WIDER[name], "aws", ACCOUNT)
