@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill import history
@@ -22,7 +23,7 @@ from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
 from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of
-from chaosdrill.history.whole_files import write_whole
+from chaosdrill.history.whole_files import make_private, write_whole
 from chaosdrill.packet_loss import evidence
 from chaosdrill.runs.journals import OTHER_STATUS, status_of
 from chaosdrill.runs.told import sha256_of_text, untold_files
@@ -73,6 +74,8 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
         except OSError as error:
             said |= _not_kept(session, outage, error)
         else:
+            with suppress(OSError):  # of a file system that knows no modes
+                make_private(session.directory)
             said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
     session.give_up()
     if journal is not None:

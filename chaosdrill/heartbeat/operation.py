@@ -45,7 +45,8 @@ class Operation:
         body = b"" if self.body is None else json.dumps(_with_values(self.body, values, quantity)).encode()
         length = f"Content-Length: {len(body)}\r\n" if body or self.method not in ("GET", "HEAD", "DELETE") else ""
         first = f"{self.method} {target.base}{path} HTTP/1.1\r\nHost: {target.authority}\r\n"
-        return f"{first}{_filled(self._headers, values)}{length}\r\n".encode("latin-1", "replace") + body
+        headers = _filled(self._headers, {word: _printable(value) for word, value in values.items()})
+        return f"{first}{headers}{length}\r\n".encode("latin-1", "replace") + body
 
     @cached_property
     def _headers(self) -> str:
@@ -59,6 +60,11 @@ class Operation:
 
 def _filled(text: str, values: Mapping[str, str]) -> str:
     return WORD.sub(lambda found: values[found[1]], text) if "{" in text else text
+
+
+def _printable(value: str) -> str:
+    """What an application's answer names as an id must not end a header and begin another."""
+    return value if value.isascii() and value.isprintable() else urllib.parse.quote(value)
 
 
 def _with_values(value: Any, values: Mapping[str, str], quantity: int) -> Any:

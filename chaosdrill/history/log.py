@@ -37,7 +37,7 @@ class History:
         self.path = path
         self._hide = frozenset(hide)
         self._lock = threading.Lock()
-        self._file = open(path, "a+b", buffering=0)  # noqa: SIM115 - closed by close()
+        self._file = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by close()
         with suppress(OSError):  # a file system without locks: nobody can claim it there, either
             fcntl.flock(self._file, fcntl.LOCK_SH)
         self._events: list[Event] = read_history(path)
@@ -108,6 +108,11 @@ class History:
     def close(self) -> None:
         """Close the file; later appends raise ValueError."""
         self._file.close()
+
+
+def _private(path: str, flags: int) -> int:
+    """Only this user may read a history, whatever the umask says."""
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager

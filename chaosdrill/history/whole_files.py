@@ -96,6 +96,19 @@ def _encoded(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
+def make_private(directory: Path) -> None:
+    """Let only this user read what is in a directory, whatever the umask was; links are not followed.
+
+    :raises OSError: when a mode cannot be changed.
+    """
+    for place, _, names in os.walk(directory):
+        os.chmod(place, 0o700)
+        for name in names:
+            path = os.path.join(place, name)
+            if not os.path.islink(path):
+                os.chmod(path, 0o600)
+
+
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
     """Hold the lock of a directory, so that a file in it can be read and written anew without losing another's change.

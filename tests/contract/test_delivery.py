@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -206,3 +206,49 @@ def test_a_host_that_cannot_run_it_is_refused(other: dict[str, Any], value: str,
 def write(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
     return path
+
+
+def altered(path: Path, tmp_path: Path) -> None:
+    path.write_bytes(b"import os; os.system('id')")
+
+
+def linked(path: Path, tmp_path: Path) -> None:
+    path.rename(tmp_path / "moved")
+    path.symlink_to(tmp_path / "moved")
+
+
+def is_a_directory(path: Path, tmp_path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("attack", [altered, linked, is_a_directory])
+def test_what_is_there_is_used_only_as_it_was_delivered(
+    attack: Callable[[Path, Path], None], host: Path, inline: System, tmp_path: Path
+) -> None:
+    python = find_python(inline, here())
+    path = Path(delivery.deliver(inline, python, ARCHIVE))
+    attack(path, tmp_path)
+    assert delivery.deliver(inline, python, ARCHIVE) == str(path)
+    assert (path.is_symlink(), path.read_bytes()) == (False, ARCHIVE.data)
+
+
+@pytest.mark.parametrize("place", [".", ".."])
+def test_a_directory_that_others_may_write_is_not_delivered_into(place: str, host: Path, inline: System) -> None:
+    python = find_python(inline, here())
+    path = Path(delivery.deliver(inline, python, ARCHIVE))
+    (path.parent / place).chmod(0o777)
+    with fails_with("client-command-failed"):
+        delivery.deliver(inline, python, ARCHIVE)
+
+
+def test_a_link_under_the_name_of_a_half_written_file_is_not_followed(
+    host: Path, inline: System, tmp_path: Path
+) -> None:
+    python = find_python(inline, here())
+    path = Path(delivery.deliver(inline, python, ARCHIVE))
+    path.unlink()
+    (tmp_path / "precious").write_text("precious")
+    path.with_name(f"{path.name}.part").symlink_to(tmp_path / "precious")
+    delivery.deliver(inline, python, ARCHIVE)
+    assert (tmp_path / "precious").read_text() == "precious"

@@ -1,5 +1,6 @@
 """Archives: the same run makes the same bytes, an auditor can check them, and a hostile one comes to nothing."""
 
+import io
 import json
 import os
 import re
@@ -473,3 +474,82 @@ def _imported_or_nothing(place: Path, archive: Path) -> None:
     assert {path.name for path in place.iterdir()} <= {"e.zip", "in"}
     for path in store.rglob("*") if store.exists() else ():
         assert path.is_dir() or stat.S_ISREG(path.lstat().st_mode)
+
+
+def before(data: bytes) -> bytes:
+    return b"#!/bin/sh\nid\n" + data
+
+
+def before_with_right_offsets(data: bytes) -> bytes:
+    """As zipfile itself appends a zip to another file."""
+    file = io.BytesIO(b"%PDF-1.7\n")
+    file.seek(0, io.SEEK_END)
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(file, "a") as target:
+        for entry in source.infolist():
+            target.writestr(entry, source.read(entry))
+    return file.getvalue()
+
+
+def between(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(file, "w") as target:
+        for entry in source.infolist():
+            target.writestr(entry, source.read(entry))
+            file.write(b"hidden")
+            target.start_dir = file.tell()
+    return file.getvalue()
+
+
+def commented(data: bytes) -> bytes:
+    file = io.BytesIO(data)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = b"hidden"
+    return file.getvalue()
+
+
+def behind(data: bytes) -> bytes:
+    return data + b"hidden"
+
+
+@pytest.mark.parametrize("attack", [before, before_with_right_offsets, between, commented, behind])
+def test_an_archive_is_nothing_beside_an_archive(
+    attack: Callable[[bytes], bytes], evidence: Path, store: Path, tmp_path: Path
+) -> None:
+    hostile = tmp_path / "hostile.zip"
+    hostile.write_bytes(attack(evidence.read_bytes()))
+    with zipfile.ZipFile(hostile) as archive:
+        assert archive.testzip() is None, "every unzip takes it"
+    with fails_with("archive-bytes-outside"):
+        import_archive(hostile)
+    assert not verify_archive(hostile).intact
+    assert list(store.iterdir()) == []
+
+
+def test_an_archive_that_was_written_as_a_stream_is_taken(evidence: Path, store: Path, tmp_path: Path) -> None:
+    """Sizes then stand behind each file's data, as `zip -` and others write them."""
+
+    class Stream(io.BytesIO):
+        def seekable(self) -> bool:
+            return False
+
+        def tell(self) -> int:
+            raise OSError("it is a stream")
+
+    stream = Stream()
+    with zipfile.ZipFile(evidence) as source, zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    (tmp_path / "stream.zip").write_bytes(stream.getvalue())
+    assert import_archive(tmp_path / "stream.zip").is_dir()
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_only_this_user_reads_an_imported_run_whatever_the_umask_says(umask: int, evidence: Path, store: Path) -> None:
+    earlier = os.umask(umask)
+    try:
+        run = import_archive(evidence)
+    finally:
+        os.umask(earlier)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (run, *run.rglob("*")) if path.is_dir()}
+    assert modes == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in run.rglob("*") if path.is_file()} == {0o600}

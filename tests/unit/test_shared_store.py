@@ -15,8 +15,8 @@ import pytest
 
 from chaosdrill.errors import BadInput
 from chaosdrill.history import History, whole_files
-from chaosdrill.history.run_directory import REPORT, SUMMARY
-from chaosdrill.history.whole_files import PART, draft_of, write_new, write_whole
+from chaosdrill.history.run_directory import REPORT, SUMMARY, make_run_directory
+from chaosdrill.history.whole_files import PART, draft_of, make_private, write_new, write_whole
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.report.making import write_report
 from chaosdrill.runs.archive.archives import import_archive, verify_archive
@@ -120,6 +120,24 @@ def test_only_this_user_reads_what_is_written_into_a_store_whatever_the_umask_sa
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     assert modes.pop("c", 0o666 & ~umask) == 0o666 & ~umask
     assert modes == {"a": 0o600, "b": 0o600}
+
+
+def test_only_this_user_reads_a_run_of_its_own_whatever_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        run = make_run_directory(tmp_path, "failover")
+        History(run / "history.jsonl").close()
+        assert stat.S_IMODE((run / "history.jsonl").stat().st_mode) == 0o600, "from the beginning"
+        (run / "records").mkdir()
+        (run / "records" / "beats.jsonl").write_text("")
+        (run / "link").symlink_to(tmp_path)
+        make_private(run)
+    finally:
+        os.umask(before)
+    found = {path.name: oct(stat.S_IMODE(path.lstat().st_mode)) for path in (run, *run.rglob("*"))}
+    assert {found.pop(run.name), found.pop("records")} == {"0o700"}
+    assert found == {"history.jsonl": "0o600", "beats.jsonl": "0o600", "link": "0o777"}
+    assert stat.S_IMODE(tmp_path.stat().st_mode) != 0o600, "what a link leads to is not touched"
 
 
 def test_a_name_as_long_as_a_name_can_be_is_written_too(tmp_path: Path) -> None:

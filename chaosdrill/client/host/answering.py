@@ -5,6 +5,7 @@ Part of the zipapp: see ``program``.
 """
 
 import base64
+import hashlib
 import http.client
 import json
 import os
@@ -137,5 +138,6 @@ def printed(answer: dict[str, Any]) -> None:
         descriptor, path = tempfile.mkstemp(dir=ANSWERS)
         with open(descriptor, "w") as file:
             file.write(text)
-        text = encoded({"kept": Path(path).name, "length": len(text)})
+        sha256 = hashlib.sha256(text.encode()).hexdigest()
+        text = encoded({"kept": Path(path).name, "length": len(text), "sha256": sha256})
     print(text)  # noqa: T201 - what SSM hands on

@@ -38,33 +38,67 @@ FETCH_WITHIN_S = 300.0
 
 # what the other side does with a URL: the file is there under its name only when it is whole
 _FETCH = """
-import base64, hashlib, os, sys, urllib.parse, urllib.request
+import base64, hashlib, os, sys, tempfile, urllib.request
 url, path, sha256, host = base64.b64decode(sys.argv[1]).decode(), sys.argv[2], sys.argv[3], sys.argv[4]
 digest = hashlib.sha256()
 request = urllib.request.Request(url, headers={"Host": host} if host else {})
-with urllib.request.urlopen(request, timeout=30) as answer, open(path + ".part", "wb") as file:
+descriptor, part = tempfile.mkstemp(dir=os.path.dirname(path))
+with urllib.request.urlopen(request, timeout=30) as answer, open(descriptor, "wb") as file:
     while block := answer.read(1 << 20):
         digest.update(block)
         file.write(block)
 if digest.hexdigest() != sha256:
-    os.unlink(path + ".part")
+    os.unlink(part)
     sys.exit("the file has another hash than it should have: remove it from the bucket, and try again")
-os.replace(path + ".part", path)
+os.replace(part, path)
 """
 _FINISH = """
-import hashlib, os, sys
-path, sha256 = sys.argv[1], sys.argv[2]
-with open(path + ".part", "rb") as file:
-    seen = hashlib.sha256(file.read()).hexdigest()
-if seen != sha256:
-    os.unlink(path + ".part")
+import glob, hashlib, os, shutil, sys, tempfile
+path, parts, sha256 = sys.argv[1:]
+if os.path.isfile(path):
+    sys.exit()
+names = sorted(glob.glob(os.path.join(glob.escape(parts), "[0-9]*")))
+try:
+    data = b"".join(open(name, "rb").read() for name in names)
+except FileNotFoundError:  # the same command runs twice, and the other one was quicker
+    data = b""
+if hashlib.sha256(data).hexdigest() == sha256:
+    descriptor, part = tempfile.mkstemp(dir=os.path.dirname(path))
+    with open(descriptor, "wb") as file:
+        file.write(data)
+    os.replace(part, path)
+shutil.rmtree(parts, ignore_errors=True)
+if not os.path.isfile(path):
     sys.exit("the file has another hash than it should have: it was removed, so try again")
-os.replace(path + ".part", path)
+"""
+# what is there is used only if it is still what was delivered, and nobody else can change it
+_LOOK = """
+import hashlib, os, shutil, stat, sys
+path, parts, sha256 = sys.argv[1:]
+directory = os.path.dirname(path)
+os.makedirs(directory, 0o700, exist_ok=True)
+for place in (os.path.dirname(directory), directory):
+    seen = os.lstat(place)
+    if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or seen.st_mode & 0o022:
+        sys.exit(place + " is not this user's directory alone: remove it, or take the others' permissions away")
+try:
+    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        same = hashlib.sha256(file.read()).hexdigest() == sha256
+except OSError:
+    same = False
+if same:
+    print("there")
+else:
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+    print(" ".join(os.listdir(parts)) if os.path.isdir(parts) else "")
 """
 
 
 def deliver(system: System, python: Python, archive: Archive) -> str:
-    """Bring a file to the client host, unless it is there.
+    """Bring a file to the client host, unless it is there. What is there is checked by its hash each time.
 
     :param python: what runs there.
     :returns: its path there.
@@ -72,11 +106,8 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
     :raises CannotSee: when a command failed there.
     """
     path = str(PurePosixPath(python.directory, delivered_as(archive)))
-    quoted, parts = shlex.quote(path), shlex.quote(f"{path}.parts")
-    look = (
-        f"umask 077; mkdir -p {shlex.quote(str(PurePosixPath(path).parent))}; "
-        f"if [ -f {quoted} ]; then echo there; else ls {parts} 2>/dev/null || true; fi"
-    )
+    words = [python.executable, "-c", _LOOK, path, f"{path}.parts", archive.sha256]
+    look = f"umask 077; exec {shlex.join(words)}"
     said = run_on_client(system, look, called=f"that looks for {path}").stdout.split()
     if said == ["there"]:
         return path
@@ -217,7 +248,4 @@ def _written(path: str, name: str, data: bytes) -> str:
 
 def _put_together(python: Python, archive: Archive, path: str) -> str:
     """What makes the file of its parts, if it is what it should be, and removes them."""
-    quoted, parts = shlex.quote(path), shlex.quote(f"{path}.parts")
-    check = shlex.join([python.executable, "-c", _FINISH, path, archive.sha256])
-    whole = f"cat {parts}/[0-9]* > {quoted}.part && {check}"
-    return f"umask 077; [ -f {quoted} ] && exit 0; {whole}; s=$?; rm -rf {parts}; exit $s"
+    return f"umask 077; exec {shlex.join([python.executable, '-c', _FINISH, path, f'{path}.parts', archive.sha256])}"

@@ -5,6 +5,7 @@ and the packet loss does not touch them.
 """
 
 import base64
+import hashlib
 import io
 import json
 import shlex
@@ -87,24 +88,30 @@ class Program:
         """An answer that is longer than what SSM keeps of an output: over S3 where there is a bucket, else in parts."""
         name, length = answer["kept"], answer["length"]
         if self._system.topology.client.s3:
-            text = self._over_s3(name)
+            text = self._over_s3(name, length)
         else:
             parts = [{"name": name, "offset": offset, "length": MOST_READ} for offset in range(0, length, MOST_READ)]
             with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="parts") as pool:
                 text = "".join(part.strip() for part in pool.map(partial(self._run, "part", CALL_WITHIN_S), parts))
             self.ask("drop", name=name)
+        if hashlib.sha256(text.encode()).hexdigest() != answer["sha256"]:
+            raise CannotSee(
+                f"an answer of the client host has another hash than SSM told: {length:,} characters were fetched as "
+                f"{len(text):,}: see who else may write to the bucket",
+                code="client-response-altered",
+            )
         return _decoded(text, "whose answer was fetched")
 
-    def _over_s3(self, name: str) -> str:
+    def _over_s3(self, name: str, length: int) -> str:
         client, at = delivery.place(self._system, f"answers/{name}")
         url, host = delivery.presigned(self._system, "put_object", at)
         try:
             self.ask("send", delivery.FETCH_WITHIN_S, name=name, url=url, host=host)
-            text: bytes = client.get_object(**at)["Body"].read()
+            text: bytes = client.get_object(**at)["Body"].read(length + 1)
         finally:
             client.delete_object(**at)
         self.ask("drop", name=name)
-        return text.decode()
+        return text.decode("latin-1")
 
 
 def _called(command: str) -> str:

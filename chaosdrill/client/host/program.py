@@ -4,8 +4,8 @@
 ``python3.X APP COMMAND``, with base64 of JSON on its standard input, prints one line of JSON: what it is told is in no
 list of arguments, which every user of the host can read. Commands:
 
-- ``start``: unpacks the zipapp beside itself (C extensions cannot be imported from a zip) and starts ``keep``; when the
-  run has one already, that one is told of;
+- ``start``: unpacks the zipapp beside itself, each time (C extensions cannot be imported from a zip), and starts
+  ``keep``; when the run has one already, that one is told of;
 - ``keep``: starts it, holds its lifeline (``chaosdrill.load.plugin``), and ends it when it is told to, or when
   nobody has called for as long as the lease says: whoever started it may be dead;
 - ``call``: one HTTP request to its page; renews the lease;
@@ -57,18 +57,20 @@ IN_USE_S = 60.0  # one that was called so recently belongs to a drill that goes 
 Launch = tuple[list[str], Path, dict[str, Any]]  # words after `python -m`, directory, variables
 
 
-def unpacked() -> Path:
-    """:returns: the directory of the unpacked program; whole from the moment it exists."""
-    there = APP.with_name("unpacked")
-    if not there.is_dir():
-        unfinished = Path(tempfile.mkdtemp(prefix="unpacking-", dir=APP.parent))
-        with zipfile.ZipFile(APP) as archive:
-            archive.extractall(unfinished)
-        try:
-            unfinished.rename(there)
-        except OSError:  # another one was quicker
-            shutil.rmtree(unfinished)
-    return there
+UNPACKED = APP.with_name("unpacked")
+
+
+def unpack() -> None:
+    """Unpack the program anew: APP was checked by its hash, and what was unpacked before is not."""
+    unfinished = Path(tempfile.mkdtemp(prefix="unpacking-", dir=APP.parent))
+    with zipfile.ZipFile(APP) as archive:
+        archive.extractall(unfinished)
+    if UNPACKED.is_symlink():
+        UNPACKED.unlink()
+    elif UNPACKED.exists():
+        UNPACKED.rename(before := Path(tempfile.mkdtemp(prefix="unpacking-", dir=APP.parent)) / "before")
+        shutil.rmtree(before.parent)
+    unfinished.rename(UNPACKED)
 
 
 def start(run: str, given: dict[str, Any], lease_s: float, token: str, secrets_file: str = "") -> dict[str, Any]:
@@ -122,7 +124,7 @@ def first_time(token: str, lock: TextIO) -> bool:
 
 def begin(wanted: dict[str, Any], lease_s: float, secrets: dict[str, str]) -> int:
     """Start ``keep``, in a session of its own, so that it stays when this command ends."""
-    unpacked()
+    unpack()
     LEASE.touch()
     RECORDS.mkdir()
     OWNER.write_text(wanted["run"])
@@ -155,7 +157,7 @@ def hand_on(keeper: "subprocess.Popen[bytes]", told: str) -> None:
 
 def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: dict[str, str]) -> None:
     """Be its keeper until it has ended."""
-    root = unpacked()
+    root = UNPACKED
     given = put_back(given, secrets)
     theirs, ours = os.pipe()
     launch = {"locust": locust, "heartbeat": heartbeat}[WHAT]

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from chaosdrill.errors import BadInput, Problem, prefixed, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
+from chaosdrill.history.whole_files import make_private
 from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS
 from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
 
@@ -51,6 +52,9 @@ def contents_of(path: Path) -> Contents:
             raise BadInput([prefixed(str(path), why)])
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            if _has_bytes_outside(path, archive):
+                text = f"{path} holds bytes before, between or behind its files, which would be imported unseen"
+                raise BadInput([problem("archive-bytes-outside", text)])
     except _BROKEN as error:
         text = f"{path} is no archive of `chaosdrill runs export`: {error or type(error).__name__}"
         raise BadInput([problem("archive-unreadable", text)]) from error
@@ -75,6 +79,29 @@ def _problem_of_table(path: Path) -> Problem | None:
     if entries > FILES_AT_MOST or size > DIRECTORY_AT_MOST or tail[place - 20 : place - 16] == b"PK\x06\x07":
         return problem("archive-too-large", f"it has more than {FILES_AT_MOST:,} files: no run has so many")
     return None
+
+
+def _has_bytes_outside(path: Path, archive: zipfile.ZipFile) -> bool:
+    """Whether something beside the zip is in its file: a file can be a zip and something else at the same time.
+
+    :source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.6 and 4.3.7
+    """
+    at = 0
+    with open(path, "rb") as file:
+        for entry in sorted(archive.infolist(), key=lambda one: one.header_offset):
+            file.seek(at)
+            header = file.read(30)
+            if entry.header_offset != at or len(header) < 30 or not header.startswith(b"PK\x03\x04"):
+                return True
+            at += 30 + sum(struct.unpack_from("<HH", header, 26)) + entry.compress_size
+            if entry.flag_bits & 0x08:  # sizes behind the data: 12 bytes, with or without a signature
+                file.seek(at)
+                at += 16 if file.read(4) == b"PK\x07\x08" else 12
+        file.seek(at)
+        rest = file.read(DIRECTORY_AT_MOST + 66_000)
+    end = rest.rfind(b"PK\x05\x06")
+    size, begins, comment = struct.unpack_from("<LLH", rest, end + 12)
+    return at + len(rest) != path.stat().st_size or begins != at or size != end or len(rest) != end + 22 or comment > 0
 
 
 def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[Problem]:
@@ -145,12 +172,13 @@ def unpack(path: Path, contents: Contents, into: Path) -> None:
     with zipfile.ZipFile(path) as archive:
         for entry in contents.files:
             target = into / entry.filename
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target.parent.mkdir(parents=True, exist_ok=True)
             try:
                 left -= _unpack_one(archive, entry, target, left)
             except _BROKEN as error:
                 why = f"{path}: {shown(entry.filename)} cannot be unpacked: {str(error) or type(error).__name__}"
                 raise BadInput([problem("archive-unreadable", why)]) from error
+    make_private(into)
 
 
 def _unpack_one(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: int) -> int:
