@@ -106,6 +106,7 @@ ERROR_CODES: Mapping[str, str] = {
     "junit-unwritable": "the JUnit file cannot be written there",
     "lab-database-down": "a database server of the lab is down, or has ended by itself",
     "lab-database-late": "a database server of the lab did not do something within its deadline",
+    "lab-endpoint-elsewhere": "a lab's topology would have AWS calls sent to another machine",
     "lab-endpoint-missing": "a lab's topology does not say where an AWS service answers",
     "lab-error": "a part of the embedded lab failed",
     "lab-in-use": "the lab cannot be ended because a drill or another process holds a lease on it",

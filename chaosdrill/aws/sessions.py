@@ -1,10 +1,8 @@
 """boto3 clients for the drilled system, and only for it: what the topology says beats the user's environment."""
 
-import ipaddress
 import os
 import threading
 from typing import Any
-from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -27,6 +25,7 @@ from chaosdrill.aws.guard import guard_account, learn_accounts
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES, retry_always
 from chaosdrill.errors import BadInput, Refused, problem
+from chaosdrill.topology.loopback import is_loopback
 
 _SHORT: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5}
 _QUICK: dict[str, dict[str, Any]] = {
@@ -78,13 +77,7 @@ def client(reach: Reach, service: str, region: str, endpoint_url: str | None = N
 
 def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | None) -> Any:
     session: Any = _session(reach)  # untyped: boto3's type packages know literal service names only
-    url = endpoint_url or reach.endpoint_url or _profile_endpoint(session, reach, service)
-    if reach.target == "lab" and not url:
-        raise Refused(
-            f"the lab's topology does not say where {service} answers, and without that the call would go to AWS: "
-            "write `aws: {endpoint_url: ...}` in the topology",
-            code="lab-endpoint-missing",
-        )
+    url = _endpoint(session, reach, service, endpoint_url)
     keys = signing_keys(reach)
     with configuration_needed(reach):
         made = session.client(service, region_name=region, endpoint_url=url, config=_config(service, url))
@@ -134,17 +127,9 @@ def _config(service: str, url: str | None) -> Config:
     settings["user_agent_extra"] = f"chaosdrill/{__version__}"
     if service == "s3" and not url:
         settings["s3"] = _REGIONAL
-    if url and _is_loopback(url):
+    if url and is_loopback(url):
         settings |= _ON_THIS_MACHINE
     return Config(**settings)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _session(reach: Reach) -> boto3.Session:
@@ -187,7 +172,7 @@ def _assuming(source: Any, reach: Reach) -> boto3.Session:
         raise BadInput([problem("credentials-missing", why)])
 
     def sts(service: str, **kwargs: Any) -> Any:
-        url = reach.endpoint_url or _profile_endpoint(source, reach, service)
+        url = _endpoint(source, reach, service)
         made = source.client(
             service, **{**kwargs, "region_name": reach.sts_region, "endpoint_url": url, "config": _config(service, url)}
         )
@@ -221,6 +206,28 @@ def _settings(session: boto3.Session) -> Settings:
         found = {**profiles[source], **found}
         source = str(profiles[source].get("source_profile"))
     return found
+
+
+def _endpoint(session: Any, reach: Reach, service: str, given: str | None = None) -> str | None:
+    """:returns: where a service answers; None: where AWS has it.
+
+    :param given: the endpoint of this one call.
+    :raises Refused: when a lab's topology does not say so, or leads away from this machine.
+    """
+    url = given or reach.endpoint_url or _profile_endpoint(session, reach, service)
+    if reach.target == "lab" and not url:
+        raise Refused(
+            f"the lab's topology does not say where {service} answers, and without that the call would go to AWS: "
+            "write `aws: {endpoint_url: ...}` in the topology",
+            code="lab-endpoint-missing",
+        )
+    if reach.target == "lab" and not is_loopback(str(url)):
+        raise Refused(
+            f"the topology has target lab, but {service} would be called at {url}: a lab answers on this machine only; "
+            "write its address on 127.0.0.1, or target aws",
+            code="lab-endpoint-elsewhere",
+        )
+    return url
 
 
 def _profile_endpoint(session: boto3.Session, reach: Reach, service: str) -> str | None:

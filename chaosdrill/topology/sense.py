@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.topology.lines import Place
+from chaosdrill.topology.loopback import is_loopback
 
 _BY_REGION: tuple[Place, ...] = (
     ("load_balancers",),
@@ -191,6 +192,14 @@ def _lab_is_reached(value: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
+def _lab_is_here(value: dict[str, Any]) -> Iterator[Problem]:
+    """What a drill does to a lab must not reach another system that somebody has put in its place."""
+    url = value.get("aws", {}).get("endpoint_url")
+    if value["target"] == "lab" and url is not None and not is_loopback(url):
+        fix = "write its address on 127.0.0.1, or `target: aws`"
+        yield Problem(("aws", "endpoint_url"), f"is {url!r}, but a lab answers on this machine only", fix)
+
+
 def _port_has_a_name_server(value: dict[str, Any]) -> Iterator[Problem]:
     dns = value.get("dns", {})
     if "port" in dns and "nameserver" not in dns:
@@ -263,6 +272,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Proble
     (("failover",), _machines_differ),
     (("target", "time_scale"), _waits_of_aws),
     (("target", "aws"), _lab_is_reached),
+    (("target", "aws"), _lab_is_here),
     (("dns",), _port_has_a_name_server),
     (("heartbeat",), _heartbeat_can_follow),
     (("heartbeat",), _heartbeat_words),

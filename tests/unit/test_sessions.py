@@ -115,6 +115,18 @@ def test_a_lab_profile_without_endpoint_is_refused(home: Path) -> None:
         client("dynamodb", "ap-northeast-1", configuration(home, "lab", "{profile: plain, config_file: config}"))
 
 
+@pytest.mark.parametrize("url", ["http://10.0.0.5:4566", "https://sts.example.com", "http://127.0.0.1.example.com:1"])
+def test_a_lab_that_answers_on_another_machine_is_refused(home: Path, url: str) -> None:
+    """Whether the profile says so, or an ARC cluster."""
+    keys = "aws_access_key_id = a\naws_secret_access_key = b"
+    (home / "elsewhere").write_text(f"[profile lab]\n{keys}\nendpoint_url = {url}\n")
+    with fails_with("lab-endpoint-elsewhere"):
+        client("dynamodb", "ap-northeast-1", configuration(home, "lab", "{profile: lab, config_file: elsewhere}"))
+    one = configuration(home, "lab", "{profile: lab, config_file: config}")
+    with fails_with("lab-endpoint-elsewhere"):
+        client("route53-recovery-cluster", "us-west-2", one, endpoint_url=url)
+
+
 def test_a_real_profile_is_not_diverted_by_the_environment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_USE_FIPS_ENDPOINT")
     monkeypatch.delenv("AWS_USE_DUALSTACK_ENDPOINT")

@@ -236,6 +236,15 @@ def test_a_lab_must_say_where_it_answers(tmp_path: Path) -> None:
     assert load_topology(written(tmp_path, lab + "aws: {endpoint_url: 'http://127.0.0.1:1'}\n")).target == "lab"
 
 
+@pytest.mark.parametrize("url", ["http://10.0.0.5:4566", "https://sts.example.com", "http://127.0.0.1.example.com"])
+def test_a_lab_is_on_this_machine(tmp_path: Path, url: str) -> None:
+    lab = RIGHT.replace("target: aws", "target: lab")
+    (found,) = problems(tmp_path, lab + f"aws: {{endpoint_url: '{url}'}}\n")
+    assert found.startswith("27: aws.endpoint_url: ")
+    for here in ("http://127.0.0.5:1", "http://localhost:1", "http://[::1]:1"):
+        assert load_topology(written(tmp_path, lab + f"aws: {{endpoint_url: '{here}'}}\n")).target == "lab"
+
+
 def test_a_key_that_stands_twice_is_told(tmp_path: Path) -> None:
     assert problems(tmp_path, RIGHT + "domain: other.example.com\n") == ["27: domain: stands here twice: remove one"]
 
