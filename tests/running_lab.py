@@ -129,7 +129,8 @@ class RunningLab:
     def entering(self, *command: str) -> dict[str, Any]:
         """:returns: arguments for `subprocess.run` that run a command on the client host without asking the lab."""
         plan = self.plan
-        prefix = enter_bastion_command(self.supervisor_pid(), self.status()["network_fd"], str(plan.directory / "home"))
+        status, home = self.status(), str(plan.directory / "home")
+        prefix = enter_bastion_command(self.supervisor_pid(), status["network_fd"], status["view_fd"], home)
         return {"args": [*prefix, *command], "env": client_environment(plan)}
 
     def call(self, op: str, **arguments: Any) -> Any:

@@ -6,11 +6,12 @@ import shlex
 import signal
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from chaosdrill.lab import network, packet_loss
 from chaosdrill.lab.environment import client_environment
-from chaosdrill.lab.namespaces import in_network_command
+from chaosdrill.lab.namespaces import enter_for_good
 from chaosdrill.lab.packet_loss import Loss
 from chaosdrill.lab.plan import LabPlan
 
@@ -20,10 +21,12 @@ class ClientHost:
 
     :param plan: the lab's.
     :param network_fd: descriptor of that namespace.
+    :param view_fd: of the mount namespace of the programs there, see ``client_view``.
     """
 
-    def __init__(self, plan: LabPlan, network_fd: int) -> None:
+    def __init__(self, plan: LabPlan, network_fd: int, view_fd: int) -> None:
         self.network_fd = network_fd
+        self.view_fd = view_fd
         self._plan = plan
         self._home = plan.directory / "home"
         # one thread that lives in the bastion's namespace: netlink sockets belong to the namespace they are made in
@@ -34,7 +37,6 @@ class ClientHost:
 
         :raises LabError: when this kernel cannot lose packets.
         """
-        self._home.mkdir(exist_ok=True)
         self._write_programs()
         await self.in_bastion(network.build_bastion, self._plan, self.network_fd)
         await self.in_bastion(packet_loss.prepare)
@@ -43,7 +45,6 @@ class ClientHost:
         """``tc qdisc show`` lists the packet loss in force, and ``modprobe`` finds its module: the rules are nftables'
         here, because some kernels lack netem.
         """
-        self._plan.client_programs.mkdir(exist_ok=True)
         tc = f"exec {shlex.quote(sys.executable)} -m {packet_loss.__name__} qdisc"
         for name, script in {"tc": tc, "modprobe": "exit 0"}.items():
             program = self._plan.client_programs / name
@@ -73,14 +74,13 @@ class ClientHost:
         script = _script(command)
         try:
             process = await asyncio.create_subprocess_exec(
-                *in_network_command(self.network_fd),
                 *("/bin/sh", f"/dev/fd/{script}"),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 pass_fds=(script,),
                 env=client_environment(self._plan),
-                cwd=self._home,
+                preexec_fn=partial(enter_for_good, self.network_fd, self.view_fd, str(self._home)),
                 start_new_session=True,
             )
         finally:

@@ -26,10 +26,11 @@ def client_command(command: list[str]) -> tuple[list[str], dict[str, str]]:
     """
     lab = directory()
     with wire.Connection(lab / SOCKET) as connection:
-        network_fd = connection.call("status")["network_fd"]
+        status = connection.call("status")
         pid = supervisor_pid(connection)
     plan = LabPlan.load(lab / PLAN)
-    return [*enter_bastion_command(pid, network_fd, str(lab / "home")), *command], client_environment(plan)
+    prefix = enter_bastion_command(pid, status["network_fd"], status["view_fd"], str(lab / "home"))
+    return [*prefix, *command], client_environment(plan)
 
 
 def shell_exports() -> list[str]:

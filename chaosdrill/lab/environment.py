@@ -5,9 +5,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import chaosdrill
+from chaosdrill.lab.namespaces import CLIENT_USER
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.postgres.binaries import binary
 
+_KEPT = frozenset({"COLORTERM", "LANG", "LANGUAGE", "TERM", "TZ"})
+_SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _FOREIGN = ("AWS_", "BOTO", "CHAOSDRILL_", "GEVENT", "LOCUST_", "MOTO_", "PG", "RES_OPTIONS")
 
 
@@ -29,28 +33,35 @@ def past_proxies() -> dict[str, str]:
 
 
 def client_pythonpath(plan: LabPlan) -> str:
-    """:returns: PYTHONPATH of the client host."""
-    return os.pathsep.join([str(plan.client_python), *filter(None, [os.environ.get("PYTHONPATH")])])
+    """:returns: PYTHONPATH of the client host: of this process's only what brings chaosdrill itself."""
+    package = Path(chaosdrill.__file__).parent
+    given = [Path(one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
+    brings_us = [str(one) for one in given if (one / package.name).resolve() == package.resolve()]
+    return os.pathsep.join([str(plan.client_python), *brings_us])
 
 
 def client_environment(plan: LabPlan) -> dict[str, str]:
-    """The environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python."""
+    """The environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python.
+
+    Of this process's own environment it has language, time zone and terminal only.
+    """
     directories = [
         str(plan.client_programs),
         str(binary("psql").parent),
         str(Path(sys.executable).parent),
-        os.environ.get("PATH", os.defpath),
+        _SYSTEM_PATH,
     ]
-    return clean_environment(
-        {
-            "PATH": os.pathsep.join(directories),
-            "HOME": str(plan.directory / "home"),
-            "PYTHONPATH": client_pythonpath(plan),
-            "AWS_CONFIG_FILE": str(plan.aws_config_file),
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "AWS_PROFILE": "chaosdrill-lab",
-            "AWS_ENDPOINT_URL": plan.aws_url_inside,
-            "PGUSER": "app",
-            "PGDATABASE": "postgres",
-        }
-    )
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")}
+    return {
+        **kept,
+        "PATH": os.pathsep.join(directories),
+        "HOME": str(plan.directory / "home"),
+        **{"USER": CLIENT_USER, "LOGNAME": CLIENT_USER, "SHELL": "/bin/sh", "TMPDIR": "/tmp"},
+        "PYTHONPATH": client_pythonpath(plan),
+        "AWS_CONFIG_FILE": str(plan.aws_config_file),
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_PROFILE": "chaosdrill-lab",
+        "AWS_ENDPOINT_URL": plan.aws_url_inside,
+        "PGUSER": "app",
+        "PGDATABASE": "postgres",
+    }

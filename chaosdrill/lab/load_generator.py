@@ -1,13 +1,17 @@
 """Locust in the bastion: started idle with the lab, told what to do over REST like any other."""
 
+import asyncio
 import importlib.util
+import os
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.environment import clean_environment, client_pythonpath
-from chaosdrill.lab.namespaces import in_network_command
+from chaosdrill.lab import client_view
+from chaosdrill.lab.environment import client_environment
+from chaosdrill.lab.namespaces import enter_for_good
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.processes import Process, tail
 from chaosdrill.page_guard import SECRET_VARIABLE, take_secret
@@ -45,7 +49,12 @@ class LoadGenerator:
         await self.stop()
         self.locustfile = wanted
         self._process = Process("load", self._command(), self._log, self._environment())
-        await self._process.start(pass_fds=[self._page_fd], directory=wanted.parent)
+        view_fd = await asyncio.to_thread(client_view.build, self._plan, wanted)
+        try:
+            enter = partial(enter_for_good, self._network_fd, view_fd, str(wanted.parent))
+            await self._process.start(pass_fds=[self._page_fd], enter=enter)
+        finally:
+            os.close(view_fd)
         return str(wanted)
 
     async def restart(self, workers: int | None = None, nameserver: str | None = None) -> None:
@@ -93,22 +102,20 @@ class LoadGenerator:
         files = f"{_file_of('chaosdrill.load.plugin')},{self.locustfile}"
         locust = [sys.executable, "-m", "locust", "-f", files, "--host", f"http://{self._plan.domain}"]
         workers = ["--processes", str(self._workers)] if self._workers else []
-        return [*in_network_command(self._network_fd), *locust, *workers]
+        return [*locust, *workers]
 
     def _environment(self) -> dict[str, str]:
-        return clean_environment(
-            {
-                "CHAOSDRILL_LOAD_FD": str(self._page_fd),
-                SECRET_VARIABLE: self._page_secret,
-                "CHAOSDRILL_LOAD_RECORDS": str(self._plan.directory / "records"),
-                # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
-                "GEVENT_RESOLVER": "ares",
-                "GEVENTARES_SERVERS": self._nameserver,
-                "PYTHONPATH": client_pythonpath(self._plan),
-                "PYTHONUNBUFFERED": "1",
-                "HOME": str(self._plan.directory / "home"),
-            }
-        )
+        environment = client_environment(self._plan)
+        return {
+            **{name: value for name, value in environment.items() if not name.startswith("AWS_")},
+            "CHAOSDRILL_LOAD_FD": str(self._page_fd),
+            SECRET_VARIABLE: self._page_secret,
+            "CHAOSDRILL_LOAD_RECORDS": str(self._plan.directory / "records"),
+            # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
+            "GEVENT_RESOLVER": "ares",
+            "GEVENTARES_SERVERS": self._nameserver,
+            "PYTHONUNBUFFERED": "1",
+        }
 
 
 def reference_locustfile() -> Path:

@@ -5,7 +5,10 @@ ends, the kernel ends everything in it. Its network namespace is the **cloud**; 
 """
 
 import ctypes
+import errno
 import os
+import platform
+import struct
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,9 +19,27 @@ T = TypeVar("T")
 CLIENT_USER = "ec2-user"
 CLIENT_UID = 1000
 
+_CLONE_NEWNS = 0x00020000
 _CLONE_NEWNET = 0x40000000
-_MS_BIND = 4096
+_MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC = 1, 32, 4096, 16384
 _MS_NOSUID_NODEV = 2 | 4
+_MNT_DETACH = 2
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}  # the C library has no function for it
+# flags that a mount has and that remounting it must repeat: statvfs's -> mount's
+_KEPT_FLAGS = {
+    os.ST_NOSUID: 2,
+    os.ST_NODEV: 4,
+    os.ST_NOEXEC: 8,
+    os.ST_NOATIME: 1024,
+    os.ST_NODIRATIME: 2048,
+    os.ST_RELATIME: 1 << 21,
+}
+
+_PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
+_CAPABILITY_VERSION = 0x20080522
+_CAP_NET_BIND_SERVICE, _CAP_NET_ADMIN, _CAP_NET_RAW = 10, 12, 13
+_OVER_THE_NETWORK = 1 << _CAP_NET_BIND_SERVICE | 1 << _CAP_NET_ADMIN | 1 << _CAP_NET_RAW
+_CAPABILITIES = 64  # more than any kernel has
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -36,16 +57,18 @@ def new_namespaces_command(*, mount_proc: bool = True) -> list[str]:
     ]
 
 
-def enter_bastion_command(pid: int, bastion_fd: int, directory: str) -> list[str]:
+def enter_bastion_command(pid: int, bastion_fd: int, view_fd: int, directory: str) -> list[str]:
     """The command prefix that runs a program where the client host is, from outside the lab.
 
     :param pid: the supervisor's, as seen from outside.
     :param bastion_fd: the supervisor's descriptor of the bastion's network namespace.
-    :param directory: working directory inside.
+    :param view_fd: its descriptor of the mount namespace of programs there, see ``client_view``.
+    :param directory: working directory inside. It is entered there: one that was opened outside would lead back.
     """
     return [
-        *("nsenter", f"--target={pid}", "--user", "--preserve-credentials", "--ipc", "--mount", "--pid"),
-        *(f"--net=/proc/{pid}/fd/{bastion_fd}", f"--wd={directory}", "--"),
+        *("nsenter", f"--target={pid}", "--user", "--preserve-credentials", "--ipc", "--pid"),
+        *(f"--net=/proc/{pid}/fd/{bastion_fd}", f"--mount=/proc/{pid}/fd/{view_fd}", "--"),
+        *("/bin/sh", "-c", 'cd "$0" && exec "$@"', directory),
     ]
 
 
@@ -68,6 +91,46 @@ def new_network_namespace() -> int:
     return _in_thread(make)
 
 
+def new_mount_namespace(furnish: Callable[[], None]) -> int:
+    """Make a mount namespace that begins as a copy of this one.
+
+    :param furnish: changes it; runs inside.
+    :returns: a descriptor that keeps it alive.
+    :raises OSError: when the kernel says no.
+    """
+
+    def make() -> int:
+        _check(_libc.unshare(_CLONE_NEWNS), "unshare(CLONE_NEWNS)")
+        fd = os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            furnish()
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+    return _in_thread(make)
+
+
+def enter_for_good(network_fd: int, view_fd: int, directory: str) -> None:
+    """Move this process, which has one thread, to the client host; it keeps no capability but those over its network.
+
+    :param view_fd: a mount namespace, see ``client_view``.
+    :param directory: working directory there.
+    :raises OSError: when the kernel says no.
+    """
+    _check(_libc.setns(network_fd, _CLONE_NEWNET), "setns(CLONE_NEWNET)")
+    _check(_libc.setns(view_fd, _CLONE_NEWNS), "setns(CLONE_NEWNS)")
+    os.chdir(directory)
+    for number in range(_CAPABILITIES):
+        if not _OVER_THE_NETWORK >> number & 1:
+            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)  # fails for those that this kernel does not have
+    header = struct.pack("Ii", _CAPABILITY_VERSION, 0)
+    kept = struct.pack("6I", *(3 * [_OVER_THE_NETWORK]), 0, 0, 0)  # effective, permitted, inheritable; low and high
+    _check(_libc.capset(header, kept), "capset")
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "prctl(PR_SET_NO_NEW_PRIVS)")
+
+
 def enter_network_namespace(fd: int) -> None:
     """Move the calling thread, and only it, into a network namespace.
 
@@ -76,9 +139,46 @@ def enter_network_namespace(fd: int) -> None:
     _check(_libc.setns(fd, _CLONE_NEWNET), "setns(CLONE_NEWNET)")
 
 
-def bind_mount(source: Path, target: Path) -> None:
-    """Show ``source`` in place of ``target`` (both must exist), for this mount namespace only."""
-    _mount(str(source), str(target), None, _MS_BIND)
+def bind_mount(source: Path, target: Path, recursive: bool = False) -> None:
+    """Show ``source`` in place of ``target`` (both must exist), for this mount namespace only.
+
+    :param recursive: with what is mounted below it; where the kernel does not allow to leave that out, in any case.
+    """
+    try:
+        _mount(str(source), str(target), None, _MS_BIND | (_MS_REC if recursive else 0))
+    except OSError as error:
+        if recursive or error.errno != errno.EINVAL:
+            raise
+        _mount(str(source), str(target), None, _MS_BIND | _MS_REC)
+
+
+def make_read_only(target: Path, below: bool = True) -> None:
+    """Let nothing be written to a mount any more, for this mount namespace only.
+
+    :param below: nor to what is mounted below it.
+    """
+    mounts = [line.split()[4] for line in Path("/proc/thread-self/mountinfo").read_text().splitlines()]
+    found = [os.fsdecode(mount.encode().decode("unicode_escape").encode("latin-1")) for mount in mounts]
+    for one in dict.fromkeys(
+        mount for mount in found if Path(mount) == target or (below and Path(mount).is_relative_to(target))
+    ):
+        has = os.statvfs(one).f_flag
+        flags = sum(flag for seen, flag in _KEPT_FLAGS.items() if has & seen)
+        _mount("none", one, None, _MS_REMOUNT | _MS_BIND | _MS_RDONLY | flags)
+
+
+def change_root(root: Path) -> None:
+    """Make a mounted directory the root of the calling thread's mount namespace, of which nothing else remains.
+
+    :raises OSError: when the kernel says no.
+    """
+    os.chdir(root)
+    number = _PIVOT_ROOT.get(platform.machine())
+    if number is None:
+        raise OSError(errno.ENOSYS, f"pivot_root on {platform.machine()}")
+    _check(_libc.syscall(ctypes.c_long(number), b".", b"."), "pivot_root")
+    _check(_libc.umount2(b".", _MNT_DETACH), "umount2")
+    os.chdir("/")
 
 
 def mount_tmpfs(target: Path) -> None:

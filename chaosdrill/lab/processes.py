@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from chaosdrill.errors import LabError
@@ -24,8 +24,11 @@ class Process:
         self._environment = dict(environment)
         self._process: asyncio.subprocess.Process | None = None
 
-    async def start(self, pass_fds: Sequence[int] = (), directory: Path | None = None) -> None:
-        """Start it, in a process group of its own."""
+    async def start(self, pass_fds: Sequence[int] = (), enter: Callable[[], None] | None = None) -> None:
+        """Start it, in a process group of its own.
+
+        :param enter: is called in the new process before its program is loaded.
+        """
         with open(self._log, "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command,
@@ -34,7 +37,7 @@ class Process:
                 stderr=log,
                 env=self._environment,
                 pass_fds=tuple(pass_fds),
-                cwd=directory,
+                preexec_fn=enter,
                 start_new_session=True,
             )
 

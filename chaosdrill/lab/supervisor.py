@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import DrillError, LabError
-from chaosdrill.lab import network, truth, wire
+from chaosdrill.lab import client_view, network, truth, wire
 from chaosdrill.lab.breaks.in_force import InForce
 from chaosdrill.lab.breaks.model import Lab
 from chaosdrill.lab.client import ClientHost
@@ -105,12 +105,15 @@ class Supervisor:
     async def _start_parts(self) -> None:
         plan = self.plan
         furnish(plan.directory / "etc", plan.services_address)
-        plan.client_python.mkdir()
         data = plan.directory / "data"
         data.mkdir(exist_ok=True)
         mount_tmpfs(data)  # every lab starts with fresh data, about 100 MB of it, and a busy disk would take seconds
         self.cloud = Cloud()
-        self.client = ClientHost(plan, await asyncio.to_thread(network.build, plan))
+        network_fd, view_fd = (
+            await asyncio.to_thread(network.build, plan),
+            await asyncio.to_thread(client_view.build, plan),
+        )
+        self.client = ClientHost(plan, network_fd, view_fd)
         self.database = GlobalDatabase(plan)
         self.main_table = MainTable(plan)
         self.load = LoadGenerator(plan, self.client.network_fd, self._sockets.load)
@@ -198,6 +201,7 @@ class Supervisor:
             "up_s": round(time.monotonic() - self._requested_at, 1),
             "memory_mb": memory_mb(self.plan.directory / "data"),
             "network_fd": self.client.network_fd if hasattr(self, "client") else None,
+            "view_fd": self.client.view_fd if hasattr(self, "client") else None,
             "broken": await self._breaks(),
             "parts": {name: part.describe() for name, part in self.parts.items()},
         }

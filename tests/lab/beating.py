@@ -61,12 +61,14 @@ class Beating:
 def beating(looks: Looks, run: Path, writes: bool = True) -> Iterator[Beating]:
     """Start one against the application, as the lab's topology describes it.
 
-    :param run: a directory that does not exist yet.
+    :param run: does not exist yet; becomes a link to a directory in the client host's home.
     """
-    records = run / "records"
+    there = looks.plan.directory / "home" / f"beating-{time.time_ns()}"
+    records = there / "records"
     records.mkdir(parents=True)
+    run.symlink_to(there)
     (run / "config.json").write_text(json.dumps(_config(looks, records, writes)))
-    started = looks.lab.entering("python", "-m", "chaosdrill.heartbeat", str(run / "config.json"))
+    started = looks.lab.entering("python", "-m", "chaosdrill.heartbeat", str(there / "config.json"))
     environment = started["env"] | {SECRET_VARIABLE: SECRET}
     with (run / "log").open("wb") as log:
         process = subprocess.Popen(started["args"], env=environment, stdout=log, stderr=subprocess.STDOUT)
