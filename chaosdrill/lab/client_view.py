@@ -134,6 +134,8 @@ def _of_python() -> Iterator[Bind]:
     ]
     for prefix in dict.fromkeys([*prefixes, *(one.resolve() for one in prefixes)]):
         yield from (Bind(prefix / name) for name in OF_A_PYTHON)
+    # those of the user (pip install --user) and of another environment that a .pth file names
+    yield from (Bind(Path(one)) for one in sys.path if Path(one).name in ("site-packages", "dist-packages"))
 
 
 def _links(executable: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import boto3
+import dns.message
+import dns.query
 import pytest
 from botocore.auth import SigV4Auth, SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
@@ -23,6 +26,7 @@ from botocore.exceptions import ClientError
 
 from chaosdrill.lab.access import Access, KeyPair
 from chaosdrill.lab.aws.server import MOST_STRANGERS
+from chaosdrill.lab.dns.server import IDLE_TCP_S
 from chaosdrill.lab.plan import HOME, LabPlan
 from chaosdrill.lab.signing import signed
 from tests.contract.call_recorder import Recorder
@@ -306,6 +310,23 @@ def test_connections_on_which_nobody_says_anything_do_not_silence_it(aws: LabAws
             send(aws, body=b"{}", headers=signed(ACCESS.user, "POST", f"{aws.url}/", TOKYO, "sts", {}, b""))[0] == 403
         )
         wait_for(lambda: threads(aws) < 2 * MOST_STRANGERS, what="the oldest to be closed")
+
+
+def test_connections_to_its_name_server_do_not_silence_it_either(aws: LabAws) -> None:
+    """Both are one process: what one of them holds open, the other cannot open."""
+    before = resource.prlimit(aws.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(aws.process.pid, resource.RLIMIT_NOFILE, (256, before[1]))
+    try:
+        with ExitStack() as stack:
+            for _ in range(300):
+                stack.enter_context(socket.create_connection(("127.0.0.1", aws.plan.dns_port), LONG_S))
+            with closing(http.client.HTTPConnection("127.0.0.1", aws.plan.aws_port, timeout=IDLE_TCP_S / 2)) as one:
+                one.request("POST", "/")  # before those that are idle are closed for that
+                assert one.getresponse().status == 403
+            question = dns.message.make_query("nothing.example", "A")
+            assert dns.query.tcp(question, "127.0.0.1", timeout=LONG_S, port=aws.plan.dns_port).id == question.id
+    finally:
+        resource.prlimit(aws.process.pid, resource.RLIMIT_NOFILE, before)
 
 
 def threads(aws: LabAws) -> int:

@@ -51,5 +51,5 @@ def test_a_command_of_ssm_and_of_the_command_line_see_neither_the_owner_s_files_
         assert (ran["exit_code"] != 0, ran["stdout"]) == (True, "")
         assert lab.on_client("cat", str(path), check=False).returncode != 0
         assert lab.on_client("sh", "-c", f"cat ../../../../../../../..{path}", check=False).returncode != 0
-    assert lab.on_client("tc", "qdisc", "show").returncode == 0, "what stands in for it reads the kernel's rules"
-    assert lab.call("client.run", command="tc qdisc show", timeout_s=30)["exit_code"] == 0
+    ran = lab.call("client.run", command="tc qdisc show", timeout_s=30)
+    assert ran["exit_code"] == 0, "what stands in for it may still read the kernel's rules"

@@ -5,7 +5,6 @@ alive, and a drill polls a lot. And it reads bodies of any length, and keeps any
 says anything: here those of strangers are few, and the oldest makes room for a new one.
 """
 
-import contextlib
 import io
 import os
 import socket
@@ -18,35 +17,14 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from chaosdrill.lab.aws.admission import ADMITTED, largest_body
 from chaosdrill.lab.aws.gate import Reset
+from chaosdrill.lab.strangers import Strangers
 
 PART = 65_536  # bytes
 MOST_STRANGERS = 128  # connections on which nothing signed has come yet
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
-class Strangers:
-    """Connections on which nothing has come yet that may be answered; safe to use from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._connections: dict[int, socket.socket] = {}  # by descriptor, the oldest first
-
-    def add(self, connection: socket.socket) -> None:
-        """Count a new connection; the oldest is shut down when there are too many."""
-        with self._lock:
-            self._connections[connection.fileno()] = connection
-            if len(self._connections) > MOST_STRANGERS:
-                oldest = self._connections.pop(next(iter(self._connections)))
-                with contextlib.suppress(OSError):  # it has ended meanwhile
-                    oldest.shutdown(socket.SHUT_RDWR)
-
-    def remove(self, connection: socket.socket) -> None:
-        """Count it no more: it is known now, or ends."""
-        with self._lock:
-            self._connections.pop(connection.fileno(), None)
-
-
-STRANGERS = Strangers()
+STRANGERS = Strangers(MOST_STRANGERS)
 
 
 class BodyTooLarge(Exception):

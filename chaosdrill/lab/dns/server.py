@@ -15,10 +15,13 @@ from typing import Any
 from dnslib import EDNS0, QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord, EDNSOption
 
 from chaosdrill.lab.dns.zone import Answer, RecordSet
+from chaosdrill.lab.strangers import Strangers
 
 logger = logging.getLogger("chaosdrill.lab.dns")
 SMALLEST_UDP, LARGEST_UDP = 512, 1232
 IDLE_TCP_S = 30.0
+MOST_TCP = 64  # connections at once; RFC 7766, 6.2.2
+STRANGERS = Strangers(MOST_TCP)
 QUERY, INTERNET = 0, 1
 EXPLANATION, OTHER_ERROR = 15, 0  # RFC 8914
 Lookup = Callable[[str, str, str], Answer]
@@ -137,6 +140,14 @@ class _Tcp(socketserver.ThreadingTCPServer):
 class _TcpHandler(socketserver.StreamRequestHandler):
     server: _Tcp
     timeout = IDLE_TCP_S
+
+    def setup(self) -> None:
+        super().setup()
+        STRANGERS.add(self.connection)
+
+    def finish(self) -> None:
+        STRANGERS.remove(self.connection)
+        super().finish()
 
     def handle(self) -> None:
         try:
