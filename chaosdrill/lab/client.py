@@ -49,7 +49,7 @@ class ClientHost:
         for name, script in {"tc": tc, "modprobe": "exit 0"}.items():
             program = self._plan.client_programs / name
             program.write_text(f"#!/bin/sh\n{script}\n")
-            program.chmod(0o755)
+            program.chmod(0o700)
 
     async def inject(self, id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
         """Begin to lose packets. See :class:`chaosdrill.lab.packet_loss.Loss`."""

@@ -1,6 +1,7 @@
 """A new lab's first process: what a dead lab left is cleared away, sockets are opened, the supervisor is started."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def start(
         *(["--breaks", json.dumps(list(breaks))] if breaks else []),
         *(["--detached"] if detached else []),
     ]
-    with open(home / "logs" / "supervisor.log", "ab") as log:
+    with open(home / "logs" / "supervisor.log", "ab", opener=_private) as log:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -78,8 +79,14 @@ def start(
             start_new_session=True,  # a terminal's Ctrl-C is for the drill, not for the lab
         )
     sockets.close()
-    (home / OUTERMOST).write_text(str(process.pid))
+    with open(home / OUTERMOST, "w", opener=_private) as file:
+        file.write(str(process.pid))
     _children.append(process)
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that is made for this user only."""
+    return os.open(path, flags, 0o600)
 
 
 def reap() -> None:
@@ -99,8 +106,8 @@ def _clear(home: Path) -> None:
             entry.unlink()
     logs = home / "logs"
     previous = logs / "previous"
-    logs.mkdir(exist_ok=True)
+    logs.mkdir(mode=0o700, exist_ok=True)
     shutil.rmtree(previous, ignore_errors=True)
-    previous.mkdir()
+    previous.mkdir(mode=0o700)
     for log in logs.glob("*.log"):
         log.rename(previous / log.name)
