@@ -94,8 +94,9 @@ class LoadGenerator:
             raise LabError(f"Locust does not run {self.locustfile}: {self._why_not() or error}") from error
 
     def _why_not(self) -> str:
-        # without a User class Locust takes the file for a pytest module, and fails on something else
-        no_user = "in load_locustfile_pytest" in tail(self._log, 60)
+        # without a User class Locust takes the file for a pytest module, and may fail on something else
+        log = tail(self._log, 60)
+        no_user = "in load_locustfile_pytest" in log or "No User class found" in log
         return "it defines no User class (`from locust import HttpUser`, and a subclass with tasks)" if no_user else ""
 
     def _command(self) -> list[str]:
