@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,8 +12,9 @@ from chaosdrill.lab.aws import asl
 from chaosdrill.lab.plan import EXECUTION_LAG_REFERENCE_S
 from tests.contract import lab_aws
 from tests.contract.lab_aws import LabAws
-from tests.waiting import wait_for
+from tests.waiting import LONG_S, wait_for
 
+T = TypeVar("T")
 SCALE = 0.4
 SHORTEST_S = EXECUTION_LAG_REFERENCE_S[0] * SCALE
 ROLE = "arn:aws:iam::123456789012:role/test"
@@ -54,41 +55,64 @@ def listed(sfn: Any, machine: str) -> str:
     return str(found[0]["status"]) if found else "missing"
 
 
-def test_both_show_a_start_and_an_end_some_time_later(strict: LabAws) -> None:
-    sfn, machine, arn = napping(strict)
-    started_s = time.monotonic()
-    reads = (lambda: described(sfn, arn), lambda: listed(sfn, machine))
-    assert [read() for read in reads] == ["missing", "missing"]
-    for read in reads:
-        wait_for(read, lambda status: status == "RUNNING")
-    assert time.monotonic() - started_s >= SHORTEST_S
+def stopped(sfn: Any, machine: str, arn: str) -> float:
+    """Stop an execution that is shown as running.
+
+    :returns: when the stop began, on the monotonic clock.
+    """
+    for status in (lambda: described(sfn, arn), lambda: listed(sfn, machine)):
+        wait_for(status, lambda status: status == "RUNNING")
+    began_s = time.monotonic()
     sfn.stop_execution(executionArn=arn, error="Test")
-    stopped_s = time.monotonic()
-    assert [read() for read in reads] == ["RUNNING", "RUNNING"]
-    assert not {"stopDate", "error"} & sfn.describe_execution(executionArn=arn).keys()
-    for read in reads:
+    return began_s
+
+
+def soon(try_once: Callable[[], tuple[float, T]]) -> T:
+    """What is read before a change can be shown. A machine may be too busy for that: then it is tried again.
+
+    :param try_once: :returns: when the change began, and what was read after it.
+    """
+    deadline = time.monotonic() + LONG_S
+    while time.monotonic() < deadline:
+        began_s, read = try_once()
+        if time.monotonic() - began_s < SHORTEST_S:
+            return read
+    raise AssertionError(f"nothing was read within {SHORTEST_S} s of a change")
+
+
+def test_a_start_is_shown_some_time_later(strict: LabAws) -> None:
+    def start() -> tuple[float, tuple[str, ...]]:
+        began_s = time.monotonic()
+        sfn, machine, arn = napping(strict)
+        again = sfn.start_execution(stateMachineArn=machine, name="nap", input="{}")["executionArn"]
+        first = sfn.get_execution_history(executionArn=arn)["events"][0]["type"]
+        return began_s, (described(sfn, arn), listed(sfn, machine), first, "the same" if again == arn else again)
+
+    assert soon(start) == ("missing", "missing", "ExecutionStarted", "the same"), "only the history is complete at once"
+    began_s = time.monotonic()
+    sfn, machine, arn = napping(strict)
+    stopped(sfn, machine, arn)
+    assert time.monotonic() - began_s >= SHORTEST_S
+
+
+def test_an_end_is_shown_some_time_later(strict: LabAws) -> None:
+    def stop() -> tuple[float, tuple[Any, ...]]:
+        sfn, machine, arn = napping(strict)
+        began_s = stopped(sfn, machine, arn)
+        running, aborted = (
+            [one["status"] for one in sfn.list_executions(stateMachineArn=machine, statusFilter=status)["executions"]]
+            for status in ("RUNNING", "ABORTED")
+        )
+        shown = sfn.describe_execution(executionArn=arn)
+        return began_s, (shown["status"], {"stopDate", "error"} & shown.keys(), running, aborted)
+
+    assert soon(stop) == ("RUNNING", set(), ["RUNNING"], [])
+    sfn, machine, arn = napping(strict)
+    began_s = stopped(sfn, machine, arn)
+    for read in (lambda: described(sfn, arn), lambda: listed(sfn, machine)):
         wait_for(read, lambda status: status == "ABORTED")
-    assert time.monotonic() - stopped_s >= SHORTEST_S
+    assert time.monotonic() - began_s >= SHORTEST_S
     assert sfn.describe_execution(executionArn=arn)["error"] == "Test"
-
-
-def test_a_start_is_idempotent_and_the_history_complete_at_once(strict: LabAws) -> None:
-    sfn, machine, arn = napping(strict)
-    again = sfn.start_execution(stateMachineArn=machine, name="nap", input="{}")["executionArn"]
-    assert (again, described(sfn, arn)) == (arn, "missing")
-    assert sfn.get_execution_history(executionArn=arn)["events"][0]["type"] == "ExecutionStarted"
-    sfn.stop_execution(executionArn=arn)
-
-
-def test_a_filter_counts_what_is_shown(strict: LabAws) -> None:
-    sfn, machine, arn = napping(strict)
-    wait_for(lambda: listed(sfn, machine) == "RUNNING")
-    sfn.stop_execution(executionArn=arn)
-    running, aborted = (
-        sfn.list_executions(stateMachineArn=machine, statusFilter=status)["executions"]
-        for status in ("RUNNING", "ABORTED")
-    )
-    assert ([one["executionArn"] for one in running], aborted) == ([arn], [])
 
 
 def test_a_lenient_lab_shows_changes_at_once(lenient: LabAws) -> None:

@@ -66,7 +66,10 @@ class World:
         if self.flags.values != self.flags.at_rest or self.flags.delay_s:
             self.flags.values, self.flags.delay_s = dict(self.flags.at_rest), 0.0
             await asyncio.sleep(max(self.plan.flag_cache_s, 1.0) + 0.1)  # 1 s: how long blindness is believed
-        if await self.database.writer() != self.plan.home.name:
+        async with asyncio.timeout(LONG_S):
+            while (writer := await self.database.writer()) is None:  # a server that is slow to respond counts as down
+                await asyncio.sleep(0.02)
+        if writer != self.plan.home.name:
             await self.database.switchover(self.plan.home.name)
 
     async def request(
