@@ -1,5 +1,6 @@
 """A session from its opening to its closing, in this process and without a system to drill."""
 
+import errno
 import shutil
 import threading
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from chaosdrill.controls.opening import _open_run_directory
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.settings import Settings
 from chaosdrill.errors import Refused
+from chaosdrill.history import whole_files
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.packet_loss import evidence
 from chaosdrill.runs.documents import json_document
@@ -173,10 +175,19 @@ def test_the_next_drill_makes_the_journals_of_those_that_died(tmp_path: Path) ->
     assert not (died / "summary.json").exists(), "judging takes seconds: not before a drill begins"
 
 
-def test_a_journal_that_cannot_be_made_hinders_neither_the_others_nor_the_next_drill(tmp_path: Path) -> None:
+def test_a_journal_that_cannot_be_made_hinders_neither_the_others_nor_the_next_drill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     died = make_run(tmp_path / "runs", events_of=killed, stored=False)
     others = [shutil.copytree(died, died.with_name(f"20260501T09300{n}Z-failover-cd34")) for n in range(3)]
-    (died / "journal.json.part").mkdir()
+    create = whole_files._created
+
+    def refuse(path: Path, private: bool) -> int:
+        if path.parent == died:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return create(path, private)
+
+    monkeypatch.setattr(whole_files, "_created", refuse)
     session = Session(experiment([do("work")]), {}, None)
     _open_run_directory(session, ON_LAB, SOURCE)
     session.give_up()
