@@ -192,7 +192,7 @@ def test_a_journal_that_cannot_be_made_hinders_neither_the_others_nor_the_next_d
     _open_run_directory(session, ON_LAB, SOURCE)
     session.give_up()
     assert [row["event"] for row in session.record.events] == ["drill-opened"]
-    assert [(one / "journal.json").exists() for one in (died, *others)] == [False, True, True, True]
+    assert [(one / "journal.json").is_file() for one in (died, *others)] == [False, True, True, True]
 
 
 @pytest.mark.parametrize("error", [OSError("gone"), ValueError("odd"), RecursionError("deep"), KeyError("at")])
