@@ -7,7 +7,7 @@ from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, arc, aurora, dynamodb, ec2, elb, stepfunctions
+from chaosdrill.aws import System, arc, aurora, dynamodb, ec2, elb, main_table, stepfunctions
 from chaosdrill.aws.ssm import agent_status
 from chaosdrill.client import resolve
 from chaosdrill.client.domain import is_seen_by_clients
@@ -48,6 +48,7 @@ def check(system: System) -> list[Seen]:
         *_flags(system),
         *_routing(system),
         *_database(system),
+        *_main_table(system),
         *_machines(system),
         *_entries(system),
         *_client(system),
@@ -137,6 +138,22 @@ def _database(system: System) -> list[Look]:
         Look("database", f"global cluster {name}", cluster, advice),
         Look("database", "synchronization status", synchronization, rebuilt),
     ]
+
+
+def _main_table(system: System) -> list[Look]:
+    name = system.topology.main_table
+    if name is None:
+        return []
+
+    def replicas(region: str) -> str:
+        found = main_table.replica(system, region, name)
+        if system.topology.other_region(region) not in found.others:
+            raise CannotSee(f"{name} in {region} is not replicated to {system.topology.other_region(region)}")
+        return f"replicated to {', '.join(found.others)}{', strongly consistent' * found.strongly_consistent}"
+
+    advice = "allow dynamodb:DescribeTable, or correct or remove `main_table:`"
+    regions = system.topology.region_names
+    return [Look("main_table", f"{name} in {region}", partial(replicas, region), advice) for region in regions]
 
 
 def _machines(system: System) -> list[Look]:

@@ -16,6 +16,7 @@ from chaosdrill.survey.findings import Finding, Unknown, or_unknown
 from chaosdrill.survey.flags import find_flags
 from chaosdrill.survey.hosts import find_client
 from chaosdrill.survey.machines import find_machines
+from chaosdrill.survey.main_tables import find_main_table
 from chaosdrill.survey.writing import written
 from chaosdrill.topology.problems import problems_of
 
@@ -29,6 +30,7 @@ _COMMENTS = {
     "stop_flag": "The item that closes the application: each region's table, the item's key, the attribute true/false.",
     "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
     "database": "The Aurora global cluster, and its cluster in each region.",
+    "main_table": "The DynamoDB global table that the application accepts writes into.",
     "failover": "The state machines that move the application: their region, and how their names begin.",
     "heartbeat": "What is sent beside the load, from which the recovery time and lost writes are measured.",
 }
@@ -46,6 +48,7 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
         "client": find_client,
         "stop_flag": find_flags,
         "database": find_database,
+        "main_table": find_main_table,
         "failover": find_machines,
     }
     with ThreadPoolExecutor(len(looks) + 3, thread_name_prefix="discovery") as pool:
@@ -67,6 +70,7 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
         "stop_flag": seen["stop_flag"],
         "routing": routing,
         "database": seen["database"],
+        "main_table": seen["main_table"],
         "failover": seen["failover"],
         "heartbeat": find_heartbeat(known or {}),
     }

@@ -130,6 +130,7 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         dns=Dns(**raw["dns"]) if "dns" in raw else None,
         packet_loss=PacketLoss(**raw.get("packet_loss", {})),
         heartbeat=_heartbeat(raw["heartbeat"], raw["client"]) if "heartbeat" in raw else None,
+        main_table=raw.get("main_table"),
         time_scale=float(raw.get("time_scale", 1)),
     )
 

@@ -151,6 +151,7 @@ class Topology:
     :param target: ``lab`` or ``aws``.
     :param accounts: AWS account numbers; a change in any other account is refused.
     :param domain: the name that clients resolve.
+    :param main_table: the DynamoDB global table that the application accepts writes into; None: not named.
     :param time_scale: by what the system's own waits are multiplied (1 on aws).
     """
 
@@ -169,6 +170,7 @@ class Topology:
     dns: Dns | None = None
     packet_loss: PacketLoss = field(default_factory=PacketLoss)
     heartbeat: Heartbeat | None = None
+    main_table: str | None = None
     time_scale: float = 1.0
 
     @property
