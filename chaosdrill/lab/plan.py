@@ -15,6 +15,7 @@ from chaosdrill.lab.access import Access, KeyPair
 
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
+MAIN_TABLE = "MainTable-chaosdrill"  # a global table: its replicas have one name
 OBSERVER = "us-west-2"  # the second place from which the home region is watched
 DESIRED_COUNT = 2  # of each of the application's services
 DEFAULT_SCALE = 0.2

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from chaosdrill.errors import BadInput, problem
 
 LENIENT_ISOLATION = "isolation-stops-replication"
+LENIENT_PAUSE = "replication-pauses-at-once"
 
 LENIENT: Mapping[str, str] = MappingProxyType(
     {
@@ -17,6 +18,7 @@ LENIENT: Mapping[str, str] = MappingProxyType(
         "public-zone": "The domain resolves everywhere; on AWS only in the VPCs of its private zone.",
         "region-header": "Each answer of the application names its region in the header X-Region; the sample's do not.",
         "parallel-worker": "The worker settles four transactions at a time, at no cost; the sample's one by one.",
+        LENIENT_PAUSE: "FIS pauses the replication of a global table at once; on AWS within five minutes.",
         "s3-global-host": "S3's global host serves buckets of every region; on AWS it redirects while they are young.",
         "step-functions-lag": "DescribeExecution and ListExecutions show a change at once; on AWS after some seconds.",
         "step-functions-quotas": "Step Functions takes any number of calls; AWS throttles them.",

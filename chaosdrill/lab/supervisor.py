@@ -168,6 +168,9 @@ class Supervisor:
             "database.status": lambda: self.database.status(),
             "database.lag": lambda: self.database.lag(),
             "main_table.lag": self._main_table_lag,
+            "main_table.latencies": lambda: self.main_table.latencies_s(),
+            "main_table.pause": self._pause_main_table,
+            "main_table.resume": self._resume_main_table,
             "packet_loss.inject": lambda **fault: self.client.inject(**fault),
             "packet_loss.heal": lambda id: self.client.heal(id),
             "packet_loss.status": lambda: self.client.packet_loss(),
@@ -220,6 +223,12 @@ class Supervisor:
         if seconds is not None:
             self.main_table.set_lag(seconds)
         return {"lag_s": self.main_table.lag_s}
+
+    async def _pause_main_table(self, id: str, after_s: float, duration_s: float) -> None:
+        self.main_table.pause(id, after_s, duration_s)
+
+    async def _resume_main_table(self, id: str) -> None:
+        self.main_table.resume(id)
 
     async def _run_application(self, region: str, running: bool) -> dict[str, bool]:
         """Start a region's application server, or stop it; done when it answers, or has ended."""

@@ -50,6 +50,7 @@ class Supervisor:
         self._may_connect = threading.Event()
         self._may_connect.set()
         self.lag_s: float | None = 0.02
+        self.latencies_s: dict[str, float | None] = {HOME.name: 0.5, STANDBY.name: None}  # of the main table
         self.writer = HOME.name
         self._at_once = self.most_at_once = 0  # commands on the client host
         programs = pythons(path.parent)
@@ -102,6 +103,15 @@ class Supervisor:
         async def reconnect(id: str) -> None:
             self._remember("network.reconnect", id=id)
 
+        async def pause(id: str, after_s: float, duration_s: float) -> None:
+            self._remember("main_table.pause", id=id, after_s=after_s, duration_s=duration_s)
+
+        async def resume(id: str) -> None:
+            self._remember("main_table.resume", id=id)
+
+        async def latencies() -> dict[str, float | None]:  # asked once a minute, so not remembered
+            return self.latencies_s
+
         async def run(command: str, timeout_s: float) -> dict[str, Any]:
             self._remember("client.run", command=command, timeout_s=timeout_s)
             self._at_once += 1
@@ -125,6 +135,9 @@ class Supervisor:
             "application.run": application,
             "network.isolate": isolate,
             "network.reconnect": reconnect,
+            "main_table.pause": pause,
+            "main_table.resume": resume,
+            "main_table.latencies": latencies,
         }
 
     async def _swap(self, op: str, to_region: str) -> dict[str, float]:

@@ -247,7 +247,12 @@ def test_skip_all_resolves_targets_and_does_nothing(aws: LabAws) -> None:
 def test_actions_are_listed_and_others_are_refused(aws: LabAws) -> None:
     fis = aws.client("fis", HOME)
     listed = {one["id"] for one in fis.list_actions()["actions"]}
-    assert listed == {"aws:ssm:send-command", "aws:fis:wait", "aws:network:disrupt-connectivity"}
+    assert listed == {
+        "aws:ssm:send-command",
+        "aws:fis:wait",
+        "aws:network:disrupt-connectivity",
+        "aws:dynamodb:global-table-pause-replication",
+    }
     assert "documentArn" in fis.get_action(id="aws:ssm:send-command")["action"]["parameters"]
     with pytest.raises(fis.exceptions.ResourceNotFoundException):
         fis.get_action(id="aws:ec2:stop-instances")

@@ -76,6 +76,42 @@ async def test_what_is_held_back_arrives_only_after_the_release(table):
 
 
 @inside
+async def test_a_pause_begins_later_and_ends_by_itself_or_earlier(table):
+    table.pause("short", after_s=0.2, duration_s=0.6)
+    table.pause("ended", after_s=0.2, duration_s=600)
+    table.pause("never", after_s=0.2, duration_s=0.1)
+    assert not table.held, "it has not begun"
+    while not table.held:
+        await asyncio.sleep(0.01)
+    transaction = await accept(table, TOKYO)
+    table.resume("ended")
+    assert table.held, "the other one still holds it"
+    assert not await has(table, OSAKA, transaction)
+    await arrives(table, OSAKA, transaction)
+    assert not table.held
+    table.resume("ended")  # once more changes nothing
+
+
+@inside
+async def test_a_pause_leaves_what_somebody_else_holds(table):
+    table.hold()
+    table.pause("one", after_s=0, duration_s=600)
+    await asyncio.sleep(0)
+    table.resume("one")
+    assert table.held
+
+
+@inside
+async def test_the_latency_is_that_of_writes_that_arrive(table):
+    table.set_lag(0.3)
+    while (await table.latencies_s())[TOKYO] is None:
+        await arrival_s(table, TOKYO, OSAKA)
+    assert (await table.latencies_s())[TOKYO] >= 0.3
+    table.hold()
+    assert await table.latencies_s() == {TOKYO: None, OSAKA: None}
+
+
+@inside
 async def test_concurrent_updates_of_one_row_end_as_the_last_one_on_both_sides(table):
     rows = [await accept(table, TOKYO) for _ in range(10)]
     await arrives(table, OSAKA, rows[-1])

@@ -1,7 +1,8 @@
 """DynamoDB whose writes are atomic: each request is carried out alone, whatever other threads ask for.
 
 Fixes: moto checks a condition and writes the item in two steps, so several concurrent conditional writes succeed; its
-TransactWriteItems copies whole tables, loses what others write meanwhile, and ignores ClientRequestToken.
+TransactWriteItems copies whole tables, loses what others write meanwhile, and ignores ClientRequestToken. It knows no
+replicas of a global table.
 
 :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html (isolation, idempotency)
 """
@@ -20,6 +21,8 @@ from moto.dynamodb.responses import DynamoHandler
 
 from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.patching import replace
+from chaosdrill.lab.aws.runtime import plan
+from chaosdrill.lab.plan import MAIN_TABLE
 
 TOKEN_VALID_S = 600.0  # AWS's, not scaled: how long a request with the same ClientRequestToken is the same request
 _one_at_a_time = threading.RLock()
@@ -63,6 +66,14 @@ class LabDynamoDBBackend(models.DynamoDBBackend):
 
     _url_module = dynamodb_urls
 
+    def describe_table(self, name: str) -> dict[str, Any]:
+        """DescribeTable, with the other replicas of a global table."""
+        found = super().describe_table(name)
+        if others := replica_regions(name, self.region_name):
+            replicas = [{"RegionName": region, "ReplicaStatus": "ACTIVE"} for region in others]
+            found["Table"] |= {"GlobalTableVersion": "2019.11.21", "Replicas": replicas}
+        return found
+
     def update_item(self, table_name: str, key: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """UpdateItem: a failed update leaves the item as it was."""
         table = self.get_table(table_name)
@@ -78,6 +89,12 @@ class LabDynamoDBBackend(models.DynamoDBBackend):
             else:
                 _put(table, hash_value, range_value, before)
             raise
+
+
+def replica_regions(table_name: str, region: str) -> list[str]:
+    """:returns: the other regions of a global table, as seen from one of them; empty when it is none."""
+    regions = [one.name for one in plan().regions]
+    return [one for one in regions if one != region] if table_name == MAIN_TABLE and region in regions else []
 
 
 def _put(table: Table, hash_value: Any, range_value: Any, item: Any) -> None:

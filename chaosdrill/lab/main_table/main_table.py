@@ -24,6 +24,8 @@ class MainTable:
         self._plan = plan
         self._servers = {region.name: _server(plan, region) for region in plan.regions}
         self._lines = {region.name: _line(plan, region) for region in plan.regions}
+        self._held_by: set[str] = set()
+        self._pauses: dict[str, tuple[asyncio.TimerHandle, asyncio.TimerHandle]] = {}
 
     async def start(self) -> None:
         """Start both regions with an empty table; returns when each takes the other's writes.
@@ -84,15 +86,45 @@ class MainTable:
         """The line by which a region learns of the other's writes."""
         return self._lines[region]
 
-    def hold(self) -> None:
-        """Hold replication back in both directions until :meth:`release`; both regions go on taking writes."""
+    def hold(self, by: str = "") -> None:
+        """Hold replication back in both directions until :meth:`release`; both regions go on taking writes.
+
+        :param by: who holds it; it goes on when nobody does any more.
+        """
+        self._held_by.add(by)
         for line in self._lines.values():
             line.hold()
 
-    def release(self) -> None:
-        """Let replication go on."""
-        for line in self._lines.values():
-            line.release()
+    def release(self, by: str = "") -> None:
+        """Let replication go on, unless another one holds it back, too."""
+        self._held_by.discard(by)
+        if not self._held_by:
+            for line in self._lines.values():
+                line.release()
+
+    def pause(self, id: str, after_s: float, duration_s: float) -> None:
+        """Hold replication back for a time that ends by itself, or with :meth:`resume`.
+
+        :param after_s: when it begins, in seconds from now.
+        :param duration_s: when it ends, in seconds from now.
+        """
+        timer = asyncio.get_running_loop().call_later
+        self._pauses[id] = (timer(after_s, self.hold, id), timer(duration_s, self.resume, id))
+
+    def resume(self, id: str) -> None:
+        """End a pause, or one that has not begun; nothing happens when it has ended."""
+        for timer in self._pauses.pop(id, ()):
+            timer.cancel()
+        self.release(id)
+
+    async def latencies_s(self) -> dict[str, float | None]:
+        """How long each region's last writes took to reach the other region, as PostgreSQL measures it.
+
+        :returns: seconds by the region of the writes; None while nothing is written there or nothing arrives.
+        :source: https://www.postgresql.org/docs/18/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW
+        """
+        measured = await asyncio.gather(*(self._latency_s(server) for server in self._servers.values()))
+        return dict(zip(self._servers, measured, strict=True))
 
     async def status(self) -> dict[str, Any]:
         """What the servers say themselves, asked now.
@@ -117,6 +149,16 @@ class MainTable:
         host, port = self._lines[region.name].listen
         source = f"host={host} port={port} user=app dbname=postgres"
         await self._servers[region.name].execute(subscription(f"into_{region.city}", source))
+
+    async def _latency_s(self, server: Server) -> float | None:
+        if self.held:  # PostgreSQL goes on showing the last one
+            return None
+        query = "select extract(epoch from max(replay_lag))::float8 from pg_stat_replication"
+        try:
+            latency_s: float | None = await server.ask(query)
+        except LabError:
+            return None
+        return latency_s
 
     async def _waiting_bytes(self, server: Server) -> int | None:
         query = "select (pg_current_wal_lsn() - confirmed_flush_lsn)::bigint from pg_replication_slots"

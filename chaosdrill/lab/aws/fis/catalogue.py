@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from chaosdrill.lab.aws.fis.targets import INSTANCE, SUBNET
+from chaosdrill.lab.aws.fis.targets import GLOBAL_TABLE, INSTANCE, SUBNET
 from chaosdrill.lab.aws.runtime import plan
 
 SEND_COMMAND = "aws:ssm:send-command"
 WAIT = "aws:fis:wait"
 DISRUPT = "aws:network:disrupt-connectivity"
+PAUSE = "aws:dynamodb:global-table-pause-replication"
 
 
 def actions(region: str) -> dict[str, dict[str, Any]]:
@@ -25,6 +26,11 @@ def actions(region: str) -> dict[str, dict[str, Any]]:
             "Deny the traffic of subnets; of the scopes the lab knows all.",
             {"scope": {"description": "The type of traffic to deny.", "required": True}, "duration": duration},
             {"Subnets": {"resourceType": SUBNET}},
+        ),
+        PAUSE: (
+            "Pause the replication of a global table's replica.",
+            {"duration": duration},
+            {"Tables": {"resourceType": GLOBAL_TABLE}},
         ),
         WAIT: ("Wait for the time given.", {"duration": duration}, {}),
     }

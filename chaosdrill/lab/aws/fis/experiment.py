@@ -11,9 +11,10 @@ from moto.fis.models import Experiment
 from chaosdrill.errors import LabError
 from chaosdrill.lab.aws.events import alarm_state
 from chaosdrill.lab.aws.fis import isolation, lever, packet_loss, permissions, targets
-from chaosdrill.lab.aws.fis.catalogue import DISRUPT, SEND_COMMAND
+from chaosdrill.lab.aws.fis.catalogue import DISRUPT, PAUSE, SEND_COMMAND
 from chaosdrill.lab.aws.fis.document import FaultCommand
 from chaosdrill.lab.aws.fis.durations import seconds
+from chaosdrill.lab.aws.fis.replication_pause import ReplicationPause
 from chaosdrill.lab.aws.iam import refused_to_role
 from chaosdrill.lab.aws.runtime import logger, scaled
 from chaosdrill.lab.aws.ssm import MANAGED
@@ -41,7 +42,7 @@ class LabExperiment(Experiment):
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._halted = False
-        self._faults: list[isolation.Isolation] = []
+        self._faults: list[isolation.Isolation | ReplicationPause] = []
         self._commands: dict[str, FaultCommand] = {}  # by the name of their action
         self.state = "pending"
         self._thread = threading.Thread(target=self._run, name=f"fis-{self.id[:8]}", daemon=True)
@@ -165,6 +166,8 @@ class LabExperiment(Experiment):
             elif action["actionId"] == DISRUPT:
                 self._require(permissions.ISOLATION)
                 self._begin(isolation.from_action(self.region_name, action["parameters"], arns))
+            elif action["actionId"] == PAUSE:
+                self._pause(arns, duration_s)
         except LabError as error:
             self._action_becomes(action, "failed", str(error))
             raise LabError(f"Action {name} failed: {error}") from error
@@ -187,7 +190,13 @@ class LabExperiment(Experiment):
         for arn in arns:
             self._commands[name] = FaultCommand(arn.rsplit("/", 1)[1], self.region_name, fault)
 
-    def _begin(self, fault: isolation.Isolation) -> None:
+    def _pause(self, arns: list[str], duration_s: float) -> None:
+        self._require(permissions.TABLES, *arns)
+        self._require(permissions.PAUSE, *arns, *(targets.stream_of(self.region_name, arn) for arn in arns))
+        self._require(permissions.TAGS)
+        self._begin(ReplicationPause(duration_s))
+
+    def _begin(self, fault: isolation.Isolation | ReplicationPause) -> None:
         self._faults.append(fault)
         fault.inject()
 

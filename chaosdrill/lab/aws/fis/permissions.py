@@ -3,6 +3,7 @@
 :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
     (the network documents: ec2:DescribeInstances and ec2:DescribeSubnets)
 :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
+:source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
 """
 
 SEND = ("ssm:SendCommand",)  # of the document and of each host
@@ -18,3 +19,10 @@ ISOLATION = (
     "ec2:DescribeVpcs",
     "ec2:ReplaceNetworkAclAssociation",
 )
+PAUSE = (
+    "dynamodb:DeleteResourcePolicy",
+    "dynamodb:GetResourcePolicy",
+    "dynamodb:PutResourcePolicy",
+)  # of table and stream
+TABLES = ("dynamodb:DescribeTable",)
+TAGS = ("tag:GetResources",)

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from moto.dynamodb.models import dynamodb_backends
 from moto.ec2.models import ec2_backends
 
+from chaosdrill.lab.aws.dynamodb import replica_regions
 from chaosdrill.lab.aws.runtime import plan
 
 INSTANCE = "aws:ec2:instance"
 SUBNET = "aws:ec2:subnet"
+GLOBAL_TABLE = "aws:dynamodb:global-table"
 
 
 def resolve(region: str, target: Mapping[str, Any]) -> list[str]:
@@ -16,7 +19,7 @@ def resolve(region: str, target: Mapping[str, Any]) -> list[str]:
 
     :param target: as in an experiment template.
     """
-    found = {INSTANCE: _instances, SUBNET: _subnets}.get(str(target.get("resourceType")))
+    found = {INSTANCE: _instances, SUBNET: _subnets, GLOBAL_TABLE: _global_tables}.get(str(target.get("resourceType")))
     named = target.get("resourceArns") or []
     wanted = target.get("resourceTags") or {}
     return [
@@ -32,6 +35,12 @@ def subnet_ranges(region: str, arns: Sequence[str]) -> list[str]:
     return [str(subnets[arn.rsplit("/", 1)[1]].cidr_block) for arn in arns]
 
 
+def stream_of(region: str, table_arn: str) -> str:
+    """:returns: the ARN of a table's stream."""
+    table = dynamodb_backends[plan().account][region].tables[table_arn.rsplit("/", 1)[1]]
+    return f"{table_arn}/stream/{table.latest_stream_label}"
+
+
 def _instances(region: str) -> dict[str, dict[str, str]]:
     reservations = ec2_backends[plan().account][region].all_reservations()
     instances = [instance for reservation in reservations for instance in reservation.instances]
@@ -40,6 +49,15 @@ def _instances(region: str) -> dict[str, dict[str, str]]:
 
 def _subnets(region: str) -> dict[str, dict[str, str]]:
     return {f"{_arn(region)}:subnet/{name}": _tags(one) for name, one in _all_subnets(region).items()}
+
+
+def _global_tables(region: str) -> dict[str, dict[str, str]]:
+    tables = dynamodb_backends[plan().account][region].tables
+    return {
+        str(one.table_arn): {tag["Key"]: tag["Value"] for tag in one.tags}
+        for name, one in tables.items()
+        if replica_regions(name, region)
+    }
 
 
 def _all_subnets(region: str) -> dict[str, Any]:

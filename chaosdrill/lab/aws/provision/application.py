@@ -1,10 +1,12 @@
-"""The application's own resources in a region: ECS services and the stop flag's table."""
+"""The application's own resources in a region: ECS services, the stop flag's table, the main table's."""
+
+from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.ecs.models import ecs_backends
 
 from chaosdrill.lab.aws.ecs import SERVICES, cluster_of
-from chaosdrill.lab.plan import DESIRED_COUNT, LabPlan, RegionPlan
+from chaosdrill.lab.plan import DESIRED_COUNT, MAIN_TABLE, LabPlan, RegionPlan
 
 FLAG_KEY = "stopFlag"
 
@@ -22,20 +24,29 @@ def services(plan: LabPlan, region: RegionPlan) -> None:
 
 def flag_table(plan: LabPlan, region: RegionPlan) -> None:
     """The region's table with its stop flag: false where the application is open at the start."""
+    _table(plan, region, region.flag_table)
     tables = dynamodb_backends[plan.account][region.name]
-    tables.create_table(
-        region.flag_table,
+    closed = "false" if region == plan.first else "true"
+    tables.put_item(region.flag_table, {"PK": {"S": FLAG_KEY}, "value": {"S": closed}})
+
+
+def main_table(plan: LabPlan, region: RegionPlan) -> None:
+    """The region's replica of the main table as DynamoDB describes it; its items are in the lab's main table itself."""
+    _table(plan, region, MAIN_TABLE, {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+
+
+def _table(plan: LabPlan, region: RegionPlan, name: str, stream: dict[str, Any] | None = None) -> None:
+    dynamodb_backends[plan.account][region.name].create_table(
+        name,
         schema=[{"AttributeName": "PK", "KeyType": "HASH"}],
         throughput=None,
         attr=[{"AttributeName": "PK", "AttributeType": "S"}],
         global_indexes=None,
         indexes=None,
-        streams=None,
+        streams=stream,
         billing_mode="PAY_PER_REQUEST",
         sse_specification=None,
         tags=[],
         deletion_protection_enabled=False,
         warm_throughput=None,
     )
-    closed = "false" if region == plan.first else "true"
-    tables.put_item(region.flag_table, {"PK": {"S": FLAG_KEY}, "value": {"S": closed}})

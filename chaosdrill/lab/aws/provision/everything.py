@@ -25,6 +25,7 @@ def provision(plan: LabPlan) -> Provisioned:
     for region in plan.regions:
         application.services(plan, region)
         application.flag_table(plan, region)
+        application.main_table(plan, region)
     controls = routing.routing_controls(plan)
     vpcs = [routing.Vpc(client_vpc, plan.home.name), routing.Vpc(network.canary_vpc(plan), OBSERVER)]
     vpcs += [routing.Vpc(balancer.vpc, region) for region, balancer in balancers.items()]
