@@ -31,6 +31,16 @@ def environment(lab: RunningLab) -> dict[str, str]:
     return {**lab.environment, **misleading}
 
 
+def with_its_option(text: str) -> str:
+    """:returns: an experiment with the steps that stand in it as comments."""
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("  # - type:"):
+            end = next(at for at in range(number, len(lines)) if not lines[at].startswith("  # "))
+            lines[number:end] = [f"  {one[4:]}" for one in lines[number:end]]
+    return "\n".join(lines) + "\n"
+
+
 def start(lab: RunningLab, directory: Path, *variables: str, experiment: Path = FAILOVER) -> "subprocess.Popen[str]":
     """Start a drill in a process group of its own, as a terminal does."""
     return subprocess.Popen(

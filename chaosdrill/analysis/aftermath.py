@@ -14,6 +14,7 @@ UNDONE_BY: Mapping[str, str] = {
     "start_heartbeat": "stop_heartbeat",
     "inject_packet_loss": "heal_packet_loss",
     "isolate_region": "heal_packet_loss",
+    "pause_replication": "heal_packet_loss",
     "set_desired_count": "restore_desired_count",
     "enable_automatic_failover": "disable_automatic_failover",
 }

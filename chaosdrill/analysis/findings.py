@@ -30,6 +30,10 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "dry-run": ("invalid", "a dry run leaves out what it should prove"),
     "lost-writes": ("failed", "acknowledged writes are neither settled nor rolled back, or their effect is gone"),
     "duplicated-writes": ("failed", "the balances say that writes were executed twice or more"),
+    "writes-replicated-late": (
+        TOLD,
+        "writes that were lost while the main table's replication was paused are there since the pause ended",
+    ),
     "resurrected-writes": ("failed", "writes that were refused, undone or lost are executed all the same"),
     "unsettled-writes": ("failed", "acknowledged writes were still pending when the read-back ended"),
     "read-back-incomplete": ("invalid", "the read-back did not come to its end, so nobody can tell what was lost"),
@@ -47,6 +51,10 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
     "replication-continued": (
         TOLD,
         "a region was cut off, and its stores went on replicating: lost writes do not show what its loss would cost",
+    ),
+    "replication-paused": (
+        TOLD,
+        "the main table's replication was paused before a region was cut off: what it accepted after that was at stake",
     ),
     "fault-not-healed": ("failed", "the fault was healed, and its effect goes on"),
     "flag-not-closed": ("failed", "the state machine succeeded, and the region that was left stayed open"),

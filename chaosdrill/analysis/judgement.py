@@ -17,6 +17,7 @@ from chaosdrill.analysis import (
 )
 from chaosdrill.analysis.effect import FaultEffect
 from chaosdrill.analysis.findings import GRAVITY, TOLD, Finding, finding
+from chaosdrill.analysis.ledger import Write
 from chaosdrill.analysis.legs import FAIL_OVER, Leg
 from chaosdrill.analysis.losses import Losses, name_of
 from chaosdrill.analysis.measured import Measured
@@ -173,18 +174,27 @@ def _judge_objectives(
 def _of_writes(run: Run, losses: Sequence[Losses]) -> Iterator[Finding]:
     """What an earlier read-back found done twice, or resurrected, is not found again."""
     known: set[tuple[str, int]] = set()
+    held_back: set[int] = set()  # what was lost while the main table's replication was paused: it may come back
+    paused = rules_fault.replication_was_paused(run)
     for one in losses:
         for name, group in _GROUPS.items():
             writes = [write for write in getattr(one, group) if (group, write.seq) not in known]
             known.update((group, write.seq) for write in writes if name != "unsettled-writes")
-            if writes:
-                ids = [name_of(write) for write in writes[: objectives.LISTED]]
-                values = {"read_back": one.called, "n": len(writes), "group": Name("done", group), "ids": ids}
-                yield finding(name, sentence("{read_back}: {n} writes {group}: {ids}", **values), LEDGER)
+            late = [write for write in writes if group == "resurrected" and write.seq in held_back]
+            yield from _of_group("writes-replicated-late", group, one, late)
+            yield from _of_group(name, group, one, [write for write in writes if write not in late])
+        held_back = {write.seq for write in one.lost} if paused else set()
         asked = run.ledger is not None and one.label in run.ledger.read_backs
         if asked and one.why_not and one.accepted:
             text = sentence("{read_back}: {why_not}", read_back=one.called, why_not=one.why_not)
             yield finding("read-back-incomplete", text, LEDGER)
+
+
+def _of_group(name: str, group: str, one: Losses, writes: Sequence[Write]) -> Iterator[Finding]:
+    if writes:
+        ids = [name_of(write) for write in writes[: objectives.LISTED]]
+        values = {"read_back": one.called, "n": len(writes), "group": Name("done", group), "ids": ids}
+        yield finding(name, sentence("{read_back}: {n} writes {group}: {ids}", **values), LEDGER)
 
 
 def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:

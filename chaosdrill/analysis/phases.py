@@ -17,6 +17,8 @@ from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.served import Served
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
+REPLICATION_PAUSE = "replication-pause"  # a kind of fault that clients do not feel
+
 FAULT, NOTICED, STARTED = "fault", "noticed", "failover-started"
 FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED = "flag-closed", "routing-switched", "database-switched", "flag-opened"
 DNS, FIRST_GOOD, SUSTAINED = "dns-changed", "first-good-answer", "sustained"
@@ -146,8 +148,12 @@ def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhas
 
 
 def fault_of(run: Run) -> Span | None:
-    """:returns: when the run's first fault began: between the moment before it was asked for and that of its effect."""
+    """:returns: when the run's first fault began that clients feel: between the moment before it was asked for and that
+    of its effect.
+    """
     for event in run.named("fault-started"):
+        if event.get("kind") == REPLICATION_PAUSE:
+            continue
         asked = [moment for one in run.named("fault-injecting") if (moment := at_ns(one)) is not None]
         by_ns = at_ns(event)
         if by_ns is not None:

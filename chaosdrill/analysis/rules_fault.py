@@ -41,21 +41,77 @@ def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
             yield finding("fault-without-effect", text, KERNEL)
 
 
+def replication_was_paused(run: Run) -> bool:
+    """:returns: whether the drill paused the replication of the main table."""
+    ended = run.named("activity-ended")
+    return any(event.get("func") == "pause_replication" and event.get("status") == "succeeded" for event in ended)
+
+
 def replication_continued(run: Run) -> Iterator[Finding]:
-    """A region was cut off by its subnets: neither Aurora's storage nor DynamoDB's global tables use them.
+    """Say what a region's isolation by its subnets puts at stake: replication does not use them, unless it is paused.
 
     See: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#network-actions-reference
     """
     lag_s: float | None = None
-    for event in run.named("activity-ended"):
-        if event.get("status") != "succeeded":
+    table_lag: Event | None = None
+    paused: Event | None = None
+    for event in run.named("activity-ended", "main-table-lag"):
+        if event.get("event") == "main-table-lag":
+            table_lag = event if table_lag is None or event.get("lag_s") is not None else table_lag
+        elif event.get("status") != "succeeded":
             continue
-        if event.get("func") == "replica_lag_s":
+        elif event.get("func") == "replica_lag_s":
             lag_s = number(event.get("output"))
+        elif event.get("func") in HEALERS:
+            paused = None
+        elif event.get("func") == "pause_replication":
+            paused = event
         elif event.get("func") == "isolate_region":
+            source = as_it_is(text(event.get("activity")))
             region = text(mapping(event.get("output")).get("region"))
-            yield finding("replication-continued", _lost_nothing(region, lag_s), as_it_is(text(event.get("activity"))))
+            table = text(mapping((paused or {}).get("output")).get("table"))
+            name = "replication-paused" if paused else "replication-continued"
+            yield finding(name, _at_stake(region, table, lag_s) if paused else _lost_nothing(region, lag_s), source)
+            if table_lag is not None:
+                yield finding(name, _main_table_lag(table_lag), source)
             return
+
+
+def _main_table_lag(event: Event) -> Sentence:
+    table, receiving = text(event.get("table")), text(event.get("receiving"))
+    lag_s = number(event.get("lag_s"))
+    if lag_s is None:
+        return sentence(
+            "the replication lag of the main table {table} to {region} before the isolation is unknown: {why}",
+            table=table,
+            region=receiving,
+            why=text(event.get("why")),
+        )
+    return sentence(
+        "the replication lag of the main table {table} to {region} was {lag_s:.3g} s before the isolation",
+        table=table,
+        region=receiving,
+        lag_s=lag_s,
+    )
+
+
+def _at_stake(region: str, table: str, lag_s: float | None) -> Sentence:
+    if lag_s is None:
+        return sentence(
+            "the replication of the main table {table} was paused before {region} was cut off by its subnets, so the "
+            "writes that it accepted after that were at stake; Aurora went on replicating outside of the subnets, and "
+            "its replication lag was not measured",
+            table=table,
+            region=region,
+        )
+    return sentence(
+        "the replication of the main table {table} was paused before {region} was cut off by its subnets, so the "
+        "writes that it accepted after that were at stake; Aurora went on replicating outside of the subnets, and its "
+        "replication lag was {lag_s:.3g} s before",
+        table=table,
+        region=region,
+        lag_s=lag_s,
+    )
 
 
 def _lost_nothing(region: str, lag_s: float | None) -> Sentence:

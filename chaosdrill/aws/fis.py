@@ -15,6 +15,7 @@ CREATED_BY_US = {"created-by": "chaosdrill"}
 STARTED = "fault-started"  # in the run's history
 FAULT_DOCUMENT = ":document/AWSFIS-Run-"
 ISOLATION = "aws:network:disrupt-connectivity"
+PAUSE = "aws:dynamodb:global-table-pause-replication"
 SERVICE_ROLE = "AWSServiceRoleForFIS"
 """The service-linked role that the first experiment of an account creates."""
 ACTIVE = ("pending", "initiating", "running", "stopping")
@@ -25,7 +26,8 @@ class Experiment:
     """An experiment as FIS tells it.
 
     :param region: where it runs.
-    :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document, and the subnets (ARN) that it cuts off.
+    :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document, the subnets (ARN) that it cuts off, and
+        the tables (ARN) whose replication it pauses.
     :param actions: the state of each of its actions; neither is told in a summary.
     """
 
@@ -110,7 +112,7 @@ def _regions_of_run(system: System) -> list[str]:
 
 
 def with_fault_on(system: System, region: str, arns: Collection[str]) -> list[Experiment]:
-    """:returns: a region's active experiments with a fault on one of these hosts or subnets, whoever started them."""
+    """:returns: a region's active experiments with a fault on one of these resources, whoever started them."""
     active = [experiment(system, found.id, region) for found in summaries(system, region) if found.active]
     return [found for found in active if found.active and not set(arns).isdisjoint(found.faults_on)]
 
@@ -139,7 +141,7 @@ def _faults_on(raw: Mapping[str, Any]) -> list[str]:
     targets = {
         str(name)
         for action in (raw.get("actions") or {}).values()
-        if action.get("actionId") == ISOLATION
+        if action.get("actionId") in (ISOLATION, PAUSE)
         or FAULT_DOCUMENT in str((action.get("parameters") or {}).get("documentArn", ""))
         for name in (action.get("targets") or {}).values()
     }

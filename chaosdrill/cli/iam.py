@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +15,7 @@ from chaosdrill.errors import BadInput, problem
 if TYPE_CHECKING:
     from chaosdrill.topology import Topology
 
+PAUSE, PAUSE_ROLE = "pause_replication", "chaosdrill-replication-pause"
 _PLACEHOLDER = re.compile(r"<([a-z-]+)>")
 _NAME = r"([A-Za-z0-9_.-]{1,255})"
 _FORMS = {  # of what the configuration names: a name, or the ARN that ends in it
@@ -67,7 +68,7 @@ def iam(experiment: str, path: Path, kind: str, make_roles: bool, profile: str |
         return _make_roles(experiment, topology, profile)
     policy = policy_of(Path(experiment).stem)
     if kind == "drill":
-        return click.echo(filled(policy, topology, configuration_of(experiment)))
+        return click.echo(filled(policy, topology, configuration_of(experiment), functions_of(experiment)))
     click.echo(json.dumps(_of_administrators(kind, topology), indent=2))
 
 
@@ -79,7 +80,7 @@ def _of_administrators(kind: str, topology: "Topology") -> dict[str, Any]:
     partition, account = known["partition"], known["account"]
     if kind == "setup":
         return role_documents.setup(partition, account)
-    return role_documents.boundary(partition, account, DOCUMENT)
+    return role_documents.boundary(partition, account, DOCUMENT, topology.main_table)
 
 
 def _make_roles(experiment: str, topology: "Topology", profile: str | None) -> None:
@@ -116,6 +117,25 @@ def configuration_of(experiment: str) -> Mapping[str, Any]:
     return {str(key): value for key, value in configuration.items()}
 
 
+def functions_of(experiment: str) -> set[str]:
+    """Read which functions the activities of an experiment call.
+
+    :returns: their names, without the module.
+    :raises BadInput: when there is none of that name, or its file is not an experiment.
+    """
+    return set(_functions(read_experiment(experiment)))
+
+
+def _functions(part: Any) -> Iterator[str]:
+    if isinstance(part, Mapping):
+        if isinstance(part.get("func"), str):
+            yield part["func"]
+        part = list(part.values())
+    if isinstance(part, list):
+        for inner in part:
+            yield from _functions(inner)
+
+
 def read_experiment(experiment: str) -> Mapping[str, Any]:
     """Read an experiment: the file, or the one that comes with chaosdrill.
 
@@ -139,11 +159,12 @@ def read_experiment(experiment: str) -> Mapping[str, Any]:
     return read
 
 
-def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) -> str:
+def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any], functions: Collection[str] = ()) -> str:
     """Fill in a policy for one topology. Values are put into its strings only, so none of them adds a statement.
 
     :param policy: JSON, with placeholders such as ``<account>`` in its strings.
     :param configuration: the experiment's; ``<ecs-cluster>`` stands for its ``ecs_cluster``.
+    :param functions: those that the experiment's activities call: what the policy of an option is added for.
     :raises BadInput: when neither says what a placeholder asks for, or says something that is no name.
     """
     known = placeholders(topology)
@@ -163,6 +184,9 @@ def filled(policy: str, topology: "Topology", configuration: Mapping[str, Any]) 
     keys = [value.replace("$", "${$}") for value in topology.stop_flag.key.values()]  # no policy variable
     document = _with_names(json.loads(policy), known, keys)
     document["Statement"] += _delivery(topology, known["partition"])
+    document["Statement"] += _main_table(topology, known["partition"])
+    if PAUSE in functions:
+        document["Statement"] += _pause(topology, known["partition"])
     return json.dumps(_without_repetition(document), indent=2)
 
 
@@ -200,6 +224,45 @@ def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
             "Action": "s3:ListBucket",
             "Resource": f"arn:{partition}:s3:::{prefix.partition('/')[0]}",
         },
+    ]
+
+
+def _main_table(topology: "Topology", partition: str) -> list[dict[str, object]]:
+    """What it takes to read the replicas of the main table."""
+    if topology.main_table is None:
+        return []
+    tables = [
+        f"arn:{partition}:dynamodb:{region}:{topology.accounts[0]}:table/{topology.main_table}"
+        for region in topology.region_names
+    ]
+    return [{"Sid": "MainTable", "Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": tables}]
+
+
+def _pause(topology: "Topology", partition: str) -> list[dict[str, object]]:
+    """What ``pause_replication`` takes in the home region, beyond what every experiment with a fault has."""
+    account, home = topology.accounts[0], topology.regions.home
+    fis, role = f"arn:{partition}:fis:{home}:{account}", f"arn:{partition}:iam::{account}:role/{PAUSE_ROLE}"
+    templates, experiments = f"{fis}:experiment-template/*", f"{fis}:experiment/*"
+    action = f"arn:{partition}:fis:*:*:action/aws:dynamodb:global-table-pause-replication"
+    reads = ["fis:GetExperiment", "fis:GetExperimentTemplate", "fis:ListExperimentResolvedTargets"]
+    known_by_none = ["cloudwatch:GetMetricData", "fis:ListExperimentTemplates", "fis:ListExperiments"]
+    new, own = ({f"aws:{tag}/created-by": "chaosdrill"} for tag in ("RequestTag", "ResourceTag"))
+    in_regions = {"aws:RequestedRegion": list(topology.region_names)}
+    needed: list[tuple[str, list[str], list[str], dict[str, object]]] = [
+        ("PauseTemplatesAreTagged", ["fis:CreateExperimentTemplate"], [templates, action], dict(new)),
+        ("PauseTemplatesOfOurOwn", ["fis:StartExperiment", "fis:TagResource"], [templates], dict(own)),
+        ("PauseExperimentsAreTagged", ["fis:StartExperiment"], [experiments], dict(new)),
+        ("PauseExperimentsOfOurOwn", ["fis:StopExperiment", "fis:TagResource"], [experiments], dict(own)),
+        ("PauseReads", reads, [templates, experiments], {}),
+        ("PauseSafetyLever", ["fis:GetSafetyLever"], [f"{fis}:safety-lever/*"], {}),
+        ("PauseRole", ["iam:GetRole", "iam:GetRolePolicy"], [role], {}),
+        ("PauseRoleToFisOnly", ["iam:PassRole"], [role], {"iam:PassedToService": "fis.amazonaws.com"}),
+        ("PauseReadsThatKnowNoResource", known_by_none, ["*"], dict(in_regions)),
+    ]
+    return [
+        {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+        | ({"Condition": {"StringEquals": condition}} if condition else {})
+        for sid, actions, resources, condition in needed
     ]
 
 

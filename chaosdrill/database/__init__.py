@@ -1,1 +1,1 @@
-"""The Aurora global database: which region writes."""
+"""The stores: which region writes to the Aurora global database, and how late both stores are replicated."""

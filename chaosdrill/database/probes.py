@@ -1,17 +1,17 @@
-"""The global database as it stands."""
+"""The global database as it stands, and the replication lag of both stores."""
 
 from typing import Optional
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import probe
-from chaosdrill.aws import aurora, system_of
+from chaosdrill.aws import aurora, main_table, system_of
 from chaosdrill.aws.explicit import with_global_cluster
 from chaosdrill.aws.polling import seen_within
 from chaosdrill.aws.regions import region_named
 from chaosdrill.database import lag
 
-__all__ = ["database_status", "replica_lag_s", "writer_region"]
+__all__ = ["database_status", "main_table_lag_s", "replica_lag_s", "writer_region"]
 
 
 @probe
@@ -78,6 +78,36 @@ def replica_lag_s(
     system = with_global_cluster(system_of(configuration, secrets), global_cluster)
     follower = region_named(system, region) if region else None
     return seen_within(lambda: lag.replica_lag_s(system, follower, metric), lambda seconds: True, float(within_s or 0))
+
+
+@probe
+def main_table_lag_s(
+    region: str = "standby",
+    within_s: Optional[float] = None,
+    table: Optional[str] = None,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> float:
+    """How long items written to the main table in the other region took to appear in a region.
+
+    CloudWatch has a value a minute (in the lab: a minute times its scale) while items are written and replicated, and
+    the last one is told.
+
+    :param region: the region that receives, by name or as home, standby, active.
+    :param within_s: wait up to so many seconds for a value; default: look once.
+    :param table: name of the global table; default: the topology's main_table.
+    :returns: seconds, the greatest of the last minute that has a value.
+    :raises ActivityFailed: when no table is named, or there is no value of the last minutes: nothing was written, or
+        nothing arrived.
+    :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html#ReplicationLatency
+    """
+    system = system_of(configuration, secrets)
+    name, receiving = main_table.table_name(system, table), region_named(system, region)
+
+    def read() -> float:
+        return main_table.replication_lag_s(system, name, receiving)
+
+    return seen_within(read, lambda seconds: True, float(within_s or 0))
 
 
 def _cluster(

@@ -14,6 +14,7 @@ UNDONE_BY: Mapping[str, tuple[str, str]] = {
     "start_heartbeat": ("stop_heartbeat", HEARTBEAT),
     "inject_packet_loss": ("heal_packet_loss", FAULT),
     "isolate_region": ("heal_packet_loss", FAULT),
+    "pause_replication": ("heal_packet_loss", FAULT),
     "fail_over": ("fail_back", SYSTEM),
     "fail_back": ("fail_over", SYSTEM),
     "set_stop_flag": ("set_stop_flag", SYSTEM),
@@ -24,7 +25,11 @@ UNDONE_BY: Mapping[str, tuple[str, str]] = {
     "enable_automatic_failover": ("disable_automatic_failover", SYSTEM),
     "disable_automatic_failover": ("enable_automatic_failover", SYSTEM),
 }
-FAULT_LASTS_S: Mapping[str, float] = {"inject_packet_loss": 1800.0, "isolate_region": 1200.0}  # their defaults
+FAULT_LASTS_S: Mapping[str, float] = {  # their defaults
+    "inject_packet_loss": 1800.0,
+    "isolate_region": 1200.0,
+    "pause_replication": 1200.0,
+}
 _NOTHING_CHANGED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 _OURS = "chaosdrill."
 

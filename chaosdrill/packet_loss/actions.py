@@ -1,18 +1,20 @@
-"""Lose packets on the client host, or all of a region's, and stop losing them."""
+"""Lose packets on the client host, or all of a region's, or pause the main table's replication; and end that."""
 
+import math
 from dataclasses import asdict
 from typing import Any, Optional, Union
 
 from chaoslib.types import Configuration, Secrets
 
 from chaosdrill.activity import action
-from chaosdrill.aws import system_of
+from chaosdrill.aws import deadlines, system_of
 from chaosdrill.aws.doubt import left_behind
 from chaosdrill.aws.explicit import with_client_host
 from chaosdrill.aws.regions import client_region
-from chaosdrill.packet_loss import evidence, experiments, preparing
+from chaosdrill.packet_loss import evidence, experiments, preparing, replication_pause
+from chaosdrill.packet_loss.main_table_lag import note_main_table_lag
 
-__all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region"]
+__all__ = ["heal_packet_loss", "inject_packet_loss", "isolate_region", "pause_replication"]
 
 
 @action
@@ -121,7 +123,8 @@ def isolate_region(
 
     Application and databases cannot be reached then, the region's AWS APIs can. Aurora's storage and DynamoDB's global
     tables go on replicating, because that traffic does not pass the subnets: what a lost region would cost is told by
-    replica_lag_s, measured before. heal_packet_loss ends the isolation.
+    replica_lag_s, measured before. Where the topology names the main table, its replication lag is measured here, just
+    before. heal_packet_loss ends the isolation.
 
     :param region: a region of the topology, or home, standby, active.
     :param duration_s: how long, 60 to 43200 seconds.
@@ -139,6 +142,7 @@ def isolate_region(
     """
     system = system_of(configuration, secrets)
     there = preparing.region_isolation(system, preparing.Isolation(region, duration_s, subnets, template, role_arn))
+    note_main_table_lag(system, there.region)
     return {
         "done": True,
         "experiment_id": experiments.start(system, there.template_id, there.region, timeout_s),
@@ -146,6 +150,60 @@ def isolate_region(
         "role_arn": there.role_arn,
         "region": there.region,
         "subnets": list(there.targets),
+        "duration_s": int(duration_s),
+    }
+
+
+@action
+def pause_replication(
+    region: str = "home",
+    duration_s: int = 1200,
+    table: Optional[str] = None,
+    template: str = "exp-replication-pause",
+    role_arn: Optional[str] = None,
+    timeout_s: float = 120,
+    standalone: bool = False,
+    configuration: Optional[Configuration] = None,
+    secrets: Optional[Secrets] = None,
+) -> dict[str, Any]:
+    """Start a FIS experiment that pauses the main table's replication from and to a region; wait until it is paused.
+
+    Both regions go on accepting writes, and DynamoDB replicates them when the pause ends. Begin it before
+    isolate_region: then the writes that follow do not reach the other region, which isolate_region alone does not
+    achieve. FIS says running at once, but DynamoDB may go on replicating for 300 s, so this waits that long. It is for
+    global tables with eventual consistency. heal_packet_loss ends the pause; the policies that FIS adds to the table
+    and its stream also end by themselves.
+
+    :param region: whose replica, a region of the topology, or home, standby, active.
+    :param duration_s: how long from the beginning of the action, 360 to 43200 seconds.
+    :param table: name of the global table; default: the topology's main_table.
+    :param template: name of the experiment template; one of that name and content is used again.
+    :param role_arn: the role that FIS takes on; default: chaosdrill-replication-pause, which `chaosdrill iam EXPERIMENT
+        --make-roles` makes.
+    :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds, without the 300 s.
+    :param standalone: allow it outside a drill.
+    :returns: ``{done, experiment_id, template_id, role_arn, region, table, duration_s}``.
+    :raises ActivityFailed: before anything is started: wrong arguments, no such table, a table that is not global or
+        strongly consistent, one whose replication is paused already; afterwards: when FIS ends the experiment, with its
+        reason.
+    :undo: heal_packet_loss
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
+    """
+    system = system_of(configuration, secrets)
+    there = preparing.paused_replication(system, preparing.Pause(region, duration_s, table, template, role_arn))
+    (name,) = there.targets
+    note_main_table_lag(system, there.region, name)
+    kind = replication_pause.KIND
+    experiment_id = experiments.start(system, there.template_id, there.region, timeout_s, kind=kind)
+    with deadlines.within(math.inf):  # the wait has its own end
+        replication_pause.wait_until_paused(system, experiment_id, there.region)
+    return {
+        "done": True,
+        "experiment_id": experiment_id,
+        "template_id": there.template_id,
+        "role_arn": there.role_arn,
+        "region": there.region,
+        "table": name,
         "duration_s": int(duration_s),
     }
 
@@ -159,7 +217,7 @@ def heal_packet_loss(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Stop this run's packet-loss and isolation experiments, found by tag, and wait until they are gone.
+    """Stop this run's packet-loss, isolation and pause experiments, found by tag, and wait until they are gone.
 
     :param timeout_s: how long to wait, in seconds.
     :param region: where they run, by name or as home, standby, active; default: wherever this run has started one, and
@@ -172,7 +230,7 @@ def heal_packet_loss(
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_StopExperiment.html
     """
     system = system_of(configuration, secrets)
-    with left_behind("no experiment was stopped, packets may still be lost"):
+    with left_behind("no experiment was stopped, its fault may still be in force"):
         own = experiments.own(system, client_region(system, region))
     active = [one for one in own if one.active]
     ended = experiments.stop_all(system, active, timeout_s) if active else own

@@ -54,19 +54,22 @@ def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str
     return None
 
 
-def start(system: System, template_id: str, region: str, timeout_s: float, document: bool = False) -> str:
+def start(
+    system: System, template_id: str, region: str, timeout_s: float, document: bool = False, kind: str = ""
+) -> str:
     """Start an experiment of a region's template, tagged with the run.
 
     :param timeout_s: how long to wait until its fault is in force, in seconds.
     :param document: whether its fault is the document's on the client host, whose rules are looked for there: FIS calls
         the action running while the document still installs what it needs.
+    :param kind: of the fault, for the history, when clients do not feel it.
     :returns: its id, when its fault is in force.
     :raises DrillError: when it ends instead, with FIS's reason and what the document's command printed.
     """
     with deadlines.within(timeout_s):  # what it needs may have been made before
         since = datetime.now(UTC) - _CLOCKS_DIFFER
         experiment_id = _started(system, template_id, region)
-        history.record(fis.STARTED, experiment=experiment_id, region=region)
+        history.record(fis.STARTED, experiment=experiment_id, region=region, **({"kind": kind} if kind else {}))
         printed = functools.partial(in_force.document_output, system, since) if document else str
         return _in_force(system, experiment_id, region, timeout_s, _has_rules if document else None, printed)
 
@@ -87,7 +90,9 @@ def _in_force(
     printed: Callable[[], str],
 ) -> str:
     """:param shows: whether the host shows the fault; None: FIS's word is enough."""
-    with left_behind(f"FIS experiment {experiment_id} was started, packets may be lost: heal_packet_loss stops it"):
+    with left_behind(
+        f"FIS experiment {experiment_id} was started, its fault may be in force: heal_packet_loss stops it"
+    ):
         for experiment in seen(lambda: fis.experiment(system, experiment_id, region), timeout_s):
             if experiment.in_force and (shows is None or shows(system)):
                 return experiment_id
@@ -128,7 +133,7 @@ def _started(system: System, template_id: str, region: str) -> str:
         ids.extend(one.id for one in own(system, region) if one.tags.get(TOKEN_TAG) == token)
         return bool(ids)
 
-    change(f"the packet loss (FIS template {template_id})", ask, was_started)
+    change(f"the fault (FIS template {template_id})", ask, was_started)
     return ids[0]
 
 
@@ -155,7 +160,7 @@ def stop_all(system: System, experiments: Sequence[fis.Experiment], timeout_s: f
     if left:
         shown = ", ".join(f"{one.id} ({one.state})" for one in left)
         raise TimedOut(
-            f"after {timeout_s:g} s these FIS experiments are not gone: {shown}: packets may still be lost",
+            f"after {timeout_s:g} s these FIS experiments are not gone: {shown}: their faults may still be in force",
             code="fault-not-stopped",
         )
     return ended
@@ -172,7 +177,7 @@ def _stop(system: System, experiment: fis.Experiment) -> str:
 
 
 def _gone(system: System, experiments: Sequence[fis.Experiment], timeout_s: float) -> list[fis.Experiment]:
-    with left_behind(f"packets may still be lost by {', '.join(one.id for one in experiments)}"):
+    with left_behind(f"still in force may be {', '.join(one.id for one in experiments)}"):
         for now in seen(lambda: [fis.experiment(system, one.id, one.region) for one in experiments], timeout_s):
             if not any(one.active for one in now):
                 break

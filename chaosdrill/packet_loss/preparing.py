@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.aws import System
+from chaosdrill.aws import System, main_table
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import Refused
-from chaosdrill.packet_loss import experiments, isolation, plan, sources
+from chaosdrill.packet_loss import experiments, isolation, plan, replication_pause, sources
 from chaosdrill.packet_loss.alarms import problems_of_alarms, stop_alarms
 from chaosdrill.packet_loss.host import at_host, engaged_lever, host_of, problems_of_host, refuse_traps
-from chaosdrill.packet_loss.role import find_role, for_isolation, for_packet_loss
+from chaosdrill.packet_loss.role import find_role, for_isolation, for_packet_loss, for_pause
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,26 @@ class Isolation:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """What ``pause_replication`` is asked for, as it was written: see there."""
+
+    region: str
+    duration_s: Any
+    table: str | None
+    template: str
+    role_arn: str | None
+
+    def checked(self) -> None:
+        """:raises BadInput: with everything that is wrong with the arguments."""
+        replication_pause.refuse_arguments(self.duration_s)
+
+
+@dataclass(frozen=True)
 class Prepared:
     """What is there now for a fault.
 
     :param region: where FIS has it.
-    :param targets: the host, or the subnets, by id.
+    :param targets: the host or the subnets, by id, or the table, by name.
     :param made: what was missing and was made, each with the command that removes it.
     """
 
@@ -124,6 +139,26 @@ def region_isolation(system: System, asked: Isolation) -> Prepared:
     _note_undo(region)
     wanted = isolation.template(arns, int(asked.duration_s), asked.template, role_arn)
     return _prepared(system, region, role_arn, wanted, tuple(arn.rsplit("/", 1)[1] for arn in arns))
+
+
+def paused_replication(system: System, asked: Pause) -> Prepared:
+    """Find the role that pauses the replication of the main table, and make its template if it is missing.
+
+    :returns: what is there now.
+    :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
+    :raises Refused: when it is paused already, cannot be paused, or the role cannot be used; nothing was made.
+    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    """
+    asked.checked()
+    name, region = main_table.table_name(system, asked.table), region_named(system, asked.region)
+    replica = replication_pause.pausable_replica(system, region, name)
+    replication_pause.refuse_paused(system, replica)
+    if found := engaged_lever(system, region):
+        raise Refused(f"the replication was not paused: {found[0]}", problems=found)
+    role_arn = asked.role_arn or find_role(system, for_pause(replica.arn))
+    _note_undo(region)
+    wanted = replication_pause.template(replica.arn, int(asked.duration_s), asked.template, role_arn)
+    return _prepared(system, region, role_arn, wanted, (name,))
 
 
 def _note_undo(region: str) -> None:

@@ -1,5 +1,5 @@
-"""The roles that FIS takes on, each allowed nothing but its own fault: to run the document on the client host, or to
-cut subnets off.
+"""The roles that FIS takes on, each allowed nothing but its own fault: to run the document on the client host, to
+cut subnets off, or to pause the replication of a table.
 
 An administrator has them made (``chaosdrill iam EXPERIMENT --make-roles``). A drill only finds them: it needs no right
 to change IAM, and uses no role that others could take on, too.
@@ -53,6 +53,13 @@ def for_isolation(system: System) -> RoleNeeded:
     """:returns: the role that cuts subnets off."""
     allows = documents.isolation_permissions(partition(system), system.account())
     return RoleNeeded(documents.ISOLATION, "region-isolation", "Lets FIS cut subnets off for chaosdrill", allows)
+
+
+def for_pause(*table_arns: str) -> RoleNeeded:
+    """:returns: the role that pauses the replication of global tables."""
+    allows = documents.pause_permissions(*table_arns)
+    description = "Lets FIS pause the replication of a global table for chaosdrill"
+    return RoleNeeded(documents.PAUSE, documents.PAUSE_POLICY, description, allows)
 
 
 def partition(system: System) -> str:

@@ -12,6 +12,7 @@ FIS = "fis.amazonaws.com"
 NAME = "chaosdrill-packet-loss"
 POLICY = "packet-loss"
 ISOLATION = "chaosdrill-region-isolation"
+PAUSE, PAUSE_POLICY = "chaosdrill-replication-pause", "replication-pause"
 BOUNDARY = "chaosdrill-boundary"
 SERVICE_ROLE_PATH = f"aws-service-role/{FIS}/AWSServiceRoleForFIS"
 CREATED_BY, CHAOSDRILL = "created-by", "chaosdrill"
@@ -109,13 +110,34 @@ def isolation_permissions(partition: str, account: str) -> Document:
     }
 
 
-def boundary(partition: str, account: str, document: str) -> Document:
+def pause_permissions(*table_arns: str) -> Document:
+    """:returns: what the role may do: add statements to the resource policies of the tables and of their streams, and
+        remove them.
+
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
+    """
+    changes = ["dynamodb:DeleteResourcePolicy", "dynamodb:GetResourcePolicy", "dynamodb:PutResourcePolicy"]
+    both = [*table_arns, *(f"{arn}/stream/*" for arn in table_arns)]
+    return {
+        "Version": _VERSION,
+        "Statement": [
+            {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": list(table_arns)},
+            {"Effect": "Allow", "Action": changes, "Resource": both},
+            {"Effect": "Allow", "Action": "tag:GetResources", "Resource": "*"},  # it knows no resource
+        ],
+    }
+
+
+def boundary(partition: str, account: str, document: str, main_table: str | None = None) -> Document:
     """:param document: name of the packet loss's SSM document.
+    :param main_table: the only table whose replication may be paused; None: of none.
     :returns: the most that any role of chaosdrill may do, whoever writes its policy: lose packets on the account's
-        hosts, and cut its subnets off.
+        hosts, cut its subnets off, and pause the replication of the main table.
     """
     arns = f"arn:{partition}:ssm:*::document/{document}", f"arn:{partition}:ec2:*:{account}:instance/*"
     both = [*permissions(*arns)["Statement"], *isolation_permissions(partition, account)["Statement"]]
+    if main_table is not None:
+        both += pause_permissions(f"arn:{partition}:dynamodb:*:{account}:table/{main_table}")["Statement"]
     return {"Version": _VERSION, "Statement": both}
 
 
@@ -130,7 +152,7 @@ def setup(partition: str, account: str) -> Document:
 
     :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
-    roles = [f"arn:{partition}:iam::{account}:role/{name}" for name in (NAME, ISOLATION)]
+    roles = [f"arn:{partition}:iam::{account}:role/{name}" for name in (NAME, ISOLATION, PAUSE)]
     service_role = f"arn:{partition}:iam::{account}:role/{SERVICE_ROLE_PATH}"
     limit = boundary_arn(partition, account)
     return {

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.aws import System, stepfunctions
+from chaosdrill.aws import System, main_table, stepfunctions
 from chaosdrill.client.heartbeat import rates_of
 from chaosdrill.client.host import delivery
 from chaosdrill.client.host.packing import locust_zipapp
@@ -108,6 +108,18 @@ def _isolation(system: System, given: Mapping[str, Any]) -> Effect:
     )
 
 
+def _pause(system: System, given: Mapping[str, Any]) -> Effect:
+    region, duration_s = given.get("region", "home"), int(given.get("duration_s", 1200))
+    table = main_table.table_name(system, given.get("table"))
+    return Effect(
+        f"FIS experiment {given.get('template', 'exp-replication-pause')}: the replication of {table} from and to "
+        f"{region} is paused",
+        f"writes that one region accepts do not reach the other until it is healed, {duration_s} s at most: what is "
+        f"accepted in {region} is missing in the other region, should that take over meanwhile",
+        math.ceil(duration_s / 60) * FIS_USD_PER_ACTION_MINUTE,
+    )
+
+
 def _desired_count(system: System, given: Mapping[str, Any]) -> Effect:
     what = f"{given.get('service')} of cluster {given.get('cluster')} in {given.get('region', 'home')}"
     return Effect(f"ECS service {what}: {given.get('count')} tasks", "0 tasks: nobody is served there")
@@ -164,6 +176,7 @@ _EFFECTS: Mapping[str, Callable[[System, Mapping[str, Any]], Effect]] = {
     "chaosdrill.heartbeat.actions.start_heartbeat": _heartbeat,
     "chaosdrill.packet_loss.actions.inject_packet_loss": _packet_loss,
     "chaosdrill.packet_loss.actions.isolate_region": _isolation,
+    "chaosdrill.packet_loss.actions.pause_replication": _pause,
     "chaosdrill.service.actions.set_desired_count": _desired_count,
     "chaosdrill.automatic_failover.actions.enable_automatic_failover": _rule,
     "chaosdrill.failover.actions.fail_over": _move(lambda system: system.topology.failover.failover_prefix, "standby"),

@@ -11,15 +11,23 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from chaosdrill.aws import System, fis
+from chaosdrill.aws import System, fis, main_table
 from chaosdrill.aws.polling import looks
 from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, DrillError, prefixed
-from chaosdrill.packet_loss import actions, isolation, plan, role, sources
+from chaosdrill.packet_loss import actions, isolation, plan, replication_pause, role, sources
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
 from chaosdrill.packet_loss.host import at_host, host_of
-from chaosdrill.packet_loss.preparing import Isolation, PacketLoss, Prepared, packet_loss, region_isolation
+from chaosdrill.packet_loss.preparing import (
+    Isolation,
+    PacketLoss,
+    Pause,
+    Prepared,
+    packet_loss,
+    paused_replication,
+    region_isolation,
+)
 from chaosdrill.rehearsal.steps import Step
 
 ENDS_WITHIN_S = 120.0
@@ -138,12 +146,23 @@ def _isolation(system: System, asked: Isolation) -> _Wanted:
     return _Wanted(region, isolation.template(arns, int(asked.duration_s), asked.template, role_arn))
 
 
+def _pause(system: System, asked: Pause) -> _Wanted:
+    asked.checked()
+    name, region = main_table.table_name(system, asked.table), region_named(system, asked.region)
+    replica = replication_pause.pausable_replica(system, region, name)
+    role_arn = asked.role_arn or role.find_role(system, role.for_pause(replica.arn))
+    return _Wanted(region, replication_pause.template(replica.arn, int(asked.duration_s), asked.template, role_arn))
+
+
 _FAULTS: Mapping[str, _Fault] = {
     "chaosdrill.packet_loss.actions.inject_packet_loss": _Fault(
         actions.inject_packet_loss, PacketLoss, _packet_loss, lambda *asked: packet_loss(*asked)[0]
     ),
     "chaosdrill.packet_loss.actions.isolate_region": _Fault(
         actions.isolate_region, Isolation, _isolation, region_isolation
+    ),
+    "chaosdrill.packet_loss.actions.pause_replication": _Fault(
+        actions.pause_replication, Pause, _pause, paused_replication
     ),
 }
 

@@ -19,6 +19,7 @@ from chaosdrill.survey.seen import Seen
 
 LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"
 ISOLATION = "chaosdrill.packet_loss.actions.isolate_region"
+PAUSE = "chaosdrill.packet_loss.actions.pause_replication"
 _LOAD = "chaosdrill.load.actions.start_load"
 _HEARTBEAT = "chaosdrill.heartbeat.actions.start_heartbeat"
 
@@ -37,16 +38,16 @@ def requirements(system: System, steps: Sequence[Step]) -> list[Seen]:
 
 def _looks(system: System, steps: Sequence[Step]) -> Iterator[Look]:
     losses = [step.arguments for step in steps if step.function == LOSS]
-    isolations = [step.arguments for step in steps if step.function == ISOLATION]
-    yield from _of_fis(system, losses, isolations)
+    of_a_region = [step.arguments for step in steps if step.function in (ISOLATION, PAUSE)]
+    yield from _of_fis(system, losses, of_a_region)
     yield from _of_tools(system, losses)
     yield from _of_programs(system, {step.function for step in steps})
 
 
 def _of_fis(
-    system: System, losses: Iterable[Mapping[str, Any]], isolations: Iterable[Mapping[str, Any]]
+    system: System, losses: Iterable[Mapping[str, Any]], of_a_region: Iterable[Mapping[str, Any]]
 ) -> Iterator[Look]:
-    regions = [region_named(system, one.get("region", "home")) for one in isolations]
+    regions = [region_named(system, one.get("region", "home")) for one in of_a_region]
     regions += [_region_of_host(system, one) for one in losses]
     advice = "ask who engaged it, or allow fis:GetSafetyLever"
     for region in dict.fromkeys(regions):

@@ -6,13 +6,14 @@ from typing import Any
 from chaoslib.configuration import load_configuration
 from chaoslib.exceptions import ChaosException
 
-from chaosdrill.aws import System
+from chaosdrill.aws import System, main_table
 from chaosdrill.aws.reach import reach_of
+from chaosdrill.aws.regions import region_named
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.packet_loss import role
 from chaosdrill.packet_loss.host import at_host, host_of
 from chaosdrill.packet_loss.plan import DOCUMENT
-from chaosdrill.rehearsal.requirements import ISOLATION, LOSS
+from chaosdrill.rehearsal.requirements import ISOLATION, LOSS, PAUSE
 from chaosdrill.rehearsal.steps import Step, steps_of
 from chaosdrill.topology import Topology
 
@@ -49,6 +50,14 @@ def _needed(system: System, steps: list[Step]) -> Iterator[role.RoleNeeded]:
         yield role.for_packet_loss(*arns)
     if any(one.function == ISOLATION for one in steps):
         yield role.for_isolation(system)
+    tables = [_table(system, one.arguments) for one in steps if one.function == PAUSE]
+    if tables:
+        yield role.for_pause(*dict.fromkeys(tables))
+
+
+def _table(system: System, given: Mapping[str, Any]) -> str:
+    name, region = main_table.table_name(system, given.get("table")), region_named(system, given.get("region", "home"))
+    return main_table.replica(system, region, name).arn
 
 
 def _host(system: System, given: Mapping[str, Any]) -> Any:

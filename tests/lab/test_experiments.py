@@ -159,6 +159,27 @@ def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path, monkeypatch):
     assert drills.output(alone, "fail-back")["status"] == "SUCCEEDED"
 
 
+@pytest.mark.timeout(600)
+def test_what_home_accepts_while_the_replication_is_paused_is_missing_in_the_standby(alone, tmp_path, monkeypatch):
+    """Without the pause every write arrives: neither store replicates through the subnets."""
+    monkeypatch.setitem(alone.environment, "CHAOSDRILL_LAB_RESYNC_S", "10")
+    path = tmp_path / "region-loss.yaml"
+    text = drills.with_its_option((EXPERIMENTS / "region-loss.yaml").read_text())
+    path.write_text(
+        text.replace('objectives: {rto_s: "${rto_s}"}', 'objectives: {rto_s: "${rto_s}", rpo_writes: 10000}')
+    )
+    done = drills.run(
+        alone, tmp_path, *drills.QUICK, "heartbeat_rate:str=", "read_back_s:int=30", experiment=path, timeout_s=500
+    )
+    assert done.returncode == 0, done.stdout
+    assert drills.output(alone, "pause-replication")["table"] == "MainTable-chaosdrill"
+    assert drills.output(alone, "lost-writes-in-standby") > 0
+    assert drills.output(alone, "lost-writes-at-home") == 0, "it caught up when the pause ended"
+    told = {one["name"] for one in drills.summary(alone)["judgement"]["findings"]}
+    assert {"replication-paused", "writes-replicated-late"} <= told
+    assert not {"replication-continued", "resurrected-writes"} & told
+
+
 @pytest.mark.timeout(900)
 def test_while_home_is_rebuilt_the_standby_serves_and_the_failback_is_owed(alone, tmp_path):
     """The rollback cannot fail back yet, and neither can the next drill; once home is rebuilt, that passes."""

@@ -300,6 +300,9 @@ def test_a_fault_begins_between_its_last_asking_and_its_effect() -> None:
     assert fault_of(Run([*asked, event(7, "fault-started"), event(8, "fault-started")])) == Span(ns(5), ns(7))
     assert fault_of(Run([event(7, "fault-started")])) == Span(None, ns(7))
     assert fault_of(Run([])) is None
+    paused = {**event(6, "fault-started"), "kind": "replication-pause"}
+    assert fault_of(Run([paused, event(7, "fault-started")])) == Span(None, ns(7)), "clients do not feel a pause"
+    assert fault_of(Run([paused])) is None
 
 
 @pytest.mark.parametrize(

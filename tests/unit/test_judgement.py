@@ -205,6 +205,33 @@ def test_after_an_isolation_lost_writes_are_put_into_perspective(tmp_path: Path,
     assert ("0.25 s" in found.text) is measured_before
 
 
+TABLE_LAG = {"s": 4, "event": "main-table-lag", "table": "Main", "region": HOME, "receiving": STANDBY}
+
+
+@pytest.mark.parametrize(
+    ("before", "name", "said"),
+    [
+        ([{**TABLE_LAG, "lag_s": 0.75}], "replication-continued", ["0.75 s"]),
+        ([{**TABLE_LAG, "lag_s": None, "why": "no value"}], "replication-continued", ["no value"]),
+        ([PAUSED := ended(4, "pause_replication", {"done": True, "table": "Main"})], "replication-paused", []),
+        (
+            [{**TABLE_LAG, "lag_s": 0.75}, PAUSED, {**TABLE_LAG, "s": 5, "lag_s": None, "why": "no value"}],
+            "replication-paused",
+            ["0.75 s"],
+        ),
+        ([PAUSED, ended(5, "heal_packet_loss", {"done": True})], "replication-continued", []),
+    ],
+)
+def test_a_paused_main_table_and_its_lag_are_told(tmp_path: Path, before: Rows, name: str, said: list[str]) -> None:
+    cut_off = ended(6, "isolate_region", {"done": True, "region": HOME})
+    judgement = judged(tmp_path, events_of=with_rows(*before, cut_off))
+    assert judgement.verdict == "passed"
+    first, *further = [one for one in judgement.findings if one.name.startswith("replication-")]
+    assert first.name == name
+    assert [one.name for one in further] == [name] * len(said)
+    assert [text for text, one in zip(said, further, strict=True) if text not in one.text] == []
+
+
 def test_a_drill_that_never_started_is_held_against_no_objective() -> None:
     events = ({"event": "drill-opened", "objectives": {"rpo_writes": 0, "rto_s": 9}}, {"event": "refused", "why": "no"})
     assert "objective-not-judged" in names(judge(Run(events[:1])))
@@ -497,6 +524,28 @@ def test_the_seconds_of_writes_lost_by_the_failover_are_not_counted_again_after_
     assert (figures["lost_s_after_failback"].value, figures["lost_writes_after_failback"].value) == (0.0, 22)
     assert [one.verdict for one in judgement.findings if one.name == "lost-writes"] == ["told", "told"]
     assert "rpo-missed" not in names(judgement)
+
+
+def found_again(rows: Rows) -> Rows:
+    """The end of a ledger: after the failback every write is settled, and in its account's balance."""
+    begun = next(number for number, row in enumerate(rows) if row.get("row") == "read-back-begun")
+    starts = [row for row in rows if row.get("label") == "start"]
+    return [*starts, *rows[begun:]]
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_what_was_held_back_by_a_pause_may_come_back(tmp_path: Path, paused: bool) -> None:
+    events = events_with({"rpo_writes": 1000})
+    before = [PAUSED] if paused else []
+    judgement = judged(
+        tmp_path,
+        events_of=lambda rows: [*events(rows), *before],
+        ledger_of=lambda rows: [*missing_since(9.0, 10.5, OVER_LABEL)(list(rows))[:-1], *found_again(rows)],
+        truths_of=NO_TRUTH,
+    )
+    back = {"writes-replicated-late"} if paused else {"resurrected-writes"}
+    assert names(judgement) & {"writes-replicated-late", "resurrected-writes"} == back
+    assert judgement.verdict == ("passed" if paused else "failed")
 
 
 def test_one_read_back_after_both_transitions_does_not_count_the_time_between_them(tmp_path: Path) -> None:

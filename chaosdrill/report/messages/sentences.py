@@ -533,6 +533,27 @@ _HISTORY = {
         "{region} はサブネット単位で遮断されましたが、Aurora と DynamoDB の複製はサブネットを通らず継続していました。"
         "書込み消失 0 件は、リージョン喪失時の影響を示しません。レプリケーション遅延は測定していません"
     ),
+    "the replication lag of the main table {table} to {region} before the isolation is unknown: {why}": (
+        "メインテーブル {table} の {region} へのレプリケーション遅延は、遮断前の値が不明です: {why}"
+    ),
+    "the replication lag of the main table {table} to {region} was {lag_s:.3g} s before the isolation": (
+        "メインテーブル {table} の {region} へのレプリケーション遅延は、遮断前 {lag_s:.3g} 秒でした"
+    ),
+    "the replication of the main table {table} was paused before {region} was cut off by its subnets, so the "
+    "writes that it accepted after that were at stake; Aurora went on replicating outside of the subnets, and "
+    "its replication lag was not measured": (
+        "{region} をサブネット単位で遮断する前にメインテーブル {table} の複製を一時停止したため、その後に受け付けた"
+        "書込みは失われ得る状態でした。Aurora の複製はサブネットを通らず継続していました。"
+        "そのレプリケーション遅延は測定していません"
+    ),
+    "the replication of the main table {table} was paused before {region} was cut off by its subnets, so the "
+    "writes that it accepted after that were at stake; Aurora went on replicating outside of the subnets, and its "
+    "replication lag was {lag_s:.3g} s before": (
+        "{region} をサブネット単位で遮断する前にメインテーブル {table} の複製を一時停止したため、その後に受け付けた"
+        "書込みは失われ得る状態でした。Aurora の複製はサブネットを通らず継続していました。"
+        "遮断前のそのレプリケーション遅延は {lag_s:.3g} 秒でした"
+    ),
+    "replication paused": "複製の一時停止",
     "{region} was cut off by its subnets, and Aurora and DynamoDB went on replicating outside of them: 0 lost writes "
     "do not show what the loss of the region would cost; the database's replication lag was {lag_s:.3g} s before": (
         "{region} はサブネット単位で遮断されましたが、Aurora と DynamoDB の複製はサブネットを通らず継続していました。"

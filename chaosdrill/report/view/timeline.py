@@ -10,7 +10,7 @@ from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.facts import Look, looks, regions_of_addresses
 from chaosdrill.analysis.foreign import mapping, number, sequence
 from chaosdrill.analysis.legs import Leg
-from chaosdrill.analysis.phases import FAULT, PHASES, LegPhases, Phase
+from chaosdrill.analysis.phases import FAULT, PHASES, REPLICATION_PAUSE, LegPhases, Phase
 from chaosdrill.analysis.run import Event
 from chaosdrill.analysis.states import state_in_words
 from chaosdrill.report.view.given import NS, Given, label, timed
@@ -212,6 +212,7 @@ def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
         until_ns = next((one for one in healed if one >= moment), None)
         percent = number(fault.get("percent"))
         name = sentence("fault") if percent is None else sentence("packet loss {percent:g} %", percent=percent)
+        name = sentence("replication paused") if event.get("kind") == REPLICATION_PAUSE else name
         sources = ", ".join(map(label, sequence(fault.get("sources"))))
         yield Bar(moment, until_ns or end_ns, "fault", name, sources, until_ns is not None)
         fault = {}

@@ -9,7 +9,7 @@ from chaosdrill.lab.aws.fis import permissions
 from chaosdrill.lab.aws.fis.packet_loss import DOCUMENT
 from chaosdrill.lab.aws.iam import make_fis_role
 from chaosdrill.lab.aws.provision import automation
-from chaosdrill.lab.plan import LabPlan
+from chaosdrill.lab.plan import MAIN_TABLE, LabPlan
 from chaosdrill.packet_loss import role_documents as documents
 
 PARTITION = "aws"
@@ -23,7 +23,7 @@ def roles(plan: LabPlan, instance_id: str) -> None:
     """
     iam, account = iam_backends[plan.account]["aws"], plan.account
     make_fis_role(account)
-    bounds = json.dumps(documents.boundary(PARTITION, account, DOCUMENT))
+    bounds = json.dumps(documents.boundary(PARTITION, account, DOCUMENT, MAIN_TABLE))
     iam.create_policy("", "/", bounds, documents.BOUNDARY, [])
     arns = (
         f"arn:{PARTITION}:ssm:{plan.home.name}::document/{DOCUMENT}",
@@ -31,6 +31,8 @@ def roles(plan: LabPlan, instance_id: str) -> None:
     )
     _role(plan, documents.NAME, documents.POLICY, documents.permissions(*arns))
     _role(plan, documents.ISOLATION, "region-isolation", documents.isolation_permissions(PARTITION, account))
+    tables = [f"arn:{PARTITION}:dynamodb:{region.name}:{account}:table/{MAIN_TABLE}" for region in plan.regions]
+    _role(plan, documents.PAUSE, documents.PAUSE_POLICY, documents.pause_permissions(*tables))
     automation.role(plan, OF_ADMINISTRATORS, documents.FIS)
     iam.put_role_policy(OF_ADMINISTRATORS, "fis", _everything_fis_needs())
 
@@ -44,5 +46,6 @@ def _role(plan: LabPlan, name: str, policy: str, allows: dict[str, Any]) -> None
 
 
 def _everything_fis_needs() -> str:
-    actions = [*permissions.SEND, *permissions.COMMANDS, *permissions.ISOLATION]
+    of_tables = [*permissions.PAUSE, *permissions.TABLES, *permissions.TAGS]
+    actions = [*permissions.SEND, *permissions.COMMANDS, *permissions.ISOLATION, *of_tables]
     return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]})
