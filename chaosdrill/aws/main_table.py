@@ -49,9 +49,10 @@ def replica(system: System, region: str, name: str) -> Replica:
     except client.exceptions.ResourceNotFoundException as error:
         why = f"there is no table {name} in {region}: correct `main_table:` in the topology, or `table`"
         raise BadInput([problem("main-table-missing", why)]) from error
-    others = tuple(str(one["RegionName"]) for one in found.get("Replicas", []) if one["RegionName"] != region)
+    regions = [str(one.get("RegionName")) for one in found.get("Replicas") or []]
+    others = tuple(one for one in regions if one != region)
     strong = found.get("MultiRegionConsistency") == "STRONG"
-    return Replica(name, region, str(found["TableArn"]), others, strong)
+    return Replica(name, region, str(found.get("TableArn") or ""), others, strong)
 
 
 def replication_lag_s(system: System, name: str, receiving: str) -> float:

@@ -27,6 +27,7 @@ from chaosdrill.aws import (
     elb,
     execution_memory,
     fis,
+    main_table,
     pacing,
     safety_rules,
     ssm,
@@ -40,7 +41,7 @@ from chaosdrill.errors import DrillError
 from chaosdrill.packet_loss import experiments, host, isolation, role, role_documents
 from chaosdrill.packet_loss.plan import does_the_same
 from chaosdrill.service import ecs
-from chaosdrill.survey import controls, databases, entries, flags, hosts, machines, records
+from chaosdrill.survey import controls, databases, entries, flags, hosts, machines, main_tables, records
 from chaosdrill.survey.account import Account
 from chaosdrill.survey.asked import Asked
 from tests.contract.call_recorder import Recorder
@@ -140,6 +141,10 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
     ),
     ("cloudwatch", "ListMetrics"): (
         Reader(lambda system: global_database._other_dimensions(system, HOME, "DB-1")[1:2], [{"TopicName": "CFO"}]),
+    ),
+    ("dynamodb", "DescribeTable"): (
+        Reader(lambda system: main_table.replica(system, HOME, "T"), main_table.Replica("T", HOME, "", (), False)),
+        Reader(lambda system: main_tables._is_replicated(survey(system), "T"), False),
     ),
     ("dynamodb", "GetItem"): (Reader(flag), Reader(lambda system: flags._attributes(survey(system), HOME, "T"), ())),
     ("dynamodb", "ListTables"): (

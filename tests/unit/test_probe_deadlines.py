@@ -63,6 +63,7 @@ def configuration(mute: Mute, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "config").write_text("[profile one]\naws_access_key_id = a\naws_secret_access_key = b\n")
     text += f"aws: {{profile: one, config_file: config, endpoint_url: '{mute.url}'}}\n"
     text += "dns: {nameserver: 127.0.0.1, port: 9}\n"
+    text += "main_table: MainTable\n"
     (tmp_path / "topology.yaml").write_text(text.replace("http://127.0.0.1:8089/", mute.url))
     return {"topology": str(tmp_path / "topology.yaml")}
 
