@@ -146,7 +146,7 @@ def _first(resource: Any) -> Any:
 
 def test_the_printed_policy_allows_what_it_asks_for(rig: Rig, one_drill: OpenDrill) -> None:
     before = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"][-1]["number"]
-    pause_replication(duration_s=600, configuration=rig.configuration)
+    pause_replication(duration_s=600, template="exp-of-the-policy", configuration=rig.configuration)
     heal_packet_loss(configuration=rig.configuration)
     calls = get(f"{rig.lab.url}/chaosdrill/calls?since={before}")[1]["calls"]
     asked = wanted([call for call in calls if call["by"] == "chaosdrill"], rig.lab.topology)
