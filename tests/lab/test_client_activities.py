@@ -26,7 +26,8 @@ WINDOW_S = 5.0
 
 
 @pytest.fixture
-def configuration(lab: RunningLab) -> dict[str, Any]:
+def configuration(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    monkeypatch.setenv("CHAOSDRILL_HOME", str(lab.home))  # where the secret of Locust's page is
     return {"topology": str(lab.home / "lab" / "topology.yaml")}
 
 

@@ -3,6 +3,8 @@
 import json
 import sys
 
+import pytest
+
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.load.actions import start_load, stop_load
 from tests.lab.conftest import SCALE
@@ -29,7 +31,8 @@ print(json.dumps([queries, connections]))
 """
 
 
-def test_locust_honours_the_ttl(lab: RunningLab):
+def test_locust_honours_the_ttl(lab: RunningLab, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CHAOSDRILL_HOME", str(lab.home))  # where the secret of Locust's page is
     configuration = {"topology": str(lab.home / "lab" / "topology.yaml")}
     start_load(10, 10, "http://api.example.com", configuration=configuration)
     try:
