@@ -112,7 +112,8 @@ def test_nothing_planted_in_experiment_topology_or_load_is_in_anything_that_was_
                 "service_token": "canary-configuration",
             },
         )
-        ran = small_drills.run(tmp_path, what, **lab.environment)
+        # what Python compiles of the owner's load script stays in the owner's directory, and is none of the drill's
+        ran = small_drills.run(tmp_path, what, **lab.environment, PYTHONDONTWRITEBYTECODE="1")
     assert [row for row in ran.events if row["event"] == "heartbeat-started"], ran.stdout + ran.stderr
     written = ran.run_directory
     kept = {path.name for path in written.iterdir()} | {path.name for path in (written / "records").iterdir()}
