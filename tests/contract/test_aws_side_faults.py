@@ -15,13 +15,16 @@ from botocore.retries import standard
 from chaosdrill import history
 from chaosdrill.automatic_failover.actions import disable_automatic_failover, enable_automatic_failover
 from chaosdrill.aws import arc, credentials, deadlines, fis, polling, sessions
+from chaosdrill.cli.iam import read_experiment
 from chaosdrill.database.actions import fail_over_database, switch_over_database
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.history import OpenDrill
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region
+from chaosdrill.rehearsal.roles import make_roles
 from chaosdrill.routing.actions import set_routing
 from chaosdrill.service.actions import restore_desired_count, set_desired_count
 from chaosdrill.stop_flag.actions import set_stop_flag
+from chaosdrill.topology import load_topology
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import get, running
 from tests.failing import fails_with
@@ -426,29 +429,39 @@ def test_every_service_is_given_back_though_one_cannot_be(rig: Rig, one_drill: O
     assert desired(rig) == 2
 
 
-FAULTS: dict[str, tuple[Act, str]] = {  # actions that make a role for FIS, and its name
-    "inject_packet_loss": (CASES["inject_packet_loss"].act, "chaosdrill-packet-loss"),
-    "isolate_region": (CASES["isolate_region"].act, "chaosdrill-region-isolation"),
+FAULTS: dict[str, tuple[Act, str, str]] = {  # its role, and an experiment for which an administrator makes that
+    "inject_packet_loss": (CASES["inject_packet_loss"].act, "chaosdrill-packet-loss", "failover"),
+    "isolate_region": (CASES["isolate_region"].act, "chaosdrill-region-isolation", "region-loss"),
 }
 
 
 @pytest.fixture
-def no_role(rig: Rig) -> None:
+def no_role(rig: Rig) -> Iterator[None]:
     iam = rig.lab.client("iam")
-    for role, policy in ((role, role.removeprefix("chaosdrill-")) for _, role in FAULTS.values()):
+    for role, policy in ((role, role.removeprefix("chaosdrill-")) for _, role, _ in FAULTS.values()):
         with contextlib.suppress(iam.exceptions.NoSuchEntityException):
             iam.delete_role_policy(RoleName=role, PolicyName=policy)
         with contextlib.suppress(iam.exceptions.NoSuchEntityException):
             iam.delete_role(RoleName=role)
+    yield
+    get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    for _, _, experiment in FAULTS.values():
+        made(rig, experiment)
+
+
+def made(rig: Rig, experiment: str) -> dict[str, str]:
+    return make_roles(load_topology(rig.lab.plan.topology_file), read_experiment(experiment))
 
 
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("change", ["CreateRole", "PutRolePolicy"])
 @pytest.mark.usefixtures("no_role")
 def test_a_role_is_made_though_an_answer_is_lost(rig: Rig, one_drill: OpenDrill, change: str, name: str) -> None:
+    act, role, experiment = FAULTS[name]
     break_aws(rig, "iam", "lost-answer", change, 1)  # a second CreateRole is told: EntityAlreadyExists
-    assert FAULTS[name][0](rig.configuration)["done"] is True
+    assert f"role {role}" in made(rig, experiment)
     assert hits(rig) == [1]
+    assert act(rig.configuration)["done"] is True
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -456,20 +469,23 @@ def test_a_role_is_made_though_an_answer_is_lost(rig: Rig, one_drill: OpenDrill,
 def test_a_role_that_was_half_made_is_said_and_made_whole_by_the_next_try(
     rig: Rig, one_drill: OpenDrill, name: str
 ) -> None:
-    act, role = FAULTS[name]
+    act, role, experiment = FAULTS[name]
     break_aws(rig, "iam", "server-error", "PutRolePolicy")
     with fails_with("half-done") as half:
-        act(rig.configuration)
+        made(rig, experiment)
     assert role in str(half.value)
-    assert active_faults(rig) == 0
     get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
+    with fails_with("role-policy-differs"):
+        act(rig.configuration)
+    assert active_faults(rig) == 0
+    made(rig, experiment)
     assert act(rig.configuration)["done"] is True
 
 
 OF_AN_INJECTION = {  # every call of it, from what the client host resolves to the experiment that runs
     "ssm": ("DescribeInstanceInformation", "SendCommand", "GetCommandInvocation"),
     "ec2": ("DescribeInstances",),
-    "iam": ("CreateRole", "PutRolePolicy"),
+    "iam": ("GetRole", "GetRolePolicy"),
     "fis": (
         "ListExperiments",
         "ListExperimentTemplates",
@@ -491,7 +507,7 @@ def names(rig: Rig) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.usefixtures("no_role", "names")
+@pytest.mark.usefixtures("names")
 def test_a_fault_on_what_the_client_host_resolves_is_injected_though_every_call_fails_five_times(
     rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
