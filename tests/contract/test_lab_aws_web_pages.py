@@ -1,7 +1,6 @@
 """Web pages in a real Chromium that try to use the lab's AWS endpoint: by a form, by scripts, and by DNS rebinding."""
 
 import json
-import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaosdrill.lab.plan import HOME, STANDBY
+from tests.chromium import needs_chromium, started_chromium
 from tests.contract.lab_aws import ACCESS, LabAws, get
-from tests.report.conftest import LONG_MS, SWITCHES, needs_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
@@ -38,23 +37,12 @@ SCRIPT = """async ([url, options]) => {
 @pytest.fixture(scope="module")
 def chromium(aws_session: LabAws) -> Iterator["BrowserContext"]:
     """Chromium, for which the attacker's names lead to this machine, as a rebinding name server would have it."""
-    from playwright.sync_api import sync_playwright
-
-    rules = [
+    with started_chromium(
         "--host-resolver-rules=MAP *.evil.example 127.0.0.1",
         # newer browsers ask the user first; the endpoint must not rely on that
         "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests",
-    ]
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="chromium-") as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path="/usr/bin/chromium", headless=True, args=[*SWITCHES, *rules]
-        )
-        context.set_default_timeout(LONG_MS)
-        context.set_default_navigation_timeout(LONG_MS)
-        try:
-            yield context
-        finally:
-            context.close()
+    ) as context:
+        yield context
 
 
 @pytest.fixture

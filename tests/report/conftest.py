@@ -1,8 +1,5 @@
 """A report of a made-up run, and a real Chromium to look at it."""
 
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,25 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.chromium import LONG_MS, started_chromium
 from tests.synthetic_run import make_run
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
-
-CHROMIUM = "/usr/bin/chromium"
-LONG_MS = 90_000  # a busy machine draws slowly
-# as root it needs to be told to do without its sandbox; the rest keeps it from asking the internet for anything
-SWITCHES = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-MISSING = not shutil.which(CHROMIUM) and not os.environ.get("CI")  # CI installs it: there it is started, or fails
-needs_chromium = pytest.mark.skipif(MISSING, reason=f"not installed: {CHROMIUM} (Debian's package chromium)")
 
 
 @dataclass
@@ -64,22 +47,10 @@ class Seen:
         return self.run(f"document.getElementById('waterfall').{what}")
 
 
-@pytest.fixture(
-    scope="module"
-)  # while it is open its event loop runs in this thread, where tests of others want their own
+@pytest.fixture(scope="module")
 def chromium() -> Iterator["BrowserContext"]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="chromium-") as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=SWITCHES, viewport={"width": 1280, "height": 900}
-        )
-        context.set_default_timeout(LONG_MS)
-        context.set_default_navigation_timeout(LONG_MS)
-        try:
-            yield context
-        finally:
-            context.close()
+    with started_chromium() as context:
+        yield context
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from chaosdrill.report.making import write_report
-from tests.report.conftest import CHROMIUM, SWITCHES
+from tests.chromium import CHROMIUM, SWITCHES
 
 WIDTH, BELOW_PX = 940, 0
 

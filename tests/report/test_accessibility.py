@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chaosdrill.report.making import write_report
-from tests.report.conftest import Seen, needs_chromium
+from tests.chromium import needs_chromium
+from tests.report.conftest import Seen
 from tests.report.test_comparison_page import GROUPS, page, run_id, runs
 from tests.report.test_japanese import RUNS
 

@@ -13,8 +13,8 @@ from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.report.figures.aims import near
 from chaosdrill.report.palette import DARK, LIGHT
 from chaosdrill.sentences import as_it_is
+from tests.chromium import needs_chromium
 from tests.compared_runs import figure, judgement, movement, probe, write_run
-from tests.report.conftest import needs_chromium
 from tests.waiting import wait_for
 
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[31m\u202e</script>"

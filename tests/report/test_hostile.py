@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from chaosdrill.report.embedding import data_block
 from chaosdrill.report.making import report_of, write_report
 from chaosdrill.report.shown import in_figure, shown
+from tests.chromium import needs_chromium
 from tests.further import first_of
-from tests.report.conftest import needs_chromium
 from tests.synthetic_run import events, make_run, write_history
 
 BAD = [

@@ -2,7 +2,6 @@
 
 import http.server
 import json
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from chaosdrill.client.load_generator import LoadGenerator, end_load_generator, open_load_generator
+from tests.chromium import needs_chromium, started_chromium
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
-from tests.report.conftest import CHROMIUM, LONG_MS, SWITCHES, needs_chromium
 from tests.waiting import LONG_S, wait_for
 
 if TYPE_CHECKING:
@@ -49,19 +48,8 @@ attack();
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator["BrowserContext"]:
-    from playwright.sync_api import sync_playwright
-
-    switches = [*SWITCHES, f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"]
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory(prefix="chromium-") as profile:
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, headless=True, args=switches, viewport={"width": 1280, "height": 900}
-        )
-        context.set_default_timeout(LONG_MS)
-        context.set_default_navigation_timeout(LONG_MS)
-        try:
-            yield context
-        finally:
-            context.close()
+    with started_chromium(f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1") as context:
+        yield context
 
 
 @pytest.fixture(scope="module")

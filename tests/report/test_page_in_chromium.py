@@ -6,7 +6,7 @@ import pytest
 
 from chaosdrill.report.making import write_report
 from chaosdrill.report.palette import DARK, LIGHT
-from tests.report.conftest import needs_chromium
+from tests.chromium import needs_chromium
 
 pytestmark = needs_chromium
 

@@ -7,8 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from chaosdrill.cli import cli
+from tests.chromium import needs_chromium
 from tests.further import first_of
-from tests.report.conftest import needs_chromium
 
 
 def report(*arguments: str):
