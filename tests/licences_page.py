@@ -15,10 +15,10 @@ COPYLEFT = re.compile(r"\bA?GPL", re.IGNORECASE)
 
 HEAD = """# Licences of what is installed
 
-chaosdrill is under Apache-2.0 (`LICENSE`). pip installs the packages below beside it, in the versions of
-`constraints.txt`. The column "for" says which installation needs a package: `chaosdrill` itself, or the extras `lab`
-and `report`. What only the tests need is not listed. A licence is what the package itself declares. This page is
-written by `python -m tests.licences_page`; a test compares it with what is installed.
+chaosdrill is under Apache-2.0 (`LICENSE`). The packages below are installed beside it, in the versions of
+`locks/`. The column "for" says which installation needs a package: `chaosdrill` itself, or the extras `lab`,
+`notify` and `report`. What only the tests need is not listed. A licence is what the package itself declares. This
+page is written by `python -m tests.licences_page`; a test compares it with what is installed.
 
 """
 
@@ -26,8 +26,10 @@ written by `python -m tests.licences_page`; a test compares it with what is inst
 def packages() -> dict[str, tuple[str, str]]:
     """:returns: the licence of each package that is installed for users, and what needs it."""
     found: dict[str, list[str]] = {}
-    for part, requirements in _required().items():
-        for name in _closure(requirements):
+    for part, requirements in required().items():
+        if part == "test":
+            continue
+        for name in closure(requirements):
             found.setdefault(name, []).append(part)
     return {name: (licence_of(distribution(name)), ", ".join(parts)) for name, parts in sorted(found.items())}
 
@@ -46,16 +48,18 @@ def licences_page() -> str:
     return HEAD + "| package | licence | for |\n| --- | --- | --- |\n" + "".join(rows)
 
 
-def _required() -> dict[str, list[Requirement]]:
+def required() -> dict[str, list[Requirement]]:
+    """:returns: what setup.cfg asks for, for chaosdrill itself and for each extra."""
     read = configparser.ConfigParser()
     read.read(REPOSITORY / "setup.cfg")
     texts = {"chaosdrill": read["options"]["install_requires"]}
-    texts |= {extra: read["options.extras_require"][extra] for extra in ("lab", "report")}
+    texts |= {extra: read["options.extras_require"][extra] for extra in ("lab", "notify", "report", "test")}
     lines = {part: text.splitlines() for part, text in texts.items()}
     return {part: [Requirement(one) for one in some if one and one[0] != "#"] for part, some in lines.items()}
 
 
-def _closure(requirements: Iterable[Requirement]) -> set[str]:
+def closure(requirements: Iterable[Requirement]) -> set[str]:
+    """:returns: what is installed for requirements, and for what those require."""
     left, seen = list(requirements), set[tuple[str, tuple[str, ...]]]()
     while left:
         one = left.pop()

@@ -41,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_and_the_sdist_hold_the_whole_package(built):
     package = {str(p.relative_to(REPOSITORY)) for p in (REPOSITORY / "chaosdrill").rglob("*.py")}
     package |= {"chaosdrill/py.typed", "chaosdrill/topology/schema.json", "chaosdrill/topology/template.yaml"}
-    package |= {"chaosdrill/runs/summary.schema.json"}
+    package |= {"chaosdrill/runs/summary.schema.json", "chaosdrill/client/host/locust.lock"}
     experiments = REPOSITORY / "experiments"
     shipped = [path.relative_to(experiments) for path in experiments.rglob("*") if path.is_file()]
     package |= {f"chaosdrill/experiments/{path}" for path in shipped}
