@@ -10,6 +10,7 @@ import inspect
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,8 +19,10 @@ from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill import history
 from chaosdrill.arguments import CHECKED, PASSED_BY_CHAOS_TOOLKIT, WHEN_NOT_SEEN, converted, problems_of_values
-from chaosdrill.aws import deadlines
+from chaosdrill.aws import deadlines, lease_guard
+from chaosdrill.aws.polling import may_pass, pause
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Problem, Refused, problem
+from chaosdrill.history import stop_grace
 from chaosdrill.misspelt import watch_imports
 
 logger = logging.getLogger("chaostoolkit")
@@ -27,6 +30,8 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 AWS_ERRORS = (ClientError, BotoCoreError)
+TRIES, AGAIN_AFTER_S = 3, 5.0  # of a rollback
+AGAIN_WITHIN_S = 30.0  # of one that has no timeout_s: it may wait for long each time
 _WAITS = ("within_s", "timeout_s", "window_s", "baseline_window_s")
 
 watch_imports()  # an experiment's activities are imported before its controls
@@ -61,9 +66,16 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
       the step was begun, or says that it changed nothing, nothing is done and the answer says so;
     - ``when`` (an argument of the function) makes a rollback depend on the steady state after the method:
       ``steady-state-missed``: it was seen not to hold; ``steady-state-not-seen``: it was not seen to hold, also because
-      a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so;
+      a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so
+      (``called_for: false``);
     - ``timeout_s`` (an argument of the function) is the deadline of every call to AWS that it makes, too: the tries of
       each end with it;
+    - with ``undo_of``, and in the rollbacks, its changes may be sent after the run's lease has expired, unless another
+      run has taken it over (see :mod:`chaosdrill.aws.lease_guard`);
+    - in the rollbacks of a drill whose process is about to be killed it refuses when it moves the application and would
+      not end in time (see :mod:`chaosdrill.history.stop_grace`);
+    - a rollback that fails for what may pass, such as a request without an answer, is tried three times within its
+      ``timeout_s``;
     - it refuses while no drill is open, unless ``standalone: true`` is written. The text "true" is refused.
     """
 
@@ -78,10 +90,37 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
                 logger.info(f"  {function.__name__}: nothing done: {idle['why']}")
                 return idle
             _refuse_outside_a_drill(function.__name__, bound)
-            with deadlines.within(float(bound.get("timeout_s", math.inf))):
+            _refuse_beyond_grace(function.__name__, bound)
+            undo = bound.get("undo_of") is not None or history.rolling_back()  # as it begins: it may go on beside them
+            timeout_s = float(bound.get("timeout_s", math.inf))
+            with deadlines.within(timeout_s), lease_guard.undoing(undo):
+                if history.rolling_back():
+                    again_s = timeout_s if "timeout_s" in bound else AGAIN_WITHIN_S
+                    return _with_further_tries(function.__name__, lambda: call(**bound), again_s)
                 return call(**bound)
 
     return _marked(act)
+
+
+def _with_further_tries(name: str, undo: Callable[[], R], again_s: float) -> R:
+    """Call a rollback, and again when it failed for what may pass: a request without an answer, or throttled for long.
+
+    Each rollback looks at what there is before it changes anything, so that a further try repeats nothing.
+
+    :param again_s: how long after the beginning another try may begin, in seconds.
+    :raises Exception: what the last try raised.
+    """
+    until_s = time.monotonic() + again_s
+    for _ in range(TRIES - 1):
+        try:
+            return undo()
+        except (CannotSee, *AWS_ERRORS) as error:
+            if not may_pass(error) or history.target_lost() or time.monotonic() + AGAIN_AFTER_S >= until_s:
+                raise
+            logger.warning(f"  {name} failed and is tried again in {AGAIN_AFTER_S:g} s: {error}")
+            history.record("rollback-tried-again", function=name, why=str(error))
+        pause(AGAIN_AFTER_S)
+    return undo()
 
 
 class _Failures(threading.local):
@@ -166,7 +205,17 @@ def _not_called_for(when: str | None) -> dict[str, Any] | None:
     if steady is False or (steady is None and when == WHEN_NOT_SEEN):
         return None
     why = "the steady state held after the method" if steady else "nobody saw the steady state missed after the method"
-    return {"done": False, "why": f"{why}, so this is not called for"}
+    return {"done": False, "called_for": False, "why": f"{why}, so this is not called for"}
+
+
+def _refuse_beyond_grace(name: str, arguments: Mapping[str, Any]) -> None:
+    """Begin no move back that would be cut off half way because the process was terminated."""
+    if not history.rolling_back():
+        return
+    undo_of = arguments.get("undo_of")
+    if why := stop_grace.too_long(name, undo_of, arguments.get("timeout_s")):
+        history.record(stop_grace.LEFT_TO_RESCUE, function=name, undo_of=undo_of, why=why)
+        raise Refused(f"{name}: {why}", code="left-to-rescue")
 
 
 def _refuse_outside_a_drill(name: str, arguments: Mapping[str, Any]) -> None:

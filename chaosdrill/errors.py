@@ -102,13 +102,48 @@ class ExecutionFailed(DrillError):
     default_code = "execution-failed"
 
 
+class ChangeNotSent(DrillError):
+    """A guard let an attempt of a change not be sent; earlier ones may have been carried out.
+
+    Never a :class:`Refused`: of the call that failed an attempt may have been sent before, and of its step other calls.
+
+    :param attempts_sent: how many attempts of the same call were sent before.
+    """
+
+    def __init__(self, message: str = "", *, code: str | None = None, attempts_sent: int = 0) -> None:
+        super().__init__(message, code=code)
+        self.attempts_sent = attempts_sent
+
+
+class LeaseEnded(ChangeNotSent):
+    """A change was not sent because the run no longer holds its system."""
+
+    default_code = "lease-ended"
+
+
+class AccountChanged(ChangeNotSent):
+    """A change was not sent because the credentials became those of an account that the topology does not allow."""
+
+    default_code = "account-not-allowed"
+
+
 class LabError(DrillError):
     """A part of the embedded lab did not do what was requested of it."""
 
     default_code = "lab-error"
 
 
-FAMILIES = (BadInput, Refused, CannotSee, TimedOut, ExecutionFailed, LabError, DrillError)
+FAMILIES = (
+    BadInput,
+    Refused,
+    CannotSee,
+    TimedOut,
+    ExecutionFailed,
+    LeaseEnded,
+    AccountChanged,
+    LabError,
+    DrillError,
+)
 
 
 def family_of(error: BaseException) -> str:

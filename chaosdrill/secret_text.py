@@ -7,6 +7,7 @@ import re
 from urllib.parse import unquote
 
 HIDDEN = "***"
+FEW_DIGITS = 6
 LONG_KEY = 16  # characters from which a URL's `key` or `code` is taken for a secret, and not for a number of an item
 
 _NAMES = (
@@ -18,7 +19,14 @@ _NAME = re.compile(_NAMES, re.IGNORECASE)
 # such a name's value says where a secret is, or how it is used, and is none
 _ABOUT = re.compile(r"[-_](?:arn|endpoint|file|header|name|path|policy|source|ttl|type|uri|url)$", re.IGNORECASE)
 
-_USER = re.compile(r"(?P<before>://[^/\s@:]*:)(?P<value>[^/\s@]+)(?=@)")
+# `user:password@host`, the password up to the last `@`; of a user alone what is as long as a token
+_USER = re.compile(r"(?P<before>://(?:[^/\s@:]*:(?=[^/\s@])|(?=[^/\s@:]{16})))(?P<value>(?!\*\*\*@)[^/\s]+)(?=@)")
+# a shell's `NAME=value`, an option's `--name value` and `--name=value`, and JSON within a text
+_ASSIGNED = re.compile(
+    r"(?P<before>(?:(?<![\w?&;#$.{%-])(?:(?P<name>[A-Za-z_]\w{0,60})=|--(?P<option>[A-Za-z][\w-]{0,60})[= ]\s{0,3})"
+    r"|\\?[\"'](?P<key>[\w.-]{1,60})\\?[\"']\s{0,3}:\s{0,3}(?=\\?[\"']))(?P<quote>\\?[\"'])?)"
+    r"(?P<value>(?!\$?\{|\$|\*\*\*|-)[^\s&;\"'<>\\]{4,})"
+)
 # as URLs write it, also within HTML, within a script of a page, and quoted once more
 _PARAMETER = re.compile(
     r"(?P<before>(?:[?&;#]|\\u0026|%3F|%26)(?P<name>[\w.~-]{1,100})(?:=|\\u003d|%3D))"
@@ -54,6 +62,8 @@ def hide_secrets_in(text: str) -> str:
         text = _PARAMETER.sub(_hidden_parameter, text)
     if ":" in text or "=" in text:
         text = _HEADER.sub(rf"\g<before>{HIDDEN}", text)
+    if "=" in text or "--" in text or ":" in text:
+        text = _ASSIGNED.sub(_hidden_assignment, text)
     return _USER.sub(rf"\g<before>{HIDDEN}", text) if "@" in text else text
 
 
@@ -61,6 +71,7 @@ def secrets_in(text: str) -> set[str]:
     """:returns: what :func:`hide_secrets_in` hides, as it is written and decoded."""
     found = [one["value"] for pattern in (_USER, _HEADER) for one in pattern.finditer(text)]
     found += [one["value"] for one in _PARAMETER.finditer(text) if _is_secret(one)]
+    found += [one["value"] for one in _ASSIGNED.finditer(text) if _is_assigned_secret(one)]
     return {form for one in found for form in (one, unquote(one))}
 
 
@@ -73,6 +84,17 @@ def forms_of(value: str) -> set[str]:
 def _is_secret(found: re.Match[str]) -> bool:
     name = found["name"].lower()
     return names_a_secret(name) or (name in ("auth", "code", "key", "sas") and len(found["value"]) >= LONG_KEY)
+
+
+def _is_assigned_secret(found: re.Match[str]) -> bool:
+    """``{"secret": NAME}`` says where one is, and a number of few digits is none."""
+    name, value = found["name"] or found["option"] or found["key"], found["value"]
+    about = is_about_a_secret(name) or name.lower() in ("secret", "secrets")
+    return names_a_secret(name) and not about and not (value.isdigit() and len(value) < FEW_DIGITS)
+
+
+def _hidden_assignment(found: re.Match[str]) -> str:
+    return f"{found['before']}{HIDDEN}" if _is_assigned_secret(found) else found[0]
 
 
 def _hidden_parameter(found: re.Match[str]) -> str:

@@ -95,14 +95,16 @@ def said_by(document: Mapping[str, Any], name: str) -> Sentence:
 
 
 def _sentences(document: Any) -> Iterator[Sentence]:
-    if isinstance(document, Sentence):
-        yield document
-    elif isinstance(document, Mapping):
-        for value in document.values():
-            yield from _sentences(value)
-    elif isinstance(document, (list, tuple)):
-        for value in document:
-            yield from _sentences(value)
+    """Each value once: a document may contain itself."""
+    left, known = [document], set()
+    while left:
+        value = left.pop()
+        if isinstance(value, Sentence):
+            yield value
+        elif isinstance(value, (Mapping, list, tuple)) and id(value) not in known:
+            known.add(id(value))
+            inner = value.values() if isinstance(value, Mapping) else value
+            left += reversed(list(inner))
 
 
 def _in_words(value: Any) -> Any:

@@ -1,13 +1,18 @@
-"""What a drill changed, and whether each change was undone: from its history. Pure."""
+"""What a drill changed, and whether each change was undone: from its history. Pure.
+
+A change whose event records its undo (``undone_by``, ``number``) is undone when it is not owed any more; the table here
+is for histories that do not record it.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.history.owed import PLACEMENT, owed_undos
 
 UNDONE, AS_MEANT, NOT_UNDONE, UNKNOWN = "undone", "as-meant", "not-undone", "unknown"
-# the actions that change something, each with the one that reverses it
+# of histories without `undone_by`: the actions that change something, each with the one that reverses it
 UNDONE_BY: Mapping[str, str] = {
     "start_load": "stop_load",
     "change_load": "stop_load",
@@ -28,6 +33,7 @@ TRANSITIONS = (
     "enable_automatic_failover",
 )
 _STAGES = ("setup", "method")
+_NOTHING_CHANGED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 _OURS = "chaosdrill."
 
 Event = Mapping[str, Any]
@@ -54,22 +60,29 @@ class Change:
 def changes_of(events: Sequence[Event]) -> tuple[Change, ...]:
     """:returns: what a drill changed, in order, each activity once; empty when it touched nothing."""
     found: dict[tuple[str, str], Change] = {}
-    undoing = set(UNDONE_BY.values())
+    undoing = {*UNDONE_BY.values(), *(text(event["undone_by"]) for event in events if event.get("undone_by"))}
+    owed = {one.step for one in owed_undos(events)}
     for number, event in enumerate(events):
         func, stage, name = (text(event.get(key)) for key in ("func", "phase", "activity"))
         if event.get("event") != "activity-started" or event.get("type") != "action" or stage not in _STAGES:
             continue
-        if func in undoing or _did_nothing(events[number + 1 :], name, stage):
+        recorded = bool(event.get("undone_by"))
+        if (func in undoing and not recorded) or _did_nothing(events[number + 1 :], name, stage, recorded):
+            continue
+        if recorded and event.get("role") not in PLACEMENT:
+            found[stage, name] = Change(name, func, stage, NOT_UNDONE if name in owed else UNDONE)
             continue
         ours = text(event.get("module")).startswith(_OURS)
         found[stage, name] = Change(name, func, stage, _outcome(events, number, name, func, ours))
     return tuple(found.values())
 
 
-def _did_nothing(later: Iterable[Event], name: str, stage: str) -> bool:
-    """An action that says itself that there was nothing to do."""
+def _did_nothing(later: Iterable[Event], name: str, stage: str, recorded: bool) -> bool:
+    """Whether an action says itself that there was nothing to do, or (of a recorded change) was refused."""
     for event in later:
         if event.get("event") == "activity-ended" and (event.get("activity"), event.get("phase")) == (name, stage):
+            if recorded and event.get("error_kind") in _NOTHING_CHANGED:
+                return True
             return event.get("status") == "succeeded" and mapping(event.get("output")).get("done") is False
     return False
 

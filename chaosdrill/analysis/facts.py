@@ -1,12 +1,13 @@
 """What the region watch saw: the facts behind the region state, each change of them, and between which looks it was."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 from chaosdrill.analysis.run import Event, Run, at_ns
 
+RESTORING = "opening-region"  # a rollback restores service; the event has the facts before that
 LOOK_NS = 1_000_000_000  # the watch looks each second; used where a history does not say when it looked
 
 
@@ -81,8 +82,14 @@ class Span:
 
 def looks(run: Run) -> tuple[Look, ...]:
     """List the changes of the facts in order; of a history that only has changes of the region state, those."""
-    found = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
-    return tuple(sorted(found, key=lambda look: look.by_ns))
+    watched = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
+    restoring = [_with_others(look, at(watched, look.by_ns)) for look in _looks(run.named(RESTORING))]
+    return tuple(sorted([*watched, *restoring], key=lambda look: look.by_ns))
+
+
+def _with_others(look: Look, before: Look | None) -> Look:
+    """:returns: the look with those facts that only the look before it has."""
+    return look if before is None else replace(look, facts={**before.facts, **look.facts})
 
 
 def _looks(events: Iterator[Event]) -> Iterator[Look]:

@@ -18,7 +18,10 @@ PASSED = "passed"
 FINDINGS: Mapping[str, tuple[str, str]] = {
     "refused": ("refused", "the drill never started: a safeguard or the state of the regions said no"),
     "interrupted": ("interrupted", "someone stopped the drill"),
+    "approval-refused": ("interrupted", "a step that a person was to approve was not approved, and not begun"),
     "crashed": ("invalid", "chaosdrill itself failed"),
+    "lease-lost": ("invalid", "the drill could not keep the system's lease, and rolled back"),
+    "left-behind": (TOLD, "something of the drill was still in the system when it was closed"),
     "target-lost": ("invalid", "the target went away while the drill ran"),
     "not-opened": ("invalid", "the history tells of no drill that was opened"),
     "safeguard-tripped": ("failed", "a safeguard ended the method; when it could not see: invalid"),

@@ -1,7 +1,7 @@
 """The ledger of a drill: every write a client tried, what became of it, and what was found of it afterwards."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,6 +79,21 @@ class Ledger:
         for write in self.writes.values():
             found.setdefault(write.account, []).append(write)
         return found
+
+    def left_in_application(self) -> Iterator[tuple[Write, str]]:
+        """List the writes that the application's own ledger may hold, each with the last state that was seen of it.
+
+        Those are all but the refused ones and the ones that are missing; a refused one that was executed all the same
+        is among them. The state is ``unknown`` where none was seen.
+        """
+        read: dict[int, str] = {}
+        for one in self.read_backs.values():
+            read |= one.found
+        for write in self.writes.values():
+            state = read.get(write.seq) or next(reversed(self.settled.get(write.seq, [])), "unknown")
+            was_refused = write.outcome == REFUSED and state in ("unknown", UNREADABLE)
+            if state != MISSING and not was_refused:
+                yield write, state
 
 
 def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) -> Ledger:

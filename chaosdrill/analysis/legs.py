@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.facts import Look, at, looks
+from chaosdrill.analysis.facts import RESTORING, Look, at, looks
 from chaosdrill.analysis.run import Event, Run, at_ns, moment_ns
 from chaosdrill.sentences import Name
 
@@ -33,6 +33,7 @@ class Leg:
     :param status: of the execution: SUCCEEDED, FAILED, …; DONE for single actions; empty when its end was not seen.
     :param steps: what was done, in order.
     :param seconds: the execution's own measure; None when it has none.
+    :param restored_ns: when a rollback began to restore service that this movement did not bring; None when none did.
     """
 
     what: str
@@ -44,6 +45,12 @@ class Leg:
     steps: tuple[Step, ...]
     seconds: float | None = None
     started_after_ns: int | None = None
+    restored_ns: int | None = None
+
+    @property
+    def effects_until_ns(self) -> int:
+        """Until when what changes can be an effect of this movement, and not of a rollback that restores service."""
+        return self.until_ns if self.restored_ns is None else self.restored_ns
 
     @property
     def called(self) -> Name:
@@ -93,8 +100,13 @@ def _leg(run: Run, begun: _Begun, until_ns: int, seen: Sequence[Look]) -> Leg:
     steps = tuple(sorted(begun.steps, key=lambda step: step.since_ns))
     return Leg(
         what, begun.since_ns, max(until_ns, begun.since_ns), source, destination, begun.status, steps, begun.seconds,
-        begun.after_ns,
+        begun.after_ns, _restored_ns(run, begun.since_ns, until_ns),
     )  # fmt: skip
+
+
+def _restored_ns(run: Run, since_ns: int, until_ns: int) -> int | None:
+    moments = (moment for event in run.named(RESTORING) if (moment := at_ns(event)) is not None)
+    return min((moment for moment in moments if since_ns <= moment < until_ns), default=None)
 
 
 def _ends(run: Run, begun: _Begun, seen: Sequence[Look]) -> tuple[str, str]:

@@ -76,7 +76,7 @@ def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | No
     """:returns: when service was sustained again after a movement, and how that is told; None when it was not seen."""
     if found is None:
         return None, NOTHING
-    seen = recoveries(found, begins_ns(leg, fault), leg.until_ns, about_ns=_about_ns(run))
+    seen = recoveries(found, begins_ns(leg, fault), leg.effects_until_ns, about_ns=_about_ns(run))
     if not seen or seen[-1].sustained_ns is None:
         return None, NOTHING
     last = seen[-1].sustained_ns, seen[-1].sustained_uncertainty_ns

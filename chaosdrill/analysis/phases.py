@@ -194,8 +194,8 @@ def denied(leg: Leg, name: str, seen: Sequence[Look]) -> bool:
 
     What could not be read at all is not denied.
     """
-    after = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.by_ns >= leg.since_ns]
-    last = at(seen, leg.until_ns)
+    after = [look for look in during(seen, leg.since_ns, leg.effects_until_ns) if look.by_ns >= leg.since_ns]
+    last = at(seen, leg.effects_until_ns)
     answers = [holds(name, look, leg) for look in [*after, *([last] if last else [])]]
     return not any(answers) and any(answer is False for answer in answers)
 
@@ -233,7 +233,7 @@ def _does(step: Step, name: str, leg: Leg) -> bool:
 def _of_looks(leg: Leg, name: str, seen: Sequence[Look]) -> list[_Evidence]:
     if not leg.source or not leg.destination:
         return []
-    span = turned(seen, leg.since_ns - TOLERANCE_NS, leg.until_ns, lambda look: holds(name, look, leg))
+    span = turned(seen, leg.since_ns - TOLERANCE_NS, leg.effects_until_ns, lambda look: holds(name, look, leg))
     if span is None:
         return []
     began_ns = min(leg.since_ns, span.by_ns)  # nothing of it was done before it began

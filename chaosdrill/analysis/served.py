@@ -72,7 +72,7 @@ def dns_changed(run: Run, leg: Leg) -> Span | None:
     if not before or (new and before <= new):
         return None  # nobody knows where clients were led before, or they were led there already
     for lookup in answers:
-        if leg.since_ns <= lookup.at_ns <= leg.until_ns and _moved(set(lookup.addresses), before, new):
+        if leg.since_ns <= lookup.at_ns <= leg.effects_until_ns and _moved(set(lookup.addresses), before, new):
             return Span(lookup.at_ns, lookup.at_ns)  # until then it went by the answer it had
     return None
 
@@ -100,7 +100,7 @@ def _first_good(beats: "Beats", leg: Leg) -> tuple[Span | None, Sentence]:
     import numpy
 
     named = NEW_ADDRESS if beats.by_address else NEW_REGION
-    good = is_served(beats) & (beats.due_ns >= leg.since_ns) & (beats.due_ns < leg.until_ns)
+    good = is_served(beats) & (beats.due_ns >= leg.since_ns) & (beats.due_ns < leg.effects_until_ns)
     tells = leg.destination in beats.regions
     if tells:
         good &= beats.region == list(beats.regions).index(leg.destination)

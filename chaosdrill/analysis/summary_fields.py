@@ -8,6 +8,7 @@ from typing import Any
 from chaosdrill.analysis.aftermath import changes_of
 from chaosdrill.analysis.foreign import mapping, number, text
 from chaosdrill.analysis.hypothesis import hypothesis_of
+from chaosdrill.history.owed import HANDED_OVER
 
 WRITES = "writes of the heartbeat"
 DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"
@@ -19,8 +20,8 @@ def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source:
     :param experiment: the name of the experiment, where the history has none.
     :param events: the history.
     :param source: ``drill``; ``rebuilt``: the drill died, and its history is left; ``imported``: from a journal.
-    :returns: ``experiment``, ``began``, ``source``, ``objectives``, ``circumstances``, ``changes``, ``hypothesis``,
-        ``report``.
+    :returns: ``experiment``, ``began``, ``source``, ``objectives``, ``circumstances``, ``changes``, ``approvals``,
+        ``handed_over``, ``hypothesis``, ``report``.
     """
     opened = _first(events, "drill-opened")
     return {
@@ -31,9 +32,37 @@ def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source:
         "circumstances": _circumstances(opened, _first(events, "target-opened"))
         | _writes(_first(events, "heartbeat-started")),
         "changes": [one.as_json() for one in changes_of(events)],
+        "approvals": approvals_of(events),
+        "handed_over": handed_over_of(events),
         "hypothesis": [one.as_json() for one in hypothesis_of(events)],
         "report": None,
     }
+
+
+def approvals_of(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """List the steps that waited for a person, with who approved or refused each, and when.
+
+    :returns: ``{activity, approved, by, at, where, waited_s}`` of each; ``by`` is empty where nobody answered.
+    """
+    return [
+        {
+            "activity": text(event.get("activity")),
+            "approved": event.get("event") == "approval-granted",
+            "by": text(event.get("by")),
+            "at": text(event.get("answered_at")) or text(event.get("at")),
+            "where": text(event.get("where")),
+            "waited_s": number(event.get("waited_s")),
+        }
+        for event in events
+        if event.get("event") in ("approval-granted", "approval-refused")
+    ]
+
+
+def handed_over_of(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """List the undos that the drill has handed over: ``{step, undo, to, until}`` of each."""
+    names = ("step", "undo", "to", "until")
+    handed_over = (event for event in events if event.get("event") == HANDED_OVER)
+    return [{name: text(event.get(name)) for name in names} for event in handed_over]
 
 
 def _circumstances(opened: Mapping[str, Any], target: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,12 @@ def _interruption(events: Sequence[Event]) -> Iterator[Finding]:
         yield finding("interrupted", text)
 
 
+def _approvals(events: Sequence[Event]) -> Iterator[Finding]:
+    for event in _named(events, "approval-refused"):
+        refused = {"activity": str(event.get("activity")), "why": said_by(event, "why")}
+        yield finding("approval-refused", sentence("{activity} was not begun: {why}", **refused))
+
+
 def _crash(events: Sequence[Event]) -> Iterator[Finding]:
     for event in _named(events, "crashed"):
         where, why = Name("stage", str(event.get("where"))), said_by(event, "why")
@@ -115,6 +121,22 @@ def _safeguards(events: Sequence[Event]) -> Iterator[Finding]:
         word = "invalid" if event.get("unreadable") else "failed"
         tripped = {"name": str(event.get("safeguard")), "why": said_by(event, "why")}
         yield finding("safeguard-tripped", sentence("safeguard {name}: {why}", **tripped), verdict=word)
+
+
+def _lost_lease(events: Sequence[Event]) -> Iterator[Finding]:
+    for event in _named(events, "lease-lost"):
+        stage, why = Name("stage", str(event.get("phase"))), said_by(event, "why")
+        yield finding("lease-lost", sentence("the lease was lost (stage: {stage}): {why}", stage=stage, why=why))
+
+
+def _left_behind(events: Sequence[Event]) -> Iterator[Finding]:
+    for event in _named(events, "swept"):
+        for one in event.get("left") or ():
+            left = {"part": str(one.get("part")), "what": as_it_is(one.get("what")), "name": str(one.get("id"))}
+            by_hand = as_it_is(one.get("remove_by_hand"))
+            yield finding(
+                "left-behind", sentence("left of {part}: {what} ({name}): {by_hand}", **left, by_hand=by_hand)
+            )
 
 
 def _activities(events: Sequence[Event]) -> Iterator[Finding]:
@@ -304,8 +326,11 @@ def _named(events: Sequence[Event], *names: str) -> Iterator[Event]:
 RULES: tuple[Callable[[Sequence[Event]], Iterator[Finding]], ...] = (
     _refusal,
     _interruption,
+    _approvals,
     _activities,
     _safeguards,
+    _lost_lease,
     _end_state,
+    _left_behind,
     _crash,
 )

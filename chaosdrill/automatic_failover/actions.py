@@ -34,6 +34,7 @@ def enable_automatic_failover(
     region: Optional[str] = None,
     timeout_s: float = 120,
     state: Optional[str] = None,
+    undo_of: Optional[str] = None,
     standalone: bool = False,
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
@@ -49,12 +50,14 @@ def enable_automatic_failover(
     :param timeout_s: how long to go on asking when nobody answers, in seconds.
     :param state: ENABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS; default: that in which this run disabled the
         rule, else ENABLED.
+    :param undo_of: the step that this undoes; without that step in this run, or when it changed nothing, nothing is
+        done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, rule, region, was, is}``
-    :raises ActivityFailed: when there is no such rule, or it is enabled already: then it is not this drill's to
-        disable, and an enabled rule can start another failover while a failback ends; or when the database cannot be
-        switched over to standby, so that a failover would stop half way with every region closed. When PutRule is
-        refused, the rule is ENABLED, and the message says how to restore its state.
+    :returns: ``{done, rule, region, was, is}``; ``done`` is false when a rule that it is to enable again is so already.
+    :raises ActivityFailed: when there is no such rule, or, without ``undo_of``, it is enabled already: then it is not
+        this drill's to disable, and an enabled rule can start another failover while a failback ends; or when the
+        database cannot be switched over to standby, so that a failover would stop half way with every region closed.
+        When PutRule is refused, the rule is ENABLED, and the message says how to restore its state.
     :undo: disable_automatic_failover
     :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html and
         https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
@@ -66,9 +69,11 @@ def enable_automatic_failover(
     system = system_of(configuration, secrets)
     region = any_region(system, region)
     wanted = state or state_before(region, rule)
-    refuse_unready(system, aurora.global_cluster(system), system.topology.regions.standby)
     was = rule_state(system, region, rule)
-    if is_enabled(was):
+    if undo_of is not None and was == wanted:
+        return {"done": False, "rule": rule, "region": region, "was": was, "is": was, "why": f"it is {was} already"}
+    refuse_unready(system, aurora.global_cluster(system), system.topology.regions.standby)
+    if undo_of is None and is_enabled(was):
         raise Refused(
             f"the rule {rule} ({region}) is {was} already: nothing was changed; disable it before the drill and "
             "enable it again afterwards, because it can start another failover while the drill's failback ends",

@@ -58,9 +58,10 @@ def state_before(region: str, rule: str) -> str:
     """:returns: the state in which this run found the rule when it disabled it first; ENABLED when it has not."""
     drill = history.current()
     for row in drill.history.events("undo") if drill else []:
-        told = row["arguments"]
-        if row["undo"] == UNDO_OF_DISABLING and (told["region"], told["rule"]) == (region, rule):
-            return str(told["state"])
+        if row["undo"] == UNDO_OF_DISABLING:
+            before = row["arguments"]
+            if (before["region"], before["rule"]) == (region, rule):
+                return str(before["state"])
     return ENABLED
 
 
@@ -97,9 +98,7 @@ def _set_state(system: System, region: str, rule: str, state: str) -> None:
     client = system.client("events", region)
 
     def put() -> None:
-        found = _described(system, region, rule)
-        kept = {name: found[name] for name in _REPLACED_BY_PUT_RULE if found.get(name)}
-        client.put_rule(Name=rule, State=state, **kept)  # its targets and tags are not touched
+        client.put_rule(**rule_update(system, region, rule, state))  # its targets and tags are not touched
 
     by_state = {
         ENABLED: lambda: client.enable_rule(Name=rule),
@@ -107,6 +106,12 @@ def _set_state(system: System, region: str, rule: str, state: str) -> None:
         WITH_MANAGEMENT_EVENTS: put,
     }
     change(f"rule {rule} ({region}) {state}", by_state[state], lambda: rule_state(system, region, rule) == state)
+
+
+def rule_update(system: System, region: str, rule: str, state: str) -> dict[str, Any]:
+    """Return the parameters of the PutRule that gives a rule a state, with all that it would clear otherwise."""
+    found = _described(system, region, rule)
+    return {"Name": rule, "State": state, **{name: found[name] for name in _REPLACED_BY_PUT_RULE if found.get(name)}}
 
 
 def latest_failover(system: System) -> str:

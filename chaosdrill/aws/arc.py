@@ -4,7 +4,7 @@ See: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practice
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -79,13 +79,11 @@ def write_routing_states(system: System, states: dict[str, str], override: Seque
     :raises Refused: when a safety rule forbids it; nothing was changed.
     :raises DrillError: when no endpoint answers, with what is known of the states.
     """
-    controls = system.topology.routing.controls
-    entries = [{"RoutingControlArn": controls[name], "RoutingControlState": state} for name, state in states.items()]
+    update = routing_update(system, states, override)
     answered = Answered(None, "none", len(system.topology.routing.cluster_endpoints) * ROUNDS)
-    passed_over = {"SafetyRulesToOverride": list(override)} if override else {}
 
     def write(client: Any) -> None:
-        client.update_routing_control_states(UpdateRoutingControlStateEntries=entries, **passed_over)
+        client.update_routing_control_states(**update)
 
     def ask() -> None:
         nonlocal answered
@@ -99,6 +97,14 @@ def write_routing_states(system: System, states: dict[str, str], override: Seque
     wanted = ", ".join(f"{region} {state}" for region, state in states.items())
     change(f"the routing {wanted}", ask, lambda: states.items() <= routing_states(system).items())
     return answered
+
+
+def routing_update(system: System, states: Mapping[str, str], override: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the parameters of the UpdateRoutingControlStates that :func:`write_routing_states` sends."""
+    controls = system.topology.routing.controls
+    entries = [{"RoutingControlArn": controls[name], "RoutingControlState": state} for name, state in states.items()]
+    passed_over = {"SafetyRulesToOverride": list(override)} if override else {}
+    return {"UpdateRoutingControlStateEntries": entries, **passed_over}
 
 
 def endpoints_reachable(system: System) -> dict[str, str]:

@@ -82,10 +82,7 @@ def start_switchover(system: System, cluster: GlobalCluster, region: str) -> Non
 
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_SwitchoverGlobalCluster.html
     """
-    system.client("rds", cluster.writer).switchover_global_cluster(
-        GlobalClusterIdentifier=system.topology.database.global_cluster,
-        TargetDbClusterIdentifier=cluster.member_in(region),
-    )
+    system.client("rds", cluster.writer).switchover_global_cluster(**switchover_to(system, cluster, region))
 
 
 def start_failover(system: System, cluster: GlobalCluster, region: str) -> None:
@@ -93,11 +90,18 @@ def start_failover(system: System, cluster: GlobalCluster, region: str) -> None:
 
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
     """
-    system.client("rds", region).failover_global_cluster(
-        GlobalClusterIdentifier=system.topology.database.global_cluster,
-        TargetDbClusterIdentifier=cluster.member_in(region),
-        AllowDataLoss=True,
-    )
+    system.client("rds", region).failover_global_cluster(**failover_to(system, cluster, region))
+
+
+def switchover_to(system: System, cluster: GlobalCluster, region: str) -> dict[str, Any]:
+    """Return the parameters of the SwitchoverGlobalCluster that makes a region the writer."""
+    name = system.topology.database.global_cluster
+    return {"GlobalClusterIdentifier": name, "TargetDbClusterIdentifier": cluster.member_in(region)}
+
+
+def failover_to(system: System, cluster: GlobalCluster, region: str) -> dict[str, Any]:
+    """Return the parameters of the FailoverGlobalCluster that makes a region the writer, with data loss allowed."""
+    return {**switchover_to(system, cluster, region), "AllowDataLoss": True}
 
 
 def _read(system: System, region: str) -> GlobalCluster:

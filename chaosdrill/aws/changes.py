@@ -6,13 +6,17 @@ It hangs in botocore's own event chain, so that an activity cannot forget it.
 from typing import Any
 
 from chaosdrill.aws.guard import changes_something
+from chaosdrill.errors import ChangeNotSent, Refused
 from chaosdrill.history import record
 
 EVENT = "aws-call"
 
 
 def record_changes(client: Any, region: str) -> None:
-    """Let ``client`` write each changing call to the open drill's history: operation, region, request id, retries."""
+    """Let ``client`` write each changing call to the open drill's history: operation, region, request id, retries.
+
+    One of which a guard let no attempt be sent has ``sent: false``.
+    """
     service = client.meta.service_model.service_id.hyphenize()
     known = {"service": client.meta.service_model.service_name, "region": region}
 
@@ -32,10 +36,15 @@ def record_changes(client: Any, region: str) -> None:
     def unanswered(operation: str, exception: Exception, **_: Any) -> None:
         if changes_something(operation):
             why = f"{type(exception).__name__}: {exception}"
-            record(EVENT, **known, operation=operation, request_id=None, http_status=None, error=why)
+            unsent = {"sent": False} if _was_never_sent(exception) else {}
+            record(EVENT, **known, operation=operation, request_id=None, http_status=None, error=why, **unsent)
 
     client.meta.events.register(f"after-call.{service}", answered)
     client.meta.events.register(
         f"after-call-error.{service}",
         lambda exception, event_name, **_: unanswered(event_name.rpartition(".")[2], exception),
     )
+
+
+def _was_never_sent(error: Exception) -> bool:
+    return isinstance(error, Refused) or (isinstance(error, ChangeNotSent) and not error.attempts_sent)

@@ -83,14 +83,16 @@ def refuse_unsynchronized(system: System, cluster: aurora.GlobalCluster, region:
 
 
 def wait_until_ready(
-    system: System, region: str, timeout_s: float, then: str = ""
+    system: System, region: str, timeout_s: float, then: str = "", is_rollback: bool = False
 ) -> tuple[aurora.GlobalCluster, bool]:
     """Wait until the writer can be moved to a region: the global cluster available, the region's cluster connected.
 
-    Nothing is changed meanwhile, so the region that serves goes on serving.
+    Nothing is changed meanwhile, so the region that serves goes on serving. The log says at once, and then each minute,
+    what is waited for, for how much longer at most, and how to end the wait.
 
     :param timeout_s: how long to wait, in seconds.
-    :param then: what to do once it can be moved, for the refusal; empty: nothing in particular.
+    :param then: what to do once it can be moved, for the refusal and the log; empty: nothing in particular.
+    :param is_rollback: whether a rollback waits, which a person ends in another way than a step of the method.
     :returns: the global cluster, and whether it had to wait.
     :raises Refused: when it cannot be moved yet after that time.
     :raises CannotSee: when the global cluster could not be read.
@@ -105,9 +107,20 @@ def wait_until_ready(
             if (refusal := _refusal(system, cluster, region)) is None:
                 return cluster, True
             if (waited_s := time.monotonic() - began_s) >= logged_s + LOG_EVERY_S:
-                logger.info(f"  waiting for the database, {waited_s:.0f} s of at most {timeout_s:g} s: {refusal}")
+                left_s = max(0.0, timeout_s - waited_s)
+                logger.info(f"  waiting {left_s:.0f} s more at most: {refusal}. {_way_out(is_rollback, then)}")
                 logged_s = waited_s
     raise Refused(f"after {timeout_s:g} s {refusal}{then and f'; then run {then}'}", code=refusal.code)
+
+
+def _way_out(is_rollback: bool, then: str) -> str:
+    """:returns: how a person ends the wait, and what follows from that."""
+    if history.current() is None:
+        return "To end the wait, press Ctrl-C"
+    if not is_rollback:
+        return "To end the wait and go on with the rollbacks, press Ctrl-C"
+    owed = "To end the wait and leave out the rest of the rollbacks, press Ctrl-C twice: the drill names what is owed"
+    return f"{owed}. When the database is ready, run {then}" if then else owed
 
 
 def _refusal(system: System, cluster: aurora.GlobalCluster, region: str) -> Refused | None:

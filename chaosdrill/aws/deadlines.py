@@ -1,5 +1,8 @@
 """How long a call to AWS may take: its tries, their connecting and their reading end with the deadline of what asks.
 
+Each attempt has a total of its own, too, with or without a deadline (:func:`attempt_s`): what was not sent by then is
+not sent any more, and what was given up is not delivered later. The lease guard counts on it (docs/safety.md).
+
 The deadline is kept in a context variable, so that no activity has to pass it on. Other threads do not inherit it (see
 :func:`carried`). A call of an action that begins when the time is up, or nearly so, still has ``LEAST_S``: it finds out
 what is half done. A probe leaves nothing half done: its calls have an end (:func:`ending`) that nothing goes beyond.
@@ -10,6 +13,7 @@ It hangs in botocore's own event chain and in the connection pools of its HTTP s
 import contextlib
 import math
 import socket
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,6 +46,9 @@ _call_until: ContextVar[float] = ContextVar("call_until", default=math.inf)
 _of_several: ContextVar[bool] = ContextVar("of_several", default=False)
 # nothing goes beyond it, not even a call that begins when the time is up
 _end: ContextVar[float] = ContextVar("end", default=math.inf)
+_attempt_until: ContextVar[float] = ContextVar("attempt_until", default=math.inf)  # of the boot clock
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS's monotonic clock runs in its sleep, too
+_DISCARD = struct.pack("ii", 1, 0)  # SO_LINGER: closing discards what was not delivered
 
 T = TypeVar("T")
 
@@ -138,12 +145,33 @@ def retry_after(pause_s: float) -> float | bool:
     return False
 
 
+def boot_s() -> float:
+    """Read the clock that runs on while the machine is suspended (CLOCK_BOOTTIME), in seconds."""
+    return time.clock_gettime(_BOOT_CLOCK)
+
+
+def attempt_s(client: Any) -> float:
+    """Return the most that one attempt of a client may take: to connect and to be answered, in seconds."""
+    config = client.meta.config
+    return float(config.connect_timeout) + float(config.read_timeout)
+
+
+def begin_attempt(client: Any) -> None:
+    """Let the attempt that this thread is about to send end after :func:`attempt_s`, on the boot clock.
+
+    Uploads to S3 have no such end: they take as long as their size needs.
+    """
+    uploads = client.meta.service_model.service_name == "s3"
+    _attempt_until.set(math.inf if uploads else boot_s() + attempt_s(client))
+
+
 def keep(client: Any) -> None:
     """Let the calls of ``client`` end with the deadline of what makes them. Registered after everything else: what that
     asks before a call has its own time, and what it writes about a failed call comes first.
     """
     meta = client.meta
     service = meta.service_model.service_id.hyphenize()
+    meta.events.register_first(f"before-send.{service}", lambda **_: begin_attempt(client))
     client._endpoint.http_session._pool_classes_by_scheme.update(_POOLS)
     meta.events.register_last(f"before-call.{service}", _begin)
     meta.events.register_last(f"after-call-error.{service}", _say_cut_short)
@@ -165,15 +193,36 @@ def _left_s() -> float:
     return _call_until.get() - time.monotonic()
 
 
+def _attempt_left_s() -> float:
+    """Return what is left of the attempt, which ends with its call at the latest; infinite without either."""
+    return min(_left_s(), _attempt_until.get() - boot_s())
+
+
 class _Connecting:
-    """A connection to a name with several addresses: urllib3 gives each of them the whole time to connect."""
+    """A connection that sends nothing when its attempt is over.
+
+    Resolving a name has no timeout, a TLS handshake one per message, and urllib3 gives each address of a name the whole
+    time to connect. The process may have been stopped, too.
+    """
 
     host: str
     port: int
     timeout: Any
 
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        self._refuse_late()
+
+    def send(self, data: Any) -> Any:
+        self._refuse_late()
+        return super().send(data)  # type: ignore[misc]
+
+    def _refuse_late(self) -> None:
+        if boot_s() >= _attempt_until.get():
+            raise ConnectTimeoutError(self, f"the attempt to send a request to {self.host} was over before it was sent")
+
     def _new_conn(self) -> Any:
-        if math.isinf(_left_s()):
+        if math.isinf(_attempt_left_s()):
             return super()._new_conn()  # type: ignore[misc]
         name, whole_s = self.host, self.timeout
         try:
@@ -183,11 +232,11 @@ class _Connecting:
 
     def _to_one_of(self, addresses: Sequence[str], whole_s: float) -> Any:
         for number, address in enumerate(addresses, start=1):
-            self.host, self.timeout = address, min(whole_s, max(_BARELY_S, _left_s()))
+            self.host, self.timeout = address, min(whole_s, max(_BARELY_S, _attempt_left_s()))
             try:
                 return super()._new_conn()  # type: ignore[misc]
             except (ConnectTimeoutError, NewConnectionError):
-                if number == len(addresses) or _left_s() <= 0:
+                if number == len(addresses) or _attempt_left_s() <= 0:
                     raise
         raise AssertionError("there is one address at least")
 
@@ -201,17 +250,34 @@ def _addresses(name: str, port: int) -> list[str]:
 
 
 class _Asking:
-    """A connection pool whose requests are cut when the time of the call is up."""
+    """A connection pool whose requests are cut when the time of the call, or of the attempt, is up."""
 
     timeout: Timeout
 
     def urlopen(self, *args: Any, timeout: Any = None, **kwargs: Any) -> Any:
         usual = timeout if isinstance(timeout, Timeout) else self.timeout
-        left_s = _left_s()
+        left_s = _attempt_left_s()
         if not math.isinf(left_s):
             left_s = max(_BARELY_S, left_s)
             usual = Timeout(total=left_s, connect=usual.connect_timeout, read=usual.read_timeout)
         return super().urlopen(*args, timeout=usual, **kwargs)  # type: ignore[misc]
+
+    def _make_request(self, conn: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super()._make_request(conn, *args, **kwargs)  # type: ignore[misc]
+        except BaseException:
+            _discard_unsent(conn)
+            raise
+
+
+def _discard_unsent(conn: Any) -> None:
+    """Let closing a connection discard what the kernel has not delivered.
+
+    Otherwise it goes on trying for minutes after the connection was closed, and a request that was given up while the
+    network was away would arrive once it is back.
+    """
+    with contextlib.suppress(OSError, AttributeError):  # closed, or TLS within TLS
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
 
 
 class _Connection(_Connecting, AWSHTTPConnection):

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws.deadlines import CutShort
-from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, TimedOut
+from chaosdrill.errors import BadInput, CannotSee, ChangeNotSent, DrillError, Refused, TimedOut
 from chaosdrill.history import record
 
 FAILURES = (ClientError, BotoCoreError, DrillError)
@@ -19,6 +19,7 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
     :param what: the change, as in "the switchover to ap-northeast-3".
     :param ask: asks AWS for it.
     :param was_made: looks.
+    :raises ChangeNotSent: when a guard let an attempt not be sent, and it was not made.
     :raises DrillError: when it was not made, or when nobody can tell; the message says which.
     """
     try:
@@ -34,6 +35,8 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
                 f"because looking failed, too ({blind}): look before anything builds on it",
                 code="change-unknown",
             ) from error
+        if not made and isinstance(error, ChangeNotSent):
+            raise
         if not made and isinstance(error, CutShort):
             yet = "is not there, and may still come: look before anything builds on it"
             raise DrillError(f"{what} was asked for and {yet}: {error}", code="change-pending") from error

@@ -43,19 +43,11 @@ def write_stop_flag(system: System, region: str, value: bool, expected: bool) ->
 
     :raises DrillError: when it is neither: someone else changed it, or AWS did not do it; the message says which.
     """
-    flag = system.topology.stop_flag
     client = system.client("dynamodb", region)
 
     def ask() -> None:
         try:
-            client.update_item(
-                TableName=flag.tables[region],
-                Key=_key(system),
-                UpdateExpression="SET #flag = :new",
-                ConditionExpression="#flag = :expected",
-                ExpressionAttributeNames={"#flag": flag.attribute},
-                ExpressionAttributeValues={":new": _text(value), ":expected": _text(expected)},
-            )
+            client.update_item(**stop_flag_update(system, region, value, expected))
         except client.exceptions.ConditionalCheckFailedException as error:
             raise DrillError(
                 f"the stop flag of {region} was not set to {shown(value)}: it is no longer {shown(expected)}, so "
@@ -64,6 +56,19 @@ def write_stop_flag(system: System, region: str, value: bool, expected: bool) ->
             ) from error
 
     change(f"stop flag {shown(value)} in {region}", ask, lambda: stop_flag(system, region) == value)
+
+
+def stop_flag_update(system: System, region: str, value: bool, expected: bool) -> dict[str, Any]:
+    """Return the parameters of the UpdateItem that writes a region's stop flag."""
+    flag = system.topology.stop_flag
+    return {
+        "TableName": flag.tables[region],
+        "Key": _key(system),
+        "UpdateExpression": "SET #flag = :new",
+        "ConditionExpression": "#flag = :expected",
+        "ExpressionAttributeNames": {"#flag": flag.attribute},
+        "ExpressionAttributeValues": {":new": _text(value), ":expected": _text(expected)},
+    }
 
 
 def flag_values(**written: Any) -> dict[str, bool | None]:

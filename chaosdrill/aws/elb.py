@@ -29,3 +29,12 @@ def _described(system: System, region: str, arn: str) -> dict[str, Any]:
         why = f"there is no load balancer {arn} in {region}: correct `load_balancers:` in the topology"
         raise CannotSee(why, code="load-balancer-missing")
     return found[0]
+
+
+def attributes(system: System, region: str, arn: str) -> dict[str, str]:
+    """Read the attributes of a load balancer, by key.
+
+    :source: https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_DescribeLoadBalancerAttributes.html
+    """
+    answer = system.client("elbv2", region).describe_load_balancer_attributes(LoadBalancerArn=arn)
+    return {str(one["Key"]): str(one["Value"]) for one in answer.get("Attributes", ())}

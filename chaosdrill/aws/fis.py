@@ -10,6 +10,7 @@ from chaosdrill.aws.answers import answered
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"
+PREVIEW = "rehearsal"  # the run in the tag of a preview, which skips all actions
 CREATED_BY_US = {"created-by": "chaosdrill"}
 """The tag of templates and experiments, without which the policy of a drill starts and stops none."""
 STARTED = "fault-started"  # in the run's history

@@ -13,11 +13,13 @@ from typing import Any
 from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
 
+from chaosdrill import history
 from chaosdrill.aws.credentials import SigningKeys
+from chaosdrill.aws.polling import end_step_if_stopped
 from chaosdrill.aws.reach import Reach
-from chaosdrill.errors import CannotSee, Refused
+from chaosdrill.errors import AccountChanged, CannotSee, Refused
 
-_READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup")
+_READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup", "Simulate", "TransactGet")
 _RENEWALS = 3  # keys that are others again before STS has told their account
 _NO_KEY = ""  # a session without credentials, whose responses are played
 _lock = threading.Lock()
@@ -28,8 +30,13 @@ Sts = Callable[[], Any]
 
 
 def changes_something(operation: str) -> bool:
-    """:returns: whether the AWS operation of that name is anything but a read."""
+    """Tell whether the AWS operation of that name is anything but a read."""
     return not operation.startswith(_READS)
+
+
+def attempts_sent(request: Any) -> int:
+    """Return how many attempts of a call were sent before the one that is about to be."""
+    return int((request.context.get("retries") or {}).get("attempt", 1)) - 1
 
 
 def guard_account(client: Any, keys: SigningKeys, sts: Sts) -> None:
@@ -54,26 +61,46 @@ class _Guard:
         """Refuse a call before anything of it is recorded.
 
         :raises Refused: as :meth:`before_sign` does.
+        :raises AccountChanged: likewise.
         """
         if changes_something(model.name):
-            refuse_other_accounts(self._keys, self._sts, model.name)
+            self._allowed_keys(model.name, 0)
 
     def before_sign(self, request: Any, operation_name: str, **_: Any) -> None:
         """Check the account for which a request is about to be signed, each try of it, and sign with just those keys.
 
         :raises Refused: when it would change something in an account that is not allowed.
+        :raises AccountChanged: the same, when something may have been changed before: by an earlier attempt of the
+            request, or by a step of the drill.
+        :raises SystemExit: when it would change something after the drill was stopped, for a step in the background.
         :raises CannotSee: when it would read from another account than the requests before.
         """
+        if changes_something(operation_name):
+            end_step_if_stopped()
         if (keys := self._keys.current()) is None:
             return  # botocore says so
         if changes_something(operation_name):
-            keys = refuse_other_accounts(self._keys, self._sts, operation_name)
+            keys = self._allowed_keys(operation_name, attempts_sent(request))
         elif self._may_be_of_another_account(keys):
             try:
                 keys = refuse_other_accounts(self._keys, self._sts, operation_name)
             except Refused as error:
                 raise CannotSee(str(error), code=error.code) from error
         sign_with(request, keys)
+
+    def _allowed_keys(self, operation: str, sent: int) -> Credentials | None:
+        """Check the account for which a change is about to be signed.
+
+        :param sent: how many attempts of the request were sent before.
+        """
+        try:
+            return refuse_other_accounts(self._keys, self._sts, operation)
+        except Refused as refusal:
+            if not sent and not history.has_begun_steps():
+                raise
+            before = f"; attempts sent before, which may have been carried out: {sent}" if sent else ""
+            what_next = "read the state of the system before anything builds on it"
+            raise AccountChanged(f"{refusal}{before}: {what_next}", attempts_sent=sent) from refusal
 
     def _may_be_of_another_account(self, keys: Credentials) -> bool:
         reach = self._keys.reach
@@ -103,7 +130,7 @@ def learn_accounts(sts: Any, keys: SigningKeys) -> None:
 
 
 def account_of(keys: SigningKeys, sts: Sts) -> str:
-    """:returns: the account that the credentials belong to, read once for each key.
+    """Return the account that the credentials belong to, read once for each key.
 
     :raises CannotSee: when it cannot be read.
     """
@@ -111,7 +138,7 @@ def account_of(keys: SigningKeys, sts: Sts) -> str:
 
 
 def _identified(keys: SigningKeys, sts: Sts) -> tuple[Credentials | None, str]:
-    """:returns: the keys as they are now, and their account."""
+    """Return the keys as they are now, and their account."""
     for _ in range(_RENEWALS):
         current = keys.current()
         with _lock:

@@ -12,22 +12,28 @@ def is_placed_in(system: System, region: str) -> bool:
 
     :raises CannotSee: when one of the facts cannot be read.
     """
-    flags = _flags(system)
-    return flags == {name: name != region for name in flags} and _leads_to(system, region)
+    return is_open_in(system, region) and aurora.global_cluster(system).writer == region
 
 
-def is_closed_everywhere(system: System) -> bool:
-    """:returns: whether the application is closed in every region.
+def is_open_in(system: System, region: str) -> bool:
+    """:returns: whether the region, and no other, is open and routed to.
 
-    :raises CannotSee: when a stop flag cannot be read.
+    :raises CannotSee: when one of these facts cannot be read.
     """
-    return all(_flags(system).values())
+    flags = flags_of(system)
+    if flags != {name: name != region for name in flags}:
+        return False
+    return arc.routing_states(system, arc.ROUNDS) == routing_to(system, region)
 
 
-def _flags(system: System) -> dict[str, bool]:
+def flags_of(system: System) -> dict[str, bool]:
+    """:returns: the stop flag of each region: true is closed.
+
+    :raises CannotSee: when one cannot be read.
+    """
     return {name: dynamodb.stop_flag(system, name) for name in system.topology.region_names}
 
 
-def _leads_to(system: System, region: str) -> bool:
-    routing = {name: "On" if name == region else "Off" for name in system.topology.region_names}
-    return arc.routing_states(system, arc.ROUNDS) == routing and aurora.global_cluster(system).writer == region
+def routing_to(system: System, region: str) -> dict[str, str]:
+    """:returns: the states of the routing controls that lead the domain to ``region``."""
+    return {name: "On" if name == region else "Off" for name in system.topology.region_names}

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
@@ -11,6 +12,7 @@ from botocore.exceptions import ConnectionError as NoConnection
 from chaosdrill import history
 from chaosdrill.aws import deadlines
 from chaosdrill.errors import CannotSee
+from chaosdrill.history import stop_grace
 
 T = TypeVar("T")
 _THROTTLED = frozenset(
@@ -20,12 +22,37 @@ _THROTTLED = frozenset(
     }
 )
 _STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
+_GRACEFULLY = 20  # what chaoslib.exit raises SystemExit with, in the main thread
+_is_stopped: ContextVar[Callable[[], bool] | None] = ContextVar("is_stopped", default=None)
+
+
+def end_step_when(is_stopped: Callable[[], bool] | None) -> None:
+    """Let the step of this thread end once the drill is stopped: a signal ends only what the main thread does.
+
+    Chaos Toolkit waits for steps in the background before it begins the rollbacks.
+
+    :param is_stopped: tells whether rollbacks are next; None: the step goes on to its own end.
+    """
+    _is_stopped.set(is_stopped)
+
+
+def end_step_if_stopped() -> None:
+    """End the step of this thread when the drill is stopped.
+
+    :raises SystemExit: as chaoslib does in the main thread; nothing takes it for a failure of the step.
+    """
+    if (is_stopped := _is_stopped.get()) is not None and is_stopped():
+        raise SystemExit(_GRACEFULLY)
 
 
 def pause(seconds: float) -> None:
-    """Wait so many seconds, in short steps."""
+    """Wait so many seconds, in short steps.
+
+    :raises SystemExit: as :func:`end_step_if_stopped` does.
+    """
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:
+        end_step_if_stopped()
         time.sleep(min(_STEP_S, left))
 
 
@@ -56,7 +83,8 @@ def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
 def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
     """Look until what is seen is good, or the time is up.
 
-    :param within_s: seconds; 0 gives one look, whose calls end with the deadline of the probe.
+    :param within_s: seconds; 0 gives one look, whose calls end with the deadline of the probe. It is one look, too,
+        once the drill has left an undo to a rescue.
     :returns: what was seen last.
     :raises CannotSee: when the last look saw nothing; earlier ones may fail.
     """
@@ -69,7 +97,7 @@ def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: floa
         except CannotSee as error:
             blind = error
         else:
-            if good(seen):
+            if good(seen) or stop_grace.is_left_to_rescue():
                 break
         if time.monotonic() >= until_s:
             break  # a read that ended after the deadline is the last one, whenever it began

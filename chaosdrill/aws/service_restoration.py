@@ -1,18 +1,22 @@
-"""Serving again where the writer is, when a transition has stopped half way and left every region closed."""
+"""Serving again where the writer is, when a transition has ended, and no region serves."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from chaosdrill import history
 from chaosdrill.aws import arc, aurora, deadlines, dynamodb
-from chaosdrill.aws.placement import is_closed_everywhere
-from chaosdrill.aws.polling import seen
+from chaosdrill.aws.placement import flags_of, is_open_in, routing_to
+from chaosdrill.aws.polling import seen, seen_within
 from chaosdrill.aws.system import System
-from chaosdrill.errors import TimedOut
+from chaosdrill.errors import CannotSee, TimedOut
 
 EVENT = "opening-region"
 SETTLES_WITHIN_S = 900.0
 OPENS_WITHIN_S = 120.0
 MOVES_WITHIN_S = 60.0  # until a change of writer that AWS has accepted shows
+SHOWS_WITHIN_S = 5.0  # until the last change of a state machine shows
+EVIDENCE_WITHIN_S = 5.0  # for the routing controls, which are read once more before they are switched
 
 
 def restore_service(system: System, why: str) -> str | None:
@@ -23,37 +27,83 @@ def restore_service(system: System, why: str) -> str | None:
     :raises DrillError: when the database has no one writer that is available in time, or the region cannot be opened.
     """
     with deadlines.within(SETTLES_WITHIN_S):  # the time of the rollback may be up
-        if not is_closed_everywhere(system):
+        if not all(flags_of(system).values()):
             return None
         writer = _settled_writer(system)
-    history.record(EVENT, region=writer, why=why)
+    serve_at(system, writer, why)
+    return writer
+
+
+def restore_after_failure(system: System, why: str) -> str | None:
+    """Serve where the writer is when a state machine has failed, and no region serves.
+
+    The source may still be open then, and the domain lead to a destination that never opened.
+
+    :param why: for the run's history.
+    :returns: the region; None when nothing was done, because the region of the writer is open and routed to.
+    :raises DrillError: as :func:`restore_service`.
+    """
+    with deadlines.within(SETTLES_WITHIN_S):  # the time of the rollback may be up
+        writer = aurora.global_cluster(system).writer
+        if writer in system.topology.region_names and is_open_in(system, writer):
+            return None
+        writer = _settled_writer(system)
+    serve_at(system, writer, why)
+    return writer
+
+
+def writer_out_of_service(system: System, region: str) -> str | None:
+    """Find where to serve when a state machine has succeeded, and no region serves, or more than one is open.
+
+    A state machine that leaves a step out succeeds all the same. And the reference's opens its destination when the
+    global cluster is available, whoever the writer is: a switchover that Aurora gave up leaves a region open whose
+    database takes no writes.
+
+    :param region: the region that was entered.
+    :returns: the region of the writer, when it is not the one that is open and routed to; None when it is, or the
+        writer is in no one region of the topology.
+    :raises DrillError: when that cannot be read.
+    """
+    with deadlines.within(SETTLES_WITHIN_S):
+        writer = _writer_at_rest(system, region)
+        if writer not in system.topology.region_names:
+            return None
+        is_served = seen_within(lambda: is_open_in(system, writer), bool, SHOWS_WITHIN_S)
+    return None if is_served else writer
+
+
+def serve_at(system: System, writer: str, why: str) -> None:
+    """Close every other region, lead the domain to the region of the writer, and open it.
+
+    What was so before is recorded first: the transition that ended like this is judged by it.
+
+    :param writer: the region of the writer.
+    :param why: for the run's history.
+    :raises DrillError: when one of these changes was not made.
+    """
+    with deadlines.within(OPENS_WITHIN_S):
+        flags = flags_of(system)
+        facts = {"flag": flags, "routing": _routing(system), "writer": writer}
+        state = "dark" if all(flags.values()) else "split"  # no execution runs, and no region serves
+        history.record(EVENT, region=writer, why=why, state=state, facts=facts)
+        for region in (name for name, closed in flags.items() if not closed and name != writer):
+            dynamodb.write_stop_flag(system, region, value=True, expected=False)
     try:
         with deadlines.within(OPENS_WITHIN_S):
             _route_to(system, writer)
     finally:  # the domain may lead there already, although no endpoint of the ARC cluster responds
         with deadlines.within(OPENS_WITHIN_S):
-            dynamodb.write_stop_flag(system, writer, value=False, expected=True)
-    return writer
+            if flags[writer]:
+                dynamodb.write_stop_flag(system, writer, value=False, expected=True)
 
 
-def serve_at_writer(system: System, region: str) -> str | None:
-    """Close a region that a transition has opened, and serve where the writer is, when the writer has not moved there.
-
-    The reference's state machine opens its destination when the global cluster is available, whoever the writer is: a
-    switchover that Aurora gave up leaves a region open whose database takes no writes.
-
-    :param region: the region that was entered.
-    :returns: the region of the writer; None when nothing was done, because the writer is in ``region``, or in no one
-        region of the topology.
-    :raises DrillError: as :func:`restore_service`.
-    """
-    with deadlines.within(SETTLES_WITHIN_S):
-        writer = _writer_at_rest(system, region)
-    if writer == region or writer not in system.topology.region_names:
-        return None
-    with deadlines.within(OPENS_WITHIN_S):
-        dynamodb.write_stop_flag(system, region, value=True, expected=False)
-    return restore_service(system, f"the writer has not moved to {region}")
+def _routing(system: System) -> Mapping[str, Any]:
+    """:returns: the state of each routing control; ``{"error": text}`` when they cannot be read soon."""
+    try:
+        with deadlines.ending(EVIDENCE_WITHIN_S):
+            return arc.routing_states(system)
+    except CannotSee as error:
+        return {"error": str(error)}
 
 
 def _writer_at_rest(system: System, region: str) -> str:
@@ -63,14 +113,14 @@ def _writer_at_rest(system: System, region: str) -> str:
         moved = moved or cluster.status != aurora.AVAILABLE
         shown = moved or time.monotonic() - began_s >= MOVES_WITHIN_S * system.topology.time_scale
         if region in cluster.writers:
-            return region
+            return cluster.writer
         if shown and cluster.status == aurora.AVAILABLE:
             return cluster.writer
     return "none"
 
 
 def _route_to(system: System, region: str) -> None:
-    routing = {name: "On" if name == region else "Off" for name in system.topology.region_names}
+    routing = routing_to(system, region)
     if arc.routing_states(system, arc.ROUNDS) != routing:
         arc.write_routing_states(system, routing)
 
@@ -81,7 +131,7 @@ def _settled_writer(system: System) -> str:
         if cluster.status == aurora.AVAILABLE and cluster.writer in system.topology.region_names:
             return cluster.writer
     raise TimedOut(
-        f"every region is closed, and after {SETTLES_WITHIN_S:g} s the global cluster "
+        f"no region serves, and after {SETTLES_WITHIN_S:g} s the global cluster "
         f"{system.topology.database.global_cluster} is {cluster.status} with the writer {cluster.writer}: when it is "
         "available, lead the domain to the region of its writer (set_routing), and open that (set_stop_flag)",
         code="database-not-available",

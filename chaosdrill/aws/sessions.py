@@ -22,6 +22,7 @@ from chaosdrill.aws.credential_errors import (
 )
 from chaosdrill.aws.credentials import SigningKeys, watch
 from chaosdrill.aws.guard import guard_account, learn_accounts
+from chaosdrill.aws.lease_guard import MARGIN_S, guard_lease
 from chaosdrill.aws.reach import Reach
 from chaosdrill.aws.retries import TRIES, retry_always
 from chaosdrill.errors import BadInput, Refused, problem
@@ -46,6 +47,8 @@ _USUAL: dict[str, Any] = {
     "read_timeout": deadlines.READ_S,
     "retries": {"mode": "standard", "total_max_attempts": TRIES},
 }
+# Leases and owed undos: a renewal that is not answered soon is repeated by whoever renews, and the drill waits for it.
+_COORDINATION = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
 # A lab: what does not answer soon will never do, and no proxy may carry the calls off this machine.
 _ON_THIS_MACHINE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "proxies": {}}
 
@@ -57,7 +60,8 @@ _clients: dict[tuple[Reach, str, str, str | None], Any] = {}
 def client(reach: Reach, service: str, region: str, endpoint_url: str | None = None) -> Any:
     """A boto3 client of the drilled system. Cached and safe to use from several threads.
 
-    Its first changing call is preceded by a check that the account is one of the topology's.
+    Its first changing call is preceded by a check that the account is one of the topology's; each attempt of one, by a
+    check that enough of the run's lease remains, where there is one.
 
     :param service: boto3's name of the service.
     :param region: AWS region.
@@ -90,6 +94,40 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
         learn_accounts(made, keys)
     else:
         guard_account(made, keys, lambda: client(reach, "sts", region))
+        guard_lease(made, MARGIN_S[reach.target])
+    deadlines.keep(made)
+    return made
+
+
+def coordination_client(reach: Reach, region: str) -> Any:
+    """A DynamoDB client for the table of leases and owed undos. Cached and safe to use from several threads.
+
+    It differs from :func:`client` in its short timeouts, and in that its calls do not change the drilled system: they
+    are not recorded in the history, and need no lease.
+
+    :param region: AWS region of the table.
+    :returns: the client.
+    :raises BadInput: as :func:`client` does, as for its other errors.
+    """
+    key = (reach, "coordination", region, None)
+    with _lock:
+        if key not in _clients:
+            _clients[key] = _new_coordination_client(reach, region)
+        return _clients[key]
+
+
+def _new_coordination_client(reach: Reach, region: str) -> Any:
+    session: Any = _session(reach)
+    url = _endpoint(session, reach, "dynamodb")
+    keys = signing_keys(reach)
+    config = _config("dynamodb", url).merge(_COORDINATION)
+    with configuration_needed(reach):
+        made = session.client("dynamodb", region_name=region, endpoint_url=url, config=config)
+    log_calls(made, region)
+    retry_always(made)
+    watch(made, keys)
+    tape.attach(made, region)
+    guard_account(made, keys, lambda: client(reach, "sts", region))
     deadlines.keep(made)
     return made
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaosdrill.aws import deadlines
+from chaosdrill.aws import deadlines, lease_guard
 from chaosdrill.aws.doubt import left_behind
 from chaosdrill.aws.polling import pause, seen
 from chaosdrill.aws.system import System
@@ -104,19 +104,22 @@ def agent_status(system: System, instance_id: str, region: str) -> str:
 
 
 def run_shell(
-    system: System, instance_id: str, region: str, script: str, timeout_s: float, called: str = ""
+    system: System, instance_id: str, region: str, script: str, timeout_s: float, called: str = "", reads: str = ""
 ) -> Invocation:
     """Run a shell script on a host and wait for its end.
 
     :param timeout_s: how long it may run, in seconds, at least 1; SSM ends it then.
     :param called: what messages say instead of the script: one that is long, or holds what nobody else may read.
+    :param reads: the command's name in :data:`lease_guard.READING_COMMANDS` when it changes nothing on the host: it
+        needs no lease then, and SSM has the name in the command's comment.
     :returns: how it ended.
     :raises CannotSee: when the host does not take commands, or the command did not end in time.
     """
     client = system.client("ssm", region)
     limit_s = max(1, math.ceil(timeout_s))  # SSM knows whole seconds only
-    with deadlines.extended(deadlines.REQUEST_S):
-        command = _send(system, client, instance_id, region, script, limit_s)
+    with deadlines.extended(deadlines.REQUEST_S), lease_guard.reading(reads):
+        comment = f"chaosdrill: {reads}" if reads else "chaosdrill"
+        command = _send(system, client, instance_id, region, script, limit_s, comment)
     with deadlines.extended(limit_s + _REPORTED_WITHIN_S + deadlines.LEAST_S):
         return _ended(system, client, command, instance_id, region, limit_s, called or repr(script))
 
@@ -140,14 +143,14 @@ def _ended(
     )
 
 
-def _send(system: System, client: Any, instance_id: str, region: str, script: str, limit_s: int) -> str:
+def _send(system: System, client: Any, instance_id: str, region: str, script: str, limit_s: int, comment: str) -> str:
     try:
         answer = client.send_command(
             InstanceIds=[instance_id],
             DocumentName="AWS-RunShellScript",
             Parameters={"commands": [script], "executionTimeout": [str(limit_s)]},
             TimeoutSeconds=max(30, limit_s),  # how long it may wait for the agent; SSM's least is 30
-            Comment="chaosdrill",
+            Comment=comment,
         )
     except client.exceptions.InvalidInstanceId as error:
         status = agent_status(system, instance_id, region)

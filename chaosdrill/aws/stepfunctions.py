@@ -184,8 +184,13 @@ def start(system: System, machine: str, name: str) -> None:
     """Start an execution. The same name again changes nothing, so it may be asked for twice."""
     client = _client(system, machine)
     with suppress(client.exceptions.ExecutionAlreadyExists):  # names are this run's own: an earlier try has started it
-        client.start_execution(stateMachineArn=machine, name=name, input="{}")
+        client.start_execution(**start_request(machine, name))
     execution_memory.note_running(execution_arn(machine, name))
+
+
+def start_request(machine: str, name: str) -> dict[str, str]:
+    """Return the parameters of the StartExecution that :func:`start` sends."""
+    return {"stateMachineArn": machine, "name": name, "input": "{}"}
 
 
 def described(system: System, arn: str) -> Execution | None:

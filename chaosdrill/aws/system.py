@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.aws.guard import account_of, refuse_other_accounts
 from chaosdrill.aws.reach import Reach, reach_of
-from chaosdrill.aws.sessions import client, signing_keys
+from chaosdrill.aws.sessions import client, coordination_client, signing_keys
 from chaosdrill.topology import Topology, topology_of
 
 
@@ -20,6 +20,10 @@ class System:
     def client(self, service: str, region: str, endpoint_url: str | None = None) -> Any:
         """:returns: a boto3 client, see :func:`chaosdrill.aws.sessions.client`."""
         return client(self.reach, service, region, endpoint_url)
+
+    def coordination_client(self, region: str) -> Any:
+        """:returns: a DynamoDB client, see :func:`chaosdrill.aws.sessions.coordination_client`."""
+        return coordination_client(self.reach, region)
 
     def account(self) -> str:
         """:returns: the account number that the credentials belong to."""

@@ -35,11 +35,11 @@ class Call:
         return asked == (service, region, operation, _at_any_time(parameters))
 
 
-_OF_THE_MOMENT = frozenset({"clientToken", "StartTime", "EndTime"})
+_OF_THE_MOMENT = frozenset({"clientToken", "StartTime", "EndTime", "Comment"})
 
 
 def _at_any_time(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the token that makes a second try the same request, and without a span up to now."""
+    """Without the token that makes a second try the same request, a span up to now, and what a command is called."""
     return {name: value for name, value in parameters.items() if name not in _OF_THE_MOMENT}
 
 

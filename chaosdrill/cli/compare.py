@@ -211,10 +211,11 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown
     from chaosdrill.analysis.groups import groups
     from chaosdrill.cli.compare_tables import show_groups
     from chaosdrill.cli.screen import Screen, say_json
+    from chaosdrill.extras import install_command
     from chaosdrill.runs.comparing import read_compared_runs
 
     if find_spec("scipy") is None:
-        raise BadInput(["comparing groups of runs needs SciPy: pip install 'chaosdrill[report]'"])
+        raise BadInput([f"comparing groups of runs needs SciPy: {install_command('report')}"])
     (before, unread), (after, unreadable) = read_compared_runs(baselines), read_compared_runs(candidates)
     found = groups(before, after)
     found = replace(found, left_out=(*unread, *unreadable, *found.left_out))

@@ -48,12 +48,22 @@ def write_page(
     :raises click.UsageError: when it cannot be made or written.
     """
     from chaosdrill.analysis.trend import trend
-    from chaosdrill.history.whole_files import draft_of
     from chaosdrill.report.comparison_page import Compared, comparison_page
+
+    write_html(path, lambda: comparison_page(Compared(runs, trend(runs.runs), two, groups), language, zone))
+
+
+def write_html(path: Path, make: Callable[[], str]) -> None:
+    """Write a page, and say where it is.
+
+    :param make: makes the page.
+    :raises click.UsageError: when it cannot be made or written.
+    """
+    from chaosdrill.history.whole_files import draft_of
     from chaosdrill.report.embedding import NoReport
 
     try:
-        whole = comparison_page(Compared(runs, trend(runs.runs), two, groups), language, zone)
+        whole = make()
         with draft_of(path, private=False) as draft:
             draft.write(whole.encode("utf-8", "backslashreplace"))
     except NoReport as error:

@@ -21,17 +21,28 @@ TOPOLOGY = Path("topology/aws.yaml")
     "--experiment", "names", multiple=True, help=f"Which one; may be given several times.  [default: {DEFAULT}]"
 )
 @click.option("--list", "only_list", is_flag=True, help="Show which experiments there are, and copy nothing.")
-def init(directory: Path, names: Sequence[str], only_list: bool) -> None:
+@click.option(
+    "--coordination",
+    is_flag=True,
+    help="Print the CloudFormation template of the coordination table only.",
+)
+def init(directory: Path, names: Sequence[str], only_list: bool, coordination: bool) -> None:
     """Copy an experiment and a commented topology into DIRECTORY, your own repository.
 
     \b
         chaosdrill init --list
         chaosdrill init                                   here: failover.yaml
         chaosdrill init --experiment failback.yaml drills
+        chaosdrill init --coordination > coordination.yaml
 
     Writes DIRECTORY/experiments/NAME and DIRECTORY/topology/aws.yaml, and prints what to do next. Nothing is ever
     overwritten: when an experiment is there already, nothing is written at all; a topology that is there is kept.
+
+    --coordination prints the template of the DynamoDB table that keeps two drills of one system apart, wherever they
+    are started, and where they record what they owe it. The head of the template says how to create it.
     """
+    if coordination:
+        return click.echo(files("chaosdrill.coordination").joinpath("table.yaml").read_text(encoding="utf-8"), nl=False)
     shipped = experiments()
     if only_list:
         _show(shipped)
@@ -102,6 +113,7 @@ def _say_what_next(directory: Path, paths: Sequence[Path]) -> None:
         f"chaos run {first}   # rehearse it on the embedded lab: no account is touched",
         "chaosdrill topology discover --profile PROFILE --home ap-northeast-1 --standby ap-northeast-3 "
         "--output topology/found.yaml",
+        "chaosdrill init --coordination > coordination.yaml   # the table that keeps two drills of one system apart",
         f"chaosdrill topology check {TOPOLOGY}   # after you have filled in its TODOs, by hand or from found.yaml",
         f"chaos run --var target:str=aws --var topology:str={TOPOLOGY} --var change_ticket:str=CHG-1 {first}",
     ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.lab_break import break_lab
+from chaosdrill.cli.lab_policy import lab_policy
 from chaosdrill.errors import DrillError, LabError
 from chaosdrill.lab.strictness import LENIENT
 
@@ -253,3 +254,4 @@ def truth(as_json: bool, region: str) -> None:
 
 
 lab.add_command(break_lab)
+lab.add_command(lab_policy)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from chaosdrill.rehearsal.rehearse import PlannedStep, Rehearsal
 
 
-def _as_chaos_run(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+def variables_of(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
+    """Read the values of ``--var`` as ``chaos run`` does."""
     from chaoslib import convert_vars
 
     try:
@@ -32,7 +33,7 @@ EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.command()
 @click.argument("experiment", type=EXISTING)
 @click.option("--topology", type=EXISTING, help="The topology file.  [default: CHAOSDRILL_TOPOLOGY]")
-@click.option("--var", multiple=True, callback=_as_chaos_run, help="As for `chaos run`: name:type=value.")
+@click.option("--var", multiple=True, callback=variables_of, help="As for `chaos run`: name:type=value.")
 @click.option("--make-template", is_flag=True, help="Make the FIS templates that are missing, for their preview.")
 @click.option("--confirm", metavar="ACCOUNT", help="You have read it: type the account number.")
 @click.option("--export", type=click.Path(path_type=Path), help="Write AWS's answers, redacted, to a new file.")
@@ -81,14 +82,20 @@ def rehearse(
 
 
 def _confirm(seen: "Rehearsal", experiment: Path, account: str) -> None:
+    from chaosdrill.aws import system_of
     from chaosdrill.controls import confirmation
+    from chaosdrill.coordination import coordination_of
     from chaosdrill.errors import Refused
 
     if seen.in_the_way:
         raise Refused("not confirmed: mend what is in the way first")
     if account != seen.account:
         raise Refused(f"not confirmed: {account} was typed, and the account is {seen.account}")
-    click.echo(f"confirmed: {confirmation.confirm(seen.topology.path, str(experiment), account)}", err=True)
+    coordination = None
+    if seen.topology.coordination is not None:
+        coordination = coordination_of(system_of({"topology": str(seen.topology.path)}))
+    kept = confirmation.confirm(seen.topology.path, str(experiment), account, coordination)
+    click.echo(f"confirmed: {kept}{f' and {coordination}' if coordination else ''}", err=True)
 
 
 def _plain(seen: "Rehearsal") -> dict[str, Any]:
@@ -113,6 +120,8 @@ def _show(seen: "Rehearsal") -> None:
     console.print("\nWhat would happen")
     for planned in seen.steps:
         _show_step(console, planned)
+    if seen.left_to:
+        console.print(f"  at the end: what is still owed is handed over to {seen.left_to}")
     console.print()
     for preview in seen.previews:
         hit = ", ".join(preview.targets) or preview.trouble or NO_PREVIEW
@@ -139,6 +148,8 @@ def _show_step(console: "Console", planned: "PlannedStep") -> None:
     console.print(
         f"  {step.phase}: [bold]{step.name}[/bold]: {planned.trouble or (effect.touches if effect else step.does)}"
     )
+    if step.approval:
+        console.print(Padding(f"waits for a person's approval: {step.approval}", (0, 0, 0, 6)))
     if effect and effect.breaks:
         console.print(Padding(f"breaks: {effect.breaks}", (0, 0, 0, 6)))
     if effect and step.phase != "rollbacks":

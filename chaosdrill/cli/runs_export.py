@@ -45,7 +45,8 @@ def export(run: str, as_csv: bool, evidence: bool, key: Path | None, output: Pat
     `chaosdrill runs verify --signer` checks, and OpenSSH's own ssh-keygen -Y verify, too.
 
     With --csv it makes a directory of CSV files for spreadsheets: verdict, figures, phases, findings, events, beats,
-    requests, ledger. The run is judged again for that; times are UTC.
+    requests, ledger, and the synthetic writes that the drill left in the application's own ledger. The run is judged
+    again for that; times are UTC.
 
     A run that did not end, or that is not whole, is exported, too, and the manifest says so.
 

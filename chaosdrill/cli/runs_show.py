@@ -33,9 +33,10 @@ def show(run: str, zone: "Zone", as_json: bool) -> None:
         chaosdrill runs show /backup/some-run --json
 
     The verdict and every reason; the experiment and the topology as they were, by file; the configuration, without
-    secrets; versions, git commit, operator, machine, change ticket, approver, tags; region states, phases of each
-    transition, objectives, each figure with its uncertainty, findings, what each probe of the hypothesis returned; and
-    every file with its size.
+    secrets; versions, git commit, operator, machine, change ticket, approver, approvals, tags; region states, phases of
+    each transition, objectives, each figure with its uncertainty, findings, what each probe of the hypothesis returned;
+    of a dry run what each step would call; what the heartbeat left in the application's ledger; and every file with its
+    size.
 
     It reads what is stored and judges nothing. A run that did not come to its end, is of a newer version, or is none,
     is shown as far as it goes, with a note that says so.
@@ -87,6 +88,7 @@ def _tables(found: Mapping[str, Any], zone: "Zone") -> Iterator[tuple[Sequence[s
             if isinstance(one, Mapping)
         ],
     )
+    yield ("would be called", "in", "with", "step"), list(_planned_calls(found["planned_calls"]))
     yield ("hypothesis", "tolerance", "before", "during", "after"), list(_hypothesis(found["hypothesis"]))
     yield ("configuration", ""), [(name, short(value, LONGEST)) for name, value in found["configuration"].items()]
     yield ("file", "size"), [(one["file"], in_words(one["bytes"])) for one in found["files"]]
@@ -110,12 +112,33 @@ def _facts(found: Mapping[str, Any], zone: "Zone") -> Iterator[Row]:
         "host": found["host"],
         "change ticket": found["change_ticket"],
         "approver": found["approver"],
+        "approvals": "; ".join(map(_approval, found["approvals"])),
+        "handed over": "; ".join(
+            "{undo} ({step}) to {to}, until {until}".format(**one) for one in found["handed_over"]
+        ),
+        "synthetic writes": _synthetic_writes(found["synthetic_writes"]),
         "git commit": f"{git['commit']}{changed}" if git.get("commit") else "",
         "versions": ", ".join(f"{name} {version}" for name, version in found["versions"].items()),
         "tags": " ".join(found["tags"]),
         "report": found["report"],
     }
     return ((name, short(value, LONGEST)) for name, value in facts.items() if value)
+
+
+def _planned_calls(planned: Iterable[Mapping[str, Any]]) -> Iterator[Sequence[str]]:
+    for step in planned:
+        for call in step["calls"]:
+            name = f"{text(call.get('service'))} {text(call.get('operation'))}"
+            with_note = ", ".join(filter(None, (json.dumps(call.get("parameters")), text(call.get("note")))))
+            yield name, text(call.get("region")), short(with_note, LONGEST), step["activity"]
+        if step["why"]:
+            yield "not known", "", short(step["why"], LONGEST), step["activity"]
+
+
+def _approval(one: Mapping[str, Any]) -> str:
+    if one["approved"]:
+        return f"{one['activity']} by {one['by']} at {one['at']}"
+    return f"{one['activity']} was not approved, {one['by'] or 'nobody answered'} at {one['at']}"
 
 
 def _unlike_aws(found: Mapping[str, Any]) -> str:
@@ -130,6 +153,13 @@ def _settlement(found: Mapping[str, Any]) -> str:
         return ""
     most = "" if capacity_per_s is None else f", at most {capacity_per_s:g}/s beside the load"
     return f"writes were settled within {lag_s:.1f} s at {rate_per_s:g}/s{most}"
+
+
+def _synthetic_writes(left: Mapping[str, Any]) -> str:
+    if not left:
+        return ""
+    what = f"{left['writes']} on {left['accounts']} accounts"
+    return f"{what} are in the application's ledger: `chaosdrill runs export --csv` lists them"
 
 
 def _with_file(name: str, file: str | None, sha256: Any) -> str:

@@ -197,12 +197,13 @@ def check(
     --watch       samples a failover while it happens: start it, then start a drill
     --settlement  is the only option that writes: it runs the heartbeat, which sends transactions to
                   the synthetic accounts of the topology's `heartbeat:`, for SECONDS as fast as a
-                  drill does around a failover, and checks that the application settles them as fast
+                  drill does around a failover, and checks that the application settles them as fast.
+                  Meanwhile it holds the system's lease, so that no drill begins
     --export      writes AWS's responses, redacted, and the settlement times to a new file. When a row
                   differs, send it to chaosdrill's maintainers
     """
     from chaosdrill.aws import system_of
-    from chaosdrill.survey.check import check as read
+    from chaosdrill.preflight.show import check as read
 
     if not file:
         raise BadInput(["no topology is named: chaosdrill topology check FILE, or set CHAOSDRILL_TOPOLOGY"])
@@ -269,7 +270,10 @@ def _conformance(
 
 
 def _settlement(file: str, system: "System", seconds: float) -> "tuple[CheckedAssumption, dict[str, Any] | None]":
-    """:returns: the row of the table, and what was measured; None where nothing could be."""
+    """Measure the settlement of writes under load, unless the system is drilled on this machine.
+
+    :returns: the row of the table, and what was measured; None where nothing could be.
+    """
     from chaosdrill.conformance.settlement import checked_settlement, row_of
     from chaosdrill.controls.lock import take_lock
     from chaosdrill.errors import Refused

@@ -161,13 +161,21 @@ class LocalLoadGenerator(LoadGenerator):
         self.locust = locust
         self.records_directory = locust.records
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether this process has ended it."""
+        return self.locust.last is not None
+
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: as any Locust's; after its end what it said last."""
-        last = self.locust.last
-        if last is None:
-            self.locust.check()
-            return super().timeline(since_s)
-        return left_after(last, since_s)
+        if self.locust.last is None:
+            try:
+                self.locust.check()
+                return super().timeline(since_s)
+            except CannotSee:
+                if self.locust.last is None:  # else it was ended while this request was under way
+                    raise
+        return left_after(self.locust.last, since_s)
 
 
 def left_after(last: TimelinePart, since_s: float) -> TimelinePart:

@@ -64,6 +64,10 @@ class MethodNotAllowed(CannotSee):
     """HTTP 405: another version of Locust."""
 
 
+class PageGuarded(CannotSee):
+    """The page obeys another process only; without its secret it can be read."""
+
+
 class ProgramEnded(requests.ConnectionError):
     """The program that serves the page has ended."""
 
@@ -147,7 +151,7 @@ class Page:
                 raise self._refused("it asks for the login again")
         if response.status_code == 403:
             text = f"{what}: HTTP 403: {response.text[:200].strip()}: it takes orders from the process that started it"
-            raise CannotSee(text, code="locust-page-guarded")
+            raise PageGuarded(text, code="locust-page-guarded")
         if response.status_code == 405:
             raise MethodNotAllowed(f"{what}: HTTP 405", code="locust-response-unexpected")
         if response.status_code not in (200, 404):

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import requests
 
+from chaosdrill.aws.polling import pause
 from chaosdrill.client.clocks import ROUNDS, ClockReading, measure
 from chaosdrill.client.load_seen import (
     Asked,
@@ -31,6 +32,19 @@ WATERMARK_LATE_S = 10.0  # a worker that is 10 s late is gone
 OPEN_PAGE_WITHIN_S = 5.0
 LONG_ANSWER_S = 15.0  # the report of a long test is a page of a megabyte, made on demand
 T = TypeVar("T")
+
+
+def swarm_form(
+    users: int, spawn_rate_per_s: float, user_classes: Sequence[str], host: str = "", run_time_s: float | None = None
+) -> dict[str, Any]:
+    """Return the form with which a test is started or changed: see :meth:`LoadGenerator.swarm`."""
+    form: dict[str, Any] = {"user_count": users, "spawn_rate": spawn_rate_per_s}
+    form["user_classes"] = list(user_classes)  # with --class-picker Locust would take all of them again
+    if host:
+        form["host"] = host
+    if run_time_s is not None:
+        form["run_time"] = f"{max(1, math.ceil(run_time_s))}s"
+    return form
 
 
 class LoadGenerator:
@@ -62,6 +76,11 @@ class LoadGenerator:
         self.records_directory: Path | None = None
         """Where this process told it to keep them on this machine; None: it told it no such thing."""
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether this process has ended it: a request that failed since then says nothing about it."""
+        return False
+
     def choose_user_classes(self, names: Sequence[str]) -> None:
         """Choose the users of the next test.
 
@@ -89,12 +108,7 @@ class LoadGenerator:
                 f"the Locust at {self.url} has no workers: start at least one (`locust -f - --worker …`)",
                 code="load-not-running",
             )
-        form: dict[str, Any] = {"user_count": users, "spawn_rate": spawn_rate_per_s}
-        form["user_classes"] = list(state.user_classes)  # with --class-picker Locust would take all of them again
-        if host:
-            form["host"] = host
-        if run_time_s is not None:
-            form["run_time"] = f"{max(1, math.ceil(run_time_s))}s"
+        form = swarm_form(users, spawn_rate_per_s, state.user_classes, host, run_time_s)
         with suppress(ResponseTimedOut):
             self._successful("/swarm", form, f"{users} users for {host or state.host}")
 
@@ -320,4 +334,4 @@ def wait_for(
             last = f"; last observed: {late}"
         if time.monotonic() > deadline:
             raise TimedOut(f"waited {within_s:g} s for {what}{last}", code=code)
-        time.sleep(every_s)
+        pause(every_s)

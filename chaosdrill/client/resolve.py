@@ -68,7 +68,8 @@ def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, wit
     :raises CannotSee: when the host takes no commands, nobody answers it, or it has no ``dig`` to ask a name server.
     """
     script = lookup_script(domain, resolver)
-    output = run_on_client(system, script, within_s, allowed_exit_codes=(0, _NOT_FOUND_BY_GETENT)).stdout
+    codes = (0, _NOT_FOUND_BY_GETENT)
+    output = run_on_client(system, script, within_s, allowed_exit_codes=codes, reads="resolve-domain").stdout
     return parsed_lookup(output, resolver)
 
 

@@ -65,7 +65,8 @@ def _sections(system: System) -> Mapping[str, str]:
         "domain": resolve.lookup_script(system.topology.domain),
     }
     script = "\n".join(f"echo '{_SECTION}{name}'\n( {part}\n)" for name, part in parts.items())
-    printed = run_on_client(system, f"{script}\ntrue", WITHIN_S, called="that inspects the host").stdout
+    called = "that inspects the host"
+    printed = run_on_client(system, f"{script}\ntrue", WITHIN_S, called=called, reads="inspect-host").stdout
     found = [part.partition("\n") for part in printed.split(_SECTION)[1:]]
     return {name.strip(): text for name, _, text in found}
 

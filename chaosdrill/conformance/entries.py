@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlsplit
 
-from chaosdrill.aws import System
+from chaosdrill.aws import System, elb
 from chaosdrill.client.host import delivery
 from chaosdrill.conformance.assumptions import Assumption, Observed
 
@@ -61,7 +61,5 @@ def _endpoints(system: System) -> Observed:
 
 
 def _headers(system: System, region: str, arn: str) -> Observed:
-    answer = system.client("elbv2", region).describe_load_balancer_attributes(LoadBalancerArn=arn)
-    found = {str(one["Key"]): str(one["Value"]) for one in answer.get("Attributes", ())}
-    value = found.get(DROPS, "not reported")
+    value = elb.attributes(system, region, arn).get(DROPS, "not reported")
     return Observed(f"{DROPS}: {value}", value == "false")

@@ -1,15 +1,11 @@
-"""What the caller and the experiment's role may do, as IAM's policy simulator says.
-
-See: https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html. Service control policies and
-the policies of resources are not simulated.
-"""
+"""What the caller and the experiment's role may do, as IAM's policy simulator says."""
 
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from chaosdrill.aws import System
+from chaosdrill.aws import System, permission_simulation
 from chaosdrill.conformance.assumptions import Assumption, Observed
 from chaosdrill.packet_loss import role, role_documents
 from chaosdrill.packet_loss.host import host_of
@@ -41,16 +37,7 @@ def assumptions(system: System, policy: str) -> Iterator[Assumption]:
 
 
 def _of_caller(system: System, policy: Mapping[str, Any]) -> Observed:
-    return _simulated(system, _principal(system), policy)
-
-
-def _principal(system: System) -> str:
-    """The ARN that policies are attached to: of an assumed role's session, the role, whose path only IAM knows."""
-    arn = str(system.client("sts", system.topology.client.region).get_caller_identity()["Arn"])
-    if ":assumed-role/" not in arn:
-        return arn
-    name = arn.split(":assumed-role/")[1].split("/")[0]
-    return str(_iam(system).get_role(RoleName=name)["Role"]["Arn"])
+    return _simulated(system, permission_simulation.principal(system), policy)
 
 
 def _of_role(system: System) -> Observed:
@@ -62,42 +49,9 @@ def _of_role(system: System) -> Observed:
 
 
 def _simulated(system: System, principal: str, policy: Mapping[str, Any]) -> Observed:
-    count, denied = 0, []
-    for statement in policy["Statement"]:
-        for result in _results(system, principal, statement):
-            count += 1
-            if result["EvalDecision"] != "allowed":
-                denied.append(f"{result['EvalActionName']} on {result.get('EvalResourceName', '*')}")
+    results = [permission_simulation.simulated(system, principal, statement) for statement in policy["Statement"]]
+    denied = [one for _, some in results for one in some]
     if not denied:
-        return Observed(f"{principal}: {count} allowed", True)
+        return Observed(f"{principal}: {sum(count for count, _ in results)} allowed", True)
     more = f" and {len(denied) - MOST_SHOWN} more" if len(denied) > MOST_SHOWN else ""
     return Observed(f"{principal}: denied: {', '.join(denied[:MOST_SHOWN])}{more}", False)
-
-
-def _results(system: System, principal: str, statement: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    pages = _iam(system).get_paginator("simulate_principal_policy")
-    asked = {
-        "PolicySourceArn": principal,
-        "ActionNames": _listed(statement["Action"]),
-        "ResourceArns": _listed(statement["Resource"]),
-        "ContextEntries": [
-            {"ContextKeyName": key, "ContextKeyValues": _listed(values)[:1], "ContextKeyType": _type(operator)}
-            for operator, conditions in statement.get("Condition", {}).items()
-            for key, values in conditions.items()
-            if operator != "Null"  # which asks whether there is a value: another condition gives it
-        ],
-    }
-    for page in pages.paginate(**asked):
-        yield from page.get("EvaluationResults", ())
-
-
-def _type(operator: str) -> str:
-    return "stringList" if operator.startswith("ForA") else "string"
-
-
-def _iam(system: System) -> Any:
-    return system.client("iam", system.topology.client.region)
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]

@@ -1,7 +1,8 @@
 """Whether the application settles writes as fast as a drill sends them around a transition.
 
 This is the only part of the conformance check that writes: to the synthetic accounts of the topology's ``heartbeat:``,
-by the heartbeat itself, from where it runs in a drill. :func:`measure` sends and measures, :func:`judged` judges.
+by the heartbeat itself, from where it runs in a drill. It holds the system's lease meanwhile, as a drill does.
+:func:`measure` sends and measures, :func:`judged` judges.
 """
 
 import json
@@ -18,15 +19,17 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill import history
-from chaosdrill.aws import System
-from chaosdrill.aws.polling import looks, pause
+from chaosdrill.aws import System, lease_guard
+from chaosdrill.aws.polling import end_step_when, looks, pause
 from chaosdrill.client.heartbeat import WRITES_PER_S, open_heartbeat, settings_of, why_no_writes
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import LEDGER
 from chaosdrill.client.settlement import settlement_checked
 from chaosdrill.conformance.assumptions import Assumption, CheckedAssumption, Observed
+from chaosdrill.coordination import coordination_of, held, lease_request
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history.run_directory import HISTORY
+from chaosdrill.parts.registry import lease_keys
 
 NS = 1_000_000_000
 BEATS_WITHIN_S, SETTLES_WITHIN_S = 60.0, 20.0
@@ -64,10 +67,13 @@ def measure(
     """Write to the synthetic accounts, at the rate that a drill uses around a transition, and measure accept→settled.
 
     The heartbeat's settlement check comes first, as in a drill; where writes are not settled as fast as it sends them,
-    nothing more is sent.
+    nothing more is sent. No drill, rescue or sweep holds the system meanwhile.
 
     :param seconds: how long to write.
     :param host: base address to write to; default: ``http://`` and the topology's domain.
+    :raises Refused: when a run holds the system (``lease-held``), or owes an undo (``undo-owed``); nothing was written.
+    :raises CannotSee: when it was ended early, by a request to stop or because the lease was lost
+        (``settlement-stopped``).
     :raises DrillError: when the heartbeat cannot run, does not write, or does not say what became of its writes.
     """
     if why := why_no_writes(system.topology):
@@ -76,24 +82,65 @@ def measure(
         why = "the topology's `heartbeat:` does not say how a write is read back: add `settled:`"
         raise CannotSee(why, code="read-back-not-described")
     system.refuse_other_accounts("the settlement load")
-    with _records_removed():
+    run = f"conformance-{uuid.uuid4().hex[:12]}"
+    with _lease(system, run) as reasons, _records_removed(run):
         heartbeat, _ = open_heartbeat(configuration, None, host=host)
         try:
-            heartbeat.wait_until_it_beats(BEATS_WITHIN_S)
-            load = _measured(heartbeat, seconds)
+            with _ended_early(reasons):
+                heartbeat.wait_until_it_beats(BEATS_WITHIN_S)
+                load = _measured(heartbeat, seconds)
             heartbeat.stop()
         finally:
-            heartbeat.end()
+            with lease_guard.undoing():
+                heartbeat.end()
     return load
 
 
 @contextmanager
-def _records_removed() -> Iterator[None]:
-    """An open drill for the heartbeat's records, of a name that no other one has; its directory is removed."""
+def _lease(system: System, run: str) -> Iterator[Sequence[str]]:
+    """Hold the system's lease for the length of the block.
+
+    :returns: why the load must end before its time: somebody asks it to stop, or the lease is in doubt. Empty while it
+        need not.
+    """
+    coordination, reasons = coordination_of(system), list[str]()
+    request = lease_request(system, run, "settlement", lease_keys(system.topology))
+    with held(
+        coordination,
+        lambda: coordination.acquire(request),
+        on_stop=lambda stop: reasons.append(f"{stop.by} stopped it: {stop.why}"),
+        on_lost=reasons.append,
+    ):
+        yield reasons
+
+
+@contextmanager
+def _ended_early(reasons: Sequence[str]) -> Iterator[None]:
+    """End the block at its next pause, or before its next change, once there is a reason.
+
+    :raises CannotSee: ``settlement-stopped``, with the reason.
+    """
+    end_step_when(lambda: bool(reasons))
+    try:
+        yield
+    except SystemExit as ended:
+        if not reasons:
+            raise
+        raise CannotSee(f"the settlement load ended early: {reasons[0]}", code="settlement-stopped") from ended
+    finally:
+        end_step_when(None)
+
+
+@contextmanager
+def _records_removed(run: str) -> Iterator[None]:
+    """Open a drill for the heartbeat's records, and remove its directory at the end.
+
+    :param run: a name that no other run has.
+    """
     directory = Path(tempfile.mkdtemp(prefix="chaosdrill-conformance-"))
     events = history.History(directory / HISTORY)
     try:
-        with history.opened(history.OpenDrill(f"conformance-{uuid.uuid4().hex[:8]}", directory, events)):
+        with history.opened(history.OpenDrill(run, directory, events)):
             yield
     finally:
         events.close()
@@ -134,7 +181,7 @@ def _lags(heartbeat: HeartbeatProcess, begin_ns: int, until_ns: int) -> tuple[li
 
 
 def _ledger(path: Path) -> tuple[dict[int, int], dict[int, int]]:
-    """:returns: of a ledger's writes, by their number, when each was accepted, and when it was seen settled; ns."""
+    """Read when each write of a ledger was accepted, and when it was read as settled: nanoseconds, by its number."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
     accepted = {row["seq"]: row["ended_ns"] for row in rows if row.get("outcome") == "accepted"}
@@ -142,8 +189,9 @@ def _ledger(path: Path) -> tuple[dict[int, int], dict[int, int]]:
 
 
 def row_of(load: SettlementLoad | Exception) -> CheckedAssumption:
-    """:param load: what was measured, or why nothing was.
-    :returns: the row of the table.
+    """Return the row of the table for a measurement.
+
+    :param load: what was measured, or why nothing was.
     """
 
     def read() -> Observed:
@@ -200,7 +248,10 @@ def _middle(lags: Sequence[tuple[float, float]]) -> tuple[float, float]:
 def checked_settlement(
     system: System, configuration: Mapping[str, Any], seconds: float
 ) -> tuple[CheckedAssumption, SettlementLoad | None]:
-    """:returns: the row of the table, and what was measured; None where nothing could be."""
+    """Measure the settlement of writes under load.
+
+    :returns: the row of the table, and what was measured; None where nothing could be.
+    """
     try:
         load = measure(system, configuration, seconds)
     except (DrillError, ClientError, BotoCoreError) as error:

@@ -57,6 +57,14 @@ def variables_in(text: str) -> list[str]:
     return [name for name in _VARIABLE.findall(text) if name]
 
 
+def runs_no_action(dry: Any) -> bool:
+    """Tell whether Chaos Toolkit runs no action with this value of ``--dry``; with ``probes`` and ``pause`` it does.
+
+    :param dry: Chaos Toolkit's, of the step or of the experiment; None without ``--dry``.
+    """
+    return getattr(dry, "value", dry) in ("actions", "activities")
+
+
 def has_variable(value: Any) -> bool:
     """:returns: whether a value is a text with a variable that has no value yet."""
     return isinstance(value, str) and bool(variables_in(value))

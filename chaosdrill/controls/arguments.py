@@ -10,6 +10,7 @@ from chaosdrill.analysis import objectives
 from chaosdrill.controls.activities import Activity, Resolve, activities_by_phase, has_variable, variables_in
 from chaosdrill.controls.validation import problems_of_activity
 from chaosdrill.errors import problem
+from chaosdrill.stop_when import problems_of_stop_when
 
 LONGEST_FREQUENCY_S = 3600.0
 _LIMITS = (("frequency", 0.1, LONGEST_FREQUENCY_S), ("in_a_row", 1, math.inf), ("timeout_s", 1, LONGEST_FREQUENCY_S))
@@ -27,7 +28,10 @@ class Arguments:
     :param safeguards: probes with ``tolerance`` and ``frequency`` (s), watched during the method; ``in_a_row`` (default
         1): how often a probe must miss before the drill is stopped; ``timeout_s`` (default 30): after so long without
         an answer it cannot see.
+    :param stop_when: when the drill stops by itself: see :mod:`chaosdrill.stop_when`.
     :param objectives: what is to be reached: see :mod:`chaosdrill.analysis.objectives`.
+    :param hand_over: to which experiment (``to``) what the drill still owes at its ``end`` is left, and for how many
+        days (``within_days``): see :mod:`chaosdrill.controls.hand_over`.
     """
 
     expect: str = ""
@@ -35,6 +39,8 @@ class Arguments:
     setup: Sequence[Activity] = ()
     safeguards: Sequence[Activity] = ()
     objectives: Mapping[str, Any] | None = None
+    hand_over: Mapping[str, Any] | None = None
+    stop_when: Mapping[str, Any] | None = None
 
 
 def problems_of_arguments(raw: Any, resolve: Resolve = lambda value: value) -> list[str]:
@@ -57,6 +63,7 @@ def problems_of_arguments(raw: Any, resolve: Resolve = lambda value: value) -> l
             why = f"control argument {name}: must be a list of activities"
             problems.append(problem("control-argument-invalid", why))
     problems += _as_objectives(objectives.problems_of_names(raw.get("objectives")))
+    problems += problems_of_stop_when(resolve(raw.get("stop_when")))
     for activity in steps_of_control(raw, "setup"):
         problems += problems_of_activity(activity, "setup", resolve)
     for safeguard in steps_of_control(raw, "safeguards"):

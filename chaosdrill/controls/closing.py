@@ -14,7 +14,10 @@ from chaosdrill.analysis.verdict import complete, of_history
 from chaosdrill.aws import system_of
 from chaosdrill.controls.broken import broken_of, note_broken
 from chaosdrill.controls.evidence import collect_evidence
+from chaosdrill.controls.hand_over import hand_over_undos, pay_accepted_undos
 from chaosdrill.controls.judging import judged
+from chaosdrill.controls.lease import give_back_lease
+from chaosdrill.controls.leftovers import LeftoversRead
 from chaosdrill.controls.record import in_words
 from chaosdrill.controls.recording import take_records
 from chaosdrill.controls.reporting import report_name, reported
@@ -22,6 +25,7 @@ from chaosdrill.controls.summary import summary
 from chaosdrill.controls.watching import LoadWatch
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.history import plain
+from chaosdrill.history.owed import HANDED_OVER, owed_undos
 from chaosdrill.history.run_directory import JOURNAL, SUMMARY, TIMELINE, experiment_of
 from chaosdrill.history.whole_files import make_private, write_whole
 from chaosdrill.packet_loss import evidence
@@ -46,10 +50,17 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
     session.record_signals()
     if session.touched:
         _last_looks(session)
+    pay_accepted_undos(session)
+    session.pay_undos()
+    hand_over_undos(session)
     session.lookout.stop_looking()
+    leftovers = LeftoversRead(session)
+    leftovers.begin()
     take_records(session)
     note_broken(session)
     collect_evidence(session)
+    leftovers.note()
+    give_back_lease(session)
     _give_up_target(session)
     outage, why_not = _outage(session)
     session.status.phase = "judging"
@@ -77,10 +88,20 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
             with suppress(OSError):  # of a file system that knows no modes
                 make_private(session.directory)
             said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
+    session.owed = _steps_in_force(session)
     session.give_up()
     if journal is not None:
         journal.update(_told(journal, said, session.record.hide))
     return said
+
+
+def _steps_in_force(session: "Session") -> tuple[str, ...]:
+    """List the steps that are neither undone nor handed over, of a system that is still there."""
+    if session.target is None or session.target.started_here:
+        return ()  # nothing was begun, or the lab has ended with the drill
+    events = session.record.events
+    handed_over = {event["number"] for event in events if event["event"] == HANDED_OVER}
+    return tuple(one.step for one in owed_undos(events) if one.number not in handed_over)
 
 
 def _not_kept(session: "Session", outage: ClientOutage | None, error: OSError) -> dict[str, Any]:

@@ -7,39 +7,52 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from chaosdrill.coordination.interface import Coordination
 from chaosdrill.errors import Refused
 from chaosdrill.history.log import utc_now
 from chaosdrill.history.whole_files import write_whole
 from chaosdrill.home import home
 from chaosdrill.sentences import sentence
 
+NOTE = "confirmation"  # the kind of the note that coordination keeps
 
-def confirm(topology: Path, experiment: str, account: str) -> Path:
+
+def confirm(topology: Path, experiment: str, account: str, coordination: Coordination | None = None) -> Path:
     """Keep that the rehearsal on a topology was read and confirmed; holds until the topology file changes.
 
     :param experiment: path of the experiment that was rehearsed.
     :param account: the account number that was typed.
-    :returns: where it is kept.
+    :param coordination: keeps it, too, so that a drill on another machine finds it.
+    :returns: where it is kept on this machine.
     """
     kept = _place(topology)
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     facts = {"at": utc_now(), "by": _user(), "topology": str(topology), "experiment": experiment, "account": account}
+    if coordination is not None:
+        coordination.put_note(NOTE, _digest(topology), facts)
     write_whole(kept, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     return kept
 
 
-def confirmed(topology: Path) -> Mapping[str, Any] | None:
-    """:returns: who confirmed the rehearsal on this topology, as it is now, and when; None when nobody did."""
+def confirmed(topology: Path, coordination: Coordination | None = None) -> Mapping[str, Any] | None:
+    """Return who confirmed the rehearsal on this topology, as it is now, and when; None when nobody did.
+
+    :param coordination: is asked when it was not confirmed on this machine.
+    :raises CannotSee: when that cannot be read.
+    """
     kept = _place(topology)
-    if not kept.exists():
-        return None
-    found: Mapping[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
-    return found
+    if kept.exists():
+        found: Mapping[str, Any] = json.loads(kept.read_text(encoding="utf-8"))
+        return found
+    return None if coordination is None else coordination.note(NOTE, _digest(topology))
 
 
-def require_confirmed(topology: Path) -> Mapping[str, Any]:
-    """:raises Refused: when nobody confirmed the rehearsal on this topology as it is now."""
-    if (found := confirmed(topology)) is None:
+def require_confirmed(topology: Path, coordination: Coordination | None = None) -> Mapping[str, Any]:
+    """Return who confirmed the rehearsal on this topology, as :func:`confirmed` does.
+
+    :raises Refused: when nobody confirmed the rehearsal on this topology as it is now (``rehearsal-not-confirmed``).
+    """
+    if (found := confirmed(topology, coordination)) is None:
         raise Refused(
             sentence(
                 "nobody has confirmed a rehearsal on the topology {topology}, or the file has changed since: run "
@@ -52,8 +65,11 @@ def require_confirmed(topology: Path) -> Mapping[str, Any]:
 
 
 def _place(topology: Path) -> Path:
-    digest = hashlib.sha256(topology.read_bytes()).hexdigest()
-    return home() / "confirmed" / f"{digest}.json"
+    return home() / "confirmed" / f"{_digest(topology)}.json"
+
+
+def _digest(topology: Path) -> str:
+    return hashlib.sha256(topology.read_bytes()).hexdigest()
 
 
 def _user() -> str:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
@@ -53,6 +54,7 @@ class Status:
     :ivar steps: how many are planned.
     :ivar outage_s: how long the outage under way has lasted at the newest beat; None while clients are served.
     :ivar left: about how long the drill still takes; None when that is not known.
+    :ivar is_asking: whether a person is asked something on the terminal.
     """
 
     phase: str = "starting"
@@ -65,6 +67,16 @@ class Status:
     steps: int = 0
     outage_s: float | None = None
     left: Left | None = None
+    is_asking: bool = False
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """For the length of the block a person is asked on the terminal: no line is rewritten over the answer."""
+        self.is_asking = True
+        try:
+            yield
+        finally:
+            self.is_asking = False
 
     def line(self, width: int = 200) -> str:
         """Say in one line how the drill stands: seconds, step n of m, outage, time left, region state, errors.
@@ -124,7 +136,9 @@ class Display:
 
     def show(self) -> None:
         """Show the status as it is now."""
-        if self._terminal:
+        if self._terminal and self._status.is_asking:
+            self._line.hide()
+        elif self._terminal:
             self._line.show(self._status.line(max(1, shutil.get_terminal_size().columns - 1)))
         elif self._due():
             self._line.put(f"chaosdrill {self._status.line()}\n")
@@ -160,6 +174,12 @@ class _RewrittenLine:
         with self._lock:
             self._shown = line
             self.put(CLEAR + self._shown)
+
+    def hide(self) -> None:
+        """Take the line away, once: what is typed then stays on the terminal."""
+        with self._lock:
+            if self._shown:
+                self.show("")
 
     def write(self, text: str) -> int:
         with self._lock:

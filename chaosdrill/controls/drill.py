@@ -212,7 +212,7 @@ def cleanup_control() -> None:
         session.end(None)
         if session.said is not None:
             write_drill_junit(session.said)
-            print_summary(session.said)
+            print_summary(session.said, session.owed)
             set_exit_code(session.said["verdict"])
     except Exception as error:
         logger.error(f"the drill could not be closed: {error}", exc_info=error)

@@ -12,15 +12,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import click
-import yaml
 
 from chaosdrill.analysis.aftermath import TRANSITIONS
-from chaosdrill.bounded_yaml import problem_of_file
+from chaosdrill.bounded_yaml import load_yaml, problem_of_file
 from chaosdrill.controls.activities import activities_by_phase
 from chaosdrill.errors import problem
 from chaosdrill.history import keep_secret, plain, secrets_within, without_secrets
 from chaosdrill.history.run_directory import EXPERIMENT, TOPOLOGY
-from chaosdrill.history.whole_files import write_whole
+from chaosdrill.history.whole_files import draft_of, write_whole
 
 # ports, ids and paths of the machine
 _CHOSEN_BY_LAB = re.compile(
@@ -108,7 +107,8 @@ def keep_copy(source: Source, experiment: Mapping[str, Any], directory: Path) ->
         return hashlib.sha256(text.encode()).hexdigest()
     original = source.path.read_bytes()
     copied = without_secrets(original.decode(errors="surrogateescape"))
-    (directory / f"{EXPERIMENT}{source.path.suffix}").write_bytes(copied.encode(errors="surrogateescape"))
+    with draft_of(directory / f"{EXPERIMENT}{source.path.suffix}") as draft:
+        draft.write(copied.encode(errors="surrogateescape"))
     return hashlib.sha256(original).hexdigest()
 
 
@@ -118,7 +118,7 @@ def keep_topology(path: Path, directory: Path) -> str:
     :returns: the SHA-256 of the topology as it was, in hexadecimal.
     """
     original = path.read_bytes()
-    keep_secret(*secrets_within(without_references(yaml.safe_load(original))))
+    keep_secret(*secrets_within(without_references(load_yaml(original.decode()))))
     write_whole(directory / TOPOLOGY, without_secrets(original.decode()))
     return hashlib.sha256(original).hexdigest()
 

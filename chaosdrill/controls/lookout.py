@@ -79,7 +79,7 @@ class Lookout:
         self._start("region", WATCH_EVERY_S, look, self._looking)
         return watch
 
-    def watch_heartbeat(self, find: Callable[[], HeartbeatProcess | None]) -> None:
+    def watch_heartbeat(self, find: Callable[[], HeartbeatProcess | None], every_s: float = COLLECT_EVERY_S) -> None:
         """Begin to take over what the heartbeat records, and to measure its clock, while there is one."""
 
         def look() -> None:
@@ -87,7 +87,7 @@ class Lookout:
                 heartbeat.collect()
                 self._blind.discard("heartbeat")
 
-        self._start("heartbeat", COLLECT_EVERY_S, look, self._looking)
+        self._start("heartbeat", every_s, look, self._looking)
 
     def watch_load(self, find: Callable[[], LoadGenerator | None], path: Path) -> None:
         """Begin to watch what clients see; it is kept in the file ``path``."""

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +11,7 @@ from chaoslib.activity import execute_activity
 
 from chaosdrill import history
 from chaosdrill.analysis.states import state_in_words
-from chaosdrill.aws import aurora, system_of
-from chaosdrill.aws.database_readiness import refuse_unready
+from chaosdrill.aws import system_of
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import DrillLoad
@@ -28,18 +27,22 @@ from chaosdrill.controls.experiment import (
     planned,
     transitions,
 )
+from chaosdrill.controls.experiment_checks import check_experiment, check_topology
+from chaosdrill.controls.fitness import require_fit
+from chaosdrill.controls.lease import take_lease
 from chaosdrill.controls.left_in_force import notes_about_dead_runs, refuse_beside_dead_run
 from chaosdrill.controls.lock import take_lock
 from chaosdrill.controls.origin import origin, versions
 from chaosdrill.controls.others import lead_others
-from chaosdrill.controls.preflight import check_experiment, check_topology
 from chaosdrill.controls.progress import planned_steps
 from chaosdrill.controls.settings import Settings
+from chaosdrill.controls.stop_conditions import COLLECT_EVERY_S, watch_stop_conditions
 from chaosdrill.controls.target import open_target
 from chaosdrill.controls.undoing import undone_steps
 from chaosdrill.controls.watching import RegionWatch
+from chaosdrill.coordination import coordination_of
 from chaosdrill.errors import Refused
-from chaosdrill.history.run_directory import HISTORY, TIMELINE, make_run_directory
+from chaosdrill.history.run_directory import HISTORY, OCCURRENCE_VARIABLE, TIMELINE, make_run_directory
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
 from chaosdrill.runs.rebuilding import rebuild_journals
 from chaosdrill.sentences import as_it_is, sentence, together
@@ -64,15 +67,32 @@ def open_drill(session: "Session") -> None:
     source = find_source()
     checked = check_experiment(session.experiment, session.configuration, session.secrets, source)
     settings, session.arguments = checked.settings, checked.arguments
-    rehearsal = require_confirmed(settings.topology) if settings.topology is not None else None
+    rehearsal = _confirmed_rehearsal(session, settings)
     session.held.callback(os.close, take_lock(settings.topology))
     _open_run_directory(session, settings, source)
     if rehearsal is not None:
         told = {name: value for name, value in rehearsal.items() if name != "at"}
         session.record.note("rehearsal-confirmed", confirmed_at=rehearsal["at"], **told)
-    session.lookout.show_status(session.record_signals)
-    _require_expected_state(session, _open_target(session, settings))
+    session.lookout.show_status(session.notice_signals)
+    watch = _open_target(session, settings)
+    state = _region_state(session, watch)
+    take_lease(session, source.name, state_in_words(state))
+    _require_expected_state(session, watch, state)
+    require_fit(session, source.name)
+    system = system_of(session.configuration, session.secrets)
+    session.stop_conditions = watch_stop_conditions(session, system, source.name)
     _run_setup(session)
+
+
+def _confirmed_rehearsal(session: "Session", settings: Settings) -> Mapping[str, Any] | None:
+    """Read who confirmed the rehearsal on a real system; the lab needs none.
+
+    :raises Refused: when nobody has.
+    """
+    if settings.topology is None:
+        return None
+    system = system_of({**session.configuration, "topology": str(settings.topology)}, session.secrets)
+    return require_confirmed(settings.topology, coordination_of(system) if system.topology.coordination else None)
 
 
 def _keep_secrets(session: "Session") -> None:
@@ -108,6 +128,7 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
         undoes=undone_steps(session.experiment, session.configuration, session.secrets),
         transitions=transitions(session.experiment, session.arguments.setup),
         dry=getattr(dry, "value", dry),
+        **({"occurrence": occurrence} if (occurrence := os.environ.get(OCCURRENCE_VARIABLE)) else {}),
     )
     logger.info(f"Run directory: {directory}")
 
@@ -134,6 +155,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.held.callback(lead_others(topology, session.configuration))
     _require_allowed_account(session)
     told: dict[str, Any] = {"target": target.kind, "scale": target.scale, "started_here": target.started_here}
+    told["home"] = topology.regions.home
     told["topology_sha256"] = keep_topology(target.topology, session.directory)
     if target.kind == "lab":
         told["topology_content_sha256"] = lab_topology_hash(target.topology)
@@ -148,38 +170,37 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     session.lookout.watch_load_records(load.find, session.directory / RECORDS)
     heartbeat = session.heartbeat = DrillHeartbeat(dict(session.configuration))
     session.held.callback(heartbeat.end)
-    session.lookout.watch_heartbeat(heartbeat.find)
+    counts_outages = "unavailable_s" in (session.arguments.stop_when or {})
+    session.lookout.watch_heartbeat(heartbeat.find, *([COLLECT_EVERY_S] if counts_outages else []))
     session.planned = planned_steps(session.experiment, session.arguments.setup, session.configuration)
     session.lookout.watch_progress(session.planned, session.directory, target.kind)
     return watch
 
 
-def _require_expected_state(session: "Session", watch: RegionWatch) -> None:
+def _region_state(session: "Session", watch: RegionWatch) -> str:
+    """Read the region state, beside which no fault and no load of a drill that died is in force.
+
+    :raises Refused: when one is (``left-in-force``).
+    """
     session.status.phase = "preflight"
-    expected = session.arguments.expect
     give_up = time.monotonic() + READABLE_WITHIN_S
     while (state := watch.look()) == "unknown" and time.monotonic() < give_up:
         time.sleep(0.2)
-    runs, events, now = runs_directory(), session.record.events, state_in_words(state)
-    refuse_beside_dead_run(runs, events, session.configuration, session.secrets, now)
+    now = state_in_words(state)
+    refuse_beside_dead_run(runs_directory(), session.record.events, session.configuration, session.secrets, now)
+    return state
+
+
+def _require_expected_state(session: "Session", watch: RegionWatch, state: str) -> None:
+    expected, now = session.arguments.expect, state_in_words(state)
     if expected and state != expected:
         why = sentence(
             "the region state is {state}, expected {expected}: nothing was touched",
             state=now,
             expected=state_in_words(expected),
         )
-        notes = notes_about_dead_runs(runs, events, now)
+        notes = notes_about_dead_runs(runs_directory(), session.record.events, now)
         raise Refused(together([why, *map(as_it_is, watch.unreadable), *notes]), code="region-state-unexpected")
-    _require_movable_database(session)
-
-
-def _require_movable_database(session: "Session") -> None:
-    """Refuse a drill that moves the application while Aurora rebuilds a cluster: its transitions could not end."""
-    if transitions(session.experiment, session.arguments.setup):
-        system = system_of(session.configuration, session.secrets)
-        cluster = aurora.global_cluster(system)
-        for region in system.topology.region_names:
-            refuse_unready(system, cluster, region)
 
 
 def _require_allowed_account(session: "Session") -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.controls.tolerance import meets, resolved
-from chaosdrill.errors import CannotSee, DrillError, family_of
+from chaosdrill.errors import CannotSee, DrillError, Refused, family_of
 
 _PREFIX = re.compile(r"^(chaoslib\.exceptions\.ActivityFailed: )+")
 
@@ -66,6 +66,11 @@ def outcome_of(
     except CannotSee as blind:
         return Outcome("failed", run["output"], str(blind), family_of(blind), tolerance, None, blind.codes)
     return Outcome("succeeded", run["output"], "", "", tolerance, met)
+
+
+def not_begun(refusal: Refused) -> Outcome:
+    """Tell how an activity ended that was refused before it began."""
+    return Outcome("failed", None, str(refusal), family_of(refusal), None, None, refusal.codes)
 
 
 def _codes_of(failure: BaseException | None) -> tuple[str, ...]:

@@ -48,7 +48,11 @@ class LoadRecords:
         self._looked_s = now_s
         if now_s - self._clocks_s >= CLOCKS_EVERY_S:
             self._clocks_s = now_s
-            self._measure_clocks(generator)
+            try:
+                self._measure_clocks(generator)
+            except CannotSee:
+                if not generator.has_ended:  # else it was ended while its clock was read
+                    raise
         collecting.collect(generator, self._into, self._skip)
 
     def finish(self) -> None:

@@ -1,7 +1,11 @@
-"""Probes that are watched during the method; one that misses its tolerance, or cannot see, stops the drill."""
+"""What is read again and again while a drill goes on, and stops it: probes of the experiment, and conditions of ours.
+
+What is wrong, or cannot be read, so many times in a row trips the guard; so does a read that does not end in time.
+"""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chaoslib.activity import run_activity
@@ -13,27 +17,89 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.sentences import as_it_is, sentence
 
 TIMEOUT_S = 30.0
-Tripped = Callable[[str, str, bool], None]  # safeguard, why, whether it could not see
+Tripped = Callable[[str, str, bool], None]  # guard, why, whether it could not see
 
 
-class Safeguards:
-    """All safeguards of an experiment, each in a thread of its own.
+@dataclass(frozen=True)
+class Miss:
+    """A read that found something wrong, or (``unreadable``) nothing at all."""
 
-    :param tripped: told once, by the first that trips: its name, why, and whether it could not see.
+    why: str
+    unreadable: bool = False
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often a guard reads, and how much it bears.
+
+    :param every_s: seconds between the beginnings of two reads.
+    :param timeout_s: how long a read may take, in seconds.
+    :param misses: how many misses in a row trip it.
+    :param unreadable: how many in a row trip it when the last one was unreadable.
     """
 
-    def __init__(
-        self,
-        probes: Sequence[Mapping[str, Any]],
-        configuration: Mapping[str, Any],
-        secrets: Mapping[str, Any] | None,
-        tripped: Tripped,
-    ) -> None:
-        self._guards = [_Guard(probe, configuration, secrets, tripped) for probe in probes]
+    every_s: float = 1.0
+    timeout_s: float = TIMEOUT_S
+    misses: int = 1
+    unreadable: int = 1
+
+
+class Guard:
+    """Something that stops the drill, once.
+
+    :param read: returns what is wrong; None when nothing is. An error that it raises counts as unreadable.
+    :param tripped: called once: with the name, why, and whether it could not be read.
+    """
+
+    def __init__(self, name: str, read: Callable[[], Miss | None], tripped: Tripped, patience: Patience) -> None:
+        self.name, self.patience, self.off = name, patience, False
+        self._read, self._tripped = read, tripped
+        self._missed = 0
+        self._asked_at: float | None = None
+
+    def look(self) -> None:
+        """Read once."""
+        self._asked_at = time.monotonic()
+        try:
+            self._judge(self._read())
+        except (ActivityFailed, CannotSee) as error:
+            self._judge(Miss(sentence("cannot be read: {why}", why=as_it_is(error)), unreadable=True))
+        finally:
+            self._asked_at = None
+
+    def check_answer(self) -> None:
+        """Trip when a read has not ended in time."""
+        asked_at, timeout_s = self._asked_at, self.patience.timeout_s
+        if asked_at is not None and time.monotonic() - asked_at > timeout_s:
+            why = sentence("no answer within {seconds:g} s", seconds=timeout_s)
+            self._trip(Miss(sentence("cannot be read: {why}", why=why), unreadable=True))
+
+    def crashed(self, error: Exception) -> None:
+        """Count a read that raised an error."""
+        why = as_it_is(f"{type(error).__name__}: {error}")
+        self._judge(Miss(sentence("cannot be read: {why}", why=why), unreadable=True))
+
+    def _judge(self, miss: Miss | None) -> None:
+        self._missed = 0 if miss is None else self._missed + 1
+        if miss is not None and self._missed >= (self.patience.unreadable if miss.unreadable else self.patience.misses):
+            self._trip(miss)
+
+    def _trip(self, miss: Miss) -> None:
+        if not self.off:
+            self.off = True
+            self._tripped(self.name, miss.why, miss.unreadable)
+
+
+class Guards:
+    """Several guards, each in a thread of its own, so that one whose read hangs hides none of the others."""
+
+    def __init__(self, guards: Iterable[Guard]) -> None:
+        self._guards = list(guards)
         self._threads = [
-            Periodic(f"safeguard-{guard.name}", guard.every_s, guard.look, guard.crashed) for guard in self._guards
+            Periodic(f"safeguard-{guard.name}", guard.patience.every_s, guard.look, guard.crashed)
+            for guard in self._guards
         ]
-        for guard in self._guards:  # a probe that hangs cannot tell so itself
+        for guard in self._guards:  # a read that hangs cannot tell so itself
             self._threads.append(Periodic(f"answers-{guard.name}", 1.0, guard.check_answer, guard.crashed))
 
     def start(self) -> None:
@@ -42,69 +108,35 @@ class Safeguards:
             thread.start()
 
     def stop(self) -> None:
-        """Watch no longer; a probe that is under way is not heard any more."""
+        """Watch no longer; a read that is under way is not heard any more."""
         for guard in self._guards:
             guard.off = True
         for thread in self._threads:
             thread.stop(within_s=0.0)
 
 
-class _Guard:
-    def __init__(
-        self,
-        probe: Mapping[str, Any],
-        configuration: Mapping[str, Any],
-        secrets: Mapping[str, Any] | None,
-        tripped: Tripped,
-    ) -> None:
-        self.name = str(probe["name"])
-        self.every_s = float(probe.get("frequency", 1))
-        self.off = False
-        self._probe, self._configuration, self._secrets = dict(probe), configuration, secrets
-        self._tripped = tripped
-        self._needed = int(probe.get("in_a_row", 1))
-        self._missed = 0
-        self._timeout_s = float(probe.get("timeout_s", TIMEOUT_S))
-        self._asked_at: float | None = None
+def safeguards(
+    probes: Sequence[Mapping[str, Any]],
+    configuration: Mapping[str, Any],
+    secrets: Mapping[str, Any] | None,
+    tripped: Tripped,
+) -> list[Guard]:
+    """Make the guards of an experiment's safeguards: probes, each with a tolerance."""
 
-    def look(self) -> None:
-        self._asked_at = time.monotonic()
-        try:
-            self._look()
-        finally:
-            self._asked_at = None
+    def guard(probe: Mapping[str, Any]) -> Guard:
+        misses = int(probe.get("in_a_row", 1))
+        every_s, timeout_s = float(probe.get("frequency", 1)), float(probe.get("timeout_s", TIMEOUT_S))
+        patience = Patience(every_s, timeout_s, misses, misses)
+        return Guard(str(probe["name"]), lambda: _outside(probe, configuration, secrets), tripped, patience)
 
-    def check_answer(self) -> None:
-        """Trip when the probe has not answered in time."""
-        asked_at = self._asked_at
-        if asked_at is not None and time.monotonic() - asked_at > self._timeout_s:
-            why = sentence("no answer within {seconds:g} s", seconds=self._timeout_s)
-            self._trip(sentence("cannot be read: {why}", why=why), unreadable=True)
+    return [guard(dict(probe)) for probe in probes]
 
-    def _look(self) -> None:
-        try:
-            value = run_activity(self._probe, self._configuration, self._secrets)
-            good = meets(self._probe["tolerance"], value, self._configuration, self._secrets)
-        except (ActivityFailed, CannotSee) as error:
-            self._miss(sentence("cannot be read: {why}", why=as_it_is(error)), unreadable=True)
-            return
-        if good:
-            self._missed = 0
-        else:
-            expected = resolved(self._probe["tolerance"], self._configuration, self._secrets)
-            values = {"value": repr(value), "expected": repr(expected)}
-            self._miss(sentence("is {value}, expected {expected}", **values), unreadable=value == "unknown")
 
-    def crashed(self, error: Exception) -> None:
-        why = as_it_is(f"{type(error).__name__}: {error}")
-        self._miss(sentence("cannot be read: {why}", why=why), unreadable=True)
-
-    def _miss(self, why: str, unreadable: bool) -> None:
-        self._missed += 1
-        if self._missed >= self._needed:
-            self._trip(why, unreadable)
-
-    def _trip(self, why: str, unreadable: bool) -> None:
-        if not self.off:
-            self.off = True
-            self._tripped(self.name, why, unreadable)
+def _outside(
+    probe: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
+) -> Miss | None:
+    value = run_activity(probe, configuration, secrets)
+    if meets(probe["tolerance"], value, configuration, secrets):
+        return None
+    values = {"value": repr(value), "expected": repr(resolved(probe["tolerance"], configuration, secrets))}
+    return Miss(sentence("is {value}, expected {expected}", **values), unreadable=value == "unknown")

@@ -5,7 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Mapping, MutableMapping
 from contextlib import ExitStack
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -14,23 +14,32 @@ from chaoslib.exceptions import InterruptExecution
 
 from chaosdrill import history
 from chaosdrill.activity import take_failure
+from chaosdrill.aws.polling import end_step_when
 from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls.activities import activities_by_phase
+from chaosdrill.controls.approvals import KEY, require_approval
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.closing import close
 from chaosdrill.controls.display import Status
+from chaosdrill.controls.fitness import Recheck
 from chaosdrill.controls.foreign import ForeignActivities, OwnSteps, interruption_under_way
+from chaosdrill.controls.lease import LOST
 from chaosdrill.controls.lookout import Lookout
-from chaosdrill.controls.outcome import Outcome, outcome_of
+from chaosdrill.controls.outcome import Outcome, not_begun, outcome_of
+from chaosdrill.controls.owed_changes import OwedChanges
+from chaosdrill.controls.planned_calls import PlannedCalls, note_planned_calls
 from chaosdrill.controls.progress import Step, number_of
 from chaosdrill.controls.record import Record
-from chaosdrill.controls.safeguards import Safeguards
+from chaosdrill.controls.remaining import remaining_in_words
+from chaosdrill.controls.safeguards import Guards, safeguards
 from chaosdrill.controls.sampling import Sample, Samples
 from chaosdrill.controls.settlement import begin_settlement_check, raise_writes, require_settled
 from chaosdrill.controls.signals import LEAVE, STOP, Signals
 from chaosdrill.controls.target import Target
 from chaosdrill.controls.truth import note_truth
-from chaosdrill.errors import DrillError
+from chaosdrill.coordination.interface import StopRequest
+from chaosdrill.errors import DrillError, Refused
+from chaosdrill.history import stop_grace
 from chaosdrill.history.current import STEADY_STATE_AFTER
 
 logger = logging.getLogger("chaostoolkit")
@@ -38,8 +47,10 @@ logger = logging.getLogger("chaostoolkit")
 SAMPLE_WITHIN_S = 5.0  # how long a sample may go on after the method
 STOPPING_PHASES = ("setup", "method")  # in these a failed step stops what follows
 OF_CONTROLS = (STOP.name, LEAVE.name)  # signals that a control sends, not a person
+TERMINATION = "SIGTERM"
 RAISED = "InterruptExecution"  # stands for the signal where another control raised it
-EXPLAINING = ("interrupted", "refused", "crashed", "safeguard-tripped", history.TARGET_LOST)
+EXPLAINING = ("interrupted", "refused", "crashed", "safeguard-tripped", "approval-refused", history.TARGET_LOST, LOST)
+ENDING = ("rollbacks", "closing", "ending the lab", "judging")
 
 
 class Session:
@@ -59,16 +70,24 @@ class Session:
         self.directory: Path | None = None
         self.target: Target | None = None
         self.heartbeat: DrillHeartbeat | None = None
+        self.recheck: Recheck | None = None
         self.held = ExitStack()
+        self.lease = ExitStack()  # releases the lease; empty while none is held
         self.planned: tuple[Step, ...] = ()
+        self.planned_calls = PlannedCalls()
         self.touched = False
         self.said: dict[str, Any] | None = None
-        self._safeguards: Safeguards | None = None
+        self.owed: tuple[str, ...] = ()  # steps that stay in force after it
+        self.stop_conditions: Guards | None = None
+        self._safeguards: Guards | None = None
         self._samples: Samples | None = None
         self._signals_noted: deque[tuple[str, str]] = deque()
+        self._recording_signals = threading.Lock()
         self._main = threading.current_thread()
         self._local = threading.local()
         self._own_steps = OwnSteps(self._listed)
+        self._owed_changes = OwedChanges()
+        self._approvals = count(1)
         self._foreign = ForeignActivities(self.record)
         self._stopping = False
         self.opened = False
@@ -88,6 +107,8 @@ class Session:
         else:
             if not self._method_ended:
                 begin_settlement_check(self)
+                if self.recheck is not None:
+                    self.recheck.begin()
             self.enter("steady-state-after" if self._method_ended else "steady-state-before")
 
     def end_hypothesis(self, met: bool | None) -> None:
@@ -102,17 +123,20 @@ class Session:
     def begin_method(self) -> None:
         """The method begins, and with it the safeguards and the samples of the steady state.
 
-        :raises InterruptExecution: when the application settles the heartbeat's writes more slowly than they are sent.
+        :raises InterruptExecution: when the application settles the heartbeat's writes more slowly than they are sent,
+            or a check refuses that let the drill begin.
         """
         try:
             require_settled(self)
+            if self.recheck is not None:
+                self.recheck.require_fit()
         except DrillError as error:
             self.record.refused(error)
             self.stop(f"The method does not begin: {error}")
         self.touched = True
         self.enter("method")
-        guards = self.arguments.safeguards
-        self._safeguards = Safeguards(guards, dict(self.configuration), self.secrets, self._safeguard_tripped)
+        probes = self.arguments.safeguards
+        self._safeguards = Guards(safeguards(probes, dict(self.configuration), self.secrets, self.safeguard_tripped))
         self._safeguards.start()
         if not self.experiment.get("dry"):
             probes = activities_by_phase(self.experiment)["steady-state"]
@@ -135,9 +159,11 @@ class Session:
         control wants to leave without rollbacks.
         """
         self.signals.leaving = True
+        self._stop_watching_conditions()
         self.signals.settle()
         self.record.go_on_in_memory()
         self.enter("rollbacks")
+        self.record_signals()  # a SIGTERM limits how long they may take
         if not self.touched:
             raise InterruptExecution("this run did nothing, so nothing is rolled back")
         if self.target is not None and (why := self.target.gone()):
@@ -151,6 +177,8 @@ class Session:
         self.signals.can_give_up = False
         self.signals.leaving = True
         self.signals.settle()
+        if self.signals.gave_up and (left := self._remaining()):
+            logger.warning(f"The rest of the rollbacks is left out: {left}")
         self.enter("closing")
 
     def end(self, journal: MutableMapping[str, Any] | None, interrupted: bool = False) -> None:
@@ -161,6 +189,7 @@ class Session:
         """
         if self.said is None:
             self.signals.leaving, self.signals.can_give_up = True, False
+            self._stop_watching_conditions()
             self.signals.settle()
             if interrupted and not self._is_explained():
                 self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by="", why="")
@@ -178,7 +207,8 @@ class Session:
         """An activity is about to run: on disk before it does. One of another control is let through.
 
         :raises InterruptExecution: when a signal has ended the method or the rollbacks: a step that it came in makes of
-            SIGTERM's exception a failure of its own, and Chaos Toolkit goes on.
+            SIGTERM's exception a failure of its own, and Chaos Toolkit goes on; when a person was to approve the
+            activity, and did not; when the undo that it will owe could not be published.
         """
         if not self._own_steps.begin(activity, self._in_hypothesis()):
             self._foreign.begin(activity)
@@ -188,13 +218,21 @@ class Session:
         if self.signals.gave_up or (self.signals.stopped and self.status.phase != "rollbacks"):
             self.signals.settle()
             raise InterruptExecution("a signal has ended the drill: no further step is begun")
+        if KEY in activity:
+            require_approval(self, activity, next(self._approvals))
         step = self._step(activity)
+        if self._beside():
+            self._local.begun_in = step["phase"]
+            end_step_when(self._is_stopped if step["phase"] != "rollbacks" else None)
         self.status.activity = step["activity"]
         self.status.step = number_of(self.planned, step["phase"], step["activity"], self.status.step)
         raise_writes(self, activity)
         arguments = (activity.get("provider") or {}).get("arguments") or {}
         written = substitute(arguments, self.configuration, self.secrets)
-        self.record.note("activity-started", **step, arguments=written)
+        owed = self._owed_changes.of_step(step, written, activity.get("dry", self.experiment.get("dry")))
+        self.record.note("activity-started", **step, arguments=written, **owed)
+        note_planned_calls(self, step, activity, written)
+        self._publish_undo(step["activity"], owed.get("number"))
 
     def end_activity(self, activity: Mapping[str, Any], run: Mapping[str, Any] | None) -> None:
         """An activity has ended. One of another control ends nothing by itself.
@@ -209,9 +247,15 @@ class Session:
             return
         self.notice_interruption()
         dry = getattr(self.experiment.get("dry"), "value", None) not in (None, "pause")
+        step, refusal = self._step(activity), self._take_refusal()
+        if self._beside():
+            step["phase"] = getattr(self._local, "begun_in", step["phase"])  # the rollbacks may have begun meanwhile
+        if refusal is not None:
+            self.record.note("activity-ended", **step, duration_s=0.0, **vars(not_begun(refusal)))
+            return
         outcome = outcome_of(activity, run, dry, self.configuration, self.secrets, take_failure())
-        step = self._step(activity)
         self.record.note("activity-ended", **step, duration_s=(run or {}).get("duration"), **vars(outcome))
+        self.pay_undos()
         note_truth(self)
         if outcome.status != "interrupted" and outcome.problem and self._must_stop(step["phase"], outcome, run):
             self.stop(f"{step['activity']}: {outcome.problem}; what follows would build on it, so the drill stops here")
@@ -241,6 +285,29 @@ class Session:
         self.record.note("interrupted", signal=RAISED, phase=self.status.phase, by=by, why=why)
         if self._beside():
             self.signals.stop_method()
+
+    def _publish_undo(self, name: str, number: int | None) -> None:
+        """Publish what a step will owe, before it begins.
+
+        :raises InterruptExecution: when that failed; the step is not begun.
+        """
+        if (drill := history.current()) is None:
+            return
+        try:
+            drill.undos.begin(number)
+        except Refused as refusal:
+            self._local.refusal = refusal
+            self.stop(f"{name}: {refusal}; the drill stops here")
+
+    def _take_refusal(self) -> Refused | None:
+        """Why the step of this thread was not begun, once; None when it was."""
+        refusal, self._local.refusal = getattr(self._local, "refusal", None), None
+        return refusal
+
+    def pay_undos(self) -> None:
+        """Publish which undos are not owed any more."""
+        if (drill := history.current()) is not None:
+            drill.undos.pay()
 
     def _is_explained(self) -> bool:
         """Whether the history says why the experiment was interrupted."""
@@ -272,21 +339,58 @@ class Session:
         not_comparable = outcome.status == "failed" and (run or {}).get("status") == "succeeded"
         return phase in STOPPING_PHASES or (phase in ("steady-state-before", "steady-state-after") and not_comparable)
 
+    def _is_stopped(self) -> bool:
+        """Whether rollbacks are next, so that steps in the background must end."""
+        return self._stopping or self.signals.leaving
+
     def _beside(self) -> bool:
         """Whether the calling thread is one beside the main line: a background step, or a continuous hypothesis."""
         return threading.current_thread() is not self._main
 
     # What comes in between ------------------------------------------------------------------------------------------
 
+    def notice_signals(self) -> None:
+        """Do what a signal handler must not: write down those that came, and wait for no step in the background."""
+        self.record_signals()
+        if self.signals.leave_background():
+            logger.warning("A step in the background has not ended: the rollbacks begin beside it")
+        if self.signals.can_give_up and (left_s := stop_grace.left_s()) is not None and left_s <= 0:
+            self._leave_to_rescue()
+
+    def _leave_to_rescue(self) -> None:
+        """Leave the rest of the rollbacks out: the process is killed soon."""
+        if not stop_grace.is_left_to_rescue():
+            why = f"the time for the rollbacks is over, by {stop_grace.VARIABLE}"
+            self.record.note(stop_grace.LEFT_TO_RESCUE, function="", undo_of=None, why=why)
+        self.signals.give_up()
+
     def record_signals(self) -> None:
         """Write down signals that came; a signal handler must not."""
-        while self._signals_noted:
+        while (taken := self._record_signal()) is not None:
+            name, phase = taken
+            self._hurry()
+            if phase == self.status.phase == "rollbacks" and not self.signals.gave_up and name not in OF_CONTROLS:
+                left = self._remaining()
+                logger.warning(f"{name}: the rollbacks go on; once more to leave without the rest of them ({left})")
+
+    def _record_signal(self) -> tuple[str, str] | None:
+        """Write down the next signal that came, and after SIGTERM how long the process has left.
+
+        :returns: its name, and in which phase it came; None when there is none.
+        """
+        with self._recording_signals:
+            if not self._signals_noted:
+                return None
             name, phase = self._signals_noted.popleft()
             by, why = self._foreign.suspect if name in OF_CONTROLS else ("", "")
             self.record.note("interrupted", signal=name, phase=phase, by=by, why=why)
-            self._hurry()
-            if phase == self.status.phase == "rollbacks" and not self.signals.gave_up and name not in OF_CONTROLS:
-                logger.warning(f"{name}: the rollbacks go on; once more to leave without the rest of them")
+            if name == TERMINATION and (seconds := stop_grace.grace_s()) is not None:
+                self.record.note(stop_grace.BEGAN, grace_s=seconds, rollbacks_s=stop_grace.rollbacks_s(seconds))
+            return name, phase
+
+    def _remaining(self) -> str:
+        run = "" if self.directory is None else self.directory.name
+        return remaining_in_words(self.experiment, self.record.events, run)
 
     def _hurry(self) -> None:
         try:
@@ -302,17 +406,42 @@ class Session:
         logger.error(f"The drill ends here: {why}")
         self._stop_method()
 
+    def stop_requested(self, request: StopRequest) -> None:
+        """Somebody asks the drill to stop, from wherever: told once, by the lease's renewal. The rollbacks are next."""
+        if self.status.phase in ENDING:
+            logger.info(f"{request.by} asks the drill to stop: it is in its {self.status.phase} already")
+            return
+        facts = {"phase": self.status.phase, "by": request.by, "why": request.why or "no reason was given"}
+        self.record.note_of_others("interrupted", signal="chaosdrill stop", **facts)
+        logger.error(f"{request.by} asks the drill to stop: {facts['why']}. What was done is undone")
+        self._stop_method()
+        self._hurry()
+
+    def lease_lost(self, why: str) -> None:
+        """The lease cannot be counted on any more: told once, by what renews it. The rollbacks are next."""
+        self.record.note_of_others(LOST, why=why, phase=self.status.phase)
+        if self.status.phase in ENDING:
+            logger.warning(f"The lease is in doubt: {why}")
+        else:
+            logger.error(f"The drill ends here, and what was done is undone: {why}")
+            self._stop_method()
+
     def _note_signal(self, name: str) -> None:
         self._signals_noted.append((name, self.status.phase))
 
     def _sampled(self, sample: Sample) -> None:
         self.record.note("hypothesis-sampled", **vars(sample))
 
-    def _safeguard_tripped(self, name: str, why: str, unreadable: bool) -> None:
+    def _stop_watching_conditions(self) -> None:
+        if self.stop_conditions is not None:
+            self.stop_conditions.stop()
+
+    def safeguard_tripped(self, name: str, why: str, unreadable: bool) -> None:
+        """A safeguard or a stop condition ends what comes before the rollbacks. For any thread."""
         try:
             self.record.note("safeguard-tripped", safeguard=name, why=why, unreadable=unreadable)
         finally:
-            logger.error(f"Safeguard {name} {why}: the method ends here")
+            logger.error(f"Safeguard {name}: {why}: the rollbacks are next")
             self._stop_method()
 
     def _stop_method(self) -> None:

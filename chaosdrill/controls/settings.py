@@ -9,6 +9,7 @@ from typing import Any
 from chaosdrill.client.locust_page import problems_of_url
 from chaosdrill.controls.junit import junit_problems
 from chaosdrill.errors import BadInput, problem
+from chaosdrill.history.stop_grace import problems_of_grace
 from chaosdrill.lab.plan import DEFAULT_SCALE, LARGEST_SCALE, SMALLEST_SCALE
 from chaosdrill.languages import language_from
 from chaosdrill.time_zones import zone_from
@@ -126,7 +127,7 @@ def _locustfile(configuration: MutableMapping[str, Any]) -> tuple[str, list[str]
 
 def _environment_problems() -> list[str]:
     """Variables that the end of the drill reads: what is wrong with them is reported before anything is touched."""
-    problems = junit_problems()
+    problems = junit_problems() + problems_of_grace()
     for read in (language_from, zone_from):
         try:
             read()

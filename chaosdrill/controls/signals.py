@@ -14,6 +14,7 @@ of writing the history it breaks its seals. There a signal is delivered a moment
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,7 @@ HANGUP = signal.SIGHUP  # the terminal or the ssh session is gone: Chaos Toolkit
 
 BUSY = frozenset({"logging", "chaosdrill.history.log"})  # modules that must not be left in the middle
 AGAIN_AFTER_S = 0.02
+BACKGROUND_ENDS_WITHIN_S = 1.0  # after a stop; what waits in the background as chaosdrill does ends sooner
 
 
 class Signals:
@@ -46,6 +48,10 @@ class Signals:
         self._sent = False  # by this drill, and not delivered yet
         self._due = 0  # a signal that is delivered a moment later
         self._sent_again = 0  # that signal, on its way
+        self._waiting_since: float | None = None  # for background steps, after a stop
+        self._leaves_wait = False  # the next own signal ends that wait
+        self._gives_up_now = False  # the next own signal leaves the rest of the rollbacks out
+        self._main = threading.current_thread()
         self._sender: threading.Thread | None = None
         self._later: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be used in a signal handler
         self.leaving = False  # from here on only rollbacks and the end are left
@@ -89,7 +95,42 @@ class Signals:
         self._sent = True
         exit_gracefully()
 
+    def leave_background(self) -> bool:
+        """End Chaos Toolkit's wait for background steps when it goes on though the drill was stopped.
+
+        To be called again and again, from another thread: a step that sleeps, or a process, does not know of the stop.
+
+        :returns: whether the wait is ended now: the steps go on beside the rollbacks.
+        """
+        frame = sys._current_frames().get(self._main.ident or 0)
+        if not (self.leaving and self._previous and _waits_for_background(frame)):
+            self._waiting_since = None
+            return False
+        self._waiting_since = self._waiting_since or time.monotonic()
+        if time.monotonic() - self._waiting_since < BACKGROUND_ENDS_WITHIN_S or self._leaves_wait:
+            return False
+        self._leaves_wait = True
+        os.kill(os.getpid(), STOP)
+        return True
+
+    def give_up(self) -> None:
+        """Leave the rest of the rollbacks out, from another thread: there is no more time for them."""
+        if self.can_give_up and self._previous and not self.gave_up:
+            self._gives_up_now = True
+            os.kill(os.getpid(), STOP)
+
     def _take(self, number: int, frame: FrameType | None) -> None:
+        if number == STOP and self._gives_up_now:
+            self._gives_up_now = False
+            if self.can_give_up and not self.gave_up:
+                self.gave_up = True
+                self._deliver(number, frame)
+            return
+        if number == STOP and self._leaves_wait:
+            self._leaves_wait = False
+            if _waits_for_background(frame):
+                self._previous[STOP](STOP, frame)
+            return
         if self._sent_again == number:
             self._sent_again = 0
             if self._due == number:
@@ -128,6 +169,15 @@ class Signals:
         """Whether the rest of the rollbacks is to be left out: another control's emergency stop does not mean that."""
         self._held += number not in (STOP, LEAVE)
         return self.can_give_up and (number == LEAVE or (number != STOP and self._held >= 2))
+
+
+def _waits_for_background(frame: FrameType | None) -> bool:
+    """Tell whether Chaos Toolkit waits for the method's background steps to end."""
+    names = []
+    while frame is not None:
+        names.append((frame.f_globals.get("__name__"), frame.f_code.co_name))
+        frame = frame.f_back
+    return ("chaoslib.run", "apply_activities") in names and ("concurrent.futures.thread", "shutdown") in names
 
 
 def _is_busy(frame: FrameType | None) -> bool:

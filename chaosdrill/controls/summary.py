@@ -33,10 +33,13 @@ def summary(
     }
 
 
-def print_summary(said: Mapping[str, Any]) -> None:
-    """Print the last lines on standard output. They are never wrapped or boxed here: a path can be copied."""
+def print_summary(said: Mapping[str, Any], owed: Sequence[str] = ()) -> None:
+    """Print the last lines on standard output. They are never wrapped or boxed here: a path can be copied.
+
+    :param owed: the steps that stay in force.
+    """
     keep_streams_writable()
-    rows = last_lines(said)
+    rows = last_lines(said, owed=owed)
     width = max(len(label) for label, _ in rows) + 1
     text = "\n".join(f"{label + ':':<{width}} {value}" for label, value in rows)
     sys.stdout.write(f"\n{text}\n")

@@ -16,6 +16,8 @@ from chaosdrill.controls.activities import (
 )
 from chaosdrill.errors import problem
 
+_OPTIONAL_OF = ("enable_automatic_failover",)  # rollbacks that were written before it took the argument
+
 
 def problems_of_undo(experiment: Mapping[str, Any], setup: Sequence[Activity], resolve: Resolve) -> list[str]:
     """Check each rollback whose function takes ``undo_of``.
@@ -50,4 +52,6 @@ def undone_steps(
 
 def _takes_undo_of(activity: Activity) -> bool:
     function = function_of(activity)
-    return function is not None and "undo_of" in inspect.signature(function).parameters
+    if function is None or (function.__name__ in _OPTIONAL_OF and "undo_of" not in arguments_of(activity)):
+        return False
+    return "undo_of" in inspect.signature(function).parameters

@@ -10,6 +10,7 @@ from chaoslib.exceptions import ChaosException
 
 from chaosdrill.arguments import is_checked, problems_of_call
 from chaosdrill.controls.activities import Resolve, arguments_of, function_of, has_variable, provider_of
+from chaosdrill.controls.approvals import problems_of_confirm
 from chaosdrill.controls.tolerance import problems_of_tolerance
 from chaosdrill.errors import problem
 
@@ -22,8 +23,9 @@ def problems_of_activity(activity: Any, phase: str, resolve: Resolve = lambda va
     :param resolve: gives a value with its variables. A value that still holds ``${`` is not judged.
     """
     name = activity.get("name", "?") if isinstance(activity, Mapping) else repr(activity)
-    found = list(_problems(activity, resolve))
-    return [problem(code, f"{phase}: {name}: {text}") for code, text in found]
+    found: list[str] = [problem(code, f"{phase}: {name}: {text}") for code, text in _problems(activity, resolve)]
+    confirm = problems_of_confirm(activity, phase, resolve)
+    return found + [problem("confirm-invalid", f"{phase}: {name}: confirm: {text}") for text in confirm]
 
 
 def _problems(activity: Any, resolve: Resolve) -> Iterator[tuple[str, str]]:

@@ -85,20 +85,27 @@ class RegionWatch:
         self.looks, self.longest_gap_s = 0, 0.0
 
     def look(self) -> str:
-        """:returns: the region state as it is now."""
-        with self._lock:  # one at a time, so that changes are told in the order in which they were seen
-            reading = region.read_region(self._configuration, self._secrets)
-            facts = reading.value
-            state = str(region.verdict(facts))
-            errors = (fact["error"] for fact in facts.values() if isinstance(fact, Mapping) and "error" in fact)
-            self.unreadable = tuple(dict.fromkeys(errors))
-            if self._last is None or facts != self._last.value:
-                self._facts_changed(state, reading, self.last_ns)
-            self._count(reading)
-            if state != self.state:
-                self.state = state
-                self._changed(state, facts)
-            return state
+        """Read the region state as it is now.
+
+        Concurrent calls do not wait for each other. Of two readings that overlap, the older one reports nothing.
+        """
+        reading = region.read_region(self._configuration, self._secrets)
+        with self._lock:  # changes are reported in the order in which they were read
+            if self._last is None or reading.began_s > self._last.began_s:
+                self._take(reading)
+        return str(region.verdict(reading.value))
+
+    def _take(self, reading: Answer) -> None:
+        facts = reading.value
+        state = str(region.verdict(facts))
+        errors = (fact["error"] for fact in facts.values() if isinstance(fact, Mapping) and "error" in fact)
+        self.unreadable = tuple(dict.fromkeys(errors))
+        if self._last is None or facts != self._last.value:
+            self._facts_changed(state, reading, self.last_ns)
+        self._count(reading)
+        if state != self.state:
+            self.state = state
+            self._changed(state, facts)
 
     def _count(self, reading: Answer) -> None:
         self.looks += 1

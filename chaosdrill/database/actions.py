@@ -45,7 +45,7 @@ def switch_over_database(
     """
     system = with_global_cluster(system_of(configuration, secrets), global_cluster)
     region = region_named(system, region)
-    cluster, _ = wait_until_ready(system, region, timeout_s)
+    cluster, _ = wait_until_ready(system, region, timeout_s, is_rollback=undo_of is not None)
     if cluster.writer == region:
         return _writes_already(region)
     if cluster.writer not in cluster.members:

@@ -12,7 +12,12 @@ from chaosdrill.aws.database_readiness import wait_until_ready
 from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.aws.placement import is_placed_in
 from chaosdrill.aws.regions import region_named
-from chaosdrill.aws.service_restoration import restore_service, serve_at_writer
+from chaosdrill.aws.service_restoration import (
+    restore_after_failure,
+    restore_service,
+    serve_at,
+    writer_out_of_service,
+)
 from chaosdrill.errors import DrillError, ExecutionFailed, Refused
 from chaosdrill.failover.executions import execute, refuse_while_running, wait_for_own
 
@@ -84,8 +89,8 @@ def fail_back(
     As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. A transition
     that stops half way, before this or in this, leaves every region closed. The rollback then leads the domain to the
     region of the writer and opens it. If that is the region to enter, it starts no state machine (which would fail at
-    the switchover: "already the primary"); it fails and says so. It does the same when the state machine has succeeded
-    and the writer has not moved.
+    the switchover: "already the primary"); it fails and says so. It does the same when the state machine has succeeded,
+    and the region of the writer is not the one region that is open and routed to.
 
     :param region: the region to enter: a region of the topology, or home, standby, active.
     :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
@@ -125,7 +130,7 @@ def _moved(
         _refuse_under_fault(system)
     then = shlex.join(["--state-machine-arn", machine, "--region", machine.split(":")[3]])
     then = f"`aws stepfunctions start-execution {then}`"
-    cluster, waited = wait_until_ready(system, region, timeout_s, then)
+    cluster, waited = wait_until_ready(system, region, timeout_s, then, is_rollback)
     if waited and (idle := _already(system, region, machine)) is not None:
         return idle
     if cluster.writer == region and not is_rollback:
@@ -170,7 +175,7 @@ def _executed(
         if not is_rollback:
             raise
         try:
-            restored = restore_service(system, str(error))
+            restored = restore_after_failure(system, str(error))
         except FAILURES as second:
             raise ExecutionFailed(
                 f"{error}; and serving where the writer is failed, too: {second}", code="service-not-restored"
@@ -178,33 +183,41 @@ def _executed(
         if restored is None:
             raise
         raise ExecutionFailed(
-            f"{error}. Every region was closed: this rollback has routed the domain to {restored}, where the writer "
-            f"is, and opened {restored} by its stop flag; find out why the state machine failed",
+            f"{error}. No region was in service: this rollback has routed the domain to {restored}, where the writer "
+            f"is, opened {restored} by its stop flag and closed every other region; find out why the state machine "
+            "failed",
             code="service-restored-by-rollback",
         ) from error
     if is_rollback:
-        _serve_at_writer(system, region, str(done["execution_arn"]))
+        _serve_at_writer(system, region, machine, str(done["execution_arn"]))
     return done
 
 
-def _serve_at_writer(system: System, region: str, execution: str) -> None:
-    """:raises DrillError: when the machine has succeeded and the writer has not moved, whether service was restored or
-    not.
+def _serve_at_writer(system: System, region: str, machine: str, execution: str) -> None:
+    """:raises DrillError: when the machine has succeeded, and the region of the writer is not in service, whether
+    service was restored or not.
     """
     try:
-        restored = serve_at_writer(system, region)
+        if (writer := writer_out_of_service(system, region)) is None:
+            return
+        refuse_while_running(system, machine)  # the system may have begun to fail over by itself
+        serve_at(system, writer, f"execution {execution} succeeded, and {region} is not in service")
     except FAILURES as error:
         raise DrillError(
             f"execution {execution} succeeded, and serving where the writer is failed: {error}: look at region_facts",
             code="service-not-restored",
         ) from error
-    if restored is not None:
-        raise DrillError(
-            f"execution {execution} succeeded, and the writer is still {restored}, so {region} could not write: this "
-            f"rollback has closed {region}, routed the domain to {restored} and opened {restored} by its stop flag; "
-            "look at the events of the cluster in RDS",
-            code="service-restored-by-rollback",
-        )
+    if writer == region:
+        observed = f"{region}, where the writer is, was not the one region that is open and routed to"
+        advice = "look which of the execution's states did not do what it is named after"
+    else:
+        observed = f"the writer is still {writer}, so {region} could not write"
+        advice = "look at the events of the cluster in RDS"
+    raise DrillError(
+        f"execution {execution} succeeded, and {observed}: this rollback has routed the domain to {writer}, opened "
+        f"{writer} by its stop flag and closed every other region; {advice}",
+        code="service-restored-by-rollback",
+    )
 
 
 def _refuse_under_fault(system: System) -> None:

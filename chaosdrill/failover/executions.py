@@ -24,14 +24,15 @@ ENDED = "execution-ended"
 TOLD_WITHIN_S = 30.0
 
 
-def execute(system: System, machine: str, what: str, undo: str, timeout_s: float) -> dict[str, Any]:
+def execute(system: System, machine: str, what: str, undo: str, timeout_s: float, name: str = "") -> dict[str, Any]:
     """Start an execution of ``machine`` and follow it to its end. Check first that none of the pair runs.
 
     :param what: ``fail-over`` or ``fail-back``, for its name.
     :param undo: the action that reverses it.
+    :param name: its name; empty: that of the run's next one.
     :returns: ``{done, status, execution_arn, seconds, states}``.
     """
-    name = execution_name(what, len(_of_this_run()) + 1)
+    name = name or execution_name(what, len(_of_this_run()) + 1)
     arn = stepfunctions.execution_arn(machine, name)
     history.record("undo", undo=undo, execution_arn=arn)
     history.record(STARTING, what=what, execution_arn=arn)
@@ -78,19 +79,25 @@ def refuse_while_running(system: System, machine: str) -> None:
     )
 
 
+def running_of_pair(system: System) -> list[str]:
+    """List the executions of the pair that run now. One that was started a few seconds ago may be missing."""
+    return _running(system, stepfunctions.pair(system))
+
+
 def _running(system: System, machines: Sequence[str]) -> list[str]:
     listed = stepfunctions.running(system, machines)
     found = {arn: stepfunctions.described(system, arn) for arn in listed}
     return [arn for arn, execution in found.items() if execution is None or not execution.has_ended]
 
 
-def execution_name(what: str, number: int) -> str:
+def execution_name(what: str, number: int, run: str = "") -> str:
     """:returns: a name that tells the run and the step; outside a run it tells the time.
 
     :param number: makes a further execution of the same run a different one.
+    :param run: the run; empty: the open drill's.
     """
     drill = history.current()
-    run = drill.run_id if drill else datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    run = run or (drill.run_id if drill else "") or datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     end = f"-{what}-{number}"
     return "chaosdrill-" + re.sub(r"[^A-Za-z0-9_-]", "-", run)[-(stepfunctions.LONGEST_NAME - 11 - len(end)) :] + end
 

@@ -58,6 +58,8 @@ def start_heartbeat(
     _check({"rate_per_s": rate_per_s, "deadline_s": deadline_s, "within_s": within_s}, host)
     began = time.monotonic()
     topology = topology_of(configuration)
+    named = {"region": region, "instance_id": instance_id}
+    history.record("undo", undo="stop_heartbeat", arguments={name: value for name, value in named.items() if value})
     heartbeat, new = open_heartbeat(
         configuration, secrets, rate_per_s, deadline_s, host, ChosenHost(region, instance_id)
     )

@@ -65,7 +65,7 @@ def field_of(body: bytes, name: str) -> Any:
     """:returns: a field of a JSON answer, ``a.b`` for one inside another; None when it is not there."""
     try:
         value = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     for part in name.split("."):
         value = value.get(part) if isinstance(value, dict) else None

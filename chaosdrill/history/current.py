@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.history.log import Event, History
+from chaosdrill.history.owed import UNDO
+from chaosdrill.history.publishing import PublishedUndos
 
 TARGET_LOST = "target-lost"
 OUTSIDE = "standalone"  # stands for the run where there is none
@@ -16,11 +18,19 @@ _NOTHING_TOUCHED = ("BadInput", "Refused")  # errors that are raised before anyt
 
 @dataclass(frozen=True)
 class OpenDrill:
-    """A drill that is going on: its run and the history it writes."""
+    """A drill that is going on: its run, the history it writes, and what it owes.
+
+    ``undos`` publishes what it owes; nothing is published until it is given a publisher
+    (:meth:`PublishedUndos.publish_with`).
+    """
 
     run_id: str
     directory: Path
     history: History
+    undos: PublishedUndos = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "undos", PublishedUndos(self.history))
 
     def may_have_done(self, step: str) -> bool:
         """Whether there may be something to undo of the step of that name.
@@ -60,15 +70,46 @@ def run_id() -> str:
     return OUTSIDE if _open is None else _open.run_id
 
 
+def step() -> str:
+    """Return the name of the step whose change this thread makes; empty where it makes none that is owed."""
+    number = None if _open is None else _open.undos.number
+    if _open is None or number is None:
+        return ""
+    begun = [row for row in _open.history.events("activity-started") if row.get("number") == number]
+    return str(begun[-1].get("activity")) if begun else ""
+
+
 def record(event: str, **facts: Any) -> None:
-    """Append an event to the open drill's history (see :meth:`History.append`); outside a drill there is none."""
-    if _open is not None:
+    """Append an event to the open drill's history (see :meth:`History.append`); outside a drill there is none.
+
+    An ``undo`` (what an action records before its change) gets the number of its change, and is published.
+
+    :raises Refused: when that undo could not be published (see :meth:`PublishedUndos.record`).
+    """
+    if _open is None:
+        return
+    if event != UNDO:
         _open.history.append(event, **facts)
+        return
+    number = _open.undos.number
+    _open.history.append(event, **facts, **({} if number is None else {"number": number}))
+    _open.undos.record()
 
 
 def interrupted() -> bool:
     """:returns: whether a signal came to the open drill: somebody wants it to end, so nothing waits for polish."""
     return _open is not None and bool(_open.history.events("interrupted"))
+
+
+def has_begun_steps() -> bool:
+    """Tell whether the open drill has begun a step: from then on it may have changed something."""
+    return _open is not None and bool(_open.history.events("activity-started"))
+
+
+def rolling_back() -> bool:
+    """Tell whether the open drill has come to its rollbacks: what changes from then on reverses what it did."""
+    phases = _open.history.events("phase") if _open is not None else []
+    return bool(phases) and phases[-1].get("phase") in ("rollbacks", "closing")
 
 
 def hurried() -> bool:

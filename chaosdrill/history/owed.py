@@ -1,14 +1,19 @@
-"""Owed undos: what a drill changed and has not reversed, from its history alone. Pure."""
+"""Owed undos: what a drill changed and has not reversed, from its history alone. Pure.
+
+The event ``activity-started`` of a change records what the part of the action says of it: ``undone_by`` (the activity
+that reverses it), ``part``, ``role``, ``number`` and ``lasts_s``. Histories of before have no key ``undone_by``; for
+those the tables of this module hold.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 Event = Mapping[str, Any]
 
 LOAD, HEARTBEAT, FAULT, SYSTEM = "load", "heartbeat", "fault", "system"
-# by action: the activity that reverses it, and what of the system it changes
+# of histories without `undone_by`, by action: the activity that reverses it, and what of the system it changes
 UNDONE_BY: Mapping[str, tuple[str, str]] = {
     "start_load": ("stop_load", LOAD),
     "start_heartbeat": ("stop_heartbeat", HEARTBEAT),
@@ -25,13 +30,19 @@ UNDONE_BY: Mapping[str, tuple[str, str]] = {
     "enable_automatic_failover": ("disable_automatic_failover", SYSTEM),
     "disable_automatic_failover": ("enable_automatic_failover", SYSTEM),
 }
-FAULT_LASTS_S: Mapping[str, float] = {  # their defaults
+FAULT_LASTS_S: Mapping[str, float] = {  # of those histories: the defaults of their duration
     "inject_packet_loss": 1800.0,
     "isolate_region": 1200.0,
     "pause_replication": 1200.0,
 }
+PLACEMENT = ("gate", "routing", "database", "orchestrator")  # roles of the parts that decide which region serves
+HANDED_OVER = "undo-handed-over"  # the event of an undo that was left to a successor; it stays owed
+ACCEPTED = "undo-accepted"  # the event of an undo that another run has handed over to this one
+PAID_FOR_OTHERS = "accepted-undo-paid"  # and the event with which this run has paid it
+UNDO = "undo"  # the event with which an action records, before its change, what was before
 _NOTHING_CHANGED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 _OURS = "chaosdrill."
+_OF_THE_EVENT = ("at", "monotonic_s", "event", "seal", "undo", "number")  # what is no fact of an undo event
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,11 @@ class OwedUndo:
     :param arguments: what it was called with.
     :param ends: when it ends by itself, UTC, ISO 8601; empty when it does not.
     :param ids: of a fault: ids of its FIS experiments, by region.
+    :param part: the part that it changed, such as ``packet_loss``.
+    :param role: that part's role, such as ``fault``; empty in a history that does not record it.
+    :param number: of the change within its run, from 1.
+    :param before: what the action recorded before its change, such as ``{"arguments": {"region": …, "value": false}}``;
+        empty until then.
     """
 
     step: str
@@ -56,10 +72,22 @@ class OwedUndo:
     arguments: Mapping[str, Any]
     ends: str = ""
     ids: Mapping[str, Sequence[str]] | None = None
+    part: str = ""
+    role: str = ""
+    number: int = 0
+    before: Mapping[str, Any] = field(default_factory=dict)
 
     def left_s(self, now: datetime) -> float | None:
         """:returns: how long it stays in force by itself, in seconds, at least 0; None when it does not end."""
         return max(0.0, (_moment(self.ends) - now).total_seconds()) if self.ends else None
+
+
+@dataclass(frozen=True)
+class _Change:
+    """A step that may have changed something, and whether its event records its undo (``undone_by``)."""
+
+    undo: OwedUndo
+    recorded: bool
 
 
 def owed_undos(events: Sequence[Event]) -> tuple[OwedUndo, ...]:
@@ -67,30 +95,67 @@ def owed_undos(events: Sequence[Event]) -> tuple[OwedUndo, ...]:
 
     :param events: its history, oldest first.
     :returns: each step of setup and method that may have changed something, and whose undo has not succeeded. A step
-        that was begun and did not end may have changed something, too.
+        that was begun and did not end may have changed something, too. Changes of placement are not owed when the
+        regions ended in the state in which the drill found them, or, as it declares, with home serving.
     """
-    owed: list[tuple[OwedUndo, int]] = []
+    owed: list[_Change] = []
+    begun = 0
+    arguments: dict[str, Any] = {}  # with which each activity was started last
     for place, event in enumerate(events):
-        if event.get("event") == "activity-started" and _is_change(event):
-            owed.append((_owed(event, events[place:]), place))
-        elif event.get("event") == "activity-ended":
-            owed = [(one, at) for one, at in owed if not _settles(event, one, _arguments(events[:place], event))]
-    return tuple(one for one, _ in owed)
+        if event.get("event") == "activity-started":
+            arguments[str(event.get("activity"))] = event.get("arguments")
+            if _is_change(event):
+                begun += 1
+                owed.append(_change(event, begun, events[place:]))
+        elif event.get("event") == "activity-ended" and owed:
+            owed = _left_by(event, owed, _undo_of(arguments.get(str(event.get("activity")))))
+        elif event.get("event") == "end-state" and _ends_in_place(event, events):
+            owed = [one for one in owed if one.undo.role not in PLACEMENT]
+        elif event.get("event") == PAID_FOR_OTHERS:  # the step that reversed another run's change is none to reverse
+            owed = [one for one in owed if not _reverses_for_others(one, event)]
+    return tuple(one.undo for one in owed)
 
 
 def _is_change(event: Event) -> bool:
+    if "undone_by" in event:
+        return bool(event["undone_by"])
     module = str(event.get("module") or "")
-    return module.startswith(_OURS) and event.get("func") in UNDONE_BY and event.get("phase") != "rollbacks"
+    return module.startswith(_OURS) and str(event.get("func")) in UNDONE_BY and event.get("phase") != "rollbacks"
 
 
-def _settles(event: Event, one: OwedUndo, arguments: Mapping[str, Any]) -> bool:
-    """Whether the end of an activity says that nothing is owed of a step any more."""
-    if event.get("phase") != "rollbacks" and event.get("activity") == one.step and _changed_nothing(event):
-        return True
-    if event.get("status") != "succeeded" or event.get("func") != one.undo:
-        return False
-    named = arguments.get("undo_of")
-    return named == one.step if named else one.undo != one.action
+def _left_by(event: Event, owed: Sequence[_Change], named: Any) -> list[_Change]:
+    """List what is still owed after an activity has ended.
+
+    :param named: the step that it names as the one that it undoes.
+    """
+    if event.get("phase") != "rollbacks" and _changed_nothing(event):
+        owed = [one for one in owed if one.undo.step != event.get("activity")]
+    if event.get("status") != "succeeded" or _was_not_called_for(event):
+        return list(owed)
+    settled = [one for one in owed if _reverses(event, one, named)]
+    if any(one.recorded for one in settled):
+        settled += [one for one in owed if one.recorded and _goes_with(event, one, settled)]
+    return [one for one in owed if one not in settled]
+
+
+def _reverses(event: Event, one: _Change, named: Any) -> bool:
+    """Whether an activity that has succeeded reversed a change."""
+    undo, func = one.undo, event.get("func")
+    if named:
+        return bool(named == undo.step and (func == undo.undo or (one.recorded and func == undo.action)))
+    return func == undo.undo and undo.undo != undo.action
+
+
+def _goes_with(event: Event, one: _Change, settled: Sequence[_Change]) -> bool:
+    """Whether a change is settled with others: the undo itself, where it is a change, too; and what amended theirs, as
+    ``change_load`` amends the load that is stopped.
+    """
+    if one.undo.step == event.get("activity") and one.undo.action == event.get("func"):
+        return event.get("phase") != "rollbacks"
+    return one.undo.role == "client" and any(
+        one.undo.undo == other.undo.undo == event.get("func") and one.undo.action != other.undo.action
+        for other in settled
+    )
 
 
 def _changed_nothing(event: Event) -> bool:
@@ -98,45 +163,105 @@ def _changed_nothing(event: Event) -> bool:
     return event.get("error_kind") in _NOTHING_CHANGED or (isinstance(output, Mapping) and output.get("done") is False)
 
 
-def _arguments(before: Sequence[Event], ended: Event) -> Mapping[str, Any]:
-    """What the activity that ends was started with."""
-    for event in reversed(before):
-        if event.get("event") == "activity-started" and event.get("activity") == ended.get("activity"):
-            arguments = event.get("arguments")
-            return arguments if isinstance(arguments, Mapping) else {}
-    return {}
+def _was_not_called_for(event: Event) -> bool:
+    """Whether an undo did nothing because its ``when`` did not call for it."""
+    output = event.get("output")
+    return isinstance(output, Mapping) and output.get("called_for") is False
 
 
-def _owed(event: Event, after: Iterable[Event]) -> OwedUndo:
-    action = str(event["func"])
-    undo, kind = UNDONE_BY[action]
+def _ends_in_place(end: Event, events: Sequence[Event]) -> bool:
+    """Whether the regions ended as the drill declares, and that is as it found them, or where the system belongs."""
+    opened = _first(events, "drill-opened")
+    is_meant = bool(end.get("state")) and end.get("state") == end.get("expected")
+    return is_meant and (end.get("expected") == opened.get("expect") or ends_at_home(events))
+
+
+def ends_at_home(events: Sequence[Event]) -> bool:
+    """Tell whether the regions ended with home serving; False in a history that does not name home."""
+    home = _first(events, "target-opened").get("home")
+    ends = [event for event in events if event.get("event") == "end-state"]
+    return bool(home and ends) and ends[-1].get("state") == f"serving({home})"
+
+
+def _reverses_for_others(one: _Change, paid: Event) -> bool:
+    return one.undo.part == paid.get("part") and one.undo.action == paid.get("undo")
+
+
+def _first(events: Iterable[Event], name: str) -> Event:
+    return next((event for event in events if event.get("event") == name), {})
+
+
+def _undo_of(arguments: Any) -> Any:
+    return arguments.get("undo_of") if isinstance(arguments, Mapping) else None
+
+
+def _change(event: Event, place: int, after: Iterable[Event]) -> _Change:
+    """Describe a change.
+
+    :param place: of it among the changes of its history, from 1: the number of one that has none.
+    :param after: the event and those after it.
+    """
+    action, began, step = str(event.get("func")), str(event.get("at") or ""), str(event.get("activity"))
     arguments = event.get("arguments")
     arguments = dict(arguments) if isinstance(arguments, Mapping) else {}
-    began = str(event.get("at") or "")
-    ids = _experiments(after, str(event.get("activity"))) if kind == FAULT else None
-    return OwedUndo(
-        str(event.get("activity")), action, kind, undo, began, arguments, _ends(action, began, arguments), ids
-    )
+    number = _number(event.get("number"), place)
+    during = list(_during(after, step))
+    if "undone_by" in event:
+        undo, part, role = (str(event.get(name) or "") for name in ("undone_by", "part", "role"))
+        kind, lasts_s = _kind(part, role), event.get("lasts_s")
+    else:
+        undo, kind = UNDONE_BY[action]
+        part, role = str(event.get("module")).removeprefix(_OURS).partition(".")[0], ""
+        lasts_s = arguments.get("duration_s", FAULT_LASTS_S[action]) if action in FAULT_LASTS_S else None
+    ids = _experiments(during) if kind == FAULT else None
+    before = _before(during, undo, number)
+    ends = _ends(began, lasts_s)
+    owed = OwedUndo(step, action, kind, undo, began, arguments, ends, ids, part, role, number, before)
+    return _Change(owed, "undone_by" in event)
 
 
-def _ends(action: str, began: str, arguments: Mapping[str, Any]) -> str:
-    if action not in FAULT_LASTS_S:
+def _kind(part: str, role: str) -> str:
+    if role == "fault":
+        return FAULT
+    return part if role == "client" and part in (LOAD, HEARTBEAT) else SYSTEM
+
+
+def _number(recorded: Any, place: int) -> int:
+    return recorded if isinstance(recorded, int) and not isinstance(recorded, bool) else place
+
+
+def _ends(began: str, lasts_s: Any) -> str:
+    if lasts_s is None:
         return ""
     try:
-        lasts = timedelta(seconds=float(arguments.get("duration_s", FAULT_LASTS_S[action])))
-        return (_moment(began) + lasts).isoformat(timespec="seconds").replace("+00:00", "Z")
+        return (_moment(began) + timedelta(seconds=float(lasts_s))).isoformat(timespec="seconds").replace("+00:00", "Z")
     except (TypeError, ValueError, OverflowError):
         return ""
 
 
-def _experiments(after: Iterable[Event], step: str) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+def _during(after: Iterable[Event], step: str) -> Iterable[Event]:
+    """List the events from a step's beginning to its end."""
     for event in after:
+        yield event
+        if event.get("event") == "activity-ended" and event.get("activity") == step:
+            return
+
+
+def _experiments(during: Iterable[Event]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for event in during:
         if event.get("event") == "fault-started":
             found.setdefault(str(event.get("region")), []).append(str(event.get("experiment")))
-        if event.get("event") == "activity-ended" and event.get("activity") == step:
-            break
     return found
+
+
+def _before(during: Iterable[Event], undo: str, number: int) -> dict[str, Any]:
+    """What the action recorded before its change; of a history that numbers none, by the activity that reverses it."""
+    facts: dict[str, Any] = {}
+    for event in during:
+        if event.get("event") == UNDO and event.get("undo") == undo and event.get("number", number) == number:
+            facts |= {name: value for name, value in event.items() if name not in _OF_THE_EVENT}
+    return facts
 
 
 def _moment(at: str) -> datetime:

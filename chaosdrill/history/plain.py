@@ -9,6 +9,8 @@ from chaosdrill.history.secrets import SHORTEST_SECRET, known_secrets
 from chaosdrill.secret_text import HIDDEN, hide_secrets_in, names_a_secret
 
 DEEPEST = 40
+MOST_VALUES = 1_000_000
+MOST_BITS = 1_024
 
 
 def plain(value: Any, hide: Iterable[str] = ()) -> Any:
@@ -19,38 +21,68 @@ def plain(value: Any, hide: Iterable[str] = ()) -> Any:
         ``keep_secret`` was told.
     :returns: the value, with bytes as text, sets as sorted lists, not-a-number as text, and everything else as its
         ``str()``; what stands under a key that names a secret becomes ``***``, and so does what a text itself shows to
-        be one (:func:`chaosdrill.secret_text.hide_secrets_in`).
+        be one (:func:`chaosdrill.secret_text.hide_secrets_in`). What is nested more than 40 deep, and what comes after
+        the first million values, becomes ``…``.
     """
     secrets = {text for text in hide if len(text) >= SHORTEST_SECRET} | known_secrets()
-    return _plain(value, tuple(sorted(secrets, key=len, reverse=True)), 0)
+    return _Plain(tuple(sorted(secrets, key=len, reverse=True))).plain(value, 0)
 
 
-def _plain(value: Any, hide: tuple[str, ...], depth: int) -> Any:
-    if depth > DEEPEST:
-        return "…"
-    if value is None or isinstance(value, (bool, int, float)):
-        return _plain_number(value, hide)
-    if isinstance(value, (bytes, bytearray)):
-        return _without(_decoded(bytes(value)), hide)
-    if isinstance(value, Mapping):
-        return {_without(str(key), hide): _hidden_or_plain(str(key), item, hide, depth) for key, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return sorted((_plain(item, hide, depth + 1) for item in value), key=str)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, hide, depth + 1) for item in value]
-    return _without(str(value), hide)
+class _Plain:
+    """:param hide: texts that must not stand in the result, the longest first."""
+
+    def __init__(self, hide: tuple[str, ...]) -> None:
+        self._hide = hide
+        self._left = MOST_VALUES  # a list of itself, twice, has two to the power of 40 in 40 levels
+
+    def plain(self, value: Any, depth: int) -> Any:
+        """:returns: a value within others."""
+        self._left -= 1
+        if depth > DEEPEST or self._left < 0:
+            return "…"
+        if value is None or isinstance(value, (bool, int, float)):
+            return self._number(value)
+        if isinstance(value, (bytes, bytearray)):
+            return self._without(_decoded(bytes(value)))
+        if isinstance(value, Mapping):
+            items = ((_text(key), item) for key, item in value.items())
+            return {self._without(key): self._hidden_or_plain(key, item, depth) for key, item in items}
+        if isinstance(value, (set, frozenset)):
+            return sorted((self.plain(item, depth + 1) for item in value), key=str)
+        if isinstance(value, (list, tuple)):
+            return [self.plain(item, depth + 1) for item in value]
+        return self._without(_text(value))
+
+    def _number(self, value: float | None) -> Any:
+        text = _text(value)
+        if text in self._hide:
+            return HIDDEN
+        strange = isinstance(value, float) and not math.isfinite(value)
+        return text if strange or _is_huge(value) else value
+
+    def _hidden_or_plain(self, key: str, value: Any, depth: int) -> Any:
+        if names_a_secret(key) and isinstance(value, (str, bytes)) and value:
+            return HIDDEN
+        return self.plain(value, depth + 1)
+
+    def _without(self, text: str) -> str:
+        for secret in self._hide:
+            text = text.replace(secret, HIDDEN)
+        return hide_secrets_in(text)
 
 
-def _plain_number(value: float | None, hide: tuple[str, ...]) -> Any:
-    if str(value) in hide:
-        return HIDDEN
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+def _is_huge(value: Any) -> bool:
+    """Python reads and writes whole numbers of at most 4,300 digits, and others far fewer."""
+    return isinstance(value, int) and value.bit_length() > MOST_BITS
 
 
-def _hidden_or_plain(key: str, value: Any, hide: tuple[str, ...], depth: int) -> Any:
-    if names_a_secret(key) and isinstance(value, (str, bytes)) and value:
-        return HIDDEN
-    return _plain(value, hide, depth + 1)
+def _text(value: Any) -> str:
+    if _is_huge(value):
+        return f"a whole number of {value.bit_length()} bits"
+    try:
+        return str(value)
+    except Exception as error:  # noqa: BLE001 - it is the author's of what was returned
+        return f"{type(value).__name__} without a text ({type(error).__name__})"
 
 
 def _decoded(value: bytes) -> str:
@@ -58,9 +90,3 @@ def _decoded(value: bytes) -> str:
         return value.decode()
     except UnicodeDecodeError:
         return "base64:" + base64.b64encode(value).decode()
-
-
-def _without(text: str, hide: tuple[str, ...]) -> str:
-    for secret in hide:
-        text = text.replace(secret, HIDDEN)
-    return hide_secrets_in(text)

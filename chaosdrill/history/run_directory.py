@@ -12,6 +12,7 @@ EXPERIMENT, TOPOLOGY, JOURNAL = "experiment", "topology.yaml", "journal.json"
 HISTORY, TIMELINE, SUMMARY = "history.jsonl", "timeline.jsonl", "summary.json"
 MOST_WORDS = 40  # characters of an experiment's name in a run id
 REPORT = "report.html"  # made from the rest, at any time
+OCCURRENCE_VARIABLE = "CHAOSDRILL_OCCURRENCE"  # names the occurrence of a game day that a drill is of
 EVIDENCE = "evidence"  # the directory of what others recorded of the drill: Step Functions, FIS
 
 

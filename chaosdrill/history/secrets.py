@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from chaosdrill.history.whole_files import draft_of
 from chaosdrill.secret_text import HIDDEN, forms_of, hide_secrets_in, is_about_a_secret, names_a_secret, secrets_in
 
 SHORTEST_SECRET = 4  # hiding "a" would blot out every text
@@ -95,13 +96,19 @@ def without_secrets(text: str, hide: Iterable[str] = ()) -> str:
 
 
 def hide_secrets_in_file(path: Path) -> None:
-    """Write a log of another process anew without the secrets in it, if there is such a file."""
+    """Write a log of another process anew without the secrets in it, if there is such a file.
+
+    A reader sees the old text or the new one, whole, and so it is after a crash.
+
+    :raises OSError: when it cannot be written; it is as it was then.
+    """
     try:
         text = path.read_bytes().decode(errors="surrogateescape")
-        if (cleaned := without_secrets(text)) != text:
-            path.write_bytes(cleaned.encode(errors="surrogateescape"))
     except FileNotFoundError:
-        pass
+        return
+    if (cleaned := without_secrets(text)) != text:
+        with draft_of(path) as draft:
+            draft.write(cleaned.encode(errors="surrogateescape"))
 
 
 class _Discreet(logging.Filter):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaosdrill.errors import BadInput, problem
+from chaosdrill.extras import install_command
 from chaosdrill.home import home as home_directory
 from chaosdrill.lab.namespaces import new_namespaces_command
 
@@ -103,7 +104,7 @@ def _extras() -> Check:
     missing = [name for name in LAB_MODULES if importlib.util.find_spec(name) is None]
     if not missing:
         return Check("extra lab", "installed")
-    return Check("extra lab", "missing", f"not installed: {', '.join(missing)}", "pip install 'chaosdrill[lab]'")
+    return Check("extra lab", "missing", f"not installed: {', '.join(missing)}", install_command("lab"))
 
 
 def _home() -> Check:

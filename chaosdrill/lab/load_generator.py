@@ -14,7 +14,10 @@ from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_for_good
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.processes import Process, tail
+from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE
 from chaosdrill.page_guard import SECRET_VARIABLE, take_secret
+
+SHORTEST_UNPOLLED_S = 60.0  # a driver on a machine that has much to do may be late by seconds
 
 
 class LoadGenerator:
@@ -107,11 +110,13 @@ class LoadGenerator:
 
     def _environment(self) -> dict[str, str]:
         environment = client_environment(self._plan)
+        unpolled_s = os.environ.get(UNPOLLED_VARIABLE) or f"{max(SHORTEST_UNPOLLED_S, UNPOLLED_S * self._plan.scale):g}"
         return {
             **{name: value for name, value in environment.items() if not name.startswith("AWS_")},
             "CHAOSDRILL_LOAD_FD": str(self._page_fd),
             SECRET_VARIABLE: self._page_secret,
             "CHAOSDRILL_LOAD_RECORDS": str(self._plan.directory / "records"),
+            UNPOLLED_VARIABLE: unpolled_s,
             # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
             "GEVENT_RESOLVER": "ares",
             "GEVENTARES_SERVERS": self._nameserver,

@@ -16,6 +16,8 @@ from chaosdrill.lab.access import Access, KeyPair
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
 MAIN_TABLE = "MainTable-chaosdrill"  # a global table: its replicas have one name
+COORDINATION_TABLE = "chaosdrill-coordination"
+COORDINATION_REGION = "us-west-2"  # neither of the application's
 OBSERVER = "us-west-2"  # the second place from which the home region is watched
 DESIRED_COUNT = 2  # of each of the application's services
 DEFAULT_SCALE = 0.2
@@ -23,6 +25,7 @@ SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at l
 LARGEST_SCALE = 10.0
 # seconds until DescribeExecution and ListExecutions show a change, from and to: AWS names none, seconds were seen
 EXECUTION_LAG_REFERENCE_S = (1.0, 3.0)
+PAUSE_BEGINS_REFERENCE_S = 240.0  # until a pause of the main table's replication begins; AWS: up to 5 minutes
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,8 @@ class LabPlan:
     :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
     :param lenient: in what the lab is more forgiving than AWS: names of ``strictness``; empty: in nothing.
     :param resync_reference_s: how long at least the database's old primary is rebuilt after an unplanned failover.
+    :param lease_s: how long a drill's lease lasts without being renewed, in seconds. It is not scaled: a request
+        may take several seconds at any scale.
     :param access: the keys and the token that open it.
     """
 
@@ -128,6 +133,7 @@ class LabPlan:
     withdraw_reference_s: float = 0.09
     main_table_lag_reference_s: float = 0.5
     resync_reference_s: float = 600.0
+    lease_s: float = 30.0
     access: Access = field(default_factory=Access.random)
 
     @property

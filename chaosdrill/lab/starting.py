@@ -16,6 +16,7 @@ from chaosdrill.lab.namespaces import new_namespaces_command
 from chaosdrill.lab.plan import LabPlan
 from chaosdrill.lab.running import LOCK, OUTERMOST, PLAN
 from chaosdrill.lab.sockets import HostSockets, port_of
+from chaosdrill.load.progress import UNPOLLED_VARIABLE
 from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 _KEPT = ("logs", LOCK)
@@ -73,7 +74,7 @@ def start(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=clean_environment({SECRET_VARIABLE: secret}),
+            env=clean_environment({SECRET_VARIABLE: secret, **_unpolled()}),
             cwd=home,
             pass_fds=[lock, *sockets.fds().values()],
             start_new_session=True,  # a terminal's Ctrl-C is for the drill, not for the lab
@@ -82,6 +83,10 @@ def start(
     with open(home / OUTERMOST, "w", opener=_private) as file:
         file.write(str(process.pid))
     _children.append(process)
+
+
+def _unpolled() -> dict[str, str]:
+    return {UNPOLLED_VARIABLE: value} if (value := os.environ.get(UNPOLLED_VARIABLE)) else {}
 
 
 def _private(path: str, flags: int) -> int:

@@ -24,6 +24,8 @@ from chaosdrill.load.page_access import show_page_access
 
 __all__ = ["change_load", "start_load", "stop_load"]
 
+UNDO = "stop_load"
+
 
 @action
 def start_load(
@@ -69,6 +71,7 @@ def start_load(
     """
     _check(users, spawn_rate_per_s, locustfile, user_classes, run_time_s)
     started, names = time.monotonic(), list(user_classes or [])
+    history.record("undo", undo=UNDO, arguments=_host(region, instance_id))
     generator = open_load_generator(
         configuration, secrets, locustfile, float(within_s), ChosenHost(region, instance_id)
     )
@@ -136,6 +139,7 @@ def change_load(
     before = _figures(state)
     if state.running and state.target_user_count == state.user_count == int(users):
         return {"done": False, "before": before, "after": before, "seconds": 0.0}
+    history.record("undo", undo=UNDO, arguments=_host(region, instance_id), was=before)
     history.record("load-changing", before=before, users=users, spawn_rate_per_s=spawn_rate_per_s)
     left_s = None if state.ends_s is None else state.ends_s - state.now_s
     generator.swarm(int(users), float(spawn_rate_per_s), run_time_s=left_s)
@@ -197,6 +201,12 @@ def stop_load(
     finally:
         end_load_generator(configuration)
     return {"done": True, "state": stopped.state, "recovered": recovered, **kept}
+
+
+def _host(region: Optional[str], instance_id: Optional[str]) -> dict[str, str]:
+    """The arguments that name the client host, as far as they were given."""
+    named = {"region": region, "instance_id": instance_id}
+    return {name: value for name, value in named.items() if value}
 
 
 def _check(

@@ -32,6 +32,7 @@ READABLE = frozenset(
         ENTER,
     }
 )
+ONLY_READS = "chaosdrill.only_reads"  # in the environment of a request that does not come from Locust's starter
 Headers = list[tuple[str, str]]
 
 
@@ -55,6 +56,8 @@ class GuardedPage:
             return self._enter(request, environ, start_response)
         if (request.method, request.path) == ("POST", self._base + NEW_KEY) and self._guard.is_starter(request):
             return _respond(start_response, "200 OK", json.dumps({"path": f"{ENTER}?key={self._guard.new_key()}"}))
+
+        environ[ONLY_READS] = not self._guard.is_starter(request)
 
         def start(status: str, headers: Headers, *rest: Any) -> Any:
             own = [one for one in headers if not one[0].lower().startswith("access-control-")]

@@ -18,8 +18,10 @@ of ``record_files`` and ``recorder`` say what else is in them.
 When ``CHAOSDRILL_LOAD_FD`` names an inherited listening socket, Locust's page is served there and nowhere else: a
 socket stays in the network namespace it was made in, so the page is reachable where Locust itself is not. When
 ``CHAOSDRILL_LOAD_LIFELINE`` names an inherited pipe, Locust ends when its other end is closed: whoever started it is
-gone then, however it ended. When ``CHAOSDRILL_PAGE_SECRET`` holds a secret, the page obeys only the process that knows
-it and the browsers that this process lets in (``guarded_page``); without one it is as Locust makes it.
+gone then, however it ended. A test that a driver has polled is stopped 900 s after its last poll, or as many seconds as
+``CHAOSDRILL_LOAD_UNPOLLED_S`` says. When ``CHAOSDRILL_PAGE_SECRET`` holds a secret, the page obeys only the process
+that knows it and the browsers that this process lets in (``guarded_page``), and only that process is the driver;
+without one it is as Locust makes it, and whoever reads the plugin's figures is the driver.
 """
 
 import logging
@@ -40,7 +42,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from chaosdrill.load import tracing, worker_clocks
 from chaosdrill.load.endpoints import Endpoints
 from chaosdrill.load.guarded_page import GuardedPage
-from chaosdrill.load.progress import Progress
+from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE, Progress
 from chaosdrill.load.record_files import record_files
 from chaosdrill.load.recorder import Recorder
 from chaosdrill.load.routes import View, add_routes
@@ -60,7 +62,7 @@ class Alone:
 
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
-        self.progress = Progress(environment, None, now_s)
+        self.progress = Progress(environment, None, now_s, unpolled_s())
         self.files = record_files()
         self._source = f"locust-{os.getpid()}"
         self._recorder = record(environment, self.timeline)
@@ -99,7 +101,7 @@ class Master:
 
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
-        self.progress = Progress(environment, self._connected, now_s)
+        self.progress = Progress(environment, self._connected, now_s, unpolled_s())
         self.files = record_files()
         self._runner = environment.runner
         self._watermarks: dict[str, float] = {}
@@ -165,6 +167,11 @@ class Pushing:
             logging.getLogger(__name__).warning("the master cannot be reached: %s", error)
 
 
+def unpolled_s() -> float:
+    """Return for how many seconds a test goes on after its driver's last poll."""
+    return float(os.environ.get(UNPOLLED_VARIABLE) or UNPOLLED_S)
+
+
 def record(environment: Any, timeline: Timeline) -> Recorder:
     """:returns: what records this process's requests, and counts them in ``timeline``."""
     tracing.install()
@@ -174,11 +181,14 @@ def record(environment: Any, timeline: Timeline) -> Recorder:
     return recorder
 
 
-def look_forever(progress: Progress) -> None:
-    """See every moment in which users or workers are missing."""
+def look_forever(progress: Progress, runner: Any) -> None:
+    """See every moment in which users or workers are missing, and stop a test whose driver has died."""
     while True:
         gevent.sleep(LOOK_EVERY_S)
         progress.look()
+        if progress.is_abandoned():
+            logging.getLogger(__name__).warning("the test is stopped: the driver that polled it does so no more")
+            runner.stop()
 
 
 def locustfiles(environment: Any) -> list[str]:
@@ -255,4 +265,4 @@ def begin_to_watch(environment: Any, view: View) -> None:
 
     environment.events.test_start.add_listener(begin)
     environment.events.test_stopping.add_listener(view.progress.end)
-    gevent.spawn(look_forever, view.progress)
+    gevent.spawn(look_forever, view.progress, environment.runner)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 IDLE = ("ready", "stopped")
+UNPOLLED_VARIABLE = "CHAOSDRILL_LOAD_UNPOLLED_S"
+UNPOLLED_S = 900.0  # as long as the programs on a client host go on without a command
 MESSAGES_SHOWN = 5
 LONGEST_MESSAGE = 200  # characters
 _REPR = re.compile(r"(\w+)\((['\"])(.*)\2\)$")  # such as HTTPError('404 Client Error')
@@ -18,10 +20,15 @@ class Progress:
 
     :param workers: returns the ids of the workers that are connected now; None: users run in this process.
     :param now_s: the clock, seconds since the epoch.
+    :param unpolled_s: how long a test goes on after the last poll of the driver that has polled it.
     """
 
     def __init__(
-        self, environment: Any, workers: Callable[[], Sequence[str]] | None, now_s: Callable[[], float]
+        self,
+        environment: Any,
+        workers: Callable[[], Sequence[str]] | None,
+        now_s: Callable[[], float],
+        unpolled_s: float = UNPOLLED_S,
     ) -> None:
         self._environment, self._now_s = environment, now_s
         self._distributed, self._workers = workers is not None, workers or _no_workers
@@ -31,12 +38,14 @@ class Progress:
         self._started_s: float | None = None
         self._stopping_s: float | None = None
         self._ends_s: float | None = None
+        self._unpolled_s = unpolled_s
+        self._polled_s: float | None = None
         self._classes_at_first = [one.__name__ for one in environment.user_classes]
 
     def begin(self, **_: Any) -> None:
         """Locust's ``test_start`` event: the workers that are there now must stay to the end."""
         self._began_with = set(self._workers())
-        self._as_meant_since_s = self._stopping_s = None
+        self._as_meant_since_s = self._stopping_s = self._polled_s = None
         self._started_s = self._now_s()
 
     def end(self, **_: Any) -> None:
@@ -48,6 +57,16 @@ class Progress:
         """Locust took a number of users, and with it a run time or none."""
         self._as_meant_since_s = None
         self._ends_s = None if run_time_s is None else self._now_s() + run_time_s
+
+    def poll(self) -> None:
+        """Note that the driver has polled the test: it lives."""
+        self._polled_s = self._now_s()
+
+    def is_abandoned(self) -> bool:
+        """Tell whether a test that a driver polled still runs, and the driver polls no more."""
+        if self._polled_s is None or self._environment.runner.state in (*IDLE, "stopping", "cleanup"):
+            return False
+        return self._now_s() - self._polled_s > self._unpolled_s
 
     def look(self) -> None:
         """To be called often: a moment in which users or workers were missing is remembered as the end of a row."""

@@ -7,6 +7,7 @@ from flask import Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
 from chaosdrill.load.buckets import Bucket, Endpoint, bucket_number, first_whole_bucket
+from chaosdrill.load.guarded_page import ONLY_READS
 from chaosdrill.load.progress import Progress
 from chaosdrill.load.record_files import RecordFiles
 from chaosdrill.load.steady import now_ns
@@ -37,6 +38,11 @@ def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
     """Answer ``/chaosdrill/…`` on Locust's page, behind its login if it has one."""
     app, guarded = environment.web_ui.app, environment.web_ui.auth_required_if_enabled
     base = (getattr(environment.parsed_options, "web_base_path", None) or "").rstrip("/") + "/chaosdrill"
+
+    @app.before_request
+    def note_poll() -> None:
+        if request.path.startswith(f"{base}/") and not request.environ.get(ONLY_READS):
+            view.progress.poll()
 
     @app.route(f"{base}/window")
     @guarded

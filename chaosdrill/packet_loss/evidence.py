@@ -55,7 +55,7 @@ def dropped_packets(system: System) -> int | None:
     command = system.topology.packet_loss.drop_counter_command
     if command is None:
         return None
-    printed = run_on_client(system, command).stdout.strip()
+    printed = run_on_client(system, command, reads="read-drop-counter").stdout.strip()
     if not printed.isdigit():
         raise CannotSee(
             f"the drop counter command {command!r} printed {printed[:200]!r}, not a whole number",

@@ -1,6 +1,7 @@
 """The FIS side of the fault: template, start, waiting, stop."""
 
 import functools
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from chaosdrill.packet_loss.plan import does_the_same
 
 _CLOCKS_DIFFER = timedelta(minutes=1)  # this machine's and AWS's, at most
 TOKEN_TAG = "chaosdrill-token"
+_STARTS = uuid.UUID("6b1f4e0a-6d0c-4f5e-9a52-2f7c1f0d3c11")  # namespace of the tokens of starts
 
 
 def run_tag() -> str:
@@ -31,8 +33,13 @@ def ensure_template(system: System, wanted: dict[str, Any], region: str) -> tupl
         return found, False
     half = "no fault was started; the template may have been made, and does nothing by itself"
     with left_behind(half):
-        made = system.client("fis", region).create_experiment_template(clientToken=str(uuid.uuid4()), **wanted)
+        made = system.client("fis", region).create_experiment_template(**template_request(wanted, str(uuid.uuid4())))
     return str(made["experimentTemplate"]["id"]), True
+
+
+def template_request(wanted: Mapping[str, Any], token: str) -> dict[str, Any]:
+    """Return the parameters of the CreateExperimentTemplate that makes a template."""
+    return {"clientToken": token, **wanted}
 
 
 def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str | None:
@@ -69,7 +76,8 @@ def start(
     with deadlines.within(timeout_s):  # what it needs may have been made before
         since = datetime.now(UTC) - _CLOCKS_DIFFER
         experiment_id = _started(system, template_id, region)
-        history.record(fis.STARTED, experiment=experiment_id, region=region, **({"kind": kind} if kind else {}))
+        of_kind = {"kind": kind} if kind else {}
+        history.record(fis.STARTED, experiment=experiment_id, region=region, step=history.step(), **of_kind)
         printed = functools.partial(in_force.document_output, system, since) if document else str
         return _in_force(system, experiment_id, region, timeout_s, _has_rules if document else None, printed)
 
@@ -121,12 +129,11 @@ def _aside(text: str) -> str:
 
 def _started(system: System, template_id: str, region: str) -> str:
     """The token makes a second try the same start, and as a tag tells what was started when no try was answered."""
-    token, ids = str(uuid.uuid4()), list[str]()
-    tags = {fis.RUN_TAG: run_tag(), TOKEN_TAG: token, "Name": "chaosdrill", **fis.CREATED_BY_US}
+    token, ids = start_token(), list[str]()
 
     def ask() -> None:
         client = system.client("fis", region)
-        answer = client.start_experiment(clientToken=token, experimentTemplateId=template_id, tags=tags)
+        answer = client.start_experiment(**start_request(template_id, token))
         ids.append(str(answer["experiment"]["id"]))
 
     def was_started() -> bool:
@@ -135,6 +142,25 @@ def _started(system: System, template_id: str, region: str) -> str:
 
     change(f"the fault (FIS template {template_id})", ask, was_started)
     return ids[0]
+
+
+def start_request(template_id: str, token: str) -> dict[str, Any]:
+    """Return the parameters of the StartExperiment that starts a template's experiment in this run."""
+    tags = {fis.RUN_TAG: run_tag(), TOKEN_TAG: token, "Name": "chaosdrill", **fis.CREATED_BY_US}
+    return {"clientToken": token, "experimentTemplateId": template_id, "tags": tags}
+
+
+def start_token() -> str:
+    """Return the token of the next start: the same one until the start is known to have been carried out.
+
+    It follows from the run, the step, and how many starts of the step are known. FIS starts one experiment per token,
+    so a step that is repeated after a lost response starts no second one. Outside a drill each token is another.
+    """
+    if (drill := history.current()) is None:
+        return str(uuid.uuid4())
+    step = history.step()
+    known = [row for row in drill.history.events(fis.STARTED) if row.get("step") == step]
+    return str(uuid.uuid5(_STARTS, json.dumps([drill.run_id, step, len(known) + 1])))
 
 
 def own(system: System, region: str | None = None) -> list[fis.Experiment]:

@@ -96,9 +96,9 @@ def refuse_traps(system: System, host: Host, further: list[str]) -> None:
     """
     found = [
         *engaged_lever(system, host.region),
-        *_not_running(system, host),
-        *_no_agent(system, host),
-        *_other_fault(system, host),
+        *not_running(system, host),
+        *agent_offline(system, host),
+        *other_fault(system, host),
         *further,
     ]
     if found:
@@ -124,7 +124,8 @@ def engaged_lever(system: System, region: str) -> list[str]:
     return [problem("safety-lever-engaged", why)]
 
 
-def _not_running(system: System, host: Host) -> list[str]:
+def not_running(system: System, host: Host) -> list[str]:
+    """List why the host cannot be a target: it does not exist, or does not run."""
     try:
         found = ec2.instances(system, host.region, host.instance_id)
     except ClientError as error:
@@ -142,7 +143,8 @@ def _not_running(system: System, host: Host) -> list[str]:
     return [problem("fault-target-not-running", why)]
 
 
-def _no_agent(system: System, host: Host) -> list[str]:
+def agent_offline(system: System, host: Host) -> list[str]:
+    """List why the host takes no command: its SSM agent is not online."""
     status = ssm.agent_status(system, host.instance_id, host.region)
     if status == "Online":
         return []
@@ -150,7 +152,8 @@ def _no_agent(system: System, host: Host) -> list[str]:
     return [problem("ssm-agent-offline", why)]
 
 
-def _other_fault(system: System, host: Host) -> list[str]:
+def other_fault(system: System, host: Host) -> list[str]:
+    """List the experiments that have a fault on the host already."""
     return [
         problem(
             "fault-in-force",

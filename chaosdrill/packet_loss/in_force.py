@@ -20,7 +20,8 @@ def loss_rules(system: System) -> str:
 
     :raises CannotSee: when the host takes no commands.
     """
-    return run_on_client(system, _RULES, called="that lists the packet loss in force (tc qdisc show)").stdout.strip()
+    called = "that lists the packet loss in force (tc qdisc show)"
+    return run_on_client(system, _RULES, called=called, reads="list-packet-loss").stdout.strip()
 
 
 def document_output(system: System, since: datetime) -> str:

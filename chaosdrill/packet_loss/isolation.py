@@ -41,7 +41,7 @@ def subnets_of(system: System, region: str, named: Sequence[str] | None) -> list
     if named:
         asked: dict[str, Any] = {"SubnetIds": list(named)}
     else:
-        asked = {"Filters": [{"Name": "vpc-id", "Values": [_vpc(system, region)]}]}
+        asked = {"Filters": [{"Name": "vpc-id", "Values": [application_vpc(system, region)]}]}
     try:
         pages = client.get_paginator("describe_subnets").paginate(**asked)
         found = {str(one["SubnetId"]): str(one["SubnetArn"]) for page in pages for one in page.get("Subnets", [])}
@@ -55,7 +55,7 @@ def subnets_of(system: System, region: str, named: Sequence[str] | None) -> list
     return sorted(found.values())
 
 
-def _vpc(system: System, region: str) -> str:
+def application_vpc(system: System, region: str) -> str:
     arn = system.topology.load_balancers[region].arn
     if arn is None:
         raise BadInput(

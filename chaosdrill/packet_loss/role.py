@@ -22,6 +22,11 @@ from chaosdrill.packet_loss.role_documents import Document
 
 MAKES_IT = "chaosdrill iam EXPERIMENT --topology FILE --make-roles"
 SPREADS_S = 10.0  # IAM is eventually consistent, and FIS takes the role on at once
+_POLICIES: Mapping[str, str] = {  # the inline policy of each role
+    documents.NAME: documents.POLICY,
+    documents.ISOLATION: documents.ISOLATION_POLICY,
+    documents.PAUSE: documents.PAUSE_POLICY,
+}
 _REMOVES_POLICY = "aws iam delete-role-policy --role-name {} --policy-name {}"
 
 
@@ -52,7 +57,9 @@ def for_packet_loss(*arns: str) -> RoleNeeded:
 def for_isolation(system: System) -> RoleNeeded:
     """:returns: the role that cuts subnets off."""
     allows = documents.isolation_permissions(partition(system), system.account())
-    return RoleNeeded(documents.ISOLATION, "region-isolation", "Lets FIS cut subnets off for chaosdrill", allows)
+    return RoleNeeded(
+        documents.ISOLATION, documents.ISOLATION_POLICY, "Lets FIS cut subnets off for chaosdrill", allows
+    )
 
 
 def for_pause(*table_arns: str) -> RoleNeeded:
@@ -71,6 +78,29 @@ def there(system: System, name: str) -> str | None:
     """:returns: the ARN of the role of that name, None when it was not made yet."""
     role = _read(system, name)
     return str(role["Arn"]) if role else None
+
+
+def made_by_chaosdrill(system: System) -> list[str]:
+    """List the roles of faults that exist and that chaosdrill has made, by name: their tag says so."""
+    tag = {"Key": documents.CREATED_BY, "Value": documents.CHAOSDRILL}
+    found = {name: _read(system, name) for name in _POLICIES}
+    return [name for name, role in found.items() if role and tag in (role.get("Tags") or [])]
+
+
+def removal_by_hand(name: str) -> str:
+    """Return the commands that remove a role of faults."""
+    return f"{_REMOVES_POLICY.format(name, _POLICIES[name])} && aws iam delete-role --role-name {name}"
+
+
+def remove_role(system: System, name: str) -> None:
+    """Remove a role of faults with its inline policies; harmless when it is gone, or not chaosdrill's."""
+    if name not in made_by_chaosdrill(system):
+        return
+    iam = _iam(system)
+    with contextlib.suppress(iam.exceptions.NoSuchEntityException):
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
 
 
 def find_role(system: System, needed: RoleNeeded) -> str:

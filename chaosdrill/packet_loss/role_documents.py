@@ -11,7 +11,7 @@ from typing import Any
 FIS = "fis.amazonaws.com"
 NAME = "chaosdrill-packet-loss"
 POLICY = "packet-loss"
-ISOLATION = "chaosdrill-region-isolation"
+ISOLATION, ISOLATION_POLICY = "chaosdrill-region-isolation", "region-isolation"
 PAUSE, PAUSE_POLICY = "chaosdrill-replication-pause", "replication-pause"
 BOUNDARY = "chaosdrill-boundary"
 SERVICE_ROLE_PATH = f"aws-service-role/{FIS}/AWSServiceRoleForFIS"

@@ -1,7 +1,7 @@
 """The region state: the facts that say which region serves, and the verdict over them."""
 
-from chaosdrill.region.facts import read_region, read_region_facts
+from chaosdrill.region.facts import read_region, read_region_facts, read_region_of
 from chaosdrill.region.sharing import watch
 from chaosdrill.region.state import verdict
 
-__all__ = ["read_region", "read_region_facts", "verdict", "watch"]
+__all__ = ["read_region", "read_region_facts", "read_region_of", "verdict", "watch"]

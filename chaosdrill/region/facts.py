@@ -29,7 +29,11 @@ def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[
 
 def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Answer:
     """:returns: the facts as :func:`read_region_facts` reads them, and when that was."""
-    system = system_of(configuration, secrets)
+    return read_region_of(system_of(configuration, secrets))
+
+
+def read_region_of(system: System) -> Answer:
+    """Read the facts of a system, as :func:`read_region_facts` does."""
     return shared(str(system.topology.path), lambda: _read(system))
 
 

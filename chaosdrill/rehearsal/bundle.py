@@ -68,7 +68,7 @@ def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:
         return bundle["topology"], [Call(**_from_json(call)) for call in bundle["calls"]]
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}): correct the path"]) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         why = f"{path}: is not a bundle of `chaosdrill rehearse --export`: {error}"
         raise BadInput([problem("bundle-invalid", why)]) from error
 

@@ -173,7 +173,7 @@ def _asked(system: System, seen: Preview, template_id: str, region: str) -> Prev
         clientToken=str(uuid.uuid4()),
         experimentTemplateId=template_id,
         experimentOptions={"actionsMode": "skip-all"},
-        tags={fis.RUN_TAG: "rehearsal", "Name": "chaosdrill", **fis.CREATED_BY_US},
+        tags={fis.RUN_TAG: fis.PREVIEW, "Name": "chaosdrill", **fis.CREATED_BY_US},
     )
     preview = replace(seen, experiment_id=str(started["experiment"]["id"]))
     for _ in looks(ENDS_WITHIN_S):

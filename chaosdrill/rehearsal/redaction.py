@@ -25,12 +25,13 @@ def _of_its_kind(letters: int) -> _Made:
 
 
 # What is hidden, in this order: its kind, where it stands (the group `it`), and what the nth of its kind becomes.
+# A pattern such as `user/*` names no one.
 _HIDDEN: tuple[tuple[str, str, _Made], ...] = (
     ("person", r"(?P<it>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", lambda n, _: f"person-{n}@example.com"),
-    ("role", r":assumed-role/(?P<it>[^/\s\",]+)", lambda n, _: f"role-{n}"),
+    ("role", r":assumed-role/(?P<it>(?!\*)[^/\s\",]+)", lambda n, _: f"role-{n}"),
     ("session", r":assumed-role/[^/\s\",]+/(?P<it>[^\s\",]+)", lambda n, _: f"session-{n}"),
     ("session", r"\bARO[A-Z0-9]{13,}:(?P<it>[^\s\",]+)", lambda n, _: f"session-{n}"),
-    ("user", r":user/(?P<it>[^\s\",]+)", lambda n, _: f"user-{n}"),
+    ("user", r":user/(?P<it>(?!\*)[^\s\",]+)", lambda n, _: f"user-{n}"),
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
     ("unique", r"\b(?P<it>A(?:BIA|CCA|GPA|IDA|IPA|KIA|NPA|NVA|PKA|ROA|SCA|SIA)[A-Z0-9]{12,})\b", _of_its_kind(4)),
     (

@@ -7,26 +7,19 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from chaoslib import substitute
-from chaoslib.configuration import load_configuration, load_dynamic_configuration
-from chaoslib.exceptions import ChaosException
-from chaoslib.experiment import ensure_experiment_is_valid
-from chaoslib.loader import load_experiment
-from chaoslib.secret import load_secrets
 
 from chaosdrill import region
-from chaosdrill.aws import System, system_of
-from chaosdrill.bounded_yaml import problem_of_file
-from chaosdrill.controls.arguments import Arguments
-from chaosdrill.controls.experiment import Source
-from chaosdrill.controls.preflight import check_experiment, check_topology
-from chaosdrill.errors import BadInput, DrillError, problem
+from chaosdrill.aws import System
+from chaosdrill.errors import DrillError
+from chaosdrill.preflight import preflight
+from chaosdrill.preflight.core import REGION_STATE
+from chaosdrill.preflight.show import as_seen
 from chaosdrill.rehearsal.effects import Effect, effect_of
+from chaosdrill.rehearsal.loading import load
 from chaosdrill.rehearsal.preview import Preview, previews, refuse_to_make
-from chaosdrill.rehearsal.requirements import requirements
 from chaosdrill.rehearsal.steps import Step, steps_of
-from chaosdrill.survey.check import check
 from chaosdrill.survey.seen import Seen
-from chaosdrill.topology import Topology, topology_of
+from chaosdrill.topology import Topology
 
 
 @dataclass(frozen=True)
@@ -44,6 +37,7 @@ class Rehearsal:
 
     :param state: the region state now.
     :param expected: the region state without which the drill refuses to start; empty: any.
+    :param left_to: to which experiment what it owes at its end is handed over, and for how long; empty: to none.
     """
 
     title: str
@@ -54,6 +48,7 @@ class Rehearsal:
     seen: tuple[Seen, ...]
     steps: tuple[PlannedStep, ...]
     previews: tuple[Preview, ...]
+    left_to: str = ""
 
     @property
     def usd(self) -> float:
@@ -82,71 +77,27 @@ def rehearse(
     :raises BadInput: when the experiment or the topology cannot be used: with everything that `chaos run` would report.
     :raises Refused: when templates are to be made, and the topology does not allow the account.
     """
-    raw, configuration, secrets = _loaded(experiment, variables, topology)
-    arguments = _checked(raw, configuration, secrets, Source(experiment.absolute(), experiment.stem, tuple(variables)))
-    system = system_of(configuration, _flat(secrets))
-    check_topology(raw, arguments, configuration, system.topology, secrets)
-    steps = steps_of(raw, configuration, secrets)
+    loaded = load(experiment, variables, topology)
+    system, configuration, secrets = loaded.system, loaded.configuration, loaded.secrets
+    steps = steps_of(loaded.raw, configuration, secrets)
     if make_templates:
         refuse_to_make(system, steps)
     planned = tuple(_planned(system, step) for step in steps)
     return Rehearsal(
-        title=str(substitute(raw["title"], configuration, secrets)),
+        title=str(substitute(loaded.raw["title"], configuration, secrets)),
         topology=system.topology,
         account=system.account(),
-        state=str(region.verdict(region.read_region_facts(configuration, _flat(secrets)))),
-        expected=arguments.expect,
-        seen=(*check(system), *requirements(system, steps)),
+        state=str(region.verdict(region.read_region_of(system).value)),
+        expected=loaded.arguments.expect,
+        seen=tuple(as_seen(one) for one in preflight(loaded.context()) if one.name != REGION_STATE),
         steps=planned,
+        left_to=_left_to(loaded.arguments.hand_over),
         previews=tuple(previews(system, [one.step for one in planned if not one.trouble], make_templates)),
     )
 
 
-def _loaded(
-    experiment: Path, variables: Mapping[str, Any], topology: Path | None
-) -> tuple[Mapping[str, Any], dict[str, Any], Mapping[str, Any]]:
-    if why := problem_of_file(experiment):
-        raise BadInput([problem("experiment-invalid", f"{experiment}: {why}")])
-    try:
-        raw = load_experiment(str(experiment))
-        ensure_experiment_is_valid(raw)
-    except (ChaosException, OSError) as error:
-        if isinstance(error.__cause__, BadInput):  # the drill control's own
-            raise error.__cause__ from error
-        raise BadInput([problem("experiment-invalid", f"{experiment}: {error}")]) from error
-    configuration = dict(load_configuration(raw.get("configuration") or {}, dict(variables)))
-    if topology is not None:
-        configuration["topology"] = str(topology)
-    secrets = load_secrets(raw.get("secrets") or {}, configuration)
-    return raw, load_dynamic_configuration(configuration, secrets), secrets
-
-
-def _checked(
-    raw: Mapping[str, Any], configuration: dict[str, Any], secrets: Mapping[str, Any], source: Source
-) -> Arguments:
-    """Check the experiment as a drill does, on the topology's target where the configuration does not say aws.
-
-    A change ticket must be there only where it says so: then the variables are those of the drill itself.
-    """
-    says_aws = configuration.get("target") == "aws"
-    problems: list[str] = []
-    if (configuration.get("target") or "lab") == "lab":
-        try:
-            configuration["target"] = topology_of(configuration).target
-        except BadInput as bad:
-            problems += bad.problems
-    try:
-        arguments = check_experiment(raw, configuration, secrets, source, ticket_needed=says_aws).arguments
-    except BadInput as bad:
-        raise BadInput([*bad.problems, *problems]) from bad
-    if problems:
-        raise BadInput(problems)
-    return arguments
-
-
-def _flat(secrets: Mapping[str, Any]) -> dict[str, Any]:
-    """Activities get the parts of the secrets that they name; here all of them are looked through."""
-    return {name: value for part in (secrets or {}).values() for name, value in part.items()}
+def _left_to(hand_over: Mapping[str, Any] | None) -> str:
+    return f"{hand_over['to']}, for {hand_over['within_days']} days" if hand_over else ""
 
 
 def _planned(system: System, step: Step) -> PlannedStep:

@@ -13,8 +13,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.packet_loss import role
 from chaosdrill.packet_loss.host import at_host, host_of
 from chaosdrill.packet_loss.plan import DOCUMENT
-from chaosdrill.rehearsal.requirements import ISOLATION, LOSS, PAUSE
-from chaosdrill.rehearsal.steps import Step, steps_of
+from chaosdrill.rehearsal.steps import ISOLATION, LOSS, PAUSE, Step, steps_of
 from chaosdrill.topology import Topology
 
 

@@ -10,9 +10,13 @@ from typing import Any
 from chaoslib import substitute
 
 from chaosdrill.controls.activities import activities_by_phase, arguments_of, provider_of
+from chaosdrill.controls.approvals import KEY, confirm_of
 from chaosdrill.controls.arguments import steps_of_control
 from chaosdrill.controls.hooks import own_arguments
 
+LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"
+ISOLATION = "chaosdrill.packet_loss.actions.isolate_region"
+PAUSE = "chaosdrill.packet_loss.actions.pause_replication"
 # A whole failover and failback lead all of these back: the stop flags, the routing controls and the writer.
 _LEADS_BACK = ("chaosdrill.failover.actions.fail_back", "chaosdrill.failover.actions.fail_over")
 _MOVES = (
@@ -29,6 +33,7 @@ class Step:
 
     :param arguments: the named ones.
     :param does: the first line of what its documentation says, the command of a process, or the address of a request.
+    :param approval: what a person is asked before it begins, and for how long; empty: it waits for nobody.
     :param undone_by: names of the rollbacks that undo it, each with the step on which it depends, if that is another.
     """
 
@@ -38,6 +43,7 @@ class Step:
     function: str
     arguments: Mapping[str, Any]
     does: str
+    approval: str = ""
     undone_by: tuple[str, ...] = ()
 
 
@@ -64,7 +70,15 @@ def _resolved(activity: Mapping[str, Any], configuration: Any, secrets: Any) -> 
     name, kind = str(activity.get("name") or activity.get("ref")), str(activity.get("type"))
     arguments = substitute(dict(arguments_of(activity)), configuration, secrets)
     does = _documented(function) if function else _in_words(provider)
-    return {"name": name, "kind": kind, "function": function, "arguments": arguments, "does": does}
+    told = {"name": name, "kind": kind, "function": function, "arguments": arguments, "does": does}
+    return {**told, "approval": _approval(activity, configuration, secrets)}
+
+
+def _approval(activity: Mapping[str, Any], configuration: Any, secrets: Any) -> str:
+    if KEY not in activity:
+        return ""
+    confirm = confirm_of(activity, configuration, secrets)
+    return f"{confirm.within_s:g} s at most{f': {confirm.question}' if confirm.question else ''}"
 
 
 def _step(phase: str, one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> Step:

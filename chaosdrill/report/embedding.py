@@ -8,9 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import DrillError
+from chaosdrill.extras import install_command
 
 FILES = Path(__file__).parent / "files"
-NOT_INSTALLED = "the extra `report` is not installed: pip install 'chaosdrill[report]'"
+
+
+def not_installed() -> str:
+    """Return the message for an installation without the extra ``report``."""
+    return f"the extra `report` is not installed: {install_command('report')}"
 
 
 class NoReport(DrillError):
@@ -24,7 +29,7 @@ def plotly_js() -> str:
     """
     found = find_spec("plotly")
     if found is None or not found.submodule_search_locations or find_spec("jinja2") is None:
-        raise NoReport(NOT_INSTALLED, code="report-not-installed")
+        raise NoReport(not_installed(), code="report-not-installed")
     path = Path(found.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     try:
         return path.read_text(encoding="utf-8")  # with universal newlines, as a browser reads it

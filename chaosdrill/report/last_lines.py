@@ -1,6 +1,6 @@
 """The last lines of a drill on the terminal: what a person needs first, in at most six lines."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,23 @@ _FIGURES = {"recovery": "recovery_", "lost": "lost_writes_"}
 Row = tuple[str, str]
 
 
-def last_lines(said: Mapping[str, Any], language: str | None = None) -> list[Row]:
+def last_lines(said: Mapping[str, Any], language: str | None = None, owed: Sequence[str] = ()) -> list[Row]:
     """Shorten a summary to the at most six lines that end a drill: label and text.
 
     :param said: the summary.
     :param language: of the lines; default: ``CHAOSDRILL_LANG``.
+    :param owed: the steps that stay in force; how they are undone is more urgent then than where the details are.
     """
     words = Words(language or _language())
     figures = {name: Measured(**one) for name, one in ((said.get("judgement") or {}).get("figures") or {}).items()}
     rows = [("verdict", _verdict(words, said)), *_reason(words, said)]
+    if owed:
+        rows.append(("owed", words("end.rescue", steps=", ".join(owed), run=said["run_id"])))
     rows += [(kind, text) for kind, prefix in _FIGURES.items() if (text := _measured(words, figures, prefix))]
     if said.get("run_directory"):
-        rows += [*_report(words, said), ("details", f"chaosdrill runs show {said['run_id']}")]
+        rows += _report(words, said)
+    if said.get("run_directory") and not owed:
+        rows.append(("details", f"chaosdrill runs show {said['run_id']}"))
     return [(words.of("end", label), one_line(text)) for label, text in rows]
 
 

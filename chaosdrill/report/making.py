@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, REPORT, SUMMARY, TOPOLOGY
 from chaosdrill.history.whole_files import draft_of
-from chaosdrill.report.embedding import NOT_INSTALLED, NoReport
+from chaosdrill.report.embedding import NoReport, not_installed
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.summaries import read_summary
 from chaosdrill.sentences import Sentence, sentence
@@ -21,7 +21,7 @@ LONGEST_TEXT = 200_000  # bytes of an experiment or a topology
 
 def why_no_report() -> str:
     """:returns: why no report can be made on this machine, with what to do; empty when one can."""
-    return "" if find_spec("plotly") is not None and find_spec("jinja2") is not None else NOT_INSTALLED
+    return "" if find_spec("plotly") is not None and find_spec("jinja2") is not None else not_installed()
 
 
 def write_report(directory: Path, language: str = "en", into: Path | None = None, zone: Zone = None) -> Path:

@@ -17,6 +17,7 @@ from chaosdrill.runs.records.tables import LEDGER, RECORDS, open_stored, parquet
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
+    from chaosdrill.analysis.ledger import Ledger
     from chaosdrill.analysis.run import Run
 
 ENDING: Final = "-csv"
@@ -40,6 +41,8 @@ def write_csv_files(directory: Path, output: Path | None, run: "Run", judgement:
     try:
         into.mkdir(parents=True)
         tables = {**_judged(judgement), "events": _events(run), **dict(_recorded(directory))}
+        if run.ledger is not None:
+            tables["synthetic-writes"] = _synthetic_writes(run.ledger)
         return [_write(into / f"{name}.csv", rows) for name, rows in tables.items()]
     except ValueError as error:  # such as records that are not what chaosdrill stores
         why = f"{into} cannot be written: {error}: see `chaosdrill runs verify`"
@@ -105,6 +108,15 @@ def _recorded(directory: Path) -> Iterator[tuple[str, Rows]]:
         rows, _, _ = json_lines(ledger)
         names = list(dict.fromkeys(name for row in rows for name in row))
         yield "ledger", [names, *([row.get(name) for name in names] for row in rows)]
+
+
+def _synthetic_writes(ledger: "Ledger") -> Iterator[Sequence[Any]]:
+    """What the drill left in the application's own ledger, for whoever tidies up there."""
+    yield ("id", "account", "quantity", "sent_at", "outcome", "state", "region", "address")
+    for write, state in ledger.left_in_application():
+        quantity = None if write.digit is None else ledger.base**write.digit
+        sent = (write.id, write.account, quantity, _utc(write.due_ns))
+        yield (*sent, write.outcome, state, write.region, write.address)
 
 
 def _records(directory: Path, shape: Shape) -> Iterator[Sequence[Any]]:

@@ -43,7 +43,8 @@ class DeadRun:
             return []
         if self.target == "lab":
             return ["`chaosdrill lab down` ends the lab with everything in it; a drill starts a new one"]
-        return list(dict.fromkeys(step for one in self.owed for step in _undo_by_hand(one, now or datetime.now(UTC))))
+        by_hand = (step for one in self.owed for step in _undo_by_hand(one, now or datetime.now(UTC)))
+        return list(dict.fromkeys((f"`{shlex.join(['chaosdrill', 'rescue', self.run])}` undoes it", *by_hand)))
 
 
 def dead_runs(runs: Path, like: Sequence[Mapping[str, Any]]) -> Iterator[DeadRun]:
@@ -59,7 +60,7 @@ def dead_runs(runs: Path, like: Sequence[Mapping[str, Any]]) -> Iterator[DeadRun
         if summary.source == DRILL and summary.verdict == "refused":
             continue  # it touched nothing
         events, _ = read_events(directory, still_open=True)
-        if not _same_system(events, like):
+        if not same_system(events, like):
             continue
         if summary.source == DRILL:
             return
@@ -72,8 +73,8 @@ def dead_run(directory: Path, events: Sequence[Mapping[str, Any]]) -> DeadRun | 
 
     :param events: its history.
     """
-    opened = _first(events, "drill-opened")
-    if not opened or _first(events, "drill-closed") or not (directory / HISTORY).exists():
+    opened = first(events, "drill-opened")
+    if not opened or first(events, "drill-closed") or not (directory / HISTORY).exists():
         return None
     with left_behind(directory) as left:
         if not left:
@@ -98,29 +99,20 @@ def in_words(one: OwedUndo, now: datetime) -> str:
     return f"{one.action} {since}: not undone"
 
 
-def _undo_by_hand(one: OwedUndo, now: datetime) -> Iterator[str]:
-    if one.kind == FAULT:
-        if one.left_s(now) != 0:
-            for region, ids in (one.ids or {}).items():
-                options = [shlex.join(["--id", name, "--region", region]) for name in ids]
-                yield from (f"`aws fis stop-experiment {one}`" for one in options)
-            if not one.ids:
-                yield "`aws fis list-experiments` shows whether the fault was started"
-    elif one.kind == LOAD:
-        yield "stop the load on Locust's page (Stop), or end that Locust"
-    elif one.action == "fail_over":
-        yield "`chaos run experiments/failback.yaml`, or run the failback state machine as the runbook does"
-    elif one.action == "fail_back":
-        yield "`chaos run experiments/failover.yaml`, or run the failover state machine as the runbook does"
-    elif one.kind != HEARTBEAT:
-        yield f"undo {one.action} (step {one.step}) with {one.undo}; `chaosdrill runs show` names its run's history"
+def _undo_by_hand(one: OwedUndo, now: datetime) -> Sequence[str]:
+    """List the commands of the part that has the action; of one that is not installed, name the undo."""
+    from chaosdrill.parts.interface import BasePart  # loads the AWS client
+    from chaosdrill.parts.registry import part_of_action
+
+    return (part_of_action(one.action) or BasePart()).undo_by_hand(one, now)
 
 
-def _same_system(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> bool:
-    opened, others = _first(one, "drill-opened"), _first(other, "drill-opened")
+def same_system(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether two histories are of drills on the same system: the lab, or the same topology."""
+    opened, others = first(one, "drill-opened"), first(other, "drill-opened")
     if opened.get("target") != others.get("target"):
         return False
-    hashes = [_first(events, "target-opened").get("topology_sha256") for events in (one, other)]
+    hashes = [first(events, "target-opened").get("topology_sha256") for events in (one, other)]
     return _topology(opened) == _topology(others) or (hashes[0] is not None and hashes[0] == hashes[1])
 
 
@@ -128,5 +120,6 @@ def _topology(opened: Mapping[str, Any]) -> str:
     return text(mapping(opened.get("configuration")).get("topology")) if opened.get("target") == "aws" else ""
 
 
-def _first(events: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+def first(events: Sequence[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    """Return the first event of a name; an empty one when there is none."""
     return next((event for event in events if event.get("event") == name), {})

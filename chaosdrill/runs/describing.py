@@ -8,13 +8,16 @@ from typing import Any
 
 from chaosdrill.analysis.compared_figures import measured_of
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
-from chaosdrill.analysis.summary_fields import summary_fields
+from chaosdrill.analysis.ledger import ledger_of
+from chaosdrill.analysis.summary_fields import approvals_of, handed_over_of, summary_fields
 from chaosdrill.history.plain import plain
 from chaosdrill.history.run_directory import EXPERIMENT, HISTORY, SUMMARY, TOPOLOGY, experiment_of
 from chaosdrill.runs.dead_runs import dead_run
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.files import files_of
 from chaosdrill.runs.going_on import goes_on
+from chaosdrill.runs.lines import json_lines
+from chaosdrill.runs.records.tables import LEDGER, RECORDS
 from chaosdrill.runs.summaries import DRILL, IMPORTED, REBUILT, Summary, read_summary
 from chaosdrill.runs.tags import tags_of
 
@@ -52,6 +55,7 @@ def described(directory: Path) -> dict[str, Any]:
         "reasons": list(summary.reasons),
         **_of_history(events, summary.said),
         **_of_summary(directory, summary, events),
+        "synthetic_writes": _synthetic_writes(directory),
         "tags": list(tags_of(directory)),
         "files": [] if state == FOREIGN else [{"file": name, "bytes": size} for name, size in files_of(directory)],
     }
@@ -85,9 +89,24 @@ def _of_history(events: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) ->
         "host": text(origin.get("host")),
         "change_ticket": text(opened.get("change_ticket")),
         "approver": text(opened.get("approver")),
+        "approvals": approvals_of(events),
+        "handed_over": handed_over_of(events),
+        "planned_calls": _planned_calls(events),
         "experiment_sha256": opened.get("experiment_sha256"),
         "topology_sha256": _first(events, "target-opened").get("topology_sha256"),
     }
+
+
+def _planned_calls(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """List what each step of a dry run would have called: ``{activity, phase, calls, why}``; empty of another run."""
+    planned = (event for event in events if event.get("event") == "calls-planned")
+    return [
+        {
+            **{name: text(event.get(name)) for name in ("activity", "phase", "why")},
+            "calls": [mapping(one) for one in sequence(event.get("calls"))],
+        }
+        for event in planned
+    ]
 
 
 def _of_summary(directory: Path, summary: Summary, events: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -118,6 +137,16 @@ def _of_summary(directory: Path, summary: Summary, events: Sequence[Mapping[str,
         "hypothesis": list(sequence(said["hypothesis"])),
         "report": text(said["report"]),
     }
+
+
+def _synthetic_writes(directory: Path) -> dict[str, Any]:
+    """Count what the drill left in the application's own ledger: ``{writes, accounts}``; empty where none is known."""
+    try:
+        rows, _, _ = json_lines(directory / RECORDS / LEDGER)
+    except OSError:  # it wrote nothing, or the ledger cannot be read: `runs verify` says so
+        return {}
+    left = [write for write, _ in ledger_of(rows).left_in_application()]
+    return {"writes": len(left), "accounts": len({write.account for write in left})} if left else {}
 
 
 def _name_of(directory: Path, begins: str) -> str | None:

@@ -10,6 +10,8 @@ from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
 
 NOT_THERE = sentence("it is not there")
 LARGEST_BYTES = 256 * 2**20  # a summary has some 50 kB: what is larger than this is something else
+MOST_MEMORY = 4 * 2**30  # bytes that JSON may become; a history of a day becomes some 500 MB
+_BECOMES = {b"{": 64, b"[": 64, b",": 32, b"\n": 48}  # bytes in memory of what such a character begins, or ends
 
 
 def json_document(path: Path) -> dict[str, Any]:
@@ -20,7 +22,7 @@ def json_document(path: Path) -> dict[str, Any]:
 def read_object(path: Path) -> tuple[dict[str, Any], Sentence]:
     """:returns: the JSON object in a file, and why there is none to be had; empty when there is."""
     try:
-        found = json.loads(read_regular(path))
+        found = json.loads(read_json(path))
     except OSError as error:
         if isinstance(error, FileNotFoundError):
             return {}, NOT_THERE
@@ -42,6 +44,20 @@ def read_regular(path: Path, most: int = LARGEST_BYTES) -> bytes:
         if (size := os.fstat(file.fileno()).st_size) > most:
             raise OSError(f"it has {size:,} bytes, more than {most:,}")
         return file.read()
+
+
+def read_json(path: Path, most: int = LARGEST_BYTES) -> bytes:
+    """:returns: what is in a file of JSON, or of lines of it, when there is memory for what it stands for.
+
+    A list of empty lists takes twenty times its text in memory, and an archive of 3 MB may hold 600 MB of that.
+
+    :param most: bytes of text.
+    :raises OSError: as of :func:`read_regular`, and when it would become more than :data:`MOST_MEMORY`.
+    """
+    data = read_regular(path, most)
+    if (becomes := len(data) + sum(data.count(one) * size for one, size in _BECOMES.items())) > MOST_MEMORY:
+        raise OSError(f"its {len(data):,} bytes would become some {becomes:,} in memory, more than {MOST_MEMORY:,}")
+    return data
 
 
 def open_regular(path: str | Path) -> BinaryIO:

@@ -21,7 +21,7 @@ def find_run(named: str = "") -> Path:
             why = f"there is no run in {runs}: run an experiment first, or name a run directory"
             raise BadInput([problem("run-missing", why)])
         return runs / there[-1]
-    if Path(named).is_dir():
+    if os.path.isdir(named):  # a name that no file can have is none, either
         return Path(os.path.abspath(named))
     fitting = [name for name in there if name == named] or [name for name in there if name.startswith(named)]
     if len(fitting) == 1:

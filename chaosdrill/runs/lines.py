@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.documents import read_json
 
 
 def json_lines(path: Path, kind: type = dict) -> tuple[list[Any], int, bool]:
     """:returns: the lines that are JSON values of that kind, how many are not, and whether the last one was cut off.
 
-    :raises OSError: when the file cannot be read.
+    :raises OSError: when the file cannot be read, or would take more memory than it may.
     """
-    lines = read_regular(path, most=sys.maxsize).split(b"\n")
+    lines = read_json(path, most=sys.maxsize).split(b"\n")
     torn = bool(lines.pop())
     found = values(lines)
     good = [value for value in found if isinstance(value, kind)]

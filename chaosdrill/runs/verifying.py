@@ -14,7 +14,7 @@ from chaosdrill.analysis.foreign import text
 from chaosdrill.history.run_directory import EVIDENCE, HISTORY, JOURNAL, REPORT, SUMMARY, TIMELINE
 from chaosdrill.history.seal import SEAL, broken_seals
 from chaosdrill.history.whole_files import PART
-from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.documents import read_json
 from chaosdrill.runs.lines import values
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.summaries import read_summary
@@ -101,7 +101,7 @@ def verify_run(directory: Path, judging: bool = True) -> Verified:
 def _lines(path: Path) -> tuple[list[bytes], bool, str]:
     """The lines of a history, whether its last one was cut off, and why there is none."""
     try:
-        lines = read_regular(path, LARGEST_HISTORY).split(b"\n")
+        lines = read_json(path, LARGEST_HISTORY).split(b"\n")
     except FileNotFoundError:
         return [], False, "there is none (a run of chaosdrill has one): nothing vouches for anything here"
     except OSError as error:

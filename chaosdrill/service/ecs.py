@@ -1,6 +1,7 @@
 """An ECS service as it stands, and waiting until it stands as it should."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from chaosdrill.aws import System
 from chaosdrill.aws.doubt import change, left_behind
@@ -58,10 +59,15 @@ def set_desired(system: System, service: Service, count: int) -> None:
 
     def ask() -> None:
         client = system.client("ecs", service.region)
-        client.update_service(cluster=service.cluster, service=service.name, desiredCount=count)
+        client.update_service(**count_update(service, count))
 
     what = f"the desired count {count} of ECS service {service.name} ({service.cluster}, {service.region})"
     change(what, ask, lambda: counts(system, service).desired == count)
+
+
+def count_update(service: Service, count: int) -> dict[str, Any]:
+    """Return the parameters of the UpdateService that :func:`set_desired` sends."""
+    return {"cluster": service.cluster, "service": service.name, "desiredCount": count}
 
 
 def wait_until_running(system: System, service: Service, count: int, timeout_s: float) -> None:

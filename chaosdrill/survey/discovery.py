@@ -12,7 +12,7 @@ from chaosdrill.survey.client_side import LOCUST_PORT, Known, find_dns, find_hea
 from chaosdrill.survey.controls import find_arc, find_routing
 from chaosdrill.survey.databases import find_database
 from chaosdrill.survey.entries import find_entry
-from chaosdrill.survey.findings import Finding, Unknown, or_unknown
+from chaosdrill.survey.findings import Finding, Note, Unknown, or_unknown
 from chaosdrill.survey.flags import find_flags
 from chaosdrill.survey.hosts import find_client
 from chaosdrill.survey.machines import find_machines
@@ -31,9 +31,15 @@ _COMMENTS = {
     "routing": "Route 53 ARC: each region's routing control, and the cluster's five endpoints, which a drill asks.",
     "database": "The Aurora global cluster, and its cluster in each region.",
     "main_table": "The DynamoDB global table that the application accepts writes into.",
+    "coordination": "The DynamoDB table with the lease of this system and what drills owe it, in a third region.",
     "failover": "The state machines that move the application: their region, and how their names begin.",
     "heartbeat": "What is sent beside the load, from which the recovery time and lost writes are measured.",
 }
+_NO_TABLE = (
+    "coordination is left out: without it a drill that another machine starts is not noticed. Create the table in a "
+    "third region, and name it here as `coordination: {table: chaosdrill-coordination, region: THIRD_REGION}`:\n"
+    "chaosdrill init --coordination > coordination.yaml"
+)
 
 
 def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
@@ -71,6 +77,7 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
         "routing": routing,
         "database": seen["database"],
         "main_table": seen["main_table"],
+        "coordination": Finding(Note(_NO_TABLE), "nothing"),
         "failover": seen["failover"],
         "heartbeat": find_heartbeat(known or {}),
     }

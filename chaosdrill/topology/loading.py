@@ -16,6 +16,7 @@ from chaosdrill.topology.model import (
     Aws,
     ClientHost,
     ClusterEndpoint,
+    CoordinationTable,
     Database,
     Dns,
     Failover,
@@ -131,6 +132,7 @@ def _topology(path: Path, raw: dict[str, Any]) -> Topology:
         packet_loss=PacketLoss(**raw.get("packet_loss", {})),
         heartbeat=_heartbeat(raw["heartbeat"], raw["client"]) if "heartbeat" in raw else None,
         main_table=raw.get("main_table"),
+        coordination=CoordinationTable(**raw["coordination"]) if "coordination" in raw else None,
         time_scale=float(raw.get("time_scale", 1)),
     )
 

@@ -144,6 +144,18 @@ class Heartbeat:
 
 
 @dataclass(frozen=True)
+class CoordinationTable:
+    """The DynamoDB table where drills of this system coordinate: an ordinary table in a third region.
+
+    :param lease_s: seconds after which a drill that no longer renews its lease may be taken over.
+    """
+
+    table: str
+    region: str
+    lease_s: float = 60.0
+
+
+@dataclass(frozen=True)
 class Topology:
     """The parts of the system that is drilled, and the accounts that may be touched.
 
@@ -152,6 +164,7 @@ class Topology:
     :param accounts: AWS account numbers; a change in any other account is refused.
     :param domain: the name that clients resolve.
     :param main_table: the DynamoDB global table that the application accepts writes into; None: not named.
+    :param coordination: the table of leases and owed undos; None: they are kept in files of the machine that drills.
     :param time_scale: by what the system's own waits are multiplied (1 on aws).
     """
 
@@ -171,6 +184,7 @@ class Topology:
     packet_loss: PacketLoss = field(default_factory=PacketLoss)
     heartbeat: Heartbeat | None = None
     main_table: str | None = None
+    coordination: CoordinationTable | None = None
     time_scale: float = 1.0
 
     @property

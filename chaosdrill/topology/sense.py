@@ -177,6 +177,13 @@ def problem_of_machine(named: str) -> tuple[str, str] | None:
     return f"{what}, no ARN of a state machine", "write arn:aws:states:REGION:ACCOUNT:stateMachine:NAME"
 
 
+def _coordination_is_elsewhere(value: dict[str, Any]) -> Iterator[Problem]:
+    region = value.get("coordination", {}).get("region")
+    if region in value["regions"].values():
+        fix = "name a third region, such as us-west-2: what is drilled must not take the leases with it"
+        yield Problem(("coordination", "region"), f"{region} is a region of the system", fix)
+
+
 def _waits_of_aws(value: dict[str, Any]) -> Iterator[Problem]:
     if value["target"] == "aws" and value.get("time_scale", 1) != 1:
         yield Problem(("time_scale",), f"is {value['time_scale']!r} on aws", "remove it: waits on aws cannot be scaled")
@@ -270,6 +277,7 @@ _CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Proble
     (("routing",), _endpoints_differ),
     (("failover",), _machines_are_machines),
     (("failover",), _machines_differ),
+    (("regions", "coordination"), _coordination_is_elsewhere),
     (("target", "time_scale"), _waits_of_aws),
     (("target", "aws"), _lab_is_reached),
     (("target", "aws"), _lab_is_here),

@@ -70,6 +70,13 @@ def _tripped(event: Event) -> str:
     return f"SAFEGUARD {text(event.get('safeguard'))} tripped: {text(event.get('why'))}"
 
 
+def _asked(event: Event) -> str:
+    question = text(event.get("question"))
+    within_s = number(event.get("within_s")) or 0
+    name = text(event.get("activity"))
+    return f"WAITS FOR APPROVAL ({within_s:g} s at most): {name}{f': {question}' if question else ''}"
+
+
 def _steady(event: Event) -> str:
     return f"the steady state {'holds' if event.get('met') is True else 'does not hold'} after the method"
 
@@ -116,7 +123,11 @@ _WORDS: Mapping[str, Callable[[Event], str]] = {
     "read-back": _read_back,
     "steady-state-after-method": _steady,
     "safeguard-tripped": _tripped,
+    "approval-requested": _asked,
+    "approval-granted": lambda event: f"approved: {text(event.get('activity'))}, by {text(event.get('by'))}",
+    "approval-refused": lambda event: f"NOT APPROVED: {text(event.get('activity'))}: {text(event.get('why'))}",
     "interrupted": lambda event: f"INTERRUPTED by {text(event.get('signal'))}",
+    "undo-handed-over": lambda event: f"{text(event.get('undo'))} is left to {text(event.get('to'))}",
     "target-lost": _why("THE TARGET IS LOST"),
     "target-hurried": _just("the lab waits no longer than it must"),
     "watch-failed": lambda event: f"the watch over {text(event.get('watch'))} is blind: {text(event.get('why'))}",

@@ -205,7 +205,8 @@ def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, 
     url, stand_in = url_of_aws(system, operation, at), system.reach.endpoint_url
     if not stand_in:
         return url, ""
-    known = run_on_client(system, 'echo "${AWS_ENDPOINT_URL_S3:-$AWS_ENDPOINT_URL}"', called="that looks for AWS")
+    look = 'echo "${AWS_ENDPOINT_URL_S3:-$AWS_ENDPOINT_URL}"'
+    known = run_on_client(system, look, called="that looks for AWS", reads="find-aws-endpoint")
     there = urlsplit(known.stdout.strip() or stand_in)
     return urlsplit(url)._replace(scheme=there.scheme, netloc=there.netloc).geturl(), urlsplit(url).netloc
 

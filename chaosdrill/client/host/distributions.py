@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import Distribution
 
 from packaging.requirements import Requirement
@@ -14,55 +14,35 @@ from packaging.utils import canonicalize_name
 from chaosdrill.client.host.pythons import LEAST_PYTHON, NEWEST_MINOR, Compatibility
 from chaosdrill.errors import DrillError
 
-Find = Callable[[str], Distribution | None]
 _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_")
 _OLD_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
 
 
 def installed_locust() -> list[Distribution]:
-    """:returns: Locust and all it requires, as installed here.
+    """List Locust and everything that it requires, as installed here, by name.
 
     :raises DrillError: when something of it is not installed.
-    """
-    found, missing = closure("locust", installed, {})
-    if missing:
-        text = f"{missing[0].name}, which Locust needs, is not installed here: install chaosdrill again"
-        raise DrillError(text, code="package-missing")
-    return found
-
-
-def closure(name: str, find: Find, environment: Mapping[str, str]) -> tuple[list[Distribution], list[Requirement]]:
-    """What it takes to run a distribution.
-
-    :param find: gives the distribution of a name.
-    :param environment: what the markers are evaluated with where it is not as here.
-    :returns: the distribution and all it requires, by name, and the requirements for which there is none.
     :source: https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
     """
     found: dict[str, Distribution] = {}
-    missing: dict[str, Requirement] = {}
-    wanted = [Requirement(name)]
+    wanted = [Requirement("locust")]
     while wanted:
         requirement = wanted.pop()
         key = canonicalize_name(requirement.name)
-        if key in found or key in missing:
+        if key in found:
             continue
-        if (distribution := find(requirement.name)) is None:
-            missing[key] = requirement
-            continue
+        distribution = next(iter(Distribution.discover(name=requirement.name)), None)
+        if distribution is None:
+            text = f"{requirement.name}, which Locust needs, is not installed here: install chaosdrill again"
+            raise DrillError(text, code="package-missing")
         found[key] = distribution
         extras = ("", *requirement.extras)
         wanted += [
             one
             for one in map(Requirement, distribution.requires or ())
-            if one.marker is None or any(one.marker.evaluate({**environment, "extra": extra}) for extra in extras)
+            if one.marker is None or any(one.marker.evaluate({"extra": extra}) for extra in extras)
         ]
-    return [one for _, one in sorted(found.items())], [one for _, one in sorted(missing.items())]
-
-
-def installed(name: str) -> Distribution | None:
-    """:returns: the distribution of that name that is installed here."""
-    return next(iter(Distribution.discover(name=name)), None)
+    return [one for _, one in sorted(found.items())]
 
 
 def least_python() -> tuple[int, int]:

@@ -1,4 +1,6 @@
-"""Locust for a Python that cannot load what is installed here: the same versions, as wheels for that Python.
+"""Locust for a Python that cannot load what is installed here: the wheels of `locust.lock` for that Python.
+
+They are the versions that chaosdrill is tested with, and each file must have a hash that stands in the lock.
 
 pip fetches them, from where its own configuration says, and they stay in chaosdrill's directory on this machine.
 """
@@ -6,44 +8,57 @@ pip fetches them, from where its own configuration says, and they stay in chaosd
 import hashlib
 import importlib.util
 import logging
+import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from importlib.metadata import Distribution
 from pathlib import Path
 
-from packaging.requirements import Requirement
+from packaging.markers import Marker
 
-from chaosdrill.client.host.distributions import Find, closure, compatibility_of, installed, installed_locust
+from chaosdrill.client.host.distributions import compatibility_of, installed_locust
 from chaosdrill.client.host.pythons import Compatibility, Python, dotted
 from chaosdrill.errors import Refused
 from chaosdrill.home import home, made
 
 logger = logging.getLogger("chaostoolkit")
 
+LOCK = Path(__file__).with_name("locust.lock")
 FETCH_WITHIN_S = 600.0
 OLDEST_GLIBC_MINOR = 5  # of manylinux1; the major version is 2
 MOST_SAID = 600  # characters of what pip said
+_PINNED = re.compile(r"^(\S+==\S+)(?: ; (.*?))? \\\n((?:    --hash=.*\n)+)", re.MULTILINE)
 
 
 def fetched_locust(python: Python) -> list[Distribution]:
-    """:returns: Locust and all it requires there, in the versions that are installed here; what is not installed here,
-        because only that Python needs it, in the newest that fits.
+    """Fetch Locust and everything that it requires there, once.
 
+    :returns: the distributions, by name.
     :param python: a CPython with glibc.
-    :raises Refused: when they cannot be had.
+    :raises Refused: when they cannot be had, or a file is not one of those that the lock knows.
     :raises BadInput: when there is no place for them.
     """
-    environment = environment_of(python)
-    wanted = _requirements(*closure("locust", installed, environment))
-    known = hashlib.sha256(" ".join(wanted).encode()).hexdigest()[:16]
+    locked = locked_locust(python)
     libc = f"{python.libc}{dotted(python.libc_version)}"
+    known = hashlib.sha256(locked.encode()).hexdigest()[:16]
     place = made(home() / "packages") / f"cp{dotted(python.python)}-{python.machine}-{libc}-{known}"
     if not place.is_dir():
-        logger.info(f"Fetching Locust for the client host's {python.platform}: {len(wanted)} packages, once")
-        _fetch(python, wanted, place)
-    return closure("locust", _lying_in(place), environment)[0]
+        logger.info(f"Fetching Locust for the client host's {python.platform}: {locked.count('==')} packages, once")
+        _fetch(python, locked, place)
+    return sorted(Distribution.discover(path=[str(place)]), key=lambda one: one.name.lower())
+
+
+def locked_locust(python: Python) -> str:
+    """List what that Python needs, as requirements of pip with hashes.
+
+    They have no markers: pip would evaluate those for the Python that it runs with.
+    """
+    environment = environment_of(python)
+    pinned = _PINNED.findall(LOCK.read_text())
+    return "".join(
+        f"{name} \\\n{hashes}" for name, marker, hashes in pinned if not marker or Marker(marker).evaluate(environment)
+    )
 
 
 def environment_of(python: Python) -> dict[str, str]:
@@ -76,27 +91,12 @@ def platforms_of(python: Python) -> list[str]:
     return [f"{tag}_{python.machine}" for tag in [*tags, *(["manylinux2014"] if newest >= 17 else [])]]
 
 
-def _requirements(found: Sequence[Distribution], missing: Sequence[Requirement]) -> list[str]:
-    """Without markers: they hold there, and pip would ask whether they hold here."""
-    return sorted(
-        [
-            *(f"{one.name}=={one.version}" for one in found),
-            *(f"{one.name}{one.specifier}" for one in missing),
-        ]
-    )
-
-
-def _fetch(python: Python, wanted: list[str], place: Path) -> None:
+def _fetch(python: Python, locked: str, place: Path) -> None:
     """The directory is there only when it is whole."""
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=place.parent) as unfinished:
-        packages = Path(unfinished, "packages")
-        asked: list[str] = []
-        while wanted and wanted != asked:  # what only that Python needs may need more
-            asked = wanted
-            _pip(python, asked, packages)
-            wanted = _requirements([], closure("locust", _lying_in(packages), environment_of(python))[1])
-        if wanted:
-            raise Refused(_unfetched(python, f"pip did not bring {', '.join(wanted)}"), code="packages-not-fetched")
+        requirements, packages = Path(unfinished, "locked.txt"), Path(unfinished, "packages")
+        requirements.write_text(locked)
+        _pip(python, requirements, packages)
         try:
             packages.rename(place)
         except OSError:
@@ -104,23 +104,19 @@ def _fetch(python: Python, wanted: list[str], place: Path) -> None:
                 raise
 
 
-def _lying_in(directory: Path) -> Find:
-    return lambda name: next(iter(Distribution.discover(name=name, path=[str(directory)])), None)
-
-
-def _pip(python: Python, wanted: Sequence[str], directory: Path) -> None:
+def _pip(python: Python, requirements: Path, directory: Path) -> None:
     if importlib.util.find_spec("pip") is None:
         raise Refused(
             _unfetched(python, f"pip is not installed here (`{sys.executable} -m ensurepip`)"),
             code="packages-not-fetched",
         )
-    target = ["--implementation", "cp", "--python-version", dotted(python.python)]
+    target = ["--implementation", "cp", "--python-version", dotted(python.python), "--target", str(directory)]
     target += [word for tag in platforms_of(python) for word in ("--platform", tag)]
     options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--no-compile"]
-    command = [sys.executable, "-m", "pip", "install", *options, "--only-binary=:all:", "--target", str(directory)]
+    options += ["--require-hashes", "--only-binary=:all:", "--requirement", str(requirements)]
     try:
         done = subprocess.run(
-            [*command, *target, *wanted],
+            [sys.executable, "-m", "pip", "install", *options, *target],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -139,15 +135,15 @@ def _said(stderr: str) -> str:
     """What pip said of its failure: first why no package index answered, if none did."""
     lines = [line.strip() for line in stderr.splitlines()]
     unreachable = [line for line in lines if "connection broken" in line][-1:]
-    said = unreachable + [line for line in lines if line.startswith("ERROR:")]
+    said = unreachable + [line for line in lines if line.startswith(("ERROR:", "Expected sha256", "Got "))]
     return f"pip said: {' '.join(said or lines[-3:])[:MOST_SAID]}"
 
 
 def _unfetched(python: Python, why: str) -> str:
     here = compatibility_of(installed_locust())
     return (
-        f"what is installed here runs with {here}. The client host has {python}, and the same versions could not be "
-        f"fetched for it: {why}. Let pip reach a package index that has them (its own configuration counts: index-url, "
+        f"what is installed here runs with {here}. The client host has {python}, and Locust could not be fetched "
+        f"for it: {why}. Let pip reach a package index that has them (its own configuration counts: index-url, "
         f"find-links, proxy), or {_way_out(python, here)}, or start a Locust of your own there and attach to it: "
         "`client: {url: ...}`"
     )

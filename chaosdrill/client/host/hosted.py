@@ -8,6 +8,7 @@ import base64
 import hashlib
 import io
 import json
+import re
 import shlex
 import threading
 import time
@@ -39,7 +40,9 @@ CALL_EVERY_S = 0.5  # at most two commands a second
 START_WITHIN_S = 120.0  # the first time it is unpacked
 CALL_WITHIN_S = 30.0
 PARTS_AT_ONCE = 4
+MOST_ANSWERED = 64 * 2**20  # bytes of an answer, as it is sent and unpacked; records come by the megabyte
 MOST_READ = 23_000  # characters of an answer in one command: SSM keeps 24,000
+_KEPT = re.compile(r"[\w-]{1,100}", re.ASCII)  # the name of an answer becomes a part of a key in the bucket
 ERRORS = (DrillError, ClientError, BotoCoreError)
 
 
@@ -86,15 +89,18 @@ class Program:
 
     def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:
         """An answer that is longer than what SSM keeps of an output: over S3 where there is a bucket, else in parts."""
-        name, length = answer["kept"], answer["length"]
+        name, length, sha256 = str(answer["kept"]), answer.get("length"), answer.get("sha256")
+        if not isinstance(length, int) or not 0 <= length <= MOST_ANSWERED or not _KEPT.fullmatch(name):
+            text = f"the client host tells of an answer that cannot be: {str(answer)[:200]}"
+            raise CannotSee(text, code="client-response-unexpected")
         if self._system.topology.client.s3:
             text = self._over_s3(name, length)
         else:
             parts = [{"name": name, "offset": offset, "length": MOST_READ} for offset in range(0, length, MOST_READ)]
             with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="parts") as pool:
                 text = "".join(part.strip() for part in pool.map(partial(self._run, "part", CALL_WITHIN_S), parts))
-            self.ask("drop", name=name)
-        if hashlib.sha256(text.encode()).hexdigest() != answer["sha256"]:
+            self._also("drop", name=name)
+        if hashlib.sha256(text.encode()).hexdigest() != sha256:
             raise CannotSee(
                 f"an answer of the client host has another hash than SSM told: {length:,} characters were fetched as "
                 f"{len(text):,}: see who else may write to the bucket",
@@ -102,15 +108,19 @@ class Program:
             )
         return _decoded(text, "whose answer was fetched")
 
+    def _also(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> None:
+        """A command on the way to an answer: its own is short, or a host could send us round for ever."""
+        _decoded(self._said(command, within_s, given)[0], _called(command))
+
     def _over_s3(self, name: str, length: int) -> str:
         client, at = delivery.place(self._system, f"answers/{name}")
         url, host = delivery.presigned(self._system, "put_object", at)
         try:
-            self.ask("send", delivery.FETCH_WITHIN_S, name=name, url=url, host=host)
+            self._also("send", delivery.FETCH_WITHIN_S, name=name, url=url, host=host)
             text: bytes = client.get_object(**at)["Body"].read(length + 1)
         finally:
             client.delete_object(**at)
-        self.ask("drop", name=name)
+        self._also("drop", name=name)
         return text.decode("latin-1")
 
 
@@ -120,8 +130,11 @@ def _called(command: str) -> str:
 
 def _decoded(text: str, what: str) -> dict[str, Any]:
     try:
-        answer: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(text)))
-    except ValueError as error:
+        unpacking = zlib.decompressobj()
+        answer: dict[str, Any] = json.loads(unpacking.decompress(base64.b64decode(text), MOST_ANSWERED))
+        if not isinstance(answer, dict) or not unpacking.eof:
+            raise ValueError("no JSON object, or not all of it")
+    except (ValueError, RecursionError, zlib.error) as error:
         said = f"the command {what} answered something else: {text[:200]!r}"
         raise CannotSee(said, code="client-response-unexpected") from error
     return answer
@@ -229,7 +242,8 @@ def known_on_host(system: System, directory: str, what: str) -> dict[str, Any] |
     :raises CannotSee: when the host does not say.
     """
     look = f'{CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
-    said = run_on_client(system, look, called=f"that looks for {what} of this run").stdout.strip()
+    called = f"that looks for {what} of this run"
+    said = run_on_client(system, look, called=called, reads="find-program").stdout.strip()
     known: dict[str, Any] = json.loads(said) if said else {}
     return known if known.get("run") == history.run_id() else None
 

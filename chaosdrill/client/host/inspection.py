@@ -61,7 +61,7 @@ def host_facts(system: System) -> HostFacts:
 
     :raises CannotSee: when it takes no commands.
     """
-    return parsed(run_on_client(system, SCRIPT, called="that lists the tools of the host").stdout)
+    return parsed(run_on_client(system, SCRIPT, called="that lists the tools of the host", reads="list-tools").stdout)
 
 
 def parsed(printed: str) -> HostFacts:

@@ -1,16 +1,17 @@
 """One file that runs Locust with chaosdrill's plugin, or the heartbeat, on another machine.
 
 Locust's distributions are packed as they are installed here where the other machine's Python can load their C
-extensions; for another Python the same versions are fetched.
+extensions; for another Python those of `locust.lock` are fetched.
 """
 
+import base64
 import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import Distribution
+from importlib.metadata import Distribution, PackagePath
 from pathlib import Path
 
 import chaosdrill
@@ -54,7 +55,7 @@ def locust_zipapp(python: Python | None = None) -> Archive:
     """:returns: Locust, everything it needs, and chaosdrill's plugin; the same bytes for the same installation.
 
     :param python: what shall run it; None: one that loads what is installed here.
-    :raises DrillError: when what is installed here cannot be packed.
+    :raises DrillError: when what is installed here cannot be packed, or was altered since it was installed.
     :raises Refused: when what that Python needs cannot be fetched.
     """
     distributions = installed_locust()
@@ -93,7 +94,25 @@ def _files(distribution: Distribution) -> Iterator[tuple[str, Path]]:
     for one in listed:
         path = Path(str(distribution.locate_file(one)))
         if ".." not in one.parts and not one.name.endswith(NOT_TO_RUN) and "tests" not in one.parts[:-1]:
+            _check(distribution, one, path)
             yield one.as_posix(), path
+
+
+def _check(distribution: Distribution, listed: PackagePath, path: Path) -> None:
+    """Compare a file with the hash that the wheel recorded for it.
+
+    :raises DrillError: when it was altered since it was installed.
+    :source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
+    """
+    if listed.hash is None:
+        return  # RECORD itself, and what pip wrote when it installed
+    digest = hashlib.new(listed.hash.mode, path.read_bytes()).digest()
+    if base64.urlsafe_b64encode(digest).decode().rstrip("=") != listed.hash.value:
+        raise DrillError(
+            f"{path} was altered since {distribution.name} was installed, so it is not brought to the client host: "
+            f"`pip install --force-reinstall {distribution.name}=={distribution.version}`",
+            code="package-altered",
+        )
 
 
 def _editable(distribution: Distribution) -> bool:

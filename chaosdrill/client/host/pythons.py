@@ -3,8 +3,9 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
@@ -152,7 +153,8 @@ def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH)
 
     :param enough: the look ends with the first of this version or a newer one; python3 is tried first then.
     """
-    printed = run_on_client(system, script(*names, enough=enough), called="that looks for Python").stdout
+    look = script(*names, enough=enough)
+    printed = run_on_client(system, look, called="that looks for Python", reads="find-python").stdout
     return parsed(printed)
 
 
@@ -170,18 +172,23 @@ def parsed(printed: str) -> list[Python]:
 
     :raises CannotSee: when a path among them is none that a command should hold.
     """
-    found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
-    for path in (str(one[name]) for one in found for name in ("executable", "directory")):
-        if not _PATH.fullmatch(path):
-            text = f"the client host names {path!r} as a path of its Python: that is not used in a command"
-            raise CannotSee(text, code="client-response-unexpected")
-    return [
-        Python(
-            **{**one, "python": tuple(one["python"]), "libc": one["libc"][0]},
-            libc_version=tuple(int(part) for part in one["libc"][1].split(".") if part.isdigit()),
-        )
-        for one in found
-    ]
+    try:
+        found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+        for path in (str(one[name]) for one in found for name in ("executable", "directory")):
+            if not _PATH.fullmatch(path):
+                text = f"the client host names {path!r} as a path of its Python: that is not used in a command"
+                raise CannotSee(text, code="client-response-unexpected")
+        return [_python(one) for one in found]
+    except (ValueError, RecursionError, KeyError, IndexError, TypeError, AttributeError) as error:
+        text = f"the client host tells of its Pythons in another way: {printed[:200]!r}"
+        raise CannotSee(text, code="client-response-unexpected") from error
+
+
+def _python(facts: Mapping[str, Any]) -> Python:
+    return Python(
+        **{**facts, "python": tuple(facts["python"]), "libc": facts["libc"][0]},
+        libc_version=tuple(int(part) for part in facts["libc"][1].split(".") if part.isdigit()),
+    )
 
 
 def dotted(version: tuple[int, ...]) -> str:

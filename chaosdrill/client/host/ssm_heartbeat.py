@@ -17,6 +17,7 @@ from chaosdrill.client.host.hosted import OverSsm, Program, known_on_host, may_r
 from chaosdrill.client.host.packing import HEARTBEAT, heartbeat_zipapp
 from chaosdrill.client.host.pythons import find_python
 from chaosdrill.errors import BadInput, CannotSee
+from chaosdrill.history.whole_files import write_whole
 
 LEASE_S = 900.0
 
@@ -73,7 +74,7 @@ class SsmHeartbeat(HeartbeatProcess):
     def _collect_rest(self) -> None:
         self._keep(self._last)
         if (drill := history.current()) is not None and (log := str(self._last["log"])):
-            (drill.directory / "heartbeat.log").write_text(history.without_secrets(log), encoding="utf-8")
+            write_whole(drill.directory / "heartbeat.log", history.without_secrets(log))
         while any(self.kept.sizes().get(name, 0) < size for name, size in self._sizes.items()):
             self._news()
 

@@ -23,6 +23,7 @@ from chaosdrill.client.load_seen import Records, TimelinePart, records_of
 from chaosdrill.client.local_locust import LOG_TAIL, left_after
 from chaosdrill.client.locust_rest import LoadGenerator, clocks_of, wait_for
 from chaosdrill.errors import CannotSee, TimedOut
+from chaosdrill.history.whole_files import write_whole
 
 LEASE_S = 900.0
 ANSWER_WITHIN_S = 20.0  # the command takes its time anyway; on a busy host the page may need more than some seconds
@@ -99,7 +100,7 @@ class SsmLocust:
             self.last = None  # it may run on
             raise
         if drill is not None and log:
-            (drill.directory / "locust.log").write_text(history.without_secrets(log), encoding="utf-8")
+            write_whole(drill.directory / "locust.log", history.without_secrets(log))
         with suppress(*ERRORS):  # what cannot be fetched now stays there until another one is started
             if drill is not None:
                 collect(self.generator(), drill.directory / "records")
@@ -139,6 +140,11 @@ class SsmLoadGenerator(LoadGenerator):
             f"http://127.0.0.1:{FORWARDED_PORT}{url.path}?{url.query}, which works once, in one browser"
         )
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether this process has ended it."""
+        return self.locust.last is not None
+
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
         """:returns: as any Locust's; after its end what it said last."""
         if self.locust.last is None:
@@ -160,8 +166,12 @@ class SsmLoadGenerator(LoadGenerator):
             why = answer.get("gone") or answer.get("silent") or f"HTTP {answer.get('status')}"
             text = f"the Locust on the client host did not tell its clock: {why}"
             raise CannotSee(text, code="locust-response-unexpected")
-        told = json.loads(answer["body"])
-        return clocks_of(reading(told["now_ns"], sent_ns, came_ns), told["workers"])
+        try:
+            told = json.loads(answer["body"])
+            return clocks_of(reading(told["now_ns"], sent_ns, came_ns), told["workers"])
+        except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
+            text = f"the Locust on the client host told its clock as {str(answer.get('body'))[:200]!r}"
+            raise CannotSee(text, code="locust-response-unexpected") from error
 
     def records(self) -> Records:
         """:returns: which files its rows are in; those of one that has ended, too, until they were fetched."""

@@ -11,12 +11,14 @@ import re
 import threading
 import time
 from collections import deque
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from moto.core.utils import get_service_model
 
+from chaosdrill.lab.aws.required_permissions import Permission
 from chaosdrill.lab.aws.runtime import plan
 
 KEPT = 20_000  # calls; a drill makes some thousands
@@ -25,6 +27,7 @@ REST = {"fis": "fis", "lambda": "lambda", "route53": "route53"}  # signing name 
 REST["route53-recovery-control-config"] = "route53-recovery-control-config"
 CREDENTIAL = re.compile(r"Credential=([^/,]*)/\d+/([^/]*)/([^/]+)/aws4_request")
 _VARIABLE = re.compile(r"(\{[^}]+\})")  # in the path of a model
+_APP = re.compile(r"(?:^| )app/(\S+)")  # AWS_SDK_UA_APP_ID of the caller
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(\w+)$")
 
 # where a request names what it is about, the most telling first
@@ -41,9 +44,10 @@ class Call:
 
     :param by: ``lab``: a part of the lab itself; ``chaosdrill``: a drill's clients; ``other``: everybody else.
     :param key: the access key's id.
+    :param app: the application's id in the user agent (``AWS_SDK_UA_APP_ID``); empty without one.
     :param status: of the answer; 0 when there was none.
     :param fault: the kind of fault that was put in its way.
-    :param context: the condition keys of IAM whose values stand in the request itself, such as its tags.
+    :param permissions: what IAM must allow before it is carried out; empty for the lab's own parts.
     :param number: counts the log's entries from 1.
     :param at_s: when it came, in seconds since the epoch.
     :param seconds: how long it took.
@@ -60,7 +64,8 @@ class Call:
     number: int = 0
     at_s: float = 0.0
     seconds: float = 0.0
-    context: dict[str, list[str]] = field(default_factory=dict)
+    permissions: tuple[Permission, ...] = ()
+    app: str = ""
 
 
 def call_of(environ: dict[str, Any]) -> Call | None:
@@ -69,14 +74,32 @@ def call_of(environ: dict[str, Any]) -> Call | None:
     if found is None:
         return None
     key, region, service = found.group(1), found.group(2), found.group(3).lower()
-    given = _parameters(environ)
-    drill = "chaosdrill/" in environ.get("HTTP_USER_AGENT", "")
+    given = parameters_of(environ)
+    agent = environ.get("HTTP_USER_AGENT", "")
+    drill, app = "chaosdrill/" in agent, _APP.search(agent)
     by = "lab" if key == plan().access.parts.id else "chaosdrill" if drill else "other"
     operation, resource = _operation(service, environ, given), _resource(service, environ, given)
-    return Call(service, region, operation, resource, by, key, context=_context(given))
+    return Call(service, region, operation, resource, by, key, app=app.group(1) if app else "")
 
 
-def _parameters(environ: dict[str, Any]) -> dict[str, Any]:
+def presigned_call_of(environ: dict[str, Any]) -> Call | None:
+    """Read what a presigned URL of S3 asks for: it may do what whoever signed it may. None: the request is no such."""
+    query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+    key, _, scope = query.get("X-Amz-Credential", "").partition("/")
+    if not scope.endswith("/s3/aws4_request"):
+        return None
+    path = s3_path(environ)
+    return Call("s3", scope.split("/")[1], _of_s3(environ["REQUEST_METHOD"], path, ""), path, "other", key)
+
+
+def s3_path(environ: Mapping[str, Any]) -> str:
+    """Return bucket and key, also where the bucket stands in the name of the host."""
+    bucket, _, rest = str(environ.get("HTTP_HOST", "")).partition(".s3.")
+    return f"/{bucket}{environ['PATH_INFO']}" if rest.endswith("amazonaws.com") else str(environ["PATH_INFO"])
+
+
+def parameters_of(environ: dict[str, Any]) -> dict[str, Any]:
+    """Read the parameters in a request's body, which can still be read afterwards."""
     body = environ["wsgi.input"].read()
     environ["wsgi.input"].seek(0)
     kind = environ.get("CONTENT_TYPE", "")
@@ -91,16 +114,10 @@ def _parameters(environ: dict[str, Any]) -> dict[str, Any]:
     return given if isinstance(given, dict) else {}
 
 
-def _context(given: dict[str, Any]) -> dict[str, list[str]]:
-    tags = given.get("tags")
-    found = {f"aws:RequestTag/{key}": [str(value)] for key, value in tags.items()} if isinstance(tags, dict) else {}
-    for name, value in given.items():
-        if name.startswith("Tags.member.") and name.endswith(".Key"):
-            found[f"aws:RequestTag/{value}"] = [str(given.get(f"{name.removesuffix('Key')}Value"))]
-    if isinstance(key := given.get("Key"), dict):  # DynamoDB's, whose first attribute is the partition key
-        found["dynamodb:LeadingKeys"] = [str(value) for typed in key.values() for value in typed.values()][:1]
-    named = {"iam:PermissionsBoundary": "PermissionsBoundary", "iam:AWSServiceName": "AWSServiceName"}
-    return found | {key: [str(given[name])] for key, name in named.items() if name in given}
+def _parts(given: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """:returns: the parts of a transaction of DynamoDB, each with its kind; none for other requests."""
+    items = given.get("TransactItems")
+    return [(kind, part) for one in items for kind, part in one.items()] if isinstance(items, list) else []
 
 
 def _operation(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:
@@ -112,7 +129,7 @@ def _operation(service: str, environ: dict[str, Any], given: dict[str, Any]) -> 
         return found.group(1)
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"].rstrip("/") or "/"
     if service == "s3":
-        return _of_s3(method, path, environ.get("QUERY_STRING", ""))
+        return _of_s3(method, s3_path(environ).rstrip("/") or "/", environ.get("QUERY_STRING", ""))
     known = _routes(REST[service]) if service in REST else ()
     return next((name for verb, pattern, name in known if verb == method and pattern.fullmatch(path)), "unknown")
 
@@ -146,6 +163,8 @@ def _pattern(path: str) -> re.Pattern[str]:
 def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> str:
     if entries := given.get("UpdateRoutingControlStateEntries"):
         return ",".join(str(entry.get("RoutingControlArn")) for entry in entries)
+    if parts := _parts(given):
+        return ",".join(sorted({str(part.get("TableName")) for _, part in parts}))
     if service == "ecs":  # a service's name counts within its cluster
         return f"{given.get('cluster')}/{given.get('service') or ','.join(given.get('services') or ())}"
     for name in _RESOURCES:

@@ -12,6 +12,7 @@ with lean_imports():
 
 from chaosdrill.lab.aws import (
     alarms,
+    authorization,
     canaries,
     dynamodb,
     ecs,
@@ -57,6 +58,7 @@ class Endpoint:
 
     def start(self) -> None:
         """Make the reference system, then say that it is there."""
+        authorization.make_user()
         self._listeners.start()
         made = provision.provision(self._plan)
         for server in self._name_servers:

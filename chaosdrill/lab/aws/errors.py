@@ -10,7 +10,9 @@ NOT_EMULATED = "NotImplementedByLab"
 INTERNAL = "InternalFailure"
 XML_SERVICES = frozenset({"route53", "s3", "cloudfront"})
 QUERY_SERVICES = frozenset({"elasticloadbalancing", "iam", "rds", "sts"})
+REST_JSON_SERVICES = frozenset({"fis", "lambda", "route53-recovery-control-config"})
 EC2_XML = "<Response><Errors><Error>{}</Error></Errors><RequestID>lab</RequestID></Response>"
+S3_XML = "<Error>{}<RequestId>lab</RequestId></Error>"
 QUERY_XML = "<ErrorResponse><Error><Type>Receiver</Type>{}</Error><RequestId>lab</RequestId></ErrorResponse>"
 
 Answer = tuple[str, list[tuple[str, str]], bytes]
@@ -34,6 +36,20 @@ def is_form(environ: dict[str, Any]) -> bool:
     return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
 
 
+def access_denied(service: str) -> tuple[str, str]:
+    """Return HTTP status line and code with which a service says that a permission is missing.
+
+    :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html (JSON protocols)
+    :source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    :source: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+    """
+    if service == "ec2":
+        return "403 Forbidden", "UnauthorizedOperation"
+    if service in XML_SERVICES | QUERY_SERVICES | {"monitoring"}:
+        return "403 Forbidden", "AccessDenied"
+    return "403 Forbidden" if service in REST_JSON_SERVICES else "400 Bad Request", "AccessDeniedException"
+
+
 def answer(service: str | None, environ: dict[str, Any], status: str, code: str, message: str) -> Answer:
     """An error that AWS's SDKs and CLIs show as they would show one of AWS.
 
@@ -43,7 +59,7 @@ def answer(service: str | None, environ: dict[str, Any], status: str, code: str,
     """
     if is_form(environ) or service in XML_SERVICES | QUERY_SERVICES | {"ec2"}:
         error = f"<Code>{code}</Code><Message>{escape(message)}</Message>"
-        text, kind = (EC2_XML if service == "ec2" else QUERY_XML).format(error), "text/xml"
+        text, kind = {"ec2": EC2_XML, "s3": S3_XML}.get(service or "", QUERY_XML).format(error), "text/xml"
     else:
         text, kind = json.dumps({"__type": code, "message": message}), "application/x-amz-json-1.1"
     return status, [("Content-Type", kind), ("x-amzn-ErrorType", code)], text.encode()

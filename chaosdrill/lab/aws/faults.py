@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaosdrill.lab.aws.calls import Call
+from chaosdrill.lab.aws.errors import access_denied
 
 # what each does, as `chaosdrill lab break aws --help` tells it
 KINDS = {
@@ -45,10 +46,6 @@ _THROTTLED = {
 _EXPIRED = {
     "ec2": "RequestExpired",
     **dict.fromkeys(("elasticloadbalancing", "iam", "monitoring", "rds", "route53", "sts"), "ExpiredToken"),
-}
-_DENIED = {
-    "ec2": "UnauthorizedOperation",
-    **dict.fromkeys(("elasticloadbalancing", "iam", "monitoring", "rds", "route53", "s3", "sts"), "AccessDenied"),
 }
 _FAILED = {"ec2": "InternalError", "dynamodb": "InternalServerError", "ssm": "InternalServerError"}
 
@@ -98,8 +95,7 @@ class Fault:
             status = "400 Bad Request" if code == "ExpiredTokenException" else "403 Forbidden"
             return status, code, "The security token included in the request is expired"
         if self.kind == "denied":
-            code = _DENIED.get(self.service, "AccessDeniedException")
-            status = "400 Bad Request" if code == "AccessDeniedException" else "403 Forbidden"
+            status, code = access_denied(self.service)
             return status, code, f"User is not authorized to perform: {self.service}:{self.operation or '*'}"
         code = _FAILED.get(self.service, "InternalFailure")
         return "500 Internal Server Error", code, "We encountered an internal error. Please try again."

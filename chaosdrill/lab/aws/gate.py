@@ -1,11 +1,12 @@
-"""In front of the dispatcher: writes every call down, and lets the faults of ``faults`` have their way with it."""
+"""In front of the dispatcher: logs every call, puts the faults of ``faults`` in its way, and has it authorised."""
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
-from chaosdrill.lab.aws import errors
-from chaosdrill.lab.aws.calls import CALLS, Call, call_of
+from chaosdrill.lab.aws import authorization, errors
+from chaosdrill.lab.aws.calls import CALLS, Call, call_of, presigned_call_of
 from chaosdrill.lab.aws.faults import FAULTS, Fault
 
 Environ = dict[str, Any]
@@ -29,8 +30,9 @@ class Gate:
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         call = call_of(environ)
         if call is None:
-            return self._app(environ, start_response)
+            return self._presigned(environ, start_response)
         began_s = time.time()
+        call = replace(call, permissions=authorization.permissions_of(call, environ))
         fault = FAULTS.take(call)
         seen: list[str] = []
 
@@ -48,11 +50,11 @@ class Gate:
         self, call: Call, fault: Fault | None, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         if fault is None:
-            return self._app(environ, start_response)
+            return self._authorised(call, environ, start_response)
         if fault.kind in ("timeout", "slow"):
             fault.removed.wait(fault.seconds)
         if fault.kind in ("slow", "lost-answer"):
-            body = list(self._app(environ, start_response))
+            body = list(self._authorised(call, environ, start_response))
             if fault.kind == "slow":
                 return body
         if fault.kind in ("timeout", "reset", "lost-answer"):
@@ -63,6 +65,22 @@ class Gate:
         status, headers, error = errors.answer(call.service, environ, *fault.error())
         start_response(status, headers)
         return [error]
+
+    def _presigned(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Answer what is neither logged nor met by a fault: a page of the lab's own, or a presigned URL."""
+        call = presigned_call_of(environ)
+        if call is None:
+            return self._app(environ, start_response)
+        call = replace(call, permissions=authorization.permissions_of(call, environ))
+        return self._authorised(call, environ, start_response)
+
+    def _authorised(self, call: Call, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        refused = authorization.refused(call, environ)
+        if refused is None:
+            return self._app(environ, start_response)
+        status, headers, body = refused
+        start_response(status, headers)
+        return [body]
 
 
 def _is_lost(fault: Fault | None) -> bool:

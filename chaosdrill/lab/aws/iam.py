@@ -7,25 +7,23 @@ SimulatePrincipalPolicy. Of what a role does itself only actions and resources a
 import fnmatch
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
-from urllib.parse import unquote
 
 import moto.iam.urls as iam_urls
 from flask import request
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
-from moto.iam.models import Role, iam_backends
+from moto.iam.models import Role, User, iam_backends
 from moto.iam.responses import IamResponse
 
 from chaosdrill.lab.aws import policies
+from chaosdrill.lab.aws.authorization import FIS_ROLE, FIS_ROLE_PATH, policies_of, refusal_of
 from chaosdrill.lab.aws.calls import CALLS, Call, call_of
 from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.faults import FAULTS
+from chaosdrill.lab.aws.required_permissions import FIS_PRINCIPAL, Permission
 from chaosdrill.lab.aws.runtime import plan, strict
 
-FIS_ROLE = "AWSServiceRoleForFIS"
-FIS_ROLE_PATH = "/aws-service-role/fis.amazonaws.com/"
 FIS_PERMISSIONS = "fis-permissions"
 
 
@@ -41,11 +39,15 @@ def ensure_fis_role() -> None:
     caller = call_of(request.environ)
     assert caller is not None
     named = f"{FIS_ROLE_PATH}{FIS_ROLE}".lstrip("/")
-    asked = Call("iam", "us-east-1", "CreateServiceLinkedRole", named, caller.by, caller.key)
+    context = {"aws:RequestedRegion": ["us-east-1"], "iam:AWSServiceName": [FIS_PRINCIPAL]}
+    needed = Permission("iam:CreateServiceLinkedRole", _arn(FIS_ROLE), context)
+    asked = Call("iam", "us-east-1", "CreateServiceLinkedRole", named, caller.by, caller.key, permissions=(needed,))
     fault = FAULTS.take(asked)
-    CALLS.add(asked, time.time(), 403 if fault else 200, fault.kind if fault else "")
+    text = refusal_of(needed) if caller.key == plan().access.user.id else ""
     if fault:
-        text = f"User is not authorized to perform: iam:CreateServiceLinkedRole on resource: {_arn(FIS_ROLE)}"
+        text = f"User is not authorized to perform: {needed.action} on resource: {needed.resource}"
+    CALLS.add(asked, time.time(), 403 if text else 200, fault.kind if fault else "")
+    if text:
         raise AwsError("AccessDeniedException", text)
     make_fis_role(plan().account)
 
@@ -79,20 +81,9 @@ def _allows(role: Role, action: str, resource: str) -> bool:
         statement["Effect"] == "Allow"
         and any(fnmatch.fnmatchcase(action, pattern) for pattern in _listed(statement["Action"]))
         and (resource == "*" or any(fnmatch.fnmatchcase(resource, one) for one in _listed(statement["Resource"])))
-        for policy in _policies(role)
+        for policy in policies_of(role)
         for statement in _listed(policy["Statement"])
     )
-
-
-def _policies(role: Role) -> Iterator[dict[str, Any]]:
-    attached = [
-        version.document
-        for policy in role.managed_policies.values()
-        for version in policy.versions
-        if version.version_id == policy.default_version_id
-    ]
-    for document in (*role.policies.values(), *attached):
-        yield json.loads(unquote(document) if document.startswith("%") else document)
 
 
 def _boundary(role: Role) -> list[dict[str, Any]]:
@@ -127,7 +118,7 @@ class LabIamResponse(IamResponse):
         return ActionResult({"Role": make_fis_role(plan().account)})
 
     def simulate_principal_policy(self) -> ActionResult:
-        """SimulatePrincipalPolicy: of a role what its policies say; anybody else may do what no fault denies."""
+        """SimulatePrincipalPolicy: what the policies of a role or a user say, less what a fault denies to users."""
         source = str(self._get_param("PolicySourceArn"))
         actions = self._get_param("ActionNames") or []
         resources = self._get_param("ResourceArns") or ["*"]
@@ -135,32 +126,41 @@ class LabIamResponse(IamResponse):
             str(one["ContextKeyName"]): list(map(str, one["ContextKeyValues"]))
             for one in self._get_param("ContextEntries") or []
         }
-        role = next((one for one in _backend().roles.values() if one.arn == source), None)
-        if ":role/" in source and role is None:
-            raise ServiceException("NoSuchEntity", f"The role {source} cannot be found.")
+        backend = _backend()
+        principals: list[Role | User] = [*backend.roles.values(), *backend.users.values()]
+        principal = next((one for one in principals if one.arn == source), None)
+        if principal is None:
+            raise ServiceException("NoSuchEntity", f"The entity {source} cannot be found.")
         results = [
             {
                 "EvalActionName": action,
                 "EvalResourceName": resource,
-                "EvalDecision": "allowed" if self._may(role, action, resource, context) else "implicitDeny",
+                "EvalDecision": _decision(principal, action, resource, context),
             }
             for action in actions
             for resource in resources
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})
 
-    def _may(self, role: Role | None, action: str, resource: str, context: policies.Context) -> bool:
-        if role is not None:
-            both = [list(_policies(role)), *([bound] if (bound := _boundary(role)) else [])]
-            return all(policies.allows(one, action, resource, context) for one in both)
-        service, _, operation = action.partition(":")
-        return not any(
-            fault["kind"] == "denied"
-            and fault["service"] == service
-            and fault["operation"] in ("", operation)
-            and fault["calls"] != 0
-            for fault in FAULTS.described()
-        )
+
+def _decision(principal: Role | User, action: str, resource: str, context: policies.Context) -> str:
+    found = policies.decision(policies_of(principal), action, resource, context)
+    if isinstance(principal, Role):
+        bound = _boundary(principal)
+        within = not bound or policies.allows(bound, action, resource, context)
+        return found if within or found != policies.ALLOWED else policies.IMPLICIT_DENY
+    return policies.IMPLICIT_DENY if _is_denied_by_fault(action) else found
+
+
+def _is_denied_by_fault(action: str) -> bool:
+    service, _, operation = action.partition(":")
+    return any(
+        fault["kind"] == "denied"
+        and fault["service"] == service
+        and fault["operation"] in ("", operation)
+        and fault["calls"] != 0
+        for fault in FAULTS.described()
+    )
 
 
 def install() -> None:

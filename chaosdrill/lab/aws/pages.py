@@ -7,6 +7,8 @@ whose lab nobody else uses.
 ``PUT /chaosdrill/faults`` with ``{"service", "kind", "region"?, "operation"?, "calls"?, "seconds"?, "everyone"?}``: see
 ``faults``; GET tells all, DELETE removes all.
 ``PUT /chaosdrill/writers`` with ``{"regions": [...]}``: DescribeGlobalClusters shows these as writers, too.
+``PUT /chaosdrill/policy`` with an IAM policy: the calls of the lab's user are authorised by it alone, until DELETE; GET
+shows the policies that count.
 ``GET /chaosdrill/calls?since=NUMBER``: the calls that came after the one of that number, see ``calls``.
 """
 
@@ -15,7 +17,7 @@ import threading
 from typing import Any
 from urllib.parse import parse_qs
 
-from chaosdrill.lab.aws import rds, runtime
+from chaosdrill.lab.aws import authorization, policies, rds, runtime
 from chaosdrill.lab.aws.arc import ENDPOINT_REGIONS, OWN_SERVICES, STATE
 from chaosdrill.lab.aws.calls import CALLS
 from chaosdrill.lab.aws.dispatcher import EMULATED
@@ -27,6 +29,7 @@ ARC_ENDPOINTS = "/chaosdrill/arc-endpoints/"
 HURRY = "/chaosdrill/hurry"
 FAULT = "/chaosdrill/faults"
 CALL = "/chaosdrill/calls"
+POLICY = "/chaosdrill/policy"
 WRITERS = "/chaosdrill/writers"
 SERVICES = frozenset({*EMULATED, *OWN_SERVICES})
 provisioned = threading.Event()
@@ -84,6 +87,22 @@ def writers(environ: dict[str, Any]) -> Answer:
     return _json("200 OK", {"regions": regions})
 
 
+def policy(environ: dict[str, Any]) -> Answer:
+    """Authorise the calls of the lab's user by one policy, end that, or show the policies that count."""
+    if environ["REQUEST_METHOD"] == "DELETE":
+        authorization.restore_administrator()
+    if environ["REQUEST_METHOD"] == "PUT":
+        try:
+            given = json.load(environ["wsgi.input"])
+        except ValueError as error:
+            return _json("400 Bad Request", {"problems": [f"the body is no JSON: {error}"]})
+        if problems := policies.problems(given):
+            return _json("400 Bad Request", {"problems": problems})
+        authorization.set_policy(given)
+    user = authorization.lab_user()
+    return _json("200 OK", {"user": user.arn, "policies": authorization.policies_of(user)})
+
+
 def calls(environ: dict[str, Any]) -> Answer:
     """Tell the calls that came after the one of a number."""
     since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
@@ -96,4 +115,12 @@ def _json(status: str, facts: dict[str, Any]) -> Answer:
     return status, [("Content-Type", "application/json")], json.dumps(facts).encode()
 
 
-PAGES = {HEALTH: health, ARC_ENDPOINTS: arc_endpoint, HURRY: hurry, FAULT: faults, CALL: calls, WRITERS: writers}
+PAGES = {
+    HEALTH: health,
+    ARC_ENDPOINTS: arc_endpoint,
+    HURRY: hurry,
+    FAULT: faults,
+    CALL: calls,
+    WRITERS: writers,
+    POLICY: policy,
+}

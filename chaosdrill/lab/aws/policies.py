@@ -5,9 +5,11 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 """
 
 import fnmatch
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny"  # SimulatePrincipalPolicy's words
 Context = Mapping[str, Sequence[str]]
 """The values of a request's condition keys; a key that the request has not is not there."""
 
@@ -17,13 +19,55 @@ def allows(policies: Iterable[Mapping[str, Any]], action: str, resource: str, co
 
     :raises NotImplementedError: when a statement has an operator or an element that is not known here.
     """
+    return decision(policies, action, resource, context) == ALLOWED
+
+
+def decision(policies: Iterable[Mapping[str, Any]], action: str, resource: str, context: Context) -> str:
+    """Decide whether an action is allowed: a statement that denies it counts more than any that allows it.
+
+    :returns: ``allowed``, ``explicitDeny`` or ``implicitDeny``.
+    :raises NotImplementedError: when a statement has an operator or an element that is not known here.
+    """
     effects = {
         statement["Effect"]
         for policy in policies
         for statement in _listed(policy["Statement"])
         if _applies(statement, action, resource, context)
     }
-    return effects == {"Allow"}
+    if "Deny" in effects:
+        return EXPLICIT_DENY
+    return ALLOWED if effects else IMPLICIT_DENY
+
+
+def problems(document: Any) -> list[str]:
+    """Check whether a policy can be evaluated here.
+
+    :returns: everything that is wrong with it, or that is not known here.
+    """
+    statements = _listed(document["Statement"]) if isinstance(document, Mapping) and "Statement" in document else []
+    if not statements or not all(isinstance(one, Mapping) for one in statements):
+        return ["the policy must be a JSON object with statements: write what `chaosdrill iam` prints"]
+    return [problem for number, one in enumerate(statements, 1) for problem in _wrong(one, one.get("Sid") or number)]
+
+
+def _wrong(statement: Mapping[str, Any], name: object) -> Iterable[str]:
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        yield f"statement {name}: Effect is {statement.get('Effect')!r}: write Allow or Deny"
+    for element in ("Action", "Resource"):
+        found = statement.get(element)
+        if not found or not all(isinstance(one, str) for one in _listed(found)):
+            yield f"statement {name}: {element} is {found!r}: write a string, or a list of strings"
+    for element in sorted(set(statement) - _ELEMENTS):
+        yield f"statement {name}: the lab does not evaluate {element}"
+    conditions = statement.get("Condition") or {}
+    if not isinstance(conditions, Mapping) or not all(isinstance(pairs, Mapping) for pairs in conditions.values()):
+        yield f"statement {name}: Condition must be an object of objects"
+        return
+    for operator in conditions:
+        if operator.rpartition(":")[2] not in (*_OPERATORS, "Null"):
+            yield f"statement {name}: the lab does not evaluate the condition operator {operator}"
+    if "${" in json.dumps([statement.get("Resource"), conditions]).replace("${$}", ""):
+        yield f"statement {name}: the lab does not evaluate policy variables"
 
 
 def _applies(statement: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
@@ -52,6 +96,9 @@ def _holds(operator: str, found: Sequence[str] | None, wanted: Sequence[str]) ->
     if quantifier == "ForAllValues":
         return all(each)
     return any(each) if quantifier == "ForAnyValue" else bool(each) and all(each)
+
+
+_ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
 def _like(text: str, pattern: str) -> bool:

@@ -8,9 +8,8 @@
 
 from typing import Any
 
-from chaosdrill.lab.aws.errors import QUERY_SERVICES, XML_SERVICES, Answer, answer, is_form
+from chaosdrill.lab.aws.errors import QUERY_SERVICES, REST_JSON_SERVICES, XML_SERVICES, Answer, answer, is_form
 
-_REST_JSON_SERVICES = frozenset({"fis", "lambda", "route53-recovery-control-config"})
 _INVALID_TOKEN = "The security token included in the request is invalid."
 _OTHER_SIGNATURE = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
@@ -69,6 +68,6 @@ def refusal(service: str | None, environ: dict[str, Any], cause: str, detail: st
     """
     is_xml = is_form(environ) or service in XML_SERVICES | QUERY_SERVICES | {"ec2"}
     words = {"ec2": _EC2, "s3": _S3}.get(service or "", _QUERY if is_xml else _JSON)
-    status = _FORBIDDEN if is_xml or service in _REST_JSON_SERVICES | {None} else _BAD
+    status = _FORBIDDEN if is_xml or service in REST_JSON_SERVICES | {None} else _BAD
     code, message = words[cause]
     return answer(service, environ, "401 Unauthorized" if code == "AuthFailure" else status, code, message or detail)

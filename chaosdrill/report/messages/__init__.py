@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from chaosdrill.report.messages import comparison, findings, methods, names, page, terminal
+from chaosdrill.report.messages import comparison, findings, history, methods, names, page, terminal
 from chaosdrill.report.messages.sentences import SENTENCES
 
 __all__ = ["MESSAGES", "SENTENCES"]
@@ -14,4 +14,5 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     **methods.MESSAGES,
     **comparison.MESSAGES,
     **terminal.MESSAGES,
+    **history.MESSAGES,
 }

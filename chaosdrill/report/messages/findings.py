@@ -5,7 +5,10 @@ from chaosdrill.analysis.findings import FINDINGS
 JAPANESE = {
     "refused": "訓練は開始されませんでした (安全装置またはリージョン状態による拒否)",
     "interrupted": "訓練が人為的に中断されました",
+    "approval-refused": "承認が必要な手順が承認されず、実行されませんでした",
     "crashed": "chaosdrill 自体の異常終了",
+    "lease-lost": "対象環境のリースを維持できず、切り戻しを行いました",
+    "left-behind": "訓練の終了後も対象環境に残っているものがあります",
     "target-lost": "訓練中に対象環境へ接続できなくなりました",
     "not-opened": "訓練開始の履歴がありません",
     "safeguard-tripped": "安全装置が実施を停止しました (観測不能の場合は無効)",

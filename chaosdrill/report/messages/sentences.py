@@ -72,11 +72,33 @@ _EVIDENCE = {
 _VERDICT = {
     "{refusal}": "開始を拒否しました: {refusal}",
     "{how_lost}": "対象環境に接続できなくなりました: {how_lost}",
+    "left of {part}: {what} ({name}): {by_hand}": "{part} に残っているもの: {what} ({name})。対処: {by_hand}",
+    "the lease was lost (stage: {stage}): {why}": "{stage}の途中でリースを失いました: {why}",
     "interrupted (stage: {stage}): {signal}": "{stage}の途中で中断されました (要因: {signal})",
     "chaosdrill itself failed in {stage}: {why}": "{stage}の途中で chaosdrill 自体が異常終了しました: {why}",
     "the drill was never opened": "訓練が開始されていません",
     "the drill never started": "訓練が開始されませんでした",
+    "{activity} was not begun: {why}": "手順「{activity}」は実行されませんでした: {why}",
+    "{undo} (step {step}) to {to}, until {until}": "{undo} (手順「{step}」): {to} に引き継ぎ、期限 {until}",
+    "{activity}: approved by {by} at {at}": "「{activity}」: {by} が承認 ({at})",
+    "{activity}: not approved, {at}": "「{activity}」: 承認なし ({at})",
+    "nobody approved it within {within_s:g} s": "{within_s:g} 秒以内に承認されませんでした",
+    "it was refused by {by}": "{by} が承認しませんでした",
+    "nobody could be asked for its approval: {why}": "承認を依頼できませんでした: {why}",
     "safeguard {name}: {why}": "安全装置「{name}」が作動しました: {why}",
+    "the FIS safety lever of {region} is {state} ({reason})": (
+        "{region} の FIS セーフティレバーが {state} です ({reason})"
+    ),
+    "the alarm {alarm} of {region} is in ALARM ({reason})": "{region} のアラーム {alarm} が ALARM です ({reason})",
+    "clients were without service for {seconds:.1f} s, the limit unavailable_s is {limit:g} s": (
+        "クライアントが {seconds:.1f} 秒間サービスを利用できませんでした (上限 unavailable_s は {limit:g} 秒)"
+    ),
+    "the read-back {read_back} found {lost} lost writes, the limit lost_writes is {limit}": (
+        "{read_back}の読み戻しで消失した書き込みが {lost} 件見つかりました (上限 lost_writes は {limit} 件)"
+    ),
+    "the read-back {read_back} does not tell how many writes were lost: {why}": (
+        "{read_back}の読み戻しでは消失した書き込みの件数が分かりません: {why}"
+    ),
     "{stage}: {activity} failed: {why}": "{stage}: 手順「{activity}」が失敗しました: {why}",
     "{stage}: {activity} is {output}, expected {expected}": (
         "{stage}: 「{activity}」の値は「{output}」です (期待値は「{expected}」)"
@@ -488,6 +510,8 @@ _HISTORY = {
     ),
     "left by it: {what}": "残っているもの: {what}",
     "the way back: {step}": "復旧手順: {step}",
+    "{what}: {why}: {fix}": "{what}: {why}: {fix}",
+    "nothing was touched": "何にも触れていません",
     "fault {action} is in force, for {left_s} s still: FIS experiments {ids}": (
         "障害 {action} が継続中です (残り {left_s} 秒)。FIS の実験: {ids}"
     ),

@@ -3,6 +3,11 @@
 MESSAGES = {
     "end.verdict": ("verdict", "判定"),
     "end.why": ("why", "理由"),
+    "end.owed": ("in force", "未復旧"),
+    "end.rescue": (
+        "{steps}: when the cause is removed, run `chaosdrill rescue {run}`",
+        "{steps}: 原因を取り除いてから `chaosdrill rescue {run}` を実行してください",
+    ),
     "end.recovery": ("recovery", "復旧時間"),
     "end.lost": ("lost writes", "書込み消失"),
     "end.report": ("report", "レポート"),

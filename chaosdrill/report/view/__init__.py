@@ -8,6 +8,7 @@ from chaosdrill.analysis.aftermath import Change, changes_of
 from chaosdrill.analysis.foreign import mapping, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, hypothesis_of, probes_of_json
 from chaosdrill.analysis.summary_fields import IMPORTED
+from chaosdrill.report.regulatory_evidence import ShownEvidence, capabilities_of, shown_evidence
 from chaosdrill.report.view.given import Given, label
 from chaosdrill.report.view.headline import Headline, headline
 from chaosdrill.report.view.regions import regions_of
@@ -44,6 +45,7 @@ class ReportView:
     :param scale: of the lab's waits; None where the run does not say.
     :param is_imported: it is a journal of plain Chaos Toolkit, and nothing else.
     :param changes: what the drill changed, and whether that was undone.
+    :param regulatory: what the drill shows, and does not show, for rules about business continuity.
     :param regions: in the order of their colours.
     """
 
@@ -67,6 +69,7 @@ class ReportView:
     steps: tuple[Step, ...]
     calls: tuple[Call, ...]
     surroundings: Surroundings | None
+    regulatory: tuple[ShownEvidence, ...]
     problems: tuple[Problem, ...]
 
 
@@ -110,6 +113,7 @@ def view_of(given: Given) -> ReportView:
         steps=known("steps", (), steps, given),
         calls=known("steps", (), calls, given),
         surroundings=known("surroundings", None, surroundings, given),
+        regulatory=known("regulatory", (), _regulatory, given),
         problems=tuple(problems),
     )
 
@@ -117,3 +121,11 @@ def view_of(given: Given) -> ReportView:
 def _hypothesis(given: Given) -> tuple[Probe, ...]:
     """The history tells more than a summary of it; an imported run may have the summary alone."""
     return hypothesis_of(given.run.events) or probes_of_json(mapping(given.said).get("hypothesis"))
+
+
+def _regulatory(given: Given) -> tuple[ShownEvidence, ...]:
+    """What the drill shows for rules; a lab that was broken on purpose and a dry run show nothing."""
+    changed = [one.func for one in changes_of(given.run.events)]
+    objectives = mapping(given.opened.get("objectives"))
+    is_artificial = bool(given.opened.get("dry")) or bool(sequence(given.said.get("broken")))
+    return shown_evidence(capabilities_of(given.judgement, given.target, objectives, changed, is_artificial))

@@ -1,13 +1,14 @@
 """Where figures come from: versions, topology, configuration, who ran it, where, and how well clocks were known."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis.clocks import offset_of
 from chaosdrill.analysis.foreign import mapping, number
+from chaosdrill.analysis.summary_fields import approvals_of, handed_over_of
 from chaosdrill.report.view.given import Given, label
-from chaosdrill.sentences import sentence
+from chaosdrill.sentences import Sentence, sentence, together
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -72,6 +73,8 @@ def _facts(given: Given) -> Iterator[tuple[str, str]]:
     yield "scale", "" if given.scale is None else f"{given.scale:g}"
     yield "operator", label(origin.get("operator"))
     yield "approver", label(origin.get("approver") or opened.get("approver"))
+    yield "approvals", together(map(_approval, approvals_of(given.run.events)))
+    yield "handed-over", together(map(_handed_over, handed_over_of(given.run.events)))
     yield "ticket", label(opened.get("change_ticket"))
     yield "host", label(origin.get("host"))
     yield "commit", f"{label(git.get('commit'))}{changed}" if git.get("commit") else ""
@@ -81,6 +84,18 @@ def _facts(given: Given) -> Iterator[tuple[str, str]]:
     yield "experiment-sha256", label(opened.get("experiment_sha256"))
     yield "topology-sha256", label(target.get("topology_sha256"))
     yield "history-sha256", given.history_sha256
+
+
+def _approval(one: Mapping[str, Any]) -> Sentence:
+    told = {"activity": label(one["activity"]), "by": label(one["by"]), "at": label(one["at"])}
+    if one["approved"]:
+        return sentence("{activity}: approved by {by} at {at}", **told)
+    return sentence("{activity}: not approved, {at}", activity=told["activity"], at=told["at"])
+
+
+def _handed_over(one: Mapping[str, str]) -> Sentence:
+    told = {name: label(value) for name, value in one.items()}
+    return sentence("{undo} (step {step}) to {to}, until {until}", **told)
 
 
 def _seconds(given: Given) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from chaosdrill import __version__
 from chaosdrill.analysis.foreign import mapping, text
+from chaosdrill.analysis.summary_fields import approvals_of
 from chaosdrill.history.log import utc_now
 from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.summaries import Summary
@@ -100,6 +101,7 @@ def _of_drill(verified: Verified, said: Summary, events: Sequence[Mapping[str, A
         "operator": operator or None,
         "approver": approver or None,
         "duties": duties(operator, approver),
+        "approvals": approvals_of(events),
         "rehearsal_confirmed": {name: confirmed.get(name) for name in ("by", "confirmed_at")} if confirmed else None,
         "change_ticket": opened.get("change_ticket") or None,
         "host": origin.get("host"),

@@ -1,8 +1,9 @@
 """Signatures of manifests with SSH keys: OpenSSH's own tool makes them and checks them, also without chaosdrill.
 
-:source: https://man.openbsd.org/ssh-keygen.1 (-Y sign, -Y find-principals, -Y verify; ALLOWED SIGNERS)
+:source: https://man.openbsd.org/ssh-keygen.1 (-Y sign, find-principals, verify, check-novalidate; ALLOWED SIGNERS)
 """
 
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -39,17 +40,18 @@ def require_key(key: Path) -> None:
         raise BadInput([problem("file-missing", why)])
 
 
-def sign(manifest: bytes, key: Path) -> bytes:
-    """Sign a manifest.
+def sign(manifest: bytes, key: Path, namespace: str = NAMESPACE) -> bytes:
+    """Sign a manifest, or another document.
 
     :param key: an SSH private key, or a public key whose private key is in ssh-agent.
+    :param namespace: what it is signed for.
     :returns: the signature, as ``ssh-keygen -Y sign`` writes it.
     :raises BadInput: when the key cannot sign, or OpenSSH's tool is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
         path = Path(directory, MANIFEST)
         path.write_bytes(manifest)
-        done = _run(["-Y", "sign", "-f", str(key.absolute()), "-n", NAMESPACE, str(path)])
+        done = _run(["-Y", "sign", "-f", str(key.absolute()), "-n", namespace, str(path)])
         if done.returncode:
             raise BadInput([problem("signing-failed", f"--sign {key}: {TOOL} did not sign: {_said(done)}")])
         return path.with_name(SIGNATURE).read_bytes()
@@ -81,6 +83,19 @@ def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> 
             return Signed(name)
     why = f"it does not sign this manifest: {_said(tries[-1][1]) if tries else 'no signer has a name'}"
     return Signed(problem=Problem(SIGNATURE, ALTERED, why))
+
+
+def signing_key(document: bytes, signature: bytes, namespace: str) -> str:
+    """Return the fingerprint of the key that signed a document, such as ``SHA256:…``; empty when none did.
+
+    :raises BadInput: when OpenSSH's tool is not installed.
+    """
+    with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
+        path = Path(directory, SIGNATURE)
+        path.write_bytes(signature)
+        done = _run(["-Y", "check-novalidate", "-n", namespace, "-s", str(path)], document)
+    found = re.search(r"with \S+ key (SHA256:\S+)", done.stdout.decode(errors="replace"))
+    return found[1] if found and not done.returncode else ""
 
 
 def _run(words: Sequence[str], given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":

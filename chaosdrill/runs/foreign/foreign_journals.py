@@ -10,7 +10,7 @@ from chaosdrill.analysis.foreign import mapping
 from chaosdrill.errors import BadInput
 from chaosdrill.history.plain import DEEPEST
 from chaosdrill.history.secrets import secrets_within, values_of_secret
-from chaosdrill.runs.documents import read_regular
+from chaosdrill.runs.documents import read_json
 from chaosdrill.runs.foreign.imported import problems_of
 from chaosdrill.secret_text import names_a_secret
 
@@ -21,7 +21,7 @@ def read_journal(path: Path) -> dict[str, Any]:
     :raises BadInput: when it is none, with every reason.
     """
     try:
-        found = json.loads(read_regular(path), parse_constant=_no_constant, parse_float=_finite)
+        found = json.loads(read_json(path), parse_constant=_no_constant, parse_float=_finite)
     except OSError as error:
         raise BadInput([f"{path} cannot be read: {error.strerror or error}"]) from error
     except RecursionError as error:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 EMPTY = sentence("it is empty")
 PIECE_BYTES = 16 * 2**20
+LONGEST_LINE = 2**20  # bytes; a row has some 200
+MOST_OTHERS = 1_000_000  # lookups, and silences: a day has 86,400 lookups
 SILENT_NS = 5 * NS
 
 
@@ -48,7 +50,7 @@ class Raw:
 def parse(file: BinaryIO, shape: Shape) -> Raw:
     """:returns: the rows of a raw file, and all that it says about itself; lines that are no rows are counted."""
     raw = Raw()
-    first = file.readline()
+    first = file.readline(LONGEST_LINE)
     raw.header, raw.why_not = _header(first, shape)
     if raw.why_not:
         raw.torn = bool(first) and not first.endswith(b"\n")
@@ -63,7 +65,7 @@ def _header(line: bytes, shape: Shape) -> tuple[dict[str, Any], Sentence]:
         return {}, EMPTY
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict) or found.get("chaosdrill") != shape.kind or not line.endswith(b"\n"):
         return {}, sentence("its first line is not the header of {records}", records=Name("sample", shape.kind))
@@ -78,6 +80,8 @@ def _pieces(file: BinaryIO, raw: Raw) -> Iterator[list[bytes]]:
     while piece := file.read(PIECE_BYTES):
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
+        if len(rest) > LONGEST_LINE:  # none is so long: what is read of it counts as a line that is no row
+            lines, rest = [*lines, b""], b""
         yield lines
     raw.torn = bool(rest)
 
@@ -101,7 +105,8 @@ def _take(raw: Raw, rows: list[list[Any]], shape: Shape) -> None:
 
 def _take_other(raw: Raw, row: list[Any]) -> None:
     kind, moment = row[0], row[1] if len(row) > 1 else None
-    if kind not in ("w", "e", "d") or isinstance(moment, bool) or not isinstance(moment, int):
+    full = len(raw.lookups) + len(raw.silences) >= MOST_OTHERS
+    if full or kind not in ("w", "e", "d") or isinstance(moment, bool) or not isinstance(moment, int):
         raw.bad += 1
     elif kind == "d":
         raw.lookups.append(row)

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chaosdrill.runs.documents import read_json
 from chaosdrill.runs.lines import values
+from chaosdrill.runs.records.pages import unpacked_bytes
 from chaosdrill.runs.records.parsing import Raw, parse
 from chaosdrill.runs.records.shapes import BEATS, TEXT, Shape
 from chaosdrill.sentences import Sentence
@@ -193,7 +195,7 @@ def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
     except (pyarrow.ArrowException, KeyError, TypeError, OSError) as error:
         raise ValueError(f"{path.name} is not what chaosdrill stores: {type(error).__name__}: {error}") from error
     lookups = path.with_name(LOOKUPS)
-    rows = _lookups(lookups.read_bytes()) if shape is BEATS and lookups.is_file() else []
+    rows = _lookups(read_json(lookups)) if shape is BEATS and lookups.is_file() else []
     return Records(table, files, tuple(rows), (path.name, sha256))
 
 
@@ -206,25 +208,53 @@ def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
     """
     from pyarrow import parquet
 
-    size = path.stat().st_size
     limits = {"thrift_string_size_limit": MOST_HEADER, "thrift_container_size_limit": MOST_PARTS}
     try:
         stored = parquet.ParquetFile(path, read_dictionary=list(shape.texts), **limits)
     except KeyError as error:
         raise ValueError(f"{path.name} is not what chaosdrill stores: it has no column {error}") from error
-    found, most_rows, most_bytes = stored.metadata, SMALL_ROWS + size, SMALL_BYTES + DENSEST * size
-    groups = [found.row_group(number) for number in range(found.num_row_groups)]
-    columns = [group.column(number) for group in groups for number in range(group.num_columns)]
-    unpacked = sum(column.total_uncompressed_size for column in columns)
-    flat = len(stored.schema_arrow) == found.num_columns <= MOST_COLUMNS
-    values = max((column.num_values for column in columns), default=0)
-    if not flat or not 0 <= max(found.num_rows, values) <= most_rows or not 0 <= unpacked <= most_bytes:
+    try:
+        _check_bounds(path, stored)
+    except BaseException:
         stored.close()
+        raise
+    return stored
+
+
+def _check_bounds(path: Path, stored: "parquet.ParquetFile") -> None:
+    """The footer may lie: of its counts the largest is taken, and of sizes those that the pages themselves have."""
+    size, found = path.stat().st_size, stored.metadata
+    most_rows, most_bytes = SMALL_ROWS + size, SMALL_BYTES + DENSEST * size
+    flat = len(stored.schema_arrow) == found.num_columns <= MOST_COLUMNS
+    groups = [found.row_group(number) for number in range(found.num_row_groups)]
+    rows = found.num_rows
+    unpacked = 0
+    if flat and 0 <= rows <= most_rows:
+        columns = [[group.column(number) for group in groups] for number in range(found.num_columns)]
+        rows = max([rows, *(sum(chunk.num_values for chunk in column) for column in columns)])
+        chunks = [chunk for column in columns for chunk in column]
+        unpacked = max(sum(chunk.total_uncompressed_size for chunk in chunks), _unpacked(path, chunks))
+    if not flat or not 0 <= rows <= most_rows or not 0 <= unpacked <= most_bytes:
         raise ValueError(
-            f"{path.name} of {size:,} bytes is not what chaosdrill stores: it would become {found.num_rows:,} rows of "
+            f"{path.name} of {size:,} bytes is not what chaosdrill stores: it would become {rows:,} rows of "
             f"{found.num_columns} columns, {unpacked:,} bytes, and may become {most_rows:,} rows, {most_bytes:,} bytes"
         )
-    return stored
+
+
+def _unpacked(path: Path, chunks: "Sequence[parquet.ColumnChunkMetaData]") -> int:
+    """How many bytes the pages say that they become."""
+    try:
+        with open(path, "rb") as file:
+            return sum(unpacked_bytes(file, _begins(chunk), chunk.total_compressed_size) for chunk in chunks)
+    except ValueError as error:
+        raise ValueError(f"{path.name} is not what chaosdrill stores: {error}") from error
+
+
+def _begins(chunk: "parquet.ColumnChunkMetaData") -> int:
+    """Where a column's first page in a row group begins: the one with its texts, where it has some."""
+    texts = chunk.dictionary_page_offset
+    begins = chunk.data_page_offset if texts is None or texts <= 0 else min(texts, chunk.data_page_offset)
+    return max(0, int(begins))
 
 
 def _whole_column(stored: "parquet.ParquetFile", field: "pyarrow.Field") -> "pyarrow.Array":

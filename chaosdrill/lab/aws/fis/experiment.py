@@ -92,6 +92,7 @@ class LabExperiment(Experiment):
             stopped = self._waited(scaled(duration_s))
             if stopped:
                 self._heal()
+            self._clear_policies()
         except Exception as error:  # noqa: BLE001  the thread's end: an experiment must not run for ever
             return self._fail(error)
         self._finish("stopped" if stopped else "completed", REASONS["halted"] if self._halted else None)
@@ -194,7 +195,9 @@ class LabExperiment(Experiment):
         self._require(permissions.TABLES, *arns)
         self._require(permissions.PAUSE, *arns, *(targets.stream_of(self.region_name, arn) for arn in arns))
         self._require(permissions.TAGS)
-        self._begin(ReplicationPause(duration_s))
+        for arn in arns:
+            stream = targets.stream_of(self.region_name, arn)
+            self._begin(ReplicationPause(self.region_name, arn, stream, self.id, duration_s))
 
     def _begin(self, fault: isolation.Isolation | ReplicationPause) -> None:
         self._faults.append(fault)
@@ -207,6 +210,11 @@ class LabExperiment(Experiment):
         while self._faults:
             self._faults[-1].heal()
             self._faults.pop()
+
+    def _clear_policies(self) -> None:
+        for fault in self._faults:  # those that have ended by themselves
+            if isinstance(fault, ReplicationPause):
+                fault.clear_policies()
 
     def _actions_become(self, status: str, reason: str, only: str | None = None) -> None:
         for action in self.actions.values():

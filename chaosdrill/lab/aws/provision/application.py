@@ -1,12 +1,23 @@
-"""The application's own resources in a region: ECS services, the stop flag's table, the main table's."""
+"""The application's own resources in a region: ECS services, the stop flag's table, the main table's.
 
+Beside them the table of chaosdrill's own leases and owed undos, in a third region.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 from moto.dynamodb.models import dynamodb_backends
 from moto.ecs.models import ecs_backends
 
 from chaosdrill.lab.aws.ecs import SERVICES, cluster_of
-from chaosdrill.lab.plan import DESIRED_COUNT, MAIN_TABLE, LabPlan, RegionPlan
+from chaosdrill.lab.plan import (
+    COORDINATION_REGION,
+    COORDINATION_TABLE,
+    DESIRED_COUNT,
+    MAIN_TABLE,
+    LabPlan,
+    RegionPlan,
+)
 
 FLAG_KEY = "stopFlag"
 
@@ -24,7 +35,7 @@ def services(plan: LabPlan, region: RegionPlan) -> None:
 
 def flag_table(plan: LabPlan, region: RegionPlan) -> None:
     """The region's table with its stop flag: false where the application is open at the start."""
-    _table(plan, region, region.flag_table)
+    _table(plan, region.name, region.flag_table)
     tables = dynamodb_backends[plan.account][region.name]
     closed = "false" if region == plan.first else "true"
     tables.put_item(region.flag_table, {"PK": {"S": FLAG_KEY}, "value": {"S": closed}})
@@ -32,21 +43,37 @@ def flag_table(plan: LabPlan, region: RegionPlan) -> None:
 
 def main_table(plan: LabPlan, region: RegionPlan) -> None:
     """The region's replica of the main table as DynamoDB describes it; its items are in the lab's main table itself."""
-    _table(plan, region, MAIN_TABLE, {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
+    _table(plan, region.name, MAIN_TABLE, stream=stream)
 
 
-def _table(plan: LabPlan, region: RegionPlan, name: str, stream: dict[str, Any] | None = None) -> None:
-    dynamodb_backends[plan.account][region.name].create_table(
+def coordination_table(plan: LabPlan) -> None:
+    """The table of leases and owed undos, as ``chaosdrill init --coordination`` describes it."""
+    _table(plan, COORDINATION_REGION, COORDINATION_TABLE, keys=("PK", "SK"), protected=True)
+    tables = dynamodb_backends[plan.account][COORDINATION_REGION]
+    tables.update_time_to_live(COORDINATION_TABLE, {"Enabled": True, "AttributeName": "ttl"})
+    tables.update_continuous_backups(COORDINATION_TABLE, {"PointInTimeRecoveryEnabled": True})
+
+
+def _table(
+    plan: LabPlan,
+    region: str,
+    name: str,
+    keys: Sequence[str] = ("PK",),
+    stream: dict[str, Any] | None = None,
+    protected: bool = False,
+) -> None:
+    dynamodb_backends[plan.account][region].create_table(
         name,
-        schema=[{"AttributeName": "PK", "KeyType": "HASH"}],
+        schema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
         throughput=None,
-        attr=[{"AttributeName": "PK", "AttributeType": "S"}],
+        attr=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
         global_indexes=None,
         indexes=None,
         streams=stream,
         billing_mode="PAY_PER_REQUEST",
         sse_specification=None,
         tags=[],
-        deletion_protection_enabled=False,
+        deletion_protection_enabled=protected,
         warm_throughput=None,
     )

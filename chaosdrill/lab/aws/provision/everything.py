@@ -26,6 +26,7 @@ def provision(plan: LabPlan) -> Provisioned:
         application.services(plan, region)
         application.flag_table(plan, region)
         application.main_table(plan, region)
+    application.coordination_table(plan)
     controls = routing.routing_controls(plan)
     vpcs = [routing.Vpc(client_vpc, plan.home.name), routing.Vpc(network.canary_vpc(plan), OBSERVER)]
     vpcs += [routing.Vpc(balancer.vpc, region) for region, balancer in balancers.items()]

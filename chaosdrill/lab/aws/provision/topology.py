@@ -13,7 +13,7 @@ from chaosdrill.lab.aws.provision.automation import FAILBACK, FAILOVER
 from chaosdrill.lab.aws.provision.database import Database
 from chaosdrill.lab.aws.provision.network import LoadBalancer
 from chaosdrill.lab.aws.provision.routing import Routing
-from chaosdrill.lab.plan import MAIN_TABLE, LabPlan
+from chaosdrill.lab.plan import COORDINATION_REGION, COORDINATION_TABLE, MAIN_TABLE, LabPlan
 
 PROFILE = "chaosdrill-lab"
 CONFIG = """\
@@ -57,6 +57,7 @@ def topology(
         "routing": {"controls": dict(routing.controls), "cluster_endpoints": endpoints},
         "database": {"global_cluster": database.global_cluster, "clusters": dict(database.clusters)},
         "main_table": MAIN_TABLE,
+        "coordination": {"table": COORDINATION_TABLE, "region": COORDINATION_REGION, "lease_s": plan.lease_s},
         "failover": {"region": plan.standby.name, "failover_prefix": FAILOVER, "failback_prefix": FAILBACK},
         "packet_loss": {"drop_counter_command": f"{sys.executable} -m chaosdrill.lab.packet_loss dropped"},
         "heartbeat": heartbeat(f"chaosdrill-synthetic-{secrets.token_hex(4)}-"),

@@ -9,9 +9,10 @@ from chaoslib import substitute
 from chaosdrill.client.heartbeat import nothing_to_send
 from chaosdrill.client.heartbeat_secrets import problems_of_secrets
 from chaosdrill.controls import arguments as written
-from chaosdrill.controls.activities import Activity, activities_by_phase, function_of
+from chaosdrill.controls.activities import Activity, activities_by_phase, function_of, provider_of
 from chaosdrill.controls.arguments import Arguments, steps_of_control
 from chaosdrill.controls.experiment import Source, problems_of_journal, problems_of_variables_given
+from chaosdrill.controls.hand_over import problems_of_hand_over
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
 from chaosdrill.controls.sampling import problems_of_samples
@@ -19,6 +20,7 @@ from chaosdrill.controls.settings import Settings, read_settings
 from chaosdrill.controls.undoing import problems_of_undo
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.heartbeat.actions import start_heartbeat
+from chaosdrill.stop_when import problems_of_accounts, problems_of_steps, stop_when_of
 from chaosdrill.topology import Topology
 
 
@@ -58,6 +60,7 @@ def check_experiment(
         *problems_of_journal(source),
         *written.problems_of_arguments(raw, resolve),
         *written.problems_of_values(arguments),
+        *problems_of_hand_over(arguments.hand_over, arguments.expect, arguments.end, source.name),
         *written.problems_of_experiment(experiment, setup, resolve),
         *problems_of_strategy(experiment),
         *problems_of_samples((experiment.get("steady-state-hypothesis") or {}).get("probes") or []),
@@ -65,6 +68,7 @@ def check_experiment(
         *written.problems_of_variables([raw, own], known),
         *problems_of_hooks(experiment, setup),
         *problems_of_undo(experiment, setup, resolve),
+        *problems_of_steps(stop_when_of(arguments.stop_when), _functions(experiment, setup)),
     ]
     if problems:
         raise BadInput(problems)
@@ -96,6 +100,7 @@ def check_topology(
         for variable, name in named.items()
         if configuration.get(variable, name) != name
     ]
+    problems += problems_of_accounts(stop_when_of(arguments.stop_when), topology.accounts)
     steps = [*arguments.setup, *(step for phase in activities_by_phase(experiment).values() for step in phase)]
     if any(_starts_heartbeat(step) for step in steps):
         if why := nothing_to_send(topology):
@@ -103,6 +108,13 @@ def check_topology(
         problems += problems_of_secrets(topology, secrets)
     if problems:
         raise BadInput(problems)
+
+
+def _functions(experiment: Mapping[str, Any], setup: list[Any]) -> list[str]:
+    """List what runs before the rollbacks, such as ``chaosdrill.heartbeat.actions.start_heartbeat``."""
+    phases = {**activities_by_phase(experiment), "rollbacks": [], "setup": setup}
+    providers = [provider_of(step) for steps in phases.values() for step in steps]
+    return [f"{one.get('module')}.{one.get('func')}" for one in providers]
 
 
 def _starts_heartbeat(step: Activity) -> bool:

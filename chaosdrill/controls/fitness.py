@@ -1,0 +1,88 @@
+"""The preflight of a drill: all checks before anything is touched, and the quick ones again before the method.
+
+The quick ones run while the steady state is checked, which takes as long.
+"""
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from chaosdrill import history
+from chaosdrill.aws import system_of
+from chaosdrill.controls.check_context import check_context
+from chaosdrill.parts.interface import CheckContext
+from chaosdrill.preflight import CheckResult, preflight, refuse
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+EVENT = "preflight"
+
+
+def require_fit(session: "Session", name: str) -> None:
+    """Run all checks of the drill, and record them.
+
+    :param name: the experiment's.
+    :raises Refused: with everything that refuses.
+    """
+    started_here = session.target is not None and session.target.started_here
+    dry = bool(session.experiment.get("dry"))
+    context = check_context(
+        session.experiment,
+        session.arguments,
+        session.configuration,
+        session.secrets,
+        system_of(session.configuration, session.secrets),
+        name,
+        on_host=not (started_here or dry),  # the host of a lab that this drill started lacks nothing
+    )
+    drill = history.current()
+    context = replace(context, run="" if drill is None else drill.run_id)
+    # the region state was waited for, and refuses with the runs of drills that died
+    _judge(session, preflight(replace(context, expect="")), quick=False)
+    session.recheck = Recheck(session, _later(context))
+
+
+def _later(context: CheckContext) -> CheckContext:
+    """Return the context of the quick form: what setup has changed on purpose is not checked again."""
+    setup = replace(context, steps=tuple(step for step in context.steps if step.stage == "setup"))
+    steps = tuple(step for step in context.steps if step.stage != "setup")
+    return replace(context, steps=steps, expect="" if setup.moves() else context.expect)
+
+
+def _judge(session: "Session", results: list[CheckResult], quick: bool) -> None:
+    wrong = [one for one in results if one.outcome != "ok"]
+    told = [{"name": one.name, "what": one.what, "outcome": one.outcome, "why": str(one.why)} for one in wrong]
+    session.record.note(
+        EVENT, quick=quick, checks=len(results), seconds=max(one.seconds for one in results), not_ok=told
+    )
+    for one in wrong:
+        if one.outcome == "warning":
+            logger.warning(f"Preflight: {one.what}: {one.why}: {one.fix}")
+    refuse(results)
+
+
+class Recheck:
+    """The quick form of a preflight, which runs in the background until its result is needed."""
+
+    def __init__(self, session: "Session", context: CheckContext) -> None:
+        self._session, self._context = session, context
+        self._begun: Future[list[CheckResult]] | None = None
+
+    def begin(self) -> None:
+        """Begin it, unless it was begun."""
+        if self._begun is None:
+            pool = ThreadPoolExecutor(1, thread_name_prefix="preflight")
+            self._begun = pool.submit(preflight, self._context, True)
+            pool.shutdown(wait=False)
+
+    def require_fit(self) -> None:
+        """Wait for its end, and record it.
+
+        :raises Refused: with everything that refuses.
+        """
+        self.begin()
+        assert self._begun is not None
+        _judge(self._session, self._begun.result(), quick=True)

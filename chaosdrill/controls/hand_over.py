@@ -1,0 +1,168 @@
+"""A drill that leaves the system in the other region on purpose: its undos are handed over to a named successor.
+
+The control's arguments of such a drill::
+
+    end: serving(ap-northeast-3)
+    hand_over: {to: failback, within_days: 14}
+
+It is judged against ``end``. What it still owes of the parts that stay changed is accepted by the drill of the
+experiment ``to`` alone, which pays it when it ends as it declares. Past its date it is an alert of ``chaosdrill
+status``. What is not handed over refuses every later drill.
+"""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from chaosdrill import history
+from chaosdrill.aws import System, system_of
+from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.controls.activities import has_variable
+from chaosdrill.coordination import coordination_of
+from chaosdrill.coordination.interface import RecordedUndo
+from chaosdrill.errors import problem
+from chaosdrill.history.owed import (
+    ACCEPTED,
+    HANDED_OVER,
+    PAID_FOR_OTHERS,
+    PLACEMENT,
+    OwedUndo,
+    ends_at_home,
+    owed_undos,
+)
+from chaosdrill.parts.registry import parts_of
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+
+KEYS = ("to", "within_days")
+LONGEST_DAYS = 366.0
+KEPT_ROLES = (*PLACEMENT, "trigger", "capacity")  # of parts that stay changed on purpose; faults and clients never do
+NOT_HANDED_OVER = "hand-over-failed"
+_ENDINGS = (".yaml", ".yml", ".json")
+_NAME = re.compile(r"[^\s/\\]+")
+_SERVING = re.compile(r"serving\(.+\)")
+
+Event = Mapping[str, Any]
+
+
+def problems_of_hand_over(hand_over: Any, expect: Any, end: Any, experiment: str = "") -> list[str]:
+    """Find every problem in the control's argument ``hand_over``, variables resolved; what holds ``${`` is not judged.
+
+    :param expect: that argument, in the state of which the drill begins.
+    :param end: that argument.
+    :param experiment: the name of the experiment.
+    """
+    if hand_over is None:
+        return []
+    if not isinstance(hand_over, Mapping):
+        why = f"hand_over: {hand_over!r}: write a mapping, such as {{to: failback, within_days: 14}}"
+        return [problem("hand-over-invalid", why)]
+    found = list(_of_values(hand_over))
+    if experiment and hand_over.get("to") == experiment:
+        found.append(f"to: {experiment} is this experiment: name the one that leads back, such as failback")
+    if not has_variable(end) and not (isinstance(end, str) and _SERVING.fullmatch(end) and end != expect):
+        found.append("end: must name the region in which the system is left, another one than `expect`")
+    return [problem("hand-over-invalid", f"hand_over: {text}") for text in found]
+
+
+def _of_values(hand_over: Mapping[str, Any]) -> Iterator[str]:
+    for name in (name for name in hand_over if name not in KEYS):
+        yield f"{name}: there is none of that name; there are {', '.join(KEYS)}"
+    to, within_days = hand_over.get("to"), hand_over.get("within_days")
+    if not has_variable(to) and not (isinstance(to, str) and _NAME.fullmatch(to) and not to.endswith(_ENDINGS)):
+        yield f"to: {to!r}: write the name of the experiment that leads back: its file's, without folder and ending"
+    if not has_variable(within_days) and _days(within_days) is None:
+        yield f"within_days: {within_days!r}: must be a number of days above 0, at most {LONGEST_DAYS:g}"
+
+
+def _days(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if not isinstance(value, bool) and 0 < number <= LONGEST_DAYS else None
+
+
+def hand_over_undos(session: "Session") -> None:
+    """Hand over what the drill still owes, when it says so and has ended in the state that it declares.
+
+    An undo that cannot be handed over stays owed, and refuses every later drill.
+    """
+    if not session.arguments.hand_over or not _holds_lease(session) or not _ended_as_declared(session.record.events):
+        return
+    to, within_days = str(session.arguments.hand_over["to"]), _days(session.arguments.hand_over["within_days"]) or 0.0
+    until = f"{datetime.now(UTC) + timedelta(days=within_days):%Y-%m-%d}"
+    coordination = coordination_of(system_of(session.configuration, session.secrets))
+    for undo in _kept(session.record.events):
+        facts = {"step": undo.step, "number": undo.number, "undo": undo.undo, "to": to, "until": until}
+        try:
+            coordination.hand_over(_run(), undo.number, to, until)
+        except FAILURES as error:
+            logger.warning(f"{undo.undo} for {undo.step} was not handed over to {to}, and stays owed: {error}")
+            session.record.note(NOT_HANDED_OVER, **facts, why=str(error))
+        else:
+            logger.warning(f"{undo.undo} for {undo.step} is handed over to the experiment {to}, until {until}")
+            session.record.note(HANDED_OVER, **facts)
+
+
+def note_accepted(session: "Session", accepted: Sequence[RecordedUndo]) -> None:
+    """Record what earlier drills have handed over to this one, which its lease accepts."""
+    for one in accepted:
+        facts = {name: getattr(one.undo, name) for name in ("step", "undo", "part", "role")}
+        session.record.note(ACCEPTED, run=one.run, number=one.number, until=one.until, **facts)
+
+
+def pay_accepted_undos(session: "Session") -> None:
+    """Pay what earlier drills have handed over to this one, as far as it was reversed.
+
+    The parts that decide which region serves have been, when the drill ended in the state that it declares and that is
+    home; of the others each part reads whether its change is reversed. What could not be read stays owed.
+    """
+    if not any(row["event"] == ACCEPTED for row in session.record.events) or not _holds_lease(session):
+        return
+    system = system_of(session.configuration, session.secrets)
+    coordination = coordination_of(system)
+    accepted = {(row["run"], row["number"]) for row in session.record.events if row["event"] == ACCEPTED}
+    for run in sorted({run for run, _ in accepted}):
+        try:
+            owed = [one for one in coordination.read_run(run).owed if (run, one.number) in accepted]
+            for one in owed:
+                if _is_reversed(system, one, session.record.events):
+                    coordination.pay(run, one.number, _run())
+                    facts = {"undo": one.undo.undo, "part": one.undo.part, "step": one.undo.step}
+                    session.record.note(PAID_FOR_OTHERS, run=run, number=one.number, **facts)
+        except FAILURES as error:
+            logger.warning(f"what run {run} has handed over to this drill stays owed: {error}")
+
+
+def _is_reversed(system: System, one: RecordedUndo, events: Sequence[Event]) -> bool:
+    if one.undo.role in PLACEMENT:
+        return _ended_as_declared(events) and ends_at_home(events)
+    part = next((part for part in parts_of(system.topology) if part.name == one.undo.part), None)
+    if part is None:
+        return False
+    steps = part.undo_steps(system, one.run, [one.undo], part.fact(system, one.run, [one.undo]))
+    return all(step.is_done() for step in steps)
+
+
+def _kept(events: Sequence[Event]) -> list[OwedUndo]:
+    return [undo for undo in owed_undos(events) if undo.role in KEPT_ROLES]
+
+
+def _ended_as_declared(events: Sequence[Event]) -> bool:
+    ends = [row for row in events if row["event"] == "end-state"]
+    return bool(ends) and ends[-1]["state"] == ends[-1]["expected"]
+
+
+def _holds_lease(session: "Session") -> bool:
+    names = {row["event"] for row in session.record.events}
+    return "lease-taken" in names and "lease-lost" not in names and not history.target_lost()
+
+
+def _run() -> str:
+    return history.run_id()

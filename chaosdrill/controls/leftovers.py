@@ -1,0 +1,48 @@
+"""What a drill left in the system, read once its rollbacks have ended, beside the rest of the closing."""
+
+import logging
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from chaosdrill import history
+from chaosdrill.aws import system_of
+from chaosdrill.controls.record import in_words
+from chaosdrill.rescue.sweep import Sweep, find
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+EVENT = "swept"
+
+
+class LeftoversRead:
+    """A sweep of the system in the background: it only reads."""
+
+    def __init__(self, session: "Session") -> None:
+        self._session = session
+        self._sweep: Future[Sweep] | None = None
+
+    def begin(self) -> None:
+        """Begin it, where the drill may have left something and the system can be read."""
+        drill = history.current()
+        if drill is None or not self._session.touched or history.target_lost() or history.hurried():
+            return
+        system = system_of(self._session.configuration, self._session.secrets)
+        pool = ThreadPoolExecutor(1, thread_name_prefix="sweep")
+        self._sweep = pool.submit(find, system, ended=(drill.run_id,), with_reused=False)
+        pool.shutdown(wait=False)
+
+    def note(self) -> None:
+        """Wait for its end, and record what it found, or why that cannot be read. It never raises."""
+        if self._sweep is None:
+            return
+        try:
+            found = self._sweep.result()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the drill is closed
+            self._session.record.note(EVENT, left=[], unreadable={"coordination": in_words(error)})
+            return
+        self._session.record.note(EVENT, left=[asdict(one) for one in found.left], unreadable=found.unreadable)
+        for one in found.left:
+            logger.warning(f"Left behind: {one.part}: {one.what}: {one.remove_by_hand}")

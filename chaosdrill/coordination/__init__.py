@@ -1,0 +1,9 @@
+"""Coordination between drills: one lease per system, owed undos, confirmations and approvals.
+
+It lives in a DynamoDB table that the topology names, in a third region, or, without a table, in files of this machine.
+"""
+
+from chaosdrill.coordination.access import coordination_of, lease_request
+from chaosdrill.coordination.keeper import held
+
+__all__ = ["coordination_of", "held", "lease_request"]

@@ -1,0 +1,182 @@
+"""Keeps the lease of this process: a thread renews it, hears of requests to stop, and tells when it is in doubt."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from chaosdrill.aws import deadlines, lease_guard
+from chaosdrill.coordination.interface import Coordination, Lease, StopRequest
+from chaosdrill.errors import DrillError
+
+logger = logging.getLogger("chaostoolkit")
+
+RENEWALS_PER_LEASE = 30
+READ_WITHIN_S = 5.0  # how long an undo waits for the response that may show another holder
+UNREADABLE_FOR_S = 10.0  # how long the next undo takes a renewal that failed for unreadable: rollbacks must go on
+LOST = "lease-lost"
+
+
+class KeptLease:
+    """A lease that is renewed for the length of a ``with`` block. It is not released at its end.
+
+    It counts from the moment at which the renewal that succeeded was begun, on the clock that runs on while the machine
+    is suspended: what the service knows ends later. A renewal may succeed after the lease has expired, as long as no
+    other run has taken it over. Implements :class:`chaosdrill.aws.lease_guard.HeldLease`.
+
+    :param lease: as it was acquired.
+    :param began_s: when acquiring it was begun, on :func:`deadlines.boot_s`.
+    :param on_stop: called once, in the renewing thread, with the request that the run stops.
+    :param on_lost: called once, in the renewing thread, with why the lease can no longer be counted on: another run has
+        taken it over, or half of it has passed without a renewal. The rollbacks are to begin then. A renewal that
+        failed after the process was stopped within it is tried again first.
+    :param place: returns the stage and the step that are recorded with each renewal.
+    :param boot_s: the clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        coordination: Coordination,
+        lease: Lease,
+        began_s: float,
+        *,
+        on_stop: Callable[[StopRequest], None],
+        on_lost: Callable[[str], None],
+        place: Callable[[], tuple[str, str]] = lambda: ("", ""),
+        boot_s: Callable[[], float] = deadlines.boot_s,
+    ) -> None:
+        self.lease = lease
+        self._coordination, self._place, self._boot_s = coordination, place, boot_s
+        self._on_stop, self._on_lost = on_stop, on_lost
+        self._lease_s = lease.lease_ms / 1000
+        self._renewed_s = self._tried_s = began_s  # when the last renewal that succeeded, and that ended, was begun
+        self._failure = self._taken_by = ""
+        self._took_s = 0.0  # the last renewal
+        self._begun = self._ended = 0  # renewals
+        self._is_stopped = self._is_lost = self._is_closed = False
+        self._changed = threading.Condition()
+        self._wake = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+
+    def __enter__(self) -> "KeptLease":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_closed = True
+        self._wake.set()
+        self._thread.join()
+
+    @property
+    def run(self) -> str:
+        """The run that holds the lease."""
+        return self.lease.run
+
+    def remaining_s(self) -> float:
+        """Return for how much longer the lease is held for certain, in seconds; negative when it has expired."""
+        if self._taken_by:
+            return -self._lease_s
+        return self._renewed_s + self._lease_s - self._boot_s()
+
+    def wait_for_renewal(self, needed_s: float, within_s: float) -> bool:
+        """Renew at once, and wait until so much of the lease remains.
+
+        :param within_s: how long to wait, in seconds.
+        :returns: whether it does.
+        """
+        self._wake.set()
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_over() or self.remaining_s() >= needed_s, within_s)
+            return self.remaining_s() >= needed_s
+
+    def refuses_undo(self) -> str:
+        """Read whether another run has taken the lease over.
+
+        :returns: what shows it; empty when nothing does, or when it cannot be read.
+        """
+        with self._changed:
+            begun = self._begun
+            if not (self._failure and self._boot_s() - self._tried_s < UNREADABLE_FOR_S):
+                self._wake.set()
+                self._changed.wait_for(lambda: self._is_over() or self._ended > begun, READ_WITHIN_S)
+            return self._taken_by
+
+    def renew(self) -> None:
+        """Renew the lease once, now."""
+        began_s, stop, failure, taken_by = self._boot_s(), None, "", ""
+        with self._changed:
+            self._begun += 1
+        try:
+            lease = self._coordination.renew(self.lease, *self._place())
+        except Exception as error:  # noqa: BLE001  # a thread that ended would let the lease expire without a word
+            failure = f"{type(error).__name__}: {error}"
+            taken_by = str(error) if isinstance(error, DrillError) and error.code == LOST else ""
+            logger.debug(f"the lease of run {self.run} was not renewed: {failure}")
+        with self._changed:
+            self._tried_s, self._failure, self._taken_by, self._ended = began_s, failure, taken_by, self._begun
+            self._took_s = self._boot_s() - began_s
+            if not failure:
+                self.lease, self._renewed_s, stop = lease, began_s, lease.stop
+            self._changed.notify_all()
+        self._tell(stop)
+
+    def _tell(self, stop: StopRequest | None) -> None:
+        if stop is not None and not self._is_stopped:
+            self._is_stopped = True
+            self._on_stop(stop)
+        if (why := self._doubt()) and not self._is_lost:
+            self._is_lost = True
+            self._on_lost(why)
+
+    def _doubt(self) -> str:
+        """Return why the lease can no longer be counted on; empty while it can."""
+        if self._taken_by:
+            return self._taken_by
+        without_s = self._boot_s() - self._renewed_s
+        was_stopped = self._took_s > self._lease_s / 2  # within the attempt, which is bounded: it says nothing now
+        if self._failure and without_s > self._lease_s / 2 and not was_stopped:
+            return f"the lease of run {self.run} was not renewed for {without_s:.0f} s: {self._failure}"
+        return ""
+
+    def _is_over(self) -> bool:
+        return bool(self._taken_by) or self._is_closed
+
+    def _keep(self) -> None:
+        while not self._is_over():
+            self._wake.wait(self._lease_s / RENEWALS_PER_LEASE)
+            self._wake.clear()
+            if not self._is_closed:
+                self.renew()
+
+
+@contextmanager
+def held(
+    coordination: Coordination,
+    take: Callable[[], Lease],
+    *,
+    on_stop: Callable[[StopRequest], None],
+    on_lost: Callable[[str], None],
+    place: Callable[[], tuple[str, str]] = lambda: ("", ""),
+    expires: Callable[[], bool] = lambda: False,
+) -> Iterator[KeptLease]:
+    """Hold a lease for the length of the block, let the changing calls of this process depend on it, and release it.
+
+    The parameters are those of :class:`KeptLease`.
+
+    :param take: takes the lease.
+    :param expires: tells at the end whether the lease is left to expire instead: a rescue that acts on expired leases
+        then pays what is owed.
+    :raises DrillError: what ``take`` raises; at the end when the lease could not be released.
+    """
+    began_s = deadlines.boot_s()
+    lease = take()
+    try:
+        kept = KeptLease(coordination, lease, began_s, on_stop=on_stop, on_lost=on_lost, place=place)
+        with kept, lease_guard.held(kept):
+            yield kept
+    finally:
+        if not expires():
+            coordination.release(lease)

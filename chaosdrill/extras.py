@@ -1,0 +1,19 @@
+"""The extras of chaosdrill's packaging: what each needs, and how to install it."""
+
+import importlib.metadata
+
+from packaging.requirements import Requirement
+
+
+def install_command(extra: str) -> str:
+    """Return the command that installs what an extra needs.
+
+    It does not name chaosdrill: a package of that name on a package index is not ours.
+    """
+    needed = map(Requirement, importlib.metadata.requires("chaosdrill") or ())
+    wanted = sorted(
+        f"'{one.name}{''.join(f'[{name}]' for name in one.extras)}{one.specifier}'"
+        for one in needed
+        if one.marker and one.marker.evaluate({"extra": extra}) and not one.marker.evaluate({"extra": ""})
+    )
+    return f"pip install {' '.join(wanted)}"

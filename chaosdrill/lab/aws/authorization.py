@@ -1,0 +1,149 @@
+"""Authorises the calls of the lab's user by that user's policies, conditions included, as IAM does.
+
+The user's keys are those of the profile ``chaosdrill-lab``. At the start it is an administrator; ``PUT
+/chaosdrill/policy`` (``chaosdrill lab policy``) gives it one policy instead. The lab's own parts are not authorised
+here, nor are sessions of roles.
+
+:source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+:source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html (the words)
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+from moto.dynamodb.models import dynamodb_backends
+from moto.fis.models import fis_backends
+from moto.iam.models import Role, User, iam_backends
+
+from chaosdrill.lab.aws import errors, policies
+from chaosdrill.lab.aws.calls import Call, parameters_of, s3_path
+from chaosdrill.lab.aws.required_permissions import ANY, Permission, Request, required_permissions
+from chaosdrill.lab.aws.runtime import plan
+
+USER = "chaosdrill"
+ADMINISTRATOR, DRILL = "administrator", "drill"  # names of the user's inline policy
+EVERYTHING: Mapping[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+FIS_ROLE = "AWSServiceRoleForFIS"
+FIS_ROLE_PATH = "/aws-service-role/fis.amazonaws.com/"
+
+
+def make_user() -> None:
+    """Make the user to whom the keys of the lab's profile belong, as an administrator."""
+    iam = _iam()
+    user = iam.create_user("us-east-1", USER)
+    key = user.create_access_key(prefix="AKIA")
+    key.access_key_id, key.secret_access_key = plan().access.user.id, plan().access.user.secret
+    restore_administrator()
+
+
+def set_policy(document: Mapping[str, Any]) -> None:
+    """Give the user one policy and no other."""
+    lab_user().policies = {DRILL: json.dumps(document)}
+
+
+def restore_administrator() -> None:
+    """Let the user do everything again."""
+    lab_user().policies = {ADMINISTRATOR: json.dumps(EVERYTHING)}
+
+
+def lab_user() -> User:
+    """Return the user to whom the keys of the lab's profile belong."""
+    found: User = _iam().users[USER]
+    return found
+
+
+def policies_of(principal: Role | User) -> list[Mapping[str, Any]]:
+    """Return the documents of a principal's inline and attached policies."""
+    attached = [
+        version.document
+        for policy in principal.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]
+    documents = (*principal.policies.values(), *attached)
+    return [json.loads(unquote(one) if one.startswith("%") else one) for one in documents]
+
+
+def permissions_of(call: Call, environ: Mapping[str, Any]) -> tuple[Permission, ...]:
+    """List what IAM must allow before a call is carried out; nothing for the lab's own parts."""
+    if call.by == "lab":
+        return ()
+    account, named = _AccountOfLab(plan().account), (call.service, call.region, call.operation)
+    path = s3_path(environ) if call.service == "s3" else str(environ["PATH_INFO"])
+    try:
+        return required_permissions(Request(*named, parameters_of(dict(environ)), path), account)
+    except (AttributeError, TypeError):  # parameters of another form than the operation's, which will refuse them
+        return required_permissions(Request(*named, {}), account)
+
+
+def refused(call: Call, environ: Mapping[str, Any]) -> errors.Answer | None:
+    """Return the answer to a call that the user's policies do not allow; None for one that they allow."""
+    if call.key != plan().access.user.id:
+        return None
+    try:
+        text = refusal_of(*call.permissions)
+    except NotImplementedError as error:
+        text = f"the lab cannot evaluate the policy of the user {USER}: {error}"
+        return errors.answer(call.service, dict(environ), "501 Not Implemented", errors.NOT_EMULATED, text)
+    return errors.answer(call.service, dict(environ), *errors.access_denied(call.service), text) if text else None
+
+
+def refusal_of(*permissions: Permission) -> str:
+    """Return why the user may not do something, in AWS's words, by the first permission that is missing; else ""."""
+    documents = policies_of(lab_user())
+    for one in permissions:
+        decision = policies.decision(documents, one.action, one.resource, one.context)
+        if decision != policies.ALLOWED:
+            return _words(one, decision)
+    return ""
+
+
+def _words(missing: Permission, decision: str) -> str:
+    service, action = missing.action.partition(":")[0], missing.action
+    resource = {"s3": f'"{missing.resource}"'}.get(service, missing.resource)
+    on = "" if missing.resource == ANY else f" on resource: {resource}"
+    why = f"because no identity-based policy allows the {action} action"
+    if decision == policies.EXPLICIT_DENY:
+        why = "with an explicit deny in an identity-based policy"
+    text = f"User: {lab_user().arn} is not authorized to perform: {action}{on} {why}"
+    return f"You are not authorized to perform this operation. {text}" if service == "ec2" else text
+
+
+@dataclass(frozen=True)
+class _AccountOfLab:
+    """The account's resources in moto."""
+
+    id: str
+
+    def role_arn(self, name: str) -> str:
+        role = self._role(name)
+        path = FIS_ROLE_PATH if name == FIS_ROLE else "/"
+        return str(role.arn) if role else f"arn:aws:iam::{self.id}:role{path}{name}"
+
+    def boundary(self, role: str) -> str:
+        found = self._role(role)
+        return str(found.permissions_boundary_arn or "") if found else ""
+
+    def _role(self, name: str) -> Role | None:
+        return next((role for role in list(_iam().roles.values()) if role.name == name), None)
+
+    def tags(self, arn: str) -> Mapping[str, str]:
+        region = arn.split(":")[3] if arn.count(":") > 3 else ""
+        if not region:
+            return {}
+        found: Mapping[str, str] = fis_backends[self.id][region].tagger.get_tag_dict_for_resource(arn)
+        return found
+
+    def partition_key(self, region: str, table: str) -> str:
+        found = dynamodb_backends[self.id][region].tables.get(table.rpartition("/")[2])
+        return str(found.hash_key_attr) if found else ""
+
+
+def _iam() -> Any:
+    return iam_backends[plan().account]["aws"]

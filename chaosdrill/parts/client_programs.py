@@ -1,0 +1,90 @@
+"""The load or the heartbeat of a drill on its client host, as a rescue reads and ends it.
+
+What it has recorded since its driver died is removed with it: files on the client host are leftovers, which refuse the
+next drill.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chaosdrill.aws import System
+from chaosdrill.aws.explicit import with_client_host
+from chaosdrill.aws.regions import client_region
+from chaosdrill.client.host.leftovers import program_on_host, remove_from_host
+from chaosdrill.history.owed import OwedUndo
+from chaosdrill.parts.interface import CLIENT, Fact, PlannedCall, UndoStep
+
+
+class ClientProgram:
+    """A program that a run has on a client host, or had.
+
+    :param directory: where it keeps its state there, below the cache.
+    :param owed: what the run owes of it: it names the client host, where that is not the topology's.
+    """
+
+    def __init__(self, system: System, run: str, directory: str, owed: Sequence[OwedUndo]) -> None:
+        self._run, self._directory = run, directory
+        systems = [_at_host(system, one) for one in owed]
+        self._systems = list({one.topology.client: one for one in systems}.values())
+
+    def fact(self) -> Fact:
+        """Read whether a client host has it, or its files: ``ours`` or ``none``.
+
+        One that has ended by itself, or was killed, is there until its files were removed.
+        """
+        hosts = [system.topology.client.instance_id for system in self._systems if self._is_there(system)]
+        return Fact("ours" if hosts else "none", {"hosts": list(dict.fromkeys(hosts))})
+
+    def end(self) -> Mapping[str, Any]:
+        """End it, and remove its files; harmless when it has ended.
+
+        :raises CannotSee: when the client host does not respond: it may run on.
+        """
+        there = [system for system in self._systems if self._is_there(system)]
+        for system in there:
+            remove_from_host(system, self._directory, self._run)
+        return {"done": bool(there)}
+
+    def is_ended(self) -> bool:
+        """Read whether no client host has anything of it."""
+        return self.fact().value == "none"
+
+    def _is_there(self, system: System) -> bool:
+        found = program_on_host(system, self._directory)
+        return found is not None and found.run == self._run
+
+
+def _at_host(system: System, owed: OwedUndo) -> System:
+    named = owed.before.get("arguments") or owed.arguments
+    return with_client_host(system, named.get("instance_id"), client_region(system, named.get("region")))
+
+
+def planned_program(system: System, given: Mapping[str, Any], what: str) -> PlannedCall | None:
+    """Return the request with which a step starts, or ends, its program; None where the program is not this drill's.
+
+    :param given: the step's arguments, which may name the client host.
+    :param what: is done, such as ``start a Locust``.
+    """
+    if system.topology.client.run == "attach":
+        return None
+    if system.topology.client.run == "local":
+        return PlannedCall("process", what, "", {}, "on this machine")
+    client = with_client_host(system, given["instance_id"], client_region(system, given["region"])).topology.client
+    parameters = {
+        "InstanceIds": [client.instance_id],
+        "DocumentName": "AWS-RunShellScript",
+        "Parameters": {"commands": [f"<{what}>"]},
+        "Comment": "chaosdrill",
+    }
+    note = "several: what is not there yet is brought over S3 or in parts, then it is started, called and collected"
+    return PlannedCall("ssm", "SendCommand", client.region, parameters, note)
+
+
+def end_step(part: str, what: str, owed: Sequence[OwedUndo], program: ClientProgram) -> UndoStep:
+    """Return the step that ends a program of the client host."""
+    return UndoStep(part, CLIENT, what, numbers(owed), program.end, program.is_ended)
+
+
+def numbers(owed: Sequence[OwedUndo]) -> tuple[int, ...]:
+    """List the numbers of owed undos."""
+    return tuple(undo.number for undo in owed)

@@ -1,0 +1,14 @@
+"""Reading the fact of a part."""
+
+from collections.abc import Callable
+
+from chaosdrill.aws.doubt import FAILURES
+from chaosdrill.parts.interface import UNREADABLE, Fact
+
+
+def fact_or_unreadable(read: Callable[[], Fact]) -> Fact:
+    """Read a fact; one that cannot be read is ``unreadable``, with the error in its details."""
+    try:
+        return read()
+    except FAILURES as error:
+        return Fact(UNREADABLE, {"error": str(error)})

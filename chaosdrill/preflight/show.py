@@ -1,0 +1,20 @@
+"""Results of checks as ``topology check`` and ``rehearse`` show them."""
+
+from chaosdrill.aws import System
+from chaosdrill.parts.interface import CheckContext
+from chaosdrill.preflight.run import CheckResult, preflight
+from chaosdrill.survey.seen import Seen
+
+
+def check(system: System) -> list[Seen]:
+    """Read every part of a topology, without an experiment and without a command on a host."""
+    return [as_seen(one) for one in preflight(CheckContext(system))]
+
+
+def as_seen(result: CheckResult) -> Seen:
+    """Return the row of a result: trouble where it refuses, and where nothing could be read."""
+    if result.outcome == "ok":
+        return Seen(result.part, result.what, result.value)
+    if result.outcome == "warning" and result.value:
+        return Seen(result.part, result.what, f"{result.value} (warning: {result.why})")
+    return Seen(result.part, result.what, "", str(result.why), result.fix)

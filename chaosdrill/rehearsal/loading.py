@@ -1,0 +1,110 @@
+"""Load an experiment as ``chaos run`` would, and check it as a drill does, without running anything."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chaoslib.configuration import load_configuration, load_dynamic_configuration
+from chaoslib.exceptions import ChaosException
+from chaoslib.experiment import ensure_experiment_is_valid
+from chaoslib.loader import load_experiment
+from chaoslib.secret import load_secrets
+
+from chaosdrill.aws import System, system_of
+from chaosdrill.bounded_yaml import problem_of_file
+from chaosdrill.controls.arguments import Arguments
+from chaosdrill.controls.check_context import check_context
+from chaosdrill.controls.experiment import Source
+from chaosdrill.controls.experiment_checks import check_experiment, check_topology
+from chaosdrill.errors import BadInput, problem
+from chaosdrill.parts.interface import CheckContext
+from chaosdrill.topology import topology_of
+
+# what Chaos Toolkit's own loading and validation raise for what has another form than an experiment
+_MALFORMED = (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError)
+
+
+@dataclass(frozen=True)
+class LoadedExperiment:
+    """An experiment that a drill could run.
+
+    :param raw: as it is written.
+    :param configuration: with its variables resolved.
+    :param secrets: by name, each with its parts.
+    :param arguments: of the drill control.
+    :param system: the one that it would run on.
+    """
+
+    name: str
+    raw: Mapping[str, Any]
+    configuration: Mapping[str, Any]
+    secrets: Mapping[str, Any]
+    arguments: Arguments
+    system: System
+
+    def context(self) -> CheckContext:
+        """Return what the checks of a preflight know of it."""
+        return check_context(self.raw, self.arguments, self.configuration, self.secrets, self.system, self.name)
+
+
+def load(experiment: Path, variables: Mapping[str, Any], topology: Path | None) -> LoadedExperiment:
+    """Load an experiment, and check everything in it that needs no system.
+
+    :param experiment: its file.
+    :param variables: as given with ``--var``.
+    :param topology: default: what the configuration or ``CHAOSDRILL_TOPOLOGY`` names.
+    :raises BadInput: when the experiment or the topology cannot be used: with everything that `chaos run` would report.
+    """
+    raw, configuration, secrets = _loaded(experiment, variables, topology)
+    arguments = _checked(raw, configuration, secrets, Source(experiment.absolute(), experiment.stem, tuple(variables)))
+    system = system_of(configuration, _flat(secrets))
+    check_topology(raw, arguments, configuration, system.topology, secrets)
+    return LoadedExperiment(experiment.stem, raw, configuration, secrets, arguments, system)
+
+
+def _loaded(
+    experiment: Path, variables: Mapping[str, Any], topology: Path | None
+) -> tuple[Mapping[str, Any], dict[str, Any], Mapping[str, Any]]:
+    if why := problem_of_file(experiment):
+        raise BadInput([problem("experiment-invalid", f"{experiment}: {why}")])
+    try:
+        raw = load_experiment(str(experiment))
+        ensure_experiment_is_valid(raw)
+        configuration = dict(load_configuration(raw.get("configuration") or {}, dict(variables)))
+    except (ChaosException, *_MALFORMED) as error:
+        if isinstance(error.__cause__, BadInput):  # the drill control's own
+            raise error.__cause__ from error
+        raise BadInput([problem("experiment-invalid", f"{experiment}: {error}")]) from error
+    if topology is not None:
+        configuration["topology"] = str(topology)
+    secrets = load_secrets(raw.get("secrets") or {}, configuration)
+    return raw, load_dynamic_configuration(configuration, secrets), secrets
+
+
+def _checked(
+    raw: Mapping[str, Any], configuration: dict[str, Any], secrets: Mapping[str, Any], source: Source
+) -> Arguments:
+    """Check the experiment as a drill does, on the topology's target where the configuration does not say aws.
+
+    A change ticket must be there only where it says so: then the variables are those of the drill itself.
+    """
+    says_aws = configuration.get("target") == "aws"
+    problems: list[str] = []
+    if (configuration.get("target") or "lab") == "lab":
+        try:
+            configuration["target"] = topology_of(configuration).target
+        except BadInput as bad:
+            problems += bad.problems
+    try:
+        arguments = check_experiment(raw, configuration, secrets, source, ticket_needed=says_aws).arguments
+    except BadInput as bad:
+        raise BadInput([*bad.problems, *problems]) from bad
+    if problems:
+        raise BadInput(problems)
+    return arguments
+
+
+def _flat(secrets: Mapping[str, Any]) -> dict[str, Any]:
+    """Activities get the parts of the secrets that they name; here all of them are looked through."""
+    return {name: value for part in (secrets or {}).values() for name, value in part.items()}

@@ -1,0 +1,53 @@
+"""Carrying plans out, round by round, until nothing is left that a rescue may do. Pure but for what it is handed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from chaosdrill.rescue.decisions import Request, RescueStep
+from chaosdrill.rescue.facts import Facts
+from chaosdrill.rescue.plan import Plan, plan
+
+Act = Callable[[RescueStep], str]
+
+
+@dataclass(frozen=True)
+class Round:
+    """One plan, and the steps of it that failed, each with the text of its error."""
+
+    plan: Plan
+    failed: tuple[tuple[RescueStep, str], ...]
+
+
+def rescue(
+    read: Callable[[], Facts],
+    begin: Callable[[Plan], None],
+    act: Act,
+    request: Request,
+    tried: Sequence[str] = (),
+) -> tuple[Round, ...]:
+    """Read the facts, carry out the plan for them, and begin again, as long as the plan continues.
+
+    :param read: reads the facts of all parts now.
+    :param begin: is called with each plan before its first step: it records the row's name, which is ``tried`` from
+        then on, and may raise to end the rescue.
+    :param act: makes a step; returns the text of the error when the step failed, otherwise an empty one.
+    :param tried: see :func:`chaosdrill.rescue.plan.plan`.
+    :returns: the rounds; the last one says what a person must do, or that nothing is owed any more.
+    """
+    rounds: list[Round] = []
+    while not rounds or rounds[-1].plan.continues:
+        now = plan(read(), request, (*tried, *(one.plan.row.name for one in rounds)))
+        begin(now)
+        rounds.append(Round(now, _failed_steps(now.steps, act)))
+    return tuple(rounds)
+
+
+def _failed_steps(steps: Sequence[RescueStep], act: Act) -> tuple[tuple[RescueStep, str], ...]:
+    """Make the steps; those after a failed one that is needed are left out."""
+    failed = []
+    for step in steps:
+        if error := act(step):
+            failed.append((step, error))
+            if step.is_needed:
+                break
+    return tuple(failed)
