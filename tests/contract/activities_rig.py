@@ -80,6 +80,7 @@ class Rig:
         """Impair one of the five cluster endpoints, or end that."""
         _, answer = get(f"{self.lab.url}/chaosdrill/arc-endpoints/{region}", {"impaired": impaired}, "PUT")
         assert answer["impaired"] is impaired
+        (self.lab.impaired.add if impaired else self.lab.impaired.discard)(region)
 
     def endpoint_regions(self) -> list[str]:
         """The regions of the five cluster endpoints."""
@@ -87,7 +88,7 @@ class Rig:
 
     def go_home(self) -> None:
         """Everything as it is at rest."""
-        for region in self.endpoint_regions():
+        for region in tuple(self.lab.impaired):
             self.impair(region, False)
         self.flag(TOKYO, "false")
         self.flag(OSAKA, "true")
@@ -96,10 +97,29 @@ class Rig:
         self.lab.supervisor.swap_s = 0.3
         self.writer(TOKYO)
         fis = self.lab.client("fis", TOKYO)
-        for one in fis.list_experiments()["experiments"]:
-            if one["state"]["status"] in ("pending", "initiating", "running"):
-                fis.stop_experiment(id=one["id"])
-        wait_for(lambda: all(one["state"]["status"] != "stopping" for one in fis.list_experiments()["experiments"]))
+
+        def under_way() -> list[Any]:
+            going_on = ("pending", "initiating", "running", "stopping")
+            return [one for one in fis.list_experiments()["experiments"] if one["state"]["status"] in going_on]
+
+        if experiments := under_way():
+            for one in experiments:
+                if one["state"]["status"] != "stopping":
+                    fis.stop_experiment(id=one["id"])
+            wait_for(lambda: not under_way())
+
+
+def calls(rig: Rig) -> list[dict[str, Any]]:
+    found = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"]
+    return [call for call in found if call["by"] == "chaosdrill"]
+
+
+@contextmanager
+def calls_of(rig: Rig) -> Iterator[list[dict[str, Any]]]:
+    """The calls of the block, when it has ended."""
+    before, found = len(calls(rig)), list[dict[str, Any]]()
+    yield found
+    found += calls(rig)[before:]
 
 
 @contextmanager

@@ -1,15 +1,31 @@
 """Fixtures of the contract tests."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore.loaders import JSONFileLoader
 
-from chaosdrill.aws import pacing, stepfunctions
+from chaosdrill import bounded_yaml
+from chaosdrill.aws import pacing, polling, stepfunctions
 from chaosdrill.history import OpenDrill
 from tests.contract import lab_aws
 from tests.contract.activities_rig import Rig, drill
 from tests.contract.call_recorder import Recorder, recording
+
+LOOKS_EVERY_S = 0.2
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_read_once() -> Iterator[None]:
+    """botocore reads a service's model again for each session, and many tests have sessions of their own; nearly all
+    read the same topologies and experiments.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bounded_yaml, "compose", functools.lru_cache(64)(bounded_yaml.compose))
+        patched.setattr(JSONFileLoader, "load_file", staticmethod(functools.cache(JSONFileLoader().load_file)))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -32,6 +48,7 @@ def no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pacing, "EVERY_S", 0.0)
     monkeypatch.setattr(pacing, "GRACE_S", 0.0)
     monkeypatch.setattr(stepfunctions, "LISTS_EVERY_S", 0.0)
+    monkeypatch.setattr(polling, "interval_s", lambda spent_s, every_s=1.0: min(every_s, LOOKS_EVERY_S))
 
 
 @pytest.fixture(autouse=True)

@@ -222,6 +222,8 @@ class LabAws:
     process: Fork
     supervisor: Supervisor
     clients: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    impaired: set[str] = field(default_factory=set)
+    """The cluster endpoints that :meth:`Rig.impair` has impaired."""
 
     @property
     def url(self) -> str:

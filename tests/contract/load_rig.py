@@ -7,9 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import requests
 
 import chaosdrill
@@ -140,6 +141,19 @@ def target(address: str = "127.0.0.1") -> Iterator[Target]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def processes_with(word: str, parent: int | None = None) -> list[psutil.Process]:
+    """The running processes that ``parent`` (this process) has started with the argument ``word``.
+
+    One that has ended and was not waited for yet has no arguments to be read.
+    """
+    found = []
+    for child in psutil.Process(parent).children():
+        with suppress(psutil.NoSuchProcess):  # a ZombieProcess is one
+            if word in child.cmdline():
+                found.append(child)
+    return found
 
 
 def listening() -> socket.socket:

@@ -143,6 +143,31 @@ def test_the_undo_of_disabling_a_rule_restores_it_with_the_state_that_it_had(
     assert described(rig) == managed
 
 
+def disabled_by(one_drill: OpenDrill, rig: Rig) -> None:
+    """A step that disables the rule, as a drill records it."""
+    step = {"activity": "disable-rule", "phase": "method"}
+    one_drill.history.append("activity-started", **step)
+    done = disable_automatic_failover(RULE, configuration=rig.configuration)
+    one_drill.history.append("activity-ended", **step, status="succeeded", output=done)
+
+
+def test_a_rollback_does_not_enable_a_rule_that_was_disabled_all_along(rig: Rig, one_drill: OpenDrill) -> None:
+    for disable in (lambda: None, lambda: disabled_by(one_drill, rig)):
+        disable()
+        done = enable_automatic_failover(RULE, undo_of="disable-rule", configuration=rig.configuration)
+        assert (done["done"], described(rig)["State"]) == (False, "DISABLED")
+
+
+def test_a_rollback_enables_what_this_run_disabled_once(
+    rig: Rig, one_drill: OpenDrill, managed: dict[str, Any]
+) -> None:
+    disabled_by(one_drill, rig)
+    for is_first in (True, False):
+        done = enable_automatic_failover(RULE, undo_of="disable-rule", configuration=rig.configuration)
+        assert (done["done"], done["is"]) == (is_first, MANAGED)
+        assert described(rig) == managed
+
+
 def test_a_rule_is_enabled_also_where_its_state_may_not_be_restored(
     rig: Rig, one_drill: OpenDrill, managed: dict[str, Any]
 ) -> None:

@@ -36,6 +36,7 @@ Act = Callable[[dict[str, Any]], Any]
 BURST = 5
 KINDS = ("throttling", "server-error", "expired", "timeout", "reset", "lost-answer", "slow")
 ADDRESS = "10.100.5.165"
+LONG_IN_FORCE_S = 36_000  # ten minutes in this lab: no fault ends by itself while a busy machine looks at it
 SERVICE = {"cluster": "tokyo-app", "service": "transaction"}
 RULE = "start-failover-on-alarm"
 
@@ -189,16 +190,18 @@ CASES = {
         before=all_in_osaka,
     ),
     "inject_packet_loss": Case(
-        lambda to: inject_packet_loss(sources=ADDRESS, configuration=to),
+        lambda to: inject_packet_loss(sources=ADDRESS, duration_s=LONG_IN_FORCE_S, configuration=to),
         *("fis", "StartExperiment", "GetExperiment", active_faults, 1),
     ),
     "heal_packet_loss": Case(
         lambda to: heal_packet_loss(timeout_s=30, configuration=to),
         *("fis", "StopExperiment", "ListExperiments", active_faults, 0),
-        before=lambda rig: inject_packet_loss(sources=ADDRESS, configuration=rig.configuration),
+        before=lambda rig: inject_packet_loss(
+            sources=ADDRESS, duration_s=LONG_IN_FORCE_S, configuration=rig.configuration
+        ),
     ),
     "isolate_region": Case(
-        lambda to: isolate_region(duration_s=600, configuration=to),
+        lambda to: isolate_region(duration_s=LONG_IN_FORCE_S, configuration=to),
         *("fis", "StartExperiment", "GetExperiment", active_faults, 1),
     ),
     "set_desired_count": Case(
@@ -306,17 +309,19 @@ BLIND = {
         *("stepfunctions", "StartExecution", ("stepfunctions", "DescribeExecution")),
     ),
     "inject_packet_loss": Blind(
-        lambda to: inject_packet_loss(sources=ADDRESS, timeout_s=1, configuration=to),
+        lambda to: inject_packet_loss(sources=ADDRESS, duration_s=LONG_IN_FORCE_S, timeout_s=1, configuration=to),
         *("fis", "StartExperiment", ("fis", "GetExperiment")),
     ),
     "isolate_region": Blind(
-        lambda to: isolate_region(duration_s=600, timeout_s=1, configuration=to),
+        lambda to: isolate_region(duration_s=LONG_IN_FORCE_S, timeout_s=1, configuration=to),
         *("fis", "StartExperiment", ("fis", "GetExperiment")),
     ),
     "heal_packet_loss": Blind(
         lambda to: heal_packet_loss(timeout_s=1, configuration=to),
         *("fis", "StopExperiment", ("fis", "GetExperiment")),
-        before=lambda rig: inject_packet_loss(sources=ADDRESS, configuration=rig.configuration),
+        before=lambda rig: inject_packet_loss(
+            sources=ADDRESS, duration_s=LONG_IN_FORCE_S, configuration=rig.configuration
+        ),
     ),
     "set_desired_count": Blind(
         lambda to: set_desired_count(count=0, **SERVICE, timeout_s=1, configuration=to),
@@ -515,7 +520,8 @@ def test_a_fault_on_what_the_client_host_resolves_is_injected_though_every_call_
     broken = [(service, operation) for service, operations in OF_AN_INJECTION.items() for operation in operations]
     for service, operation in broken:
         break_aws(rig, service, kind, operation, BURST, seconds=0.1 if kind == "slow" else 60)
-    done = inject_packet_loss(sources="home", template=f"burst-{kind}", configuration=rig.configuration)
+    given = {"template": f"burst-{kind}", "duration_s": LONG_IN_FORCE_S, "configuration": rig.configuration}
+    done = inject_packet_loss(sources="home", **given)
     assert (done["sources"], active_faults(rig)) == ([ADDRESS], 1)
     met = dict(zip(broken, hits(rig), strict=True))
     assert all(met.values()), met

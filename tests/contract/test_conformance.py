@@ -28,8 +28,9 @@ from chaosdrill.packet_loss import role_documents
 from chaosdrill.rehearsal import bundle
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import KEYS, get, write_program
-from tests.further import first_of
 from tests.waiting import LONG_S, wait_for
+
+pytestmark = pytest.mark.long
 
 BUCKET = "conformance-test"
 BASICS = ("sh", "cat", "id", "grep", "uname", "mkdir", "getent", "cut", "wc")
@@ -152,16 +153,14 @@ def headers_dropped(rig: Rig) -> Iterator[None]:
 
 @pytest.mark.parametrize(
     ("broken", "subject", "state"),
-    first_of(
-        [
-            (engaged, f"FIS safety lever of {OSAKA}", DIFFERS),
-            (denied, "permissions of these credentials", DIFFERS),
-            (role_that_lacks_something, f"permissions of the role {role_documents.NAME}", DIFFERS),
-            (bucket_elsewhere, f"bucket {BUCKET}", DIFFERS),
-            (endpoint_that_fails, "endpoints of the ARC cluster", UNREADABLE),
-            (headers_dropped, f"headers at the load balancer of {TOKYO}", DIFFERS),
-        ]
-    ),
+    [
+        (engaged, f"FIS safety lever of {OSAKA}", DIFFERS),
+        (denied, "permissions of these credentials", DIFFERS),
+        (role_that_lacks_something, f"permissions of the role {role_documents.NAME}", DIFFERS),
+        (bucket_elsewhere, f"bucket {BUCKET}", DIFFERS),
+        (endpoint_that_fails, "endpoints of the ARC cluster", UNREADABLE),
+        (headers_dropped, f"headers at the load balancer of {TOKYO}", DIFFERS),
+    ],
 )
 def test_what_is_broken_in_the_lab_is_found(
     rig: Rig, topology: Path, host: Path, broken: Any, subject: str, state: str
@@ -194,7 +193,6 @@ def test_a_zone_that_is_looked_up_from_the_wrong_place_is_found(rig: Rig, topolo
     assert not_as_assumed(checked(topology)) == {"where api.example.com resolves": DIFFERS}
 
 
-@pytest.mark.long
 def test_changes_are_watched_while_a_drill_makes_them(rig: Rig, topology: Path) -> None:
     system = system_of({"topology": str(topology)})
     nothing = [one.check().state for one in watched(system, 0.1)]
@@ -262,7 +260,6 @@ def changed(calls: list[Call], operation: str, old: str, new: str) -> list[Call]
     ]
 
 
-@pytest.mark.long
 def test_the_bundle_replays_and_tells_what_differs_elsewhere(recorded: tuple[Path, list[Call]]) -> None:
     again, calls = recorded
     whole = replayed(again, calls)

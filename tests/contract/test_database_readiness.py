@@ -1,5 +1,7 @@
 """Nothing moves to a region whose database Aurora rebuilds: the other region goes on serving, or serves again."""
 
+import ctypes
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,7 @@ from chaosdrill.database.probes import writer_region
 from chaosdrill.failover.actions import fail_back, fail_over
 from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
+from chaosdrill.history.owed import owed_undos
 from chaosdrill.region.probes import region_state
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig, drill
 from tests.contract.lab_aws import get
@@ -77,6 +80,54 @@ def test_a_failback_that_cannot_end_is_not_begun_and_names_the_way_back(
         assert value in str(refused.value)
     (noted,) = lost_home.history.events("database-not-ready")
     assert noted["synchronization"] == {TOKYO: "pending-resync", OSAKA: "connected"}
+
+
+@pytest.mark.parametrize(("undo_of", "presses"), [("close-home", "Ctrl-C twice"), (None, "Ctrl-C")])
+def test_who_waits_for_the_database_is_told_for_how_long_and_how_to_end_it(
+    rig: Rig, lost_home: OpenDrill, caplog: pytest.LogCaptureFixture, undo_of: str | None, presses: str
+) -> None:
+    serve_in_osaka(rig)
+    with caplog.at_level("INFO", "chaostoolkit"), fails_with("database-not-synchronized"):
+        fail_back(timeout_s=1, undo_of=undo_of, configuration=rig.configuration)
+    said = next(text for text in caplog.messages if "pending-resync" in text)
+    assert "1 s more at most" in said
+    assert f"press {presses}" in said
+    assert ("Ctrl-C twice" in said) is ("start-execution" in said) is (undo_of is not None)
+
+
+class Interruption(BaseException):
+    """As a signal is raised in the thread of an activity when the rollbacks are given up."""
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of the call that it meets
+def test_an_interruption_ends_the_wait_and_the_failback_is_owed(rig: Rig, tmp_path: Path) -> None:
+    step = {"module": "chaosdrill.failover.actions", "func": "fail_over", "phase": "method", "activity": "fail-over"}
+    back = {**step, "func": "fail_back", "phase": "rollbacks", "activity": "fail-back"}
+    ended: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            fail_back(undo_of="fail-over", configuration=rig.configuration)
+        except Interruption as interruption:
+            ended.append(interruption)
+
+    with drill(tmp_path) as one, rig.lab.supervisor.resync_held():
+        fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
+        rig.flag(TOKYO, "true")
+        serve_in_osaka(rig)
+        one.history.append("activity-started", **step, arguments={})
+        one.history.append("activity-started", **back, arguments={"undo_of": "fail-over"})
+        before, thread = executions(rig), threading.Thread(target=wait)
+        thread.start()
+        wait_for(lambda: one.history.events("database-not-ready"))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident or 0), ctypes.py_object(Interruption))
+        thread.join(LONG_S)
+        assert ended, "an hour is not waited for"
+        one.history.append("activity-ended", **back, status="interrupted")
+        assert executions(rig) == before
+        assert [(owed.step, owed.undo) for owed in owed_undos(one.history.events())] == [("fail-over", "fail_back")]
+    gc.collect()  # or a later test would be blamed
+    assert region_state(configuration=rig.configuration) == f"serving({OSAKA})"
 
 
 def test_a_failback_begins_as_soon_as_it_can_end(rig: Rig, lost_home: OpenDrill) -> None:

@@ -111,6 +111,7 @@ def test_a_file_is_brought_once_and_whole(way: str, aws: LabAws, host: Path, req
     assert len(commands(aws)) == 1, "one look"
 
 
+@pytest.mark.long
 def test_it_is_uploaded_only_when_it_is_not_in_the_bucket(aws: LabAws, host: Path, over_s3: System) -> None:
     python = find_python(over_s3, here())
     path = Path(delivery.deliver(over_s3, python, ARCHIVE))
@@ -123,6 +124,7 @@ def test_it_is_uploaded_only_when_it_is_not_in_the_bucket(aws: LabAws, host: Pat
     assert aws.client("s3", TOKYO).head_object(**at)["LastModified"] == written
 
 
+@pytest.mark.long
 def test_what_was_cut_off_is_gone_on_with(aws: LabAws, host: Path, inline: System) -> None:
     python = find_python(inline, here())
     path = Path(delivery.deliver(inline, python, ARCHIVE))
@@ -140,6 +142,7 @@ def test_what_was_cut_off_is_gone_on_with(aws: LabAws, host: Path, inline: Syste
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.long
 def test_many_parts_are_brought_some_at_a_time(aws: LabAws, host: Path, inline: System) -> None:
     """SSM's agent runs five commands at the same time, and a whole Locust is more than 300 of them."""
     large = Archive("large.bin", os.urandom(20 * delivery.INLINE_BYTES - 7))
@@ -149,6 +152,7 @@ def test_many_parts_are_brought_some_at_a_time(aws: LabAws, host: Path, inline: 
     assert 1 < aws.supervisor.most_at_once <= delivery.AT_ONCE
 
 
+@pytest.mark.long
 def test_a_command_that_comes_late_and_twice_leaves_nothing(aws: LabAws, host: Path, inline: System) -> None:
     path = Path(delivery.deliver(inline, find_python(inline, here()), ARCHIVE))
     for command in [one for one in commands(aws) if "base64 -d" in one]:
@@ -176,6 +180,7 @@ def test_what_is_not_what_it_should_be_is_not_used(
     assert not place.exists()
 
 
+@pytest.mark.long
 def test_what_is_too_large_for_commands_is_refused_before_the_first(
     host: Path, inline: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,11 +192,13 @@ def test_what_is_too_large_for_commands_is_refused_before_the_first(
 
 @pytest.mark.parametrize(
     ("other", "value"),
-    [
-        ({"python": (3, 19)}, "CPython 3.19"),
-        ({"implementation": "pypy"}, "pypy"),
-        ({"libc": "musl"}, "musl"),
-    ],
+    first_of(
+        [
+            ({"python": (3, 19)}, "CPython 3.19"),
+            ({"implementation": "pypy"}, "pypy"),
+            ({"libc": "musl"}, "musl"),
+        ]
+    ),
 )
 def test_a_host_that_cannot_run_it_is_refused(other: dict[str, Any], value: str, host: Path, inline: System) -> None:
     needs = here()
@@ -222,7 +229,7 @@ def is_a_directory(path: Path, tmp_path: Path) -> None:
     path.mkdir()
 
 
-@pytest.mark.parametrize("attack", [altered, linked, is_a_directory])
+@pytest.mark.parametrize("attack", first_of([altered, linked, is_a_directory]))
 def test_what_is_there_is_used_only_as_it_was_delivered(
     attack: Callable[[Path, Path], None], host: Path, inline: System, tmp_path: Path
 ) -> None:
@@ -233,7 +240,8 @@ def test_what_is_there_is_used_only_as_it_was_delivered(
     assert (path.is_symlink(), path.read_bytes()) == (False, ARCHIVE.data)
 
 
-@pytest.mark.parametrize("place", [".", ".."])
+@pytest.mark.long
+@pytest.mark.parametrize("place", first_of([".", ".."]))
 def test_a_directory_that_others_may_write_is_not_delivered_into(place: str, host: Path, inline: System) -> None:
     python = find_python(inline, here())
     path = Path(delivery.deliver(inline, python, ARCHIVE))
@@ -242,6 +250,7 @@ def test_a_directory_that_others_may_write_is_not_delivered_into(place: str, hos
         delivery.deliver(inline, python, ARCHIVE)
 
 
+@pytest.mark.long
 def test_a_link_under_the_name_of_a_half_written_file_is_not_followed(
     host: Path, inline: System, tmp_path: Path
 ) -> None:

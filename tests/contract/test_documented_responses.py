@@ -37,6 +37,9 @@ from chaosdrill.aws import (
 )
 from chaosdrill.conformance import entries as entries_of_aws
 from chaosdrill.conformance import fault_injection, global_database, permissions
+from chaosdrill.coordination.items import Write
+from chaosdrill.coordination.operations import ItemCoordination
+from chaosdrill.coordination.table import TableStore
 from chaosdrill.errors import DrillError
 from chaosdrill.packet_loss import experiments, host, isolation, role, role_documents
 from chaosdrill.packet_loss.plan import does_the_same
@@ -44,6 +47,7 @@ from chaosdrill.service import ecs
 from chaosdrill.survey import controls, databases, entries, flags, hosts, machines, main_tables, records
 from chaosdrill.survey.account import Account
 from chaosdrill.survey.asked import Asked
+from chaosdrill.topology.model import CoordinationTable
 from tests.contract.call_recorder import Recorder
 from tests.contract.documented_responses import (
     SESSION,
@@ -147,6 +151,17 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
         Reader(lambda system: main_tables._is_replicated(survey(system), "T"), False),
     ),
     ("dynamodb", "GetItem"): (Reader(flag), Reader(lambda system: flags._attributes(survey(system), HOME, "T"), ())),
+    ("dynamodb", "Query"): (Reader(lambda system: table(system).partition("run#1"), [{"SongTitle": "Call Me Today"}]),),
+    ("dynamodb", "TransactGetItems"): (
+        Reader(lambda system: table(system).get([("run#1", "lease")])),
+        Reader(lambda system: ItemCoordination(table(system)).read(["a"])),
+    ),
+    ("dynamodb", "UpdateItem"): (
+        Reader(
+            lambda system: table(system).update(Write(("run#1", "lease"), {"n": 1})),
+            {"AlbumTitle": "Louder Than Ever", "Artist": "Acme Band", "SongTitle": "Happy Day", "Year": 2015},
+        ),
+    ),
     ("dynamodb", "ListTables"): (
         Reader(
             lambda system: survey(system).account.listed("dynamodb", HOME, "list_tables", "TableNames").items,
@@ -154,7 +169,7 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
         ),
     ),
     ("ec2", "DescribeInstances"): (
-        Reader(lambda system: host._not_running(system, host.Host("i-1", HOME, "arn", "document")), []),
+        Reader(lambda system: host.not_running(system, host.Host("i-1", HOME, "arn", "document")), []),
         Reader(lambda system: host.at_host(system, None, {"Name": "bastion"}, None).topology.client.instance_id),
         Reader(lambda system: isolation._refuse_clients_own(system, HOME, {})),
         Reader(lambda system: list(hosts._named(survey(system), HOME)), ["i-1234567890abcdef0"]),
@@ -181,7 +196,7 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
             lambda system: elb.load_balancer_name(system, HOME, "arn"),
             "my-load-balancer-424835706.us-west-2.elb.amazonaws.com",
         ),
-        Reader(lambda system: isolation._vpc(system, STANDBY), "vpc-3ac0fb5f"),
+        Reader(lambda system: isolation.application_vpc(system, STANDBY), "vpc-3ac0fb5f"),
         Reader(lambda system: [one.vpc for one in entries._balancers(survey(system), HOME)], ["vpc-3ac0fb5f"]),
     ),
     ("elbv2", "DescribeLoadBalancerAttributes"): (
@@ -271,7 +286,9 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
     ),
     ("ssm", "SendCommand"): (
         Reader(
-            lambda system: ssm._send(system, system.client("ssm", HOME), INSTANCE, HOME, "true", 30),
+            lambda system: ssm._send(
+                system, system.client("ssm", HOME), INSTANCE, HOME, "true", 30, "chaosdrill: test"
+            ),
             "92853adf-ba41-4cd6-9a88-142d1EXAMPLE",
         ),
     ),
@@ -297,13 +314,21 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
 }
 READ_ELSEWHERE = {
     ("fis", "ListExperimentResolvedTargets"): "tests/contract/test_rehearsal.py: of a preview, whose id FIS gives",
+    ("iam", "ListRolePolicies"): "tests/contract/test_sweep.py: on the lab's responses only",
     ("s3", "GetObject"): "a presigned URL, which no client of ours reads",
+    ("s3", "ListObjectsV2"): "tests/contract/test_sweep.py: on the lab's responses only",
 }
 UNREAD = {  # calls whose response has nothing that is read: that they were answered is what counts
-    *(("dynamodb", "UpdateItem"), ("ecs", "UpdateService"), ("events", "DisableRule"), ("events", "EnableRule")),
+    *(
+        ("dynamodb", "TransactWriteItems"),
+        ("ecs", "UpdateService"),
+        ("events", "DisableRule"),
+        ("events", "EnableRule"),
+    ),
     ("events", "PutRule"),
     *(("fis", "StopExperiment"), ("iam", "CreateRole"), ("iam", "PutRolePolicy"), ("rds", "FailoverGlobalCluster")),
-    *(("iam", "CreateServiceLinkedRole"), ("iam", "GetPolicy")),
+    *(("iam", "CreateServiceLinkedRole"), ("iam", "GetPolicy"), ("iam", "DeleteRole"), ("iam", "DeleteRolePolicy")),
+    ("fis", "DeleteExperimentTemplate"),
     *(("rds", "SwitchoverGlobalCluster"), ("route53-recovery-cluster", "UpdateRoutingControlStates")),
     *(("s3", "DeleteObject"), ("s3", "HeadBucket"), ("s3", "HeadObject"), ("s3", "PutObject")),
     ("stepfunctions", "StartExecution"),
@@ -313,6 +338,10 @@ CASES = [
     for operation, readers in READERS.items()
     for number, reader in enumerate(readers)
 ]
+
+
+def table(system: System) -> TableStore:
+    return TableStore(system.coordination_client("eu-west-1"), CoordinationTable("T", "eu-west-1"))
 
 
 def zones(found: records.Records) -> Any:

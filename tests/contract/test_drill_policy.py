@@ -5,7 +5,6 @@ makes the roles cannot give them more than the boundary; a role that others coul
 import copy
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,11 @@ from click.testing import CliRunner
 from chaosdrill.aws import System, system_of
 from chaosdrill.cli.iam import configuration_of, filled, iam, policy_of, read_experiment
 from chaosdrill.conformance import permissions
+from chaosdrill.coordination import coordination_of
+from chaosdrill.coordination.holders import this_process
+from chaosdrill.coordination.interface import LeaseRequest
 from chaosdrill.errors import Refused
+from chaosdrill.history.owed import OwedUndo
 from chaosdrill.packet_loss import role
 from chaosdrill.packet_loss import role_documents as documents
 from chaosdrill.packet_loss.actions import heal_packet_loss, inject_packet_loss, isolate_region
@@ -25,8 +28,7 @@ from chaosdrill.rehearsal.roles import make_roles
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
 from chaosdrill.topology import load_topology
-from tests.contract.activities_rig import OSAKA, TOKYO, Rig
-from tests.contract.lab_aws import get
+from tests.contract.activities_rig import OSAKA, TOKYO, Rig, calls_of
 from tests.failing import fails_with
 from tests.iam_policy import ACCOUNT, Wanted, allows, not_allowed, wanted
 
@@ -43,19 +45,6 @@ def policy_for(rig: Rig, experiment: str) -> str:
     return filled(policy_of(experiment), load_topology(rig.lab.plan.topology_file), own)
 
 
-def calls(rig: Rig) -> list[dict[str, Any]]:
-    found = get(f"{rig.lab.url}/chaosdrill/calls")[1]["calls"]
-    return [call for call in found if call["by"] == "chaosdrill"]
-
-
-@contextmanager
-def calls_of(rig: Rig) -> Iterator[list[dict[str, Any]]]:
-    """The calls of the block, when it has ended."""
-    before, found = len(calls(rig)), list[dict[str, Any]]()
-    yield found
-    found += calls(rig)[before:]
-
-
 def asks(action: str, resource: str, region: str = TOKYO, **keys: str) -> Wanted:
     """``LeadingKeys`` and the like; tags as ``requested_created_by`` and ``has_created_by``."""
     named = {
@@ -68,6 +57,7 @@ def asks(action: str, resource: str, region: str = TOKYO, **keys: str) -> Wanted
     return Wanted(action, resource, region).having({named[name]: [value] for name, value in keys.items()})
 
 
+@pytest.mark.long
 def test_the_policy_of_a_drill_allows_its_calls(rig: Rig, tmp_path: Path) -> None:
     rig.go_home()
     given = {"sources": ADDRESSES, "duration_s": 36_000}
@@ -80,20 +70,42 @@ def test_the_policy_of_a_drill_allows_its_calls(rig: Rig, tmp_path: Path) -> Non
         experiment = read_experiment("failover")
         (tmp_path / "e.yaml").write_text(yaml.safe_dump(dict(experiment)))
         rehearse(tmp_path / "e.yaml", {}, rig.lab.plan.topology_file)
-    topology = yaml.safe_load(rig.lab.plan.topology_file.read_text())
     changed = {call["operation"] for call in made}
     assert {"UpdateItem", "CreateExperimentTemplate", "StartExperiment", "StopExperiment"} <= changed
     assert not {"CreateRole", "PutRolePolicy", "CreateServiceLinkedRole"} & changed
-    assert not_allowed(policy_for(rig, "failover"), wanted(made, topology)) == []
+    assert not_allowed(policy_for(rig, "failover"), wanted(made)) == []
+
+
+def test_the_policy_of_a_drill_allows_to_coordinate_and_no_more(rig: Rig) -> None:
+    system = system_of(rig.configuration)
+    coordination = coordination_of(system)
+    undo = OwedUndo("step", "fail_over", "system", "fail_back", "", {})
+    with calls_of(rig) as made:
+        request = LeaseRequest("run-1", "drill", (f"{ACCOUNT}/domain/a",), 60_000, 7_000, this_process())
+        lease = coordination.acquire(request)
+        coordination.owe(lease, 1, undo)
+        coordination.request_stop(lease.run, "alice", "")
+        coordination.hand_over(lease.run, 1, "failback.yaml", "2027-01-31")
+        coordination.pay(lease.run, 1, lease.run)
+        coordination.put_note("approval", "run-1/step", {})
+        coordination.note("approval", "run-1/step")
+        coordination.release(coordination.renew(lease))
+    policy = json.loads(policy_for(rig, "failover"))
+    asked = wanted(made)
+    assert not_allowed(json.dumps(policy), asked) == []
+    (own,) = (one for one in policy["Statement"] if one["Sid"] == "Coordination")
+    used = {one.action for one in asked if one.resource == own["Resource"]}
+    assert used == set(own["Action"]), "each of its actions is needed"
+    policy["Statement"].remove(own)
+    assert len(not_allowed(json.dumps(policy), asked)) >= len(used)
 
 
 def test_the_policy_of_an_isolation_allows_its_calls(rig: Rig) -> None:
     with calls_of(rig) as made:
         isolate_region("standby", 3600, template="exp-cut", configuration=rig.configuration)
         heal_packet_loss(region="standby", configuration=rig.configuration)
-    topology = yaml.safe_load(rig.lab.plan.topology_file.read_text())
     policy = policy_for(rig, "region-loss").replace(f":fis:{TOKYO}:", f":fis:{OSAKA}:")  # drills cut off home
-    assert not_allowed(policy, wanted(made, topology)) == []
+    assert not_allowed(policy, wanted(made)) == []
 
 
 def dangerous(rig: Rig) -> list[Wanted]:
@@ -193,6 +205,7 @@ def test_a_drill_makes_no_role_and_says_what_makes_it(rig: Rig, without_roles: A
     assert documents.NAME not in {one["RoleName"] for one in without_roles.list_roles()["Roles"]}
 
 
+@pytest.mark.long
 def test_the_setup_policy_allows_what_makes_the_roles(rig: Rig, without_roles: Any, tmp_path: Path) -> None:
     topology = rig.lab.plan.topology_file
     with calls_of(rig) as made:
@@ -204,7 +217,7 @@ def test_the_setup_policy_allows_what_makes_the_roles(rig: Rig, without_roles: A
     printed = CliRunner().invoke(iam, ["failover", "--topology", str(topology), "--policy", "setup"]).output
     changed = [call for call in made if call["service"] == "iam"]
     assert {"CreateRole", "PutRolePolicy", "CreateServiceLinkedRole"} <= {call["operation"] for call in changed}
-    assert not_allowed(printed, wanted(changed, yaml.safe_load(topology.read_text()))) == []
+    assert not_allowed(printed, wanted(changed)) == []
     for name in (documents.NAME, documents.ISOLATION):
         one = without_roles.get_role(RoleName=name)["Role"]
         assert one["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
@@ -355,6 +368,7 @@ def test_a_role_that_others_could_take_on_is_not_used(rig: Rig, without_roles: A
     assert refused.value.code == "role-trust-wider"
 
 
+@pytest.mark.long
 def test_a_role_for_another_host_is_told_before_a_fault_is_started(rig: Rig, system: System) -> None:
     client, named = rig.lab.client("iam"), {"RoleName": documents.NAME, "PolicyName": documents.POLICY}
     before = json.dumps(client.get_role_policy(**named)["PolicyDocument"])
@@ -372,6 +386,7 @@ def test_a_role_for_another_host_is_told_before_a_fault_is_started(rig: Rig, sys
         client.put_role_policy(**named, PolicyDocument=before)
 
 
+@pytest.mark.long
 def test_a_template_that_others_made_is_not_started(rig: Rig) -> None:
     """The policy of a drill would not allow it, whatever is in it."""
     first = inject(rig)

@@ -45,7 +45,8 @@ MISSPELT = [
 ]
 
 
-@pytest.mark.parametrize(("control", "message"), first_of(MISSPELT, 3))
+@pytest.mark.long
+@pytest.mark.parametrize(("control", "message"), first_of(MISSPELT))
 @pytest.mark.parametrize("options", [(), pytest.param(("--no-validation",), marks=pytest.mark.long)])
 def test_a_misspelt_control_is_named_and_nothing_is_started(
     tmp_path: Path, control: dict[str, Any], message: str, options: tuple[str, ...]
@@ -54,6 +55,7 @@ def test_a_misspelt_control_is_named_and_nothing_is_started(
     assert any(part in ran.stderr.replace("\n    ", " ") for part in message.split("|")), ran.stderr
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("module", "named"),
     first_of(
@@ -76,6 +78,7 @@ def test_a_misspelt_control_module_is_named_once_and_nothing_is_run(tmp_path: Pa
     assert "The drill control is chaosdrill.controls.drill" in problems[0]
 
 
+@pytest.mark.long
 def test_without_validation_a_misspelt_control_module_is_one_message_and_no_traceback(tmp_path: Path) -> None:
     ours = {"type": "python", "module": "chaosdrill.region.probes", "func": "region_state"}
     what = experiment([{"type": "probe", "name": "state", "provider": ours}])
@@ -88,6 +91,7 @@ def test_without_validation_a_misspelt_control_module_is_one_message_and_no_trac
     assert "'chaosdrill.controls.dril': correct the name in the experiment" in told[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("journal", "why"),
     first_of([("no/such/journal.json", "there is no directory"), ("there", "that is a directory")]),
@@ -109,6 +113,7 @@ UNHEARD = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("rollbacks", "control", "message"), first_of(UNHEARD))
 def test_what_could_not_be_undone_or_heard_of_is_refused(
     tmp_path: Path, rollbacks: list[Any], control: dict[str, Any], message: str
@@ -133,6 +138,7 @@ def process(name: str, *command: str) -> dict[str, Any]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("declared", "variables", "named"),
     first_of(
@@ -161,6 +167,7 @@ def test_a_declared_value_that_is_not_there_is_refused_with_its_source(
     assert named in ran.said("why")
 
 
+@pytest.mark.long
 def test_a_value_that_is_there_is_taken(tmp_path: Path) -> None:
     values = {
         "target": process("where-to", "echo", "moon"),
@@ -189,6 +196,7 @@ def test_everything_wrong_is_said_at_once(tmp_path: Path) -> None:
     assert ran.journal["rollbacks"] == []
 
 
+@pytest.mark.long
 def test_aws_needs_a_topology_a_ticket_and_real_times(tmp_path: Path) -> None:
     ran = refused(tmp_path, experiment([do("work")]), "--var", "target=aws")
     assert "topology: target aws needs the file that names its parts" in ran.why

@@ -20,6 +20,8 @@ from chaosdrill.runs import read_run
 from tests.contract.activities_rig import Rig
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def _home(rig: Rig) -> None:

@@ -33,6 +33,7 @@ async def during(process: Process, seconds: float) -> list[Any]:
     return process.beats(0, since_ns, until_ns)
 
 
+@pytest.mark.long
 def test_each_way_of_not_answering_has_its_own_outcome(tmp_path: Path) -> None:
     expected = {
         "503": (REFUSED, 503, ""),

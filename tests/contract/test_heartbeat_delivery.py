@@ -18,6 +18,8 @@ from tests.contract.activities_rig import Rig, drill
 from tests.contract.lab_aws import LabAws
 from tests.failing import fails_with
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def host(aws: LabAws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:

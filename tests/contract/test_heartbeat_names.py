@@ -16,6 +16,8 @@ from tests import loops
 from tests.contract.heartbeat_rig import NAME, bank, heartbeat, name_server
 from tests.waiting import until
 
+pytestmark = pytest.mark.long
+
 OK, REFUSED, TIMED_OUT, ERROR = range(4)
 LATE, DURATION, OUTCOME, STATUS, WHY, REGION, ADDRESS = range(4, 11)
 
@@ -64,7 +66,6 @@ def test_beats_take_turns_on_several_addresses(tmp_path: Path) -> None:
     loops.run(run())
 
 
-@pytest.mark.long
 def test_a_silent_name_server_is_an_error_and_not_an_old_address(tmp_path: Path) -> None:
     async def run() -> None:
         async with (

@@ -24,6 +24,8 @@ from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.ssm_rig import BUCKET, hurried
 from tests.failing import fails_with
 
+pytestmark = pytest.mark.long
+
 HEADERS = {"Authorization": {"secret": "api_token"}, "X-Api-Key": "canary-literal", "X_ACCOUNT_ID": "{account}"}
 READ = {"method": "GET", "path": "/health?token=canary-path", "headers": HEADERS}
 SENT = {"read": READ, "accounts": {"prefix": "synthetic-", "count": 2}}

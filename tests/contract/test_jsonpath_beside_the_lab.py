@@ -5,9 +5,12 @@ import subprocess
 import sys
 from importlib.metadata import requires, version
 
+import pytest
 from packaging.requirements import Requirement
 
 from tests.contract.lab_aws import LabAws
+
+pytestmark = pytest.mark.long
 
 ANTLR = "antlr4-python3-runtime"
 

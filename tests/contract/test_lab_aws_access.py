@@ -24,7 +24,6 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from chaosdrill.lab.access import Access, KeyPair
-from chaosdrill.lab.aws.server import MOST_STRANGERS
 from chaosdrill.lab.dns.server import IDLE_TCP_S
 from chaosdrill.lab.plan import HOME, LabPlan
 from chaosdrill.lab.signing import signed
@@ -293,18 +292,83 @@ def test_the_lab_s_own_pages_want_its_token(aws: LabAws, method: str, path: str,
     assert (status, json.loads(body)["__type"]) == (403, "TokenMissing")
 
 
+TARGET = "X-Amz-Target: DynamoDB_20120810.UpdateItem\r\nContent-Type: application/x-amz-json-1.0\r\n"
+UNSIGNED = {
+    "another case": ("PUT /CHAOSDRILL/faults", ""),
+    "an encoded letter": ("PUT /%63haosdrill/faults", ""),
+    "an encoded slash": ("PUT /chaosdrill%2Ffaults", ""),
+    "two slashes": ("PUT //chaosdrill/faults", ""),
+    "a dot": ("PUT /./chaosdrill/faults", ""),
+    "two dots": ("PUT /x/../chaosdrill/faults", ""),
+    "a parameter": ("PUT /chaosdrill;x/faults", ""),
+    "an absolute URL": ("PUT http://127.0.0.1/chaosdrill/faults", ""),
+    "the token in the query": ("PUT /chaosdrill/faults?token=" + ACCESS.token, ""),
+    "the token in a cookie": ("PUT /chaosdrill/faults", f"Cookie: token={ACCESS.token}\r\n"),
+    "half of the token": ("PUT /chaosdrill/faults", f"Authorization: Bearer {ACCESS.token[:-1]}\r\n"),
+    "the token and more": ("PUT /chaosdrill/faults", f"Authorization: Bearer {ACCESS.token}x\r\n"),
+    "the token of another scheme": ("PUT /chaosdrill/faults", f"Authorization: {ACCESS.token}\r\n"),
+    "another method": ("PUT /chaosdrill/health", "X-HTTP-Method-Override: GET\r\n"),
+    "moto's own reset": ("POST /moto-api/reset", ""),
+    "moto's own data": ("GET /moto-api/data.json", ""),
+    "moto's own seed": ("POST /moto-api/seed?a=1", ""),
+    "an operation": ("POST /", TARGET),
+    "an operation, as moto's tests sign": ("POST /", TARGET + "Authorization: AWS4-HMAC-SHA256 Credential=mock\r\n"),
+    "an operation with version 2": ("POST /", TARGET + f"Authorization: AWS {ACCESS.user.id}:c2ln\r\n"),
+    "an operation with a token": ("POST /", TARGET + f"Authorization: Bearer {ACCESS.token}\r\n"),
+    "an operation with the key alone": ("POST /", TARGET + f"Authorization: Credential={ACCESS.user.id}\r\n"),
+    "an empty signature": (
+        "POST /",
+        TARGET + f"Authorization: AWS4-HMAC-SHA256 Credential={ACCESS.user.id}/20260101/{TOKYO}/dynamodb/aws4_request, "
+        "SignedHeaders=, Signature=\r\n",
+    ),
+    "an action in the query": ("GET /?Action=DeleteDBCluster&Version=2014-10-31&DBClusterIdentifier=x", ""),
+    "a key in the query": (f"GET /?Action=GetCallerIdentity&AWSAccessKeyId={ACCESS.user.id}&Signature=x", ""),
+    "an object": ("PUT /bucket/key", ""),
+    "a preflight": ("OPTIONS /", "Access-Control-Request-Method: POST\r\n"),
+    "a trace": ("TRACE /", ""),
+    "a tunnel": ("CONNECT 127.0.0.1:22", ""),
+    "a method of nobody": ("PWN /", ""),
+    "an upgrade": ("GET /", "Connection: Upgrade\r\nUpgrade: websocket\r\n"),
+    "two lengths": ("POST /", TARGET + "Content-Length: 0\r\n"),
+    "a length and chunks": ("POST /", TARGET + "Transfer-Encoding: chunked\r\n"),
+}
+
+
+@pytest.mark.parametrize(("line", "headers"), UNSIGNED.values(), ids=UNSIGNED)
+def test_what_is_not_signed_is_refused_in_whatever_form(aws: LabAws, line: str, headers: str) -> None:
+    body = json.dumps({**UPDATE, "service": "dynamodb", "kind": "denied"})
+    begin = f"{line} HTTP/1.1\r\nHost: 127.0.0.1:{aws.plan.aws_port}\r\n{headers}Content-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", aws.plan.aws_port), LONG_S) as one:
+        one.sendall(begin.encode() + body.encode())
+        one.shutdown(socket.SHUT_WR)
+        status = one.recv(65_536).split()[1]
+    assert status[:1] == b"4" or status == b"501", status
+    token = {"Authorization": f"Bearer {ACCESS.token}"}
+    assert json.loads(send(aws, "GET", "/chaosdrill/faults", headers=token)[1])["faults"] == []
+
+
 # Connections ----------------------------------------------------------------------------------------------------------
 
 
 def test_connections_on_which_nobody_says_anything_do_not_silence_it(aws: LabAws) -> None:
-    kept = aws.client("dynamodb", TOKYO)
-    kept.list_tables()
-    with ExitStack() as stack:
+    from chaosdrill.lab.aws.server import MOST_STRANGERS  # imports moto
+
+    kept = http.client.HTTPConnection("127.0.0.1", aws.plan.aws_port, timeout=LONG_S)
+    target = {**DYNAMODB, "X-Amz-Target": "DynamoDB_20120810.ListTables"}
+
+    def ask() -> int:
+        kept.request("POST", "/", b"{}", signed(ACCESS.user, "POST", f"{aws.url}/", TOKYO, "dynamodb", target, b"{}"))
+        response = kept.getresponse()
+        response.read()
+        return response.status
+
+    with closing(kept), ExitStack() as stack:
+        assert ask() == 200
         for begun in (b"", b"POST / HTTP/1.1\r\n", b"POST / HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{"):
             for _ in range(MOST_STRANGERS):
                 one = stack.enter_context(socket.create_connection(("127.0.0.1", aws.plan.aws_port), LONG_S))
                 one.sendall(begun)
-        kept.list_tables()
+        assert ask() == 200, "on the same connection: it is no stranger's any more"
         assert (
             send(aws, body=b"{}", headers=signed(ACCESS.user, "POST", f"{aws.url}/", TOKYO, "sts", {}, b""))[0] == 403
         )
@@ -337,6 +401,30 @@ def test_a_stranger_s_large_body_is_not_read(aws: LabAws) -> None:
         host = f"Host: 127.0.0.1:{aws.plan.aws_port}"
         one.sendall(f"POST / HTTP/1.1\r\n{host}\r\nContent-Length: 100000000\r\n\r\n".encode())
         assert one.recv(20).startswith(b"HTTP/1.1 413")
+
+
+def test_a_large_body_with_a_key_of_nobody_is_not_read(aws: LabAws) -> None:
+    headers = signed(FOREIGN, "POST", f"{aws.url}/", TOKYO, "s3", {}, b"")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if name.lower() != "host")
+    with socket.create_connection(("127.0.0.1", aws.plan.aws_port), LONG_S) as one:
+        host = f"Host: 127.0.0.1:{aws.plan.aws_port}"
+        one.sendall(f"POST / HTTP/1.1\r\n{host}\r\n{lines}Content-Length: 100000000\r\n\r\n".encode())
+        assert one.recv(20).startswith(b"HTTP/1.1 413")
+
+
+def test_a_stranger_s_large_body_in_chunks_is_not_read(aws: LabAws) -> None:
+    with socket.create_connection(("127.0.0.1", aws.plan.aws_port), LONG_S) as one:
+        host, part = f"Host: 127.0.0.1:{aws.plan.aws_port}", b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+        one.sendall(f"POST / HTTP/1.1\r\n{host}\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + part * 17)
+        assert one.recv(20).startswith(b"HTTP/1.1 413")  # there is more to come, which it does not wait for
+
+
+@pytest.mark.parametrize("length", ["-1", "+1", "1_0", "1e1", "\u0661", "9" * 5_000])
+def test_a_length_that_is_none_is_no_request(aws: LabAws, length: str) -> None:
+    with socket.create_connection(("127.0.0.1", aws.plan.aws_port), LONG_S) as one:
+        host = f"Host: 127.0.0.1:{aws.plan.aws_port}"
+        one.sendall(f"POST / HTTP/1.1\r\n{host}\r\nContent-Length: {length}\r\n\r\n".encode())
+        assert one.recv(12) in (b"HTTP/1.1 413", b"HTTP/1.1 400")
 
 
 # Another user ---------------------------------------------------------------------------------------------------------

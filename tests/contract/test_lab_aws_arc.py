@@ -7,6 +7,8 @@ from botocore.exceptions import ClientError
 
 from tests.contract.lab_aws import LabAws, get
 
+pytestmark = pytest.mark.long
+
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 
 

@@ -14,6 +14,8 @@ from tests.contract import lab_aws
 from tests.contract.lab_aws import LabAws
 from tests.waiting import LONG_S, wait_for
 
+pytestmark = pytest.mark.long
+
 T = TypeVar("T")
 SCALE = 0.4
 SHORTEST_S = EXECUTION_LAG_REFERENCE_S[0] * SCALE

@@ -15,6 +15,8 @@ import pytest
 from tests.contract.lab_aws import LabAws
 from tests.waiting import LONG_S
 
+pytestmark = pytest.mark.long
+
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 
 

@@ -166,3 +166,158 @@ def test_a_transaction_repeated_with_its_token_is_carried_out_once(table: tuple[
     other = {"Put": {**absent, "Item": {"PK": {"S": "other"}}}}
     with pytest.raises(client.exceptions.IdempotentParameterMismatchException):
         client.transact_write_items(TransactItems=[other], ClientRequestToken="token")
+
+
+def condition(text: str, **values: Any) -> dict[str, Any]:
+    """:returns: the parameters of a condition; ``a`` and ``b`` in it are attributes."""
+    names = {f"#{name}": name for name in ("a", "b") if f"#{name}" in text}
+    typed = {f":{name}": value for name, value in values.items()}
+    return (
+        {"ConditionExpression": text}
+        | ({"ExpressionAttributeNames": names} if names else {})
+        | ({"ExpressionAttributeValues": typed} if typed else {})
+    )
+
+
+CONDITIONS = {
+    "a set has no order": ("#a = :v", {"v": {"SS": ["y", "x"]}}, True),
+    "a set differs by one more": ("#a = :v", {"v": {"SS": ["x", "y", "z"]}}, False),
+    "a set is no list": ("#a = :v", {"v": {"L": [{"S": "x"}, {"S": "y"}]}}, False),
+    "a set contains": ("contains(#a, :v)", {"v": {"S": "y"}}, True),
+    "an absent attribute equals nothing": ("#b = :v", {"v": {"S": "x"}}, False),
+    "an absent attribute is not less": ("#b <= :v", {"v": {"N": "1"}}, False),
+    "a set is not less than a number": ("#a <= :v", {"v": {"N": "1"}}, False),
+    "a number is not greater than a text": ("size(#a) > :v", {"v": {"S": "0"}}, False),
+    "or": ("attribute_not_exists(#b) OR #b <= :v", {"v": {"N": "1"}}, True),
+    "and of choices": ("(attribute_exists(#a)) AND (attribute_exists(#b) OR #a = :v)", {"v": {"SS": ["x", "y"]}}, True),
+}
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_conditions_hold_as_documented(table: tuple[Any, str], name: str) -> None:
+    client, table_name = table
+    text, values, holds = CONDITIONS[name]
+    key = {"PK": {"S": f"condition {name}"}}
+    client.put_item(TableName=table_name, Item={**key, "a": {"SS": ["x", "y"]}})
+    check = {"TableName": table_name, "Key": key, **condition(text, **values)}
+    other = {"Put": {"TableName": table_name, "Item": {"PK": {"S": f"beside {name}"}}}}
+    try:
+        client.transact_write_items(TransactItems=[{"ConditionCheck": check}, other])
+        held = True
+    except client.exceptions.TransactionCanceledException:
+        held = False
+    assert held is holds
+    written = client.get_item(TableName=table_name, Key=other["Put"]["Item"], ConsistentRead=True)
+    assert ("Item" in written) is holds
+
+
+def test_a_set_grows_and_shrinks_and_an_empty_one_is_no_attribute(table: tuple[Any, str]) -> None:
+    client, name = table
+    key = {"PK": {"S": "growing"}}
+
+    def change(verb: str, *texts: str) -> Any:
+        return client.update_item(
+            TableName=name,
+            Key=key,
+            UpdateExpression=f"{verb} #a :v",
+            ExpressionAttributeNames={"#a": "a"},
+            ExpressionAttributeValues={":v": {"SS": list(texts)}},
+            ReturnValues="ALL_NEW",
+        )["Attributes"]
+
+    assert sorted(change("ADD", "x", "y")["a"]["SS"]) == ["x", "y"]
+    assert sorted(change("ADD", "y", "z")["a"]["SS"]) == ["x", "y", "z"]
+    assert sorted(change("DELETE", "x", "nobody")["a"]["SS"]) == ["y", "z"]
+    assert change("DELETE", "y", "z") == key
+    assert change("DELETE", "y") == key
+
+
+@pytest.mark.parametrize("empty", [{"SS": []}, {"NS": []}])
+def test_an_empty_set_is_refused(table: tuple[Any, str], empty: dict[str, Any]) -> None:
+    client, name = table
+    values = {"ExpressionAttributeNames": {"#a": "a"}, "ExpressionAttributeValues": {":v": empty}}
+    update = {"TableName": name, "Key": {"PK": {"S": "empty"}}, "UpdateExpression": "SET #a = :v", **values}
+    with pytest.raises(client.exceptions.ClientError) as refused:
+        client.update_item(**update)
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+    with pytest.raises(client.exceptions.ClientError) as refused:
+        client.transact_write_items(TransactItems=[{"Update": update}])
+    assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
+def test_a_transaction_reads_in_the_order_of_its_keys(table: tuple[Any, str]) -> None:
+    client, name = table
+    client.put_item(TableName=name, Item={"PK": {"S": "read"}, "a": {"SS": ["x"]}})
+    gets = [{"Get": {"TableName": name, "Key": {"PK": {"S": key}}}} for key in ("absent", "read")]
+    assert client.transact_get_items(TransactItems=gets)["Responses"] == [
+        {},
+        {"Item": {"PK": {"S": "read"}, "a": {"SS": ["x"]}}},
+    ]
+
+
+def test_a_condition_that_fails_shows_the_item_on_request(table: tuple[Any, str]) -> None:
+    client, name = table
+    item = {"PK": {"S": "shown"}, "a": {"SS": ["x"]}}
+    client.put_item(TableName=name, Item=item)
+    asks = {"TableName": name, "Key": {"PK": item["PK"]}, "ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+    check = {**asks, **condition("attribute_exists(#b)")}
+    absent = {**check, "Key": {"PK": {"S": "shown-absent"}}}
+    with pytest.raises(client.exceptions.TransactionCanceledException) as cancelled:
+        client.transact_write_items(TransactItems=[{"ConditionCheck": check}, {"ConditionCheck": absent}])
+    assert [reason.get("Item") for reason in cancelled.value.response["CancellationReasons"]] == [item, None]
+    update = {**check, "UpdateExpression": "SET #b = :b", "ExpressionAttributeValues": {":b": {"S": "x"}}}
+    with pytest.raises(client.exceptions.ConditionalCheckFailedException) as failed:
+        client.update_item(**update)
+    assert failed.value.response["Item"] == item
+    with pytest.raises(client.exceptions.ConditionalCheckFailedException) as failed:
+        client.update_item(**{**update, "Key": {"PK": {"S": "shown-absent"}}})
+    assert "Item" not in failed.value.response
+
+
+@pytest.mark.parametrize(
+    "writes",
+    [
+        [("ConditionCheck", "twice", condition("attribute_exists(PK)")), ("Delete", "twice", {})],
+        [("ConditionCheck", "no-condition", {})],
+    ],
+)
+def test_a_transaction_that_is_none_is_refused(table: tuple[Any, str], writes: list[Any]) -> None:
+    client, name = table
+    actions = [{kind: {"TableName": name, "Key": {"PK": {"S": key}}, **facts}} for kind, key, facts in writes]
+    with pytest.raises(Exception) as refused:  # noqa: PT011 - botocore refuses the second itself
+        client.transact_write_items(TransactItems=actions)
+    assert type(refused.value).__name__ in ("ClientError", "ParamValidationError")
+
+
+def test_concurrent_transactions_of_one_item_conflict(table: tuple[Any, str]) -> None:
+    """AWS does not queue them: who comes while one goes on is told to try again."""
+    client, name = table
+    key = {"PK": {"S": "conflict"}}
+    adds = {"TableName": name, "Key": key, "UpdateExpression": "ADD n :one"}
+    adds["ExpressionAttributeValues"] = {":one": {"N": "1"}}
+    others = [{"Put": {"TableName": name, "Item": {"PK": {"S": f"conflict-{n}"}}}} for n in range(60)]
+    together = threading.Barrier(16)
+    codes: list[str] = []
+
+    def write(number: int) -> int:
+        done = 0
+        for _ in range(8):
+            together.wait(LONG_S)
+            try:
+                if number % 2:
+                    client.update_item(**adds)
+                else:
+                    client.transact_write_items(TransactItems=[{"Update": adds}, *others])
+                done += 1
+            except client.exceptions.TransactionConflictException as error:
+                codes.append(error.response["Error"]["Code"])
+            except client.exceptions.TransactionCanceledException as error:
+                reasons = [one["Code"] for one in error.response["CancellationReasons"]]
+                assert "TransactionConflict" in reasons
+                codes.append("cancelled")
+        return done
+
+    with ThreadPoolExecutor(16) as pool:
+        done = sum(pool.map(write, range(16)))
+    assert client.get_item(TableName=name, Key=key, ConsistentRead=True)["Item"]["n"] == {"N": str(done)}
+    assert set(codes) == {"TransactionConflictException", "cancelled"}

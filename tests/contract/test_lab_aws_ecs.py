@@ -4,8 +4,12 @@ import time
 import uuid
 from typing import Any
 
+import pytest
+
 from tests.contract.lab_aws import LabAws
 from tests.waiting import LONG_S, wait_for
+
+pytestmark = pytest.mark.long
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 

@@ -14,6 +14,8 @@ import pytest
 from tests.contract.lab_aws import SCALE, LabAws, get
 from tests.waiting import LONG_S, wait_for
 
+pytestmark = pytest.mark.long
+
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 STATES = [
     "ParseInput",

@@ -11,10 +11,11 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from chaosdrill.lab.aws.faults import KINDS
 from chaosdrill.lab.signing import signed
 from tests.contract.lab_aws import ACCESS, KEYS, LabAws, get
 from tests.waiting import LONG_S
+
+pytestmark = pytest.mark.long
 
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 LOOKS = {  # a call for each wire form
@@ -159,6 +160,8 @@ def test_the_lab_s_own_parts_are_spared_unless_everyone_is_meant(aws: LabAws, br
 
 
 def test_what_cannot_be_is_told_all_at_once(aws: LabAws) -> None:
+    from chaosdrill.lab.aws.faults import KINDS  # imports moto
+
     wrong = {"service": "kinesis", "kind": "sulking", "calls": 0, "seconds": "long", "colour": "red"}
     with pytest.raises(urllib.error.HTTPError) as caught:
         get(f"{aws.url}/chaosdrill/faults", wrong, "PUT")

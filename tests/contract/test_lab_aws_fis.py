@@ -12,6 +12,8 @@ from botocore.exceptions import ClientError
 from tests.contract.lab_aws import SCALE, LabAws, get, running
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 HOME = "ap-northeast-1"
 DOCUMENT = f"arn:aws:ssm:{HOME}::document/AWSFIS-Run-Network-Packet-Loss-Sources"
 ADDRESSES = "10.100.5.165,10.100.9.84"
@@ -286,7 +288,6 @@ def test_the_same_client_token_is_the_same_experiment(aws: LabAws) -> None:
     reached(aws, running, "stopped")
 
 
-@pytest.mark.long
 def test_a_lenient_lab_needs_no_role_and_no_installation(tmp_path: Path) -> None:
     relaxed = ("fis-document-at-once", "fis-permissions", "metrics-listed-at-once")
     with running(tmp_path, scale=10.0, lenient=relaxed) as lab:

@@ -10,6 +10,8 @@ from botocore.exceptions import ClientError
 from tests.contract.lab_aws import LabAws, running
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 NAME = "chaosdrill-global"
 

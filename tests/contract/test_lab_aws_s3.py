@@ -20,6 +20,8 @@ from tests.contract.activities_rig import Rig
 from tests.contract.lab_aws import DIRECTLY, KEYS, LabAws, get, running
 from tests.waiting import LONG_S
 
+pytestmark = pytest.mark.long
+
 TOKYO = "ap-northeast-1"
 AT = {"Bucket": "some-bucket", "Key": "a/b.bin"}
 
@@ -117,7 +119,6 @@ def test_on_aws_a_presigned_url_names_the_region(monkeypatch: pytest.MonkeyPatch
     assert urlsplit(url).netloc == f"s3.{TOKYO}.amazonaws.com", "no certificate has a dotted bucket's host"
 
 
-@pytest.mark.long
 def test_a_lenient_lab_serves_on_the_global_host(tmp_path: Path) -> None:
     with running(tmp_path, lenient=("s3-global-host",)) as lab:
         s3 = system_of(Rig(lab).configuration).client("s3", TOKYO)

@@ -18,6 +18,8 @@ from tests.contract.lab_aws import LabAws
 from tests.contract.service_models import violations
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 TOKYO, OSAKA, OREGON = "ap-northeast-1", "ap-northeast-3", "us-west-2"
 RETRY = [{"ErrorEquals": ["Lambda.ServiceException"], "IntervalSeconds": 2, "MaxAttempts": 6, "BackoffRate": 2}]
 

@@ -8,6 +8,8 @@ from botocore.exceptions import ClientError
 from tests.contract.lab_aws import LabAws
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 HOME = "ap-northeast-1"
 
 

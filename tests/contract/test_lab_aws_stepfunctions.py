@@ -13,10 +13,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from chaosdrill.lab.aws import asl
-from chaosdrill.lab.aws.region_proxy import SDK_NAMES
 from chaosdrill.lab.plan import MAIN_TABLE
 from tests.contract.lab_aws import SCALE, LabAws
 from tests.waiting import LONG_S, wait_for
+
+pytestmark = pytest.mark.long
 
 ROLE = "arn:aws:iam::123456789012:role/test"
 
@@ -207,6 +208,8 @@ def test_the_region_proxy_calls_the_region_it_is_given(aws: LabAws, action: str)
 
 
 def test_the_region_proxy_knows_services_by_the_names_of_javascripts_sdk(aws: LabAws) -> None:
+    from chaosdrill.lab.aws.region_proxy import SDK_NAMES  # imports moto
+
     error, payload = proxied(
         aws, targetRegion="ap-northeast-3", service="sfn", action="ListStateMachines", parameters={}
     )

@@ -15,7 +15,7 @@ from tests.contract.lab_aws import ACCESS, LabAws, get
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
-pytestmark = needs_chromium
+pytestmark = [pytest.mark.long, needs_chromium]
 
 SCOPE = f"{ACCESS.user.id}/20260101/{STANDBY.name}"
 MACHINE = {

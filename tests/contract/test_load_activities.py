@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from chaoslib.hypothesis import within_tolerance
 
+from chaosdrill.aws import system_of
 from chaosdrill.client.load_generator import LoadGenerator
+from chaosdrill.controls.planned_calls import PlannedCalls
 from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import error_ratio, failures, latency_ms, load_health, requests_per_s
+from chaosdrill.parts.interface import PlannedStep
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill, outside
 from tests.failing import fails_with
@@ -160,6 +163,8 @@ def test_the_load_is_changed_up_and_down_while_it_runs(
         assert (state.user_count, state.host, state.started_s) == (4, target.url, began_s)
         rows = one_drill.history.events("load-changing") + one_drill.history.events("load-changed")
         assert [row["before"]["users"] for row in rows] == [4, 7, 4, 7]
+        undos = one_drill.history.events("undo")
+        assert [row.get("was", {}).get("users") for row in undos] == [None, 4, 7], "before each change"
 
 
 def test_a_load_that_does_not_run_is_not_changed(configuration: dict[str, str], generator: LoadGenerator) -> None:
@@ -196,6 +201,7 @@ def load_balancers(path: Path, standby: str) -> None:
     path.write_text(re.sub("^load_balancers: .*$", named, written, flags=re.MULTILINE))
 
 
+@pytest.mark.long
 def test_where_answers_name_no_region_the_address_that_answered_does(
     target: load_rig.Target, standby: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -318,3 +324,32 @@ def test_the_configuration_can_name_another_locust_than_the_topology(
 ) -> None:
     other = str(load_rig.write_topology(tmp_path / "other.yaml", "http://127.0.0.1:9"))
     assert start({"topology": other, "load_generator_url": generator.url}, target)["url"] == generator.url
+
+
+def test_locust_is_sent_what_a_dry_run_plans(
+    configuration: dict[str, str], target: load_rig.Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posted: list[tuple[str, Any]] = []
+    send = LoadGenerator._send
+
+    def record(self: LoadGenerator, method: str, path: str, **more: Any) -> Any:
+        if method == "POST":
+            posted.append((path, more.get("data")))
+        return send(self, method, path, **more)
+
+    start_arguments = {"users": 4, "spawn_rate_per_s": 50, "host": target.url, "user_classes": ["Reader"]}
+    steps = {start_load: start_arguments, change_load: {"users": 2, "spawn_rate_per_s": 50}, stop_load: {}}
+    plan, system = PlannedCalls(), system_of(configuration)
+    planned = [
+        plan.of_step(system, PlannedStep("method", one.__name__, f"chaosdrill.load.actions.{one.__name__}", given))
+        for one, given in steps.items()
+    ]
+    monkeypatch.setattr(LoadGenerator, "_send", record)
+    for (action, given), calls in zip(steps.items(), planned, strict=True):
+        posted.clear()
+        action(**given, within_s=60, configuration=configuration)
+        wanted = [(call.operation.removeprefix("POST "), dict(call.parameters)) for call in calls]
+        if action is change_load:
+            wanted[0][1]["user_classes"] = ["Reader"]
+        assert [(path, dict(form or {})) for path, form in posted if path in dict(wanted)] == wanted
+        assert {path for path, _ in posted} == set(dict(wanted))

@@ -15,6 +15,8 @@ from tests.contract.activities_rig import drill
 from tests.failing import fails_with
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 PASSWORD = "correct-horse-battery"
 SECRETS = {"locust_user": "driller", "locust_password": PASSWORD}
 

@@ -19,8 +19,9 @@ from chaosdrill.load.probes import error_ratio, failures, latency_ms
 from tests.contract import load_rig
 from tests.contract.load_records_rig import Request, files
 from tests.failing import fails_with
-from tests.further import first_of
 from tests.waiting import LONG_S, wait_for
+
+pytestmark = pytest.mark.long
 
 OK, REFUSED, TIMEOUT, ERROR = 0, 1, 2, 3
 ROUNDS = 5
@@ -162,7 +163,7 @@ def two_workers() -> tuple[str, ...]:
     return ("--processes", "2", "--master-bind-port", port, "--master-port", port)
 
 
-@pytest.mark.parametrize("workers", first_of([False, True]), ids=["alone", "with workers"])
+@pytest.mark.parametrize("workers", [False, True], ids=["alone", "with workers"])
 def test_whatever_locust_counts_as_a_failure_is_one(tmp_path: Path, workers: bool) -> None:
     seen = run(tmp_path, "reported", *(two_workers() if workers else ()), users=2)
     locusts = by_name(seen)
@@ -179,7 +180,6 @@ def test_whatever_locust_counts_as_a_failure_is_one(tmp_path: Path, workers: boo
     assert seen.window.mean_ms == pytest.approx(20)
 
 
-@pytest.mark.long
 def test_values_that_break_locusts_own_listener_are_counted_all_the_same(tmp_path: Path) -> None:
     seen = run(tmp_path, "broken_in_locust")
     assert seen.window.requests == seen.window.failures == seen.statistics["stats"][-1]["num_requests"] > 0
@@ -188,7 +188,7 @@ def test_values_that_break_locusts_own_listener_are_counted_all_the_same(tmp_pat
     assert len(seen.requests) == seen.window.requests
 
 
-@pytest.mark.parametrize("workers", first_of([False, True]), ids=["alone", "with workers"])
+@pytest.mark.parametrize("workers", [False, True], ids=["alone", "with workers"])
 def test_a_name_that_breaks_locusts_own_statistics_is_recorded(tmp_path: Path, workers: bool) -> None:
     seen = run(tmp_path, "named_oddly", *(two_workers() if workers else ()))
     assert seen.window.requests == seen.window.failures == len(seen.requests) > 0
@@ -220,7 +220,6 @@ def test_probes_fail_in_a_window_with_requests_that_could_not_be_recorded(tmp_pa
                 probe(0.5, 1, configuration=configuration)
 
 
-@pytest.mark.long
 def test_probes_count_what_a_script_reports_and_know_no_latency_of_what_has_none(tmp_path: Path) -> None:
     with started(tmp_path, "reported") as configuration:
         assert failures(0.5, 1, endpoint="text", configuration=configuration) > 0

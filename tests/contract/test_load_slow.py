@@ -13,8 +13,9 @@ from chaosdrill.load.actions import change_load, start_load, stop_load
 from chaosdrill.load.probes import load_health
 from tests.contract import load_rig
 from tests.failing import fails_with
-from tests.further import first_of
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.long
 
 STOPS_IN_S = 8  # longer than a response of Locust's page may take
 PATIENT = ("--stop-timeout", "30")  # else Locust kills a user in its on_stop, if the stop came while its task ran
@@ -95,7 +96,7 @@ def locust(directory: Path, script: str, *arguments: str) -> Iterator[tuple[Load
         yield generator, {"configuration": {"topology": str(topology)}}
 
 
-@pytest.mark.parametrize("script", first_of([SLOW_TO_STOP, SLOW_TASK]), ids=["on_stop", "task"])
+@pytest.mark.parametrize("script", [SLOW_TO_STOP, SLOW_TASK], ids=["on_stop", "task"])
 def test_users_that_are_slow_to_stop_are_waited_for(target: load_rig.Target, tmp_path: Path, script: str) -> None:
     with locust(tmp_path, script, *PATIENT) as (generator, given):
         start_load(2, 50, target.url, within_s=30, **given)
@@ -103,7 +104,6 @@ def test_users_that_are_slow_to_stop_are_waited_for(target: load_rig.Target, tmp
         assert generator.state().user_count == 0
 
 
-@pytest.mark.long
 def test_users_of_workers_that_are_slow_to_stop_are_waited_for(target: load_rig.Target, tmp_path: Path) -> None:
     with load_rig.listening() as reserved:
         port = str(reserved.getsockname()[1])
@@ -114,7 +114,6 @@ def test_users_of_workers_that_are_slow_to_stop_are_waited_for(target: load_rig.
         assert stop_load(**given)["state"] == "stopped"
 
 
-@pytest.mark.long
 def test_users_that_still_run_at_the_deadline_are_reported_and_stop_all_the_same(
     target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -128,8 +127,7 @@ def test_users_that_still_run_at_the_deadline_are_reported_and_stop_all_the_same
         wait_for(generator.state, lambda load: load.state == "stopped", "the load to stop")
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("place", first_of(["test_start", "test_stopping", "reset_stats"]))
+@pytest.mark.parametrize("place", ["test_start", "test_stopping", "reset_stats"])
 def test_a_page_that_stands_still_for_a_moment_fails_no_step(
     target: load_rig.Target, tmp_path: Path, place: str
 ) -> None:
@@ -139,7 +137,6 @@ def test_a_page_that_stands_still_for_a_moment_fails_no_step(
         assert stop_load(**given)["state"] == "stopped"
 
 
-@pytest.mark.long
 def test_a_page_that_does_not_respond_while_a_step_begins_is_asked_again(
     target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -149,25 +146,22 @@ def test_a_page_that_does_not_respond_while_a_step_begins_is_asked_again(
 
 
 class TestEveryRequestFails:
-    @pytest.mark.parametrize("status", first_of([503, 404]))
+    @pytest.mark.parametrize("status", [503, 404])
     def test_by_status(self, target: load_rig.Target, tmp_path: Path, status: int) -> None:
         target.status = status
         with locust(tmp_path, load_rig.TWO_CALLS) as (generator, given):
             assert "HTTPError" in self._refused(generator, given, target.url, "load-requests-failing")
 
-    @pytest.mark.long
     def test_by_a_host_where_nothing_listens(self, tmp_path: Path) -> None:
         with load_rig.listening() as closed:
             url = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with locust(tmp_path, load_rig.TWO_CALLS) as (generator, given):
             assert "refused" in self._refused(generator, given, url, "load-requests-failing").lower()
 
-    @pytest.mark.long
     def test_by_an_exception_when_users_start(self, target: load_rig.Target, tmp_path: Path) -> None:
         with locust(tmp_path, RAISES_AT_START) as (generator, given):
             assert "no account left" in self._refused(generator, given, target.url, "load-script-raised")
 
-    @pytest.mark.long
     def test_in_workers(self, target: load_rig.Target, tmp_path: Path) -> None:
         target.status = 503
         with load_rig.listening() as reserved:

@@ -17,6 +17,8 @@ from tests.contract.activities_rig import drill
 from tests.failing import fails_with
 from tests.waiting import LONG_S, wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[load_rig.Target]:
@@ -176,7 +178,6 @@ def test_a_script_that_raises_makes_the_window_blind(target: load_rig.Target, tm
             failures(1, 1, configuration=configuration)
 
 
-@pytest.mark.long
 def test_a_worker_that_dies_makes_the_window_blind(target: load_rig.Target, tmp_path: Path) -> None:
     with load_rig.listening() as reserved:
         port = str(reserved.getsockname()[1])

@@ -19,6 +19,7 @@ from chaosdrill.load.probes import failures, load_health
 from tests.contract import load_rig
 from tests.contract.activities_rig import drill
 from tests.failing import fails_with
+from tests.further import first_of
 from tests.waiting import LONG_S
 
 
@@ -35,11 +36,6 @@ def configuration(tmp_path: Path) -> Iterator[dict[str, str]]:
     end_load_generator(made)
 
 
-def locusts() -> list[psutil.Process]:
-    """The Locust processes that were started by this one."""
-    return [one for one in psutil.Process().children() if one.is_running() and "locust" in one.cmdline()]
-
-
 def start(configuration: dict[str, str], target: load_rig.Target, script: Path, **more: Any) -> dict[str, Any]:
     answer: dict[str, Any] = start_load(
         2, 50, target.url, str(script), within_s=40, configuration=configuration, **more
@@ -47,6 +43,7 @@ def start(configuration: dict[str, str], target: load_rig.Target, script: Path, 
     return answer
 
 
+@pytest.mark.long
 def test_the_header_that_names_the_region_is_the_topologys(
     configuration: dict[str, str], target: load_rig.Target, tmp_path: Path
 ) -> None:
@@ -69,7 +66,7 @@ def test_it_is_started_found_changed_and_ended(
         started = start(configuration, target, script, user_classes=["Reader"])
         assert started["locustfiles"] == [str(script)]
         assert started["url"].startswith("http://127.0.0.1:")
-        [process] = locusts()
+        [process] = load_rig.processes_with("locust")
         assert os.getsid(process.pid) == process.pid != os.getsid(0), "a terminal's Ctrl-C must not reach it"
         watch.look()
         assert failures(1, 1, endpoint="/item/{id}", configuration=configuration) == 0
@@ -95,18 +92,18 @@ def test_another_script_is_another_locust_and_the_same_script_the_same(
     configuration: dict[str, str], target: load_rig.Target, tmp_path: Path
 ) -> None:
     one = start(configuration, target, load_rig.script(tmp_path))
-    [process] = locusts()
+    [process] = load_rig.processes_with("locust")
     assert start_load(1, 50, target.url, configuration=configuration)["url"] == one["url"], "whichever runs"
     (tmp_path / "other").mkdir()
     other = start(configuration, target, load_rig.script(tmp_path / "other", load_rig.TWO_CLASSES))
     assert other["url"] != one["url"]
-    assert [one.pid for one in locusts()] != [process.pid]
-    assert len(locusts()) == 1
+    assert [one.pid for one in load_rig.processes_with("locust")] != [process.pid]
+    assert len(load_rig.processes_with("locust")) == 1
 
 
 @pytest.mark.parametrize(
     ("script", "said"),
-    [("import nowhere_at_all", "No module named 'nowhere_at_all'"), ("x = 1", "it defines no User class")],
+    first_of([("import nowhere_at_all", "No module named 'nowhere_at_all'"), ("x = 1", "it defines no User class")]),
 )
 def test_a_script_that_locust_cannot_run_is_told_and_nothing_is_left(
     configuration: dict[str, str], target: load_rig.Target, tmp_path: Path, script: str, said: str
@@ -114,7 +111,7 @@ def test_a_script_that_locust_cannot_run_is_told_and_nothing_is_left(
     with fails_with("locust-ended") as ended:
         start(configuration, target, load_rig.script(tmp_path, script))
     assert said in str(ended.value), "what Locust's log says, or what it means"
-    assert locusts() == []
+    assert load_rig.processes_with("locust") == []
     answer = stop_load(configuration=configuration)
     assert (answer["done"], answer["why"][:14]) == (False, "no Locust runs")
 
@@ -125,7 +122,7 @@ def test_one_that_died_is_told_and_the_next_start_replaces_it(
 ) -> None:
     script = load_rig.script(tmp_path)
     start(configuration, target, script)
-    [process] = locusts()
+    [process] = load_rig.processes_with("locust")
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     with fails_with("locust-ended"):
@@ -163,7 +160,7 @@ def test_it_ends_with_the_process_that_started_it_however_that_ends(
         try:
             assert started.stdout is not None
             assert started.stdout.readline() == "started\n"
-            [locust] = [one for one in psutil.Process(started.pid).children() if "locust" in one.cmdline()]
+            [locust] = load_rig.processes_with("locust", started.pid)
         finally:
             started.kill()
     with suppress(psutil.NoSuchProcess):
@@ -176,12 +173,12 @@ def test_a_start_that_is_interrupted_leaves_nothing(configuration: dict[str, str
     hanging = load_rig.script(tmp_path, "import time\ntime.sleep(600)\n" + load_rig.TWO_CALLS)
     with fails_with("locust-not-answering"):
         start_load(1, 1, "http://127.0.0.1:1", str(hanging), within_s=1, configuration=configuration)
-    assert locusts() == []
+    assert load_rig.processes_with("locust") == []
 
 
 def test_what_ends_a_drill_ends_it_too(configuration: dict[str, str], target: load_rig.Target, tmp_path: Path) -> None:
     start(configuration, target, load_rig.script(tmp_path))
-    [process] = locusts()
+    [process] = load_rig.processes_with("locust")
     load = DrillLoad(configuration, None)
     Path(configuration["topology"]).rename(tmp_path / "gone.yaml")
     load.end()

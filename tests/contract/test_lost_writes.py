@@ -18,6 +18,8 @@ from tests.contract.activities_rig import Rig, drill
 from tests.contract.heartbeat_rig import READ, WRITES, Bank, bank_beside
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 ACCOUNTS = 20
 
 
@@ -43,8 +45,8 @@ def test_writes_that_are_settled_and_had_no_effect_are_lost_in_the_method_too(
     bank, configuration, one = writing
     bank.stale_until = {f"synthetic-{number:05}": math.inf for number in range(3)}  # their balance stays 0
     begun = bank.deposits
-    bank.lost = {begun + 30}  # neither settled nor rolled back
-    wait_for(lambda: bank.has_old(begun + 30))
+    bank.lost = {begun + 20}  # neither settled nor rolled back
+    wait_for(lambda: bank.has_old(begun + 20))
     counted = lost_writes("after", 8, configuration=configuration)
     assert counted > 1
     assert [row["lost"] for row in one.history.events("read-back")] == [counted]
@@ -58,14 +60,13 @@ def test_the_number_is_unknown_where_the_stores_have_not_converged(
 ) -> None:
     bank, configuration, _ = writing
     begun = bank.deposits
-    bank.stuck = set(range(begun + 40, begun + 45))  # pending for ever; a busy machine may be late with one
-    wait_for(lambda: bank.has_old(begun + 44))
+    bank.stuck = set(range(begun + 10, begun + 15))  # pending for ever; a busy machine may be late with one
+    wait_for(lambda: bank.has_old(begun + 14))
     with pytest.raises(ActivityFailed) as error:
         lost_writes("open", 1.5, configuration=configuration)
     assert error.value.__cause__.code == "read-back-not-converged"  # type: ignore[union-attr]
 
 
-@pytest.mark.long
 def test_soon_after_the_start_it_waits_until_there_are_writes_to_be_read_back(
     writing: tuple[Bank, dict[str, Any], OpenDrill],
 ) -> None:

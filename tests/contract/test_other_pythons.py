@@ -1,5 +1,6 @@
-"""Locust for a client host whose Python cannot load what is installed here: the same versions are fetched for it."""
+"""Locust for a client host whose Python cannot load what is installed here: it is fetched, each file by its hash."""
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -148,7 +149,7 @@ def test_another_kind_of_machine_gets_its_own_wheels_once(
     assert [one for one in built if not one.endswith(".cpython-312-aarch64-linux-gnu.so")] == []
     assert int.from_bytes(core[18:20], "little") == 183, "EM_AARCH64"
     for name in ("locust", "gevent", "pyzmq"):
-        assert f"{name}-{version(name)}.dist-info/METADATA" in names, "the version installed here"
+        assert f"{name}-{version(name)}.dist-info/METADATA" in names, "the tests are installed from the same versions"
     assert {"__main__.py", "chaosdrill/load/plugin.py", "chaosdrill/client/host/place.py"} <= set(names)
 
     locust_zipapp.cache_clear()
@@ -220,8 +221,29 @@ def test_the_way_out_is_one_that_leads_there(
     assert value.format(here=f"3.{sys.version_info.minor}") in str(refused.value)
 
 
-def test_what_pip_did_not_bring_is_told(host: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "_pip", lambda *given: None)
+def test_a_file_that_the_lock_does_not_know_is_not_installed(
+    package_index: None, host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the index had been broken into: it offers a file of the same name and version, with other content."""
+    wheel = "brotli-9.9-py3-none-any.whl"
+    with zipfile.ZipFile(tmp_path / wheel, "w") as forged:
+        forged.writestr("brotli.py", "import os; os.system('id')")
+        forged.writestr("brotli-9.9.dist-info/METADATA", "Metadata-Version: 2.1\nName: brotli\nVersion: 9.9\n")
+        forged.writestr("brotli-9.9.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        forged.writestr("brotli-9.9.dist-info/RECORD", "")
+    (tmp_path / "index").mkdir()
+    (tmp_path / wheel).rename(tmp_path / "index" / wheel)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "index"))
+    lock = tmp_path / "locust.lock"
+    monkeypatch.setattr(fetching, "LOCK", lock)
+
+    right = hashlib.sha256((tmp_path / "index" / wheel).read_bytes()).hexdigest()
+    lock.write_text(f"brotli==9.9 \\\n    --hash=sha256:{right}\n")
+    assert [one.name for one in fetching.fetched_locust(ARM)] == ["brotli"], "the file of the lock is taken"
+
+    lock.write_text(f"brotli==9.9 \\\n    --hash=sha256:{'0' * 64}\n")
     with fails_with("packages-not-fetched") as refused:
-        locust_zipapp(ARM)
-    assert "locust" in str(refused.value)
+        fetching.fetched_locust(ARM)
+    assert "HASHES" in str(refused.value)
+    assert len(list((tmp_path / "home" / "packages").iterdir())) == 1, "nothing of it is kept"

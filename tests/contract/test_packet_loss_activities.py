@@ -34,6 +34,7 @@ def template_count(rig: Rig) -> int:
     return len(rig.lab.client("fis", TOKYO).list_experiment_templates()["experimentTemplates"])
 
 
+@pytest.mark.long
 def test_it_is_the_runbook_s_experiment(rig: Rig, one_drill: OpenDrill) -> None:
     done = inject(rig)
     client = rig.lab.client("fis", TOKYO)
@@ -62,6 +63,7 @@ def test_it_waits_until_the_host_loses_packets_not_until_fis_says_so(rig: Rig, o
     assert rig.lab.supervisor.asked("packet_loss.inject"), "before it returned"
 
 
+@pytest.mark.long
 def test_a_fault_that_the_host_never_shows_is_told_with_what_its_command_printed(
     rig: Rig, one_drill: OpenDrill, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +122,7 @@ def test_role_and_template_are_made_once_and_used_again(rig: Rig) -> None:
     assert policies == ["packet-loss"]
 
 
+@pytest.mark.long
 def test_a_role_that_is_given_is_used(rig: Rig) -> None:
     role, iam = "arn:aws:iam::123456789012:role/ours", rig.lab.client("iam")
     iam.create_role(RoleName="ours", AssumeRolePolicyDocument=json.dumps(trust("aws", "123456789012")))
@@ -157,6 +160,7 @@ class TestTraps:
             inject(rig, instance_id="i-0123456789abcdef0")
 
 
+@pytest.mark.long
 def test_another_fault_on_the_host_is_refused(rig: Rig, tmp_path: Path) -> None:
     with drill(tmp_path, "first"):
         inject(rig)
@@ -167,6 +171,7 @@ def test_another_fault_on_the_host_is_refused(rig: Rig, tmp_path: Path) -> None:
         inject(rig)
 
 
+@pytest.mark.long
 def test_fis_s_own_reason_is_passed_on(rig: Rig, one_drill: OpenDrill) -> None:
     rig.lab.supervisor.refuse["packet_loss.inject"] = "no netem here"
     with fails_with("fault-not-started") as failed:
@@ -185,6 +190,7 @@ def test_without_a_drill_nothing_is_known_of_before(rig: Rig) -> None:
         fault_landed(configuration=rig.configuration)
 
 
+@pytest.mark.long
 def test_a_load_generator_that_was_not_there_makes_it_blind(rig: Rig, one_drill: OpenDrill, tmp_path: Path) -> None:
     nobody = rig.other_topology(tmp_path / "topology.yaml", client=rig.client_host(url="http://127.0.0.1:9"))
     inject_packet_loss(sources=ADDRESSES, configuration=nobody)

@@ -15,6 +15,8 @@ from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.failing import fails_with
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 ADDRESSES = "10.100.5.165,10.100.9.84"
 ALARM = "too-many-errors"
 
@@ -59,7 +61,6 @@ def template_of(rig: Rig, done: dict[str, Any]) -> dict[str, Any]:
 
 
 class TestHost:
-    @pytest.mark.long
     def test_the_one_that_has_the_tags(self, rig: Rig, one_drill: OpenDrill) -> None:
         bastion = rig.lab.topology["client"]["instance_id"]
         by_tag = inject(rig, instance_tags={"Name": "BastionHost"})
@@ -116,7 +117,6 @@ class TestStopConditions:
         assert experiment["state"]["reason"] == "Experiment halted by stop condition."
         assert rig.lab.supervisor.asked("packet_loss.heal"), "and its packets are not lost any more"
 
-    @pytest.mark.long
     def test_by_arn_it_is_the_same_template_and_without_it_another(
         self, rig: Rig, one_drill: OpenDrill, alarm: str
     ) -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import psutil
 import pytest
 import requests
 
@@ -133,7 +132,7 @@ def test_the_secret_is_in_no_argument_no_record_and_no_environment_of_the_load_s
     generator: LoadGenerator, run: Path
 ) -> None:
     secret, url = secret_of(generator), generator.one_time_url()
-    (locust,) = [one for one in psutil.Process().children() if "locust" in one.cmdline()]
+    (locust,) = load_rig.processes_with("locust")
     assert secret in locust.environ().values(), "the way that it is handed over"
     assert not [word for word in locust.cmdline() if secret in word]
     assert secret not in (run / "environment").read_text()
@@ -169,7 +168,7 @@ def is_readable(path: str) -> bool:
 
 @needs_root
 def test_another_user_of_the_machine_reads_the_page_and_nothing_else(generator: LoadGenerator) -> None:
-    (locust,) = [one for one in psutil.Process().children() if "locust" in one.cmdline()]
+    (locust,) = load_rig.processes_with("locust")
 
     def look() -> dict[str, Any]:
         asked = [("GET", "/"), ("POST", "/swarm"), ("GET", "/chaosdrill/records"), ("POST", "/stop"), ("POST", NEW_KEY)]
@@ -198,7 +197,7 @@ def test_another_process_of_this_user_is_told_why_it_is_refused(generator: LoadG
 
 
 def secret_of_environment() -> str:
-    (locust,) = [one for one in psutil.Process().children() if "locust" in one.cmdline()]
+    (locust,) = load_rig.processes_with("locust")
     return locust.environ()[SECRET_VARIABLE]
 
 
@@ -282,7 +281,7 @@ class TestHeartbeat:
 
     def test_the_secret_is_in_no_argument_and_no_file(self, heartbeat: LocalHeartbeat) -> None:
         secret = heartbeat.page._session.headers[SECRET_HEADER]
-        (process,) = [one for one in psutil.Process().children() if "chaosdrill.heartbeat" in one.cmdline()]
+        (process,) = load_rig.processes_with("chaosdrill.heartbeat")
         config = Path(process.cmdline()[-1])
         assert not [word for word in process.cmdline() if str(secret) in word]
         for path in (config, *heartbeat.kept.directory.parent.rglob("*")):

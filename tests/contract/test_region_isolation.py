@@ -12,6 +12,8 @@ from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.failing import fails_with
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 NETWORKS = {"10.100.1.0/24", "10.100.2.0/24", "10.100.4.0/22", "10.100.8.0/22"}
 
 

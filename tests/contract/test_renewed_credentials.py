@@ -13,13 +13,16 @@ import pytest
 
 from chaosdrill.aws import sessions, system_of
 from chaosdrill.aws.sessions import presigning_client
-from chaosdrill.errors import DrillError, Refused
+from chaosdrill.errors import AccountChanged, DrillError, Refused, family_of
+from chaosdrill.history.owed import owed_undos
 from chaosdrill.stop_flag.actions import set_stop_flag
 from chaosdrill.stop_flag.probes import stop_flag
-from tests.contract.activities_rig import TOKYO, Rig
+from tests.contract.activities_rig import TOKYO, Rig, drill
 from tests.contract.lab_aws import get
 from tests.contract.test_credentials import serving
 from tests.failing import fails_with
+
+pytestmark = pytest.mark.long
 
 OURS, THEIRS = "ours", "theirs"  # users of the lab, to whom AccountOfKey gives accounts
 CHANGES, READS = "UpdateItem", "GetItem"
@@ -132,8 +135,9 @@ def arrived(rig: Rig, operation: str) -> list[str]:
     return [names.get(call["key"], call["by"]) for call in seen if call["operation"] == operation]
 
 
-def expire(rig: Rig) -> None:
-    get(f"{rig.lab.url}/chaosdrill/faults", {"service": "dynamodb", "kind": "expired", "calls": 1}, "PUT")
+def expire(rig: Rig, **where: str) -> None:
+    """Let the next call (``operation``: of that name) end with expired keys."""
+    get(f"{rig.lab.url}/chaosdrill/faults", {"service": "dynamodb", "kind": "expired", "calls": 1, **where}, "PUT")
 
 
 def update_of_nobody(rig: Rig) -> dict[str, Any]:
@@ -164,9 +168,9 @@ def test_keys_that_are_renewed_between_a_request_and_its_retry(
     profile.use(THEIRS)
     before = arrived(rig, CHANGES)
     expire(rig)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(AccountChanged) as changed:
         client.update_item(**update)
-    assert refused.value.codes == ("account-not-allowed",)
+    assert (changed.value.codes, changed.value.attempts_sent) == (("account-not-allowed",), 1)
     assert arrived(rig, CHANGES) == [*before, OURS], "the first try, and no other"
     with pytest.raises(Refused):
         client.update_item(**update)
@@ -209,3 +213,41 @@ def test_what_a_topology_allows_nobody_is_read_all_the_same(
     with fails_with("account-not-allowed"):
         set_stop_flag("standby", False, configuration=configuration)
     assert set(arrived(rig, READS)) & {THEIRS}
+
+
+STEP = {"activity": "open standby", "module": "chaosdrill.stop_flag.actions", "func": "set_stop_flag"}
+
+
+@pytest.mark.parametrize("profile", ["keys", "lasting"], indirect=True)
+def test_a_step_whose_retry_would_be_signed_for_another_account_is_undone(
+    rig: Rig, profile: Profile, configuration: dict[str, Any], tmp_path: Path
+) -> None:
+    """Its first attempt may have been carried out; of a step that was refused nothing would be undone."""
+    stop_flag("standby", configuration=configuration)
+    with drill(tmp_path) as one:
+        one.history.append("activity-started", **STEP, phase="method", arguments={})
+        profile.use(THEIRS)
+        expire(rig, operation=CHANGES)
+        with fails_with("change-unknown") as failed:
+            set_stop_flag("standby", False, configuration=configuration)
+        assert [row.get("sent", True) for row in one.history.events("aws-call")] == [True]
+        kind = family_of(failed.value.__cause__ or failed.value)
+        one.history.append("activity-ended", **STEP, phase="method", status="failed", error_kind=kind)
+        assert one.may_have_done(STEP["activity"])
+        assert [undo.step for undo in owed_undos(one.history.events())] == [STEP["activity"]]
+
+
+@pytest.mark.parametrize("profile", ["process"], indirect=True)
+def test_once_a_drill_has_begun_a_step_no_change_is_refused_as_if_nothing_was_touched(
+    rig: Rig, profile: Profile, configuration: dict[str, Any], tmp_path: Path
+) -> None:
+    client = system_of(configuration).client("dynamodb", TOKYO)
+    profile.use(THEIRS)
+    with drill(tmp_path) as one:
+        with pytest.raises(Refused):
+            client.update_item(**update_of_nobody(rig))
+        one.history.append("activity-started", **STEP, phase="setup", arguments={})
+        with pytest.raises(AccountChanged) as changed:
+            client.update_item(**update_of_nobody(rig))
+        assert (changed.value.codes, changed.value.attempts_sent) == (("account-not-allowed",), 0)
+        assert one.history.events("aws-call") == []

@@ -10,9 +10,9 @@ from dnslib.server import DNSLogger, DNSServer
 from dnslib.zoneresolver import ZoneResolver
 
 from chaosdrill.aws import system_of, tape
+from chaosdrill.preflight.show import check
 from chaosdrill.rehearsal import bundle
 from chaosdrill.rehearsal.rehearse import rehearse
-from chaosdrill.survey.check import check
 from tests.contract.activities_rig import TOKYO
 from tests.drills import FAILOVER
 

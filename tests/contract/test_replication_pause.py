@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,7 @@ import pytest
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.database.probes import main_table_lag_s
 from chaosdrill.history import OpenDrill
-from chaosdrill.lab.aws.fis.replication_pause import BEGINS_REFERENCE_S
-from chaosdrill.lab.plan import MAIN_TABLE
+from chaosdrill.lab.plan import MAIN_TABLE, PAUSE_BEGINS_REFERENCE_S
 from chaosdrill.packet_loss.actions import heal_packet_loss, isolate_region, pause_replication
 from chaosdrill.packet_loss.replication_pause import PAUSED_WITHIN_S
 from chaosdrill.rehearsal.rehearse import rehearse
@@ -24,6 +24,8 @@ from tests.drills import EXPERIMENTS, with_its_option
 from tests.failing import fails_with
 from tests.iam_policy import not_allowed, wanted
 from tests.waiting import wait_for
+
+pytestmark = pytest.mark.long
 
 ROLE = "chaosdrill-replication-pause"
 
@@ -149,7 +151,7 @@ def test_the_printed_policy_allows_what_it_asks_for(rig: Rig, one_drill: OpenDri
     pause_replication(duration_s=600, template="exp-of-the-policy", configuration=rig.configuration)
     heal_packet_loss(configuration=rig.configuration)
     calls = get(f"{rig.lab.url}/chaosdrill/calls?since={before}")[1]["calls"]
-    asked = wanted([call for call in calls if call["by"] == "chaosdrill"], rig.lab.topology)
+    asked = wanted(call for call in calls if call["by"] == "chaosdrill")
     topology, configuration = load_topology(rig.lab.plan.topology_file), configuration_of("region-loss")
     with_pause = filled(policy_of("region-loss"), topology, configuration, {"pause_replication"})
     assert not_allowed(with_pause, asked) == []
@@ -188,8 +190,52 @@ def test_the_lag_is_recorded_before_an_isolation_and_before_a_pause(rig: Rig, on
     assert [bool(row["why"]) for row in events] == [False, True], "what cannot be read says why, and stops no fault"
 
 
+def resource_policies(rig: Rig) -> list[list[dict[str, Any]]]:
+    """The statements of the policies of home's replica and of its stream; none without a policy."""
+    client = rig.lab.client("dynamodb", TOKYO)
+    table = client.describe_table(TableName=MAIN_TABLE)["Table"]
+    found = []
+    for arn in (table["TableArn"], table["LatestStreamArn"]):
+        try:
+            policy = client.get_resource_policy(ResourceArn=arn)["Policy"]
+        except client.exceptions.PolicyNotFoundException:
+            policy = '{"Statement": []}'
+        found.append(json.loads(policy)["Statement"])
+    return found
+
+
+def test_while_it_is_paused_resource_policies_deny_the_replication(rig: Rig, one_drill: OpenDrill) -> None:
+    """As FIS's reference has them; they end by themselves, too."""
+    paused = pause_replication(duration_s=600, configuration=rig.configuration)
+    (service, role), (stream,) = resource_policies(rig)
+    sid = f"DoNotModifyFisDynamoDbPauseReplication{paused['experiment_id']}"
+    assert [one["Sid"] for one in (service, role, stream)] == [f"{sid}ServicePrincipal", sid, sid]
+    assert {one["Effect"] for one in (service, role, stream)} == {"Deny"}
+    assert "dynamodb:WriteDataForReplication" in service["Action"]
+    assert role["Condition"]["ArnEquals"]["aws:PrincipalArn"].endswith("/AWSServiceRoleForDynamoDBReplication")
+    assert "dynamodb:GetRecords" in stream["Action"]
+    ends = datetime.fromisoformat(stream["Condition"]["DateLessThan"]["aws:CurrentTime"])
+    assert ends <= datetime.now(UTC) + timedelta(seconds=600 * rig.lab.plan.scale)
+    heal_packet_loss(configuration=rig.configuration)
+    assert resource_policies(rig) == [[], []]
+
+
+def test_a_policy_of_somebody_else_stays_as_it_is(rig: Rig, one_drill: OpenDrill) -> None:
+    client = rig.lab.client("dynamodb", TOKYO)
+    arn = client.describe_table(TableName=MAIN_TABLE)["Table"]["TableArn"]
+    other = {"Sid": "other", "Effect": "Deny", "Principal": "*", "Action": "dynamodb:DeleteTable", "Resource": arn}
+    client.put_resource_policy(ResourceArn=arn, Policy=json.dumps({"Version": "2012-10-17", "Statement": [other]}))
+    try:
+        pause_replication(duration_s=600, configuration=rig.configuration)
+        assert [len(found) for found in resource_policies(rig)] == [3, 1]
+        heal_packet_loss(configuration=rig.configuration)
+        assert resource_policies(rig) == [[other], []]
+    finally:
+        client.delete_resource_policy(ResourceArn=arn)
+
+
 def test_fis_ends_it_after_its_duration(rig: Rig) -> None:
-    assert BEGINS_REFERENCE_S < PAUSED_WITHIN_S
+    assert PAUSE_BEGINS_REFERENCE_S < PAUSED_WITHIN_S
     fis = rig.lab.client("fis", TOKYO)
     arn = rig.lab.client("dynamodb", TOKYO).describe_table(TableName=MAIN_TABLE)["Table"]["TableArn"]
     made = fis.create_experiment_template(
@@ -209,6 +255,7 @@ def test_fis_ends_it_after_its_duration(rig: Rig) -> None:
     state = wait_for(lambda: _ended(fis, started))
     assert state == "completed"
     assert rig.lab.supervisor.asked("main_table.resume") == [], "the lab's main table ends it by itself"
+    assert resource_policies(rig) == [[], []]
 
 
 def _ended(fis: Any, experiment: str) -> str | None:

@@ -12,8 +12,9 @@ import pytest
 from chaosdrill.aws import System, system_of
 from chaosdrill.client.host.inspection import TOOLS, host_facts
 from chaosdrill.client.host.pythons import LEAST_PYTHON
-from chaosdrill.rehearsal.requirements import requirements
-from chaosdrill.rehearsal.steps import Step
+from chaosdrill.parts.interface import CheckContext, PlannedStep
+from chaosdrill.preflight.run import checks_of, run
+from chaosdrill.preflight.show import as_seen
 from chaosdrill.survey.account import Account
 from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.client_side import find_locust
@@ -46,8 +47,12 @@ def bare_host(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 
 
 def seen(system: System, *wanted: tuple[str, dict[str, Any]]) -> list[Seen]:
-    steps = [Step("method", function, "action", function, arguments, "") for function, arguments in wanted]
-    return requirements(system, steps)
+    """What is read of FIS and of the client host for these steps alone."""
+    steps = tuple(PlannedStep("method", function, function, arguments) for function, arguments in wanted)
+    context = CheckContext(system, steps=steps, on_host=True)
+    named = {"packet_loss.safety-lever", "packet_loss.service-role", "packet_loss.tools", "load.python"}
+    checks = [one for one in checks_of(context) if one.name in named | {"heartbeat.python"}]
+    return [as_seen(one) for one in run(checks)]
 
 
 def test_without_a_fault_or_a_program_nothing_is_looked_for(rig: Rig, system: System) -> None:

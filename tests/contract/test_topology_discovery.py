@@ -114,6 +114,7 @@ def as_found(own: Topology, other: Topology) -> Topology:
         client=replace(own.client, url=other.client.url),  # no account knows where Locust is
         packet_loss=other.packet_loss,  # the command that counts drops is a program of the lab's
         heartbeat=None,  # nor which requests do no harm
+        coordination=None,  # that drills coordinate there is the user's decision, and there may be several tables
         time_scale=1.0,  # only a lab is scaled
     )
 
@@ -132,6 +133,12 @@ def test_the_lab_is_found_as_it_describes_itself(aws: LabAws, discover: Discover
     topology = found(discover(aws), tmp_path)
     assert topology == as_found(load_topology(aws.plan.topology_file), topology)
     assert len(topology.routing.cluster_endpoints) == 5
+
+
+def test_it_says_how_to_have_a_table_of_leases(aws: LabAws, discover: Discover) -> None:
+    (command,) = (line for line in discover(aws).stdout.splitlines() if "init --coordination" in line)
+    assert command.startswith("# chaosdrill ")
+    assert CliRunner().invoke(cli, command.split(">")[0].split()[2:]).exit_code == 0
 
 
 def test_with_the_domain_given_it_finds_the_same(aws: LabAws, discover: Discover, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A drill that is killed, ended, or loses its terminal: nothing is left, and the next drill runs."""
+"""A drill that is killed, or loses its terminal: nothing is left, and the next drill runs."""
 
 import json
 import os
@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from chaosdrill.history import read_history
-from tests import drills
+from tests import drills, small_drills
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab
+from tests.small_drills import do, undo
 from tests.summary_schema import problems_of_summary
 from tests.waiting import LONG_S
 
@@ -34,9 +35,9 @@ def test_after_a_drill_was_killed_halfway_the_next_one_passes(lab, tmp_path):
     wait_until_nothing_is_left(lab.home, before)
     died = drills.only_run(lab)
     assert not (died / "journal.json").exists()
-    done = drills.run(lab, tmp_path, *drills.QUICK, drills.CLEAR)
-    assert done.returncode == 0, done.stdout
-    assert drills.summary(lab)["verdict"] == "passed"
+    what = small_drills.experiment([do("work")], [undo("unwork", "work")])
+    done = small_drills.run(tmp_path, what, CHAOSDRILL_HOME=str(lab.home))
+    assert (done.exit_code, done.verdict) == (0, "passed"), done.stdout
     what_it_did_not_write_is_made_afterwards(died, lab)
 
 
@@ -101,14 +102,3 @@ def test_a_terminal_that_is_closed_is_as_good_as_ctrl_c(lab, tmp_path):
     assert drills.summary(lab)["verdict"] == "interrupted"
     assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
     wait_until_nothing_is_left(lab.home, before)
-
-
-@pytest.mark.long
-def test_sigterm_is_as_good_as_ctrl_c(lab, tmp_path):
-    drill = drills.start(lab, tmp_path, *drills.QUICK)
-    drills.read_until(drill, "Probe: fault-landed")
-    os.kill(drill.pid, signal.SIGTERM)
-    said, _ = drill.communicate(timeout=LONG_S)
-    assert drill.returncode != 0, said
-    assert drills.statuses(lab)["heal-packet-loss"] == "succeeded"
-    assert not lab.status()["running"]

@@ -13,6 +13,8 @@ from tests.faults.leftovers import traces, wait_until_nothing_is_left
 from tests.running_lab import RunningLab, needs
 from tests.waiting import LONG_S, wait_for
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[RunningLab]:
@@ -31,7 +33,6 @@ def user(lab: RunningLab) -> "subprocess.Popen[str]":
     raise AssertionError(f"lab up ended with {process.wait()}")
 
 
-@pytest.mark.long
 def test_the_lab_ends_with_its_last_user_however_that_one_ends(lab):
     before = traces(lab.home)
     first, second = user(lab), user(lab)
@@ -43,7 +44,6 @@ def test_the_lab_ends_with_its_last_user_however_that_one_ends(lab):
     wait_until_nothing_is_left(lab.home, before)
 
 
-@pytest.mark.long
 def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
     first = user(lab)
     lab.run("lab", "up", "--detach")
@@ -53,7 +53,6 @@ def test_detaching_makes_a_lab_stay_that_somebody_started_for_himself(lab):
     assert lab.status()["ready"]
 
 
-@pytest.mark.long
 def test_whoever_attaches_is_told_what_ctrl_c_ends(lab):
     first = user(lab)
     attached = lab.start("lab", "up", start_new_session=True)
@@ -75,7 +74,6 @@ def last_line(up):
     return next(line for line in up.stdout if "Ctrl-C" in line)
 
 
-@pytest.mark.long
 def test_down_ends_it_under_its_users_and_they_are_told(lab):
     first = user(lab)
     lab.down()
@@ -84,7 +82,6 @@ def test_down_ends_it_under_its_users_and_they_are_told(lab):
     assert not lab.status()["running"]
 
 
-@pytest.mark.long
 def test_down_ends_a_lab_that_no_longer_answers(lab):
     before = traces(lab.home)
     lab.up(0.1)
@@ -93,7 +90,6 @@ def test_down_ends_a_lab_that_no_longer_answers(lab):
     wait_until_nothing_is_left(lab.home, before)
 
 
-@pytest.mark.long
 @needs("pkill")
 def test_a_part_that_dies_is_told_by_the_status(lab):
     lab.up(0.1)
@@ -119,7 +115,6 @@ def test_down_is_refused_while_somebody_uses_the_lab_and_names_them(lab):
     assert first.wait(20) == 0
 
 
-@pytest.mark.long
 def test_down_of_a_lab_that_does_not_respond_takes_force(lab):
     lab.up(0.1)
     os.kill(lab.supervisor_pid(), signal.SIGSTOP)

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.faults.leftovers import traces, wait_until_nothing_is_left
-from tests.further import first_of
 from tests.running_lab import RunningLab
 from tests.waiting import LONG_S
+
+pytestmark = pytest.mark.long
 
 SEED = int(os.environ.get("CHAOSDRILL_TEST_SEED", "0")) or random.randrange(10**6)
 
@@ -30,7 +31,7 @@ def first_inside(lab: RunningLab) -> int:
 
 
 # each victim once in `make test`, and once more in `make test-all`
-@pytest.mark.parametrize("number", first_of(range(6)))
+@pytest.mark.parametrize("number", range(6))
 def test_killed_at_a_random_moment(lab: RunningLab, number: int) -> None:
     before = traces(lab.home)
     (lab.home / "lab" / "outer.pid").unlink(missing_ok=True)  # the last one's number may be somebody else's by now
@@ -50,7 +51,6 @@ def test_killed_at_a_random_moment(lab: RunningLab, number: int) -> None:
     print(f"seed {SEED + number}: {victim} killed after {moment_s:.2f} s")
 
 
-@pytest.mark.long
 def test_a_lab_starts_over_what_dead_ones_left(lab: RunningLab) -> None:
     before = traces(lab.home)
     lab.up(0.1)

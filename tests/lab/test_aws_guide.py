@@ -1,6 +1,7 @@
-"""docs/aws.md, command by command, against the lab: it stands in for AWS, and the drill takes it for AWS."""
+"""docs/aws.md, command by command, against the lab: it stands in for AWS. The drill itself, which ``test_readme`` runs
+after the README's shorter way, is the last command, and is left to that.
+"""
 
-import json
 import os
 import re
 import shlex
@@ -10,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.drills import REPOSITORY, runs
+from tests.drills import REPOSITORY
 from tests.lab.conftest import SCALE
 from tests.running_lab import RunningLab
 
 GUIDES = ("docs/aws.md", "docs/aws.ja.md")
-INSTALLATION = "pip install"  # tests/contract/test_packaging.py does that, and the guide says that it is apart
+INSTALLATION = "make install"  # `make test` was installed by it, and the guide says that it is apart
 
 
 def commands(file: str, section: str = "", until: str = "") -> list[str]:
@@ -71,11 +72,14 @@ def with_the_profile(lab: RunningLab) -> dict[str, str]:
 
 
 @pytest.mark.long
-def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None:
+def test_the_guide_leads_to_the_drill_of_the_readme(own_lab: RunningLab, tmp_path: Path) -> None:
     directory = tmp_path / "work"
     directory.mkdir()
     environment = with_the_profile(own_lab)
-    for command in commands("docs/aws.md", until="What AWS does, and where the lab does it"):
+    typed = commands("docs/aws.md", until="What AWS does, and where the lab does it")
+    (drill,) = (command for command in typed if command.startswith("chaos run "))
+    assert drill in commands("README.md", "A real AWS system")
+    for command in typed[: typed.index(drill)]:
         if INSTALLATION in command:
             continue
         if command.startswith("cd "):
@@ -86,8 +90,4 @@ def test_the_guide_leads_to_a_drill(own_lab: RunningLab, tmp_path: Path) -> None
             subprocess.run(["/bin/sh", "-c", recipe_of(done)], cwd=directory, check=True)
         else:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    assert re.search(r"^verdict: +passed", done.stdout, re.M)
-    (run,) = runs(own_lab)
-    summary = json.loads((run / "summary.json").read_text())
-    assert (summary["target"], summary["verdict"]) == ("aws", "passed")
     assert "123456789012" not in (directory / "answers.json").read_text()

@@ -12,6 +12,8 @@ import pytest
 from chaosdrill.lab.namespaces import new_namespaces_command
 from tests.waiting import LONG_S
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 # makes a view as the lab's first process does, and runs each command of the standard input's JSON in it
 PROGRAM = """

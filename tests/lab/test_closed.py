@@ -10,6 +10,8 @@ import pytest
 
 from tests.running_lab import RunningLab, needs
 
+pytestmark = pytest.mark.long
+
 CONNECT = """
 import os, socket, sys
 os.setgroups([])

@@ -166,6 +166,7 @@ async def test_a_stale_pid_file_whose_number_lives_does_not_block_a_start(databa
     await write(server)
 
 
+@pytest.mark.long
 @inside
 async def test_a_new_lab_over_the_leftovers_of_a_dead_one_starts_fresh(database):
     await database.switchover(OSAKA)

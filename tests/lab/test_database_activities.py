@@ -14,6 +14,8 @@ from tests.lab.conftest import SCALE
 from tests.running_lab import RunningLab
 from tests.waiting import wait_for
 
+pytestmark = pytest.mark.long
+
 SERVERS = {TOKYO: "10.100.1.10", OSAKA: "10.101.1.10"}
 MINUTE_S = 60 * SCALE
 

@@ -1,63 +1,81 @@
-"""The whole drill on the real lab: `chaos run experiments/failover.yaml`."""
+"""The whole drill on the real lab, by the README's own command: `chaos run experiments/failover.yaml`.
+
+It runs once, and is judged by several tests; `test_readme` has the other commands of the README.
+"""
 
 import json
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaosdrill.client.load_generator import load_generator
+from chaosdrill.lab.plan import HOME, STANDBY
+from chaosdrill.load.driving import IDLE
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.journals import journal_of
 from chaosdrill.runs.rebuilding import experiment_in
-from tests import drills
-from tests.faults.leftovers import traces, wait_until_nothing_is_left
+from tests import drills, small_drills
+from tests.faults.leftovers import Traces, traces, wait_until_nothing_is_left
 from tests.further import first_of
+from tests.lab.test_aws_guide import with_commands
+from tests.lab.test_readme import succeeds, typed
 from tests.running_lab import RunningLab
 from tests.summary_schema import problems_of_summary
 
-# written as somebody would write it for the reference application, knowing nothing of chaosdrill
-USERS_OWN = """
-import time
-import uuid
-from locust import HttpUser, between, task
-
-class Customer(HttpUser):
-    wait_time = between(0.2, 0.5)
-
-    def on_start(self):
-        self.headers = {"X_ACCOUNT_ID": str(uuid.uuid4())}
-
-    def finish(self, path, quantity, **options):
-        answer = self.client.post(path, json={"quantity": quantity}, headers={**self.headers, **options}, timeout=3)
-        if answer.status_code != 200:
-            return
-        number = answer.json()["transactionId"]
-        for _ in range(20):
-            time.sleep(0.5)
-            answer = self.client.get("/transaction/" + number, headers=self.headers, name="/transaction/id", timeout=3)
-            if answer.status_code != 200 or answer.json()["status"] == "status#success":
-                return
-
-    @task
-    def deposit_then_withdraw(self):
-        self.finish("/transaction/deposit", 1000, Connection="close")
-        for _ in range(3):
-            self.finish("/transaction/withdraw", 50)
-"""
+USERS_OWN = Path(__file__).parent / "users_own.py"
+DRILL = "chaos run experiments/failover.yaml"
+ONE_RUN_SAYS_NOTHING = 2  # of `compare`: no two runs to compare
+ELSEWHERE = {"chaosdrill compare": ONE_RUN_SAYS_NOTHING}
 
 
-@pytest.fixture
-def alone(tmp_path: Path) -> RunningLab:
-    """A CHAOSDRILL_HOME with no lab in it: the drill starts its own."""
-    return RunningLab(tmp_path / "home")
+@dataclass(frozen=True)
+class Recorded:
+    """The drill of the README: its lab, of which there was nothing before, and what it said.
+
+    :param before: what there was on the machine.
+    """
+
+    lab: RunningLab
+    clone: Path
+    before: Traces
+    done: "subprocess.CompletedProcess[str]"
 
 
-def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
-    before = traces(alone.home)
-    done = drills.run(alone, tmp_path, *drills.QUICK)
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """A CHAOSDRILL_HOME with no lab in it: the drill starts its own, with short waits; `make drill` has the others."""
+    lab, clone = RunningLab(tmp_path_factory.mktemp("home") / "home"), tmp_path_factory.mktemp("clone")
+    (clone / "experiments").symlink_to(drills.EXPERIMENTS)
+    before = traces(lab.home)
+    environment = {**drills.environment(lab), "PATH": with_commands(lab)["PATH"]}
+    (command,) = (one for one in typed("The experiment") if one.startswith(DRILL))
+    quick = " ".join(f"--var {variable}" for variable in drills.QUICK)
+    done = subprocess.run(
+        ["bash", "-c", f"{command} {quick} 2>&1"],
+        cwd=clone, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stdout
+    return Recorded(lab, clone, before, done)
+
+
+@pytest.mark.long
+def test_every_command_about_a_run_does_what_the_readme_says(recorded: Recorded) -> None:
+    environment, run = with_commands(recorded.lab), drills.only_run(recorded.lab)
+    for command in typed("The experiment"):
+        if not command.startswith((".", DRILL)):  # the path leads there already, and the drill was run
+            succeeds(command, recorded.clone, environment)
+    for command in typed("What a drill leaves behind"):
+        code = next((code for start, code in ELSEWHERE.items() if command.startswith(start)), 0)
+        succeeds(command.replace("RUN", run.name), recorded.clone, environment, code)
+
+
+@pytest.mark.long
+def test_the_drill_passes_and_proves_every_step_of_the_runbook(recorded: Recorded) -> None:
+    alone, done = recorded.lab, recorded.done
     summary = drills.summary(alone)
     assert (summary["verdict"], problems_of_summary(summary)) == ("passed", [])
     its_journal_could_be_made_from_its_history(drills.only_run(alone))
@@ -95,7 +113,7 @@ def test_the_drill_passes_and_proves_every_step_of_the_runbook(alone, tmp_path):
     the_heartbeat_saw_it(alone)
     its_records_are_whole(alone)
     others_vouch_for_it(alone)
-    wait_until_nothing_is_left(alone.home, before)
+    wait_until_nothing_is_left(alone.home, recorded.before)
 
 
 def its_journal_could_be_made_from_its_history(run: Path) -> None:
@@ -149,9 +167,12 @@ def others_vouch_for_it(lab: RunningLab) -> None:
     made = json.loads(lab.run("runs", "export", "--evidence", "--output", str(archive), "--json").stdout)
     assert (made["manifest"]["approver"], made["manifest"]["operator"] != "") == (None, True)
     assert json.loads(lab.run("runs", "verify", str(archive), "--digest", made["digest"], "--json").stdout)["intact"]
-    (run / "evidence" / "execution-1.json").write_text("{}")
+    evidence = run / "evidence" / "execution-1.json"
+    kept = evidence.read_text()
+    evidence.write_text("{}")
     found = lab.run("runs", "verify", check=False)
     assert (found.returncode, "altered: evidence/execution-1.json" in found.stdout) == (1, True)
+    evidence.write_text(kept)
 
 
 def the_heartbeat_saw_it(lab: RunningLab) -> None:
@@ -195,44 +216,75 @@ def its_records_are_whole(lab: RunningLab) -> None:
     assert {"heartbeat", "locust", requests.removeprefix("requests-").removesuffix(".jsonl")} <= sources
 
 
-@pytest.mark.long
-def test_any_locust_script_for_the_reference_application_runs_unchanged(alone, tmp_path):
-    script = tmp_path / "users_own.py"
-    script.write_text(USERS_OWN)
-    done = drills.run(alone, tmp_path, *drills.QUICK, f"locustfile:str={script}", "users:int=20", drills.CLEAR)
-    assert done.returncode == 0, done.stdout
-    assert drills.output(alone, "start-load")["users"] == 20
+@pytest.fixture(scope="module")
+def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
+    """A lab that stays. The last of its tests leaves it served by the standby."""
+    lab = RunningLab(tmp_path_factory.mktemp("home"))
+    lab.up(0.1)
+    yield lab
+    lab.down()
 
 
 @pytest.mark.long
-def test_a_drill_on_a_lab_that_stays_leaves_it_serving_and_running(alone, tmp_path):
-    alone.up(0.1)
-    try:
-        done = drills.run(alone, tmp_path, *drills.QUICK, drills.CLEAR)
-        assert done.returncode == 0, done.stdout
-        status = alone.status()
-        assert status["ready"]
-        assert status["leases"] == 0
-    finally:
-        alone.down()
+def test_another_scale_than_the_running_labs_is_refused(staying, tmp_path):
+    done = drills.run(staying, tmp_path, "scale:float=0.5")
+    assert done.returncode != 0
+    assert "a lab with scale 0.1 runs already" in done.stdout
+    assert drills.summary(staying)["verdict"] == "refused"
+
+
+def activity(kind: str, module: str, func: str, **arguments: Any) -> small_drills.Step:
+    provider = {"type": "python", "module": f"chaosdrill.{module}.{kind}s", "func": func, "arguments": arguments}
+    return {"type": kind, "name": func.replace("_", "-"), "provider": provider}
 
 
 @pytest.mark.long
-def test_it_is_refused_and_touches_nothing_when_home_does_not_serve(alone, tmp_path):
-    alone.up(0.1)
-    try:
-        fail_over_by_hand(alone)
-        done = drills.run(alone, tmp_path, *drills.QUICK)
-        assert done.returncode != 0
-        assert drills.summary(alone)["verdict"] == "refused"
-        assert "serving(ap-northeast-3)" in drills.summary(alone)["reasons"][0]
-        assert alone.call("database.status")["writer"] == "ap-northeast-3"
-        assert alone.call("packet_loss.status")["dropped_packets"] == 0
-        assert load_generator({"topology": str(alone.home / "lab" / "topology.yaml")}).state().state == "ready"
-        begun = {row["activity"] for row in drills.history(alone) if row["event"] == "activity-started"}
-        assert "start-load" not in begun
-    finally:
-        alone.down()
+def test_any_locust_script_runs_unchanged_and_a_lab_that_stays_is_left_serving_and_running(staying, tmp_path):
+    """A failover and the way back under the load of the user's script, which the lab did not start with."""
+    failures = activity("probe", "load", "failures", window_s=5, min_requests=25, within_s=180) | {"tolerance": 0}
+    start = activity("action", "load", "start_load", users=20, spawn_rate_per_s=10, locustfile=str(USERS_OWN))
+    what = small_drills.experiment(
+        method=[activity("action", "failover", "fail_over", region=STANDBY.name), failures],
+        rollbacks=[
+            activity("action", "failover", "fail_back", region=HOME.name, undo_of="fail-over"),
+            activity("action", "load", "stop_load", undo_of="start-load", recovery_within_s=180),
+        ],
+        steady=[{**failures, "name": "steady"}],
+        control={"setup": [start]},
+        configuration={"target": "lab", "scale": 0.1, "locustfile": str(USERS_OWN)},
+    )
+    ran = small_drills.run(tmp_path, what, CHAOSDRILL_HOME=str(staying.home))
+    assert set(drills.statuses(staying).values()) == {"succeeded"}, ran.stdout + ran.stderr
+    assert ran.verdict == "passed", ran.why
+    started = drills.output(staying, "start-load")
+    assert (started["users"], started["locustfiles"]) == (20, [str(USERS_OWN)])
+    assert f"serving({STANDBY.name})" in ran.region_states
+    assert (ran.region_states[0], ran.region_states[-1]) == (small_drills.HOME_SERVES, small_drills.HOME_SERVES)
+    status = staying.status()
+    assert (status["ready"], status["leases"]) == (True, 0)
+
+
+@pytest.mark.long
+def test_failback_is_refused_where_home_serves(staying, tmp_path):
+    done = drills.run(staying, tmp_path, *drills.QUICK, experiment=drills.EXPERIMENTS / "failback.yaml")
+    assert done.returncode != 0
+    assert drills.summary(staying)["verdict"] == "refused"
+    assert staying.call("database.status")["writer"] == HOME.name
+
+
+@pytest.mark.long
+def test_it_is_refused_and_touches_nothing_when_home_does_not_serve(staying, tmp_path):
+    fail_over_by_hand(staying)
+    dropped = staying.call("packet_loss.status")["dropped_packets"]
+    done = drills.run(staying, tmp_path, *drills.QUICK)
+    assert done.returncode != 0
+    assert drills.summary(staying)["verdict"] == "refused"
+    assert "serving(ap-northeast-3)" in drills.summary(staying)["reasons"][0]
+    assert staying.call("database.status")["writer"] == "ap-northeast-3"
+    assert staying.call("packet_loss.status")["dropped_packets"] == dropped
+    assert load_generator({"topology": str(staying.home / "lab" / "topology.yaml")}).state().state in IDLE
+    begun = {row["activity"] for row in drills.history(staying) if row["event"] == "activity-started"}
+    assert "start-load" not in begun
 
 
 def fail_over_by_hand(lab: RunningLab) -> None:
@@ -245,18 +297,6 @@ def fail_over_by_hand(lab: RunningLab) -> None:
     while (seen := lab.shell(status).stdout.strip()) == "RUNNING":
         pass  # each look takes the CLI a second
     assert seen == "SUCCEEDED"
-
-
-@pytest.mark.long
-def test_another_scale_than_the_running_labs_is_refused(alone, tmp_path):
-    alone.up(0.1)
-    try:
-        done = drills.run(alone, tmp_path, "scale:float=0.5")
-        assert done.returncode != 0
-        assert "a lab with scale 0.1 runs already" in done.stdout
-        assert drills.summary(alone)["verdict"] == "refused"
-    finally:
-        alone.down()
 
 
 EXPERIMENTS = sorted(path for path in (drills.REPOSITORY / "experiments").iterdir() if path.is_file())

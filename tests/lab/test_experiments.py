@@ -1,4 +1,6 @@
-"""Every other experiment as a whole drill on a lab of its own; failover.yaml has ``test_drill``."""
+"""What else may happen to the other experiments, as whole drills on labs of their own; how they pass is in
+``test_aws_calls``, and failover.yaml has ``test_drill``.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(320)]
 
 TOKYO, OSAKA = "ap-northeast-1", "ap-northeast-3"
 HOME, STANDBY = f"serving({TOKYO})", f"serving({OSAKA})"
-EXPERIMENTS = drills.REPOSITORY / "experiments"
+EXPERIMENTS = drills.EXPERIMENTS
 
 
 @pytest.fixture
@@ -25,40 +27,8 @@ def alone(tmp_path: Path) -> RunningLab:
     return RunningLab(tmp_path / "home")
 
 
-def passed(lab: RunningLab, directory: Path, name: str, *variables: str) -> list[str]:
-    """Run it; it must pass with every step succeeded.
-
-    :returns: the region states that were seen.
-    """
-    done = drills.run(lab, directory, *drills.QUICK, *variables, experiment=EXPERIMENTS / name, timeout_s=280)
-    assert done.returncode == 0, done.stdout
-    assert drills.summary(lab)["verdict"] == "passed"
-    assert set(drills.statuses(lab).values()) == {"succeeded"}
-    return [row["state"] for row in drills.summary(lab)["region_states"]]
-
-
 def outputs(lab: RunningLab, *names: str) -> dict[str, Any]:
     return {name: drills.output(lab, name) for name in names}
-
-
-def test_failback_begins_in_the_standby_region_and_ends_at_home(alone, tmp_path):
-    states = passed(alone, tmp_path, "failback.yaml")
-    assert (states[0], states[-1]) == (STANDBY, HOME)
-    expected = {
-        "resolve-domain": OSAKA,
-        "standby-is-closed": True,
-        "home-is-open": False,
-        "standby-routing-off": "Off",
-        "home-routing-on": "On",
-        "writer-is-home": TOKYO,
-        "clients-resolve-home": TOKYO,
-        "load-without-errors-at-home": 0,
-        "locust-failures": 0,
-    }
-    assert outputs(alone, *expected) == expected
-    assert drills.output(alone, "fail-back")["status"] == "SUCCEEDED"
-    assert drills.output(alone, "fail-over-again")["done"] is False
-    assert drills.summary(alone)["client_outage"]["seconds"] > 0.5
 
 
 def test_a_failback_that_clients_do_not_survive_ends_where_it_began(alone, tmp_path):
@@ -75,27 +45,6 @@ def test_a_failback_that_clients_do_not_survive_ends_where_it_began(alone, tmp_p
     assert [row["state"] for row in summary["region_states"]][-1] == STANDBY
     assert drills.output(alone, "fail-over-again")["status"] == "SUCCEEDED"
     assert any(f"the region state is {STANDBY}, expected {HOME}" in reason for reason in summary["reasons"])
-
-
-def test_failback_is_refused_where_home_serves(alone, tmp_path):
-    alone.up(0.1)
-    try:
-        done = drills.run(alone, tmp_path, *drills.QUICK, experiment=EXPERIMENTS / "failback.yaml")
-        assert done.returncode != 0
-        assert drills.summary(alone)["verdict"] == "refused"
-        assert alone.call("database.status")["writer"] == TOKYO
-    finally:
-        alone.down()
-
-
-def test_packet_loss_is_healed_and_nobody_fails_over(alone, tmp_path):
-    assert passed(alone, tmp_path, "packet-loss.json") == [HOME]
-    assert drills.output(alone, "fault-landed") is True
-    (healed,) = drills.output(alone, "heal-packet-loss")["experiments"]
-    assert healed["state"] == "stopped"
-    idle = ("heal-what-is-left", "fail-over-when-clients-have-not-recovered", "fail-back")
-    assert [drills.output(alone, name)["done"] for name in idle] == [False, False, False]
-    assert outputs(alone, "locust-failures", "home-serves-again") == {"locust-failures": 0, "home-serves-again": HOME}
 
 
 def test_clients_that_do_not_get_over_packet_loss_are_failed_over_and_back(alone, tmp_path):
@@ -115,48 +64,6 @@ def test_clients_that_do_not_get_over_packet_loss_are_failed_over_and_back(alone
     assert STANDBY in states
     assert states[-1] == HOME
     assert drills.output(alone, "home-serves-again") == HOME
-
-
-def test_the_system_fails_over_by_itself_when_the_service_is_taken_away(alone, tmp_path):
-    states = passed(alone, tmp_path, "auto-failover.yaml")
-    assert (states[0], states[-1]) == (HOME, HOME)
-    assert STANDBY in states
-    taken, returned = outputs(alone, "take-service-away", "give-service-back").values()
-    assert (taken["done"], taken["was"], taken["is"]) == (True, 2, 0)
-    assert [(one["service"], one["is"]) for one in returned["services"]] == [("transaction", 2)]
-    failover = drills.output(alone, "automatic-failover")
-    assert failover["status"] == "SUCCEEDED"
-    assert "chaosdrill" not in failover["execution_arn"].rsplit(":", 1)[1]  # the initiator's, not the drill's own
-    # two canaries in a row, 60 s apart: the second comes 60 to 120 s after the service went
-    assert failover["waited_s"] > 60 * 0.1 * 0.5
-    assert drills.output(alone, "disable-automatic-failover")["was"] == "ENABLED"
-    assert drills.output(alone, "fail-back")["status"] == "SUCCEEDED"
-    assert outputs(alone, "load-without-errors-in-standby", "home-serves-again") == {
-        "load-without-errors-in-standby": 0,
-        "home-serves-again": HOME,
-    }
-
-
-def test_the_standby_takes_over_when_home_is_lost(alone, tmp_path, monkeypatch):
-    monkeypatch.setitem(alone.environment, "CHAOSDRILL_LAB_RESYNC_S", "30")
-    states = passed(alone, tmp_path, "region-loss.yaml", "read_back_s:int=30")
-    assert (states[0], states[-1]) == (HOME, HOME)
-    assert STANDBY in states
-    assert len(drills.output(alone, "isolate-home")["subnets"]) == 4
-    assert 0 <= drills.output(alone, "replica-lag-before") < 1
-    told = [one["name"] for one in drills.summary(alone)["judgement"]["findings"] if one["verdict"] == "told"]
-    assert "replication-continued" in told
-    assert drills.output(alone, "clients-are-cut-off") >= 0.9
-    moved = drills.output(alone, "fail-over-database")
-    assert (moved["done"], moved["region"], moved["was"]) == (True, OSAKA, TOKYO)
-    expected = {
-        "writer-moved": OSAKA,
-        "clients-resolve-standby": OSAKA,
-        "load-without-errors-in-standby": 0,
-        "home-serves-again": HOME,
-    }
-    assert outputs(alone, *expected) == expected
-    assert drills.output(alone, "fail-back")["status"] == "SUCCEEDED"
 
 
 @pytest.mark.timeout(600)
@@ -182,7 +89,7 @@ def test_what_home_accepts_while_the_replication_is_paused_is_missing_in_the_sta
 
 @pytest.mark.timeout(900)
 def test_while_home_is_rebuilt_the_standby_serves_and_the_failback_is_owed(alone, tmp_path):
-    """The rollback cannot fail back yet, and neither can the next drill; once home is rebuilt, that passes."""
+    """The rollback cannot fail back yet, and neither can a rescue; once home is rebuilt, the rescue does."""
     impatient = tmp_path / "region-loss.yaml"
     text = (EXPERIMENTS / "region-loss.yaml").read_text()
     impatient.write_text(
@@ -192,20 +99,22 @@ def test_while_home_is_rebuilt_the_standby_serves_and_the_failback_is_owed(alone
     )
     assert impatient.read_text() != text
     alone.run("lab", "up", "--detach", "--scale", "0.1", "--resync", "6000")
+    topology = str(alone.home / "lab" / "topology.yaml")
     try:
         done = drills.run(alone, tmp_path, *drills.QUICK, "read_back_s:int=30", experiment=impatient)
         assert done.returncode == EXIT_CODES["failed"], done.stdout
         check_refused_failback(alone)
         done = drills.run(alone, tmp_path, *drills.QUICK, experiment=EXPERIMENTS / "failback.yaml")
         assert done.returncode == EXIT_CODES["refused"], done.stdout
-        assert "database-not-synchronized" in codes(alone)
+        assert "undo-owed" in codes(alone)
+        too_early = alone.run("rescue", topology, "--yes", check=False)
+        assert too_early.returncode == 1, too_early.stdout
         assert alone.call("database.status")["writer"] == OSAKA
         endpoint_page.ask(LabPlan.load(alone.home / "lab" / "plan.json"), "PUT", "/chaosdrill/hurry")
         wait_for(lambda: f"{TOKYO} connected" in alone.shell("chaosdrill topology check --json", check=False).stdout)
-        # its verdict says that the state machine's waits were shortened, too
-        drills.run(alone, tmp_path, *drills.QUICK, experiment=EXPERIMENTS / "failback.yaml")
-        assert set(drills.statuses(alone).values()) == {"succeeded"}
-        assert drills.summary(alone)["region_states"][-1]["state"] == HOME
+        alone.run("rescue", topology, "--yes")
+        assert alone.call("database.status")["writer"] == TOKYO
+        alone.run("status", topology)
     finally:
         alone.down()
 

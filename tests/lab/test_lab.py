@@ -119,6 +119,7 @@ def test_a_shell_on_the_client_is_a_terminal_there(lab):
     assert shell.returncode == 7, said
 
 
+@pytest.mark.long
 @needs("curl")
 def test_a_proxy_of_the_user_leads_nobody_past_the_lab(lab, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -197,12 +198,13 @@ def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):
     assert not (tmp_path / "lab").exists()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("script", "said"),
     [
         ("class Customer(HttpUser)\n", "SyntaxError"),
-        pytest.param("import no_such_module\n", "No module named 'no_such_module'", marks=pytest.mark.long),
-        pytest.param("users = 0\n", "it defines no User class", marks=pytest.mark.long),
+        ("import no_such_module\n", "No module named 'no_such_module'"),
+        ("users = 0\n", "it defines no User class"),
     ],
 )
 def test_a_locustfile_that_locust_cannot_run_ends_the_start_with_its_error(tmp_path, script, said):

@@ -6,6 +6,8 @@ import pytest
 
 from tests.running_lab import RunningLab
 
+pytestmark = pytest.mark.long
+
 LOOK = "aws sts get-caller-identity --profile chaosdrill-lab --cli-read-timeout 20"
 
 

@@ -13,6 +13,8 @@ from tests import small_drills
 from tests.contract import load_rig
 from tests.running_lab import RunningLab
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def lab_home(lab: RunningLab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +43,6 @@ def load(kind: str, func: str, part: str = "load", **arguments: Any) -> dict[str
     return {"type": kind, "name": func.replace("_", "-"), "provider": provider}
 
 
-@pytest.mark.long
 def test_a_drill_starts_watches_and_ends_its_own_locust(lab: RunningLab, tmp_path: Path) -> None:
     script = load_rig.script(tmp_path, load_rig.TWO_CLASSES)
     with load_rig.target() as server:
@@ -73,7 +74,6 @@ def test_a_drill_starts_watches_and_ends_its_own_locust(lab: RunningLab, tmp_pat
     assert [one for one in psutil.process_iter(["cmdline"]) if str(script) in " ".join(one.info["cmdline"] or ())] == []
 
 
-@pytest.mark.long
 def test_a_drill_starts_hears_and_ends_its_own_heartbeat(lab: RunningLab, tmp_path: Path) -> None:
     heartbeat = {"run": "local", "rate_per_s": 50, "read": {"method": "GET", "path": "/call"}}
     with load_rig.target() as server:

@@ -9,11 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from chaosdrill.lab.main_table import MainTable
 from chaosdrill.lab.plan import HOME, STANDBY, LabPlan
 from tests.failing import fails_with
 from tests.lab.inside import inside, namespaces  # noqa: F401 - the fixture
 from tests.waiting import LONG_S
+
+pytestmark = pytest.mark.long
 
 TOKYO, OSAKA = HOME.name, STANDBY.name
 ACCEPT = "select accept($1, $2, 'deposit', 1000, $3)"

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from tests import small_drills
-from tests.further import first_of
 from tests.running_lab import RunningLab
 from tests.small_drills import Drill, Ran, do, experiment, step, undo
 
 pytest.importorskip("chaosaddons", reason="chaostoolkit-addons is not installed: pip install -e '.[test]'")
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
 
 ORDERS = ("before", "after")
 HOOKS = ("before_experiment", "before_method", "before_activity", "after_activity", "after_method")
@@ -56,7 +55,7 @@ def foreign(ran: Ran) -> set[tuple[str, str]]:
 WORK_AND_BACK: Any = {"method": [do("work")], "rollbacks": [undo("unwork", "work")]}
 
 
-@pytest.mark.parametrize("order", first_of(ORDERS))
+@pytest.mark.parametrize("order", ORDERS)
 def test_safeguards_that_hold_are_foreign_and_the_drill_passes(start: Any, order: str) -> None:
     check = step("probe", "pre-check", "answer", 1, value=1)
     often = {**step("probe", "often", "answer", 2, value=2), "frequency": 0.1}
@@ -67,9 +66,9 @@ def test_safeguards_that_hold_are_foreign_and_the_drill_passes(start: Any, order
     assert foreign(ran) == {("pre-check", "succeeded"), ("often", "succeeded"), ("once", "succeeded")}
 
 
-@pytest.mark.parametrize("order", first_of(ORDERS))
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(
-    "probe", first_of([step("probe", "pre-check", "answer", 2, value=1), step("probe", "pre-check", "blind", 1)])
+    "probe", [step("probe", "pre-check", "answer", 2, value=1), step("probe", "pre-check", "blind", 1)]
 )
 def test_a_pre_check_that_fails_ends_the_drill_and_is_named(start: Any, order: str, probe: Any) -> None:
     ran = start(guarded(order, experiment([do("work"), step("action", "long", "wait", seconds=600)]), probe)).end()
@@ -78,7 +77,7 @@ def test_a_pre_check_that_fails_ends_the_drill_and_is_named(start: Any, order: s
     assert "waited" not in ran.steps
 
 
-@pytest.mark.parametrize("order", first_of(ORDERS))
+@pytest.mark.parametrize("order", ORDERS)
 def test_a_safeguard_that_trips_in_the_method_leads_to_the_rollbacks(start: Any, tmp_path: Path, order: str) -> None:
     word = tmp_path / "word"
     word.write_text("good")
@@ -95,9 +94,9 @@ def test_a_safeguard_that_trips_in_the_method_leads_to_the_rollbacks(start: Any,
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("order", first_of(ORDERS))
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize(
-    "hook", first_of(["before_method", "before_experiment", "before_activity", "after_activity", "after_method"])
+    "hook", ["before_method", "before_experiment", "before_activity", "after_activity", "after_method"]
 )
 def test_another_control_that_interrupts_is_named(start: Any, order: str, hook: str) -> None:
     what = experiment([do("work"), do("rest")], [undo("unwork", "work")])

@@ -1,4 +1,6 @@
-"""The README's commands in its order, as a new user types them; the lab stands in for the account that he has."""
+"""The README's commands in its order, as a new user types them; the lab stands in for the account that he has. Those
+about the drill on the lab and about its run are in ``test_drill``.
+"""
 
 import json
 from collections.abc import Iterator
@@ -7,16 +9,15 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.drills import REPOSITORY, runs
+from tests.drills import runs
 from tests.lab.test_aws_guide import commands, recipe_of, shell, with_commands, with_the_profile
 from tests.running_lab import RunningLab
+from tests.small_drills import REPOSITORY
 
 README = "README.md"
 PROFILE = "--profile chaosdrill-lab"
 # one of several alike is enough; these wait for a user, or for what is not on every machine
 LEFT_OUT = ("chaos run --var users", "chaos run --var locustfile", "chaosdrill watch", "chaosdrill lab shell", "aws ")
-ONE_RUN_SAYS_NOTHING = 2  # of `compare`: no two runs to compare
-ELSEWHERE = {"chaosdrill compare": ONE_RUN_SAYS_NOTHING}
 
 
 def typed(section: str) -> list[str]:
@@ -39,22 +40,13 @@ def own(tmp_path: Path) -> Iterator[RunningLab]:
     lab.run("lab", "down", "--force", check=False)
 
 
+FOR_A_DRILL_THAT_RUNS = ("chaosdrill stop ", "chaosdrill approve ")  # say so where none does
+
+
 @pytest.mark.long
 def test_every_command_does_what_the_readme_says(own: RunningLab, tmp_path: Path) -> None:
-    clone, repository = tmp_path / "clone", tmp_path / "repository"
-    clone.mkdir()
+    repository = tmp_path / "repository"
     repository.mkdir()
-    (clone / "experiments").symlink_to(REPOSITORY / "experiments")
-
-    for command in typed("The experiment"):
-        if not command.startswith(". .venv/"):  # the path leads there already
-            succeeds(command, clone, with_commands(own))
-    (run,) = runs(own)
-
-    for command in typed("What a drill leaves behind"):
-        code = next((code for start, code in ELSEWHERE.items() if command.startswith(start)), 0)
-        succeeds(command.replace("RUN", run.name), clone, with_commands(own), code)
-
     own.run("lab", "up", "--detach")
     on_aws = with_the_profile(own)
     for command in typed("A real AWS system"):
@@ -62,13 +54,26 @@ def test_every_command_does_what_the_readme_says(own: RunningLab, tmp_path: Path
         if "topology discover" in command:
             filled_in(repository, recipe_of(shell(typed_out, repository, on_aws)), own)
         else:
-            succeeds(typed_out, repository, on_aws)
+            succeeds(typed_out, repository, on_aws, 1 if command.startswith(FOR_A_DRILL_THAT_RUNS) else 0)
     summary = json.loads((runs(own)[-1] / "summary.json").read_text())
     assert (summary["target"], summary["verdict"]) == ("aws", "passed")
 
     for command in typed("The lab"):
         succeeds(command, repository, with_commands(own))
     assert own.status()["running"] is False, "the last command ends the lab"
+
+
+@pytest.mark.long
+def test_the_commands_about_game_days_do_what_the_readme_says(tmp_path: Path) -> None:
+    text = (REPOSITORY / README).read_text().partition("\n## Game days\n")[2]
+    calendar = text.partition("```yaml\n")[2].partition("```")[0]
+    (tmp_path / "gamedays.yaml").write_text(calendar)
+    for game_day in yaml.safe_load(calendar)["game_days"].values():
+        for key in ("experiment", "topology"):
+            (tmp_path / game_day[key]).parent.mkdir(exist_ok=True)
+            (tmp_path / game_day[key]).touch()
+    for command in typed("Game days"):
+        succeeds(command, tmp_path, with_commands(RunningLab(tmp_path / "home")))
 
 
 def succeeds(command: str, directory: Path, environment: dict[str, str], code: int = 0) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from chaosdrill.aws import system_of
 from tests import canaries, small_drills
 from tests.lab.test_local_load import load, own
 from tests.running_lab import RunningLab
@@ -30,7 +31,8 @@ def files_below(*directories: Path) -> Iterator[Path]:
         yield from (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
 
 
-@pytest.mark.parametrize("how", ["return", pytest.param("raise", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["return", "raise"])
 def test_no_secret_is_left_in_run_journal_log_screen_or_the_labs_logs(
     lab: RunningLab, tmp_path: Path, how: str
 ) -> None:
@@ -113,7 +115,7 @@ def test_nothing_planted_in_experiment_topology_or_load_is_in_anything_that_was_
             },
         )
         # what Python compiles of the owner's load script stays in the owner's directory, and is none of the drill's
-        ran = small_drills.run(tmp_path, what, **lab.environment, PYTHONDONTWRITEBYTECODE="1")
+        ran = small_drills.run(tmp_path, what, **{**lab.environment, "PYTHONDONTWRITEBYTECODE": "1"})
     assert [row for row in ran.events if row["event"] == "heartbeat-started"], ran.stdout + ran.stderr
     written = ran.run_directory
     kept = {path.name for path in written.iterdir()} | {path.name for path in (written / "records").iterdir()}
@@ -124,5 +126,11 @@ def test_nothing_planted_in_experiment_topology_or_load_is_in_anything_that_was_
     lab.run("runs", "export", str(written), "--csv", "--output", csv)
     lab.run("runs", "verify", archive)
     lab.run("report", str(written), "--lang", "ja", "--output", str(tmp_path / "ja.html"))
+    system = system_of({"topology": str(lab.home / "lab" / "topology.yaml")})
+    table = system.topology.coordination
+    assert table is not None
+    items = system.coordination_client(table.region).scan(TableName=table.table)["Items"]
+    assert [item for item in items if written.name in str(item) and "undo#" in str(item)], "the drill has owed"
+    (tmp_path / "items").write_text(json.dumps(items, default=str))
     (tmp_path / "shown").write_text(lab.run("runs", "show", str(written), "--json").stdout + ran.stdout + ran.stderr)
     assert canaries.found_in(tmp_path, written, lab.home / "lab", but=OWN_FILES) == set()

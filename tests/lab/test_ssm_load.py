@@ -255,7 +255,7 @@ def test_a_whole_drill_with_its_load_on_the_client_host(
 
 
 def test_the_policy_of_a_topology_with_a_bucket_allows_what_was_done_there_and_no_more(
-    lab: RunningLab, configuration: dict[str, Any], topology: dict[str, Any], tmp_path: Path
+    lab: RunningLab, configuration: dict[str, Any], tmp_path: Path
 ) -> None:
     start_load(2, 10, within_s=120, configuration=configuration, standalone=True)
     stop_load(configuration=configuration, standalone=True)
@@ -263,8 +263,8 @@ def test_the_policy_of_a_topology_with_a_bucket_allows_what_was_done_there_and_n
     policy = json.loads(filled(policy_of("failover"), load_topology(configuration["topology"]), {}))
     ours = [one for one in policy["Statement"] if "s3:" in json.dumps(one["Action"])]
     text = json.dumps({"Statement": ours})
-    assert not_allowed(text, wanted(made, topology)) == []
-    assert not_done(text, wanted(made, topology)) == []
+    assert not_allowed(text, wanted(made)) == []
+    assert not_done(text, wanted(made)) == []
 
 
 def activity(kind: str, func: str, **arguments: Any) -> dict[str, Any]:

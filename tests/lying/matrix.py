@@ -5,15 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CHECK, END, LATE = "check-missed", "end-state-missed", "objective-not-judged"
-# what follows where no region serves at the end
-NEVER_BACK = (
-    CHECK,
-    END,
-    "still-unavailable",
-    "step-failed",
-    LATE,
-    "read-back-incomplete",
-)
+# the rollback sees that no region serves, restores that, and fails; the read-back a second later may not end in time
+SERVES_AGAIN = ("step-failed", LATE, "read-back-incomplete")
 OVER, BACK = "fail-over", "fail-back"
 NOT_SERVED = ("first-good-answer", "sustained")
 
@@ -62,8 +55,10 @@ LIES = (
     Lie("dns-ttl-ignored", "failed", "dns-ttl-ignored", (CHECK, LATE), {OVER: ("dns-changed", *NOT_SERVED)},
         lenient="public-zone"),
     Lie("writer-flips-back", "failed", "writer-flipped", ("step-failed", "safeguard-tripped", LATE)),
+    # the facts contradict each other from the switchover on: the safeguard's third reading may come before the check
+    # that asks who writes
     Lie("two-writers", "failed", "two-writers",
-        (CHECK, END, "lost-writes", "rpo-missed", "writer-not-moved", LATE, "losses-contradict")),
+        (CHECK, END, "lost-writes", "rpo-missed", "writer-not-moved", LATE, "losses-contradict", "safeguard-tripped")),
     Lie("replica-forgets", "failed", "lost-writes", (CHECK, "rpo-missed", "resurrected-writes")),
     Lie("settled-deleted", "failed", "lost-writes", (CHECK, "rpo-missed")),
     Lie("deposit-twice", "failed", "duplicated-writes"),
@@ -75,19 +70,19 @@ LIES = (
           fail_over=("routing-switched", "dns-changed", *NOT_SERVED), fail_back=("dns-changed",)),
     skips("failover", "SwitchOver", "writer-not-moved", CHECK, "step-failed", LATE, fail_over=("database-switched",)),
     skips("failover", "StartDestination", "flag-not-opened", CHECK, LATE, fail_over=("flag-opened", *NOT_SERVED)),
-    skips("failback", "StopSource", "flag-not-closed", CHECK, END, fail_back=("flag-closed",)),
+    skips("failback", "StopSource", "flag-not-closed", *SERVES_AGAIN, fail_back=("flag-closed",)),
     skips("failback", "WaitForParameterPropagation", "wait-left-out"),
-    skips("failback", "SwitchRoute53Arc", "routing-not-switched", *NEVER_BACK,
+    skips("failback", "SwitchRoute53Arc", "routing-not-switched", *SERVES_AGAIN,
           fail_back=("routing-switched", "dns-changed", *NOT_SERVED)),
-    # the rollback sees it, and serves in the region of the writer again
-    skips("failback", "SwitchOver", "writer-not-moved", CHECK, END, "step-failed", fail_back=("database-switched",)),
-    skips("failback", "StartDestination", "flag-not-opened", *NEVER_BACK, fail_back=("flag-opened", *NOT_SERVED)),
+    # it serves where the writer is, which is not the region to enter
+    skips("failback", "SwitchOver", "writer-not-moved", CHECK, END, *SERVES_AGAIN, fail_back=("database-switched",)),
+    skips("failback", "StartDestination", "flag-not-opened", *SERVES_AGAIN, fail_back=("flag-opened", *NOT_SERVED)),
     Lie("switchover-slow", "failed", "switchover-slow", ("budget-missed",),
         objectives={"budgets": {"database-switched": 4}}),
     Lie("load-stops", "invalid", "load-silent", ("step-failed", "records-truncated")),
     Lie("worker-stops", "invalid", "worker-silent", ("step-failed", "records-truncated")),
     Lie("clock-off", "passed", "clock-off"),
-    Lie("failback-leaves-flag-closed", "failed", "flag-not-opened", NEVER_BACK,
+    Lie("failback-leaves-flag-closed", "failed", "flag-not-opened", SERVES_AGAIN,
         {BACK: ("flag-opened", *NOT_SERVED)}),
     Lie("reads-only", "failed", "writes-not-recovered", (CHECK, LATE), {OVER: NOT_SERVED}),
 )  # fmt: skip

@@ -269,6 +269,7 @@ def heads(seen: Any, section: str) -> list[str]:
     )
 
 
+@pytest.mark.long
 @needs_chromium
 @pytest.mark.parametrize("arguments", [("compare", "--last", "3"), ("trend", "--all")])
 def test_runs_of_one_day_are_told_apart_and_the_verdicts_come_first(one_day: Path, see: Any, arguments: Any) -> None:
@@ -289,6 +290,7 @@ def test_runs_of_one_day_are_told_apart_and_the_verdicts_come_first(one_day: Pat
     assert {lines for _, lines in ids} == {1}  # no id is broken
 
 
+@pytest.mark.long
 @needs_chromium
 @pytest.mark.parametrize("width", [1280, 1024])
 def test_a_long_reason_pushes_no_column_off_the_page(one_day: Path, see: Any, width: int) -> None:
@@ -299,6 +301,7 @@ def test_a_long_reason_pushes_no_column_off_the_page(one_day: Path, see: Any, wi
     assert seen.run(over) == 0
 
 
+@pytest.mark.long
 @needs_chromium
 @pytest.mark.parametrize("arguments", [("compare", "--last", "3"), ("trend", "--all")])
 def test_on_a_telephone_only_tables_are_scrolled(one_day: Path, see: Any, arguments: Any) -> None:
@@ -310,6 +313,7 @@ def test_on_a_telephone_only_tables_are_scrolled(one_day: Path, see: Any, argume
     assert seen.run(right) <= 390  # no label of an objective is cut off
 
 
+@pytest.mark.long
 @needs_chromium
 def test_an_objective_that_is_far_off_leaves_the_bars_their_height(one_day: Path, see: Any) -> None:
     seen = see_trend(see, page(one_day, "trend", "--all"))

@@ -52,7 +52,7 @@ def test_without_the_extra_the_last_line_says_what_to_install(session, run, monk
     label, text = last_line(session, reported(session))
     assert (label, text) == (
         "report",
-        "not written: the extra `report` is not installed: pip install 'chaosdrill[report]'; "
+        "not written: the extra `report` is not installed: pip install 'jinja2>=3.1' 'plotly>=6' 'scipy>=1.13'; "
         f"then make it again with `chaosdrill report {run.name}`",
     )
     assert not (run / "report.html").exists()

@@ -309,7 +309,7 @@ def test_without_the_extra_it_says_how_to_install_it(run, monkeypatch):
     monkeypatch.setattr(making, "find_spec", lambda name: None if name == "plotly" else found(name))
     done = report(str(run))
     assert done.exit_code == 2
-    assert "pip install 'chaosdrill[report]'" in done.output
+    assert "pip install 'jinja2>=" in done.output
 
 
 # Figures in words -----------------------------------------------------------------------------------------------------

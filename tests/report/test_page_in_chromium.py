@@ -8,7 +8,7 @@ from chaosdrill.report.making import write_report
 from chaosdrill.report.palette import DARK, LIGHT
 from tests.chromium import needs_chromium
 
-pytestmark = needs_chromium
+pytestmark = [pytest.mark.long, needs_chromium]
 
 ZOOMED = "[0, 1].map((n) => Date.parse(document.getElementById('waterfall')._fullLayout.AXIS.range[n] + 'Z'))"
 
@@ -41,7 +41,6 @@ def test_it_is_drawn_without_an_error_and_asks_nobody_for_anything(run, see):
     assert "passed" in seen.page.inner_text("h2#verdict")
 
 
-@pytest.mark.long
 def test_a_script_that_is_not_ours_is_refused_by_the_page_itself(run, see):
     path = write_report(run)
     path.write_text(path.read_text().replace("</main>", "<script>window.theirs = 1</script></main>"))
@@ -50,7 +49,6 @@ def test_a_script_that_is_not_ours_is_refused_by_the_page_itself(run, see):
     assert any("Content Security Policy" in text for text in seen.said)
 
 
-@pytest.mark.long
 def test_zoom_moves_every_row_and_the_upper_axis(run, see):
     seen = see(write_report(run))
     seen.page.set_viewport_size({"width": 1280, "height": 1900})
@@ -75,7 +73,6 @@ def test_zoom_moves_every_row_and_the_upper_axis(run, see):
     assert seen.said == []
 
 
-@pytest.mark.long
 def test_buttons_show_a_movement_and_all_of_it_again(run, see):
     seen = see(write_report(run))
     whole = seen.run(ZOOMED.replace("AXIS", "xaxis"))
@@ -93,7 +90,6 @@ def test_buttons_show_a_movement_and_all_of_it_again(run, see):
     assert seen.run(ZOOMED.replace("AXIS", "xaxis")) == pytest.approx(whole, abs=1)
 
 
-@pytest.mark.long
 def test_dark_when_the_reader_s_system_is_and_a_button_turns_it(run, see):
     seen = see(write_report(run), color_scheme="dark")
     assert (background(seen), paper_of_figure(seen)) == (rgb(DARK["paper"]), rgb(DARK["paper"]))
@@ -109,7 +105,6 @@ def test_dark_when_the_reader_s_system_is_and_a_button_turns_it(run, see):
     assert seen.said == []
 
 
-@pytest.mark.long
 def test_a_change_of_the_theme_keeps_the_zoom(run, see):
     seen = see(write_report(run))
     whole = seen.run(ZOOMED.replace("AXIS", "xaxis"))
@@ -126,7 +121,6 @@ def test_a_change_of_the_theme_keeps_the_zoom(run, see):
     seen.until(f"(whole) => String({ZOOMED.replace('AXIS', 'xaxis')}) === String(whole)", arg=whole)
 
 
-@pytest.mark.long
 def test_on_paper_it_is_light_and_nothing_is_folded_away(run, see):
     seen = see(write_report(run), color_scheme="dark")
     seen.run("dispatchEvent(new Event('beforeprint'))")
@@ -142,7 +136,6 @@ def test_on_paper_it_is_light_and_nothing_is_folded_away(run, see):
     assert seen.run("document.querySelectorAll('.steps details[open]').length") == 0
 
 
-@pytest.mark.long
 def test_it_prints(run, see, tmp_path):
     seen = see(write_report(run))
     printed = seen.page.pdf(format="A4", prefer_css_page_size=True)
@@ -151,7 +144,6 @@ def test_it_prints(run, see, tmp_path):
     assert seen.said == []
 
 
-@pytest.mark.long
 def test_a_telephone_shows_it_without_scrolling_sideways(run, see):
     seen = see(write_report(run))
     seen.page.set_viewport_size({"width": 360, "height": 740})
@@ -159,7 +151,6 @@ def test_a_telephone_shows_it_without_scrolling_sideways(run, see):
     assert seen.run("document.documentElement.scrollWidth") <= 360
 
 
-@pytest.mark.long
 def test_pointing_at_something_says_its_time_value_and_region(run, see):
     seen = see(write_report(run))
     bar = seen.run(
@@ -178,7 +169,6 @@ def test_pointing_at_something_says_its_time_value_and_region(run, see):
     assert re.search(r"\d\d:\d\d:\d\d\.\d{3} to \d\d:\d\d:\d\d\.\d{3} UTC \(\d+\.\d{3} s\)", text), text
 
 
-@pytest.mark.long
 def test_the_japanese_page(run, see, tmp_path):
     seen = see(write_report(run, "ja", tmp_path / "ja.html"))
     assert seen.run("document.documentElement.lang") == "ja"
@@ -191,7 +181,6 @@ def test_the_japanese_page(run, see, tmp_path):
     assert seen.said == []
 
 
-@pytest.mark.long
 def test_a_run_without_a_moment_has_no_figure_and_no_error(tmp_path, see):
     directory = tmp_path / "run"
     directory.mkdir()
@@ -201,7 +190,6 @@ def test_a_run_without_a_moment_has_no_figure_and_no_error(tmp_path, see):
     assert "nothing to draw" in seen.page.inner_text("main")
 
 
-@pytest.mark.long
 def test_colours_are_legible(see):
     """WCAG: text 4.5 to 1, and what is no text 3 to 1, against the paper."""
 

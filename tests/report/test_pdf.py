@@ -8,7 +8,8 @@ from click.testing import CliRunner
 
 from chaosdrill.cli import cli
 from tests.chromium import needs_chromium
-from tests.further import first_of
+
+pytestmark = pytest.mark.long
 
 
 def report(*arguments: str):
@@ -16,7 +17,7 @@ def report(*arguments: str):
 
 
 @needs_chromium
-@pytest.mark.parametrize("language", first_of(["en", "ja"]))
+@pytest.mark.parametrize("language", ["en", "ja"])
 def test_a_run_is_printed_with_its_figure(run: Path, tmp_path: Path, language: str) -> None:
     path = tmp_path / "run.pdf"
     before = {one: one.stat().st_mtime_ns for one in run.rglob("*")}
@@ -32,7 +33,6 @@ def test_a_run_is_printed_with_its_figure(run: Path, tmp_path: Path, language: s
     assert list(tmp_path.glob("*.part")) == []
 
 
-@pytest.mark.long
 @needs_chromium
 def test_its_name_is_the_run_s(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -63,7 +63,6 @@ def test_a_chromium_that_prints_nothing_is_an_error(
     assert not (tmp_path / "run.pdf").exists()
 
 
-@pytest.mark.long
 @needs_chromium
 def test_a_file_that_cannot_be_written_is_one_message(run: Path, tmp_path: Path) -> None:
     done = report(str(run), "--pdf", "-o", str(tmp_path / "nowhere" / "run.pdf"))

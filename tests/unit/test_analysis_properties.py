@@ -5,7 +5,7 @@ import math
 from itertools import pairwise
 
 import numpy
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.chance import Loss
@@ -14,6 +14,7 @@ from chaosdrill.analysis.degraded import Limits, degradation
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.records import beats_of
 from chaosdrill.analysis.recovery import recovery
+from tests.further import examples
 from tests.unit.records_rig import (
     BEAT,
     HEADER,
@@ -30,7 +31,7 @@ from tests.unit.records_rig import (
 LENGTH = 80
 SPAN = (T0 - BEAT, T0 + (LENGTH + 1) * BEAT)
 SHORT = Limits(window_s=0.5)
-quick = settings(max_examples=120)
+quick = examples(120)
 
 rows = st.tuples(st.sampled_from("oooxxxr-?s"), st.integers(1, 25))
 pictures = st.lists(rows, max_size=14).map(lambda parts: "".join(mark * count for mark, count in parts)[:LENGTH])
@@ -161,7 +162,7 @@ def test_merging_workers_records_in_any_order_changes_nothing(made, random, doub
     assert same(requests(mixed, offsets), requests(rows, offsets))
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.floats(0.2, 30), st.floats(0, 0.1), st.integers(0, 9))
 def test_a_planted_outage_is_found_within_one_beat(seconds, phase, seed):
     begin = 5 + phase

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.errors import BadInput
@@ -26,10 +26,11 @@ from chaosdrill.runs.archive.exporting import export
 from chaosdrill.runs.archive.manifest import SELF, written
 from chaosdrill.runs.verifying import verify_run
 from tests.failing import fails_with
+from tests.further import examples
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import APPROVER, OPERATOR, TICKET, make_whole_run
 
-SETTINGS = settings(max_examples=50)
+SETTINGS = examples(50)
 QUARANTINED_REPORT = "locust-report.html.quarantined.txt"
 GOOD = {f"{RUN_ID}/history.jsonl": b"", f"{RUN_ID}/summary.json": b"{}"}
 

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from chaosdrill.aws import sessions, system_of
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput, DrillError
+from chaosdrill.preflight.show import check
 from chaosdrill.stop_flag.probes import stop_flag
-from chaosdrill.survey.check import check
 from tests.unit.test_topology import RIGHT
 
 ROLE = "role_arn = arn:aws:iam::123456789012:role/x\n"

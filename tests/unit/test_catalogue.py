@@ -10,7 +10,7 @@ from typing import Any
 import click
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
@@ -23,6 +23,7 @@ from chaosdrill.runs.choosing import Store, newest_alike
 from chaosdrill.runs.entries import UNREADABLE, Entry, entry_of
 from chaosdrill.runs.tags import tag_run, tags_of
 from tests.failing import fails_with
+from tests.further import examples
 
 FIRST, SECOND = "20260501T093000Z-failover-ab12", "20260702T080000Z-packet-loss-cd34"
 JSON = st.recursive(
@@ -136,7 +137,7 @@ def test_tags_are_given_shown_and_taken_away(runs: Path) -> None:
         tag_run(runs / FIRST, ["../x", ""])
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(said=JSON, opened=JSON, kept=JSON)
 def test_whatever_stands_in_the_files_a_run_is_listed(runs: Path, said: Any, opened: Any, kept: Any) -> None:
     for name, value in (("summary.json", said), ("tags.json", kept)):

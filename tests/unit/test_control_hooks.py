@@ -56,7 +56,7 @@ def stops() -> Iterator[list[int]]:
 
 def test_a_safeguard_stops_the_drill_even_if_that_cannot_be_written(session: Session, stops: list[int]) -> None:
     with pytest.raises(ValueError, match="closed file"):
-        session._safeguard_tripped("guard", "is 2, expected 1", unreadable=False)
+        session.safeguard_tripped("guard", "is 2, expected 1", unreadable=False)
     assert stops == [signal.SIGUSR1]
 
 

@@ -52,6 +52,15 @@ def test_a_drill_ends_with_six_lines_and_the_path_is_whole():
     ]
 
 
+def test_what_stays_in_force_is_named_with_the_way_back_in_six_lines():
+    measured = {"recovery_fail_over_s": 4.3, "lost_writes_after_failover": 0}
+    for language, way in (("en", "`chaosdrill rescue run`"), ("ja", "`chaosdrill rescue run`")):
+        rows = last_lines(said("failed", judgement=figures(**measured)), language, owed=("lose packets", "fail over"))
+        assert len(rows) == 6
+        assert rows[2][1].startswith("lose packets, fail over")
+        assert way in rows[2][1]
+
+
 @pytest.mark.parametrize(
     ("figure", "label", "line"),
     [

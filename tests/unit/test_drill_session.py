@@ -205,3 +205,52 @@ def test_a_run_of_long_ago_that_cannot_be_mended_keeps_no_drill_from_starting(
     monkeypatch.setattr(opening, "rebuild_journals", broken)
     opening._end_what_died(tmp_path)
     assert [row.levelname for row in caplog.records] == ["WARNING"]
+
+
+@pytest.fixture
+def dry(tmp_path: Path) -> Iterator[Session]:
+    """A drill whose actions are not run."""
+    request: Any = {"type": "http", "url": NOWHERE, "method": "POST", "arguments": {"a": 1}}
+    steps = [
+        do("work"),
+        {"type": "action", "name": "call", "provider": request},
+        step("probe", "look", "answer", value=1),
+    ]
+    session = Session({**experiment(steps), "dry": Dry.ACTIVITIES}, {}, None)
+    _open_run_directory(session, ON_LAB, SOURCE)
+    session.opened = True
+    session.enter("method")
+    yield session
+    session.give_up()
+
+
+def planned(session: Session) -> list[dict[str, Any]]:
+    for activity in session.experiment["method"]:
+        session.begin_activity(activity)
+        session.end_activity(activity, {"status": "succeeded", "output": None, "duration": 0.0})
+    return [row for row in session.record.events if row["event"] == "calls-planned"]
+
+
+def test_a_dry_run_records_what_each_action_would_call(dry: Session) -> None:
+    work, call = planned(dry)
+    assert [(one["activity"], one["phase"], one["why"]) for one in (work, call)] == [
+        ("work", "method", ""),
+        ("call", "method", ""),
+    ]
+    names = [(one["service"], one["operation"]) for row in (work, call) for one in row["calls"]]
+    assert names == [("python", "tests.steps.do"), ("http", f"POST {NOWHERE}")]
+    assert work["calls"][0]["parameters"] == {"arguments": {"what": "work"}}
+
+
+def test_what_cannot_be_known_says_why(dry: Session) -> None:
+    provider = {"type": "python", "module": "chaosdrill.routing.actions", "func": "set_routing"}
+    provider |= {"arguments": {"region": "standby"}}
+    dry.experiment = {**dry.experiment, "method": [{"type": "action", "name": "route", "provider": provider}]}
+    (row,) = planned(dry)
+    assert (row["calls"], bool(row["why"])) == ([], True), "there is no topology"
+
+
+@pytest.mark.parametrize("value", [None, Dry.PROBES, Dry.PAUSE])
+def test_a_run_whose_actions_are_run_plans_nothing(dry: Session, value: Dry | None) -> None:
+    dry.experiment = {**dry.experiment, "dry": value}
+    assert planned(dry) == []

@@ -15,7 +15,6 @@ from chaosdrill.aws.stepfunctions import Execution, StateTime, chosen, execution
 from chaosdrill.errors import CannotSee
 from chaosdrill.failover.executions import execution_name, refuse_while_running
 from chaosdrill.history import History, OpenDrill, opened
-from chaosdrill.lab.aws.stepfunctions.quotas import QUOTAS
 from tests.failing import fails_with
 
 BEGIN = datetime(2026, 5, 1, 9, 30, tzinfo=UTC)
@@ -34,6 +33,8 @@ def at(seconds: str) -> str:
 
 def test_listing_executions_does_not_use_up_what_aws_allows() -> None:
     """Of both machines, what runs and what was started last, for as long as a drill takes."""
+    from chaosdrill.lab.aws.stepfunctions.quotas import QUOTAS  # imports moto
+
     (_, large), (_, small) = QUOTAS["ListExecutions"]
     listed_per_s = 2 * 2 / stepfunctions.LISTS_EVERY_S
     assert listed_per_s < min(large, small)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chaosdrill.analysis.gate import BROKEN, CANNOT_TELL, HELD, Figures, judged
@@ -19,6 +19,7 @@ from chaosdrill.errors import BadInput
 from chaosdrill.home import RUNS_VARIABLE
 from tests.compared_runs import figure, judgement, write_run
 from tests.failing import fails_with
+from tests.further import examples
 
 FIRST, SECOND, THIRD = (f"2026050{day}T020000Z-failover-000{day}" for day in (1, 2, 3))
 
@@ -301,7 +302,7 @@ def test_a_gate_that_cannot_be_understood_decides_nothing(runs: Path) -> None:
         assert words in said.output
 
 
-@settings(max_examples=60)
+@examples(60)
 @given(st.lists(WORDS, max_size=8).map(" ".join) | st.text(max_size=20))
 def test_whatever_is_typed_as_a_gate_exits_with_0_1_or_2(tmp_path_factory: Any, text: str) -> None:
     directory = tmp_path_factory.getbasetemp() / "gates"

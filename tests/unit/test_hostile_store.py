@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -18,12 +18,13 @@ from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
 from chaosdrill.runs.entries import FIGURES, UNJUDGED, UNREADABLE, entry_of
 from chaosdrill.runs.summaries import WORDS
+from tests.further import examples
 from tests.unit.test_catalogue import FIRST, JSON, SECOND, make
 
 NASTY = ["\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "$(touch /tmp/x); `id`", "<script>alert(1)</script>", "a\rb\nc\x00d",
          "\u202eevil", "\ud800", "[bold]x[/]", "../../etc/passwd", "x" * 3000]  # fmt: skip
 ANYTHING = JSON | st.sampled_from([*NASTY, 10**400, float("inf"), float("nan"), -0.0, [], {}, [[1]], {"a": {}}])
-many = settings(max_examples=60)
+many = examples(60)
 
 
 @pytest.fixture

@@ -99,7 +99,19 @@ def test_what_is_filled_in_stays_within_its_string(tmp_path: Path) -> None:
     assert any(injected in str(one["Resource"]) for one in policy["Statement"])
 
 
-@pytest.mark.parametrize("text", ["[", "- a list", "configuration: [a]", "", "\x00", "\udc80", "[" * 5000, "just text"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "- a list",
+        "configuration: [a]",
+        "",
+        "\x00",
+        "\udc80",
+        pytest.param("[" * 5000, marks=pytest.mark.long),
+        "just text",
+    ],
+)
 def test_a_file_that_is_no_experiment_is_an_error_of_the_user(text: str, tmp_path: Path) -> None:
     path = tmp_path / "failover.yaml"
     path.write_text(text, encoding="utf-8", errors="surrogateescape")

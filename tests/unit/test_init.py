@@ -42,6 +42,13 @@ def test_it_copies_an_experiment_and_a_topology_and_says_what_next(tmp_path: Pat
         assert command in result.output
 
 
+def test_the_template_of_the_coordination_table_is_printed_and_nothing_is_written(tmp_path: Path) -> None:
+    result = init("--coordination", tmp_path / "drills")
+    assert result.exit_code == 0, result.output
+    assert result.output == (REPOSITORY / "chaosdrill/coordination/table.yaml").read_text()
+    assert not (tmp_path / "drills").exists()
+
+
 def test_every_experiment_of_the_repository_can_be_had(tmp_path: Path) -> None:
     names = sorted(path.name for path in (REPOSITORY / "experiments").iterdir() if path.suffix in (".yaml", ".json"))
     listed = init("--list").output.splitlines()

@@ -147,6 +147,57 @@ OF_EVENTS: list[tuple[str, Change, str, set[str], set[str], set[str]]] = [
 ]  # fmt: skip
 
 
+RESTORED_S = 25.0  # when the machine has ended, and before clients are served
+
+
+def restored(flag: dict[str, bool], routing: dict[str, str]) -> Rows:
+    """A rollback finds home out of service, records that, and restores service; the watch sees home serve then."""
+    facts = {"flag": flag, "routing": routing, "writer": HOME}
+    opening = {"s": RESTORED_S, "event": "opening-region", "region": HOME, "state": "split", "facts": facts}
+    seen = {"flag": flags(False, True), "routing": {HOME: "On", STANDBY: "Off"}, "writer": HOME, "running": []}
+    times = {"began_ns": ns(26), "ended_ns": ns(26), "previous_ns": ns(25.5)}
+    dns = {"addresses": ADDRESSES[HOME], "regions": [HOME]}
+    serving = {"s": 26.0, "event": "region-facts", "state": f"serving({HOME})", "facts": {**seen, "dns": dns}, **times}
+    return [opening, serving]
+
+
+@pytest.mark.parametrize(
+    ("known", "name", "phase"),
+    [
+        ({"flag": flags(True, True)}, "flag-not-opened", "flag-opened"),
+        ({"routing": {HOME: "Off", STANDBY: "On"}}, "routing-not-switched", "routing-switched"),
+        ({"flag": flags(False, False)}, "flag-not-closed", "flag-closed"),
+    ],
+)
+def test_service_that_a_rollback_restored_does_not_hide_what_the_movement_left_undone(
+    tmp_path: Path, known: dict[str, Any], name: str, phase: str
+) -> None:
+    before = {"flag": flags(False, True), "routing": {HOME: "On", STANDBY: "Off"}, **known}
+
+    def left_undone(rows: Rows) -> Rows:
+        rows = facts_from(FAIL_BACK_S, RESTORED_S, **known)(rows)
+        rows = [row for row in rows if row.get("event") != "region-facts" or row["s"] < RESTORED_S]
+        return [*rows, *restored(before["flag"], before["routing"])]
+
+    judgement = judged(tmp_path, events_of=left_undone)
+    assert judgement.verdict == "failed"
+    assert name in names(judgement)
+    assert {phase, "first-good-answer", "sustained"} <= unseen(judgement)["fail-back"]
+    assert judgement.figures["recovery_fail_back_s"].value is not None
+
+
+def test_what_the_watch_had_not_read_yet_is_known_from_the_rollback_that_restored_service(tmp_path: Path) -> None:
+    """The machine opened home just before, and left the routing as it was."""
+
+    def left_undone(rows: Rows) -> Rows:
+        rows = facts_from(FAIL_BACK_S, RESTORED_S, flag=flags(True, True), routing={HOME: "Off", STANDBY: "On"})(rows)
+        rows = [row for row in rows if row.get("event") != "region-facts" or row["s"] < RESTORED_S]
+        return [*rows, *restored(flags(False, True), {HOME: "Off", STANDBY: "On"})]
+
+    found = names(judged(tmp_path, events_of=left_undone))
+    assert ("routing-not-switched" in found, "flag-not-opened" in found) == (True, False)
+
+
 def unseen(judgement: Judgement) -> dict[str, set[str]]:
     """The phases of each movement that were not seen."""
     return {one.leg.what: {phase.name for phase in one.phases if phase.at_ns is None} for one in judgement.movements}

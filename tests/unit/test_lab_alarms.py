@@ -1,13 +1,21 @@
 """When an alarm of the lab is in which state: literal data in, verdict out."""
 
-import pytest
+from typing import Any
 
-from chaosdrill.lab.aws.alarms import periods, verdict
+import pytest
 
 BAD, GOOD, NONE = True, False, None
 
 
+def verdict(*arguments: Any) -> str | None:
+    from chaosdrill.lab.aws import alarms  # imports moto
+
+    return alarms.verdict(*arguments)
+
+
 def test_periods_are_whole_and_the_newest_is_first():
+    from chaosdrill.lab.aws.alarms import periods
+
     data = [(100.0, 1.0), (109.9, 3.0), (110.0, 5.0), (129.0, 7.0), (131.0, 9.0)]
     assert periods(data, 10.0, 135.0, 4) == [[7.0], [5.0], [1.0, 3.0], []]
 

@@ -387,3 +387,21 @@ def test_what_was_accepted_at_the_very_moment_of_a_cut_was_accepted_before_it() 
     assert [seconds(2, cut=moment[5] + off) for off in (-1, 0, 1)] == [2.0, 3.0, 3.0]
     # 3 and 5 were lost by the first of two transitions when 5 was accepted before its cut, else 5 by the second one
     assert [seconds(3, 5, cut=moment[9], earlier=(moment[5] + off,)) for off in (-1, 0)] == [1.0 + 4.0, 2.0]
+
+
+def test_what_the_application_may_hold_is_left_there() -> None:
+    """Refused writes and missing ones are not; a refused one that was executed all the same is."""
+    outcomes = {0: "accepted", 1: "refused", 2: "unknown", 3: "accepted", 4: "refused"}
+    times = {"due_ns": 1, "ended_ns": 2, "digit": 0, "account": "a"}
+    rows = [
+        *(
+            {"row": "write", "seq": seq, "outcome": outcome, "id": str(seq), **times}
+            for seq, outcome in outcomes.items()
+        ),
+        {"row": "settled", "seq": 0, "id": "0", "state": "pending"},
+        {"row": "found", "label": "after", "seq": 0, "id": "0", "state": "settled", "seen_ns": 3},
+        {"row": "found", "label": "after", "seq": 3, "id": "3", "state": "missing", "seen_ns": 3},
+        {"row": "found", "label": "after", "seq": 4, "id": "4", "state": "settled", "seen_ns": 3},
+    ]
+    left = {write.seq: state for write, state in ledger_of(rows).left_in_application()}
+    assert left == {0: "settled", 2: "unknown", 4: "settled"}

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 
 from chaosdrill.history import History
-from chaosdrill.history.owed import FAULT_LASTS_S, UNDONE_BY, owed_undos
+from chaosdrill.history.owed import FAULT_LASTS_S, UNDONE_BY, OwedUndo, owed_undos
 from chaosdrill.packet_loss import actions as faults
+from chaosdrill.parts.registry import part_of_action, undo_rules
 from chaosdrill.runs.dead_runs import dead_run, dead_runs
 from chaosdrill.runs.describing import described
 from chaosdrill.runs.events import read_events
@@ -37,12 +39,51 @@ STARTED = {"event": "fault-started", "experiment": "EXP1", "region": "ap-northea
 HEALED = [step("started", "heal", "heal_packet_loss", "rollbacks", arguments={"undo_of": "lose"})]
 
 
+END = {"event": "end-state", "state": "serving(a)", "expected": "serving(a)"}
+
+
+def recorded(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A history as it is written now: the beginning of each change records its undo."""
+    return [event | recorded_facts(event) if event["event"] == "activity-started" else event for event in events]
+
+
+def recorded_facts(event: dict[str, Any]) -> dict[str, Any]:
+    part = part_of_action(event["func"])
+    if part is None or event["phase"] == "rollbacks":
+        return {"undone_by": None}
+    rule = undo_rules()[event["func"]]
+    facts = {"undone_by": rule.undo, "part": part.name, "role": part.role}
+    return {**facts, "lasts_s": rule.lasts_s(event["arguments"])}
+
+
+AS_BEFORE = pytest.mark.parametrize("written", [list, recorded], ids=["of before", "of now"])
+Written = Callable[[list[dict[str, Any]]], list[dict[str, Any]]]
+
+
 def names(events: list[dict[str, Any]]) -> list[str]:
     return [one.step for one in owed_undos(events)]
 
 
-def test_a_step_that_was_begun_is_owed_although_it_did_not_end() -> None:
-    (one,) = owed_undos([LOSS, STARTED])
+AT_HOME = {"event": "end-state", "state": "serving(a)", "expected": "serving(a)"}
+FROM_STANDBY = [{"event": "drill-opened", "expect": "serving(b)"}, {"event": "target-opened", "home": "a"}]
+
+
+def test_a_transition_that_ends_at_home_as_declared_is_not_owed() -> None:
+    back = [*FROM_STANDBY, *recorded([begun("back", "fail_back"), ended("back", "fail_back"), LOSS])]
+    assert names([*back, AT_HOME]) == ["lose"], "a fault is"
+    assert names([*back, {**AT_HOME, "state": "serving(b)"}]) == ["back", "lose"]
+    assert names([*back[:1], *back[2:], AT_HOME]) == ["back", "lose"], "a history that does not name home"
+
+
+def test_the_step_that_reversed_another_run_s_change_is_not_owed() -> None:
+    enabled = recorded([begun("on", "enable_automatic_failover"), begun("off", "disable_automatic_failover"), LOSS])
+    paid = {"event": "accepted-undo-paid", "part": "automatic_failover", "undo": "enable_automatic_failover"}
+    assert names([*enabled, paid]) == ["off", "lose"]
+
+
+@AS_BEFORE
+def test_a_step_that_was_begun_is_owed_although_it_did_not_end(written: Written) -> None:
+    (one,) = owed_undos(written([LOSS, STARTED]))
     assert (one.step, one.kind, one.undo, one.ids) == (
         "lose",
         "fault",
@@ -68,16 +109,87 @@ def test_a_step_that_was_begun_is_owed_although_it_did_not_end() -> None:
         ([begun("heal", "heal_packet_loss", undo_of="other"), ended("heal", "heal_packet_loss")], ["lose"]),
     ],
 )
-def test_what_was_undone_or_changed_nothing_is_not_owed(more: list[dict[str, Any]], left: list[str]) -> None:
-    assert names([LOSS, *more]) == left
+@AS_BEFORE
+def test_what_was_undone_or_changed_nothing_is_not_owed(
+    more: list[dict[str, Any]], left: list[str], written: Written
+) -> None:
+    assert names(written([LOSS, *more])) == left
 
 
-def test_setting_something_twice_undoes_nothing_unless_it_says_so() -> None:
+@AS_BEFORE
+def test_setting_something_twice_undoes_nothing_unless_it_says_so(written: Written) -> None:
     flag = [begun("close", "set_stop_flag"), ended("close", "set_stop_flag")]
     again = [begun("open", "set_stop_flag"), ended("open", "set_stop_flag")]
-    assert names([*flag, *again]) == ["close", "open"]
+    assert names(written([*flag, *again])) == ["close", "open"]
     undone = [step("started", "back", "set_stop_flag", "rollbacks", arguments={"undo_of": "close"})]
-    assert names([*flag, *undone, ended("back", "set_stop_flag", "rollbacks")]) == []
+    assert names(written([*flag, *undone, ended("back", "set_stop_flag", "rollbacks")])) == []
+
+
+def test_the_rules_of_the_parts_give_what_the_table_of_older_histories_gives() -> None:
+    for action in UNDONE_BY:
+        events = [begun("it", action, duration_s=60), STARTED, {"event": "undo", "undo": UNDONE_BY[action][0], "x": 1}]
+        events[0]["module"] = f"chaosdrill.{recorded_facts(events[0])['part']}.actions"
+        (before,), (now,) = owed_undos(events), owed_undos(recorded(events))
+        assert now == OwedUndo(**{**vars(before), "role": now.role})
+        assert (now.number, now.before) == (1, {"x": 1})
+
+
+MOVED = [begun("over", "fail_over"), ended("over", "fail_over")]
+BACK = [begun("back", "fail_back"), ended("back", "fail_back")]
+FAILED = [begun("back", "fail_back"), ended("back", "fail_back", status="failed", output=None)]
+LOADED = [begun("load", "start_load"), ended("load", "start_load"), begun("more", "change_load")]
+STOPPED = [
+    step("started", "stop", "stop_load", "rollbacks", arguments={"undo_of": "load"}),
+    ended("stop", "stop_load", "rollbacks"),
+]
+NOT_CALLED_FOR = [
+    step("started", "home", "fail_back", "rollbacks", arguments={"undo_of": "over", "when": "steady-state-missed"}),
+    ended("home", "fail_back", "rollbacks", output={"done": False, "called_for": False, "why": ""}),
+]
+OPENED = [{"event": "drill-opened", "expect": "serving(a)"}]
+
+
+@pytest.mark.parametrize(
+    ("events", "before", "now"),
+    [
+        (MOVED + BACK, ["back"], []),  # the undo of a change is no further one
+        (MOVED + FAILED, ["over", "back"], ["over", "back"]),
+        (BACK, ["back"], ["back"]),
+        (LOADED, ["load"], ["load", "more"]),
+        (LOADED + STOPPED, [], []),
+        (LOADED[2:] + STOPPED, [], ["more"]),
+        (MOVED + NOT_CALLED_FOR, ["over"], ["over"]),
+        (OPENED + MOVED + [END], ["over"], []),  # it ended as it began, whoever did that
+        (OPENED + MOVED + [END | {"state": "dark"}], ["over"], ["over"]),
+        ([OPENED[0] | {"expect": "serving(b)"}, *MOVED, END], ["over"], ["over"]),  # it stays there on purpose
+        ([*OPENED, LOSS, END], ["lose"], ["lose"]),
+    ],
+)
+def test_what_is_owed_by_histories_of_now_that_those_of_before_tell_otherwise(
+    events: list[dict[str, Any]], before: list[str], now: list[str]
+) -> None:
+    assert (names(events), names(recorded(events))) == (before, now)
+
+
+def test_each_change_has_its_own_number_and_what_was_before_it() -> None:
+    flags = [{**begun(name, "set_stop_flag"), "number": number} for number, name in ((2, "one"), (1, "other"))]
+    undos = [
+        {"event": "undo", "undo": "set_stop_flag", "number": number, "arguments": {"value": number}}
+        for number in (1, 2)
+    ]
+    found = owed_undos([*recorded(flags), *undos])
+    assert [(one.step, one.number, one.before) for one in found] == [
+        ("one", 2, {"arguments": {"value": 2}}),
+        ("other", 1, {"arguments": {"value": 1}}),
+    ]
+
+
+def test_an_action_of_a_part_that_is_not_installed_is_owed_by_its_event_alone(tmp_path: Path) -> None:
+    facts = {"module": "mesh.actions", "undone_by": "join", "part": "mesh", "role": "routing", "number": 7}
+    run = died(tmp_path, "1-dead", begun("cut", "cut", **{}) | facts)
+    (one,) = described(run)["owed"]
+    assert (one["undo"], one["part"], one["number"], one["kind"]) == ("join", "mesh", 7, "system")
+    assert any("join" in note for note in described(run)["notes"])
 
 
 def test_the_times_of_the_faults_are_those_of_the_actions() -> None:
@@ -138,7 +250,7 @@ def test_a_dead_run_says_what_may_be_in_force_and_the_way_back(tmp_path: Path) -
     found = described(run)
     assert [one["step"] for one in found["owed"]] == ["load", "lose", "fail-over"]
     told = "\n".join(found["notes"])
-    for part in ("20 users", "serving(ap-northeast-3)", "fis stop-experiment --id EXP1", "failback.yaml"):
+    for part in ("20 users", "serving(ap-northeast-3)", "chaosdrill rescue 1-dead", "fis stop-experiment --id EXP1"):
         assert part in told
     lab = died(tmp_path, "2-dead", LOSS, target="lab", topology="")
     assert any("chaosdrill lab down" in one for one in described(lab)["notes"])

@@ -14,6 +14,7 @@ from chaosdrill.analysis.summary_fields import DRILL, summary_fields
 from chaosdrill.controls.experiment import transitions
 from chaosdrill.runs import read_run
 from tests.synthetic_run import HOME, make_run
+from tests.unit.test_owed import AS_BEFORE, recorded
 
 Row = dict[str, Any]
 Rows = list[Row]
@@ -125,9 +126,24 @@ END = {"event": "end-state", "state": "serving(a)", "expected": "serving(a)"}
         (done("aws", "stop_instance", module="chaosaws.ec2.actions"), {"aws": UNKNOWN}),
     ],
 )
-def test_what_was_changed_and_whether_it_was_undone(events, outcomes):
+@AS_BEFORE
+def test_what_was_changed_and_whether_it_was_undone(events, outcomes, written):
+    events = written(events)
     assert {one.activity: one.outcome for one in changes_of(events)} == outcomes
     assert summary_fields("x", events, DRILL)["changes"] == [one.as_json() for one in changes_of(events)]
+
+
+def test_what_the_parts_rules_add_to_what_was_undone() -> None:
+    load = done("load", "start_load", "setup") + done("more", "change_load") + done("stop", "stop_load", undo_of="load")
+    rule = done("off", "disable_automatic_failover") + done("on", "enable_automatic_failover", "rollbacks", "off")
+    refused = done("cut", "isolate_region", status="failed", output=None, error_kind="Refused")
+    events = recorded(load + rule + refused)
+    assert [(one.activity, one.outcome) for one in changes_of(events)] == [
+        ("load", UNDONE),
+        ("more", UNDONE),
+        ("off", UNDONE),
+    ]
+    assert {one.activity: one.outcome for one in changes_of(events[:-4])}["off"] == NOT_UNDONE
 
 
 def test_an_experiment_has_the_transitions_of_its_setup_and_method_alone() -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from chaosdrill.client.host.distributions import closure, installed, least_python
-from chaosdrill.client.host.fetching import _requirements, environment_of, platforms_of
+from chaosdrill.client.host.distributions import least_python
+from chaosdrill.client.host.fetching import locked_locust, platforms_of
 from chaosdrill.client.host.packing import HEARTBEAT
 from chaosdrill.client.host.pythons import Compatibility, Needs, Python, best
 
@@ -69,9 +69,12 @@ def test_platforms_are_those_of_the_hosts_machine_and_c_library_the_newest_first
 
 def test_markers_are_evaluated_for_the_hosts_python_whichever_runs_here() -> None:
     """Locust takes typing-extensions before Python 3.12; a newer one here does not have it installed for Locust."""
-    without = lambda name: None if name == "typing-extensions" else installed(name)  # noqa: E731
-    wanted = {minor: _requirements(*closure("locust", without, environment_of(python(minor)))) for minor in (11, 12)}
-    assert [one for one in wanted[11] if one.startswith("typing-extensions>=4.")]
-    assert not [one for one in wanted[12] if one.startswith("typing-extensions")]
-    assert all("==" in one for one in wanted[12]), "the versions installed here"
-    assert not [one for one in wanted[11] if ";" in one], "pip would ask whether a marker holds here"
+    locked = {minor: locked_locust(python(minor)) for minor in (11, 12)}
+    assert [minor for minor, text in locked.items() if "typing-extensions==" in text] == [11]
+    for text in locked.values():
+        assert "locust==" in text
+        assert "pywin32" not in text
+        assert ";" not in text, "pip would ask whether a marker holds here"
+        packages = [one for one in text.split("\n") if one and not one.startswith("    --hash=sha256:")]
+        assert all("==" in one for one in packages)
+        assert all("==" not in one.replace("==", "", 1) for one in packages), "one version of each"

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -22,6 +22,7 @@ from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.going_on import ELSEWHERE_S, goes_on
 from chaosdrill.runs.journals import journal_of
 from chaosdrill.runs.rebuilding import experiment_in, rebuild_journal, rebuild_journals
+from tests.further import examples
 from tests.summary_schema import problems_of_summary
 from tests.synthetic_run import RUN_ID, make_run, write_history
 from tests.unit.test_catalogue import JSON
@@ -217,7 +218,7 @@ def test_the_experiment_as_it_was(tmp_path: Path, name: str, text: str, found: A
 
 
 @pytest.mark.long
-@settings(max_examples=60)
+@examples(60)
 @given(facts=st.lists(st.dictionaries(st.sampled_from([*PROBE, "phase", "status", "output", "error", "tolerance_met",
        "duration_s", "planned", "state", "breaks", "origin", "configuration", "monotonic_s", "at"]), JSON), max_size=4),
        names=st.lists(st.sampled_from(["activity-started", "activity-ended", "region-state", "lab-broken",

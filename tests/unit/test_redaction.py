@@ -93,7 +93,14 @@ def test_what_tells_whose_it_is_is_gone(told: str, hidden: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kept", ["EXPERIMENTAL", "12:34:56", "2026-11-25T19:00:00Z", "arn:aws:ssm:ap-northeast-1::document/X"]
+    "kept",
+    [
+        "EXPERIMENTAL",
+        "12:34:56",
+        "2026-11-25T19:00:00Z",
+        "arn:aws:ssm:ap-northeast-1::document/X",
+        "arn:aws:iam::000000000001:user/*",
+    ],
 )
 def test_what_only_looks_like_it_stays(kept: str) -> None:
     assert Redaction("api.example.com").text(kept) == kept

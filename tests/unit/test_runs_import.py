@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.cli import cli
@@ -20,6 +20,7 @@ from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.comparing import read_compared_run
 from chaosdrill.runs.foreign.foreign_journals import read_journal
 from chaosdrill.runs.foreign.importing import IMPORTING, import_journal
+from tests.further import examples
 from tests.summary_schema import problems_of_summary
 from tests.unit.test_catalogue import JSON
 
@@ -262,7 +263,7 @@ def test_an_import_that_was_interrupted_leaves_no_run(
 
 
 @pytest.mark.long
-@settings(max_examples=80)
+@examples(80)
 @given(data=st.data())
 def test_whatever_stands_in_a_journal_it_is_a_run_or_refused(
     runs: Path, tmp_path: Path, plain: Journal, data: st.DataObject
@@ -287,7 +288,7 @@ def test_whatever_stands_in_a_journal_it_is_a_run_or_refused(
 
 
 @given(text=st.binary(max_size=40) | st.text(max_size=40).map(str.encode))
-@settings(max_examples=200)
+@examples(200)
 def test_whatever_stands_in_a_file_it_is_refused_with_a_reason(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "journal.json").write_bytes(text)
     with pytest.raises(BadInput):

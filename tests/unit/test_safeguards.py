@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.controls.safeguards import Safeguards, _Guard
+from chaosdrill.controls.safeguards import Guard, Guards, Miss, Patience, safeguards
 from chaosdrill.errors import CannotSee
 from tests.waiting import LONG_S, wait_for
 
@@ -51,8 +51,9 @@ def probe(func: str = "reading", **more: Any) -> dict[str, Any]:
     return {"type": "probe", "name": "guard", "tolerance": 1, "provider": provider, "timeout_s": LONG, **more}
 
 
-def guard(trips: Trips, **more: Any) -> _Guard:
-    return _Guard(probe(**more), {}, None, lambda name, why, unreadable: trips.append((name, unreadable)))
+def guard(trips: Trips, **more: Any) -> Guard:
+    (one,) = safeguards([probe(**more)], {}, None, lambda name, why, unreadable: trips.append((name, unreadable)))
+    return one
 
 
 def tripped(values: list[Any], **more: Any) -> Trips:
@@ -136,7 +137,7 @@ def test_a_safeguard_whose_probe_hangs_is_found_out_by_another_thread() -> None:
         trips.append((name, unreadable))
         told.set()
 
-    guards = Safeguards([probe("hanging", timeout_s=0.001)], {}, None, tell)
+    guards = Guards(safeguards([probe("hanging", timeout_s=0.001)], {}, None, tell))
     guards.start()
     assert told.wait(LONG_S)
     _go_on.set()
@@ -146,7 +147,8 @@ def test_a_safeguard_whose_probe_hangs_is_found_out_by_another_thread() -> None:
 
 def test_a_safeguard_that_is_stopped_trips_no_more() -> None:
     trips: Trips = []
-    guards = Safeguards([probe("hanging", frequency=0.01)], {}, None, lambda name, *_: trips.append((name, True)))
+    hanging_often = [probe("hanging", frequency=0.01)]
+    guards = Guards(safeguards(hanging_often, {}, None, lambda name, *_: trips.append((name, True))))
     before = set(threading.enumerate())
     guards.start()
     started = set(threading.enumerate()) - before
@@ -155,3 +157,27 @@ def test_a_safeguard_that_is_stopped_trips_no_more() -> None:
     for thread in started:
         thread.join(LONG_S)
     assert (len(started), [one.is_alive() for one in started], trips) == (2, [False, False], [])
+
+
+@pytest.mark.parametrize(
+    ("reads", "trips"),
+    [
+        ([None, "engaged"], [("lever", False)]),
+        ([CannotSee("dark"), CannotSee("dark"), None, CannotSee("dark"), CannotSee("dark")], []),
+        ([CannotSee("dark"), "engaged"], [("lever", False)]),
+        ([CannotSee("dark"), CannotSee("dark"), CannotSee("dark")], [("lever", True)]),
+    ],
+)
+def test_a_guard_may_bear_what_is_unreadable_for_longer_than_what_is_wrong(reads: list[Any], trips: Trips) -> None:
+    found: Trips = []
+
+    def read() -> Miss | None:
+        value = reads.pop(0)
+        if isinstance(value, Exception):
+            raise value
+        return Miss(value) if value else None
+
+    one = Guard("lever", read, lambda name, why, unreadable: found.append((name, unreadable)), Patience(unreadable=3))
+    while reads:
+        one.look()
+    assert found == trips

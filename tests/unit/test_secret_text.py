@@ -66,9 +66,33 @@ def test_what_a_text_itself_shows_to_be_a_secret_is_hidden_and_known_from_then_o
 
 
 @pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("https://ghp_CANARYCANARYCANARY@github.com/o/r.git", "https://***@github.com/o/r.git"),
+        ("http://user:p@CANARY@proxy:3128", "http://user:***@proxy:3128"),
+        ("psql --password CANARY -l", "psql --password *** -l"),
+        ("run --api-key=CANARY", "run --api-key=***"),
+        ("PGPASSWORD=CANARY psql", "PGPASSWORD=*** psql"),
+        ("export AWS_SECRET_ACCESS_KEY='CANARY'", "export AWS_SECRET_ACCESS_KEY='***'"),
+        ('{"a": 1, "password": "CANARY"}', '{"a": 1, "password": "***"}'),
+        (r'"{\"token\":\"CANARY\"}"', r'"{\"token\":\"***\"}"'),
+    ],
+)
+def test_what_commands_and_answers_in_a_text_show_to_be_a_secret_is_hidden(text, hidden):
+    assert hide_secrets_in(text) == without_secrets(text) == plain(text) == hidden
+    assert hide_secrets_in(hidden) == hidden
+    assert any("CANARY" in one for one in secrets_within([{"deep": text}]))
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "/transaction?account=17&quantity=1",
+        "run --token ${token} --token -x",
+        "TOKEN=$(cat token) tokens=12",
+        '{"secret": "api_token", "token_url": "http://host/token"}',
+        "token: see the documentation",
+        "http://127.0.0.1:8089/ a@b.example",
         "/item?key=17",
         "/a?token=${token}",
         "Authorization: ${token}",

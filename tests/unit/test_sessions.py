@@ -110,12 +110,33 @@ def test_an_endpoint_given_per_call_wins(home: Path) -> None:
     assert made.meta.config.retries["total_max_attempts"] == 1, "the next endpoint is the retry"
 
 
+def test_a_renewal_is_given_up_within_seconds(home: Path) -> None:
+    system = system_of(configuration(home, "lab", "{profile: lab, config_file: config}"))
+    made = system.coordination_client("us-west-2")
+    config = made.meta.config
+    assert (made.meta.region_name, made.meta.endpoint_url) == ("us-west-2", "http://127.0.0.1:6000")
+    assert (config.connect_timeout, config.read_timeout, config.retries["total_max_attempts"]) == (2, 3, 2)
+    assert config.proxies == {}
+    assert system.coordination_client("us-west-2") is made
+    assert system.client("dynamodb", "us-west-2") is not made
+
+
 def test_a_lab_profile_without_endpoint_is_refused(home: Path) -> None:
     with fails_with("lab-endpoint-missing"):
         client("dynamodb", "ap-northeast-1", configuration(home, "lab", "{profile: plain, config_file: config}"))
 
 
-@pytest.mark.parametrize("url", ["http://10.0.0.5:4566", "https://sts.example.com", "http://127.0.0.1.example.com:1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.5:4566",
+        "https://sts.example.com",
+        "http://127.0.0.1.example.com:1",
+        "http://example.com\\@127.0.0.1:1",  # to urllib3 the host ends at the backslash
+        "http://example.com\\.localhost:1",
+        "http://127.0.0.1@example.com",
+    ],
+)
 def test_a_lab_that_answers_on_another_machine_is_refused(home: Path, url: str) -> None:
     """Whether the profile says so, or an ARC cluster."""
     keys = "aws_access_key_id = a\naws_secret_access_key = b"
@@ -192,7 +213,10 @@ def test_a_profile_of_the_topology_beats_configuration_and_secrets(tmp_path: Pat
     assert (reach.profile, reach.keys) == ("lab", None)
 
 
-@pytest.mark.parametrize("read", ["GetItem", "ListExecutions", "DescribeGlobalClusters", "BatchGetItem", "Query"])
+@pytest.mark.parametrize(
+    "read",
+    ["GetItem", "ListExecutions", "DescribeGlobalClusters", "BatchGetItem", "Query", "SimulatePrincipalPolicy"],
+)
 def test_reads_need_no_account_check(read: str) -> None:
     assert not changes_something(read)
 

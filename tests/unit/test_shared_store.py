@@ -131,13 +131,29 @@ def test_only_this_user_reads_a_run_of_its_own_whatever_the_umask_says(tmp_path:
         (run / "records").mkdir()
         (run / "records" / "beats.jsonl").write_text("")
         (run / "link").symlink_to(tmp_path)
+        (tmp_path / "theirs").write_text("")
+        (run / "link-to-a-file").symlink_to(tmp_path / "theirs")
         make_private(run)
     finally:
         os.umask(before)
     found = {path.name: oct(stat.S_IMODE(path.lstat().st_mode)) for path in (run, *run.rglob("*"))}
     assert {found.pop(run.name), found.pop("records")} == {"0o700"}
-    assert found == {"history.jsonl": "0o600", "beats.jsonl": "0o600", "link": "0o777"}
+    assert found == {"history.jsonl": "0o600", "beats.jsonl": "0o600", "link": "0o777", "link-to-a-file": "0o777"}
     assert stat.S_IMODE(tmp_path.stat().st_mode) != 0o600, "what a link leads to is not touched"
+    assert stat.S_IMODE((tmp_path / "theirs").stat().st_mode) == 0o666
+
+
+def test_what_is_written_is_this_user_s_alone_from_its_first_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "fchmod", lambda *_: None)  # what another user could do before that
+    before = os.umask(0)
+    try:
+        with whole_files.draft_of(tmp_path / "one"):
+            (draft,) = tmp_path.iterdir()
+            assert stat.S_IMODE(draft.stat().st_mode) == 0o600
+    finally:
+        os.umask(before)
 
 
 def test_a_name_as_long_as_a_name_can_be_is_written_too(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What others name does not become a command: on the client host, or in what an error message says to run."""
 
 import os
+import shlex
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,7 +83,8 @@ def test_a_path_that_is_none_is_not_used(path: str) -> None:
 def test_a_command_that_a_message_says_to_run_takes_names_as_words(text: str, tmp_path: Path) -> None:
     assert f"<{text}>" in run(install_command(text, text, "jq"), tmp_path)
     fault = OwedUndo("step", "inject_packet_loss", FAULT, "heal_packet_loss", "", {}, ids={"ap-northeast-1": [text]})
-    (stop,) = DeadRun("a run", "aws", (fault,)).way_back(datetime.now(UTC))
+    rescue, stop = DeadRun(text, "aws", (fault,)).way_back(datetime.now(UTC))
+    assert shlex.split(rescue.partition("`")[2].rpartition("`")[0]) == ["chaosdrill", "rescue", text]
     assert f"<{text}>" in run(stop.removeprefix("`").removesuffix("`"), tmp_path)
     account: Any = SimpleNamespace(profile=text)
     assert f"<{text}>" in run(f"aws sts{Asked(account, 'a', 'b').cli}", tmp_path)

@@ -4,6 +4,7 @@ import pytest
 
 from chaosdrill.errors import BadInput
 from chaosdrill.topology import load_topology, topology_of
+from chaosdrill.topology.model import CoordinationTable
 from tests.failing import fails_with
 
 RIGHT = """\
@@ -214,7 +215,7 @@ def test_ranges_that_overlap_would_make_an_address_of_both_regions(tmp_path: Pat
     ("text", "told"),
     [
         ("aws: &a {profile: *a}\n", "it is nested too deeply, or a part of it contains itself"),
-        ("[" * 3000, "it is nested too deeply, or a part of it contains itself"),
+        ("[" * 1500, "it is nested too deeply, or a part of it contains itself"),
         ("day: 2026-13-45\n", "a value cannot be read (month must be in 1..12): put it in quotes"),
         ("aws: !!python/object/apply:os.system [ls]\n", "could not determine a constructor for the tag"),
     ],
@@ -236,7 +237,16 @@ def test_a_lab_must_say_where_it_answers(tmp_path: Path) -> None:
     assert load_topology(written(tmp_path, lab + "aws: {endpoint_url: 'http://127.0.0.1:1'}\n")).target == "lab"
 
 
-@pytest.mark.parametrize("url", ["http://10.0.0.5:4566", "https://sts.example.com", "http://127.0.0.1.example.com"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.5:4566",
+        "https://sts.example.com",
+        "http://127.0.0.1.example.com",
+        r"http://example.com\@127.0.0.1",
+        r"http://example.com\.localhost",
+    ],
+)
 def test_a_lab_is_on_this_machine(tmp_path: Path, url: str) -> None:
     lab = RIGHT.replace("target: aws", "target: lab")
     (found,) = problems(tmp_path, lab + f"aws: {{endpoint_url: '{url}'}}\n")
@@ -428,3 +438,36 @@ def test_what_is_written_back_without_writing_is_told(tmp_path: Path) -> None:
 def test_a_wrong_part_of_a_heartbeat_is_named(right: str, wrong: str, told: str, tmp_path: Path) -> None:
     found = problems(tmp_path, RIGHT + HEARTBEAT.replace(right, wrong, 1))
     assert any(problem.startswith(told) for problem in found), found
+
+
+COORDINATION = "coordination: {table: chaosdrill-coordination, region: us-west-2}\n"
+
+
+def test_the_coordination_table_is_optional_and_its_lease_lasts_a_minute(tmp_path: Path) -> None:
+    assert load_topology(written(tmp_path, RIGHT)).coordination is None
+    coordination = load_topology(written(tmp_path, RIGHT + COORDINATION)).coordination
+    assert coordination == CoordinationTable("chaosdrill-coordination", "us-west-2", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("us-west-2", "ap-northeast-1", "coordination.region"),
+        ("us-west-2", "ap-northeast-3", "coordination.region"),
+        ("region: us-west-2", "region: us-west-2, lease_s: 9", "coordination.lease_s"),
+        ("region: us-west-2", "region: us-west-2, lease_s: 901", "coordination.lease_s"),
+        ("region: us-west-2", "region: us-west-2, lease_s: .nan", "coordination.lease_s"),
+        ("table: chaosdrill-coordination, ", "", "coordination.table"),
+    ],
+)
+def test_a_table_of_leases_that_would_not_do_is_refused(tmp_path: Path, old: str, new: str, key: str) -> None:
+    (problem,) = problems(tmp_path, RIGHT + COORDINATION.replace(old, new))
+    assert f" {key}: " in problem
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "0", "-1", "true"])
+def test_a_scale_that_is_no_finite_number_above_0_is_refused(tmp_path: Path, value: str) -> None:
+    there = 'aws: {endpoint_url: "http://127.0.0.1:9"}\n'
+    text = RIGHT.replace("target: aws", "target: lab") + there + f"time_scale: {value}\n"
+    (problem,) = problems(tmp_path, text)
+    assert " time_scale: " in problem

@@ -92,6 +92,18 @@ def test_a_rollback_names_a_step_that_is_there() -> None:
     ]
 
 
+def test_a_rollback_that_was_written_before_the_argument_was_there_still_works() -> None:
+    provider = {
+        "type": "python",
+        "module": "chaosdrill.automatic_failover.actions",
+        "func": "enable_automatic_failover",
+    }
+    enable = {"type": "action", "name": "enable", "provider": {**provider, "arguments": {"rule": "on-alarm"}}}
+    wrong = {**enable, "provider": {**provider, "arguments": {"rule": "on-alarm", "undo_of": "wrok"}}}
+    assert problems(enable) == []
+    assert len(problems(wrong)) == 1
+
+
 @pytest.fixture
 def open_drill(drill: OpenDrill) -> Iterator[OpenDrill]:
     with opened(drill) as one:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.history import History
@@ -18,11 +18,12 @@ from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, Progress
 from chaosdrill.watch.screen import lines
 from chaosdrill.watch.tail import Tail
 from chaosdrill.watch.words import in_words
+from tests.further import examples
 from tests.replay import Replay, lines_of_run
 from tests.synthetic_run import FAIL_OVER_S, HOME, RUN_ID, STANDBY, T0_NS, make_run
 
 T0_S = T0_NS / 1e9
-SETTINGS = settings(max_examples=100)
+SETTINGS = examples(100)
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
+from chaosdrill import region
+from chaosdrill.aws.pacing import Answer
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.lookout import Lookout
 from chaosdrill.controls.record import Record
-from chaosdrill.controls.watching import Periodic
+from chaosdrill.controls.watching import Periodic, RegionWatch
 from chaosdrill.errors import CannotSee
 from tests.waiting import LONG_S, wait_for
 
@@ -80,3 +82,30 @@ def test_a_watch_that_goes_blind_is_recorded_once_and_goes_on() -> None:
     lookout.close()
     assert (lost, len(looks)) == (["the lab was ended"], 3)
     assert [(row["event"], row["watch"]) for row in record.events] == [("watch-failed", "target")]
+
+
+HOME, STANDBY = ({"serves": name} for name in ("home", "standby"))
+
+
+def test_a_read_of_the_region_does_not_wait_for_that_of_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, reported = threading.Event(), list[str]()
+
+    def read_region(*_: Any) -> Answer:
+        if threading.current_thread() is not threading.main_thread():
+            assert held.wait(LONG_S)
+            return Answer(1.0, 1, 2, HOME, None)
+        return Answer(2.0, 3, 4, STANDBY, None)
+
+    monkeypatch.setattr(region, "read_region", read_region)
+    monkeypatch.setattr(region, "verdict", lambda facts: facts["serves"])
+    watch = RegionWatch({}, None, lambda state, facts: reported.append(state), lambda *_: None)
+    other = threading.Thread(target=watch.look)
+    other.start()
+    main = threading.Timer(LONG_S, held.set)  # ends the test where the two wait for each other
+    main.daemon = True
+    main.start()
+    assert (watch.look(), held.is_set()) == ("standby", False)
+    held.set()
+    other.join(LONG_S)
+    assert (reported, watch.state, watch.looks) == (["standby"], "standby", 1), "an older reading reports nothing"
+    main.cancel()
