@@ -1,0 +1,46 @@
+"""``chaosdrill gameday check``: what needs attention; silence is an alert."""
+
+import sys
+
+import click
+
+from chaosdrill.cli.gameday_calendar import calendar_option, read_calendar
+from chaosdrill.cli.gameday_ledger import ledger_needed, utc
+from chaosdrill.cli.screen import Screen, say_json
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@calendar_option
+def check(as_json: bool, calendar_file: str | None) -> None:
+    """Check that the game days take place. For a monitor that is independent of what calls the tick.
+
+    \b
+        chaosdrill gameday check || page-somebody
+
+    An alert is: no tick has read a game day for 5 minutes; an occurrence has no outcome and can no longer begin; the
+    last drill died; the last three occurrences were refused or invalid; a notification of the last day failed.
+
+    Exit code: 0 without an alert; 1 with one; 2 when the calendar is wrong, or the ledger cannot be read.
+    """
+    from chaosdrill.gamedays.alerts import alerts_of
+    from chaosdrill.gamedays.notifications.deliveries import Deliveries
+    from chaosdrill.gamedays.reading import read, rules_of
+    from chaosdrill.gamedays.stores import store_of
+
+    calendar = read_calendar(calendar_file)
+    with ledger_needed():
+        store, rules = store_of(calendar), rules_of(calendar)
+        snapshot = read(calendar, store, rules).snapshot
+        alerts = alerts_of(calendar, snapshot, rules, Deliveries(store).recent())
+    last = {one: plan.seen_ms for one, plan in snapshot.plans.items()}
+    if as_json:
+        ticks = {one: utc(seen_ms) for one, seen_ms in last.items()}
+        say_json({"alerts": [one.as_json() for one in alerts], "last_tick": ticks})
+    else:
+        screen = Screen()
+        if alerts:
+            screen.table(("alert", "game day", "why"), [[one.code, one.game_day, one.why] for one in alerts])
+        else:
+            screen.say(f"no alert; the last tick was at {utc(max(last.values()))}" if last else "no game day")
+    sys.exit(1 if alerts else 0)

@@ -1,0 +1,325 @@
+"""A step with ``confirm:`` begins only when a person approves it, on the drill's terminal or from elsewhere.
+
+Beside the name of a step of setup or method::
+
+    confirm: {question: "Is the maintenance page on?", within_s: 900}
+
+Both keys may be left out: ``confirm: {}``. Without an answer within ``within_s`` (default: 900) the step is refused.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from chaoslib import substitute
+from chaoslib.exceptions import InterruptExecution
+
+from chaosdrill.aws import system_of
+from chaosdrill.controls.activities import Activity, Resolve, has_variable, runs_no_action
+from chaosdrill.coordination import coordination_of
+from chaosdrill.coordination.holders import user_name
+from chaosdrill.coordination.interface import Approval, Coordination
+from chaosdrill.errors import DrillError
+from chaosdrill.plain_text import one_line
+from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
+
+if TYPE_CHECKING:
+    from chaosdrill.controls.session import Session
+
+logger = logging.getLogger("chaostoolkit")
+
+KEY = "confirm"
+REQUESTED, GRANTED, REFUSED = "approval-requested", "approval-granted", "approval-refused"  # events
+WITHIN_S, LONGEST_S = 900.0, 86_400.0
+READ_EVERY_S = 2.0  # how often coordination is read for an answer
+LOOK_EVERY_S = 0.2  # how often the terminal is
+YES, NO = ("yes", "y"), ("no", "n")
+_PHASES = ("setup", "method")
+_KEYS = ("question", "within_s")
+
+Where = Literal["terminal", "elsewhere", ""]
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """What stands under ``confirm:`` of a step."""
+
+    question: str = ""
+    within_s: float = WITHIN_S
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How a wait for an approval ended.
+
+    :param by: who approved or refused it, ``user@host``; empty when nobody did.
+    :param at: when, UTC, ISO 8601; empty where that was recorded on this machine alone.
+    :param why: why the step is refused; empty when it is approved.
+    """
+
+    is_approved: bool
+    where: Where
+    by: str
+    at: str = ""
+    why: Sentence = NOTHING
+
+
+def problems_of_confirm(activity: Any, phase: str, resolve: Resolve) -> Iterator[str]:
+    """Find every problem with ``confirm:`` of an activity, as it is written.
+
+    :param resolve: gives a value with its variables; what still holds ``${`` is not judged.
+    """
+    if not isinstance(activity, Mapping) or KEY not in activity:
+        return
+    if phase not in _PHASES:
+        yield f"only steps of setup and method wait for a person, not those of {phase}: remove it"
+    if "ref" in activity:
+        yield "a reference has none: write it beside the name of the step that is meant"
+    if activity.get("background"):
+        yield "a step in the background would not hold up the steps after it: remove `background`"
+    value = activity[KEY]
+    if not isinstance(value, Mapping):
+        yield f'{value!r}: write a mapping, such as {{question: "Is the page on?", within_s: 900}}, or {{}}'
+        return
+    for name in (name for name in value if name not in _KEYS):
+        yield f"{name}: there is none of that name; there are {', '.join(_KEYS)}"
+    question, within_s = resolve(value.get("question", "")), resolve(value.get("within_s", WITHIN_S))
+    if not isinstance(question, str):
+        yield f"question: {question!r}: must be a text"
+    if not has_variable(within_s) and _seconds(within_s) is None:
+        yield f"within_s: {within_s!r}: must be a number of seconds from 1 to {LONGEST_S:g}"
+
+
+def confirm_of(activity: Activity, configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> Confirm:
+    """Return what stands under ``confirm:``, with its variables."""
+    value = substitute(dict(activity[KEY]), configuration, secrets)
+    within_s = _seconds(value.get("within_s", WITHIN_S))
+    return Confirm(str(value.get("question", "")), WITHIN_S if within_s is None else within_s)
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if not isinstance(value, bool) and 1 <= number <= LONGEST_S else None
+
+
+def require_approval(session: "Session", activity: Activity, number: int) -> None:
+    """Wait until a person approves a step that has ``confirm:``; a dry run waits for nobody.
+
+    :param number: of the request within the run, from 1.
+    :raises InterruptExecution: when the step is refused: by a person, or because there was no answer in time.
+    """
+    if runs_no_action(activity.get("dry", session.experiment.get("dry"))):
+        return
+    confirm = confirm_of(activity, session.configuration, session.secrets)
+    run, step = session.directory.name if session.directory else "", str(activity.get("name"))
+    coordination = coordination_of(system_of(session.configuration, session.secrets))
+    session.status.activity = f"{step} (waits for approval)"
+    session.record.note(REQUESTED, activity=step, number=number, question=confirm.question, within_s=confirm.within_s)
+    began = time.monotonic()
+    with session.status.asking():
+        answer = answered(
+            coordination, run, number, step, confirm, Terminal.of_process(), lambda: session.signals.leaving
+        )
+    facts = {"activity": step, "number": number, "by": answer.by, "where": answer.where, "answered_at": answer.at}
+    facts["waited_s"] = round(time.monotonic() - began, 1)
+    if answer.is_approved:
+        session.record.note(GRANTED, **facts)
+        logger.info(f"{step} was approved by {answer.by}")
+        return
+    session.record.note(REFUSED, **facts, why=answer.why)
+    session.stop(f"{step} was not begun: {answer.why}; the drill stops here")
+
+
+class Terminal:
+    """Asks the person at a terminal. What was typed before the question does not count.
+
+    :param descriptor: of the terminal.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._is_open = True
+        termios.tcflush(descriptor, termios.TCIFLUSH)
+
+    @classmethod
+    def of_process(cls) -> "Terminal | None":
+        """Return this process's terminal; None when standard input is none, or belongs to another process now."""
+        try:
+            descriptor = sys.stdin.fileno()
+            if not os.isatty(descriptor):
+                return None
+        except (AttributeError, OSError, ValueError):  # standard input is closed
+            return None
+        with contextlib.suppress(OSError):  # not this process's controlling terminal: nothing stops its reads
+            if os.tcgetpgrp(descriptor) != os.getpgrp():  # in the background a read would stop this process
+                return None
+        return cls(descriptor)
+
+    def answer(self, within_s: float) -> bool | None:
+        """Wait for a line.
+
+        :param within_s: for how long, in seconds.
+        :returns: whether it approves; None when there was none, or it says neither yes nor no.
+        """
+        if not self._is_open:
+            time.sleep(within_s)
+            return None
+        readable, _, _ = select.select([self._descriptor], [], [], within_s)
+        if not readable:
+            return None
+        try:
+            line = os.read(self._descriptor, 4096)
+        except OSError:
+            line = b""
+        self._is_open = bool(line)  # it was closed: an answer can come from elsewhere only
+        word = line.decode(errors="replace").strip().casefold()
+        if self._is_open and word not in (*YES, *NO):
+            logger.warning("Write yes or no")
+        return word in YES if word in (*YES, *NO) else None
+
+
+class _Elsewhere:
+    """Reads in a thread of its own whether somebody has answered, so that a signal is never delivered within a call."""
+
+    def __init__(self, coordination: Coordination, asked: Approval) -> None:
+        self._coordination, self._asked = coordination, asked
+        self.answered: Approval | None = None
+        self._ended, self._is_withdrawn = threading.Event(), False
+        self._thread = threading.Thread(target=self._read, name="chaosdrill-approval", daemon=True)
+        self._thread.start()
+
+    def end(self, withdraw: bool = False) -> None:
+        """Read no more.
+
+        :param withdraw: refuse the request, because the drill does not wait for it any more; nobody waits for that.
+        """
+        self._is_withdrawn = withdraw
+        self._ended.set()
+
+    def _read(self) -> None:
+        run, number = self._asked.run, self._asked.number
+        while self.answered is None and not self._ended.wait(READ_EVERY_S):
+            try:
+                requests = self._coordination.read_run(run).approvals
+                self.answered = next((one for one in requests if (one.number, one.is_pending) == (number, False)), None)
+            except DrillError as error:
+                logger.debug(f"whether {self._asked.step} was approved could not be read: {error}")
+        if self._is_withdrawn and self.answered is None:
+            with contextlib.suppress(DrillError):
+                self._coordination.answer_approval(run, number, "refused", "the drill, which stopped")
+
+
+def answered(
+    coordination: Coordination,
+    run: str,
+    number: int,
+    step: str,
+    confirm: Confirm,
+    terminal: Terminal | None,
+    is_stopped: Callable[[], bool] = lambda: False,
+) -> Answer:
+    """Ask for an approval, on the terminal and in coordination at once, and wait for the first answer.
+
+    Where coordination cannot be reached, only the terminal counts; without a terminal the step is refused at once.
+
+    :param is_stopped: whether the drill was told to stop. The exception of a signal that came within a request of this
+        thread may be lost: botocore takes it for a failed try.
+    :raises InterruptExecution: when it was.
+    """
+    try:
+        asked = coordination.ask_approval(run, number, step, confirm.question, round(confirm.within_s * 1000))
+    except DrillError as error:
+        if terminal is None:
+            why = sentence("nobody could be asked for its approval: {why}", why=as_it_is(error))
+            return Answer(False, "", "", why=why)
+        logger.warning(f"{step} can be approved on this terminal only: {error}")
+        _show(step, confirm, run, terminal, is_elsewhere=False)
+        typed = _wait(confirm.within_s, terminal, is_stopped)
+        _refuse_stopped(is_stopped)
+        return _of_terminal(typed, confirm)
+    _show(step, confirm, run, terminal, is_elsewhere=True)
+    elsewhere = _Elsewhere(coordination, asked)
+    try:
+        typed = _wait(confirm.within_s, terminal, lambda: is_stopped() or elsewhere.answered is not None)
+        _refuse_stopped(is_stopped)
+        elsewhere.end()
+        here = _of_terminal(typed, confirm)
+        first = _first(coordination, asked, here) if elsewhere.answered is None else _of(elsewhere.answered)
+        _refuse_stopped(is_stopped)
+        return first
+    except BaseException:  # a signal ends the drill
+        elsewhere.end(withdraw=True)
+        raise
+
+
+def _wait(within_s: float, terminal: Terminal | None, is_over: Callable[[], bool]) -> bool | None:
+    """Wait for an answer.
+
+    :param is_over: whether the answer came from elsewhere, or the drill stops.
+    :returns: what was typed; None when nothing was.
+    """
+    ends_s = time.monotonic() + within_s
+    while not is_over() and (left_s := ends_s - time.monotonic()) > 0:
+        look_s = min(LOOK_EVERY_S, left_s)
+        if terminal is None:
+            time.sleep(look_s)
+        elif (typed := terminal.answer(look_s)) is not None:
+            return typed
+    return None
+
+
+def _refuse_stopped(is_stopped: Callable[[], bool]) -> None:
+    if is_stopped():
+        raise InterruptExecution("the drill was told to stop: no further step is begun")
+
+
+def _first(coordination: Coordination, asked: Approval, here: Answer) -> Answer:
+    """Record an answer of this machine, unless another one came first; of one that cannot be recorded it counts."""
+    by = here.by or f"{_user()} after {asked.step} had waited in vain"
+    try:
+        stands = coordination.answer_approval(
+            asked.run, asked.number, "approved" if here.is_approved else "refused", by
+        )
+    except DrillError as error:
+        logger.warning(f"the answer to {asked.step} was not recorded where others read it: {error}")
+        return here
+    return here if stands.by == by else _of(stands)
+
+
+def _of_terminal(typed: bool | None, confirm: Confirm) -> Answer:
+    if typed is None:
+        why = sentence("nobody approved it within {within_s:g} s", within_s=confirm.within_s)
+        return Answer(False, "", "", why=why)
+    return _answer(typed, "terminal", _user())
+
+
+def _of(approval: Approval) -> Answer:
+    return _answer(approval.state == "approved", "elsewhere", approval.by, approval.at)
+
+
+def _answer(is_approved: bool, where: Where, by: str, at: str = "") -> Answer:
+    why = NOTHING if is_approved else sentence("it was refused by {by}", by=by)
+    return Answer(is_approved, where, by, at, why)
+
+
+def _user() -> str:
+    return f"{user_name()}@{socket.gethostname()}"
+
+
+def _show(step: str, confirm: Confirm, run: str, terminal: Terminal | None, is_elsewhere: bool) -> None:
+    ways = ["write yes or no here"] if terminal else []
+    ways += [f"`chaosdrill approve {run}`"] if is_elsewhere else []
+    asked = f": {one_line(confirm.question)}" if confirm.question else ""
+    logger.warning(f"{step} waits {confirm.within_s:g} s at most for approval ({' or '.join(ways)}){asked}")
