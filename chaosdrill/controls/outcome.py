@@ -1,10 +1,12 @@
 """How an activity ended, from what Chaos Toolkit says about it."""
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chaosdrill.aws.deadlines import boot_s
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.errors import CannotSee, DrillError, Refused, family_of
 
@@ -37,6 +39,28 @@ class Outcome:
         if self.tolerance_met is False:
             return f"is {self.output!r}, expected {self.tolerance!r}"
         return ""
+
+
+class StepClock:
+    """Measures a step beside Chaos Toolkit, whose durations are differences of wall times: a clock that is set while a
+    step runs makes them too long, too short or negative.
+    """
+
+    def __init__(self) -> None:
+        self._began_s = boot_s()
+        self._ahead_s = time.time() - self._began_s
+
+    def duration_s(self, reported_s: float | None) -> float | None:
+        """Correct a duration by what the wall clock was set meanwhile.
+
+        :param reported_s: Chaos Toolkit's, in seconds, without the step's pauses; None when it was interrupted.
+        :returns: seconds; with the pauses where the correction alone cannot be right.
+        """
+        if reported_s is None:
+            return None
+        elapsed_s = boot_s() - self._began_s
+        duration_s = reported_s - (time.time() - boot_s() - self._ahead_s)
+        return round(duration_s if 0 <= duration_s <= elapsed_s else elapsed_s, 6)
 
 
 def outcome_of(

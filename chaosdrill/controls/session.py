@@ -25,7 +25,7 @@ from chaosdrill.controls.fitness import Recheck
 from chaosdrill.controls.foreign import ForeignActivities, OwnSteps, interruption_under_way
 from chaosdrill.controls.lease import LOST
 from chaosdrill.controls.lookout import Lookout
-from chaosdrill.controls.outcome import Outcome, not_begun, outcome_of
+from chaosdrill.controls.outcome import Outcome, StepClock, not_begun, outcome_of
 from chaosdrill.controls.owed_changes import OwedChanges
 from chaosdrill.controls.planned_calls import PlannedCalls, note_planned_calls
 from chaosdrill.controls.progress import Step, number_of
@@ -213,6 +213,7 @@ class Session:
         if not self._own_steps.begin(activity, self._in_hypothesis()):
             self._foreign.begin(activity)
             return
+        self._local.clock = StepClock()
         if not self.opened:
             raise InterruptExecution("the drill was not opened, so nothing is run")
         if self.signals.gave_up or (self.signals.stopped and self.status.phase != "rollbacks"):
@@ -254,7 +255,8 @@ class Session:
             self.record.note("activity-ended", **step, duration_s=0.0, **vars(not_begun(refusal)))
             return
         outcome = outcome_of(activity, run, dry, self.configuration, self.secrets, take_failure())
-        self.record.note("activity-ended", **step, duration_s=(run or {}).get("duration"), **vars(outcome))
+        duration_s = self._local.clock.duration_s((run or {}).get("duration"))
+        self.record.note("activity-ended", **step, duration_s=duration_s, **vars(outcome))
         self.pay_undos()
         note_truth(self)
         if outcome.status != "interrupted" and outcome.problem and self._must_stop(step["phase"], outcome, run):

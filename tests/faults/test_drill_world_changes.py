@@ -38,7 +38,7 @@ def ended(ran: Ran) -> dict[str, str]:
 
 def moved(start: Start, directory: Path, back_within_s: float = 600, **variables: str) -> Drill:
     drill = start(moves(directory, back_within_s=back_within_s), **variables)
-    drill.wait_for_step("do moved")
+    drill.wait_for_step("wait for file")
     return drill
 
 

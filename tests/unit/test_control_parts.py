@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import time
 from functools import partial
 
 import pytest
@@ -12,7 +13,7 @@ from chaoslib.exceptions import ActivityFailed
 from chaosdrill.activity import action, probe, take_failure
 from chaosdrill.client.load_generator import load_generator
 from chaosdrill.controls.arguments import Arguments, problems_of_arguments, problems_of_values, problems_of_variables
-from chaosdrill.controls.outcome import outcome_of
+from chaosdrill.controls.outcome import StepClock, outcome_of
 from chaosdrill.controls.settings import read_settings
 from chaosdrill.controls.signals import TAKEN, Signals
 from chaosdrill.controls.tolerance import meets
@@ -121,6 +122,20 @@ def test_an_error_of_aws_leaves_a_probe_without_a_result_and_has_its_code(activi
 
 def test_an_activity_without_a_result_was_interrupted():
     assert outcome_of({}, None, False, {}, None).status == "interrupted"
+
+
+@pytest.mark.parametrize("set_s", [100, -100, 0])
+def test_a_step_during_which_the_clock_is_set_lasts_as_long_as_it_did(monkeypatch, set_s):
+    wall, clock = time.time, StepClock()
+    wait_for(lambda: clock.duration_s(86_400), lambda elapsed_s: elapsed_s > 0.01, "10 ms")
+    monkeypatch.setattr(time, "time", lambda: wall() + set_s)
+    assert clock.duration_s(0.01 + set_s) == pytest.approx(0.01, abs=0.001)
+    assert clock.duration_s(None) is None
+
+
+def test_a_duration_that_the_clock_cannot_explain_is_the_elapsed_time():
+    clock = StepClock()
+    assert 0 <= clock.duration_s(-99.9) <= clock.duration_s(86_400)
 
 
 def test_a_dry_step_is_not_held_against_its_tolerance():
