@@ -1,4 +1,4 @@
-"""Pure functions over a stored run: no AWS, no lab, no Chaos Toolkit, so that any run can be judged again."""
+"""Pure functions that judge a stored run without AWS, the lab or Chaos Toolkit, so that any run can be judged again."""
 
 from chaosdrill.analysis.outage import ClientOutage, Outage, client_outage
 from chaosdrill.analysis.states import StatePeriod, region_states

@@ -1,7 +1,8 @@
-"""What a drill changed, and whether each change was undone: from its history. Pure.
+"""The changes of a drill and whether each was undone, from the drill's history. Pure.
 
-A change whose event records its undo (``undone_by``, ``number``) is undone when it is not owed any more; the table here
-is for histories that do not record it.
+A change whose event records its undo (``undone_by``, ``number``) is undone when the undo is no longer owed. The table
+in
+this module is for histories that do not record it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ from chaosdrill.analysis.foreign import mapping, text
 from chaosdrill.history.owed import PLACEMENT, owed_undos
 
 UNDONE, AS_MEANT, NOT_UNDONE, UNKNOWN = "undone", "as-meant", "not-undone", "unknown"
-# of histories without `undone_by`: the actions that change something, each with the one that reverses it
+# for histories without `undone_by`: the actions that change something, each with the one that reverses it
 UNDONE_BY: Mapping[str, str] = {
     "start_load": "stop_load",
     "change_load": "stop_load",
@@ -33,7 +34,7 @@ TRANSITIONS = (
     "enable_automatic_failover",
 )
 _STAGES = ("setup", "method")
-_NOTHING_CHANGED = ("BadInput", "Refused")  # errors that are raised before anything is changed
+_NOTHING_CHANGED = ("BadInput", "Refused")  # errors that are raised before any change
 _OURS = "chaosdrill."
 
 Event = Mapping[str, Any]
@@ -43,8 +44,8 @@ Event = Mapping[str, Any]
 class Change:
     """An action of setup or method that changed the system, or may have.
 
-    :param outcome: ``undone``; ``as-meant``: the regions ended in the state that the experiment wants at the end;
-        ``not-undone``; ``unknown``: the history does not tell, as of an action of another extension.
+    :param outcome: ``undone``; ``as-meant``: the regions ended in the state that the experiment expects at the end;
+        ``not-undone``; ``unknown``: the history does not record it, as for an action of another extension.
     """
 
     activity: str
@@ -53,12 +54,12 @@ class Change:
     outcome: str
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the change as JSON values."""
         return asdict(self)
 
 
 def changes_of(events: Sequence[Event]) -> tuple[Change, ...]:
-    """:returns: what a drill changed, in order, each activity once; empty when it touched nothing."""
+    """Return the changes of a drill in order, each activity once; empty when it changed nothing."""
     found: dict[tuple[str, str], Change] = {}
     undoing = {*UNDONE_BY.values(), *(text(event["undone_by"]) for event in events if event.get("undone_by"))}
     owed = {one.step for one in owed_undos(events)}
@@ -78,7 +79,7 @@ def changes_of(events: Sequence[Event]) -> tuple[Change, ...]:
 
 
 def _did_nothing(later: Iterable[Event], name: str, stage: str, recorded: bool) -> bool:
-    """Whether an action says itself that there was nothing to do, or (of a recorded change) was refused."""
+    """Return whether an action reported that there was nothing to do, or a recorded change was refused."""
     for event in later:
         if event.get("event") == "activity-ended" and (event.get("activity"), event.get("phase")) == (name, stage):
             if recorded and event.get("error_kind") in _NOTHING_CHANGED:
@@ -102,7 +103,7 @@ def _outcome(events: Sequence[Event], number: int, name: str, func: str, ours: b
 
 
 def _undoes(event: Event, name: str, func: str) -> bool:
-    """Whether an activity is to reverse a change: by its function, and by the name of the step that it undoes."""
+    """Return whether an activity reverses a change: by its function, or by the name of the step that it undoes."""
     undo_of = mapping(event.get("arguments")).get("undo_of")
     if func in UNDONE_BY:
         return event.get("func") == UNDONE_BY[func] and undo_of in (None, name)

@@ -1,4 +1,4 @@
-"""What runs reached of their objectives, each held against its own. Pure."""
+"""What runs reached of their own objectives. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ from chaosdrill.analysis.proof import proves
 RTO, BUDGETS = "rto_s", "budgets"
 WHOLE_RUN = ""
 _OF_RUN = {"availability_ratio": AVAILABILITY, "rpo_writes": LOST_WRITES, "rpo_s": LOST_S}
-_LEAST = ("availability_ratio",)  # more is better; of all others less
+_LEAST = ("availability_ratio",)  # more is better; for all others less is
 _UNITS = {"availability_ratio": "ratio", "rpo_writes": "writes"}
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What was measured of one objective in a run.
+    """What a run reached of one objective.
 
-    :param of: the movement; empty: of the whole run.
-    :param met: None when nobody can tell, or nothing was asked for.
+    :param of: the transition; empty: the whole run.
+    :param met: None when it cannot be decided, or there is no limit.
     """
 
     of: str
@@ -31,7 +31,7 @@ class Reached:
     met: bool | None
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the value as JSON values."""
         return {"of": self.of or None, "met": self.met, **self.measured.as_json()}
 
 
@@ -40,9 +40,9 @@ class Aim:
     """An objective, and what each run reached of it.
 
     :param name: ``rto_s``, ``availability_ratio``, ``rpo_writes``, ``rpo_s``, or the phase that has a budget.
-    :param unit: of the objective and of what was measured.
-    :param limits: the objective of each run in turn; None where it had none.
-    :param reached: of each run in turn what was measured; empty where nothing was.
+    :param unit: the unit of the objective and of the figures.
+    :param limits: the limit in each run; None where it had none.
+    :param reached: the figures of each run; empty where nothing was measured.
     """
 
     name: str
@@ -52,12 +52,12 @@ class Aim:
 
     @property
     def is_budget(self) -> bool:
-        """Whether it is for a phase."""
+        """Whether it is the budget of a phase."""
         return self.name in PHASES
 
 
 def aims(runs: Sequence[ComparedRun]) -> tuple[Aim, ...]:
-    """:returns: every objective that some run had: the recovery time's, the budgets in their order, the others."""
+    """Return every objective that any run had: the recovery time, the budgets in order of the phases, the others."""
     found = []
     for name in (RTO, *PHASES, *_OF_RUN):
         limits = tuple(_limit(run, name) for run in runs)
@@ -80,7 +80,7 @@ def _reached(run: ComparedRun, name: str, limit: float | None) -> Iterator[Reach
 
 
 def _measured(run: ComparedRun, name: str) -> Mapping[str, Measured | None]:
-    """By movement; the recovery time of a run that moved nothing is that of its fault."""
+    """Return the figures by transition; a run without a transition has the recovery time of its fault."""
     if name in _OF_RUN:
         return {WHOLE_RUN: run.measured.get(_OF_RUN[name])}
     phase = name.replace("-", "_")
@@ -91,7 +91,9 @@ def _measured(run: ComparedRun, name: str) -> Mapping[str, Measured | None]:
 
 
 def _is_met(name: str, measured: Measured, limit: float | None) -> bool | None:
-    """As the judgement says: by the value; a phase that was counted from elsewhere is not held against its budget."""
+    """Return whether the value met the limit, as the judgement decides; a phase counted from another moment is not held
+    against its budget.
+    """
     if limit is None or measured.value is None or (name in PHASES and measured.why):
         return None
     if measured.value < limit if name in _LEAST else measured.value > limit:

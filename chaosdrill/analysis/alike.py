@@ -1,4 +1,4 @@
-"""Which runs can be compared: of the same experiment, target and scale, and each proved something. Pure."""
+"""Comparability of runs: the same experiment, target and scale, and a verdict that proves something. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,23 +11,23 @@ from chaosdrill.sentences import Name, Sentence, sentence, together
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A run that is not compared.
+    """A run that is left out of a comparison.
 
-    :param why: why not, in a clause: ``its verdict is invalid``.
+    :param why: the reason, in a clause: ``its verdict is invalid``.
     """
 
     run: str
     why: Sentence
 
     def as_json(self) -> dict[str, str]:
-        """:returns: it as JSON values."""
+        """Return the run and the reason as JSON values."""
         return {"run": self.run, "why": self.why}
 
 
 def unlike(run: ComparedRun, other: ComparedRun) -> Iterator[tuple[str, str, str]]:
-    """:returns: in what two runs are so different that nothing follows: what, that of the run, that of the other.
+    """Yield the properties that make two runs incomparable: its name, its value in the run, its value in the other.
 
-    What the journal of an imported run does not tell, its target and scale, is not held against it.
+    The target and the scale, which the journal of an imported run does not record, are not compared for that run.
     """
     for what in ("experiment", "target", "scale"):
         mine, others = getattr(run, what), getattr(other, what)
@@ -38,11 +38,11 @@ def unlike(run: ComparedRun, other: ComparedRun) -> Iterator[tuple[str, str, str
 def sorted_out(
     runs: Iterable[ComparedRun], reference: ComparedRun | None = None
 ) -> tuple[tuple[ComparedRun, ...], tuple[LeftOut, ...]]:
-    """Leave out runs that cannot be compared.
+    """Separate the runs that can be compared from those that cannot.
 
-    :param runs: some runs, the oldest first.
-    :param reference: what they must be like; default: the newest of them that proved something.
-    :returns: those that can be compared, and the others, each with the reason.
+    :param runs: the runs, oldest first.
+    :param reference: the run to compare with; default: the newest run that proved something.
+    :returns: the comparable runs, and the others, each with the reason.
     """
     known = list({one.run: one for one in runs}.values())
     reference = reference or next((one for one in reversed(known) if not one.why_not), None)
@@ -66,12 +66,12 @@ def _why_left_out(run: ComparedRun, reference: ComparedRun | None) -> Sentence:
 
 
 def have_comparable_losses(runs: Iterable[ComparedRun]) -> bool:
-    """:returns: whether the heartbeats of all runs sent as many writes: else one loses more because it sent more."""
+    """Return whether all runs sent the same rate of writes: otherwise one loses more because it sent more."""
     return len({run.writes for run in runs}) < 2
 
 
 def circumstances(runs: Sequence[ComparedRun]) -> dict[str, tuple[Any, ...]]:
-    """:returns: what was not the same in all runs, by name: that of each run, None where it is not known."""
+    """Return the circumstances that differ between the runs, by name: the value of each run, None where unknown."""
     names = dict.fromkeys(name for run in runs for name in run.circumstances)
     told = {name: tuple(run.circumstances.get(name) for run in runs) for name in names}
     return {name: values for name, values in told.items() if any(value != values[0] for value in values)}

@@ -1,4 +1,4 @@
-"""When a row of unserved beats is too long to be chance, also while packets are lost on purpose."""
+"""Thresholds of outages: sequences of unserved beats too long to be chance, with and without injected packet loss."""
 
 import math
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ import numpy
 
 Array = numpy.ndarray[Any, Any]
 
-LEAST_BEATS = 3  # outside a fault that makes beats fail one by one
-CHANCE = 0.01  # that a fault makes one such row anywhere while it lasts
-EDGE_CHANCE = 0.05  # that so many beats beside an outage failed for the fault alone
-MOST_PROBABLE = 0.95  # above it a row is told from chance after minutes only; at 1 nothing is left to chance
+LEAST_BEATS = 3  # without a fault that makes beats fail one by one
+CHANCE = 0.01  # the chance that a fault causes one such sequence anywhere in its duration
+EDGE_CHANCE = 0.05  # the chance that beats at the edge of an outage failed from the fault alone
+MOST_PROBABLE = 0.95  # above it a sequence exceeds chance only after minutes; at 1 it never does
 NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A packet-loss fault that was in force.
+    """A packet-loss fault that was active.
 
-    :param probability: that one beat fails for it; see :func:`loss_probability`.
+    :param probability: the probability that it makes a beat fail; see :func:`loss_probability`.
     """
 
     since_ns: int
@@ -29,12 +29,12 @@ class Loss:
 
 
 def loss_probability(percent: float) -> float:
-    """:returns: the probability that a beat is not answered within 1 s when so many of its packets are lost.
+    """Return the probability that a beat gets no response within 1 s under that packet loss.
 
-    Measured: 34 % at 30 % loss. A beat fails when its connection's first packet is lost (that is sent again after 1 s),
-    or all of the three sendings that its answer has time for.
+    Measured: 34 % at 30 % loss. A beat fails when the first packet of its connection is lost (it is retransmitted after
+    1 s), or all three transmissions that fit into the deadline.
 
-    :param percent: of the packets in one direction.
+    :param percent: the percentage of lost packets in one direction.
     """
     lost = min(max(percent, 0.0), 100.0) / 100
     return min(1.0, max(lost + 0.05, 1 - (1 - lost) * (1 - lost**3) + 0.03))
@@ -42,18 +42,20 @@ def loss_probability(percent: float) -> float:
 
 @dataclass(frozen=True)
 class Rows:
-    """How much each beat weighs: a row of unserved ones counts as unavailability when it weighs 1 or more.
+    """The weight of each beat: a sequence of unserved beats is an outage if its weights add up to 1 or more.
 
-    Each beat weighs ``1 / n``, where rows of ``n`` are too long for chance at that time. So one more unserved beat
-    never makes a row weigh less, and served beats do not matter at all. A beat that a server refused was not hit by the
-    packet loss: its packets arrived, both ways. It weighs what it weighs without a fault.
+    The weight of a beat is ``1 / n``, where sequences of ``n`` are too long to be chance at that time. One more
+    unserved beat
+    therefore never reduces the weight, and served beats do not matter. A beat that a server refused was not affected by
+    the
+    packet loss, because its packets arrived in both directions: it has the weight of a beat without a fault.
     """
 
-    losses: tuple[tuple[Loss, int, int], ...]  # with how many make a row, and how many chance adds at an edge
+    losses: tuple[tuple[Loss, int, int], ...]  # with the threshold, and the most beats that chance adds at an edge
     least_beats: int
 
     def weights(self, due_ns: Array, refused: Array) -> Array:
-        """:returns: the weight of beats that were due then; ``refused``: which of them a server refused."""
+        """Return the weight of beats with these due times; ``refused``: which of them a server refused."""
         found = numpy.full(len(due_ns), 1 / self.least_beats)
         for loss, least, _ in self.losses:
             part = slice(*numpy.searchsorted(due_ns, (loss.since_ns, loss.until_ns)))
@@ -61,7 +63,7 @@ class Rows:
         return numpy.where(refused, 1 / self.least_beats, found)
 
     def by_chance(self, due_ns: Array, refused: Array) -> int:
-        """:returns: how many of the first of these unserved beats may have failed for the fault alone."""
+        """Return how many of the first of these unserved beats may have failed from the fault alone."""
         most = 0
         for loss, _, edge in self.losses:
             inside = (due_ns >= loss.since_ns) & (due_ns < loss.until_ns) & ~refused
@@ -71,15 +73,15 @@ class Rows:
 
 
 def rows_of(losses: Sequence[Loss], least_beats: int, rate_per_s: float, deadline_s: float) -> Rows:
-    """:returns: the rule for beats of that rate, all operations together.
+    """Return the weights for beats of that rate, all operations together.
 
-    :param losses: beats that were due up to a deadline before a fault began are still hit by it.
+    :param losses: faults; they also affect beats that were due up to one deadline before they began.
     """
     made = []
     for loss in losses:
         since_ns = loss.since_ns - round(deadline_s * NS)
         if loss.probability <= 0 or loss.probability >= 1 or loss.until_ns <= loss.since_ns:
-            continue  # a fault that stops everything is an outage, not chance
+            continue  # a fault that stops all packets causes an outage, not chance failures
         chance = min(loss.probability, MOST_PROBABLE)
         beats = max(1.0, rate_per_s * (loss.until_ns - since_ns) / NS)
         least = max(least_beats, math.ceil(math.log(CHANCE / beats) / math.log(chance)))

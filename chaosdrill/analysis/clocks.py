@@ -1,8 +1,8 @@
-"""One timeline: by how much each generator's clock is ahead of the recorder's, and how well that is known.
+"""Clock offsets: how far each generator's clock is ahead of the recorder's, and the uncertainty.
 
-While all readings of a source allow one and the same offset, that is taken: times then keep their distances to each
-other, however rough the readings are. Where they exclude each other (a clock was set, or they drift), the offset goes
-in a straight line from reading to reading, and it is known no better than they disagree.
+If one constant offset agrees with all readings of a source, it is used: distances between times are then exact, however
+rough the readings are. If the readings exclude each other (a clock was set, or drifts), the offset is interpolated
+linearly between the readings, and its uncertainty is at least their disagreement.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-RATES_APART = 1e-4  # a second's length by two computers' clocks differs by less than this (RFC 5905 expects 1.5e-5)
+RATES_APART = 1e-4  # upper bound of the difference in frequency of two computers' clocks (RFC 5905 expects 1.5e-5)
 
 
 @dataclass(frozen=True)
 class Offset:
-    """A generator's clock minus the recorder's, in nanoseconds; the truth lies within ``uncertainty_ns`` of it.
+    """A generator's clock minus the recorder's, in nanoseconds; the true offset is within ``uncertainty_ns`` of it.
 
-    :param measured: whether it was measured at all; 0 is taken when it was not.
-    :param knots: where readings disagree: at which time by the generator's clock it was how much.
+    :param measured: whether it was measured; if not, it is 0.
+    :param knots: if readings disagree: pairs of a time by the generator's clock and the offset at that time.
     """
 
     offset_ns: int
@@ -27,7 +27,7 @@ class Offset:
     knots: tuple[tuple[int, int], ...] = ()
 
     def to_recorder(self, times_ns: Any) -> Any:
-        """:returns: times by the generator's clock (one, or an array) as the recorder's clock had them."""
+        """Convert times by the generator's clock (one, or an array) to times by the recorder's clock."""
         if not self.knots:
             return times_ns - self.offset_ns if self.offset_ns else times_ns
         import numpy
@@ -50,10 +50,10 @@ class _Reading:
 
 
 def offset_of(events: Iterable[Mapping[str, Any]], source: str) -> Offset:
-    """:returns: the offset of a source.
+    """Return the offset of a source.
 
-    :param events: a history; those named ``clock-measured`` count.
-    :param source: as in the event; a worker that was not measured goes by its generator's page.
+    :param events: a history; the events named ``clock-measured`` count.
+    :param source: as in the event; a worker without a measurement uses that of its generator.
     """
     found = [event for event in events if event.get("event") == "clock-measured" and _is_measurement(event)]
     mine = [event for event in found if event.get("source") == source]
@@ -68,7 +68,7 @@ def offset_of(events: Iterable[Mapping[str, Any]], source: str) -> Offset:
 
 
 def _steady(readings: Sequence[_Reading], least: int, most: int) -> Offset:
-    """All readings allow what lies between ``least`` and ``most``; clocks may still drift apart that much unseen."""
+    """Return the offset between ``least`` and ``most``, which all readings allow, with the drift that they may hide."""
     drift_ns = round((readings[-1].at_ns - readings[0].at_ns) * RATES_APART)
     narrowed = (most - least + 1) // 2 + drift_ns
     return Offset((least + most) // 2, min(narrowed, max(one.uncertainty_ns for one in readings)))

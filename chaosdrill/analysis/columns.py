@@ -1,4 +1,4 @@
-"""Columns of records, whatever order they come in: the same rows give the same arrays."""
+"""Columns of records, independent of the order of the rows: the same rows give the same arrays."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ Array = numpy.ndarray[Any, Any]
 
 
 def texts(codes: Array, names: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
-    """:returns: a column of texts with its texts sorted, so that sources that met them in other orders agree."""
+    """Return a column of texts with sorted texts, so that sources that numbered them differently agree."""
     ordered = sorted(set(names))
     place = {name: number for number, name in enumerate(ordered)}
     numbers = numpy.array([place[name] for name in names] or [0], numpy.int32)
@@ -23,8 +23,10 @@ def texts(codes: Array, names: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
 def operations(
     headers: Sequence[Mapping[str, Any]], columns: Mapping[str, Array], names: Mapping[str, Sequence[str]]
 ) -> tuple[Array, tuple[Operation, ...]]:
-    """:returns: for each beat the number of its operation, and all operations: those of the headers, too, of which no
-    beat came. The same operation of another heartbeat is another one.
+    """Return for each beat the number of its operation, and all operations, including those of the headers without
+    beats.
+
+    The same operation of another heartbeat is another operation.
     """
     rates = {
         (str(one.get("name")), str(header.get("source"))): _rate(one)
@@ -58,7 +60,7 @@ def _rate(operation: Mapping[str, Any]) -> float:
 
 
 def shifted(times_ns: Array, source: Array, sources: Sequence[str], offsets: Mapping[str, Offset]) -> Array:
-    """:returns: times by their sources' clocks as the recorder's clock had them."""
+    """Convert times by their sources' clocks to times by the recorder's clock."""
     if len(sources) <= 1 or not len(times_ns):
         return numpy.asarray(offsets[sources[0]].to_recorder(times_ns) if sources else times_ns)
     moved = times_ns.copy()
@@ -69,12 +71,12 @@ def shifted(times_ns: Array, source: Array, sources: Sequence[str], offsets: Map
 
 
 def narrow(column: Array, most: int = 2**31 - 1) -> Array:
-    """:returns: a copy in a quarter or half of the memory; what is greater than ``most`` becomes that."""
+    """Return a copy in a half or a quarter of the memory; greater values become ``most``."""
     return numpy.clip(column, -most, most).astype(numpy.int16 if most < 2**15 else numpy.int32)
 
 
 def any_of(codes: Array | None, names: Sequence[str], wanted: Sequence[str]) -> Array | None:
-    """:returns: for each row whether its text is one of ``wanted``; None when no text is."""
+    """Return for each row whether its text is one of ``wanted``; None when no text is."""
     if codes is None or not any(name in wanted for name in names):
         return None
     found: Array = numpy.array([name in wanted for name in names])[codes]
@@ -82,11 +84,11 @@ def any_of(codes: Array | None, names: Sequence[str], wanted: Sequence[str]) -> 
 
 
 def once(rows: Mapping[str, Array | None], keys: int, worst: Sequence[str] = ()) -> dict[str, Any]:
-    """Sort rows by their columns and drop those that stand twice.
+    """Sort rows by their columns and remove duplicates.
 
-    :param rows: columns; the first is the time, by which they are sorted first. None: left out.
-    :param keys: rows are the same when they agree in so many of the first columns.
-    :param worst: of the same ones the one with the greatest of these is kept.
+    :param rows: the columns; rows are sorted by the first one, the time, first. None: left out.
+    :param keys: rows are duplicates if they agree in that many of the first columns.
+    :param worst: of duplicates, the row with the greatest values in these columns is kept.
     :returns: the columns.
     """
     full = {name: column for name, column in rows.items() if column is not None}
@@ -114,7 +116,7 @@ def _is_strictly_sorted(time: Array) -> bool:
 
 
 def _order(time: Array, columns: Sequence[Array]) -> Array:
-    """By time; only where times are equal by the other columns, which are rarely needed and dear to sort by."""
+    """Return the order by time; only equal times are sorted by the other columns, which is slow and rarely needed."""
     order = numpy.argsort(time)
     in_order = time[order]
     tied = numpy.zeros(len(order), bool)

@@ -1,8 +1,9 @@
-"""Everything that was measured in a run, by the name that comparisons and gates call it; and which way is better. Pure.
+"""All figures of a run, by the names that comparisons and gates use, and which direction is better. Pure.
 
-``recovery_time_s``, ``lost_writes`` and ``lost_s`` are the worst of the run's movements and read-backs. A phase is
-called ``fail_over.database_switched_s``, a latency ``latency.read.during.p95_s``, and the share of the samples of a
-steady-state probe that were within its tolerance during the method ``hypothesis.locust_failures.met_ratio``.
+``recovery_time_s``, ``lost_writes`` and ``lost_s`` are the worst of the run's transitions and read-backs. Examples of
+names: ``fail_over.database_switched_s`` is a phase, ``latency.read.during.p95_s`` a latency, and
+``hypothesis.locust_failures.met_ratio`` the share of the samples of a steady-state probe during the method that were
+within its tolerance.
 """
 
 import re
@@ -24,14 +25,14 @@ QUANTILES = ("p50", "p95", "p99")
 MOVEMENTS = ("fail-over", "fail-back")
 LONGEST_NAME = 80
 
-_WORST = {RECOVERY: "recovery_", LOST_WRITES: "lost_writes_", LOST_S: "lost_s_"}  # of all that begin like that
+_WORST = {RECOVERY: "recovery_", LOST_WRITES: "lost_writes_", LOST_S: "lost_s_"}  # prefixes
 _RENAMED = {"availability": AVAILABILITY, "client_outage": "client_outage_s"}  # with their unit
 _SERVICE = (AVAILABILITY, "client_outage_s", "unavailable_s", "degraded_s", "error_s")
 _MORE_IS_BETTER = (AVAILABILITY, "met_ratio")
-_NEITHER = (DURATION, f"{NOTICED}_s")  # the sooner a fault is noticed, the harder it struck
+_NEITHER = (DURATION, f"{NOTICED}_s")  # a fault that is noticed sooner is not better: it was harder
 
 
-# of these a run has those that its clients, and its experiment's probes, are called
+# figures whose names depend on the run's operations and on the experiment's probes
 _BY_RUN = {
     LATENCY: re.compile(r"latency\.\w+\.(before|during|after)\.(p50|p95|p99)_s"),
     HYPOTHESIS: re.compile(r"hypothesis\.\w+\.met_ratio"),
@@ -39,7 +40,7 @@ _BY_RUN = {
 
 
 def may_be(name: str, measured: Iterable[str]) -> bool:
-    """:returns: whether there may be a figure of this name in another run: where these have none of its kind at all."""
+    """Return whether another run may have a figure of this name: only if these runs have no figure of its kind."""
     kind = name.partition(".")[0]
     others = any(one.startswith(f"{kind}.") for one in measured)
     return kind in _BY_RUN and not others and _BY_RUN[kind].fullmatch(name) is not None
@@ -50,7 +51,7 @@ def _phase_name(what: str, phase: str) -> str:
 
 
 def _part(name: str) -> str:
-    """A part of a name, such that a gate can name it."""
+    """Return a name as part of a figure's name that a gate can use."""
     return re.sub(r"\W+", "_", name)[:LONGEST_NAME] or "_"
 
 
@@ -65,7 +66,7 @@ KNOWN = (
 
 
 def better(name: str) -> str:
-    """:returns: ``less`` or ``more``: which way a measurement is better; empty where neither is."""
+    """Return ``less`` or ``more``, whichever is better for a figure; empty where neither is."""
     last = name.rpartition(".")[2]
     if last in _NEITHER:
         return ""
@@ -73,15 +74,15 @@ def better(name: str) -> str:
 
 
 def is_loss(name: str) -> bool:
-    """:returns: whether a measurement counts lost writes, and so depends on how many are sent."""
+    """Return whether a figure counts lost writes, and so depends on how many are sent."""
     return name.startswith((LOST_WRITES, LOST_S))
 
 
 def compared_figures(said: Mapping[str, Any], probes: Iterable[Probe]) -> dict[str, Measured]:
-    """Take out of a summary what was measured.
+    """Extract the figures from a summary.
 
     :param said: the summary.
-    :param probes: those of its hypothesis.
+    :param probes: the probes of its hypothesis.
     :returns: the figures by name, those of the whole run first.
     """
     judgement = mapping(said.get("judgement"))
@@ -92,11 +93,11 @@ def compared_figures(said: Mapping[str, Any], probes: Iterable[Probe]) -> dict[s
     if (seconds := number(said.get("seconds"))) is not None and seconds >= 0:
         found[DURATION] = Measured(seconds, "s", sentence("from the opening of the drill to its closing"), 0.1, 0.1)
     details = _named((*_phases(judgement), *_shares(probes), *_latencies(judgement, made)))
-    return {**found, **figures, **dict(details), **found}  # in this order, and what was worked out here wins
+    return {**found, **figures, **dict(details), **found}  # keep this order; figures computed here win
 
 
 def worst(figures: Sequence[Measured]) -> Measured:
-    """:returns: the largest of figures in one unit; not measured when one of them was not."""
+    """Return the largest of several figures in one unit; without a value when one of them has none."""
     first = figures[0]
     if unseen := next((one for one in figures if one.value is None), None):
         return Measured(None, first.unit, first.how, why=unseen.why)
@@ -111,9 +112,9 @@ def worst(figures: Sequence[Measured]) -> Measured:
 
 
 def measured_of(value: Any, said: Mapping[str, Sentence] = MappingProxyType({})) -> Measured | None:
-    """:returns: a figure of a summary as it was measured; None when it is none.
+    """Return a figure of a summary; None when the value is not a figure.
 
-    :param said: of the summary's sentences how they were made, as :func:`made_of` reads it.
+    :param said: for each sentence of the summary how it was made, as :func:`made_of` reads it.
     """
     known = mapping(value)
     if not {"value", "unit", "how"} <= set(known):
@@ -129,7 +130,7 @@ def _beginning(figures: Mapping[str, Measured], start: str) -> list[Measured]:
 
 
 def _named(figures: Iterable[tuple[str, Measured]]) -> Iterator[tuple[str, Measured]]:
-    """One name, one figure: what comes again is numbered."""
+    """Yield the figures under unique names; repeated names are numbered."""
     seen: dict[str, int] = {}
     for name, figure in figures:
         seen[name] = seen.get(name, 0) + 1
@@ -169,7 +170,7 @@ def _shares(probes: Iterable[Probe]) -> Iterator[tuple[str, Measured]]:
 
 
 def _share(met: int, missed: int, unread: int) -> Measured:
-    """What could not be read makes it uncertain."""
+    """Return the share of samples within the tolerance; unreadable samples add to its uncertainty."""
     known, every = met + missed, met + missed + unread
     how = sentence("the share of {n} samples during the method that were within the tolerance", n=every)
     if not known:
@@ -187,5 +188,5 @@ def _latencies(judgement: Mapping[str, Any], said: Mapping[str, Sentence]) -> It
 
 
 def _size(known: float | None) -> float | None:
-    """A resolution or an uncertainty is never below 0."""
+    """Return a resolution or an uncertainty; None if it is negative."""
     return known if known is not None and known >= 0 else None

@@ -1,4 +1,4 @@
-"""What of a run can be set beside another run's: its circumstances, its hypothesis, its measurements. Pure."""
+"""A run as comparisons use it: its circumstances, its hypothesis and its figures. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ __all__ = ["COMPARABLE", "ComparedRun", "compared_run", "measured_of"]
 
 COMPARABLE = PROOF
 
-# variables whose effect stands beside them: `scale` may be empty and mean the lab's own, a topology may lie elsewhere
+# variables whose effect is recorded, too: an empty `scale` is the lab's own, a topology file may have another path
 _TOLD_BY_EFFECT = {"variable scale": "scale", "variable target": "target", "variable topology": "topology (sha256)"}
 
 
 @dataclass(frozen=True)
 class ComparedRun:
-    """A run as far as it can be compared.
+    """The part of a run that can be compared.
 
-    :param began: UTC, ISO 8601; empty when nobody wrote it.
+    :param began: UTC, ISO 8601; empty when it was not recorded.
     :param source: ``drill``, ``rebuilt`` or ``imported``.
-    :param circumstances: by name what a difference may come from: experiment, topology, versions, configuration, …
-    :param objectives: what was to be reached.
-    :param probes: of the hypothesis, by name.
-    :param measured: everything that was measured, by name.
+    :param circumstances: possible causes of a difference, by name: experiment, topology, versions, configuration, …
+    :param objectives: the objectives of the run.
+    :param probes: the probes of the hypothesis, by name.
+    :param measured: all figures, by name.
     """
 
     run: str
@@ -47,12 +47,12 @@ class ComparedRun:
 
     @property
     def writes(self) -> str:
-        """How many writes the heartbeat sent: runs that differ in it are not compared for losses."""
+        """The rate of the heartbeat's writes: losses of runs with different rates are not compared."""
         return str(self.circumstances.get(WRITES) or "")
 
     @property
     def why_not(self) -> Sentence:
-        """Why it proves nothing about the system, and so is left out; empty when it does."""
+        """Why the run proves nothing about the system and is left out; empty when it proves something."""
         if self.verdict not in COMPARABLE:
             if not self.verdict:
                 return sentence("its verdict is not known")
@@ -61,11 +61,10 @@ class ComparedRun:
 
 
 def compared_run(name: str, said: Mapping[str, Any]) -> ComparedRun:
-    """Take out of a run what can be compared.
+    """Return the part of a run that can be compared.
 
     :param name: the run's id.
-    :param said: its summary, of version 3.
-    :returns: it; what is not there, or is something else than a summary holds, is left out.
+    :param said: its summary, of version 3. Missing and invalid fields are left out.
     """
     probes = probes_of_json(said.get("hypothesis"))
     return ComparedRun(
@@ -85,5 +84,5 @@ def compared_run(name: str, said: Mapping[str, Any]) -> ComparedRun:
 
 
 def _circumstances(known: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the variables of which only the effect counts, where that is known."""
+    """Return the circumstances without the variables whose effect is recorded."""
     return {name: value for name, value in known.items() if known.get(_TOLD_BY_EFFECT.get(name, "")) in (None, "")}

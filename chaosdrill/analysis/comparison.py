@@ -1,7 +1,7 @@
-"""Two runs beside each other: a plain difference, and what may explain it. Pure.
+"""Comparison of two runs: plain differences, and what may explain them. Pure.
 
-Of one run against one nothing is claimed: a difference that is larger than both uncertainties was measured, and whether
-the next two runs would show it nobody knows.
+Comparing one run with one run proves nothing: a difference larger than both uncertainties was measured, but it may not
+occur again.
 """
 
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 @dataclass(frozen=True)
 class Difference:
-    """One measurement in both runs.
+    """One figure in both runs.
 
-    :param change: the candidate's less the baseline's, in their unit; None when one of them was not measured.
+    :param change: the candidate's value minus the baseline's, in their unit; None when one of them was not measured.
     """
 
     name: str
@@ -30,7 +30,7 @@ class Difference:
 
     @property
     def ratio(self) -> float | None:
-        """The change as a share of the baseline's value; None where that is 0, or may be, or nothing is known."""
+        """The change relative to the baseline's value; None if that is unknown, 0, or possibly 0."""
         if self.change is None or self.change.value is None or self.baseline is None or not self.baseline.value:
             return None
         if abs(self.baseline.value) <= (self.baseline.uncertainty or 0.0):
@@ -38,7 +38,7 @@ class Difference:
         return self.change.value / self.baseline.value
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the difference as JSON values."""
         sides = {name: getattr(self, name) for name in ("baseline", "candidate", "change")}
         shown = {name: None if one is None else one.as_json() for name, one in sides.items()}
         return {"name": self.name, **shown, "ratio": self.ratio}
@@ -48,8 +48,8 @@ class Difference:
 class Checked:
     """A probe of the hypothesis in both runs, before, during or after the method.
 
-    :param tolerances: what was asked of it in the baseline, and in the candidate.
-    :param baseline: what it said in turn; empty when it was not read.
+    :param tolerances: its tolerances in the baseline and in the candidate.
+    :param baseline: its readings in order; empty when it was not read.
     """
 
     probe: str
@@ -60,11 +60,11 @@ class Checked:
 
     @property
     def flipped(self) -> bool:
-        """Whether it came out otherwise, by more than sampling explains."""
+        """Whether the result differs by more than sampling explains."""
         return flips(self.when, self.baseline, self.candidate)
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the probe as JSON values."""
         sides = {name: [one.as_json() for one in getattr(self, name)] for name in SIDES}
         tolerances = dict(zip(SIDES, self.tolerances, strict=True))
         return {"probe": self.probe, "when": self.when, "tolerance": tolerances, **sides, "flipped": self.flipped}
@@ -75,10 +75,10 @@ SIDES = ("baseline", "candidate")
 
 @dataclass(frozen=True)
 class Comparison:
-    """A candidate beside a baseline.
+    """A candidate compared with a baseline.
 
-    :param why_not: why they cannot be compared, in sentences; then nothing is.
-    :param circumstances: what was not the same: its name, the baseline's value, the candidate's.
+    :param why_not: why they cannot be compared, in sentences; then nothing is compared.
+    :param circumstances: the differing circumstances: name, the baseline's value, the candidate's value.
     """
 
     baseline: ComparedRun
@@ -89,7 +89,7 @@ class Comparison:
     differences: tuple[Difference, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the comparison as JSON values."""
         differing = [dict(zip(("name", *SIDES), one, strict=True)) for one in self.circumstances]
         return {
             "kind": "two",
@@ -105,7 +105,7 @@ class Comparison:
 
 
 def comparison(baseline: ComparedRun, candidate: ComparedRun) -> Comparison:
-    """:returns: the candidate beside the baseline; when they cannot be compared, why not, and what was not the same."""
+    """Compare a candidate with a baseline; if they are incomparable, return why, with the differing circumstances."""
     why_not = tuple(dict.fromkeys(_why_not(baseline, candidate)))
     differing = tuple((name, *values) for name, values in circumstances((baseline, candidate)).items())
     if why_not:
@@ -155,9 +155,9 @@ def _differences(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Diff
 
 
 def change(before: Measured | None, after: Measured | None) -> Measured | None:
-    """:returns: the candidate's figure less the baseline's; None when one of them was not measured.
+    """Return the candidate's figure minus the baseline's; None when one of them was not measured.
 
-    Each may be off by its uncertainty, so both together by their sum.
+    Its uncertainty is the sum of both uncertainties.
     """
     if before is None or after is None or before.value is None or after.value is None or before.unit != after.unit:
         return None
@@ -170,10 +170,11 @@ def change(before: Measured | None, after: Measured | None) -> Measured | None:
 
 
 def exceeds(change: Measured) -> bool:
-    """:returns: whether a change is more than both uncertainties, and no less than the resolution; False when it is not
-    known how uncertain one of the two is.
+    """Return whether a change is larger than its uncertainty and at least the resolution.
+
+    It is False when the uncertainty of one of the figures is unknown.
     """
     if change.value is None or change.uncertainty is None:
         return False
-    size = abs(change.value) * (1 + 1e-9)  # as 0.3 - 0.2 is a little less than 0.1
+    size = abs(change.value) * (1 + 1e-9)  # in floating point 0.3 - 0.2 is slightly less than 0.1
     return change.value != 0 and abs(change.value) > change.uncertainty and size >= (change.resolution or 0.0)

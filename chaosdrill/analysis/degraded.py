@@ -1,4 +1,4 @@
-"""When service was there, but bad: windows with too many unserved or slow beats. Unavailable time is none of it."""
+"""Times of degraded service: windows with too many unserved or slow beats, without the times of unavailability."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +17,9 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """What good service is: in a window, at least that share of each operation's beats is served, and their 95th
-    percentile (an unserved one is slower than any) is no slower than that.
+    """Limits of good service in a window: the least share of each operation's beats that is served, and the highest
+    95th
+    percentile of the latency. An unserved beat counts as slower than any served one.
     """
 
     window_s: float = 1.0
@@ -26,7 +27,7 @@ class Limits:
     p95_s: float = 0.5
 
     def in_words(self) -> Sentence:
-        """:returns: such as ``1 s with at least 99 % of the beats served and a p95 of at most 0.5 s``."""
+        """Return a phrase such as ``1 s with at least 99 % of the beats served and a p95 of at most 0.5 s``."""
         return sentence(
             "{window_s:g} s with at least {share:.4g} of the beats served and a p95 of at most {p95_s:g} s",
             window_s=self.window_s,
@@ -35,14 +36,16 @@ class Limits:
         )
 
     def are_missed(self, beats: Any, unserved: Any, slow: Any) -> Any:
-        """:returns: whether so many unserved and slow (or unserved) ones are too many of that number of beats."""
-        within = numpy.ceil(0.95 * beats - 1e-9)  # so many must be fast: the 95th percentile is one of the beats
+        """Return whether a window misses the limits, given its numbers of beats, of unserved beats, and of slow or
+        unserved beats.
+        """
+        within = numpy.ceil(0.95 * beats - 1e-9)  # beats that must be fast: the 95th percentile is one of the beats
         return (beats - unserved < self.success_ratio * beats - 1e-9) | (beats - slow < within)
 
 
 @dataclass(frozen=True)
 class Degraded:
-    """A time of bad service. Times are UTC nanoseconds by the recorder's clock, known to one window.
+    """A time of degraded service. Times are UTC nanoseconds by the recorder's clock, exact to one window.
 
     :param beats: how many beats were due in it.
     :param success_ratio: the share of them that was served.
@@ -58,7 +61,7 @@ class Degraded:
     limits: Limits
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the period as JSON values."""
         return {
             "operation": self.operation,
             "since_ns": self.since_ns,
@@ -72,16 +75,16 @@ class Degraded:
 
 
 def degradation(found: Unavailability, limits: Limits = Limits()) -> tuple[Degraded, ...]:
-    """:returns: the times of bad service of each operation, in order.
+    """Return the times of degraded service of each operation, in order.
 
-    :param found: when service was not there at all, from the same beats.
+    :param found: the unavailability found in the same beats.
     """
     made = [one for slots in found.slots for one in _of_operation(slots, found, limits)]
     return tuple(sorted(made, key=lambda one: (one.since_ns, one.operation)))
 
 
 def degraded_seconds(found: Unavailability, periods: tuple[Degraded, ...]) -> float:
-    """:returns: how many seconds some operation was degraded and none was unavailable."""
+    """Return for how many seconds some operation was degraded and none was unavailable."""
     left = without([(one.since_ns, one.until_ns) for one in periods], found.without_service())
     return sum(until - since for since, until in left) / NS
 
@@ -91,7 +94,7 @@ def _of_operation(slots: Slots, found: Unavailability, limits: Limits) -> Iterat
     known = (slots.state != UNKNOWN) & ~inside(slots.due_ns, holes)
     window_ns = round(limits.window_s * NS)
     due_ns, unserved, slow = slots.due_ns[known], *failures(slots, limits, known)
-    # only windows with beats are counted: between a foreign beat of long ago and the others there are billions
+    # count only windows with beats: a stray beat with a very old time would otherwise create billions of empty windows
     windows, window = numpy.unique((due_ns - found.span_ns[0]) // window_ns, return_inverse=True)
     beats, bad, late = (
         numpy.bincount(window, weights, minlength=len(windows)) for weights in (None, unserved, slow)
@@ -109,7 +112,7 @@ def _of_operation(slots: Slots, found: Unavailability, limits: Limits) -> Iterat
 
 
 def inside(due_ns: Array, spans: tuple[Span, ...]) -> Array:
-    """:returns: for each moment whether it lies in one of the spans, which are in order."""
+    """Return for each moment whether it lies in one of the spans, which are in order."""
     found = numpy.zeros(len(due_ns), bool)
     for begin, end in numpy.searchsorted(due_ns, numpy.array(spans, numpy.int64).reshape(-1, 2)).tolist():
         found[begin:end] = True
@@ -117,7 +120,7 @@ def inside(due_ns: Array, spans: tuple[Span, ...]) -> Array:
 
 
 def failures(slots: Slots, limits: Limits, chosen: Array) -> tuple[Array, Array]:
-    """:returns: for each chosen beat whether it was unserved, and whether it was unserved or slow."""
+    """Return for each chosen beat whether it was unserved, and whether it was unserved or slow."""
     unserved = slots.state[chosen] != SERVED
     return unserved, unserved | (slots.latency_us[chosen] > limits.p95_s * 1e6)
 

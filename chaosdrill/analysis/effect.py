@@ -1,10 +1,11 @@
-"""Whether a fault had an effect on clients: the time before it against the time under it, with 95 % intervals.
+"""Statistical test of whether a fault affected clients, with 95 % intervals. Pure.
 
-Two things are compared: the share of beats or requests that was not served (Newcombe's interval for the difference of
-two proportions), and the 90th percentile of the latency (each from its order statistics, whatever the distribution). It
-*landed* when one of them surely rose by what matters, it had *no effect* when all of them surely did not; between the
-two nobody can tell. Samples that hang together are worth less than their number: beats do not, on connections of their
-own; the requests of one user may.
+Compares the time before the fault with the time under it, by two measures: the share of beats or requests that was not
+served (Newcombe's interval for the difference of two proportions), and the 90th percentile of the latency (an interval
+from order statistics, which assumes no distribution). The fault *landed* when one of them certainly rose by an amount
+that matters. It had *no effect* when all of them certainly did not. Otherwise the result is *cannot tell*. The
+intervals
+assume independent samples: beats are, because each uses a connection of its own; the requests of one user may not be.
 """
 
 import math
@@ -22,17 +23,18 @@ Array = numpy.ndarray[Any, Any]
 
 LANDED, NO_EFFECT, CANNOT_TELL = "landed", "no effect", "cannot tell"
 LEAST_SAMPLES = 20
-SHARE_THAT_MATTERS = 0.02  # of beats more that are not served
-LATENCY_THAT_MATTERS_S = 0.1  # half of TCP's least retransmission time-out
+SHARE_THAT_MATTERS = 0.02  # rise of the share of beats that are not served
+LATENCY_THAT_MATTERS_S = 0.1  # half of TCP's minimum retransmission timeout
 QUANTILE = 0.9
-BOTH_SIDES = 2.2414  # two intervals of 97.5 % make a difference of 95 % or more
+BOTH_SIDES = 2.2414  # z of 97.5 %: the difference of two such intervals has at least 95 %
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much something rose under the fault: ``low`` to ``high`` with 95 % confidence; infinite: nobody was served.
+    """How much one measure rose under the fault, with a 95 % interval from ``low`` to ``high``.
 
-    :param matters: from how much on it is an effect.
+    :param before: its value before the fault; ``during``: under it. Infinite: no beat or request was served.
+    :param matters: the least rise that counts as an effect.
     """
 
     what: Sentence
@@ -45,13 +47,13 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Whether it surely rose by what matters, surely did not, or neither."""
+        """Whether the measure certainly rose by what matters, certainly did not, or neither."""
         if self.low >= self.matters:
             return LANDED
         return NO_EFFECT if self.high < self.matters else CANNOT_TELL
 
     def in_words(self) -> Sentence:
-        """:returns: such as ``beats not served: 0 before, 0.33 under the fault: 0.27 to 0.38 more (95 %)``."""
+        """Return a sentence such as ``beats not served: 0 before, 0.33 under the fault: 0.27 to 0.38 more (95 %)``."""
         before, during = (self._figure(f"{one:.3g}") if math.isfinite(one) else sentence("no answer")
                           for one in (self.before, self.during))  # fmt: skip
         values = {"what": self.what, "before": before, "during": during}
@@ -67,7 +69,7 @@ class Difference:
         return sentence("{number} {unit}", number=number, unit=Name("unit", self.unit))
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values; infinite ones are None."""
+        """Return the difference as JSON values; infinite ones are None."""
         values = {"before": self.before, "during": self.during, "low": self.low, "high": self.high}
         shown = {name: value if math.isfinite(value) else None for name, value in values.items()}
         return {"what": self.what, "unit": self.unit, **shown, "matters": self.matters, "verdict": self.verdict}
@@ -75,30 +77,30 @@ class Difference:
 
 @dataclass(frozen=True)
 class FaultEffect:
-    """The judgement: ``landed``, ``no effect`` or ``cannot tell``, with what it rests on, or why nobody can tell."""
+    """The result: ``landed``, ``no effect`` or ``cannot tell``, with the differences, or why there are none."""
 
     verdict: str
     differences: tuple[Difference, ...]
     why: Sentence = NOTHING
 
     def in_words(self) -> Sentence:
-        """:returns: the verdict with its intervals."""
+        """Return the verdict with its intervals."""
         verdict = sentence("{effect}", effect=Name("effect-of-fault", self.verdict))
         return together([verdict, *(one.in_words() for one in self.differences), *([self.why] if self.why else [])])
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the effect as JSON values."""
         return {"verdict": self.verdict, "differences": [one.as_json() for one in self.differences], "why": self.why}
 
 
 def fault_effect(
     before: Span, during: Span, beats: Beats | None = None, requests: Requests | None = None
 ) -> FaultEffect:
-    """Compare two times, by beats, by requests, or by both.
+    """Compare a time without the fault with a time under it, by beats, by requests, or by both.
 
-    :param before: a time without the fault, from when to when, UTC nanoseconds by the recorder's clock.
-    :param during: a time under it, before anything else was done that clients notice.
-    :returns: landed when anything surely rose; no effect when nothing did; else nobody can tell.
+    :param before: start and end of the time without the fault, UTC nanoseconds by the recorder's clock.
+    :param during: start and end of the time under it, before any other change that clients notice.
+    :returns: ``landed`` when any measure certainly rose; ``no effect`` when none did; otherwise ``cannot tell``.
     """
     differences: list[Difference] = []
     few: list[Sentence] = []
@@ -161,7 +163,7 @@ def _latency(what: Name, before: Array, during: Array) -> Difference:
 
 
 def _quantile_interval(latency_us: Array) -> tuple[float, float, float]:
-    """The percentile, and between which of the sorted values it lies with 97.5 %, in seconds."""
+    """Return the 90th percentile in seconds, and the sorted values between which it lies with 97.5 % confidence."""
     count = len(latency_us)
     off = BOTH_SIDES * math.sqrt(count * QUANTILE * (1 - QUANTILE))
     places = (QUANTILE * count, QUANTILE * count - off, QUANTILE * count + off + 1)
@@ -173,7 +175,7 @@ def _quantile_interval(latency_us: Array) -> tuple[float, float, float]:
 
 
 def _less(one: float, other: float) -> float:
-    """A difference of two latencies, either of which may be infinite: then as little as it can be."""
+    """Return the difference of two latencies; where one of them is infinite, the smallest possible difference."""
     if math.isinf(other):
         return -math.inf if not math.isinf(one) else math.nan
     return one - other

@@ -1,4 +1,4 @@
-"""How often each write was executed, read from its account's balance: in base 4, it has a digit for each write."""
+"""Effect counts of writes, decoded from account balances: in base 4, a balance has one digit for each write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from chaosdrill.sentences import Sentence, sentence
 
 @dataclass(frozen=True)
 class Executions:
-    """How often each write was executed, by its seq.
+    """How often each write took effect, by its seq.
 
-    :param unread: accounts whose balance does not tell, each with the reason.
+    :param unread: accounts whose balance cannot be decoded, each with the reason.
     """
 
     times: dict[int, int]
@@ -19,7 +19,7 @@ class Executions:
 
 
 def executions(ledger: Ledger, read: ReadBack) -> Executions:
-    """:returns: what the balances at the time of ``read`` say, compared with those at the start."""
+    """Return the effect counts by the balances of a read-back, compared with those at the start."""
     times: dict[int, int] = {}
     unread: dict[str, Sentence] = {}
     for account, writes in ledger.accounts().items():
@@ -32,7 +32,7 @@ def executions(ledger: Ledger, read: ReadBack) -> Executions:
 
 
 def _decoded(start: int | None, now: int | None, writes: Sequence[Write], base: int) -> dict[int, int] | Sentence:
-    """How often each write of one account was executed, or why nobody can tell."""
+    """Return how often each write of one account took effect, or why that is unknown."""
     if start is None:
         return sentence("its balance at the start is not known")
     if now is None:

@@ -1,4 +1,6 @@
-"""What the region watch saw: the facts behind the region state, each change of them, and between which looks it was."""
+"""The region monitor's observations: each change of the facts behind the region state, and between which reads it
+occurred.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,16 +9,16 @@ from typing import Any
 
 from chaosdrill.analysis.run import Event, Run, at_ns
 
-RESTORING = "opening-region"  # a rollback restores service; the event has the facts before that
-LOOK_NS = 1_000_000_000  # the watch looks each second; used where a history does not say when it looked
+RESTORING = "opening-region"  # a rollback restores service; the event has the facts before it
+LOOK_NS = 1_000_000_000  # the monitor's interval; used if a history does not record the times of the reads
 
 
 @dataclass(frozen=True)
 class Look:
     """A change of the facts. Times are UTC nanoseconds by the recorder's clock.
 
-    :param before_ns: when the facts before these were seen last; None for the first look.
-    :param by_ns: when these had been read.
+    :param before_ns: when the previous facts were last read; None for the first read.
+    :param by_ns: when these facts had been read.
     """
 
     before_ns: int | None
@@ -25,35 +27,35 @@ class Look:
     facts: Mapping[str, Any]
 
     def flag(self, region: str) -> bool | None:
-        """Tell whether the region was closed; None when that could not be read."""
+        """Return whether the region was closed; None when that could not be read."""
         value = self._of("flag").get(region)
         return value if isinstance(value, bool) else None
 
     def routing(self, region: str) -> bool | None:
-        """Tell whether the region's routing control was On; None when that could not be read."""
+        """Return whether the region's routing control was On; None when that could not be read."""
         value = self._of("routing").get(region)
         return value == "On" if isinstance(value, str) else None
 
     @property
     def writer(self) -> str | None:
-        """The region that wrote; ``several``, ``none``; None when that was not readable."""
+        """The region of the writer; ``several``, ``none``; None when that could not be read."""
         value = self.facts.get("writer")
         return value if isinstance(value, str) else None
 
     @property
     def dns_regions(self) -> tuple[str, ...] | None:
-        """Whose the DNS answer was."""
+        """The regions of the addresses in the DNS response; None when it could not be read."""
         value = self._of("dns").get("regions")
         return tuple(map(str, value)) if isinstance(value, list) else None
 
     @property
     def published_in(self) -> tuple[str, ...] | None:
-        """Whose the DNS answer was, unless it was seen by clients: what they get may have been kept on its way."""
+        """The regions of the published DNS response; None for a response that clients got, which may be cached."""
         return None if self._of("dns").get("seen_from") == "client" else self.dns_regions
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The DNS answer."""
+        """The addresses in the DNS response."""
         value = self._of("dns").get("addresses")
         return tuple(map(str, value)) if isinstance(value, list) else ()
 
@@ -64,7 +66,7 @@ class Look:
 
     @property
     def regions(self) -> tuple[str, ...]:
-        """The regions that there are, as far as this look tells."""
+        """The regions named in these facts."""
         return tuple(name for name in self._of("flag") if name != "error")
 
     def _of(self, fact: str) -> Mapping[str, Any]:
@@ -74,21 +76,21 @@ class Look:
 
 @dataclass(frozen=True)
 class Span:
-    """A moment that lies after ``after_ns`` and not later than ``by_ns``; ``after_ns`` None: nobody knows."""
+    """A moment after ``after_ns`` (None: unknown) and not later than ``by_ns``."""
 
     after_ns: int | None
     by_ns: int
 
 
 def looks(run: Run) -> tuple[Look, ...]:
-    """List the changes of the facts in order; of a history that only has changes of the region state, those."""
+    """Return the changes of the facts in order; if a history has only changes of the region state, return those."""
     watched = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
     restoring = [_with_others(look, at(watched, look.by_ns)) for look in _looks(run.named(RESTORING))]
     return tuple(sorted([*watched, *restoring], key=lambda look: look.by_ns))
 
 
 def _with_others(look: Look, before: Look | None) -> Look:
-    """:returns: the look with those facts that only the look before it has."""
+    """Return the facts of a read, completed by those that only the previous read has."""
     return look if before is None else replace(look, facts={**before.facts, **look.facts})
 
 
@@ -105,7 +107,7 @@ def _looks(events: Iterator[Event]) -> Iterator[Look]:
 
 
 def looked_until_ns(run: Run) -> int:
-    """Find when the facts were read last, changed or not.
+    """Return when the facts were last read, changed or not.
 
     :returns: UTC nanoseconds by the recorder's clock; 0 when they were never read.
     """
@@ -115,11 +117,10 @@ def looked_until_ns(run: Run) -> int:
 
 
 def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[[Look], bool | None]) -> Span | None:
-    """When something became true.
+    """Return when a condition first became true between two moments.
 
-    :param wanted: whether it is true at a look; None: not readable.
-    :returns: the first time between the two moments, from when it was last seen to be false; None when it was not seen
-        to become true there.
+    :param wanted: whether the facts meet the condition; None: not readable.
+    :returns: the time since it was last observed to be false; None when it was not observed to become true there.
     """
     false_ns: int | None = None
     was: bool | None = None
@@ -134,9 +135,9 @@ def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[
 
 
 def regions_of_addresses(seen: Iterable[Look]) -> dict[str, str]:
-    """Map addresses to regions, from DNS answers that were of one region alone.
+    """Map addresses to regions, from DNS responses with addresses of a single region.
 
-    :returns: the region of each address; without those that only stood in an answer of several regions.
+    :returns: the region of each address; addresses that occur only in responses with several regions are left out.
     """
     alone = (look for look in seen if len(look.dns_regions or ()) == 1)
     found = ((address, (look.dns_regions or ("",))[0], look.regions) for look in alone for address in look.addresses)
@@ -144,12 +145,12 @@ def regions_of_addresses(seen: Iterable[Look]) -> dict[str, str]:
 
 
 def at(seen: Sequence[Look], moment_ns: int) -> Look | None:
-    """Find the facts as they were at a moment: those that were read last until then; None when none were."""
+    """Return the facts at a moment: those read last until then; None when none were."""
     return next((look for look in reversed(seen) if look.by_ns <= moment_ns), None)
 
 
 def during(seen: Sequence[Look], since_ns: int, until_ns: int) -> tuple[Look, ...]:
-    """List every look whose facts held at some time between two moments."""
+    """Return all facts that held at some time between two moments."""
     inside = [look for look in seen if since_ns < look.by_ns <= until_ns]
     first = at(seen, since_ns)
     return (*([first] if first else []), *inside)

@@ -1,4 +1,4 @@
-"""Figures over a time: which share of the beats was served, seconds with errors, and how long answers took."""
+"""Figures of a period: availability, seconds with errors, latencies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ NO_BEAT = sentence("no beat tells of that time")
 
 @dataclass(frozen=True)
 class Latencies:
-    """How long answers took in a time.
+    """The latencies of a period.
 
-    :param of: the operation; or the load's requests.
-    :param when: such as before, during or after the outage.
-    :param count: how many were due, or made.
+    :param of: the operation, or the load's requests.
+    :param when: the period, such as before, during or after the outage.
+    :param count: how many beats were due, or requests sent.
     :param served: the share that was served.
     :param quantiles: p50, p95 and p99, in seconds.
     """
@@ -38,7 +38,7 @@ class Latencies:
     quantiles: dict[str, Measured]
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the latencies as JSON values."""
         return {
             "of": self.of,
             "when": self.when,
@@ -49,10 +49,10 @@ class Latencies:
 
 
 def availability(found: Unavailability, span_ns: Span | None = None, operation: str = ANY) -> Measured:
-    """:returns: the share of the beats that was served within the deadline; what is unknown makes it uncertain.
+    """Return the share of the beats that was served within the deadline; unknown beats add to its uncertainty.
 
-    :param span_ns: of those that were due in this time; default: in all of it.
-    :param operation: default: all of them.
+    :param span_ns: the due times that count; default: all.
+    :param operation: the operation that counts; default: all.
     """
     parts = _parts(found, span_ns, operation)
     served, unserved, unknown = (sum(int((part.state == state).sum()) for part in parts)
@@ -73,7 +73,7 @@ def availability(found: Unavailability, span_ns: Span | None = None, operation: 
 
 
 def error_seconds(found: Unavailability, span_ns: Span | None = None, operation: str = ANY) -> Measured:
-    """:returns: in how many seconds, counted from the beginning, at least one beat was not served."""
+    """Return the number of seconds, counted from the beginning, in which at least one beat was not served."""
     parts = _parts(found, span_ns, operation)
     how = sentence(
         "heartbeat: seconds in which at least one beat was not served within {deadline_s:g} s",
@@ -91,9 +91,9 @@ def error_seconds(found: Unavailability, span_ns: Span | None = None, operation:
 
 
 def latencies(found: Unavailability, periods: dict[str, Span]) -> tuple[Latencies, ...]:
-    """:returns: how long answers to beats took, for each operation in each period.
+    """Return the latencies of beats, for each operation in each period.
 
-    :param periods: such as before, during, after: from when to when.
+    :param periods: start and end of each period, such as before, during, after.
     """
     return tuple(_of_beats(found, one.part(*span), when) for when, span in periods.items() for one in found.slots)
 
@@ -109,7 +109,7 @@ def _of_beats(found: Unavailability, part: Slots, when: str) -> Latencies:
 
 
 def latencies_of_requests(requests: Requests, periods: dict[str, Span]) -> tuple[Latencies, ...]:
-    """:returns: how long the load's users waited for answers, in each period by when they asked."""
+    """Return the latencies of the load's requests, in each period by their start."""
     return tuple(_of_requests(requests, span, when) for when, span in periods.items())
 
 
@@ -126,7 +126,7 @@ def _of_requests(requests: Requests, span: Span, when: str) -> Latencies:
 
 
 def _quantiles(latency_us: Array, how: Sentence) -> dict[str, Measured]:
-    """Each is one of the values; its uncertainty is where 95 of 100 such samples would have it."""
+    """Return quantiles as observed values, with their 95 % intervals as uncertainty."""
     answered = latency_us[latency_us >= 0]
     count = len(latency_us)
     if not count:
@@ -138,7 +138,7 @@ def _quantiles(latency_us: Array, how: Sentence) -> dict[str, Measured]:
 
 
 def _ranks(count: int, share: float) -> tuple[int, int, int]:
-    """The quantile's place among sorted values, and where its 95 % interval begins and ends."""
+    """Return the indices of the quantile and of the ends of its 95 % interval among the sorted values."""
     off = ONE_IN_TWENTY * (count * share * (1 - share)) ** 0.5
     places = (share * count, share * count - off, share * count + off + 1)
     low, middle, high = sorted(min(max(int(numpy.ceil(place)) - 1, 0), count - 1) for place in places)

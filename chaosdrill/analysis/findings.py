@@ -1,7 +1,7 @@
-"""What a drill can be found to have shown: every finding by name, with what it asks of the verdict.
+"""The findings of a drill: every kind of finding by name, with its effect on the verdict.
 
-A finding is a sentence with its evidence. ``failed``, ``invalid``, ``refused`` and ``interrupted`` make the verdict;
-``told`` ones do not: what they say was corrected, or changes nothing that was judged.
+A finding is a sentence with its evidence. ``failed``, ``invalid``, ``refused`` and ``interrupted`` findings make the
+verdict. ``told`` findings are informational: what they report was corrected, or affects nothing that was judged.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ GRAVITY = ("refused", "interrupted", "failed", "invalid")
 TOLD = "told"
 PASSED = "passed"
 
-# name: (what it asks of the verdict, what it means)
+# name: (its effect on the verdict, its meaning)
 FINDINGS: Mapping[str, tuple[str, str]] = {
     "refused": ("refused", "the drill never started: a safeguard or the state of the regions said no"),
     "interrupted": ("interrupted", "someone stopped the drill"),
@@ -95,13 +95,13 @@ FINDINGS: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that a drill showed.
+    """One finding of a drill.
 
     :param name: one of ``FINDINGS``.
-    :param verdict: what it asks of the verdict: failed, invalid, refused, interrupted, or told.
-    :param text: what was seen, in a sentence with values and units.
-    :param evidence: where it was seen.
-    :param codes: the codes of the error behind it, see :mod:`chaosdrill.error_codes`; empty when none is known.
+    :param verdict: its effect on the verdict: failed, invalid, refused, interrupted, or told (none).
+    :param text: what was observed, in a sentence with values and units.
+    :param evidence: the sources of the observation.
+    :param codes: the codes of the underlying error, see :mod:`chaosdrill.error_codes`; empty when none is known.
     """
 
     name: str
@@ -111,7 +111,7 @@ class Finding:
     codes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the finding as JSON values."""
         said = {"name": self.name, "verdict": self.verdict, "text": self.text, "evidence": list(self.evidence)}
         return {**said, "codes": list(self.codes)} if self.codes else said
 
@@ -119,15 +119,15 @@ class Finding:
 def finding(
     name: str, text: Sentence, *evidence: Sentence, verdict: str = "", codes: Sequence[str] | None = None
 ) -> Finding:
-    """:returns: a finding of that name.
+    """Return a finding of that name.
 
-    :param verdict: what it asks for; default: what the name stands for.
-    :param codes: of the error behind it, as an event of the history has them; older ones have none.
+    :param verdict: its effect on the verdict; default: that of the name.
+    :param codes: the codes of the underlying error, as recorded in the event; older events have none.
     """
     return Finding(name, verdict or FINDINGS[name][0], text, tuple(evidence), tuple(map(str, codes or ())))
 
 
 def word_of(findings: tuple[Finding, ...]) -> str:
-    """:returns: the verdict that these findings make: that of the gravest; passed when there is none but told ones."""
+    """Return the verdict of these findings: that of the gravest; passed when all are informational."""
     words = {one.verdict for one in findings}
     return next((word for word in GRAVITY if word in words), PASSED)

@@ -1,4 +1,4 @@
-"""JSON that anybody may have written, as what is asked for; anything else counts as not there."""
+"""Access to JSON from unknown sources: values of another type than the expected one count as missing."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,22 +6,22 @@ from typing import Any
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """:returns: it when it is an object, else an empty one."""
+    """Return the value if it is an object, otherwise an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def sequence(value: Any) -> Sequence[Any]:
-    """:returns: it when it is a list, else an empty one."""
+    """Return the value if it is a list, otherwise an empty one."""
     return value if isinstance(value, list) else ()
 
 
 def text(value: Any) -> str:
-    """:returns: it when it is a text, else an empty one."""
+    """Return the value if it is a string, otherwise an empty one."""
     return value if isinstance(value, str) else ""
 
 
 def number(value: Any) -> float | None:
-    """:returns: it when it is a finite number, else None."""
+    """Return the value if it is a finite number, otherwise None."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -32,5 +32,5 @@ def number(value: Any) -> float | None:
 
 
 def answer(value: Any) -> bool | None:
-    """:returns: it when it is true or false, else None."""
+    """Return the value if it is a boolean, otherwise None."""
     return value if isinstance(value, bool) else None

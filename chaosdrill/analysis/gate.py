@@ -1,7 +1,8 @@
-"""Whether a gate holds: for certain, not at all, or nobody can tell. Pure.
+"""Evaluation of gates: held, broken, or cannot tell. Pure.
 
-A figure is known to lie within its uncertainty, so a comparison holds when it holds wherever in there the figure is,
-and is broken when it holds nowhere in there; otherwise nobody can tell. So it is with what was not measured.
+A figure lies somewhere within its uncertainty. A comparison is held if it is true for every such value, and broken if
+it
+is false for every such value. Otherwise, and if the figure was not measured, the answer is *cannot tell*.
 """
 
 import math
@@ -20,16 +21,16 @@ from chaosdrill.analysis.measured import Measured
 from chaosdrill.sentences import sentence
 
 HELD, BROKEN, CANNOT_TELL = "held", "broken", "cannot tell"
-CLOSE = 1e-9  # two numbers that are so close, as a share of them, are the same: 110 / 100 is not 1.1
+CLOSE = 1e-9  # relative difference below which two numbers are equal: in floating point 110 / 100 is not 1.1
 _MILLI = 1000
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What a gate asks about one side.
+    """The input of a gate from one side of the comparison.
 
     :param measured: its figures by name; of several runs the medians.
-    :param verdict: of several runs the gravest.
+    :param verdict: its verdict; of several runs the gravest.
     :param why_not: why the figures prove nothing; empty when they do.
     """
 
@@ -40,11 +41,11 @@ class Figures:
 
 @dataclass(frozen=True)
 class Result:
-    """How one comparison came out.
+    """The result of one comparison.
 
     :param text: the comparison.
     :param answer: ``held``, ``broken`` or ``cannot tell``.
-    :param why: the figures that it was decided by; or why it was not.
+    :param why: the figures that decided it, or why it was not decided.
     """
 
     text: str
@@ -52,13 +53,13 @@ class Result:
     why: str
 
     def as_json(self) -> dict[str, str]:
-        """:returns: it as JSON values."""
+        """Return the result as JSON values."""
         return {"comparison": self.text, "answer": self.answer, "why": self.why}
 
 
 @dataclass(frozen=True)
 class _Range:
-    """Where a value lies; nowhere known when ``why`` says so."""
+    """The range of a value; unknown when ``why`` is not empty."""
 
     low: float
     high: float
@@ -67,10 +68,10 @@ class _Range:
 
 
 def figures_of(runs: Sequence[ComparedRun], why_not: str = "") -> Figures:
-    """:returns: what a gate asks about one run; about several of them their medians.
+    """Return the input of a gate from one run, or from the medians of several.
 
-    :param runs: those whose figures count.
-    :param why_not: why there is none; else, if there is none, that is why.
+    :param runs: the runs whose figures count.
+    :param why_not: why there is no run, used when there is none.
     """
     if not runs:
         return Figures({}, "", why_not or "there is no such run")
@@ -83,18 +84,18 @@ def figures_of(runs: Sequence[ComparedRun], why_not: str = "") -> Figures:
 
 
 def judged(gate: Gate, candidate: Figures, baseline: Figures) -> tuple[str, tuple[Result, ...]]:
-    """Decide a gate.
+    """Evaluate a gate.
 
-    :param candidate: what it is about.
-    :param baseline: what ``.change`` and ``.before`` refer to.
-    :returns: ``held``, ``broken`` or ``cannot tell``, and how each comparison came out.
+    :param candidate: the side that the gate is about.
+    :param baseline: the side that ``.change`` and ``.before`` refer to.
+    :returns: ``held``, ``broken`` or ``cannot tell``, and the result of each comparison.
     """
     results = {id(one): _compared(one, candidate, baseline) for one in language.comparisons(gate)}
     return _answer(gate, results), tuple(results.values())
 
 
 def _answer(gate: Gate, results: Mapping[int, Result]) -> str:
-    """What cannot be told decides nothing, unless the rest decides it."""
+    """Combine the results of a gate's comparisons; an undecided one matters only if the others do not decide."""
     if isinstance(gate, Compare):
         return results[id(gate)].answer
     if isinstance(gate, language.Not):
@@ -191,7 +192,7 @@ def _ends(one: Measured) -> tuple[float, float]:
 
 
 def _change(side: Figure, before: Measured, after: Measured, relative: bool) -> _Range:
-    """A difference that is smaller than the resolution is none."""
+    """Return the range of a change; a difference below the resolution counts as 0."""
     difference = change(before, after)
     if difference is None:
         return _Range(0.0, 0.0, "", f"{side}: {before.unit} against {after.unit}")
@@ -207,20 +208,20 @@ def _change(side: Figure, before: Measured, after: Measured, relative: bool) -> 
 
 
 def _share(now: float, was: float) -> float:
-    """By which share of what was it has grown; of nothing, nothing has not grown at all."""
+    """Return the relative growth; 0 if both values are 0, infinite if only the earlier one is."""
     if was:
         return now / was - 1
     return 0.0 if not now else math.copysign(math.inf, now)
 
 
 def _gravity(verdict: str) -> int:
-    """Of verdicts that nobody knows the greatest."""
+    """Return the rank of a verdict; unknown verdicts rank highest."""
     order = ("passed", "failed", "invalid", "interrupted", "refused")
     return order.index(verdict) if verdict in order else len(order)
 
 
 def _median(figures: Sequence[Measured | None]) -> Measured:
-    """Of all runs, or of none: those in which it was not measured may be the worst."""
+    """Return the median of all runs; no value unless all were measured, because the missing ones may be the worst."""
     known = [one for one in figures if one is not None and one.value is not None]
     unit = next((one.unit for one in figures if one is not None), "")
     how = sentence("the median of {n} runs", n=len(figures))
@@ -237,7 +238,7 @@ def _median(figures: Sequence[Measured | None]) -> Measured:
 
 
 def as_json(gates: Sequence[tuple[str, str, Sequence[Result]]]) -> list[dict[str, Any]]:
-    """:returns: gates as JSON values: each its text, its answer, and how its comparisons came out."""
+    """Return gates as JSON values: the text, the answer and the results of the comparisons of each."""
     return [
         {"gate": text, "answer": answer, "comparisons": [one.as_json() for one in results]}
         for text, answer, results in gates
@@ -247,11 +248,11 @@ def as_json(gates: Sequence[tuple[str, str, Sequence[Result]]]) -> list[dict[str
 def sides_of(
     candidates: Sequence[ComparedRun], baselines: Sequence[ComparedRun], unreadable: Sequence[LeftOut] = ()
 ) -> tuple[tuple[ComparedRun, ...], tuple[LeftOut, ...], Figures, Figures]:
-    """Take out of runs what a gate asks about.
+    """Return both sides of a gate from runs.
 
     :param unreadable: runs of either side that could not be read.
-    :returns: the baselines that are like the candidates; those that are left out; the figures of the candidates, and of
-        the baselines.
+    :returns: the baselines that are comparable with the candidates; the runs that are left out; the candidates'
+        figures; the baselines' figures.
     """
     names = {run.run for run in candidates}
     others = [run for run in baselines if run.run not in names]

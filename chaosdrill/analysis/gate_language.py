@@ -1,9 +1,10 @@
 """The language of gates: ``recovery_time_s <= 120 and (verdict == passed or not lost_writes.change > 0)``. Pure.
 
-A gate compares figures with limits; ``and``, ``or``, ``not`` and parentheses join comparisons. A figure is named as
-`chaosdrill compare` names it; ``.change`` is the candidate's less the baseline's, ``.before`` the baseline's own. A
-limit is a number in the figure's unit, or one with ``s``, ``ms`` or ``%``. Nothing is ever run: it is read into the few
-classes below, by this module alone.
+A gate compares figures with limits; ``and``, ``or``, ``not`` and parentheses join comparisons. Figures have the names
+that `chaosdrill compare` uses; ``.change`` is the candidate's value minus the baseline's, ``.before`` the baseline's
+own. A limit is a number in the figure's unit, or one with ``s``, ``ms`` or ``%``. A gate is never executed as code:
+this
+module alone parses it into the classes below.
 """
 
 import math
@@ -31,7 +32,10 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of the candidate; ``of``: ``change``, ``before`` (the baseline's), or empty (its own)."""
+    """A figure of the candidate.
+
+    :param of: ``change``, ``before`` (the baseline's), or empty (the candidate's own).
+    """
 
     name: str
     of: str = ""
@@ -42,7 +46,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Number:
-    """A limit; ``unit``: one of ``UNITS``."""
+    """A limit with its unit, one of ``UNITS``."""
 
     value: float
     unit: str = ""
@@ -78,21 +82,21 @@ class Compare:
 
 @dataclass(frozen=True)
 class Not:
-    """Holds when the other does not."""
+    """Holds when the inner gate does not."""
 
     inner: "Gate"
 
 
 @dataclass(frozen=True)
 class Every:
-    """Holds when all of them do."""
+    """Holds when all parts do."""
 
     parts: tuple["Gate", ...]
 
 
 @dataclass(frozen=True)
 class Either:
-    """Holds when one of them does."""
+    """Holds when any part does."""
 
     parts: tuple["Gate", ...]
 
@@ -101,7 +105,7 @@ Gate = Compare | Not | Every | Either
 
 
 def comparisons(gate: Gate) -> Iterator[Compare]:
-    """:returns: every comparison of a gate, from left to right."""
+    """Yield every comparison of a gate, from left to right."""
     if isinstance(gate, Compare):
         yield gate
     for part in (gate.inner,) if isinstance(gate, Not) else () if isinstance(gate, Compare) else gate.parts:
@@ -109,9 +113,9 @@ def comparisons(gate: Gate) -> Iterator[Compare]:
 
 
 def parsed(text: str) -> Gate:
-    """Read a gate.
+    """Parse a gate.
 
-    :raises BadInput: when it is none: where, and what was expected.
+    :raises BadInput: when it is invalid, with the position and what was expected.
     """
     if len(text) > LONGEST:
         raise _bad(f"gate: it has {len(text)} characters, at most {LONGEST} are read: write several gates")
@@ -135,7 +139,7 @@ class _Token:
 
 
 class _Reader:
-    """Recursive descent, one token ahead."""
+    """Recursive descent parser, one token ahead."""
 
     def __init__(self, text: str) -> None:
         self._text, self._end = text, 0
@@ -157,7 +161,7 @@ class _Reader:
 
     def single(self, depth: int) -> Gate:
         if depth > DEEPEST:
-            return self.either(depth)  # which says so
+            return self.either(depth)  # raises
         if self._took("name", "not"):
             return Not(self.single(depth + 1))
         if self._took("sign", "("):

@@ -1,4 +1,4 @@
-"""What is wrong with a gate: names that there is none of, units that do not fit. All of it at once. Pure."""
+"""Validation of gates: unknown names, incompatible units. All problems at once. Pure."""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ VERDICT_UNIT = "verdict"
 
 
 def problems_of(gates: Iterable[Gate], sides: Iterable[Mapping[str, Measured]]) -> list[str]:
-    """:returns: every name that there is none of, and every comparison that cannot be made, each once.
+    """Return a problem for each unknown name and each comparison that cannot be made, each once.
 
     :param sides: the figures of the candidate and of the baseline, by name.
     """

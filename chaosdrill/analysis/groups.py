@@ -1,4 +1,4 @@
-"""Two groups of repeated runs: for each measurement whether it is better or worse, or that nobody can tell. Pure."""
+"""Two groups of repeated runs: for each figure whether it is better, worse, or undecidable. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ BETTER, WORSE, DIFFERENT, SAME, TOO_FEW = "better", "worse", "different", "no di
 
 @dataclass(frozen=True)
 class Side:
-    """One measurement in one group.
+    """One figure in one group.
 
-    :param values: of the runs in which it was measured with a known uncertainty, in order of size.
+    :param values: the sorted values of the runs in which it was measured with a known uncertainty.
     :param of: how many runs the group has.
-    :param about: by how much the median may be off, if every run is off by its uncertainty in the same way.
-    :param resolution: the coarsest of the runs'; 0: not known.
+    :param about: the uncertainty of the median, if every run is off by its uncertainty in the same direction.
+    :param resolution: the coarsest resolution of the runs; 0: unknown.
     :param at_least: some of the values are lower bounds only.
     """
 
@@ -36,24 +36,24 @@ class Side:
 
     @property
     def median(self) -> float | None:
-        """The median; None when it was measured in no run."""
+        """The median; None when no run measured it."""
         return median(self.values) if self.values else None
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the side as JSON values."""
         return {"median": self.median, "measured": len(self.values), "of": self.of, "values": list(self.values)}
 
 
 @dataclass(frozen=True)
 class Repeated:
-    """One measurement in both groups.
+    """One figure in both groups.
 
-    :param change: the candidates' median less the baselines', as uncertain as the runs' own figures make it.
-    :param interval: where 95 of 100 such differences lie, by the scatter of the runs.
-    :param delta: Cliff's delta: how much oftener a candidate is above a baseline than below, -1 to 1.
-    :param p: of the rank test, corrected for all measurements.
+    :param change: the candidates' median minus the baselines', with the uncertainty of the runs' own figures.
+    :param interval: the 95 % interval of the difference, from the scatter of the runs.
+    :param delta: Cliff's delta: how much more often a candidate is above a baseline than below it, -1 to 1.
+    :param p: the p-value of the rank test, corrected for all figures.
     :param answer: ``better``, ``worse``, ``different``, ``no difference seen``, ``too few runs to tell``.
-    :param why: what the answer rests on.
+    :param why: the reason for the answer.
     """
 
     name: str
@@ -72,7 +72,7 @@ class Repeated:
         return len({*self.baseline.values, *self.candidate.values}) < 2
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the figure as JSON values."""
         return {
             "name": self.name,
             "baseline": self.baseline.as_json(),
@@ -89,11 +89,11 @@ class Repeated:
 
 @dataclass(frozen=True)
 class Groups:
-    """Candidates beside baselines.
+    """Candidates compared with baselines.
 
-    :param runs: those of both that can be compared, beside each other.
-    :param left_out: the others, each with the reason.
-    :param looked_at: how many measurements the claims are corrected for.
+    :param runs: the comparable runs of both groups, side by side.
+    :param left_out: the other runs, each with the reason.
+    :param looked_at: for how many figures the claims are corrected.
     """
 
     baseline: tuple[ComparedRun, ...]
@@ -105,11 +105,11 @@ class Groups:
 
     @property
     def comparable(self) -> bool:
-        """Whether each side has a run."""
+        """Whether each group has a run."""
         return bool(self.baseline and self.candidate)
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the groups as JSON values."""
         return {
             "kind": "groups",
             "baseline": [run.run for run in self.baseline],
@@ -124,9 +124,9 @@ class Groups:
 
 
 def groups(baseline: Iterable[ComparedRun], candidate: Iterable[ComparedRun]) -> Groups:
-    """:returns: the candidates beside the baselines; runs unlike the newest candidate are left out by name.
+    """Compare candidates with baselines; runs that differ from the newest candidate are left out by name.
 
-    A run that stands in both groups is left out of the baselines.
+    A run that is in both groups is left out of the baselines.
     """
     wanted = {run.run: run for run in candidate}
     both = sorted({**{run.run: run for run in baseline}, **wanted}.values(), key=lambda run: (run.began, run.run))
@@ -143,7 +143,7 @@ def _compared(baseline: Sequence[ComparedRun], candidate: Sequence[ComparedRun])
     names = dict.fromkeys(name for run in runs for name in run.measured if comparable or not is_loss(name))
     sides = {name: (_side(baseline, name), _side(candidate, name)) for name in names}
     tested = {name: both for name, both in sides.items() if _is_tested(*both)}
-    # what is but another name of the same figure in every run is one measurement
+    # figures with the same values in every run count as one measurement
     different = {(one.values, other.values): name for name, (one, other) in tested.items()}
     corrected = repeated.holm({values: repeated.rank_test(*values) for values in different})
     ps = {name: corrected[one.values, other.values] for name, (one, other) in tested.items()}
@@ -152,7 +152,7 @@ def _compared(baseline: Sequence[ComparedRun], candidate: Sequence[ComparedRun])
 
 
 def _is_tested(one: Side, other: Side) -> bool:
-    """Where all runs say the same nothing can ever be claimed, so it does not count as looked at."""
+    """Return whether a figure is tested: without differing values no claim is possible, so it needs no correction."""
     return bool(one.values and other.values) and len({*one.values, *other.values}) > 1
 
 
@@ -201,7 +201,7 @@ def _answer(
     more = delta > 0
     if not exceeds(change) or (change.value or 0.0) * delta <= 0:
         return SAME, sentence("the medians differ by no more than the runs' own uncertainty and resolution")
-    if (one if more else other).at_least:  # the true values could lie on the other side
+    if (one if more else other).at_least:  # the true values could be on the other side
         return TOO_FEW, sentence("some runs give a lower bound only")
     how = sentence("p {p:.2g} after looking at {looked_at} measurements", p=p, looked_at=looked_at)
     way = better(name)

@@ -1,6 +1,4 @@
-"""What each probe of the steady state said before, during and after the method, and whether that was within its
-tolerance. Pure.
-"""
+"""Results of the steady-state probes before, during and after the method, judged by their tolerances. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +12,16 @@ BEFORE, DURING, AFTER = "before", "during", "after"
 WHEN = (BEFORE, DURING, AFTER)
 PHASES = {"steady-state-before": BEFORE, "steady-state-during": DURING, "steady-state-after": AFTER}
 SAMPLED = "hypothesis-sampled"
-LONGEST = 1000  # characters of a value; the whole of it is in the history
+LONGEST = 1000  # characters of a value; the history has the whole value
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a probe said.
+    """One result of a probe.
 
-    :param value: its value; or why there is none.
-    :param met: whether it was within the tolerance; None when that could not be told.
-    :param times: how often it said the same in a row.
+    :param value: its value, or why there is none.
+    :param met: whether it was within the tolerance; None when that could not be decided.
+    :param times: how often it was the same in succession.
     """
 
     value: Any
@@ -31,16 +29,16 @@ class Reading:
     times: int = 1
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the reading as JSON values."""
         return {"value": self.value, "met": self.met, "times": self.times}
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe of the steady state in one run.
+    """A steady-state probe in one run.
 
-    :param tolerance: what was asked of it.
-    :param readings: what it said, by when it was read: ``before``, ``during`` and ``after``, in turn.
+    :param tolerance: its tolerance.
+    :param readings: its readings in order, by time of reading: ``before``, ``during`` and ``after``.
     """
 
     name: str
@@ -48,7 +46,7 @@ class Probe:
     readings: Mapping[str, tuple[Reading, ...]]
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the probe as JSON values."""
         read = {when: [one.as_json() for one in self.readings.get(when, ())] for when in WHEN}
         return {"probe": self.name, "tolerance": self.tolerance, **read}
 
@@ -57,8 +55,10 @@ MET, MISSED, NOT_KNOWN, NOT_READ = "met", "missed", "not known", "not read"
 
 
 def state(readings: Sequence[Reading]) -> str:
-    """:returns: ``met``, when every reading was; ``missed``, when any was; ``not known``, when none was missed and some
-    could not be judged; ``not read``.
+    """Return the overall state of some readings.
+
+    :returns: ``met``, if all of them were; ``missed``, if any was; ``not known``, if none was missed and some could not
+        be judged; ``not read``, if there is none.
     """
     if not readings:
         return NOT_READ
@@ -67,13 +67,14 @@ def state(readings: Sequence[Reading]) -> str:
 
 
 def flips(when: str, before: Sequence[Reading], after: Sequence[Reading]) -> bool:
-    """Compare what a probe of the steady state said in two runs.
+    """Return whether the result of a steady-state probe differs between two runs.
 
-    During the method it is sampled, and how many samples fall into an outage differs by chance: there it flips only
-    when the share that was missed differs by more than a 95 % interval allows, however unknown samples are counted.
+    During the method the probe is sampled, and how many samples fall into an outage varies by chance. There the result
+    differs only if the shares of missed samples differ by more than a 95 % interval allows, however unknown samples
+    count.
 
     :param when: ``before``, ``during`` or ``after`` the method.
-    :returns: whether it came out otherwise; False when one of the runs did not read it.
+    :returns: False also when one of the runs did not read the probe.
     """
     if not before or not after:
         return False
@@ -86,19 +87,19 @@ def flips(when: str, before: Sequence[Reading], after: Sequence[Reading]) -> boo
 
 
 def _counts(readings: Sequence[Reading]) -> tuple[int, int, int]:
-    """How many samples were missed, how many could not be judged, and how many there are."""
+    """Return the numbers of missed samples, of samples that could not be judged, and of all samples."""
     missed, unknown = (sum(one.times for one in readings if one.met is met) for met in (False, None))
     return missed, unknown, sum(one.times for one in readings)
 
 
 def _is_more(few: tuple[int, int], many: tuple[int, int]) -> bool:
-    """Whether the second share is larger than the first by more than chance explains."""
+    """Return whether the second share is larger than the first by more than chance explains."""
     low, _ = newcombe(wilson(*few), wilson(*many))
     return low > 0
 
 
 def hypothesis_of(events: Iterable[Mapping[str, Any]]) -> tuple[Probe, ...]:
-    """:returns: every probe of the steady state that a history tells of, in the order in which they were first read."""
+    """Return every steady-state probe that a history records, in the order in which they were first read."""
     found: dict[str, Probe] = {}
     for event in events:
         read = _read(event)
@@ -113,7 +114,7 @@ def hypothesis_of(events: Iterable[Mapping[str, Any]]) -> tuple[Probe, ...]:
 
 
 def probes_of_json(values: Any) -> tuple[Probe, ...]:
-    """:returns: the probes that :meth:`Probe.as_json` gave; of anything else nothing."""
+    """Return the probes that :meth:`Probe.as_json` gave; invalid values are left out."""
     found = {}
     for one in map(mapping, sequence(values)):
         if isinstance(name := one.get("probe"), str):
@@ -129,7 +130,7 @@ def _reading(value: Any) -> Reading:
 
 
 def _read(event: Mapping[str, Any]) -> tuple[str, Reading] | None:
-    """When a probe was read, and what it said; None when the event is of something else."""
+    """Return when a probe was read, and its reading; None for any other event."""
     met = answer(event.get("tolerance_met"))
     if event.get("event") == SAMPLED:
         error = event.get("error")
@@ -149,7 +150,7 @@ def _with(readings: tuple[Reading, ...], new: Reading) -> tuple[Reading, ...]:
 
 
 def _same(one: Reading, other: Reading) -> bool:
-    """As JSON: 1 is not true."""
+    """Return whether two readings are the same, compared as JSON: 1 is not true."""
     return one.met == other.met and _text(one.value) == _text(other.value)
 
 

@@ -1,9 +1,11 @@
-"""When clients were without service: rows of beats of which none was answered as expected within the deadline.
+"""Detection of outages: sequences of beats without an expected response within the deadline.
 
-An outage began between the last served beat and the first unserved one, and ended between the last unserved one and the
-next served one: its edges are given as the middles, with what they may be off. Time of which nothing is known (beats
-that are missing, or that the heartbeat sent too late) is neither good nor bad: an outage that touches it says how long
-it was at least and at most, and one that was not seen to begin or to end was at least as long as it was seen.
+An outage began between the last served beat and the first unserved one, and ended between the last unserved beat and
+the
+next served one: each edge is the midpoint, with its uncertainty. Time without usable beats (missing, or sent too late)
+counts neither as service nor as outage. An outage that touches such time has a shortest and a longest duration. An
+outage
+whose beginning or end was not observed lasted at least as long as it was observed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,12 +28,13 @@ ENOUGH = 1 - 1e-6  # weights are sums of fractions
 def unavailability(
     beats: Beats, span_ns: Span | None = None, losses: Sequence[Loss] = (), least_beats: int = LEAST_BEATS
 ) -> Unavailability:
-    """Find every time without service.
+    """Find all times without service.
 
-    :param span_ns: what should have been measured: beats that are missing at its ends are unknown. Default: what was.
-    :param losses: when packets were lost on purpose: beats then fail one by one, so a row must be longer.
-    :param least_beats: at other times a row of so many unserved beats is an outage.
-    :returns: it, for each operation and for all together.
+    :param span_ns: the time that should have been measured: beats missing at its ends are unknown. Default: from the
+        first to the last beat.
+    :param losses: the times of injected packet loss: beats then fail one by one, so an outage needs a longer sequence.
+    :param least_beats: at other times a sequence of that many unserved beats is an outage.
+    :returns: the outages of each operation and of all operations together.
     """
     span = span_ns or span_of(beats)
     if span is None:
@@ -49,7 +52,7 @@ def unavailability(
 
 
 def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tuple[list[Outage], list[Unknown]]:
-    """Between two served beats (a stretch) there is an outage, or time that may hide one, or nothing."""
+    """Find the outages and the unknown times of one operation: each gap between two served beats holds one, or none."""
     is_served = slots.state == SERVED
     weights = numpy.where(is_served, 0.0, rule.weights(slots.due_ns, slots.refused))
     served = numpy.flatnonzero(is_served)
@@ -69,7 +72,7 @@ def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tu
 
 
 def _rows(slots: Slots, weights: Array) -> Array:
-    """:returns: first and last of each row of unserved beats that is too long for chance."""
+    """Return first and last beat of each sequence of unserved beats that is too long to be chance."""
     unserved = slots.state == UNSERVED
     if not unserved.any():
         return numpy.zeros((0, 2), numpy.int64)
@@ -80,7 +83,7 @@ def _rows(slots: Slots, weights: Array) -> Array:
 
 
 def _blind_stretches(slots: Slots, weights: Array, served: Array) -> Array:
-    """:returns: those that may hide an outage, by how many served beats were before them."""
+    """Return the gaps that may hide an outage, each as the number of served beats before it."""
     blind = numpy.flatnonzero(slots.state == UNKNOWN)
     numbers = numpy.unique(numpy.searchsorted(served, blind))
     if not len(numbers):
@@ -92,7 +95,7 @@ def _blind_stretches(slots: Slots, weights: Array, served: Array) -> Array:
 
 
 def _ends(served: Array, number: int) -> tuple[int | None, int | None]:
-    """The served beats before and after a stretch."""
+    """Return the served beats before and after a gap."""
     before = int(served[number - 1]) if number > 0 else None
     return before, int(served[number]) if number < len(served) else None
 
@@ -119,14 +122,16 @@ def _outage(slots: Slots, rule: Rows, ends: tuple[int | None, int | None], rows:
 
 
 def _resolution_ns(slots: Slots, first: int, last: int) -> int:
-    """Between two beats where the outage began and ended: more are sent around a transition than at rest."""
+    """Return the time between two beats at the edges of the outage: more beats are sent around a transition than at
+    rest.
+    """
     edges = [slots.due_ns[max(0, at - 1) : at + 2] for at in (first, last)]
     apart = [int(numpy.diff(edge).max()) for edge in edges if len(edge) > 1]
     return min(slots.interval_ns, max(apart, default=slots.interval_ns))
 
 
 def _by_chance(slots: Slots, rule: Rows, rows: Array) -> tuple[int, int]:
-    """How many beats at either end may have failed for a fault that makes beats fail one by one."""
+    """Return how many beats at either end may have failed from a fault that makes beats fail one by one."""
     (begin, end), (last_begin, last_end) = rows[0].tolist(), rows[-1].tolist()
     first, last = slice(begin, end + 1), slice(last_begin, last_end + 1)
     return (
@@ -143,9 +148,9 @@ def _sure(due_ns: Array, rows: Array, early: int, late: int) -> Iterator[Span]:
 
 
 def _edge(slots: Slots, served: int | None, unserved: int, outward: int) -> tuple[int, int]:
-    """Half way between the two beats, and how far off that may be: so much, and as late as they were sent.
+    """Return the midpoint between the two beats and its uncertainty, which includes how late they were sent.
 
-    :param outward: -1 at the beginning, 1 at the end; where no beat was served, the next one due there might have been.
+    :param outward: -1 at the beginning, 1 at the end. Without a served beat, the next beat that would be due is used.
     """
     bad_ns = int(slots.due_ns[unserved])
     if served is None:
@@ -161,7 +166,7 @@ def _ordered(outages: Iterable[Outage]) -> list[Outage]:
 
 
 def _together(outages: Sequence[Outage]) -> Iterator[Outage]:
-    """Outages of different operations that overlap are one: some operation was without service all the time."""
+    """Merge overlapping outages of different operations: some operation was without service all the time."""
     ordered = _ordered(outages)
     reached = list(accumulate((one.until_ns for one in ordered), max))
     apart = [number for number in range(1, len(ordered)) if ordered[number].since_ns > reached[number - 1]]

@@ -1,4 +1,4 @@
-"""The judgement of a run: a pure function over everything that it left behind. "Not measured" is an answer."""
+"""The judgement of a run: a pure function of everything that it recorded. A figure may be "not measured"."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,17 +43,17 @@ _GROUPS = {"duplicated-writes": "duplicated", "resurrected-writes": "resurrected
 
 @dataclass(frozen=True)
 class Judgement:
-    """What a run proved.
+    """The result of judging a run.
 
-    :param verdict: passed, failed, invalid, refused or interrupted; passed only when nothing speaks against it.
-    :param reasons: why, the gravest first.
-    :param findings: everything that was found, the gravest first.
-    :param figures: what was measured, by name, each with how, its resolution and its uncertainty.
+    :param verdict: passed, failed, invalid, refused or interrupted; passed only without any finding against it.
+    :param reasons: the reasons for the verdict, the gravest first.
+    :param findings: all findings, the gravest first.
+    :param figures: the figures by name, each with its method, resolution and uncertainty.
     :param movements: the phases of each failover and failback.
-    :param losses: what became of the writes, for each read-back.
+    :param losses: the state of the writes at each read-back.
     :param unavailable: the times without service of each operation, and (``all``) of any.
-    :param latencies: of each operation before, during and after what the drill did.
-    :param truths: each read-back beside the databases' own account, where that is known.
+    :param latencies: the latencies of each operation before, during and after fault and transitions.
+    :param truths: each read-back compared with the databases' own account, where that is known.
     """
 
     verdict: str
@@ -67,7 +67,7 @@ class Judgement:
     truths: tuple[Compared, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values with their version; under ``said`` what its sentences are made of."""
+        """Return the judgement as JSON values with their version; ``said`` has the parts of its sentences."""
         document = {
             "version": VERSION,
             "verdict": self.verdict,
@@ -86,8 +86,8 @@ class Judgement:
 def judge(run: Run) -> Judgement:
     """Judge a run.
 
-    :param run: all that it left behind, as :func:`chaosdrill.runs.read_run` reads it.
-    :returns: the judgement; it is the same whenever, and wherever, the same run is judged.
+    :param run: everything that it recorded, as :func:`chaosdrill.runs.read_run` reads it.
+    :returns: the judgement; it is the same at any time and on any machine.
     """
     seen = Seen(run)
     seen.rule("the history", verdict.of_history, run.events)
@@ -118,7 +118,7 @@ def _losses(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> tup
 
 
 def _movement(seen: Seen, found: Unavailability | None, number: int, leg: Leg) -> tuple[LegPhases, ...]:
-    """One, or none when its phases cannot be worked out."""
+    """Return the phases of a transition; empty when they cannot be determined."""
 
     def work_out() -> tuple[LegPhases, ...]:
         fault = measuring.fault_of_leg(seen.fault, seen.legs, number)
@@ -140,7 +140,7 @@ def _figures(seen: Seen, found: Unavailability | None, losses: Sequence[Losses],
 def _provable(
     seen: Seen, word: str, figures: Figures, losses: tuple[Losses, ...]
 ) -> tuple[Figures, tuple[Losses, ...]]:
-    """Without the values that the run cannot tell. The verdict does not rest on them: they speak for the run only."""
+    """Remove the values that the run cannot prove; the verdict does not depend on them."""
     losses = proof.provable_losses(losses, seen.run, word, seen.legs)
     figures = proof.provable_figures(figures, seen.run, word, seen.legs)
     return {**figures, **_figures_of_losses(losses)}, losses
@@ -160,7 +160,7 @@ def _judge_objectives(
     outage: ClientOutage | None,
 ) -> None:
     if seen.run.first("refused"):
-        return  # it never started, so there is nothing to hold against them
+        return  # it never started, so no objective applies
     if seen.run.beats is None:
         seen.rule("rto_s", verdict.objectives_missed, seen.run.events, outage)
     else:
@@ -172,9 +172,9 @@ def _judge_objectives(
 
 
 def _of_writes(run: Run, losses: Sequence[Losses]) -> Iterator[Finding]:
-    """What an earlier read-back found done twice, or resurrected, is not found again."""
+    """Find lost and duplicated writes and the like, each once: not again in later read-backs."""
     known: set[tuple[str, int]] = set()
-    held_back: set[int] = set()  # what was lost while the main table's replication was paused: it may come back
+    held_back: set[int] = set()  # writes lost while the main table's replication was paused: they may come back
     paused = rules_fault.replication_was_paused(run)
     for one in losses:
         for name, group in _GROUPS.items():
@@ -207,7 +207,7 @@ def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:
         )
         seen.findings += [finding("timeline-contradicts", text) for text in told]
         seen.rule("the machine", rules_machine.not_done, leg, facts)
-        if seen.target == "lab":  # how long another system's machine is meant to wait is not known
+        if seen.target == "lab":  # the intended wait of another system's state machine is unknown
             seen.rule("the wait", rules_machine.wait_left_out, leg, seen.scale)
         seen.rule("the writer", rules_machine.writer_flipped, leg, facts)
         seen.rule("DNS", rules_clients.dns, run, leg, facts, switched_ns, seen.scale)
@@ -246,7 +246,7 @@ def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Ite
 
 
 def _verdict(seen: Seen) -> tuple[str, tuple[Sentence, ...], tuple[Finding, ...]]:
-    """The word, the reasons, and every finding, the gravest first."""
+    """Return the verdict, its reasons, and all findings, the gravest first."""
     known, before = tuple(dict.fromkeys(seen.findings)), len(seen.findings)
     completed = seen.known("what was planned", known, verdict.complete, seen.run.events, known)
     if len(seen.findings) > before:  # that failed

@@ -1,4 +1,4 @@
-"""The ledger of a drill: every write a client tried, what became of it, and what was found of it afterwards."""
+"""The ledger of a drill: every write that a client sent, its outcome, and its state when it was read back."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,9 +20,10 @@ STATES = (SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE)
 class Write:
     """A write as its client saw it. Times are UTC nanoseconds on the recorder's timeline.
 
-    :param digit: its quantity is ``base ** digit``, so that its account's balance tells how often it was executed;
-        None: its account was used too often for that.
-    :param region: as the answer named it; ``address``: where the write was sent to. Empty: not known.
+    :param digit: the exponent of its quantity ``base ** digit``, so that the account's balance shows how often the
+        write took effect; None: the account had too many writes for that.
+    :param region: the region named in the response; empty: unknown.
+    :param address: the address that the write was sent to; empty: unknown.
     """
 
     seq: int
@@ -41,7 +42,7 @@ class ReadBack:
     """One reading back of every write that was due before ``writes_until_ns``.
 
     :param found: the final state of each write, by its seq.
-    :param balances: by account; None when it could not be read.
+    :param balances: the balance of each account; None when it could not be read.
     """
 
     label: str
@@ -56,11 +57,11 @@ class ReadBack:
 
 @dataclass
 class Ledger:
-    """Everything in a ledger. Built by :func:`ledger_of`; read only afterwards.
+    """A whole ledger, built by :func:`ledger_of` and read-only afterwards.
 
-    :param settled: the states in which each write was seen while it was polled, by its seq, in order.
-    :param ended: whether its end was written.
-    :param problems: rows that cannot be, in words.
+    :param settled: the states of each write while it was polled, by its seq, in order.
+    :param ended: whether its end was recorded.
+    :param problems: descriptions of invalid rows.
     """
 
     base: int = 4
@@ -74,17 +75,17 @@ class Ledger:
     problems: list[Sentence] = field(default_factory=list)
 
     def accounts(self) -> Mapping[str, list[Write]]:
-        """:returns: the writes of each account."""
+        """Return the writes of each account."""
         found: dict[str, list[Write]] = {}
         for write in self.writes.values():
             found.setdefault(write.account, []).append(write)
         return found
 
     def left_in_application(self) -> Iterator[tuple[Write, str]]:
-        """List the writes that the application's own ledger may hold, each with the last state that was seen of it.
+        """Yield the writes that the application's own ledger may hold, each with its last known state.
 
-        Those are all but the refused ones and the ones that are missing; a refused one that was executed all the same
-        is among them. The state is ``unknown`` where none was seen.
+        Those are all except missing writes, and refused writes without a known state. A refused write that took effect
+        nevertheless is included. The state is ``unknown`` if none was read.
         """
         read: dict[int, str] = {}
         for one in self.read_backs.values():
@@ -97,11 +98,11 @@ class Ledger:
 
 
 def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) -> Ledger:
-    """Put a ledger together from its rows, in whatever state they are.
+    """Build a ledger from its rows, in any state that they are in.
 
-    :param rows: as they were written, the header first.
-    :param offset: of the writer's clock.
-    :returns: the ledger; rows that cannot be understood are told in its ``problems``.
+    :param rows: the rows as they were written, the header first.
+    :param offset: the offset of the writer's clock.
+    :returns: the ledger; invalid rows are listed in its ``problems``.
     """
     ledger = Ledger()
     for row in rows:
@@ -152,7 +153,7 @@ def _take_write(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
         values = {"write": write.seq, "one": Name("outcome", known.outcome), "other": Name("outcome", write.outcome)}
         ledger.problems.append(sentence("write {write} stands twice, as {one} and as {other}", **values))
         if known.outcome != ACCEPTED == write.outcome:
-            ledger.writes[write.seq] = write  # what was promised to a client once is asked for
+            ledger.writes[write.seq] = write  # a write that was accepted once must be there
 
 
 def _take_balance(ledger: Ledger, row: Mapping[str, Any]) -> None:
@@ -160,7 +161,7 @@ def _take_balance(ledger: Ledger, row: Mapping[str, Any]) -> None:
     balance = None if row["balance"] is None else _whole(row["balance"], -(2**63))
     known = ledger.start if label == START else ledger.read_backs.setdefault(label, ReadBack(label)).balances
     if known.setdefault(account, balance) != balance:
-        known[account] = None  # two answers are none
+        known[account] = None  # two different balances: unknown
         values = {"label": label, "account": account}
         ledger.problems.append(sentence("the balance {label} of {account} stands twice, and differs", **values))
 
@@ -184,8 +185,9 @@ def _take_read_back(read: ReadBack, row: Mapping[str, Any], offset: Offset) -> N
 
 
 def _unrest(words: str) -> Sentence:
-    """What had not come to rest, as the heartbeat says it: it runs where nothing else of chaosdrill is, and only text
-    comes from there.
+    """Return the counts of unsettled objects as a translatable sentence.
+
+    The heartbeat runs on the client host without the rest of chaosdrill and reports them as plain text.
     """
     if not (match := _UNREST.fullmatch(words)):
         return as_it_is(words)
@@ -196,7 +198,7 @@ def _unrest(words: str) -> Sentence:
 
 
 def _take_found(read: ReadBack, seq: int, state: str) -> None:
-    """Of two answers for one write the worse counts."""
+    """Record the state of a write; of two states of one write the worse counts."""
     known = read.found.setdefault(seq, state)
     read.found[seq] = max(known, state, key=STATES.index)
 

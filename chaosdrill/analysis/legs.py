@@ -1,4 +1,4 @@
-"""The movements of a drill from region to region: each failover and each failback, and who did it when."""
+"""The transitions of a drill from region to region: each failover and failback, what made it, and when."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ FAIL_OVER, FAIL_BACK = "fail-over", "fail-back"
 
 @dataclass(frozen=True)
 class Step:
-    """Something that was done: between two moments, by a state of the state machine or by an activity."""
+    """A step of a transition: a state of the state machine, or an activity, with its start and end."""
 
     name: str
     since_ns: int
@@ -24,16 +24,17 @@ class Step:
 
 @dataclass(frozen=True)
 class Leg:
-    """One movement. Times are UTC nanoseconds by the recorder's clock.
+    """One transition. Times are UTC nanoseconds by the recorder's clock.
 
     :param what: fail-over or fail-back.
-    :param until_ns: the beginning of the next movement, or the end of the history.
-    :param source: the region that was left; empty when nobody knows.
+    :param until_ns: the beginning of the next transition, or the end of the history.
+    :param source: the region that was left; empty: unknown.
     :param destination: the region that was entered.
-    :param status: of the execution: SUCCEEDED, FAILED, …; DONE for single actions; empty when its end was not seen.
-    :param steps: what was done, in order.
-    :param seconds: the execution's own measure; None when it has none.
-    :param restored_ns: when a rollback began to restore service that this movement did not bring; None when none did.
+    :param status: the status of the execution: SUCCEEDED, FAILED, …; DONE for single actions; empty when no end was
+        recorded.
+    :param steps: its steps in order.
+    :param seconds: the duration that the execution reports; None when it reports none.
+    :param restored_ns: when a rollback began to restore service that the transition had not; None when none did.
     """
 
     what: str
@@ -49,27 +50,27 @@ class Leg:
 
     @property
     def effects_until_ns(self) -> int:
-        """Until when what changes can be an effect of this movement, and not of a rollback that restores service."""
+        """Until when a change can be an effect of this transition, and not of a rollback that restores service."""
         return self.until_ns if self.restored_ns is None else self.restored_ns
 
     @property
     def called(self) -> Name:
-        """What it is called in sentences."""
+        """Its name in sentences."""
         return Name("movement", self.what)
 
     @property
     def succeeded(self) -> bool:
-        """Whether whoever did it said that all of it was done."""
+        """Whether the state machine or the actions reported success."""
         return self.status in ("SUCCEEDED", "DONE")
 
     @property
     def by_machine(self) -> bool:
-        """Whether a state machine did it."""
+        """Whether a state machine made it."""
         return self.status != "DONE"
 
     @property
     def ended_ns(self) -> int:
-        """When the last step had ended, as far as that was seen."""
+        """When the last step ended, as far as recorded."""
         return max((step.until_ns or step.since_ns for step in self.steps), default=self.since_ns)
 
 
@@ -84,7 +85,7 @@ class _Begun:
 
 
 def legs(run: Run) -> tuple[Leg, ...]:
-    """:returns: the movements of a drill, in order."""
+    """Return the transitions of a drill in order."""
     begun = sorted([*_executions(run), *_by_hand(run)], key=lambda one: one.since_ns)
     end_ns = max((moment for event in run.events if (moment := at_ns(event)) is not None), default=0)
     seen = looks(run)
@@ -110,7 +111,9 @@ def _restored_ns(run: Run, since_ns: int, until_ns: int) -> int | None:
 
 
 def _ends(run: Run, begun: _Begun, seen: Sequence[Look]) -> tuple[str, str]:
-    """From which region to which: a failover leaves home, single actions leave what served before."""
+    """Return source and destination: a failover leaves the home region, single actions leave the region that served
+    before.
+    """
     before = [look for look in seen if look.by_ns <= begun.since_ns]
     regions = next((look.regions for look in reversed(seen) if len(look.regions) == 2), ())
     source = next((look.serving for look in reversed(before) if look.serving), "")
@@ -148,7 +151,7 @@ def _states(ended: Event) -> Iterator[Step]:
 
 
 def _by_hand(run: Run) -> Iterator[_Begun]:
-    """Single actions, one after the other, are one movement; a rollback is another than the method."""
+    """Yield transitions by single actions: successive actions are one, but never across method and rollbacks."""
     current: _Begun | None = None
     phase = ""
     began: dict[Any, Event] = {}

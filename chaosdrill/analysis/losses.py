@@ -1,4 +1,4 @@
-"""What became of the writes: lost, duplicated, resurrected; each by its id, and never 0 where nobody looked."""
+"""The state of writes by a read-back: lost, duplicated, resurrected; each by its id, and never 0 without a reading."""
 
 from bisect import bisect
 from collections.abc import Iterable, Sequence
@@ -32,18 +32,20 @@ NOT_LOOKED_AT = Measured(None, "s", HOW_SECONDS, why=sentence("there was no read
 
 @dataclass(frozen=True)
 class Losses:
-    """What one read-back says about the writes that were due before it.
+    """The state of the writes that were due before one read-back.
 
-    ``lost``: accepted, and neither settled nor rolled back once the stores had converged. ``duplicated``: executed
-    twice or more. ``resurrected``: refused, undone or lost before, and executed all the same. ``unknown_present``: not
-    answered, and executed. ``unsettled``: still pending when the read-back ended.
+    ``lost``: accepted, and neither settled nor rolled back once the stores had converged. ``duplicated``: took effect
+    twice
+    or more. ``resurrected``: refused, undone or lost before, and took effect nevertheless. ``unknown_present``: without
+    a
+    response, and took effect. ``unsettled``: still pending when the read-back ended.
 
-    :param label: the read-back's.
+    :param label: the label of the read-back.
     :param why_not: why lost writes were not measured; empty when they were.
-    :param why_not_counted: why duplicated ones were not; empty when they were, for every account.
-    :param accepted: how many accepted writes were asked for.
-    :param before: those of the lost ones that the previous read-back had found lost.
-    :param seconds: how much time's writes were lost since the previous read-back, in seconds.
+    :param why_not_counted: why duplicated writes were not measured; empty when they were, for every account.
+    :param accepted: how many accepted writes were read back.
+    :param before: the lost writes that the previous read-back had found lost, too.
+    :param seconds: the time span of the writes lost since the previous read-back, in seconds.
     """
 
     label: str
@@ -61,7 +63,7 @@ class Losses:
 
     @property
     def called(self) -> Name:
-        """What the read-back is called in sentences."""
+        """The name of the read-back in sentences."""
         return Name("read-back", self.label)
 
     @property
@@ -78,12 +80,12 @@ class Losses:
         return tuple(write for write in self.lost if write not in self.before)
 
     def groups(self) -> dict[str, list[str]]:
-        """:returns: each group of writes by id, or by number when they got none."""
+        """Return each group of writes by id, or by number without an id."""
         names = ("lost", "duplicated", "resurrected", "unknown_present", "unsettled", "uncertain")
         return {name: [name_of(write) for write in getattr(self, name)] for name in names}
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the losses as JSON values."""
         return {
             "label": self.label,
             "accepted": self.accepted,
@@ -96,7 +98,7 @@ class Losses:
 
 
 def name_of(write: Write) -> str:
-    """:returns: how a write is named: its id, else its number."""
+    """Return the name of a write: its id, otherwise its number."""
     return write.id or f"write {write.seq}"
 
 
@@ -109,12 +111,12 @@ def losses(
 ) -> Losses:
     """Judge the writes by one read-back.
 
-    :param label: of the read-back.
-    :param before: the previous read-back that was measured: a write that was lost then and is settled now is
-        resurrected; one that is still lost is none of the seconds lost since.
-    :param cut_ns: when the region that was left took no more writes; default: the last lost one.
-    :param earlier_cuts_ns: the same of earlier transitions since the previous read-back, in order.
-    :returns: each group by write; what was not looked at is "not measured".
+    :param label: the label of the read-back.
+    :param before: the previous measured read-back: a write that was lost then and is settled now is resurrected; one
+        that is still lost does not count to the seconds lost since.
+    :param cut_ns: when the region that was left stopped accepting writes; default: the last lost write.
+    :param earlier_cuts_ns: the same for earlier transitions since the previous read-back, in order.
+    :returns: each group of writes; what was not read is "not measured".
     """
     if why := _why_not(ledger, label):
         return Losses(label, why, why, seconds=Measured(None, "s", HOW_SECONDS, why=why))
@@ -172,7 +174,7 @@ def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> Sentence:
 
 
 def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]) -> Sentence:
-    """Of the accounts that something may have been executed for."""
+    """Return the reason by the accounts for which a write may have taken effect."""
     if not ledger.counts_executions:
         return sentence("the topology does not say how a balance is read")
     used = {write.account for write in asked if write.outcome != REFUSED}
@@ -185,7 +187,9 @@ def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]
 
 
 def _lost(asked: Iterable[Write], read: ReadBack, counted: Executions) -> tuple[Write, ...]:
-    """Also what is settled by its own record, but has no effect on the balance: that store lost it."""
+    """Return the lost writes, including those settled by their own record without effect on the balance: that store
+    lost them.
+    """
 
     def is_lost(write: Write) -> bool:
         state = _state(write, read)
@@ -221,7 +225,7 @@ def _how_seconds(before: Losses | None) -> Sentence:
 
 
 def _lost_before(before: Losses | None) -> set[int]:
-    """The numbers of the writes that a read-back had found lost; none when it was not measured."""
+    """Return the numbers of the writes that a read-back had found lost; empty when it was not measured."""
     return {write.seq for write in before.lost} if before is not None and not before.why_not else set()
 
 
@@ -234,7 +238,7 @@ def _accepted(asked: Iterable[Write], read: ReadBack, state: str) -> tuple[Write
 
 
 def _state(write: Write, read: ReadBack) -> str:
-    """A write that nobody asked for was not read."""
+    """Return the state of a write; one that was not read back is unreadable."""
     return read.found.get(write.seq, UNREADABLE)
 
 
@@ -245,12 +249,14 @@ def _those(writes: Iterable[Write], chosen: Any) -> tuple[Write, ...]:
 def _seconds(
     asked: Sequence[Write], lost: Sequence[Write], cut_ns: int | None, earlier_cuts_ns: Sequence[int], how: Sentence
 ) -> Measured:
-    """The sum over the transitions. Two acceptances bracket each, both known to the distance between two writes."""
+    """Return the sum of the transitions' time spans; each is bracketed by two acceptances, exact to the distance
+    between writes.
+    """
     total_ns, transitions = 0, 0
     edges_ns: list[int] = []
     accepted = [write.ended_ns for write in asked if write.outcome == ACCEPTED]
     left = sorted(write.ended_ns for write in lost)
-    for cut in [*earlier_cuts_ns, None]:  # what was lost by the last transition may have been accepted after its cut
+    for cut in [*earlier_cuts_ns, None]:  # writes lost by the last transition may have been accepted after its cut
         mine = [ended for ended in left if cut is None or ended <= cut]
         left = left[len(mine) :]
         if mine:
@@ -264,7 +270,7 @@ def _seconds(
 
 
 def _apart_s(writes: Sequence[Write], edges_ns: Sequence[int]) -> float:
-    """The distance between two writes, where their rate changes at most: of those around the edges, else of all."""
+    """Return the distance between two writes in seconds: the greatest around the edges, if their rate changes."""
     due = sorted(write.due_ns for write in writes)
     if len(due) < 2:
         return 0.0

@@ -1,4 +1,4 @@
-"""Several runs beside each other, the oldest first: what each probe said, what flipped, what was measured. Pure."""
+"""Comparison of several runs, oldest first: probe results, changes of result, and figures. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ from chaosdrill.analysis.measured import Measured
 
 @dataclass(frozen=True)
 class Checks:
-    """A probe of the hypothesis in all runs, before, during or after the method.
+    """The results of one probe of the hypothesis in all runs, before, during or after the method.
 
-    :param tolerance: what was asked of it in the newest run that read it.
-    :param readings: what it said, for each run; empty where it was not read.
+    :param tolerance: its tolerance in the newest run that read it.
+    :param readings: its readings in each run; empty where it was not read.
     """
 
     probe: str
@@ -25,7 +25,7 @@ class Checks:
 
     @property
     def flips(self) -> tuple[int, ...]:
-        """In which runs, counted from 0, it came out otherwise than in the one before that read it."""
+        """The indices of the runs in which the result differs from that of the previous run that read it."""
         found: list[int] = []
         before: tuple[Reading, ...] = ()
         for number, readings in enumerate(self.readings):
@@ -37,12 +37,12 @@ class Checks:
 
 @dataclass(frozen=True)
 class ManyRuns:
-    """Runs beside each other.
+    """Several runs side by side.
 
-    :param runs: those that can be compared, the oldest first.
-    :param left_out: the others.
-    :param circumstances: what was not the same, by name: that of each run.
-    :param measured: by name the figure of each run; None where there is none.
+    :param runs: the comparable runs, oldest first.
+    :param left_out: the other runs.
+    :param circumstances: the circumstances that differ, by name, with the value of each run.
+    :param measured: the figure of each run, by name; None where a run has none.
     """
 
     runs: tuple[ComparedRun, ...]
@@ -52,7 +52,7 @@ class ManyRuns:
     measured: dict[str, tuple[Measured | None, ...]]
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values; what belongs to a run stands under its id."""
+        """Return the comparison as JSON values; what belongs to a run is keyed by its id."""
         names = [run.run for run in self.runs]
         return {
             "kind": "many",
@@ -71,7 +71,7 @@ class ManyRuns:
 
 
 def many_runs(runs: Iterable[ComparedRun]) -> ManyRuns:
-    """:returns: the runs beside each other, the oldest first; those that cannot be compared are left out by name."""
+    """Return the runs side by side, oldest first; runs that cannot be compared are left out by name."""
     ordered = sorted(runs, key=lambda run: (run.began, run.run))
     usable, left_out = sorted_out(ordered)
     names = dict.fromkeys(name for run in usable for name in run.measured)

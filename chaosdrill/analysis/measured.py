@@ -1,4 +1,4 @@
-"""A figure with what it rests on: how it was obtained, its resolution, its uncertainty; or why there is none."""
+"""A measured figure with its method, resolution and uncertainty, or why there is no value."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -6,20 +6,20 @@ from typing import Any
 
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
-LEAST = 1e-12  # nothing here is known more exactly: what says so was not measured here
+LEAST = 1e-12  # no figure is more exact: a smaller uncertainty does not come from a measurement of chaosdrill
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A figure. It is never shown more exact than its uncertainty, or where that is 0, than its resolution.
+    """A figure. It is displayed no more exactly than its uncertainty, or if that is 0, than its resolution.
 
     :param value: None when it was not measured.
     :param unit: such as ``s``, ``ratio``, ``writes``.
     :param how: how it was obtained.
     :param resolution: the smallest difference that the method can show, in the same unit.
-    :param uncertainty: the true value lies within this much of ``value``, in the same unit.
-    :param why: why there is no value, or what is to be known about it.
-    :param at_least: the end was not seen: the true value is this or more.
+    :param uncertainty: the true value is within this much of ``value``, in the same unit.
+    :param why: why there is no value, or a remark about it.
+    :param at_least: the end was not observed: the true value is this or more.
     """
 
     value: float | None
@@ -31,7 +31,7 @@ class Measured:
     at_least: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values, rounded as :meth:`in_words` rounds."""
+        """Return the figure as JSON values, rounded as :meth:`in_words` rounds."""
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         decimals = self._decimals()
         if decimals is not None and self.value is not None:
@@ -40,14 +40,14 @@ class Measured:
         return values
 
     def in_words(self) -> Sentence:
-        """:returns: such as ``4.20 s ± 0.05 s``, ``at least 3 s``, ``not measured: no beats``."""
+        """Return a phrase such as ``4.20 s ± 0.05 s``, ``at least 3 s``, ``not measured: no beats``."""
         if self.value is None:
             return sentence("not measured: {why}", why=self.why or sentence("no reason is known"))
         figure = self._figure(self.value)
         return sentence("at least {figure}", figure=figure) if self.at_least else figure
 
     def in_short(self) -> Sentence:
-        """:returns: such as ``4.2 s``: without its uncertainty, for reasons in plain words."""
+        """Return a phrase such as ``4.2 s``, without the uncertainty, for reasons in plain words."""
         decimals = self._decimals()
         if self.value is None or decimals is None:
             return self.in_words()
@@ -58,7 +58,7 @@ class Measured:
         if decimals is None:
             return self._with_unit(_number(value))
         if not self.uncertainty:
-            return self._with_unit(_number(round(value, decimals) + 0.0))  # of -0.0 it makes 0.0
+            return self._with_unit(_number(round(value, decimals) + 0.0))  # -0.0 becomes 0.0
         shown = max(0, decimals)
         about = self._with_unit(f"{_up(self.uncertainty, decimals):.{shown}f}")
         figure = self._with_unit(f"{round(value, decimals) + 0.0:.{shown}f}")
@@ -70,7 +70,7 @@ class Measured:
         return sentence("{number} {unit}", number=number, unit=Name("unit", self.unit))
 
     def _decimals(self) -> int | None:
-        """To how many decimals it is known: one figure of its uncertainty (two when that begins with a 1), or of its
+        """Return the number of decimals: one digit of its uncertainty (two if that begins with a 1), or of its
         resolution.
         """
         known = self.uncertainty or self.resolution
@@ -81,7 +81,7 @@ class Measured:
 
 
 def _up(uncertainty: float, decimals: int) -> float:
-    """Rounded up, as a smaller one would promise too much; less than a quarter of the last digit is no reason to."""
+    """Round an uncertainty up; only an excess below a quarter of the last digit is rounded down."""
     unit = 10.0**-decimals
     return round(max(1, math.ceil(uncertainty / unit - 0.25)) * unit, max(0, decimals))
 

@@ -1,4 +1,4 @@
-"""Which figure of which movement: recovery, availability, degraded time, latencies, the fault's effect, lost writes."""
+"""The measurements of a run: recovery, availability, degraded time, latencies, effect of the fault, lost writes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -26,24 +26,24 @@ NS = 1_000_000_000
 WRITE = "write"  # the heartbeat's operation
 LOCUST, HEARTBEAT = sentence("the load generator's users"), sentence("heartbeat")
 NO_HEARTBEAT = sentence("no heartbeat was recorded")
-NO_CLOCK_NS = NS  # by so much the heartbeat's clock may be off when nobody has compared it
+NO_CLOCK_NS = NS  # how far the heartbeat's clock may be off if it was never compared
 BEFORE_FAULT_NS = 30 * NS
 
 
 def without_service(run: Run) -> Unavailability | None:
-    """:returns: when clients were without service, as the heartbeat saw it; None without a heartbeat."""
+    """Return when clients were without service, as the heartbeat measured it; None without a heartbeat."""
     beats = run.beats
     if beats is None or not len(beats.due_ns):
         return None
     span = None
-    if not beats.ended or any(ended_early(run)):  # what it did not live to see is not known
+    if not beats.ended or any(ended_early(run)):  # after its early end the service is unknown
         begin_ns, last_ns = int(beats.due_ns[0]), int(beats.due_ns[-1])
         span = (begin_ns, max(heartbeat_until_ns(run) or 0, last_ns))
     return unavailability(beats, span, _losses_of_packets(run, int(beats.due_ns[-1])))
 
 
 def _losses_of_packets(run: Run, end_ns: int) -> list[Loss]:
-    """While packets are lost on purpose, single beats fail; that is no outage."""
+    """Return the times of injected packet loss, in which a single failed beat is no outage."""
     healed = healed_ns(run)
     found = []
     for event in run.named("fault-injecting"):
@@ -55,7 +55,7 @@ def _losses_of_packets(run: Run, end_ns: int) -> list[Loss]:
 
 
 def fault_of_leg(fault: Span | None, moved: Sequence[Leg], number: int) -> Span | None:
-    """:returns: the fault that a movement answers: it is the first one after it."""
+    """Return the fault that a transition responds to: it is the first transition after the fault."""
     if fault is None or fault.by_ns > moved[number].since_ns + TOLERANCE_NS:
         return None
     earlier = [leg for leg in moved[:number] if leg.since_ns >= fault.by_ns - TOLERANCE_NS]
@@ -63,7 +63,7 @@ def fault_of_leg(fault: Span | None, moved: Sequence[Leg], number: int) -> Span 
 
 
 def begins_ns(leg: Leg, fault: Span | None) -> int:
-    """:returns: from when on clients may have felt the movement: from its fault, where it answers one."""
+    """Return from when clients may have felt the transition: from its fault, if it responds to one."""
     return min(leg.since_ns, fault.by_ns) if fault is not None else leg.since_ns
 
 
@@ -73,7 +73,7 @@ def _about_ns(run: Run) -> int:
 
 
 def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | None) -> tuple[Span | None, Sentence]:
-    """:returns: when service was sustained again after a movement, and how that is told; None when it was not seen."""
+    """Return when service was sustained after a transition, and the evidence; None when it was not."""
     if found is None:
         return None, NOTHING
     seen = recoveries(found, begins_ns(leg, fault), leg.effects_until_ns, about_ns=_about_ns(run))
@@ -85,10 +85,10 @@ def sustained(run: Run, found: Unavailability | None, leg: Leg, fault: Span | No
 
 
 def cut_of(found: Unavailability | None, leg: Leg) -> int | None:
-    """Find when the region that a transition left took no more writes.
+    """Return when the region that a transition left stopped accepting writes.
 
-    :returns: when the outage of the writes began that was in progress when the transition began, as after the loss of a
-        region, else the first one that began in it; UTC nanoseconds; None without one.
+    :returns: the beginning of the outage of writes that was in progress when the transition began, as after the loss of
+        a region; otherwise of the first outage during the transition. UTC nanoseconds; None without one.
     """
     if found is None:
         return None
@@ -97,7 +97,7 @@ def cut_of(found: Unavailability | None, leg: Leg) -> int | None:
 
 
 def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> Iterator[Losses]:
-    """:returns: what each read-back says, in turn; an earlier one tells what was lost before, and what came back."""
+    """Yield the losses of each read-back in turn; earlier ones show what was lost before, and what came back."""
     before: Losses | None = None
     since_ns = 0
     read_backs = run.ledger.read_backs if run.ledger is not None else {}
@@ -121,7 +121,7 @@ def losses_of(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> I
 def recoveries_of(
     run: Run, found: Unavailability | None, moved: Sequence[Leg], fault: Span | None
 ) -> dict[str, Measured]:
-    """:returns: the recovery time of each movement; without one, of the fault."""
+    """Return the recovery time of each transition; without transitions, of the fault."""
     if found is None:
         return {"recovery_s": Measured(None, "s", HEARTBEAT, why=NO_HEARTBEAT)}
     about_ns = _about_ns(run)
@@ -138,7 +138,7 @@ def recoveries_of(
 
 
 def of_service(found: Unavailability | None) -> dict[str, Measured]:
-    """:returns: figures over the whole time: availability, and the time without and with bad service."""
+    """Return figures of the whole time: availability, unavailable, degraded and error time."""
     if found is None:
         return {"availability": Measured(None, "ratio", HEARTBEAT, why=NO_HEARTBEAT)}
     degraded = degradation(found)
@@ -158,7 +158,7 @@ def _how_degraded() -> Sentence:
 
 
 def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved: Sequence[Leg]) -> list[dict[str, Any]]:
-    """:returns: latencies before, during and after what the drill did, by operation, and of the load's requests.
+    """Return latencies before, during and after transitions and fault, by operation and for the load's requests.
 
     "After" begins when service was sustained again after the last transition; it is left out when it was not.
     """
@@ -177,7 +177,9 @@ def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved:
 
 
 def _served_again_ns(run: Run, found: Unavailability, fault: Span | None, moved: Sequence[Leg]) -> int | None:
-    """When service was sustained after the last transition, or the fault; 0 without an outage; None when it was not."""
+    """Return when service was sustained after the last transition or the fault; 0 without an outage; None if it was
+    not.
+    """
     since_ns = fault.by_ns if fault is not None else None
     if moved:
         since_ns = begins_ns(moved[-1], fault_of_leg(fault, moved, len(moved) - 1))
@@ -186,7 +188,7 @@ def _served_again_ns(run: Run, found: Unavailability, fault: Span | None, moved:
 
 
 def effect(run: Run, fault: Span | None, moved: Sequence[Leg]) -> FaultEffect | None:
-    """:returns: whether the fault had an effect on clients; None when none was injected, or nobody measured."""
+    """Return whether the fault had an effect on clients; None without a fault or without records."""
     lossy = any(isinstance(event.get("fault"), Mapping) for event in run.named("fault-injecting"))
     if fault is None or not lossy or (run.beats is None and run.requests is None):
         return None
@@ -199,7 +201,7 @@ def effect(run: Run, fault: Span | None, moved: Sequence[Leg]) -> FaultEffect | 
 
 
 def locust_outage(run: Run) -> tuple[ClientOutage | None, Sentence]:
-    """:returns: what the load generator's own users went through, or why that was not measured."""
+    """Return the outages as the load generator's users measured them, or why there is no measurement."""
     event = next(iter(reversed(list(run.named("load-seen")))), None)
     if event is None:
         started = any(run.named("load-started"))
@@ -216,7 +218,7 @@ def locust_outage(run: Run) -> tuple[ClientOutage | None, Sentence]:
 
 
 def of_locust(outage: ClientOutage | None, why_not: Sentence) -> Measured:
-    """:returns: the longest of them as a figure."""
+    """Return the longest outage of the load generator's users as a figure."""
     if outage is None:
         return Measured(None, "s", LOCUST, why=why_not)
     return Measured(

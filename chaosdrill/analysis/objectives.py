@@ -1,8 +1,8 @@
-"""The objectives of a drill: what they may be, and which of them were missed or cannot be judged.
+"""The objectives of a drill: their valid values, and the findings on those that were missed or cannot be judged.
 
-``rto_s``: longest time without service that clients may see, in seconds. ``rpo_writes``: how many acknowledged writes
-may be lost; ``rpo_s``: how many seconds of them. ``availability_ratio``: the least share of beats that are answered
-within the deadline. ``budgets``: for phases of :mod:`chaosdrill.analysis.phases`, how many seconds each may take.
+``rto_s``: the longest time without service that clients may experience, in seconds. ``rpo_writes``: how many
+acknowledged writes may be lost; ``rpo_s``: how many seconds of writes. ``availability_ratio``: the least share of beats
+that are served within the deadline. ``budgets``: the most seconds for phases of :mod:`chaosdrill.analysis.phases`.
 """
 
 import math
@@ -29,7 +29,7 @@ OBJECTIVES = (*_NUMBERS, BUDGETS)
 
 
 def problems_of_names(raw: Any) -> list[str]:
-    """:returns: every objective and phase that there is none of; values may still be variables."""
+    """Return a problem for each unknown objective and phase; values are not checked, they may still be variables."""
     if not isinstance(raw, Mapping):
         return [] if raw is None else ["control argument objectives: must be a mapping, such as {rto_s: 300}"]
     problems = [f"objectives: {name}: there is only {', '.join(OBJECTIVES)}" for name in raw if name not in OBJECTIVES]
@@ -42,7 +42,7 @@ def problems_of_names(raw: Any) -> list[str]:
 
 
 def problems_of_values(objectives: Mapping[str, Any]) -> list[str]:
-    """:returns: every value that cannot be an objective."""
+    """Return a problem for each value that is not valid for its objective."""
     problems = []
     for name, (meant, fits) in _NUMBERS.items():
         if name in objectives and not (_is_number(objectives[name]) and fits(objectives[name])):
@@ -64,7 +64,7 @@ def without_service(
     """Judge ``rto_s``.
 
     :param recoveries: the recovery time of each transition.
-    :param transitions: which each belongs to; empty: there was none.
+    :param transitions: the transition of each recovery time; empty: there was none.
     """
     wanted = _given(objectives, "rto_s")
     if wanted is None:
@@ -109,7 +109,7 @@ def availability(objectives: Mapping[str, Any], measured: Measured) -> Iterator[
 def writes_lost(objectives: Mapping[str, Any], found: Iterable[Losses]) -> Iterator[Finding]:
     """Judge ``rpo_writes`` and ``rpo_s``; without them any lost write is a failure.
 
-    :param found: what each read-back said.
+    :param found: the losses of each read-back.
     """
     known = list(found)
     allowed = {name: _given(objectives, name) for name in ("rpo_writes", "rpo_s")}
@@ -156,7 +156,7 @@ def _too_many(losses: Losses, allowed: Mapping[str, float | None]) -> Iterator[F
 
 
 def budgets(objectives: Mapping[str, Any], legs: Iterable[LegPhases]) -> Iterator[Finding]:
-    """Judge the budgets of the phases, in every movement."""
+    """Judge the budgets of the phases in every transition."""
     given = objectives.get(BUDGETS)
     wanted = {name: value for name, value in given.items() if _is_number(value)} if isinstance(given, Mapping) else {}
     moved = list(legs)

@@ -1,8 +1,8 @@
-"""How long clients were without service, from what Locust's users saw.
+"""The time that clients were without service, from the buckets of Locust's users.
 
-Locust's users wait for an answer before they ask again (a closed model): while nothing answers, few requests are made.
-So this finds stretches without any success, which does not depend on how many failures were counted; its resolution is
-that of the buckets, and it says so.
+Locust's users wait for a response before they send the next request (a closed model): during an outage few requests are
+sent. Outages are therefore stretches without any success, independent of the number of failures. The resolution is that
+of the buckets.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from chaosdrill.sentences import Sentence, sentence
 
 RESOLUTION_S = 0.1
 SILENCE_S = 1.0
-OUTAGES_KEPT = 5  # of a summary
+OUTAGES_KEPT = 5  # in a summary
 MODEL = sentence("closed: longest time without one successful answer, as Locust's users saw it")
 
 Bucket = Sequence[float]  # start in seconds since the epoch, succeeded, failed
@@ -25,7 +25,7 @@ Bucket = Sequence[float]  # start in seconds since the epoch, succeeded, failed
 class Outage:
     """A stretch without any success. Times are seconds since the epoch, load generator's clock.
 
-    :param ended: false when clients were still without service when the load was stopped: it was at least this long.
+    :param ended: False when clients were still without service when the load was stopped: it lasted at least this long.
     """
 
     since_s: float
@@ -35,11 +35,11 @@ class Outage:
 
     @property
     def seconds(self) -> float:
-        """Its length in seconds."""
+        """Its duration in seconds."""
         return round(self.until_s - self.since_s, 1)
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the outage as JSON values."""
         return {
             "since": self.since_s,
             "until": self.until_s,
@@ -51,7 +51,7 @@ class Outage:
 
 @dataclass(frozen=True)
 class ClientOutage:
-    """Every stretch in which clients were without service, longest first, and how it was measured."""
+    """All stretches in which clients were without service, longest first, and how they were measured."""
 
     outages: tuple[Outage, ...]
     resolution_s: float = RESOLUTION_S
@@ -59,16 +59,16 @@ class ClientOutage:
 
     @property
     def ended(self) -> bool:
-        """Whether the longest of them was seen to its end."""
+        """Whether the end of the longest outage was observed."""
         return not self.outages or self.outages[0].ended
 
     @property
     def longest_s(self) -> float:
-        """The longest of them in seconds; 0 when there was none."""
+        """The duration of the longest outage in seconds; 0 when there was none."""
         return self.outages[0].seconds if self.outages else 0.0
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values, with the longest of the outages."""
+        """Return the outages as JSON values, of single outages only the longest."""
         return {
             "seconds": self.longest_s,
             "ended": self.ended,
@@ -84,11 +84,11 @@ def client_outage(
     """Find the stretches between ``since_s`` and ``until_s`` in which no request succeeded.
 
     :param buckets: ``(start, succeeded, failed)`` per 0.1 s with requests, in order.
-    :param since_s: when the load began to be answered, seconds since the epoch.
+    :param since_s: when the load got its first responses, seconds since the epoch.
     :param until_s: when the load was stopped.
-    :param seen_until_s: up to when the buckets are known.
-    :param silence_s: a stretch without any failure counts only when it is longer than this (clients also pause).
-    :returns: the stretches with failures, and the silent ones, longest first.
+    :param seen_until_s: until when the buckets were recorded.
+    :param silence_s: a stretch without any failure counts only if it is longer (clients also pause).
+    :returns: the stretches, longest first.
     :raises CannotSee: when nothing was recorded, or not up to the end.
     """
     inside = [bucket for bucket in buckets if since_s <= bucket[0] < until_s]
@@ -109,7 +109,7 @@ def client_outage(
 
 
 def _stretches(buckets: Sequence[Bucket], since_s: float, until_s: float) -> Iterator[tuple[float, float]]:
-    """Between the end of one bucket with a success and the start of the next; both ends of the load count as good."""
+    """Yield the stretches between buckets with a success; both ends of the load count as successes."""
     good = [bucket[0] for bucket in buckets if bucket[1] > 0]
     for before, after in pairwise([since_s - RESOLUTION_S, *good, until_s]):
         if after - before > 1.5 * RESOLUTION_S:

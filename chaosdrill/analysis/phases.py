@@ -1,8 +1,8 @@
-"""The phases of each movement: when each began or ended, by which evidence, and whether the parts make the whole.
+"""The phases of each transition: when each was reached, by which evidence, and whether they add up to the whole.
 
-A phase is a moment that is known to lie between two others: two samples, a state's beginning and its end, two beats.
-Several pieces of evidence narrow it down; where they exclude each other, that is told and what was *seen* counts, not
-what the machinery said of itself. Without evidence a phase is "not seen".
+A phase is a moment that lies between two observations: two samples, the beginning and the end of a state, two beats.
+Several pieces of evidence narrow it down. If they exclude each other, the contradiction is recorded, and observations
+count rather than what the state machine or the action reports about itself. Without evidence a phase is "not seen".
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,13 +17,13 @@ from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.served import Served
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
-REPLICATION_PAUSE = "replication-pause"  # a kind of fault that clients do not feel
+REPLICATION_PAUSE = "replication-pause"  # a kind of fault that clients do not notice
 
 FAULT, NOTICED, STARTED = "fault", "noticed", "failover-started"
 FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED = "flag-closed", "routing-switched", "database-switched", "flag-opened"
 DNS, FIRST_GOOD, SUSTAINED = "dns-changed", "first-good-answer", "sustained"
 
-# each with the phase whose end begins it; a budget is for the time between the two
+# each with the phase that it is counted from; a budget is for the time between the two
 PHASES: Mapping[str, str] = {
     FAULT: "",
     NOTICED: FAULT,
@@ -37,10 +37,10 @@ PHASES: Mapping[str, str] = {
     SUSTAINED: FIRST_GOOD,
 }
 UNSERVED = sentence("heartbeat: the first beat that was not served")
-TOLERANCE_NS = 2_000_000_000  # by so much the clock of Step Functions and ours may differ
+TOLERANCE_NS = 2_000_000_000  # how far the clock of Step Functions and the recorder's may differ
 NOT_SEEN = sentence("not seen")
 
-# the states of the reference's machines, and the single actions, that do what a phase is named after
+# the states of the reference state machines that do what a phase is named after
 _DONE_BY: Mapping[str, tuple[str, str]] = {  # phase: first and last state
     FLAG_CLOSED: ("StopSource", "StopSource"),
     ROUTING: ("SwitchRoute53Arc", "SwitchRoute53Arc"),
@@ -51,13 +51,13 @@ _DONE_BY: Mapping[str, tuple[str, str]] = {  # phase: first and last state
 
 @dataclass(frozen=True)
 class Phase:
-    """One moment of a movement.
+    """One moment of a transition.
 
-    :param at_ns: by when it had come, UTC nanoseconds by the recorder's clock; None when it was not seen.
-    :param uncertainty_s: it came at most so much earlier; None when nobody knows how much.
-    :param since: the phase that ``seconds`` is counted from: what must have come before.
-    :param seconds: the time from there; None when one of the two was not seen.
-    :param evidence: what it rests on; or why there is none.
+    :param at_ns: by when it was reached, UTC nanoseconds by the recorder's clock; None when it was not observed.
+    :param uncertainty_s: how much earlier it may have been reached; None: unknown.
+    :param since: the phase that ``seconds`` is counted from, which must come before.
+    :param seconds: the time from that phase; None when one of the two was not observed.
+    :param evidence: its evidence, or why there is none.
     """
 
     name: str
@@ -69,28 +69,29 @@ class Phase:
 
     @property
     def took(self) -> Measured | None:
-        """How long it took, no more exactly than that is known; None when it was not seen."""
+        """How long it took, with its uncertainty; None when it was not observed."""
         if self.seconds is None:
             return None
         return Measured(self.seconds, "s", NOTHING, resolution=0.001, uncertainty=self.uncertainty_s)
 
     def in_words(self) -> Sentence:
-        """:returns: how long it took, and after what; empty when it was not seen."""
+        """Return how long it took, and after what; empty when it was not observed."""
         took = self.took
         if took is None:
             return NOTHING
         return sentence("{took} after {since}", took=took.in_words(), since=Name("moment", self.since))
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the phase as JSON values."""
         return {"name": self.name, "at_ns": self.at_ns, "since": self.since, "seconds": self.seconds,
                 "uncertainty_s": self.uncertainty_s, "evidence": list(self.evidence)}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class LegPhases:
-    """The phases of one movement, in the order of ``PHASES``; ``whole_s``: from the first that was seen to the last.
+    """The phases of one transition, in the order of ``PHASES``.
 
+    :param whole_s: the time from the first observed phase to the last.
     :param contradictions: evidence that excludes other evidence, in sentences.
     """
 
@@ -100,11 +101,11 @@ class LegPhases:
     contradictions: tuple[Sentence, ...]
 
     def named(self, name: str) -> Phase:
-        """:returns: the phase of that name."""
+        """Return the phase of that name."""
         return next(phase for phase in self.phases if phase.name == name)
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the phases as JSON values."""
         return {
             "what": self.leg.what,
             "from": self.leg.source,
@@ -119,14 +120,14 @@ class LegPhases:
 class _Evidence:
     span: Span
     what: Sentence
-    seen: bool = True  # by somebody else than who did it
+    seen: bool = True  # observed independently, not reported by what made the change
 
 
 def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhases:
-    """:returns: the phases of one movement.
+    """Return the phases of one transition.
 
-    :param fault: when the fault that this movement answers began; None when there was none.
-    :param served: what the heartbeat saw of it.
+    :param fault: when the fault began that this transition responds to; None without one.
+    :param served: what the heartbeat observed during the transition.
     """
     told: list[Sentence] = []
     seen = looks(run)
@@ -148,9 +149,7 @@ def phases_of(run: Run, leg: Leg, fault: Span | None, served: Served) -> LegPhas
 
 
 def fault_of(run: Run) -> Span | None:
-    """:returns: when the run's first fault began that clients feel: between the moment before it was asked for and that
-    of its effect.
-    """
+    """Return when the run's first fault that clients notice began: between its request and its effect."""
     for event in run.named("fault-started"):
         if event.get("kind") == REPLICATION_PAUSE:
             continue
@@ -178,9 +177,9 @@ def _of_clients(span: Span | None, what: Sentence) -> list[_Evidence]:
 
 
 def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[Sentence]) -> Phase:
-    """Find a phase that a state or an action was to bring about.
+    """Find a phase that a state or an action should have brought about.
 
-    Its name is no evidence where the facts, read after it had ended, deny the phase.
+    The end of that state or action is no evidence if the facts, read after it, deny the phase.
     """
     said = _of_steps(leg, name)
     if said and looked_until_ns(run) > said[0].span.by_ns and leg.destination and denied(leg, name, seen):
@@ -190,9 +189,9 @@ def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[S
 
 
 def denied(leg: Leg, name: str, seen: Sequence[Look]) -> bool:
-    """Tell whether the facts deny a phase: they could be read since the movement began, and it was so at no look.
+    """Return whether the facts deny a phase: they were readable since the transition began, and none showed it.
 
-    What could not be read at all is not denied.
+    Facts that could not be read at all deny nothing.
     """
     after = [look for look in during(seen, leg.since_ns, leg.effects_until_ns) if look.by_ns >= leg.since_ns]
     last = at(seen, leg.effects_until_ns)
@@ -218,7 +217,7 @@ def _of_steps(leg: Leg, name: str) -> list[_Evidence]:
 
 
 def was_done(leg: Leg, name: str) -> bool:
-    """:returns: whether a step of the movement was to do what the phase is named after."""
+    """Return whether a step of the transition was meant to do what the phase is named after."""
     return bool(_of_steps(leg, name))
 
 
@@ -236,12 +235,12 @@ def _of_looks(leg: Leg, name: str, seen: Sequence[Look]) -> list[_Evidence]:
     span = turned(seen, leg.since_ns - TOLERANCE_NS, leg.effects_until_ns, lambda look: holds(name, look, leg))
     if span is None:
         return []
-    began_ns = min(leg.since_ns, span.by_ns)  # nothing of it was done before it began
+    began_ns = min(leg.since_ns, span.by_ns)  # the transition changed nothing before it began
     return [_Evidence(Span(max(span.after_ns or began_ns, began_ns), span.by_ns), sentence("region facts"))]
 
 
 def holds(name: str, look: Look, leg: Leg) -> bool | None:
-    """:returns: whether, at a look, what the phase is named after was so; None when it was not readable."""
+    """Return whether the facts of a reading show the phase; None when they were not readable."""
     if name == FLAG_CLOSED:
         return look.flag(leg.source)
     if name == FLAG_OPENED:
@@ -275,7 +274,7 @@ def _phase(name: str, evidence: Sequence[_Evidence], told: list[Sentence]) -> Ph
 
 
 def _narrowed(spans: Iterable[Span]) -> Span | None:
-    """Where all of them overlap; None when they do not, by more than clocks may differ."""
+    """Return where all spans overlap; None when they exclude each other by more than clocks may differ."""
     spans = list(spans)
     by_ns = min(span.by_ns for span in spans)
     after = [span.after_ns for span in spans if span.after_ns is not None]
@@ -285,7 +284,7 @@ def _narrowed(spans: Iterable[Span]) -> Span | None:
 
 
 def _with_seconds(phase: Phase, found: Mapping[str, Phase]) -> Phase:
-    """Counted from what must have come before; where that was not seen, from what must have come before that."""
+    """Add the time since the previous phase; if that was not observed, since the phase before it."""
     since = phase.since
     while since and found[since].at_ns is None:
         since = PHASES[since]
@@ -304,7 +303,7 @@ def _disorder(found: Mapping[str, Phase], writes: bool) -> list[Sentence]:
     told = []
     for name, since in PHASES.items():
         if name == FIRST_GOOD and not writes:
-            continue  # the stop flag does not close what only reads
+            continue  # the stop flag does not stop reads
         later, earlier = found[name], found[since] if since else None
         if earlier is None or later.at_ns is None or earlier.at_ns is None:
             continue
@@ -322,7 +321,7 @@ def _disorder(found: Mapping[str, Phase], writes: bool) -> list[Sentence]:
 
 
 def _not_the_whole(leg: Leg, found: Mapping[str, Phase]) -> list[Sentence]:
-    """The parts from the start to the opening against the execution's own measure of itself."""
+    """Compare the sum of the phases from start to opening with the duration that the execution reports."""
     moments = [found[name].at_ns for name in (STARTED, FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED)]
     if leg.seconds is None or any(moment is None for moment in moments):
         return []

@@ -1,4 +1,4 @@
-"""Figures that a run cannot tell: those of a transition that did not take place, or of a run that proved nothing."""
+"""Figures that a run cannot prove: those of a transition that did not take place, or of a run without proof."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,23 +18,23 @@ NO_TRANSITION = sentence("no transition took place")
 
 
 def proves(verdict: str) -> bool:
-    """:returns: whether a run with that verdict proved something, so that an objective can be met in it."""
+    """Return whether a run with that verdict proved something, so that an objective can be met in it."""
     return verdict in PROOF
 
 
 def proved_nothing(verdict: str) -> Sentence:
-    """:returns: why an objective that was not missed is not met either."""
+    """Return the reason why an objective of such a run is not met, although it was not missed."""
     return sentence("the run proved nothing: its verdict is {verdict}", verdict=Name("verdict", verdict))
 
 
 def provable_figures(
     figures: Mapping[str, Measured], run: Run, verdict: str, moved: Sequence[Leg]
 ) -> dict[str, Measured]:
-    """Leave out the values of recovery times that the run cannot tell.
+    """Remove the values of recovery times that the run cannot prove.
 
-    :param verdict: of the run.
+    :param verdict: the run's verdict.
     :param moved: the transitions that took place.
-    :returns: the figures; one that cannot be told has no value, and the reason.
+    :returns: the figures; one that cannot be proved has a reason instead of a value.
     """
 
     def told(name: str, figure: Measured) -> Measured:
@@ -45,10 +45,10 @@ def provable_figures(
 
 
 def provable_losses(losses: Sequence[Losses], run: Run, verdict: str, moved: Sequence[Leg]) -> tuple[Losses, ...]:
-    """Leave out that no write was lost after a transition that did not take place.
+    """Remove claims of no lost writes after a transition that did not take place.
 
-    :param losses: what each read-back says; lost writes that were found stay.
-    :returns: them; one that cannot be told says why.
+    :param losses: the losses of each read-back; lost writes that were found stay.
+    :returns: the losses; one that cannot be proved has a reason instead of a count.
     """
     if not _is_expected(run, verdict):
         return tuple(losses)
@@ -67,7 +67,7 @@ def _provable(losses: Losses, run: Run, moved: Sequence[Leg]) -> Losses:
 
 
 def _transition_in(label: str) -> str:
-    """The transition that a read-back is named after, such as ``after-failback``; empty when it names none."""
+    """Return the transition in a read-back's label, such as ``after-failback``; empty when it names none."""
     letters = re.sub(r"[^a-z]", "", label.lower())
     if "failback" in letters:
         return FAIL_BACK
@@ -83,7 +83,9 @@ def _why_no_recovery(run: Run, verdict: str, figure: Measured) -> Sentence:
 
 
 def _is_expected(run: Run, verdict: str) -> bool:
-    """Whether the experiment has a transition; of a history that does not tell, when the run proved nothing."""
+    """Return whether the experiment has a transition; if the history does not record it, whether the run proved
+    nothing.
+    """
     planned = run.first("drill-opened").get("transitions")
     return bool(sequence(planned)) if isinstance(planned, list) else not proves(verdict)
 

@@ -1,13 +1,13 @@
-"""Whether two proportions differ: confidence intervals from counts. Pure."""
+"""Confidence intervals of proportions and of their differences, from counts. Pure."""
 
 import math
 
 ONE_IN_TWENTY = 1.96  # standard deviations of a normal distribution: a 95 % interval
-Interval = tuple[float, float, float]  # the proportion, and between which two it lies
+Interval = tuple[float, float, float]  # the proportion, the lower and the upper bound
 
 
 def wilson(count: int, total: int, z: float = ONE_IN_TWENTY) -> Interval:
-    """:returns: a proportion with Wilson's interval.
+    """Return a proportion with Wilson's interval.
 
     :param total: greater than 0.
     :source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", 1927
@@ -19,7 +19,7 @@ def wilson(count: int, total: int, z: float = ONE_IN_TWENTY) -> Interval:
 
 
 def newcombe(first: Interval, second: Interval) -> tuple[float, float]:
-    """:returns: the interval of the second proportion less the first.
+    """Return the interval of the second proportion minus the first.
 
     :source: Newcombe, "Interval Estimation for the Difference Between Independent Proportions", 1998, method 10
     """

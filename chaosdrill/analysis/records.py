@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     Array = ndarray[Any, Any]
 
 OK, REFUSED, TIMED_OUT, ERROR = range(4)
-# a beat that this heartbeat did not send, or did not wait for, says nothing about the application
+# a beat that the heartbeat did not send, or did not wait for, says nothing about the application
 NOT_SENT, GIVEN_UP = "not-sent", "given-up"
 DEADLINE_S, TIMEOUT_S, LONGEST_S = 1.0, 5.0, 1e9
 _MOST = {"outcome": 2**7, "duration_us": 2**31 - 1, "late_us": 2**31 - 1, "status": 2**15 - 1, "resends": 2**15 - 1}
@@ -20,7 +20,7 @@ _MOST = {"outcome": 2**7, "duration_us": 2**31 - 1, "late_us": 2**31 - 1, "statu
 
 @dataclass(frozen=True)
 class Operation:
-    """What one kind of beat does, how many are sent each second, and by which heartbeat."""
+    """A kind of beat: what it does, how many are sent per second, and by which heartbeat."""
 
     name: str
     rate_per_s: float
@@ -29,7 +29,11 @@ class Operation:
 
 @dataclass(frozen=True)
 class Lookup:
-    """A DNS lookup of the heartbeat. ``ttl_s``: what was left of the answer's; ``error``: why there is no answer."""
+    """A DNS lookup of the heartbeat.
+
+    :param ttl_s: the remaining TTL of the response.
+    :param error: why there is no response; empty if there is one.
+    """
 
     at_ns: int
     addresses: tuple[str, ...]
@@ -39,19 +43,19 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Beats:
-    """Every beat, sorted by when it was due; each once.
+    """Every beat once, sorted by due time.
 
-    :param operation: for each beat its number in ``operations``.
-    :param due_ns: when it was to be sent, UTC nanoseconds by the recorder's clock.
-    :param late_us: how much later it was sent.
-    :param duration_us: from when it was due to the end of its answer, or to giving up.
+    :param operation: for each beat the index of its operation in ``operations``.
+    :param due_ns: when the beat was due to be sent, UTC nanoseconds by the recorder's clock.
+    :param late_us: how late it was sent.
+    :param duration_us: from the due time to the end of the response, or to giving up.
     :param outcome: 0 ok, 1 refused, 2 timeout, 3 error.
-    :param region: for each beat the number of the answering region in ``regions``.
-    :param watermark_ns: every beat that was due before is here.
-    :param ended: whether the heartbeat said that it ended.
-    :param clock_uncertainty_ns: how well its clock is known; None when it was never compared with the recorder's.
-    :param by_address: whether regions are known by the addresses that answered, because answers do not name them.
-    :param silent: for each beat whether it says nothing, because it was not sent or not waited for; None: no beat is.
+    :param region: for each beat the index of the region that responded in ``regions``.
+    :param watermark_ns: every beat that was due before this time is included.
+    :param ended: whether the heartbeat recorded its end.
+    :param clock_uncertainty_ns: the uncertainty of its clock; None when it was never compared with the recorder's.
+    :param by_address: whether regions are derived from server addresses, because responses do not name them.
+    :param silent: for each beat whether it proves nothing, because it was not sent or not waited for; None: no beat is.
     """
 
     operations: tuple[Operation, ...]
@@ -76,10 +80,12 @@ class Beats:
 
 @dataclass(frozen=True)
 class Requests:
-    """Every request of the load, sorted by its start. ``source``, ``name`` and ``region`` are numbers in the tuples.
+    """Every request of the load, sorted by its start.
 
-    :param watermark_ns: every request that ended before is here, of every source; None when one never said so.
-    :param clock_uncertainty_ns: how well the worst known of their clocks is known; None: one was never compared.
+    :param source: an index into ``sources``; likewise ``name`` into ``names`` and ``region`` into ``regions``.
+    :param clock_uncertainty_ns: the largest uncertainty of the sources' clocks; None: one was never compared.
+    :param watermark_ns: every request of every source that ended before this time is included; None when a source has
+        none.
     """
 
     sources: tuple[str, ...]
@@ -99,7 +105,7 @@ class Requests:
 
 
 def is_served(beats: Beats) -> "Array":
-    """:returns: for each beat whether it was answered as expected, within the deadline."""
+    """Return for each beat whether it got the expected response within the deadline."""
     found: Array = (beats.outcome == OK) & (beats.duration_us <= beats.deadline_s * 1e6)
     return found
 
@@ -113,18 +119,19 @@ def beats_of(
     watermarks: Mapping[str, int | None] | None = None,
     ended: Mapping[str, bool] | None = None,
 ) -> Beats:
-    """Put the records of one heartbeat, or several, on the recorder's timeline: sorted, each beat once.
+    """Put the records of one or several heartbeats on the recorder's timeline, sorted, each beat once.
 
-    A beat that stands twice, and not the same, counts as the worse of the two. The order of the rows, of the sources
-    and of the texts makes no difference.
+    If a beat occurs twice with different contents, the worse one counts. The order of the rows, of the sources and of
+    the
+    texts makes no difference.
 
-    :param headers: of the sources.
+    :param headers: the headers of the sources.
     :param columns: the stored columns; times by the source's clock; texts as numbers.
-    :param names: the texts of each such column.
-    :param offsets: by source; one that is missing is taken as 0, and nobody knows how well.
-    :param lookups: the raw rows of DNS lookups, by source.
-    :param watermarks: by source.
-    :param ended: by source, whether it said that it ended.
+    :param names: the texts of each text column.
+    :param offsets: the clock offset of each source; a missing one counts as 0 with an unknown uncertainty.
+    :param lookups: the raw rows of DNS lookups of each source.
+    :param watermarks: the watermark of each source.
+    :param ended: for each source whether it recorded its end.
     """
     from chaosdrill.analysis import columns as arrays
 
@@ -164,7 +171,7 @@ def requests_of(
     watermarks: Mapping[str, int | None] | None = None,
     ended: Mapping[str, bool] | None = None,
 ) -> Requests:
-    """Put the records of all of a load's processes on the recorder's timeline: sorted, each request once.
+    """Put the records of all of the load's processes on the recorder's timeline, sorted, each request once.
 
     The parameters are those of :func:`beats_of`.
     """

@@ -1,4 +1,4 @@
-"""How long clients waited for good service: from the first time without service to service that was sustained."""
+"""Recovery times: how long clients waited from the first time without service to sustained service."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,17 +18,18 @@ from chaosdrill.sentences import sentence
 Array = numpy.ndarray[Any, Any]
 
 SUSTAINED = Limits(window_s=5.0)
-BLOCK_WINDOWS = 12  # so much is looked at in one go: the first good moment is mostly near
-SHARE_OF_WINDOW = 0.9  # a window with fewer beats than that of what was due there proves nothing
+BLOCK_WINDOWS = 12  # windows examined at a time: the first good moment is usually near
+SHARE_OF_WINDOW = 0.9  # of the beats that were due: a window with fewer beats proves nothing
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Outages that no sustained good service parts, and when it came. Times are UTC ns by the recorder's clock.
+    """Outages without sustained service between them, and the time of recovery. Times are UTC ns by the recorder's
+    clock.
 
-    :param since_ns: when the first of them began.
-    :param sustained_ns: from when on service was good, give or take ``sustained_uncertainty_ns``; None: it was not.
-    :param began_before: the first outage went on already when the drill began with what should have caused it.
+    :param since_ns: when the first outage began.
+    :param sustained_ns: when sustained service began, plus or minus ``sustained_uncertainty_ns``; None: it did not.
+    :param began_before: the first outage began before the fault or the transition that should have caused it.
     """
 
     outages: tuple[Outage, ...]
@@ -39,7 +40,7 @@ class Recovery:
     seconds: Measured
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the recovery as JSON values."""
         return {
             "since_ns": self.since_ns,
             "sustained_ns": self.sustained_ns,
@@ -59,13 +60,13 @@ class _Sustained:
 def recoveries(
     found: Unavailability, since_ns: int, until_ns: int | None = None, limits: Limits = SUSTAINED, about_ns: int = 0
 ) -> tuple[Recovery, ...]:
-    """Find the recoveries from what the drill caused.
+    """Find the recoveries from a fault or a transition.
 
-    :param since_ns: when the fault, or the movement, began: outages that end later count.
-    :param until_ns: when the next movement began; default: the end of what was measured.
-    :param limits: what sustained good service is, for every operation.
-    :param about_ns: how well the clocks that tell ``since_ns`` and the beats are known against each other.
-    :returns: one for each outage, or for several that no sustained good service parts.
+    :param since_ns: when the fault or the transition began: outages that ended before it do not count.
+    :param until_ns: when the next transition began; default: the end of the measurement.
+    :param limits: the limits of sustained service, for every operation.
+    :param about_ns: the uncertainty between the clock of ``since_ns`` and that of the beats.
+    :returns: one recovery for each outage, or for several outages without sustained service between them.
     """
     end_ns = found.span_ns[1] if until_ns is None else min(until_ns, found.span_ns[1])
     caused = [
@@ -80,7 +81,7 @@ def _recoveries(found: Unavailability, caused: Sequence[Outage], leg: Span, limi
     if not caused:
         return
     window_ns = round(limits.window_s * NS)
-    last_ns = min(leg[1], found.span_ns[1] - window_ns) + 1  # a window may reach into what follows, if that is known
+    last_ns = min(leg[1], found.span_ns[1] - window_ns) + 1  # a window may extend past it, if beats exist there
     part = caused[0].since_ns - window_ns, last_ns + 2 * window_ns
     services = [_Service(slots.part(*part), limits) for slots in found.slots]
     left = list(caused)
@@ -96,7 +97,7 @@ def _recoveries(found: Unavailability, caused: Sequence[Outage], leg: Span, limi
 
 
 def _later(found: Unavailability, outage: Outage, since_ns: int, limits: Limits) -> _Sustained | None:
-    """Service that was sustained only after the next transition had begun."""
+    """Return when service was sustained after the next transition had begun."""
     window_ns = round(limits.window_s * NS)
     last_ns = found.span_ns[1] - window_ns + 1
     if since_ns >= last_ns:
@@ -149,9 +150,10 @@ def _recovery(
 def recovery(
     found: Unavailability, since_ns: int, until_ns: int | None = None, limits: Limits = SUSTAINED, about_ns: int = 0
 ) -> Measured:
-    """:returns: the recovery time of one movement, the longest when there are several: 0 s when no time without
-    service was seen, give or take what can have hidden between the beats; "at least" when service was not sustained.
-    The parameters are those of :func:`recoveries`.
+    """Return the recovery time of one transition, the longest when there are several.
+
+    It is 0 s when no outage was found, with the longest outage that could hide between the beats as uncertainty, and
+    "at least" when service was not sustained. The parameters are those of :func:`recoveries`.
     """
     end_ns = found.span_ns[1] if until_ns is None else min(until_ns, found.span_ns[1])
     hidden = [one for one in found.unknown if one.since_ns < end_ns and one.until_ns + about_ns > since_ns]
@@ -168,7 +170,7 @@ def recovery(
 
 
 def _longest(recovered: Sequence[Measured]) -> Measured:
-    """Of several the longest: without an upper end when one of them has none, for that may have been the longest."""
+    """Return the longest recovery time; a lower bound when one of them has no end, because that may be the longest."""
 
     def value(one: Measured) -> float:
         return one.value or 0.0
@@ -185,9 +187,9 @@ def _longest(recovered: Sequence[Measured]) -> Measured:
 
 
 def _longest_unserved_ns(found: Unavailability, since_ns: int, until_ns: int) -> int:
-    """The longest time between two served beats of an operation: no outage can have been longer.
+    """Return the longest time between two served beats of an operation: no outage can have been longer.
 
-    Under packet loss it may hide a short outage, whose beats fail like those that the fault hits one by one.
+    Under packet loss it may hide a short outage, because the fault makes single beats fail as well.
     """
     longest_ns = 0
     for slots in (one.part(since_ns, until_ns) for one in found.slots):
@@ -199,7 +201,7 @@ def _longest_unserved_ns(found: Unavailability, since_ns: int, until_ns: int) ->
 
 
 def _unless_hidden(seen: Measured, hidden: Sequence[Unknown]) -> Measured:
-    """A longer outage may hide where nothing is known, and one without an end where nothing more is known."""
+    """Widen a recovery time by the unknown times: each may hide a longer outage, an open one an outage without end."""
     if seen.at_least or seen.value is None or not hidden:
         return seen
     longest_s = max(one.until_ns - one.since_ns for one in hidden) / NS
@@ -212,7 +214,7 @@ def _unless_hidden(seen: Measured, hidden: Sequence[Unknown]) -> Measured:
 
 
 def _sustained(services: "Sequence[_Service]", outage: Outage, before_ns: int, window_ns: int) -> _Sustained | None:
-    """From when on, and before ``before_ns``, every operation was good for a whole window."""
+    """Return the first moment before ``before_ns`` from which every operation was good for a whole window."""
     for begin_ns in range(outage.until_ns, before_ns, BLOCK_WINDOWS * window_ns):
         end_ns = min(begin_ns + BLOCK_WINDOWS * window_ns, before_ns)
         moments = numpy.sort(numpy.concatenate([one.moments(begin_ns, end_ns) for one in services]))
@@ -223,10 +225,10 @@ def _sustained(services: "Sequence[_Service]", outage: Outage, before_ns: int, w
 
 
 def _between(services: "Sequence[_Service]", good_ns: int, outage: Outage) -> _Sustained:
-    """Service became good between the beat that begins the first good window and the one before it."""
+    """Return the midpoint between the first beat of the first good window and the beat before it."""
     befores = [before for one in services if (before := one.before(good_ns)) is not None and before < good_ns]
     last_ns = max(befores, default=good_ns)
-    if last_ns < outage.until_ns:  # nothing but the outage was before it
+    if last_ns < outage.until_ns:  # the beat before it belongs to the outage
         return _Sustained(outage.until_ns, outage.until_uncertainty_ns)
     interval_ns = max(one.slots.interval_ns for one in services)
     return _Sustained((last_ns + good_ns) // 2, max((good_ns - last_ns + 1) // 2, interval_ns // 2))
@@ -239,7 +241,7 @@ def _sums(counted: Array) -> Array:
 
 
 class _Service:
-    """Sums over the beats of one operation, so that any window of it is judged at once."""
+    """Cumulative sums over the beats of one operation, which judge any of its windows at once."""
 
     def __init__(self, slots: Slots, limits: Limits) -> None:
         self.slots, self.limits = slots, limits
@@ -248,17 +250,17 @@ class _Service:
         self._known_ns = slots.due_ns[slots.state != UNKNOWN]
 
     def moments(self, since_ns: int, until_ns: int) -> Array:
-        """:returns: when beats were due in that time."""
+        """Return the due times of the beats in that time."""
         begin, end = numpy.searchsorted(self.slots.due_ns, (since_ns, until_ns))
         return self.slots.due_ns[begin:end]
 
     def before(self, moment_ns: int) -> int | None:
-        """Find when the last beat of which anything is known was due before a moment; None: there was none."""
+        """Return the due time of the last known beat before a moment; None without one."""
         at = int(numpy.searchsorted(self._known_ns, moment_ns))
         return int(self._known_ns[at - 1]) if at else None
 
     def is_good(self, moments: Array) -> Array:
-        """:returns: for each moment whether service was good from there on for a window; unknown is not good."""
+        """Return for each moment whether service was good for the window that begins there; unknown is not good."""
         window_ns = round(self.limits.window_s * NS)
         begins = numpy.searchsorted(self.slots.due_ns, moments)
         ends = numpy.searchsorted(self.slots.due_ns, moments + window_ns)

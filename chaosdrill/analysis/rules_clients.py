@@ -1,4 +1,6 @@
-"""What clients saw against what the facts say: DNS, a region that serves on paper only, writes that stay away."""
+"""Rules on contradictions between clients and region facts: DNS, a region that serves no clients, writes that do not
+recover.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -14,8 +16,8 @@ from chaosdrill.sentences import sentence
 if TYPE_CHECKING:
     from chaosdrill.analysis.records import Beats
 
-PROPAGATION_REFERENCE_S = 60.0  # from a routing control to the last of Route 53's servers
-FLAG_CACHE_REFERENCE_S = 10.0  # so long an application goes on believing an old stop flag
+PROPAGATION_REFERENCE_S = 60.0  # from a routing control to the last of Route 53's name servers
+FLAG_CACHE_REFERENCE_S = 10.0  # how long an application caches the stop flag
 GRACE_S = 5.0
 DEFAULT_TTL_S = 60.0
 ENOUGH_BEATS = 20
@@ -25,9 +27,9 @@ FACTS, HEARTBEAT = sentence("region facts"), sentence("heartbeat")
 
 
 def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale: float) -> Iterator[Finding]:
-    """Routing was switched, and clients still got the old answer when its TTL had long passed.
+    """Find clients that got the old DNS response long after routing was switched and its TTL had passed.
 
-    :param switched_ns: when the routing controls had been switched; None when that was not seen.
+    :param switched_ns: when the routing controls had been switched; None when that was not observed.
     """
     beats = run.beats
     if beats is None or switched_ns is None or not beats.lookups or not leg.destination:
@@ -55,7 +57,7 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
 
 
 def _routed_until(seen: Sequence[Look], leg: Leg) -> int:
-    """Until when routing was seen to lead to the destination: a rollback may have switched it back."""
+    """Return until when routing led to the destination: a rollback may have switched it back."""
     switched = False
     for look in during(seen, leg.since_ns, leg.until_ns):
         if switched and look.routing(leg.destination) is False:
@@ -65,7 +67,7 @@ def _routed_until(seen: Sequence[Look], leg: Leg) -> int:
 
 
 def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterator[Finding]:
-    """The facts say that the new region serves, clients are led there, and nobody or only readers are served."""
+    """Find a region that serves by the facts and by DNS while no client, or no write, is served."""
     beats = run.beats
     if beats is None or not leg.destination:
         return
@@ -93,7 +95,7 @@ def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterat
 
 
 def _serving_since(run: Run, leg: Leg, seen: Sequence[Look]) -> int | None:
-    """From when on clients should have been served there; None when the facts never said so, or not for long."""
+    """Return from when clients should have been served there; None if the facts never showed it, or not to the end."""
     said = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.serving == leg.destination]
     moved = dns_changed(run, leg)
     led_ns = moved.by_ns if moved else None
@@ -106,7 +108,7 @@ def _serving_since(run: Run, leg: Leg, seen: Sequence[Look]) -> int | None:
 
 
 def _by_operation(beats: "Beats", since_ns: int, until_ns: int) -> tuple[list[str], list[str]]:
-    """The operations of which some beat was served, and those of which enough were sent and none was served."""
+    """Return the operations with a served beat, and those with enough beats and none served."""
     inside, good = (beats.due_ns >= since_ns) & (beats.due_ns < until_ns), is_served(beats)
     served, unserved = [], []
     for number, operation in enumerate(beats.operations):

@@ -1,4 +1,6 @@
-"""Whether the fault was there, and whether it is gone: by what clients saw, not by what FIS says."""
+"""Rules on whether the fault landed and whether it is gone, by what clients and the kernel recorded, not by what FIS
+reports.
+"""
 
 from collections.abc import Iterator
 from math import sqrt
@@ -18,13 +20,13 @@ HEALERS = ("heal_packet_loss",)
 KERNEL = sentence("kernel")
 SURE_Z = 3.3  # one in a thousand
 ENOUGH_BEATS = 40
-SETTLING_S = 15.0  # after the healing or the way home: connections that hang, answers that are cached
+SETTLING_S = 15.0  # after the healing or the failback: hanging connections, cached DNS responses
 
 
 def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
-    """The kernel dropped nothing, or clients felt nothing.
+    """Find a fault that dropped no packets, or had no effect on clients.
 
-    :param effect: what records say; None when there are none, or no packets were to be lost.
+    :param effect: the effect by the records; None when there are none, or no packet loss was intended.
     """
     if effect is not None and effect.verdict == "no effect":
         text = sentence("clients felt nothing of the fault")
@@ -42,15 +44,15 @@ def without_effect(run: Run, effect: "FaultEffect | None") -> Iterator[Finding]:
 
 
 def replication_was_paused(run: Run) -> bool:
-    """:returns: whether the drill paused the replication of the main table."""
+    """Return whether the drill paused the replication of the main table."""
     ended = run.named("activity-ended")
     return any(event.get("func") == "pause_replication" and event.get("status") == "succeeded" for event in ended)
 
 
 def replication_continued(run: Run) -> Iterator[Finding]:
-    """Say what a region's isolation by its subnets puts at stake: replication does not use them, unless it is paused.
+    """Report what a region's isolation by its subnets puts at risk: replication does not use them, unless it is paused.
 
-    See: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#network-actions-reference
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#network-actions-reference
     """
     lag_s: float | None = None
     table_lag: Event | None = None
@@ -131,7 +133,7 @@ def _lost_nothing(region: str, lag_s: float | None) -> Sentence:
 
 
 def healed_ns(run: Run) -> int | None:
-    """:returns: when a fault was last said to be healed; None when none was."""
+    """Return when a fault was last reported as healed; None when none was."""
     moments = [at_ns(event) for event in run.named("activity-ended") if _healed(event)]
     return max((moment for moment in moments if moment is not None), default=None)
 
@@ -143,7 +145,7 @@ def _healed(event: Event) -> bool:
 
 
 def not_healed(run: Run, home_again_ns: int | None) -> Iterator[Finding]:
-    """After the healing packets are still dropped; where nobody counts them, beats still fail as under the fault."""
+    """Find packets dropped after the healing; without a counter, beats that still fail as under the fault."""
     since_ns = healed_ns(run)
     if since_ns is None:
         return
@@ -156,7 +158,7 @@ def not_healed(run: Run, home_again_ns: int | None) -> Iterator[Finding]:
 
 
 def _counts(run: Run) -> list[int]:
-    """The counter when the fault was healed, and when it was looked at last after that."""
+    """Return the counter when the fault was healed, and when it was last read after that."""
     return [
         event["dropped"]["value"]
         for event in run.named("fault-healed", "fault-after")
@@ -165,7 +167,9 @@ def _counts(run: Run) -> list[int]:
 
 
 def _by_beats(run: Run, healed: int, since_ns: int) -> Iterator[Finding]:
-    """They fail more often than before the fault, by half as much as under it: less, and the system may be busy."""
+    """Find a failure rate after the healing that exceeds the rate before the fault by half of the fault's own excess. A
+    smaller rise may be a busy system.
+    """
     begun = [moment for event in run.named("fault-injecting", "fault-started") if (moment := at_ns(event)) is not None]
     beats = run.beats
     if beats is None or not begun or not len(beats.due_ns):
@@ -188,6 +192,6 @@ def _by_beats(run: Run, healed: int, since_ns: int) -> Iterator[Finding]:
 
 
 def _margin(before: "Array", after: "Array") -> float:
-    """By more than this two shares differ for another reason than chance; and by 2 % at least."""
+    """Return the difference of two shares that chance does not explain, at least 2 %."""
     share = (float(before.sum()) + float(after.sum()) + 1) / (len(before) + len(after) + 2)
     return max(0.02, SURE_Z * sqrt(share * (1 - share) * (1 / len(before) + 1 / len(after))))

@@ -1,4 +1,4 @@
-"""Machinery that says it was done while the facts say otherwise: flags, routing, writer. Small pure rules."""
+"""Rules on state machines that report success while the region facts contradict it: flags, routing, writer. Pure."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -9,7 +9,7 @@ from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import TOLERANCE_NS
 from chaosdrill.sentences import Sentence, sentence
 
-# what is found when a phase that is said to be done was never seen to be so
+# the finding when a phase was reported as done and the facts never showed it
 _UNDONE: Mapping[str, tuple[str, Callable[[Leg], Sentence]]] = {
     phases.FLAG_CLOSED: (
         "flag-not-closed",
@@ -30,17 +30,17 @@ _UNDONE: Mapping[str, tuple[str, Callable[[Leg], Sentence]]] = {
 }
 FACTS, MACHINE = sentence("region facts"), sentence("Step Functions")
 WAIT, WAIT_REFERENCE_S = "WaitForParameterPropagation", 10.0
-BLUR_NS = 1_500_000_000  # facts are read one after another while they change: two looks in a row are no blur
+BLUR_NS = 1_500_000_000  # facts are read one after another while they change: a state in two successive reads is real
 
 
 def not_done(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
-    """A movement that succeeded, and a fact that it should have changed and did not."""
+    """Find a transition that succeeded without changing a fact that it should have changed."""
     if not leg.succeeded or not leg.destination:
         return
     names = list(_UNDONE) if leg.by_machine else [name for name in _UNDONE if phases.was_done(leg, name)]
     for name in names:
         if not phases.denied(leg, name, seen):
-            continue  # it was done, or nobody could see
+            continue  # it was done, or it is unknown
         slug, unseen = _UNDONE[name]
         values = {"movement": leg.called, "status": leg.status, "unseen": unseen(leg)}
         text = sentence("the {movement} ended {status}; {unseen}", **values)
@@ -48,7 +48,10 @@ def not_done(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
 
 
 def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
-    """Applications believe a stop flag for 10 s: a machine that does not wait switches while clients still write."""
+    """Find a state machine that did not wait until applications see the stop flag.
+
+    Applications cache the flag for 10 s: without the wait, routing and database switch while clients still write.
+    """
     step = next((one for one in leg.steps if one.name == WAIT), None)
     if not leg.succeeded or step is None or step.until_ns is None:
         return
@@ -66,7 +69,7 @@ def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
 
 
 def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
-    """Two members of the global cluster that write, for longer than a blur between two readings."""
+    """Find two members of the global cluster that wrote at once, for longer than reading all facts takes."""
     for look, until_ns in zip(seen, [*(one.by_ns for one in seen[1:]), end_ns], strict=False):
         if look.writer == "several" and (until_ns - look.by_ns >= BLUR_NS or not look.facts.get("running")):
             seconds = (until_ns - look.by_ns) / 1e9
@@ -76,7 +79,7 @@ def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
 
 
 def writer_flipped(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
-    """The writer was where it was meant to be, and is back, though nothing was started."""
+    """Find a writer that reached the destination and went back although nothing was started."""
     moved = False
     for look in during(seen, leg.since_ns, leg.until_ns - TOLERANCE_NS):
         moved = moved or look.writer == leg.destination

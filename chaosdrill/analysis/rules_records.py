@@ -1,4 +1,4 @@
-"""Whether those who measured did measure: silent load generators and workers, a late heartbeat, clocks that are off."""
+"""Rules on the recorders: silent load generators and workers, a late heartbeat, wrong clocks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,14 +7,14 @@ from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.run import Run, Source, at_ns
 from chaosdrill.sentences import sentence
 
-SILENT_NS = 5_000_000_000  # who is well says every second how far it has come
+SILENT_NS = 5_000_000_000  # a healthy source records its watermark every second
 CLOCK_OFF_S = 1.0
 LATE_SHARE_OF_DEADLINE = 0.25
 WORKER_SOURCES = "requests"
 
 
 def load_span(run: Run) -> tuple[int, int] | None:
-    """:returns: from when to when the load was meant to go on; None when there was none."""
+    """Return when the load was meant to begin and to end; None when there was none."""
     begun = [moment for event in run.named("load-started") if (moment := at_ns(event)) is not None]
     ended = [moment for event in run.named("load-stopping") if (moment := at_ns(event)) is not None]
     if not begun:
@@ -24,7 +24,7 @@ def load_span(run: Run) -> tuple[int, int] | None:
 
 
 def silent_load(run: Run) -> Iterator[Finding]:
-    """Nothing was heard of the load generator, or of one of its workers, while the load was meant to go on."""
+    """Find a load generator or worker that recorded nothing while the load was meant to run."""
     span = load_span(run)
     sources = [source for source in run.sources if source.kind == WORKER_SOURCES]
     if span is None or not sources:
@@ -44,7 +44,7 @@ def silent_load(run: Run) -> Iterator[Finding]:
 
 
 def load_ended_early(run: Run) -> Iterator[Finding]:
-    """Every source of requests said that it ended, before anyone stopped the load."""
+    """Find a load that ended in every source of requests before it was stopped."""
     span = load_span(run)
     sources = [source for source in run.sources if source.kind == WORKER_SOURCES]
     if span is None or not sources or not all(source.ended and source.watermark_ns is not None for source in sources):
@@ -56,7 +56,7 @@ def load_ended_early(run: Run) -> Iterator[Finding]:
 
 
 def silent_heartbeat(run: Run) -> Iterator[Finding]:
-    """Nothing was heard of the heartbeat while it was meant to go on."""
+    """Find times in which the heartbeat recorded nothing while it was meant to run."""
     since_ns = at_ns(run.first("heartbeat-started"))
     if since_ns is None:
         return
@@ -65,7 +65,7 @@ def silent_heartbeat(run: Run) -> Iterator[Finding]:
         text = sentence("the heartbeat was started, and nothing of it was recorded")
         yield finding("heartbeat-silent", text, sentence("history"))
     until_ns = heartbeat_until_ns(run) or since_ns
-    patience_ns = round(run.beats.timeout_s * 1e9) if run.beats is not None else 0  # a beat that hangs holds it back
+    patience_ns = round(run.beats.timeout_s * 1e9) if run.beats is not None else 0  # for a hanging beat
     for source in sources:
         for begin, end in _silences(source, since_ns, until_ns, SILENT_NS + patience_ns):
             text = sentence("the heartbeat was not heard for {seconds:.1f} s", seconds=(end - begin) / 1e9)
@@ -73,13 +73,13 @@ def silent_heartbeat(run: Run) -> Iterator[Finding]:
 
 
 def heartbeat_until_ns(run: Run) -> int | None:
-    """:returns: until when the heartbeat was meant to go on; None when the history has no times."""
+    """Return until when the heartbeat was meant to run; None when the history has no times."""
     asked = at_ns(run.first("heartbeat-stopped", "heartbeat-ending"))
     return asked or max((moment for event in run.events if (moment := at_ns(event)) is not None), default=None)
 
 
 def ended_early(run: Run) -> Iterator[Finding]:
-    """The heartbeat said that it ended, and nobody had told it to."""
+    """Find a heartbeat that ended before it was stopped."""
     until_ns = heartbeat_until_ns(run)
     for source in run.sources:
         if source.kind == "beats" and source.ended and source.watermark_ns is not None and until_ns is not None:
@@ -90,7 +90,7 @@ def ended_early(run: Run) -> Iterator[Finding]:
 
 
 def late_heartbeat(run: Run) -> Iterator[Finding]:
-    """One beat in a hundred was sent so late that the lateness may be taken for an outage."""
+    """Find a heartbeat that sent 1 % of its beats so late that the delay may pass for an outage."""
     beats = run.beats
     if beats is None or not len(beats.late_us):
         return
@@ -108,7 +108,7 @@ def late_heartbeat(run: Run) -> Iterator[Finding]:
 
 
 def clocks_off(run: Run) -> Iterator[Finding]:
-    """A clock that is off by more than a second: its times were corrected."""
+    """Report clocks that are off by more than a second, whose times were corrected."""
     worst: dict[str, Mapping[str, Any]] = {}
     for event in run.named("clock-measured"):
         source, offset = str(event.get("source")), event.get("offset_ns")
@@ -129,7 +129,7 @@ def clocks_off(run: Run) -> Iterator[Finding]:
 
 
 def clocks_unknown(run: Run) -> Iterator[Finding]:
-    """Nobody has compared a clock with the recorder's: durations by it are right, its moments may not be."""
+    """Report clocks that were never compared with the recorder's: their durations are right, their times may not be."""
     recorders = ((sentence("the heartbeat"), run.beats), (sentence("the load generator"), run.requests))
     for name, records in recorders:
         if records is not None and records.clock_uncertainty_ns is None:
@@ -141,7 +141,7 @@ def clocks_unknown(run: Run) -> Iterator[Finding]:
 
 
 def _silences(source: Source, since_ns: int, until_ns: int, longest_ns: int = SILENT_NS) -> Iterator[tuple[int, int]]:
-    """Also from its last word to the end, when it never said that it ended."""
+    """Yield the silences in a time, with that from the last watermark to the end if the source recorded no end."""
     found = list(source.silences)
     if not source.ended:
         found.append((source.watermark_ns if source.watermark_ns is not None else since_ns, until_ns))

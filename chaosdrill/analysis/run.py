@@ -1,4 +1,4 @@
-"""A whole run as values: everything that :func:`chaosdrill.analysis.judgement.judge` looks at."""
+"""A whole run as values: the input of :func:`chaosdrill.analysis.judgement.judge`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Source:
-    """One writer of records, and how far it was heard. Times are UTC nanoseconds by the recorder's clock.
+    """A writer of records, and how far its records reach. Times are UTC nanoseconds by the recorder's clock.
 
     :param name: such as ``heartbeat`` or ``locust-123``.
     :param kind: beats or requests.
-    :param watermark_ns: everything before it is known; None when that was never said.
-    :param ended: whether it said that it ended.
-    :param silences: from when to when nothing was heard of it, each longer than 5 s.
+    :param watermark_ns: everything before it is recorded; None without a watermark.
+    :param ended: whether it recorded its end.
+    :param silences: start and end of the times without a watermark, each longer than 5 s.
     """
 
     name: str
@@ -36,15 +36,15 @@ class Source:
 
 @dataclass(frozen=True)
 class Run:
-    """What a drill left behind.
+    """Everything that a drill recorded.
 
     :param events: its history, oldest first.
     :param beats: the heartbeat's records; None when there are none.
     :param requests: the load generator's records; None when there are none.
     :param ledger: the heartbeat's ledger of writes; None when there is none.
     :param buckets: ``(start_s, succeeded, failed)`` per 0.1 s of load, by the load generator's clock.
-    :param sources: who wrote beats and requests, and how far each was heard.
-    :param problems: what was wrong with any of it when it was read.
+    :param sources: the writers of beats and requests, and how far their records reach.
+    :param problems: problems found while the run was read.
     :param truths: the databases' own account at each read-back; only a lab has one.
     """
 
@@ -58,21 +58,21 @@ class Run:
     truths: "tuple[Truth, ...]" = ()
 
     def named(self, *names: str) -> Iterator[Event]:
-        """:returns: the events of these names, oldest first."""
+        """Return the events of these names, oldest first."""
         return (event for event in self.events if event.get("event") in names)
 
     def first(self, *names: str) -> Event:
-        """:returns: the first event of these names; an empty one when there is none."""
+        """Return the first event of these names; an empty one when there is none."""
         return next(self.named(*names), {})
 
 
 def at_ns(event: Event) -> int | None:
-    """:returns: when an event was written, UTC nanoseconds by the recorder's clock; None when it does not say."""
+    """Return when an event was written, UTC nanoseconds by the recorder's clock; None when it does not record it."""
     return moment_ns(event.get("at"))
 
 
 def moment_ns(text: Any) -> int | None:
-    """:returns: a UTC time in ISO 8601 as nanoseconds since the epoch; None when it is none."""
+    """Return a UTC time in ISO 8601 as nanoseconds since the epoch; None when it is invalid."""
     try:
         moment = datetime.fromisoformat(text)
         return round(moment.timestamp() * 1000) * 1_000_000 if moment.tzinfo is not None else None

@@ -1,6 +1,6 @@
-"""What several rules look at, worked out once; and a guard around each of them.
+"""The shared inputs of the rules, computed once, and a guard around each rule.
 
-A rule that fails has judged nothing, and says so; it never makes a run look better.
+A rule that raises has judged nothing. That becomes a finding; it never makes a run look better.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Seen:
-    """A run, its movements and facts, and the findings so far."""
+    """A run, its transitions and region facts, and the findings so far."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -35,17 +35,17 @@ class Seen:
         self.scale = float(scale) if isinstance(scale, (int, float)) and scale > 0 else 1.0
 
     def known(self, what: str, otherwise: T, work_out: Callable[..., T], *given: Any) -> T:
-        """:returns: what ``work_out`` gives; ``otherwise`` when it cannot, which is a finding."""
+        """Return the result of ``work_out``; if it raises, add a finding and return ``otherwise``."""
         try:
             return work_out(*given)
-        except Exception as error:  # noqa: BLE001 - a judge that fails has not judged: that must be told, never hidden
+        except Exception as error:  # noqa: BLE001 - a rule that fails has not judged, which must not be hidden
             why = as_it_is(f"{type(error).__name__}: {error}")
             text = sentence("{rule} could not be judged: {why}", rule=Name("rule", what), why=why)
             self.findings.append(finding("history-broken", text, sentence("a rule that failed")))
             return otherwise
 
     def rule(self, what: str, found: Callable[..., Iterable[Finding]], *given: Any) -> None:
-        """Add what a rule finds; what it had found before it failed counts, too."""
+        """Add the findings of a rule, and those from before a failure of the rule."""
 
         def add() -> None:
             for one in found(*given):

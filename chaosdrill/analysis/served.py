@@ -1,4 +1,4 @@
-"""What the heartbeat saw of one movement: noticed, the DNS answer that changed, the first good answer, sustained."""
+"""The heartbeat's observations of a transition: outage noticed, DNS changed, first good response, service sustained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ NEW_ADDRESS = sentence(
 
 @dataclass(frozen=True)
 class Served:
-    """Moments of one movement as clients saw them; None when they were not seen."""
+    """Moments of one transition as clients observed them; None when they were not observed."""
 
     noticed: Span | None = None
     dns_changed: Span | None = None
@@ -34,16 +34,16 @@ class Served:
 
 
 def served(run: Run, leg: Leg, fault: Span | None, sustained: Span | None, sustained_how: Sentence) -> Served:
-    """:returns: what the heartbeat saw of that movement.
+    """Return the heartbeat's observations of a transition.
 
-    :param fault: when its fault began; clients may notice it from there on.
-    :param sustained: when service was sustained again, and ``sustained_how`` that was told.
+    :param fault: when its fault began, from which on clients may notice it.
+    :param sustained: when service was sustained again; ``sustained_how``: the evidence.
     """
     if run.beats is None:
         return Served()
     since_ns = fault.by_ns if fault is not None and fault.by_ns < leg.since_ns else leg.since_ns
     first_good, how = _first_good(run.beats, leg)
-    if sustained is not None and first_good is not None:  # it begins with that answer, at the earliest
+    if sustained is not None and first_good is not None:  # not before the first good response
         sustained = Span(sustained.after_ns, max(sustained.by_ns, first_good.by_ns))
     return Served(
         _noticed(run.beats, since_ns, leg.until_ns), dns_changed(run, leg), first_good, how, sustained, sustained_how
@@ -63,17 +63,17 @@ def _noticed(beats: "Beats", since_ns: int, until_ns: int) -> Span | None:
 
 
 def dns_changed(run: Run, leg: Leg) -> Span | None:
-    """:returns: when the client's own lookups first gave an address of the region that was entered."""
+    """Return when the client's own lookups first gave an address of the region that was entered."""
     if run.beats is None:
         return None
     old, new = addresses(run, leg)
     answers = [lookup for lookup in run.beats.lookups if lookup.addresses]
     before = next((set(one.addresses) for one in reversed(answers) if one.at_ns < leg.since_ns), old)
     if not before or (new and before <= new):
-        return None  # nobody knows where clients were led before, or they were led there already
+        return None  # the earlier addresses are unknown, or clients used the new ones already
     for lookup in answers:
         if leg.since_ns <= lookup.at_ns <= leg.effects_until_ns and _moved(set(lookup.addresses), before, new):
-            return Span(lookup.at_ns, lookup.at_ns)  # until then it went by the answer it had
+            return Span(lookup.at_ns, lookup.at_ns)  # until then the client used the previous response
     return None
 
 
@@ -82,7 +82,7 @@ def _moved(now: set[str], before: set[str], new: set[str]) -> bool:
 
 
 def addresses(run: Run, leg: Leg) -> tuple[set[str], set[str]]:
-    """:returns: the addresses of the region that was left and of that which was entered, as far as they are known."""
+    """Return the known addresses of the region that was left and of the region that was entered."""
     old: set[str] = set()
     new: set[str] = set()
     for look in looks(run):
@@ -105,7 +105,7 @@ def _first_good(beats: "Beats", leg: Leg) -> tuple[Span | None, Sentence]:
     if tells:
         good &= beats.region == list(beats.regions).index(leg.destination)
     elif any(beats.regions):
-        return None, named  # it is known which region answered, and it was never the new one
+        return None, named  # the responses name their region, and it was never the new one
     spans = []
     for operation in range(len(beats.operations)):
         mine = numpy.flatnonzero(good & (beats.operation == operation))

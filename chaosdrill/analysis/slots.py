@@ -1,4 +1,4 @@
-"""What was due of one operation: each beat served, not served, or unknown; those that are missing stand there, too."""
+"""The slots of an operation: every beat that was due, missing ones included, as served, unserved or unknown."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,22 +12,22 @@ Span = tuple[int, int]
 
 NS = 1_000_000_000
 SERVED, UNSERVED, UNKNOWN = 0, 1, 2
-LATE_SHARE = 0.25  # of the deadline: sent later than this, a beat does not tell what one in time would have
-MOST_MISSING = 10_000  # in one gap: longer ones are filled more thinly
-ENOUGH_MISSING = 4  # in each gap, when a record is nothing but gaps
+LATE_SHARE = 0.25  # of the deadline: a beat that was sent later than this does not show what a punctual one would have
+MOST_MISSING = 10_000  # slots filled into one gap; longer gaps get sparser slots
+ENOUGH_MISSING = 4  # slots in each gap of a record that consists mostly of gaps
 LEAST_INTERVAL_NS = 1000
 MOST_US = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class Slots:
-    """What was due of one operation, in order.
+    """The beats of one operation that were due, in order.
 
-    :param state: of each: SERVED, UNSERVED, or UNKNOWN (missing, not sent, or sent too late to tell).
-    :param latency_us: from when it was due to the end of its answer; -1 when there was no expected one.
-    :param late_us: how much later it was sent.
-    :param interval_ns: between two of them.
-    :param refused: of each whether a server answered it otherwise than expected, such as with status 503.
+    :param state: SERVED, UNSERVED, or UNKNOWN (missing, not sent, or sent too late to tell) for each beat.
+    :param latency_us: from the due time to the end of the response; -1 without the expected response.
+    :param late_us: how late each beat was sent.
+    :param interval_ns: the time between two beats.
+    :param refused: for each beat whether a server gave another response than the expected one, such as status 503.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Slots:
     refused: Array
 
     def part(self, since_ns: int, until_ns: int) -> "Slots":
-        """:returns: those that were due at ``since_ns`` or later, and before ``until_ns``."""
+        """Return the slots that were due at ``since_ns`` or later, and before ``until_ns``."""
         begin, end = numpy.searchsorted(self.due_ns, (since_ns, until_ns))
         part = slice(begin, end)
         columns = self.due_ns[part], self.state[part], self.latency_us[part], self.late_us[part]
@@ -47,10 +47,10 @@ class Slots:
 
 
 def states(beats: Beats) -> Array:
-    """:returns: for each beat SERVED, UNSERVED or UNKNOWN."""
+    """Return for each beat SERVED, UNSERVED or UNKNOWN."""
     deadline_us = beats.deadline_s * 1e6
     found = numpy.where(is_served(beats), SERVED, UNSERVED).astype(numpy.int8)
-    # given up before the deadline; or sent so late that it tells of another time than the one when it was due
+    # given up before the deadline; or sent so late that it measured another time than its due time
     blind = (beats.outcome == TIMED_OUT) & (beats.duration_us < deadline_us)
     blind |= beats.late_us > deadline_us * LATE_SHARE
     if beats.silent is not None:
@@ -60,7 +60,7 @@ def states(beats: Beats) -> Array:
 
 
 def span_of(beats: Beats) -> Span | None:
-    """:returns: from when the first beat was due, be it missing, to when the last one was; None when there is none."""
+    """Return the due times of the first beat, missing ones included, and of the last beat; None without beats."""
     if not len(beats.due_ns):
         return None
     begins = [int(beats.due_ns[0])]
@@ -72,7 +72,7 @@ def span_of(beats: Beats) -> Span | None:
 
 
 def slots_of(beats: Beats, span_ns: Span) -> tuple[Slots, ...]:
-    """:returns: for each operation what was due in the span, both ends included."""
+    """Return for each operation the beats that were due in the span, both ends included."""
     found = states(beats)
     begin, end = numpy.searchsorted(beats.due_ns, (span_ns[0], span_ns[1] + 1))
     inside = slice(begin, end)
@@ -125,7 +125,7 @@ def _with_missing(present: Slots, seq: Array, span_ns: Span) -> Slots:
 
 
 def _spread(after_ns: int, before_ns: int, count: int) -> Array:
-    """So many moments evenly between the two."""
+    """Return that many evenly spaced moments between the two."""
     count = max(0, min(count, MOST_MISSING))
     step = (before_ns - after_ns) / (count + 1)
     moments: Array = after_ns + numpy.rint(numpy.arange(1, count + 1) * step).astype(numpy.int64)

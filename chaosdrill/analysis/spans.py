@@ -1,4 +1,4 @@
-"""Sets of times: what is covered by some spans, and what is left of them."""
+"""Set operations on spans of time."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ Span = tuple[int, int]
 
 
 def union(spans: Iterable[Span]) -> list[Span]:
-    """:returns: the spans in order, those that touch as one."""
+    """Return the spans in order, with those that touch merged."""
     found: list[Span] = []
     for since, until in sorted(spans):
         if found and since <= found[-1][1]:
@@ -17,12 +17,12 @@ def union(spans: Iterable[Span]) -> list[Span]:
 
 
 def length(spans: Iterable[Span]) -> int:
-    """:returns: how much time they cover."""
+    """Return how much time the spans cover."""
     return sum(until - since for since, until in union(spans))
 
 
 def without(spans: Iterable[Span], holes: Sequence[Span]) -> list[Span]:
-    """:returns: what is left of the spans; spans of no length are left out."""
+    """Return the spans without the holes; spans of no length are left out."""
     left: list[Span] = []
     taken = union(holes)
     for since, until in union(spans):

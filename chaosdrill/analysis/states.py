@@ -1,4 +1,4 @@
-"""Which region states a drill went through."""
+"""The sequence of region states of a drill."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ from chaosdrill.sentences import Name, Sentence, sentence
 
 @dataclass(frozen=True)
 class StatePeriod:
-    """A region state and how long it was seen, in seconds."""
+    """A region state and how long it was observed, in seconds."""
 
     state: str
     seconds: float
 
 
 def state_in_words(state: str) -> Sentence:
-    """:returns: a region state as sentences name it."""
+    """Return a region state as sentences name it."""
     if state.startswith("serving(") and state.endswith(")"):
         return sentence("serving({region})", region=state[len("serving(") : -1])
     return sentence("{regions}", regions=Name("regions", state))
 
 
 def region_states(events: Sequence[Mapping[str, Any]]) -> tuple[StatePeriod, ...]:
-    """:returns: the region states in the order in which they were seen; the last one lasts until the last event."""
+    """Return the region states in the order in which they were observed; the last one lasts until the last event."""
     changes = [(event["state"], event["monotonic_s"]) for event in events if event["event"] == "region-state"]
     if not changes:
         return ()

@@ -1,6 +1,4 @@
-"""What a summary says so that the run can be set beside others without its history: what it was, and what could make
-it differ. Pure.
-"""
+"""Fields of a run's summary beside the judgement, so that runs can be compared without their histories. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -15,11 +13,11 @@ DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"
 
 
 def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source: str) -> dict[str, Any]:
-    """Work out what a summary of version 3 says beside the judgement.
+    """Return the fields of a summary of version 3, except the judgement.
 
-    :param experiment: the name of the experiment, where the history has none.
+    :param experiment: the name of the experiment, used when the history has none.
     :param events: the history.
-    :param source: ``drill``; ``rebuilt``: the drill died, and its history is left; ``imported``: from a journal.
+    :param source: ``drill``; ``rebuilt``: from the history of a drill that died; ``imported``: from a journal.
     :returns: ``experiment``, ``began``, ``source``, ``objectives``, ``circumstances``, ``changes``, ``approvals``,
         ``handed_over``, ``hypothesis``, ``report``.
     """
@@ -40,9 +38,9 @@ def summary_fields(experiment: str, events: Sequence[Mapping[str, Any]], source:
 
 
 def approvals_of(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """List the steps that waited for a person, with who approved or refused each, and when.
+    """Return the steps that waited for an approval, with who approved or refused each, and when.
 
-    :returns: ``{activity, approved, by, at, where, waited_s}`` of each; ``by`` is empty where nobody answered.
+    :returns: ``{activity, approved, by, at, where, waited_s}`` of each; ``by`` is empty without a response.
     """
     return [
         {
@@ -59,7 +57,7 @@ def approvals_of(events: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def handed_over_of(events: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """List the undos that the drill has handed over: ``{step, undo, to, until}`` of each."""
+    """Return the undos that the drill has handed over: ``{step, undo, to, until}`` of each."""
     names = ("step", "undo", "to", "until")
     handed_over = (event for event in events if event.get("event") == HANDED_OVER)
     return [{name: text(event.get(name)) for name in names} for event in handed_over]
@@ -82,7 +80,7 @@ def _circumstances(opened: Mapping[str, Any], target: Mapping[str, Any]) -> dict
 
 
 def _writes(started: Mapping[str, Any]) -> dict[str, Any]:
-    """How many writes the heartbeat sent; nothing where none did, or its history does not say."""
+    """Return the rate of the heartbeat's writes; empty when there were none, or the history does not record it."""
     rate_per_s, burst_per_s = number(started.get("write_rate_per_s")), number(started.get("burst_per_s"))
     if rate_per_s is None or not started.get("writes"):
         return {}

@@ -1,4 +1,4 @@
-"""All runs of an experiment over time: the phases of each movement stacked, the recovery time, the objectives. Pure."""
+"""All runs of an experiment over time: stacked phases of each transition, recovery time, objectives. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.phases import DNS, FAULT, NOTICED, PHASES, STARTED
 
-# what comes one after the other from the start of a movement; DNS changes beside it, and what is before is not its part
+# phases that follow each other from the start of a transition; DNS changes in parallel
 STACKED = tuple(name for name in PHASES if name not in (FAULT, NOTICED, STARTED, DNS))
 
 
 @dataclass(frozen=True)
 class Part:
-    """A phase of a movement.
+    """A phase of a transition.
 
-    :param name: as judging names it, such as ``database-switched``.
+    :param name: the name of the phase in the judgement, such as ``database-switched``.
     """
 
     name: str
@@ -27,17 +27,17 @@ class Part:
 
     @property
     def seconds(self) -> float:
-        """How long a bar it has: a phase that came before the one that it follows has none."""
+        """The length of its bar: 0 if the phase ended before the one that it is counted from."""
         return max(0.0, self.took.value or 0.0)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One run.
+    """One run of a trend.
 
-    :param recovery: the clients' time without service, the worst of its movements; None when there is none.
-    :param recoveries: that of each movement.
-    :param stacks: for each movement its phases, one after the other from its start to sustained service.
+    :param recovery: the recovery time as clients measured it, the worst of its transitions; None when there is none.
+    :param recoveries: the recovery time of each transition.
+    :param stacks: for each transition its phases in order, from its start to sustained service.
     """
 
     run: str
@@ -48,7 +48,7 @@ class Point:
     stacks: Mapping[str, tuple[Part, ...]]
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the point as JSON values."""
         return {
             "run": self.run,
             "began": self.began,
@@ -63,9 +63,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Trend:
-    """The runs of an experiment, the oldest first.
+    """The runs of an experiment, oldest first.
 
-    :param aims: every objective that one of them had, and what each reached of it.
+    :param aims: every objective of any of the runs, and what each run reached of it.
     """
 
     experiment: str
@@ -77,11 +77,11 @@ class Trend:
 
     @property
     def objectives(self) -> Mapping[str, tuple[float | None, ...]]:
-        """What was the objective in each run, by name; a budget is called as its phase."""
+        """The limit of each objective in each run, by name; a budget has the name of its phase."""
         return {one.name: one.limits for one in self.aims}
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the trend as JSON values."""
         return {
             "kind": "trend",
             "experiment": self.experiment,
@@ -93,12 +93,12 @@ class Trend:
         }
 
     def _reached(self, number: int) -> dict[str, list[dict[str, Any]]]:
-        """What a run reached of each objective, by name."""
+        """Return what a run reached of each objective, by name."""
         return {aim.name: [one.as_json() for one in aim.reached[number]] for aim in self.aims}
 
 
 def trend(runs: Iterable[ComparedRun]) -> Trend:
-    """:returns: runs over time; those unlike the newest, and those that proved nothing, are left out by name."""
+    """Return the runs over time; runs that differ from the newest or proved nothing are left out by name."""
     usable, left_out = sorted_out(sorted(runs, key=lambda run: (run.began, run.run)))
     if not usable:
         return Trend("", "", None, (), left_out)

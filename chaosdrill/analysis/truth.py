@@ -1,4 +1,4 @@
-"""The ledger of the clients against the databases' own account, where that can be had: in the lab."""
+"""Comparison of the clients' ledger with the databases' own account, which only a lab has."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ LISTED = 5
 
 @dataclass(frozen=True)
 class Truth:
-    """What the databases say of every transaction, when a read-back had just ended.
+    """The databases' own account of every transaction, read at the end of a read-back.
 
-    :param label: of the read-back.
-    :param region: whose databases were read.
-    :param transactions: by id: its ``status`` in the main table (None: it is not there), whether it was ``undone``, and
-        how often the database has ``settled`` it.
+    :param label: the label of the read-back.
+    :param region: the region of the databases.
+    :param transactions: by id: the ``status`` in the main table (None: missing), whether it was ``undone``, and how
+        often the database has ``settled`` it.
     """
 
     label: str
@@ -27,18 +27,18 @@ class Truth:
     transactions: Mapping[str, Mapping[str, Any]]
 
     def has_lost(self, identifier: str) -> bool:
-        """:returns: whether a transaction is not in the main table, or has never been executed, nor undone."""
+        """Return whether a transaction is missing in the main table, or was neither settled nor undone."""
         facts = self.transactions.get(identifier, {})
         return facts.get("status") is None or not (facts.get("settled") or facts.get("undone"))
 
 
 @dataclass(frozen=True)
 class Compared:
-    """One read-back beside the databases' own account, by id.
+    """One read-back compared with the databases' own account, by id.
 
-    :param lost: what the databases have lost of the accepted writes that were asked for.
-    :param not_reported: lost by their account, and not by the read-back's.
-    :param not_lost: the other way round.
+    :param lost: the accepted writes of the read-back that the databases have lost.
+    :param not_reported: lost by the databases' account, but not by the read-back's.
+    :param not_lost: lost by the read-back's account, but not by the databases'.
     """
 
     label: str
@@ -48,13 +48,13 @@ class Compared:
     not_lost: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the comparison as JSON values."""
         names = ("lost", "not_reported", "not_lost")
         return {"label": self.label, "region": self.region, **{name: list(getattr(self, name)) for name in names}}
 
 
 def compared(truths: Sequence[Truth], ledger: Ledger | None, losses: Sequence[Losses]) -> tuple[Compared, ...]:
-    """:returns: each read-back that measured something and of which the databases' own account is known."""
+    """Return the comparison of each measured read-back for which the databases' own account is known."""
     known = {truth.label: truth for truth in truths}
     if ledger is None:
         return ()
@@ -78,7 +78,7 @@ def _compared(truth: Truth, ledger: Ledger, losses: Losses) -> Compared:
 
 
 def differs(seen: Sequence[Compared]) -> Iterator[Finding]:
-    """What clients found out about their writes is not what is so: then it proves nothing."""
+    """Find read-backs that contradict the databases' own account: they prove nothing."""
     for one in seen:
         told = (
             (one.not_reported, sentence("lost, and not reported")),

@@ -1,4 +1,4 @@
-"""Times without service, as values: when, how exactly that is known, and how long at least and at most."""
+"""Values for times without service: start and end with their uncertainty, shortest and longest duration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ ANY = ""
 class Outage:
     """A time without service. Times are UTC nanoseconds by the recorder's clock.
 
-    :param operation: which; empty: some operation was without service all the time.
-    :param since_ns: when it began, give or take ``since_uncertainty_ns``.
-    :param until_ns: when it ended, or was last seen to go on, give or take ``until_uncertainty_ns``.
-    :param sure: when it surely was, each part from an unserved beat to an unserved beat.
-    :param possible: the served beats before and after it; None where there was none, so that it may be longer.
-    :param beats: how many beats were not served in it.
-    :param unknown: those times in it of which nothing is known.
-    :param resolution_ns: between two beats.
+    :param operation: the operation without service; empty: at each moment some operation was.
+    :param since_ns: when the outage began, plus or minus ``since_uncertainty_ns``.
+    :param until_ns: when it ended, or was last observed, plus or minus ``until_uncertainty_ns``.
+    :param sure: the certain parts, each from an unserved beat to an unserved beat.
+    :param possible: the served beats before and after it; None where there is none, so that it may be longer.
+    :param beats: how many beats in it were not served.
+    :param unknown: the times in it without usable beats.
+    :param resolution_ns: the time between two beats.
     """
 
     operation: str
@@ -40,27 +40,27 @@ class Outage:
 
     @property
     def began(self) -> bool:
-        """Whether its beginning was seen."""
+        """Whether its beginning was observed."""
         return self.possible[0] is not None
 
     @property
     def ended(self) -> bool:
-        """Whether its end was seen."""
+        """Whether its end was observed."""
         return self.possible[1] is not None
 
     @property
     def unknown_ns(self) -> int:
-        """How much of it nothing is known of."""
+        """How much of it is unknown."""
         return length(self.unknown)
 
     @property
     def at_least_ns(self) -> int:
-        """How long it surely was."""
+        """How long it certainly was."""
         return length(self.sure)
 
     @property
     def at_most_ns(self) -> int | None:
-        """How long it can have been; None when its beginning or its end was not seen."""
+        """The longest that it can have been; None when its beginning or its end was not observed."""
         since_ns, until_ns = self.possible
         return None if since_ns is None or until_ns is None else until_ns - since_ns
 
@@ -87,7 +87,7 @@ class Outage:
         return Measured(value_ns / NS, "s", how, self.resolution_ns / NS, about_ns / NS, why)
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the outage as JSON values."""
         return {
             "operation": self.operation or None,
             "since_ns": self.since_ns,
@@ -106,7 +106,7 @@ class Outage:
 
 @dataclass(frozen=True)
 class Unknown:
-    """A time in which an operation may have been without service, and nobody knows.
+    """A time in which it is unknown whether an operation was without service.
 
     :param is_open: no beat was served before it, or none after it.
     """
@@ -119,12 +119,12 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Unavailability:
-    """Every time without service in a span.
+    """All times without service in a span.
 
-    :param by_operation: the outages of each operation, in order, none touching another.
-    :param overall: when some operation was without service.
-    :param unknown: when nobody knows.
-    :param slots: what was due, by operation.
+    :param by_operation: the outages of each operation, in order, none adjacent to another.
+    :param overall: the outages in which some operation was without service.
+    :param unknown: the times in which the service is unknown.
+    :param slots: the beats that were due, by operation.
     """
 
     span_ns: Span
@@ -136,19 +136,19 @@ class Unavailability:
 
     @property
     def at_least_ns(self) -> int:
-        """How long some operation surely was without service, all outages together."""
+        """How long some operation certainly was without service, over all outages."""
         return length(part for outage in self.overall for part in outage.sure)
 
     @property
     def at_most_ns(self) -> int:
-        """How long some operation can have been without service in the span: unknown time counts."""
+        """The longest that some operation can have been without service in the span: unknown time counts."""
         begin, end = self.span_ns
         ends = [(begin if a is None else a, end if b is None else b) for a, b in (one.possible for one in self.overall)]
         return length([*ends, *((one.since_ns, one.until_ns) for one in self.unknown)])
 
     @property
     def total(self) -> Measured:
-        """How long some operation was without service, all outages together."""
+        """How long some operation was without service, over all outages."""
         value_ns = sum(outage.until_ns - outage.since_ns for outage in self.overall)
         about_ns = max(value_ns - self.at_least_ns, self.at_most_ns - value_ns, 0)
         how = sentence(
@@ -159,6 +159,6 @@ class Unavailability:
         return Measured(value_ns / NS, "s", how, resolution_ns / NS, about_ns / NS)
 
     def without_service(self, operation: str = ANY) -> tuple[Span, ...]:
-        """:returns: when the operation was without service; default: when some operation was."""
+        """Return when the operation was without service; default: when some operation was."""
         found = self.overall if operation == ANY else self.by_operation.get(operation, ())
         return tuple((outage.since_ns, outage.until_ns) for outage in found)

@@ -1,11 +1,12 @@
-"""What a drill proved, judged from its history alone.
+"""The verdict of a drill, judged from its history alone.
 
-- ``refused``: it never started; ``interrupted``: someone stopped it;
-- ``failed``: the hypothesis, a check, an objective or the way back was missed;
-- ``invalid``: it proved nothing: the fault did not land, the load did not run, a probe was blind;
-- ``passed``: everything that was planned was done, seen, and as it should be. Nothing less gives this verdict.
+- ``refused``: it never started.
+- ``interrupted``: someone stopped it.
+- ``failed``: the hypothesis, a check, an objective or the return to the end state was missed.
+- ``invalid``: it proved nothing: the fault did not land, the load did not run, a probe could not read its value.
+- ``passed``: everything that was planned was done and observed as intended. Nothing less gives this verdict.
 
-When several hold, the first of this list names the verdict and every reason is kept.
+If several apply, the first in this list is the verdict, and every reason is recorded.
 """
 
 from collections import Counter
@@ -20,27 +21,31 @@ from chaosdrill.errors import could_not_see
 from chaosdrill.sentences import Name, Sentence, as_it_is, said_by, sentence
 
 Event = Mapping[str, Any]
-LEAST_OPEN_OUTAGE_S = 1.0  # shorter, and the stop of the load itself may be what was seen
+LEAST_OPEN_OUTAGE_S = 1.0  # a shorter one may be caused by the stop of the load
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``word`` is one of passed, failed, invalid, refused, interrupted; ``reasons`` say why, the gravest first."""
+    """The verdict of a drill.
+
+    :param word: passed, failed, invalid, refused or interrupted.
+    :param reasons: the reasons, the gravest first.
+    """
 
     word: str
     reasons: tuple[Sentence, ...]
 
 
-MEASURING = ("chaosdrill.heartbeat.", "chaosdrill.load.")  # modules whose steps touch no region
+MEASURING = ("chaosdrill.heartbeat.", "chaosdrill.load.")  # modules whose steps change no region
 TOUCHING = ("setup", "method")  # stages whose steps are undone by the rollbacks
-WAITING = "chaosdrill.automatic_failover."  # its probes fail when what they wait for does not happen
+WAITING = "chaosdrill.automatic_failover."  # its probes fail when the awaited event does not happen
 
 
 def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
     """Judge a drill.
 
     :param events: its history, oldest first.
-    :param outage: what clients went through; None when it was not measured.
+    :param outage: the outages that clients experienced; None when they were not measured.
     :returns: the verdict with its reasons.
     """
     found = [*of_history(events), *of_outage(events, outage)]
@@ -48,10 +53,10 @@ def judge(events: Sequence[Event], outage: ClientOutage | None) -> Verdict:
 
 
 def verdict_of(known: Sequence[Finding], proved: Sentence) -> Verdict:
-    """:returns: the verdict that these findings make.
+    """Return the verdict of these findings.
 
-    :param known: all of them, as :func:`complete` gives them.
-    :param proved: what to say when nothing speaks against it.
+    :param known: all of them, as :func:`complete` returns them.
+    :param proved: the reason of a passed verdict.
     """
     word = word_of(tuple(known))
     if word == PASSED:
@@ -61,9 +66,11 @@ def verdict_of(known: Sequence[Finding], proved: Sentence) -> Verdict:
 
 
 def complete(events: Sequence[Event], found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """:returns: the findings, those that a lost target explains as invalid; without any, what was left out."""
+    """Return all findings: failures after the loss of the target become invalid; without findings, what was left out is
+    added.
+    """
     known = tuple(found)
-    if any(_named(events, "target-lost")):  # what failed may have failed for that alone
+    if any(_named(events, "target-lost")):  # failures may have been caused by that alone
         known = tuple(replace(one, verdict="invalid") if one.verdict == "failed" else one for one in known)
     if word_of(known) == PASSED:
         known += tuple(_left_out(events))
@@ -73,13 +80,13 @@ def complete(events: Sequence[Event], found: Sequence[Finding]) -> tuple[Finding
 
 
 def of_history(events: Sequence[Event]) -> Iterator[Finding]:
-    """:returns: what the history alone shows."""
+    """Yield the findings of the history alone."""
     for rule in RULES:
         yield from rule(events)
 
 
 def of_outage(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:
-    """:returns: what the load generator's users show: still without service, and longer so than ``rto_s``."""
+    """Yield the findings on the load generator's users: an outage that did not end, or was longer than ``rto_s``."""
     yield from still_out(outage)
     yield from objectives_missed(events, outage)
 
@@ -149,7 +156,7 @@ def _of_activity(event: Event) -> Finding | None:
     what = {"stage": Name("stage", str(event.get("phase"))), "activity": str(event.get("activity"))}
     status = event.get("status")
     if status == "interrupted":
-        return None  # why it was is another event
+        return None  # another event has the reason
     if status != "succeeded":
         why = as_it_is(event["error"]) if event.get("error") else sentence("no reason was given")
         text = sentence("{stage}: {activity} failed: {why}", **what, why=why)
@@ -164,7 +171,7 @@ def _of_activity(event: Event) -> Finding | None:
 def _word_for_failure(event: Event) -> str:
     measures = str(event.get("module")).startswith(MEASURING)
     unreadable = _could_not_see(event)
-    if event.get("phase") == "rollbacks":  # the way back was missed, or is unknown; a measurement is no way back
+    if event.get("phase") == "rollbacks":  # the undo failed, or is unknown; a measurement undoes nothing
         return "invalid" if unreadable and measures else "failed"
     if event.get("phase") in ("setup", "steady-state-before") or _is_fault(event) or measures:
         return "invalid"
@@ -184,7 +191,7 @@ def _word_for_miss(event: Event) -> str:
 
 
 def _name_of_miss(event: Event) -> str:
-    """A probe of the fault itself tells whether it landed."""
+    """Return the name of the finding: a missed tolerance of a fault's own probe shows that the fault did not land."""
     return "fault-without-effect" if event.get("phase") == "method" and _is_fault(event) else "check-missed"
 
 
@@ -201,7 +208,7 @@ def _end_state(events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def still_out(outage: ClientOutage | None) -> Iterator[Finding]:
-    """:returns: that the load generator's users were without service to the end."""
+    """Find users of the load generator who were without service until the load was stopped."""
     for one in outage.outages if outage else ():
         if not one.ended and one.seconds >= LEAST_OPEN_OUTAGE_S:
             text = sentence(
@@ -212,7 +219,7 @@ def still_out(outage: ClientOutage | None) -> Iterator[Finding]:
 
 
 def objectives_missed(events: Sequence[Event], outage: ClientOutage | None) -> Iterator[Finding]:
-    """:returns: that the load generator's users were without service for longer than ``rto_s``."""
+    """Find that the load generator's users were without service for longer than ``rto_s``."""
     rto_s = _rto_s(events)
     if rto_s is None or not _load_ran(events):
         return
@@ -243,7 +250,7 @@ def _left_out(events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _not_undone(events: Sequence[Event]) -> Iterator[Finding]:
-    """Name each rollback that did not run to its end, when its step was begun."""
+    """Find each rollback that did not run to its end although its step was begun."""
     undoes = _opened(events).get("undoes") or {}
     begun = _begun(events)
     done, cut = _ended(events, "succeeded", "failed"), _ended(events, "interrupted")
@@ -269,7 +276,7 @@ def _with_step(text: Sentence, step: str, begun: Event) -> Sentence:
 
 
 def _begun(events: Sequence[Event]) -> Mapping[str, Event]:
-    """:returns: the steps of setup and method that may have changed something, by name: each one's first event."""
+    """Return the first event of each step of setup and method that may have changed something, by name."""
     steps = [event for event in _named(events, "activity-started", "activity-ended") if event.get("phase") in TOUCHING]
     idle = {event.get("activity") for event in steps if _changed_nothing(event)}
     named = ((str(event.get("activity")), event) for event in reversed(steps))
@@ -303,7 +310,7 @@ def _load_ran(events: Sequence[Event]) -> bool:
 
 
 def what_was_proved(events: Sequence[Event]) -> Sentence:
-    """:returns: a sentence for a drill that passed."""
+    """Return a sentence for a drill that passed."""
     checks = sum(event.get("tolerance_met") is True for event in _named(events, "activity-ended"))
     return sentence("every planned step was done and all {checks} checks held", checks=checks)
 
