@@ -16,7 +16,7 @@ __all__ = ["__version__", "discover"]
 
 
 def discover(discover_system: bool = True) -> "Discovery":
-    """What this extension offers, for ``chaos discover --no-install chaosdrill``.
+    """List the activities and controls of this extension, for ``chaos discover --no-install chaosdrill``.
 
     :returns: every activity and control, with its arguments and their types.
     """

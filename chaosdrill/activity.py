@@ -1,8 +1,8 @@
-"""What every activity has in common: argument checks, undo, safeguards, and one place where errors become
+"""The decorators of activities: argument checks, undo, safeguards, and the one place where errors become
 ``ActivityFailed``.
 
-Decorate with :func:`probe` what only looks and with :func:`action` what changes the world. The wrapped function
-keeps its signature, so Chaos Toolkit discovers and validates it as written.
+Decorate with :func:`probe` what only reads and with :func:`action` what changes the system. The wrapped function keeps
+its signature, so Chaos Toolkit discovers and validates it as written.
 """
 
 import functools
@@ -30,19 +30,19 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 AWS_ERRORS = (ClientError, BotoCoreError)
-TRIES, AGAIN_AFTER_S = 3, 5.0  # of a rollback
-AGAIN_WITHIN_S = 30.0  # of one that has no timeout_s: it may wait for long each time
+TRIES, AGAIN_AFTER_S = 3, 5.0  # tries of a rollback, and the wait between them
+AGAIN_WITHIN_S = 30.0  # for a rollback without timeout_s: each try may wait for a long time
 _WAITS = ("within_s", "timeout_s", "window_s", "baseline_window_s")
 
 watch_imports()  # an experiment's activities are imported before its controls
 
 
 def probe(function: Callable[P, R]) -> Callable[P, R]:
-    """A probe: only reads. Errors become ``ActivityFailed``; arguments are checked (:mod:`chaosdrill.arguments`).
+    """Decorate a probe, which only reads. Errors become ``ActivityFailed``; :mod:`chaosdrill.arguments` checks
+    arguments.
 
-    An error of AWS's client becomes a :class:`CannotSee`: what was to be read is unknown. All of its calls to AWS
-    together end one request's own timeout (:data:`deadlines.REQUEST_S`) after the time that its arguments give it to
-    wait.
+    An error of the AWS client becomes a :class:`CannotSee`: the value is unknown. The deadline of the probe's calls to
+    AWS is the time that its arguments allow it to wait, plus the timeout of one request (:data:`deadlines.REQUEST_S`).
     """
     call: Callable[..., R] = function
 
@@ -60,23 +60,23 @@ def probe(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def action(function: Callable[P, R]) -> Callable[P, Any]:
-    """An action: changes the world. Beyond what :func:`probe` does:
+    """Decorate an action, which changes the system. It does what :func:`probe` does, and also:
 
-    - ``undo_of`` (an argument of the function) names the step it undoes; when this run's history does not say that
-      the step was begun, or says that it changed nothing, nothing is done and the answer says so;
+    - ``undo_of`` (an argument of the function) names the step that it reverses. When this run's history does not say
+      that the step began, or says that it changed nothing, the action does nothing and its result says so.
     - ``when`` (an argument of the function) makes a rollback depend on the steady state after the method:
-      ``steady-state-missed``: it was seen not to hold; ``steady-state-not-seen``: it was not seen to hold, also because
-      a step failed before or somebody interrupted the drill; otherwise nothing is done and the answer says so
-      (``called_for: false``);
-    - ``timeout_s`` (an argument of the function) is the deadline of every call to AWS that it makes, too: the tries of
-      each end with it;
-    - with ``undo_of``, and in the rollbacks, its changes may be sent after the run's lease has expired, unless another
-      run has taken it over (see :mod:`chaosdrill.aws.lease_guard`);
-    - in the rollbacks of a drill whose process is about to be killed it refuses when it moves the application and would
-      not end in time (see :mod:`chaosdrill.history.stop_grace`);
-    - a rollback that fails for what may pass, such as a request without an answer, is tried three times within its
-      ``timeout_s``;
-    - it refuses while no drill is open, unless ``standalone: true`` is written. The text "true" is refused.
+      ``steady-state-missed`` (it was observed not to hold), or ``steady-state-not-seen`` (it was not observed to hold,
+      also because a step failed earlier or the drill was interrupted). Otherwise the action does nothing and its result
+      says so (``called_for: false``).
+    - ``timeout_s`` (an argument of the function) is also the deadline of every call to AWS that it makes, with all its
+      tries.
+    - With ``undo_of``, and in the rollbacks, its changes may be sent after the run's lease has expired, unless another
+      run has taken the lease over (see :mod:`chaosdrill.aws.lease_guard`).
+    - In the rollbacks of a drill whose process is about to be killed, it refuses if it moves the application and would
+      not end in time (see :mod:`chaosdrill.history.stop_grace`).
+    - A rollback that fails for a reason that may pass, such as a request without a response, is tried three times
+      within its ``timeout_s``.
+    - It refuses while no drill is open, unless ``standalone: true`` is written. The text "true" is refused.
     """
 
     call: Callable[..., Any] = function
@@ -91,7 +91,8 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
                 return idle
             _refuse_outside_a_drill(function.__name__, bound)
             _refuse_beyond_grace(function.__name__, bound)
-            undo = bound.get("undo_of") is not None or history.rolling_back()  # as it begins: it may go on beside them
+            # read at the start: the rollbacks may begin while it runs
+            undo = bound.get("undo_of") is not None or history.rolling_back()
             timeout_s = float(bound.get("timeout_s", math.inf))
             with deadlines.within(timeout_s), lease_guard.undoing(undo):
                 if history.rolling_back():
@@ -103,9 +104,10 @@ def action(function: Callable[P, R]) -> Callable[P, Any]:
 
 
 def _with_further_tries(name: str, undo: Callable[[], R], again_s: float) -> R:
-    """Call a rollback, and again when it failed for what may pass: a request without an answer, or throttled for long.
+    """Call a rollback, and try it again after a failure that may pass: a request without a response, or long
+    throttling.
 
-    Each rollback looks at what there is before it changes anything, so that a further try repeats nothing.
+    Each rollback reads the present state before it changes anything, so a further try repeats no change.
 
     :param again_s: how long after the beginning another try may begin, in seconds.
     :raises Exception: what the last try raised.
@@ -133,9 +135,11 @@ _failures = _Failures()
 
 
 def take_failure() -> BaseException | None:
-    """:returns: the error that made this thread's last activity fail, once; None when it did not, or is not ours.
+    """Return the error that made this thread's last activity fail, and forget it.
 
     Chaos Toolkit calls an activity and the controls after it in one thread.
+
+    :returns: None when the activity did not fail, or is not one of chaosdrill's.
     """
     error, _failures.last = _failures.last, None
     return error
@@ -157,7 +161,7 @@ def _marked(activity: Callable[P, R]) -> Callable[P, R]:
 
 
 def _checked(function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Bind the arguments of a call, with its defaults.
+    """Bind the arguments of a call, with its defaults, and check them.
 
     :raises BadInput: with each argument that cannot be used.
     """
@@ -181,7 +185,7 @@ def _unresolved(arguments: Mapping[str, Any]) -> list[Problem]:
 
 
 def _waiting_s(arguments: Mapping[str, Any]) -> float:
-    """:returns: how long a probe may wait or measure, by its arguments, in seconds: all of those together."""
+    """Return how long a probe may wait or measure, in seconds: the sum of the arguments that say so."""
     return sum(float(arguments[name] or 0) for name in _WAITS if name in arguments)
 
 
@@ -209,7 +213,7 @@ def _not_called_for(when: str | None) -> dict[str, Any] | None:
 
 
 def _refuse_beyond_grace(name: str, arguments: Mapping[str, Any]) -> None:
-    """Begin no move back that would be cut off half way because the process was terminated."""
+    """Refuse a move back that would be cut off halfway because the process is being terminated."""
     if not history.rolling_back():
         return
     undo_of = arguments.get("undo_of")

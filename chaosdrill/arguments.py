@@ -1,4 +1,4 @@
-"""The arguments of an activity, checked by their declared types and by the units in their names.
+"""Checks of an activity's arguments, by their declared types and by the units in their names.
 
 The same check runs before a drill begins, for every step of the experiment, and again when the activity is called.
 """
@@ -27,7 +27,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "when": (WHEN_MISSED, WHEN_NOT_SEEN),
 }
 _MACHINES = ("state_machine", "state_machine_prefix", "prefix", "initiator_prefix")
-_STRICT = ("standalone",)  # the text "false" must not become leave to act without safeguards by a slip
+_STRICT = ("standalone",)  # a text is refused: a typing error must not allow changes without safeguards
 _KINDS = {
     int: "a whole number",
     float: "a number",
@@ -40,7 +40,7 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """The values that a quantity may have.
+    """The range of values of a quantity.
 
     :param above: whether ``least`` itself is excluded.
     """
@@ -50,7 +50,7 @@ class Limits:
     above: bool = False
 
     def allow(self, value: float) -> bool:
-        """:returns: whether ``value`` is finite and within these limits."""
+        """Return whether ``value`` is finite and within these limits."""
         return (
             math.isfinite(value) and (self.least < value if self.above else self.least <= value) and value <= self.most
         )
@@ -60,7 +60,7 @@ class Limits:
         return least if self.most == math.inf else f"{least} to {self.most:.12g}"
 
 
-# By the end of the argument's name; the first that fits counts.
+# By the end of the argument's name; the first match counts.
 _LIMITS = (
     ("_per_s", Limits(0, above=True)),
     ("window_s", Limits(0, YEAR_S, above=True)),
@@ -75,14 +75,14 @@ _LIMITS = (
 
 
 def is_checked(function: Callable[..., Any]) -> bool:
-    """:returns: whether ``function`` is an activity that checks its arguments: one of chaosdrill's."""
+    """Return whether ``function`` is an activity of chaosdrill, which checks its arguments."""
     return getattr(function, CHECKED, False) is True
 
 
 def problems_of_call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Problem]:
-    """Check a call before it is made: names and values.
+    """Check the names and values of a call's arguments before it is made.
 
-    :param arguments: as an experiment gives them. A value that still holds ``${`` is not judged.
+    :param arguments: as the experiment states them. A value that still contains ``${`` is not checked.
     """
     parameters = {name: one for name, one in inspect.signature(function).parameters.items()}
     own = [name for name in parameters if name not in PASSED_BY_CHAOS_TOOLKIT]
@@ -96,7 +96,7 @@ def problems_of_call(function: Callable[..., Any], arguments: Mapping[str, Any])
 
 
 def problems_of_values(function: Callable[..., Any], arguments: Mapping[str, Any]) -> list[Problem]:
-    """:returns: a problem for each argument that has a value of the wrong type, or outside its limits."""
+    """Return a problem for each argument whose value has the wrong type or is outside its limits."""
     known = {name: value for name, value in arguments.items() if name in _hints(function) and "${" not in str(value)}
     problems = [
         problem("argument-invalid", f"argument {name}: {value!r}: must be {_expected(function, name)}")
@@ -110,14 +110,14 @@ def problems_of_values(function: Callable[..., Any], arguments: Mapping[str, Any
 
 
 def converted(function: Callable[..., Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """:returns: ``arguments``, checked before, where texts became the numbers and truth values that they stand for."""
+    """Return checked ``arguments`` with texts converted to the numbers and booleans that they stand for."""
     hints = _hints(function)
     return {name: _converted(value, hints[name]) if name in hints else value for name, value in arguments.items()}
 
 
 @functools.cache
 def _hints(function: Callable[..., Any]) -> Mapping[str, tuple[Any, ...]]:
-    """The types that each argument may have; ``Any`` allows all, and is left out."""
+    """Return the types that each argument may have. Arguments of type ``Any`` are left out."""
     hints = typing.get_type_hints(inspect.unwrap(function))
     hints = {name: hint for name, hint in hints.items() if name not in ("return", *PASSED_BY_CHAOS_TOOLKIT)}
     allowed = {
@@ -150,7 +150,7 @@ def _is(name: str, value: Any, kind: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    """The finite number that a value is, or stands for: variables given with ``--var`` are texts."""
+    """Convert a value to a finite number; None if it is none. Variables given with ``--var`` are texts."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
@@ -171,7 +171,7 @@ def _converted(value: Any, allowed: tuple[Any, ...]) -> Any:
 
 
 def limits_of(name: str) -> Limits:
-    """:returns: the limits of a number, from the unit in the name of its argument."""
+    """Return the limits of a number, by the unit in the name of its argument."""
     return next(limits for end, limits in _LIMITS if name.endswith(end))
 
 

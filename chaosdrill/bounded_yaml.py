@@ -1,8 +1,7 @@
-"""YAML from others, with bounds that are checked before anything is made of it.
+"""A YAML loader for untrusted files, with limits that are checked before any value is built.
 
-Aliases let ten lines stand for more values than there is memory, and merge keys (``<<``) copy what they name. So the
-tree of nodes, in which an alias takes no room yet, is measured as it would be written out.
-
+Aliases let ten lines stand for more values than fit into memory, and merge keys (``<<``) copy what they name. So the
+size is computed from the tree of nodes, in which an alias takes no room yet, as if every alias were written out.
 See: https://yaml.org/spec/1.2.2/#71-alias-nodes
 """
 
@@ -17,13 +16,13 @@ ENDLESS = "it is nested too deeply, or a part of it contains itself"
 
 
 class TooLarge(yaml.YAMLError):
-    """A YAML document stands for more values than it may, or for itself."""
+    """A YAML document that stands for too many values, or contains itself."""
 
 
 def load_yaml(text: str) -> Any:
-    """Read a YAML document, or JSON, with plain values only.
+    """Read a YAML or JSON document with plain values only.
 
-    :raises yaml.YAMLError: when it is not YAML, or stands for too much, or for itself.
+    :raises yaml.YAMLError: when it is not YAML, is too large, or contains itself.
     """
     try:
         node = compose(text)
@@ -35,9 +34,10 @@ def load_yaml(text: str) -> Any:
 
 
 def compose(text: str) -> yaml.Node | None:
-    """:returns: the tree of a YAML document, which may be walked: it is finite, and not large. None: it is empty.
+    """Parse a YAML document into a finite tree of nodes of limited size, which is safe to walk.
 
-    :raises yaml.YAMLError: when it is not YAML, or stands for too much, or for itself.
+    :returns: None for an empty document.
+    :raises yaml.YAMLError: when it is not YAML, is too large, or contains itself.
     :raises RecursionError: when it is nested too deeply.
     """
     if len(text) > LONGEST_TEXT:
@@ -49,7 +49,7 @@ def compose(text: str) -> yaml.Node | None:
 
 
 def _values(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many values a node has written out; each node is counted once, however many aliases lead to it."""
+    """Count the values of a node with its aliases written out. Each node is counted once, and its count is reused."""
     if isinstance(node, yaml.ScalarNode):
         return 1
     if id(node) in known:
@@ -64,7 +64,7 @@ def _values(node: yaml.Node, known: dict[int, int]) -> int:
 
 
 def problem_of_file(path: Path) -> str:
-    """:returns: why what a YAML file stands for is too large; empty when it is not, or is no YAML at all."""
+    """Return why a YAML file is too large; empty when it is not, or when it is not YAML."""
     try:
         if path.suffix in (".yaml", ".yml"):
             with open(path, encoding="utf-8") as file:
@@ -74,5 +74,5 @@ def problem_of_file(path: Path) -> str:
     except TooLarge as error:
         return str(error)
     except (OSError, ValueError, yaml.YAMLError):
-        return ""  # whoever reads it says what it is
+        return ""  # the reader of the file reports these
     return ""

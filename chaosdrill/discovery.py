@@ -1,6 +1,6 @@
-"""What Chaos Toolkit's discovery says about this extension: every activity, with real types.
+"""The result of Chaos Toolkit's discovery for this extension: every activity, with precise types.
 
-Chaos Toolkit calls every ``Optional[...]`` and ``dict[...]`` an "object"; here they get the type that a user would
+Chaos Toolkit reports every ``Optional[...]`` and ``dict[...]`` as an "object"; here they get the type that a user would
 write.
 """
 
@@ -37,7 +37,7 @@ CONTROLS = ("drill",)
 
 
 def discovered() -> Discovery:
-    """:returns: the whole discovery, see :func:`chaosdrill.discover`."""
+    """Return the whole discovery; see :func:`chaosdrill.discover`."""
     discovery = initialize_discovery_result("chaosdrill", __version__, "chaosdrill")
     for module, kind in modules():
         if importlib.util.find_spec(module) is not None:
@@ -46,7 +46,7 @@ def discovered() -> Discovery:
 
 
 def modules() -> list[tuple[str, str]]:
-    """:returns: each module with activities or controls, and which they are."""
+    """Return each module with activities or controls, and its kind: action, probe or control."""
     return [
         *((f"chaosdrill.{part}.actions", "action") for part in ACTIONS),
         *((f"chaosdrill.{part}.probes", "probe") for part in PROBES),
@@ -65,7 +65,9 @@ def _typed(activity: DiscoveredActivities) -> DiscoveredActivities:
 
 
 def type_name(hint: Any) -> str:
-    """:returns: the portable name of a type: of a union that of its first, of a generic one that of the container."""
+    """Return the portable name of a type: for a union, that of its first member; for a generic type, that of its
+    container.
+    """
     origin = typing.get_origin(hint)
     if origin in (Union, types.UnionType):
         inner = [one for one in typing.get_args(hint) if one is not type(None)]

@@ -1,7 +1,7 @@
-"""The stable codes of errors and problems. Findings have theirs in :mod:`chaosdrill.analysis.findings`.
+"""The stable codes of errors and problems. The codes of findings are in :mod:`chaosdrill.analysis.findings`.
 
-A code names one condition that a user would handle in one way. Codes are a promise: one that was released is never
-renamed or given another meaning. docs/codes.md shows this table.
+A code names one condition that a user would handle in one way. Codes are a promise: a released code is never renamed or
+given another meaning. docs/codes.md shows this table.
 """
 
 from collections.abc import Mapping

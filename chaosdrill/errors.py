@@ -12,13 +12,13 @@ from chaosdrill.sentences import Sentence, as_it_is
 
 
 class Problem(Sentence):
-    """One thing that is wrong with an input, with its fix. A text like any other that also knows its code."""
+    """One problem of an input, with its fix: a text that also has a code."""
 
     code: str
 
 
 def problem(code: str, text: str) -> Problem:
-    """Describe one thing that is wrong with an input.
+    """Describe one problem of an input.
 
     :param code: one of :data:`chaosdrill.error_codes.ERROR_CODES`.
     :param text: what is wrong, where, and how to fix it.
@@ -30,9 +30,9 @@ def problem(code: str, text: str) -> Problem:
 
 
 class DrillError(Exception):
-    """Something that chaosdrill tried did not work: what, on what, what was observed, what to do next.
+    """The base class of chaosdrill's errors: something failed.
 
-    :param message: that, in a sentence.
+    :param message: what failed, on which resource, what was observed, and what to do next.
     :param code: one of :data:`chaosdrill.error_codes.ERROR_CODES`; default: the class's own.
     """
 
@@ -49,7 +49,7 @@ class DrillError(Exception):
 
 
 class BadInput(DrillError):
-    """What the user wrote cannot be used. Carries every problem found, each with its fix.
+    """User input that cannot be used. Carries every problem found, each with its fix.
 
     :param problems: all of them; a plain text has the code ``bad-input``.
     """
@@ -67,9 +67,9 @@ class BadInput(DrillError):
 
 
 class Refused(DrillError):
-    """A safeguard said no; nothing was touched.
+    """A refusal by a safeguard; nothing was changed.
 
-    :param problems: when there are several reasons, each; their codes are the error's.
+    :param problems: each reason, when there are several; their codes are the error's.
     """
 
     default_code = "refused"
@@ -85,27 +85,28 @@ class Refused(DrillError):
 
 
 class CannotSee(DrillError):
-    """A measurement could not be made. It is never replaced by 0 or False."""
+    """A measurement that could not be made. It is never replaced by 0 or False."""
 
     default_code = "unreadable"
 
 
 class TimedOut(DrillError):
-    """What was waited for did not happen in the time given."""
+    """An expected event did not happen within its deadline."""
 
     default_code = "timed-out"
 
 
 class ExecutionFailed(DrillError):
-    """A state machine's execution ended otherwise than with success."""
+    """An execution of a state machine ended in another status than success."""
 
     default_code = "execution-failed"
 
 
 class ChangeNotSent(DrillError):
-    """A guard let an attempt of a change not be sent; earlier ones may have been carried out.
+    """A guard kept an attempt of a change from being sent; earlier attempts may have been carried out.
 
-    Never a :class:`Refused`: of the call that failed an attempt may have been sent before, and of its step other calls.
+    Not a kind of :class:`Refused`, which means that nothing was changed: earlier attempts of the same call, and other
+    calls of the same step, may have been sent.
 
     :param attempts_sent: how many attempts of the same call were sent before.
     """
@@ -116,13 +117,13 @@ class ChangeNotSent(DrillError):
 
 
 class LeaseEnded(ChangeNotSent):
-    """A change was not sent because the run no longer holds its system."""
+    """A change was not sent because the run no longer holds the lease of its system."""
 
     default_code = "lease-ended"
 
 
 class AccountChanged(ChangeNotSent):
-    """A change was not sent because the credentials became those of an account that the topology does not allow."""
+    """A change was not sent because the credentials now belong to an account that the topology does not allow."""
 
     default_code = "account-not-allowed"
 
@@ -147,21 +148,21 @@ FAMILIES = (
 
 
 def family_of(error: BaseException) -> str:
-    """:returns: the name of the class above that ``error`` is a kind of, wherever its own class is defined; else ""."""
+    """Return the name of the class in :data:`FAMILIES` that ``error`` is an instance of; empty for other errors."""
     return next((family.__name__ for family in FAMILIES if isinstance(error, family)), "")
 
 
 def could_not_see(kind: str, probe: bool, waits: bool) -> bool:
-    """Tell whether a step failed because something could not be read, rather than because it went wrong.
+    """Return whether a step failed because something could not be read, rather than because it went wrong.
 
     This is the only definition. A probe that failed has read nothing, whichever error ended it: AWS refused the
-    request, a process timed out, the lab did not respond. The exception is a probe that waits: that the event did not
-    happen in time, or that the execution failed, is what it has read. An action went wrong unless its error is a
+    request, a process timed out, the lab did not respond. The exception is a probe that waits: its result is that the
+    event did not happen in time, or that the execution failed. An action went wrong unless its error is a
     :class:`CannotSee`.
 
-    :param kind: the error's :func:`family_of`, as the history has it; empty: the error is not one of chaosdrill.
+    :param kind: the error's :func:`family_of`, as recorded in the history; empty: the error is not one of chaosdrill.
     :param probe: whether the step is a probe.
-    :param waits: whether it is one that fails when what it waits for does not happen.
+    :param waits: whether the step fails when the event that it waits for does not happen.
     """
     if probe:
         return not (waits and kind in (TimedOut.__name__, ExecutionFailed.__name__))
@@ -169,12 +170,12 @@ def could_not_see(kind: str, probe: bool, waits: bool) -> bool:
 
 
 def prefixed(prefix: str, one: str) -> str:
-    """:returns: a problem with the place that it is about before it; its code stays."""
+    """Return a problem with the place that it concerns in front of it; its code stays."""
     return problem(one.code, f"{prefix}: {one}") if isinstance(one, Problem) else f"{prefix}: {one}"
 
 
 def codes_of(problems: Iterable[str]) -> list[str]:
-    """:returns: the code of each problem, in order."""
+    """Return the code of each problem, in order."""
     return [one.code if isinstance(one, Problem) else BadInput.default_code for one in problems]
 
 

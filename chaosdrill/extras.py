@@ -1,4 +1,4 @@
-"""The extras of chaosdrill's packaging: what each needs, and how to install it."""
+"""The optional extras of the package: what each needs, and how to install it."""
 
 import importlib.metadata
 
@@ -6,9 +6,9 @@ from packaging.requirements import Requirement
 
 
 def install_command(extra: str) -> str:
-    """Return the command that installs what an extra needs.
+    """Return the command that installs the dependencies of an extra.
 
-    It does not name chaosdrill: a package of that name on a package index is not ours.
+    It does not name chaosdrill: a package of that name on a package index is not this one.
     """
     needed = map(Requirement, importlib.metadata.requires("chaosdrill") or ())
     wanted = sorted(

@@ -1,4 +1,4 @@
-"""The one directory in which chaosdrill keeps everything on this machine: runs, labs, locks."""
+"""The directory in which chaosdrill stores everything on this machine: runs, labs, locks."""
 
 import contextlib
 import os
@@ -15,13 +15,13 @@ RUNS_VARIABLE = "CHAOSDRILL_RUNS"
 
 
 def home() -> Path:
-    """Where chaosdrill keeps its state: ``CHAOSDRILL_HOME``, else the user's state directory.
+    """Return the state directory: ``CHAOSDRILL_HOME``, else the user's state directory.
 
     A user without a home directory (a uid that is not in the password file, ``HOME=/``) gets one under the directory
     for temporary files.
 
-    :returns: an absolute path of a directory that exists and is writable, readable by this user only when it was made.
-    :raises BadInput: when no such directory can be had.
+    :returns: an absolute path of a directory that exists and is writable; a new one is readable by this user only.
+    :raises BadInput: when no such directory can be created.
     """
     if chosen := os.environ.get(VARIABLE):
         return made(Path(chosen).expanduser().absolute())
@@ -32,26 +32,26 @@ def home() -> Path:
 
 
 def runs_directory() -> Path:
-    """Where runs are kept: ``CHAOSDRILL_RUNS``, else ``runs`` in :func:`home`.
+    """Return the directory of the runs: ``CHAOSDRILL_RUNS``, else ``runs`` in :func:`home`.
 
-    Nothing is created, and nothing of it needs to be writable: runs are read from a read-only home, too.
+    Nothing is created, and the directory need not be writable: runs can be read from a read-only home.
 
-    :returns: an absolute path; whoever only reads may find nothing there.
+    :returns: an absolute path, which may not exist.
     """
     if chosen := os.environ.get(RUNS_VARIABLE) or os.environ.get(VARIABLE):
         place = Path(chosen).expanduser().absolute()
         return place if os.environ.get(RUNS_VARIABLE) else place / "runs"
-    with contextlib.suppress(RuntimeError):  # platformdirs knows no home directory of this user
+    with contextlib.suppress(RuntimeError):  # platformdirs finds no home directory of this user
         if (usual := platformdirs.user_state_path("chaosdrill") / "runs").is_dir():
             return usual
     return home() / "runs"
 
 
 def made(path: Path, variable: str = VARIABLE) -> Path:
-    """:returns: the path of a directory that exists now and is writable; readable by this user only when it was made.
+    """Create a directory if it is missing, readable by this user only, and check that it is writable.
 
-    :param variable: names what chooses another one.
-    :raises BadInput: when it cannot be had.
+    :param variable: the environment variable that chooses another directory, for the error message.
+    :raises BadInput: when it cannot be created or is not writable.
     """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -67,18 +67,20 @@ def made(path: Path, variable: str = VARIABLE) -> Path:
 
 
 def private(path: Path) -> Path:
-    """:returns: the path of a directory in :func:`home` that exists now, is this user's, and closed to all others.
+    """Create a directory in :func:`home` if it is missing, and close it to all other users.
 
-    :raises BadInput: when it is somebody else's, or a link.
+    :raises BadInput: when it belongs to another user, or is a link.
     """
     made(path)
     if not path.is_symlink() and path.stat().st_uid == os.getuid():
-        path.chmod(0o700)  # an older one may be open
+        path.chmod(0o700)  # an existing directory may be open to others
     return _ours(path)
 
 
 def _ours(path: Path) -> Path:
-    """The directory for temporary files is everybody's: what stands there under our name must really be ours."""
+    """Check that a directory belongs to this user and is closed to others. Anyone may create files in the directory
+    for temporary files, so an existing path of this name may belong to another user.
+    """
     made(path)
     seen = path.lstat()
     if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid() or stat.S_IMODE(seen.st_mode) & 0o077:

@@ -1,9 +1,9 @@
-"""A module of chaosdrill that does not exist, or that is no control, stops an experiment before anything is run.
+"""An import guard: a missing module of chaosdrill, or one that is no control, stops an experiment before it runs.
 
-Chaos Toolkit skips a control that it cannot import, with a warning, and a module without hooks without a word: either
-way there would be no safeguards, no undo and no verdict. A package is not told of an import of a module that it does
-not have; the last finder of the import system is, for what no other one found. Nor is a module told of hooks that it
-does not have; the function of Chaos Toolkit that looks them up is wrapped for that.
+Chaos Toolkit skips a control that it cannot import, with a warning, and silently skips a module without hooks. In both
+cases there would be no safeguards, no undo and no verdict. A package is not notified of the import of a module that it
+does not have, but the last finder of the import system is, when no other finder found the module. A module is not
+notified of the lookup of hooks that it does not have, so the function of Chaos Toolkit that looks them up is wrapped.
 """
 
 import functools
@@ -25,22 +25,29 @@ VALIDATION, FIRST_HOOK = "validate_control", "before_experiment_control"
 
 
 class NoSuchModule(ChaosException, ClickException):
-    """Chaos Toolkit's own kind, which its validation tells. Without that (``--no-validation``) ``chaos`` tells it as
-    what is wrong with its command line: one message, no traceback.
+    """A missing module. Chaos Toolkit's validation reports a ``ChaosException``. With ``--no-validation``, ``chaos``
+    reports a ``ClickException`` as a wrong command line: one message, no traceback.
     """
 
 
 class NotAControl(InvalidControl, InterruptExecution):
-    """A control that has no hooks: invalid, and, without validation, the end of the experiment before it begins."""
+    """A control module without hooks: validation reports it; without validation, it ends the experiment before it
+    begins.
+    """
 
 
 class Misspelt(MetaPathFinder):
-    """Finds nothing; raises for a module that chaosdrill does not have, and for a package that is called nearly so."""
+    """A finder that finds nothing, and raises for a missing module of chaosdrill or of a package with a similar
+    name.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """:raises NoSuchModule: which, unlike an ImportError, Chaos Toolkit does not pass over."""
+        """Raise for a missing module of chaosdrill; leave all others to the import system.
+
+        :raises NoSuchModule: which Chaos Toolkit, unlike an ImportError, does not ignore.
+        """
         package = fullname.partition(".")[0]
         if package == PACKAGE or SequenceMatcher(None, package, PACKAGE).ratio() > CLOSE_RATIO:
             raise NoSuchModule(
@@ -51,7 +58,7 @@ class Misspelt(MetaPathFinder):
 
 
 def watch_imports() -> None:
-    """Check imports that no finder resolves, and controls of this package; a second call does nothing."""
+    """Check imports that no other finder resolves, and controls of this package; a second call does nothing."""
     if not any(isinstance(finder, Misspelt) for finder in sys.meta_path):
         sys.meta_path.append(Misspelt())
         chaos_controls.load_func = _refusing_modules_without_hooks(chaos_controls.load_func)

@@ -1,13 +1,14 @@
-"""Who may use the pages that a drill serves on 127.0.0.1: Locust's and the heartbeat's. The standard library only.
+"""Access control of the pages that a drill serves on 127.0.0.1: Locust's and the heartbeat's. Standard library only.
 
 Every user of the machine can reach a port of 127.0.0.1, and so can every web page in a browser on it. Therefore:
 
-- a request names this machine as its ``Host``: another name that leads here (DNS rebinding) is refused;
-- a request that a page of another origin makes is refused, as its ``Origin`` or ``Sec-Fetch-Site`` says;
-- without the secret or the cookie a request may only read, and only what the page lists as readable.
+- A request must name this machine as its ``Host``: another name that resolves to it (DNS rebinding) is refused.
+- A request from a page of another origin, according to its ``Origin`` or ``Sec-Fetch-Site``, is refused.
+- Without the secret or the cookie a request may only read, and only the paths that the page lists as readable.
 
-The process that serves the page gets the secret in its environment from the one that starts it, which sends it as a
-header. A person opens a URL that works once and sets the cookie. Part of the zipapps for the client host.
+The process that serves the page gets the secret in its environment from the process that starts it, which sends it as a
+header. A person opens a URL that works once and sets the cookie. This module is part of the zipapps for the client
+host.
 
 :source: https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site
 """
@@ -21,10 +22,10 @@ from urllib.parse import urlsplit
 
 SECRET_VARIABLE = "CHAOSDRILL_PAGE_SECRET"
 SECRET_HEADER = "X-Chaosdrill-Secret"
-ENTER, NEW_KEY = "/chaosdrill/enter", "/chaosdrill/new-key"  # of Locust's page
+ENTER, NEW_KEY = "/chaosdrill/enter", "/chaosdrill/new-key"  # paths of Locust's page
 OWN_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 READING = ("GET", "HEAD")
-MOST_KEYS = 1_000  # URLs that were made and not opened
+MOST_KEYS = 1_000  # limit of URLs that were issued and not opened
 PAGE_HEADERS = (
     ("X-Frame-Options", "DENY"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
@@ -36,14 +37,14 @@ _secret = ""
 
 
 def new_secret() -> str:
-    """:returns: 256 random bits as text."""
+    """Return 256 random bits as text."""
     return secrets.token_urlsafe(32)
 
 
 def take_secret() -> str:
     """Take this process's secret out of its environment, so that no program that it starts inherits it.
 
-    :returns: it, also the second time; empty: it was given none.
+    :returns: the secret, also at later calls; empty: this process was started without one.
     """
     global _secret
     _secret = os.environ.pop(SECRET_VARIABLE, "") or _secret
@@ -52,7 +53,7 @@ def take_secret() -> str:
 
 @dataclass(frozen=True)
 class PageRequest:
-    """What a guard looks at.
+    """The parts of a request that a guard checks.
 
     :param headers: by name in lower case; a name that was sent twice has both values, with a comma between them.
     """
@@ -63,20 +64,21 @@ class PageRequest:
 
 
 class PageGuard:
-    """Decides about the requests to one page.
+    """The access rules of one page.
 
     :param secret: of the process that started it; empty: there is none, and all requests may only read.
-    :param readable: whether requests without the secret may read what is at a path.
+    :param readable: whether requests without the secret may read the resource at a path.
     """
 
     def __init__(self, secret: str, readable: Callable[[str], bool]) -> None:
         self._secret, self._readable = secret, readable
         self._keys: set[str] = set()
         self._cookies: set[str] = set()
-        self._cookie_name = f"chaosdrill-{secrets.token_hex(4)}"  # cookies do not know ports: each page has its own
+        # cookies are shared by all ports of a host: each page needs its own name
+        self._cookie_name = f"chaosdrill-{secrets.token_hex(4)}"
 
     def refusal(self, request: PageRequest) -> str:
-        """:returns: why a request is refused; empty: it is not."""
+        """Return why a request is refused; empty if it is allowed."""
         if _host_of(f"//{request.headers.get('host', '')}") not in OWN_HOSTS:
             return "the Host of the request is not this machine: open the page as http://127.0.0.1:PORT or localhost"
         reads = request.method in READING and self._readable(request.path)
@@ -87,26 +89,27 @@ class PageGuard:
         return HOW_TO_USE
 
     def is_starter(self, request: PageRequest) -> bool:
-        """:returns: whether a request comes from the process that started this one."""
+        """Return whether a request comes from the process that started this one."""
         return bool(self._secret) and _equal(request.headers.get(SECRET_HEADER.lower(), ""), self._secret)
 
     def has_cookie(self, request: PageRequest) -> bool:
-        """:returns: whether a request comes from a browser that has opened a URL of :meth:`new_key`."""
+        """Return whether a request comes from a browser that has opened a URL of :meth:`new_key`."""
         pairs = (pair.strip().partition("=") for pair in request.headers.get("cookie", "").split(";"))
         sent = [value for name, _, value in pairs if name == self._cookie_name]
         return any(_equal(value, cookie) for value in sent for cookie in tuple(self._cookies))
 
     def new_key(self) -> str:
-        """:returns: what a URL carries that can be opened once."""
+        """Return a key for a URL that can be opened once."""
         if len(self._keys) >= MOST_KEYS:
             self._keys.pop()
         self._keys.add(key := new_secret())
         return key
 
     def new_cookie(self, key: str) -> str:
-        """Use up a key.
+        """Exchange a key for a cookie. The key cannot be used again.
 
-        :returns: the value of ``Set-Cookie`` for the browser that sent it; empty: it was used, or never existed.
+        :returns: the value of ``Set-Cookie`` for the browser that sent the key; empty: the key was used, or never
+            existed.
         """
         if key not in self._keys:
             return ""
@@ -116,7 +119,9 @@ class PageGuard:
 
 
 def _is_foreign(request: PageRequest, reads: bool) -> bool:
-    """Whether a page of another origin makes a request. A link from there to what is readable is allowed."""
+    """Return whether a page of another origin makes a request. A link from such a page to a readable path is
+    allowed.
+    """
     if (origin := request.headers.get("origin")) is not None:
         return origin != f"http://{request.headers['host']}"
     if request.headers.get("sec-fetch-site", "none") in ("none", "same-origin"):

@@ -1,4 +1,4 @@
-"""Text of others on a terminal, and terminals that cannot show every character."""
+"""Safe output of untrusted text on a terminal, and terminals that cannot show every character."""
 
 import codecs
 import io
@@ -25,12 +25,12 @@ _IN_ASCII: Final = {
 
 
 def one_line(text: str) -> str:
-    """:returns: it with every character that is not printable written out: a terminal obeys some of them."""
+    """Escape every character that is not printable: a terminal interprets some of them as commands."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def keep_streams_writable() -> None:
-    """Let standard output and error write characters that their encoding lacks as ASCII, such as ``+/-`` for ``±``.
+    """Make standard output and error replace characters that their encoding lacks by ASCII, such as ``+/-`` for ``±``.
 
     Without it, one ``±`` on a terminal with ``PYTHONIOENCODING=ascii`` ends the program with a UnicodeEncodeError.
     """

@@ -16,7 +16,7 @@ PAUSE, PAUSE_ROLE = "pause_replication", "chaosdrill-replication-pause"
 _PLACEHOLDER = re.compile(r"<([a-z-]+)>")
 _PROMOTION = "PromotesWhereDataLossIsAllowed"
 _PLACING = ("StopFlag", "Routing", "Database", "FailoverStateMachines", "FailoverExecutions")
-_NOT_OF_RESCUES = (  # what begins something, and what only a drill checks
+_NOT_OF_RESCUES = (  # actions that start a fault or a transition, and those that only a drill checks
     "cloudwatch:",
     "fis:CreateExperimentTemplate",
     "fis:GetExperimentTemplate",
@@ -28,7 +28,7 @@ _NOT_OF_RESCUES = (  # what begins something, and what only a drill checks
     "iam:",
     "rds:FailoverGlobalCluster",
 )
-# the faults of others, which it reads before it moves the application, and the promotion that must be asked for
+# Other faults, which a rescue reads before it moves the application, and the promotion that a person must request.
 _OF_RESCUES: Sequence[Mapping[str, Any]] = (
     {
         "Sid": "FaultsOfOthers",
@@ -49,7 +49,7 @@ _OF_RESCUES: Sequence[Mapping[str, Any]] = (
     },
 )
 _NAME = r"([A-Za-z0-9_.-]{1,255})"
-_FORMS = {  # of what the configuration names: a name, or the ARN that ends in it
+_FORMS = {  # forms of the names in the configuration: a name, or the ARN that ends in it
     "ecs-cluster": re.compile(rf"(?:arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{{12}}:cluster/)?{_NAME}"),
     "ecs-service": re.compile(rf"(?:arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{{12}}:service/(?:[A-Za-z0-9_-]+/)?)?{_NAME}"),
     "rule": re.compile(rf"(?:arn:[a-z-]+:events:[a-z0-9-]+:[0-9]{{12}}:rule/)?{_NAME}"),
@@ -58,7 +58,7 @@ _ANY_NAME = re.compile(_NAME)
 
 
 def policy_of(experiment: str) -> str:
-    """:returns: the policy of an experiment, with placeholders.
+    """Read the policy of an experiment, with placeholders.
 
     :raises BadInput: when there is none.
     """
@@ -80,9 +80,9 @@ def filled(
 
     :param policy: JSON, with placeholders such as ``<account>`` in its strings.
     :param configuration: the experiment's; ``<ecs-cluster>`` stands for its ``ecs_cluster``.
-    :param functions: those that the experiment's activities call: what the policy of an option is added for.
-    :param stop_when: when the experiment's drills stop by themselves: what is read for that is added.
-    :raises BadInput: when neither says what a placeholder asks for, or says something that is no name.
+    :param functions: those that the experiment's activities call; some of them add statements.
+    :param stop_when: when the experiment's drills stop by themselves; the permissions to read that are added.
+    :raises BadInput: when neither has a value for a placeholder, or the value is not a name.
     """
     known = placeholders(topology)
     problems: list[str] = []
@@ -98,7 +98,8 @@ def filled(
             problems.append(f"{topology.path}: it does not say {name}, which the policy names")
     if problems:
         raise BadInput(problems)
-    keys = [value.replace("$", "${$}") for value in topology.stop_flag.key.values()]  # no policy variable
+    # escaped, so that IAM does not read it as a policy variable
+    keys = [value.replace("$", "${$}") for value in topology.stop_flag.key.values()]
     document = _with_names(json.loads(policy), known, keys)
     document["Statement"] += _delivery(topology, known["partition"])
     document["Statement"] += _main_table(topology, known["partition"])
@@ -112,9 +113,10 @@ def filled(
 def rescue_policy(
     policy: str, topology: "Topology", configuration: Mapping[str, Any], functions: Collection[str] = ()
 ) -> str:
-    """Fill in the policy of a rescue of an experiment's drills: it reverses what they did, and begins nothing.
+    """Fill in the policy of a rescue of an experiment's drills: it reverses what they did, and starts nothing.
 
-    Where the application serves is its matter whatever the experiment does: a fault may have let the system fail over.
+    It always covers where the application serves, also for an experiment that does not change that: a fault may have
+    made the system fail over by itself.
 
     :param policy: the experiment's own, with placeholders.
     :param configuration: as for :func:`filled`.
@@ -141,7 +143,7 @@ def _for_rescue(statement: Mapping[str, Any]) -> dict[str, Any] | None:
 def _with_names(part: Any, known: Mapping[str, str], keys: Sequence[str]) -> Any:
     """Fill in each string of a document.
 
-    :param keys: what stands for ``<stop-flag-keys>``.
+    :param keys: the values of ``<stop-flag-keys>``.
     """
     if part == "<stop-flag-keys>":
         return list(keys)
@@ -153,8 +155,8 @@ def _with_names(part: Any, known: Mapping[str, str], keys: Sequence[str]) -> Any
 
 
 def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
-    """What it takes to bring programs to the client host, and long answers back, through the topology's bucket, which a
-    rehearsal looks for.
+    """Return the permissions to send programs to the client host, and to receive long responses, over the topology's
+    bucket, and the one to check that the bucket exists, which a rehearsal does.
     """
     if topology.client.run != "ssm" or not topology.client.s3:
         return []
@@ -176,7 +178,7 @@ def _delivery(topology: "Topology", partition: str) -> list[dict[str, object]]:
 
 
 def _main_table(topology: "Topology", partition: str) -> list[dict[str, object]]:
-    """What it takes to read the replicas of the main table."""
+    """Return the permissions to read the replicas of the main table."""
     if topology.main_table is None:
         return []
     tables = [
@@ -187,7 +189,9 @@ def _main_table(topology: "Topology", partition: str) -> list[dict[str, object]]
 
 
 def _coordination(topology: "Topology", partition: str) -> list[dict[str, object]]:
-    """What it takes to hold the lease and to record owed undos. A transaction needs the actions of its parts."""
+    """Return the permissions to hold the lease and to record owed undos. A transaction needs those of each of its
+    items.
+    """
     if topology.coordination is None:
         return []
     table, region = topology.coordination.table, topology.coordination.region
@@ -202,7 +206,9 @@ def _coordination(topology: "Topology", partition: str) -> list[dict[str, object
 
 
 def _stop_when(topology: "Topology", partition: str, stop_when: StopWhen) -> list[dict[str, object]]:
-    """What it takes to read what stops a drill. The safety lever of a fault's region is in the experiment's policy."""
+    """Return the permissions to read what stops a drill. The experiment's policy has the safety lever of a fault's
+    region.
+    """
     found: list[dict[str, object]] = []
     if stop_when.safety_lever == ENGAGED:
         account = topology.accounts[0]
@@ -223,7 +229,7 @@ def _stop_when(topology: "Topology", partition: str, stop_when: StopWhen) -> lis
 
 
 def _pause(topology: "Topology", partition: str) -> list[dict[str, object]]:
-    """What ``pause_replication`` takes in the home region, beyond what every experiment with a fault has."""
+    """Return what ``pause_replication`` needs in the home region beyond what every experiment with a fault has."""
     account, home = topology.accounts[0], topology.regions.home
     fis, role = f"arn:{partition}:fis:{home}:{account}", f"arn:{partition}:iam::{account}:role/{PAUSE_ROLE}"
     templates, experiments = f"{fis}:experiment-template/*", f"{fis}:experiment/*"
@@ -251,7 +257,7 @@ def _pause(topology: "Topology", partition: str) -> list[dict[str, object]]:
 
 
 def placeholders(topology: "Topology") -> dict[str, str]:
-    """:returns: what each placeholder of a policy stands for."""
+    """Return the value of each placeholder of a policy."""
     home, standby = topology.region_names
     controls = topology.routing.controls
     return {
@@ -275,7 +281,7 @@ def placeholders(topology: "Topology") -> dict[str, str]:
 
 
 def _machine(name: str, named: str) -> dict[str, str]:
-    """A state machine and its executions: exactly that one when the topology has its ARN, else all that begin so."""
+    """Return the resource names of a state machine and its executions: exact for an ARN, else all with that prefix."""
     if named.startswith("arn:"):
         machine = named.rsplit(":", 1)[1]
         return {f"{name}-machine": machine, f"{name}-executions": f"{machine}:*"}
@@ -283,7 +289,7 @@ def _machine(name: str, named: str) -> dict[str, str]:
 
 
 def _without_repetition(part: object) -> object:
-    """Regions that play several roles stand once."""
+    """Remove repeated values from lists: one region may play several roles."""
     if isinstance(part, dict):
         return {key: _without_repetition(value) for key, value in part.items()}
     if isinstance(part, list):

@@ -1,4 +1,4 @@
-"""What looks like a secret, by its name or by its place in a text. The one list for every writer; pure.
+"""Detection of secrets in text, by their names or their places. The one list for every writer; pure.
 
 The standard library only: it also runs on the client host, inside Locust.
 """
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 FEW_DIGITS = 6
-LONG_KEY = 16  # characters from which a URL's `key` or `code` is taken for a secret, and not for a number of an item
+LONG_KEY = 16  # characters; a shorter `key` or `code` in a URL is taken for the number of an item
 
 _NAMES = (
     r"password|passwd|passphrase|(?<![a-z])pwd(?![a-z])|secret|token|credential|private[-_]?key|access[-_]?key"
@@ -16,10 +16,10 @@ _NAMES = (
     r"|client[-_]assertion"
 )
 _NAME = re.compile(_NAMES, re.IGNORECASE)
-# such a name's value says where a secret is, or how it is used, and is none
+# the value of such a name says where a secret is, or how it is used; it is no secret itself
 _ABOUT = re.compile(r"[-_](?:arn|endpoint|file|header|name|path|policy|source|ttl|type|uri|url)$", re.IGNORECASE)
 
-# `user:password@host`, the password up to the last `@`; of a user alone what is as long as a token
+# `user:password@host`, the password up to the last `@`; of a user alone only a value as long as a token
 _USER = re.compile(r"(?P<before>://(?:[^/\s@:]*:(?=[^/\s@])|(?=[^/\s@:]{16})))(?P<value>(?!\*\*\*@)[^/\s]+)(?=@)")
 # a shell's `NAME=value`, an option's `--name value` and `--name=value`, and JSON within a text
 _ASSIGNED = re.compile(
@@ -27,7 +27,7 @@ _ASSIGNED = re.compile(
     r"|\\?[\"'](?P<key>[\w.-]{1,60})\\?[\"']\s{0,3}:\s{0,3}(?=\\?[\"']))(?P<quote>\\?[\"'])?)"
     r"(?P<value>(?!\$?\{|\$|\*\*\*|-)[^\s&;\"'<>\\]{4,})"
 )
-# as URLs write it, also within HTML, within a script of a page, and quoted once more
+# a parameter of a URL, also within HTML, within a script of a page, or percent-encoded
 _PARAMETER = re.compile(
     r"(?P<before>(?:[?&;#]|\\u0026|%3F|%26)(?P<name>[\w.~-]{1,100})(?:=|\\u003d|%3D))"
     r"(?P<value>(?!\$?\{|\*\*\*)[^\s&#;\"'<>\\`]+?)(?=%26|[\s&#;\"'<>\\`]|$)",
@@ -43,17 +43,17 @@ _SCHEME = re.compile(r"(?:basic|bearer|digest|token)\s+(?P<value>\S+)$", re.IGNO
 
 
 def names_a_secret(name: str) -> bool:
-    """:returns: whether what stands under a key, or in a URL's parameter, of that name is taken for a secret."""
+    """Return whether the value of a key or URL parameter with this name is taken for a secret."""
     return _NAME.search(name) is not None
 
 
 def is_about_a_secret(name: str) -> bool:
-    """:returns: whether such a name's value tells of a secret, as ``token_url`` does, and is none itself."""
+    """Return whether the value of such a name describes a secret, as ``token_url`` does, and is none itself."""
     return _ABOUT.search(name) is not None
 
 
 def hide_secrets_in(text: str) -> str:
-    """Hide what a text itself shows to be a secret.
+    """Hide the secrets that a text reveals by its form.
 
     :returns: the text with ``***`` for the password of a URL, for a URL's parameters whose names are those of secrets
         (``?sig=``, ``&access_token=``), and for the values of headers such as ``Authorization:`` and ``X-Api-Key:``.
@@ -68,7 +68,7 @@ def hide_secrets_in(text: str) -> str:
 
 
 def secrets_in(text: str) -> set[str]:
-    """:returns: what :func:`hide_secrets_in` hides, as it is written and decoded."""
+    """Return the values that :func:`hide_secrets_in` hides, as written and URL-decoded."""
     found = [one["value"] for pattern in (_USER, _HEADER) for one in pattern.finditer(text)]
     found += [one["value"] for one in _PARAMETER.finditer(text) if _is_secret(one)]
     found += [one["value"] for one in _ASSIGNED.finditer(text) if _is_assigned_secret(one)]
@@ -76,7 +76,7 @@ def secrets_in(text: str) -> set[str]:
 
 
 def forms_of(value: str) -> set[str]:
-    """:returns: a secret as it stands under its key, and without its scheme: of ``Bearer abc`` also ``abc``."""
+    """Return a secret as its key holds it, and without its scheme: for ``Bearer abc`` also ``abc``."""
     bare = _SCHEME.match(value)
     return {value, bare["value"]} if bare else {value}
 
@@ -87,7 +87,9 @@ def _is_secret(found: re.Match[str]) -> bool:
 
 
 def _is_assigned_secret(found: re.Match[str]) -> bool:
-    """``{"secret": NAME}`` says where one is, and a number of few digits is none."""
+    """Return whether an assigned value is a secret. The value of ``{"secret": NAME}`` says where one is, and a short
+    number is none.
+    """
     name, value = found["name"] or found["option"] or found["key"], found["value"]
     about = is_about_a_secret(name) or name.lower() in ("secret", "secrets")
     return names_a_secret(name) and not about and not (value.isdigit() and len(value) < FEW_DIGITS)

@@ -1,4 +1,4 @@
-"""When a drill stops by itself: the control argument ``stop_when``, and what it may hold."""
+"""The control argument ``stop_when``: the conditions under which a drill stops by itself."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from chaosdrill.errors import problem
 
-ENGAGED, IGNORED = "engaged", "ignored"  # of the safety lever
+ENGAGED, IGNORED = "engaged", "ignored"  # values of safety_lever
 LONGEST_S = 86_400.0
 _ARN = re.compile(r"arn:[a-z-]+:cloudwatch:([a-z0-9-]+):([0-9]{12}):alarm:(.+)")
 
@@ -29,11 +29,11 @@ class Alarm:
 class StopWhen:
     """The conditions under which a drill stops by itself and begins its rollbacks.
 
-    :param safety_lever: ``engaged``: the FIS safety lever of a region is; ``ignored``: it is not read; empty: it is
-        read where the experiment injects a fault with FIS.
-    :param alarms: CloudWatch alarms, one of which is in ALARM.
-    :param unavailable_s: for so many seconds in this drill clients were without service, by the heartbeat.
-    :param lost_writes: so many writes were lost, by a read-back.
+    :param safety_lever: ``engaged``: stop when the FIS safety lever of a region is; ``ignored``: it is not read; empty:
+        it is read where the experiment injects a fault with FIS.
+    :param alarms: stop when one of these CloudWatch alarms is in ALARM.
+    :param unavailable_s: stop when clients were without service for this long in this drill, by the heartbeat.
+    :param lost_writes: stop when a read-back finds this many lost writes.
     """
 
     safety_lever: str = ""
@@ -47,7 +47,7 @@ NONE = StopWhen()
 
 
 def stop_when_of(raw: Any) -> StopWhen:
-    """Make the conditions of the argument. What cannot be used is left out: :func:`problems_of_stop_when` names it."""
+    """Parse the argument. Values that cannot be used are left out: :func:`problems_of_stop_when` reports them."""
     given = raw if isinstance(raw, Mapping) else {}
     lever, unavailable_s = given.get("safety_lever"), _number(given.get("unavailable_s"))
     lost = _number(given.get("lost_writes"))
@@ -60,7 +60,7 @@ def stop_when_of(raw: Any) -> StopWhen:
 
 
 def problems_of_stop_when(raw: Any) -> list[str]:
-    """Find every problem in the argument. What still holds ``${`` is not judged."""
+    """Return every problem of the argument. Values that still contain ``${`` are not checked."""
     if raw is None:
         return []
     if not isinstance(raw, Mapping):
@@ -72,7 +72,7 @@ def problems_of_stop_when(raw: Any) -> list[str]:
 
 
 def problems_of_accounts(stop_when: StopWhen, accounts: Sequence[str]) -> list[str]:
-    """Find the alarms that belong to an account that the topology does not allow."""
+    """Return a problem for each alarm in an account that the topology does not allow."""
     return [
         problem(
             "stop-when-invalid",
@@ -85,9 +85,10 @@ def problems_of_accounts(stop_when: StopWhen, accounts: Sequence[str]) -> list[s
 
 
 def problems_of_steps(stop_when: StopWhen, functions: Sequence[str]) -> list[str]:
-    """Find the conditions that no step of the experiment would ever let be judged.
+    """Return a problem for each condition that no step of the experiment measures.
 
-    :param functions: what setup, method and hypothesis call, such as ``chaosdrill.heartbeat.actions.start_heartbeat``.
+    :param functions: the functions that setup, method and hypothesis call, such as
+        ``chaosdrill.heartbeat.actions.start_heartbeat``.
     """
     heartbeat = "chaosdrill.heartbeat.actions.start_heartbeat" in functions
     found = []
@@ -120,12 +121,12 @@ def _problems_of_values(given: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _open(value: Any) -> bool:
-    """Tell whether a value still holds a variable."""
+    """Return whether a value still contains a variable."""
     return isinstance(value, str) and "${" in value
 
 
 def _number(value: Any) -> float | None:
-    """Return a finite number, also one that ``--var`` gave as a text."""
+    """Convert to a finite number, also from a text that ``--var`` gave; None if that is impossible."""
     try:
         number = float(value) if isinstance(value, (int, float, str)) and not isinstance(value, bool) else None
     except (ValueError, OverflowError):

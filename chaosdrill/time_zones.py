@@ -1,4 +1,4 @@
-"""Times in UTC with the reader's local time beside it.
+"""Times in UTC with the reader's local time beside them.
 
 Records are in UTC. A reader names a zone with ``--tz`` or ``CHAOSDRILL_TZ``; without either it is the local zone of the
 machine.
