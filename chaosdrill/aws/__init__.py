@@ -1,4 +1,4 @@
-"""Sessions, clients and the few AWS calls that several parts share."""
+"""AWS sessions and clients, and the AWS calls that several parts share."""
 
 from chaosdrill.aws.system import System, system_of
 

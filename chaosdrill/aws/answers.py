@@ -1,4 +1,4 @@
-"""An answer of AWS as it came, kept apart from what the transport added."""
+"""Responses of AWS, apart from the metadata that the transport added."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +7,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Answer:
-    """What AWS answered, and under which request id: the thread to CloudTrail and support."""
+    """A response of AWS and its request id, by which CloudTrail and AWS Support find the request."""
 
     answer: Mapping[str, Any]
     request_id: str
 
 
 def answered(raw: Mapping[str, Any]) -> Answer:
-    """:returns: an answer as boto3 gives it, taken apart."""
+    """Take apart a response as boto3 returns it."""
     answer = {name: value for name, value in raw.items() if name != "ResponseMetadata"}
     return Answer(answer, str(raw.get("ResponseMetadata", {}).get("RequestId") or ""))

@@ -1,4 +1,5 @@
-"""ARC routing controls through the cluster's regional endpoints: start at a random one, go on to the next on failure.
+"""ARC routing controls, through the cluster's regional endpoints: from a random endpoint on, the next one after a
+failure.
 
 See: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
 """
@@ -35,7 +36,7 @@ ROUNDS = len(_BACK_OFF_S) + 1
 
 @dataclass(frozen=True)
 class Answered:
-    """An answer, the region of the endpoint that gave it, and how many endpoints were asked."""
+    """A response, the region of the endpoint that gave it, and how many endpoints were tried."""
 
     value: Any
     endpoint: str
@@ -45,9 +46,9 @@ class Answered:
 def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
     """Read every region's routing control.
 
-    :param rounds: how often to go round all endpoints; a look that is soon repeated needs one.
+    :param rounds: how often to try all endpoints; a read that is soon repeated needs one.
     :returns: ``On`` or ``Off`` by region.
-    :raises CannotSee: when no endpoint answers.
+    :raises CannotSee: when no endpoint responds.
     """
     controls = system.topology.routing.controls
 
@@ -64,7 +65,7 @@ def routing_states(system: System, rounds: int = 1) -> dict[str, str]:
             rounds, lambda _: paced(resource, lambda: _ask_each(system, read).value).value
         )
     except CredentialsUnusable:
-        raise  # as it is: its cause is not the routing controls'
+        raise  # not wrapped: the cause is not the routing controls
     except (DrillError, ClientError, BotoCoreError) as error:
         raise CannotSee(f"the routing controls could not be read: {error}", code="routing-unreadable") from error
     return states
@@ -74,10 +75,10 @@ def write_routing_states(system: System, states: dict[str, str], override: Seque
     """Set routing controls, all in one call.
 
     :param states: ``On`` or ``Off`` by region.
-    :param override: ARNs of the safety rules to pass over.
-    :returns: which endpoint answered; none, when the answer was lost and the states are as wanted all the same.
+    :param override: ARNs of the safety rules to override.
+    :returns: which endpoint responded; none, when the response was lost and the states are as requested all the same.
     :raises Refused: when a safety rule forbids it; nothing was changed.
-    :raises DrillError: when no endpoint answers, with what is known of the states.
+    :raises DrillError: when no endpoint responds, with what is known of the states.
     """
     update = routing_update(system, states, override)
     answered = Answered(None, "none", len(system.topology.routing.cluster_endpoints) * ROUNDS)
@@ -108,10 +109,11 @@ def routing_update(system: System, states: Mapping[str, str], override: Sequence
 
 
 def endpoints_reachable(system: System) -> dict[str, str]:
-    """Ask every endpoint of the cluster at the same time for one state.
+    """Request one routing control state from every endpoint of the cluster at the same time.
 
-    :returns: by the endpoint's region: empty when it answered, else why it did not.
-    :raises CannotSee: when one refuses what others would refuse, too: that says nothing of who is reachable.
+    :returns: by the endpoint's region: empty when it responded, else why it did not.
+    :raises CannotSee: when one refuses a request that the others would refuse, too: that does not show which are
+        reachable.
     """
     endpoints = system.topology.routing.cluster_endpoints
     control = next(iter(system.topology.routing.controls.values()))
@@ -124,7 +126,7 @@ def endpoints_reachable(system: System) -> dict[str, str]:
                 return str(error)
             why = f"the cluster endpoint in {endpoint.region} refuses: {error}"
             raise CannotSee(why, code="routing-unreadable") from error
-        except BotoCoreError as error:  # no credentials, for one
+        except BotoCoreError as error:  # for example: no credentials
             why = f"the cluster endpoints could not be asked: {error}"
             raise CannotSee(why, code="routing-unreadable") from error
         return ""
@@ -134,13 +136,13 @@ def endpoints_reachable(system: System) -> dict[str, str]:
 
 
 def ask_cluster(system: System, ask: Callable[[Any], T]) -> Answered:
-    """Ask one endpoint after the other, from a random start, until one answers; going round them several times, with a
-    growing pause between rounds.
+    """Try the endpoints one after the other, from a random one on, until one responds. All are tried several times,
+    with a growing pause between the rounds.
 
-    :param ask: given a cluster client; may be called several times.
-    :returns: the answer, and which endpoint gave it.
-    :raises DrillError: when none answered.
-    :raises ClientError: when one answered with an error that another would repeat.
+    :param ask: sends the request with a cluster client; may be called several times.
+    :returns: the response, and which endpoint gave it.
+    :raises DrillError: when none responded.
+    :raises ClientError: when one responded with an error that the others would repeat.
     """
     return _in_rounds(ROUNDS, lambda turn: _ask_each(system, ask, turn))
 
@@ -157,11 +159,11 @@ def _in_rounds(rounds: int, one_round: Callable[[int], T]) -> T:
 
 
 class _Nobody(DrillError):
-    """No endpoint answered."""
+    """No endpoint responded."""
 
 
 class _NobodyInTime(_Nobody, deadlines.CutShort):
-    """No endpoint answered, and some were not waited for."""
+    """No endpoint responded, and the deadline cut some requests short."""
 
 
 def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answered:
@@ -189,7 +191,7 @@ def _ask_each(system: System, ask: Callable[[Any], Any], turn: int = 0) -> Answe
 
 
 def another_may_answer(error: Exception) -> bool:
-    """:returns: whether another endpoint of the cluster could do better: outages yes, refusals no."""
+    """Return whether another endpoint of the cluster may succeed: after an outage yes, after a refusal no."""
     if not isinstance(error, ClientError):
         return True
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

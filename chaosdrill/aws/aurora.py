@@ -1,4 +1,4 @@
-"""The Aurora global cluster: who writes, and the change of writer, planned or not."""
+"""The Aurora global cluster: its writer, and planned and unplanned changes of the writer."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from chaosdrill.errors import BadInput, CannotSee
 
 AVAILABLE = "available"
 CONNECTED = "connected"
-_writers: dict[tuple[Reach, str], tuple[str, datetime | None]] = {}  # by global cluster: who writes, and since when
+_writers: dict[tuple[Reach, str], tuple[str, datetime | None]] = {}  # by global cluster: its writer, and since when
 _lock = threading.Lock()
 
 
 @dataclass(frozen=True)
 class GlobalCluster:
-    """What DescribeGlobalClusters says.
+    """A global cluster as DescribeGlobalClusters reports it.
 
-    :param status: ``available``, or what goes on.
-    :param writers: the regions that write; one, normally.
+    :param status: ``available``, or the operation in progress.
+    :param writers: the regions that write; normally one.
     :param members: the ARN of each member by its region.
     :param synchronization: the synchronization status of each member by its region, where it is reported:
         ``connected``, or ``pending-resync`` while Aurora rebuilds it after an unplanned failover.
@@ -37,22 +37,22 @@ class GlobalCluster:
 
     @property
     def writer(self) -> str:
-        """The region that writes; ``none`` or ``several`` when it is not one."""
+        """The region that writes; ``none`` or ``several`` unless there is exactly one."""
         if len(self.writers) == 1:
             return self.writers[0]
         return "several" if self.writers else "none"
 
     def is_synchronized(self, region: str) -> bool:
-        """:returns: whether the synchronization status allows that region to write.
+        """Return whether the synchronization status allows that region to write.
 
         A status that is not reported allows it: AWS's API reference does not promise the field.
         """
         return region == self.writer or self.synchronization.get(region, CONNECTED) == CONNECTED
 
     def member_in(self, region: str) -> str:
-        """:returns: the ARN of the cluster in that region.
+        """Return the ARN of the cluster in a region.
 
-        :raises BadInput: when it has none there.
+        :raises BadInput: when the global cluster has none there.
         """
         if region not in self.members:
             raise BadInput([f"the global cluster has no cluster in {region}, only in {', '.join(self.members)}"])
@@ -60,11 +60,11 @@ class GlobalCluster:
 
 
 def global_cluster(system: System, ask: Sequence[str] = ()) -> GlobalCluster:
-    """Read the global cluster in one region, or in the next when that does not answer.
+    """Read the global cluster from one region, or from the next when that one does not respond.
 
-    :param ask: the regions to ask, in this order; default: standby, then home.
-    :returns: it, as one of them tells it.
-    :raises CannotSee: when none answers, or there is no such cluster.
+    :param ask: the regions to read from, in this order; default: standby, then home.
+    :returns: the cluster as the first region that responds reports it.
+    :raises CannotSee: when none responds, or there is no such cluster.
     """
     errors = []
     for region in ask or reversed(system.topology.region_names):
@@ -78,7 +78,7 @@ def global_cluster(system: System, ask: Sequence[str] = ()) -> GlobalCluster:
 
 
 def start_switchover(system: System, cluster: GlobalCluster, region: str) -> None:
-    """Ask for a switchover to ``region``; asked in the region that writes now.
+    """Request a switchover to ``region``, from the region that writes now.
 
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_SwitchoverGlobalCluster.html
     """
@@ -86,7 +86,7 @@ def start_switchover(system: System, cluster: GlobalCluster, region: str) -> Non
 
 
 def start_failover(system: System, cluster: GlobalCluster, region: str) -> None:
-    """Ask for a failover to ``region`` with data loss allowed; asked there, because the other region may be gone.
+    """Request a failover to ``region`` with data loss allowed, from that region, because the other one may be down.
 
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
     """
@@ -129,18 +129,18 @@ def _remember(system: System, writer: str) -> None:
 
 
 def writes_since(system: System) -> datetime | None:
-    """:returns: when this process first saw the writer that it has seen last; None: it has seen no other one before."""
+    """Return when this process first observed the present writer; None when it has observed no other writer before."""
     with _lock:
         known = _writers.get((system.reach, system.topology.database.global_cluster))
     return None if known is None else known[1]
 
 
 def parsed(described: dict[str, Any], clusters: dict[str, str]) -> GlobalCluster:
-    """:returns: the global cluster.
+    """Parse a global cluster.
 
     :param described: one entry of ``GlobalClusters``.
-    :param clusters: cluster ARN by region, as far as the topology knows them; none: the ARNs tell their region.
-    :raises CannotSee: when a cluster that the topology does not know writes.
+    :param clusters: cluster ARN by region, as far as the topology has them; if empty, the regions come from the ARNs.
+    :raises CannotSee: when a cluster that is not in the topology is the writer.
     """
     members = described.get("GlobalClusterMembers", [])
     arns = [str(member["DBClusterArn"]) for member in members]

@@ -1,7 +1,7 @@
-"""Every call to AWS is a line of the log, at level debug, with AWS's request id: what support asks for of reads, too.
+"""The log of every call to AWS, reads included, at level debug, with the request id that AWS Support needs.
 
-It hangs in botocore's own event chain, so that no call is left out. Chaos Toolkit's log file holds these lines always,
-the screen with ``--verbose``.
+It uses botocore's event system, so that no call is missed. Chaos Toolkit always writes these lines to its log file, and
+to the screen with ``--verbose``.
 """
 
 import logging
@@ -11,7 +11,7 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def log_calls(client: Any, region: str) -> None:
-    """Let ``client`` log each call: service, operation, region, request id, status, error, retries."""
+    """Make ``client`` log each call: service, operation, region, request id, status, error, retries."""
     service = client.meta.service_model.service_id.hyphenize()
     name = client.meta.service_model.service_name
 

@@ -1,6 +1,6 @@
-"""Every call that changes something goes into the history, with AWS's request id: the thread to CloudTrail and support.
+"""The record of every changing call in the history, with the request id by which CloudTrail and AWS Support find it.
 
-It hangs in botocore's own event chain, so that an activity cannot forget it.
+It uses botocore's event system, so that no activity can omit it.
 """
 
 from typing import Any
@@ -13,9 +13,9 @@ EVENT = "aws-call"
 
 
 def record_changes(client: Any, region: str) -> None:
-    """Let ``client`` write each changing call to the open drill's history: operation, region, request id, retries.
+    """Make ``client`` record each changing call in the open drill's history: operation, region, request id, retries.
 
-    One of which a guard let no attempt be sent has ``sent: false``.
+    A call of which a guard kept every attempt from being sent has ``sent: false``.
     """
     service = client.meta.service_model.service_id.hyphenize()
     known = {"service": client.meta.service_model.service_name, "region": region}

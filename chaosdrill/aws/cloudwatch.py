@@ -1,4 +1,4 @@
-"""CloudWatch: the last value of a metric, and alarms."""
+"""CloudWatch: the latest value of a metric, and alarms."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws.system import System
 from chaosdrill.errors import CannotSee
 
-_PERIODS_S = (60, 30, 20, 10, 5, 1)  # those that CloudWatch knows up to a minute
+_PERIODS_S = (60, 30, 20, 10, 5, 1)  # periods of at most a minute that CloudWatch supports
 _ALARMS_A_CALL = 100
 
 
 @dataclass(frozen=True)
 class Series:
-    """A metric of one thing in a region.
+    """A metric of one resource in a region.
 
-    :param dimensions: those by which it is kept in any case.
-    :param further: those by which it may be kept as well. Both are asked for: ListMetrics shows a metric up to 15
+    :param dimensions: those that the metric always has.
+    :param further: those that it may have as well. Both variants are queried: ListMetrics lists a metric up to 15
         minutes after its first value only.
     :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
     """
@@ -32,7 +32,7 @@ class Series:
 
     @property
     def kept_by(self) -> list[dict[str, str]]:
-        """The sets of dimensions by which CloudWatch may keep it."""
+        """The sets of dimensions under which CloudWatch may store it."""
         both = {**self.dimensions, **self.further}
         return [both, dict(self.dimensions)] if self.further else [both]
 
@@ -44,12 +44,13 @@ class Series:
 def latest(
     system: System, series: Series, statistic: str, period_s: float, oldest_s: float, since: datetime | None = None
 ) -> float:
-    """The last value of a metric that is not too old.
+    """Return the latest value of a metric that is not too old.
 
     :param statistic: such as Maximum, over a period.
-    :param period_s: seconds, a minute at most; it becomes the next shorter one that CloudWatch knows.
-    :param oldest_s: how far back to look, in seconds.
-    :param since: values of periods that began earlier tell of something else; None: all of them count.
+    :param period_s: seconds, a minute at most; rounded down to a period that CloudWatch supports.
+    :param oldest_s: the greatest age of a value, in seconds.
+    :param since: values of periods that began earlier are ignored, because they describe an earlier state; None: all
+        count.
     :returns: the value; the greatest when several series have one of that time.
     :raises CannotSee: when there is none.
     """
@@ -76,7 +77,7 @@ def latest(
 
 
 def alarms(system: System, region: str, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """:returns: by name what CloudWatch says of the alarms of these names that there are, metric or composite."""
+    """Return CloudWatch's descriptions of the alarms of these names that exist, metric or composite, by name."""
     client = system.client("cloudwatch", region)
     found: dict[str, dict[str, Any]] = {}
     for start in range(0, len(names), _ALARMS_A_CALL):

@@ -1,7 +1,7 @@
-"""Credentials that cannot be used: the profile, the cause in one sentence, and what to do about that cause.
+"""Errors of unusable AWS credentials: the profile, the cause in one sentence, and how to fix that cause.
 
-botocore runs programs, reads files and asks other services for credentials. What goes wrong there reaches its caller as
-any exception at all: ``JSONDecodeError``, ``FileNotFoundError``, ``EOFError``, ``AttributeError``.
+botocore runs programs, reads files and calls other services for credentials. A failure there reaches its caller as an
+exception of any kind: ``JSONDecodeError``, ``FileNotFoundError``, ``EOFError``, ``AttributeError``.
 """
 
 import shlex
@@ -39,33 +39,33 @@ WRONG_KEYS = frozenset(
     }
 )
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException"})
-_MOST_CHARACTERS = 300  # of what a program printed
+_MOST_CHARACTERS = 300  # limit of a program's output in a message
 
 Settings = Mapping[str, Any]
 
 
 class CredentialsUnusable(CannotSee):
-    """There are no credentials, or none that can be used. They may come while a drill waits for them."""
+    """AWS credentials are missing or unusable. They may become usable while a drill waits for them."""
 
 
 @contextmanager
 def credentials_needed(reach: Reach, settings: Settings) -> Iterator[None]:
-    """Report every failure of the block, which fetches credentials, as theirs.
+    """Report every failure of the block, which fetches credentials, as unusable credentials.
 
-    :param settings: what the profile says, with what it has from its source profiles.
+    :param settings: the settings of the profile, with those from its source profiles.
     :raises CredentialsUnusable: with profile, cause and advice.
     """
     try:
         yield
     except DrillError:
         raise
-    except Exception as error:  # a program, a file, another service: botocore lets everything through
+    except Exception as error:  # of a program, a file or another service: botocore wraps none of them
         raise unusable(reach, settings, error) from error
 
 
 @contextmanager
 def configuration_needed(reach: Reach) -> Iterator[None]:
-    """Report every failure of the block, which reads the AWS config file, as that file's.
+    """Report every failure of the block, which reads the AWS config file, as an unusable config file.
 
     :raises BadInput: with profile, cause and advice.
     """
@@ -83,14 +83,14 @@ def configuration_needed(reach: Reach) -> Iterator[None]:
 
 
 def unusable(reach: Reach, settings: Settings, error: Exception) -> CredentialsUnusable:
-    """:returns: the error to raise for one that fetching or using credentials ended with."""
+    """Return the error to raise after fetching or using credentials failed with ``error``."""
     cause, advice = _cause_and_advice(reach, settings, error)
     why = f"AWS credentials ({reach}) cannot be used: {cause}: {advice}"
     return CredentialsUnusable(why, code="credentials-unusable")
 
 
 def error_code(parsed: Any) -> str:
-    """:returns: AWS's code in a parsed response; empty when it is no error."""
+    """Return AWS's error code in a parsed response; empty when it is no error."""
     return str((parsed.get("Error") or {}).get("Code", ""))
 
 
@@ -135,7 +135,7 @@ def _of_response(error: ClientError, profile: str) -> tuple[str, str]:
 
 
 def _of_source(settings: Settings, error: Exception, file: str, look: str) -> tuple[str, str]:
-    """By what the profile has its credentials from: the error itself is any at all."""
+    """Return cause and advice by the profile's source of credentials: the error alone can be of any kind."""
     if command := settings.get("credential_process"):
         program = _program(str(command))
         if isinstance(error, OSError):
@@ -155,7 +155,7 @@ def _of_source(settings: Settings, error: Exception, file: str, look: str) -> tu
 
 
 def _program(command: str) -> str:
-    """Without its arguments, which may hold a secret."""
+    """Return the program of a command without its arguments, which may contain a secret."""
     try:
         return (shlex.split(command) or [command])[0]
     except ValueError:
@@ -163,7 +163,7 @@ def _program(command: str) -> str:
 
 
 def _cause(error: Exception) -> str:
-    """One line, with the type of an error that does not say what it is about."""
+    """Return an error as one line, with its type unless it is one of botocore's, whose messages are complete."""
     text = " ".join(str(error).split()).rstrip(".")
     named = text if type(error).__module__.startswith("botocore") else f"{type(error).__name__}: {text}".rstrip(": ")
     return named if len(named) <= _MOST_CHARACTERS else f"{named[:_MOST_CHARACTERS]}…"

@@ -1,7 +1,7 @@
-"""Credentials that end during a drill: taken anew where that is possible, else told with the command that renews them.
+"""Credentials that expire during a drill: renewed where possible, else reported with the command that renews them.
 
-botocore renews in time what says when it ends. It does not try again when AWS says that they have ended all the same:
-a role whose session was revoked, a clock that is wrong, keys that somebody renews in the file.
+botocore renews credentials before their stated expiry. It does not try again when AWS reports them expired earlier:
+after a role's session was revoked, with a wrong clock, or when a person renews keys in a file.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ from chaosdrill.aws.retries import TRIES
 from chaosdrill.history import keep_secret
 
 _FIRST_PAUSE_S = 0.05
-_LEAST_SECRET = 16  # AWS's are 40 characters and more; the lab's keys are no secret and plain words
+_LEAST_SECRET = 16  # characters; AWS's keys have 40 and more, and the lab's keys are plain words, no secrets
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class SigningKeys:
     """The credentials of one session, which sign the requests of all its clients.
 
     :param held: botocore's credentials object; None when the session has none.
-    :param look_up: looks up the credentials from their beginning.
-    :param settings: what the profile says, for telling what to do about it.
+    :param look_up: fetches the credentials from their source again.
+    :param settings: the settings of the profile, for the advice in errors.
     """
 
     reach: Reach
@@ -43,7 +43,7 @@ class SigningKeys:
     settings: Settings
 
     def current(self) -> Credentials | None:
-        """:returns: the keys as they are now, which do not change any more, and which are written nowhere.
+        """Return an immutable copy of the present keys, and register their secrets to be hidden in all output.
 
         :raises CredentialsUnusable: when they have to be fetched first, and cannot be.
         """
@@ -55,13 +55,13 @@ class SigningKeys:
         return Credentials(keys.access_key, keys.secret_key, keys.token)
 
     def renew(self) -> None:
-        """Take the credentials anew from where they come from.
+        """Fetch the credentials from their source again.
 
         :raises CredentialsUnusable: when they cannot be fetched.
         """
         held = self.held
         if isinstance(held, RefreshableCredentials):
-            # botocore refreshes by the clock alone: a time that has passed makes it do so at the next signature
+            # botocore refreshes by the clock alone: an expiry in the past makes it refresh at the next signature
             held._expiry_time = held._time_fetcher()
             return
         with credentials_needed(self.reach, self.settings):
@@ -71,8 +71,8 @@ class SigningKeys:
 
 
 def watch(client: Any, keys: SigningKeys) -> None:
-    """Let ``client`` take its credentials anew when AWS says that they have ended, keep them secret, and say clearly
-    when there are none.
+    """Make ``client`` renew its credentials when AWS reports them expired, hide them in all output, and report
+    clearly when there are none.
     """
     service = client.meta.service_model.service_id.hyphenize()
     watcher = _Watcher(keys)
@@ -87,9 +87,10 @@ class _Watcher:
         self._keys = keys
 
     def needs_retry(self, attempts: int, response: Any, **_: Any) -> float | None:
-        """:returns: seconds until the next try; False: the time is up; None: that is for others to decide.
+        """Renew expired credentials and decide about the next attempt.
 
-        :raises CredentialsUnusable: when there are none to try it with.
+        :returns: seconds until the next attempt; False: no time is left; None: other handlers decide.
+        :raises CredentialsUnusable: when there are none for another attempt.
         """
         if response is None or error_code(response[1]) not in ENDED or attempts >= TRIES:
             return None
@@ -97,18 +98,24 @@ class _Watcher:
         return deadlines.retry_after(_FIRST_PAUSE_S * 2 ** (attempts - 1))
 
     def fetch(self, **_: Any) -> None:
-        """Fetch the credentials before anything else of a call may need them.
+        """Fetch the credentials before anything in a call needs them.
 
         :raises CredentialsUnusable: when there are none that can be used.
         """
         self._keys.current()
 
     def refused(self, parsed: Any, **_: Any) -> None:
-        """:raises CredentialsUnusable: when AWS says that they have ended, or that it does not know them."""
+        """Report credentials that AWS rejected.
+
+        :raises CredentialsUnusable: when AWS reports that they have expired, or that the keys are unknown or wrong.
+        """
         if error_code(parsed) in ENDED | WRONG_KEYS:
             raise unusable(self._keys.reach, self._keys.settings, ClientError(parsed, "request"))
 
     def failed(self, exception: Exception, **_: Any) -> None:
-        """:raises CredentialsUnusable: when there were no credentials to sign with."""
+        """Report missing credentials.
+
+        :raises CredentialsUnusable: when there were no credentials to sign with.
+        """
         if isinstance(exception, NoCredentialsError):
             raise unusable(self._keys.reach, self._keys.settings, exception) from exception

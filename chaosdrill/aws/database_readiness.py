@@ -1,4 +1,4 @@
-"""Whether the writer of the global database can be moved to a region now, and waiting until it can.
+"""Readiness of the global database for a change of writer, and waiting for it.
 
 After an unplanned failover Aurora rebuilds the old primary, in minutes to hours. Until then its synchronization status
 is ``pending-resync``, and Aurora refuses to move the writer there. A state machine that is started then closes the
@@ -25,7 +25,7 @@ LOG_EVERY_S = 60.0
 
 
 def refuse_unready(system: System, cluster: aurora.GlobalCluster, region: str) -> None:
-    """Refuse to move the writer to a region to which it cannot be moved now.
+    """Refuse to move the writer to a region that cannot become the writer now.
 
     :param cluster: the global cluster, as it was read last.
     :raises Refused: when the global cluster is not available or has no writer, or the region's cluster is none of its
@@ -57,7 +57,7 @@ def refuse_unready(system: System, cluster: aurora.GlobalCluster, region: str) -
 
 
 def refuse_unsynchronized(system: System, cluster: aurora.GlobalCluster, region: str) -> None:
-    """Refuse to move the writer to a region whose cluster is being rebuilt, whatever the global cluster's status is.
+    """Refuse to move the writer to a region whose cluster is being rebuilt, whatever the status of the global cluster.
 
     :param cluster: the global cluster, as it was read last.
     :raises Refused: when the region's cluster is not connected.
@@ -91,14 +91,14 @@ def wait_until_ready(
     what is waited for, for how much longer at most, and how to end the wait.
 
     :param timeout_s: how long to wait, in seconds.
-    :param then: what to do once it can be moved, for the refusal and the log; empty: nothing in particular.
+    :param then: what to run once the writer can be moved, for the refusal and the log; empty: nothing.
     :param is_rollback: whether a rollback waits, which a person ends in another way than a step of the method.
     :returns: the global cluster, and whether it had to wait.
-    :raises Refused: when it cannot be moved yet after that time.
+    :raises Refused: when the writer still cannot be moved after that time.
     :raises CannotSee: when the global cluster could not be read.
     """
     with deadlines.within(timeout_s):
-        cluster = aurora.global_cluster(system)  # what cannot be read at all is not waited for
+        cluster = aurora.global_cluster(system)  # an unreadable cluster is an error at once
         if (refusal := _refusal(system, cluster, region)) is None:
             return cluster, False
         history.record(EVENT, region=region, status=cluster.status, synchronization=dict(cluster.synchronization))
@@ -114,7 +114,7 @@ def wait_until_ready(
 
 
 def _way_out(is_rollback: bool, then: str) -> str:
-    """:returns: how a person ends the wait, and what follows from that."""
+    """Return how a person ends the wait, and what follows from that."""
     if history.current() is None:
         return "To end the wait, press Ctrl-C"
     if not is_rollback:

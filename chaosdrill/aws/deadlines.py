@@ -1,13 +1,13 @@
-"""How long a call to AWS may take: its tries, their connecting and their reading end with the deadline of what asks.
+"""Deadlines of calls to AWS: retries, connecting and reading end with the deadline of the caller.
 
 Each attempt has a total of its own, too, with or without a deadline (:func:`attempt_s`): what was not sent by then is
-not sent any more, and what was given up is not delivered later. The lease guard counts on it (docs/safety.md).
+never sent, and an abandoned request is not delivered later. The lease guard relies on it (docs/safety.md).
 
 The deadline is kept in a context variable, so that no activity has to pass it on. Other threads do not inherit it (see
-:func:`carried`). A call of an action that begins when the time is up, or nearly so, still has ``LEAST_S``: it finds out
-what is half done. A probe leaves nothing half done: its calls have an end (:func:`ending`) that nothing goes beyond.
+:func:`carried`). A call of an action that begins at or near its deadline still has ``LEAST_S``, to find out whether a
+    change was applied. A probe changes nothing: its calls have an end (:func:`ending`) that nothing exceeds.
 
-It hangs in botocore's own event chain and in the connection pools of its HTTP session.
+It uses botocore's event system and the connection pools of its HTTP session.
 """
 
 import contextlib
@@ -34,33 +34,33 @@ from urllib3.util.connection import allowed_gai_family
 
 from chaosdrill.errors import CannotSee
 
-CONNECT_S, READ_S = 3.0, 10.0  # what one request to AWS has to connect, and to be answered
+CONNECT_S, READ_S = 3.0, 10.0  # timeouts of one request: to connect, and for the response
 REQUEST_S = CONNECT_S + READ_S
-LEAST_S = 3.0  # AWS answers in less than one, over a new connection to the other side of the world, too
-_ONE_OF_SEVERAL_S = 1.0  # where the next one is asked then
+LEAST_S = 3.0  # AWS responds within 1 s, also over a new connection to the other side of the world
+_ONE_OF_SEVERAL_S = 1.0  # where the next endpoint is tried then
 _BARELY_S = 0.1  # a socket's timeout cannot be 0
 
-# moments on the steady clock: of what goes on in this context, and of the call that it makes now
+# Deadlines on the monotonic clock: of the work in this context, and of its present call.
 _until: ContextVar[float] = ContextVar("until", default=math.inf)
 _call_until: ContextVar[float] = ContextVar("call_until", default=math.inf)
 _of_several: ContextVar[bool] = ContextVar("of_several", default=False)
-# nothing goes beyond it, not even a call that begins when the time is up
+# Nothing exceeds this end, not even a call that begins after its deadline.
 _end: ContextVar[float] = ContextVar("end", default=math.inf)
-_attempt_until: ContextVar[float] = ContextVar("attempt_until", default=math.inf)  # of the boot clock
-_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS's monotonic clock runs in its sleep, too
+_attempt_until: ContextVar[float] = ContextVar("attempt_until", default=math.inf)  # on the boot clock
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # macOS's monotonic clock runs during sleep, too
 _DISCARD = struct.pack("ii", 1, 0)  # SO_LINGER: closing discards what was not delivered
 
 T = TypeVar("T")
 
 
 class CutShort(CannotSee):
-    """AWS had not answered a call when the time was up: whether it was carried out is open."""
+    """The deadline ended a call before AWS responded: whether it was carried out is unknown."""
 
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Calls within it end ``seconds`` from now, whatever the deadline was so far: an action that waits twice has twice
-    the time.
+    """End the calls of the block ``seconds`` from now, replacing an earlier deadline: an action that waits twice has
+    twice the time.
     """
     with _set(_until, time.monotonic() + seconds):
         yield
@@ -68,16 +68,19 @@ def within(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def by(moment_s: float) -> Iterator[None]:
-    """Calls within it end at a moment of the steady clock, or at the deadline that there is, whichever comes first."""
+    """End the calls of the block at a moment of the monotonic clock, or at the present deadline, whichever comes
+    first.
+    """
     with _set(_until, min(moment_s, _until.get())):
         yield
 
 
 @contextmanager
 def ending(seconds: float) -> Iterator[None]:
-    """End all calls within it ``seconds`` from now, or at the end that there is, whichever comes first.
+    """End all calls of the block ``seconds`` from now, or at the present end, whichever comes first.
 
-    That holds for the last of several calls, too, and for one that begins only then: for what only reads.
+    Unlike :func:`within`, this also holds for the last of several calls and for one that begins after the end: for code
+    that only reads.
     """
     moment_s = min(time.monotonic() + seconds, _end.get())
     with _set(_end, moment_s), by(moment_s):
@@ -86,8 +89,8 @@ def ending(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def extended(seconds: float) -> Iterator[None]:
-    """Give what is within it ``seconds`` from now at least, where it has an end: a command on another host, which has a
-    time of its own. Without an end it changes nothing.
+    """Move the present end to at least ``seconds`` from now: for a command on another host, which has a timeout of
+    its own. Without an end it changes nothing.
     """
     with _set(_end, max(_end.get(), time.monotonic() + seconds)):
         yield
@@ -95,9 +98,10 @@ def extended(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def one_of_several(left: int = 1) -> Iterator[None]:
-    """A call within it, to one of several that may answer, has less when the time is up: the next one is asked then.
+    """Shorten the calls of the block, to one of several equivalent endpoints: after the deadline the next one is tried
+    sooner.
 
-    :param left: how many may still be asked, this one included. They share the time until the end, where there is one.
+    :param left: how many may still be tried, this one included. They share the time until the end, if there is one.
     """
     now_s = time.monotonic()
     with _set(_of_several, True), _set(_end, now_s + max(0.0, _end.get() - now_s) / left):
@@ -114,34 +118,36 @@ def _set(variable: ContextVar[Any], value: Any) -> Iterator[None]:
 
 
 def carried(function: Callable[..., T]) -> Callable[..., T]:
-    """Make a function run with the deadlines of this thread in any thread, in several at the same time, too."""
+    """Make a function run with the deadlines of this thread in any thread, also in several at the same time."""
     here = copy_context()
     return lambda *args, **kwargs: here.copy().run(function, *args, **kwargs)
 
 
 def over() -> bool:
-    """:returns: whether the time of what goes on here is up."""
+    """Return whether the deadline of this context has passed."""
     return time.monotonic() >= min(_until.get(), _end.get())
 
 
 def cut() -> bool:
-    """:returns: whether the time of what goes on here is up, or that of its last call, which may end before."""
+    """Return whether the deadline of this context has passed, or that of its last call, which may be earlier."""
     return over() or time.monotonic() >= _call_until.get()
 
 
 def ends_s() -> float:
-    """:returns: the moment of the steady clock by which what begins now has to end; infinite without a deadline."""
+    """Return the moment of the monotonic clock by which a call that begins now must end; infinite without a
+    deadline.
+    """
     least_s = min(LEAST_S, _ONE_OF_SEVERAL_S) if _of_several.get() else LEAST_S
     return min(max(_until.get(), time.monotonic() + least_s), _end.get())
 
 
 def retry_after(pause_s: float) -> float | bool:
-    """:returns: what a handler of botocore's ``needs-retry`` answers that would try again after ``pause_s`` seconds:
-    these seconds, or False when the call's time is up by then.
+    """Return what a handler of botocore's ``needs-retry`` returns for another attempt after ``pause_s`` seconds:
+    these seconds, or False when the call's deadline comes first.
     """
     if pause_s < _left_s():
         return pause_s
-    _call_until.set(time.monotonic())  # it ends now
+    _call_until.set(time.monotonic())  # so that the call counts as cut short
     return False
 
 
@@ -151,23 +157,25 @@ def boot_s() -> float:
 
 
 def attempt_s(client: Any) -> float:
-    """Return the most that one attempt of a client may take: to connect and to be answered, in seconds."""
+    """Return the longest time that one attempt of a client may take, to connect and to get a response, in seconds."""
     config = client.meta.config
     return float(config.connect_timeout) + float(config.read_timeout)
 
 
 def begin_attempt(client: Any) -> None:
-    """Let the attempt that this thread is about to send end after :func:`attempt_s`, on the boot clock.
+    """Set the end of the attempt that this thread is about to send to :func:`attempt_s` from now, on the boot clock.
 
-    Uploads to S3 have no such end: they take as long as their size needs.
+    Uploads to S3 have no such end: their duration depends on their size.
     """
     uploads = client.meta.service_model.service_name == "s3"
     _attempt_until.set(math.inf if uploads else boot_s() + attempt_s(client))
 
 
 def keep(client: Any) -> None:
-    """Let the calls of ``client`` end with the deadline of what makes them. Registered after everything else: what that
-    asks before a call has its own time, and what it writes about a failed call comes first.
+    """Make the calls of ``client`` end with the deadline of the caller.
+
+    Register it after all other handlers: requests that those send before a call have deadlines of their own, and their
+    record of a failed call comes first.
     """
     meta = client.meta
     service = meta.service_model.service_id.hyphenize()
@@ -182,7 +190,10 @@ def _begin(**_: Any) -> None:
 
 
 def _say_cut_short(exception: Exception, event_name: str, **_: Any) -> None:
-    """:raises CutShort: when there was no answer and its time is up."""
+    """Replace the error of a call that its deadline ended.
+
+    :raises CutShort: when there was no response and the deadline has passed.
+    """
     if _left_s() <= _BARELY_S and isinstance(exception, (HTTPClientError, NoConnection)):
         call = " ".join(event_name.split(".")[1:])
         why = f"{call} was not answered when its time was up: {exception}"
@@ -194,15 +205,15 @@ def _left_s() -> float:
 
 
 def _attempt_left_s() -> float:
-    """Return what is left of the attempt, which ends with its call at the latest; infinite without either."""
+    """Return the seconds left for the attempt, which ends with its call at the latest; infinite without either end."""
     return min(_left_s(), _attempt_until.get() - boot_s())
 
 
 class _Connecting:
-    """A connection that sends nothing when its attempt is over.
+    """A connection that sends nothing once its attempt has ended.
 
-    Resolving a name has no timeout, a TLS handshake one per message, and urllib3 gives each address of a name the whole
-    time to connect. The process may have been stopped, too.
+    Resolving a name has no timeout, a TLS handshake has one per message, and urllib3 gives each address of a name the
+    full time to connect. The process may also have been stopped meanwhile.
     """
 
     host: str
@@ -242,7 +253,7 @@ class _Connecting:
 
 
 def _addresses(name: str, port: int) -> list[str]:
-    """:returns: those of a name; none when it cannot be resolved, which whoever connects will say."""
+    """Return the addresses of a name; none when it cannot be resolved, which connecting will report."""
     with contextlib.suppress(OSError):
         found = socket.getaddrinfo(name, port, allowed_gai_family(), socket.SOCK_STREAM)
         return list(dict.fromkeys(str(one[4][0]) for one in found))
@@ -250,7 +261,7 @@ def _addresses(name: str, port: int) -> list[str]:
 
 
 class _Asking:
-    """A connection pool whose requests are cut when the time of the call, or of the attempt, is up."""
+    """A connection pool whose requests end with the deadline of the call or the attempt."""
 
     timeout: Timeout
 
@@ -271,12 +282,12 @@ class _Asking:
 
 
 def _discard_unsent(conn: Any) -> None:
-    """Let closing a connection discard what the kernel has not delivered.
+    """Make closing a connection discard what the kernel has not delivered.
 
-    Otherwise it goes on trying for minutes after the connection was closed, and a request that was given up while the
-    network was away would arrive once it is back.
+    Otherwise the kernel goes on trying for minutes after the connection was closed, and a request that was abandoned
+    during a network outage would arrive once the network is back.
     """
-    with contextlib.suppress(OSError, AttributeError):  # closed, or TLS within TLS
+    with contextlib.suppress(OSError, AttributeError):  # the socket is closed, or it is TLS within TLS
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
 
 

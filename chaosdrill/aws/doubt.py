@@ -1,4 +1,6 @@
-"""A call that failed leaves a doubt: its answer can be lost after the work was done. Look, and say which half is."""
+"""Changes whose call failed: a failed call may still have been applied, so the resource is read again to report
+which.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,17 +12,17 @@ from chaosdrill.errors import BadInput, CannotSee, ChangeNotSent, DrillError, Re
 from chaosdrill.history import record
 
 FAILURES = (ClientError, BotoCoreError, DrillError)
-_CERTAIN = (BadInput, Refused)  # these say themselves that nothing was touched
+_CERTAIN = (BadInput, Refused)  # these guarantee that nothing was changed
 
 
 def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -> None:
-    """Make a change; when the call fails, look whether it was made all the same.
+    """Make a change; when the call fails, read whether it was applied all the same.
 
     :param what: the change, as in "the switchover to ap-northeast-3".
-    :param ask: asks AWS for it.
-    :param was_made: looks.
-    :raises ChangeNotSent: when a guard let an attempt not be sent, and it was not made.
-    :raises DrillError: when it was not made, or when nobody can tell; the message says which.
+    :param ask: sends the request to AWS.
+    :param was_made: reads whether the change was applied.
+    :raises ChangeNotSent: when a guard kept an attempt from being sent, and the change was not applied.
+    :raises DrillError: when it was not applied, or whether it was is unknown; the message says which.
     """
     try:
         ask()
@@ -47,11 +49,11 @@ def change(what: str, ask: Callable[[], object], was_made: Callable[[], bool]) -
 
 @contextmanager
 def left_behind(text: str) -> Iterator[None]:
-    """When a call to AWS fails within it, the error also says ``text``: what is half done then.
+    """Add ``text``, which describes the half-done state, to the error of a call to AWS that fails in the block.
 
-    :raises CannotSee: when AWS did not tell.
+    :raises CannotSee: when a read failed.
     :raises TimedOut: when it took too long.
-    :raises DrillError: when AWS said no.
+    :raises DrillError: when AWS refused.
     """
     try:
         yield
@@ -63,10 +65,11 @@ def left_behind(text: str) -> Iterator[None]:
 
 @contextmanager
 def both_told(first: BaseException) -> Iterator[None]:
-    """Ending what did not begin as it should may fail, too: then one error tells both; a signal stays what it is.
+    """Clean up after a failed start; when the cleanup fails as well, report both in one error. A signal stays
+    unchanged.
 
-    :param first: why it is to be ended.
-    :raises DrillError: when ending it failed.
+    :param first: the error that made the cleanup necessary.
+    :raises DrillError: when the cleanup failed.
     """
     try:
         yield

@@ -13,10 +13,10 @@ _WORDS = {"true": True, "false": False}
 
 
 def stop_flag(system: System, region: str) -> bool:
-    """Read a region's stop flag, strongly consistent.
+    """Read a region's stop flag with a strongly consistent read.
 
     :returns: True when the application is closed there.
-    :raises CannotSee: when the table, the item or a readable value is missing, or AWS does not answer.
+    :raises CannotSee: when the table, the item or a valid value is missing, or AWS does not respond.
     """
     flag = system.topology.stop_flag
     table = flag.tables[region]
@@ -38,10 +38,11 @@ def stop_flag(system: System, region: str) -> bool:
 
 
 def write_stop_flag(system: System, region: str, value: bool, expected: bool) -> None:
-    """Write a region's stop flag if it still is as expected. That it has the new value already is as good: the answer
-    to a first try may have been lost.
+    """Write a region's stop flag if it still has the expected value. A flag that already has the new value is a
+    success, too: the response to an earlier attempt may have been lost.
 
-    :raises DrillError: when it is neither: someone else changed it, or AWS did not do it; the message says which.
+    :raises DrillError: when it has neither value because someone else changed it, or AWS failed; the message says
+        which.
     """
     client = system.client("dynamodb", region)
 
@@ -72,11 +73,11 @@ def stop_flag_update(system: System, region: str, value: bool, expected: bool) -
 
 
 def flag_values(**written: Any) -> dict[str, bool | None]:
-    """What was written for flags' values, which is a text when it comes from ``--var`` or the environment.
+    """Parse values of stop flags, which are texts when they come from ``--var`` or the environment.
 
     :param written: by argument name; None stays None.
     :returns: true (closed), false (open) or None by argument name.
-    :raises BadInput: with every one that is neither true nor false.
+    :raises BadInput: with every value that is neither true nor false.
     """
     words = {name: str(value).lower() for name, value in written.items() if value is not None}
     problems = [
@@ -90,7 +91,7 @@ def flag_values(**written: Any) -> dict[str, bool | None]:
 
 
 def shown(value: bool) -> str:
-    """:returns: TRUE or FALSE, as the runbook writes it."""
+    """Return TRUE or FALSE, as the runbook writes it."""
     return "TRUE" if value else "FALSE"
 
 

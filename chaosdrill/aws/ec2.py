@@ -1,4 +1,4 @@
-"""EC2 instances, taken out of the reservations in which EC2 describes them."""
+"""EC2 instances, extracted from the reservations in which EC2 describes them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -7,11 +7,11 @@ from chaosdrill.aws.system import System
 
 
 def instances(system: System, region: str, instance_id: str) -> list[dict[str, Any]]:
-    """:returns: the instance as EC2 describes it, alone in a list; EC2 refuses an id that it does not know."""
+    """Return EC2's description of an instance, alone in a list. EC2 refuses an id that does not exist."""
     return in_reservations([system.client("ec2", region).describe_instances(InstanceIds=[instance_id])])
 
 
 def in_reservations(pages: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """:returns: the instances of all reservations of these pages of DescribeInstances."""
+    """Return the instances of all reservations in these pages of DescribeInstances."""
     reservations = [reservation for page in pages for reservation in page.get("Reservations", [])]
     return [instance for reservation in reservations for instance in reservation.get("Instances", [])]

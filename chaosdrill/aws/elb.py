@@ -1,4 +1,4 @@
-"""What is read of load balancers: their public names, which tell whose an address is, and their VPC."""
+"""Load balancers: their public DNS names, by which the region of an address is found, their VPC and attributes."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ from chaosdrill.errors import CannotSee
 
 
 def load_balancer_name(system: System, region: str, arn: str) -> str:
-    """:returns: the DNS name of the load balancer, which resolves to its own addresses.
+    """Return the DNS name of the load balancer, which resolves to its own addresses.
 
-    :raises CannotSee: when there is none of that ARN.
+    :raises CannotSee: when no load balancer has that ARN.
     """
     return str(_described(system, region, arn)["DNSName"])
 
 
 def vpc_of(system: System, region: str, arn: str) -> str:
-    """:returns: the id of the load balancer's VPC.
+    """Return the id of the load balancer's VPC.
 
-    :raises CannotSee: when there is none of that ARN.
+    :raises CannotSee: when no load balancer has that ARN.
     """
     return str(_described(system, region, arn)["VpcId"])
 

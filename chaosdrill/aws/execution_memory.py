@@ -1,7 +1,7 @@
-"""What this process has learned of executions, beyond what DescribeExecution and ListExecutions show by now.
+"""Executions as this process knows them, beyond what DescribeExecution and ListExecutions show so far.
 
 Both are eventually consistent: an execution that was just started may be missing, and one that has ended may still be
-shown as RUNNING. What was learned once stays true, unless the execution was redriven.
+shown as RUNNING. A fact stays true once observed, unless the execution was redriven.
 
 :source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
 """
@@ -10,9 +10,9 @@ import threading
 import time
 from collections.abc import Iterable
 
-CONSISTENT_WITHIN_S = 10.0  # AWS names no bound; seconds were seen
+CONSISTENT_WITHIN_S = 10.0  # AWS documents no bound; delays of seconds were observed
 _lock = threading.Lock()
-_started_s: dict[str, float] = {}  # execution -> when it was last known to run, on the steady clock
+_started_s: dict[str, float] = {}  # execution -> when it was last known to run, on the monotonic clock
 _ended: set[tuple[str, int]] = set()  # execution, and how often it had been redriven by then
 
 
@@ -33,13 +33,13 @@ def note_ended(arn: str, redriven: int = 0) -> None:
 
 
 def has_ended(arn: str, redriven: int = 0) -> bool:
-    """:returns: whether it is known to have ended, whatever a later response shows."""
+    """Return whether an execution is known to have ended, even if a later response shows it running."""
     with _lock:
         return (arn, redriven) in _ended
 
 
 def recent(machine: str, within_s: float) -> list[str]:
-    """:returns: the executions of a state machine that were known to run within the last seconds, latest first."""
+    """Return the executions of a state machine that were known to run within the last seconds, latest first."""
     begin, since_s = machine.replace(":stateMachine:", ":execution:") + ":", time.monotonic() - within_s
     with _lock:
         known = [(seen_s, arn) for arn, seen_s in _started_s.items() if arn.startswith(begin) and seen_s >= since_s]
@@ -51,7 +51,7 @@ def still_running(listed: Iterable[tuple[str, int]], machine: str, within_s: flo
 
     :param listed: the ARN of each, and how often it was redriven.
     :param machine: the state machine that was listed.
-    :param within_s: how long a list may be without an execution that runs, in seconds.
+    :param within_s: how long a running execution may be missing from a list, in seconds.
     :returns: those that are not known to have ended, and those that are known to run and are not listed yet.
     """
     shown = [arn for arn, redriven in listed if not has_ended(arn, redriven)]

@@ -1,4 +1,4 @@
-"""What a caller names wins over the topology: the same system, with that part of its topology replaced."""
+"""Overrides: the same system, with the part of its topology replaced that an argument names."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,14 +9,14 @@ from chaosdrill.errors import BadInput
 
 
 def with_client_host(system: System, instance_id: str | None = None, region: str | None = None) -> System:
-    """:returns: the system with another host for faults and commands, or with the same in another region."""
+    """Return the system with another host for faults and commands, or with the same host in another region."""
     client = system.topology.client
     chosen = replace(client, instance_id=instance_id or client.instance_id, region=region or client.region)
     return replace(system, topology=replace(system.topology, client=chosen))
 
 
 def with_flag_table(system: System, region: str, table: str | None) -> System:
-    """:returns: the system whose stop flag of that region lies in another table; None: as it is."""
+    """Return the system with another table for that region's stop flag; unchanged for None."""
     if table is None:
         return system
     flag = system.topology.stop_flag
@@ -25,10 +25,10 @@ def with_flag_table(system: System, region: str, table: str | None) -> System:
 
 
 def with_routing_controls(system: System, controls: Mapping[str, str] | None) -> System:
-    """:returns: the system with other routing controls.
+    """Return the system with other routing controls.
 
-    :param controls: ARN by region, or by home and standby; a region that is left out keeps its own. None: as it is.
-    :raises BadInput: with everything in it that is no region of the topology or no routing control.
+    :param controls: ARN by region, or by home and standby; other regions keep theirs. None: unchanged.
+    :raises BadInput: with every key that is no region of the topology and every value that is no routing control.
     """
     if not controls:
         return system
@@ -53,7 +53,7 @@ def with_routing_controls(system: System, controls: Mapping[str, str] | None) ->
 
 
 def with_cluster_endpoint(system: System, region: str | None) -> System:
-    """:returns: the system whose ARC cluster is asked through its endpoint in one region alone; None: as it is.
+    """Return the system with one endpoint of the ARC cluster only; unchanged for None.
 
     :param region: one that the cluster has an endpoint in, by name, or as home, standby, active.
     :raises BadInput: when it has none there.
@@ -70,7 +70,7 @@ def with_cluster_endpoint(system: System, region: str | None) -> System:
 
 
 def with_global_cluster(system: System, name: str | None) -> System:
-    """:returns: the system with another global cluster, whose members tell their region themselves; None: as it is."""
+    """Return the system with another global cluster, whose members' ARNs give their regions; unchanged for None."""
     if name is None:
         return system
     database = replace(system.topology.database, global_cluster=name, clusters={})
@@ -78,7 +78,7 @@ def with_global_cluster(system: System, name: str | None) -> System:
 
 
 def with_failover_region(system: System, region: str | None) -> System:
-    """:returns: the system whose state machines are found in another region; None: as it is."""
+    """Return the system with its state machines in another region; unchanged for None."""
     if region is None:
         return system
     return replace(system, topology=replace(system.topology, failover=replace(system.topology.failover, region=region)))

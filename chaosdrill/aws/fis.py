@@ -1,4 +1,4 @@
-"""FIS experiments: which run on a host, which belong to a run, and how each stands."""
+"""FIS experiments: those that run on a resource, those of a run, and the state of each."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -10,10 +10,12 @@ from chaosdrill.aws.answers import answered
 from chaosdrill.aws.system import System
 
 RUN_TAG = "chaosdrill-run"
-PREVIEW = "rehearsal"  # the run in the tag of a preview, which skips all actions
+PREVIEW = "rehearsal"  # value of the run tag of a preview, which skips all actions
 CREATED_BY_US = {"created-by": "chaosdrill"}
-"""The tag of templates and experiments, without which the policy of a drill starts and stops none."""
-STARTED = "fault-started"  # in the run's history
+"""The tag of templates and experiments, without which the policy of a drill allows neither starting nor stopping
+them.
+"""
+STARTED = "fault-started"  # event in the run's history
 FAULT_DOCUMENT = ":document/AWSFIS-Run-"
 ISOLATION = "aws:network:disrupt-connectivity"
 PAUSE = "aws:dynamodb:global-table-pause-replication"
@@ -24,12 +26,12 @@ ACTIVE = ("pending", "initiating", "running", "stopping")
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment as FIS tells it.
+    """An experiment as FIS reports it.
 
     :param region: where it runs.
     :param faults_on: the hosts (ARN) on which it runs an AWSFIS-Run document, the subnets (ARN) that it cuts off, and
         the tables (ARN) whose replication it pauses.
-    :param actions: the state of each of its actions; neither is told in a summary.
+    :param actions: the state of each of its actions; a summary has neither this nor ``faults_on``.
     """
 
     id: str
@@ -43,23 +45,23 @@ class Experiment:
 
     @property
     def in_force(self) -> bool:
-        """Whether its actions run; the experiment itself is called running before they do."""
+        """Whether its actions run. FIS reports the experiment itself as running before they do."""
         return self.state == "running" and bool(self.actions) and set(self.actions) == {"running"}
 
     @property
     def active(self) -> bool:
-        """Whether it still has, or will have, its fault in force."""
+        """Whether its fault is in force or still can be."""
         return self.state in ACTIVE
 
 
 def summaries(system: System, region: str) -> list[Experiment]:
-    """:returns: every experiment of a region, without what they have faults on."""
+    """List every experiment of a region, without ``faults_on`` and ``actions``."""
     pages = system.client("fis", region).get_paginator("list_experiments").paginate()
     return [parsed(summary, region) for page in pages for summary in page.get("experiments", [])]
 
 
 def experiment(system: System, experiment_id: str, region: str | None = None) -> Experiment:
-    """:returns: the experiment, with what it has faults on.
+    """Read an experiment, with ``faults_on`` and ``actions``.
 
     :param region: where it runs; default: where the client host is.
     """
@@ -68,7 +70,7 @@ def experiment(system: System, experiment_id: str, region: str | None = None) ->
 
 
 def safety_lever(system: System, region: str) -> tuple[str, str]:
-    """:returns: the state of the region's safety lever (``disengaged``, ``engaged``, ``engaging``) and its reason.
+    """Read the region's safety lever: its state (``disengaged``, ``engaged``, ``engaging``) and its reason.
 
     :raises ClientError: when it cannot be read.
     :source: https://docs.aws.amazon.com/fis/latest/userguide/safety-lever.html
@@ -78,9 +80,11 @@ def safety_lever(system: System, region: str) -> tuple[str, str]:
 
 
 def recorded(system: System, experiment_id: str, region: str) -> dict[str, Any]:
-    """:returns: what FIS itself has recorded of an experiment: its answers to ``GetExperiment`` and, of the template
-    that it was started from, ``GetExperimentTemplate``, by the name of the call, and the ``request_ids`` of both. A
-    template that there is no more is told under ``without_template``: the experiment names all that it did.
+    """Read FIS's own record of an experiment and of the template that it was started from.
+
+    :returns: the responses by call, ``GetExperiment`` and ``GetExperimentTemplate``, and the ``request_ids`` of both.
+        For a template that no longer exists, ``without_template`` has the error: the experiment lists everything that
+        it did.
     """
     client = system.client("fis", region)
     experiment = answered(client.get_experiment(id=experiment_id))
@@ -97,9 +101,9 @@ def recorded(system: System, experiment_id: str, region: str) -> dict[str, Any]:
 
 
 def of_run(system: System, run_id: str, region: str | None = None) -> list[Experiment]:
-    """:returns: the experiments that a run has started, by tag, oldest first.
+    """List the experiments that a run has started, by tag, oldest first.
 
-    :param region: where to look; default: where the client host is, and wherever the open drill has started one.
+    :param region: where to search; default: where the client host is, and wherever the open drill has started one.
     """
     regions = [region] if region else _regions_of_run(system)
     own = [found for one in regions for found in summaries(system, one) if found.tags.get(RUN_TAG) == run_id]
@@ -113,18 +117,18 @@ def _regions_of_run(system: System) -> list[str]:
 
 
 def with_fault_on(system: System, region: str, arns: Collection[str]) -> list[Experiment]:
-    """:returns: a region's active experiments with a fault on one of these resources, whoever started them."""
+    """List a region's active experiments with a fault on one of these resources, no matter who started them."""
     active = [experiment(system, found.id, region) for found in summaries(system, region) if found.active]
     return [found for found in active if found.active and not set(arns).isdisjoint(found.faults_on)]
 
 
 def stop(system: System, one: Experiment) -> None:
-    """Ask an experiment to stop; it is not gone yet when this returns."""
+    """Request that an experiment stops; it may still be stopping when this returns."""
     system.client("fis", one.region).stop_experiment(id=one.id)
 
 
 def parsed(raw: Mapping[str, Any], region: str = "") -> Experiment:
-    """:returns: the experiment behind ``raw``: one, or a summary of one, as FIS answers in a region."""
+    """Parse an experiment, or the summary of one, from a response of FIS in a region."""
     state = raw["state"]
     return Experiment(
         id=str(raw["id"]),

@@ -1,8 +1,8 @@
 """The account guard: no request that changes something is signed for an account that the topology does not allow.
 
-It hangs in botocore's own event chain, so that an activity cannot forget it. What it knows is the account of a key, not
-that of a profile: a profile, a role and a program give other keys when they are renewed, between two requests and
-between a request and its retry. The keys that were checked are those that sign.
+It uses botocore's event system, so that no activity can omit it. It tracks the account of each key, not of each
+profile: a profile, a role and a program can give other keys when they are renewed, between two requests and between a
+request and its retry. The keys that were checked are those that sign.
 """
 
 import threading
@@ -20,8 +20,8 @@ from chaosdrill.aws.reach import Reach
 from chaosdrill.errors import AccountChanged, CannotSee, Refused
 
 _READS = ("Get", "List", "Describe", "BatchGet", "Query", "Scan", "Head", "Search", "Lookup", "Simulate", "TransactGet")
-_RENEWALS = 3  # keys that are others again before STS has told their account
-_NO_KEY = ""  # a session without credentials, whose responses are played
+_RENEWALS = 3  # how often the keys may change before STS has reported their account
+_NO_KEY = ""  # a session without credentials, which replays recorded responses
 _lock = threading.Lock()
 _account_of: dict[tuple[Reach, str], str] = {}  # by the id of the access key
 _first_key: dict[Reach, str] = {}
@@ -30,23 +30,23 @@ Sts = Callable[[], Any]
 
 
 def changes_something(operation: str) -> bool:
-    """Tell whether the AWS operation of that name is anything but a read."""
+    """Return whether the AWS operation of that name is anything but a read."""
     return not operation.startswith(_READS)
 
 
 def attempts_sent(request: Any) -> int:
-    """Return how many attempts of a call were sent before the one that is about to be."""
+    """Return how many attempts of a call were sent before the present one."""
     return int((request.context.get("retries") or {}).get("attempt", 1)) - 1
 
 
 def guard_account(client: Any, keys: SigningKeys, sts: Sts) -> None:
-    """Let ``client`` change things only in the accounts of its reach, and read from one account only.
+    """Allow ``client`` to change resources only in the accounts of its reach, and to read from one account only.
 
-    Reading needs no permission of the topology, so that a topology can be written and checked. But keys that replace
-    others in the middle must be of an allowed account for reads, too: another account may have resources of the same
+    Reads need no permission of the topology, so that a topology can be written and checked. But keys that replace
+    others during a drill must be of an allowed account for reads, too: another account may have resources of the same
     names.
 
-    :param sts: gives an STS client of the same session.
+    :param sts: creates an STS client of the same session.
     """
     guard = _Guard(keys, sts)
     client.meta.events.register("before-call", guard.before_call)
@@ -67,18 +67,18 @@ class _Guard:
             self._allowed_keys(model.name, 0)
 
     def before_sign(self, request: Any, operation_name: str, **_: Any) -> None:
-        """Check the account for which a request is about to be signed, each try of it, and sign with just those keys.
+        """Check the account of each attempt of a request before it is signed, and sign with exactly those keys.
 
         :raises Refused: when it would change something in an account that is not allowed.
         :raises AccountChanged: the same, when something may have been changed before: by an earlier attempt of the
             request, or by a step of the drill.
-        :raises SystemExit: when it would change something after the drill was stopped, for a step in the background.
-        :raises CannotSee: when it would read from another account than the requests before.
+        :raises SystemExit: in a background step, when it would change something after the drill was stopped.
+        :raises CannotSee: when it would read from another account than earlier requests.
         """
         if changes_something(operation_name):
             end_step_if_stopped()
         if (keys := self._keys.current()) is None:
-            return  # botocore says so
+            return  # botocore reports the missing credentials
         if changes_something(operation_name):
             keys = self._allowed_keys(operation_name, attempts_sent(request))
         elif self._may_be_of_another_account(keys):
@@ -109,12 +109,12 @@ class _Guard:
 
 
 def sign_with(request: Any, keys: Credentials | None) -> None:
-    """Bind the signature of a request to ``keys``, whatever the session's become in the meantime."""
+    """Sign a request with ``keys``, even if the session's keys change meanwhile."""
     request.context.setdefault("signing", {})["request_credentials"] = keys
 
 
 def learn_accounts(sts: Any, keys: SigningKeys) -> None:
-    """Let an STS client keep to which account the key belongs that has signed a GetCallerIdentity."""
+    """Make an STS client remember the account of the key that signed each GetCallerIdentity."""
 
     def before_sign(request: Any, **_: Any) -> None:
         sign_with(request, keys.current())
@@ -122,7 +122,7 @@ def learn_accounts(sts: Any, keys: SigningKeys) -> None:
     def after_call(parsed: Any, context: Any, **_: Any) -> None:
         if "Account" in parsed:
             signed_with = context.get("signing", {}).get("request_credentials")
-            # a recording that is played is signed with nothing: it is taken for the session's own
+            # a replayed recording is signed with no key: its account counts as the session's
             _account_of[keys.reach, _id(signed_with or keys.current())] = str(parsed["Account"])
 
     sts.meta.events.register("before-sign", before_sign)
@@ -138,7 +138,7 @@ def account_of(keys: SigningKeys, sts: Sts) -> str:
 
 
 def _identified(keys: SigningKeys, sts: Sts) -> tuple[Credentials | None, str]:
-    """Return the keys as they are now, and their account."""
+    """Return the present keys and their account."""
     for _ in range(_RENEWALS):
         current = keys.current()
         with _lock:
@@ -151,14 +151,15 @@ def _identified(keys: SigningKeys, sts: Sts) -> tuple[Credentials | None, str]:
 
 def _ask(keys: SigningKeys, sts: Sts) -> None:
     try:
-        copy_context().run(lambda: sts().get_caller_identity())  # the call that it is for keeps its own deadline
+        # its deadline does not change that of the original call
+        copy_context().run(lambda: sts().get_caller_identity())
     except (ClientError, BotoCoreError) as error:
         why = f"the account of the AWS credentials ({keys.reach}) could not be read from STS: {error}"
         raise CannotSee(why, code="account-unreadable") from error
 
 
 def refuse_other_accounts(keys: SigningKeys, sts: Sts, what: str) -> Credentials | None:
-    """Check the account of the credentials, and take them anew when it is not allowed: they may be right again.
+    """Check the account of the credentials. If it is not allowed, renew them and check again.
 
     :param what: the operation that is about to be sent.
     :returns: the keys that were checked.

@@ -1,12 +1,12 @@
 """The lease guard: no request that changes something is sent when too little of the run's lease remains.
 
-FIS, ARC, RDS and Step Functions know no fencing token, so what chaosdrill promises is a bound. Each attempt of a
+FIS, ARC, RDS and Step Functions support no fencing token, so chaosdrill can only promise a bound. Each attempt of a
 changing call, retries included, is refused just before it is sent when less of the lease remains than the attempt may
 take plus a margin. A run that takes the lease over waits until then. docs/safety.md states what the bound leaves open,
 per call.
 
-It hangs in botocore's own event chain, so that an activity cannot forget it. It knows only that there is a lease: where
-leases are kept, and who renews them, is the matter of :mod:`chaosdrill.coordination`.
+It uses botocore's event system, so that no activity can omit it. It knows only that there is a lease;
+:mod:`chaosdrill.coordination` stores and renews leases.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,8 @@ from chaosdrill.aws.guard import attempts_sent, changes_something
 from chaosdrill.errors import LeaseEnded
 
 MARGIN_S: Mapping[str, float] = {"aws": 2.0, "lab": 1.0}  # by target
-RENEWAL_WITHIN_S = 5.0  # how long a change waits for the next renewal: a process that was stopped has one at once
+# how long a change waits for the next renewal, which comes at once after a stopped process continues
+RENEWAL_WITHIN_S = 5.0
 SENDS_COMMANDS = "SendCommand"
 READING_COMMANDS = frozenset(
     {
@@ -39,25 +40,25 @@ READING_COMMANDS = frozenset(
 
 
 class HeldLease(Protocol):
-    """The lease of the run of this process."""
+    """The lease of this process's run."""
 
     @property
     def run(self) -> str:
         """The run that holds it."""
 
     def remaining_s(self) -> float:
-        """Return for how much longer it is held for certain, in seconds; negative when it has expired."""
+        """Return for how much longer it is certainly held, in seconds; negative after it has expired."""
 
     def wait_for_renewal(self, needed_s: float, within_s: float) -> bool:
-        """Wait until so much of it remains.
+        """Wait until ``needed_s`` of it remain.
 
-        :returns: whether it does; at once when it cannot be any more.
+        :returns: whether they do; False at once when no renewal is possible any more.
         """
 
     def refuses_undo(self) -> str:
         """Read whether another run has taken the system over.
 
-        :returns: which one has; empty when none is known to have, also when that cannot be read.
+        :returns: the reason to refuse, with that run; empty when none is known, also when that cannot be read.
         """
 
 
@@ -68,9 +69,9 @@ _reading: ContextVar[str] = ContextVar("reading", default="")
 
 @contextmanager
 def held(lease: HeldLease) -> Iterator[None]:
-    """Let the changing calls of this process depend on a lease for the length of the block.
+    """Make the changing calls of this process depend on a lease during the block.
 
-    :raises RuntimeError: when they depend on one already.
+    :raises RuntimeError: when they already depend on one.
     """
     global _held
     if _held is not None:
@@ -84,10 +85,11 @@ def held(lease: HeldLease) -> Iterator[None]:
 
 @contextmanager
 def undoing(undo: bool = True) -> Iterator[None]:
-    """Say of the calls of this context whether they reverse what was changed.
+    """Declare whether the calls of this context reverse earlier changes.
 
-    Those that do may be sent after the lease has expired, unless a read shows that another run has taken it over. Calls
-    of which nothing is said do so once the drill has come to its rollbacks. Other threads do not inherit it (see
+    Calls that do may be sent after the lease has expired, unless a read shows that another run has taken it over.
+    Without a declaration, calls count as reversing once the drill has come to its rollbacks. Other threads do not
+    inherit it (see
     :func:`deadlines.carried`).
     """
     token = _undoing.set(undo)
@@ -99,7 +101,7 @@ def undoing(undo: bool = True) -> Iterator[None]:
 
 @contextmanager
 def reading(command: str) -> Iterator[None]:
-    """Let the command on the client host that this context sends need no lease, because it changes nothing there.
+    """Exempt the command on the client host that this context sends from the lease, because it changes nothing there.
 
     :param command: one of :data:`READING_COMMANDS`; empty: it changes something.
     :raises ValueError: when it is another one.
@@ -114,10 +116,11 @@ def reading(command: str) -> Iterator[None]:
 
 
 def guard_lease(client: Any, margin_s: float) -> None:
-    """Let ``client`` send changing requests only while enough of the lease remains. Without a lease it does nothing.
+    """Allow ``client`` to send changing requests only while enough of the lease remains. Without a lease it does
+    nothing.
 
-    :param margin_s: how much more than the total of an attempt must remain, in seconds: for what lies between this
-        check and the first byte, and between the last byte and the service.
+    :param margin_s: the seconds that must remain beyond the total of an attempt: for the time between this check and
+        the first byte, and between the last byte and the service.
     """
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register(f"before-send.{service}", _Guard(client, margin_s).before_send)
@@ -141,13 +144,14 @@ class _Guard:
             raise _ended(lease.run, operation, why, attempts_sent(request))
 
     def _undo_refused(self, lease: HeldLease) -> str:
-        why = copy_context().run(lease.refuses_undo)  # the call that it is for keeps its own deadline
+        why = copy_context().run(lease.refuses_undo)  # the read does not change the deadline of the original call
         deadlines.begin_attempt(self._client)
         return why
 
     def _too_late(self, lease: HeldLease) -> str:
         lease.wait_for_renewal(self._needed_s, RENEWAL_WITHIN_S)
-        deadlines.begin_attempt(self._client)  # before the lease is read again: the process may be stopped in between
+        # before the lease is read again, because the process may be stopped in between
+        deadlines.begin_attempt(self._client)
         left_s = lease.remaining_s()
         if left_s >= self._needed_s:
             return ""

@@ -1,4 +1,4 @@
-"""The application's main table, a DynamoDB global table: its replicas, and its replication lag."""
+"""The application's main table, a DynamoDB global table: its replicas and its replication lag."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from chaosdrill.aws import cloudwatch
 from chaosdrill.aws.system import System
 from chaosdrill.errors import BadInput, problem
 
-OLDEST_S = 300.0  # CloudWatch has a value some minutes late at times, and an older one tells of another time
+OLDEST_S = 300.0  # CloudWatch can be some minutes late; an older value describes another time
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Replica:
 
 
 def table_name(system: System, named: str | None) -> str:
-    """:returns: the name of the main table.
+    """Return the name of the main table.
 
     :param named: the one that a step names; None: the topology's.
     :raises BadInput: when neither names one.
@@ -56,8 +56,9 @@ def replica(system: System, region: str, name: str) -> Replica:
 
 
 def replication_lag_s(system: System, name: str, receiving: str) -> float:
-    """:returns: how long items written in the other region took to appear in ``receiving``, in seconds: the greatest of
-        the last minute that has a value.
+    """Return the replication lag of ``receiving`` in seconds: the maximum of the last minute that has a value.
+
+    The lag is the time that an item written in the other region took to appear.
 
     :raises CannotSee: when there is no recent value: nothing was written, or nothing arrived.
     :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html#ReplicationLatency

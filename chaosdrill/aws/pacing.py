@@ -1,7 +1,7 @@
-"""One look a second at each thing, whoever looks: who asks meanwhile gets the answer of the next one.
+"""Coalesced reads: at most one read per resource per second; concurrent callers share the next response.
 
-Steps, safeguards, waiting probes and the watch over the region look at the same tables, controls and machines, and AWS
-throttles per resource. Nobody gets an answer that is older than the question.
+Steps, safeguards, waiting probes and the region monitor read the same tables, controls and state machines, and AWS
+throttles per resource. No caller gets a response that is older than its request.
 """
 
 import math
@@ -18,8 +18,8 @@ from chaosdrill.aws import deadlines
 from chaosdrill.errors import CannotSee
 
 EVERY_S = 1.0
-GRACE_S = 0.25  # so much longer a single look waits for the next look of a watch, whose steady pace it would upset
-_STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
+GRACE_S = 0.25  # how much longer other reads wait, so that they do not disturb the steady pace of a monitor
+_STEP_S = 0.1  # chaoslib interrupts a thread with an exception, which Python raises only between two bytecodes
 _SHARED = "the look of somebody else, which was shared, did not end before the time was up"
 _NOT_DUE = "the time was up before the next read, which begins {:g} s after the last one"
 _leads: ContextVar[bool] = ContextVar("leads", default=False)
@@ -27,9 +27,9 @@ _leads: ContextVar[bool] = ContextVar("leads", default=False)
 
 @dataclass(frozen=True)
 class Answer:
-    """What a look saw: its value, or the error that it ended with.
+    """The result of a read: its value, or the error that it ended with.
 
-    ``began_s``: on the steady clock; the other times in ns since the epoch.
+    ``began_s`` is on the monotonic clock; the other times are in ns since the epoch.
     """
 
     began_s: float
@@ -40,9 +40,9 @@ class Answer:
 
     @property
     def value(self) -> Any:
-        """What was seen.
+        """The value that was read.
 
-        :raises Exception: that the look ended with.
+        :raises Exception: the error that the read ended with.
         """
         if self.error is not None:
             raise self.error
@@ -57,11 +57,11 @@ class _Resource:
         self.ended_s = -math.inf
 
     def had_failed(self, before_s: float) -> bool:
-        """:returns: whether the last look failed before a moment: the next one may not."""
+        """Return whether the last read failed before a moment; if so, the next one may succeed."""
         return self.last is not None and self.last.error is not None and self.ended_s < before_s
 
     def due_in_s(self, every_s: float) -> float:
-        if history.hurried():  # somebody waits for the end, and a lab throttles nobody that soon
+        if history.hurried():  # a person waits for the end; in a lab, nothing is throttled at this rate
             return 0.0
         return self.ended_s + every_s + (0.0 if _leads.get() else GRACE_S) - time.monotonic()
 
@@ -72,7 +72,7 @@ _adding = threading.Lock()
 
 @contextmanager
 def leading() -> Iterator[None]:
-    """Within it looks are those of a watch: they are repeated each second, and others share theirs."""
+    """Mark the reads of the block as those of a monitor: they are repeated each second, and others share them."""
     token = _leads.set(True)
     try:
         yield
@@ -83,15 +83,15 @@ def leading() -> Iterator[None]:
 def paced(
     resource: Hashable, look: Callable[[], Any], since_s: float | None = None, every_s: float | None = None
 ) -> Answer:
-    """Look at a resource when a second has passed since the last look, or take what somebody else sees by then.
+    """Read a resource when a second has passed since the last read, or share a read that another caller makes by then.
 
-    :param resource: names what is looked at.
-    :param look: does it.
-    :param since_s: a look that began after this moment (steady clock) is as good as an own one, unless it had failed
-        before this call; default: now.
-    :param every_s: seconds between two looks, where AWS throttles sooner; default: one second.
-    :returns: the answer; an error is in it. A look that fails when the time of who looks is up is nobody else's.
-    :raises CannotSee: when the own time is up before somebody else's look has ended, or before the next one is due.
+    :param resource: the key of the resource.
+    :param look: reads it.
+    :param since_s: accept a read that began after this moment (monotonic clock), unless it had failed before this call;
+        default: now.
+    :param every_s: seconds between two reads, where AWS throttles sooner; default: one second.
+    :returns: the result, which may hold an error. A read that fails because its caller's deadline passed is not shared.
+    :raises CannotSee: when the deadline passes before another caller's read has ended, or before the next one is due.
     """
     now_s = time.monotonic()
     since_s = now_s if since_s is None else since_s
@@ -113,7 +113,7 @@ def paced(
             else:
                 return one.last
         return _look(one, look)
-    finally:  # a signal's exception may come anywhere: then the next one looks
+    finally:  # a signal's exception may come anywhere: the next caller must be able to read
         if mine:
             with one.changed:
                 one.looking = False
@@ -126,7 +126,7 @@ def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
     try:
         seen = look()
         answer = Answer(began_s, began_ns, time.time_ns(), seen, None)
-    except Exception as error:  # noqa: BLE001 - it is everybody's who waits for this look, and each raises it
+    except Exception as error:  # noqa: BLE001 - all callers that share this read get the error, and each raises it
         answer = Answer(began_s, began_ns, time.time_ns(), None, error)
     finally:
         cut = answer is None or (answer.error is not None and deadlines.cut())

@@ -1,4 +1,4 @@
-"""What a principal may do, as IAM's policy simulator says.
+"""The permissions of a principal, from IAM's policy simulator.
 
 See: https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html. Service control policies and
 the policies of resources are not simulated.
@@ -13,9 +13,9 @@ ALLOWED_BY = "iam:SimulatePrincipalPolicy"
 
 
 def principal(system: System) -> str:
-    """Return the ARN that policies are attached to.
+    """Return the ARN that the caller's policies are attached to.
 
-    Of an assumed role's session that is the role, whose path only IAM knows.
+    For the session of an assumed role that is the role, whose path only IAM knows.
     """
     arn = str(system.client("sts", system.topology.client.region).get_caller_identity()["Arn"])
     if ":assumed-role/" not in arn:
@@ -25,7 +25,7 @@ def principal(system: System) -> str:
 
 
 def simulated(system: System, principal_arn: str, statement: Mapping[str, Any]) -> tuple[int, list[str]]:
-    """Simulate every action of a policy statement on every resource of it, with the values of its conditions.
+    """Simulate every action of a policy statement on each of its resources, with the values of its conditions.
 
     :param statement: of a policy, filled in.
     :returns: how many are allowed, and those that are not, such as ``fis:StopExperiment on arn:…``.
@@ -40,7 +40,8 @@ def simulated(system: System, principal_arn: str, statement: Mapping[str, Any]) 
 
 
 def is_statement_missing(error: Exception) -> bool:
-    """Return whether AWS denied a call because no policy of the caller allows it, rather than another policy denies it.
+    """Return whether AWS denied a call because no policy of the caller allows it, rather than because another policy
+    denies it.
 
     See: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
@@ -57,7 +58,7 @@ def _results(system: System, principal_arn: str, statement: Mapping[str, Any]) -
             {"ContextKeyName": key, "ContextKeyValues": _listed(values)[:1], "ContextKeyType": _type(operator)}
             for operator, conditions in statement.get("Condition", {}).items()
             for key, values in conditions.items()
-            if operator != "Null"  # which asks whether there is a value: another condition gives it
+            if operator != "Null"  # it tests whether there is a value: another condition gives it
         ],
     }
     for page in pages.paginate(**asked):

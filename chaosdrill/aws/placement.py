@@ -1,6 +1,6 @@
-"""Where the application is, by the three facts that are kept in AWS: stop flags, routing controls and the writer.
+"""The region where the application is placed, by three facts in AWS: stop flags, routing controls and the writer.
 
-The DNS answer follows the routing controls, so it is not asked where something is decided.
+The DNS answer follows the routing controls, so decisions do not read it.
 """
 
 from chaosdrill.aws import arc, aurora, dynamodb
@@ -8,7 +8,7 @@ from chaosdrill.aws.system import System
 
 
 def is_placed_in(system: System, region: str) -> bool:
-    """:returns: whether the region, and no other, is open, routed to and the writer.
+    """Return whether the region, and no other, is open, routed to and the writer.
 
     :raises CannotSee: when one of the facts cannot be read.
     """
@@ -16,7 +16,7 @@ def is_placed_in(system: System, region: str) -> bool:
 
 
 def is_open_in(system: System, region: str) -> bool:
-    """:returns: whether the region, and no other, is open and routed to.
+    """Return whether the region, and no other, is open and routed to.
 
     :raises CannotSee: when one of these facts cannot be read.
     """
@@ -27,7 +27,7 @@ def is_open_in(system: System, region: str) -> bool:
 
 
 def flags_of(system: System) -> dict[str, bool]:
-    """:returns: the stop flag of each region: true is closed.
+    """Read the stop flag of each region: true is closed.
 
     :raises CannotSee: when one cannot be read.
     """
@@ -35,5 +35,5 @@ def flags_of(system: System) -> dict[str, bool]:
 
 
 def routing_to(system: System, region: str) -> dict[str, str]:
-    """:returns: the states of the routing controls that lead the domain to ``region``."""
+    """Return the states of the routing controls that direct the domain to ``region``."""
     return {name: "On" if name == region else "Off" for name in system.topology.region_names}

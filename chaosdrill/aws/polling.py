@@ -1,4 +1,4 @@
-"""Waiting for AWS: look, pause, look again; frugal, and quick to notice an interruption."""
+"""Polling AWS: few calls, and quick to notice an interruption."""
 
 import math
 import time
@@ -21,17 +21,17 @@ _THROTTLED = frozenset(
         *("TooManyRequestsException", "RequestLimitExceeded", "ProvisionedThroughputExceededException"),
     }
 )
-_STEP_S = 0.1  # chaoslib interrupts a thread with an exception that shows only between two steps
-_GRACEFULLY = 20  # what chaoslib.exit raises SystemExit with, in the main thread
+_STEP_S = 0.1  # chaoslib interrupts a thread with an exception, which Python raises only between two bytecodes
+_GRACEFULLY = 20  # the code with which chaoslib.exit raises SystemExit in the main thread
 _is_stopped: ContextVar[Callable[[], bool] | None] = ContextVar("is_stopped", default=None)
 
 
 def end_step_when(is_stopped: Callable[[], bool] | None) -> None:
-    """Let the step of this thread end once the drill is stopped: a signal ends only what the main thread does.
+    """Make the step of this thread end once the drill is stopped: a signal interrupts the main thread only.
 
-    Chaos Toolkit waits for steps in the background before it begins the rollbacks.
+    Chaos Toolkit waits for background steps before it begins the rollbacks.
 
-    :param is_stopped: tells whether rollbacks are next; None: the step goes on to its own end.
+    :param is_stopped: returns whether rollbacks are next; None: the step runs to its own end.
     """
     _is_stopped.set(is_stopped)
 
@@ -39,14 +39,14 @@ def end_step_when(is_stopped: Callable[[], bool] | None) -> None:
 def end_step_if_stopped() -> None:
     """End the step of this thread when the drill is stopped.
 
-    :raises SystemExit: as chaoslib does in the main thread; nothing takes it for a failure of the step.
+    :raises SystemExit: as chaoslib does in the main thread; it does not count as a failure of the step.
     """
     if (is_stopped := _is_stopped.get()) is not None and is_stopped():
         raise SystemExit(_GRACEFULLY)
 
 
 def pause(seconds: float) -> None:
-    """Wait so many seconds, in short steps.
+    """Sleep in short steps.
 
     :raises SystemExit: as :func:`end_step_if_stopped` does.
     """
@@ -57,17 +57,17 @@ def pause(seconds: float) -> None:
 
 
 def interval_s(spent_s: float, every_s: float = 1.0, longest_s: float = 5.0) -> float:
-    """:returns: seconds to wait before the next look: ``every_s`` at first, longer the longer it lasts."""
+    """Return the seconds to wait before the next poll: ``every_s`` at first, growing with the time spent."""
     return max(every_s, min(longest_s, spent_s / 30))
 
 
 def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
-    """When to look: at once, then at growing intervals, and a last time when the time is up.
+    """Yield the times to poll: at once, then at growing intervals, and a last time at the deadline.
 
-    :param timeout_s: seconds; 0 gives one look.
+    :param timeout_s: seconds; 0 gives one poll.
     :param every_s: the shortest interval, in seconds.
     :returns: an iterator of the seconds spent so far.
-    :raises CannotSee: when the open drill's target is there no more.
+    :raises CannotSee: when the open drill's target no longer exists.
     """
     began = time.monotonic()
     while True:
@@ -81,12 +81,12 @@ def looks(timeout_s: float, every_s: float = 1.0) -> Iterator[float]:
 
 
 def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: float) -> T:
-    """Look until what is seen is good, or the time is up.
+    """Poll until the result is good, or the deadline passes.
 
-    :param within_s: seconds; 0 gives one look, whose calls end with the deadline of the probe. It is one look, too,
-        once the drill has left an undo to a rescue.
-    :returns: what was seen last.
-    :raises CannotSee: when the last look saw nothing; earlier ones may fail.
+    :param within_s: seconds; 0 gives one poll, whose calls end with the deadline of the probe. Once the drill has left
+        an undo to a rescue, it is one poll, too.
+    :returns: the last result.
+    :raises CannotSee: when the last poll failed; earlier ones may fail.
     """
     blind: CannotSee | None = None
     until_s = time.monotonic() + within_s if within_s > 0 else math.inf
@@ -100,26 +100,26 @@ def seen_within(look: Callable[[], T], good: Callable[[T], bool], within_s: floa
             if good(seen) or stop_grace.is_left_to_rescue():
                 break
         if time.monotonic() >= until_s:
-            break  # a read that ended after the deadline is the last one, whenever it began
+            break  # a read that ended after the deadline is the last one, no matter when it began
     if blind is not None:
         raise blind
     return seen
 
 
 def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Iterator[T]:
-    """What is seen at each look, until the time is up, when the calls of a look end, too. A look at which AWS does not
-    answer is passed over: what is waited for goes on all the same.
+    """Yield the result of each poll until the deadline, which also ends the calls of a poll. A poll without a response
+    is skipped: it does not stop the process that is waited for.
 
-    :param timeout_s: seconds; 0 gives one look.
+    :param timeout_s: seconds; 0 gives one poll.
     :param every_s: the shortest interval, in seconds.
-    :returns: an iterator of what was seen.
-    :raises CannotSee: when the time is up and the last look saw nothing, with why.
+    :returns: an iterator of the results.
+    :raises CannotSee: when the last poll failed, with the reason.
     """
     blind: Exception | None = None
     until_s = time.monotonic() + timeout_s
     for _ in looks(timeout_s, every_s):
         try:
-            with deadlines.by(until_s):  # not around the loop: a generator's context is that of whoever takes from it
+            with deadlines.by(until_s):  # not around the loop: a generator runs in the context of its caller
                 found = look()
         except (CannotSee, ClientError, BotoCoreError) as error:
             if not may_pass(error):
@@ -134,7 +134,7 @@ def seen(look: Callable[[], T], timeout_s: float, every_s: float = 1.0) -> Itera
 
 
 def may_pass(error: Exception) -> bool:
-    """:returns: whether the same call may be answered later: it was throttled, failed at AWS, or got no answer."""
+    """Return whether the same call may succeed later: it was throttled, failed at AWS, or got no response."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return status >= 500 or status == 429 or error.response["Error"]["Code"] in _THROTTLED

@@ -1,4 +1,4 @@
-"""How an account is reached: topology, configuration and secrets made into one value. Pure."""
+"""Access to an account: topology, configuration and secrets combined into one value. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,12 @@ from chaosdrill.topology import Topology
 
 @dataclass(frozen=True)
 class Reach:
-    """Everything that decides which account a client speaks to. Two equal values share their session.
+    """Everything that decides which account a client calls. Two equal values share their session.
 
     :param keys: access key, secret key and session token given as secrets, when no profile is named.
-    :param sts_region: where roles are taken on: one that a loss of the home region leaves alone, of the same partition.
-    :param environment: whether the user's ``AWS_*`` variables may say something.
+    :param sts_region: where roles are assumed: a region of the same partition that a loss of the home region does not
+        affect.
+    :param environment: whether the user's ``AWS_*`` variables have an effect.
     """
 
     target: str
@@ -29,7 +30,7 @@ class Reach:
 
     @property
     def environment(self) -> bool:
-        """Whether ``AWS_*`` variables of the environment may decide where calls go: never when the topology does."""
+        """Whether ``AWS_*`` variables may decide which endpoint is called: never when the topology does."""
         return self.target != "lab" and not (self.profile or self.endpoint_url)
 
     def __str__(self) -> str:
@@ -38,7 +39,7 @@ class Reach:
 
 
 def reach_of(topology: Topology, configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Reach:
-    """:returns: how: the topology has the first word, then chaostoolkit-aws's configuration keys and secrets."""
+    """Combine the topology with chaostoolkit-aws's configuration keys and secrets; the topology takes precedence."""
     configuration = configuration or {}
     profile = topology.aws.profile or configuration.get("aws_profile_name") or None
     return Reach(

@@ -9,12 +9,11 @@ ROLES = ("home", "standby", "active")
 
 
 def region_named(system: System, region: str) -> str:
-    """The name of a region that may be given by role.
+    """Return the name of a region that may be given by role.
 
     :param region: a region of the topology, ``home``, ``standby``, or ``active``: the one whose stop flag is FALSE.
-    :returns: its name.
     :raises BadInput: when the topology has no such region.
-    :raises DrillError: when ``active`` fits none or both.
+    :raises DrillError: when ``active`` matches no region or both.
     :raises CannotSee: when a stop flag cannot be read.
     """
     roles = {"home": system.topology.regions.home, "standby": system.topology.regions.standby}
@@ -28,8 +27,8 @@ def region_named(system: System, region: str) -> str:
 
 
 def client_region(system: System, region: str | None) -> str | None:
-    """:returns: the name of a region that may be given by role, or be the client host's, which need not be one of the
-        two; None when it is not given.
+    """Return the name of a region that may be given by role, or be the client host's, which need not be in the
+    topology; None if none is given.
 
     :raises BadInput: when there is no such region.
     """
@@ -37,11 +36,10 @@ def client_region(system: System, region: str | None) -> str | None:
 
 
 def any_region(system: System, region: str | None) -> str:
-    """The name of a region that may be given by role, and may be another one than the topology's two: alarms are where
-    the canaries are.
+    """Return the name of a region that may be given by role, and need not be in the topology: alarms are where the
+    canaries are.
 
     :param region: any region's name, or a role; None: the failover region.
-    :returns: its name.
     :raises BadInput: when it is neither a role nor in the form of a region's name.
     :raises DrillError: as :func:`region_named`.
     """

@@ -1,8 +1,8 @@
 """botocore's standard retries without its quota.
 
-The quota keeps a fleet from storming a service that fails: after some failures a client tries once only, until calls
-succeed again. A drill looks each second while AWS is out of order, and would have spent it by the time when the call
-that matters comes; and its few calls storm nobody.
+The quota keeps a fleet from overloading a failing service: after some failures a client no longer retries, until calls
+succeed again. A drill polls each second during an outage, and would have used up the quota before the call that
+matters; and its few calls overload no service.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ LONGEST_PAUSE_S = 10.0
 
 
 def retry_always(client: Any) -> None:
-    """Let ``client`` try what may pass as often as its configuration says, however much has failed before."""
+    """Make ``client`` retry as often as its configuration says, no matter how many calls have failed before."""
     service = client.meta.service_model.service_id.hyphenize()
     client.meta.events.register_first(f"needs-retry.{service}", _Retries(client, service).needs_retry)
 
@@ -37,7 +37,10 @@ class _Retries:
         )
 
     def needs_retry(self, **facts: Any) -> float | None:
-        """:returns: seconds until the next try; False: the time is up; None: others may decide."""
+        """Decide about the next attempt.
+
+        :returns: seconds until it; False: no time is left; None: other handlers decide.
+        """
         context = self._adapter.create_retry_context(**facts)
         if not self._conditions.is_retryable(context):
             return None

@@ -1,5 +1,5 @@
-"""ARC's safety rules by name. Names are known to the control plane only, in one region, which a recovery must not need:
-when it does not answer, a rule goes by its ARN.
+"""ARC's safety rules by name. Only the control plane knows names. It is in one region, and a recovery must not depend
+on it: when it does not respond, a rule is named by its ARN.
 
 See: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
 """
@@ -18,7 +18,7 @@ _RULE = re.compile(r"arn:[a-z-]+:route53-recovery-control::[0-9]*:controlpanel/[
 
 
 def forbidden(system: System, states: Mapping[str, str], error: ClientError) -> Refused:
-    """:returns: the error that tells which rule, by its name, forbids these routing control states."""
+    """Return an error that names the safety rule that forbids these routing control states."""
     details: Mapping[str, Any] = dict(error.response)
     message = str(details["Error"]["Message"])
     rules = sorted(set(_RULE.findall(f"{details.get('resourceId', '')} {message}")))
@@ -32,11 +32,10 @@ def forbidden(system: System, states: Mapping[str, str], error: ClientError) -> 
 
 
 def arns_of(system: System, rules: Sequence[str]) -> list[str]:
-    """The rules to pass over.
+    """Return the ARNs of the safety rules to override.
 
-    :param rules: ARNs, which are taken as they are, or names, which are looked up in the control plane.
-    :returns: their ARNs.
-    :raises BadInput: when a name is unknown or fits several, or the control plane does not tell.
+    :param rules: ARNs, which are used as they are, or names, which are looked up in the control plane.
+    :raises BadInput: when a name is unknown or ambiguous, or the control plane does not respond.
     """
     if isinstance(rules, str):
         raise BadInput([f"override_safety_rules is {rules!r}: write a list of ARNs or names"])
@@ -87,7 +86,9 @@ def _shown(system: System, rule: str) -> str:
 
 
 def _facts(described: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A rule is told under the name of its kind, and a list writes the kinds in capitals."""
+    """Extract the description of a rule, which is under a key named after its kind; lists write the kinds in
+    capitals.
+    """
     kinds = ("AssertionRule", "GatingRule", "ASSERTION", "GATING")
     return next(described[kind] for kind in kinds if kind in described)
 

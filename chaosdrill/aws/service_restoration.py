@@ -1,4 +1,4 @@
-"""Serving again where the writer is, when a transition has ended, and no region serves."""
+"""Restoration of service in the writer's region when a transition has ended and no region serves."""
 
 import time
 from collections.abc import Mapping
@@ -14,19 +14,20 @@ from chaosdrill.errors import CannotSee, TimedOut
 EVENT = "opening-region"
 SETTLES_WITHIN_S = 900.0
 OPENS_WITHIN_S = 120.0
-MOVES_WITHIN_S = 60.0  # until a change of writer that AWS has accepted shows
-SHOWS_WITHIN_S = 5.0  # until the last change of a state machine shows
-EVIDENCE_WITHIN_S = 5.0  # for the routing controls, which are read once more before they are switched
+MOVES_WITHIN_S = 60.0  # until a change of writer that AWS has accepted becomes visible
+SHOWS_WITHIN_S = 5.0  # until the last change of a state machine becomes visible
+EVIDENCE_WITHIN_S = 5.0  # for the routing controls, which are read again before they are switched
 
 
 def restore_service(system: System, why: str) -> str | None:
-    """Lead the domain to the region of the writer, and open it there, if every region is closed.
+    """Direct the domain to the writer's region, and open that region, if every region is closed.
 
     :param why: for the run's history.
     :returns: the region; None when nothing was done, because a region is open.
-    :raises DrillError: when the database has no one writer that is available in time, or the region cannot be opened.
+    :raises DrillError: when the database has no single writer that is available in time, or the region cannot be
+        opened.
     """
-    with deadlines.within(SETTLES_WITHIN_S):  # the time of the rollback may be up
+    with deadlines.within(SETTLES_WITHIN_S):  # the deadline of the rollback may have passed
         if not all(flags_of(system).values()):
             return None
         writer = _settled_writer(system)
@@ -35,15 +36,15 @@ def restore_service(system: System, why: str) -> str | None:
 
 
 def restore_after_failure(system: System, why: str) -> str | None:
-    """Serve where the writer is when a state machine has failed, and no region serves.
+    """Serve in the writer's region when a state machine has failed and no region serves.
 
-    The source may still be open then, and the domain lead to a destination that never opened.
+    The source may still be open then, with the domain directed to a destination that never opened.
 
     :param why: for the run's history.
     :returns: the region; None when nothing was done, because the region of the writer is open and routed to.
     :raises DrillError: as :func:`restore_service`.
     """
-    with deadlines.within(SETTLES_WITHIN_S):  # the time of the rollback may be up
+    with deadlines.within(SETTLES_WITHIN_S):  # the deadline of the rollback may have passed
         writer = aurora.global_cluster(system).writer
         if writer in system.topology.region_names and is_open_in(system, writer):
             return None
@@ -53,15 +54,15 @@ def restore_after_failure(system: System, why: str) -> str | None:
 
 
 def writer_out_of_service(system: System, region: str) -> str | None:
-    """Find where to serve when a state machine has succeeded, and no region serves, or more than one is open.
+    """Find where to serve when a state machine has succeeded, but no region serves, or more than one is open.
 
-    A state machine that leaves a step out succeeds all the same. And the reference's opens its destination when the
-    global cluster is available, whoever the writer is: a switchover that Aurora gave up leaves a region open whose
-    database takes no writes.
+    A state machine that skips a step succeeds all the same. Another may open its destination as soon as the global
+    cluster is available, without checking the writer: after a switchover that Aurora gave up, the open region's
+    database accepts no writes.
 
-    :param region: the region that was entered.
-    :returns: the region of the writer, when it is not the one that is open and routed to; None when it is, or the
-        writer is in no one region of the topology.
+    :param region: the destination of the transition.
+    :returns: the region of the writer, unless it is the one that is open and routed to; None if it is, or the writer is
+        in no single region of the topology.
     :raises DrillError: when that cannot be read.
     """
     with deadlines.within(SETTLES_WITHIN_S):
@@ -73,9 +74,9 @@ def writer_out_of_service(system: System, region: str) -> str | None:
 
 
 def serve_at(system: System, writer: str, why: str) -> None:
-    """Close every other region, lead the domain to the region of the writer, and open it.
+    """Close every other region, direct the domain to the region of the writer, and open it.
 
-    What was so before is recorded first: the transition that ended like this is judged by it.
+    The state before is recorded first: the transition that ended in it is judged by it.
 
     :param writer: the region of the writer.
     :param why: for the run's history.
@@ -91,14 +92,14 @@ def serve_at(system: System, writer: str, why: str) -> None:
     try:
         with deadlines.within(OPENS_WITHIN_S):
             _route_to(system, writer)
-    finally:  # the domain may lead there already, although no endpoint of the ARC cluster responds
+    finally:  # also after a failure: the domain may be directed there although no endpoint of the ARC cluster responds
         with deadlines.within(OPENS_WITHIN_S):
             if flags[writer]:
                 dynamodb.write_stop_flag(system, writer, value=False, expected=True)
 
 
 def _routing(system: System) -> Mapping[str, Any]:
-    """:returns: the state of each routing control; ``{"error": text}`` when they cannot be read soon."""
+    """Return the state of each routing control; ``{"error": text}`` when they cannot be read soon."""
     try:
         with deadlines.ending(EVIDENCE_WITHIN_S):
             return arc.routing_states(system)
@@ -107,7 +108,7 @@ def _routing(system: System) -> Mapping[str, Any]:
 
 
 def _writer_at_rest(system: System, region: str) -> str:
-    """:returns: the region of the writer, once it is ``region`` or nothing moves it there any more."""
+    """Return the region of the writer, once it is ``region`` or no change of writer is in progress."""
     began_s, moved = time.monotonic(), False
     for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
         moved = moved or cluster.status != aurora.AVAILABLE
@@ -126,7 +127,7 @@ def _route_to(system: System, region: str) -> None:
 
 
 def _settled_writer(system: System) -> str:
-    """:returns: the region of the writer, once the database is not being changed any more."""
+    """Return the region of the writer, once the database is not being changed any more."""
     for cluster in seen(lambda: aurora.global_cluster(system), SETTLES_WITHIN_S):
         if cluster.status == aurora.AVAILABLE and cluster.writer in system.topology.region_names:
             return cluster.writer

@@ -1,4 +1,4 @@
-"""boto3 clients for the drilled system, and only for it: what the topology says beats the user's environment."""
+"""boto3 clients for the drilled system only: the topology overrides the user's environment."""
 
 import os
 import threading
@@ -30,26 +30,26 @@ from chaosdrill.topology.loopback import is_loopback
 
 _SHORT: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5}
 _QUICK: dict[str, dict[str, Any]] = {
-    "s3": {"signature_version": "s3v4"},  # presigned URLs, too: version 2 is not known everywhere
-    # one try on an ARC endpoint: the next of the five is the retry (see aws/arc.py)
+    "s3": {"signature_version": "s3v4"},  # for presigned URLs, too: some regions do not support version 2
+    # one try per ARC endpoint: the next of the five endpoints is the retry (see aws/arc.py)
     "route53-recovery-cluster": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 1}},
-    # ARC's control plane may be away during a recovery, and nothing waits for it long
+    # ARC's control plane may be down during a recovery, and no caller waits long for it
     "route53-recovery-control-config": {**_SHORT, "retries": {"mode": "standard", "total_max_attempts": 2}},
 }
 # Presigned URLs name the region: botocore's default is the global host, which redirects while a bucket is young, and
-# the region's host refuses what was signed for another.
-# See: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingRouting.html
+# the region's host refuses requests that were signed for another host. See:
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingRouting.html
 _REGIONAL = {"addressing_style": "virtual"}
-# Six tries: five failures in a row are survived. A call that never works is given up after 90 s at most, or
-# when the deadline of what it is made for is over (see aws/deadlines.py).
+# Six tries survive five failures in a row. A call that never succeeds ends after 90 s at most, or at the deadline of
+# its caller (see aws/deadlines.py).
 _USUAL: dict[str, Any] = {
     "connect_timeout": deadlines.CONNECT_S,
     "read_timeout": deadlines.READ_S,
     "retries": {"mode": "standard", "total_max_attempts": TRIES},
 }
-# Leases and owed undos: a renewal that is not answered soon is repeated by whoever renews, and the drill waits for it.
+# Leases and owed undos: the keeper repeats a renewal that gets no response soon, and the drill waits for it.
 _COORDINATION = Config(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 2})
-# A lab: what does not answer soon will never do, and no proxy may carry the calls off this machine.
+# A lab: a part that does not respond soon never will, and no proxy may carry the calls off this machine.
 _ON_THIS_MACHINE: dict[str, Any] = {"connect_timeout": 2, "read_timeout": 5, "proxies": {}}
 
 _lock = threading.RLock()
@@ -58,18 +58,17 @@ _clients: dict[tuple[Reach, str, str, str | None], Any] = {}
 
 
 def client(reach: Reach, service: str, region: str, endpoint_url: str | None = None) -> Any:
-    """A boto3 client of the drilled system. Cached and safe to use from several threads.
+    """Return a boto3 client of the drilled system. It is cached and safe to use from several threads.
 
-    Its first changing call is preceded by a check that the account is one of the topology's; each attempt of one, by a
-    check that enough of the run's lease remains, where there is one.
+    Before its first changing call it checks that the account is one of the topology's; before each attempt of a
+    changing call, that enough of the run's lease remains, if there is one.
 
     :param service: boto3's name of the service.
     :param region: AWS region.
-    :param endpoint_url: only for services that name their endpoint per call, such as an ARC cluster.
-    :returns: the client.
+    :param endpoint_url: only for services whose endpoint differs per call, such as an ARC cluster.
     :raises BadInput: when the profile does not exist, or the AWS config file cannot be used.
-    :raises CredentialsUnusable: when the profile has none, or they cannot be fetched.
-    :raises Refused: when the topology is a lab's and does not say where the lab answers.
+    :raises CredentialsUnusable: when the profile has no credentials, or they cannot be fetched.
+    :raises Refused: when the topology is a lab's and does not name the lab's endpoint.
     :source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
     """
     key = (reach, service, region, endpoint_url)
@@ -100,14 +99,14 @@ def _new_client(reach: Reach, service: str, region: str, endpoint_url: str | Non
 
 
 def coordination_client(reach: Reach, region: str) -> Any:
-    """A DynamoDB client for the table of leases and owed undos. Cached and safe to use from several threads.
+    """Return a DynamoDB client for the table of leases and owed undos. It is cached and safe to use from several
+    threads.
 
-    It differs from :func:`client` in its short timeouts, and in that its calls do not change the drilled system: they
-    are not recorded in the history, and need no lease.
+    It differs from :func:`client` in its short timeouts, and its calls do not change the drilled system: they are not
+    recorded in the history, and need no lease.
 
     :param region: AWS region of the table.
-    :returns: the client.
-    :raises BadInput: as :func:`client` does, as for its other errors.
+    :raises BadInput: as :func:`client` does, which raises the other errors, too.
     """
     key = (reach, "coordination", region, None)
     with _lock:
@@ -133,9 +132,7 @@ def _new_coordination_client(reach: Reach, region: str) -> Any:
 
 
 def presigning_client(reach: Reach, region: str) -> Any:
-    """:returns: an S3 client that presigns URLs of AWS's own hosts, also where something stands in for AWS. It sends
-    nothing.
-    """
+    """Return an S3 client that presigns URLs of AWS's own hosts, also where the lab replaces AWS. It sends nothing."""
     with _lock:
         session: Any = _session(reach)
         made = session.client("s3", region_name=region, config=_config("s3", None))
@@ -144,7 +141,7 @@ def presigning_client(reach: Reach, region: str) -> Any:
 
 
 def signing_keys(reach: Reach) -> SigningKeys:
-    """:returns: what signs the requests of all clients of ``reach``.
+    """Return the credentials that sign the requests of all clients of ``reach``.
 
     :raises CredentialsUnusable: when they cannot be fetched.
     """
@@ -153,9 +150,10 @@ def signing_keys(reach: Reach) -> SigningKeys:
         settings = _settings(session)
         try:
             with credentials_needed(reach, settings):
-                held = session.get_credentials()  # the session keeps them: what fails later is not about them
+                held = session.get_credentials()  # the session keeps them, so later failures have other causes
         except CredentialsUnusable:
-            _sessions.pop(reach, None)  # botocore's providers remember how far they came, and report another cause then
+            # botocore's providers keep their state after a failure, and would report another cause next time
+            _sessions.pop(reach, None)
             raise
     return SigningKeys(reach, held, lambda: _new_session(reach).get_credentials(), settings)
 
@@ -181,7 +179,7 @@ def _new_session(reach: Reach) -> boto3.Session:
     if reach.config_file is not None:
         core.set_config_variable("config_file", str(reach.config_file))
     if reach.target == "lab" and reach.config_file is not None:
-        # a profile of the same name in the user's own credentials file would win over the lab's
+        # a profile of the same name in the user's own credentials file would override the lab's
         core.set_config_variable("credentials_file", os.devnull)
     if not reach.environment:
         core.set_config_variable("ignore_configured_endpoint_urls", True)
@@ -194,14 +192,14 @@ def _new_session(reach: Reach) -> boto3.Session:
 
 
 class _Forgetful(dict[str, Any]):
-    """A cache that keeps nothing: credentials are fetched again only when those there are, are no good."""
+    """A cache that stores nothing: credentials are fetched again only when the present ones are rejected."""
 
     def __setitem__(self, key: str, value: Any) -> None:
         pass
 
 
 def _assuming(source: Any, reach: Reach) -> boto3.Session:
-    """A session whose credentials are those of the role, fetched at the first call and refreshed before they end."""
+    """Return a session with the credentials of the role, fetched at the first call and refreshed before they expire."""
 
     with credentials_needed(reach, _settings(source)):
         own = source.get_credentials()
@@ -233,7 +231,7 @@ def _assuming(source: Any, reach: Reach) -> boto3.Session:
 
 
 def _settings(session: boto3.Session) -> Settings:
-    """:returns: what the profile says, and what it has from its source profiles."""
+    """Return the settings of the profile, with those from its source profiles."""
     core: Any = session._session
     profiles = core.full_config.get("profiles", {})
     found: dict[str, Any] = dict(core.get_scoped_config())
@@ -247,10 +245,10 @@ def _settings(session: boto3.Session) -> Settings:
 
 
 def _endpoint(session: Any, reach: Reach, service: str, given: str | None = None) -> str | None:
-    """:returns: where a service answers; None: where AWS has it.
+    """Return the endpoint of a service; None: AWS's own.
 
     :param given: the endpoint of this one call.
-    :raises Refused: when a lab's topology does not say so, or leads away from this machine.
+    :raises Refused: when a lab's topology does not name one, or names one on another machine.
     """
     url = given or reach.endpoint_url or _profile_endpoint(session, reach, service)
     if reach.target == "lab" and not url:
@@ -269,7 +267,7 @@ def _endpoint(session: Any, reach: Reach, service: str, given: str | None = None
 
 
 def _profile_endpoint(session: boto3.Session, reach: Reach, service: str) -> str | None:
-    """The endpoint that the profile itself names, as the environment's variables are not asked."""
+    """Return the endpoint that the profile itself names; the environment's variables are ignored."""
     if reach.environment:
         return None
     core: Any = session._session

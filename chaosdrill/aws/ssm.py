@@ -1,4 +1,4 @@
-"""Commands on a host through SSM, and whether its agent is there."""
+"""SSM: commands on a host, and the status of its agent."""
 
 import functools
 import math
@@ -19,14 +19,14 @@ _LATE = {"TimedOut", "Delivery Timed Out", "Execution Timed Out"}
 _REPORTED_WITHIN_S = 5.0
 _SHORTEST_S = 0.3
 _SHOWN = 800  # characters of a step's output in a message
-_LOOK_EVERY_S = 0.4  # at first: less often the longer it lasts
+_LOOK_EVERY_S = 0.4  # at first; the interval grows with the time spent
 
 
 @dataclass(frozen=True)
 class Invocation:
-    """How a command ended on one host. SSM keeps the first 24,000 characters of the output.
+    """The result of a command on one host. SSM keeps the first 24,000 characters of the output.
 
-    :param command: its id: what CloudTrail and SSM's own history know it by.
+    :param command: its id in CloudTrail and in SSM's own history.
     """
 
     status: str
@@ -38,7 +38,7 @@ class Invocation:
 
 @dataclass(frozen=True)
 class StepOfDocument:
-    """How a step of an SSM document stands on one host. SSM keeps the first 2,500 characters of its output."""
+    """The state of a step of an SSM document on one host. SSM keeps the first 2,500 characters of its output."""
 
     name: str
     status: str
@@ -62,7 +62,7 @@ class DocumentRun:
 
 
 def document_runs(system: System, instance_id: str, region: str, document: str, since: datetime) -> list[DocumentRun]:
-    """:returns: the commands with that document on a host since a moment, whoever sent them, the newest first.
+    """List the commands with that document on a host since a moment, no matter who sent them, the newest first.
 
     :param document: its name.
     :source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_ListCommandInvocations.html
@@ -95,7 +95,7 @@ def document_runs(system: System, instance_id: str, region: str, document: str, 
 
 
 def agent_status(system: System, instance_id: str, region: str) -> str:
-    """:returns: ``Online``, ``ConnectionLost``, ``Inactive``, or ``not registered``."""
+    """Return the status of a host's agent: ``Online``, ``ConnectionLost``, ``Inactive``, or ``not registered``."""
     answer = system.client("ssm", region).describe_instance_information(
         Filters=[{"Key": "InstanceIds", "Values": [instance_id]}]
     )
@@ -109,14 +109,13 @@ def run_shell(
     """Run a shell script on a host and wait for its end.
 
     :param timeout_s: how long it may run, in seconds, at least 1; SSM ends it then.
-    :param called: what messages say instead of the script: one that is long, or holds what nobody else may read.
+    :param called: text for messages instead of a script that is long or confidential.
     :param reads: the command's name in :data:`lease_guard.READING_COMMANDS` when it changes nothing on the host: it
-        needs no lease then, and SSM has the name in the command's comment.
-    :returns: how it ended.
-    :raises CannotSee: when the host does not take commands, or the command did not end in time.
+        then needs no lease, and SSM gets the name as the command's comment.
+    :raises CannotSee: when the host does not accept commands, or the command did not end in time.
     """
     client = system.client("ssm", region)
-    limit_s = max(1, math.ceil(timeout_s))  # SSM knows whole seconds only
+    limit_s = max(1, math.ceil(timeout_s))  # SSM accepts whole seconds only
     with deadlines.extended(deadlines.REQUEST_S), lease_guard.reading(reads):
         comment = f"chaosdrill: {reads}" if reads else "chaosdrill"
         command = _send(system, client, instance_id, region, script, limit_s, comment)
@@ -128,7 +127,7 @@ def _ended(
     system: System, client: Any, command: str, instance_id: str, region: str, limit_s: int, called: str
 ) -> Invocation:
     invocation = None
-    pause(_SHORTEST_S)  # no command has ended at once, and most have then: the first look would be lost
+    pause(_SHORTEST_S)  # no command ends at once, and most end within this time: an earlier poll would be wasted
     look = functools.partial(_invocation, client, command, instance_id)
     with left_behind(f"command {command} on {instance_id} ({region}) was sent and may run: {called}"):
         for invocation in seen(look, limit_s + _REPORTED_WITHIN_S, _LOOK_EVERY_S):
@@ -149,7 +148,7 @@ def _send(system: System, client: Any, instance_id: str, region: str, script: st
             InstanceIds=[instance_id],
             DocumentName="AWS-RunShellScript",
             Parameters={"commands": [script], "executionTimeout": [str(limit_s)]},
-            TimeoutSeconds=max(30, limit_s),  # how long it may wait for the agent; SSM's least is 30
+            TimeoutSeconds=max(30, limit_s),  # how long it may wait for the agent; SSM's minimum is 30
             Comment=comment,
         )
     except client.exceptions.InvalidInstanceId as error:
@@ -163,7 +162,7 @@ def _send(system: System, client: Any, instance_id: str, region: str, script: st
 
 
 def _invocation(client: Any, command: str, instance_id: str) -> Invocation | None:
-    """:returns: None while SSM does not know it yet (it is asked for a moment too early)."""
+    """Read the result of a command; None while SSM does not know the command yet, for a moment after it was sent."""
     try:
         answer = client.get_command_invocation(CommandId=command, InstanceId=instance_id)
     except ClientError as error:

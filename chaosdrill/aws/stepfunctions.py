@@ -1,4 +1,4 @@
-"""State machines and their executions: found by prefix, started, followed, and taken apart by state."""
+"""State machines and their executions: found by prefix, started, polled, and timed by state."""
 
 import json
 import time
@@ -20,20 +20,20 @@ from chaosdrill.errors import BadInput, ExecutionFailed, problem
 from chaosdrill.topology.sense import problem_of_machine
 
 RUNNING = "RUNNING"
-ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})  # PENDING_REDRIVE, or another, goes on
+ENDED = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})  # PENDING_REDRIVE and all others are not final
 LONGEST_NAME = 80
-# ListExecutions has the smallest quota of all: 100 calls at once, then 2 a second, for the account
+# ListExecutions has the smallest quota of all: a burst of 100 calls, then 2 a second, for the account. See:
 # https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 LISTS_EVERY_S = 2.5
-_found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN; polling need not list them each time
+_found: dict[tuple[Reach, str, str], str] = {}  # state machines keep their ARN, so one listing is enough
 
 
 @dataclass(frozen=True)
 class Execution:
-    """An execution as DescribeExecution tells it; ``seconds`` is AWS's own measure, None while it runs.
+    """An execution as DescribeExecution reports it; ``seconds`` is AWS's own measure, None while it runs.
 
-    :param started: when, UTC, ISO 8601; empty when it was not told.
-    :param stopped: when; empty while it runs.
+    :param started: start time, UTC, ISO 8601; empty when it was not reported.
+    :param stopped: end time; empty while it runs.
     """
 
     arn: str
@@ -50,16 +50,17 @@ class Execution:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it will do nothing more by itself."""
+        """Whether it has reached a final status."""
         return self.status in ENDED
 
 
 @dataclass(frozen=True)
 class StateTime:
-    """How long an execution was in a state, in seconds, over all of its ``visits``; ``left``: it is not there now.
+    """The total time that an execution spent in a state, in seconds, over all ``visits``; ``left``: it is not there
+    now.
 
-    :param entered: when it was there first, UTC, ISO 8601, by AWS's clock.
-    :param exited: when it left it last; empty while it is there.
+    :param entered: the first entry, UTC, ISO 8601, by AWS's clock.
+    :param exited: the last exit; empty while the execution is in the state.
     """
 
     name: str
@@ -71,11 +72,10 @@ class StateTime:
 
 
 def machine_arn(system: System, prefix: str) -> str:
-    """Find a state machine of the failover region by the beginning of its name (and remember it).
+    """Find a state machine of the failover region by the beginning of its name, and cache its ARN.
 
     :param prefix: the beginning, or a whole ARN.
-    :returns: its ARN.
-    :raises BadInput: when none or several fit; it lists what there is; or when the ARN is none of a state machine.
+    :raises BadInput: when none or several match; it lists those that exist; or when the ARN is none of a state machine.
     """
     if wrong := problem_of_machine(prefix):
         raise BadInput([problem("state-machine-invalid", "the state machine {}: {}".format(*wrong))])
@@ -95,9 +95,10 @@ def _machines(system: System, region: str) -> dict[str, str]:
 
 
 def chosen(machines: Mapping[str, str], prefix: str, region: str) -> str:
-    """:returns: the ARN of the one machine (ARN by name) whose name begins with ``prefix``.
+    """Return the ARN of the one state machine whose name begins with ``prefix``.
 
-    :raises BadInput: when none or several fit; it lists what there is.
+    :param machines: ARN by name.
+    :raises BadInput: when none or several match; it lists those that exist.
     """
     fitting = sorted(name for name in machines if name.startswith(prefix))
     if len(fitting) == 1:
@@ -112,23 +113,23 @@ def chosen(machines: Mapping[str, str], prefix: str, region: str) -> str:
 
 
 def pair(system: System) -> tuple[str, str]:
-    """:returns: the ARNs of the failover and the failback machine."""
+    """Return the ARNs of the failover and the failback state machine."""
     failover = system.topology.failover
     return machine_arn(system, failover.failover_prefix), machine_arn(system, failover.failback_prefix)
 
 
 def _client(system: System, arn: str) -> Any:
-    """A client for the region that the ARN of a machine or an execution names: it need not be the topology's."""
+    """Return a client for the region in the ARN of a machine or an execution: it need not be the topology's."""
     return system.client("stepfunctions", arn.split(":")[3])
 
 
 def consistent_within_s(system: System) -> float:
-    """:returns: seconds after which Step Functions' responses have a change, by experience."""
+    """Return the seconds after which, by experience, Step Functions' responses show a change."""
     return execution_memory.CONSISTENT_WITHIN_S * system.topology.time_scale
 
 
 def running(system: System, machines: Iterable[str], older_s: float = 0.0) -> list[str]:
-    """List the executions of these machines that run now, corrected by what this process has learned of them.
+    """List the running executions of these machines, corrected by what this process has learned of them.
 
     :param older_s: how old the lists may be, in seconds; by default they begin after this call.
     :returns: their ARNs.
@@ -162,7 +163,7 @@ def _list(system: System, what: str, machine: str, ask: Callable[[], Any], older
 
 
 def latest(system: System, machine: str) -> Execution | None:
-    """:returns: the execution of the machine that was started last, None when there was none."""
+    """Return the machine's latest execution, None when there was none."""
 
     def ask() -> list[dict[str, Any]]:
         client = _client(system, machine)
@@ -176,14 +177,15 @@ def latest(system: System, machine: str) -> Execution | None:
 
 
 def execution_arn(machine: str, name: str) -> str:
-    """:returns: the ARN that an execution of that name has or will have."""
+    """Return the ARN that an execution of that name has or will have."""
     return f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
 
 
 def start(system: System, machine: str, name: str) -> None:
-    """Start an execution. The same name again changes nothing, so it may be asked for twice."""
+    """Start an execution. The same name again changes nothing, so the request may be repeated."""
     client = _client(system, machine)
-    with suppress(client.exceptions.ExecutionAlreadyExists):  # names are this run's own: an earlier try has started it
+    # names are unique to this run: an earlier attempt has started it
+    with suppress(client.exceptions.ExecutionAlreadyExists):
         client.start_execution(**start_request(machine, name))
     execution_memory.note_running(execution_arn(machine, name))
 
@@ -194,8 +196,8 @@ def start_request(machine: str, name: str) -> dict[str, str]:
 
 
 def described(system: System, arn: str) -> Execution | None:
-    """:returns: the execution; None when there is none of that ARN, or when it was started a moment ago. One that is
-    known to have ended may be shown as RUNNING for a moment.
+    """Read an execution; None when none has that ARN, or when it has just been started. One that is known to have
+    ended may be shown as RUNNING for a moment.
     """
     try:
         answer = _client(system, arn).describe_execution(executionArn=arn)
@@ -217,20 +219,20 @@ def appears(system: System, arn: str, within_s: float) -> bool:
 
     :param within_s: seconds; 0 gives one call.
     :returns: whether it did in time.
-    :raises CannotSee: when there was no response at last.
+    :raises CannotSee: when the last call got no response.
     """
     return any(execution is not None for execution in seen(lambda: described(system, arn), within_s))
 
 
 def _execution(answer: Mapping[str, Any]) -> Execution:
-    """:param answer: of DescribeExecution, or an item of ListExecutions."""
+    """Parse a response of DescribeExecution, or an item of ListExecutions."""
     cause = ": ".join(str(answer[key]) for key in ("error", "cause") if answer.get(key))
     times = (_moment(answer.get("startDate")), _moment(answer.get("stopDate")))
     return Execution(str(answer["executionArn"]), str(answer["status"]), _seconds(answer), cause, *times)
 
 
 def _moment(date: datetime | None) -> str:
-    """As in the history: UTC, with milliseconds, which is as exact as Step Functions tells it."""
+    """Format a time as in the history: UTC with milliseconds, which is the precision of Step Functions."""
     return date.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if date else ""
 
 
@@ -241,7 +243,9 @@ def _seconds(answer: Mapping[str, Any]) -> float | None:
 
 
 def state_times(system: System, arn: str) -> list[StateTime]:
-    """:returns: the time of each state that the execution has entered so far; none as long as it is not there."""
+    """Return the time of each state that the execution has entered so far; none while AWS does not show the
+    execution.
+    """
     client = _client(system, arn)
     try:
         pages = list(client.get_paginator("get_execution_history").paginate(executionArn=arn))
@@ -251,8 +255,10 @@ def state_times(system: System, arn: str) -> list[StateTime]:
 
 
 def recorded(system: System, arn: str) -> dict[str, Any]:
-    """:returns: what Step Functions itself has recorded of an execution: its answers to ``DescribeExecution`` and
-    ``GetExecutionHistory`` (all pages), by the name of the call, and the ``request_ids`` of both.
+    """Read Step Functions' own record of an execution.
+
+    :returns: the responses by call, ``DescribeExecution`` and ``GetExecutionHistory`` (all pages), and the
+        ``request_ids`` of both.
     """
     client = _client(system, arn)
     described = answered(client.describe_execution(executionArn=arn))
@@ -265,7 +271,7 @@ def recorded(system: System, arn: str) -> dict[str, Any]:
 
 
 def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
-    """:returns: the time of each state, in the order in which they were first entered.
+    """Return the time of each state, in the order in which they were first entered.
 
     :param events: an execution's history, oldest first.
     """
@@ -300,7 +306,7 @@ def times_of(events: Sequence[Mapping[str, Any]]) -> list[StateTime]:
 
 
 def told(execution: Execution, times: Sequence[StateTime]) -> dict[str, Any]:
-    """:returns: what a run's history keeps of an execution that has ended: phases are judged by it."""
+    """Return the record of an execution that has ended for a run's history, from which its phases are judged."""
     return {
         "execution_arn": execution.arn,
         "status": execution.status,
@@ -312,7 +318,7 @@ def told(execution: Execution, times: Sequence[StateTime]) -> dict[str, Any]:
 
 
 def failure(execution: Execution, times: Sequence[StateTime]) -> ExecutionFailed:
-    """:returns: the error that tells how an execution failed, and where."""
+    """Return an error that states how an execution failed, and in which state."""
     where = next((state.name for state in reversed(times) if not state.left), times[-1].name if times else "no state")
     return ExecutionFailed(
         f"execution {execution.name} ended {execution.status} in state {where} after {execution.seconds} s: "
@@ -322,7 +328,7 @@ def failure(execution: Execution, times: Sequence[StateTime]) -> ExecutionFailed
 
 
 def _readable(cause: str) -> str:
-    """A Lambda function's failure is its type and a JSON text with a traceback: the message is what a person needs."""
+    """Extract the message from a Lambda function's failure, which is its type and a JSON text with a traceback."""
     kind, brace, rest = cause.partition("{")
     try:
         message = json.loads(brace + rest)["errorMessage"]

@@ -1,6 +1,6 @@
-"""A tape of AWS's answers: recorded from a real account, and played again where there is none.
+"""Recordings of AWS's responses: made with a real account, and replayed without one.
 
-It hangs in botocore's own event chain, so that what is played goes through the same code as what was recorded.
+They use botocore's event system, so that a replayed response passes through the same code as a real one.
 """
 
 import threading
@@ -12,14 +12,14 @@ from typing import Any
 
 from chaosdrill.errors import CannotSee
 
-_PARAMETERS = "chaosdrill_parameters"  # under which a call's parameters are kept in botocore's context
+_PARAMETERS = "chaosdrill_parameters"  # key of a call's parameters in botocore's context
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call and its answer.
+    """One call and its response.
 
-    :param answer: as boto3 gives it, without ``ResponseMetadata``; of an error its ``Error``.
+    :param answer: the response as boto3 returns it, without ``ResponseMetadata``; for an error, its ``Error``.
     """
 
     service: str
@@ -30,7 +30,7 @@ class Call:
     status: int = 200
 
     def asks(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> bool:
-        """:returns: whether it is the same question, whenever it is asked."""
+        """Return whether a request is the same as this call's, apart from values that depend on the time."""
         asked = (self.service, self.region, self.operation, _at_any_time(self.parameters))
         return asked == (service, region, operation, _at_any_time(parameters))
 
@@ -39,22 +39,24 @@ _OF_THE_MOMENT = frozenset({"clientToken", "StartTime", "EndTime", "Comment"})
 
 
 def _at_any_time(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the token that makes a second try the same request, a span up to now, and what a command is called."""
+    """Remove parameters that differ between equal requests: the idempotency token, a time range up to now, and a
+    comment.
+    """
     return {name: value for name, value in parameters.items() if name not in _OF_THE_MOMENT}
 
 
 @dataclass
 class Tape:
-    """Calls in the order in which they were answered."""
+    """Calls in the order of their responses."""
 
     calls: list[Call] = field(default_factory=list)
     _played: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def answer(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Call:
-        """:returns: the next recorded answer to that question; after the last of them that one again.
+        """Return the next recorded response to a request; after the last one, the last one again.
 
-        :raises CannotSee: when it was never asked.
+        :raises CannotSee: when the request was never recorded.
         """
         found = [at for at, call in enumerate(self.calls) if call.asks(service, region, operation, parameters)]
         if not found:
@@ -73,14 +75,14 @@ _player: Tape | None = None
 
 @contextmanager
 def recording() -> Iterator[Tape]:
-    """Record every AWS call of this process, of all threads, for the length of the block."""
+    """Record every AWS call of this process, in all threads, during the block."""
     with _used_as("_recorder", Tape()) as tape:
         yield tape
 
 
 @contextmanager
 def playing(calls: Sequence[Call]) -> Iterator[None]:
-    """Answer every AWS call of this process from ``calls`` for the length of the block; nothing is sent."""
+    """Answer every AWS call of this process from ``calls`` during the block; nothing is sent."""
     with _used_as("_player", Tape(list(calls))):
         yield
 
@@ -98,12 +100,12 @@ def _used_as(place: str, tape: Tape) -> Iterator[Tape]:
 
 
 def attach(client: Any, region: str) -> None:
-    """Let the tape hear a client's calls, or answer them."""
+    """Connect a client to the active recording or replay."""
     service = client.meta.service_model.service_name
     events = client.meta.events
     events.register("before-parameter-build", _keep_parameters)
     events.register("before-call", _play(service, region))
-    # before botocore's own handlers, which change an answer, and will do so again when it is played
+    # before botocore's own handlers, which change a response, and do so again at the replay
     events.register_first(f"after-call.{client.meta.service_model.service_id.hyphenize()}", _record(service, region))
 
 

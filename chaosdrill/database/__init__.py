@@ -1,1 +1,1 @@
-"""The stores: which region writes to the Aurora global database, and how late both stores are replicated."""
+"""The stores: the writer of the Aurora global database, and the replication lag of both stores."""

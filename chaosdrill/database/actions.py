@@ -1,4 +1,4 @@
-"""Move the writer of the global database."""
+"""Actions that move the writer of the global database."""
 
 import time
 from typing import Any, Optional
@@ -27,10 +27,10 @@ def switch_over_database(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Make a region the writer of the global database, planned and without loss, and wait until it is.
+    """Make a region the writer of the global database with a switchover, without data loss, and wait until it writes.
 
-    Waits first until the global cluster is available and the region's cluster is connected: after an unplanned failover
-    Aurora rebuilds the old primary, and refuses a switchover to it until that is done.
+    It first waits until the global cluster is available and the region's cluster is connected: after an unplanned
+    failover Aurora rebuilds the old primary, and refuses a switchover to it until that is done.
 
     :param region: a region of the topology, or home, standby, active.
     :param timeout_s: how long to wait until the switchover can begin, and again until the region writes, in seconds.
@@ -38,8 +38,8 @@ def switch_over_database(
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was, seconds}``; ``done`` is false when the region writes already.
-    :raises ActivityFailed: when the switchover cannot begin in time (nothing was changed then), or the writer is not
-        there in time, or never will be.
+    :raises ActivityFailed: when the switchover cannot begin in time (nothing was changed then), or the writer does not
+        move in time, or the change of writer failed.
     :undo: switch_over_database with the region that wrote before (``was``).
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
     """
@@ -56,7 +56,7 @@ def switch_over_database(
         )
     cluster.member_in(region)
     began = time.monotonic()
-    with deadlines.within(timeout_s):  # it may have waited before
+    with deadlines.within(timeout_s):  # a new deadline: the wait for readiness may have used up the first
         _record_undo(cluster.writer, global_cluster)
         begin(system, region, lambda: aurora.start_switchover(system, cluster, region))
         wait_for_writer(system, cluster, region, timeout_s)
@@ -74,10 +74,11 @@ def fail_over_database(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Make a region the writer of the global database without asking the one that writes now, and wait until it is and
-    the global cluster is available.
+    """Make a region the writer of the global database with a failover, and wait until it writes and the global cluster
+    is available.
 
-    For when the writer's region is lost. What was not replicated yet is lost with it, so the caller must say so.
+    This is for the loss of the writer's region, which takes no part. Data that was not replicated is lost, so the
+    caller must allow that.
 
     :param region: a region of the topology, or home, standby, active.
     :param data_loss: must be the word ``allowed``; anything else is refused.
@@ -85,11 +86,11 @@ def fail_over_database(
     :param global_cluster: identifier of the global cluster; default: the topology's.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, region, was, status, seconds}``: the region that wrote before, and the cluster's status;
-        ``done`` is false when the region writes already.
-    :raises ActivityFailed: when data loss was not allowed, the writer is moving already, the region's cluster is being
-        rebuilt (nothing was changed then), when the writer is not there in time, or never will be, or when it is there
-        and the cluster is not available in time.
+    :returns: ``{done, region, was, status, seconds}``: the region that wrote before, and the cluster's status; ``done``
+        is false when the region writes already.
+    :raises ActivityFailed: when data loss was not allowed, the writer is already being moved, or the region's cluster
+        is being rebuilt (nothing was changed then); when the writer does not move in time, or the change of writer
+        failed; or when the writer has moved and the cluster is not available in time.
     :undo: switch_over_database with the region that wrote before (``was``); lost data stays lost.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverGlobalCluster.html
     """

@@ -1,4 +1,4 @@
-"""What must be right with the global database, and with the main table, before a drill."""
+"""Checks of the global database and the main table before a drill."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +10,7 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.parts.check_readings import by_region, or_warning, read_text
 from chaosdrill.parts.interface import Check, CheckContext, Reading
 
-MOST_LAG_S = 60.0  # a switchover waits for it, with every region closed
+MOST_LAG_S = 60.0  # a switchover waits until the replica has caught up, with every region closed
 
 _MEMBERS = "allow rds:DescribeGlobalClusters, or correct `database:`"
 _REBUILT = "wait until it is connected: Aurora rebuilds the old primary after a failover, in minutes to hours"
@@ -23,7 +23,7 @@ def checks(context: CheckContext) -> Iterator[Check]:
     system, name = context.system, context.system.topology.database.global_cluster
     members, synchronized = read_text(partial(_members, system)), read_text(partial(_synchronized, system))
     yield Check("database", "database.members", f"global cluster {name}", _MEMBERS, members)
-    if context.steps:  # whether that refuses the drill, the next check says
+    if context.steps:  # the next check decides whether that refuses the drill
         synchronized = or_warning(synchronized)
     yield Check("database", "database.synchronized", "synchronization status", _REBUILT, synchronized)
     if context.moves():
@@ -64,7 +64,7 @@ def _ready(system: System) -> Reading:
 
 
 def _lag(system: System) -> Reading:
-    """Compare the lag with its limit. CloudWatch may have no value, or not be allowed: that is a warning."""
+    """Compare the lag with its limit. A missing value in CloudWatch, or a missing permission, is a warning."""
     try:
         lag_s = replica_lag_s(system, None, RPO_LAG)
     except CannotSee as error:

@@ -1,4 +1,4 @@
-"""The replication lag of the global database, as CloudWatch has it."""
+"""The replication lag of the global database, from CloudWatch."""
 
 from chaosdrill.aws import System, aurora, cloudwatch
 from chaosdrill.errors import BadInput, CannotSee, problem
@@ -6,20 +6,24 @@ from chaosdrill.errors import BadInput, CannotSee, problem
 NAMESPACE = "AWS/RDS"
 REPLICATION_LAG, RPO_LAG = "AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag"
 METRICS = (REPLICATION_LAG, RPO_LAG)
-OLDEST_S = 300.0  # CloudWatch has a value some minutes late at times, and an older one tells of another time
+OLDEST_S = 300.0  # CloudWatch can be some minutes late; an older value describes another time
 
 
 def check_metric(metric: str) -> None:
-    """:raises BadInput: when it is none of those that tell the lag."""
+    """Check the name of a lag metric.
+
+    :raises BadInput: when it is none of :data:`METRICS`.
+    """
     if metric not in METRICS:
         raise BadInput([problem("argument-invalid", f"metric is {metric!r}: write {' or '.join(METRICS)}")])
 
 
 def replica_lag_s(system: System, follower: str | None, metric: str) -> float:
-    """:returns: the last known lag of a region behind the writer, in seconds.
+    """Return the latest lag of a region behind the writer, in seconds.
 
     :param follower: the region; None: the one that does not write.
-    :raises CannotSee: when no region follows, or there is no recent value, or none since the writer was seen to change.
+    :raises CannotSee: when no region follows, or there is no recent value, or none since a change of writer was
+        observed.
     """
     cluster = aurora.global_cluster(system)
     if cluster.writer not in cluster.members:

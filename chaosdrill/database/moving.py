@@ -1,4 +1,4 @@
-"""A change of writer: whether it may be begun, and waiting for its end."""
+"""A change of writer: whether it may begin, and waiting for its end."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,10 @@ BEGINS_WITHIN_S = 60.0
 
 
 def data_loss_allowed(data_loss: str | None) -> None:
-    """:raises BadInput: when the caller did not spell it out."""
+    """Check that the caller allowed data loss explicitly.
+
+    :raises BadInput: when not.
+    """
     if data_loss != DATA_LOSS:
         why = (
             f"data_loss is {data_loss!r}: a failover of the database promotes the other region at once, and commits "
@@ -25,7 +28,10 @@ def data_loss_allowed(data_loss: str | None) -> None:
 
 
 def refuse_while_moving(system: System, cluster: aurora.GlobalCluster) -> None:
-    """:raises Refused: when the writer is being moved already; any other status is no reason to stay."""
+    """Refuse a change of writer while another one is in progress. Any other status of the cluster is accepted.
+
+    :raises Refused: when the writer is already being moved.
+    """
     if cluster.status in MOVING:
         raise Refused(
             f"the global cluster {system.topology.database.global_cluster} is {cluster.status} already: nothing was "
@@ -35,10 +41,11 @@ def refuse_while_moving(system: System, cluster: aurora.GlobalCluster) -> None:
 
 
 def begin(system: System, region: str, ask: Callable[[], None]) -> None:
-    """Ask for a change of writer. It is no failure that the answer is lost and AWS tells a second try that it goes on.
+    """Request a change of writer. When the response is lost and AWS refuses a second attempt because the change is in
+    progress, that is a success.
 
-    :param ask: asks for it.
-    :raises DrillError: when it was not begun, or nobody can tell.
+    :param ask: sends the request.
+    :raises DrillError: when it did not begin, or whether it did is unknown.
     """
 
     def begun() -> bool:
@@ -49,7 +56,7 @@ def begin(system: System, region: str, ask: Callable[[], None]) -> None:
 
 
 def as_seen_from(system: System, region: str) -> aurora.GlobalCluster:
-    """:returns: the global cluster. The region that is left may be the one that is lost: it is asked last."""
+    """Read the global cluster, from ``region`` first: the other region may be the lost one."""
     return aurora.global_cluster(system, (region, system.topology.other_region(region)))
 
 
@@ -58,11 +65,11 @@ def wait_for_writer(
 ) -> aurora.GlobalCluster:
     """Wait until a region writes, and the global cluster is available again.
 
-    :param before: the global cluster before its writer was asked to move.
+    :param before: the global cluster before the change was requested.
     :param timeout_s: seconds, for both.
     :returns: the global cluster then.
     :raises DrillError: when it is available again, and the writer has not moved.
-    :raises TimedOut: when it is not so in time; the message says which of both is missing.
+    :raises TimedOut: when one of the two is missing at the deadline; the message says which.
     """
     name = system.topology.database.global_cluster
     began, asked_s, cluster = False, time.monotonic(), before

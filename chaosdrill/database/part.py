@@ -1,4 +1,4 @@
-"""The global database as a part of a drilled system: which region writes."""
+"""The global database as a part of a drilled system."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -19,7 +19,7 @@ from chaosdrill.topology import Topology
 
 
 class DatabasePart(BasePart):
-    """The global cluster. What an unplanned failover lost stays lost when it is reversed."""
+    """The global cluster. Data that an unplanned failover lost stays lost when it is reversed."""
 
     name: ClassVar[str] = "database"
     role: ClassVar[Role] = "database"
@@ -48,13 +48,13 @@ class DatabasePart(BasePart):
 
         :returns: one of ``facts``. ``home-ready``: home writes, and the other region's cluster is connected;
             ``home-waiting``: home writes, and Aurora rebuilds the other region's cluster, or it is no member;
-            ``moving``: the global cluster is not available, because its writer moves or it is being changed.
-            Details: ``{status, writer, synchronization: {region: status}}``.
+            ``moving``: the global cluster is not available, because its writer moves or it is being changed. Details:
+            ``{status, writer, synchronization: {region: status}}``.
         """
         return fact_or_unreadable(lambda: _fact(system))
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the one request that moves the writer; a switchover is sent to the region that is taken to write."""
+        """List the one request that moves the writer; a switchover is sent to the region that is assumed to write."""
         at_cluster = with_global_cluster(system, step.arguments["global_cluster"])
         region, cluster = region_named(system, step.arguments["region"]), aurora.global_cluster(at_cluster)
         if step.action == "fail_over_database":
@@ -66,7 +66,7 @@ class DatabasePart(BasePart):
         return (PlannedCall("rds", "SwitchoverGlobalCluster", writer, parameters),)
 
     def wait(self, system: System, fact: Fact, timeout_s: float) -> None:
-        """Wait until the global cluster is available, with whatever writer.
+        """Wait until the global cluster is available, with any writer.
 
         :param timeout_s: seconds.
         :raises TimedOut: when it is not available in time.
@@ -83,13 +83,13 @@ class DatabasePart(BasePart):
         )
 
     def promote(self, system: System, region: str, data_loss: str, timeout_s: float) -> Mapping[str, Any]:
-        """Make a region the writer at once, without the region that wrote before; harmless when repeated.
+        """Make a region the writer at once, without the region that wrote before. Repeating it does no harm.
 
         :param data_loss: must be the word ``allowed``: commits that were not replicated are lost.
         :param timeout_s: seconds to wait until it writes and the global cluster is available.
         :returns: ``{done, was}``: whether it was promoted, and which region wrote before (``none``: no region).
         :raises BadInput: when the data loss was not allowed, or the region has no cluster.
-        :raises Refused: when the writer moves already, or Aurora rebuilds the region's cluster.
+        :raises Refused: when the writer is already being moved, or Aurora rebuilds the region's cluster.
         :raises DrillError: when the writer did not move, or it is unknown whether it did.
         """
         data_loss_allowed(data_loss)

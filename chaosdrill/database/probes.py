@@ -1,4 +1,4 @@
-"""The global database as it stands, and the replication lag of both stores."""
+"""Probes of the global database, and of the replication lag of both stores."""
 
 from typing import Optional
 
@@ -21,13 +21,13 @@ def writer_region(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The region that writes to the global database.
+    """Return the region that writes to the global database.
 
-    :param region: the region that is asked, by name or as home, standby, active; default: standby, and home when that
-        does not answer.
+    :param region: the region to read from, by name or as home, standby, active; default: standby, and home when standby
+        does not respond.
     :param global_cluster: identifier of the global cluster; default: the topology's.
-    :returns: its name; ``none`` or ``several`` when it is not one.
-    :raises ActivityFailed: when nobody tells.
+    :returns: its name; ``none`` or ``several`` unless there is exactly one.
+    :raises ActivityFailed: when the global cluster cannot be read.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_GlobalClusterMember.html
     """
     return _cluster(region, global_cluster, configuration, secrets).writer
@@ -40,13 +40,13 @@ def database_status(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """What the global database does.
+    """Return the status of the global database.
 
-    :param region: the region that is asked, by name or as home, standby, active; default: standby, and home when that
-        does not answer.
+    :param region: the region to read from, by name or as home, standby, active; default: standby, and home when standby
+        does not respond.
     :param global_cluster: identifier of the global cluster; default: the topology's.
-    :returns: ``available``, or what goes on, such as ``switching-over``.
-    :raises ActivityFailed: when nobody tells.
+    :returns: ``available``, or the operation in progress, such as ``switching-over``.
+    :raises ActivityFailed: when the global cluster cannot be read.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverState.html
     """
     return _cluster(region, global_cluster, configuration, secrets).status
@@ -61,17 +61,18 @@ def replica_lag_s(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
-    """How far a region's copy of the global database is behind the writer: what an unplanned failover would lose.
+    """Return how far a region's copy of the global database is behind the writer: what an unplanned failover would
+    lose.
 
-    CloudWatch has a value a minute (in the lab: a minute times its scale), and the last one is told.
+    CloudWatch has one value a minute (in the lab: a minute times its scale); the latest is returned.
 
     :param region: the region that follows, by name or as home, standby, active; default: the one that does not write.
     :param metric: AuroraGlobalDBReplicationLag, or AuroraGlobalDBRPOLag (of user transactions only).
-    :param within_s: wait up to so many seconds for a value; default: look once.
+    :param within_s: wait up to so many seconds for a value; default: read once.
     :param global_cluster: identifier of the global cluster; default: the topology's.
-    :returns: seconds, the greatest of the last minute that has a value.
-    :raises ActivityFailed: when there is no value of the last minutes, or none since this process has seen the writer
-        change, or the region is the writer, which has none.
+    :returns: seconds, the maximum of the last minute that has a value.
+    :raises ActivityFailed: when there is no value of the last minutes, or none since this process observed a change of
+        writer, or the region is the writer, which has no lag.
     :source: https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.AuroraMonitoring.Metrics.html
     """
     lag.check_metric(metric)
@@ -88,15 +89,15 @@ def main_table_lag_s(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
-    """How long items written to the main table in the other region took to appear in a region.
+    """Return how long items written to the main table in the other region took to appear in a region.
 
-    CloudWatch has a value a minute (in the lab: a minute times its scale) while items are written and replicated, and
-    the last one is told.
+    CloudWatch has one value a minute (in the lab: a minute times its scale) while items are written and replicated; the
+    latest is returned.
 
     :param region: the region that receives, by name or as home, standby, active.
-    :param within_s: wait up to so many seconds for a value; default: look once.
+    :param within_s: wait up to so many seconds for a value; default: read once.
     :param table: name of the global table; default: the topology's main_table.
-    :returns: seconds, the greatest of the last minute that has a value.
+    :returns: seconds, the maximum of the last minute that has a value.
     :raises ActivityFailed: when no table is named, or there is no value of the last minutes: nothing was written, or
         nothing arrived.
     :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html#ReplicationLatency

@@ -1,1 +1,1 @@
-"""DNS: who answers for the domain, where clients are and here."""
+"""DNS: the addresses of the domain and their region, as resolved by clients and on this machine."""

@@ -1,4 +1,4 @@
-"""One question put to one resolver or to several, and whether they agree."""
+"""Queries of one domain to one or several resolvers, and whether their answers agree."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
 
 @dataclass(frozen=True)
 class Asked:
-    """What each resolver answered."""
+    """The answer of each resolver."""
 
     domain: str
     each: Mapping[Resolver, resolve.Answer]
@@ -23,12 +23,12 @@ class Asked:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The first one's addresses, which are everybody's when they agree."""
+        """The first resolver's addresses, which are those of all when they agree."""
         return next(iter(self.each.values())).addresses
 
     @property
     def by_name(self) -> dict[str, list[str]]:
-        """Addresses by resolver, in words."""
+        """Addresses by the resolver's name."""
         return {str(resolver): list(answer.addresses) for resolver, answer in self.each.items()}
 
     def __str__(self) -> str:
@@ -43,12 +43,11 @@ def asked(
     resolvers: Sequence[str] | None,
     host: ChosenHost,
 ) -> Asked:
-    """Ask for a domain (default: the topology's).
+    """Query a domain (default: the topology's).
 
     :param system: with the client host that was chosen.
-    :param host: how that was done: nobody may name one that is not asked.
-    :returns: what was answered.
-    :raises BadInput: when resolvers or domain are written wrong.
+    :param host: the caller's choice of client host; naming one that is not used is an error.
+    :raises BadInput: when resolvers or domain are invalid.
     :raises CannotSee: when one of them does not answer.
     """
     if resolvers is None:

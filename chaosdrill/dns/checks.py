@@ -1,4 +1,4 @@
-"""What must be right with the domain and the load balancers behind it before a drill."""
+"""Checks of the domain and of the load balancers behind it before a drill."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -11,7 +11,7 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.parts.check_readings import or_warning, read_text
 from chaosdrill.parts.interface import Check, CheckContext, Reading
 
-LONGEST_TTL_S = 60  # what AWS recommends for records with a health check
+LONGEST_TTL_S = 60  # AWS's recommendation for records with a health check
 LONGEST_KEEP_ALIVE_S = 300
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/application/edit-load-balancer-attributes.html
 KEEP_ALIVE = "client_keep_alive.seconds"
@@ -21,7 +21,9 @@ _DOMAIN = "correct `domain:` or `load_balancers:`, or name a server under `dns:`
 
 
 def checks(context: CheckContext) -> Iterator[Check]:
-    """List the checks: the entries exist, the domain leads to one of them, and clients follow it soon."""
+    """List the checks: the load balancers exist, the domain resolves to one of them, and clients follow a change
+    soon.
+    """
     if not context.changes_regions():
         return
     system, topology = context.system, context.system.topology
@@ -34,7 +36,7 @@ def checks(context: CheckContext) -> Iterator[Check]:
 
 
 def _delays(context: CheckContext) -> Iterator[Check]:
-    """List the checks of what makes clients stay with the region that is left."""
+    """List the checks of settings that keep clients on the old region."""
     system, topology = context.system, context.system.topology
     if context.on_host or not is_seen_by_clients(system):
         fix = f"lower the record's TTL to {LONGEST_TTL_S} s, or expect clients to follow that much later"
@@ -59,7 +61,7 @@ def _balancer(system: System, region: str) -> str:
 
 def _domain(system: System) -> str:
     topology = system.topology
-    if is_seen_by_clients(system):  # it would take a command there
+    if is_seen_by_clients(system):  # it would need a command on the client host
         return f"resolved on {topology.client.instance_id} only, where a rehearsal looks it up"
     addresses = resolve.seen_here(system, topology.domain).addresses
     region = resolve.answering_region(system, addresses)
