@@ -1,1 +1,3 @@
-"""The failover that the system starts by itself: alarms, the EventBridge rule on them, and the initiator it starts."""
+"""The failover that the system starts by itself: alarms, the EventBridge rule on them, and the initiator that it
+starts.
+"""

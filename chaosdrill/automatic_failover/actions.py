@@ -1,4 +1,4 @@
-"""Let the system fail over by itself, or not."""
+"""Actions that enable and disable the automatic failover."""
 
 from typing import Any, Optional
 
@@ -39,25 +39,25 @@ def enable_automatic_failover(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Enable the EventBridge rule that starts the initiator when the alarm goes off.
+    """Enable the EventBridge rule that starts the initiator when an alarm goes off.
 
-    A rule that this run found in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS and disabled gets that state
-    back, by PutRule, which replaces the rule: everything that DescribeRule shows is sent again. Targets and tags stay.
-    That needs ``events:PutRule``, and ``iam:PassRole`` where the rule itself has a role.
+    A rule that this run found in the state ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS and disabled is returned to
+    that state by PutRule, which replaces the rule: everything that DescribeRule shows is sent again. Targets and tags
+    stay. That needs ``events:PutRule``, and ``iam:PassRole`` where the rule itself has a role.
 
     :param rule: the rule's name.
     :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
-    :param timeout_s: how long to go on asking when nobody answers, in seconds.
+    :param timeout_s: how long to retry when EventBridge does not respond, in seconds.
     :param state: ENABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS; default: that in which this run disabled the
         rule, else ENABLED.
     :param undo_of: the step that this undoes; without that step in this run, or when it changed nothing, nothing is
         done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, rule, region, was, is}``; ``done`` is false when a rule that it is to enable again is so already.
-    :raises ActivityFailed: when there is no such rule, or, without ``undo_of``, it is enabled already: then it is not
-        this drill's to disable, and an enabled rule can start another failover while a failback ends; or when the
-        database cannot be switched over to standby, so that a failover would stop half way with every region closed.
-        When PutRule is refused, the rule is ENABLED, and the message says how to restore its state.
+    :returns: ``{done, rule, region, was, is}``; ``done`` is false when a rule to restore is already in its state.
+    :raises ActivityFailed: when there is no such rule; when, without ``undo_of``, it is enabled already (this drill
+        would then not be allowed to disable it, and an enabled rule can start another failover while a failback ends);
+        or when the database cannot be switched over to standby, so that a failover would stop halfway with every region
+        closed. When PutRule is refused, the rule is ENABLED, and the message says how to restore its state.
     :undo: disable_automatic_failover
     :source: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_EnableRule.html and
         https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
@@ -96,12 +96,12 @@ def disable_automatic_failover(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Disable the EventBridge rule, and wait until no initiator is left that could still start a failover.
+    """Disable the EventBridge rule, and wait until no initiator runs that could still start a failover.
 
     :param rule: the rule's name.
     :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
-    :param initiator_prefix: how the initiator's state machine's name begins, or its ARN.
-    :param timeout_s: how long to wait for the initiator, in seconds; the reference's gives up after 100 s.
+    :param initiator_prefix: the beginning of the name of the initiator's state machine, or its ARN.
+    :param timeout_s: how long to wait for the initiator, in seconds; the lab's gives up after 100 s.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, rule, region, was, failover}``; ``failover`` is the ARN of one that was started meanwhile.

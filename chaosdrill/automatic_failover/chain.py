@@ -1,4 +1,6 @@
-"""The links of the chain: an alarm's state, the rule, and which failovers this run has not started itself."""
+"""The triggers of the automatic failover: an alarm's state, the rule, and the failovers that this run has not
+started.
+"""
 
 import time
 from typing import Any
@@ -10,17 +12,18 @@ from chaosdrill.aws.polling import seen
 from chaosdrill.errors import BadInput, CannotSee, DrillError, TimedOut, problem
 
 ENABLED, DISABLED = "ENABLED", "DISABLED"
-# Enabled, and CloudTrail's management events reach the rule, too. EnableRule does not give this state, PutRule does.
-# See: https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html
+# Enabled, and the rule also receives CloudTrail's management events. PutRule sets this state; EnableRule does not. See:
+# https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_DescribeRule.html
 WITH_MANAGEMENT_EVENTS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 _REPLACED_BY_PUT_RULE = ("EventPattern", "ScheduleExpression", "Description", "RoleArn", "EventBusName")
 WATCHED = "automatic-failover-watched"
 UNDO_OF_DISABLING = "enable_automatic_failover"
-STARTING = "execution-starting"  # what the rollback fail_back waits for, see chaosdrill.failover.executions
+# the event of executions that the rollback fail_back waits for, see chaosdrill.failover.executions
+STARTING = "execution-starting"
 
 
 def alarm_state(system: System, region: str, alarm: str) -> str:
-    """:returns: OK, ALARM or INSUFFICIENT_DATA.
+    """Read the state of an alarm: OK, ALARM or INSUFFICIENT_DATA.
 
     :raises CannotSee: when there is no such alarm.
     """
@@ -31,7 +34,8 @@ def alarm_state(system: System, region: str, alarm: str) -> str:
 
 
 def rule_state(system: System, region: str, rule: str) -> str:
-    """:returns: ENABLED, DISABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS: see :func:`is_enabled`.
+    """Read the state of a rule: ENABLED, DISABLED or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS; see
+    :func:`is_enabled`.
 
     :raises BadInput: when there is no such rule.
     """
@@ -50,12 +54,12 @@ def _described(system: System, region: str, rule: str) -> dict[str, Any]:
 
 
 def is_enabled(state: str) -> bool:
-    """:returns: whether a rule in that state sends events on."""
+    """Return whether a rule in that state forwards events."""
     return state.startswith(ENABLED)
 
 
 def state_before(region: str, rule: str) -> str:
-    """:returns: the state in which this run found the rule when it disabled it first; ENABLED when it has not."""
+    """Return the state of the rule before this run first disabled it; ENABLED when it has not."""
     drill = history.current()
     for row in drill.history.events("undo") if drill else []:
         if row["undo"] == UNDO_OF_DISABLING:
@@ -66,11 +70,11 @@ def state_before(region: str, rule: str) -> str:
 
 
 def enable_rule(system: System, region: str, rule: str, state: str) -> None:
-    """Bring a rule into one of the two enabled states.
+    """Set a rule to one of the two enabled states.
 
-    It is ENABLED first, so that alarms start a failover again also where PutRule is refused.
+    It is set to ENABLED first, so that alarms start a failover again even if PutRule is refused.
 
-    :raises DrillError: when that was not done, or it is unknown whether it was.
+    :raises DrillError: when that was not done, or whether it was is unknown.
     """
     _set_state(system, region, rule, ENABLED)
     if state == ENABLED:
@@ -89,7 +93,7 @@ def enable_rule(system: System, region: str, rule: str, state: str) -> None:
 def disable_rule(system: System, region: str, rule: str) -> None:
     """Disable a rule.
 
-    :raises DrillError: when that was not done, or it is unknown whether it was.
+    :raises DrillError: when that was not done, or whether it was is unknown.
     """
     _set_state(system, region, rule, DISABLED)
 
@@ -98,7 +102,7 @@ def _set_state(system: System, region: str, rule: str, state: str) -> None:
     client = system.client("events", region)
 
     def put() -> None:
-        client.put_rule(**rule_update(system, region, rule, state))  # its targets and tags are not touched
+        client.put_rule(**rule_update(system, region, rule, state))  # PutRule does not change its targets and tags
 
     by_state = {
         ENABLED: lambda: client.enable_rule(Name=rule),
@@ -109,23 +113,25 @@ def _set_state(system: System, region: str, rule: str, state: str) -> None:
 
 
 def rule_update(system: System, region: str, rule: str, state: str) -> dict[str, Any]:
-    """Return the parameters of the PutRule that gives a rule a state, with all that it would clear otherwise."""
+    """Return the parameters of the PutRule that sets a rule's state, with every attribute that it would otherwise
+    clear.
+    """
     found = _described(system, region, rule)
     return {"Name": rule, "State": state, **{name: found[name] for name in _REPLACED_BY_PUT_RULE if found.get(name)}}
 
 
 def latest_failover(system: System) -> str:
-    """:returns: the ARN of the failover machine's latest execution; empty when it has none."""
+    """Return the ARN of the failover machine's latest execution; empty when it has none."""
     machine = stepfunctions.machine_arn(system, system.topology.failover.failover_prefix)
     found = stepfunctions.latest(system, machine)
     return found.arn if found else ""
 
 
 def failover_since(system: System) -> str:
-    """The failover that was started since the chain has been watched; it is noted, so that rollbacks wait for it.
+    """Return the failover that started since the rule was enabled, and record it, so that rollbacks wait for it.
 
     :returns: its ARN; empty when there is none.
-    :raises CannotSee: when this run has not watched the chain from before.
+    :raises CannotSee: when this run has not recorded the latest failover before.
     """
     drill = history.current()
     watched = drill.history.events(WATCHED) if drill else []
@@ -144,7 +150,9 @@ def failover_since(system: System) -> str:
 
 def wait_until_idle(system: System, initiator: str, timeout_s: float) -> None:
     """Wait until no execution of the initiator runs: one that still waits for the alarms could start a failover later.
-    One that was started just before the rule was disabled is listed some seconds later, and so is what it starts.
+
+    One that was started just before the rule was disabled is listed some seconds later, and so is the failover that it
+    starts.
 
     :raises TimedOut: when one still runs after ``timeout_s`` seconds.
     """

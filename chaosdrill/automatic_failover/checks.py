@@ -1,4 +1,4 @@
-"""What must be right with the automatic failover before a drill: no alarm may start one of its own meanwhile."""
+"""Checks of the automatic failover before a drill: no alarm may start a failover of its own during it."""
 
 from collections.abc import Iterator
 from functools import partial

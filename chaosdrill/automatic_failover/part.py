@@ -49,7 +49,7 @@ class AutomaticFailoverPart(BasePart):
         return checks(context)
 
     def leftovers(self, system: System, scope: SweepScope) -> Iterable[Leftover]:
-        """List the rules that are not in the state to which a dead run owes to bring them back."""
+        """List the rules whose state differs from the one that a dead run owes to restore."""
         for one in scope.owed:
             before = one.undo.before.get("arguments") or {}
             if one.undo.part != self.name or not {"region", "rule"} <= before.keys():
@@ -66,13 +66,13 @@ class AutomaticFailoverPart(BasePart):
         """Read whether the rules that the drill named are enabled.
 
         :returns: one of ``facts``; ``on-owed``: enabled, and it was disabled before the drill; ``off-owed``: disabled,
-            and it was enabled before. ``off``, too, where the drill named none. Details: ``{rules: {region/rule:
+            and it was enabled before. ``off`` also where the drill named none. Details: ``{rules: {region/rule:
             state}}``.
         """
         return fact_or_unreadable(lambda: rescue.trigger_fact(system, owed))
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the writes that bring the rule into its state; one that is to be restored has the state of now."""
+        """List the writes that set the rule's state; a rule to restore is planned with its present state."""
         rule, region = step.arguments["rule"], any_region(system, step.arguments["region"])
         if step.action == "disable_automatic_failover":
             return (PlannedCall("events", "DisableRule", region, {"Name": rule}),)
@@ -89,7 +89,7 @@ class AutomaticFailoverPart(BasePart):
 
 
 def _state_owed(undo: OwedUndo) -> str:
-    """Return the state to which an undo brings its rule."""
+    """Return the state to which an undo returns its rule."""
     recorded = (undo.before.get("arguments") or {}).get("state")
     return str(recorded or (DISABLED if undo.undo.startswith("disable") else ENABLED))
 

@@ -1,4 +1,4 @@
-"""What the chain does."""
+"""Probes of the automatic failover: its alarms, and the failover that it starts."""
 
 import time
 from dataclasses import asdict
@@ -27,15 +27,15 @@ def alarm_state(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The state of a CloudWatch alarm, in whatever region it is.
+    """Return the state of a CloudWatch alarm, in any region.
 
     :param alarm: its name.
     :param region: where it is, by name, also outside the topology's regions, or as home, standby, active; default: the
         topology's failover region.
-    :param within_s: wait up to so many seconds for ``expected``; default: look once.
+    :param within_s: wait up to so many seconds for ``expected``; default: read once.
     :param expected: the state to wait for.
-    :returns: OK, ALARM or INSUFFICIENT_DATA, as seen last.
-    :raises ActivityFailed: when there is no such alarm, or CloudWatch does not answer.
+    :returns: OK, ALARM or INSUFFICIENT_DATA, by the last read.
+    :raises ActivityFailed: when there is no such alarm, or CloudWatch does not respond.
     :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
     """
     system = system_of(configuration, secrets)
@@ -53,15 +53,16 @@ def automatic_failover(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Wait for the failover that the system starts by itself, and follow it to its end.
+    """Wait for the failover that the system starts by itself, and for its end.
 
     :param within_s: how long to wait for its beginning, in seconds: canaries and alarms take minutes.
-    :param timeout_s: how long to follow it then, in seconds.
+    :param timeout_s: how long to wait for its end then, in seconds.
     :param region: where the failover machine is, by name or as home, standby, active; default: the topology's.
     :returns: ``{execution_arn, status, seconds, waited_s, states: [{name, seconds, visits, left, entered, exited}]}``,
-        times in seconds, moments UTC.
+        durations in seconds, times in UTC.
     :raises ActivityFailed: when none begins in time, or it fails (state and cause) or lasts longer.
-    :source: the reference system's automatic failover
+    :source: docs/lab.md, "What is real";
+        https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
     """
     system = system_of(configuration, secrets)
     system = with_failover_region(system, region_named(system, region) if region else None)

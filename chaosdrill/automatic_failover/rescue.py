@@ -1,4 +1,4 @@
-"""The rules of the automatic failover, as a rescue reads them and brings them back."""
+"""Rescue of the automatic failover's rules: reading and restoring them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,12 +47,12 @@ class Rule:
 
     @property
     def owed_state(self) -> str:
-        """``on`` or ``off``, as it must be at the end; empty when nothing is owed of it."""
+        """``on`` or ``off``, the state that it must have at the end; empty when none is owed."""
         return "" if not self.wanted else "on" if is_enabled(self.wanted) else "off"
 
 
 def rules_of(system: System, owed: Sequence[OwedUndo]) -> list[Rule]:
-    """List the rules that owed undos name; the first change of a rule tells its state before the drill."""
+    """List the rules that owed undos name; the first change of a rule has its state before the drill."""
     found: dict[tuple[str, str], Rule] = {}
     for undo in sorted(owed, key=lambda one: one.number):
         named = {**undo.arguments, **_recorded(undo)}
@@ -67,7 +67,7 @@ def rules_of(system: System, owed: Sequence[OwedUndo]) -> list[Rule]:
 
 
 def _recorded(undo: OwedUndo) -> Mapping[str, Any]:
-    """Return what the action recorded before its change; empty when it has changed nothing."""
+    """Return the arguments that the action recorded before its change; empty when it has changed nothing."""
     arguments = undo.before.get("arguments")
     return arguments if isinstance(arguments, Mapping) else {}
 
@@ -129,7 +129,9 @@ def _switch_on(system: System, rule: Rule) -> UndoStep:
 
 
 def _own_debt(rule: Rule, fact: Fact) -> OwedUndo | None:
-    """Return what the rescue owes when it disables an enabled rule of which nothing is owed; it has no number yet."""
+    """Return the undo that the rescue itself owes when it disables an enabled rule without an owed undo; it has no
+    number yet.
+    """
     state = str((fact.details.get("rules") or {}).get(rule.resource, ""))
     if rule.owed_state or not is_enabled(state):
         return None

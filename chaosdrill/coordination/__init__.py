@@ -1,6 +1,7 @@
 """Coordination between drills: one lease per system, owed undos, confirmations and approvals.
 
-It lives in a DynamoDB table that the topology names, in a third region, or, without a table, in files of this machine.
+It is stored in a DynamoDB table that the topology names, in a third region, or, without a table, in files of this
+machine.
 """
 
 from chaosdrill.coordination.access import coordination_of, lease_request

@@ -1,4 +1,4 @@
-"""Where the drills of a system coordinate, as its topology says it, and what a run asks for there."""
+"""The coordination of a system according to its topology, and the lease requests of a run."""
 
 from collections.abc import Collection, Sequence
 
@@ -9,13 +9,13 @@ from chaosdrill.coordination.interface import Coordination, LeaseRequest, Purpos
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.coordination.table import TableStore
 
-LEASE_S = 60.0  # of a system without a table
+LEASE_S = 60.0  # for a system without a table
 
 
 def coordination_of(system: System) -> Coordination:
     """Return the coordination of a system: in the table that its topology names, else in a file of this machine.
 
-    Nothing is read or written yet, so a table that cannot be reached is noticed by the first operation.
+    Nothing is read or written yet, so an unreachable table is noticed by the first operation.
     """
     table = system.topology.coordination
     if table is None:
@@ -33,7 +33,7 @@ def lease_request(
     end: str = "",
     pays: Collection[str] = (),
 ) -> LeaseRequest:
-    """Describe the lease that this process asks for.
+    """Describe the lease that this process requests.
 
     :param resources: keys of what it covers (:func:`chaosdrill.parts.registry.lease_keys`).
     :param end: the region state that a drill promises at its end.

@@ -1,8 +1,8 @@
-"""The time of a service, from the ``Date`` headers of its responses: local clocks need not be right.
+"""The time of a service, from the ``Date`` headers of its responses, because local clocks may be wrong.
 
 A header counts whole seconds, and is as old as its response took to arrive. So each response shows that the service's
-time is at least that, and the greatest such difference from the local clock is the best estimate. It is late by a
-second and a transit at most, and less after several responses. Old responses do not count: clocks drift.
+time is at least that, and the greatest difference from the local clock is the best estimate. It is late by at most one
+second and one transit, and less after several responses. Old responses do not count: clocks drift.
 """
 
 import threading
@@ -13,23 +13,23 @@ from email.utils import parsedate_to_datetime
 
 
 def boot_time_ms() -> int:
-    """Return the time since this machine started, in milliseconds, the time in which it was suspended included."""
+    """Return the time since this machine started, in milliseconds, including the time for which it was suspended."""
     clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
     return time.clock_gettime_ns(clock) // 1_000_000
 
 
-_RESPONSES = 100  # that count: some minutes of renewals
+_RESPONSES = 100  # responses that count: some minutes of renewals
 
 
 class ServiceClock:
-    """Estimates a service's time; safe to use from several threads."""
+    """An estimate of a service's time; safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ahead_ms: deque[int] = deque(maxlen=_RESPONSES)
 
     def notice(self, headers: Mapping[str, str]) -> None:
-        """Take the time from the headers of a response that has just arrived; without a date it is ignored."""
+        """Update the estimate from the headers of a response that has just arrived; one without a date is ignored."""
         try:
             date = parsedate_to_datetime(headers["date"])
         except (KeyError, TypeError, ValueError):

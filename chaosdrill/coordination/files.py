@@ -1,4 +1,4 @@
-"""Coordination in a file of this machine, for systems without a table: it excludes drills of one home only."""
+"""Coordination in a file of this machine, for systems without a table: it excludes drills with the same home only."""
 
 import json
 import time
@@ -13,7 +13,7 @@ from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.history.whole_files import locked, write_whole
 from chaosdrill.home import home, made
 
-_FILE = "items.json"  # one file, so that a transaction is whole or not there, also after a crash
+_FILE = "items.json"  # one file, so that a transaction is complete or absent, also after a crash
 
 
 class FileStore:
@@ -42,14 +42,14 @@ class FileStore:
         return [item for key, item in sorted(self._read().items()) if key[0] == partition]
 
     def update(self, write: Write) -> Item:
-        """Make one write.
+        """Apply one write.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         return self._write([write])[write.key]
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Make several writes together.
+        """Apply several writes together.
 
         :raises ConditionFailed: when a condition does not hold.
         """
@@ -89,11 +89,11 @@ class FileStore:
 
 
 def _as_json(found: Mapping[Key, Item], now_s: int) -> str:
-    """Return the file's text, without the items whose time is up."""
+    """Return the file's text, without expired items."""
     kept = [item for _, item in sorted(found.items()) if item.get(items.TTL, now_s) >= now_s]
     return json.dumps(kept, indent=1, default=sorted)  # a set as a list
 
 
 def value_of(value: Any) -> Any:
-    """Return the value of an attribute that was written as JSON: a set is written as a list."""
+    """Return the value of an attribute from JSON, in which a set is a list."""
     return frozenset(value) if isinstance(value, list) else value

@@ -1,4 +1,4 @@
-"""The process that holds a lease, and whether it is dead: only another process of the same machine can tell."""
+"""The process that holds a lease, and whether it is dead, which only a process of the same machine can determine."""
 
 import contextlib
 import os
@@ -23,10 +23,10 @@ def this_process() -> Holder:
 
 
 def is_proven_dead(holder: Holder) -> bool:
-    """Tell whether a holder was a process of this machine that has ended. False when that cannot be known.
+    """Return whether a holder was a process of this machine that has ended. False when that is unknown.
 
-    Containers of one machine share its boot id, so process ids are compared within the same namespace only, and the
-    moments at which processes began within the same time namespace: another one shows the same process with another.
+    Containers of one machine share its boot id, so process ids are compared within the same PID namespace only, and
+    start times within the same time namespace: another namespace shows the same process with another start time.
 
     :source: https://man7.org/linux/man-pages/man7/time_namespaces.7.html
     """
@@ -64,9 +64,9 @@ def _namespace(kind: str) -> str:
 
 
 def _started(pid: int) -> float | None:
-    """Return when a process began, in clock ticks since the machine did; None when that cannot be read.
+    """Return when a process started, in clock ticks since boot; None when that cannot be read.
 
-    One that has ended and that its parent has not waited for has 0.
+    A zombie process has 0.
 
     :source: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
     """

@@ -1,6 +1,7 @@
-"""What drills, rescues and scheduled game days ask of coordination. Two implementations: DynamoDB, and files.
+"""The interface of coordination for drills, rescues and scheduled game days. Two implementations: DynamoDB, and files.
 
-Times are those of the service that keeps the items, in milliseconds since 1970, so that clocks of drivers may differ.
+Times are those of the service that stores the items, in milliseconds since 1970, so that the clocks of drivers may
+differ.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Literal, Protocol
 from chaosdrill.history.owed import OwedUndo
 
 SCHEMA = 1  # of the items that this version writes; it reads this one and older ones
-CLOCK_BOUND_MS = 2_000  # by how much two processes may differ about the service's time
+CLOCK_BOUND_MS = 2_000  # the greatest difference between two processes' estimates of the service's time
 LeaseState = Literal["held", "released", "taken-over"]
 UndoState = Literal["owed", "paid", "handed-over"]
 ApprovalState = Literal["pending", "approved", "refused"]
@@ -19,10 +20,10 @@ Purpose = Literal["drill", "rescue", "sweep", "settlement"]
 
 @dataclass(frozen=True)
 class Holder:
-    """The process that holds a lease, so that another one on the same machine can tell whether it is dead.
+    """The process that holds a lease, so that another one on the same machine can determine whether it is dead.
 
-    :param started: when it began, in clock ticks since the machine did, as its own time namespace counts them.
-    :param time_namespace: empty in items of before it was recorded.
+    :param started: its start time in clock ticks since boot, as its own time namespace counts them.
+    :param time_namespace: empty in older items, which do not record it.
     """
 
     boot_id: str
@@ -36,7 +37,7 @@ class Holder:
 
 @dataclass(frozen=True)
 class StopRequest:
-    """Somebody's request that a drill stops."""
+    """A person's request that a drill stops."""
 
     by: str
     at: str
@@ -47,10 +48,10 @@ class StopRequest:
 class Lease:
     """The right of one run to change a system.
 
-    :param token: random; whoever knows it holds the lease.
+    :param token: random; only the holder knows it.
     :param expires_ms: when it ends unless it is renewed.
-    :param attempt_ms: the longest that one request of the holder may take, in milliseconds: a taker waits that long
-        after the end, because a request that was sent just before it may still arrive.
+    :param attempt_ms: the longest that one request of the holder may take, in milliseconds: a run that takes the lease
+        over waits that long after its end, because a request that was sent just before may still arrive.
     :param resources: keys of what it covers (:meth:`Resource.key`).
     :param end: the region state that the drill promises at its end.
     :param began_ms: when it was taken.
@@ -81,7 +82,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class RecordedUndo:
-    """An owed undo as coordination keeps it.
+    """An owed undo as coordination stores it.
 
     :param number: of the change within its run, from 1.
     :param to: the experiment that may pay it, when it was handed over.
@@ -102,11 +103,11 @@ class Approval:
     """The request of a run that a person approves one of its steps.
 
     :param number: of the request within its run, from 1.
-    :param question: what the person is asked; empty when the experiment asks nothing in particular.
-    :param asked: when, UTC, ISO 8601.
+    :param question: the question to the person; empty when the experiment has no particular one.
+    :param asked: when the request was made, UTC, ISO 8601.
     :param until_ms: when the run refuses the step by itself.
     :param by: who approved or refused it; empty while it is pending.
-    :param at: when, UTC, ISO 8601; empty while it is pending.
+    :param at: when it was approved or refused, UTC, ISO 8601; empty while it is pending.
     """
 
     run: str
@@ -121,17 +122,17 @@ class Approval:
 
     @property
     def is_pending(self) -> bool:
-        """Whether nobody has approved or refused it yet."""
+        """Whether it is neither approved nor refused yet."""
         return self.state == "pending"
 
 
 @dataclass(frozen=True)
 class SystemState:
-    """What coordination knows of a system: who holds it, and what is owed.
+    """The coordination state of a system: who holds it, and what is owed.
 
     :param now_ms: the service's time when this was read.
     :param leases: of the runs that hold one of the resources, or that owe an undo.
-    :param approvals: that those runs have asked for, in the order in which they were.
+    :param approvals: the requests of those runs for approvals, in order.
     """
 
     now_ms: int
@@ -150,10 +151,11 @@ class SystemState:
 
 @dataclass(frozen=True)
 class LeaseRequest:
-    """What a run asks for.
+    """A run's request for a lease.
 
     :param pays: runs whose owed undos do not refuse it: a rescue pays all of them, a drill only those that were handed
-        over to its experiment. A sweep and a settlement load pay none, and begin beside those that were handed over.
+        over to its experiment. A sweep and a settlement load pay none, and begin although there are undos that were
+        handed over.
     """
 
     run: str
@@ -168,77 +170,77 @@ class LeaseRequest:
 
 
 class Coordination(Protocol):
-    """Where the drills of one system coordinate.
+    """The store in which the drills of one system coordinate.
 
-    Every method raises ``CannotSee`` when the items cannot be reached (``coordination-unreachable``) or one is not in
-    the form in which it is written (``coordination-invalid``), and ``Refused`` (``coordination-newer``) when one was
-    written by a newer version.
+    Every method raises ``CannotSee`` when the items cannot be reached (``coordination-unreachable``) or one does not
+    have the form in which it is written (``coordination-invalid``), and ``Refused`` (``coordination-newer``) when one
+    was written by a newer version.
     """
 
     def read(self, resources: Sequence[str]) -> SystemState:
-        """Read who holds the resources and what is owed of them, strongly consistent."""
+        """Read who holds the resources and what is owed of them, with strongly consistent reads."""
 
     def read_run(self, run: str) -> SystemState:
-        """Read the lease of one run, what it owes and what it asked for; empty when coordination does not know it."""
+        """Read the lease of one run, its owed undos and its requests for approvals; empty when the run is unknown."""
 
     def acquire(self, request: LeaseRequest) -> Lease:
-        """Take the lease of resources that no one holds.
+        """Take the lease of resources that no run holds.
 
         :raises Refused: when a run holds one of them, live or expired (``lease-held``), or owes an undo of one of them
             (``undo-owed``).
         """
 
     def take_over(self, request: LeaseRequest, stale: Lease) -> Lease:
-        """Take the lease from a run whose lease has expired, and for which the caller has waited long enough.
+        """Take the lease from a run whose lease has expired, after the caller has waited long enough.
 
-        The new lease covers what ``stale`` held, too. When to call it: :attr:`Lease.free_at_ms`.
+        The new lease also covers what ``stale`` covered. When to call it: :attr:`Lease.free_at_ms`.
 
         :raises Refused: when ``stale`` was renewed or taken by another run (``lease-held``), or owes an undo that the
             request does not pay (``undo-owed``).
         """
 
     def renew(self, lease: Lease, stage: str = "", step: str = "") -> Lease:
-        """Prolong a lease, and read the requests that were made of its run.
+        """Extend a lease, and read the requests that were made of its run.
 
         :raises LeaseEnded: when another run has taken it over (``lease-lost``).
         """
 
     def release(self, lease: Lease) -> None:
-        """Give the resources back. Does nothing when another run holds them."""
+        """Release the resources. Does nothing when another run holds them."""
 
     def owe(self, lease: Lease, number: int, undo: OwedUndo) -> None:
-        """Record an undo before its change is made; an item of the same number is replaced.
+        """Record an undo before its change is made, replacing one of the same number.
 
         :raises LeaseEnded: when another run has taken the lease over (``lease-lost``).
         """
 
     def pay(self, run: str, number: int, by: str) -> None:
-        """Record that an undo was paid. Harmless when repeated, or when none is owed."""
+        """Record that an undo was paid. Does no harm when repeated, or when none is owed."""
 
     def hand_over(self, run: str, number: int, to: str, until: str) -> None:
-        """Leave an undo to a named experiment until a date.
+        """Hand an undo over to a named experiment until a date.
 
         :raises Refused: when it is not owed (``undo-not-owed``).
         """
 
     def request_stop(self, run: str, by: str, why: str) -> None:
-        """Ask a run to stop.
+        """Request that a run stops.
 
         :raises Refused: when no live lease of it exists (``run-not-live``).
         """
 
     def ask_approval(self, run: str, number: int, step: str, question: str, within_ms: int) -> Approval:
-        """Ask for the approval of a step; a request of the same number is replaced."""
+        """Request the approval of a step, replacing a request of the same number."""
 
     def answer_approval(self, run: str, number: int, state: ApprovalState, by: str) -> Approval:
-        """Approve or refuse a step; the first answer stays.
+        """Approve or refuse a step; the first answer counts.
 
-        :returns: the request with the answer that stands, which may be another one.
-        :raises Refused: when the run has not asked for it (``approval-not-pending``).
+        :returns: the request with the answer that counts, which may be another one.
+        :raises Refused: when the run has not requested it (``approval-not-pending``).
         """
 
     def put_note(self, kind: str, key: str, facts: Mapping[str, Any]) -> None:
-        """Keep facts under a key, such as the confirmation of a rehearsal."""
+        """Store facts under a key, such as the confirmation of a rehearsal."""
 
     def note(self, kind: str, key: str) -> Mapping[str, Any] | None:
-        """Read what was kept; None when there is nothing."""
+        """Read the facts of a key; None when there are none."""

@@ -41,7 +41,7 @@ HOLDER, LEASE, NOTE = "holder", "lease", "note"
 UNDO, APPROVAL = "undo#", "approval#"
 NEEDS = __version__  # the oldest version of chaosdrill that reads items of this schema
 DAY_S = 86_400
-RESOURCE_LASTS_S, RUN_LASTS_S, NOTE_LASTS_S = 30 * DAY_S, 90 * DAY_S, 400 * DAY_S  # how long items stay of use
+RESOURCE_LASTS_S, RUN_LASTS_S, NOTE_LASTS_S = 30 * DAY_S, 90 * DAY_S, 400 * DAY_S  # how long items are kept
 
 Key = tuple[str, str]
 Value = str | int | frozenset[str]
@@ -52,7 +52,7 @@ Operator = Literal["absent", "present", "equals", "at-most"]
 
 @dataclass(frozen=True)
 class Condition:
-    """What an attribute of an item must be; ``value`` counts for ``equals`` and ``at-most`` only."""
+    """A condition on an attribute of an item; ``value`` applies to ``equals`` and ``at-most`` only."""
 
     attribute: str
     operator: Operator
@@ -61,9 +61,9 @@ class Condition:
 
 @dataclass(frozen=True)
 class Write:
-    """A change of one item, which is made when all its conditions hold. An item that does not exist is made.
+    """A change of one item, applied when all its conditions hold. An item that does not exist is created.
 
-    :param when: each is a choice, of which one condition must hold.
+    :param when: a list of alternatives; of each, at least one condition must hold.
     """
 
     key: Key
@@ -126,11 +126,11 @@ def run_partition(run: str) -> str:
 
 
 def require_readable(item: Item, where: str) -> Item:
-    """Return an item that this version can read.
+    """Check that this version can read an item, and return it.
 
     :param where: the store, for the message.
     :raises Refused: ``coordination-newer``: a newer version wrote it in another form.
-    :raises CannotSee: ``coordination-invalid``: it does not say its schema.
+    :raises CannotSee: ``coordination-invalid``: its schema is missing or invalid.
     """
     with _valid(item):
         is_newer = int(item.get("schema", SCHEMA)) > SCHEMA
@@ -144,7 +144,7 @@ def require_readable(item: Item, where: str) -> Item:
 
 
 def stamp(by: str, now_ms: int) -> dict[str, Value]:
-    """Return what each item that is written says of its writer."""
+    """Return the attributes about the writer, which every written item has."""
     return {"schema": SCHEMA, "needs": NEEDS, "by": by, "at": iso(now_ms)}
 
 
@@ -155,12 +155,12 @@ def iso(moment_ms: int) -> str:
 
 
 def ttl_after(now_ms: int, seconds: int) -> int:
-    """Return the value of the attribute with which a table deletes old items: seconds since 1970."""
+    """Return the value of the attribute by which a table deletes old items: seconds since 1970."""
     return now_ms // 1000 + seconds
 
 
 def held_by(request: LeaseRequest, resources: Iterable[str], token: str, now_ms: int) -> Lease:
-    """Return the lease that a request asks for, as it begins now."""
+    """Return the requested lease, as it begins now."""
     return Lease(
         run=request.run,
         token=token,
@@ -180,7 +180,7 @@ def held_by(request: LeaseRequest, resources: Iterable[str], token: str, now_ms:
 def lease_of(item: Item) -> Lease:
     """Read a lease from its item.
 
-    :raises CannotSee: ``coordination-invalid``: it lacks something.
+    :raises CannotSee: ``coordination-invalid``: an attribute is missing or invalid.
     """
     with _valid(item):
         stop = item.get("stop")
@@ -203,7 +203,7 @@ def lease_of(item: Item) -> Lease:
 def undo_of(item: Item) -> RecordedUndo:
     """Read an owed undo from its item.
 
-    :raises CannotSee: ``coordination-invalid``: it lacks something.
+    :raises CannotSee: ``coordination-invalid``: an attribute is missing or invalid.
     """
     with _valid(item):
         return RecordedUndo(
@@ -218,7 +218,7 @@ def undo_of(item: Item) -> RecordedUndo:
 def approval_of(item: Item) -> Approval:
     """Read a request for an approval from its item.
 
-    :raises CannotSee: ``coordination-invalid``: it lacks something.
+    :raises CannotSee: ``coordination-invalid``: an attribute is missing or invalid.
     """
     with _valid(item):
         return Approval(
@@ -234,7 +234,7 @@ def approval_of(item: Item) -> Approval:
 def facts_of(item: Item) -> Mapping[str, Any]:
     """Read the facts of a note.
 
-    :raises CannotSee: ``coordination-invalid``: it has none.
+    :raises CannotSee: ``coordination-invalid``: they are missing or invalid.
     """
     with _valid(item):
         facts: Mapping[str, Any] = json.loads(item["facts"])
@@ -242,7 +242,7 @@ def facts_of(item: Item) -> Mapping[str, Any]:
 
 
 def _read(kind: type[T], text: str) -> T:
-    """Read a value from JSON; what a later version has added to it is left out."""
+    """Read a value from JSON; fields that a later version has added are ignored."""
     known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in json.loads(text).items() if name in known})
 
@@ -271,7 +271,7 @@ def is_approval(item: Item) -> bool:
 def acquisition(
     lease: Lease, holders: Mapping[str, Item], owing: Collection[str], now_ms: int, by: str, stale: Item | None = None
 ) -> list[Write]:
-    """Build the transaction with which a lease is taken: it fails when anything has changed since it was read.
+    """Build the transaction that takes a lease: it fails when anything has changed since the items were read.
 
     :param holders: the items of the resources as they were read, by resource.
     :param owing: runs that owe an undo of these resources and stay recorded.
@@ -301,7 +301,9 @@ def _taken(
 
 
 def renewal(lease: Lease, now_ms: int, stage: str, step: str) -> Write:
-    """Build the write that prolongs a lease. One that is late succeeds as long as no one has taken the lease over."""
+    """Build the write that extends a lease. A late renewal succeeds as long as no other run has taken the lease
+    over.
+    """
     sets: dict[str, Value] = {"expires_ms": now_ms + lease.lease_ms, "stage": stage, "step": step, "at": iso(now_ms)}
     return Write(lease_key(lease.run), sets, when=_ours(lease))
 
@@ -309,7 +311,7 @@ def renewal(lease: Lease, now_ms: int, stage: str, step: str) -> Write:
 def owing_write(lease: Lease, number: int, undo: OwedUndo, owe: str, now_ms: int, by: str) -> list[Write]:
     """Build the transaction that records an owed undo.
 
-    :param owe: identifies this write. The lease is changed with it, so that a release at the same moment notices it.
+    :param owe: identifies this write. It is also written to the lease, so that a release at the same moment notices it.
     """
     known = stamp(by, now_ms)
     sets = {**known, "run": lease.run, "number": number, "undo": _json(asdict(undo)), "state": "owed", "owe": owe}
@@ -327,19 +329,19 @@ def payment(run: str, number: int, by: str, now_ms: int) -> Write:
 
 
 def handing_over(run: str, number: int, to: str, until: str) -> Write:
-    """Build the write that leaves an undo to an experiment."""
+    """Build the write that hands an undo over to an experiment."""
     sets: dict[str, Value] = {"state": "handed-over", "to": to, "until": until}
     return Write(undo_key(run, number), sets, when=(NOT_NEWER, IS_OWED))
 
 
 def stop_request(run: str, request: StopRequest) -> Write:
-    """Build the write that asks a run to stop; the first request stays."""
+    """Build the write that requests a run to stop; the first request counts."""
     when = (NOT_NEWER, IS_HELD, (absent("stop"),))
     return Write(lease_key(run), {"stop": _json(asdict(request))}, when=when)
 
 
 def approval_request(approval: Approval, now_ms: int, by: str) -> Write:
-    """Build the write that asks for an approval."""
+    """Build the write that requests an approval."""
     names = ("run", "number", "step", "question", "asked", "until_ms")
     facts: dict[str, Value] = plain({name: getattr(approval, name) for name in names})  # a question may hold a secret
     sets = {**stamp(by, now_ms), **facts, "state": "pending", TTL: ttl_after(now_ms, RUN_LASTS_S)}
@@ -353,11 +355,12 @@ def approval_answer(run: str, number: int, state: ApprovalState, by: str, now_ms
 
 
 def release(lease: Lease, holders: Mapping[str, Item], owing: Collection[str], item: Item, now_ms: int) -> list[Write]:
-    """Build the transaction that gives a lease back.
+    """Build the transaction that releases a lease.
 
     :param holders: the items of the resources as they were read, by resource.
     :param owing: runs that still owe an undo.
-    :param item: the lease's own, as it was read before its undos: one that was recorded since makes it fail.
+    :param item: the lease's own, as it was read before its undos: an undo that was recorded since makes the transaction
+        fail.
     """
     sets: dict[str, Value] = {"state": "released"}
     if lease.run not in owing:
@@ -375,7 +378,7 @@ def _given_back(lease: Lease, resource: str, before: Item, owing: Collection[str
 
 
 def note_write(kind: str, key: str, facts: Mapping[str, Any], now_ms: int, by: str) -> Write:
-    """Build the write that keeps facts under a key."""
+    """Build the write that stores facts under a key."""
     sets = {**stamp(by, now_ms), "facts": _json(facts), TTL: ttl_after(now_ms, NOTE_LASTS_S)}
     return Write(note_key(kind, key), sets, when=(NOT_NEWER,))
 
@@ -395,7 +398,7 @@ def _json(value: Any) -> str:
 
 
 def holds(conditions: Sequence[Sequence[Condition]], item: Item) -> bool:
-    """Tell whether an item meets the conditions of a write, as DynamoDB would; an item that is not there is empty."""
+    """Return whether an item meets the conditions of a write, as DynamoDB would; a missing item is empty."""
     return all(any(_is_met(one, item) for one in choice) for choice in conditions)
 
 

@@ -1,4 +1,4 @@
-"""The domain as a part of a drilled system: the name that leads clients to a region."""
+"""The domain as a part of a drilled system: the name that directs clients to a region."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -10,7 +10,7 @@ from chaosdrill.topology import Topology
 
 
 class DnsPart(BasePart):
-    """The domain, and the load balancers that it leads to."""
+    """The domain, and the load balancers that it resolves to."""
 
     name: ClassVar[str] = "dns"
     role: ClassVar[Role] = "names"

@@ -1,4 +1,4 @@
-"""Who answers for a domain."""
+"""Probes of the domain: its addresses, their region, and whether resolvers agree."""
 
 from typing import Optional
 
@@ -28,21 +28,22 @@ def addresses(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> list[str]:
-    """The IPv4 addresses that a domain resolves to.
+    """Return the IPv4 addresses that a domain resolves to.
 
     :param domain: default: the topology's.
     :param seen_from: ``client``: on the client host, by ``dig`` through SSM Run Command (by ``getent`` where it has no
-        ``dig``); ``here``: on this machine, by the topology's name server, or the system's resolver when it names
+        ``dig``); ``here``: on this machine, by the topology's name server, or by the system's resolver when it names
         none; ``system``: by this machine's resolver.
-    :param nameserver: the name server that is asked from there: its IP address, or address:port; default: whom the
-        place itself asks.
-    :param resolvers: instead: several, each ``client``, ``here``, ``system`` or a name server that is asked from
+    :param nameserver: the name server to query from there: its IP address, or address:port; default: the usual resolver
+        of that place.
+    :param resolvers: instead: several, each ``client``, ``here``, ``system`` or a name server that is queried from
         ``seen_from``; they must agree.
-    :param region: of the client host that is asked, by name or as home, standby, active; default: the topology's.
-    :param instance_id: the client host that is asked; default: the topology's.
+    :param region: region of the client host to query from, by name or as home, standby, active; default: the
+        topology's.
+    :param instance_id: the client host to query from; default: the topology's.
     :returns: the addresses, sorted; empty when the name has none.
     :raises ActivityFailed: when one does not answer, or answers with an error; when they do not agree.
-    :source: the reference system's runbook, step 2-1
+    :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.4.1
     """
     host = ChosenHost(region, instance_id)
     answers = asked(host.system(configuration, secrets), domain, seen_from, nameserver, resolvers, host)
@@ -65,18 +66,18 @@ def answers_agree(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> bool:
-    """Whether several resolvers give the same addresses for a domain. What each gave is written to the run's history
-    (``dns-answers``).
+    """Return whether several resolvers give the same addresses for a domain. The answer of each is recorded in the
+    run's history (``dns-answers``).
 
     :param resolvers: each ``client``, ``here``, ``system``, or a name server (IP address, or address:port) that is
-        asked from ``seen_from``; default: the client host and here; where only the client host resolves the domain
+        queried from ``seen_from``; default: the client host and here; where only the client host resolves the domain
         (``dns: {seen_from: client}`` in the topology), they must be named.
     :param domain: default: the topology's.
-    :param seen_from: from where name servers in the list are asked: ``client``, ``here`` or ``system``.
-    :param within_s: wait up to so many seconds until they agree; default: look once.
-    :param region: of the client host that is asked, as for ``addresses``.
+    :param seen_from: from where name servers in the list are queried: ``client``, ``here`` or ``system``.
+    :param within_s: wait up to so many seconds until they agree; default: query once.
+    :param region: of the client host, as for ``addresses``.
     :param instance_id: as for ``addresses``.
-    :returns: true when all have the same addresses, none among them when nobody has any.
+    :returns: true when all have the same addresses, also when all have none.
     :raises ActivityFailed: when one does not answer, or none is named and only the client host resolves the domain.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
@@ -111,18 +112,18 @@ def answering_region(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The region whose addresses a domain resolves to: they lie in its range (``cidr`` in the topology), or its load
-    balancer's own name (``arn``) resolves to them.
+    """Return the region whose addresses a domain resolves to: they are in its range (``cidr`` in the topology), or its
+    load balancer's own name (``arn``) resolves to them.
 
     :param domain: default: the topology's.
     :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``.
-    :param within_s: wait up to so many seconds; default: look once.
+    :param within_s: wait up to so many seconds; default: query once.
     :param expected: the region to wait for (a name, or home, standby, active); default: any one region.
     :param nameserver: as for ``addresses``.
-    :param resolvers: several, as for ``addresses``; they must all lead to one region.
-    :param region: of the client host that is asked, as for ``addresses``.
+    :param resolvers: several, as for ``addresses``; all must resolve to one region.
+    :param region: of the client host, as for ``addresses``.
     :param instance_id: as for ``addresses``.
-    :returns: the region; ``several``, ``none``, or ``elsewhere`` for addresses of neither, as seen last.
+    :returns: the region; ``several``, ``none``, or ``elsewhere`` for addresses of neither region; by the last query.
     :raises ActivityFailed: when one does not answer.
     :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover.html
     """
@@ -149,18 +150,18 @@ def ttl_s(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
-    """How long a domain's answer may be kept from now.
+    """Return how long a resolver may still cache the answer for a domain.
 
     :param domain: default: the topology's.
-    :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``; default: as the topology's ``dns:``
-        says, else ``here``.
+    :param seen_from: ``client``, ``here`` or ``system``, as for ``addresses``; default: according to the topology's
+        ``dns:``, else ``here``.
     :param nameserver: as for ``addresses``.
     :param resolvers: several, as for ``addresses``; the longest time counts.
-    :param region: of the client host that is asked, as for ``addresses``.
+    :param region: of the client host, as for ``addresses``.
     :param instance_id: as for ``addresses``.
     :returns: seconds.
     :raises ActivityFailed: when one does not answer, the name has no address, or the client host has no ``dig`` to
-        tell it.
+        report it.
     :source: https://www.rfc-editor.org/rfc/rfc1035#section-3.2.1
     """
     host = ChosenHost(region, instance_id)

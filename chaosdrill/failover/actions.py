@@ -1,4 +1,4 @@
-"""Fail the application over to the other region, and back."""
+"""Actions that fail the application over to the other region, and back."""
 
 import shlex
 from typing import Any, Optional
@@ -23,7 +23,7 @@ from chaosdrill.failover.executions import execute, refuse_while_running, wait_f
 
 __all__ = ["fail_back", "fail_over"]
 
-# of the execution, and of the action that reverses it
+# the name of the execution, and of the action that reverses it
 FAIL_OVER, FAIL_BACK = ("fail-over", "fail_back"), ("fail-back", "fail_over")
 
 
@@ -39,27 +39,28 @@ def fail_over(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Fail the application over with the system's own state machine, and follow it to its end.
+    """Fail the application over with the system's own state machine, and wait for its end.
 
-    Does nothing when the region serves already. Waits first until the database can be switched over, as
-    :func:`fail_back` does. An interruption leaves a started execution going. As a rollback (``undo_of``) it does what
-    :func:`fail_back` does as one.
+    It does nothing when the region serves already. It first waits until the database can be switched over, as
+    :func:`fail_back` does. An interruption does not stop a started execution. As a rollback (``undo_of``) it behaves as
+    :func:`fail_back` does as a rollback.
 
-    :param region: the region to enter: a region of the topology, or home, standby, active.
-    :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
-    :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
-    :param timeout_s: how long to wait for the database, and again to follow the failover, in seconds.
+    :param region: the destination: a region of the topology, or home, standby, active.
+    :param state_machine_prefix: the beginning of the state machine's name, or its ARN; default: the topology's.
+    :param state_machine: the state machine's ARN, in any region; it takes precedence over the prefix.
+    :param timeout_s: how long to wait for the database, and again for the failover, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
-    :param when: steady-state-missed: only when the steady state was seen not to hold after the method;
-        steady-state-not-seen: only when it was not seen to hold, a failed step or an interruption included.
+    :param when: steady-state-missed: only when the steady state was observed not to hold after the method;
+        steady-state-not-seen: only when it was not observed to hold, also because of a failed step or an interruption.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, times in
-        seconds, moments UTC.
-    :raises ActivityFailed: when none or several state machines fit, one of the pair runs already, the region is the
+    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, durations
+        in seconds, times in UTC.
+    :raises ActivityFailed: when none or several state machines match, one of the pair runs already, the region is the
         writer already, the database cannot be switched over in time (nothing was started in any of these cases), or the
         execution fails (state and cause) or lasts longer.
     :undo: fail_back
-    :source: the reference system's runbook, step 3
+    :source: docs/drill.md, "The experiments";
+        https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     """
     system = system_of(configuration, secrets)
     named = state_machine or state_machine_prefix or system.topology.failover.failover_prefix
@@ -78,34 +79,35 @@ def fail_back(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Fail the application back with the system's own state machine, and follow it to its end.
+    """Fail the application back with the system's own state machine, and wait for its end.
 
-    Does nothing when the region serves already. An interruption leaves a started execution going.
+    It does nothing when the region serves already. An interruption does not stop a started execution.
 
-    Waits first until the global cluster is available and the region's cluster connected. After an unplanned failover
+    It first waits until the global cluster is available and the region's cluster connected. After an unplanned failover
     Aurora rebuilds the old primary, in minutes to hours, and refuses a switchover to it; the state machine would have
-    closed every region by then. When it takes longer nothing is started, and the other region goes on serving.
+    closed every region by then. If that takes too long, nothing is started, and the other region continues to serve.
 
-    As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still goes on. A transition
-    that stops half way, before this or in this, leaves every region closed. The rollback then leads the domain to the
-    region of the writer and opens it. If that is the region to enter, it starts no state machine (which would fail at
-    the switchover: "already the primary"); it fails and says so. It does the same when the state machine has succeeded,
-    and the region of the writer is not the one region that is open and routed to.
+    As a rollback (``undo_of``) it first waits for the failover of this run to end, if that still runs. A transition
+    that stops halfway, before or during this rollback, leaves every region closed. The rollback then directs the domain
+    to the region of the writer and opens it. If that region is the destination, it starts no state machine (which would
+    fail at the switchover: "already the primary"); it fails and says so. It does the same when the state machine has
+    succeeded, and the region of the writer is not the one region that is open and routed to.
 
-    :param region: the region to enter: a region of the topology, or home, standby, active.
-    :param state_machine_prefix: how the state machine's name begins, or its ARN; default: the topology's.
-    :param state_machine: the state machine's ARN, in whatever region; it wins over the prefix.
-    :param timeout_s: how long to wait for a failover that goes on, again for the database, and again to follow the
-        failback, in seconds.
+    :param region: the destination: a region of the topology, or home, standby, active.
+    :param state_machine_prefix: the beginning of the state machine's name, or its ARN; default: the topology's.
+    :param state_machine: the state machine's ARN, in any region; it takes precedence over the prefix.
+    :param timeout_s: how long to wait for a running failover, again for the database, and again for the failback, in
+        seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, times in
-        seconds, moments UTC.
+    :returns: ``{done, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``, durations
+        in seconds, times in UTC.
     :raises ActivityFailed: when one of the pair runs, a fault of this run is still in force, the region is the writer
         already (a rollback then restores service), the database cannot be switched over in time (nothing was started in
         any of these cases), or the execution fails (state and cause) or lasts longer.
     :undo: fail_over
-    :source: the reference system's runbook, step 4
+    :source: docs/drill.md, "The experiments";
+        https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
     """
     system = system_of(configuration, secrets)
     named = state_machine or state_machine_prefix or system.topology.failover.failback_prefix
@@ -116,7 +118,7 @@ def fail_back(
 def _moved(
     system: System, region: str, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
 ) -> dict[str, Any]:
-    """Move the application to ``region`` with the machine, once nothing stands in the way.
+    """Move the application to ``region`` with the state machine, once nothing prevents it.
 
     :param names: FAIL_OVER or FAIL_BACK.
     """
@@ -143,7 +145,9 @@ def _moved(
 
 
 def _already(system: System, region: str, machine: str) -> Optional[dict[str, Any]]:
-    """A region that is entered or left right now is no answer, so running executions come first."""
+    """Return the result of a transition to a region that serves already, else None. Running executions are checked
+    first: the facts are not final while a region is being entered or left.
+    """
     refuse_while_running(system, machine)
     if not is_placed_in(system, region):
         return None
@@ -151,9 +155,9 @@ def _already(system: System, region: str, machine: str) -> Optional[dict[str, An
 
 
 def _serve_before_waiting(system: System, region: str) -> None:
-    """Serve somewhere when every region is closed: what is waited for may take hours.
+    """Restore service when every region is closed, before a wait that may take hours.
 
-    :raises DrillError: when that was all there was to do, because the writer is in the region to enter: a state machine
+    :raises DrillError: when that completed the rollback, because the writer is in the destination: a state machine
         would close every region again, and fail at the switchover ("already the primary").
     """
     if restore_service(system, "a transition stopped half way") == region:
@@ -168,7 +172,7 @@ def _serve_before_waiting(system: System, region: str) -> None:
 def _executed(
     system: System, region: str, machine: str, names: tuple[str, str], timeout_s: float, is_rollback: bool
 ) -> dict[str, Any]:
-    """Execute the machine. A rollback whose machine stops half way serves where the writer is."""
+    """Execute the state machine. A rollback whose state machine stops halfway serves in the writer's region."""
     try:
         done = execute(system, machine, *names, timeout_s)
     except ExecutionFailed as error:
@@ -194,8 +198,9 @@ def _executed(
 
 
 def _serve_at_writer(system: System, region: str, machine: str, execution: str) -> None:
-    """:raises DrillError: when the machine has succeeded, and the region of the writer is not in service, whether
-    service was restored or not.
+    """Check after a successful execution that the writer's region is in service, and restore service if it is not.
+
+    :raises DrillError: when it was not in service, whether service was restored or not.
     """
     try:
         if (writer := writer_out_of_service(system, region)) is None:

@@ -1,4 +1,4 @@
-"""What must be right with the pair of state machines before a drill."""
+"""Checks of the pair of state machines before a drill."""
 
 from collections.abc import Iterator
 from functools import partial

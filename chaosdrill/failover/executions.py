@@ -1,4 +1,4 @@
-"""One execution of the pair: named after the run, started when none runs, and followed to its end."""
+"""An execution of the failover pair: named after the run, started when no other runs, and polled to its end."""
 
 import logging
 import re
@@ -25,7 +25,7 @@ TOLD_WITHIN_S = 30.0
 
 
 def execute(system: System, machine: str, what: str, undo: str, timeout_s: float, name: str = "") -> dict[str, Any]:
-    """Start an execution of ``machine`` and follow it to its end. Check first that none of the pair runs.
+    """Start an execution of ``machine`` and wait for its end, after a check that none of the pair runs.
 
     :param what: ``fail-over`` or ``fail-back``, for its name.
     :param undo: the action that reverses it.
@@ -36,14 +36,14 @@ def execute(system: System, machine: str, what: str, undo: str, timeout_s: float
     arn = stepfunctions.execution_arn(machine, name)
     history.record("undo", undo=undo, execution_arn=arn)
     history.record(STARTING, what=what, execution_arn=arn)
-    with deadlines.within(timeout_s):  # a rollback may have waited for another one before
+    with deadlines.within(timeout_s):  # a new deadline: a rollback may have waited for another execution before
         _start(system, machine, name, arn)
         history.record(STARTED, what=what, execution_arn=arn)
         return follow(system, arn, timeout_s)
 
 
 def _start(system: System, machine: str, name: str, arn: str) -> None:
-    """Start it; when the call fails otherwise than by a refusal, wait whether it was started all the same."""
+    """Start the execution; when the call fails without a refusal, wait to see whether it was started all the same."""
     refused: list[Exception] = []
 
     def ask() -> None:
@@ -80,7 +80,7 @@ def refuse_while_running(system: System, machine: str) -> None:
 
 
 def running_of_pair(system: System) -> list[str]:
-    """List the executions of the pair that run now. One that was started a few seconds ago may be missing."""
+    """List the running executions of the pair. One that was started a few seconds ago may be missing."""
     return _running(system, stepfunctions.pair(system))
 
 
@@ -91,9 +91,9 @@ def _running(system: System, machines: Sequence[str]) -> list[str]:
 
 
 def execution_name(what: str, number: int, run: str = "") -> str:
-    """:returns: a name that tells the run and the step; outside a run it tells the time.
+    """Return a name that identifies the run and the step; outside a run it has the time instead.
 
-    :param number: makes a further execution of the same run a different one.
+    :param number: distinguishes several executions of the same run.
     :param run: the run; empty: the open drill's.
     """
     drill = history.current()
@@ -103,11 +103,11 @@ def execution_name(what: str, number: int, run: str = "") -> str:
 
 
 def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
-    """Wait for the end of an execution. An interruption leaves it going: half a failover is worse than a whole one.
+    """Wait for the end of an execution. An interruption does not stop it: half a failover is worse than a complete one.
 
     :returns: ``{done: True, status, execution_arn, seconds, states: [{name, seconds, visits, entered, exited}]}``.
     :raises DrillError: when it failed: in which state, and why.
-    :raises TimedOut: when it still runs after ``timeout_s`` seconds; it is left going.
+    :raises TimedOut: when it still runs after ``timeout_s`` seconds; it is left running.
     """
     execution = _ended(system, arn, timeout_s)
     times = _state_times(system, arn, execution)
@@ -133,8 +133,8 @@ def follow(system: System, arn: str, timeout_s: float) -> dict[str, Any]:
 def _state_times(
     system: System, arn: str, execution: stepfunctions.Execution | None
 ) -> Sequence[stepfunctions.StateTime]:
-    """:returns: the time of each state; none when an execution has failed and its states cannot be read: a rollback
-    must know that it failed, and serves again.
+    """Return the time of each state; none when an execution has failed and its states cannot be read: the rollback
+    must learn of the failure all the same, to restore service.
     """
     try:
         with left_behind(f"execution {arn} {'goes on' if execution is None else f'has ended {execution.status}'}"):
@@ -148,13 +148,13 @@ def _state_times(
 
 
 def wait_for_own(system: System, timeout_s: float) -> None:
-    """Wait until no execution that this run has started runs any more, however it ends.
+    """Wait until no execution that this run has started is running, whether it succeeds or fails.
 
     :raises TimedOut: when one still runs after ``timeout_s`` seconds.
     """
     for arn in _of_this_run():
         if not _was_started(system, arn):
-            continue  # announced, but the run was interrupted before it was started
+            continue  # recorded, but the run was interrupted before the start
         if _ended(system, arn, timeout_s) is None:
             raise TimedOut(
                 f"execution {arn}, started by this run, still runs after {timeout_s:g} s: nothing was started; wait "
@@ -164,8 +164,8 @@ def wait_for_own(system: System, timeout_s: float) -> None:
 
 
 def _was_started(system: System, arn: str) -> bool:
-    """:returns: whether there is an execution of this run. One whose start was not confirmed may have been started as
-    the run was interrupted, and not be shown yet.
+    """Return whether an execution of this run exists. One whose start was not confirmed may have been started as the
+    run was interrupted, and may not be shown yet.
     """
     drill = history.current()
     rows = [row for row in drill.history.events() if row.get("execution_arn") == arn] if drill else []
@@ -177,9 +177,9 @@ def _was_started(system: System, arn: str) -> bool:
 
 
 def _ended(system: System, arn: str, timeout_s: float) -> stepfunctions.Execution | None:
-    """:returns: the execution when it has ended, None when it still runs after ``timeout_s`` seconds.
+    """Wait for the end of an execution; None when it still runs after ``timeout_s`` seconds.
 
-    :raises DrillError: when it is still missing when it must be shown.
+    :raises DrillError: when it is still missing after the time within which AWS shows it.
     """
     shown_s = time.monotonic()
     with left_behind(f"execution {arn} was started and goes on by itself; look with last_execution and region_state"):

@@ -1,4 +1,4 @@
-"""The pair of state machines as a part of a drilled system: it moves the application between the regions."""
+"""The pair of state machines as a part of a drilled system, which moves the application between the regions."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,13 +29,14 @@ from chaosdrill.parts.interface import (
 from chaosdrill.parts.reading import fact_or_unreadable
 from chaosdrill.topology import Topology
 
-# by action: the experiment that reverses it, and the state machine that the runbook starts
+# by action: the experiment that reverses it, and the state machine of a reversal by hand
 _REVERSED_BY: Mapping[str, tuple[str, str]] = {
     "fail_over": ("experiments/failback.yaml", "failback"),
     "fail_back": ("experiments/failover.yaml", "failover"),
 }
 
-_NAME = re.compile(r"chaosdrill-(?P<run>.+)-fail-(over|back)-(?P<number>\d+)")  # as executions.execution_name makes it
+# in the form of executions.execution_name
+_NAME = re.compile(r"chaosdrill-(?P<run>.+)-fail-(over|back)-(?P<number>\d+)")
 
 _COLONS = 7  # arn:PARTITION:states:REGION:ACCOUNT:execution:MACHINE:NAME
 
@@ -66,8 +67,8 @@ class FailoverPart(BasePart):
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
         """Read which executions of the pair run.
 
-        Step Functions lists an execution up to some seconds after its start; those that the drill recorded are read by
-        their ARN, too.
+        Step Functions lists an execution up to some seconds after its start, so those that the drill recorded are also
+        read by their ARN.
 
         :param run: the run of the drill.
         :returns: one of ``facts``. ``to-home`` and ``to-standby``: of that run; ``foreign``: one that the run did not
@@ -76,7 +77,7 @@ class FailoverPart(BasePart):
         return fact_or_unreadable(lambda: _fact(system, run, owed))
 
     def leftovers(self, system: System, scope: SweepScope) -> Iterable[Leftover]:
-        """List the executions that drills have started and that still run, but for those of live runs.
+        """List the running executions that drills have started, except those of live runs.
 
         A sweep does not stop them: a half-done failover may leave every region closed.
         """
@@ -90,7 +91,7 @@ class FailoverPart(BasePart):
             yield Leftover(self.name, "execution", arn, region, what, by_hand, found["run"], is_removable=False)
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the start of the one execution; what its states then change is the state machine's own."""
+        """List the start of the one execution; the changes of its states belong to the state machine."""
         given, failover = step.arguments, system.topology.failover
         is_back = step.action == "fail_back"
         prefix = failover.failback_prefix if is_back else failover.failover_prefix
@@ -114,9 +115,9 @@ class FailoverPart(BasePart):
     def move(
         self, system: System, region: str, run: str, owed: Sequence[OwedUndo], timeout_s: float
     ) -> Mapping[str, Any]:
-        """Move the application to a region with the state machine that leads there, and follow it to its end.
+        """Move the application to a region with the state machine for it, and wait for its end.
 
-        Does nothing when the region serves. The execution is named after the run, so that a later rescue of the run
+        It does nothing when the region serves. The execution is named after the run, so that a later rescue of the run
         recognizes it.
 
         :param timeout_s: seconds for the execution; it is left running then.
@@ -149,7 +150,7 @@ def _refuse_unmovable(system: System, region: str) -> None:
 
 
 def _unused_name(system: System, machine: str, what: str, run: str, owed: Sequence[OwedUndo]) -> str:
-    """Return a name that no execution of the run has: Step Functions starts none under a name that was used."""
+    """Return a name that no execution of the run has: Step Functions does not start two under one name."""
     found = [_NAME.fullmatch(arn.rsplit(":", 1)[-1]) for arn in _recorded(owed)]
     number = max((int(one["number"]) for one in found if one), default=0) + 1
     while stepfunctions.described(system, stepfunctions.execution_arn(machine, execution_name(what, number, run))):
@@ -158,9 +159,9 @@ def _unused_name(system: System, machine: str, what: str, run: str, owed: Sequen
 
 
 def is_of_run(execution: str, run: str) -> bool:
-    """Tell by an execution's name whether a run started it.
+    """Return whether a run started an execution, by the execution's name.
 
-    :param execution: its ARN or its name. The name of a run with a long id holds only the end of it.
+    :param execution: its ARN or its name. For a run with a long id, the name holds only the end of the id.
     """
     found = _NAME.fullmatch(execution.rsplit(":", 1)[-1])
     if found is None:

@@ -1,4 +1,4 @@
-"""What the failover pair does and did last."""
+"""Probes of the failover pair's running and latest executions."""
 
 from dataclasses import asdict
 from typing import Any, Optional
@@ -21,12 +21,14 @@ def running_executions(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
-    """How many executions of the failover pair run now, as far as Step Functions lists them: it is some seconds behind.
+    """Return how many executions of the failover pair run now, as Step Functions lists them, which is some seconds
+    behind.
 
-    :param state_machine: count those of one state machine only: its ARN, or how its name begins; default: of the pair.
+    :param state_machine: count those of one state machine only: its ARN, or the beginning of its name; default: of the
+        pair.
     :param region: where the state machines are, by name or as home, standby, active; default: the topology's.
     :returns: their number.
-    :raises ActivityFailed: when the state machines are not found or do not answer.
+    :raises ActivityFailed: when the state machines are not found or do not respond.
     :source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
     """
     system = _in_region(system_of(configuration, secrets), region)
@@ -42,14 +44,13 @@ def last_execution(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """The last execution of a state machine, with the time of each of its states.
+    """Return the latest execution of a state machine, with the time of each of its states.
 
-    :param prefix: how the state machine's name begins, or its ARN; default: the topology's failover machine.
-    :param state_machine: the state machine's ARN; it wins over the prefix.
+    :param prefix: the beginning of the state machine's name, or its ARN; default: the topology's failover machine.
+    :param state_machine: the state machine's ARN; it takes precedence over the prefix.
     :param region: where the state machine is, by name or as home, standby, active; default: the topology's.
-    :returns: ``{arn, status, seconds, cause, started, stopped,
-        states: [{name, seconds, visits, left, entered, exited}]}``,
-        times in seconds, moments UTC.
+    :returns: ``{arn, status, seconds, cause, started, stopped, states: [{name, seconds, visits, left, entered,
+        exited}]}``, durations in seconds, times in UTC.
     :raises ActivityFailed: when the machine is not found, or was never started.
     :source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_GetExecutionHistory.html
     """

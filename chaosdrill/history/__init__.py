@@ -1,4 +1,4 @@
-"""What happened in a drill: its events, its run directory, and the drill that is open in this process."""
+"""The history of a drill: its events, its run directory, and the drill that is open in this process."""
 
 from chaosdrill.history.current import (
     OUTSIDE,

@@ -1,4 +1,4 @@
-"""The drill that is open in this process, if any. Opened and closed by the drill control."""
+"""The drill that is open in this process, if any. The drill control opens and closes it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,16 +11,16 @@ from chaosdrill.history.owed import UNDO
 from chaosdrill.history.publishing import PublishedUndos
 
 TARGET_LOST = "target-lost"
-OUTSIDE = "standalone"  # stands for the run where there is none
+OUTSIDE = "standalone"  # used as the run id outside a drill
 STEADY_STATE_AFTER = "steady-state-after-method"
 _NOTHING_TOUCHED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 
 
 @dataclass(frozen=True)
 class OpenDrill:
-    """A drill that is going on: its run, the history it writes, and what it owes.
+    """A drill in progress: its run, the history that it writes, and what it owes.
 
-    ``undos`` publishes what it owes; nothing is published until it is given a publisher
+    ``undos`` publishes what it owes; nothing is published before it has a publisher
     (:meth:`PublishedUndos.publish_with`).
     """
 
@@ -33,9 +33,9 @@ class OpenDrill:
         object.__setattr__(self, "undos", PublishedUndos(self.history))
 
     def may_have_done(self, step: str) -> bool:
-        """Whether there may be something to undo of the step of that name.
+        """Return whether the step of that name may have to be undone.
 
-        :returns: true when this run began it before the rollbacks, unless it ended saying that it changed nothing
+        :returns: true when this run began it before the rollbacks, unless its end recorded that it changed nothing
             (``done: false``, or refused).
         """
         begun = [row for row in self.history.events("activity-started") if _is_step(row, step)]
@@ -43,13 +43,13 @@ class OpenDrill:
         return len(begun) > len(idle)
 
     def steady_after(self) -> bool | None:
-        """:returns: whether the steady state held after the method; None when that was not seen."""
+        """Return whether the steady state held after the method; None when it was not observed."""
         checks = self.history.events(STEADY_STATE_AFTER)
         return bool(checks[-1]["met"]) if checks else None
 
 
 def _is_step(row: Event, step: str) -> bool:
-    return row.get("activity") == step and row.get("phase") != "rollbacks"  # a rollback may bear the name of its step
+    return row.get("activity") == step and row.get("phase") != "rollbacks"  # a rollback may have the name of its step
 
 
 def _changed_nothing(row: Event) -> bool:
@@ -61,17 +61,17 @@ _open: OpenDrill | None = None
 
 
 def current() -> OpenDrill | None:
-    """:returns: the drill that is open in this process, or None."""
+    """Return the drill that is open in this process, or None."""
     return _open
 
 
 def run_id() -> str:
-    """:returns: the open drill's run; outside of one a word that stands for nobody's in particular."""
+    """Return the open drill's run id; outside a drill a fixed word."""
     return OUTSIDE if _open is None else _open.run_id
 
 
 def step() -> str:
-    """Return the name of the step whose change this thread makes; empty where it makes none that is owed."""
+    """Return the name of the step whose change this thread makes; empty when it makes no change that is owed."""
     number = None if _open is None else _open.undos.number
     if _open is None or number is None:
         return ""
@@ -80,9 +80,9 @@ def step() -> str:
 
 
 def record(event: str, **facts: Any) -> None:
-    """Append an event to the open drill's history (see :meth:`History.append`); outside a drill there is none.
+    """Append an event to the open drill's history (see :meth:`History.append`); outside a drill do nothing.
 
-    An ``undo`` (what an action records before its change) gets the number of its change, and is published.
+    An ``undo`` (the state that an action records before its change) gets the number of its change, and is published.
 
     :raises Refused: when that undo could not be published (see :meth:`PublishedUndos.record`).
     """
@@ -97,35 +97,35 @@ def record(event: str, **facts: Any) -> None:
 
 
 def interrupted() -> bool:
-    """:returns: whether a signal came to the open drill: somebody wants it to end, so nothing waits for polish."""
+    """Return whether the open drill received a signal: a person wants it to end, so optional waits are skipped."""
     return _open is not None and bool(_open.history.events("interrupted"))
 
 
 def has_begun_steps() -> bool:
-    """Tell whether the open drill has begun a step: from then on it may have changed something."""
+    """Return whether the open drill has begun a step: from then on it may have changed something."""
     return _open is not None and bool(_open.history.events("activity-started"))
 
 
 def rolling_back() -> bool:
-    """Tell whether the open drill has come to its rollbacks: what changes from then on reverses what it did."""
+    """Return whether the open drill has come to its rollbacks: changes from then on reverse earlier ones."""
     phases = _open.history.events("phase") if _open is not None else []
     return bool(phases) and phases[-1].get("phase") in ("rollbacks", "closing")
 
 
 def hurried() -> bool:
-    """:returns: whether the open drill was interrupted, and its target waits no longer than it must: all shall end."""
+    """Return whether the open drill was interrupted and its target now skips all waits that it can."""
     return _open is not None and bool(_open.history.events("target-hurried"))
 
 
 def target_lost() -> str:
-    """:returns: why the open drill's target is there no more, so that nobody waits for it; empty while it is."""
+    """Return why the open drill's target no longer exists, so that nothing waits for it; empty while it exists."""
     lost = _open.history.events(TARGET_LOST) if _open is not None else []
     return str(lost[-1]["why"]) if lost else ""
 
 
 @contextmanager
 def opened(drill: OpenDrill) -> Iterator[OpenDrill]:
-    """Make ``drill`` the open one for the length of the block (the drill control enters and leaves it by hand).
+    """Make ``drill`` the open one during the block (the drill control enters and exits it by hand).
 
     :raises RuntimeError: when another one is open.
     """

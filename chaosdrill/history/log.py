@@ -1,4 +1,4 @@
-"""The append-only, time-ordered record of a drill: one JSON object a line, on disk before anyone acts on it."""
+"""The append-only, time-ordered record of a drill: one JSON object a line, on disk before it is acted on."""
 
 import fcntl
 import json
@@ -16,18 +16,18 @@ from chaosdrill.history.seal import SEAL, sealed
 from chaosdrill.sentences import SAID, said_in
 
 Event = dict[str, Any]
-WRITER_SEEN = 5  # so often in a row, in 50 ms: another reader shares its lock for an instant only
+WRITER_SEEN = 5  # this many times in a row, within 50 ms: another reader holds its shared lock for an instant only
 READERS_WITHIN_S = 10.0
 
 
 def utc_now() -> str:
-    """:returns: the time now, UTC, ISO 8601 with milliseconds: ``2026-05-01T09:30:00.123Z``."""
+    """Return the present time, UTC, ISO 8601 with milliseconds: ``2026-05-01T09:30:00.123Z``."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class History:
-    """Appends events to a ``history.jsonl``; safe to use from several threads. Until it is closed, or its process ends,
-    the file is locked, so that others can tell whether the drill still goes on (:func:`claimed`).
+    """A writer of ``history.jsonl``; safe to use from several threads. The file is locked until it is closed or the
+    process ends, so that other processes can check whether the drill is still running (:func:`claimed`).
 
     :param path: the file; created when it is missing, otherwise continued.
     :param hide: texts that are never written (secrets); they become ``***``.
@@ -38,11 +38,11 @@ class History:
         self._hide = frozenset(hide)
         self._lock = threading.Lock()
         self._file = open(path, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - closed by close()
-        with suppress(OSError):  # a file system without locks: nobody can claim it there, either
+        with suppress(OSError):  # a file system without locks: other processes cannot claim the file, either
             fcntl.flock(self._file, fcntl.LOCK_SH)
         self._events: list[Event] = read_history(path)
         self._seal = str(self._events[-1].get(SEAL, "")) if self._events else ""
-        self._waiting: list[bytes] = []  # lines that the disk has not taken yet
+        self._waiting: list[bytes] = []  # lines that are not on disk yet
         self._may_wait = False
         self.unwritten = ""  # why some of the events are in memory only; empty when all are on disk
 
@@ -50,19 +50,21 @@ class History:
         """Write one event and flush it to disk before returning.
 
         :param event: what happened, a short noun phrase such as ``activity-started``.
-        :param facts: made JSON values (see ``plain``); what sentences are made of is told under ``said``.
-        :returns: the event as written, with ``at`` (UTC) and ``monotonic_s`` (seconds, this machine's steady clock).
-        :raises ValueError: when a fact has the name of something that every event has: its time would be another's.
-        :raises OSError: when it cannot be written (the disk is full); then it is not remembered either.
+        :param facts: converted to JSON values (see ``plain``); the templates of sentences are stored under ``said``.
+        :returns: the event as written, with ``at`` (UTC) and ``monotonic_s`` (seconds, this machine's monotonic clock).
+        :raises ValueError: when a fact has the name of a field that every event has, which it would overwrite.
+        :raises OSError: when it cannot be written (the disk is full); then it is not kept in memory either.
         """
         return self._append(event, facts, self._may_wait)
 
     def remember(self, event: str, **facts: Any) -> Event:
-        """Like :meth:`append`; what the disk does not take is remembered, and written as soon as it takes the next."""
+        """Like :meth:`append`, but keep an event in memory that cannot be written, and write it with the next one
+        that can.
+        """
         return self._append(event, facts, True)
 
     def go_on_in_memory(self) -> None:
-        """From here on every event may wait for the disk: nothing fails to be undone because it cannot be recorded."""
+        """Keep every later event in memory if it cannot be written: no undo must fail because it cannot be recorded."""
         self._may_wait = True
 
     def _append(self, event: str, facts: Mapping[str, Any], may_wait: bool) -> Event:
@@ -87,7 +89,7 @@ class History:
             return row
 
     def _write(self) -> None:
-        """Write what waits, all of it or nothing: a line that is half there would become one with the next."""
+        """Write all waiting lines or none: a partial line would merge with the next one."""
         descriptor, left = self._file.fileno(), memoryview(b"".join(self._waiting))
         begin = os.fstat(descriptor).st_size
         try:
@@ -101,7 +103,7 @@ class History:
         self.unwritten = ""
 
     def events(self, event: str | None = None) -> list[Event]:
-        """:returns: the events so far, oldest first; only those named ``event`` when it is given."""
+        """Return the events so far, oldest first; only those named ``event`` when it is given."""
         with self._lock:
             return [row for row in self._events if event is None or row["event"] == event]
 
@@ -111,16 +113,16 @@ class History:
 
 
 def _private(path: str, flags: int) -> int:
-    """Only this user may read a history, whatever the umask says."""
+    """Open the file so that only this user may read it, whatever the umask is."""
     return os.open(path, flags, 0o600)
 
 
 @contextmanager
 def claimed(path: Path) -> Iterator[bool]:
-    """Whether nobody writes a history any more; as long as the block lasts, nobody begins to.
+    """Yield whether no process writes a history any more; during the block, none begins to.
 
     :param path: its file.
-    :returns: False when somebody does, when there is none, and when nobody can tell.
+    :returns: False when a process writes it, when the file is missing, and when that cannot be determined.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -138,7 +140,9 @@ def claimed(path: Path) -> Iterator[bool]:
 
 
 def _locked(descriptor: int) -> bool:
-    """Lock it against writers. A writer shares its lock; another reader like this one holds it alone for a moment."""
+    """Lock the file against writers. A writer holds a shared lock; another reader like this one holds it alone for a
+    moment.
+    """
     writers, give_up = 0, time.monotonic() + READERS_WITHIN_S
     while writers < WRITER_SEEN and time.monotonic() < give_up:
         if _flock(descriptor, fcntl.LOCK_EX):

@@ -1,8 +1,8 @@
 """Owed undos: what a drill changed and has not reversed, from its history alone. Pure.
 
-The event ``activity-started`` of a change records what the part of the action says of it: ``undone_by`` (the activity
-that reverses it), ``part``, ``role``, ``number`` and ``lasts_s``. Histories of before have no key ``undone_by``; for
-those the tables of this module hold.
+The event ``activity-started`` of a change has the facts from the part of the action: ``undone_by`` (the activity that
+reverses it), ``part``, ``role``, ``number`` and ``lasts_s``. Older histories have no key ``undone_by``; the tables of
+this module apply to those.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Any
 Event = Mapping[str, Any]
 
 LOAD, HEARTBEAT, FAULT, SYSTEM = "load", "heartbeat", "fault", "system"
-# of histories without `undone_by`, by action: the activity that reverses it, and what of the system it changes
+# For histories without `undone_by`, by action: the activity that reverses it, and the kind of change.
 UNDONE_BY: Mapping[str, tuple[str, str]] = {
     "start_load": ("stop_load", LOAD),
     "start_heartbeat": ("stop_heartbeat", HEARTBEAT),
@@ -30,19 +30,19 @@ UNDONE_BY: Mapping[str, tuple[str, str]] = {
     "enable_automatic_failover": ("disable_automatic_failover", SYSTEM),
     "disable_automatic_failover": ("enable_automatic_failover", SYSTEM),
 }
-FAULT_LASTS_S: Mapping[str, float] = {  # of those histories: the defaults of their duration
+FAULT_LASTS_S: Mapping[str, float] = {  # for those histories: the defaults of the duration
     "inject_packet_loss": 1800.0,
     "isolate_region": 1200.0,
     "pause_replication": 1200.0,
 }
 PLACEMENT = ("gate", "routing", "database", "orchestrator")  # roles of the parts that decide which region serves
-HANDED_OVER = "undo-handed-over"  # the event of an undo that was left to a successor; it stays owed
-ACCEPTED = "undo-accepted"  # the event of an undo that another run has handed over to this one
-PAID_FOR_OTHERS = "accepted-undo-paid"  # and the event with which this run has paid it
-UNDO = "undo"  # the event with which an action records, before its change, what was before
+HANDED_OVER = "undo-handed-over"  # event: an undo was handed over to a successor; it stays owed
+ACCEPTED = "undo-accepted"  # event: another run has handed over an undo to this one
+PAID_FOR_OTHERS = "accepted-undo-paid"  # event: this run has paid such an undo
+UNDO = "undo"  # event: the state that an action records before its change
 _NOTHING_CHANGED = ("BadInput", "Refused")  # errors that are raised before anything is changed
 _OURS = "chaosdrill."
-_OF_THE_EVENT = ("at", "monotonic_s", "event", "seal", "undo", "number")  # what is no fact of an undo event
+_OF_THE_EVENT = ("at", "monotonic_s", "event", "seal", "undo", "number")  # fields of an undo event that are no facts
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class OwedUndo:
     :param kind: what it changed: load, heartbeat, fault or system.
     :param undo: the activity that reverses it.
     :param began: when it was begun, UTC, ISO 8601.
-    :param arguments: what it was called with.
+    :param arguments: the arguments of its call.
     :param ends: when it ends by itself, UTC, ISO 8601; empty when it does not.
     :param ids: of a fault: ids of its FIS experiments, by region.
     :param part: the part that it changed, such as ``packet_loss``.
@@ -78,7 +78,7 @@ class OwedUndo:
     before: Mapping[str, Any] = field(default_factory=dict)
 
     def left_s(self, now: datetime) -> float | None:
-        """:returns: how long it stays in force by itself, in seconds, at least 0; None when it does not end."""
+        """Return the seconds until it ends by itself, at least 0; None when it does not."""
         return max(0.0, (_moment(self.ends) - now).total_seconds()) if self.ends else None
 
 
@@ -96,11 +96,12 @@ def owed_undos(events: Sequence[Event]) -> tuple[OwedUndo, ...]:
     :param events: its history, oldest first.
     :returns: each step of setup and method that may have changed something, and whose undo has not succeeded. A step
         that was begun and did not end may have changed something, too. Changes of placement are not owed when the
-        regions ended in the state in which the drill found them, or, as it declares, with home serving.
+        regions ended in the state that the drill declares, and that is the state in which it found them, or home
+        serves.
     """
     owed: list[_Change] = []
     begun = 0
-    arguments: dict[str, Any] = {}  # with which each activity was started last
+    arguments: dict[str, Any] = {}  # arguments of each activity's latest start
     for place, event in enumerate(events):
         if event.get("event") == "activity-started":
             arguments[str(event.get("activity"))] = event.get("arguments")
@@ -111,7 +112,8 @@ def owed_undos(events: Sequence[Event]) -> tuple[OwedUndo, ...]:
             owed = _left_by(event, owed, _undo_of(arguments.get(str(event.get("activity")))))
         elif event.get("event") == "end-state" and _ends_in_place(event, events):
             owed = [one for one in owed if one.undo.role not in PLACEMENT]
-        elif event.get("event") == PAID_FOR_OTHERS:  # the step that reversed another run's change is none to reverse
+        # the step that reversed another run's change does not have to be reversed
+        elif event.get("event") == PAID_FOR_OTHERS:
             owed = [one for one in owed if not _reverses_for_others(one, event)]
     return tuple(one.undo for one in owed)
 
@@ -126,7 +128,7 @@ def _is_change(event: Event) -> bool:
 def _left_by(event: Event, owed: Sequence[_Change], named: Any) -> list[_Change]:
     """List what is still owed after an activity has ended.
 
-    :param named: the step that it names as the one that it undoes.
+    :param named: the step that it names in ``undo_of``.
     """
     if event.get("phase") != "rollbacks" and _changed_nothing(event):
         owed = [one for one in owed if one.undo.step != event.get("activity")]
@@ -139,7 +141,7 @@ def _left_by(event: Event, owed: Sequence[_Change], named: Any) -> list[_Change]
 
 
 def _reverses(event: Event, one: _Change, named: Any) -> bool:
-    """Whether an activity that has succeeded reversed a change."""
+    """Return whether an activity that has succeeded reversed a change."""
     undo, func = one.undo, event.get("func")
     if named:
         return bool(named == undo.step and (func == undo.undo or (one.recorded and func == undo.action)))
@@ -147,8 +149,8 @@ def _reverses(event: Event, one: _Change, named: Any) -> bool:
 
 
 def _goes_with(event: Event, one: _Change, settled: Sequence[_Change]) -> bool:
-    """Whether a change is settled with others: the undo itself, where it is a change, too; and what amended theirs, as
-    ``change_load`` amends the load that is stopped.
+    """Return whether a change is settled together with others: the undo itself, if it is a change, too; or an
+    amendment, such as ``change_load`` of a load that is stopped.
     """
     if one.undo.step == event.get("activity") and one.undo.action == event.get("func"):
         return event.get("phase") != "rollbacks"
@@ -164,20 +166,20 @@ def _changed_nothing(event: Event) -> bool:
 
 
 def _was_not_called_for(event: Event) -> bool:
-    """Whether an undo did nothing because its ``when`` did not call for it."""
+    """Return whether an undo did nothing because of its ``when``."""
     output = event.get("output")
     return isinstance(output, Mapping) and output.get("called_for") is False
 
 
 def _ends_in_place(end: Event, events: Sequence[Event]) -> bool:
-    """Whether the regions ended as the drill declares, and that is as it found them, or where the system belongs."""
+    """Return whether the regions ended as the drill declares, and that is as it found them, or home serves."""
     opened = _first(events, "drill-opened")
     is_meant = bool(end.get("state")) and end.get("state") == end.get("expected")
     return is_meant and (end.get("expected") == opened.get("expect") or ends_at_home(events))
 
 
 def ends_at_home(events: Sequence[Event]) -> bool:
-    """Tell whether the regions ended with home serving; False in a history that does not name home."""
+    """Return whether the regions ended with home serving; False in a history that does not name home."""
     home = _first(events, "target-opened").get("home")
     ends = [event for event in events if event.get("event") == "end-state"]
     return bool(home and ends) and ends[-1].get("state") == f"serving({home})"
@@ -198,7 +200,7 @@ def _undo_of(arguments: Any) -> Any:
 def _change(event: Event, place: int, after: Iterable[Event]) -> _Change:
     """Describe a change.
 
-    :param place: of it among the changes of its history, from 1: the number of one that has none.
+    :param place: its place among the changes of its history, from 1: the number if none is recorded.
     :param after: the event and those after it.
     """
     action, began, step = str(event.get("func")), str(event.get("at") or ""), str(event.get("activity"))
@@ -256,7 +258,9 @@ def _experiments(during: Iterable[Event]) -> dict[str, list[str]]:
 
 
 def _before(during: Iterable[Event], undo: str, number: int) -> dict[str, Any]:
-    """What the action recorded before its change; of a history that numbers none, by the activity that reverses it."""
+    """Return what the action recorded before its change; in a history without numbers, matched by the reversing
+    activity.
+    """
     facts: dict[str, Any] = {}
     for event in during:
         if event.get("event") == UNDO and event.get("undo") == undo and event.get("number", number) == number:

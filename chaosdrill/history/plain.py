@@ -1,4 +1,4 @@
-"""Anything as JSON values, with secrets left out: what an activity returns can be anything."""
+"""Conversion of any value to JSON values without secrets: an activity may return anything."""
 
 import base64
 import math
@@ -14,29 +14,32 @@ MOST_BITS = 1_024
 
 
 def plain(value: Any, hide: Iterable[str] = ()) -> Any:
-    """A value made of dict with text keys, list, text, number, bool and None only.
+    """Convert a value to dicts with text keys, lists, texts, numbers, bools and None.
 
-    :param value: anything, circular structures too.
-    :param hide: texts that must not stand in the result; they become ``***``, and so does every text that
-        ``keep_secret`` was told.
+    :param value: anything, also circular structures.
+    :param hide: texts that must not be in the result; they become ``***``, and so does every text registered with
+        ``keep_secret``.
     :returns: the value, with bytes as text, sets as sorted lists, not-a-number as text, and everything else as its
-        ``str()``; what stands under a key that names a secret becomes ``***``, and so does what a text itself shows to
-        be one (:func:`chaosdrill.secret_text.hide_secrets_in`). What is nested more than 40 deep, and what comes after
-        the first million values, becomes ``…``.
+        ``str()``. The value of a key that names a secret becomes ``***``, and so does a secret that a text reveals by
+        its form (:func:`chaosdrill.secret_text.hide_secrets_in`). Values that are nested more than 40 deep, and those
+        after the first million, become ``…``.
     """
     secrets = {text for text in hide if len(text) >= SHORTEST_SECRET} | known_secrets()
     return _Plain(tuple(sorted(secrets, key=len, reverse=True))).plain(value, 0)
 
 
 class _Plain:
-    """:param hide: texts that must not stand in the result, the longest first."""
+    """One conversion.
+
+    :param hide: texts that must not be in the result, the longest first.
+    """
 
     def __init__(self, hide: tuple[str, ...]) -> None:
         self._hide = hide
-        self._left = MOST_VALUES  # a list of itself, twice, has two to the power of 40 in 40 levels
+        self._left = MOST_VALUES  # a list that contains itself twice has two to the power of 40 values in 40 levels
 
     def plain(self, value: Any, depth: int) -> Any:
-        """:returns: a value within others."""
+        """Convert a nested value."""
         self._left -= 1
         if depth > DEEPEST or self._left < 0:
             return "…"
@@ -72,7 +75,9 @@ class _Plain:
 
 
 def _is_huge(value: Any) -> bool:
-    """Python reads and writes whole numbers of at most 4,300 digits, and others far fewer."""
+    """Return whether a whole number is too large to store: Python reads and writes at most 4,300 digits, other
+    programs far fewer.
+    """
     return isinstance(value, int) and value.bit_length() > MOST_BITS
 
 
@@ -81,7 +86,7 @@ def _text(value: Any) -> str:
         return f"a whole number of {value.bit_length()} bits"
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 - it is the author's of what was returned
+    except Exception as error:  # noqa: BLE001 - raised by the code of the value's author
         return f"{type(value).__name__} without a text ({type(error).__name__})"
 
 

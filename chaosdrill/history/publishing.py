@@ -1,4 +1,4 @@
-"""Publishes the owed undos of the drill that goes on: before each change, and when one is paid."""
+"""Publication of the owed undos of the drill in progress: before each change, and when one is paid."""
 
 import logging
 import threading
@@ -14,17 +14,17 @@ PAYMENT_FAILED = "undo-payment-failed"
 
 
 class UndoPublisher(Protocol):
-    """Where owed undos are published, such as the coordination table."""
+    """A place where owed undos are published, such as the coordination table."""
 
     def owe(self, undo: OwedUndo) -> None:
-        """Publish an undo; one of the same number is replaced. When it raises, the change is not made."""
+        """Publish an undo, replacing one of the same number. If this raises, the change is not made."""
 
     def pay(self, undo: OwedUndo) -> None:
-        """Publish that an undo is not owed any more. Harmless when repeated, and when it was never published."""
+        """Publish that an undo is no longer owed. Does no harm when repeated, or when the undo was never published."""
 
 
 class NotPublished:
-    """Publishes nothing."""
+    """A publisher that publishes nothing."""
 
     def owe(self, undo: OwedUndo) -> None:
         """Do nothing."""
@@ -36,19 +36,19 @@ class NotPublished:
 class PublishedUndos:
     """Publishes each owed undo before its change is made, and its payment. Safe to use from several threads.
 
-    :param history: of the drill, which says what is owed.
+    :param history: of the drill; it determines what is owed.
     """
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._publisher: UndoPublisher = NotPublished()
         self._lock = threading.Lock()
-        self._unpaid: dict[int, OwedUndo] = {}  # what was published, by number, also where that may have failed
-        self._recorded: set[int] = set()  # numbers of which an action has recorded the undo itself
+        self._unpaid: dict[int, OwedUndo] = {}  # published undos by number, also where publishing may have failed
+        self._recorded: set[int] = set()  # numbers of the changes whose action has recorded its undo
         self._thread = threading.local()  # number: of the change that this thread makes
 
     def publish_with(self, publisher: UndoPublisher) -> None:
-        """Publish with ``publisher`` from here on, and at once what is owed already.
+        """Publish with ``publisher`` from now on, and at once what is already owed.
 
         :raises Exception: what the publisher raises.
         """
@@ -64,9 +64,9 @@ class PublishedUndos:
         return found
 
     def begin(self, number: int | None) -> None:
-        """Begin a step in the calling thread, and publish its undo as far as it is known by then.
+        """Begin a step in the calling thread, and publish its undo as far as it is known then.
 
-        :param number: of its change, which the history has already; None: it changes nothing that is owed.
+        :param number: of its change, which is already in the history; None: it makes no change that is owed.
         :raises Refused: when the undo could not be published (``undo-not-published``): the step must not begin.
         """
         self._thread.number = number
@@ -74,23 +74,24 @@ class PublishedUndos:
             self._publish(number, Refused)
 
     def record(self) -> None:
-        """Publish the undo of the step of the calling thread again: its action has recorded what is before the change.
+        """Publish the undo of the calling thread's step again, after its action has recorded the state before the
+        change.
 
-        :raises Refused: when it could not be published (``undo-not-published``); when the action has recorded an undo
-            before, and may have made a change since, a DrillError.
+        :raises Refused: when it could not be published (``undo-not-published``); a DrillError instead when the action
+            has recorded an undo before, and may have made a change since.
         """
         if (number := self.number) is not None:
             self._publish(number, DrillError if number in self._recorded else Refused)
             self._recorded.add(number)
 
     def pay(self) -> None:
-        """Publish the payment of each undo that is not owed any more. One that fails is tried again the next time."""
+        """Publish the payment of each undo that is no longer owed. One that fails is tried again the next time."""
         with self._lock:
             owed = {undo.number for undo in owed_undos(self._history.events())}
             for undo in [one for number, one in self._unpaid.items() if number not in owed]:
                 try:
                     self._publisher.pay(undo)
-                except Exception as error:  # noqa: BLE001 - whatever it is, the change is reversed
+                except Exception as error:  # noqa: BLE001 - no error changes that the change is reversed
                     logger.warning(f"the payment of {undo.undo} (step {undo.step}) was not published: {error}")
                     self._history.remember(PAYMENT_FAILED, step=undo.step, number=undo.number, why=str(error))
                 else:

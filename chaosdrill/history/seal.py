@@ -1,5 +1,6 @@
-"""Each line of a history ends with a seal over itself and all before it, so that a changed, missing, doubled or moved
-line shows. It protects from accidents and careless hands; whoever wants to forge a history can seal it anew.
+"""Seals of history lines: each line ends with a hash over itself and all lines before it, so that a changed,
+missing, repeated or moved line is detected. It protects against accidents, not against forgery: anyone can seal a
+history again.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ _SEALED = re.compile(rb'(.*), "seal": "([0-9]+:[0-9a-f]{16})"\}', re.DOTALL)
 
 
 def sealed(line: bytes, before: str) -> tuple[bytes, str]:
-    """:returns: the line of a JSON object with its seal as last member, and the seal.
+    """Return the line of a JSON object with its seal as last member, and the seal.
 
     :param before: the seal of the line before; empty for the first.
     """
@@ -24,7 +25,7 @@ def sealed(line: bytes, before: str) -> tuple[bytes, str]:
 
 
 def broken_seals(lines: Iterable[bytes]) -> Iterator[tuple[int, Sentence]]:
-    """:returns: the number (from 1) of each line that is not as it was written after the one before it, and why."""
+    """Yield the number (from 1) of each line that was altered, or does not follow the line before it, and why."""
     before = ""
     for number, line in enumerate(lines, 1):
         found = _SEALED.fullmatch(line)

@@ -1,4 +1,4 @@
-"""Texts that must never be written down, whoever learns of them first: keys, tokens, passwords."""
+"""Registry of texts that must never be written anywhere: keys, tokens, passwords."""
 
 import logging
 import os
@@ -10,15 +10,15 @@ from urllib.parse import unquote, urlsplit
 from chaosdrill.history.whole_files import draft_of
 from chaosdrill.secret_text import HIDDEN, forms_of, hide_secrets_in, is_about_a_secret, names_a_secret, secrets_in
 
-SHORTEST_SECRET = 4  # hiding "a" would blot out every text
-SHORTEST_NUMBER = 6  # digits of a number that stands under a name of a secret
+SHORTEST_SECRET = 4  # hiding "a" would make every text unreadable
+SHORTEST_NUMBER = 6  # digits of a number under the name of a secret
 _PLAIN_WORDS = frozenset({"basic", "bearer", "false", "none", "null", "true"})
 _NAMES = ("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
 _known: frozenset[str] = frozenset()
 
 
 def keep_secret(*texts: str | None) -> None:
-    """From now on these texts are written nowhere: not in the history, the journal, the log or on the screen."""
+    """Register texts that are hidden from now on: in the history, the journal, the log and on the screen."""
     global _known
     new = {text for text in texts if text and len(text) >= SHORTEST_SECRET}
     if not new <= _known:
@@ -26,12 +26,12 @@ def keep_secret(*texts: str | None) -> None:
 
 
 def known_secrets() -> frozenset[str]:
-    """:returns: every text that is kept secret."""
+    """Return every registered text."""
     return _known
 
 
 def secret_texts(secrets: Any) -> set[str]:
-    """:returns: every text in Chaos Toolkit's ``secrets``, however deep."""
+    """Return every text in Chaos Toolkit's ``secrets``, at any depth."""
     if isinstance(secrets, Mapping):
         return {text for value in secrets.values() for text in secret_texts(value)}
     if isinstance(secrets, (list, tuple, set)):
@@ -40,8 +40,8 @@ def secret_texts(secrets: Any) -> set[str]:
 
 
 def secrets_within(value: Any) -> set[str]:
-    """:returns: every secret in JSON values, however deep: what stands under a name of a secret, and what texts
-    themselves show to be one, such as the password and the signature in a URL.
+    """Return every secret in JSON values, at any depth: the values of keys that name a secret, and secrets that
+    texts reveal by their form, such as the password and the signature in a URL.
     """
     if isinstance(value, Mapping):
         named = (one for name, one in value.items() if _holds_a_secret(str(name), one))
@@ -53,13 +53,15 @@ def secrets_within(value: Any) -> set[str]:
 
 
 def _is_a_plain_word(text: str) -> bool:
-    """To hide ``3600`` or ``basic`` wherever it stands would spoil a run, and hide nothing."""
+    """Return whether a text is too common to hide: hiding ``3600`` or ``basic`` everywhere would spoil a run and
+    protect nothing.
+    """
     return (text.isdigit() and len(text) < SHORTEST_NUMBER) or text.lower() in _PLAIN_WORDS
 
 
 def values_of_secret(value: Any) -> set[str]:
-    """:returns: the texts that a declared secret, or a mapping of them, has: of one that Chaos Toolkit reads from
-    elsewhere its default, and the environment's variable where it is set here.
+    """Return the texts of a declared secret, or of a mapping of them: for one that Chaos Toolkit reads from
+    elsewhere, its default, and the environment variable if that is set here.
     """
     if isinstance(value, Mapping):
         if not isinstance(value.get("type"), str):
@@ -72,12 +74,12 @@ def values_of_secret(value: Any) -> set[str]:
 
 
 def _holds_a_secret(name: str, value: Any) -> bool:
-    """``secrets: [bank]`` of an activity lists names."""
+    """Return whether the value of a key is a secret. ``secrets: [bank]`` of an activity lists names only."""
     return names_a_secret(name) and not is_about_a_secret(name) and not (name == "secrets" and isinstance(value, list))
 
 
 def keep_secrets_of_environment() -> None:
-    """Keep secret what the environment holds of AWS, and the passwords of proxies."""
+    """Register the AWS keys in the environment, and the passwords of proxies."""
     keep_secret(*(os.environ.get(name) for name in _NAMES))
     for name, value in os.environ.items():
         if name.lower().endswith("_proxy") and "@" in value:
@@ -86,8 +88,9 @@ def keep_secrets_of_environment() -> None:
 
 
 def without_secrets(text: str, hide: Iterable[str] = ()) -> str:
-    """:returns: the text with ``***`` where a secret stood that is known, or that the text itself shows to be one;
-    ``hide``: further ones.
+    """Replace secrets in a text by ``***``: registered ones, and those that the text reveals by its form.
+
+    :param hide: further texts to replace.
     """
     for secret in sorted({*_known, *hide}, key=len, reverse=True):
         if len(secret) >= SHORTEST_SECRET:
@@ -96,11 +99,11 @@ def without_secrets(text: str, hide: Iterable[str] = ()) -> str:
 
 
 def hide_secrets_in_file(path: Path) -> None:
-    """Write a log of another process anew without the secrets in it, if there is such a file.
+    """Rewrite the log of another process, if it exists, without the secrets in it.
 
-    A reader sees the old text or the new one, whole, and so it is after a crash.
+    A reader sees either the complete old text or the complete new one, also after a crash.
 
-    :raises OSError: when it cannot be written; it is as it was then.
+    :raises OSError: when it cannot be written; it is unchanged then.
     """
     try:
         text = path.read_bytes().decode(errors="surrogateescape")
@@ -112,7 +115,7 @@ def hide_secrets_in_file(path: Path) -> None:
 
 
 class _Discreet(logging.Filter):
-    """Lets every record pass, without the secrets in it."""
+    """A filter that passes every record, without the secrets in it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = without_secrets(record.getMessage()), ()
@@ -127,6 +130,6 @@ _discreet = _Discreet()
 
 
 def keep_secrets_out_of(logger: logging.Logger) -> None:
-    """Whatever is written by the handlers of ``logger`` is written without secrets; they learn of later ones, too."""
+    """Make the handlers of ``logger`` write without secrets, including those that are registered later."""
     for handler in logger.handlers:
         handler.addFilter(_discreet)

@@ -1,7 +1,7 @@
-"""Files that appear under their name when they are whole, and the lock for a file that is read and then written anew.
+"""Atomic files, which appear under their name when they are complete, and a lock to read and rewrite a file.
 
 Every file of a store is written this way. A store may be shared, so a name that another user can foresee must not be
-opened for writing: what stands there may be a link to a file of this user.
+opened for writing: it may be a link to a file of this user.
 """
 
 import errno
@@ -14,29 +14,29 @@ from contextlib import contextmanager, suppress
 from io import BufferedRandom
 from pathlib import Path
 
-PART = ".part"  # how the name of a file ends while it is written
+PART = ".part"  # suffix of a file's name while it is written
 LOCKED_WITHIN_S = 10.0
-_NAME_KEPT = 40  # characters: names of files have at most 255 bytes, and these may have 4 each
+_NAME_KEPT = 40  # characters; a file name has at most 255 bytes, and these may have 4 each
 _NEW = os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)  # a file system without hard links
-_NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # a directory on NFS, for one
+_NO_LOCKS = (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # for example, a directory on NFS
 
 
 def write_whole(path: Path, text: str, private: bool = True) -> None:
     """Write a file so that a reader sees all of it or nothing, also after a crash.
 
     :param private: see :func:`draft_of`.
-    :raises OSError: when it cannot be written, with its name; nothing is left then.
+    :raises OSError: when it cannot be written, with its name; no partial file is left.
     """
     with draft_of(path, private=private) as draft:
         draft.write(_encoded(text))
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file like :func:`write_whole`, unless there is one already.
+    """Write a file like :func:`write_whole`, unless it exists.
 
-    :raises FileExistsError: when there is; it is left as it is.
-    :raises OSError: when it cannot be written, with its name; nothing is left then.
+    :raises FileExistsError: when it exists; it is unchanged.
+    :raises OSError: when it cannot be written, with its name; no partial file is left.
     """
     with draft_of(path, new=True) as draft:
         draft.write(_encoded(text))
@@ -44,14 +44,14 @@ def write_new(path: Path, text: str) -> None:
 
 @contextmanager
 def draft_of(path: Path, new: bool = False, private: bool = True) -> Iterator[BufferedRandom]:
-    """The file to write first instead of ``path``. It gets that name when the block ends, and is removed when it fails.
+    """Open a draft of ``path``, which gets that name when the block ends, and is removed when the block fails.
 
     :param new: whether ``path`` must not exist yet.
-    :param private: whether only this user may read it, whatever the umask says. False: as the umask says, which is for
-        files that the user named, outside of a store.
-    :returns: the file, open for writing and reading, under a name that no one can foresee.
-    :raises FileExistsError: when ``new`` and there is a file already; it is left as it is.
-    :raises OSError: what the block ended with, with the file's name: a full disk does not say which file it was.
+    :param private: whether only this user may read it, whatever the umask. False applies the umask, for files that the
+        user named, outside of a store.
+    :returns: the file, open for writing and reading, under an unpredictable name.
+    :raises FileExistsError: when ``new`` and the file exists; it is unchanged.
+    :raises OSError: the error of the block, with the file's name, which a full disk does not report.
     """
     draft = path.with_name(f"{path.name[:_NAME_KEPT]}.{secrets.token_hex(8)}{PART}")
     try:
@@ -79,7 +79,7 @@ def _created(path: Path, private: bool) -> int:
 
 
 def _name_anew(draft: Path, path: Path) -> None:
-    """Of several that write the same file at the same time, one succeeds."""
+    """Give a draft a new name. Of several processes that create the same file at the same time, one succeeds."""
     try:
         os.link(draft, path, follow_symlinks=False)
     except OSError as error:
@@ -92,12 +92,12 @@ def _name_anew(draft: Path, path: Path) -> None:
 
 
 def _encoded(text: str) -> bytes:
-    # what is no character (half of a surrogate pair) is written as JSON escapes it
+    # half of a surrogate pair is written as JSON escapes it
     return text.encode("utf-8", "backslashreplace")
 
 
 def make_private(directory: Path) -> None:
-    """Let only this user read what is in a directory, whatever the umask was; links are not followed.
+    """Make everything in a directory readable by this user only, whatever the umask was; links are not followed.
 
     :raises OSError: when a mode cannot be changed.
     """
@@ -111,10 +111,12 @@ def make_private(directory: Path) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the lock of a directory, so that a file in it can be read and written anew without losing another's change.
+    """Hold the lock of a directory, so that a file in it can be read and rewritten without losing another process's
+    change.
 
     :raises TimeoutError: when another process holds it for more than 10 s.
-    :raises OSError: when the directory cannot be opened. A file system that cannot lock is gone on with.
+    :raises OSError: when the directory cannot be opened. On a file system that cannot lock, the block runs without a
+        lock.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

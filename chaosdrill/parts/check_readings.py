@@ -1,4 +1,4 @@
-"""How what a check read becomes its reading: an error, a problem, or something that is only a warning."""
+"""Readings of checks, made from what a check returns or raises: an error, a problem, or only a warning."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,12 +14,12 @@ _NOT_RECORDED = "recording-incomplete"
 
 
 def read_text(read: Callable[[], str]) -> Callable[[], Reading]:
-    """Make a reading of a function that returns what it observed, and raises when that is wrong."""
+    """Wrap a function that returns a text, or raises when something is wrong, into one that returns a reading."""
     return lambda: Reading(read())
 
 
 def refused_by(error: Exception) -> Reading:
-    """Make the reading of a check that raised an error. A replay that has no response is only a warning."""
+    """Return the reading of a check that raised an error. A replay without a recorded response is only a warning."""
     code = code_of(error)
     if code == _NOT_RECORDED:
         return Reading("not in the recording", "warning", str(error), code)
@@ -28,7 +28,7 @@ def refused_by(error: Exception) -> Reading:
 
 
 def or_warning(read: Callable[[], Reading], value: str = "") -> Callable[[], Reading]:
-    """Turn what refuses a drill into a warning.
+    """Turn a reading that refuses a drill into a warning.
 
     :param value: of the reading when nothing could be read.
     """
@@ -46,7 +46,7 @@ def or_warning(read: Callable[[], Reading], value: str = "") -> Callable[[], Rea
 
 
 def of_problems(problems: Sequence[str], value: str) -> Reading:
-    """Make the reading of a list of problems.
+    """Return the reading of a list of problems.
 
     :param value: when there are none.
     """
@@ -56,10 +56,10 @@ def of_problems(problems: Sequence[str], value: str) -> Reading:
 
 
 def code_of(error: Exception) -> str:
-    """Return the code of an error, whoever raised it."""
+    """Return the code of any error."""
     return error.codes[0] if isinstance(error, DrillError) and error.codes else "aws-request-failed"
 
 
 def by_region(values: Mapping[str, str]) -> str:
-    """Write values by region as a text; of an ARN only its name."""
+    """Format values by region; an ARN is shortened to its name."""
     return ", ".join(f"{region} {value.rsplit(':', 1)[-1]}" for region, value in values.items())

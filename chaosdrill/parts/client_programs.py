@@ -1,7 +1,7 @@
-"""The load or the heartbeat of a drill on its client host, as a rescue reads and ends it.
+"""Rescue of a drill's load or heartbeat program on its client host: reading its state and ending it.
 
-What it has recorded since its driver died is removed with it: files on the client host are leftovers, which refuse the
-next drill.
+Records that it wrote after its driver died are removed with it: files on the client host are leftovers, which refuse
+the next drill.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,10 +16,10 @@ from chaosdrill.parts.interface import CLIENT, Fact, PlannedCall, UndoStep
 
 
 class ClientProgram:
-    """A program that a run has on a client host, or had.
+    """A program that a run has, or had, on a client host.
 
-    :param directory: where it keeps its state there, below the cache.
-    :param owed: what the run owes of it: it names the client host, where that is not the topology's.
+    :param directory: of its state there, below the cache.
+    :param owed: the run's owed undos of it, which name the client host if that is not the topology's.
     """
 
     def __init__(self, system: System, run: str, directory: str, owed: Sequence[OwedUndo]) -> None:
@@ -30,15 +30,15 @@ class ClientProgram:
     def fact(self) -> Fact:
         """Read whether a client host has it, or its files: ``ours`` or ``none``.
 
-        One that has ended by itself, or was killed, is there until its files were removed.
+        One that has ended by itself, or was killed, counts as present until its files are removed.
         """
         hosts = [system.topology.client.instance_id for system in self._systems if self._is_there(system)]
         return Fact("ours" if hosts else "none", {"hosts": list(dict.fromkeys(hosts))})
 
     def end(self) -> Mapping[str, Any]:
-        """End it, and remove its files; harmless when it has ended.
+        """End it, and remove its files. Does no harm when it has ended.
 
-        :raises CannotSee: when the client host does not respond: it may run on.
+        :raises CannotSee: when the client host does not respond: it may still run.
         """
         there = [system for system in self._systems if self._is_there(system)]
         for system in there:
@@ -46,7 +46,7 @@ class ClientProgram:
         return {"done": bool(there)}
 
     def is_ended(self) -> bool:
-        """Read whether no client host has anything of it."""
+        """Read whether no client host has the program or its files."""
         return self.fact().value == "none"
 
     def _is_there(self, system: System) -> bool:
@@ -60,10 +60,10 @@ def _at_host(system: System, owed: OwedUndo) -> System:
 
 
 def planned_program(system: System, given: Mapping[str, Any], what: str) -> PlannedCall | None:
-    """Return the request with which a step starts, or ends, its program; None where the program is not this drill's.
+    """Return the request with which a step starts or ends its program; None where the program is not this drill's.
 
     :param given: the step's arguments, which may name the client host.
-    :param what: is done, such as ``start a Locust``.
+    :param what: the purpose, such as ``start a Locust``.
     """
     if system.topology.client.run == "attach":
         return None

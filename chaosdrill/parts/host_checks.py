@@ -1,4 +1,4 @@
-"""The check that several parts share: whether the client host has a Python that can run a program."""
+"""The check, shared by several parts, whether the client host has a Python that can run a program."""
 
 from functools import partial
 
@@ -13,7 +13,7 @@ def python_check(system: System, name: str, needs: Needs) -> Check:
     """Return the check; it sends one command that only reads.
 
     :param name: of the check.
-    :param needs: what the program needs.
+    :param needs: the requirements of the program.
     """
     host = system.topology.client
     package = f"python{needs.python[0]}.{needs.python[1]}"
@@ -25,5 +25,5 @@ def python_check(system: System, name: str, needs: Needs) -> Check:
 def _python(system: System, needs: Needs) -> Reading:
     python = find_python(system, needs)
     if needs is not HEARTBEAT:
-        locust_zipapp(python)  # fetched now, when that takes a package index, and not when the drill has begun
+        locust_zipapp(python)  # fetched now if it needs a package index, and not after the drill has begun
     return Reading(str(python))

@@ -1,4 +1,4 @@
-"""What load and heartbeat leave alike: a program or its files on the client host, and objects in the S3 bucket."""
+"""Leftovers of both load and heartbeat: a program or its files on the client host, and objects in the S3 bucket."""
 
 import shlex
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ PROGRAM, FILES, OBJECT = "host-program", "host-files", "s3-object"
 def host_leftovers(system: System, scope: SweepScope, part: str, folder: str) -> Iterator[Leftover]:
     """List what a dead run's program has left; only reads.
 
-    A program that was called within the last minute is in use, whoever's it is: another system may share the host. An
-    object in the bucket is left when the URL that led to it has expired.
+    A program that was polled within the last minute is in use, no matter by whom: another system may share the host. An
+    object in the bucket is a leftover when its presigned URL has expired.
 
-    :param part: the part's name, which is the program's directory on the host, too.
+    :param part: the part's name, which is also the program's directory on the host.
     :param folder: its folder below the S3 prefix.
     """
     yield from _on_host(system, scope, part)
@@ -29,7 +29,7 @@ def host_leftovers(system: System, scope: SweepScope, part: str, folder: str) ->
 
 
 def remove_host_leftover(system: System, leftover: Leftover, folder: str) -> None:
-    """Remove what :func:`host_leftovers` lists; harmless when it is gone."""
+    """Remove what :func:`host_leftovers` lists. Does no harm when it is gone."""
     if leftover.kind == OBJECT:
         host.remove_object(system, folder, leftover.id)
     else:

@@ -1,4 +1,4 @@
-"""What the core asks of each part of a system: checks, facts, undo steps and leftovers.
+"""The interface of a part of a system to the core: checks, facts, undo steps and leftovers.
 
 Nothing here reads or writes anything. A part subclasses :class:`BasePart` and overrides what it has.
 """
@@ -19,7 +19,7 @@ from chaosdrill.topology import Topology
 Role = Literal["gate", "routing", "database", "orchestrator", "trigger", "capacity", "fault", "client", "names"]
 Outcome = Literal["ok", "warning", "refuse"]
 UNREADABLE = "unreadable"  # the value of a fact that could not be read
-# the order in which a rescue acts; undo steps of one order may run side by side
+# the order in which a rescue acts; undo steps of equal order may run concurrently
 HEAL, TRIGGER_OFF, RAISE_CAPACITY, PLACE, LOWER_CAPACITY, TRIGGER_BACK, CLIENT = 10, 20, 25, 30, 40, 50, 60
 
 
@@ -44,13 +44,13 @@ class PlannedStep:
 
 @dataclass(frozen=True)
 class PlannedCall:
-    """A request that a step will send and that changes something.
+    """A changing request that a step will send.
 
     :param service: of AWS, as boto3 names it; ``locust``: Locust's web API; ``process``: a program of this machine.
     :param operation: such as ``UpdateItem``.
     :param region: to which it is sent; empty outside of AWS.
-    :param parameters: of the request; ``<…>`` stands for what is known only when the step runs.
-    :param note: what else is known of it, such as that it is sent several times.
+    :param parameters: of the request; ``<…>`` stands for values that are known only when the step runs.
+    :param note: further facts, such as that it is sent several times.
     """
 
     service: str
@@ -62,7 +62,7 @@ class PlannedCall:
 
 @dataclass(frozen=True)
 class CheckContext:
-    """What checks know of the drill that is about to begin.
+    """The facts about the drill that is about to begin, for its checks.
 
     :param steps: the experiment's activities; empty where no experiment is checked, as in ``topology check``.
     :param on_host: whether checks may send SSM commands that only read to the client host.
@@ -83,7 +83,7 @@ class CheckContext:
     run: str = ""
 
     def has_step(self, *functions: str) -> bool:
-        """Tell whether the experiment runs one of these functions, such as ``packet_loss.actions.isolate_region``."""
+        """Return whether the experiment runs one of these functions, such as ``packet_loss.actions.isolate_region``."""
         return bool(self.steps_of(*functions))
 
     def steps_of(self, *functions: str) -> list[PlannedStep]:
@@ -91,16 +91,20 @@ class CheckContext:
         return [step for step in self.steps if step.function.removeprefix("chaosdrill.") in functions]
 
     def needs(self, *packages: str) -> bool:
-        """Tell whether a step belongs to one of these packages, such as ``load``; without an experiment all are."""
+        """Return whether a step belongs to one of these packages, such as ``load``; always true without an
+        experiment.
+        """
         begins = tuple(f"chaosdrill.{package}." for package in packages)
         return not (self.experiment or self.steps) or any(step.function.startswith(begins) for step in self.steps)
 
     def changes_regions(self) -> bool:
-        """Tell whether a step belongs to a part that decides which region serves; without an experiment it is so."""
+        """Return whether a step belongs to a part that decides which region serves; always true without an
+        experiment.
+        """
         return self.needs("failover", "database", "routing", "stop_flag", "automatic_failover")
 
     def moves(self) -> bool:
-        """Tell whether setup or method move the application to another region, or let a failover begin by itself."""
+        """Return whether setup or method move the application to another region, or allow an automatic failover."""
         return any(
             step.function.startswith("chaosdrill.") and step.function.rpartition(".")[2] in TRANSITIONS
             for step in self.steps
@@ -110,10 +114,10 @@ class CheckContext:
 
 @dataclass(frozen=True)
 class Reading:
-    """What a check observed.
+    """The observation of a check.
 
     :param value: the observation in a few words.
-    :param why: what is wrong with it; empty when nothing is.
+    :param why: what is wrong; empty when nothing is.
     :param code: of ``error_codes``, when the outcome is not ``ok``.
     """
 
@@ -125,14 +129,14 @@ class Reading:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that must be right before a drill begins.
+    """A condition that must hold before a drill begins.
 
     :param part: the topology's key, or the part, for the table.
     :param name: stable, such as ``routing.cluster-endpoint``: tests and ``--json`` use it. Checks of several resources
         share it.
     :param what: the resource that is read, for the table.
-    :param fix: what to do when it is not right: a sentence, with the command where there is one.
-    :param read: reads it; only reads. An error that it raises refuses the drill.
+    :param fix: how to fix it: a sentence, with the command where there is one.
+    :param read: reads the resource, and changes nothing. An error that it raises refuses the drill.
     :param quick: whether it is repeated just before the first change.
     :param on_host: whether it sends an SSM command that only reads.
     """
@@ -148,12 +152,12 @@ class Check:
 
 @dataclass(frozen=True)
 class StopCondition:
-    """Something that stops a drill, which then begins its rollbacks.
+    """A condition that stops a drill, which then begins its rollbacks.
 
     :param name: for the history and the verdict, such as ``safety-lever``.
     :param what: the resource that is read, such as ``safety lever of ap-northeast-1``.
     :param read: returns why the drill must stop, as a sentence; empty when it need not. An error that it raises means
-        that it is unreadable.
+        that the resource is unreadable.
     """
 
     name: str
@@ -163,7 +167,7 @@ class StopCondition:
 
 @dataclass(frozen=True)
 class UndoRule:
-    """Which action of a part is reversed by which activity.
+    """An action of a part, and the activity that reverses it.
 
     :param action: the function's name, such as ``inject_packet_loss``.
     :param undo: the name of the function that reverses it.
@@ -177,9 +181,9 @@ class UndoRule:
 
 @dataclass(frozen=True)
 class Fact:
-    """The state of a part now, as one word of those that the part lists.
+    """The present state of a part, as one of the words that the part lists.
 
-    :param details: what a person wants to know beside it: ids, regions, times.
+    :param details: further information for a person: ids, regions, times.
     :param each: the value of each resource, by its name, where the part has several: ECS services, EventBridge rules.
     """
 
@@ -192,13 +196,13 @@ class Fact:
 class UndoStep:
     """One step of a rescue.
 
-    :param order: one of the orders above.
+    :param order: one of the constants above.
     :param what: what it does, as a sentence.
     :param pays: numbers of the owed undos that are paid when it is done.
-    :param act: does it; reads first, and is harmless when repeated.
+    :param act: does it; it reads first, and does no harm when repeated.
     :param is_done: reads whether it is done.
     :param of: the resource that it changes, by its name in :attr:`Fact.each`; empty where the part has only one.
-    :param owes: what the rescue itself owes once it has done this; to be recorded before. None: nothing.
+    :param owes: the undo that the rescue itself owes after this step; it is recorded before the step. None: nothing.
     """
 
     part: str
@@ -218,11 +222,11 @@ def unneeded_step(part: str, order: int, what: str, pays: tuple[int, ...]) -> Un
 
 @dataclass(frozen=True)
 class SweepScope:
-    """What a sweep knows of the drills of a system before it reads the parts.
+    """The facts about the drills of a system for a sweep of its parts.
 
-    :param live_runs: runs whose lease is live: what belongs to them is not a leftover.
+    :param live_runs: runs with a live lease: their resources are no leftovers.
     :param owed: undos that other runs owe.
-    :param with_reused: whether to list what has no effect by itself and the next drill uses, too.
+    :param with_reused: whether to list also what has no effect by itself and is used by the next drill.
     """
 
     live_runs: frozenset[str] = frozenset()
@@ -232,14 +236,14 @@ class SweepScope:
 
 @dataclass(frozen=True)
 class Leftover:
-    """Something that a drill left.
+    """A resource that a drill left.
 
     :param kind: such as ``fis-template``.
     :param run: the run that left it; empty when that is unknown.
     :param since: when it was made, UTC, ISO 8601; empty when that is unknown.
     :param remove_by_hand: the command that removes it, or what a person does about it.
-    :param is_reused: whether it has no effect by itself, and the next drill uses it.
-    :param is_removable: whether :meth:`Part.remove` removes it; else a rescue or a person does.
+    :param is_reused: whether it has no effect by itself and is used by the next drill.
+    :param is_removable: whether :meth:`Part.remove` removes it; otherwise a rescue or a person does.
     """
 
     part: str
@@ -255,7 +259,7 @@ class Leftover:
 
 
 class Part(Protocol):
-    """A part of a system. ``facts`` lists every value that :meth:`fact` may have beside ``unreadable``."""
+    """A part of a system. ``facts`` lists every value that :meth:`fact` may have besides ``unreadable``."""
 
     name: ClassVar[str]
     role: ClassVar[Role]
@@ -263,47 +267,48 @@ class Part(Protocol):
     undo_rules: ClassVar[tuple[UndoRule, ...]]
 
     def resources(self, topology: Topology) -> Sequence[Resource]:
-        """List what two drills must not share; it is part of the lease's key."""
+        """List the resources that two drills must not share; they are part of the lease's key."""
 
     def checks(self, context: CheckContext) -> Iterable[Check]:
-        """List what must be right before a drill."""
+        """List the conditions that must hold before a drill."""
 
     def stop_conditions(self, context: CheckContext) -> Iterable[StopCondition]:
-        """List what stops a drill that goes on."""
+        """List the conditions that stop a drill in progress."""
 
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
-        """Read the part's state now. Does not raise: what cannot be read is ``unreadable``.
+        """Read the part's present state. Does not raise: a state that cannot be read is ``unreadable``.
 
-        :param run: the run of the drill: the part distinguishes its changes from those of others by it.
-        :param owed: what that run owes of this part: it names the resources, and what was before.
+        :param run: the run of the drill, by which the part distinguishes its changes from those of others.
+        :param owed: the run's owed undos of this part, with the resources and their state before.
         """
 
     def undo_steps(self, system: System, run: str, owed: Sequence[OwedUndo], fact: Fact) -> Sequence[UndoStep]:
         """List the steps that pay what a drill owes of this part.
 
         :param run: the run of the drill.
-        :param owed: what it owes of this part.
-        :param fact: what :meth:`fact` read last.
+        :param owed: the run's owed undos of this part.
+        :param fact: the latest result of :meth:`fact`.
         """
 
     def undo_by_hand(self, owed: OwedUndo, now: datetime) -> Sequence[str]:
-        """List the commands with which a person pays it."""
+        """List the commands with which a person pays an owed undo."""
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the requests with which an action of the part would change something, in order; only reads.
+        """List the changing requests of one of the part's actions, in order; only reads.
 
-        The action is taken to have something to do: the state of now is that of before the steps that come first.
+        The action is assumed to have something to do: the present state counts as the state before the step, although
+        earlier steps may change it.
 
         :param step: with every argument of the action, defaults included.
         :param earlier: the requests of the steps before.
-        :raises DrillError: when they cannot be known, such as when something does not exist.
+        :raises DrillError: when they cannot be known, such as when a resource does not exist.
         """
 
     def leftovers(self, system: System, scope: SweepScope) -> Iterable[Leftover]:
         """List what drills left of this part; only reads."""
 
     def remove(self, system: System, leftover: Leftover) -> None:
-        """Remove a leftover; harmless when it is gone already.
+        """Remove a leftover. Does no harm when it is already gone.
 
         :raises DrillError: when it could not be removed.
         """
@@ -313,19 +318,19 @@ class Gate(Part, Protocol):
     """The part that opens and closes the application in a region."""
 
     def set_open(self, system: System, region: str, is_open: bool) -> None:
-        """Open or close the application in a region; harmless when repeated.
+        """Open or close the application in a region. Repeating it does no harm.
 
-        :raises DrillError: when that was not done, or it is unknown whether it was.
+        :raises DrillError: when that was not done, or whether it was is unknown.
         """
 
 
 class Router(Part, Protocol):
-    """The part that leads the domain to a region."""
+    """The part that directs the domain to a region."""
 
     def route_to(self, system: System, region: str) -> None:
-        """Lead the domain to a region and to no other; harmless when repeated.
+        """Direct the domain to a region and to no other. Repeating it does no harm.
 
-        :raises DrillError: when that was not done, or it is unknown whether it was.
+        :raises DrillError: when that was not done, or whether it was is unknown.
         """
 
 
@@ -333,9 +338,9 @@ class AsynchronousPart(Part, Protocol):
     """A part whose own changes take time: the database, and the state machines."""
 
     def wait(self, system: System, fact: Fact, timeout_s: float) -> None:
-        """Wait until the change that the fact shows has ended, however it ends.
+        """Wait until the change that the fact shows has ended, whether it succeeds or fails.
 
-        :raises TimedOut: when it still goes on after ``timeout_s`` seconds.
+        :raises TimedOut: when it is still in progress after ``timeout_s`` seconds.
         """
 
 
@@ -343,11 +348,11 @@ class Database(AsynchronousPart, Protocol):
     """The part whose writer follows the application."""
 
     def promote(self, system: System, region: str, data_loss: str, timeout_s: float) -> Mapping[str, Any]:
-        """Make a region the writer at once, without the region that wrote before; harmless when repeated.
+        """Make a region the writer at once, without the region that wrote before. Repeating it does no harm.
 
-        :param data_loss: must be the word ``allowed``: what was not replicated is lost.
+        :param data_loss: must be the word ``allowed``: data that was not replicated is lost.
         :param timeout_s: seconds to wait for the writer.
-        :raises DrillError: when that was not done, or it is unknown whether it was.
+        :raises DrillError: when that was not done, or whether it was is unknown.
         """
 
 
@@ -357,17 +362,17 @@ class Orchestrator(AsynchronousPart, Protocol):
     def move(
         self, system: System, region: str, run: str, owed: Sequence[OwedUndo], timeout_s: float
     ) -> Mapping[str, Any]:
-        """Move the application to a region; harmless when repeated: it does nothing when the region serves.
+        """Move the application to a region. Repeating it does no harm: it does nothing when the region serves.
 
-        :param run: the run whose drill is rescued: what is started is named after it.
-        :param owed: what that run owes of this part.
+        :param run: the run whose drill is rescued; the execution is named after it.
+        :param owed: the run's owed undos of this part.
         :param timeout_s: seconds to wait for the end.
-        :raises DrillError: when that was not done, or it is unknown whether it was.
+        :raises DrillError: when that was not done, or whether it was is unknown.
         """
 
 
 class BasePart:
-    """A part that has nothing but its undo: parts override what they have."""
+    """A part that has nothing but its undo; parts override what they have."""
 
     facts: ClassVar[tuple[str, ...]] = ()
     undo_rules: ClassVar[tuple[UndoRule, ...]] = ()

@@ -1,4 +1,4 @@
-"""Reading the fact of a part."""
+"""Reading of a part's fact."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from chaosdrill.parts.interface import UNREADABLE, Fact
 
 
 def fact_or_unreadable(read: Callable[[], Fact]) -> Fact:
-    """Read a fact; one that cannot be read is ``unreadable``, with the error in its details."""
+    """Read a fact; if it cannot be read, return ``unreadable`` with the error in its details."""
     try:
         return read()
     except FAILURES as error:

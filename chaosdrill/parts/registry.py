@@ -1,8 +1,8 @@
-"""The parts that there are, and which of them a topology has.
+"""The registry of all parts, and which of them a topology has.
 
 The parts of this package are listed here; further ones come from entry points of the group ``chaosdrill.parts``. Each
 entry is a module with a function ``part_of(topology)`` that returns the part, or None where the topology does not have
-it, and a constant ``PART`` with its class, which is constructed without arguments. The module lies in the package that
+it, and a constant ``PART`` with its class, which is constructed without arguments. The module is in the package that
 holds the part's actions.
 """
 
@@ -52,7 +52,7 @@ def part_of_action(action: str, module: str = "") -> Part | None:
     """Find the part that has a rule for an action.
 
     :param action: the function's name.
-    :param module: where the function is: the part must lie in its package; empty: any part.
+    :param module: the module of the function, which must be in the part's package; empty: any part.
     """
     for one in _modules():
         package = one.__name__.rpartition(".")[0]

@@ -1,4 +1,4 @@
-"""The checks of coordination: who holds the system, what earlier drills owe, and what they left."""
+"""The checks of coordination: who holds the system, and the owed undos and leftovers of earlier drills."""
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
@@ -69,11 +69,11 @@ def _owed(context: CheckContext, state: Callable[[], SystemState]) -> Reading:
 def _left(context: CheckContext) -> Reading:
     system = context.system
     live = sweep.live_runs_here(runs_directory(), system.topology)
-    try:  # this drill goes on, and has changed nothing yet
+    try:  # this drill is in progress, and has changed nothing yet
         found = sweep.find(system, live, ended=(context.run,), with_reused=False)
     except FAILURES as error:
         return Reading("unknown", "warning", str(error), code="leftovers-found")
-    # what a sweep does not remove has checks of its own: executions, rules, half-switched regions, owed undos
+    # leftovers that a sweep does not remove have other checks: executions, rules, half-switched regions, owed undos
     all_left = [one for one in found.left if one.is_removable and one.part != sweep.COORDINATION]
     if not (all_left or found.unreadable):
         return Reading("nothing")

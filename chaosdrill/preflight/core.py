@@ -25,7 +25,7 @@ from chaosdrill.preflight.coordination_checks import coordination_checks
 from chaosdrill.region.facts import read_region_of
 from chaosdrill.region.state import verdict
 
-MOST_CLOCK_OFFSET_S = 60.0  # a request with a signature that is 5 minutes off is refused
+MOST_CLOCK_OFFSET_S = 60.0  # AWS refuses a signature that is 5 minutes off
 GOOD_CLOCK_OFFSET_S = 2.0
 LEAST_DISK, GOOD_DISK = 100 << 20, 1 << 30  # bytes; a drill leaves some MB, and its journal must not be cut off
 READABLE_WITHIN_S = 5.0
@@ -106,7 +106,7 @@ class _Once:
 
 
 def _allowed(system: System, principal: Callable[[], str], statement: Mapping[str, Any]) -> Reading:
-    """Simulate a statement."""
+    """Simulate a statement of the policy."""
     try:
         count, denied = permission_simulation.simulated(system, principal(), statement)
     except FAILURES as error:
@@ -118,11 +118,11 @@ def _allowed(system: System, principal: Callable[[], str], statement: Mapping[st
 
 
 def _not_simulated(statement: Mapping[str, Any], error: Exception) -> Reading:
-    """Say what it means that a statement could not be simulated.
+    """Return the reading of a statement that could not be simulated.
 
-    Without the permission to simulate, the printed policy is not attached as a whole: the statement that has it
+    Without the permission to simulate, the printed policy is not attached as a whole: the statement that contains it
     refuses. Where another policy denies it, such as the organization's, no statement could change that, and the drill
-    itself shows what is missing: that is a warning, as of every other statement.
+    itself shows missing permissions: that is a warning, as for every other statement.
 
     See: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
     """
@@ -132,7 +132,7 @@ def _not_simulated(statement: Mapping[str, Any], error: Exception) -> Reading:
 
 
 def _lifetime(context: CheckContext) -> Reading:
-    """Compare how long the credentials last with the longest that the rollbacks may take."""
+    """Compare the lifetime of the credentials with the longest duration of the rollbacks."""
     held = signing_keys(context.system.reach).held
     needed_s = sum(_seconds(step.arguments.get("timeout_s")) for step in context.steps if step.stage == "rollbacks")
     if held is None:
@@ -192,7 +192,7 @@ def _existing(place: Path) -> Path:
 
 
 def _stop_alarm(system: System, region: str, name: str) -> Reading:
-    """Read an alarm that would stop the drill. One without data stops nothing, and says nothing."""
+    """Read an alarm that would stop the drill. An alarm without data does not stop it, and is a warning."""
     found = cloudwatch.alarms(system, region, [name])
     if name not in found:
         return Reading("", "refuse", f"there is no alarm {name} in {region}", code="alarm-missing")

@@ -1,4 +1,4 @@
-"""Run checks side by side, and refuse a drill by what they found."""
+"""Concurrent execution of checks, and the refusal of a drill by their results."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,13 +20,13 @@ CREDENTIALS = "core.credentials"
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found.
+    """The result of a check.
 
     :param name: stable, such as ``routing.cluster-endpoint``.
     :param what: the resource that was read.
     :param value: what was observed; empty when it could not be read.
     :param why: what is wrong; empty when nothing is.
-    :param fix: what to do about it.
+    :param fix: how to fix it.
     :param code: of ``error_codes``; empty when the outcome is ok.
     :param seconds: how long it took.
     """
@@ -61,7 +61,7 @@ def checks_of(context: CheckContext, quick: bool = False) -> list[Check]:
 
 
 def run(checks: Sequence[Check]) -> list[CheckResult]:
-    """Run checks at the same time. Each has 15 s for its requests to AWS; a command on a host has its own time."""
+    """Run checks at the same time. Each has 15 s for its requests to AWS; a command on a host has its own timeout."""
     if not checks:
         return []
     with ThreadPoolExecutor(min(THREADS, len(checks)), thread_name_prefix="preflight") as pool:
@@ -86,7 +86,7 @@ def _in_words(result: CheckResult) -> Sentence:
 
 
 def _of_part(part: Part, context: CheckContext) -> Iterator[Check]:
-    """List a part's checks; when that itself fails, a check that refuses by it."""
+    """List a part's checks; when that itself fails, one check that refuses with the error."""
     try:
         yield from part.checks(context)
     except FAILURES as error:
@@ -110,18 +110,20 @@ def _reading(check: Check) -> Reading:
             return check.read()
     except FAILURES as error:
         return refused_by(error)
-    except Exception as error:  # noqa: BLE001 - a flaw of one check must not hide what the others found
+    except Exception as error:  # noqa: BLE001 - a bug in one check must not hide the results of the others
         return Reading("", "refuse", f"the check failed: {error!r}", code="error")
 
 
 def _credentials_unusable(context: CheckContext) -> CheckResult | None:
-    """Find the one cause that every check would report: no such profile, or credentials that are missing or expired."""
+    """Find the one cause that every check would report: a missing profile, or credentials that are missing or
+    expired.
+    """
     began_s = monotonic()
     try:
         context.system.account()
     except DrillError as error:
         if error.code == "account-unreadable":
-            return None  # STS may be out of reach alone: its own row says so
+            return None  # STS alone may be unreachable; its own row reports that
         what = "credentials (no other part was read: each needs them)"
         seconds = round(monotonic() - began_s, 3)
         return CheckResult("aws", CREDENTIALS, what, "", "refuse", str(error), "", error.codes[0], seconds)

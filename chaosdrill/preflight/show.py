@@ -1,4 +1,4 @@
-"""Results of checks as ``topology check`` and ``rehearse`` show them."""
+"""Rows of check results for ``topology check`` and ``rehearse``."""
 
 from chaosdrill.aws import System
 from chaosdrill.parts.interface import CheckContext
@@ -12,7 +12,7 @@ def check(system: System) -> list[Seen]:
 
 
 def as_seen(result: CheckResult) -> Seen:
-    """Return the row of a result: trouble where it refuses, and where nothing could be read."""
+    """Return the row of a result: trouble if it refuses, or if nothing could be read."""
     if result.outcome == "ok":
         return Seen(result.part, result.what, result.value)
     if result.outcome == "warning" and result.value:

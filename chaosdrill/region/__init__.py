@@ -1,4 +1,4 @@
-"""The region state: the facts that say which region serves, and the verdict over them."""
+"""The region state: the facts that determine which region serves, and the verdict from them."""
 
 from chaosdrill.region.facts import read_region, read_region_facts, read_region_of
 from chaosdrill.region.sharing import watch

@@ -1,4 +1,4 @@
-"""Reading the facts, all at once."""
+"""Concurrent reads of the facts behind the region state."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -16,19 +16,19 @@ from chaosdrill.region.sharing import shared
 
 
 def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Read every fact at the same time; one that cannot be read says why and spoils no other.
+    """Read all facts at the same time. A fact that cannot be read holds its error and does not affect the others.
 
-    :returns: ``flag`` (by region: true is closed), ``routing`` (by region: On or Off), ``writer`` (a region),
-        ``dns`` (``addresses`` and whose they are, ``regions``; ``seen_from: client`` where clients were asked),
-        ``running`` (executions of the failover pair); instead of any of them ``{"error": text}``.
-    :raises BadInput: when the topology is not right.
+    :returns: ``flag`` (by region: true is closed), ``routing`` (by region: On or Off), ``writer`` (a region), ``dns``
+        (``addresses`` and their ``regions``; ``seen_from: client`` where the client host resolved them), ``running``
+        (executions of the failover pair); instead of any of them ``{"error": text}``.
+    :raises BadInput: when the topology is invalid.
     """
     facts: dict[str, Any] = read_region(configuration, secrets).value
     return facts
 
 
 def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Answer:
-    """:returns: the facts as :func:`read_region_facts` reads them, and when that was."""
+    """Return the facts of :func:`read_region_facts`, and when they were read."""
     return read_region_of(system_of(configuration, secrets))
 
 
@@ -38,8 +38,8 @@ def read_region_of(system: System) -> Answer:
 
 
 def facts_of(region: str, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """:returns: what is so of one region: ``region``, ``flag`` (true is closed), ``routing`` (On or Off), ``writer``
-    and ``dns`` (whether it is there), ``running``; ``{"error": text}`` instead of what could not be read.
+    """Return the facts of one region: ``region``, ``flag`` (true is closed), ``routing`` (On or Off), ``writer`` and
+    ``dns`` (whether each is in the region), ``running``; ``{"error": text}`` for each fact that cannot be read.
     """
     views: dict[str, Callable[[Any], Any]] = {
         "flag": lambda flags: flags[region],
@@ -57,8 +57,9 @@ def _unreadable(fact: Any) -> bool:
 
 
 def _read(system: System) -> dict[str, Any]:
-    """The running executions first: one that opens a region and ends meanwhile would else have left it closed, and be
-    gone. And once more where every region is closed and nobody moves it: one may have begun meanwhile.
+    """Read the running executions first: one that opens a region and ends meanwhile would otherwise appear as a
+    closed region without an execution. Read them again if every region is closed and none runs: one may have begun
+    meanwhile.
     """
     facts: dict[str, Callable[[System], Any]] = {
         "flag": _flags,
@@ -66,7 +67,7 @@ def _read(system: System) -> dict[str, Any]:
         "writer": lambda system: aurora.global_cluster(system).writer,
         "dns": _dns,
     }
-    # In threads, which inherit no deadline: several callers share a reading. It has its own end, of one request.
+    # In threads, which inherit no deadline: several callers share a reading. It has its own end, that of one request.
     began_s = time.monotonic()
     with ThreadPoolExecutor(len(facts), thread_name_prefix="region-facts") as pool:
         running = pool.submit(_readable, _running, system, began_s).result()
@@ -77,7 +78,9 @@ def _read(system: System) -> dict[str, Any]:
 
 
 def _readable(read: Callable[[System], Any], system: System, began_s: float) -> Any:
-    """What is read later in a reading still has the time to connect when what came first was not answered at all."""
+    """Read one fact within the shared end of the reading. A later read still has time to connect when an earlier one
+    got no response.
+    """
     left_s = began_s + deadlines.REQUEST_S - time.monotonic()
     try:
         with leading(), deadlines.ending(left_s), deadlines.by(began_s + deadlines.READ_S):
@@ -87,7 +90,9 @@ def _readable(read: Callable[[System], Any], system: System, began_s: float) -> 
 
 
 def _running(system: System) -> list[str]:
-    """Read each second, listed every few: what this process has started itself is known without a list."""
+    """List the running executions. The fact is read each second, and Step Functions is listed every few seconds:
+    executions that this process started are known without a list.
+    """
     older_s = stepfunctions.LISTS_EVERY_S + pacing.EVERY_S
     return stepfunctions.running(system, stepfunctions.pair(system), older_s)
 

@@ -1,4 +1,4 @@
-"""Which region serves."""
+"""Probes of the region state and its facts."""
 
 from typing import Any, Optional
 
@@ -28,19 +28,20 @@ def region_state(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The state of the regions together, from flags, routing controls, writer, DNS answer and running executions.
+    """Return the state of the regions together, from flags, routing controls, writer, DNS answer and running
+    executions.
 
-    Step Functions lists an execution some seconds after its start. One that this process has not started itself counts
-    from then on: until then the state of a region that it has closed is ``dark``.
+    Step Functions lists an execution some seconds after its start. An execution that this process has not started
+    counts from then on: until then the state after it closed a region is ``dark``.
 
-    :param within_s: wait up to so many seconds for ``expected``; default: look once. In a lab drill that was
-        interrupted it is 5 s at most: nothing there takes longer that comes at all, and somebody waits for the end.
+    :param within_s: wait up to so many seconds for ``expected``; default: read once. In an interrupted lab drill it is
+        5 s at most: what takes longer there never happens, and a person waits for the end.
     :param expected: the state to wait for, such as ``serving(ap-northeast-1)`` or ``serving(home)``; default: any
         ``serving(...)``.
-    :param region: instead: the region that is to serve, by name or as home, standby, active.
-    :returns: ``serving(<region>)``, ``moving``, ``dark``, ``split`` or ``unknown``, as seen last.
-    :raises ActivityFailed: when the topology is not right, or has no such region.
-    :source: design.md, "The words"
+    :param region: instead: the region that should serve, by name or as home, standby, active.
+    :returns: ``serving(<region>)``, ``moving``, ``dark``, ``split`` or ``unknown``, by the last reading.
+    :raises ActivityFailed: when the topology is invalid, or has no such region.
+    :source: docs/drill.md, "Region state"
     """
     topology = topology_of(configuration)
     wanted = _wanted(system_of(configuration, secrets), expected, region)
@@ -59,14 +60,14 @@ def region_state(
 def region_facts(
     region: Optional[str] = None, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
 ) -> dict[str, Any]:
-    """The facts behind the region state.
+    """Return the facts behind the region state.
 
-    :param region: only what is so of this region: one of the topology, or home, standby, active; default: of both.
-    :returns: ``{flag, routing, writer, dns, running}``; instead of any of them ``{error}`` when it cannot be read. Of
-        one region: ``{region, flag: whether it is closed, routing: On or Off, writer: whether the writer is there,
-        dns: whether the domain leads there and nowhere else, running: executions of the failover pair}``.
-    :raises ActivityFailed: when the topology is not right, or has no such region.
-    :source: design.md, "The words"
+    :param region: only the facts of this region: one of the topology, or home, standby, active; default: of both.
+    :returns: ``{flag, routing, writer, dns, running}``; ``{error}`` for each that cannot be read. For one region:
+        ``{region, flag: whether it is closed, routing: On or Off, writer: whether the writer is there, dns: whether the
+        domain resolves to it and nowhere else, running: executions of the failover pair}``.
+    :raises ActivityFailed: when the topology is invalid, or has no such region.
+    :source: docs/drill.md, "Region state"
     """
     name = None if region is None else region_named(system_of(configuration, secrets), region)
     facts = read_region_facts(configuration, secrets)

@@ -1,4 +1,4 @@
-"""From the facts to the region state. Pure."""
+"""The region state from its facts. Pure."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ Facts = Mapping[str, Any]
 def verdict(facts: Facts) -> str:
     """Judge the facts.
 
-    :param facts: as :func:`chaosdrill.region.read_region_facts` gives them.
-    :returns: ``serving(<region>)``: open, routed to, the writer and the DNS answer, all in one region; ``moving``: not
-        so, and an execution of the failover pair runs, or only the DNS answer is still another region's, as it must be
-        until its TTL has passed; ``dark``: closed everywhere and none runs; ``split``: the facts disagree;
-        ``unknown``: one of them could not be read.
-    :source: design.md, "The words"
+    :param facts: as :func:`chaosdrill.region.read_region_facts` returns them.
+    :returns: ``serving(<region>)``: open, routed to, the writer and the DNS answer, all in one region; ``moving``:
+        otherwise, while an execution of the failover pair runs, or when only the DNS answer is still another region's,
+        as it can be until its TTL has passed; ``dark``: closed everywhere and no execution runs; ``split``: the facts
+        disagree; ``unknown``: one of them could not be read.
+    :source: docs/drill.md, "Region state"
     """
     if any(isinstance(fact, Mapping) and "error" in fact for fact in facts.values()):
         return "unknown"
@@ -27,20 +27,20 @@ def verdict(facts: Facts) -> str:
 
 
 def serves(facts: Facts, region: str) -> bool:
-    """:returns: whether every fact (all of them readable) says that this region serves, and no other."""
+    """Return whether every fact (all of them readable) shows that this region serves, and no other."""
     return leads_to(facts, region) and facts["dns"]["regions"] == [region]
 
 
 def is_followed(facts: Facts, region: str) -> bool:
-    """:returns: whether everything leads to this region, and clients may not know it yet: the DNS answer is one or more
-    of the system's own regions.
+    """Return whether flags, routing and writer show this region, while DNS may still answer with other regions of
+    the system.
     """
     answered = set(facts["dns"]["regions"])
     return leads_to(facts, region) and bool(answered) and answered <= set(facts["flag"])
 
 
 def leads_to(facts: Facts, region: str) -> bool:
-    """:returns: whether flags, routing and writer (all of them readable) say that this region serves, and no other."""
+    """Return whether flags, routing and writer (all of them readable) show that this region serves, and no other."""
     return (
         all(stopped == (name != region) for name, stopped in facts["flag"].items())
         and all(state == ("On" if name == region else "Off") for name, state in facts["routing"].items())

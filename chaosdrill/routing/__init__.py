@@ -1,1 +1,1 @@
-"""Routing controls (Route 53 ARC): which region the domain leads to."""
+"""Routing controls (Route 53 ARC), which direct the domain to a region."""

@@ -1,4 +1,4 @@
-"""Lead the domain to a region."""
+"""Action that directs the domain to a region."""
 
 from typing import Any, Optional
 
@@ -28,15 +28,15 @@ def set_routing(
 
     :param region: a region of the topology, or home, standby, active.
     :param routing_controls: their ARNs by region, or by home and standby; default: the topology's.
-    :param override_safety_rules: safety rules to pass over, by ARN or by name (a name needs ARC's control plane, which
-        may be away during a recovery); default: none.
-    :param timeout_s: how long to go on asking when nobody answers, in seconds.
+    :param override_safety_rules: safety rules to override, by ARN or by name (a name needs ARC's control plane, which
+        may be down during a recovery); default: none.
+    :param timeout_s: how long to retry when no endpoint responds, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, region, was: {region: On|Off}, endpoint, endpoints_asked, overridden}``; ``done`` is false when
-        it was so.
-    :raises ActivityFailed: when a safety rule forbids it (by name, or by ARN when nobody tells the name), or none of
-        the endpoints answers.
+        the states were already as requested.
+    :raises ActivityFailed: when a safety rule forbids it (by name, or by ARN when the name cannot be read), or no
+        endpoint responds.
     :undo: set_routing with the region that was On.
     :source: https://docs.aws.amazon.com/routing-control/latest/APIReference/API_UpdateRoutingControlStates.html
     """

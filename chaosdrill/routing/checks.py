@@ -1,4 +1,4 @@
-"""What must be right with the routing controls before a drill."""
+"""Checks of the routing controls before a drill."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -30,7 +30,7 @@ def _states(system: System) -> Reading:
 
 
 def _endpoint(system: System, endpoint: ClusterEndpoint) -> Reading:
-    """Read the states from one endpoint. Another one responds where it does not: that is a warning."""
+    """Read the states from one endpoint. A failure that another endpoint can make up for is a warning."""
     try:
         client = system.client("route53-recovery-cluster", endpoint.region, endpoint.url)
         states = {

@@ -1,4 +1,4 @@
-"""The routing controls as a part of a drilled system: where the domain leads."""
+"""The routing controls as a part of a drilled system, which direct the domain to a region."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -32,14 +32,14 @@ class RoutingPart(BasePart):
         return checks(context)
 
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
-        """Read to which regions the domain leads, from whichever cluster endpoint responds.
+        """Read to which regions the domain is directed, from any cluster endpoint that responds.
 
         :returns: one of ``facts``; details: ``{region: On or Off}``.
         """
         return fact_or_unreadable(lambda: _fact(system))
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the one write of ``set_routing``; the region is that of the cluster endpoint that is asked first."""
+        """List the one write of ``set_routing``; its region is that of the first cluster endpoint."""
         given = step.arguments
         at_controls = with_routing_controls(system, given["routing_controls"])
         states = routing_to(at_controls, region_named(system, given["region"]))
@@ -50,7 +50,7 @@ class RoutingPart(BasePart):
         return (PlannedCall("route53-recovery-cluster", "UpdateRoutingControlStates", first, parameters, note),)
 
     def route_to(self, system: System, region: str) -> None:
-        """Lead the domain to a region and to no other; harmless when repeated.
+        """Direct the domain to a region and to no other. Repeating it does no harm.
 
         :raises Refused: when a safety rule forbids it.
         :raises DrillError: when no cluster endpoint responds.

@@ -1,4 +1,4 @@
-"""Where routing controls lead, and who would change them."""
+"""Probes of the routing controls and of the cluster's endpoints."""
 
 import logging
 from typing import Optional
@@ -23,12 +23,12 @@ def routing_state(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The state of a region's routing control.
+    """Return the state of a region's routing control.
 
     :param region: a region of the topology, or home, standby, active.
     :param routing_control: the control's ARN; default: the topology's for that region.
     :returns: ``On`` or ``Off``.
-    :raises ActivityFailed: when none of the cluster endpoints answers.
+    :raises ActivityFailed: when no cluster endpoint responds.
     :source: https://docs.aws.amazon.com/routing-control/latest/APIReference/API_GetRoutingControlState.html
     """
     system = system_of(configuration, secrets)
@@ -45,13 +45,13 @@ def active_routing_region(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> str:
-    """The region whose routing control is On.
+    """Return the region whose routing control is On.
 
     :param routing_controls: their ARNs by region, or by home and standby; default: the topology's.
-    :param region: ask the ARC cluster through its endpoint in this region alone, by name, or as home, standby, active;
-        default: through any that answers.
-    :returns: its name; ``none`` or ``several`` when it is not one.
-    :raises ActivityFailed: when none of the cluster endpoints answers, or the cluster has none in that region.
+    :param region: use the ARC cluster's endpoint in this region alone, by name, or as home, standby, active; default:
+        any that responds.
+    :returns: its name; ``none`` or ``several`` unless there is exactly one.
+    :raises ActivityFailed: when no cluster endpoint responds, or the cluster has none in that region.
     :source: https://docs.aws.amazon.com/routing-control/latest/APIReference/API_GetRoutingControlState.html
     """
     system = with_cluster_endpoint(system_of(configuration, secrets), region)
@@ -64,14 +64,16 @@ def active_routing_region(
 def cluster_endpoints_reachable(
     region: Optional[str] = None, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
 ) -> int:
-    """How many endpoints of the ARC cluster tell a routing control's state now; a failover needs one of the five.
+    """Return how many endpoints of the ARC cluster report a routing control's state now; a failover needs one of the
+    five.
 
-    Which do and which do not, and why, is logged and written to the run's history (``cluster-endpoints``).
+    The reachable and the unreachable endpoints, with reasons, are logged and recorded in the run's history
+    (``cluster-endpoints``).
 
-    :param region: look at the endpoint in this region alone, by name, or as home, standby, active; default: at each.
+    :param region: check the endpoint in this region alone, by name, or as home, standby, active; default: all.
     :returns: their number.
-    :raises ActivityFailed: when one refuses to tell (credentials, permissions, a wrong ARN): that is no outage; or when
-        the cluster has none in that region.
+    :raises ActivityFailed: when one refuses the request (credentials, permissions, a wrong ARN), which is no outage; or
+        when the cluster has none in that region.
     :source: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
     """
     told = arc.endpoints_reachable(with_cluster_endpoint(system_of(configuration, secrets), region))

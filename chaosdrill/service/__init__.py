@@ -1,1 +1,1 @@
-"""How many tasks of the application's services run (ECS)."""
+"""The number of running tasks of the application's services (ECS)."""

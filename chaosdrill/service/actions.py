@@ -1,4 +1,4 @@
-"""Change how many tasks of a service run, and put it back."""
+"""Actions that change how many tasks of a service run, and restore the number."""
 
 import time
 from typing import Any, Optional
@@ -35,12 +35,13 @@ def set_desired_count(
 
     :param cluster: the ECS cluster's name or ARN.
     :param service: the ECS service's name.
-    :param count: how many tasks there are to be, 0 to 5000.
+    :param count: the number of tasks, 0 to 5000.
     :param region: a region of the topology, or home, standby, active.
     :param timeout_s: how long to wait, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, region, cluster, service, was, is, seconds}``; ``done`` is false when the count was so already.
+    :returns: ``{done, region, cluster, service, was, is, seconds}``; ``done`` is false when the count was already
+        ``count``.
     :raises ActivityFailed: when there is no such service, or its tasks have not followed in time.
     :undo: restore_desired_count
     :source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
@@ -64,16 +65,16 @@ def restore_desired_count(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Give every ECS service whose desired count this run has set the count that it had before.
+    """Restore the desired count of every ECS service that this run has changed.
 
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param timeout_s: how long to wait for each service, in seconds.
     :param region: only services of this region: one of the topology, or home, standby, active; default: of every
         region.
-    :param standalone: allow it outside a drill; there nothing is known of a time before.
+    :param standalone: allow it outside a drill, where no earlier count is known.
     :returns: ``{done, services: [{region, cluster, service, is, seconds}]}``
-    :raises ActivityFailed: when a service could not be given back, or its tasks have not followed in time; the others
-        are given back all the same, and are named.
+    :raises ActivityFailed: when a count could not be restored, or the tasks have not followed in time; the other
+        services are restored all the same, and are named.
     :undo: none
     :source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_UpdateService.html
     """
@@ -117,7 +118,7 @@ def _changed(system: System, service: Service, count: int, timeout_s: float) -> 
 
 
 def _before() -> dict[Service, int]:
-    """What each service's desired count was before this run touched it first."""
+    """Return each service's desired count before the first change of this run."""
     drill = history.current()
     found: dict[Service, int] = {}
     for row in drill.history.events("undo") if drill else []:

@@ -1,4 +1,4 @@
-"""What must be right with the ECS services of an experiment before a drill."""
+"""Checks of the ECS services of an experiment before a drill."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -1,4 +1,4 @@
-"""An ECS service as it stands, and waiting until it stands as it should."""
+"""An ECS service: reading and setting its task counts, and waiting until its tasks follow."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ class Service:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many tasks are wanted, run, and are about to run."""
+    """How many tasks are desired, running and pending."""
 
     desired: int
     running: int
@@ -28,7 +28,7 @@ class Counts:
 
 
 def counts(system: System, service: Service) -> Counts:
-    """:returns: the service's counts now.
+    """Read the service's present counts.
 
     :raises BadInput: when there is no such service, or it is not active.
     """
@@ -52,9 +52,9 @@ def counts(system: System, service: Service) -> Counts:
 
 
 def set_desired(system: System, service: Service, count: int) -> None:
-    """Ask for so many tasks; they follow by and by.
+    """Set the desired count; the tasks follow later.
 
-    :raises DrillError: when that was not taken, or nobody can tell.
+    :raises DrillError: when the change was not made, or whether it was is unknown.
     """
 
     def ask() -> None:
@@ -71,7 +71,10 @@ def count_update(service: Service, count: int) -> dict[str, Any]:
 
 
 def wait_until_running(system: System, service: Service, count: int, timeout_s: float) -> None:
-    """:raises TimedOut: when not exactly ``count`` tasks run after ``timeout_s`` seconds."""
+    """Wait until exactly ``count`` tasks run.
+
+    :raises TimedOut: when they do not after ``timeout_s`` seconds.
+    """
     with left_behind(f"the desired count of ECS service {service.name} is {count}, and its tasks follow by themselves"):
         for now in seen(lambda: counts(system, service), timeout_s):
             if (now.running, now.pending) == (count, 0):

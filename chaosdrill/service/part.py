@@ -1,4 +1,4 @@
-"""ECS services as a part of a drilled system: how many tasks serve in a region."""
+"""ECS services as a part of a drilled system: the capacity that serves in a region."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -36,15 +36,15 @@ class ServicePart(BasePart):
         return checks(context)
 
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
-        """Compare the desired counts of the services that the drill changed with those of before.
+        """Compare the desired counts of the services that the drill changed with those before.
 
-        :returns: one of ``facts``; ``lowered`` where one of several is lower. Details: ``{desired:
+        :returns: one of ``facts``; ``lowered`` if at least one service is lower. Details: ``{desired:
             {region/cluster/service: count now}}``.
         """
         return fact_or_unreadable(lambda: rescue.capacity_fact(system, owed))
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the writes of a desired count; those that restore one are of the services that earlier steps set."""
+        """List the writes of a desired count; a restoring step writes those of the services that earlier steps set."""
         given = step.arguments
         if step.action == "set_desired_count":
             named = Service(region_named(system, given["region"]), given["cluster"], given["service"])
@@ -58,7 +58,7 @@ class ServicePart(BasePart):
         return tuple(_count_set(service, counts(system, service).desired) for service in set_before)
 
     def undo_steps(self, system: System, run: str, owed: Sequence[OwedUndo], fact: Fact) -> Sequence[UndoStep]:
-        """List the steps: the desired count of each service as it was before the drill."""
+        """List the steps that restore the desired count of each service to that before the drill."""
         return tuple(rescue.undo_steps(system, owed, fact))
 
 

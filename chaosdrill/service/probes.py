@@ -1,4 +1,4 @@
-"""How many tasks of a service run."""
+"""Probe of the number of running tasks of a service."""
 
 from typing import Optional
 
@@ -20,13 +20,13 @@ def running_count(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
-    """How many tasks of an ECS service run now.
+    """Return how many tasks of an ECS service run now.
 
     :param cluster: the ECS cluster's name or ARN.
     :param service: the ECS service's name.
     :param region: a region of the topology, or home, standby, active.
     :returns: their number.
-    :raises ActivityFailed: when there is no such service, or ECS does not answer.
+    :raises ActivityFailed: when there is no such service, or ECS does not respond.
     :source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
     """
     system = system_of(configuration, secrets)

@@ -1,4 +1,4 @@
-"""The desired counts of ECS services, as a rescue reads them and brings them back."""
+"""Rescue of the desired counts of ECS services: reading and restoring them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Changed:
 
 
 def changed_services(owed: Sequence[OwedUndo]) -> list[Changed]:
-    """List the services that owed undos name; the first change of a service tells its count before the drill.
+    """List the services that owed undos name; the first change of a service has its count before the drill.
 
     An undo without recorded arguments has changed nothing: they are recorded before the change.
     """
@@ -49,7 +49,7 @@ def changed_services(owed: Sequence[OwedUndo]) -> list[Changed]:
 
 
 def capacity_fact(system: System, owed: Sequence[OwedUndo]) -> Fact:
-    """Compare the desired count of each service that the drill changed with that of before."""
+    """Compare the desired count of each service that the drill changed with that before."""
     each, desired = {}, {}
     for changed in changed_services(owed):
         now = counts(system, changed.service).desired

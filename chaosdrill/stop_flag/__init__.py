@@ -1,1 +1,1 @@
-"""The stop flag: closes the application in a region. An item of a DynamoDB table there."""
+"""The stop flag, which closes the application in a region: an item of a DynamoDB table there."""

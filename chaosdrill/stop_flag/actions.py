@@ -1,4 +1,4 @@
-"""Close or open the application in a region."""
+"""Action that closes or opens the application in a region."""
 
 from typing import Any, Optional
 
@@ -26,19 +26,20 @@ def set_stop_flag(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Set a region's stop flag, provided that it is as expected and nobody else changes it meanwhile.
+    """Set a region's stop flag, provided that it has the expected value and is not changed by someone else meanwhile.
 
     :param region: a region of the topology, or home, standby, active.
     :param value: true closes the application there, false opens it.
-    :param expected: what the flag must be before; default: whatever it is.
+    :param expected: the value that the flag must have before; default: any.
     :param table: the DynamoDB table of the flag in that region; default: the topology's.
-    :param timeout_s: how long to go on asking when nobody answers, in seconds.
+    :param timeout_s: how long to retry when DynamoDB does not respond, in seconds.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
-    :returns: ``{done, region, was, is}``; ``done`` is false when the flag was so already.
+    :returns: ``{done, region, was, is}``; ``done`` is false when the flag already had the value.
     :raises ActivityFailed: when the flag cannot be read, is not as expected, or ``value`` is neither true nor false.
     :undo: set_stop_flag with the value that it had (``was``).
-    :source: the reference system's runbook, steps 3 and 4
+    :source: docs/drill.md, "Region state";
+        https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
     """
     wanted = dynamodb.flag_values(value=str(value), expected=expected)
     value, expected = bool(wanted["value"]), wanted["expected"]

@@ -1,4 +1,4 @@
-"""What must be right with the stop flags before a drill."""
+"""Checks of the stop flags before a drill."""
 
 from collections.abc import Iterator
 from functools import partial

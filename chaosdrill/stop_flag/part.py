@@ -1,4 +1,4 @@
-"""The stop flags as a part of a drilled system: the gate that lets a region serve."""
+"""The stop flags as a part of a drilled system: the gate that allows a region to serve."""
 
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -48,7 +48,7 @@ class StopFlagPart(BasePart):
         return fact_or_unreadable(lambda: _fact(system))
 
     def leftovers(self, system: System, scope: SweepScope) -> Iterable[Leftover]:
-        """List the half-switched regions while no drill is live: both are open, or both are closed."""
+        """List half-switched regions while no drill is live: both are open, or both are closed."""
         if scope.live_runs:
             return
         fact = _fact(system)
@@ -68,7 +68,7 @@ class StopFlagPart(BasePart):
         return (PlannedCall("dynamodb", "UpdateItem", region, parameters),)
 
     def set_open(self, system: System, region: str, is_open: bool) -> None:
-        """Open or close the application in a region; harmless when repeated.
+        """Open or close the application in a region. Repeating it does no harm.
 
         :raises DrillError: when the flag cannot be read, or was not written.
         """

@@ -1,4 +1,4 @@
-"""Whether the application is closed in a region."""
+"""Probe of the stop flag: whether the application is closed in a region."""
 
 from typing import Optional
 
@@ -22,15 +22,15 @@ def stop_flag(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> bool:
-    """The stop flag of a region, read strongly consistent.
+    """Return the stop flag of a region, from a strongly consistent read.
 
     :param region: a region of the topology, or home, standby, active (the one whose flag is FALSE).
     :param table: the DynamoDB table of the flag in that region; default: the topology's.
-    :param within_s: wait up to so many seconds for ``expected``; default: look once.
+    :param within_s: wait up to so many seconds for ``expected``; default: read once.
     :param expected: the value to wait for; default: any.
-    :returns: true when the application is closed there, false when it is open, as seen last.
-    :raises ActivityFailed: when it cannot be read, or ``active`` fits none or both regions.
-    :source: the reference system's runbook: the flag that closes the application
+    :returns: true when the application is closed there, false when it is open, by the last read.
+    :raises ActivityFailed: when it cannot be read, or ``active`` matches no region or both.
+    :source: docs/drill.md, "Region state"
     """
     wanted = dynamodb.flag_values(expected=expected)["expected"]
     system = system_of(configuration, secrets)
