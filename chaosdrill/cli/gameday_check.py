@@ -18,21 +18,31 @@ def check(as_json: bool, calendar_file: str | None) -> None:
     \b
         chaosdrill gameday check || page-somebody
 
-    An alert is: no tick has read a game day for 5 minutes; an occurrence has no outcome and can no longer begin; the
-    last drill died; the last three occurrences were refused or invalid; a notification of the last day failed.
+    \b
+    It reads the ledger, and changes nothing. Its alerts:
+      tick-silent          no tick has read a game day for 5 minutes
+      outcome-missing      an occurrence has no outcome, and is too late
+      drill-died           the last drill of a game day died
+      series               its last three occurrences were refused or invalid
+      finding-overdue      a finding is open after its due date
+      holidays-review-due  `reviewed_until` of holidays is less than 30 days
+                           ahead, or before the next occurrence
+      notification-failed  a notification of the last day was not delivered
 
     Exit code: 0 without an alert; 1 with one; 2 when the calendar is wrong, or the ledger cannot be read.
     """
     from chaosdrill.gamedays.alerts import alerts_of
     from chaosdrill.gamedays.notifications.deliveries import Deliveries
     from chaosdrill.gamedays.reading import read, rules_of
+    from chaosdrill.gamedays.run_observations import recorded_findings
     from chaosdrill.gamedays.stores import store_of
 
     calendar = read_calendar(calendar_file)
     with ledger_needed():
         store, rules = store_of(calendar), rules_of(calendar)
         snapshot = read(calendar, store, rules).snapshot
-        alerts = alerts_of(calendar, snapshot, rules, Deliveries(store).recent())
+        findings = recorded_findings(calendar, store)
+        alerts = alerts_of(calendar, snapshot, rules, Deliveries(store).recent(), findings)
     last = {one: plan.seen_ms for one, plan in snapshot.plans.items()}
     if as_json:
         ticks = {one: utc(seen_ms) for one, seen_ms in last.items()}

@@ -83,6 +83,21 @@ def findings_of(store: ItemStore, system: str, observations: Iterable[Observatio
     return list(tracked_findings(system, observations, assigned, owner))
 
 
+def recorded_findings(calendar: Calendar, store: ItemStore) -> list[TrackedFinding]:
+    """Return the findings of every system of a calendar, by what is recorded in the store: nothing is written.
+
+    :raises CannotSee: when the store cannot be read.
+    """
+    owners: dict[str, str] = {}
+    for game_day in calendar.game_days.values():
+        owners.setdefault(system_name(calendar, game_day), game_day.owner)
+    return [
+        finding
+        for system, owner in owners.items()
+        for finding in findings_of(store, system, recorded(store, system), owner)
+    ]
+
+
 def assign(store: ItemStore, finding: TrackedFinding, assignment: Assignment) -> None:
     """Record who owns a finding, until when it is to be closed, and its ticket. What is empty stays as it is."""
     texts = {name: getattr(assignment, name) for name in ("owner", "due", "ticket")}
