@@ -10,6 +10,7 @@ from chaosdrill.aws.deadlines import boot_s
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.errors import CannotSee, DrillError, Refused, family_of
 
+CLOCK_SET_S = 0.1  # less is a clock that is made slower or faster, or the moments between two readings
 _PREFIX = re.compile(r"^(chaoslib\.exceptions\.ActivityFailed: )+")
 
 
@@ -54,12 +55,15 @@ class StepClock:
         """Correct a duration by what the wall clock was set meanwhile.
 
         :param reported_s: Chaos Toolkit's, in seconds, without the step's pauses; None when it was interrupted.
-        :returns: seconds; with the pauses where the correction alone cannot be right.
+        :returns: seconds; as reported unless the clock was set, and with the pauses where the correction alone cannot be
+            right.
         """
         if reported_s is None:
             return None
-        elapsed_s = boot_s() - self._began_s
-        duration_s = reported_s - (time.time() - boot_s() - self._ahead_s)
+        set_by_s = time.time() - boot_s() - self._ahead_s
+        if abs(set_by_s) < CLOCK_SET_S:
+            return reported_s
+        elapsed_s, duration_s = boot_s() - self._began_s, reported_s - set_by_s
         return round(duration_s if 0 <= duration_s <= elapsed_s else elapsed_s, 6)
 
 

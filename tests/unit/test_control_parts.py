@@ -124,18 +124,19 @@ def test_an_activity_without_a_result_was_interrupted():
     assert outcome_of({}, None, False, {}, None).status == "interrupted"
 
 
-@pytest.mark.parametrize("set_s", [100, -100, 0])
+@pytest.mark.parametrize("set_s", [100, -100])
 def test_a_step_during_which_the_clock_is_set_lasts_as_long_as_it_did(monkeypatch, set_s):
     wall, clock = time.time, StepClock()
-    wait_for(lambda: clock.duration_s(86_400), lambda elapsed_s: elapsed_s > 0.01, "10 ms")
+    began_s = time.monotonic()
+    wait_for(lambda: time.monotonic() - began_s, lambda elapsed_s: elapsed_s > 0.02, "20 ms")
     monkeypatch.setattr(time, "time", lambda: wall() + set_s)
-    assert clock.duration_s(0.01 + set_s) == pytest.approx(0.01, abs=0.001)
+    assert clock.duration_s(0.01 + set_s) == pytest.approx(0.01, abs=0.005)
     assert clock.duration_s(None) is None
+    assert 0.02 <= clock.duration_s(-99.9 - set_s), "what the clock cannot explain is the elapsed time"
 
 
-def test_a_duration_that_the_clock_cannot_explain_is_the_elapsed_time():
-    clock = StepClock()
-    assert 0 <= clock.duration_s(-99.9) <= clock.duration_s(86_400)
+def test_without_a_change_of_the_clock_a_duration_is_chaos_toolkits():
+    assert StepClock().duration_s(2.375554) == 2.375554
 
 
 def test_a_dry_step_is_not_held_against_its_tolerance():
