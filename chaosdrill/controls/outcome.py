@@ -55,8 +55,7 @@ class StepClock:
         """Correct a duration by what the wall clock was set meanwhile.
 
         :param reported_s: Chaos Toolkit's, in seconds, without the step's pauses; None when it was interrupted.
-        :returns: seconds; as reported unless the clock was set, and with the pauses where the correction alone cannot be
-            right.
+        :returns: seconds; as reported unless the clock was set; with the pauses where no correction can be right.
         """
         if reported_s is None:
             return None
