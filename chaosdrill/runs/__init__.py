@@ -1,6 +1,6 @@
-"""The run store: what drills left behind, read back to be judged again, however it was mistreated.
+"""The run store: what drills recorded, read back to be judged again, even if it was damaged.
 
-Its parts are imported when they are asked for: a list of runs needs none of what judges one.
+Its modules are imported on first use: a list of runs needs none of the modules that judge a run.
 """
 
 from importlib import import_module

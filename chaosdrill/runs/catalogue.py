@@ -1,4 +1,4 @@
-"""All runs of a directory, known at once: a cache of what stands in each, made anew wherever something has changed."""
+"""The catalogue of all runs in a directory: a cache of their entries, updated for each run that has changed."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -18,9 +18,9 @@ Kept = Mapping[str, tuple[Stamp, Entry]]
 
 
 def catalogue(runs: Path) -> list[Entry]:
-    """:returns: every run in a directory, oldest first.
+    """Return the entry of every run in a directory, oldest first.
 
-    What was read once is kept in ``.catalogue.json`` there. That file can be removed at any time; where it cannot be
+    Entries are cached in ``.catalogue.json`` in that directory. The file can be removed at any time; if it cannot be
     written, every run is read each time.
 
     :raises BadInput: when the directory cannot be read.
@@ -39,7 +39,7 @@ def catalogue(runs: Path) -> list[Entry]:
 
 
 def _stamps(runs: Path, names: Iterable[str]) -> dict[str, Stamp]:
-    """Of each run when a file was added, replaced or removed, and when the summary was changed in its place."""
+    """Return the times and sizes of each run's directory and summary, which show added, removed and changed files."""
     try:
         store = os.open(runs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:
@@ -51,7 +51,7 @@ def _stamps(runs: Path, names: Iterable[str]) -> dict[str, Stamp]:
 
 
 def _times(store: int, path: str) -> tuple[int, int]:
-    """A path from the store on is found in half the time of a whole one."""
+    """Return time and size of a path relative to the store, which the system resolves in half the time."""
     try:
         seen = os.stat(path, dir_fd=store)
     except OSError:
@@ -63,11 +63,11 @@ def _kept(runs: Path) -> Kept:
     try:
         return entries_of_text(read_regular(runs / CATALOGUE))
     except (OSError, ValueError, RecursionError):
-        return {}  # nobody has written one, or something else did: every run is read again
+        return {}  # missing or invalid: every run is read again
 
 
 def _keep(runs: Path, entries: Kept) -> None:
     try:
         write_whole(runs / CATALOGUE, text_of_entries(entries.values()))
     except OSError:
-        return  # a store that is only read: the next one reads everything again
+        return  # a read-only store: the next command reads everything again

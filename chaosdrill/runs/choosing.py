@@ -1,4 +1,4 @@
-"""Which stored runs somebody means to compare: by id, path, tag or days, or those that passed before."""
+"""Selection of stored runs to compare: by id, path, tag or days, or those that passed before."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -20,31 +20,31 @@ _PASSED = re.compile(r"passed(?::([1-9]\d{0,4}))?", re.ASCII)
 
 @dataclass(frozen=True)
 class Store:
-    """The runs of a directory, read when they are first asked for."""
+    """The runs of a directory, read on first access."""
 
     directory: Path
 
     @cached_property
     def entries(self) -> Sequence[Entry]:
-        """All of them, the oldest first."""
+        """The entries of all runs, oldest first."""
         return sorted(catalogue(self.directory), key=lambda entry: (entry.began, entry.run))
 
     def paths(self, entries: Iterable[Entry]) -> list[Path]:
-        """:returns: their directories."""
+        """Return the directories of these entries."""
         return [self.directory / entry.run for entry in entries]
 
 
 def the_store() -> Store:
-    """:returns: the runs of this user."""
+    """Return this user's runs."""
     return Store(runs_directory())
 
 
 def newest_alike(store: Store, number: int | None, experiment: str | None = None) -> tuple[list[Path], list[Entry]]:
-    """The newest runs that can be compared with each other.
+    """Return the newest runs that can be compared with each other.
 
-    :param number: how many at most; None: all of them.
-    :param experiment: default: that of the newest run of all.
-    :returns: their directories, the oldest first; and those in between that are left out.
+    :param number: the greatest number of runs; None: all of them.
+    :param experiment: default: that of the newest run.
+    :returns: their directories, oldest first; and the runs in between that are left out.
     :raises BadInput: when there is no run, or none of the experiment.
     """
     if not store.entries:
@@ -64,12 +64,12 @@ def newest_alike(store: Store, number: int | None, experiment: str | None = None
 
 
 def chosen(store: Store, named: Iterable[str], beside: Sequence[Path] = ()) -> list[Path]:
-    """The runs that somebody names.
+    """Return the runs that the user named.
 
     :param named: each a run's id, the beginning of it, or a path; ``tag:NAME``; a day or ``DAY..DAY``; ``passed`` or
-        ``passed:N``: the newest that passed before the oldest run of ``beside`` and is like the newest one of it.
+        ``passed:N``: the newest that passed before the oldest run of ``beside`` and are comparable with its newest run.
     :returns: their directories, each once.
-    :raises BadInput: for each that names none.
+    :raises BadInput: for each name without a run.
     """
     found: dict[Path, None] = {}
     problems: list[str] = []
@@ -106,7 +106,7 @@ def _some(store: Store, wanted: Callable[[Entry], bool], or_else: str) -> list[P
 
 
 def passed_before(store: Store, runs: Sequence[Path], number: int) -> list[Path]:
-    """:returns: the newest runs that passed before these, of the same experiment, target and scale; maybe none."""
+    """Return the newest runs that passed before these, of the same experiment, target and scale; may be empty."""
     known = {path.name for path in runs if path.parent.absolute() == store.directory.absolute()}
     these = [entry for entry in store.entries if entry.run in known]
     if not these:

@@ -1,4 +1,4 @@
-"""Ten thousand entries as text, and back within a few hundredths of a second: a column for each of their fields."""
+"""Serialization of catalogue entries by column: ten thousand are written or read in a few hundredths of a second."""
 
 import json
 import math
@@ -13,13 +13,13 @@ Stamp = tuple[int, int, int, int]
 _STAMPS = ("changed_ns", "bytes", "summary_ns", "summary_bytes")
 _TEXTS = ("run", "experiment", "title", "began", "target", "verdict", "operator", "change_ticket", "source")
 _NUMBERS = ("scale", "seconds")
-_LISTS = ("broken", "tags")  # most are empty, so that only those that are not are written, by their number
+_LISTS = ("broken", "tags")  # most are empty: only the others are written, by index
 _NUMBER: set[type] = {float, type(None)}
 _INFINITE = {math.inf, -math.inf}
 
 
 def text_of_entries(entries: Iterable[tuple[Stamp, Entry]]) -> str:
-    """:returns: entries with their stamps as JSON."""
+    """Return entries with their stamps as JSON."""
     known = list(entries)
     columns: dict[str, Any] = {name: [stamp[place] for stamp, _ in known] for place, name in enumerate(_STAMPS)}
     columns |= {name: [getattr(entry, name) for _, entry in known] for name in (*_TEXTS, *_NUMBERS)}
@@ -32,9 +32,9 @@ def text_of_entries(entries: Iterable[tuple[Stamp, Entry]]) -> str:
 
 
 def entries_of_text(text: bytes) -> dict[str, tuple[Stamp, Entry]]:
-    """:returns: by run what :func:`text_of_entries` gave.
+    """Return the entries in a text of :func:`text_of_entries`, by run.
 
-    :raises ValueError: when it is something else, in any part.
+    :raises ValueError: when any part of it is invalid.
     """
     found = json.loads(text, parse_constant=_no_constant)
     if not isinstance(found, dict) or found.get("version") != VERSION or not isinstance(found.get("columns"), dict):
@@ -71,7 +71,7 @@ def _lists(column: Any, many: int) -> list[tuple[str, ...]]:
 
 
 def _figures(columns: list[list[Any]], many: int) -> list[dict[str, float]]:
-    """Column by column: that is three times as quick as run by run."""
+    """Return the figures of each run, filled column by column, which is three times as fast as run by run."""
     figures: list[dict[str, float]] = [{} for _ in range(many)]
     for name, column in zip(FIGURES, columns, strict=True):
         for known, value in zip(figures, column, strict=True):

@@ -1,4 +1,4 @@
-"""Stored runs as values that can be compared."""
+"""Reading of stored runs for comparisons."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,13 +12,13 @@ from chaosdrill.runs.events import read_events
 from chaosdrill.runs.summaries import Summary, read_summary
 from chaosdrill.sentences import NOTHING, Sentence, sentence
 
-BEFORE_FIELDS = 2  # a summary of version 2 leaves its hypothesis to the history
+BEFORE_FIELDS = 2  # a summary of version 2 has no hypothesis: it is read from the history
 
 
 def read_compared_run(directory: Path) -> ComparedRun:
-    """:returns: a stored run as far as it can be compared, by its own summary and history.
+    """Return the comparable part of a stored run, from its summary and history.
 
-    :raises BadInput: when its summary is of a newer version than this chaosdrill knows, or there is none.
+    :raises BadInput: when its summary is missing, or of a newer version than this chaosdrill knows.
     """
     summary = read_summary(directory)
     if why := _why_unread(summary):
@@ -35,7 +35,7 @@ def _compared(directory: Path, summary: Summary) -> ComparedRun:
 
 
 def read_compared_runs(directories: Iterable[Path]) -> tuple[list[ComparedRun], list[LeftOut]]:
-    """:returns: stored runs as far as they can be compared, and those that cannot even be read, with the reason."""
+    """Return the comparable parts of stored runs, and the runs that cannot be read, with the reason."""
     runs, left_out = [], []
     for directory in directories:
         summary = read_summary(directory)

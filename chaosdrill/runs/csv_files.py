@@ -1,4 +1,4 @@
-"""A run as CSV files for spreadsheets: figures, phases, findings, region states, and every record."""
+"""Export of a run as CSV files for spreadsheets: figures, phases, findings, region states, and all records."""
 
 import csv
 import json
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 ENDING: Final = "-csv"
 NS: Final = 1_000_000_000
 BATCH: Final = 50_000  # rows
-FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet executes a text that begins like this
+FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet executes a cell that begins with one of these
 Rows = Iterable[Sequence[Any]]
 
 
 def write_csv_files(directory: Path, output: Path | None, run: "Run", judgement: "Judgement") -> list[Path]:
-    """Write the files.
+    """Write a run as CSV files.
 
-    :param directory: of the run.
-    :param output: directory to make; None: one named like the run, in the current directory.
+    :param directory: the run directory.
+    :param output: the directory to create; None: one named like the run, in the current directory.
     :returns: the files. Times are UTC in ISO 8601; those of beats and requests are by the clock of their recorder.
-    :raises BadInput: ``export-unwritable``; ``run-ongoing`` while the drill goes on.
+    :raises BadInput: ``export-unwritable``; ``run-ongoing`` while the drill runs.
     """
     if goes_on(directory):
         raise BadInput([problem("run-ongoing", f"the drill of {directory.name} goes on: wait until it has ended")])
@@ -111,7 +111,7 @@ def _recorded(directory: Path) -> Iterator[tuple[str, Rows]]:
 
 
 def _synthetic_writes(ledger: "Ledger") -> Iterator[Sequence[Any]]:
-    """What the drill left in the application's own ledger, for whoever tidies up there."""
+    """Yield what the drill left in the application's own ledger, so that it can be cleaned up."""
     yield ("id", "account", "quantity", "sent_at", "outcome", "state", "region", "address")
     for write, state in ledger.left_in_application():
         quantity = None if write.digit is None else ledger.base**write.digit
@@ -120,7 +120,7 @@ def _synthetic_writes(ledger: "Ledger") -> Iterator[Sequence[Any]]:
 
 
 def _records(directory: Path, shape: Shape) -> Iterator[Sequence[Any]]:
-    """Every column as it was recorded, and the time of each row in UTC."""
+    """Yield every column as it was recorded, with the time of each row in UTC."""
     stored = parquet_path(directory, shape)
     if stored.is_file():
         file = open_stored(stored, shape)

@@ -1,4 +1,4 @@
-"""Drills that died: which runs those are, what of them may still be in force, and how to undo it."""
+"""Drills that died: which runs those are, what may still be in effect, and how to undo it."""
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,16 +15,16 @@ from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.going_on import left_behind
 from chaosdrill.runs.summaries import DRILL, read_summary
 
-MOST_RUNS = 50  # so many of the newest are looked through
+MOST_RUNS = 50  # how many of the newest runs are searched
 
 
 @dataclass(frozen=True)
 class DeadRun:
-    """A run whose drill was killed: its history has no end, and nobody writes it.
+    """A run whose drill was killed: its history has no end, and no process writes it.
 
-    :param owed: what it began and has not undone.
+    :param owed: the undos that it owes.
     :param target: lab or aws.
-    :param region_state: the last one that it recorded, and when (UTC); empty when there is none.
+    :param region_state: the last recorded region state; ``region_state_at``: its time (UTC). Empty when there is none.
     """
 
     run: str
@@ -34,11 +34,11 @@ class DeadRun:
     region_state_at: str = ""
 
     def in_force(self, now: datetime | None = None) -> list[str]:
-        """:returns: a sentence for each thing that may still be in force."""
+        """Return a sentence for each change that may still be in effect."""
         return [in_words(one, now or datetime.now(UTC)) for one in self.owed]
 
     def way_back(self, now: datetime | None = None) -> list[str]:
-        """:returns: a command, or what else to do, for each thing that may still be in force, each once."""
+        """Return a command, or another instruction, for each change that may still be in effect, each once."""
         if not self.owed:
             return []
         if self.target == "lab":
@@ -48,17 +48,17 @@ class DeadRun:
 
 
 def dead_runs(runs: Path, like: Sequence[Mapping[str, Any]]) -> Iterator[DeadRun]:
-    """Find the drills of a system that died, the newest first, back to the newest one that did not.
+    """Find the drills of a system that died, newest first, back to the newest one that did not.
 
     :param runs: the store.
-    :param like: the history of a drill on the same system: the lab, or the same topology by its file or its content.
+    :param like: the history of a drill on the same system: the lab, or the same topology by path or content.
     :raises BadInput: when the store cannot be read.
     """
     for name in sorted(names_of_runs(runs), reverse=True)[:MOST_RUNS]:
         directory = runs / name
         summary = read_summary(directory)
         if summary.source == DRILL and summary.verdict == "refused":
-            continue  # it touched nothing
+            continue  # it changed nothing
         events, _ = read_events(directory, still_open=True)
         if not same_system(events, like):
             continue
@@ -69,7 +69,7 @@ def dead_runs(runs: Path, like: Sequence[Mapping[str, Any]]) -> Iterator[DeadRun
 
 
 def dead_run(directory: Path, events: Sequence[Mapping[str, Any]]) -> DeadRun | None:
-    """:returns: what is known of a run whose drill died; None when it ended, goes on, or is no drill's.
+    """Return a run whose drill died; None when the drill ended, still runs, or the run is not a drill's.
 
     :param events: its history.
     """
@@ -85,7 +85,7 @@ def dead_run(directory: Path, events: Sequence[Mapping[str, Any]]) -> DeadRun | 
 
 
 def in_words(one: OwedUndo, now: datetime) -> str:
-    """:returns: what an owed undo may have left in force, in a sentence."""
+    """Return what an owed undo may have left in effect, in a sentence."""
     since = f"since {one.began} (step {one.step})"
     left_s = one.left_s(now)
     if one.kind == FAULT and left_s == 0:
@@ -100,7 +100,7 @@ def in_words(one: OwedUndo, now: datetime) -> str:
 
 
 def _undo_by_hand(one: OwedUndo, now: datetime) -> Sequence[str]:
-    """List the commands of the part that has the action; of one that is not installed, name the undo."""
+    """Return the commands of the part that has the action; for a part that is not installed, the name of the undo."""
     from chaosdrill.parts.interface import BasePart  # loads the AWS client
     from chaosdrill.parts.registry import part_of_action
 
@@ -108,7 +108,7 @@ def _undo_by_hand(one: OwedUndo, now: datetime) -> Sequence[str]:
 
 
 def same_system(one: Sequence[Mapping[str, Any]], other: Sequence[Mapping[str, Any]]) -> bool:
-    """Tell whether two histories are of drills on the same system: the lab, or the same topology."""
+    """Return whether two histories are of drills on the same system: the lab, or the same topology."""
     opened, others = first(one, "drill-opened"), first(other, "drill-opened")
     if opened.get("target") != others.get("target"):
         return False

@@ -1,4 +1,4 @@
-"""What a run is, as far as that can be told, whatever state it is in."""
+"""Description of a run in any state, complete or not."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -30,14 +30,16 @@ _OF_SOURCE = {
 
 
 def described(directory: Path) -> dict[str, Any]:
-    """:returns: a run as JSON values: its ``state`` (whole, rebuilt, imported, goes on, died, unreadable, foreign),
-    ``notes`` about that in sentences, what a drill that died has not undone (``owed``), and what it says of itself;
-    what is not known is null, or empty.
+    """Return the description of a run as JSON values.
+
+    :returns: its ``state`` (whole, rebuilt, imported, goes on, died, unreadable, foreign), ``notes`` on that in
+        sentences, the undos that a drill which died still owes (``owed``), and the contents of its summary and history;
+        unknown values are null or empty.
     """
     summary = read_summary(directory)
     events, problems = read_events(directory, still_open=True)
     state, notes = _state(directory, summary, events)
-    if events and state != IMPORTED:  # what its journal says of itself is in its reasons
+    if events and state != IMPORTED:  # the findings of its journal are in its reasons
         notes += [one.text for one in problems]
     dead = dead_run(directory, events)
     if dead is not None and dead.owed:
@@ -59,7 +61,7 @@ def described(directory: Path) -> dict[str, Any]:
         "tags": list(tags_of(directory)),
         "files": [] if state == FOREIGN else [{"file": name, "bytes": size} for name, size in files_of(directory)],
     }
-    known: dict[str, Any] = plain(found)  # anybody may have written it: no secrets, no depths, no not-a-number
+    known: dict[str, Any] = plain(found)  # untrusted: remove secrets, deep nesting and NaN
     return known
 
 
@@ -98,7 +100,7 @@ def _of_history(events: Sequence[Mapping[str, Any]], said: Mapping[str, Any]) ->
 
 
 def _planned_calls(events: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """List what each step of a dry run would have called: ``{activity, phase, calls, why}``; empty of another run."""
+    """Return the calls planned by each step of a dry run: ``{activity, phase, calls, why}``; empty for other runs."""
     planned = (event for event in events if event.get("event") == "calls-planned")
     return [
         {
@@ -140,17 +142,17 @@ def _of_summary(directory: Path, summary: Summary, events: Sequence[Mapping[str,
 
 
 def _synthetic_writes(directory: Path) -> dict[str, Any]:
-    """Count what the drill left in the application's own ledger: ``{writes, accounts}``; empty where none is known."""
+    """Return how much the drill left in the application's ledger: ``{writes, accounts}``; empty if none is known."""
     try:
         rows, _, _ = json_lines(directory / RECORDS / LEDGER)
-    except OSError:  # it wrote nothing, or the ledger cannot be read: `runs verify` says so
+    except OSError:  # no writes, or an unreadable ledger, which `runs verify` reports
         return {}
     left = [write for write, _ in ledger_of(rows).left_in_application()]
     return {"writes": len(left), "accounts": len({write.account for write in left})} if left else {}
 
 
 def _name_of(directory: Path, begins: str) -> str | None:
-    """The experiment is kept with the ending that its file had."""
+    """Return the name of a file by its beginning: the copy of the experiment has the ending of the original."""
     found = sorted(path.name for path in directory.glob(f"{begins}*") if path.is_file())
     return found[0] if found else None
 

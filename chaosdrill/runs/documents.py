@@ -1,4 +1,4 @@
-"""Files of a run that are written as a whole, in whatever state they are, whatever they are."""
+"""Safe reading of whole files of a run, which may be damaged, huge, or no regular files."""
 
 import json
 import os
@@ -9,18 +9,18 @@ from typing import Any, BinaryIO
 from chaosdrill.sentences import NOTHING, Sentence, as_it_is, sentence
 
 NOT_THERE = sentence("it is not there")
-LARGEST_BYTES = 256 * 2**20  # a summary has some 50 kB: what is larger than this is something else
-MOST_MEMORY = 4 * 2**30  # bytes that JSON may become; a history of a day becomes some 500 MB
-_BECOMES = {b"{": 64, b"[": 64, b",": 32, b"\n": 48}  # bytes in memory of what such a character begins, or ends
+LARGEST_BYTES = 256 * 2**20  # a summary has about 50 kB: a larger file is not one
+MOST_MEMORY = 4 * 2**30  # bytes that parsed JSON may take; a history of a day takes about 500 MB
+_BECOMES = {b"{": 64, b"[": 64, b",": 32, b"\n": 48}  # bytes in memory of the value that the character begins or ends
 
 
 def json_document(path: Path) -> dict[str, Any]:
-    """:returns: the object in a file; an empty one when it is not there, cannot be read, or holds something else."""
+    """Return the JSON object in a file; an empty one when it is missing, unreadable, or something else."""
     return read_object(path)[0]
 
 
 def read_object(path: Path) -> tuple[dict[str, Any], Sentence]:
-    """:returns: the JSON object in a file, and why there is none to be had; empty when there is."""
+    """Return the JSON object in a file, and the reason if there is none, otherwise empty."""
     try:
         found = json.loads(read_json(path))
     except OSError as error:
@@ -35,10 +35,10 @@ def read_object(path: Path) -> tuple[dict[str, Any], Sentence]:
 
 
 def read_regular(path: Path, most: int = LARGEST_BYTES) -> bytes:
-    """:returns: what is in a file.
+    """Return the content of a regular file.
 
-    :param most: bytes.
-    :raises OSError: when it cannot be read, is larger, or is no regular file: a pipe would be waited for.
+    :param most: the largest accepted size in bytes.
+    :raises OSError: when it cannot be read, is larger, or is not a regular file: reading a pipe would block.
     """
     with open_regular(path) as file:
         if (size := os.fstat(file.fileno()).st_size) > most:
@@ -47,12 +47,12 @@ def read_regular(path: Path, most: int = LARGEST_BYTES) -> bytes:
 
 
 def read_json(path: Path, most: int = LARGEST_BYTES) -> bytes:
-    """:returns: what is in a file of JSON, or of lines of it, when there is memory for what it stands for.
+    """Return the content of a JSON or JSON Lines file, if the parsed values fit into memory.
 
-    A list of empty lists takes twenty times its text in memory, and an archive of 3 MB may hold 600 MB of that.
+    A list of empty lists takes twenty times the memory of its text, and an archive of 3 MB may hold 600 MB of that.
 
-    :param most: bytes of text.
-    :raises OSError: as of :func:`read_regular`, and when it would become more than :data:`MOST_MEMORY`.
+    :param most: the largest accepted size in bytes.
+    :raises OSError: as :func:`read_regular`, and when the values would take more than :data:`MOST_MEMORY`.
     """
     data = read_regular(path, most)
     if (becomes := len(data) + sum(data.count(one) * size for one, size in _BECOMES.items())) > MOST_MEMORY:
@@ -61,9 +61,9 @@ def read_json(path: Path, most: int = LARGEST_BYTES) -> bytes:
 
 
 def open_regular(path: str | Path) -> BinaryIO:
-    """:returns: a file, opened to be read.
+    """Open a regular file for reading.
 
-    :raises OSError: when it cannot be opened, or is no regular file.
+    :raises OSError: when it cannot be opened, or is not a regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -1,4 +1,4 @@
-"""One run in a line of the catalogue: what it was, and how it ended."""
+"""Catalogue entries of runs: what each run was, and how it ended."""
 
 import json
 from collections.abc import Mapping
@@ -13,21 +13,21 @@ from chaosdrill.runs.tags import tags_of
 
 FIGURES = ("recovery_fail_over_s", "recovery_fail_back_s", "lost_writes_after_failover", "lost_writes_after_failback")
 LONGEST_LINE = 1_000_000
-UNJUDGED = "unjudged"  # it ended without a summary: `runs judge` says what it proved
-UNREADABLE = "unreadable"  # its summary is of a newer version, or is none: `runs verdict` says why
+UNJUDGED = "unjudged"  # it ended without a summary: `runs judge` judges it
+UNREADABLE = "unreadable"  # its summary is of a newer version, or invalid: `runs verdict` gives the reason
 
 
 class Entry(NamedTuple):
-    """What lists and filters need of a run. A tuple, as ten thousand of them are made for a list.
+    """The fields of a run that lists and filters use. A tuple, because a list may create ten thousand of them.
 
     :param run: its id, which is the name of its directory.
-    :param experiment: its name: that of its file, without the ending.
-    :param began: UTC, in ISO 8601; empty when nobody wrote it.
-    :param verdict: the word of its summary; ``unjudged`` when it has none, ``unreadable`` when that cannot be used.
-    :param source: who made the summary: ``drill``, ``rebuilt`` or ``imported``; empty when there is none to be used.
-    :param seconds: how long it took; None when it did not end.
+    :param experiment: the name of its experiment: that of the file, without the ending.
+    :param began: UTC, in ISO 8601; empty when it was not recorded.
+    :param verdict: the verdict of its summary; ``unjudged`` without a summary, ``unreadable`` if it cannot be used.
+    :param source: the origin of the summary: ``drill``, ``rebuilt`` or ``imported``; empty without a usable one.
+    :param seconds: its duration; None when it did not end.
     :param broken: how its lab was broken on purpose.
-    :param figures: values by name, of those that were measured.
+    :param figures: the values of the measured figures, by name.
     """
 
     run: str
@@ -46,12 +46,12 @@ class Entry(NamedTuple):
     source: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return the entry as JSON values."""
         return self._asdict()
 
 
 def entry_of(directory: Path) -> Entry:
-    """:returns: the entry of a run directory, in whatever state it is; it never raises for what is in the files."""
+    """Return the entry of a run directory in any state; it never raises because of file contents."""
     opened = opened_of(directory)
     summary = read_summary(directory)
     said = summary.said
@@ -74,7 +74,7 @@ def entry_of(directory: Path) -> Entry:
 
 
 def opened_of(directory: Path) -> Mapping[str, Any]:
-    """:returns: the first event of a run's history, which alone is read; an empty one when it is not a drill's."""
+    """Return the first event of a run's history without reading the rest; empty when it is not a drill's."""
     try:
         with open_regular(directory / HISTORY) as history:
             first = json.loads(history.readline(LONGEST_LINE))

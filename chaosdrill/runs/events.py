@@ -1,4 +1,4 @@
-"""The history of a stored run, and what is wrong with it."""
+"""Reading of a stored run's history, with findings on it."""
 
 import sys
 from collections.abc import Sequence
@@ -23,9 +23,9 @@ Events = list[dict[str, Any]]
 
 
 def read_events(directory: Path, still_open: bool) -> tuple[Events, list[Finding]]:
-    """:returns: the events, oldest first, and findings about the history; of a run that was imported its journal's.
+    """Return the events, oldest first, and findings on the history; for an imported run those of its journal.
 
-    :param still_open: it has no end yet.
+    :param still_open: the history has no end yet.
     """
     if (journal := read_imported(directory)) is not None:
         return events_of(journal), findings_of(journal)
@@ -48,7 +48,7 @@ def read_events(directory: Path, still_open: bool) -> tuple[Events, list[Finding
 
 
 def run_id_of(events: Sequence[dict[str, Any]]) -> str:
-    """:returns: the id of the run that the history is of; empty when it does not say."""
+    """Return the run id in a history; empty when it has none."""
     return next((str(event.get("run_id")) for event in events if event["event"] == "drill-opened"), "")
 
 
@@ -65,7 +65,7 @@ def _of_seals(lines: Sequence[bytes]) -> list[Finding]:
 
 
 def _of_order(events: Events) -> list[Finding]:
-    """The steady clock never goes back; the other one is told when it was set."""
+    """Check the clocks: the monotonic clock never goes back; a wall clock that was set is reported."""
     steady = [steady_s for event in events if (steady_s := number(event.get("monotonic_s"))) is not None]
     problems = []
     if any(after < before for before, after in pairwise(steady)):

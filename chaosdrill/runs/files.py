@@ -6,8 +6,9 @@ from pathlib import Path
 
 
 def files_of(directory: Path) -> Iterator[tuple[str, int]]:
-    """:returns: each file in a run directory, by its path from there, and its bytes, in order of the alphabet; links
-    are not followed, what cannot be seen is left out.
+    """Yield each file in a run directory, as its relative path and its size in bytes, sorted by directory.
+
+    Links are not followed; unreadable entries are left out.
     """
     for place, directories, names in os.walk(directory):
         directories.sort()
@@ -20,12 +21,12 @@ def files_of(directory: Path) -> Iterator[tuple[str, int]]:
 
 
 def size_of(directory: Path) -> int:
-    """:returns: bytes of all of them."""
+    """Return the total size of the files in bytes."""
     return sum(size for _, size in files_of(directory))
 
 
 def in_words(size: float) -> str:
-    """:returns: bytes for people, such as ``3.79 MB``."""
+    """Return a size in bytes for display, such as ``3.79 MB``."""
     for unit in ("B", "kB", "MB"):
         if size < 1000:
             return f"{size:.3g} {unit}"

@@ -1,4 +1,4 @@
-"""Which stored run somebody means."""
+"""Finding a stored run by id, prefix or path."""
 
 import os
 from collections.abc import Iterator
@@ -9,10 +9,10 @@ from chaosdrill.home import runs_directory
 
 
 def find_run(named: str = "") -> Path:
-    """:returns: the directory of a run.
+    """Return the directory of a run.
 
-    :param named: its id, the beginning of it, or a path; empty: the newest.
-    :raises BadInput: when there is none, or several fit.
+    :param named: its id, the beginning of its id, or a path; empty: the newest run.
+    :raises BadInput: when there is none, or several match.
     """
     runs = runs_directory()
     there = sorted(names_of_runs(runs))
@@ -21,7 +21,7 @@ def find_run(named: str = "") -> Path:
             why = f"there is no run in {runs}: run an experiment first, or name a run directory"
             raise BadInput([problem("run-missing", why)])
         return runs / there[-1]
-    if os.path.isdir(named):  # a name that no file can have is none, either
+    if os.path.isdir(named):  # False also for a name that no file can have
         return Path(os.path.abspath(named))
     fitting = [name for name in there if name == named] or [name for name in there if name.startswith(named)]
     if len(fitting) == 1:
@@ -36,7 +36,7 @@ def find_run(named: str = "") -> Path:
 
 
 def names_of_runs(runs: Path) -> Iterator[str]:
-    """:returns: the names of the directories in which runs may stand, in no order; none when there is no store.
+    """Yield the names of the directories that may be runs, in no order; none without a store.
 
     :raises BadInput: when the store cannot be read.
     """

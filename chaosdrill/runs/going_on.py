@@ -1,4 +1,4 @@
-"""Whether a drill still goes on: whoever writes a history holds a lock on it, which ends with its process."""
+"""Liveness of a drill: the writer of a history holds a lock on it, which ends with its process."""
 
 import os
 import socket
@@ -17,17 +17,18 @@ ELSEWHERE_S = 600.0  # a drill writes its clocks every 30 s
 
 
 def goes_on(directory: Path) -> bool:
-    """:returns: whether the drill of a run directory still goes on; also when that cannot be told."""
+    """Return whether the drill of a run directory still runs; True also when that is unknown."""
     with left_behind(directory) as left:
         return not left and os.path.exists(directory / HISTORY)
 
 
 @contextmanager
 def left_behind(directory: Path) -> Iterator[bool]:
-    """Whether a run has a history, and nobody writes it any more; within the block nobody begins to.
+    """Yield whether a run has a history that no process writes any more; within the block none can begin to.
 
-    The lock of a process on another machine may not be seen here (not every network file system tells): a history that
-    was written there a short while ago is taken for one that is being written.
+    The lock of a process on another machine may be invisible here, because not every network file system shares locks.
+    A
+    history that was written on another machine a short time ago therefore counts as being written.
     """
     path = directory / HISTORY
     with claimed(path) as ours:
@@ -41,7 +42,7 @@ def _written_elsewhere(directory: Path, path: Path) -> bool:
 
 
 def _has_ended(path: Path) -> bool:
-    """A run that was copied from another machine is as young as its copy."""
+    """Return whether the history has an end: a run that was copied from another machine is as recent as its copy."""
     with open_regular(path) as history:
         history.seek(max(0, os.fstat(history.fileno()).st_size - LONGEST_LINE))
         last = history.read().rstrip(b"\n").rpartition(b"\n")[2]

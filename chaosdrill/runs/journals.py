@@ -1,4 +1,6 @@
-"""Chaos Toolkit's journal of a drill that died, made from its history: Chaos Toolkit writes its own at the very end."""
+"""Chaos Toolkit's journal of a drill that died, rebuilt from its history: Chaos Toolkit writes its own only at the
+very end.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -8,24 +10,24 @@ from chaosdrill.analysis.foreign import answer, mapping, number, sequence, text
 Event = Mapping[str, Any]
 Step = dict[str, Any]
 
-# Chaos Toolkit knows four; its exit code is 0 for "completed" without a deviation only
+# Chaos Toolkit has four statuses; its exit code is 0 only for "completed" without a deviation
 _STATUS = {"passed": "completed", "failed": "failed", "interrupted": "interrupted"}
 OTHER_STATUS, DEAD = "aborted", "interrupted"
 _BEFORE, _DURING, _AFTER = "steady-state-before", "steady-state-during", "steady-state-after"
 
 
 def status_of(verdict: str) -> str:
-    """:returns: the status of a journal that says the same as a verdict."""
+    """Return the status of a journal that corresponds to a verdict."""
     return _STATUS.get(verdict, OTHER_STATUS)
 
 
 def journal_of(events: Sequence[Event], experiment: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a journal.
+    """Return a journal in Chaos Toolkit's format.
 
     :param events: the history of a drill, oldest first.
-    :param experiment: the experiment as it was; empty when it is not known.
-    :returns: a journal in Chaos Toolkit's format. A step that was begun and did not end has the status ``aborted``, no
-        output and no end. That it was not Chaos Toolkit who wrote it stands under ``chaosdrill``.
+    :param experiment: the experiment; empty when it is unknown.
+    :returns: the journal. A step that was begun and did not end has the status ``aborted``, no output and no end. The
+        key ``chaosdrill`` marks it as rebuilt.
     """
     opened, closed = _first(events, "drill-opened"), _first(events, "drill-closed")
     last = events[-1] if events else {}
@@ -52,7 +54,7 @@ def journal_of(events: Sequence[Event], experiment: Mapping[str, Any]) -> dict[s
 
 
 def _states(events: Sequence[Event], phase: str, experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each time that the steady state was checked: beside the method it is checked again and again."""
+    """Return each check of the steady state: during the method there are several."""
     hypothesis = mapping(experiment.get("steady-state-hypothesis"))
     checked: list[list[Step]] = []
     for step in _steps(events, phase, _activities(hypothesis, "probes"), checked=True):
@@ -66,7 +68,7 @@ def _states(events: Sequence[Event], phase: str, experiment: Mapping[str, Any]) 
 
 
 def _met(steps: Sequence[Step], many: int) -> bool | None:
-    """None: it was not checked to its end."""
+    """Return whether the steady state was met; None when its check was not completed."""
     if any(one["tolerance_met"] is False for one in steps):
         return False
     return True if len(steps) >= many and all(one["tolerance_met"] for one in steps) else None
@@ -114,7 +116,7 @@ def _ended(event: Event, begun: Event) -> Step:
 
 
 def _tolerance_met(event: Event) -> bool | None:
-    """Chaos Toolkit takes a probe that failed for one that missed its tolerance."""
+    """Return the result of a tolerance; for Chaos Toolkit a probe that failed has missed it."""
     return answer(event.get("tolerance_met")) if event.get("status") == "succeeded" else False
 
 
@@ -124,7 +126,7 @@ def _activities(part: Mapping[str, Any], name: str) -> dict[str, Mapping[str, An
 
 
 def _time(event: Event) -> str | None:
-    """As Chaos Toolkit writes times."""
+    """Return a time as Chaos Toolkit writes it."""
     at = text(event.get("at"))
     return f"{at[:-1]}+00:00" if at.endswith("Z") else at or None
 

@@ -1,6 +1,6 @@
-"""JUnit XML, which CI systems show: a test case for the verdict, for each check and for each finding of a run.
+"""JUnit XML for CI systems: a test case for the verdict, for each check and for each finding of a run.
 
-Source of the format: https://github.com/testmoapp/junitxml
+:source: https://github.com/testmoapp/junitxml
 """
 
 import re
@@ -25,7 +25,7 @@ class Case:
     """One test case.
 
     :param outcome: ``passed``; ``failed``; ``error``: it could not be decided; ``skipped``: informational.
-    :param why: of an outcome other than passed.
+    :param why: the reason for an outcome other than passed.
     """
 
     group: str
@@ -37,10 +37,10 @@ class Case:
 def cases_of_run(
     verdict: str, reasons: Sequence[str], findings: Iterable[Any], hypothesis: Iterable[Any]
 ) -> list[Case]:
-    """Make the test cases of a run.
+    """Return the test cases of a run.
 
-    :param findings: as the judgement has them in JSON.
-    :param hypothesis: what each probe returned before, during and after the method, as the summary has it.
+    :param findings: the findings of the judgement, as JSON values.
+    :param hypothesis: the results of each probe before, during and after the method, from the summary.
     :returns: first the verdict, which passes only if it is ``passed``.
     """
     whole = Case("verdict", "verdict", _outcome(verdict), "; ".join(reasons) or verdict)
@@ -52,7 +52,7 @@ def _outcome(verdict: str) -> str:
 
 
 def _checks(hypothesis: Iterable[Any]) -> Iterator[Case]:
-    """Each probe before and after the method. What it returned meanwhile decides nothing."""
+    """Yield each probe before and after the method; its results during the method decide nothing."""
     for probe in map(mapping, hypothesis):
         for when in ("before", "after"):
             readings = [mapping(one) for one in sequence(probe.get(when))]
@@ -68,10 +68,10 @@ def _findings(findings: Iterable[Any]) -> Iterator[Case]:
 
 
 def junit_xml(suite: str, cases: Sequence[Case], properties: Mapping[str, str]) -> str:
-    """:returns: the document.
+    """Return the document.
 
-    :param suite: name of the test suite, such as the experiment's.
-    :param properties: about the suite, such as the run's id.
+    :param suite: the name of the test suite, such as the experiment's.
+    :param properties: properties of the suite, such as the run's id.
     """
     counts = {
         "tests": str(len(cases)),
@@ -94,7 +94,7 @@ def junit_xml(suite: str, cases: Sequence[Case], properties: Mapping[str, str]) 
 
 
 def problems_of_file(path: Path, source: str) -> list[str]:
-    """:returns: why the file cannot be written.
+    """Return why the file cannot be written.
 
     :param source: the option or variable that names it.
     """
@@ -116,5 +116,5 @@ def write_junit(path: Path, document: str) -> None:
 
 
 def _clean(value: str) -> str:
-    """XML has no escape for control characters."""
+    """Replace control characters, for which XML has no escape."""
     return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", value)

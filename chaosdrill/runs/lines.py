@@ -1,4 +1,4 @@
-"""Files of JSON lines, in whatever state they are."""
+"""Reading of JSON Lines files in any state."""
 
 import json
 import sys
@@ -10,9 +10,10 @@ from chaosdrill.runs.documents import read_json
 
 
 def json_lines(path: Path, kind: type = dict) -> tuple[list[Any], int, bool]:
-    """:returns: the lines that are JSON values of that kind, how many are not, and whether the last one was cut off.
+    """Return the lines that are JSON values of that type, the number of other lines, and whether the last line is
+    incomplete.
 
-    :raises OSError: when the file cannot be read, or would take more memory than it may.
+    :raises OSError: when the file cannot be read, or would take too much memory.
     """
     lines = read_json(path, most=sys.maxsize).split(b"\n")
     torn = bool(lines.pop())
@@ -22,7 +23,7 @@ def json_lines(path: Path, kind: type = dict) -> tuple[list[Any], int, bool]:
 
 
 def values(lines: Sequence[bytes]) -> list[Any]:
-    """:returns: each line as JSON, None for one that is none. All at once when all are well: that is far quicker."""
+    """Return each line as JSON, None for an invalid one. Valid lines are parsed at once, which is far faster."""
     try:
         found: list[Any] = json.loads(b"[" + b",".join(lines) + b"]")
         if len(found) == len(lines):

@@ -1,4 +1,4 @@
-"""A summary that no drill wrote: of one that died, or of a journal that was imported."""
+"""Summaries of runs that have none from their drill: the drill died, or a journal was imported."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,13 +17,13 @@ Event = Mapping[str, Any]
 
 
 def summary_of(directory: Path, run: Run, judgement: Judgement, source: str) -> dict[str, Any]:
-    """Make the summary of a run.
+    """Return the summary of a run.
 
     :param directory: the run directory.
-    :param run: what it left behind.
-    :param judgement: what that proved.
-    :param source: who makes it: ``rebuilt`` or ``imported``.
-    :returns: everything that the summary of a drill says, see ``summary.schema.json``.
+    :param run: what the drill recorded.
+    :param judgement: the judgement of the run.
+    :param source: the origin of the summary: ``rebuilt`` or ``imported``.
+    :returns: all fields of a drill's summary, see ``summary.schema.json``.
     """
     opened, target = run.first("drill-opened"), run.first("target-opened")
     outage, why_not = locust_outage(run)
@@ -46,7 +46,7 @@ def summary_of(directory: Path, run: Run, judgement: Judgement, source: str) -> 
 
 
 def _sound(events: Sequence[Event]) -> list[Event]:
-    """Those that say when they were, and of a region state, which."""
+    """Return the events with a time; of the region states, those with a state."""
     timed = [event for event in events if number(event.get("monotonic_s")) is not None]
     return [event for event in timed if event["event"] != "region-state" or isinstance(event.get("state"), str)]
 

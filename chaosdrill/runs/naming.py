@@ -1,4 +1,4 @@
-"""How a run and its files may be called when they go from one machine to another."""
+"""Portable names of runs and of their files."""
 
 import re
 
@@ -7,12 +7,12 @@ _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
 def good_run_name(name: str) -> bool:
-    """:returns: whether a run's directory can have that name everywhere: it never leads out of the store."""
+    """Return whether a run's directory can have that name on any machine; such a name never leads out of the store."""
     return bool(_RUN.fullmatch(name)) and not name.endswith(".")
 
 
 def problem_of_name(name: str) -> str:
-    """:returns: why a file's path in a run is none that can be written on any machine; empty when it can."""
+    """Return why a file's path in a run cannot be written on every machine; empty when it can."""
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         return "its path leads elsewhere"
@@ -26,6 +26,6 @@ def problem_of_name(name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """:returns: a name of others for a message: short, with every sign that a terminal would obey written out."""
+    """Return an untrusted name for a message: short, with control characters escaped."""
     text = ascii(name)
     return text if len(text) <= 120 else f"{text[:100]}…"

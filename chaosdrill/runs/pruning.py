@@ -1,4 +1,4 @@
-"""Removing runs: which, and so that a crash leaves either a whole run or none."""
+"""Removal of runs: the selection, and a removal that leaves either a whole run or none after a crash."""
 
 import os
 import shutil
@@ -15,16 +15,16 @@ from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.going_on import left_behind
 from chaosdrill.runs.summaries import read_summary
 
-IMPORTING = ".importing-"  # what is named like this is no run yet
-REMOVING = ".removing-"  # what is named like this is no run any more
+IMPORTING = ".importing-"  # a directory with this prefix is not a run yet
+REMOVING = ".removing-"  # a directory with this prefix is no longer a run
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be removed of a store.
+    """The runs of a store to remove.
 
     :param remove: the runs, oldest first.
-    :param spared: those that stay although they were meant: the run, and why.
+    :param spared: the runs that matched and stay: the run, and why.
     """
 
     remove: tuple[Entry, ...]
@@ -38,14 +38,14 @@ def choose(
     older_than_days: float | None = None,
     tagged: bool = False,
 ) -> Choice:
-    """Choose what may be removed. Every run is read for it: the catalogue is only a cache, and might be wrong.
+    """Select the runs to remove. Every run is read, because the catalogue is only a cache and might be wrong.
 
     :param runs: the store.
-    :param wanted: whether a run is meant at all.
-    :param keep: so many of each experiment, the newest of those that are meant, stay.
-    :param older_than_days: only what began longer ago than this; a run that does not say when it began stays.
-    :param tagged: also those that have tags.
-    :returns: the choice; what has a tag, goes on, or is no run directory is spared.
+    :param wanted: whether a run matches.
+    :param keep: this many of the newest matching runs of each experiment stay.
+    :param older_than_days: only runs that began longer ago; a run without a recorded beginning stays.
+    :param tagged: also runs with tags.
+    :returns: the selection; a run that has a tag or still runs, or is not a run directory, is spared.
     :raises BadInput: when the store cannot be read.
     """
     entries = [entry_of(runs / name) for name in sorted(names_of_runs(runs))]
@@ -68,7 +68,7 @@ def choose(
 
 
 def why_not(directory: Path) -> str:
-    """:returns: why a directory must not be removed; empty when it may be."""
+    """Return why a directory must not be removed; empty when it may be."""
     if directory.is_symlink():
         return "it is a symbolic link"
     if not directory.is_dir():
@@ -82,9 +82,9 @@ def why_not(directory: Path) -> str:
 
 
 def remove(directory: Path) -> None:
-    """Remove a run. First it gets a name that no command sees, so that half of a run is never taken for one.
+    """Remove a run. It is first renamed to a name that no command reads, so that a partial run never counts as one.
 
-    :raises OSError: when it cannot be removed; what is left of it is removed by the next :func:`remove_leftovers`.
+    :raises OSError: when it cannot be removed; the next :func:`remove_leftovers` removes the rest.
     """
     hidden = directory.with_name(REMOVING + directory.name)
     if hidden.exists():
@@ -94,9 +94,9 @@ def remove(directory: Path) -> None:
 
 
 def remove_leftovers(runs: Path) -> None:
-    """Remove what a removal that was interrupted has left, or an import, when that began a day ago or earlier.
+    """Remove the remains of interrupted removals, and of imports that began at least a day ago.
 
-    :raises OSError: when it cannot be removed.
+    :raises OSError: when they cannot be removed.
     """
     old_s = time.time() - 86_400
     imports = [path for path in runs.glob(f"{IMPORTING}*") if path.lstat().st_mtime < old_s]

@@ -1,4 +1,4 @@
-"""A run directory as a :class:`chaosdrill.analysis.run.Run`: in whatever state it is, with findings about that."""
+"""Reading of a run directory in any state as a :class:`chaosdrill.analysis.run.Run`, with findings on its state."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -28,11 +28,11 @@ FILE, FOLDER = as_it_is(LEDGER), as_it_is(RECORDS)
 
 
 def read_run(directory: Path, still_open: bool = False) -> Run:
-    """Read what a drill left behind.
+    """Read everything that a drill recorded.
 
     :param directory: the run directory.
     :param still_open: the drill is being closed: its history has no end yet.
-    :returns: it; what cannot be read or is not as it was written is in its ``problems``, and never raises.
+    :returns: the run; what cannot be read or was altered is in its ``problems``, and never raises.
     """
     events, problems = read_events(directory, still_open)
     run_id = run_id_of(events)
@@ -47,7 +47,7 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
     vouched = {str(one.get("file")): str(one.get("sha256")) for one in events if one.get("event") == "records-stored"}
 
     def judged(shape: Shape, arrays_of: "Callable[[Records, Offsets], Kept]") -> "Kept | None":
-        """One table after the other, and none is kept: a run of millions of records must fit into memory."""
+        """Read one table at a time and keep none, so that a run of millions of records fits into memory."""
         records, told = _records(directory, shape, run_id, vouched)
         problems.extend(told)
         if records is None:
@@ -80,7 +80,7 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
 def _records(
     directory: Path, shape: Shape, run_id: str, vouched: Mapping[str, str]
 ) -> tuple[Records | None, list[Finding]]:
-    """One that nobody vouches for is none: that it was changed, or is foreign, is found by its checksum."""
+    """Return the records that the history vouches for; the check of the hashes reports the others."""
     try:
         records = read_records(directory, shape, vouched)
     except (OSError, ValueError) as error:

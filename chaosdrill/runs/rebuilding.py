@@ -1,4 +1,4 @@
-"""A drill that died left a history, and neither journal nor summary: both are made afterwards, by whoever meets it."""
+"""Rebuilding of journal and summary from the history of a drill that died, by any later command."""
 
 import json
 import os
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def rebuild_journals(runs: Path) -> list[str]:
-    """Make the journal of every run in a store whose drill died. To look for them takes a look at each run's summary.
+    """Rebuild the journal of every run in a store whose drill died; this checks each run for a summary.
 
-    :returns: the runs whose journal was made. What cannot be written is left for another time.
+    :returns: the runs whose journal was made. Runs that cannot be written are skipped and tried again next time.
     """
     found = []
     for name in names_of_runs(runs):
@@ -42,7 +42,8 @@ def rebuild_journals(runs: Path) -> list[str]:
 
 
 def rebuild_journal(directory: Path) -> bool:
-    """Make the journal of a run whose drill died, from its history; what a drill wrote itself is never replaced.
+    """Rebuild the journal of a run whose drill died, from its history; a journal written by the drill is never
+    replaced.
 
     :returns: whether it was made.
     :raises OSError: when it cannot be written.
@@ -51,20 +52,20 @@ def rebuild_journal(directory: Path) -> bool:
 
 
 def rebuild_summary(directory: Path, run: "Run", judgement: "Judgement") -> bool:
-    """Make the summary of a run whose drill died; what a drill wrote itself is never replaced.
+    """Rebuild the summary of a run whose drill died; a summary written by the drill is never replaced.
 
-    :param run: what it left behind.
-    :param judgement: what that proved.
+    :param run: what the drill recorded.
+    :param judgement: the judgement of the run.
     :returns: whether it was made.
     :raises OSError: when it cannot be written.
     """
-    from chaosdrill.runs.making_summaries import summary_of  # it needs numpy, which a drill's opening must not
+    from chaosdrill.runs.making_summaries import summary_of  # imports numpy, which the opening of a drill must not
 
     return _rebuilt(directory, SUMMARY, lambda: summary_of(directory, run, judgement, REBUILT))
 
 
 def experiment_in(directory: Path) -> dict[str, Any]:
-    """:returns: the experiment as it was, from its copy in a run directory; empty when there is none to be read."""
+    """Return the experiment from its copy in a run directory; empty when it cannot be read."""
     for path in sorted(directory.glob(f"{EXPERIMENT}.*")):
         if path.suffix == ".json":
             return json_document(path)
@@ -83,7 +84,7 @@ def _rebuilt(directory: Path, name: str, document: Callable[[], Mapping[str, Any
     with left_behind(directory) as left:
         if not left:
             return False
-        with suppress(FileExistsError):  # another process was quicker
+        with suppress(FileExistsError):  # another process was faster
             write_new(path, json.dumps(plain(document()), indent=1) + "\n")
             return True
     return False

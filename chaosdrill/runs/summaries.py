@@ -1,4 +1,4 @@
-"""The summary of a run, read in one place: one of a newer version, or that is none, is never misread."""
+"""Reading of a run's summary; a summary of a newer version, or an invalid one, is never misread."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from chaosdrill.sentences import NOTHING, Sentence, sentence
 
 NEWEST = 3
 WORDS = ("passed", "failed", "invalid", "refused", "interrupted")
-DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"  # who made a summary
+DRILL, REBUILT, IMPORTED = "drill", "rebuilt", "imported"  # origins of a summary
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run says of itself.
+    """The summary of a run.
 
     :param said: the document; empty when it cannot be used.
     :param why_not: why it cannot be used, in words that follow "its summary "; empty when it can.
-    :param missing: there is none at all.
+    :param missing: the file does not exist.
     """
 
     said: Mapping[str, Any] = field(default_factory=dict)
@@ -34,19 +34,19 @@ class Summary:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Why."""
+        """The reasons for the verdict."""
         reasons = self.said.get("reasons")
         return tuple(one for one in reasons if isinstance(one, str)) if isinstance(reasons, list) else ()
 
     @property
     def source(self) -> str:
-        """Who made it: the drill itself, or afterwards somebody else."""
+        """Its origin: the drill itself, or made afterwards; empty without a usable summary."""
         source = self.said.get("source")
         return source if isinstance(source, str) else DRILL if self.said else ""
 
 
 def read_summary(directory: Path) -> Summary:
-    """:returns: the summary of a run directory, in whatever state it is."""
+    """Return the summary of a run directory, in any state."""
     path = directory / SUMMARY
     said, why_not = read_object(path)
     if why_not:

@@ -1,4 +1,4 @@
-"""Words that people give to runs. They stand beside the run and change nothing of it: its history stays sealed."""
+"""Tags of runs, given by users. They are stored apart from the sealed history and change nothing in it."""
 
 import json
 import re
@@ -14,17 +14,17 @@ _TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 def tags_of(directory: Path) -> tuple[str, ...]:
-    """:returns: the tags of a run, in order of the alphabet."""
+    """Return the tags of a run in alphabetical order."""
     tags = json_document(directory / TAGS).get("tags")
     return tuple(sorted({tag for tag in tags if isinstance(tag, str)})) if isinstance(tags, list) else ()
 
 
 def tag_run(directory: Path, add: Iterable[str] = (), remove: Iterable[str] = ()) -> tuple[str, ...]:
-    """Give tags to a run, and take others away; a tag that is, or is not there already is no error.
+    """Add tags to a run and remove others; adding an existing tag or removing a missing one is no error.
 
     :returns: its tags afterwards.
-    :raises BadInput: for each tag that is no word of letters, digits, ``.``, ``_`` and ``-``.
-    :raises OSError: when the tags cannot be written; the run has those that it had.
+    :raises BadInput: for each tag that contains other characters than letters, digits, ``.``, ``_`` and ``-``.
+    :raises OSError: when the tags cannot be written; the run has its earlier tags then.
     """
     added, removed = set(add), set(remove)
     if wrong := sorted(tag for tag in added if not _TAG.fullmatch(tag)):

@@ -1,4 +1,4 @@
-"""Which files a run has, and what its history says of them: what is not as told was altered, lost or added."""
+"""The files of a run and their hashes in its history: a file that differs was altered, lost or added."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from chaosdrill.runs.naming import DEEPEST, problem_of_name
 from chaosdrill.runs.records.tables import RECORDS, sha256_of
 from chaosdrill.runs.tags import TAGS
 
-# the history is under its own seals, tags stand beside the run, and the report is made from the rest
+# the history has its own seals, tags are not part of the run, and the report is made from the rest
 NEVER_TOLD = frozenset({HISTORY, TAGS, REPORT})
 QUARANTINED = ".quarantined.txt"  # added to the name of an imported page: every program shows it as text
 
@@ -23,11 +23,11 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Told:
-    """What the history says of a file.
+    """The history's record of a file.
 
-    :param sha256: None: it could not be had, and ``why``.
-    :param must: whether it must be there: raw records that were stored as Parquet need not.
-    :param original: the sha256 is of the user's own file; what is in the run may lack secrets that stood in it.
+    :param sha256: None: the file could not be collected, and ``why``.
+    :param must: whether the file must exist: raw records that were stored as Parquet need not.
+    :param original: the sha256 is that of the user's own file; secrets may have been removed from the copy in the run.
     """
 
     sha256: str | None
@@ -38,10 +38,11 @@ class Told:
 
 @dataclass(frozen=True)
 class RunFiles:
-    """What lies in a run directory.
+    """The contents of a run directory.
 
-    :param plain: its files, by their path in the run, with ``/``.
-    :param odd: what is no plain file, cannot be read, or has a name that no archive should hold, each with why.
+    :param plain: its regular files, by their path in the run, with ``/``.
+    :param odd: entries that are not regular files, are unreadable, or have a name that no archive should hold, each
+        with the reason.
     """
 
     plain: Mapping[str, Path]
@@ -54,7 +55,7 @@ class RunFiles:
 
 
 def run_files(directory: Path) -> RunFiles:
-    """:returns: everything in a run directory, in the order of the paths; no link is followed."""
+    """Return everything in a run directory, sorted by path; links are not followed."""
     plain: dict[str, Path] = {}
     odd: dict[str, str] = {}
     for name, path in sorted(_walked(directory, "")):
@@ -66,9 +67,9 @@ def run_files(directory: Path) -> RunFiles:
 
 
 def as_recorded(found: RunFiles) -> RunFiles:
-    """Files under the names that the drill gave them: the import of an archive puts pages in quarantine.
+    """Return files under the names that the drill gave them: the import of an archive renames pages in quarantine.
 
-    :returns: the same files, where ``NAME.quarantined.txt`` is ``NAME`` unless there is a file of that name, too.
+    :returns: the same files, with ``NAME.quarantined.txt`` as ``NAME`` unless a file of that name exists, too.
     """
     there = set(found.names)
     named = {name: name.removesuffix(QUARANTINED) for name in found.plain}
@@ -82,7 +83,7 @@ def _walked(directory: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         yield prefix.rstrip("/"), directory
         return
     for one in found:
-        if one.is_dir(follow_symlinks=False) and prefix.count("/") <= DEEPEST:  # what lies deeper is no part of a run
+        if one.is_dir(follow_symlinks=False) and prefix.count("/") <= DEEPEST:  # deeper ones are no part of a run
             yield from _walked(Path(one.path), f"{prefix}{one.name}/")
         else:
             yield f"{prefix}{one.name}", Path(one.path)
@@ -101,9 +102,9 @@ def _odd(name: str, path: Path) -> str:
 
 
 def told_files(events: Sequence[Event], there: Iterable[str] = ()) -> dict[str, Told]:
-    """:returns: what the history says of each file, by its path in the run.
+    """Return the history's record of each file, by its path in the run.
 
-    :param there: the files that there are: the history has the experiment's hash, but not the ending of its file.
+    :param there: the existing files: the history has the experiment's hash, but not the ending of its file.
     """
     told = _originals(events, there)
     for event in events:
@@ -136,13 +137,13 @@ def _originals(events: Sequence[Event], there: Iterable[str]) -> dict[str, Told]
 
 
 def _inside(events: Sequence[Event]) -> set[str]:
-    """Raw records that were stored as Parquet."""
+    """Return the raw records that were stored as Parquet."""
     stored = [event.get("of") for event in events if event.get("event") == "records-stored"]
     return {f"{RECORDS}/{name}" for of in stored if isinstance(of, Mapping) for name in of}
 
 
 def _name(event: Event) -> str:
-    return Path(str(event.get("file"))).name  # never outside of the run
+    return Path(str(event.get("file"))).name  # never outside the run
 
 
 def _of(event: Event) -> Told:
@@ -151,7 +152,7 @@ def _of(event: Event) -> Told:
 
 
 def untold_files(directory: Path, events: Sequence[Event]) -> dict[str, str]:
-    """:returns: the sha256 of each file of a run that its history has not told of yet: for its last event."""
+    """Return the sha256 of each file of a run that its history has not recorded yet, for its last event."""
     told = {name for name, one in told_files(events).items() if not one.original}
     files = run_files(directory).plain
     wanted = [name for name in files if name not in told | NEVER_TOLD and not name.endswith(PART)]
@@ -159,5 +160,5 @@ def untold_files(directory: Path, events: Sequence[Event]) -> dict[str, str]:
 
 
 def sha256_of_text(text: str) -> str:
-    """:returns: of a text as it is written to a file."""
+    """Return the sha256 of a text as it is written to a file."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Drills of this machine that have not ended: those that go on, and those that died and left something."""
+"""Drills on this machine that have not ended: those that still run, and those that died and owe an undo."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,11 @@ Events = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class SystemFile:
-    """A topology by which runs are recognised.
+    """A topology that identifies the runs of a system.
 
-    :param target: lab or aws. Runs on the lab are recognised by the content alone: each lab writes the same file anew.
-    :param sha256: of the file, in hexadecimal.
+    :param target: lab or aws. Runs on the lab are identified by the content alone, because each lab writes the file
+        anew.
+    :param sha256: the hash of the file, in hexadecimal.
     """
 
     target: str
@@ -31,11 +32,11 @@ class SystemFile:
 
 @dataclass(frozen=True)
 class UnendedRun:
-    """A drill without an end, as its history on this machine tells it.
+    """A drill without an end, as recorded in its history on this machine.
 
     :param by: who started it, ``user@host``.
-    :param began: when, UTC, ISO 8601.
-    :param step: the activity that was begun last and has not ended; empty between two.
+    :param began: when it began, UTC, ISO 8601.
+    :param step: the last activity that was begun and has not ended; empty between activities.
     """
 
     run: str
@@ -49,13 +50,13 @@ class UnendedRun:
 
 
 def unended_runs(runs: Path, system: SystemFile | None) -> Iterator[UnendedRun]:
-    """Find the drills of this machine that go on, or died and owe an undo, the newest first.
+    """Find the drills on this machine that still run, or died and owe an undo, newest first.
 
-    A drill that died counts until a later one of the same system has ended, because that one has found the system as it
-    expects it.
+    A drill that died counts until a later drill of the same system has ended, because that one found the system in the
+    expected state.
 
     :param runs: the store.
-    :param system: whose runs; None: of every system but the lab, which ends with what was done to it.
+    :param system: the system whose runs count; None: every system except the lab, whose changes end with it.
     :raises BadInput: when the store cannot be read.
     """
     ended: list[Events] = []
@@ -63,7 +64,7 @@ def unended_runs(runs: Path, system: SystemFile | None) -> Iterator[UnendedRun]:
         directory = runs / name
         summary = read_summary(directory)
         if summary.source == DRILL and summary.verdict == "refused":
-            continue  # it touched nothing
+            continue  # it changed nothing
         events, _ = read_events(directory, still_open=True)
         if not _is_of(system, events):
             continue

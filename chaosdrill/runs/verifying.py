@@ -1,7 +1,7 @@
-"""Whether a run is as its drill left it: every event, and every file that the history tells of.
+"""Verification of a run: every event, and every file that the history records, as the drill left them.
 
-What this finds are accidents and careless hands. Whoever wants to forge can seal a history anew; that is found only by
-comparing the digest of the manifest with the one that was written down elsewhere when the run was exported.
+This finds accidental damage and careless edits. A forger can seal a whole history anew; only the comparison of the
+manifest's digest with a copy that was stored elsewhere at the export finds that.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.told import NEVER_TOLD, RunFiles, Told, as_recorded, run_files, told_files
 
 ALTERED, MISSING, ADDED, UNFINISHED, DIFFERS = "altered", "missing", "added", "unfinished", "differs"
-LOGS = frozenset({"heartbeat.log", "locust.log"})  # may come after the end, when the drill was cut short
+LOGS = frozenset({"heartbeat.log", "locust.log"})  # may be written after the end if the drill was cut short
 DOCUMENTS = frozenset({JOURNAL, SUMMARY, "locust-report.html", "locust-statistics.json"})
-RAW = (f"{RECORDS}/", f"{EVIDENCE}/", TIMELINE)  # told of at the end, which a drill that died has not come to
+RAW = (f"{RECORDS}/", f"{EVIDENCE}/", TIMELINE)  # recorded at the end, which a drill that died did not reach
 
-LARGEST_HISTORY = 2**29  # bytes; one of an hour has some 2 MB
+LARGEST_HISTORY = 2**29  # bytes; a history of an hour has about 2 MB
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is not as it was.
+    """One deviation from what the drill left.
 
     :param where: the file by its path in the run, with ``line N`` in the history.
     :param what: altered, missing, added, unfinished, or differs.
@@ -41,20 +41,21 @@ class Problem:
     text: str
 
     def in_words(self) -> str:
-        """:returns: it in a line."""
+        """Return the problem in one line."""
         return f"{self.what}: {self.where}: {self.text}"
 
 
 @dataclass(frozen=True)
 class Verified:
-    """What was found.
+    """The result of a verification.
 
     :param run: the id of the run.
-    :param events: how many the history has.
-    :param last_seal: of its last line: it stands for all of them.
-    :param files: how many files were as the history tells.
+    :param events: how many events the history has.
+    :param last_seal: the seal of its last line, which covers all lines.
+    :param files: how many files match the history.
     :param notes: what is not covered, and why.
-    :param stored, judged: the verdict that is written, and that of judging it again now.
+    :param stored: the stored verdict.
+    :param judged: the verdict of judging the run again.
     """
 
     run: str
@@ -68,15 +69,15 @@ class Verified:
 
     @property
     def intact(self) -> bool:
-        """Nothing was altered, is missing, or was added."""
+        """Whether nothing was altered, is missing, or was added."""
         return not self.problems
 
 
 def verify_run(directory: Path, judging: bool = True) -> Verified:
-    """Look at everything in a run directory; nothing is changed, and nothing that is in it makes this raise.
+    """Verify everything in a run directory; nothing is changed, and no content makes this raise.
 
-    :param judging: judge the drill again, too: that reads all of its records.
-    :returns: what is as it was, and what is not.
+    :param judging: judge the drill again, too, which reads all of its records.
+    :returns: the problems, and what matches.
     """
     lines, torn, why = _lines(directory / HISTORY)
     events = [event for event in values(lines) if isinstance(event, dict)]
@@ -88,7 +89,7 @@ def verify_run(directory: Path, judging: bool = True) -> Verified:
     notes = list(_not_covered(found, told, excused))
     if stored and judged and stored != judged:
         differs = f"the stored verdict is {stored}; judged again now it is {judged}"
-        if problems:  # what was judged again is not what the drill left
+        if problems:  # the run that was judged again is not as the drill left it
             notes.append(differs)
         else:
             problems.append(Problem(SUMMARY, DIFFERS, differs))
@@ -99,7 +100,7 @@ def verify_run(directory: Path, judging: bool = True) -> Verified:
 
 
 def _lines(path: Path) -> tuple[list[bytes], bool, str]:
-    """The lines of a history, whether its last one was cut off, and why there is none."""
+    """Return the lines of a history, whether its last line is incomplete, and why there is no history."""
     try:
         lines = read_json(path, LARGEST_HISTORY).split(b"\n")
     except FileNotFoundError:
@@ -132,8 +133,9 @@ def _of_end(lines: Sequence[bytes]) -> Iterator[Problem]:
 
 
 def _excused(events: Sequence[Mapping[str, Any]], untold: AbstractSet[str]) -> AbstractSet[str]:
-    """:returns: the files of which the history says nothing, and need not: drills of older versions did not tell of the
-    documents, and one that died told of nothing at its end.
+    """Return the files that the history does not record and need not.
+
+    Drills of older versions did not record the documents, and a drill that died recorded nothing at its end.
     """
     closed = [event for event in events if event.get("event") == "drill-closed"]
     if not closed:
@@ -182,7 +184,7 @@ def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet
 
 
 def _stored(directory: Path, events: Sequence[Mapping[str, Any]]) -> str:
-    """The verdict that the summary has, else the history's end."""
+    """Return the verdict of the summary, otherwise of the history's end."""
     closed = [text(event.get("verdict")) for event in events if event.get("event") == "drill-closed"]
     return read_summary(directory).verdict or (closed[-1] if closed else "")
 

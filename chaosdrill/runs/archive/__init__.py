@@ -1,1 +1,1 @@
-"""Runs that go from one machine to another: one archive of a run, with its manifest, and back into a store."""
+"""Transfer of runs between machines: export of a run as one archive with a manifest, and import into a store."""

@@ -1,4 +1,4 @@
-"""Archives of runs: verified, and taken into the store."""
+"""Verification of archives, and their import into the store."""
 
 import hashlib
 import os
@@ -27,12 +27,12 @@ from chaosdrill.runs.verifying import ALTERED, MISSING, Problem, Verified, verif
 
 @dataclass(frozen=True)
 class Checked:
-    """An archive that was verified.
+    """A verified archive.
 
     :param verified: the run in it.
-    :param digest: of its manifest; empty without one.
-    :param signer: who signed the manifest, when that was checked and is so.
-    :param signed: whether there is a signature, checked or not.
+    :param digest: the digest of its manifest; empty without one.
+    :param signer: the verified signer of the manifest; empty without one.
+    :param signed: whether there is a signature, verified or not.
     """
 
     verified: Verified
@@ -43,17 +43,17 @@ class Checked:
 
     @property
     def intact(self) -> bool:
-        """Nothing was altered, is missing, or was added."""
+        """Whether nothing was altered, is missing, or was added."""
         return not self.problems
 
 
 def import_archive(path: Path) -> Path:
-    """Take the run of an exported archive into the store, without its report and with its other pages in quarantine.
+    """Import the run in an exported archive into the store, without its report and with its other pages in quarantine.
 
     :param path: the archive.
     :returns: the directory of the run.
-    :raises BadInput: when it is none that may be unpacked, or not as its manifest says, or a run of that id is in the
-        store already: it says whether that is the same. Nothing is left of it in the store then.
+    :raises BadInput: when it is not an archive that may be unpacked, or differs from its manifest, or a run of that id
+        is in the store already: the message tells whether it is the same run. Nothing is left in the store then.
     """
     contents = contents_of(path)
     runs = made(runs_directory(), RUNS_VARIABLE)
@@ -75,11 +75,11 @@ def import_archive(path: Path) -> Path:
 
 
 def verify_archive(path: Path, digest: str = "", signers: Path | None = None) -> Checked:
-    """Look at everything in an archive.
+    """Verify everything in an archive.
 
-    :param digest: that of its manifest, as it was written down; empty: nobody knows it.
-    :param signers: OpenSSH's file of those who may have signed the manifest; None: that is not checked.
-    :returns: what is as it was, and what is not; of an archive that cannot be read that it is altered.
+    :param digest: the digest of its manifest that was stored elsewhere; empty: unknown.
+    :param signers: OpenSSH's file of allowed signers of the manifest; None: the signature is not verified.
+    :returns: the problems, and what matches; an archive that cannot be read is altered.
     """
     with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
         try:
@@ -92,10 +92,10 @@ def verify_archive(path: Path, digest: str = "", signers: Path | None = None) ->
 
 
 def verify_unpacked(directory: Path, run: str, digest: str = "", signers: Path | None = None) -> Checked:
-    """As :func:`verify_archive`, of one that was unpacked.
+    """Verify an unpacked archive, like :func:`verify_archive`.
 
-    :param directory: where the manifest is, and the run's directory.
-    :param run: the name of that.
+    :param directory: the directory that holds the manifest and the run's directory.
+    :param run: the name of the run's directory.
     """
     verified = verify_run(directory / run)
     problems = [Problem(f"{run}/{one.where}", one.what, one.text) for one in verified.problems]
@@ -128,7 +128,7 @@ def _signed(directory: Path, signature: Path, signers: Path | None) -> Signed:
 
 
 def unpacked_run(directory: Path) -> str:
-    """:returns: the name of the run in a directory that an archive was unpacked into; empty when it is none."""
+    """Return the name of the run in a directory of an unpacked archive; empty when it is not one."""
     if not (directory / MANIFEST).is_file():
         return ""
     found = [path.name for path in directory.iterdir() if path.is_dir()]
@@ -154,7 +154,7 @@ def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Pr
 
 
 def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
-    """A run that is not whole is imported as it is, and judged so; one that was altered since its export is not."""
+    """Yield why an archive must not be imported. An incomplete run is imported; one altered since its export is not."""
     verified = verify_run(unpacked / run, judging=False)
     if verified.run != run and verified.events:
         why = f"the run in it is called {shown(run)}, and its history is of {shown(verified.run)}"
@@ -166,7 +166,7 @@ def _problems_of_import(unpacked: Path, run: str) -> Iterator[str]:
 
 
 def _known_already(new: Path, kept: Path) -> str:
-    """In words; tags and report are no part of a run."""
+    """Return the problem with a run in the store already; tags and report do not count."""
     differ = sorted({name for name, _ in _files(new).items() ^ _files(kept).items()})
     if not differ:
         return problem("run-in-store", f"the run {kept.name} is in the store already, just as it is in the archive")

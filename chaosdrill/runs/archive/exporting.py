@@ -1,5 +1,6 @@
-"""One archive of a run: a zip, which every machine opens. The same run makes the same bytes; with evidence, the
-manifest in it says when and by whom it was exported.
+"""Export of a run as a zip archive, which every machine can open.
+
+The same run gives the same bytes. With evidence, the manifest in it records when and by whom it was exported.
 """
 
 import hashlib
@@ -23,17 +24,18 @@ from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.told import RunFiles, run_files
 from chaosdrill.runs.verifying import MISSING, Problem, Verified, verify_run
 
-MOMENT = (1980, 1, 1, 0, 0, 0)  # of every file in a zip: when a run was copied is no part of it
+MOMENT = (1980, 1, 1, 0, 0, 0)  # time of every file in a zip: the time of the export is no part of the run
 ENDING, EVIDENCE_ENDING = ".zip", ".evidence.zip"
 
 
 @dataclass(frozen=True)
 class Exported:
-    """An archive that was made.
+    """An exported archive.
 
-    :param digest: of the manifest, to be written down elsewhere; empty without evidence.
-    :param manifest: what it says; empty without evidence.
-    :param problems: what is not as it was in the run: it was exported all the same.
+    :param digest: the digest of the manifest, to be stored elsewhere; empty without evidence.
+    :param manifest: the manifest; empty without evidence.
+    :param verified: the verification of the run at the export; its problems do not prevent it. None without evidence.
+    :param left_out: the files that were left out, each with the reason.
     """
 
     archive: Path
@@ -46,10 +48,10 @@ class Exported:
 def export(directory: Path, output: Path | None, evidence: bool, key: Path | None = None) -> Exported:
     """Write the archive of a run.
 
-    :param output: its file; None: one in the current directory, named like the run.
-    :param evidence: with a manifest that says of whom it is and how it can be checked.
+    :param output: the file; None: one in the current directory, named like the run.
+    :param evidence: add a manifest that identifies the run and lets others verify it.
     :param key: the SSH key that signs the manifest; None: it is not signed.
-    :raises BadInput: when the run still goes on, the key cannot sign, or the file cannot be written; nothing is left
+    :raises BadInput: when the drill still runs, the key cannot sign, or the file cannot be written; nothing is left
         then.
     """
     if key is not None:

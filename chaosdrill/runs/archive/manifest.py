@@ -1,5 +1,7 @@
-"""The manifest of an exported run: what it proves and of whom, and the hash of every file, each chained to the one
-before, the first to the last seal of the history. Its own digest stands for all of it, and can be kept elsewhere.
+"""The manifest of an exported run: the drill and its verdict, and the hash of every file.
+
+Each hash is chained to the one before it, the first to the last seal of the history. The manifest's own digest covers
+everything, and can be stored elsewhere.
 """
 
 import getpass
@@ -25,24 +27,24 @@ SELF = "sha256_of_the_above"
 
 @dataclass(frozen=True)
 class Listed:
-    """A file in an archive: its path there, its size in bytes, its sha256."""
+    """A file in an archive: its path, its size in bytes, and its sha256."""
 
     file: str
     bytes: int
     sha256: str
 
     def line(self) -> str:
-        """:returns: it as ``sha256sum`` writes and checks it."""
+        """Return the file as a line that ``sha256sum`` writes and checks."""
         return f"{self.sha256}  {self.file}"
 
 
 def sums(files: Sequence[Listed]) -> str:
-    """:returns: the text of SHA256SUMS."""
+    """Return the text of SHA256SUMS."""
     return "".join(f"{one.line()}\n" for one in files)
 
 
 def chained(files: Sequence[Listed], seal: str) -> list[str]:
-    """:returns: for each file the hash over its line and the hash before it; the first follows the last seal."""
+    """Return for each file the hash over the previous hash and its line; the first one is chained to the last seal."""
     chain, before = [], seal
     for one in files:
         before = hashlib.sha256(f"{before}\n{one.line()}\n".encode()).hexdigest()
@@ -53,11 +55,11 @@ def chained(files: Sequence[Listed], seal: str) -> list[str]:
 def manifest(
     verified: Verified, said: Summary, events: Sequence[Mapping[str, Any]], files: Sequence[Listed]
 ) -> dict[str, Any]:
-    """:returns: the manifest of a run, as JSON values.
+    """Return the manifest of a run as JSON values.
 
-    :param verified: what was found when the run was looked at for the export.
-    :param events: of its history.
-    :param files: what is in the archive.
+    :param verified: the verification of the run at the export.
+    :param events: the events of its history.
+    :param files: the files in the archive.
     """
     chain = chained(files, verified.last_seal)
     listed = [
@@ -111,7 +113,7 @@ def _of_drill(verified: Verified, said: Summary, events: Sequence[Mapping[str, A
 
 
 def duties(operator: str, approver: str) -> str:
-    """:returns: whether somebody else allowed the drill than the one who ran it, in words."""
+    """Return whether the approver is another person than the operator, in words."""
     if not approver:
         return "no approver was named"
     names = {part.strip("()").casefold() for part in operator.replace(" (sudo by ", " ").split()}
@@ -121,8 +123,9 @@ def duties(operator: str, approver: str) -> str:
 
 
 def written(document: Mapping[str, Any]) -> tuple[bytes, str]:
-    """:returns: a manifest as it is written, and its digest. Its last member is a hash over the others, so that an
-    accident to it shows even to somebody who does not know the digest.
+    """Return a manifest as it is written, and its digest.
+
+    Its last member is a hash over the others, so that accidental damage shows even without the digest.
     """
     own = hashlib.sha256(_text(document)).hexdigest()
     data = _text({**document, SELF: own})
@@ -143,12 +146,12 @@ def _user() -> str:
 def problems_of_manifest(
     data: bytes, verified: Verified, files: Sequence[Listed], sums_of: bytes | None
 ) -> tuple[list[Problem], Mapping[str, Any]]:
-    """:returns: where an archive is not as its manifest says, and the manifest.
+    """Return the differences between an archive and its manifest, and the manifest.
 
-    :param data: the manifest's bytes.
-    :param verified: what was found in the run now.
-    :param files: what is in the archive now, without the manifest and SHA256SUMS.
-    :param sums_of: the bytes of SHA256SUMS; None: there is none.
+    :param data: the bytes of the manifest.
+    :param verified: the verification of the run now.
+    :param files: the files in the archive now, without the manifest and SHA256SUMS.
+    :param sums_of: the bytes of SHA256SUMS; None: the file is missing.
     """
     try:
         said, listed, links = _read(data)
@@ -171,7 +174,10 @@ def problems_of_manifest(
 
 
 def _read(data: bytes) -> tuple[Mapping[str, Any], list[Listed], list[str]]:
-    """:raises ValueError, KeyError, TypeError, OverflowError, RecursionError: when it is no manifest."""
+    """Return the manifest, the files that it lists, and their chained hashes.
+
+    :raises ValueError, KeyError, TypeError, OverflowError, RecursionError: when it is invalid.
+    """
     said = json.loads(data)
     if (said["chaosdrill"], said["version"]) != ("manifest", VERSION):
         raise ValueError(f"of version {VERSION} it is none")
@@ -195,7 +201,7 @@ def _differences(listed: Sequence[Listed], files: Sequence[Listed]) -> list[Prob
 
 
 def problem_of_digest(digest: str, wanted: str) -> Problem | None:
-    """:returns: that the manifest is another one than that whose digest was written down; None when it is that."""
+    """Return a problem if the manifest's digest differs from the one that was stored elsewhere; None if it matches."""
     if digest == wanted.strip().lower():
         return None
     return Problem(MANIFEST, DIFFERS, f"its digest is {digest}, the one that was written down is {wanted}")

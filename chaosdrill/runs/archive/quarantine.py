@@ -1,4 +1,4 @@
-"""Pages in an archive: whoever packed it may have put a script into them, and a browser runs what it opens."""
+"""Quarantine of pages in an archive: they may contain scripts, which a browser would run."""
 
 from pathlib import Path
 
@@ -7,19 +7,20 @@ from chaosdrill.history.run_directory import REPORT
 from chaosdrill.runs.naming import shown
 from chaosdrill.runs.told import QUARANTINED, run_files
 
-# what browsers and desktops show as text or data, by the endings of a run's files
+# endings of a run's files that browsers and desktops show as text or data
 DATA = frozenset({".csv", ".json", ".jsonl", ".log", ".parquet", ".txt", ".yaml", ".yml"})
 
 
 def quarantine_pages(directory: Path) -> None:
     """Leave no page in an unpacked run that a browser would open.
 
-    ``report.html`` is removed: the importer makes it again from the run. Every other file that is not data, such as
-    Locust's report, gets ``.quarantined.txt`` added to its name; its content stays as evidence, and `runs verify`
-    still compares it with the history. No command opens it.
+    ``report.html`` is removed, because the import makes it again from the run. Every other file that is not data, such
+    as
+    Locust's report, is renamed to end in ``.quarantined.txt``; its content stays as evidence, and `runs verify` still
+    compares it with the history. No command opens it.
 
-    :param directory: the run's, as it was unpacked.
-    :raises BadInput: when the archive holds a file of that name already.
+    :param directory: the unpacked run directory.
+    :raises BadInput: when the archive already holds a file of that name.
     :raises OSError: when a file cannot be renamed.
     """
     (directory / REPORT).unlink(missing_ok=True)
@@ -32,5 +33,5 @@ def quarantine_pages(directory: Path) -> None:
 
 
 def quarantined(directory: Path) -> list[str]:
-    """:returns: names of a run's files that are in quarantine."""
+    """Return the names of a run's files in quarantine."""
     return [name for name in run_files(directory).plain if name.endswith(QUARANTINED)]

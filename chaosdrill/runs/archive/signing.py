@@ -1,4 +1,4 @@
-"""Signatures of manifests with SSH keys: OpenSSH's own tool makes them and checks them, also without chaosdrill.
+"""Signatures of manifests with SSH keys, made and verified by OpenSSH's own tool, so that chaosdrill is not needed.
 
 :source: https://man.openbsd.org/ssh-keygen.1 (-Y sign, find-principals, verify, check-novalidate; ALLOWED SIGNERS)
 """
@@ -14,14 +14,14 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.runs.archive.manifest import MANIFEST, SIGNATURE
 from chaosdrill.runs.verifying import ALTERED, DIFFERS, MISSING, Problem
 
-NAMESPACE = "chaosdrill-evidence"  # a signature that was made for something else, such as a git commit, is refused
+NAMESPACE = "chaosdrill-evidence"  # a signature made for another purpose, such as a git commit, is refused
 TOOL = "ssh-keygen"
 WITHIN_S = 300.0  # a person may have to type a passphrase, or to touch a security key
 
 
 @dataclass(frozen=True)
 class Signed:
-    """Whether a manifest was signed by an allowed signer.
+    """The result of verifying the signature of a manifest.
 
     :param signer: their name in the file of allowed signers; empty when there is a problem.
     """
@@ -31,9 +31,9 @@ class Signed:
 
 
 def require_key(key: Path) -> None:
-    """Check that there is a key, before anything is written.
+    """Check that the key file exists, before anything is written.
 
-    :raises BadInput: when there is none.
+    :raises BadInput: when it does not.
     """
     if not key.is_file():
         why = f"--sign {key}: there is no such file: name an SSH private key, or the public key of one in ssh-agent"
@@ -44,8 +44,8 @@ def sign(manifest: bytes, key: Path, namespace: str = NAMESPACE) -> bytes:
     """Sign a manifest, or another document.
 
     :param key: an SSH private key, or a public key whose private key is in ssh-agent.
-    :param namespace: what it is signed for.
-    :returns: the signature, as ``ssh-keygen -Y sign`` writes it.
+    :param namespace: the purpose of the signature.
+    :returns: the signature in the format of ``ssh-keygen -Y sign``.
     :raises BadInput: when the key cannot sign, or OpenSSH's tool is not installed.
     """
     with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
@@ -58,10 +58,10 @@ def sign(manifest: bytes, key: Path, namespace: str = NAMESPACE) -> bytes:
 
 
 def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> Signed:
-    """Check who signed a manifest.
+    """Verify the signature of a manifest.
 
     :param signature: None: there is none.
-    :param allowed: OpenSSH's file of allowed signers: names, and their public keys.
+    :param allowed: OpenSSH's file of allowed signers: names and their public keys.
     :raises BadInput: when there is no such file, or OpenSSH's tool is not installed.
     """
     if not allowed.is_file():
@@ -99,7 +99,7 @@ def signing_key(document: bytes, signature: bytes, namespace: str) -> str:
 
 
 def _run(words: Sequence[str], given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
-    """A passphrase is asked for on the terminal itself, which is none of these pipes."""
+    """Run OpenSSH's tool. It reads a passphrase from the terminal itself, not from these pipes."""
     try:
         return subprocess.run([TOOL, *words], input=given, capture_output=True, timeout=WITHIN_S, check=False)
     except FileNotFoundError as error:

@@ -1,4 +1,4 @@
-"""What is in an archive of a run, and its unpacking: all of it is looked at before anything is written."""
+"""Unpacking of a run's archive: all of its contents are checked before anything is written."""
 
 import stat
 import struct
@@ -17,8 +17,8 @@ from chaosdrill.runs.naming import good_run_name, problem_of_name, shown
 
 FILES_AT_MOST = 2_000
 BYTES_AT_MOST = 2 * 2**30  # of all files of an archive together, unpacked
-DENSEST = 200  # times that an archive may become larger; of a run it is some 10
-SMALL = 2**24  # bytes that an archive may have unpacked, however small it is
+DENSEST = 200  # largest compression ratio; of a run it is about 10
+SMALL = 2**24  # bytes; up to this unpacked size the ratio does not matter
 DIRECTORY_AT_MOST = 2**20  # bytes of the zip's own table of contents
 CHUNK = 2**20
 BESIDE = (MANIFEST, README, SIGNATURE, SUMS)
@@ -30,10 +30,10 @@ _BROKEN = (
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in an archive: one run, and what was written beside it.
+    """The contents of an archive: one run, and the files that accompany it.
 
     :param run: the name of the run's directory.
-    :param files: every file in it, those beside the run, too.
+    :param files: every file in the archive, including those outside the run's directory.
     """
 
     run: str
@@ -41,9 +41,9 @@ class Contents:
 
 
 def contents_of(path: Path) -> Contents:
-    """:returns: what is in an archive, when all of it may be unpacked.
+    """Return the contents of an archive if all of it may be unpacked.
 
-    :raises BadInput: with everything that speaks against it.
+    :raises BadInput: with every reason why it may not.
     """
     if not path.is_file():
         raise BadInput([problem("archive-missing", f"{path}: there is no such file")])
@@ -67,9 +67,9 @@ def contents_of(path: Path) -> Contents:
 
 
 def _problem_of_table(path: Path) -> Problem | None:
-    """Looked at by hand: to list ten million names takes more memory than there is, and nobody has checked them yet."""
+    """Check the size of the table of contents without zipfile: ten million unchecked names would exhaust the memory."""
     with open(path, "rb") as file:
-        file.seek(max(0, path.stat().st_size - 65_557))  # the record of the end and the longest comment behind it
+        file.seek(max(0, path.stat().st_size - 65_557))  # the end record and the longest comment after it
         tail = file.read()
     place = tail.rfind(b"PK\x05\x06")
     if place < 0 or len(tail) - place < 22:
@@ -82,7 +82,7 @@ def _problem_of_table(path: Path) -> Problem | None:
 
 
 def _has_bytes_outside(path: Path, archive: zipfile.ZipFile) -> bool:
-    """Whether something beside the zip is in its file: a file can be a zip and something else at the same time.
+    """Return whether the file contains bytes outside the zip: a file can be a zip and something else at the same time.
 
     :source: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT, 4.3.6 and 4.3.7
     """
@@ -94,7 +94,7 @@ def _has_bytes_outside(path: Path, archive: zipfile.ZipFile) -> bool:
             if entry.header_offset != at or len(header) < 30 or not header.startswith(b"PK\x03\x04"):
                 return True
             at += 30 + sum(struct.unpack_from("<HH", header, 26)) + entry.compress_size
-            if entry.flag_bits & 0x08:  # sizes behind the data: 12 bytes, with or without a signature
+            if entry.flag_bits & 0x08:  # sizes after the data: 12 bytes, with or without a signature
                 file.seek(at)
                 at += 16 if file.read(4) == b"PK\x07\x08" else 12
         file.seek(at)
@@ -118,7 +118,7 @@ def _problems(entries: Sequence[zipfile.ZipInfo], most: int) -> Iterator[Problem
 
 
 def _is_directory(entry: zipfile.ZipInfo) -> bool:
-    return entry.filename.endswith("/")  # zipfile's own way breaks on a name that is empty
+    return entry.filename.endswith("/")  # zipfile's is_dir fails on an empty name
 
 
 def _problem(entry: zipfile.ZipInfo) -> Problem | None:
@@ -138,7 +138,7 @@ def _problem(entry: zipfile.ZipInfo) -> Problem | None:
 
 
 def _problems_of_names(names: Sequence[str]) -> Iterator[Problem]:
-    """Of the files: in one directory that is called like a run, none twice, also where upper and lower case are one."""
+    """Check the names: one directory named like a run, and no file twice, even if upper and lower case are the same."""
     runs = {name.partition("/")[0] for name in names if "/" in name}
     if len(runs) != 1 or not all(map(good_run_name, runs)):
         why = "it does not hold one run: `chaosdrill runs export` makes archives that can be imported"
@@ -166,7 +166,7 @@ def unpack(path: Path, contents: Contents, into: Path) -> None:
 
     :param contents: what :func:`contents_of` found in it.
     :param into: an empty directory.
-    :raises BadInput: when it is not as it was written; what is there of it is the caller's to remove.
+    :raises BadInput: when it is damaged; the caller removes what was unpacked.
     """
     left = BYTES_AT_MOST
     with zipfile.ZipFile(path) as archive:

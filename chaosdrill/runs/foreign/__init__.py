@@ -1,1 +1,1 @@
-"""Journals of plain Chaos Toolkit as runs, compared as far as they go."""
+"""Journals of plain Chaos Toolkit as runs, which can be compared as far as their contents allow."""

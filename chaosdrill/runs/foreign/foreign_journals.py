@@ -1,4 +1,4 @@
-"""A journal that anybody may have written: read strictly, and without its secrets."""
+"""Strict reading of untrusted journals, without their secrets."""
 
 import json
 import math
@@ -16,9 +16,9 @@ from chaosdrill.secret_text import names_a_secret
 
 
 def read_journal(path: Path) -> dict[str, Any]:
-    """:returns: the journal of plain Chaos Toolkit in a file.
+    """Return the journal of plain Chaos Toolkit in a file.
 
-    :raises BadInput: when it is none, with every reason.
+    :raises BadInput: when it is invalid, with every reason.
     """
     try:
         found = json.loads(read_json(path), parse_constant=_no_constant, parse_float=_finite)
@@ -37,8 +37,10 @@ def read_journal(path: Path) -> dict[str, Any]:
 
 
 def secrets_in(journal: Mapping[str, Any]) -> set[str]:
-    """:returns: texts that must not be kept: what the experiment's ``secrets`` hold, what its ``configuration`` holds
-    under a name of a secret, and the variables of the environment that either of them names, where they are set here.
+    """Return the texts in a journal that must not be stored.
+
+    These are the values of the experiment's ``secrets``, the values in its ``configuration`` whose names indicate a
+    secret, and the environment variables that either of them names, if they are set here.
     """
     experiment = mapping(journal.get("experiment"))
     configuration = mapping(experiment.get("configuration"))

@@ -1,4 +1,4 @@
-"""A journal of plain Chaos Toolkit as a history: what it tells of an experiment, in the words of a drill."""
+"""Conversion of a journal of plain Chaos Toolkit to the events of a drill's history."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from chaosdrill.sentences import Sentence, as_it_is, sentence, together
 
 Journal = Mapping[str, Any]
 Event = dict[str, Any]
-OURS = "chaosdrill"  # a journal that has this was written by a drill, which left a whole run
+OURS = "chaosdrill"  # only a drill writes this key, and it leaves a whole run
 FILE = as_it_is("journal.json")
 JOURNAL_ENDED, REST = "journal-ended", "journal-only"
 _STATES = {"before": "steady-state-before", "during": "steady-state-during", "after": "steady-state-after"}
@@ -26,7 +26,7 @@ _ERROR = re.compile(r"^(?:[\w.]+(?:Error|Exception|Failed)): ")
 
 
 def problems_of(journal: Any) -> list[str]:
-    """:returns: why something is no journal of plain Chaos Toolkit; empty when it is one."""
+    """Return why a value is not a journal of plain Chaos Toolkit; empty when it is one."""
     if not isinstance(journal, Mapping):
         return ["it holds no JSON object: Chaos Toolkit's journal is one"]
     if OURS in journal:
@@ -46,23 +46,23 @@ def problems_of(journal: Any) -> list[str]:
 
 
 def began_of(journal: Journal) -> datetime | None:
-    """:returns: when the experiment began, UTC; None when the journal does not say."""
+    """Return when the experiment began, UTC; None when the journal does not record it."""
     return _moment(journal.get("start"))
 
 
 def read_imported(directory: Path) -> Journal | None:
-    """:returns: the journal of a run that was imported; None when it is a drill's run."""
+    """Return the journal of an imported run; None when it is a drill's run."""
     journal = json_document(directory / JOURNAL)
     return journal if not problems_of(journal) and not os.path.lexists(directory / HISTORY) else None
 
 
 def hash_of(journal: Journal) -> str:
-    """:returns: the sha256 of what a journal says, however it is laid out."""
+    """Return the sha256 of a journal's content, independent of its formatting."""
     return hashlib.sha256(json.dumps(journal, sort_keys=True).encode()).hexdigest()
 
 
 def events_of(journal: Journal) -> list[Event]:
-    """:returns: what a journal tells, as the events of a history."""
+    """Return the contents of a journal as the events of a history."""
     experiment, began = mapping(journal.get("experiment")), began_of(journal)
     title = text(experiment.get("title"))
     ended = _moment(journal.get("end"))
@@ -86,9 +86,11 @@ def events_of(journal: Journal) -> list[Event]:
 
 
 def findings_of(journal: Journal) -> list[Finding]:
-    """:returns: what a journal says, or does not, beyond its steps. Chaos Toolkit's own verdict is believed when it is
-    bad, and never when it is good: with a failed action, a failed rollback, or an outage that was over in time, it
-    still says "completed".
+    """Return findings on a journal beyond its steps.
+
+    Chaos Toolkit's own verdict counts if it is bad, never if it is good: it reports "completed" despite a failed
+    action, a
+    failed rollback, or an outage that ended in time.
     """
     status, deviated = text(journal.get("status")), journal.get("deviated")
     found = [finding(REST, _rests_on(journal), FILE, verdict=TOLD)]
@@ -124,7 +126,7 @@ def _rests_on(journal: Journal) -> Sentence:
 
 
 def _steps(journal: Journal) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Each step with its phase."""
+    """Yield each step with its phase."""
     states = mapping(journal.get("steady_states"))
     yield from _checked(states, "before")
     yield from (("method", mapping(one)) for one in sequence(journal.get("run")))
@@ -162,7 +164,7 @@ def _ended(step: Mapping[str, Any], phase: str, began: datetime | None) -> Event
 
 
 def _error(step: Mapping[str, Any]) -> str:
-    """The last line of the traceback, without the name of Chaos Toolkit's exception."""
+    """Return the last line of the traceback, without the name of Chaos Toolkit's exception."""
     exception = step.get("exception")
     lines = [one for one in sequence(exception) if isinstance(one, str)] or [text(exception)]
     return _ERROR.sub("", lines[-1].strip()) or "no reason was given"
@@ -179,7 +181,7 @@ def _stopped(journal: Journal, began: datetime | None) -> Event:
 
 
 def _planned(experiment: Mapping[str, Any]) -> dict[str, list[str]]:
-    """As the experiment says; what was said otherwise on the command line the journal does not tell."""
+    """Return the activities that the experiment plans; the journal does not record options of the command line."""
     runtime = mapping(experiment.get("runtime"))
     checked, rolled_back = (mapping(runtime.get(name)).get("strategy") for name in ("hypothesis", "rollbacks"))
     probes = _names(mapping(experiment.get("steady-state-hypothesis")).get("probes"))
@@ -196,13 +198,15 @@ def _names(activities: Any) -> list[str]:
 
 
 def _literals(configuration: Any) -> dict[str, Any]:
-    """A variable that is read from elsewhere is written as where from: the journal does not know its value."""
+    """Return the literal variables: for a variable read from elsewhere the journal has its source, not its value."""
     return {name: value for name, value in mapping(configuration).items() if not isinstance(value, Mapping)}
 
 
 def _as_it_was(experiment: Mapping[str, Any]) -> Any:
-    """Chaos Toolkit writes into the experiment while it runs: how it was run dry, and into a tolerance that is a probe
-    the value that it was asked about.
+    """Return the experiment as it was before its run.
+
+    Chaos Toolkit writes into the experiment while it runs: the kind of dry run, and into a tolerance that is a probe
+    the value that it checked.
     """
     return _without_values({name: value for name, value in experiment.items() if name != "dry"})
 
@@ -228,7 +232,7 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _at(moment: datetime | None, began: datetime | None) -> dict[str, Any]:
-    """As a history writes times; nothing where none is known."""
+    """Return the fields of a time as a history writes them; empty when it is unknown."""
     if moment is None or began is None:
         return {}
     at = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

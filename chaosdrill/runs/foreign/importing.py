@@ -1,4 +1,4 @@
-"""A journal of plain Chaos Toolkit becomes a run in the store: as it was, but for secrets."""
+"""Import of a journal of plain Chaos Toolkit as a run: unchanged except for secrets."""
 
 import json
 import shutil
@@ -24,16 +24,16 @@ from chaosdrill.runs.making_summaries import summary_of
 from chaosdrill.runs.pruning import IMPORTING
 from chaosdrill.runs.reading import read_run
 
-FROM = "imported"  # of a summary: where it was imported from
+FROM = "imported"  # field of a summary: where it was imported from
 
 
 def import_journal(path: Path, runs: Path) -> str:
-    """Make a run of a journal.
+    """Import a journal as a run.
 
     :param path: the journal.
-    :param runs: the store; it must be there.
+    :param runs: the store, an existing directory.
     :returns: the id of the run.
-    :raises BadInput: when it is none, with every reason; or when it is in the store already, with the run's id.
+    :raises BadInput: when it is invalid, with every reason; or when it is in the store already, with the run's id.
     :raises OSError: when the store cannot be written.
     """
     journal = read_journal(path)
@@ -59,7 +59,7 @@ def _in_store(path: Path, run: str) -> str:
 
 
 def _imported_before(runs: Path, journal: Mapping[str, Any], sha256: str) -> str | None:
-    """Its run would begin with the same time and title."""
+    """Return the run of the same journal: its id begins with the same time and title."""
     begins = _id(journal, "")
     for name in sorted(names_of_runs(runs)):
         if name.startswith(begins) and mapping(json_document(runs / name / SUMMARY).get(FROM)).get("sha256") == sha256:

@@ -1,1 +1,1 @@
-"""The records of a stored run: tables of requests and beats, raw or as Parquet, and whether they are what they were."""
+"""The records of a stored run: tables of requests and beats, raw or as Parquet, and their verification."""

@@ -1,4 +1,4 @@
-"""Stored records as the arrays that are judged: of all their columns those that judging reads."""
+"""Stored records as arrays for the judgement, restricted to the columns that it reads."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -23,7 +23,7 @@ REQUESTS_TEXTS = ("source", "name", "region")
 def beats(records: Records, offset: Offsets, regions: Mapping[str, str]) -> Beats:
     """Put the beats on the recorder's timeline.
 
-    :param regions: whose the addresses are: where an answer does not name its region, the address that answered does.
+    :param regions: the region of each address, used for responses that do not name their region.
     """
     columns, names = _columns(records, BEATS_READ, BEATS_TEXTS)
     by_address = _name_regions(columns, names, regions)
@@ -37,7 +37,7 @@ def beats(records: Records, offset: Offsets, regions: Mapping[str, str]) -> Beat
 def _name_regions(
     columns: dict[str, "numpy.ndarray[Any, Any]"], names: dict[str, tuple[str, ...]], regions: Mapping[str, str]
 ) -> bool:
-    """Fill in the region of each answer that names none.
+    """Fill in the region of each response that names none.
 
     :returns: whether regions are known by addresses alone.
     """
@@ -53,7 +53,7 @@ def _name_regions(
 
 
 def requests(records: Records, offset: Offsets) -> Requests:
-    """:returns: the requests of all sources on the recorder's timeline."""
+    """Return the requests of all sources on the recorder's timeline."""
     columns, names = _columns(records, REQUESTS_READ, REQUESTS_TEXTS)
     return requests_of(columns, names, _offsets([file.source for file in records.files], offset), *_ends(records))
 

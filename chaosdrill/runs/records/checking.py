@@ -1,4 +1,4 @@
-"""Whether records are what they were: as they were collected, of this run, whole."""
+"""Verification of records: unchanged since they were collected, of this run, complete."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ TOLD_BY, FOLDER = sentence("history"), as_it_is(RECORDS)
 
 
 def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]:
-    """:returns: files that are missing, that nobody collected, or that are not as they were collected."""
+    """Return findings on files that are missing, were not collected, or differ from what was collected."""
     records = directory / RECORDS
     there = {path.name: path for path in records.iterdir() if path.is_file()} if records.is_dir() else {}
     raw = {str(event.get("file")): event for event in events if event.get("event") == "records-collected"}
@@ -48,14 +48,14 @@ def problems_of_files(directory: Path, events: Sequence[Event]) -> list[Finding]
 
 
 def _of_timeline(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
-    """What the load generator's users saw in buckets: as it was when it was seen last."""
+    """Compare the buckets of the load generator's users with the hash of their last reading."""
     for event in events:
         if event.get("event") == "load-seen" and event.get("sha256"):
             yield from _differs(directory / TIMELINE, event)
 
 
 def _of_evidence(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
-    """What others recorded; that it could not be had changes nothing of what this drill has recorded itself."""
+    """Check evidence recorded by others; its absence does not affect what this drill recorded itself."""
     told = {Path(str(event.get("file"))).name: event for event in events if event.get("event") == "evidence-collected"}
     for name, event in told.items():
         if event.get("sha256") is None:
@@ -76,7 +76,7 @@ def _of_evidence(directory: Path, events: Sequence[Event]) -> Iterator[Finding]:
 
 
 def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterator[Finding]:
-    """A heartbeat that was started must have left something."""
+    """Find a heartbeat that was started without records being collected."""
     for event in events:
         if event.get("event") != "heartbeat-started":
             continue
@@ -87,7 +87,9 @@ def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterato
 
 
 def _incomplete(name: str, event: Event) -> Finding:
-    """Of a load generator that died the watermarks tell how far it was heard; a heartbeat must come to its end."""
+    """Report an incomplete file: informational for a load generator, whose watermarks show how far it got; not for a
+    heartbeat.
+    """
     word = "told" if name.startswith("requests-") else "invalid"
     text = sentence("{file} is not complete: {why}", file=name, why=said_by(event, "why"))
     return finding("records-truncated", text, TOLD_BY, verdict=word)
@@ -119,7 +121,7 @@ def _of(event: Event) -> Mapping[str, Any]:
 
 
 def problems_of_records(records: Records, shape: Shape, run_id: str) -> tuple[list[Finding], bool]:
-    """:returns: what is wrong with beats or requests, and whether they may be used at all."""
+    """Return findings on beats or requests, and whether they may be used."""
     problems: list[Finding] = []
     usable = True
     for file in records.files:
@@ -138,7 +140,7 @@ def _foreign(file: File, shape: Shape, run_id: str) -> Finding | None:
         name = "records-truncated" if file.why_not == EMPTY else "records-foreign"
         return finding(name, sentence("{file}: {why}", file=file.name, why=file.why_not), FOLDER)
     run = str(file.header.get("run") or "")
-    if run_id and run != run_id and (run or shape is BEATS):  # a Locust that ran before the drill knows no run
+    if run_id and run != run_id and (run or shape is BEATS):  # a Locust that was started before the drill has no run id
         text = sentence("{file} is of a run without a name, not of this", file=file.name)
         if run:
             text = sentence("{file} is of the run {run}, not of this", file=file.name, run=run)
@@ -170,7 +172,7 @@ def _of_beats(records: Records) -> Iterator[Finding]:
     for code, name in enumerate(names):
         mine = numbers[codes == code]
         if not len(mine) or (mine[0] == 0 and (numpy.diff(mine) == 1).all()):
-            continue  # as it always is, and quickly seen
+            continue  # the usual case, checked quickly
         missing = int(mine.max()) + 1 - len(numpy.unique(mine))
         if missing:
             text = sentence("beats: {n} beats of {operation} are missing", n=missing, operation=name)
@@ -180,7 +182,7 @@ def _of_beats(records: Records) -> Iterator[Finding]:
 
 
 def problems_of_ledger(rows: Sequence[Event], bad: int, torn: bool, run_id: str) -> tuple[list[Finding], bool]:
-    """:returns: what is wrong with the ledger as a file, and whether it may be used at all."""
+    """Return findings on the ledger as a file, and whether it may be used."""
     problems = []
     if torn:
         problems.append(

@@ -1,28 +1,28 @@
-"""What the pages of a Parquet file say of themselves, read before any of them is unpacked.
+"""Sizes of the pages of a Parquet file, read from their headers before any page is decompressed.
 
-The footer of a file may lie about the size of its pages, and a reader allocates what each page's own header says. So
-the headers are what counts: this walks through them as the reader does. They are Thrift structures in its compact form.
+The footer of a file may give wrong page sizes, and a reader allocates the size in each page's own header. This module
+therefore walks through the headers as the reader does. They are Thrift structures in the compact protocol.
 
-See: https://parquet.apache.org/docs/file-format/data-pages/,
-https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
+:source: https://parquet.apache.org/docs/file-format/data-pages/
+:source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
 """
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-LONGEST_HEADER = 65_536  # bytes, with the statistics of a page's texts; one of records has some 50
-MOST_PAGES = 100_000  # a page of records has some 1 MB
-_DEEPEST = 8  # of structures within each other; a page's header has 3
+LONGEST_HEADER = 65_536  # bytes, with the statistics of text columns; a header of records has about 50
+MOST_PAGES = 100_000  # a page of records has about 1 MB
+_DEEPEST = 8  # nesting of structures; a page header has 3
 _UNPACKED_SIZE, _PACKED_SIZE = 2, 3  # fields of a page's header
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 
 
 def unpacked_bytes(file: BinaryIO, begins: int, length: int) -> int:
-    """Add up the sizes of a column's pages in a row group, without unpacking them.
+    """Return the total size of a column's pages in a row group, without decompressing them.
 
     :param file: the Parquet file.
-    :param begins: where its first page begins, in bytes; ``length``: of all its pages there, packed.
-    :returns: bytes that they become.
+    :param begins: the offset of the first page in bytes; ``length``: the compressed size of all pages.
+    :returns: the decompressed size in bytes.
     :raises ValueError: when these are no pages, or too many.
     """
     return sum(size for size, _ in _pages(file, begins, begins + length))
@@ -44,18 +44,18 @@ def _pages(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 class _Structure:
-    """A structure in Thrift's compact form, at the beginning of ``data``.
+    """A structure in Thrift's compact protocol, at the beginning of ``data``.
 
-    :param at: how much of it has been read.
+    :param at: how many bytes of it have been read.
     """
 
     def __init__(self, data: bytes) -> None:
         self._data, self.at = data, 0
 
     def read(self, depth: int = 0) -> dict[int, int]:
-        """:returns: the integers in it by the numbers of their fields.
+        """Return the integers of the structure by field number.
 
-        :raises ValueError: when it is none, or longer than what is there.
+        :raises ValueError: when it is invalid, or longer than the data.
         """
         if depth > _DEEPEST:
             raise ValueError("the header of a page is nested too deeply")
@@ -66,7 +66,7 @@ class _Structure:
             kind = first & 15
             if kind in (_I16, _I32, _I64):
                 found[number] = self._integer()
-            elif kind not in (_TRUE, _FALSE):  # whose value is the kind itself
+            elif kind not in (_TRUE, _FALSE):  # their value is part of the type
                 self._skip(kind, depth)
         return found
 
@@ -86,7 +86,7 @@ class _Structure:
                 self._skip(first & 15, depth)
         elif kind == _STRUCT:
             self.read(depth + 1)
-        else:  # no header of a page has a map
+        else:  # page headers have no maps
             raise ValueError("the header of a page is none")
 
     def _byte(self) -> int:

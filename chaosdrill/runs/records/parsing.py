@@ -1,4 +1,4 @@
-"""Raw records, JSON lines, as columns; in pieces, so that hours of them need little memory."""
+"""Parser of raw records (JSON Lines) into columns; works in pieces, so that hours of records need little memory."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 EMPTY = sentence("it is empty")
 PIECE_BYTES = 16 * 2**20
-LONGEST_LINE = 2**20  # bytes; a row has some 200
+LONGEST_LINE = 2**20  # bytes; a row has about 200
 MOST_OTHERS = 1_000_000  # lookups, and silences: a day has 86,400 lookups
 SILENT_NS = 5 * NS
 
 
 @dataclass
 class Raw:
-    """One raw file, parsed. Times are those of its writer's clock.
+    """A parsed raw file. Times are by its writer's clock.
 
-    :param header: its first line; empty when it is none of this kind.
+    :param header: its first line; empty when it is not a header of this kind.
     :param tables: the rows, in pieces.
-    :param lookups: the DNS lookups' rows.
-    :param watermark_ns: everything before it is here; None when that was not said.
-    :param ended_ns: when it said that it ended; None when it did not.
-    :param told: how many rows it says there are, per operation or in all; None when it does not say.
-    :param silences: from when to when it had nothing to say, each longer than 5 s.
-    :param bad: how many lines are no rows.
-    :param torn: whether its last line was cut off.
+    :param lookups: the rows of DNS lookups.
+    :param watermark_ns: everything before it is recorded; None without a watermark.
+    :param ended_ns: when its writer recorded its end; None when it did not.
+    :param told: the number of rows that the end states, per operation or in total; None without one.
+    :param silences: start and end of the times without a watermark, each longer than 5 s.
+    :param bad: the number of invalid lines.
+    :param torn: whether its last line is incomplete.
     """
 
     header: dict[str, Any] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Raw:
 
 
 def parse(file: BinaryIO, shape: Shape) -> Raw:
-    """:returns: the rows of a raw file, and all that it says about itself; lines that are no rows are counted."""
+    """Return the rows of a raw file with its header, watermarks and end; invalid lines are counted."""
     raw = Raw()
     first = file.readline(LONGEST_LINE)
     raw.header, raw.why_not = _header(first, shape)
@@ -80,7 +80,7 @@ def _pieces(file: BinaryIO, raw: Raw) -> Iterator[list[bytes]]:
     while piece := file.read(PIECE_BYTES):
         lines = (rest + piece).split(b"\n")
         rest = lines.pop()
-        if len(rest) > LONGEST_LINE:  # none is so long: what is read of it counts as a line that is no row
+        if len(rest) > LONGEST_LINE:  # too long for a row: the part read so far counts as an invalid line
             lines, rest = [*lines, b""], b""
         yield lines
     raw.torn = bool(rest)

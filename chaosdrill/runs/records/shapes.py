@@ -1,11 +1,11 @@
-"""The two kinds of records that are tables: their rows as they are written, and their columns as they are stored."""
+"""The two kinds of tabular records: their rows in raw files, and their columns in Parquet."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 NS = 1_000_000_000
-VERSION = 1  # of the raw records
+VERSION = 1  # version of the raw records
 TEXT = "text"
 
 
@@ -13,10 +13,10 @@ TEXT = "text"
 class Shape:
     """One kind of records.
 
-    :param kind: the header's word for it; also the name of the Parquet file.
-    :param row: the first member of its rows.
-    :param columns: the members after that, each with ``int64``, ``int16``, ``int8`` or ``text`` (stored as codes).
-    :param time: the column by which they are sorted when they are stored.
+    :param kind: its name in the header, and of the Parquet file.
+    :param row: the first element of its rows.
+    :param columns: the elements after that, each with ``int64``, ``int16``, ``int8`` or ``text`` (stored as codes).
+    :param time: the column by which stored records are sorted.
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""Raw records as Parquet: a fraction of the size, and read a hundred times as fast."""
+"""Conversion of raw records to Parquet: a fraction of the size, and a hundred times faster to read."""
 
 import hashlib
 import json
@@ -14,13 +14,16 @@ COMPRESSION = "zstd"
 
 
 def store(directory: Path) -> Iterator[dict[str, Any]]:
-    """Store the raw beats and requests of a run as Parquet, and remove the raw files once the next one is asked for:
-    what is stored is read only when the history vouches for it.
+    """Store the raw beats and requests of a run as Parquet.
+
+    The raw files of a kind are removed when the caller takes the next item, after it has recorded the event: stored
+    files
+    are read only if the history vouches for them.
 
     :param directory: the run directory.
-    :yields: for each file that was stored the values of the event ``records-stored``: ``{file, sha256, rows, of}``,
-        ``of`` being the sha256 of each raw file that is in it.
-    :raises OSError: when it cannot be written; then the raw files are still there.
+    :yields: for each stored file the values of the event ``records-stored``: ``{file, sha256, rows, of}``, where ``of``
+        has the sha256 of each raw file in it.
+    :raises OSError: when a file cannot be written; its raw files are still there then.
     """
     for shape in SHAPES:
         if paths := raw_paths(directory, shape):
@@ -39,7 +42,7 @@ def _store(directory: Path, shape: Shape, paths: Sequence[Path]) -> Iterator[dic
 def _write(path: Path, records: Records, time: str) -> dict[str, Any]:
     from pyarrow import parquet
 
-    table = records.table.sort_by(time).replace_schema_metadata(metadata(records))  # it is read without being sorted
+    table = records.table.sort_by(time).replace_schema_metadata(metadata(records))  # readers do not sort
     with draft_of(path) as draft:
         parquet.write_table(table, draft, compression=COMPRESSION)
         draft.seek(0)

@@ -1,4 +1,4 @@
-"""The records of a run as one table, whether they are still raw or were stored as Parquet."""
+"""The records of a run as one table, from raw files or from Parquet."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pyarrow import parquet
 
 RECORDS, LOOKUPS, LEDGER = "records", "lookups.jsonl", "ledger.jsonl"
-# a row of records takes some 10 bytes stored, of which 1 is its time alone, and becomes some 60 in memory
+# a row takes about 10 bytes in the file, at least 1 of them for its time, and about 60 in memory
 SMALL_ROWS, SMALL_BYTES, DENSEST = 1_000_000, 64 * 2**20, 50
 MOST_COLUMNS, MOST_PARTS, MOST_HEADER = 100, 1_000_000, 64 * 2**20
 HEADERS, FILES = b"chaosdrill", b"chaosdrill.files"
@@ -28,7 +28,7 @@ HEADERS, FILES = b"chaosdrill", b"chaosdrill.files"
 
 @dataclass(frozen=True)
 class File:
-    """What one raw file said about itself; times by its writer's clock, see :class:`parsing.Raw`."""
+    """The metadata of one raw file; times by its writer's clock, see :class:`parsing.Raw`."""
 
     name: str
     sha256: str
@@ -44,7 +44,7 @@ class File:
 
     @property
     def source(self) -> str:
-        """Who wrote it."""
+        """The name of its writer."""
         return str(self.header.get("source") or self.name)
 
 
@@ -52,9 +52,9 @@ class File:
 class Records:
     """All records of one kind of a run.
 
-    :param table: their rows; texts are dictionary columns.
-    :param files: the raw files that they are from.
-    :param stored: the Parquet file that they were read from, and its sha256; None while they are raw.
+    :param table: the rows; texts are dictionary columns.
+    :param files: the raw files that the rows come from.
+    :param stored: the name and sha256 of the Parquet file that they were read from; None for raw records.
     """
 
     table: "pyarrow.Table"
@@ -63,12 +63,12 @@ class Records:
     stored: tuple[str, str] | None = None
 
     def integers(self, column: str) -> "numpy.ndarray[Any, Any]":
-        """:returns: a column of numbers."""
+        """Return a column of numbers."""
         found: numpy.ndarray[Any, Any] = self.table[column].to_numpy()
         return found
 
     def texts(self, column: str) -> "tuple[numpy.ndarray[Any, Any], tuple[str, ...]]":
-        """:returns: a column of texts: for each row its number in the list of texts, and that list."""
+        """Return a column of texts: for each row its index into the list of texts, and that list."""
         import numpy
 
         chunks = self.table[column].combine_chunks()
@@ -79,23 +79,23 @@ class Records:
 
 
 def raw_paths(directory: Path, shape: Shape) -> list[Path]:
-    """:returns: the raw files of that kind in a run directory."""
+    """Return the raw files of that kind in a run directory."""
     pattern = "beats.jsonl" if shape is BEATS else "requests-*.jsonl"
     return sorted((directory / RECORDS).glob(pattern))
 
 
 def parquet_path(directory: Path, shape: Shape) -> Path:
-    """:returns: where records of that kind are stored."""
+    """Return the path of the Parquet file of records of that kind."""
     return directory / RECORDS / f"{shape.kind}.parquet"
 
 
 def read_records(directory: Path, shape: Shape, vouched: Mapping[str, str]) -> Records | None:
-    """:returns: the records of that kind; None when a run has none, or none that somebody vouches for.
+    """Return the records of that kind; None when a run has none, or none that its history vouches for.
 
-    :param vouched: the sha256 of each stored file by its name. Another one is not read: one flipped bit in a Parquet
-        file can make its reader ask for more memory than there is, and the whole process is killed then.
+    :param vouched: the sha256 of each stored file by name. Other files are not read: one flipped bit in a Parquet file
+        can make its reader allocate more memory than the machine has, which kills the process.
     :raises OSError: when they cannot be read.
-    :raises ValueError: when what is stored is not what chaosdrill stores.
+    :raises ValueError: when the stored file is not in chaosdrill's format.
     """
     if paths := raw_paths(directory, shape):
         return read_raw(paths, shape)
@@ -107,13 +107,13 @@ def read_records(directory: Path, shape: Shape, vouched: Mapping[str, str]) -> R
 
 
 def sha256_of(path: Path) -> str:
-    """:returns: a file's."""
+    """Return the sha256 of a file."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_raw(paths: Sequence[Path], shape: Shape) -> Records:
-    """:returns: the records in raw files."""
+    """Return the records in raw files."""
     import pyarrow
 
     files, tables, lookups = [], [], []
@@ -129,7 +129,7 @@ def read_raw(paths: Sequence[Path], shape: Shape) -> Records:
 
 
 def schema(shape: Shape) -> "pyarrow.Schema":
-    """:returns: the columns of stored records."""
+    """Return the schema of stored records."""
     import pyarrow
 
     texts = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
@@ -140,7 +140,7 @@ def schema(shape: Shape) -> "pyarrow.Schema":
 
 
 def _named(table: "pyarrow.Table", raw: Raw, shape: Shape) -> "pyarrow.Table":
-    """With the source's name, and the operations by name."""
+    """Add the source's name, and replace numbers of operations by their names."""
     import numpy
     import pyarrow
 
@@ -176,7 +176,7 @@ def _file(path: Path, raw: Raw, tables: Sequence["pyarrow.Table"]) -> File:
 
 
 def metadata(records: Records) -> dict[bytes, bytes]:
-    """:returns: what is stored beside the rows."""
+    """Return the metadata that is stored with the rows."""
     headers = [file.header for file in records.files]
     files = [asdict(file) for file in records.files]
     return {HEADERS: json.dumps(headers).encode(), FILES: json.dumps(files).encode()}
@@ -200,11 +200,11 @@ def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
 
 
 def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
-    """Open stored records, after a look at what their file says of itself.
+    """Open stored records after a check of the sizes that the file states.
 
-    :raises ValueError: when reading it would take more memory than records of that size can: a Parquet file may stand
-        for a thousand times its bytes.
-    :raises pyarrow.ArrowException: when it is no Parquet file.
+    :raises ValueError: when reading it would take more memory than records of that size can: a Parquet file may expand
+        to a thousand times its size.
+    :raises pyarrow.ArrowException: when it is not a Parquet file.
     """
     from pyarrow import parquet
 
@@ -222,7 +222,9 @@ def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
 
 
 def _check_bounds(path: Path, stored: "parquet.ParquetFile") -> None:
-    """The footer may lie: of its counts the largest is taken, and of sizes those that the pages themselves have."""
+    """Check rows and sizes. The footer may be wrong: the largest of its counts is used, and the sizes in the page
+    headers.
+    """
     size, found = path.stat().st_size, stored.metadata
     most_rows, most_bytes = SMALL_ROWS + size, SMALL_BYTES + DENSEST * size
     flat = len(stored.schema_arrow) == found.num_columns <= MOST_COLUMNS
@@ -242,7 +244,7 @@ def _check_bounds(path: Path, stored: "parquet.ParquetFile") -> None:
 
 
 def _unpacked(path: Path, chunks: "Sequence[parquet.ColumnChunkMetaData]") -> int:
-    """How many bytes the pages say that they become."""
+    """Return the decompressed size of the pages in bytes, as their headers state it."""
     try:
         with open(path, "rb") as file:
             return sum(unpacked_bytes(file, _begins(chunk), chunk.total_compressed_size) for chunk in chunks)
@@ -251,14 +253,14 @@ def _unpacked(path: Path, chunks: "Sequence[parquet.ColumnChunkMetaData]") -> in
 
 
 def _begins(chunk: "parquet.ColumnChunkMetaData") -> int:
-    """Where a column's first page in a row group begins: the one with its texts, where it has some."""
+    """Return the offset of a column's first page in a row group: of the dictionary page, if there is one."""
     texts = chunk.dictionary_page_offset
     begins = chunk.data_page_offset if texts is None or texts <= 0 else min(texts, chunk.data_page_offset)
     return max(0, int(begins))
 
 
 def _whole_column(stored: "parquet.ParquetFile", field: "pyarrow.Field") -> "pyarrow.Array":
-    """One after the other: if all were put together at once, there would be two of each for a while."""
+    """Read a column as one array; one column at a time, because combining all at once would need twice the memory."""
     chunks = stored.read([field.name]).column(0).cast(field.type)
     return chunks.unify_dictionaries().combine_chunks()
 

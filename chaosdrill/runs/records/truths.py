@@ -1,4 +1,4 @@
-"""The databases' own account of a run's writes, as a lab drill has kept it."""
+"""Reading of the databases' own account of a run's writes, which a lab drill stores."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ KIND = "truth"
 
 
 def read_truths(directory: Path, events: Sequence[Mapping[str, Any]]) -> tuple[tuple[Truth, ...], list[Finding]]:
-    """:returns: what was kept at each read-back, and what of it cannot be used."""
+    """Return the account stored at each read-back, and findings on those that cannot be used."""
     truths, problems = [], []
     for event in events:
         if event.get("event") != "truth-read" or not isinstance(event.get("file"), str):
@@ -23,7 +23,7 @@ def read_truths(directory: Path, events: Sequence[Mapping[str, Any]]) -> tuple[t
         try:
             truths.append(_truth(directory / RECORDS / name))
         except FileNotFoundError:
-            continue  # that it is missing is found by its checksum
+            continue  # the check of the hashes reports the missing file
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             text = sentence("{file} cannot be read: {why}", file=name, why=as_it_is(error))
             problems.append(finding("records-foreign", text, as_it_is(RECORDS)))
