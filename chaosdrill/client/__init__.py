@@ -1,1 +1,3 @@
-"""What is done and seen where the clients are: commands on the client host, name resolution, the load generator."""
+"""Access to the client side of a system: commands on the client host, name resolution, the load generator, the
+heartbeat.
+"""

@@ -1,7 +1,7 @@
-"""How far another host's clock is from this one's, by asking it what time it is.
+"""Measurement of the offset between another host's clock and this one's.
 
-The shortest of several round trips counts: the answer was made somewhere between its beginning and its end, so half of
-it is the uncertainty, whatever part of it each way took.
+The other clock is read several times, and the reading with the shortest round trip counts. The other host reads its
+clock at an unknown moment within the round trip, so the offset is uncertain by half the round trip.
 
 :source: https://www.rfc-editor.org/rfc/rfc5905, section 8 (the offset's error is at most half the round trip)
 """
@@ -15,11 +15,12 @@ ROUNDS = 5
 
 @dataclass(frozen=True)
 class ClockReading:
-    """What another clock shows less what this one shows, in nanoseconds.
+    """Offset of another clock from this one.
 
-    :param offset_ns: the difference; it is wrong by at most ``uncertainty_ns``.
-    :param rtt_ns: how long the round trip took from which it was read.
-    :param at_ns: when that was, on this clock, in nanoseconds since the epoch.
+    :param offset_ns: the other clock minus this clock, in nanoseconds.
+    :param uncertainty_ns: the largest possible error of the offset, in nanoseconds.
+    :param rtt_ns: round-trip time of the reading, in nanoseconds.
+    :param at_ns: when the clock was read, on this clock, in nanoseconds since the epoch.
     """
 
     offset_ns: int
@@ -28,16 +29,20 @@ class ClockReading:
     at_ns: int
 
     def plus(self, offset_ns: int, uncertainty_ns: int) -> "ClockReading":
-        """:returns: the reading of a third clock, of which the other knows how far it is from its own."""
+        """Return the offset of a third clock from this one.
+
+        :param offset_ns: the third clock minus the other clock, in nanoseconds.
+        :param uncertainty_ns: the largest possible error of that offset, in nanoseconds.
+        """
         return ClockReading(self.offset_ns + offset_ns, self.uncertainty_ns + uncertainty_ns, self.rtt_ns, self.at_ns)
 
 
 def measure(ask: Callable[[], int], now_ns: Callable[[], int] = time.time_ns, rounds: int = ROUNDS) -> ClockReading:
-    """Measures how far another clock is from this one.
+    """Measure the offset between another clock and this one.
 
-    :param ask: asks the other one what it shows, in nanoseconds since the epoch; what it raises is passed on.
-    :param now_ns: this clock.
-    :param rounds: how often it is asked.
+    :param ask: reads the other clock, in nanoseconds since the epoch; its exceptions propagate.
+    :param now_ns: reads this clock, in nanoseconds since the epoch.
+    :param rounds: number of readings; the one with the shortest round trip counts.
     """
     return min((_asked(ask, now_ns) for _ in range(rounds)), key=lambda one: one.rtt_ns)
 
@@ -49,7 +54,12 @@ def _asked(ask: Callable[[], int], now_ns: Callable[[], int]) -> ClockReading:
 
 
 def reading(shown_ns: int, sent_ns: int, came_ns: int) -> ClockReading:
-    """:returns: what is known when another clock showed ``shown_ns`` somewhen between two moments of this one."""
+    """Return the clock reading for one round trip.
+
+    :param shown_ns: what the other clock showed during the round trip.
+    :param sent_ns: when the request was sent, on this clock.
+    :param came_ns: when the response arrived, on this clock.
+    """
     rtt_ns = max(0, came_ns - sent_ns)
     at_ns = sent_ns + rtt_ns // 2
     return ClockReading(shown_ns - at_ns, (rtt_ns + 1) // 2, rtt_ns, at_ns)

@@ -1,11 +1,12 @@
-"""Fetches the rows of a load from where Locust writes them, while it goes on and after it has died.
+"""Collection of the request rows that Locust records, while it runs and after it has died.
 
-What has been fetched is the beginning of the file, so how much of it is here says where to go on. A Locust that writes
-into the run directory itself needs no fetching. The files of one that is dead are read from the directory that this
-process told it to write to; one that was attached to has none.
+Collection appends to the local file, so the local file's size is the offset at which it resumes. A Locust that writes
+into the run directory needs no collection. After a Locust has died, its files are read from the directory that this
+process assigned to it; an attached Locust has no such directory.
 
-What a page responds is not trusted: it names no directory of this machine, its file names follow the plugin's pattern,
-each file begins with a header of its own source and of this run, and together they are at most :data:`MOST_BYTES` long.
+Responses are not trusted: they cannot name a directory on this machine, file names must match the plugin's pattern,
+each file must begin with a header of its own source and this run, and all files together are limited to
+:data:`MOST_BYTES`.
 """
 
 import hashlib
@@ -29,33 +30,35 @@ from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.sentences import as_it_is, sentence, together
 
-CHUNK = 1_000_000  # bytes in one answer
-TAIL = 4_000  # bytes in which the last rows of a file are looked for
+CHUNK = 1_000_000  # bytes in one response
+TAIL = 4_000  # bytes at the end of a file that are searched for its last rows
 POLL_EVERY_S = 0.2
 PATTERN = "requests-*.jsonl"
-NAME = re.compile(r"requests-([A-Za-z0-9_][A-Za-z0-9_.-]{0,150})\.jsonl")  # of ``load.record_files``
+NAME = re.compile(r"requests-([A-Za-z0-9_][A-Za-z0-9_.-]{0,150})\.jsonl")  # as ``load.record_files`` names them
 MOST_FILES = 1_000
 MOST_BYTES = 16 * 2**30  # of all files of one run
 LONGEST_HEADER = 10_000  # bytes
 NOTHING: Mapping[str, int] = {}
-_one_at_a_time = threading.Lock()  # two that fetch the same rows would both append them
+_one_at_a_time = threading.Lock()  # two threads that fetch the same rows would append them twice
 
 
 class _Files(Protocol):
     def records(self) -> Records:
-        """:returns: which files there are."""
+        """Return the list of files."""
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
-        """:returns: whole lines of one."""
+        """Return whole lines of one file."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """One source's rows, as they are here.
+    """Summary of one source's rows as they were collected.
 
-    :param file: its name; ``sha256`` and ``bytes``: of what is here.
-    :param rows: how many requests.
-    :param complete: whether nothing is missing; if not, ``why``.
+    :param file: name of the file.
+    :param sha256: hash of the collected bytes.
+    :param rows: number of requests.
+    :param complete: whether nothing is missing.
+    :param why: why something is missing; empty when the file is complete.
     """
 
     file: str
@@ -67,20 +70,21 @@ class Collected:
 
 
 def marks(generator: LoadGenerator) -> Mapping[str, int]:
-    """:returns: how many bytes are in each file now: what was recorded before a drill began does not belong to it.
+    """Return the current size of each file in bytes. Rows recorded before a drill began do not belong to it.
 
-    :raises CannotSee: when Locust does not answer.
+    :raises CannotSee: when Locust does not respond.
     """
     return generator.records().files
 
 
 def collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int] = NOTHING) -> None:
-    """Fetch what is new of each file, and append it to the one of that name in ``into``; one after the other, whoever
-    asks for it: the watch over the load, and a step that ends it.
+    """Fetch the new rows of each file and append them to the file of the same name in ``into``.
 
-    :param skip: what :func:`marks` said when the drill began; of what is before it only the header is fetched.
-    :raises CannotSee: when Locust does not answer, and its files cannot be read from here.
-    :raises DrillError: when what it responds cannot be the rows of this run; nothing of such a file is kept.
+    Concurrent calls (by the load monitor and by a step that ends the load) run one after the other.
+
+    :param skip: the result of :func:`marks` when the drill began; of the rows before it only the header is fetched.
+    :raises CannotSee: when Locust does not respond, and its files cannot be read from this machine.
+    :raises DrillError: when the response cannot be the rows of this run; nothing of such a file is stored.
     """
     into.mkdir(parents=True, exist_ok=True)
     with _one_at_a_time:
@@ -113,7 +117,10 @@ def _fetch(files: _Files, there: Records, into: Path, skip: Mapping[str, int]) -
 
 
 def _fetch_file(files: _Files, name: str, size: int, path: Path, first: int) -> None:
-    """:param first: up to which byte it does not belong to this run; only its header is fetched of that."""
+    """Append the rows of one file that are not collected yet.
+
+    :param first: offset in bytes at which this run's rows begin; before it only the header is fetched.
+    """
     if first and not path.exists():
         path.write_bytes(_checked_header(name, files.record_file(name, 0, 1)))
     here = _whole(path) if path.exists() else 0
@@ -130,9 +137,9 @@ def _fetch_file(files: _Files, name: str, size: int, path: Path, first: int) -> 
 
 
 def _checked_header(name: str, data: bytes) -> bytes:
-    """:returns: the first line of a file.
+    """Return the first line of a file, checked.
 
-    :raises DrillError: when it is not that of a file of that name, of this run or of a Locust that knows no run.
+    :raises DrillError: when it is not a header of that file's source and of this run, or of a Locust without a run ID.
     """
     header = data.partition(b"\n")[0] + b"\n"
     said: object = None
@@ -158,9 +165,9 @@ def _bytes_in(directory: Path) -> int:
 
 
 def _whole(path: Path) -> int:
-    """Cut off a line that was not written to its end: a process that collected before may have been killed.
+    """Truncate a last line that was not fully written: a process that collected before may have been killed.
 
-    :returns: how many bytes are left.
+    :returns: the size that is left, in bytes.
     """
     size, tail = path.stat().st_size, _tail(path)
     whole = size - len(tail) + tail.rfind(b"\n") + 1
@@ -193,18 +200,18 @@ class _Directory:
         self.directory, self._names = directory, names
 
     def records(self) -> Records:
-        """:returns: which files there are."""
+        """Return the list of files."""
         return Records(str(self.directory), {name: (self.directory / name).stat().st_size for name in self._names})
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
-        """:returns: lines of one; of a line that was not written to its end, what there is."""
+        """Return lines of one file, and an unfinished last line as far as it was written."""
         with open(self.directory / name, "rb") as file:
             file.seek(offset)
             return file.read(most) + file.readline()
 
 
 def _left_behind(generator: LoadGenerator, into: Path) -> _Directory | None:
-    """The files of a Locust that does not answer; None when this process did not tell it where to write them."""
+    """Return the files of a Locust that does not respond; None when this process assigned no directory."""
     known, directory = generator.last_records, generator.records_directory
     if known is None or directory is None:
         return None
@@ -214,7 +221,7 @@ def _left_behind(generator: LoadGenerator, into: Path) -> _Directory | None:
 
 
 def _is_ours(there: Path, here: Path) -> bool:
-    """A directory of that name may be here by chance: the header tells."""
+    """Return whether a file is this run's. Another host may have a directory of the same name: the header decides."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         if there.is_symlink():
             return False
@@ -227,11 +234,11 @@ def _is_ours(there: Path, here: Path) -> bool:
 def finish(
     generator: LoadGenerator | None, into: Path, skip: Mapping[str, int] = NOTHING, within_s: float = 5.0
 ) -> tuple[Collected, ...]:
-    """Fetch the rest when a drill ends: what has ended until now. Never raises.
+    """Collect the remaining rows when a drill ends: requests that have ended until now. Never raises.
 
-    :param generator: None: there is none any more, and what is here is all there is.
-    :param within_s: how long to wait for what a Locust that goes on has not written yet.
-    :returns: what is here now of each file.
+    :param generator: the load generator; None when it is gone, and only the collected rows are left.
+    :param within_s: how long to wait for rows that a running Locust has not written yet, in seconds.
+    :returns: a summary of each collected file.
     """
     wanted, why, deadline = _now_there(generator), "", time.monotonic() + within_s
     while generator is not None:
@@ -243,7 +250,7 @@ def finish(
         if time.monotonic() > deadline or not any(_is_late(path, wanted) for path in into.glob(PATTERN)):
             break
         time.sleep(POLL_EVERY_S)
-        wanted = {**_now_there(generator), **wanted}  # the clock of a worker that has just come may not be known yet
+        wanted = {**_now_there(generator), **wanted}  # the clock of a worker that has just joined may be unknown yet
     trouble = "" if generator is None or generator.last_records is None else generator.last_records.trouble
     return tuple(
         _collected(path, wanted, why or trouble, bool(skip.get(path.name))) for path in sorted(into.glob(PATTERN))
@@ -251,7 +258,7 @@ def finish(
 
 
 def _now_there(generator: LoadGenerator | None) -> Mapping[str, int]:
-    """Now, on the clock of each source that is alive."""
+    """Return the current time on the clock of each live source, in nanoseconds since the epoch."""
     with suppress(DrillError, OSError):
         readings = generator.clocks() if generator is not None else {}
         return {source: time.time_ns() + one.offset_ns for source, one in readings.items()}
@@ -259,13 +266,13 @@ def _now_there(generator: LoadGenerator | None) -> Mapping[str, int]:
 
 
 def _is_late(path: Path, wanted: Mapping[str, int]) -> bool:
-    """Whether something may still come from a source that is alive, or whose clock is not known yet."""
+    """Return whether more rows can arrive from a live source, or from one whose clock is not known yet."""
     until_ns, ended = _progress(path)
     return bool(wanted) and not ended and until_ns < wanted.get(_source(path), math.inf)
 
 
 def _progress(path: Path) -> tuple[int, bool]:
-    """:returns: up to when everything is in a file (its source's clock, ns), and whether it has ended in order."""
+    """Return the time up to which a file is complete (its source's clock, ns), and whether it ends with its end row."""
     until_ns, ended = 0, False
     for line in _tail(path).splitlines():
         if line.startswith((b'["w",', b'["e",')):
@@ -275,7 +282,7 @@ def _progress(path: Path) -> tuple[int, bool]:
 
 
 def _counted(path: Path) -> int:
-    """:returns: how many requests a file that has ended in order counts, those that could not be recorded included."""
+    """Return the request count in a file's end row, including requests that could not be recorded; -1 without one."""
     with suppress(ValueError, TypeError, IndexError):
         return int(json.loads(_tail(path).splitlines()[-1])[2])
     return -1
@@ -288,7 +295,11 @@ def _source(path: Path) -> str:
 
 
 def _collected(path: Path, wanted: Mapping[str, int], trouble: str, partial: bool) -> Collected:
-    """:param partial: the file began before the drill, so its end counts more requests than are here."""
+    """Return the summary of a collected file.
+
+    :param partial: whether the file began before the drill, so that its end row counts more requests than were
+        collected.
+    """
     digest, rows, size = hashlib.sha256(), 0, 0
     with open(path, "rb") as file:
         for line in file:

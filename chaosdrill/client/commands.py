@@ -14,13 +14,13 @@ def run_on_client(
 ) -> ssm.Invocation:
     """Run a shell script on the client host.
 
-    :param script: what ``sh`` runs there.
-    :param timeout_s: for everything together, in seconds.
-    :param allowed_exit_codes: those that are answers, not failures.
-    :param called: what messages say instead of the script: one that is long, or holds what nobody else may read.
-    :param reads: the command's name in :data:`lease_guard.READING_COMMANDS` when it changes nothing there.
-    :returns: how it ended and what it printed.
-    :raises CannotSee: when the host takes no commands, or the script failed or did not end in time.
+    :param script: the script, run by ``sh``.
+    :param timeout_s: time limit for the whole call, in seconds.
+    :param allowed_exit_codes: exit codes that are results, not failures.
+    :param called: what messages show instead of the script, when it is long or confidential.
+    :param reads: the command's name in :data:`lease_guard.READING_COMMANDS` when it changes nothing on the host.
+    :returns: the exit status and the output.
+    :raises CannotSee: when the host accepts no commands, or the script failed or timed out.
     :source: https://docs.aws.amazon.com/systems-manager/latest/userguide/run-command.html
     """
     host = system.topology.client

@@ -1,7 +1,7 @@
-"""The addresses of the domain as clients get them, which only the client host can tell where its zone is private.
+"""The domain's addresses as clients resolve them; with a private hosted zone, only the client host can resolve them.
 
-While the heartbeat runs there, its last lookup counts: it looks the domain up as often as the TTL allows. Otherwise one
-command every few seconds looks it up there, however many read the region facts.
+While the heartbeat runs on the client host, its last lookup is used: it resolves the domain once per TTL. Otherwise one
+command every few seconds resolves it there, shared by all readers of the region facts.
 """
 
 import time
@@ -13,17 +13,17 @@ from chaosdrill.client import resolve
 from chaosdrill.client.heartbeat import running_heartbeat
 from chaosdrill.client.resolvers import CLIENT, HERE
 
-EVERY_S = 5.0  # scaled with the system's own waits
+EVERY_S = 5.0  # scaled by the topology's time scale
 LOOKUP_WITHIN_S = 5.0
-OLDEST_S = 15.0  # what the heartbeat recorded is fetched every 5 s; when that fails for so long, it is not used
+OLDEST_S = 15.0  # heartbeat records are fetched every 5 s; older ones are not used
 
 
 def domain_addresses(system: System) -> tuple[str, ...]:
-    """Look the topology's domain up where the topology says.
+    """Resolve the topology's domain from the place that the topology names.
 
-    :returns: its IPv4 addresses, sorted; empty when it has none. Of a domain that is seen from the client host they may
-        be some seconds old.
-    :raises CannotSee: when nobody answers.
+    :returns: its IPv4 addresses, sorted; empty when it has none. Addresses resolved on the client host may be some
+        seconds old.
+    :raises CannotSee: when no name server responds.
     """
     if not is_seen_by_clients(system):
         return resolve.resolve(system, system.topology.domain, HERE).addresses
@@ -32,7 +32,7 @@ def domain_addresses(system: System) -> tuple[str, ...]:
 
 
 def is_seen_by_clients(system: System) -> bool:
-    """:returns: whether the topology says that the domain is looked up on the client host."""
+    """Return whether the topology says that the domain is resolved on the client host."""
     return system.topology.dns is not None and system.topology.dns.seen_from == "client"
 
 

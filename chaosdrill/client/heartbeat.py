@@ -1,6 +1,7 @@
-"""The heartbeat of a drill: the one place that knows where it runs.
+"""The heartbeat of a drill, started where the topology says.
 
-The topology says it: ``heartbeat: {run: ssm}`` on the client host, ``heartbeat: {run: local}`` on this machine.
+``heartbeat: {run: ssm}`` runs it on the client host, ``heartbeat: {run: local}`` on this machine. No other module
+depends on which.
 """
 
 import logging
@@ -24,10 +25,10 @@ from chaosdrill.topology import Heartbeat, Topology, topology_of
 
 logger = logging.getLogger("chaostoolkit")
 
-LONGEST_S = 6 * 3600.0  # of a drill: then it ends by itself, whoever still calls it
+LONGEST_S = 6 * 3600.0  # longest drill: after it the heartbeat ends by itself, even if it is still polled
 READS_PER_S, WRITES_PER_S = 20.0, 2.0  # a worker that settles one write after the other must keep up
-BURST_PER_S = 20.0  # writes around a transition, as far as they are settled as fast
-GIVE_UP_S = 5.0  # the least time after which a beat that was not answered is given up
+BURST_PER_S = 20.0  # writes around a transition; fewer when the application settles fewer
+GIVE_UP_S = 5.0  # shortest timeout of a beat
 
 ANY_HOST = ChosenHost()
 HERE = "the heartbeat runs on this machine"
@@ -40,7 +41,7 @@ _lock = threading.RLock()
 
 
 class NoHeartbeat(CannotSee):
-    """The heartbeat was not started, or was ended."""
+    """The heartbeat was not started, or has been ended."""
 
 
 def open_heartbeat(
@@ -51,12 +52,12 @@ def open_heartbeat(
     host: str | None = None,
     client_host: ChosenHost = ANY_HOST,
 ) -> tuple[HeartbeatProcess, bool]:
-    """:returns: the drill's heartbeat, and whether it was started just now: one that has the same settings goes on.
+    """Return the drill's heartbeat, and whether this call started it: one that runs with the same settings is reused.
 
-    :param host: base address that it calls.
-    :param client_host: where it is started.
-    :raises BadInput: when a client host was named, and it runs on this machine.
-    :raises Refused: when the topology has no heartbeat, or another one goes on.
+    :param host: base URL that it calls.
+    :param client_host: the client host on which it is started.
+    :raises BadInput: when a client host was named, and the heartbeat runs on this machine.
+    :raises Refused: when the topology configures no heartbeat, or one with other settings is running.
     :raises DrillError: when it cannot run.
     """
     topology = topology_of(configuration)
@@ -81,9 +82,9 @@ def open_heartbeat(
 
 
 def the_heartbeat(configuration: Configuration) -> HeartbeatProcess:
-    """:returns: the drill's heartbeat.
+    """Return the drill's heartbeat.
 
-    :raises NoHeartbeat: when none was started, or it was ended.
+    :raises NoHeartbeat: when it was not started, or has been ended.
     """
     there = _own.get(topology_of(configuration).path)
     if there is None or there.ended:
@@ -101,13 +102,13 @@ def _refuse_another(
 def heartbeat_to_stop(
     configuration: Configuration, secrets: Secrets, client_host: ChosenHost = ANY_HOST
 ) -> HeartbeatProcess:
-    """:returns: the drill's heartbeat, also one on the client host of which nobody heard that it was started.
+    """Return the drill's heartbeat, including one on the client host whose start was not confirmed.
 
-    :param client_host: where it must be, where one was named.
-    :raises BadInput: when a client host was named, and it runs on this machine.
-    :raises Refused: when it is on another one than was named.
+    :param client_host: the client host on which it must be running, if one was named.
+    :raises BadInput: when a client host was named, and the heartbeat runs on this machine.
+    :raises Refused: when it is running on another host than the one named.
     :raises NoHeartbeat: as :func:`the_heartbeat`.
-    :raises CannotSee: when the host does not say.
+    :raises CannotSee: when the host does not respond.
     """
     topology = topology_of(configuration)
     on_host = topology.heartbeat is not None and topology.heartbeat.run == "ssm"
@@ -125,23 +126,26 @@ def heartbeat_to_stop(
 
 
 def running_heartbeat(topology: Path) -> HeartbeatProcess | None:
-    """:returns: the heartbeat that this process has started for the topology file of that path, while it runs."""
+    """Return the running heartbeat that this process started for a topology file; None without one.
+
+    :param topology: path of the topology file.
+    """
     there = _own.get(topology)
     return None if there is None or there.ended else there
 
 
 class DrillHeartbeat:
-    """The heartbeat, for whoever looks all the time: before it is started, and after it was stopped, too."""
+    """The drill's heartbeat for a monitor that runs before the heartbeat is started and after it has been stopped."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self._path = topology_of(configuration).path  # read once: at the end of a drill the file may be gone
+        self._path = topology_of(configuration).path  # read once: the file may be gone at the end of a drill
 
     def find(self) -> HeartbeatProcess | None:
-        """:returns: it, while it runs."""
+        """Return the heartbeat while it runs; None otherwise."""
         return running_heartbeat(self._path)
 
     def end(self) -> None:
-        """End it, and take over what it has recorded, when no step has done that. A failure is told, not raised."""
+        """End the heartbeat and collect its records, unless a step has done so. A failure is logged, not raised."""
         if (there := self.find()) is not None:
             try:
                 there.end()
@@ -153,7 +157,7 @@ class DrillHeartbeat:
 def settings_of(
     topology: Topology, rate_per_s: float | None = None, deadline_s: float | None = None, host: str | None = None
 ) -> dict[str, Any]:
-    """:returns: what a heartbeat is told, all but where its files and its page are.
+    """Return the settings of a heartbeat, except where its files and its page are.
 
     :raises Refused: when the topology does not say what to send.
     """
@@ -177,14 +181,14 @@ def settings_of(
 
 
 def rates_of(given_per_s: float | None) -> dict[str, float | None]:
-    """:returns: the rates of read and write. One that was given is that of both, all the time."""
+    """Return the rates of reads and writes. A given rate applies to both, at all times."""
     if given_per_s is not None:
         return {"rate_per_s": float(given_per_s), "write_rate_per_s": float(given_per_s), "burst_per_s": None}
     return {"rate_per_s": READS_PER_S, "write_rate_per_s": WRITES_PER_S, "burst_per_s": BURST_PER_S}
 
 
 def nothing_to_send(topology: Topology) -> str:
-    """:returns: what to do about a topology without ``heartbeat:``; empty when it has one."""
+    """Return what to do about a topology without ``heartbeat:``; empty when it has one."""
     if topology.heartbeat is not None:
         return ""
     return (
@@ -195,7 +199,7 @@ def nothing_to_send(topology: Topology) -> str:
 
 
 def why_no_writes(topology: Topology) -> str:
-    """:returns: why a heartbeat only reads; empty when it writes."""
+    """Return why a heartbeat only reads; empty when it writes."""
     heartbeat = topology.heartbeat
     if heartbeat is not None and heartbeat.write is not None and heartbeat.accounts is not None:
         return ""
@@ -205,7 +209,7 @@ def why_no_writes(topology: Topology) -> str:
 def _writing(written: Heartbeat) -> dict[str, Any]:
     accounts = written.accounts
     known = None if accounts is None else {"prefix": accounts.prefix, "count": accounts.count}
-    if accounts is None:  # nobody said what may be written to
+    if accounts is None:  # the topology names no accounts that may be written to
         return {"write": None, "settled": None, "balance": None, "accounts": None}
     return {"write": written.write, "settled": written.settled, "balance": written.balance, "accounts": known}
 

@@ -1,4 +1,4 @@
-"""The page of a heartbeat: how it beats, its clock, reading back what was written. JSON over HTTP."""
+"""Client of the heartbeat's page (JSON over HTTP): its state, its clock, and the read-back of writes."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,10 +13,10 @@ ANSWER_WITHIN_S = 5.0
 
 
 class HeartbeatPage:
-    """The page at ``url``.
+    """Client of the heartbeat page at ``url``.
 
-    :param adapter: how it is reached; None: over the network from here.
-    :param secret: of the process that started it; empty: ``adapter`` adds it.
+    :param adapter: transport adapter; None: a direct connection from this machine.
+    :param secret: secret of the process that started the heartbeat; empty: ``adapter`` adds it.
     """
 
     def __init__(self, url: str, adapter: requests.adapters.BaseAdapter | None = None, secret: str = "") -> None:
@@ -24,51 +24,54 @@ class HeartbeatPage:
         self._session = requests.Session()
         if secret:
             self._session.headers[SECRET_HEADER] = secret
-        self._session.trust_env = False  # a proxy from the environment does not lead to the client host
+        self._session.trust_env = False  # the client host is not reached through the environment's proxy
         if adapter is not None:
             self._session.mount("http://", adapter)
 
     def state(self) -> Mapping[str, Any]:
-        """:returns: how it beats: ``state``, ``sent``, ``outcomes`` by operation, ``pending_writes``, ``trouble``, …"""
+        """Return the heartbeat's state: ``state``, ``sent``, ``outcomes`` by operation, ``pending_writes``,
+        ``trouble``, …
+        """
         return self._ask("GET", "/state")
 
     def clock_ns(self) -> int:
-        """:returns: what it takes for the time, in ns since the epoch."""
+        """Return the time on the heartbeat's clock, in ns since the epoch."""
         return int(self._ask("GET", "/clock")["now_ns"])
 
     def stop(self, within_s: float) -> Mapping[str, Any]:
-        """Send nothing more; what is under way is waited for.
+        """Stop sending; requests in flight are awaited.
 
-        :returns: its state then.
+        :returns: its state afterwards.
         """
         return self._ask("POST", "/stop", within_s)
 
     def begin_read_back(self, label: str, within_s: float) -> None:
-        """Begin to read back every write; a second time for the same label nothing happens."""
+        """Begin to read back every write. Repeating the call with the same label has no effect."""
         self._ask("POST", "/read-back", label=label, within_s=within_s)
 
     def read_back(self, label: str) -> Mapping[str, Any]:
-        """:returns: how the reading back stands: ``state`` (running, done), ``converged``, ``why``, ``missing``, …"""
+        """Return the progress of a read-back: ``state`` (running, done), ``converged``, ``why``, ``missing``, …"""
         return self._ask("GET", "/read-back", label=label)
 
     def settlement(self) -> Mapping[str, Any]:
-        """Check whether writes are settled as fast as they are sent; a second time the same check.
+        """Start the settlement check, which measures whether writes are settled as fast as they are sent; further calls
+        return the same check.
 
-        :returns: how it stands: ``state`` (running, done), ``rate_per_s``, ``lag_s``, ``capacity_per_s``, ``grows``, …
+        :returns: its progress: ``state`` (running, done), ``rate_per_s``, ``lag_s``, ``capacity_per_s``, ``grows``, …
         """
         return self._ask("POST", "/settlement")
 
     def begin_burst(self) -> Mapping[str, Any]:
-        """Raise the rate of the writes around a transition, where it is not constant.
+        """Raise the write rate for a transition; a constant rate is not changed.
 
-        :returns: ``{"write_rate_per_s"}``: the rate of the writes now, or null.
+        :returns: ``{"write_rate_per_s"}``: the current write rate, or null.
         """
         return self._ask("POST", "/burst")
 
     def begin_load(self, seconds: float) -> Mapping[str, Any]:
-        """Send writes for some seconds at the rate of a transition; a constant rate stays as it is.
+        """Send writes at the rate of a transition for some seconds; a constant rate is not changed.
 
-        :returns: ``{"write_rate_per_s", "until_ns"}``: that rate, and the end of that time on the heartbeat's clock.
+        :returns: ``{"write_rate_per_s", "until_ns"}``: that rate, and when it ends, on the heartbeat's clock.
         """
         return self._ask("POST", "/load", seconds=seconds)
 

@@ -1,7 +1,7 @@
-"""A heartbeat that belongs to the drill: on this machine, or on the client host. What both have in common.
+"""Base class of the drill's heartbeat process, on this machine or on the client host.
 
-It is asked through its page, and what it records is taken into the run directory while it beats, so that little is left
-to be fetched at the end, and little is lost when it dies.
+The process is controlled through its page. Its records are collected into the run directory while it runs, so that
+little is left to fetch at the end, and little is lost if it dies.
 """
 
 import threading
@@ -27,27 +27,28 @@ STOPS_WITHIN_S = 20.0
 class HeartbeatProcess(ABC):
     """A heartbeat of this run.
 
-    :param page: its page.
-    :param settings: what it was started with.
-    :param directory: where what it records is kept here.
+    :param page: client of its page.
+    :param settings: the settings with which it was started.
+    :param directory: the local directory for its records.
     """
 
     where = "local"
-    """Where it runs, as the topology calls it."""
+    """Where it runs, in the topology's words."""
     poll_every_s = 0.2
-    """How often its page is asked while something is waited for, in seconds."""
+    """Poll interval of its page while waiting, in seconds."""
 
     def __init__(self, page: HeartbeatPage, settings: Mapping[str, Any], directory: Path) -> None:
         self.page, self.settings = page, settings
         self.writes = settings["write"] is not None
         self.kept = Kept(directory, (BEATS, LEDGER) if self.writes else (BEATS,))
         self.ended = False
-        self._lock = threading.RLock()  # it is collected from beside the main line, too
+        self._lock = threading.RLock()  # other threads collect from it, too
 
     def wait_until_it_beats(self, within_s: float) -> Mapping[str, Any]:
-        """:returns: its state once each operation was answered as it should be.
+        """Wait until at least one beat of each operation got the expected response.
 
-        :raises DrillError: when that takes longer, or it ends instead; nothing runs then, unless the error says so.
+        :returns: its state then.
+        :raises DrillError: when that takes longer, or the process ends; it does not run then, unless the error says so.
         """
         try:
             return wait_for(
@@ -74,20 +75,20 @@ class HeartbeatProcess(ABC):
             return {}
 
     def stop(self) -> Mapping[str, Any]:
-        """Send nothing more, and take over what was recorded: :meth:`end` takes the rest.
+        """Stop sending, and collect the records; :meth:`end` collects the rest.
 
         :returns: its last state.
         """
-        if history.hurried():  # nobody waits for beats that hang
+        if history.hurried():  # do not wait for beats that hang
             state = self.page.state()
         else:
-            self.collect()  # most of it, and the clock, which nobody tells afterwards
+            self.collect()  # most of the records, and the clock, which cannot be read after the stop
             state = self.page.stop(STOPS_WITHIN_S)
         history.record("heartbeat-stopped", sent=state["sent"])
         return state
 
     def check(self) -> None:
-        """Know what it has recorded until now, and that it goes on.
+        """Collect the records, and check that the process is running.
 
         :raises CannotSee: when it has ended by itself.
         """
@@ -96,12 +97,12 @@ class HeartbeatProcess(ABC):
 
     @abstractmethod
     def _check(self) -> None:
-        """As :meth:`check`."""
+        """Check as :meth:`check` does, with the lock held."""
 
     def collect(self) -> None:
-        """Take over what was recorded since the last time, and measure its clock.
+        """Collect the records since the last call, and measure the heartbeat's clock.
 
-        :raises DrillError: when it cannot be had.
+        :raises DrillError: when they cannot be fetched.
         """
         with self._lock:
             if not self.ended:
@@ -109,21 +110,22 @@ class HeartbeatProcess(ABC):
 
     @abstractmethod
     def _collect(self) -> None:
-        """As :meth:`collect`, of one that has not been ended."""
+        """Collect from a process that has not been ended, as :meth:`collect` does."""
 
     def end(self, why: str = "") -> str:
-        """End it, take over what is left of its records, and tell the history what there is; a second time nothing.
+        """End the process, collect the rest of its records, and record in the history what was collected. Repeating the
+        call has no effect.
 
-        :param why: why its records may not be whole; empty: they say it themselves.
+        :param why: why its records may be incomplete; empty: the records show it themselves.
         :returns: its log.
-        :raises DrillError: when it may run on: then it can be ended again.
+        :raises DrillError: when it may still be running; the call can then be repeated.
         """
         with self._lock:
             if self.ended:
                 return ""
             history.record("heartbeat-ending")
             if lost := history.target_lost():
-                self.give_up(lost)  # nobody is asked any more
+                self.give_up(lost)  # no more requests to a lost target
                 return ""
             log = self._ended()
             self.ended = True
@@ -137,7 +139,8 @@ class HeartbeatProcess(ABC):
             return log
 
     def give_up(self, why: str) -> None:
-        """Ask it no more, though it may run on, and tell the history what there is of its records.
+        """Send the process no more requests, though it may still be running, and record in the history what was
+        collected.
 
         :param why: why it cannot be ended.
         """
@@ -154,23 +157,23 @@ class HeartbeatProcess(ABC):
 
     @abstractmethod
     def _collect_rest(self) -> None:
-        """Take over what it has recorded until its end."""
+        """Collect what it recorded until its end."""
 
     @abstractmethod
     def _clean(self) -> None:
-        """Remove what it has left, where that is kept here."""
+        """Remove what it left behind, when the records are stored in the run directory."""
 
 
 def record_clock(now_ns: int, sent_ns: int, came_ns: int) -> None:
-    """Write to the history by how much the heartbeat's clock is ahead of this machine's.
+    """Record in the history the offset between the heartbeat's clock and this machine's.
 
-    :param now_ns: what it said, between ``sent_ns`` and ``came_ns`` of this machine's clock.
+    :param now_ns: reading of the heartbeat's clock, taken between ``sent_ns`` and ``came_ns`` on this machine's clock.
     """
     history.record("clock-measured", source=SOURCE, **asdict(reading(now_ns, sent_ns, came_ns)))
 
 
 def _outcomes(state: Mapping[str, Any]) -> str:
-    """How the beats of each operation ended so far, in words."""
+    """Describe in words how the beats of each operation have ended so far."""
     words = ("answered as expected", "refused", "timed out", "failed")
     each = {
         operation: ", ".join(f"{count} {word}" for count, word in zip(counts, words, strict=True))

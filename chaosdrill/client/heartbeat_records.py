@@ -1,4 +1,4 @@
-"""What a heartbeat has recorded, in the run directory: taken over bit by bit, and told of at the end."""
+"""The records of a heartbeat in the run directory: collected while it runs, and recorded in the history at the end."""
 
 import hashlib
 import json
@@ -13,18 +13,18 @@ from chaosdrill.errors import DrillError
 from chaosdrill.sentences import sentence
 
 BEATS, LEDGER = "beats.jsonl", "ledger.jsonl"
-TAIL = 500_000  # bytes: a minute of two operations at 20/s, many times over
-NO_ADDRESS = ("lookup-nxdomain", "lookup-no-address")  # of a lookup that was answered
+TAIL = 500_000  # bytes: many times a minute of two operations at 20/s
+NO_ADDRESS = ("lookup-nxdomain", "lookup-no-address")  # results of a lookup that got a response
 RECORDS = "records"  # in the run directory
 READ_BACK_ENDED = "read-back-ended"
 
 
 @dataclass(frozen=True)
 class Collected:
-    """A file of raw records, as it was collected.
+    """Summary of a file of raw records as it was collected.
 
-    :param sha256: of its bytes; None: nothing of it could be had.
-    :param complete: whether it was written to its end in order, and all of it is here; else ``why`` not.
+    :param sha256: hash of its bytes; None when nothing could be collected.
+    :param complete: whether it ends with its end row, and all of it was collected; else ``why`` gives the reason.
     """
 
     file: str
@@ -36,9 +36,9 @@ class Collected:
 
 
 class Kept:
-    """The files of one heartbeat in a directory.
+    """The record files of one heartbeat in a directory.
 
-    :param wanted: which there must be.
+    :param wanted: names of the files that there must be.
     """
 
     def __init__(self, directory: Path, wanted: tuple[str, ...]) -> None:
@@ -48,14 +48,14 @@ class Kept:
         self._last_lookup: list[Any] | None = None
 
     def sizes(self) -> dict[str, int]:
-        """:returns: how much of each file is here, in bytes."""
+        """Return the size of each local file in bytes."""
         return {path.name: path.stat().st_size for path in self.directory.glob("*.jsonl")}
 
     def append(self, name: str, data: bytes) -> None:
-        """Add what came next.
+        """Append data to a file.
 
-        :param name: of one of a heartbeat's own files; the client host names it, and is not trusted with others.
-        :raises DrillError: when it cannot be written; then nothing of it is, and it can be added another time.
+        :param name: one of the heartbeat's own file names. The client host supplies it, so any other name is refused.
+        :raises DrillError: when it cannot be written; then the file is unchanged, and the call can be repeated.
         """
         if name not in (BEATS, LEDGER):
             why = f"the client host names {name!r:.200} as a file of the heartbeat's: it has {BEATS} and {LEDGER}"
@@ -73,8 +73,8 @@ class Kept:
                 raise DrillError(why, code="store-not-writable") from error
 
     def good_for_s(self, deadline_s: float) -> float:
-        """:returns: for how long before the last beat that is here every beat was answered as it should be, in time; in
-        seconds, of the last minute or so.
+        """Return how long every beat before the last one got the expected response in time, in seconds. Only the last
+        minute or so is read.
         """
         path = self.directory / BEATS
         if not path.is_file():
@@ -88,8 +88,10 @@ class Kept:
         return (max(due) - max(missed, default=min(due))) / 1e9 if due else 0.0
 
     def last_lookup(self, oldest_s: float) -> tuple[str, ...] | None:
-        """:returns: the addresses of the heartbeat's last DNS lookup; none where the name has no address; None when
-        that lookup failed, or nothing that it recorded has come within ``oldest_s`` seconds.
+        """Return the addresses of the heartbeat's last DNS lookup.
+
+        :param oldest_s: greatest age of the last collected record, in seconds.
+        :returns: the addresses; empty where the name has none; None when the lookup failed, or the records are too old.
         """
         path = self.directory / BEATS
         if not path.is_file() or time.time() - path.stat().st_mtime > oldest_s:
@@ -108,7 +110,10 @@ class Kept:
         return tuple(sorted(addresses)) if not error or error in NO_ADDRESS else None
 
     def ledger_with(self, label: str) -> list[dict[str, Any]] | None:
-        """:returns: the rows of the ledger, once the end of the read-back of that name is here; until then None."""
+        """Return the rows of the ledger once it contains the end of a read-back; None before.
+
+        :param label: label of the read-back.
+        """
         path = self.directory / LEDGER
         if not path.is_file():
             return None
@@ -119,9 +124,9 @@ class Kept:
         return [json.loads(line) for line in lines]
 
     def tell(self, why: str = "") -> None:
-        """Write what was collected to the history, once.
+        """Record in the history what was collected, once.
 
-        :param why: why something may be missing; empty: the files themselves say.
+        :param why: why records may be missing; empty: the files show it themselves.
         """
         if not self._told:
             self._told = True
@@ -134,9 +139,9 @@ def _due_ns(beat: list[int]) -> int:
 
 
 def collected(path: Path, why: str = "") -> Collected:
-    """:returns: what is here of a file.
+    """Return the summary of a collected file.
 
-    :param why: why something of it may be missing; empty: the file itself says.
+    :param why: why records may be missing; empty: the file shows it itself.
     """
     if not path.is_file():
         return Collected(path.name, None, 0, 0, False, why or sentence("nothing of it was recorded"))
@@ -149,7 +154,7 @@ def collected(path: Path, why: str = "") -> Collected:
 
 
 def ended(data: bytes) -> bool:
-    """:returns: whether records end with the row that says so, in a whole line."""
+    """Return whether records end with a complete end row."""
     if not data.endswith(b"\n"):
         return False
     try:

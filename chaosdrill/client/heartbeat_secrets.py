@@ -1,7 +1,8 @@
-"""Secrets among what a heartbeat sends: kept apart from its settings, which commands and records show.
+"""Secrets in the requests that a heartbeat sends, kept apart from its settings.
 
-A heartbeat's settings stand in the history of SSM's commands, and in a file on its host. So a header or a body that
-holds a secret is a placeholder there, and the values go another way: over stdin or a file that its user alone reads.
+A heartbeat's settings appear in SSM's command history and in a file on its host. There, a header or body that contains
+a secret is replaced by a placeholder. The values are passed over stdin, or in a file that only the heartbeat's user can
+read.
 """
 
 import os
@@ -21,16 +22,16 @@ REFERENCE = "secret"  # {secret: NAME} in a topology
 
 Secrets = Mapping[str, Any] | None
 
-_WORDS = re.compile(r"\{(?:account|id|quantity)\}")  # what a heartbeat fills in
+_WORDS = re.compile(r"\{(?:account|id|quantity)\}")  # placeholders that a heartbeat fills in
 
-_resolved: dict[str, str] = {}  # secrets by name, as the drill control has seen them: activities get only some
+_resolved: dict[str, str] = {}  # secrets by name, as the drill control received them: an activity receives only some
 
 
 def problems_of_secrets(topology: Topology, secrets: Secrets) -> list[str]:
     """Resolve the secrets that a topology's heartbeat names, for every step that starts it.
 
-    :param secrets: all of the experiment's.
-    :returns: what keeps the heartbeat from being started with them.
+    :param secrets: all secrets of the experiment.
+    :returns: the problems that keep the heartbeat from being started with them.
     """
     settings = operations_of(topology)
     problems: list[str] = []
@@ -48,9 +49,10 @@ def problems_of_secrets(topology: Topology, secrets: Secrets) -> list[str]:
 
 
 def problems_of_way(topology: Topology, where: str) -> list[str]:
-    """:returns: that a secret cannot be brought to the client host without standing in a command.
+    """Return the problem that a secret can reach the client host only in the text of a command; empty when it has
+    another way.
 
-    :param where: the secret's place.
+    :param where: where the secret stands in the settings.
     """
     if topology.heartbeat is None or topology.heartbeat.run != "ssm" or topology.client.s3:
         return []
@@ -63,15 +65,16 @@ def problems_of_way(topology: Topology, where: str) -> list[str]:
 
 
 def operations_of(topology: Topology) -> dict[str, Any]:
-    """:returns: the requests that a topology's heartbeat sends, by their names."""
+    """Return the requests that a topology's heartbeat sends, by operation."""
     return {name: getattr(topology.heartbeat, name, None) for name in OPERATIONS}
 
 
 def separated(settings: Mapping[str, Any], secrets: Secrets) -> tuple[dict[str, Any], dict[str, str]]:
     """Take the secrets out of a heartbeat's settings.
 
-    :returns: the settings with placeholders, and the secrets by their places; they are kept out of all records.
-    :raises BadInput: when a secret that is named cannot be found.
+    :returns: the settings with placeholders, and the secrets by their places in the settings; they are redacted in all
+        records.
+    :raises BadInput: when a named secret is missing or cannot be sent.
     """
     found: dict[str, str] = {}
     public = {
@@ -82,7 +85,7 @@ def separated(settings: Mapping[str, Any], secrets: Secrets) -> tuple[dict[str, 
 
 
 def put_back(value: Any, found: Mapping[str, str]) -> Any:
-    """:returns: settings with the secrets in their places."""
+    """Return settings with the secrets back in their places."""
     if isinstance(value, Mapping):
         if value.keys() == {PLACEHOLDER}:
             return found[value[PLACEHOLDER]]
@@ -91,7 +94,7 @@ def put_back(value: Any, found: Mapping[str, str]) -> Any:
 
 
 def references(value: Any, place: tuple[str, ...] = ("heartbeat",)) -> Iterator[tuple[str, str]]:
-    """:returns: the place and the name of each secret that is named: ``{secret: NAME}`` as a header."""
+    """Yield the place and the name of each secret that a header references: ``{secret: NAME}``."""
     if isinstance(value, Mapping):
         for name, one in value.items():
             if place[-1] == "headers" and isinstance(one, Mapping):
@@ -101,7 +104,9 @@ def references(value: Any, place: tuple[str, ...] = ("heartbeat",)) -> Iterator[
 
 
 def secret_named(name: str, secrets: Secrets) -> str | None:
-    """:returns: a secret: of Chaos Toolkit's (of a section, or of all sections), else the environment's variable."""
+    """Return a secret by name: from Chaos Toolkit's secrets (of one section or of all), else from the environment
+    variable.
+    """
     given = secrets or {}
     for part in (given, *(one for one in given.values() if isinstance(one, Mapping))):
         if isinstance(part.get(name), str) and part[name]:
@@ -130,7 +135,7 @@ def _separated(value: Any, place: tuple[str, ...], secrets: Secrets, found: dict
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """``{account}`` alone is none, whatever the header is called."""
+    """Return whether a value is a secret by its name. ``{account}`` alone is none, whatever the header is called."""
     return names_a_secret(name) and len(_WORDS.sub("", value)) >= SHORTEST_SECRET
 
 

@@ -1,9 +1,8 @@
-"""The load generator of a drill: the one place that knows where Locust runs.
+"""The load generator of a drill, running where the topology says.
 
-The topology says it: ``client: {url: ...}`` attaches to a Locust that runs already, alone or as the master of
-workers; ``client: {run: local}`` makes ``start_load`` start one on this machine and ``stop_load`` end it, and
-``client: {run: ssm}`` on the client host.
-Whoever adds another way adds it here; everybody else just asks for the load generator.
+``client: {url: ...}`` attaches to a running Locust, standalone or the master of workers. ``client: {run: local}`` makes
+``start_load`` start one on this machine and ``stop_load`` end it, and ``client: {run: ssm}`` does so on the client
+host. A new place to run it is added in this module alone.
 """
 
 import logging
@@ -48,21 +47,21 @@ Secrets = Mapping[str, Any] | None
 ANY_HOST = ChosenHost()
 ATTACHED, HERE = "load comes from a Locust that is attached to", "Locust runs on this machine"
 
-_own: dict[Path, LocalLocust | SsmLocust] = {}  # by topology; an ended one stays for its last words
+_own: dict[Path, LocalLocust | SsmLocust] = {}  # by topology; an ended one stays for its last counts
 _lock = threading.RLock()
 
 
 class NoLoadGenerator(CannotSee):
-    """The drill's own Locust was not started, or was ended."""
+    """The drill's own Locust was not started, or has been ended."""
 
 
 def load_generator(configuration: Configuration, secrets: Secrets = None, host: ChosenHost = ANY_HOST) -> LoadGenerator:
-    """:returns: the load generator that the configuration (``load_generator_url``) or else the topology names.
+    """Return the load generator that the configuration (``load_generator_url``) or else the topology names.
 
-    :param host: the client host that it must be on, where one was named.
-    :raises BadInput: when a host was named, and it is none that the drill starts on one.
-    :raises Refused: when it is on another host than was named.
-    :raises NoLoadGenerator: when it is the drill's own, and none runs.
+    :param host: the client host on which it must be running, if one was named.
+    :raises BadInput: when a host was named, and the drill starts no Locust on a client host.
+    :raises Refused: when it is running on another host than the one named.
+    :raises NoLoadGenerator: when it is the drill's own, and none is running.
     :raises CannotSee: when it is the drill's own and has died.
     """
     if (path := _own_by(configuration)) is None:
@@ -75,7 +74,7 @@ def load_generator(configuration: Configuration, secrets: Secrets = None, host: 
         locust = _own.get(path)
         gone = locust is None or locust.last is not None
         if gone and run == "ssm" and (found := find_on_host(host.system(configuration, secrets))):
-            locust = _own[path] = found  # another process of this drill has started it, or nobody heard that it was
+            locust = _own[path] = found  # another process of this drill started it, or its start was not confirmed
     if locust is None or locust.last is not None:
         text = f"no Locust runs: the topology says `client: {{run: {run}}}`, so start_load starts it"
         raise NoLoadGenerator(text, code="locust-not-started")
@@ -93,7 +92,7 @@ def _attached(configuration: Configuration, secrets: Secrets) -> LoadGenerator:
 
 
 def _own_by(configuration: Configuration) -> Path | None:
-    """What the drill's own Locust is known by: the topology that asks for it; None when one is attached to."""
+    """Return the key of the drill's own Locust, the path of its topology; None when the Locust is attached to."""
     if (configuration or {}).get("load_generator_url"):
         return None
     topology = topology_of(configuration)
@@ -103,15 +102,16 @@ def _own_by(configuration: Configuration) -> Path | None:
 def open_load_generator(
     configuration: Configuration, secrets: Secrets, locustfile: str, within_s: float, host: ChosenHost = ANY_HOST
 ) -> LoadGenerator:
-    """The load generator for a test with a load script; the drill's own is started unless it runs that script there
-    already.
+    """Return the load generator for a test with a load script. The drill's own Locust is started unless it already runs
+    that script on that host.
 
-    :param locustfile: path of the script; empty: whichever runs, of the drill's own the reference application's.
-    :param within_s: how long the drill's own may take to answer once it is started, in seconds.
-    :param host: the client host that it is started on.
-    :raises BadInput: when a host was named, and it is none that the drill starts on one.
-    :raises Refused: when a Locust that was attached to runs another script, or the client host cannot run one.
-    :raises DrillError: when the drill's own cannot run it.
+    :param locustfile: path of the script; empty: the running one, or the reference application's for the drill's own
+        Locust.
+    :param within_s: how long the drill's own Locust may take to respond after its start, in seconds.
+    :param host: the client host on which it is started.
+    :raises BadInput: when a host was named, and the drill starts no Locust on a client host.
+    :raises Refused: when an attached Locust runs another script, or the client host cannot run Locust.
+    :raises DrillError: when the drill's own Locust cannot run it.
     """
     if (path := _own_by(configuration)) is None:
         host.refuse(ATTACHED)
@@ -145,7 +145,7 @@ def _must_be_another(locust: LocalLocust | SsmLocust, wanted: Path | None, syste
 
 
 def end_load_generator(configuration: Configuration) -> bool:
-    """End the drill's own Locust; one that was attached to is let be.
+    """End the drill's own Locust; an attached one is left alone.
 
     :returns: whether one was ended.
     """
@@ -162,12 +162,12 @@ def _end(path: Path | None) -> bool:
 
 
 class DrillLoad:
-    """The load generator, for whoever looks all the time: before the load is started, and after it was stopped, too.
+    """The drill's load generator for a monitor that runs before the load is started and after it has been stopped.
 
-    The topology is read once: at the end of a drill its file may be gone.
+    The topology is read once: its file may be gone at the end of a drill.
 
-    :param records: the directory of this machine in which a Locust that is attached to keeps its rows, where the target
-        was started here; None: they are read over its page only.
+    :param records: the local directory in which an attached Locust records its rows, when the target was started on
+        this machine; None: the rows are read over its page.
     """
 
     def __init__(self, configuration: Configuration, secrets: Secrets, records: Path | None = None) -> None:
@@ -178,14 +178,14 @@ class DrillLoad:
             self._known.records_directory = records
 
     def find(self) -> LoadGenerator | None:
-        """:returns: the load generator, the same one as before unless another was started; None while there is none."""
+        """Return the load generator, the same object until another one is started; None while there is none."""
         locust = _own.get(self._path) if self._path is not None else None
         if locust is not None and locust is not self._locust:
             self._locust, self._known = locust, locust.generator()
         return self._known
 
     def end(self) -> None:
-        """End the drill's own Locust, when no step has ended it. A failure is told, not raised."""
+        """End the drill's own Locust, unless a step has ended it. A failure is logged, not raised."""
         try:
             _end(self._path)
         except FAILURES as error:

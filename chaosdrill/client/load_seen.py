@@ -1,4 +1,4 @@
-"""What Locust's page says, through chaosdrill's plugin, as frozen values."""
+"""Responses of chaosdrill's Locust plugin, as frozen values."""
 
 import ipaddress
 from collections import Counter
@@ -22,24 +22,28 @@ MEASURED = (
     "complete",
 )
 
-MOST_TROUBLE = 2_000  # characters of the reason why rows are missing
+MOST_TROUBLE = 2_000  # longest reason for missing rows, in characters
 
 
 @dataclass(frozen=True)
 class LoadState:
-    """How the load runs at a moment. Times are on the load generator's own clock, seconds since the epoch.
+    """State of the load test at a moment. Times are on the load generator's clock, in seconds since the epoch.
 
-    :param distributed: whether users run in workers, not in the process that answers.
-    :param workers_expected: how many Locust was told to expect (``--expect-workers``).
-    :param workers_wanted: how many the test began with, at least as many as are expected.
-    :param workers_gone: how many of those that the test began with are not there any more.
-    :param as_meant_since_s: since when users and workers are all there, without a break; None: they are not.
-    :param started_s: when the test began; ``stopping_s``: when it was stopped; ``ends_s``: when it will end by itself.
-    :param user_classes: whose users are used; ``user_classes_available``: what the load script has.
-    :param shape: name of the script's own LoadTestShape, which sets the users then.
-    :param exceptions: how many exceptions the load script raised in this test, with its most common messages.
+    :param distributed: whether the users run in workers, not in the process that responds.
+    :param workers_expected: number of workers that Locust was started to expect (``--expect-workers``).
+    :param workers_wanted: number of workers with which the test began, at least ``workers_expected``.
+    :param workers_gone: how many of the workers with which the test began are gone.
+    :param as_meant_since_s: since when all users and workers have been present without a break; None: they are not.
+    :param started_s: when the test began.
+    :param stopping_s: when it was stopped.
+    :param ends_s: when it will end by itself.
+    :param user_classes: the user classes in use.
+    :param user_classes_available: the user classes of the load script.
+    :param shape: name of the script's own LoadTestShape, which then sets the number of users.
+    :param exceptions: how many exceptions the load script raised in this test.
+    :param exception_messages: the most common messages of those exceptions.
     :param errors: the most common errors of requests in this test as Locust reports them, and how often each occurred;
-        what workers observed is up to 3 s old.
+        errors in workers are up to 3 s old.
     """
 
     now_s: float
@@ -66,7 +70,7 @@ class LoadState:
     errors: tuple[tuple[str, int], ...]
 
     def __str__(self) -> str:
-        """It in words, for messages."""
+        """Return the state in words, for messages."""
         said = f"state {self.state!r}, {self.user_count} of {self.target_user_count} users"
         if self.distributed:
             said += f", {self.workers} of {self.workers_wanted} workers"
@@ -76,11 +80,11 @@ class LoadState:
 
     @property
     def running(self) -> bool:
-        """All users that were asked for are there and at work, and so are the workers."""
+        """Whether all requested users and workers are present and running."""
         return not self.problems()
 
     def problems(self) -> list[Problem]:
-        """:returns: why a measurement would not be one of the load that was meant; empty when it would."""
+        """Return why a measurement would not reflect the requested load; empty when it would."""
         problems = []
         if self.state != "running":
             problems.append(problem("load-not-running", f"its state is {self.state!r}, not 'running'"))
@@ -102,7 +106,9 @@ class LoadState:
         return problems
 
     def _missing_users(self) -> str:
-        """A Locust without workers has lost none: its users are still being added, or have ended by themselves."""
+        """Return why users are missing. Without workers none can be lost: users are still being added, or ended by
+        themselves.
+        """
         text = f"{self.user_count} of {self.target_user_count} users are at work"
         if self.state == "spawning":
             return f"{text}: they are still being added"
@@ -117,13 +123,13 @@ class LoadState:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Which endpoints were requested in a window, and which regions answered.
+    """The endpoints that were requested in a window, and the regions that responded.
 
-    :param seen: method, name and requests of each.
-    :param regions: requests of the endpoint that was asked for, by the region that answered, or by the address where
-        the answer names none; empty: neither is known.
-    :param whole: whether all of the window is still known by endpoint.
-    :param too_many: requests of endpoints beyond those that are kept apart.
+    :param seen: method, name and number of requests of each endpoint.
+    :param regions: requests to the selected endpoint, by the region that responded, or by the address where the
+        response names no region; empty: neither is known.
+    :param whole: whether the counts by endpoint still cover the whole window.
+    :param too_many: requests to endpoints beyond those that are counted separately.
     """
 
     seen: tuple[tuple[str, str, int], ...]
@@ -133,12 +139,16 @@ class Endpoints:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Those among ``regions`` that are addresses."""
+        """The keys of ``regions`` that are addresses."""
         return tuple(sorted(name for name in self.regions if _is_address(name)))
 
     def with_regions_of(self, owners: Mapping[str, str]) -> "Endpoints":
-        """:returns: the same; the requests of an address are those of its region. An address without a region stays,
-        unless answers name their region: then it is nothing of the application.
+        """Return a copy in which the requests of each address count for its region.
+
+        An address without a region stays, unless responses name their region: then it does not belong to the
+        application.
+
+        :param owners: region by address.
         """
         some_name_it = any(name and not _is_address(name) for name in self.regions)
         regions = Counter[str]()
@@ -158,11 +168,14 @@ def _is_address(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Window:
-    """What ended between two moments (load generator's clock), and how the load ran when it was asked.
+    """Requests that ended between two moments (load generator's clock), and the state of the load test when it was
+    read.
 
-    Times in ms are None where no request has one. ``unrecorded``: requests that ended, but whose outcome is unknown.
-    ``complete``: nothing of the window can still arrive. ``endpoints``: when one of them was asked for, which there
-    are.
+    Times in ms are None where there is no request.
+
+    :param unrecorded: requests that ended with an unknown outcome.
+    :param complete: whether no more requests of the window can arrive.
+    :param endpoints: the endpoints that were requested, when one was selected.
     """
 
     since_s: float
@@ -181,7 +194,7 @@ class Window:
     load: LoadState
 
     def __str__(self) -> str:
-        """It in words, for messages."""
+        """Return the window in words, for messages."""
         said = f"{self.load}; {self.requests} requests ended, {self.failures} of them failed"
         if self.failures and self.load.errors:
             error, count = self.load.errors[0]
@@ -191,9 +204,10 @@ class Window:
 
 @dataclass(frozen=True)
 class TimelinePart:
-    """``buckets``: (start in s since the epoch, succeeded, failed) per 0.1 s; final up to ``watermark_s``.
+    """A part of the timeline of requests.
 
-    ``stopping_s``: when the last test was stopped, or ended by itself; None while one runs, and before the first.
+    :param buckets: (start in s since the epoch, succeeded, failed) per 0.1 s; final up to ``watermark_s``.
+    :param stopping_s: when the last test was stopped or ended by itself; None while one runs, and before the first.
     """
 
     buckets: tuple[tuple[float, int, int], ...]
@@ -203,11 +217,11 @@ class TimelinePart:
 
 @dataclass(frozen=True)
 class Records:
-    """Where Locust keeps the rows of its requests.
+    """The files in which Locust records the rows of its requests.
 
-    :param directory: on its host.
-    :param files: the bytes in each.
-    :param trouble: why something is missing in them; empty: nothing is known to be.
+    :param directory: path on its host.
+    :param files: size of each file in bytes.
+    :param trouble: why rows are missing; empty: none are known to be.
     """
 
     directory: str
@@ -216,9 +230,9 @@ class Records:
 
 
 def records_of(raw: Mapping[str, Any]) -> Records:
-    """:returns: what Locust's page responds about its files.
+    """Return the files in a response of Locust's page.
 
-    :raises CannotSee: when that is not as the plugin writes it.
+    :raises CannotSee: when the response is not as the plugin writes it.
     """
     directory, files, trouble = raw.get("directory"), raw.get("files"), str(raw.get("trouble") or "")
     sizes = list(files.values()) if isinstance(files, dict) else [None]
@@ -229,10 +243,10 @@ def records_of(raw: Mapping[str, Any]) -> Records:
 
 @dataclass(frozen=True)
 class Asked:
-    """What of a window is wanted: all of it, or the share of one endpoint, or what one region answered of it; and which
-    percentile besides the usual ones.
+    """Selection of a window's requests: all of them, those of one endpoint, or those that one region responded to.
 
-    :param regions_of: finds the region of each address that has one, for answers that do not name theirs.
+    :param percentile: the percentile to compute besides the usual ones.
+    :param regions_of: returns the region of each address that has one, for responses that do not name their region.
     """
 
     name: str = ""
@@ -242,9 +256,9 @@ class Asked:
     regions_of: Callable[[Sequence[str]], Mapping[str, str]] = field(default=lambda addresses: {}, compare=False)
 
     def query(self, addresses: Sequence[str] = ()) -> dict[str, Any]:
-        """:param addresses: those of the region.
+        """Return the selection as the plugin's query parameters.
 
-        :returns: it as the plugin wants it.
+        :param addresses: the addresses of the region.
         """
         regions = [self.region, *addresses] if self.region else []
         share = {"name": self.name, "method": self.method, "region": regions}
@@ -252,7 +266,10 @@ class Asked:
 
 
 def window_of(raw: Mapping[str, Any]) -> Window:
-    """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
+    """Return the window in a response of the plugin.
+
+    :raises CannotSee: when the Locust runs another version of the plugin.
+    """
     load = load_state_of(raw)
     with parsing_response():
         measured = {name: raw[name] for name in MEASURED}
@@ -264,7 +281,10 @@ def window_of(raw: Mapping[str, Any]) -> Window:
 
 
 def load_state_of(raw: Mapping[str, Any]) -> LoadState:
-    """:raises CannotSee: when the Locust that answers runs another version of the plugin."""
+    """Return the state of the load test in a response of the plugin.
+
+    :raises CannotSee: when the Locust runs another version of the plugin.
+    """
     with parsing_response():
         return LoadState(
             now_s=raw["now"],
@@ -294,9 +314,9 @@ def load_state_of(raw: Mapping[str, Any]) -> LoadState:
 
 @contextmanager
 def parsing_response() -> Iterator[None]:
-    """Parse what Locust's page responds.
+    """Convert errors in parsing a response of Locust's page.
 
-    :raises CannotSee: when the Locust that responds runs another version of the plugin, or none of it.
+    :raises CannotSee: when the Locust runs another version of the plugin, or runs without it.
     """
     try:
         yield

@@ -1,7 +1,7 @@
-"""A heartbeat on this machine that belongs to the drill: a process of its own, which cannot outlive its maker.
+"""A heartbeat process on this machine that belongs to the drill and ends with the process that started it.
 
-As with Locust (``local_locust``): in a session of its own, with the reading end of a pipe that the kernel closes when
-this process ends. It writes straight into the run directory.
+As with Locust (``local_locust``), it runs in its own session and holds the read end of a pipe that the kernel closes
+when this process ends. It writes its records directly into the run directory.
 """
 
 import json
@@ -30,9 +30,9 @@ NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class LocalHeartbeat(HeartbeatProcess):
-    """A heartbeat process, its page on a free port of 127.0.0.1.
+    """A heartbeat process with its page on a free port of 127.0.0.1.
 
-    :param settings: what it sends, as its configuration has it.
+    :param settings: what it sends, in the form of its configuration file.
     :param directory: where it writes its records.
     :param hidden: the secrets whose placeholders are in the settings, by their places.
     """
@@ -76,7 +76,7 @@ class LocalHeartbeat(HeartbeatProcess):
             text = f"the heartbeat ended with exit code {code}; its log {self._log} ends with:\n{said}"
             raise CannotSee(text, code="heartbeat-ended")
 
-    def _collect(self) -> None:  # its records are here already
+    def _collect(self) -> None:  # its records are already in the run directory
         sent_ns = time.time_ns()
         now_ns = self.page.clock_ns()
         record_clock(now_ns, sent_ns, time.time_ns())
@@ -94,8 +94,8 @@ class LocalHeartbeat(HeartbeatProcess):
         return self._log.read_text(errors="replace")
 
     def _collect_rest(self) -> None:
-        """It is all here."""
+        """Redact the log; all records are already in the run directory."""
         history.hide_secrets_in_file(self._log)
 
     def _clean(self) -> None:
-        """Its records are the run's."""
+        """Remove nothing: its records belong to the run."""

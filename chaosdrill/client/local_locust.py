@@ -1,9 +1,9 @@
-"""A Locust on this machine that belongs to the drill: a process of its own, which cannot outlive the one that made it.
+"""A Locust process on this machine that belongs to the drill and ends with the process that started it.
 
-It is in a session of its own, so that a terminal's Ctrl-C does not reach it and rollbacks can still stop it in order.
-It holds the reading end of a pipe whose writing end is in this process alone: when this process ends, however it ends,
-the kernel closes that end, and chaosdrill's plugin kills Locust's process group (``plugin.end_with``). A parent-death
-signal would not do: it comes when the *thread* that started Locust ends, such as that of a background activity.
+It runs in its own session, so that a terminal's Ctrl-C does not reach it and rollbacks can still stop it in order. It
+holds the read end of a pipe whose write end is in this process alone: when this process ends for any reason, the kernel
+closes that end, and chaosdrill's plugin kills Locust's process group (``plugin.end_with``). A parent-death signal would
+not do: it is sent when the *thread* that started Locust ends, such as that of a background activity.
 """
 
 import os
@@ -24,22 +24,22 @@ from chaosdrill.client.locust_rest import LoadGenerator, wait_for
 from chaosdrill.errors import CannotSee
 from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
-# Found, not imported: Locust patches the process that imports it.
+# Located by path, not imported: the plugin imports Locust, which patches the process that imports it.
 PLUGIN = Path(chaosdrill.__file__).with_name("load") / "plugin.py"
 REFERENCE = PLUGIN.with_name("reference.py")
-OPTIONS = ("--web-base-path=",)  # of a `locust.conf` beside the script: the drill looks for its own Locust at the root
+OPTIONS = ("--web-base-path=",)  # overrides a `locust.conf` beside the script: the drill expects the page at the root
 ENDS_WITHIN_S = 5.0
 LOG_TAIL = 2000
 LOG_PREFIX = "chaosdrill-locust-"
 RECORDS_PREFIX = "chaosdrill-locust-records-"
-BUCKET_S = 0.1  # the plugin's; one that ``since_s`` lies in was not whole when it was asked for before
+BUCKET_S = 0.1  # as in the plugin; the bucket that contains ``since_s`` was incomplete in the previous response
 
 
 class LocalLocust:
-    """A Locust process, its page on a free port of 127.0.0.1.
+    """A Locust process with its page on a free port of 127.0.0.1.
 
-    :param locustfile: the load script; None: the reference application's own.
-    :param region_header: the response header that names the region that served.
+    :param locustfile: the load script; None: the reference application's.
+    :param region_header: the response header that names the region that served the request.
     """
 
     def __init__(self, locustfile: Path | None, region_header: str) -> None:
@@ -82,11 +82,14 @@ class LocalLocust:
         return ours, process
 
     def wait_until_it_answers(self, within_s: float) -> None:
-        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then."""
+        """Wait until Locust's page responds.
+
+        :raises DrillError: when Locust ends instead, or its page does not respond in time; it does not run then.
+        """
         try:
             what = f"Locust to answer at {self.url} (its log: {self.log})"
             wait_for(self._answers, bool, within_s, what, code="locust-not-answering")
-        except BaseException:  # a signal, too: nobody knows of it yet
+        except BaseException:  # also a signal: no caller knows this process yet
             self.kill()
             raise
 
@@ -98,24 +101,27 @@ class LocalLocust:
             return False
 
     def has_script(self, wanted: Path) -> bool:
-        """:returns: whether it runs that load script."""
+        """Return whether it runs that load script."""
         return wanted.resolve() == self.locustfile
 
     def generator(self) -> "LocalLoadGenerator":
-        """:returns: what asks it."""
+        """Return a client of its page."""
         return LocalLoadGenerator(self)
 
     @property
     def pid(self) -> int:
-        """The process, which leads a process group of its own."""
+        """The process ID, which is also its process group's."""
         return self._process.pid
 
     def runs(self) -> bool:
-        """:returns: whether the process is there."""
+        """Return whether the process is running."""
         return self._process.poll() is None
 
     def check(self) -> None:
-        """:raises CannotSee: when it has ended by itself."""
+        """Check that it is running.
+
+        :raises CannotSee: when it has ended by itself.
+        """
         if not self.runs():
             raise CannotSee(
                 f"the Locust of this drill ended with exit code {self._process.returncode}; its script: "
@@ -124,7 +130,7 @@ class LocalLocust:
             )
 
     def end(self) -> None:
-        """End it in order, and remember what it has counted: the drill control looks at that once more."""
+        """End it in order, and store its last counts, which the drill control reads afterwards."""
         try:
             self.last = LoadGenerator(self.url).timeline()
         except CannotSee:
@@ -135,13 +141,13 @@ class LocalLocust:
                 self._process.wait(ENDS_WITHIN_S)
         self.kill()
         history.hide_secrets_in_file(self.log)
-        if self.log.name.startswith(LOG_PREFIX):  # outside a drill; of one that could not start it stays to be read
+        if self.log.name.startswith(LOG_PREFIX):  # outside a drill; the log of one that failed to start is not removed
             self.log.unlink(missing_ok=True)
         if self.records.name.startswith(RECORDS_PREFIX):
             shutil.rmtree(self.records, ignore_errors=True)
 
     def kill(self) -> None:
-        """End it at once, with every process that it has started in its group; a second time nothing happens."""
+        """Kill its process group. Repeating the call has no effect."""
         if self._lifeline < 0:
             return
         with suppress(ProcessLookupError):
@@ -152,7 +158,7 @@ class LocalLocust:
 
 
 class LocalLoadGenerator(LoadGenerator):
-    """The page of a Locust that belongs to this process; what it counted is known beyond its end."""
+    """Client of the page of a Locust that belongs to this process; its last counts are available after its end."""
 
     since_s = 0.0
 
@@ -167,25 +173,27 @@ class LocalLoadGenerator(LoadGenerator):
         return self.locust.last is not None
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
-        """:returns: as any Locust's; after its end what it said last."""
+        """Return the timeline as :meth:`LoadGenerator.timeline` does; after its end, from its last response."""
         if self.locust.last is None:
             try:
                 self.locust.check()
                 return super().timeline(since_s)
             except CannotSee:
-                if self.locust.last is None:  # else it was ended while this request was under way
+                if self.locust.last is None:  # else it was ended while this request was in flight
                     raise
         return left_after(self.locust.last, since_s)
 
 
 def left_after(last: TimelinePart, since_s: float) -> TimelinePart:
-    """:returns: of what a Locust said last, what was not final at ``since_s`` (its clock)."""
+    """Return the part of a Locust's last response that was not final at ``since_s`` (its clock)."""
     left = tuple(one for one in last.buckets if one[0] + BUCKET_S > since_s + BUCKET_S / 1000)
     return TimelinePart(left, last.watermark_s, last.stopping_s)
 
 
 def _environment() -> dict[str, str]:
-    """Without what would make Locust another one (LOCUST_HEADLESS, ...), and without the password."""
+    """Return the environment without the password and without variables that would reconfigure Locust (LOCUST_HEADLESS,
+    ...).
+    """
     left_out = (USER, PASSWORD)
     return {
         name: value for name, value in os.environ.items() if not name.startswith("LOCUST_") and name not in left_out
@@ -208,7 +216,7 @@ def _records_directory() -> Path:
 
 def _why(log: Path) -> str:
     said = log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:].strip()
-    # without a User class Locust takes the file for a pytest module, and fails on something else
+    # without a User class, Locust treats the file as a pytest module, and fails with an unrelated error
     if "in load_locustfile_pytest" in said:
         return "it defines no User class (`from locust import HttpUser`, and a subclass with tasks)"
     return f"its log {log} ends with:\n{said}" if said else f"its log {log} is empty"

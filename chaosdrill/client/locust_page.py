@@ -1,4 +1,4 @@
-"""Locust's web page: HTTP to it, behind its login if it has one (``--web-login``). Never imports Locust.
+"""HTTP client of Locust's web page, including its login (``--web-login``). Never imports Locust.
 
 Credentials come from Chaos Toolkit's secrets or from the environment, are sent to the page itself only, and stay in
 this process's memory. The session cookie is shared by everything in this process that talks to the same page.
@@ -23,27 +23,27 @@ from chaosdrill.page_guard import SECRET_HEADER
 
 USER, PASSWORD = "CHAOSDRILL_LOCUST_USER", "CHAOSDRILL_LOCUST_PASSWORD"
 HOW_TO_LOG_IN = f"give locust_user and locust_password under `secrets:` of the experiment, or set {USER} and {PASSWORD}"
-MOST_READ = 64 * 2**20  # bytes of one response; the report of a long test has some
-READ_WITHIN_S = 120.0  # a response that keeps coming, a byte at a time, ends nowhere
+MOST_READ = 64 * 2**20  # bytes of one response; the report of a long test has several megabytes
+READ_WITHIN_S = 120.0  # limits a response that never ends because it arrives a byte at a time
 READ_AT_ONCE = 65_536
 OPEN_PAGE = (
     "it obeys every user of this machine and every web page in a browser on it: start it with --web-login, or let the "
     "drill start it (`client: {run: ssm}` or `{run: local}`)"
 )
 STRANGER = "http://other.invalid"
-_AUTH_ARGS = "window.authArgs ="  # in the login page: what its form sends, and where to
+_AUTH_ARGS = "window.authArgs ="  # in the login page: the fields of its form, and the URL it is sent to
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """Who logs in to Locust's page."""
+    """User and password for the login of Locust's page."""
 
     user: str
     password: str = field(repr=False)
 
 
 def credentials_of(secrets: Mapping[str, Any] | None) -> Credentials | None:
-    """:returns: those in Chaos Toolkit's secrets (of a section, or all sections), else the environment's."""
+    """Return the credentials in Chaos Toolkit's secrets (of one section or of all), else those in the environment."""
     given = secrets or {}
     for part in (given, *(one for one in given.values() if isinstance(one, Mapping))):
         if part.get("locust_user") and part.get("locust_password"):
@@ -53,7 +53,7 @@ def credentials_of(secrets: Mapping[str, Any] | None) -> Credentials | None:
 
 
 def problems_of_url(url: str) -> list[str]:
-    """:returns: what is wrong with an address: a user or a password in it would be written down everywhere."""
+    """Return the problems of an address. A user or password in it would appear in every record."""
     if "@" not in urlsplit(url).netloc:
         return []
     text = f"load_generator_url holds a user or a password: write the address alone, and {HOW_TO_LOG_IN}"
@@ -65,7 +65,7 @@ class MethodNotAllowed(CannotSee):
 
 
 class PageGuarded(CannotSee):
-    """The page obeys another process only; without its secret it can be read."""
+    """The page accepts changes only with the secret of the process that started it, and reads without it."""
 
 
 class ProgramEnded(requests.ConnectionError):
@@ -73,11 +73,11 @@ class ProgramEnded(requests.ConnectionError):
 
 
 class ResponseTimedOut(CannotSee):
-    """The page took the request and did not respond in time: it may still do what was requested."""
+    """The page accepted the request and did not respond in time; it may still carry out the request."""
 
 
 class _Login:
-    """What this process knows of one page's login."""
+    """Login state of one page in this process."""
 
     def __init__(self) -> None:
         self.cookies = requests.cookies.RequestsCookieJar()
@@ -90,13 +90,13 @@ _logins: dict[str, _Login] = {}
 
 
 def give_secret(url: str, secret: str) -> None:
-    """Let this process use the page of a Locust that it starts; kept in memory only."""
+    """Store the secret of a page that this process starts, in memory only."""
     history.keep_secret(secret)
     _logins.setdefault(url.rstrip("/"), _Login()).secret = secret
 
 
 def is_open_to_strangers(url: str, timeout_s: float) -> bool:
-    """:returns: whether a page responds to what a web page of another origin requests, without any login."""
+    """Return whether a page responds to a request from another origin's web page without a login."""
     with requests.Session() as stranger, suppress(requests.RequestException):
         stranger.trust_env = False
         options: dict[str, Any] = {"timeout": timeout_s, "allow_redirects": False, "stream": True}
@@ -106,16 +106,16 @@ def is_open_to_strangers(url: str, timeout_s: float) -> bool:
 
 
 def forget_logins() -> None:
-    """Log out everywhere: the next answer needs credentials again."""
+    """Log out of every page: the next request needs credentials again."""
     _logins.clear()
 
 
 class Page:
-    """The page at ``url``.
+    """HTTP client of the page at ``url``.
 
-    :param credentials: for its login; None: those that were given for this page before.
-    :param timeout_s: how long one answer may take, in seconds.
-    :param adapter: how it is reached; None: over the network from here.
+    :param credentials: credentials for its login; None: those passed for this page before.
+    :param timeout_s: timeout of one request, in seconds.
+    :param adapter: transport adapter; None: a direct connection from this machine.
     """
 
     def __init__(
@@ -130,17 +130,19 @@ class Page:
         self._login = _logins.setdefault(self.url, _Login())
         self._login.credentials = credentials or self._login.credentials
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy from the environment does not lead to the client host
+        self._session.trust_env = False  # the client host is not reached through the environment's proxy
         self._session.cookies = self._login.cookies
         if adapter is not None:
             self._session.mount("http://", adapter)
 
     def send(self, method: str, path: str, **options: Any) -> requests.Response:
-        """:returns: the answer, HTTP 200 or 404; a login is done on the way.
+        """Send a request, logging in first if necessary.
 
         :param options: as those of ``requests``.
+        :returns: the response, HTTP 200 or 404.
         :raises MethodNotAllowed: on HTTP 405.
-        :raises CannotSee: when nobody answers, the answer is an error, or the login is refused.
+        :raises PageGuarded: on HTTP 403.
+        :raises CannotSee: when the page does not respond, the response is an error, or the login is refused.
         """
         what = f"{method} {self.url}{path}"
         response = self._request(method, self.url + path, **options)
@@ -175,15 +177,15 @@ class Page:
             raise CannotSee(f"{what}: {reason_of(error)}", code="locust-unreachable") from error
 
     def knows_secret(self) -> bool:
-        """:returns: whether this process knows the secret of the page."""
+        """Return whether this process knows the secret of the page."""
         return bool(self._secret())
 
     def _secret(self) -> str:
-        """That of a page of this process, else of one that this user has started; never sent to other machines."""
+        """Return the secret of a page that this process or this user started; it is never sent to another machine."""
         return self._login.secret or kept_page_secret(self.url)
 
     def _log_in(self, login_page: str) -> None:
-        """Do what a browser does with the form on the login page."""
+        """Submit the form on the login page as a browser does."""
         with self._login.lock:
             if self._login.credentials is None:
                 text = f"the Locust at {self.url} asks for a login: {HOW_TO_LOG_IN}"
@@ -205,7 +207,10 @@ class Page:
                 raise self._refused(f"HTTP {answer.status_code}")
 
     def _own(self, url: str) -> str:
-        """:raises CannotSee: when the URL leads to another server: no password is sent there."""
+        """Return a URL of the page's own server as an absolute URL.
+
+        :raises CannotSee: when it points to another server: no password is sent there.
+        """
         absolute = urljoin(self.url + "/", url)
         if urlsplit(absolute)[:2] != urlsplit(self.url)[:2]:
             raise CannotSee(
@@ -223,7 +228,7 @@ class Page:
 
 
 def _read(response: requests.Response, what: str) -> requests.Response:
-    """Read a response to its end, as far as one of Locust can be that long.
+    """Read a response to its end, within limits on time and size.
 
     :raises ResponseTimedOut: when it takes longer than :data:`READ_WITHIN_S`.
     :raises CannotSee: when it is longer than :data:`MOST_READ`.
@@ -236,12 +241,12 @@ def _read(response: requests.Response, what: str) -> requests.Response:
             raise CannotSee(text, code="locust-response-unexpected")
         if time.monotonic() > give_up_s:
             raise ResponseTimedOut(f"{what} within {READ_WITHIN_S:g} s", code="locust-response-late")
-    response._content = bytes(content)  # as requests' own tests do: there is no public way
+    response._content = bytes(content)  # as requests' own tests do: there is no public API for it
     return response
 
 
 def reason_of(error: requests.RequestException) -> str:
-    """:returns: what the operating system said; the libraries on the way wrap it in the names of their objects."""
+    """Return the operating system's error text, without the object names in which the HTTP libraries wrap it."""
     inner = error.args[0] if error.args else None
     inner = getattr(inner, "reason", inner)
     for one in (getattr(inner, "__cause__", None), *getattr(inner, "args", ())):
@@ -251,14 +256,16 @@ def reason_of(error: requests.RequestException) -> str:
 
 
 def _login_page(response: requests.Response) -> str | None:
-    """:returns: where the answer sends a client that is not logged in; None when it does not."""
+    """Return the login page to which the response redirects; None when it does not."""
     target = response.headers.get("Location", "")
     asked = response.status_code in (301, 302, 303, 307) and urlsplit(target).path.endswith("/login")
     return urljoin(response.url, target) if asked else None
 
 
 def _auth_args(html: str) -> dict[str, Any]:
-    """What Locust's login page hands to its script: where its form leads, and what went wrong the last time."""
+    """Return the arguments that Locust's login page passes to its script: the target of its form, and the last login's
+    error.
+    """
     _, found, rest = html.partition(_AUTH_ARGS)
     try:
         made = json.JSONDecoder().raw_decode(rest.strip())[0] if found else {}

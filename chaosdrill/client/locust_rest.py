@@ -1,4 +1,4 @@
-"""A running Locust with chaosdrill's plugin, over its web page's REST interface. Never imports Locust."""
+"""REST client of a running Locust with chaosdrill's plugin. Never imports Locust."""
 
 import math
 import time
@@ -30,7 +30,7 @@ from chaosdrill.page_guard import NEW_KEY
 POLL_EVERY_S = 0.2
 WATERMARK_LATE_S = 10.0  # a worker that is 10 s late is gone
 OPEN_PAGE_WITHIN_S = 5.0
-LONG_ANSWER_S = 15.0  # the report of a long test is a page of a megabyte, made on demand
+LONG_ANSWER_S = 15.0  # the report of a long test is a page of a megabyte, rendered on request
 T = TypeVar("T")
 
 
@@ -39,7 +39,7 @@ def swarm_form(
 ) -> dict[str, Any]:
     """Return the form with which a test is started or changed: see :meth:`LoadGenerator.swarm`."""
     form: dict[str, Any] = {"user_count": users, "spawn_rate": spawn_rate_per_s}
-    form["user_classes"] = list(user_classes)  # with --class-picker Locust would take all of them again
+    form["user_classes"] = list(user_classes)  # with --class-picker Locust would otherwise use all classes again
     if host:
         form["host"] = host
     if run_time_s is not None:
@@ -48,19 +48,19 @@ def swarm_form(
 
 
 class LoadGenerator:
-    """The Locust at ``url``.
+    """Client of the Locust at ``url``.
 
-    :param credentials: for its login, if it has one; None: those that were given for this page before.
-    :param timeout_s: how long one answer may take, in seconds.
-    :param adapter: how it is reached; None: over the network from here.
+    :param credentials: credentials for its login, if it has one; None: those passed for this page before.
+    :param timeout_s: timeout of one request, in seconds.
+    :param adapter: transport adapter; None: a direct connection from this machine.
     """
 
     since_s: float | None = None
-    """From when on what it counted belongs to this process (its clock); None: from the first look at it."""
+    """Since when its counts belong to this process (its clock); None: since the first read of it."""
     look_every_s = 0.0
-    """How often at most whoever watches it may look, in seconds: what a look costs depends on the way."""
+    """Minimum interval between a monitor's reads, in seconds: a read over SSM costs more than a local one."""
     poll_every_s = POLL_EVERY_S
-    """How often it is looked at until a window has closed, in seconds."""
+    """Poll interval while waiting for a window to close, in seconds."""
 
     def __init__(
         self,
@@ -72,34 +72,34 @@ class LoadGenerator:
         self.url = url.rstrip("/")
         self._page = Page(self.url, credentials, timeout_s, adapter)
         self.last_records: Records | None = None
-        """What was known last of the files with its rows; None: nothing yet."""
+        """The last response about the files with its rows; None before the first."""
         self.records_directory: Path | None = None
-        """Where this process told it to keep them on this machine; None: it told it no such thing."""
+        """The local directory that this process assigned to those files; None when it assigned none."""
 
     @property
     def has_ended(self) -> bool:
-        """Whether this process has ended it: a request that failed since then says nothing about it."""
+        """Whether this process has ended it: a request that has failed since then says nothing about it."""
         return False
 
     def choose_user_classes(self, names: Sequence[str]) -> None:
-        """Choose the users of the next test.
+        """Choose the user classes of the next test.
 
-        :param names: of user classes; without any, those that Locust was started with.
-        :raises DrillError: when the script has no such class, or a test runs.
+        :param names: names of user classes; none: those with which Locust was started.
+        :raises DrillError: when the script has no such class, or a test is running.
         """
         self._successful(
             "/chaosdrill/user-classes", {"user_classes": list(names)}, f"the users {', '.join(names) or '(all)'}"
         )
 
     def swarm(self, users: int, spawn_rate_per_s: float, host: str = "", run_time_s: float | None = None) -> None:
-        """Start a test, or change the running one. A response that is late is no failure: the state shows what became
-        of the request.
+        """Start a test, or change the running one. A late response is no failure: the state shows whether the request
+        took effect.
 
-        :param users: how many clients, at least 1.
-        :param spawn_rate_per_s: how many of them are added in a second.
-        :param host: base address they call; empty: as before.
+        :param users: number of users, at least 1.
+        :param spawn_rate_per_s: how many users are added per second.
+        :param host: base URL that they call; empty: unchanged.
         :param run_time_s: after how many seconds Locust ends the test by itself (it rounds up); None: it does not.
-        :raises CannotSee: when Locust has no workers: it responds "success", and nothing would be measured.
+        :raises CannotSee: when Locust has no workers: it would respond "success", and nothing would be measured.
         :raises DrillError: when Locust refuses.
         """
         state = patiently(self.state, LONG_ANSWER_S)
@@ -118,7 +118,7 @@ class LoadGenerator:
             raise DrillError(f"the Locust at {self.url} refused {what}: {answer.get('message')}", code="locust-refused")
 
     def stop(self) -> None:
-        """Request the end of the test; without one nothing happens.
+        """Request the end of the test; without a running test it has no effect.
 
         Locust responds when all users have stopped, which takes as long as their tasks and their ``on_stop`` do. A late
         response is no failure: the state shows when the test has stopped.
@@ -127,40 +127,43 @@ class LoadGenerator:
             self._change("/stop")
 
     def reset(self) -> None:
-        """Empty Locust's own statistics (its page's); the plugin's windows need no reset."""
+        """Reset the statistics of Locust's own page; the plugin's windows need no reset."""
         with suppress(ResponseTimedOut):
             self._change("/stats/reset")
 
     def report(self) -> str:
-        """:returns: Locust's own report of the test so far, an HTML page."""
+        """Return Locust's own report of the test so far, an HTML page."""
         return self._send("GET", "/stats/report", timeout=LONG_ANSWER_S).text
 
     def statistics(self) -> Mapping[str, Any]:
-        """:returns: Locust's own statistics: requests, failures and times per endpoint. Up to 2 s old."""
+        """Return Locust's own statistics: requests, failures and times per endpoint. Up to 2 s old."""
         return _object(self._send("GET", "/stats/requests", timeout=LONG_ANSWER_S))
 
     def state(self) -> LoadState:
-        """:returns: how the load runs now."""
+        """Return the current state of the load test."""
         return load_state_of(self._chaosdrill("window", since=0, until=0))
 
     def window(self, since_s: float, until_s: float, asked: Asked = Asked()) -> Window:  # noqa: B008 - it is frozen
-        """:returns: what ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's clock); of a
-        region only what names it.
+        """Return the requests that ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's
+        clock).
+
+        With a region selected, only responses that name it count.
         """
         return window_of(self._chaosdrill("window", since=since_s, until=until_s, **asked.query()))
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
-        """:returns: what ended in each 0.1 s from ``since_s`` (load generator's clock) up to the watermark."""
+        """Return the requests that ended per 0.1 s from ``since_s`` (load generator's clock) to the watermark."""
         raw = self._chaosdrill("timeline", since=since_s)
         with parsing_response():
             buckets = tuple((float(start), int(good), int(bad)) for start, good, bad in raw["buckets"])
             return TimelinePart(buckets, raw["watermark"], raw.get("stopping"))
 
     def clocks(self, rounds: int = ROUNDS) -> dict[str, ClockReading]:
-        """Measures how far its clocks are from this process's.
+        """Measure the offsets between its clocks and this process's.
 
-        :param rounds: how often it is asked; the quickest answer counts.
-        :returns: by source: that of its page (``locust``), and of each process that makes requests (as its rows say).
+        :param rounds: number of readings; the one with the shortest round trip counts.
+        :returns: the reading by source: that of the page (``locust``), and of each process that makes requests (as its
+            rows name it).
         """
         told: Mapping[str, Any] = {}
 
@@ -173,43 +176,45 @@ class LoadGenerator:
             return clocks_of(measure(ask, rounds=rounds), told["workers"])
 
     def one_time_url(self) -> str:
-        """Make a URL that lets one browser use the page, as a person would, and works once.
+        """Create a URL that lets one browser use the page, once.
 
-        :returns: it; empty where this process does not know the page's secret.
+        :returns: the URL; empty when this process does not know the page's secret.
         """
         path = _object(self._send("POST", NEW_KEY)).get("path") if self.knows_secret() else None
         return f"{self.url}{path}" if isinstance(path, str) else ""
 
     def knows_secret(self) -> bool:
-        """:returns: whether what this process requests is taken for the page's starter's."""
+        """Return whether the page treats this process's requests as those of the process that started it."""
         return self._page.knows_secret()
 
     def page_access(self) -> str:
-        """:returns: in words, how a person uses the page, with a URL that works once; empty where that is not known."""
+        """Return in words how a person opens the page, with a one-time URL; empty when this process does not know the
+        secret.
+        """
         url = self.one_time_url()
         return url and f"Locust's page: {url} works once, in one browser; {self.url} only reads"
 
     def is_open_to_strangers(self) -> bool:
-        """:returns: whether other users of this machine, and web pages in a browser on it, can change the load."""
+        """Return whether other users of this machine, and web pages in a browser on it, can change the load."""
         return is_open_to_strangers(self.url, OPEN_PAGE_WITHIN_S)
 
     def records(self) -> Records:
-        """:returns: which files its rows are in."""
+        """Return the files in which its rows are recorded."""
         self.last_records = records_of(self._chaosdrill("records"))
         return self.last_records
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
-        """:returns: whole lines of a file from an offset on, some ``most`` bytes; empty when there are none yet."""
+        """Return whole lines of a file from an offset, about ``most`` bytes; empty when there are none yet."""
         query = {"file": name, "offset": offset, "limit": most}
         return self._send("GET", "/chaosdrill/records", params=query, timeout=LONG_ANSWER_S).content
 
     def closed_window(self, length_s: float, patience_s: float = 0.0, asked: Asked = Asked()) -> Window:  # noqa: B008
-        """A window that begins now and is waited for until nothing of it can still arrive.
+        """Measure a window that begins now, and wait until no more of its requests can arrive.
 
         :param length_s: its length in seconds.
-        :param patience_s: for so many seconds, begin again after each failure that is seen.
-        :param asked: all requests, or those of one endpoint.
-        :returns: it, complete.
+        :param patience_s: for how many seconds to begin again after a window with a failed request.
+        :param asked: the selection of requests.
+        :returns: the complete window.
         :raises CannotSee: when it is not complete 10 s after its end (a worker is gone).
         """
         give_up_s = time.monotonic() + patience_s
@@ -220,7 +225,7 @@ class LoadGenerator:
                 return window
 
     def _with_addresses(self, window: Window, asked: Asked) -> Window:
-        """:returns: the window with what addresses of the region have answered without naming it."""
+        """Return the window including responses that name no region, by the region of their address."""
         if not asked.region or window.endpoints is None or not window.endpoints.addresses:
             return window
         owners = asked.regions_of(window.endpoints.addresses)
@@ -231,7 +236,7 @@ class LoadGenerator:
         return replace(window, endpoints=window.endpoints and window.endpoints.with_regions_of(owners))
 
     def _closed(self, since_s: float, until_s: float, give_up_s: float, asked: Asked) -> Window:
-        """The window when it is complete; before, when it holds a failure and another one may be tried."""
+        """Return the window once it is complete, or once it contains a failure and another attempt is left."""
         length_s = until_s - since_s
         try:
             return wait_for(
@@ -249,7 +254,7 @@ class LoadGenerator:
         return _object(self._send("GET", f"/chaosdrill/{route}", params=query))
 
     def _change(self, path: str) -> None:
-        """POST in Locust 2.47, GET in older ones."""
+        """Send a change by POST, as Locust 2.47 expects, else by GET, as older versions do."""
         try:
             self._send("POST", path)
         except MethodNotAllowed:
@@ -267,7 +272,10 @@ class LoadGenerator:
 
 
 def _object(response: requests.Response) -> Mapping[str, Any]:
-    """:raises CannotSee: when the response is not a JSON object."""
+    """Return the JSON object of a response.
+
+    :raises CannotSee: when the response is not a JSON object.
+    """
     try:
         said = response.json()
     except ValueError:
@@ -279,7 +287,7 @@ def _object(response: requests.Response) -> Mapping[str, Any]:
 
 
 def clocks_of(page: ClockReading, workers: Mapping[str, Mapping[str, int]]) -> dict[str, ClockReading]:
-    """:returns: the reading of its page, and what follows of each source that it knows the clock of."""
+    """Return the reading of the page's clock, and that of each source whose offset from the page is known."""
     return {"locust": page, **{source: page.plus(**one) for source, one in workers.items()}}
 
 
@@ -293,9 +301,9 @@ BASE_PATH = "with `--web-base-path` the address ends with that path"
 
 
 def patiently(request: Callable[[], T], within_s: float) -> T:
-    """Repeat a request for as long as its responses are late.
+    """Repeat a request as long as its responses are late.
 
-    :param within_s: for how long, in seconds.
+    :param within_s: time limit in seconds.
     :raises ResponseTimedOut: when there was no response within that time.
     """
     deadline = time.monotonic() + within_s
@@ -317,11 +325,11 @@ def wait_for(
     code: str = TimedOut.default_code,
     describe: Callable[[T], str] = str,
 ) -> T:
-    """Poll every ``every_s`` seconds until the value is good. A response that is late counts as not good yet.
+    """Poll every ``every_s`` seconds until the value is good. A late response counts as not good yet.
 
-    :param code: of the error.
-    :param describe: a value in words, for the error.
-    :returns: the value.
+    :param code: error code of the timeout.
+    :param describe: formats a value for the error message.
+    :returns: the good value.
     :raises TimedOut: after ``within_s`` seconds, with the last value.
     """
     deadline, last = time.monotonic() + within_s, ""

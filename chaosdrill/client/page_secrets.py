@@ -1,6 +1,7 @@
-"""The secrets of the pages on this machine that another process of this user has started, such as a lab's Locust.
+"""Secrets of the pages on this machine that another process of this user started, such as a lab's Locust.
 
-Each is in a file of ``$CHAOSDRILL_HOME/pages`` that is named after the page's port and that only this user can read.
+Each is stored in a file of ``$CHAOSDRILL_HOME/pages`` that is named after the page's port and readable by this user
+only.
 """
 
 import os
@@ -16,9 +17,9 @@ _SECRET = re.compile(r"[A-Za-z0-9_-]{20,200}")
 
 
 def keep_page_secret(url: str, secret: str) -> None:
-    """Write down the secret of a page.
+    """Store the secret of a page.
 
-    :param url: of the page, on 127.0.0.1.
+    :param url: URL of the page, on 127.0.0.1.
     """
     path = _path(url)
     assert path is not None
@@ -29,7 +30,7 @@ def keep_page_secret(url: str, secret: str) -> None:
 
 
 def kept_page_secret(url: str) -> str:
-    """:returns: the secret of a page; empty when none is known, or the file is not this user's alone."""
+    """Return the stored secret of a page; empty when there is none, or other users can access its file."""
     path = _path(url)
     if path is None:
         return ""

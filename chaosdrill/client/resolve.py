@@ -1,4 +1,4 @@
-"""Who answers for a name: as the client host sees it, or as a name server tells it here; and whose it is."""
+"""Name resolution on the client host or on this machine, and the region to which an address belongs."""
 
 import ipaddress
 import re
@@ -28,18 +28,18 @@ UNKNOWN_REGION = "elsewhere"
 
 @dataclass(frozen=True)
 class Answer:
-    """IPv4 addresses, sorted, and for how many more seconds the answer may be kept (None: not told)."""
+    """The IPv4 addresses of a name, sorted, and the remaining TTL in seconds (None: unknown)."""
 
     addresses: tuple[str, ...]
     ttl_s: int | None
 
 
 def resolve(system: System, domain: str, resolver: Resolver) -> Answer:
-    """Look a name up.
+    """Resolve a name.
 
-    :returns: what it resolves to.
-    :raises BadInput: when the name is none.
-    :raises CannotSee: when nobody answers, or it answers that something went wrong.
+    :returns: its addresses.
+    :raises BadInput: when it is not a domain name.
+    :raises CannotSee: when no name server responds, or the response is an error.
     """
     if not _NAME.fullmatch(domain):
         text = f"domain {domain!r} is not a domain name: write one such as api.example.com"
@@ -50,10 +50,10 @@ def resolve(system: System, domain: str, resolver: Resolver) -> Answer:
 
 
 def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> dict[Resolver, Answer]:
-    """Look a name up through several resolvers at the same time.
+    """Resolve a name through several resolvers concurrently.
 
-    :returns: what each answers.
-    :raises CannotSee: when one of them does not.
+    :returns: the addresses by resolver.
+    :raises CannotSee: when one of them does not respond.
     """
     with ThreadPoolExecutor(len(resolvers), thread_name_prefix="resolvers") as pool:
         answers = pool.map(deadlines.carried(lambda resolver: resolve(system, domain, resolver)), resolvers)
@@ -61,11 +61,12 @@ def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> d
 
 
 def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, within_s: float = COMMAND_S) -> Answer:
-    """Look a name up on the client host: with ``dig`` where it has it, as the runbook does, else with the C library.
+    """Resolve a name on the client host: with ``dig`` where it is installed, else with the C library.
 
     :param within_s: how long the command may take there, in seconds.
-    :returns: what it resolves to there.
-    :raises CannotSee: when the host takes no commands, nobody answers it, or it has no ``dig`` to ask a name server.
+    :returns: the addresses that the client host resolves.
+    :raises CannotSee: when the host accepts no commands, no name server responds, or it has no ``dig`` to query a name
+        server.
     """
     script = lookup_script(domain, resolver)
     codes = (0, _NOT_FOUND_BY_GETENT)
@@ -74,7 +75,7 @@ def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, wit
 
 
 def lookup_script(domain: str, resolver: Resolver = CLIENT) -> str:
-    """:returns: what looks a name up on the client host: see :func:`seen_by_client`."""
+    """Return the script that resolves a name on the client host: see :func:`seen_by_client`."""
     name, server = shlex.quote(domain), ""
     without_dig = f"echo getent; getent ahostsv4 {name}"
     if resolver.nameserver is not None:
@@ -87,9 +88,9 @@ def lookup_script(domain: str, resolver: Resolver = CLIENT) -> str:
 
 
 def parsed_lookup(output: str, resolver: Resolver = CLIENT) -> Answer:
-    """:returns: what :func:`lookup_script` printed says.
+    """Parse the output of :func:`lookup_script`.
 
-    :raises CannotSee: when nobody answered, or there was no ``dig`` to ask a name server.
+    :raises CannotSee: when no name server responded, or there was no ``dig`` to query one.
     """
     tool, _, answer = output.partition("\n")
     if tool.strip() == "dig":
@@ -105,10 +106,11 @@ def parsed_lookup(output: str, resolver: Resolver = CLIENT) -> Answer:
 
 
 def parsed_dig(output: str) -> Answer:
-    """:returns: the answer in the output of ``dig +noall +comments +answer NAME A``: after a header with the status,
-        ``name TTL IN A address``, after CNAMEs.
+    """Parse the output of ``dig +noall +comments +answer NAME A``.
 
-    :raises CannotSee: when nobody answered, or the server says that something went wrong.
+    After a header with the status it has lines ``name TTL IN A address``, after those of CNAMEs.
+
+    :raises CannotSee: when no name server responded, or it responded with an error.
     """
     found = _STATUS.findall(output)
     if not found:
@@ -124,9 +126,9 @@ def parsed_dig(output: str) -> Answer:
 
 
 def parsed_getent(output: str) -> Answer:
-    """:returns: the answer in the output of ``getent ahostsv4 NAME``: each address three times, by kind of socket.
+    """Parse the output of ``getent ahostsv4 NAME``, which lists each address three times, once per socket type.
 
-    :raises CannotSee: when there is none.
+    :raises CannotSee: when it lists no address.
     """
     addresses = [line.split()[0] for line in output.splitlines() if line.strip()]
     if not addresses:
@@ -136,10 +138,11 @@ def parsed_getent(output: str) -> Answer:
 
 
 def seen_here(system: System, domain: str, resolver: Resolver = HERE) -> Answer:
-    """:returns: what this machine is answered: by the name server given, else by the topology's (not for ``system``),
-        else by the system's resolver.
+    """Resolve a name on this machine.
 
-    :raises CannotSee: when it does not answer.
+    The name server is the resolver's, else the topology's (not for ``system``), else the system's own.
+
+    :raises CannotSee: when it does not respond.
     """
     named = system.topology.dns if resolver.place == "here" else None
     server, port = resolver.nameserver, resolver.port
@@ -151,7 +154,7 @@ def seen_here(system: System, domain: str, resolver: Resolver = HERE) -> Answer:
             asked.nameservers, asked.port = [server], port
         found = asked.resolve(domain, "A", lifetime=LOOKUP_S, search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return Answer((), None)  # an answer, too: it has no address
+        return Answer((), None)  # a valid response: the name has no address
     except (dns.exception.DNSException, OSError) as error:
         raise CannotSee(f"{domain} could not be resolved here: {error}", code="dns-unanswered") from error
     return Answer(_sorted(record.address for record in found), int(found.chaining_result.minimum_ttl))
@@ -162,10 +165,10 @@ def _sorted(addresses: Iterable[str]) -> tuple[str, ...]:
 
 
 def regions_of(system: System, addresses: Sequence[str]) -> dict[str, str]:
-    """Whose addresses they are: by CIDR, and for those in none, by asking which load balancer has them.
+    """Return the region of each address: by CIDR, else by resolving the regions' load balancers.
 
     :returns: region by address; ``elsewhere`` for an address of neither region.
-    :raises CannotSee: when an address is left over, and a load balancer that may have it does not tell.
+    :raises CannotSee: when an address remains unassigned, and a load balancer that may have it could not be read.
     """
     balancers = system.topology.load_balancers
     found = by_cidr({name: one.cidr for name, one in balancers.items() if one.cidr}, addresses)
@@ -187,7 +190,7 @@ def regions_of(system: System, addresses: Sequence[str]) -> dict[str, str]:
 
 
 def by_cidr(cidrs: Mapping[str, str], addresses: Iterable[str]) -> dict[str, str]:
-    """:returns: region by address, for the addresses that lie in a region's range."""
+    """Return the region of each address that lies in a region's CIDR range."""
     return {
         address: region
         for address in addresses
@@ -201,6 +204,6 @@ def _own_addresses(system: System, region: str, arn: str) -> tuple[str, ...]:
 
 
 def answering_region(system: System, addresses: Sequence[str]) -> str:
-    """:returns: the region that all addresses belong to; ``none`` without addresses, ``several`` when they differ."""
+    """Return the region to which all addresses belong; ``none`` without addresses, ``several`` when they differ."""
     regions = set(regions_of(system, addresses).values())
     return regions.pop() if len(regions) == 1 else "several" if regions else "none"

@@ -1,4 +1,4 @@
-"""Who is asked for a name, and from where, as users write it. Pure."""
+"""The resolvers that users can name: where a lookup runs and which name server it queries. Pure."""
 
 import ipaddress
 import re
@@ -14,10 +14,10 @@ _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 
 @dataclass(frozen=True)
 class Resolver:
-    """A place to look from, and the name server asked there; None: the one that the place uses by itself.
+    """Where a lookup runs, and the name server that it queries; None: the default one there.
 
-    :param place: ``client``: the client host; ``here``: this machine, where the topology may name a server;
-        ``system``: this machine's own resolver, whatever the topology says.
+    :param place: ``client``: the client host; ``here``: this machine, where the topology may name a server; ``system``:
+        this machine's own resolver, regardless of the topology.
     """
 
     place: str
@@ -33,11 +33,11 @@ CLIENT, HERE = Resolver("client"), Resolver("here")
 
 
 def resolver_of(seen_from: str, nameserver: str | None) -> Resolver:
-    """:returns: the resolver that is meant.
+    """Return the resolver for the arguments of an activity.
 
     :param seen_from: client, here or system.
-    :param nameserver: its IP address, with ``:port`` behind it where that is not 53.
-    :raises BadInput: with everything that is wrong with them.
+    :param nameserver: IP address of the name server, with ``:port`` appended where the port is not 53.
+    :raises BadInput: with all problems of the arguments.
     """
     problems = _of_place(seen_from)
     found = None if nameserver is None else _server(nameserver)
@@ -49,12 +49,12 @@ def resolver_of(seen_from: str, nameserver: str | None) -> Resolver:
 
 
 def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | None = None) -> list[Resolver]:
-    """:returns: the resolvers that are meant.
+    """Return the resolvers for the arguments of an activity.
 
-    :param seen_from: from where the name servers among them are asked.
-    :param resolvers: each client, here, system, or a name server's address.
-    :param name_server: must not be given beside several resolvers.
-    :raises BadInput: with everything that is wrong with them.
+    :param seen_from: where lookups through the name servers among them run.
+    :param resolvers: each is client, here, system, or a name server's address.
+    :param name_server: must be None: it cannot be combined with several resolvers.
+    :raises BadInput: with all problems of the arguments.
     """
     problems = _of_place(seen_from)
     if isinstance(resolvers, str) or not resolvers:
@@ -84,7 +84,10 @@ def _no_server(what: str, server: str) -> Problem:
 
 
 def _server(text: str) -> tuple[str, int] | None:
-    """A scope id (``fe80::1%eth0``) is refused: it may be any text, and means an interface of one machine only."""
+    """Return the address and port of a name server; None when the text is not one.
+
+    A scope ID (``fe80::1%eth0``) is refused: it may be any text, and names an interface of one machine only.
+    """
     if "%" in text:
         return None
     address, port = text, DNS_PORT

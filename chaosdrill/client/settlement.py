@@ -11,11 +11,11 @@ DONE_WITHIN_S = 20.0  # the check itself takes 10 s at most
 
 
 def settlement_checked(heartbeat: HeartbeatProcess) -> Mapping[str, Any]:
-    """Wait for the settlement check of a heartbeat, which begins with the first call.
+    """Wait for the settlement check of a heartbeat, which the first call starts.
 
-    :returns: what it measured: ``rate_per_s``, ``burst_per_s``, ``writes``, ``lag_s``, ``longest_s``,
-        ``capacity_per_s``, ``grows``; what could not be measured is None.
-    :raises CannotSee: when the heartbeat does not say in time.
+    :returns: its measurements: ``rate_per_s``, ``burst_per_s``, ``writes``, ``lag_s``, ``longest_s``,
+        ``capacity_per_s``, ``grows``; None where a value could not be measured.
+    :raises CannotSee: when the check does not end in time.
     """
     why: DrillError = CannotSee("the settlement check did not end in time", code="settlement-unknown")
     for _ in looks(DONE_WITHIN_S, heartbeat.poll_every_s):

@@ -1,6 +1,7 @@
-"""Programs on the client host that chaosdrill brings along: packed here, delivered and started through SSM.
+"""Programs that chaosdrill runs on the client host: packed on this machine, delivered and started through SSM.
 
-``pythons`` finds what runs them there, ``packing`` makes a program one file (``distributions``: what Locust takes,
-``fetching``: that for another Python), ``delivery`` brings a file there, ``program`` is what runs there, ``ssm_locust``
-is the Locust made of them. Whatever else has to run where the clients are is delivered by the same code.
+``pythons`` finds a Python on the host, ``packing`` packs a program into one file (``distributions``: Locust's
+dependencies, ``fetching``: those for another Python), ``delivery`` transfers a file, ``program`` is the file's main
+module, and ``ssm_locust`` and ``ssm_heartbeat`` are the programs. Any other program for the client host is delivered by
+the same code.
 """

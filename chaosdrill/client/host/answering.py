@@ -1,5 +1,4 @@
-"""What a program of the client host answers over SSM: its page, what it has recorded, long answers. The standard
-library only.
+"""Responses of a program on the client host over SSM: its page, its records, long responses. Standard library only.
 
 Part of the zipapp: see ``program``.
 """
@@ -19,15 +18,15 @@ from chaosdrill.client.host.place import ANSWERS, LEASE, LOG, OWNER, RECORDS, SE
 from chaosdrill.page_guard import SECRET_HEADER
 
 MOST_PRINTED = 20_000  # characters: SSM keeps 24,000
-MOST_RECORDED = 2_000_000  # bytes of a file in one answer
+MOST_RECORDED = 2_000_000  # bytes of a file in one response
 CLOCK_WITHIN_S = 2.0
 LOG_TAIL = 2_000
 
 
 def records(run: str, file: str, offset: int, limit: int) -> dict[str, Any]:
-    """What a file of the run's records holds, also when who has written it has died.
+    """Return part of one file of the run's records, or the list of files. Works after the program has died, too.
 
-    :param file: its name; empty: which files there are.
+    :param file: name of the file; empty: list the files.
     :returns: ``{"text": whole lines, "size": bytes of the file}``, or ``{"directory", "files": {name: size}}``.
     """
     if file:
@@ -36,11 +35,12 @@ def records(run: str, file: str, offset: int, limit: int) -> dict[str, Any]:
 
 
 def news(run: str, port: int, offsets: dict[str, int]) -> dict[str, Any]:
-    """What was recorded in all files of a run, and what the clock of the process says.
+    """Return the new records of all files of a run, and the time on the process's clock.
 
-    :param offsets: up to where each file is known already, in bytes; one that is not named is wanted whole.
-    :returns: ``{"files": {name: as of records}, "now_ns": its clock, or null when it does not answer, "alive": whether
-        its keeper is there, "gone": what a dead one has said last}``.
+    :param offsets: the size in bytes up to which each file is known; a file that is not named is returned from its
+        beginning.
+    :returns: ``{"files": {name: as of records}, "now_ns": its clock, or null when it does not respond, "alive": whether
+        its keeper runs, "gone": the end of a dead one's log}``.
     """
     there = state()
     alive = bool(there and there["port"] == port)
@@ -52,24 +52,24 @@ def news(run: str, port: int, offsets: dict[str, int]) -> dict[str, Any]:
 
 
 def files(run: str) -> list[Path]:
-    """:returns: what is recorded so far; nothing when it is another run's."""
+    """Return the files of records; empty when they belong to another run."""
     mine = OWNER.is_file() and OWNER.read_text() == run
     return sorted(RECORDS.glob("*.jsonl")) if mine else []
 
 
 def recorded(path: Path, offset: int, limit: int, alive: bool) -> dict[str, Any]:
-    """:returns: what a file holds from an offset on: whole lines, and of a dead one also what is left of a line."""
+    """Return a file's whole lines from an offset, and an unfinished last line when the program has died."""
     with open(path, "rb") as file:
         file.seek(offset)
         data = file.read(min(limit, MOST_RECORDED))
         size = os.fstat(file.fileno()).st_size
-    if alive or offset + len(data) < size:  # the rest of the line comes with the next answer
+    if alive or offset + len(data) < size:  # the rest of the line follows with the next response
         data = data[: data.rfind(b"\n") + 1]
     return {"text": data.decode("latin-1"), "size": size}
 
 
 def clock_ns(port: int) -> int | None:
-    """:returns: what its process takes for the time, in ns since the epoch; None when it does not answer."""
+    """Return the time on its process's clock, in ns since the epoch; None when it does not respond."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=CLOCK_WITHIN_S)
     try:
         connection.request("GET", {"locust": "/chaosdrill/clock"}.get(WHAT, "/clock"))
@@ -79,7 +79,7 @@ def clock_ns(port: int) -> int | None:
 
 
 def call(port: int, method: str, path: str, headers: dict[str, str], body: str, timeout_s: float) -> dict[str, Any]:
-    """One request to its page."""
+    """Send one HTTP request to its page and return the response."""
     there = state()
     if not there or there["port"] != port:
         return {"gone": last_words()}
@@ -90,27 +90,27 @@ def call(port: int, method: str, path: str, headers: dict[str, str], body: str, 
         connection.request(method, path, body.encode("latin-1") or None, headers)
         sent = True
         answer = connection.getresponse()
-        content = answer.read().decode("latin-1")  # any bytes as text, which is then compressed better than base64
+        content = answer.read().decode("latin-1")  # any bytes as text; it compresses better than base64
     except (OSError, http.client.HTTPException) as error:
         return {"silent": f"{type(error).__name__}: {error}", "late": sent and isinstance(error, TimeoutError)}
     return {"status": answer.status, "reason": answer.reason, "headers": dict(answer.getheaders()), "body": content}
 
 
 def last_words() -> str:
-    """:returns: the end of its log."""
+    """Return the end of its log."""
     said = LOG.read_text(errors="replace")[-LOG_TAIL:] if LOG.exists() else ""
     return said or "and its log is gone, too"
 
 
 def part(name: str, offset: int, length: int) -> None:
-    """Print some of an answer that was too long to be printed as a whole."""
-    print((ANSWERS / Path(name).name).read_text()[offset : offset + length])  # noqa: T201 - what SSM hands on
+    """Print a part of a stored response that was too long for one command's output."""
+    print((ANSWERS / Path(name).name).read_text()[offset : offset + length])  # noqa: T201 - SSM returns it
 
 
 def send(name: str, url: str, host: str) -> dict[str, Any]:
-    """Send such an answer to a presigned URL.
+    """Upload a stored response to a presigned URL.
 
-    :param host: the host for which it was signed; empty: the URL's.
+    :param host: the host for which the URL was signed; empty: the URL's own.
     """
     data = (ANSWERS / Path(name).name).read_bytes()
     headers = {"Content-Type": "application/octet-stream", **({"Host": host} if host else {})}
@@ -120,18 +120,18 @@ def send(name: str, url: str, host: str) -> dict[str, Any]:
 
 
 def drop(name: str) -> dict[str, Any]:
-    """Remove such an answer."""
+    """Remove a stored response."""
     (ANSWERS / Path(name).name).unlink(missing_ok=True)
     return {}
 
 
 def encoded(value: Any) -> str:
-    """:returns: it as one word of ASCII."""
+    """Return a value as one word of ASCII: JSON, compressed, in base64."""
     return base64.b64encode(zlib.compress(json.dumps(value).encode(), 9)).decode()
 
 
 def printed(answer: dict[str, Any]) -> None:
-    """Print an answer; one that is too long is kept, and its name and length are printed."""
+    """Print a response. One that is too long is stored, and its name, length and hash are printed."""
     text = encoded(answer)
     if len(text) > MOST_PRINTED:
         ANSWERS.mkdir(parents=True, exist_ok=True)
@@ -140,4 +140,4 @@ def printed(answer: dict[str, Any]) -> None:
             file.write(text)
         sha256 = hashlib.sha256(text.encode()).hexdigest()
         text = encoded({"kept": Path(path).name, "length": len(text), "sha256": sha256})
-    print(text)  # noqa: T201 - what SSM hands on
+    print(text)  # noqa: T201 - SSM returns it

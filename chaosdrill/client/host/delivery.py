@@ -1,7 +1,8 @@
-"""Bringing a file to the client host: over S3 where the topology names a bucket, else in the text of SSM commands.
+"""Delivery of files to the client host: over S3 where the topology names a bucket, else in the text of SSM commands.
 
-It lies there in a directory of its user's cache that is named by its hash, so it is delivered once, and checked by that
-hash before it is used. The host needs Python, but no AWS credentials and no tools: it fetches a presigned URL.
+A file is stored in the cache of the commands' user, in a directory named after its hash, so it is delivered once, and
+its hash is checked before each use. The host needs Python, but no AWS credentials and no tools: it downloads from a
+presigned URL.
 """
 
 import base64
@@ -27,16 +28,16 @@ from chaosdrill.errors import CannotSee, Refused
 
 logger = logging.getLogger("chaostoolkit")
 
-# SSM does not say how long a command may be. A document may have 64 KB: this, as base64, stays well below that.
+# SSM documents no limit on the length of a command. A document may have 64 KB; this size, as base64, is well below it.
 INLINE_BYTES = 33_000
 MOST_INLINE_BYTES = 16_000_000
-# The SSM agent runs five commands at the same time (its CommandWorkersLimit), and others may want one. Each takes a
-# second or two on AWS, so SSM is sent some three a second; what it throttles is tried again.
+# The SSM agent runs five commands concurrently (its CommandWorkersLimit), and other users may need one. Each takes a
+# second or two on AWS, so SSM receives about three a second; throttled ones are retried.
 AT_ONCE = 4
 URL_LIFE_S = 900
 FETCH_WITHIN_S = 300.0
 
-# what the other side does with a URL: the file is there under its name only when it is whole
+# Runs on the client host to download a URL: the file has its final name only once it is complete.
 _FETCH = """
 import base64, hashlib, os, sys, tempfile, urllib.request
 url, path, sha256, host = base64.b64decode(sys.argv[1]).decode(), sys.argv[2], sys.argv[3], sys.argv[4]
@@ -71,7 +72,7 @@ shutil.rmtree(parts, ignore_errors=True)
 if not os.path.isfile(path):
     sys.exit("the file has another hash than it should have: it was removed, so try again")
 """
-# what is there is used only if it is still what was delivered, and nobody else can change it
+# Runs on the client host: a delivered file is reused only if its hash is unchanged and no other user can change it.
 _LOOK = """
 import hashlib, os, shutil, stat, sys
 path, parts, sha256 = sys.argv[1:]
@@ -98,11 +99,11 @@ else:
 
 
 def deliver(system: System, python: Python, archive: Archive) -> str:
-    """Bring a file to the client host, unless it is there. What is there is checked by its hash each time.
+    """Deliver a file to the client host, unless it is already there. Its hash is checked each time.
 
-    :param python: what runs there.
+    :param python: the Python that runs the delivery there.
     :returns: its path there.
-    :raises Refused: when it is too large for the way that the topology leaves.
+    :raises Refused: when it is too large for the transfer that the topology allows.
     :raises CannotSee: when a command failed there.
     """
     path = str(PurePosixPath(python.directory, delivered_as(archive)))
@@ -119,12 +120,12 @@ def deliver(system: System, python: Python, archive: Archive) -> str:
 
 
 def deliver_secrets(system: System, python: Python, secrets: Mapping[str, str]) -> str:
-    """Bring secrets to the client host, over S3 alone: what SSM carries stays in the history of its commands.
+    """Deliver secrets to the client host, over S3 alone: the text of SSM commands stays in the command history.
 
-    :returns: the path of a file there that its user alone reads; who reads it removes it.
-    :raises CannotSee: when S3 refuses it, or the command failed there.
+    :returns: path of a file there that only its user can read; its reader removes it.
+    :raises CannotSee: when S3 refuses the request, or the command failed there.
     """
-    data = json.dumps({"secrets": dict(secrets), "random": token_hex()}).encode()  # its hash tells nothing of them
+    data = json.dumps({"secrets": dict(secrets), "random": token_hex()}).encode()  # so that its hash reveals nothing
     name = f"{token_hex(8)}.json"
     path = str(PurePosixPath(python.directory, name))
     at = upload(system, f"once/{name}", data)
@@ -139,7 +140,7 @@ def deliver_secrets(system: System, python: Python, secrets: Mapping[str, str]) 
 
 
 def in_words(system: System, archive: Archive) -> str:
-    """:returns: what :func:`deliver` would bring, how large it is, and which way it would go."""
+    """Describe in words what :func:`deliver` would transfer: its name, its size and its transfer."""
     size, s3 = len(archive.data), system.topology.client.s3
     commands = -(-size // INLINE_BYTES)
     way = f"over S3 ({s3})" if s3 and commands > 1 else f"as text of {commands} SSM commands"
@@ -147,7 +148,7 @@ def in_words(system: System, archive: Archive) -> str:
 
 
 def delivered_as(archive: Archive) -> str:
-    """:returns: where a file lies in the directory for what is delivered."""
+    """Return the path of a file relative to the directory for deliveries."""
     return f"{archive.sha256[:32]}/{archive.name}"
 
 
@@ -160,15 +161,15 @@ def _over_s3(system: System, python: Python, archive: Archive, path: str) -> Non
 
 
 def upload(system: System, key: str, data: bytes) -> dict[str, str]:
-    """Put something into the topology's bucket, unless it is there.
+    """Upload data to the topology's bucket, unless the key exists.
 
-    :returns: ``Bucket`` and ``Key`` of it.
-    :raises CannotSee: when S3 refuses it.
+    :returns: its ``Bucket`` and ``Key``.
+    :raises CannotSee: when S3 refuses the request.
     """
     client, at = place(system, key)
     try:
         client.head_object(**at)
-    except ClientError:  # not there; or it may not be asked, which S3 tells by 403 when listing is not allowed
+    except ClientError:  # missing; or 403, which S3 returns for a missing key when listing is not allowed
         try:
             client.put_object(**at, Body=data)
         except ClientError as error:
@@ -181,14 +182,14 @@ def upload(system: System, key: str, data: bytes) -> dict[str, str]:
 
 
 def place(system: System, key: str) -> tuple[Any, dict[str, str]]:
-    """:returns: an S3 client, and where a key stands: below the prefix of the topology's bucket."""
+    """Return an S3 client, and the bucket and key below the prefix in the topology."""
     bucket, _, prefix = system.topology.client.s3.partition("/")
     below = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
     return system.client("s3", system.topology.client.region), {"Bucket": bucket, "Key": f"{below}{key}"}
 
 
 def url_of_aws(system: System, operation: str, at: dict[str, str]) -> str:
-    """:returns: a presigned URL of AWS's own host for the topology's bucket, also where something stands in for AWS."""
+    """Return a presigned URL with AWS's own host for the topology's bucket, even when an endpoint replaces AWS."""
     region = system.topology.client.region
     client = presigning_client(system.reach, region) if system.reach.endpoint_url else system.client("s3", region)
     return str(client.generate_presigned_url(operation, Params=at, ExpiresIn=URL_LIFE_S))
@@ -197,10 +198,10 @@ def url_of_aws(system: System, operation: str, at: dict[str, str]) -> str:
 def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, str]:
     """Presign a request of the client host to the topology's bucket.
 
-    :param operation: boto3's name of it.
+    :param operation: boto3's name of the operation.
     :param at: ``Bucket`` and ``Key``.
-    :returns: the URL as the client host can call it, and the host to send with it: what stands in for AWS has another
-        address there, and the URL is signed for AWS's own host. Empty: the URL's.
+    :returns: the URL as the client host can call it, and the Host header to send with it. An endpoint that replaces AWS
+        has another address on the client host, while the URL is signed for AWS's own host. Empty: the URL's own host.
     """
     url, stand_in = url_of_aws(system, operation, at), system.reach.endpoint_url
     if not stand_in:
@@ -212,7 +213,10 @@ def presigned(system: System, operation: str, at: dict[str, str]) -> tuple[str, 
 
 
 def _inline(system: System, python: Python, archive: Archive, path: str, there: Collection[str]) -> None:
-    """:param there: names of the parts that are there already: an earlier try was cut off."""
+    """Deliver a file in the text of SSM commands.
+
+    :param there: names of the parts that an interrupted attempt has already delivered.
+    """
     size = len(archive.data)
     parts = {f"{offset:09d}": archive.data[offset : offset + INLINE_BYTES] for offset in range(0, size, INLINE_BYTES)}
     if size > MOST_INLINE_BYTES:
@@ -239,7 +243,9 @@ def _inline(system: System, python: Python, archive: Archive, path: str, there: 
 
 
 def _written(path: str, name: str, data: bytes) -> str:
-    """What writes one part; it is there under its name only when it is whole. To do it twice does no harm."""
+    """Return the script that writes one part. The part has its final name only once it is complete. The script is
+    idempotent.
+    """
     parts, half = shlex.quote(f"{path}.parts"), f".{name}.$$"
     return (
         f"umask 077; [ -f {shlex.quote(path)} ] && exit 0; d={parts}; mkdir -p $d && "
@@ -248,5 +254,5 @@ def _written(path: str, name: str, data: bytes) -> str:
 
 
 def _put_together(python: Python, archive: Archive, path: str) -> str:
-    """What makes the file of its parts, if it is what it should be, and removes them."""
+    """Return the command that assembles the parts, checks the file's hash and removes the parts."""
     return f"umask 077; exec {shlex.join([python.executable, '-c', _FINISH, path, f'{path}.parts', archive.sha256])}"

@@ -1,4 +1,6 @@
-"""The distributions that Locust is made of: which it takes on a Python, and what their C extensions need."""
+"""The distributions that Locust consists of: its dependencies for a Python, and the requirements of their C
+extensions.
+"""
 
 import importlib.metadata
 import platform
@@ -19,9 +21,9 @@ _OLD_MANYLINUX = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014
 
 
 def installed_locust() -> list[Distribution]:
-    """List Locust and everything that it requires, as installed here, by name.
+    """List Locust and its dependencies as installed on this machine, by name.
 
-    :raises DrillError: when something of it is not installed.
+    :raises DrillError: when one of them is not installed.
     :source: https://packaging.python.org/en/latest/specifications/dependency-specifiers/#environment-markers
     """
     found: dict[str, Distribution] = {}
@@ -46,7 +48,7 @@ def installed_locust() -> list[Distribution]:
 
 
 def least_python() -> tuple[int, int]:
-    """:returns: the oldest Python on which both chaosdrill's own part and the Locust that is installed here run."""
+    """Return the oldest Python that runs both chaosdrill's own part and the Locust installed on this machine."""
     locust = importlib.metadata.metadata("locust")
     allowed = SpecifierSet(locust["Requires-Python"] or "")
     minors = range(LEAST_PYTHON[1], NEWEST_MINOR + 1)
@@ -54,7 +56,7 @@ def least_python() -> tuple[int, int]:
 
 
 def compatibility_of(distributions: Iterable[Distribution]) -> Compatibility:
-    """:returns: what loads the C extensions of distributions that are installed here."""
+    """Return which Pythons load the C extensions of distributions that are installed on this machine."""
     libc, version = platform.libc_ver()
     least = max((needed for one in distributions for needed in _glibc_of(one, _numbers(version))), default=(0,))
     here = (sys.version_info.major, sys.version_info.minor)
@@ -64,7 +66,9 @@ def compatibility_of(distributions: Iterable[Distribution]) -> Compatibility:
 
 
 def _glibc_of(distribution: Distribution, here: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """:returns: the least glibc that its extensions need; empty without extensions. One built here needs this one."""
+    """Return the oldest glibc that its extensions need; empty without extensions. A locally built one needs this
+    machine's.
+    """
     text = distribution.read_text("WHEEL") or ""
     platforms = [line.rpartition("-")[2].strip() for line in text.splitlines() if line.startswith("Tag:")]
     needed = [_glibc_of_tag(tag, here) for tag in platforms if tag != "any"]

@@ -1,8 +1,7 @@
-"""Locust for a Python that cannot load what is installed here: the wheels of `locust.lock` for that Python.
+"""Wheels of Locust from `locust.lock`, for a Python that cannot load the distributions installed on this machine.
 
-They are the versions that chaosdrill is tested with, and each file must have a hash that stands in the lock.
-
-pip fetches them, from where its own configuration says, and they stay in chaosdrill's directory on this machine.
+The lock names the versions that chaosdrill is tested with, and each file's hash must be in it. pip downloads them as
+its own configuration says, and they are cached in chaosdrill's directory on this machine.
 """
 
 import hashlib
@@ -27,17 +26,17 @@ logger = logging.getLogger("chaostoolkit")
 LOCK = Path(__file__).with_name("locust.lock")
 FETCH_WITHIN_S = 600.0
 OLDEST_GLIBC_MINOR = 5  # of manylinux1; the major version is 2
-MOST_SAID = 600  # characters of what pip said
+MOST_SAID = 600  # characters of pip's output in a message
 _PINNED = re.compile(r"^(\S+==\S+)(?: ; (.*?))? \\\n((?:    --hash=.*\n)+)", re.MULTILINE)
 
 
 def fetched_locust(python: Python) -> list[Distribution]:
-    """Fetch Locust and everything that it requires there, once.
+    """Download Locust and its dependencies for a Python, once.
 
-    :returns: the distributions, by name.
     :param python: a CPython with glibc.
-    :raises Refused: when they cannot be had, or a file is not one of those that the lock knows.
-    :raises BadInput: when there is no place for them.
+    :returns: the distributions, by name.
+    :raises Refused: when they cannot be downloaded, or a file's hash is not in the lock.
+    :raises BadInput: when the directory for them cannot be created.
     """
     locked = locked_locust(python)
     libc = f"{python.libc}{dotted(python.libc_version)}"
@@ -50,9 +49,9 @@ def fetched_locust(python: Python) -> list[Distribution]:
 
 
 def locked_locust(python: Python) -> str:
-    """List what that Python needs, as requirements of pip with hashes.
+    """Return the locked packages for a Python as pip requirements with hashes.
 
-    They have no markers: pip would evaluate those for the Python that it runs with.
+    They have no markers: pip would evaluate those for the Python that runs it.
     """
     environment = environment_of(python)
     pinned = _PINNED.findall(LOCK.read_text())
@@ -62,8 +61,8 @@ def locked_locust(python: Python) -> str:
 
 
 def environment_of(python: Python) -> dict[str, str]:
-    """:returns: what environment markers are evaluated with for that Python. pip takes the Python that it runs with,
-        whatever ``--python-version`` says.
+    """Return the values of environment markers for a Python. pip uses those of the Python that runs it, regardless of
+    ``--python-version``.
 
     :source: https://github.com/pypa/pip/issues/11664
     """
@@ -82,7 +81,7 @@ def environment_of(python: Python) -> dict[str, str]:
 
 
 def platforms_of(python: Python) -> list[str]:
-    """:returns: the platform tags whose wheels run there, the best first.
+    """Return the platform tags of the wheels that run there, best first.
 
     :source: https://packaging.python.org/en/latest/specifications/platform-compatibility-tags/#manylinux
     """
@@ -92,7 +91,7 @@ def platforms_of(python: Python) -> list[str]:
 
 
 def _fetch(python: Python, locked: str, place: Path) -> None:
-    """The directory is there only when it is whole."""
+    """Download into a temporary directory, and rename it once it is complete."""
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=place.parent) as unfinished:
         requirements, packages = Path(unfinished, "locked.txt"), Path(unfinished, "packages")
         requirements.write_text(locked)
@@ -100,7 +99,7 @@ def _fetch(python: Python, locked: str, place: Path) -> None:
         try:
             packages.rename(place)
         except OSError:
-            if not place.is_dir():  # else another one was quicker
+            if not place.is_dir():  # else another process was faster
                 raise
 
 
@@ -132,7 +131,7 @@ def _pip(python: Python, requirements: Path, directory: Path) -> None:
 
 
 def _said(stderr: str) -> str:
-    """What pip said of its failure: first why no package index answered, if none did."""
+    """Return pip's own account of its failure: first why no package index responded, if none did."""
     lines = [line.strip() for line in stderr.splitlines()]
     unreachable = [line for line in lines if "connection broken" in line][-1:]
     said = unreachable + [line for line in lines if line.startswith(("ERROR:", "Expected sha256", "Got "))]

@@ -1,7 +1,7 @@
-"""A program that runs on the client host, started and asked through SSM: what Locust and the heartbeat share.
+"""Control of a program on the client host through SSM: the code that Locust and the heartbeat share.
 
-Its page is on 127.0.0.1 of the client host. Requests to it are commands there, one each, so nothing need be forwarded,
-and the packet loss does not touch them.
+The program's page is on 127.0.0.1 of the client host. Each request to it is one SSM command, so no port needs to be
+forwarded, and the injected packet loss does not affect the requests.
 """
 
 import base64
@@ -37,20 +37,20 @@ from chaosdrill.client.locust_page import ProgramEnded
 from chaosdrill.errors import CannotSee, DrillError, Refused
 
 CALL_EVERY_S = 0.5  # at most two commands a second
-START_WITHIN_S = 120.0  # the first time it is unpacked
+START_WITHIN_S = 120.0  # the first start unpacks it
 CALL_WITHIN_S = 30.0
 PARTS_AT_ONCE = 4
-MOST_ANSWERED = 64 * 2**20  # bytes of an answer, as it is sent and unpacked; records come by the megabyte
-MOST_READ = 23_000  # characters of an answer in one command: SSM keeps 24,000
-_KEPT = re.compile(r"[\w-]{1,100}", re.ASCII)  # the name of an answer becomes a part of a key in the bucket
+MOST_ANSWERED = 64 * 2**20  # bytes of a response, both compressed and unpacked; records have megabytes
+MOST_READ = 23_000  # characters of a response in one command: SSM keeps 24,000
+_KEPT = re.compile(r"[\w-]{1,100}", re.ASCII)  # the name of a stored response becomes part of a key in the bucket
 ERRORS = (DrillError, ClientError, BotoCoreError)
 
 
 class Program:
-    """The program of ``program`` on the client host: commands to it, and its answers.
+    """Client of ``program`` on the client host: sends commands to it and returns its responses.
 
     :param python: path of the Python there.
-    :param path: of the zipapp there.
+    :param path: path of the zipapp there.
     """
 
     def __init__(self, system: System, python: str, path: str) -> None:
@@ -58,16 +58,17 @@ class Program:
         self._lock, self._next_s = threading.Lock(), 0.0
 
     def ask(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> dict[str, Any]:
-        """:returns: the answer of a command.
+        """Run a command and return its response.
 
-        :raises CannotSee: when the host did not answer.
+        :raises CannotSee: when the host did not respond.
         """
         return self.timed(command, within_s, **given)[0]
 
     def timed(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> tuple[dict[str, Any], int, int]:
-        """:returns: the answer of a command, and between which moments it ran, in ns since the epoch (this clock).
+        """Run a command and return its response, and when it began and ended, in ns since the epoch (this machine's
+        clock).
 
-        :raises CannotSee: when the host did not answer.
+        :raises CannotSee: when the host did not respond.
         """
         said, sent_ns, came_ns = self._said(command, within_s, given)
         answer = _decoded(said, _called(command))
@@ -88,7 +89,9 @@ class Program:
         return run_on_client(self._system, script, within_s, called=_called(command)).stdout
 
     def _rest(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """An answer that is longer than what SSM keeps of an output: over S3 where there is a bucket, else in parts."""
+        """Fetch a response that is longer than the output that SSM keeps: over S3 where there is a bucket, else in
+        parts.
+        """
         name, length, sha256 = str(answer["kept"]), answer.get("length"), answer.get("sha256")
         if not isinstance(length, int) or not 0 <= length <= MOST_ANSWERED or not _KEPT.fullmatch(name):
             text = f"the client host tells of an answer that cannot be: {str(answer)[:200]}"
@@ -109,7 +112,7 @@ class Program:
         return _decoded(text, "whose answer was fetched")
 
     def _also(self, command: str, within_s: float = CALL_WITHIN_S, **given: Any) -> None:
-        """A command on the way to an answer: its own is short, or a host could send us round for ever."""
+        """Run a helper command whose response is not fetched in parts: otherwise a host could cause endless fetches."""
         _decoded(self._said(command, within_s, given)[0], _called(command))
 
     def _over_s3(self, name: str, length: int) -> str:
@@ -141,9 +144,9 @@ def _decoded(text: str, what: str) -> dict[str, Any]:
 
 
 class OverSsm(BaseAdapter):
-    """How ``requests`` reaches a page on the client host: each request is a command there.
+    """Transport adapter of ``requests`` for a page on the client host: each request is an SSM command.
 
-    :param name: what messages call whose page it is.
+    :param name: the page's owner, as messages call it.
     """
 
     def __init__(self, program: Program, name: str) -> None:
@@ -151,8 +154,10 @@ class OverSsm(BaseAdapter):
         self._program, self._name = program, name
 
     def send(self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any) -> requests.Response:
-        """:raises requests.ReadTimeout: when the page took the request and did not respond in time.
-        :raises requests.ConnectionError: when there is no answer for another reason.
+        """Send a request as a command.
+
+        :raises requests.ReadTimeout: when the page accepted the request and did not respond in time.
+        :raises requests.ConnectionError: when there is no response for another reason.
         """
         url = urlsplit(request.url or "")
         body = request.body or ""
@@ -176,7 +181,7 @@ class OverSsm(BaseAdapter):
         return _response(request, answer)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Release nothing: no connection is kept open."""
 
 
 def _why_silent(name: str, answer: dict[str, Any]) -> str:
@@ -204,15 +209,15 @@ def started(
     lease_s: float,
     hidden: Mapping[str, str] | None = None,
 ) -> tuple[Program, int]:
-    """Bring a program to the client host, if it is not there, and start it, unless this run has it there already.
+    """Deliver a program to the client host unless it is there, and start it unless this run has it running there.
 
-    :param python: what runs it there.
+    :param python: the Python that runs it there.
     :param app: its zipapp.
-    :param name: what messages call it.
-    :param given: what it is told.
+    :param name: the program, as messages call it.
+    :param given: its settings.
     :param lease_s: after how many seconds without a call it ends by itself.
-    :param hidden: secrets that it is told, too, and that stand in no command.
-    :returns: what is asked about it there, and the port of its page.
+    :param hidden: secrets in its settings; they appear in no command.
+    :returns: the client of the program, and the port of its page.
     :raises Refused: when another run uses one.
     """
     host = system.topology.client.instance_id
@@ -236,10 +241,10 @@ def started(
 
 
 def known_on_host(system: System, directory: str, what: str) -> dict[str, Any] | None:
-    """:returns: what is known there of a program that another process of this run has started; None without one.
+    """Return the stored state of a program that another process of this run started there; None without one.
 
-    :param directory: where it keeps its state, below the cache.
-    :raises CannotSee: when the host does not say.
+    :param directory: the directory of its state, below the cache.
+    :raises CannotSee: when the host does not respond.
     """
     look = f'{CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
     called = f"that looks for {what} of this run"
@@ -253,7 +258,7 @@ def _whose(run: str) -> str:
 
 
 def may_run_on(name: str, system: System, lease_s: float, again: str) -> str:
-    """:returns: what is left behind when it is not known whether a program of the client host has ended.
+    """Return the message about a program on the client host that may still be running.
 
     :param again: the step that ends it.
     """

@@ -1,4 +1,4 @@
-"""What the client host has of what a drill needs there, read by one harmless command, and what installs the rest.
+"""The client host's tools that a drill needs, listed by one read-only command, and the command that installs the rest.
 
 See: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html (what the fault's document installs)
 """
@@ -10,9 +10,9 @@ from chaosdrill.aws import System
 from chaosdrill.client.commands import run_on_client
 
 TOOLS = ("atd", "dig", "jq", "lsof", "tc")
-"""What AWSFIS-Run-Network-Packet-Loss-Sources needs, and installs where it is missing."""
+"""The tools that AWSFIS-Run-Network-Packet-Loss-Sources needs, and installs where they are missing."""
 MODULE = "sch_netem"
-"""The kernel module that loses packets."""
+"""The kernel module that drops packets."""
 _MANAGERS = ("dnf", "yum", "apt-get")
 _PACKAGES = {"atd": "at", "dig": "bind-utils", "tc": "iproute-tc", MODULE: "kernel-modules-extra"}
 _DEBIAN = {"atd": "at", "dig": "dnsutils", "tc": "iproute2", MODULE: "linux-modules-extra-$(uname -r)"}
@@ -29,11 +29,11 @@ true
 
 @dataclass(frozen=True)
 class HostFacts:
-    """What a client host has.
+    """Tools and properties of a client host.
 
     :param system: its distribution and version, such as ``amzn 2023``.
     :param root: whether commands run as root, as SSM's do on AWS.
-    :param tools: those of :data:`TOOLS` that are there.
+    :param tools: the installed ones of :data:`TOOLS`.
     :param netem: whether the kernel can load :data:`MODULE`.
     :param package_manager: dnf, yum or apt-get; empty: none.
     """
@@ -46,26 +46,26 @@ class HostFacts:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What the fault's document would have to install first."""
+        """The tools and modules that the fault's document would have to install first."""
         return (*(one for one in TOOLS if one not in self.tools), *(() if self.netem else (MODULE,)))
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """The distribution's packages that have it."""
+        """The distribution's packages that contain them."""
         named = _DEBIAN if self.package_manager == "apt-get" else _PACKAGES
         return tuple(named.get(one, one) for one in self.missing)
 
 
 def host_facts(system: System) -> HostFacts:
-    """Read what the client host has.
+    """Read the tools and properties of the client host.
 
-    :raises CannotSee: when it takes no commands.
+    :raises CannotSee: when it accepts no commands.
     """
     return parsed(run_on_client(system, SCRIPT, called="that lists the tools of the host", reads="list-tools").stdout)
 
 
 def parsed(printed: str) -> HostFacts:
-    """:returns: what :data:`SCRIPT` printed says."""
+    """Parse the output of :data:`SCRIPT`."""
     lines = [line.split(maxsplit=1) for line in printed.splitlines() if " " in line]
     found = [(kind, value.strip()) for kind, value in lines]
     there = [value for kind, value in found if kind == "tool"]
@@ -79,7 +79,7 @@ def parsed(printed: str) -> HostFacts:
 
 
 def install_command(instance_id: str, region: str, *packages: str, manager: str = "dnf") -> str:
-    """:returns: the command that installs packages on the client host, to be run where the AWS CLI is."""
+    """Return the AWS CLI command that installs packages on the client host."""
     script = f"{manager} install -y {' '.join(packages)}"
     where = f"--region {shlex.quote(region)} --instance-ids {shlex.quote(instance_id)}"
     commands = shlex.quote(f"commands={script}")

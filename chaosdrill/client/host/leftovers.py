@@ -1,4 +1,4 @@
-"""What chaosdrill's programs have left on the client host, and below the topology's S3 prefix."""
+"""Leftovers of chaosdrill's programs on the client host, and below the topology's S3 prefix."""
 
 import json
 import re
@@ -15,12 +15,12 @@ from chaosdrill.client.host import delivery
 from chaosdrill.client.host.hosted import Program
 from chaosdrill.client.host.pythons import CACHE
 
-LEFT_AFTER_S = delivery.URL_LIFE_S  # an object that is older is not on its way any more
-IN_USE_S = 60.0  # a program that was called so recently belongs to a drill that goes on, as in `program`
-PROGRAMS: Mapping[str, str] = {"load": "locust", "heartbeat": "heartbeat"}  # by directory: a word of its processes
+LEFT_AFTER_S = delivery.URL_LIFE_S  # the URL of an older object has expired
+IN_USE_S = 60.0  # a program that was called this recently belongs to a running drill, as in `program`
+PROGRAMS: Mapping[str, str] = {"load": "locust", "heartbeat": "heartbeat"}  # directory: word in its command lines
 _FILES = "state.json lease owner page-secret config.json locust.log heartbeat.log records answers"
 _RUN = re.compile(r"[\w.:-]{1,200}", re.ASCII)
-# Lines of `name value`. Processes are found by the path of the program or of its configuration, which no other has.
+# Prints lines of `name value`. Processes are found by the unique path of the program or of its configuration.
 _LIST = """{cache}; cd "$d/{directory}" 2>/dev/null || exit 0
 echo "now $(date +%s)"
 for one in {files}; do [ -e "$one" ] && echo "file $one" && echo "changed $(stat -c %Y "$one")"; done
@@ -46,13 +46,13 @@ rm -rf {files}
 
 @dataclass(frozen=True)
 class ProgramOnHost:
-    """What lies in the directory of a program on the client host.
+    """Contents of a program's directory on the client host.
 
     :param run: the run that started it; empty when its files do not say.
-    :param state: how it was started; empty when its state file is missing.
-    :param is_running: whether the process that keeps it runs.
-    :param pids: processes of it, in any case.
-    :param idle_s: seconds since one of its files was changed: each call changes one.
+    :param state: its state file; empty when that is missing.
+    :param is_running: whether its keeper process runs.
+    :param pids: all its processes, whether or not the keeper runs.
+    :param idle_s: seconds since one of its files was changed; each call changes one.
     """
 
     run: str
@@ -65,7 +65,7 @@ class ProgramOnHost:
 
 @dataclass
 class _Lines:
-    """The lines of the listing."""
+    """Values of the listing's lines by name."""
 
     values: dict[str, list[str]] = field(default_factory=dict)
 
@@ -77,11 +77,11 @@ class _Lines:
 
 
 def program_on_host(system: System, directory: str) -> ProgramOnHost | None:
-    """Read what a program has left on the client host.
+    """Read the leftovers of a program on the client host.
 
     :param directory: one of :data:`PROGRAMS`.
-    :returns: None when nothing is there.
-    :raises CannotSee: when the host takes no commands.
+    :returns: None when there are none.
+    :raises CannotSee: when the host accepts no commands.
     """
     script = _LIST.format(cache=CACHE, directory=directory, files=_FILES, processes=_processes(directory))
     called = f"that lists what the {directory} has left there"
@@ -98,12 +98,11 @@ def program_on_host(system: System, directory: str) -> ProgramOnHost | None:
 
 
 def remove_from_host(system: System, directory: str, run: str) -> None:
-    """End a program on the client host, and remove what it has left; the unpacked program stays for the next drill.
-
-    Harmless when it is gone, or when another run has one there now.
+    """End a program on the client host, and remove its files except the unpacked program, which the next drill reuses.
+    Has no effect when it is gone, or another run has one there.
 
     :param directory: one of :data:`PROGRAMS`.
-    :param run: whose it was.
+    :param run: the run that it belongs to.
     """
     found = program_on_host(system, directory)
     if found is None or found.run != run:
@@ -117,19 +116,19 @@ def remove_from_host(system: System, directory: str, run: str) -> None:
 
 
 def removal_by_hand(found: ProgramOnHost, directory: str) -> str:
-    """Return the commands that a person runs on the client host, as its root."""
+    """Return the commands that a person runs on the client host as root."""
     pids = [found.state["pid"]] if found.is_running else found.pids
     kill = f"kill {' '.join(map(str, pids))}; " if pids else ""
     return f'{kill}cd "${{XDG_CACHE_HOME:-$HOME/.cache}}/chaosdrill/{directory}" && rm -rf {" ".join(found.files)}'
 
 
 def objects_below(system: System, folder: str) -> Iterator[tuple[str, str]]:
-    """List the objects in a folder below the topology's S3 prefix that no presigned URL leads to any more.
+    """Yield the objects in a folder below the topology's S3 prefix whose presigned URLs have expired.
 
-    They are used at once and then deleted, so one that outlives its URL was left behind.
+    An object is used at once and then deleted, so one that outlives its URL was left behind.
 
     :param folder: ``once/`` or ``answers/``.
-    :returns: the key of each, and when it was put there, UTC, ISO 8601; none when the topology names no bucket.
+    :returns: key and upload time of each (UTC, ISO 8601); none when the topology names no bucket.
     """
     if not system.topology.client.s3:
         return
@@ -143,7 +142,7 @@ def objects_below(system: System, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def remove_object(system: System, folder: str, key: str) -> None:
-    """Delete an object of a folder below the topology's S3 prefix; harmless when it is gone.
+    """Delete an object of a folder below the topology's S3 prefix. Has no effect when it is gone.
 
     :raises ValueError: when the key is not in the folder.
     """
@@ -174,6 +173,8 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _start_time(stat: str) -> str:
-    """Return what tells a process from a later one with the same number, from its ``/proc/PID/stat``."""
+    """Return a process's start time from its ``/proc/PID/stat``; it distinguishes the process from a later one with the
+    same ID.
+    """
     words = stat.rpartition(")")[2].split()
     return words[19] if len(words) > 19 and words[0] != "Z" else ""

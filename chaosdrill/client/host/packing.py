@@ -1,7 +1,7 @@
-"""One file that runs Locust with chaosdrill's plugin, or the heartbeat, on another machine.
+"""Zipapps that run Locust with chaosdrill's plugin, or the heartbeat, on another machine.
 
-Locust's distributions are packed as they are installed here where the other machine's Python can load their C
-extensions; for another Python those of `locust.lock` are fetched.
+Locust's distributions are packed as installed on this machine if the other machine's Python can load their C
+extensions; for another Python those of `locust.lock` are downloaded.
 """
 
 import base64
@@ -28,22 +28,25 @@ HEARTBEAT = Needs("the heartbeat", LEAST_PYTHON, "run it on this machine: `heart
 
 @dataclass(frozen=True)
 class Archive:
-    """A file to be delivered; ``name`` is what it is called there."""
+    """A file to deliver.
+
+    :param name: its name on the client host.
+    """
 
     name: str
     data: bytes
 
     @property
     def sha256(self) -> str:
-        """What it is known by."""
+        """SHA-256 of its content."""
         return hashlib.sha256(self.data).hexdigest()
 
 
 @cache
 def locust_needs() -> Needs:
-    """:returns: which Pythons run Locust: those for which there are wheels, which only CPython with glibc has.
+    """Return which Pythons run Locust: those with wheels of its dependencies, which only CPython with glibc has.
 
-    :raises DrillError: when Locust is not installed here.
+    :raises DrillError: when Locust is not installed on this machine.
     """
     otherwise = "start a Locust of your own there and attach to it: `client: {url: ...}`"
     installed = compatibility_of(installed_locust())
@@ -52,11 +55,11 @@ def locust_needs() -> Needs:
 
 @cache
 def locust_zipapp(python: Python | None = None) -> Archive:
-    """:returns: Locust, everything it needs, and chaosdrill's plugin; the same bytes for the same installation.
+    """Return a zipapp of Locust, its dependencies and chaosdrill's plugin; the same bytes for the same installation.
 
-    :param python: what shall run it; None: one that loads what is installed here.
-    :raises DrillError: when what is installed here cannot be packed, or was altered since it was installed.
-    :raises Refused: when what that Python needs cannot be fetched.
+    :param python: the Python that will run it; None: one that loads what is installed on this machine.
+    :raises DrillError: when an installed distribution cannot be packed, or was altered since it was installed.
+    :raises Refused: when the distributions for that Python cannot be downloaded.
     """
     distributions = installed_locust()
     if python is not None and not compatibility_of(distributions).allows(python):
@@ -67,7 +70,7 @@ def locust_zipapp(python: Python | None = None) -> Archive:
 
 @cache
 def heartbeat_zipapp() -> Archive:
-    """:returns: the heartbeat, which needs nothing but Python; the same bytes for the same installation."""
+    """Return a zipapp of the heartbeat, which needs only Python; the same bytes for the same installation."""
     activities = ("actions.py", "probes.py")
     parts = [path for path in (PACKAGE / "heartbeat").glob("*.py") if path.name not in activities]
     return Archive("heartbeat.pyz", _packed(_own_files(parts)))
@@ -83,7 +86,7 @@ def _packed(files: Iterable[tuple[str, Path]]) -> bytes:
 
 
 def _files(distribution: Distribution) -> Iterator[tuple[str, Path]]:
-    """What is imported of it, by the path under which it is."""
+    """Yield the files of a distribution that are needed at run time, with their paths in the archive."""
     listed = distribution.files
     if not listed or _editable(distribution):
         raise DrillError(
@@ -105,7 +108,7 @@ def _check(distribution: Distribution, listed: PackagePath, path: Path) -> None:
     :source: https://packaging.python.org/en/latest/specifications/recording-installed-packages/#the-record-file
     """
     if listed.hash is None:
-        return  # RECORD itself, and what pip wrote when it installed
+        return  # RECORD itself, and files that pip wrote during the installation
     digest = hashlib.new(listed.hash.mode, path.read_bytes()).digest()
     if base64.urlsafe_b64encode(digest).decode().rstrip("=") != listed.hash.value:
         raise DrillError(
@@ -120,7 +123,7 @@ def _editable(distribution: Distribution) -> bool:
 
 
 def _own_files(parts: Iterable[Path]) -> list[tuple[str, Path]]:
-    """What is run there, and the program that runs it, by the path under which each is imported."""
+    """Return the modules of a program and of its runner, with their paths in the archive."""
     program = (
         PACKAGE / "client" / "__init__.py",
         *(HOST / f"{name}.py" for name in ("__init__", "answering", "place")),
@@ -131,7 +134,7 @@ def _own_files(parts: Iterable[Path]) -> list[tuple[str, Path]]:
 
 
 def _add(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    """Without times and users, so that the same content is the same archive everywhere."""
+    """Add a file without times and users, so that the same content yields the same archive everywhere."""
     entry = zipfile.ZipInfo(name)
     entry.external_attr = 0o644 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED

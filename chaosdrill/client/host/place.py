@@ -1,4 +1,4 @@
-"""Where a program of the client host keeps what belongs to it, and whether it runs. The standard library only.
+"""Paths and state of a program on the client host. Standard library only.
 
 Part of the zipapp: see ``program``.
 """
@@ -16,12 +16,14 @@ WHAT = APP.stem  # locust or heartbeat
 NAME = {"locust": "Locust", "heartbeat": "the heartbeat"}.get(WHAT, WHAT)
 PLACE = CACHE / {"locust": "load"}.get(WHAT, WHAT)
 STATE, LEASE, LOG, ANSWERS = PLACE / "state.json", PLACE / "lease", PLACE / f"{WHAT}.log", PLACE / "answers"
-SECRET = PLACE / "page-secret"  # never told anybody but its page: requests to that are made on this host
-RECORDS, OWNER = PLACE / "records", PLACE / "owner"  # of the records: the run they are of
+SECRET = PLACE / "page-secret"  # sent to its page only: requests to the page are made on this host
+RECORDS, OWNER = PLACE / "records", PLACE / "owner"  # the owner file names the run of the records
 
 
 def start_time(pid: int) -> str:
-    """:returns: what tells this process from a later one with the same number; empty: there is none."""
+    """Return a process's start time, which distinguishes it from a later one with the same ID; empty: no such
+    process.
+    """
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -31,7 +33,7 @@ def start_time(pid: int) -> str:
 
 
 def state() -> dict[str, Any] | None:
-    """:returns: the one that runs; None without one."""
+    """Return the state of the running program; None when none runs."""
     try:
         found: dict[str, Any] = json.loads(STATE.read_text())
     except (OSError, ValueError):
@@ -40,7 +42,7 @@ def state() -> dict[str, Any] | None:
 
 
 def idle_s() -> float:
-    """:returns: how long nobody has called, in seconds."""
+    """Return the time since the last call, in seconds."""
     with contextlib.suppress(OSError):
         return max(0.0, time.time() - LEASE.stat().st_mtime)
     return float("inf")

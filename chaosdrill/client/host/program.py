@@ -1,17 +1,19 @@
-"""The ``__main__`` of a zipapp that runs something on the client host: Locust (``locust.pyz``) or the heartbeat
-(``heartbeat.pyz``). The standard library only; never imported here.
+"""The ``__main__`` of a zipapp that runs Locust (``locust.pyz``) or the heartbeat (``heartbeat.pyz``) on the client
+host.
 
-``python3.X APP COMMAND``, with base64 of JSON on its standard input, prints one line of JSON: what it is told is in no
-list of arguments, which every user of the host can read. Commands:
+Standard library only; never imported on this machine.
+
+``python3.X APP COMMAND`` reads base64 of compressed JSON from its standard input and prints one line. The input is not
+in the arguments, which every user of the host can read. Commands:
 
 - ``start``: unpacks the zipapp beside itself, each time (C extensions cannot be imported from a zip), and starts
-  ``keep``; when the run has one already, that one is told of;
-- ``keep``: starts it, holds its lifeline (``chaosdrill.load.plugin``), and ends it when it is told to, or when
-  nobody has called for as long as the lease says: whoever started it may be dead;
-- ``call``: one HTTP request to its page; renews the lease;
-- ``records``, ``news``: what it has recorded, also when it has died; ``news`` renews the lease, and tells its clock;
-- ``part``, ``send``: the rest of an answer that is longer than what SSM keeps of a command's output;
-- ``end``: ends it; ``clean``: removes what it has left, all but the unpacked program.
+  ``keep``; when the run has one running already, returns that one;
+- ``keep``: starts the program, holds its lifeline (``chaosdrill.load.plugin``), and ends it on SIGTERM, or when its
+  lease expires without a call: the process that started it may be dead;
+- ``call``: sends one HTTP request to its page; renews the lease;
+- ``records``, ``news``: return its records, also after it has died; ``news`` renews the lease and returns its clock;
+- ``part``, ``send``, ``drop``: return and remove a response that is longer than the command output that SSM keeps;
+- ``end``: ends it; ``clean``: removes its files except the unpacked program.
 """
 
 import base64
@@ -53,7 +55,7 @@ from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 LOOK_EVERY_S = 0.2
 ENDS_WITHIN_S = 5.0
-IN_USE_S = 60.0  # one that was called so recently belongs to a drill that goes on
+IN_USE_S = 60.0  # a program that was called this recently belongs to a running drill
 Launch = tuple[list[str], Path, dict[str, Any]]  # words after `python -m`, directory, variables
 
 
@@ -61,7 +63,7 @@ UNPACKED = APP.with_name("unpacked")
 
 
 def unpack() -> None:
-    """Unpack the program anew: APP was checked by its hash, and what was unpacked before is not."""
+    """Unpack the program again: APP's hash was checked, but files unpacked earlier were not."""
     unfinished = Path(tempfile.mkdtemp(prefix="unpacking-", dir=APP.parent))
     with zipfile.ZipFile(APP) as archive:
         archive.extractall(unfinished)
@@ -74,12 +76,12 @@ def unpack() -> None:
 
 
 def start(run: str, given: dict[str, Any], lease_s: float, token: str, secrets_file: str = "") -> dict[str, Any]:
-    """Start it, or find the one that this run has.
+    """Start the program, or return the one that this run has running.
 
-    :param run: whose it is.
-    :param token: of this command alone. A command that was sent again because its answer was late runs twice, and the
-        second time may come when what the first one has started was ended already.
-    :param given: what it is told: ``{"script": path}`` (empty: the reference application's), or a heartbeat's settings.
+    :param run: the run that it belongs to.
+    :param token: identifies this command. SSM may run a command twice when it was re-sent after a late response, and
+        the second run may come after the program of the first was ended.
+    :param given: its settings: ``{"script": path}`` (empty: the reference application's), or a heartbeat's settings.
     :param lease_s: after how many seconds without a call it ends by itself.
     :param secrets_file: the secrets whose placeholders are in ``given``; the file is removed.
     """
@@ -102,7 +104,7 @@ def start(run: str, given: dict[str, Any], lease_s: float, token: str, secrets_f
 
 
 def read_once(path: str) -> dict[str, str]:
-    """:returns: the secrets in a file, which is removed; none of a file that was read already."""
+    """Return the secrets in a file, and remove the file; empty when it was read before."""
     try:
         found: dict[str, str] = json.loads(Path(path).read_text())["secrets"] if path else {}
     except FileNotFoundError:
@@ -113,7 +115,7 @@ def read_once(path: str) -> dict[str, str]:
 
 
 def first_time(token: str, lock: TextIO) -> bool:
-    """:returns: whether no command of that token has run here before; the tokens are in the lock's file."""
+    """Return whether no command with this token has run here before; the lock file stores the tokens."""
     lock.seek(0)
     if token in lock.read().split():
         return False
@@ -123,7 +125,7 @@ def first_time(token: str, lock: TextIO) -> bool:
 
 
 def begin(wanted: dict[str, Any], lease_s: float, secrets: dict[str, str]) -> int:
-    """Start ``keep``, in a session of its own, so that it stays when this command ends."""
+    """Start ``keep`` in its own session, so that it outlives this command."""
     unpack()
     LEASE.touch()
     RECORDS.mkdir()
@@ -149,14 +151,14 @@ def begin(wanted: dict[str, Any], lease_s: float, secrets: dict[str, str]) -> in
 
 
 def hand_on(keeper: "subprocess.Popen[bytes]", told: str) -> None:
-    """Tell a keeper what it keeps."""
+    """Send a keeper its settings."""
     assert keeper.stdin is not None
-    with contextlib.suppress(BrokenPipeError), keeper.stdin as stdin:  # one that has ended says why in its log
+    with contextlib.suppress(BrokenPipeError), keeper.stdin as stdin:  # if it has ended, its log says why
         stdin.write(told.encode())
 
 
 def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: dict[str, str]) -> None:
-    """Be its keeper until it has ended."""
+    """Run the program and supervise it until it ends."""
     root = UNPACKED
     given = put_back(given, secrets)
     theirs, ours = os.pipe()
@@ -176,7 +178,7 @@ def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: di
     os.close(page)
     signal.signal(signal.SIGTERM, lambda *_: end_in_order(kept_one))
     if watch(kept_one, lease_s):
-        print(f"nobody has called for {lease_s:g} s: {NAME} ends", flush=True)  # noqa: T201 - its log
+        print(f"nobody has called for {lease_s:g} s: {NAME} ends", flush=True)  # noqa: T201 - goes to its log
         end_in_order(kept_one)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(kept_one.pid, signal.SIGKILL)  # processes that it has started
@@ -184,7 +186,7 @@ def keep(run: str, given: dict[str, Any], page: int, lease_s: float, secrets: di
 
 
 def locust(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int) -> Launch:
-    """:returns: how Locust is started: the module and its arguments, where, and what it finds in its environment."""
+    """Return how Locust is started: the module and its arguments, the working directory, and environment variables."""
     plugin = root / "chaosdrill" / "load" / "plugin.py"
     script = Path(given["script"]) if given["script"] else plugin.with_name("reference.py")
     names: dict[str, Any] = {"CHAOSDRILL_LOAD_FD": page, "CHAOSDRILL_LOAD_LIFELINE": lifeline}
@@ -194,7 +196,7 @@ def locust(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int
 
 
 def heartbeat(root: Path, run: str, given: dict[str, Any], page: int, lifeline: int) -> Launch:
-    """:returns: how the heartbeat is started, as :func:`locust` does; its settings are written to a file."""
+    """Return how the heartbeat is started, as :func:`locust` does; its settings are written to a file."""
     path = PLACE / "config.json"
     accounts = given["accounts"] or {"prefix": "", "count": 0}
     names = [f"{accounts['prefix']}{number:05d}" for number in range(accounts["count"])]
@@ -204,7 +206,7 @@ def heartbeat(root: Path, run: str, given: dict[str, Any], page: int, lifeline: 
 
 
 def put_back(value: Any, secrets: dict[str, str]) -> Any:
-    """:returns: settings with the secrets in the places that :mod:`chaosdrill.client.heartbeat_secrets` left."""
+    """Return settings with the secrets in the places of :mod:`chaosdrill.client.heartbeat_secrets`' placeholders."""
     if isinstance(value, dict):
         if list(value) == ["chaosdrill-secret"]:
             return secrets[value["chaosdrill-secret"]]
@@ -213,11 +215,14 @@ def put_back(value: Any, secrets: dict[str, str]) -> Any:
 
 
 def watch(kept: "subprocess.Popen[bytes]", lease_s: float) -> bool:
-    """:returns: whether the lease has run out; False: it has ended."""
+    """Wait until the lease expires or the program ends.
+
+    :returns: whether the lease has expired.
+    """
     renewed, called = 0, time.monotonic()
     while kept.poll() is None:
         with contextlib.suppress(OSError):
-            if (seen := LEASE.stat().st_mtime_ns) != renewed:  # a clock that is set must not end it
+            if (seen := LEASE.stat().st_mtime_ns) != renewed:  # compared, so that setting the clock does not end it
                 renewed, called = seen, time.monotonic()
         if time.monotonic() - called > lease_s:
             return True
@@ -226,7 +231,7 @@ def watch(kept: "subprocess.Popen[bytes]", lease_s: float) -> bool:
 
 
 def end_in_order(kept: "subprocess.Popen[bytes]") -> None:
-    """End it as a user would, and if that does not help, at once."""
+    """Terminate the program, and kill it if it does not end."""
     kept.terminate()
     try:
         kept.wait(ENDS_WITHIN_S)
@@ -236,9 +241,9 @@ def end_in_order(kept: "subprocess.Popen[bytes]") -> None:
 
 
 def kill(keeper: int) -> None:
-    """Kill a keeper that does not end (it may be stopped, or the host too busy), and what it keeps."""
+    """Kill a keeper that does not end (it may be stopped, or the host too busy), and its program."""
     kept: list[int] = []
-    with contextlib.suppress(OSError):  # it has ended meanwhile, or the kernel does not tell
+    with contextlib.suppress(OSError):  # it has ended in the meantime, or the kernel does not list children
         kept = [int(word) for word in Path(f"/proc/{keeper}/task/{keeper}/children").read_text().split()]
     for leader in (keeper, *kept):
         with contextlib.suppress(ProcessLookupError):
@@ -248,9 +253,9 @@ def kill(keeper: int) -> None:
 
 
 def finish(there: dict[str, Any] | None) -> bool:
-    """End the one that is there; what it has recorded stays.
+    """End the running program; its records stay.
 
-    :returns: whether there was one.
+    :returns: whether one was running.
     """
     if there:
         with contextlib.suppress(ProcessLookupError):
@@ -267,7 +272,7 @@ def finish(there: dict[str, Any] | None) -> bool:
 
 
 def remove() -> None:
-    """Remove what one that has ended has left."""
+    """Remove the files of a program that has ended."""
     for path in (LOG, OWNER, SECRET, PLACE / "config.json"):
         path.unlink(missing_ok=True)
     for directory in (RECORDS, ANSWERS):
@@ -275,9 +280,9 @@ def remove() -> None:
 
 
 def end(run: str, offsets: dict[str, int] | None = None) -> dict[str, Any]:
-    """End this run's, and hand out its log, and of its records what is not known yet; another run's is let be.
+    """End this run's program, and return its log and its new records; another run's is left alone.
 
-    :param offsets: as of ``news``; None: no records are wanted.
+    :param offsets: as of ``news``; None: return no records.
     """
     with open(PLACE / "lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -290,7 +295,7 @@ def end(run: str, offsets: dict[str, int] | None = None) -> dict[str, Any]:
 
 
 def clean() -> dict[str, Any]:
-    """Remove what one that has ended has left, unless another one runs."""
+    """Remove the files of a program that has ended, unless one is running."""
     with open(PLACE / "lock", "a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if state() is None:
@@ -299,7 +304,7 @@ def clean() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command in the arguments."""
     os.umask(0o077)
     command, given = sys.argv[1], json.loads(zlib.decompress(base64.b64decode(sys.stdin.buffer.read())))
     silent: dict[str, Callable[..., None]] = {"keep": keep, "part": part}

@@ -1,4 +1,4 @@
-"""The Pythons of the client host: which there are, and which of them runs what is brought there."""
+"""The Pythons of the client host, and the choice of one that runs a delivered program."""
 
 import json
 import re
@@ -12,11 +12,11 @@ from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.host.inspection import install_command
 from chaosdrill.errors import CannotSee, Refused
 
-LEAST_PYTHON = (3, 11)  # of what is chaosdrill's own
-NEWEST_MINOR = 19  # of the names that are tried
+LEAST_PYTHON = (3, 11)  # of chaosdrill's own modules
+NEWEST_MINOR = 19  # newest python3.N that is searched for
 NEVER_ENOUGH = (9, 0)
-BESIDE = "/usr/local/bin"  # where it may be, too: SSM's shell may not look there
-_PATH = re.compile(r"/[\w./+@ -]*")  # SSM would put a parameter's value where a command has {{ssm:NAME}}
+BESIDE = "/usr/local/bin"  # searched, too: it may not be in the PATH of SSM's shell
+_PATH = re.compile(r"/[\w./+@ -]*")  # SSM substitutes {{ssm:NAME}} in a command by a parameter's value
 LIBC_UNKNOWN = "a C library that Python does not name (musl?)"
 
 CACHE = 'd="${XDG_CACHE_HOME:-${HOME:-$(getent passwd "$(id -u)" | cut -d: -f6)}/.cache}/chaosdrill"'
@@ -32,9 +32,9 @@ _FACTS = (
 
 @dataclass(frozen=True)
 class Python:
-    """A Python on the client host, and the directory for what is delivered.
+    """A Python on the client host, and the directory for deliveries.
 
-    :param libc: its name; empty when it is not known, as with musl before Python 3.13.
+    :param libc: name of its C library; empty when unknown, as with musl before Python 3.13.
     """
 
     executable: str
@@ -50,14 +50,16 @@ class Python:
 
     @property
     def platform(self) -> str:
-        """What wheels are chosen by, in words."""
+        """The properties by which wheels are chosen, in words."""
         libc = f"{self.libc} {dotted(self.libc_version)}" if self.libc else LIBC_UNKNOWN
         return f"{self.implementation} {dotted(self.python)} on {self.machine}, {libc}"
 
 
 @dataclass(frozen=True)
 class Compatibility:
-    """What loads the C extensions that are installed here: these, and of the C library this version or a newer one."""
+    """A Python that loads the C extensions installed on this machine; its C library must have this version or a newer
+    one.
+    """
 
     implementation: str
     python: tuple[int, int]
@@ -70,7 +72,7 @@ class Compatibility:
         return f"{self.implementation} {dotted(self.python)} on {self.machine}, {libc}"
 
     def allows(self, one: Python) -> bool:
-        """:returns: whether that Python loads them."""
+        """Return whether a Python loads them."""
         same = (one.implementation, one.python, one.machine, one.libc)
         ours = (self.implementation, self.python, self.machine, self.libc)
         return same == ours and one.libc_version >= self.libc_version
@@ -78,15 +80,15 @@ class Compatibility:
 
 @dataclass(frozen=True)
 class Needs:
-    """Which Pythons run something.
+    """Requirements of a program on its Python.
 
-    :param what: whose needs they are, as messages call it.
+    :param what: the program, as messages call it.
     :param python: the oldest version.
-    :param otherwise: what can be done when the host has none.
+    :param otherwise: what the user can do when the host has none.
     :param implementation: empty: any.
     :param libc: empty: any.
-    :param installed: what loads the extensions installed here: a Python that it allows will do, whatever else it is;
-        None: there are none.
+    :param installed: what loads the extensions installed on this machine; a Python that it allows is sufficient. None:
+        there are no extensions.
     """
 
     what: str
@@ -102,10 +104,10 @@ class Needs:
 
 
 def find_python(system: System, needs: Needs) -> Python:
-    """:returns: the Python of the client host that runs it best.
+    """Return the Python of the client host that is best for a program.
 
-    :raises Refused: when it has none that does; nothing was delivered then.
-    :raises CannotSee: when the host takes no commands.
+    :raises Refused: when it has none that runs the program; nothing was delivered then.
+    :raises CannotSee: when the host accepts no commands.
     """
     seen = pythons(system, *names(needs.python), enough=NEVER_ENOUGH if needs.installed else needs.python)
     if fit := best(seen, needs):
@@ -120,13 +122,14 @@ def find_python(system: System, needs: Needs) -> Python:
 
 
 def names(least: tuple[int, int]) -> list[str]:
-    """:returns: what Pythons of that version and newer ones are called."""
+    """Return the command names of Pythons of that version and newer ones."""
     return [f"python3.{minor}" for minor in range(least[1], NEWEST_MINOR + 1)]
 
 
 def best(seen: Iterable[Python], needs: Needs) -> Python | None:
-    """:returns: of several the one that loads what is installed here, else the one whose version is the nearest to
-    that: what was tried together here is likely to have wheels for it. None: none runs it.
+    """Return the Python that loads the extensions installed on this machine, else the one with the nearest version.
+
+    For a near version, wheels of the same releases are likely to exist. None: no Python runs the program.
     """
     installed = needs.installed
     if installed is None:
@@ -137,7 +140,7 @@ def best(seen: Iterable[Python], needs: Needs) -> Python | None:
 
 
 def _lacking(one: Python, needs: Needs) -> list[str]:
-    """What does not fit, in words."""
+    """Return in words which requirements a Python does not meet."""
     lacking = []
     if one.python < needs.python:
         lacking.append("an older Python")
@@ -149,9 +152,9 @@ def _lacking(one: Python, needs: Needs) -> list[str]:
 
 
 def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> list[Python]:
-    """:returns: the Pythons of the client host: those of these names first, and what python3 is.
+    """Return the Pythons of the client host: those with these names first, then python3.
 
-    :param enough: the look ends with the first of this version or a newer one; python3 is tried first then.
+    :param enough: stop at the first of this version or a newer one; python3 is then tried first.
     """
     look = script(*names, enough=enough)
     printed = run_on_client(system, look, called="that looks for Python", reads="find-python").stdout
@@ -159,7 +162,7 @@ def pythons(system: System, *names: str, enough: tuple[int, int] = NEVER_ENOUGH)
 
 
 def script(*names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> str:
-    """:returns: what prints the facts of each Python, a line each; see :func:`pythons`."""
+    """Return the script that prints the facts of each Python, one line each; see :func:`pythons`."""
     look = f'command -v "$p" >/dev/null 2>&1 && "$p" -c {shlex.quote(_FACTS)} "$d" {dotted(enough)} && break'
     named = [path for name in names for path in (name, f"{BESIDE}/{name}")]
     tried = [*named, "python3"] if enough == NEVER_ENOUGH else ["python3", *named]
@@ -168,9 +171,9 @@ def script(*names: str, enough: tuple[int, int] = NEVER_ENOUGH) -> str:
 
 
 def parsed(printed: str) -> list[Python]:
-    """:returns: the Pythons that :func:`script` printed.
+    """Parse the output of :func:`script`.
 
-    :raises CannotSee: when a path among them is none that a command should hold.
+    :raises CannotSee: when it contains a path that is not safe in a command.
     """
     try:
         found = [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
@@ -192,5 +195,5 @@ def _python(facts: Mapping[str, Any]) -> Python:
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """:returns: a version as it is written."""
+    """Return a version in dotted form."""
     return ".".join(map(str, version))

@@ -1,6 +1,6 @@
-"""A heartbeat on the client host that belongs to the drill: brought there, started, called and ended through SSM.
+"""A heartbeat on the client host that belongs to the drill: delivered, started, called and ended through SSM.
 
-It cannot outlive its drill for long: ``program`` ends it when nobody has called for ``LEASE_S``.
+If the drill dies, ``program`` ends it after ``LEASE_S`` without a call.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +25,8 @@ LEASE_S = 900.0
 class SsmHeartbeat(HeartbeatProcess):
     """A heartbeat on the client host.
 
-    :param program: what is asked about it there.
-    :param port: of its page, on 127.0.0.1 there.
+    :param program: client of the program there.
+    :param port: port of its page, on 127.0.0.1 there.
     """
 
     where = "ssm"
@@ -36,12 +36,12 @@ class SsmHeartbeat(HeartbeatProcess):
         self, system: System, program: Program, port: int, settings: Mapping[str, Any], directory: Path
     ) -> None:
         self.host = system.topology.client
-        """Where it runs."""
+        """The client host on which it runs."""
         url = f"http://{system.topology.client.instance_id}:{port}"
         super().__init__(HeartbeatPage(url, OverSsm(program, "the heartbeat")), settings, directory)
         self._system, self._program, self._port, self._run = system, program, port, history.run_id()
-        self._sizes: dict[str, int] = {}  # of the files there, when they were asked for last
-        self._last: Mapping[str, Any] = {}  # its last answer
+        self._sizes: dict[str, int] = {}  # size of each file there, in the last response
+        self._last: Mapping[str, Any] = {}  # the response to its end
 
     def _check(self) -> None:
         if not (news := self._news())["alive"]:
@@ -50,7 +50,7 @@ class SsmHeartbeat(HeartbeatProcess):
             raise CannotSee(text, code="heartbeat-ended")
 
     def _collect(self) -> None:
-        self._news()  # both in one command
+        self._news()  # records and clock in one command
 
     def _news(self) -> Mapping[str, Any]:
         offsets = self.kept.sizes()
@@ -85,10 +85,10 @@ class SsmHeartbeat(HeartbeatProcess):
 def start_heartbeat_on_host(
     system: System, settings: Mapping[str, Any], directory: Path, hidden: Mapping[str, str]
 ) -> SsmHeartbeat:
-    """Bring the heartbeat to the client host and start it, unless this run has it there already.
+    """Deliver the heartbeat to the client host and start it, unless this run has it running there.
 
-    :param settings: what it sends, as its configuration has it.
-    :param directory: where what it records is kept here.
+    :param settings: what it sends, in the form of its configuration file.
+    :param directory: the local directory for its records.
     :param hidden: the secrets whose placeholders are in the settings, by their places.
     :raises DrillError: when it cannot run there; nothing runs then.
     """
@@ -100,10 +100,10 @@ def start_heartbeat_on_host(
 
 
 def find_heartbeat_on_host(system: System, directory: Callable[[], Path]) -> SsmHeartbeat | None:
-    """:returns: the heartbeat that this run has on the client host without having heard of its start; None without one.
+    """Return the heartbeat that this run has on the client host although its start was not confirmed; None without one.
 
-    :param directory: makes the place where what it records is kept here.
-    :raises CannotSee: when the host does not say.
+    :param directory: creates the local directory for its records.
+    :raises CannotSee: when the host does not respond.
     """
     if (known := known_on_host(system, "heartbeat", "a heartbeat")) is None:
         return None

@@ -1,6 +1,6 @@
-"""A Locust on the client host that belongs to the drill: brought there, started, called and ended through SSM.
+"""A Locust on the client host that belongs to the drill: delivered, started, called and ended through SSM.
 
-It cannot outlive its drill for long: ``program`` ends it when nobody has called for ``LEASE_S``.
+If the drill dies, ``program`` ends it after ``LEASE_S`` without a call.
 """
 
 import json
@@ -26,16 +26,16 @@ from chaosdrill.errors import CannotSee, TimedOut
 from chaosdrill.history.whole_files import write_whole
 
 LEASE_S = 900.0
-ANSWER_WITHIN_S = 20.0  # the command takes its time anyway; on a busy host the page may need more than some seconds
+ANSWER_WITHIN_S = 20.0  # a command takes seconds anyway; on a busy host the page may need more
 CLOCK_WITHIN_S = 5.0
-FORWARDED_PORT = 8089  # Locust's usual one, as in the runbook
+FORWARDED_PORT = 8089  # Locust's default
 
 
 class SsmLocust:
-    """A Locust that runs on the client host, and belongs to this run.
+    """A Locust on the client host that belongs to this run.
 
-    :param program: what is asked about it there.
-    :param port: of its page, on 127.0.0.1 there.
+    :param program: client of the program there.
+    :param port: port of its page, on 127.0.0.1 there.
     :param script: path of the load script there; empty: the reference application's.
     """
 
@@ -43,23 +43,25 @@ class SsmLocust:
         self.last: TimelinePart | None = None
         self._script = script
         self.host = system.topology.client
-        """Where it runs."""
+        """The client host on which it runs."""
         self.url = f"http://{system.topology.client.instance_id}:{port}"
         self.port = port
         self.run = history.run_id()
-        """Whose it is."""
+        """The run that it belongs to."""
         self._system, self._program = system, program
 
     def wait_until_it_answers(self, within_s: float) -> None:
-        """:raises DrillError: when Locust ends instead, or its page does not answer in time; nothing runs then, unless
-        the error says so.
+        """Wait until Locust's page responds.
+
+        :raises DrillError: when Locust ends instead, or its page does not respond in time; it does not run then, unless
+            the error says so.
         """
         try:
             wait_for(self._answers, bool, within_s, f"Locust to answer at {self.url}", code="locust-not-answering")
         except BaseException as error:
             with both_told(error):
                 log = self._ended()
-            with suppress(*ERRORS):  # what it has left there goes when another one is started
+            with suppress(*ERRORS):  # the next start removes its files, too
                 self._program.ask("clean")
             if isinstance(error, TimedOut):
                 raise TimedOut(f"{error}; its log ends with:\n{log[-LOG_TAIL:]}", code=error.code) from error
@@ -74,22 +76,22 @@ class SsmLocust:
             return False
 
     def has_script(self, wanted: Path) -> bool:
-        """:returns: whether it runs that load script, as it is now."""
+        """Return whether it runs that load script in its current version."""
         return self._script.endswith(delivery.delivered_as(_script(wanted)))
 
     def generator(self) -> "SsmLoadGenerator":
-        """:returns: what asks it."""
+        """Return a client of its page."""
         return SsmLoadGenerator(self, self._program)
 
     def runs(self) -> bool:
-        """:returns: whether it answers."""
+        """Return whether its page responds."""
         return self._answers()
 
     def check(self) -> None:
-        """Nothing is known without asking it: whoever asks is told."""
+        """Check nothing: only a request shows whether it is running."""
 
     def end(self) -> None:
-        """End it, remember what it has counted, and keep its log and its rows in the run directory."""
+        """End it, store its last counts, and collect its log and its rows into the run directory."""
         try:
             self.last = self.generator().timeline()
         except CannotSee:
@@ -97,11 +99,11 @@ class SsmLocust:
         try:
             log, drill = self._ended(), history.current()
         except ERRORS:
-            self.last = None  # it may run on
+            self.last = None  # it may still be running
             raise
         if drill is not None and log:
             write_whole(drill.directory / "locust.log", history.without_secrets(log))
-        with suppress(*ERRORS):  # what cannot be fetched now stays there until another one is started
+        with suppress(*ERRORS):  # rows that cannot be fetched now stay there until the next start
             if drill is not None:
                 collect(self.generator(), drill.directory / "records")
             self._program.ask("clean")
@@ -112,7 +114,7 @@ class SsmLocust:
 
 
 class SsmLoadGenerator(LoadGenerator):
-    """The page of a Locust on the client host, over SSM; what it counted is known beyond its end."""
+    """Client of the page of a Locust on the client host, over SSM; its last counts are available after its end."""
 
     since_s = 0.0
     look_every_s = 5.0
@@ -123,15 +125,15 @@ class SsmLoadGenerator(LoadGenerator):
         self.locust, self._program = locust, program
 
     def knows_secret(self) -> bool:
-        """:returns: true: the client host keeps the secret, and adds it to what is requested over SSM."""
+        """Return True: the client host stores the secret, and adds it to the requests over SSM."""
         return True
 
     def is_open_to_strangers(self) -> bool:
-        """:returns: false: it was started with a secret."""
+        """Return False: it was started with a secret."""
         return False
 
     def page_access(self) -> str:
-        """:returns: in words, how the page is forwarded and opened, with a URL that works once."""
+        """Return in words how a person forwards and opens the page, with a one-time URL."""
         host, url = self.locust.host, urlsplit(self.one_time_url())
         return (
             "Locust's page: forward it with `aws ssm start-session --document-name AWS-StartPortForwardingSession "
@@ -146,17 +148,19 @@ class SsmLoadGenerator(LoadGenerator):
         return self.locust.last is not None
 
     def timeline(self, since_s: float = 0.0) -> TimelinePart:
-        """:returns: as any Locust's; after its end what it said last."""
+        """Return the timeline as :meth:`LoadGenerator.timeline` does; after its end, from its last response."""
         if self.locust.last is None:
             try:
                 return super().timeline(since_s)
             except CannotSee:
-                if self.locust.last is None:  # else it was ended while this question waited for its turn
+                if self.locust.last is None:  # else it was ended while this request was waiting
                     raise
         return left_after(self.locust.last, since_s)
 
     def clocks(self, rounds: int = 1) -> dict[str, ClockReading]:
-        """:returns: as any Locust's; less sure, because a command takes longer than a request."""
+        """Measure the clocks as :meth:`LoadGenerator.clocks` does; less precisely, because a command takes longer than
+        a request.
+        """
         return min((self._clocks() for _ in range(rounds)), key=lambda one: one["locust"].rtt_ns)
 
     def _clocks(self) -> dict[str, ClockReading]:
@@ -174,13 +178,13 @@ class SsmLoadGenerator(LoadGenerator):
             raise CannotSee(text, code="locust-response-unexpected") from error
 
     def records(self) -> Records:
-        """:returns: which files its rows are in; those of one that has ended, too, until they were fetched."""
+        """Return the files in which its rows are recorded; after its end, too, until they were fetched."""
         answer, *_ = self._ask("records", run=self.locust.run, file="", offset=0, limit=0)
         self.last_records = records_of(answer)
         return self.last_records
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
-        """:returns: whole lines of a file from an offset on; of one that has ended also what is left of a line."""
+        """Return whole lines of a file from an offset, and an unfinished last line when Locust has ended."""
         answer, *_ = self._ask("records", run=self.locust.run, file=name, offset=offset, limit=most)
         return str(answer["text"]).encode("latin-1")
 
@@ -192,9 +196,9 @@ class SsmLoadGenerator(LoadGenerator):
 
 
 def start_on_host(system: System, locustfile: Path | None) -> SsmLocust:
-    """Bring Locust to the client host and start it, unless this run has it there already.
+    """Deliver Locust to the client host and start it, unless this run has it running there.
 
-    :param locustfile: the load script; None: the reference application's own.
+    :param locustfile: the load script; None: the reference application's.
     :raises DrillError: when it cannot run there; nothing runs then.
     """
     python = find_python(system, locust_needs())
@@ -212,9 +216,9 @@ def _script(locustfile: Path) -> Archive:
 
 
 def find_on_host(system: System) -> SsmLocust | None:
-    """:returns: the Locust that another process of this run has started on the client host; None without one.
+    """Return the Locust that another process of this run started on the client host; None without one.
 
-    :raises CannotSee: when the host does not say.
+    :raises CannotSee: when the host does not respond.
     """
     if (known := known_on_host(system, "load", "a Locust")) is None:
         return None
