@@ -1,1 +1,1 @@
-"""The embedded target: real parts on one Linux machine, reached like AWS, by endpoint, profile and topology."""
+"""The embedded target: real components on one Linux machine, accessed like AWS by endpoint, profile and topology."""

@@ -1,4 +1,4 @@
-"""Who may use a lab: keys and a token that are random in each lab and stand in its files of mode 0600 only."""
+"""Access to a lab: keys and a token that are random for each lab and stored only in its files of mode 0600."""
 
 import secrets
 import string
@@ -9,9 +9,9 @@ _ID_CHARACTERS = string.ascii_uppercase + "234567"
 
 @dataclass(frozen=True)
 class KeyPair:
-    """Keys with which requests to the lab's AWS endpoint are signed.
+    """Keys that sign requests to the lab's AWS endpoint.
 
-    :param id: the access key's id; not secret.
+    :param id: the access key ID; not secret.
     """
 
     id: str
@@ -19,17 +19,17 @@ class KeyPair:
 
     @classmethod
     def random(cls) -> "KeyPair":
-        """:returns: a pair in the form of AWS's long-term keys."""
+        """Return a random pair in the form of AWS's long-term keys."""
         return cls("AKIA" + "".join(secrets.choice(_ID_CHARACTERS) for _ in range(16)), secrets.token_urlsafe(30))
 
 
 @dataclass(frozen=True)
 class Access:
-    """What opens one lab.
+    """Credentials of one lab.
 
     :param user: the keys of the profile ``chaosdrill-lab``.
-    :param parts: those of the lab's own parts: state machines, region proxy, application.
-    :param token: what the lab's own pages (``/chaosdrill/``) want in ``Authorization: Bearer``.
+    :param parts: the keys of the lab's own parts: state machines, region proxy, application.
+    :param token: the token that the lab's own pages (``/chaosdrill/``) require in ``Authorization: Bearer``.
     """
 
     user: KeyPair
@@ -38,5 +38,5 @@ class Access:
 
     @classmethod
     def random(cls) -> "Access":
-        """:returns: keys and a token that nobody knows yet."""
+        """Return random keys and a random token."""
         return cls(KeyPair.random(), KeyPair.random(), secrets.token_urlsafe(32))

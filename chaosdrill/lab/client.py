@@ -1,4 +1,4 @@
-"""The lab's client host, the bastion: where Locust, the commands of SSM and the packet loss are."""
+"""The lab's client host, the bastion, which runs Locust, SSM commands and the packet loss."""
 
 import asyncio
 import os
@@ -17,11 +17,11 @@ from chaosdrill.lab.plan import LabPlan
 
 
 class ClientHost:
-    """Runs things in the bastion's network namespace.
+    """The client host: runs commands in the bastion's namespaces.
 
-    :param plan: the lab's.
-    :param network_fd: descriptor of that namespace.
-    :param view_fd: of the mount namespace of the programs there, see ``client_view``.
+    :param plan: the lab's plan.
+    :param network_fd: descriptor of its network namespace.
+    :param view_fd: descriptor of the mount namespace of its programs, see ``client_view``.
     """
 
     def __init__(self, plan: LabPlan, network_fd: int, view_fd: int) -> None:
@@ -29,21 +29,23 @@ class ClientHost:
         self.view_fd = view_fd
         self._plan = plan
         self._home = plan.directory / "home"
-        # one thread that lives in the bastion's namespace: netlink sockets belong to the namespace they are made in
+        # one thread in the bastion's namespace: a netlink socket belongs to the namespace in which it is opened
         self._inside = ThreadPoolExecutor(1, thread_name_prefix="bastion")
 
     async def prepare(self) -> None:
-        """Set up its network and the (empty) packet-loss table.
+        """Set up its network and the empty packet-loss table.
 
-        :raises LabError: when this kernel cannot lose packets.
+        :raises LabError: when this kernel does not support packet loss.
         """
         self._write_programs()
         await self.in_bastion(network.build_bastion, self._plan, self.network_fd)
         await self.in_bastion(packet_loss.prepare)
 
     def _write_programs(self) -> None:
-        """``tc qdisc show`` lists the packet loss in force, and ``modprobe`` finds its module: the rules are nftables'
-        here, because some kernels lack netem.
+        """Write stand-ins for two programs: ``tc qdisc show`` lists the packet loss in force, and ``modprobe`` finds
+        its module.
+
+        The rules here are nftables', because some kernels lack netem.
         """
         tc = f"exec {shlex.quote(sys.executable)} -m {packet_loss.__name__} qdisc"
         for name, script in {"tc": tc, "modprobe": "exit 0"}.items():
@@ -52,15 +54,15 @@ class ClientHost:
             program.chmod(0o700)
 
     async def inject(self, id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
-        """Begin to lose packets. See :class:`chaosdrill.lab.packet_loss.Loss`."""
+        """Start a packet loss. See :class:`chaosdrill.lab.packet_loss.Loss`."""
         await self.in_bastion(packet_loss.inject, Loss(id, percent, tuple(sources), traffic_type, duration_s))
 
     async def heal(self, id: str) -> None:
-        """End a fault; nothing happens when it is over."""
+        """End a packet loss; has no effect when it has ended."""
         await self.in_bastion(packet_loss.heal, id)
 
     async def packet_loss(self) -> dict[str, Any]:
-        """:returns: ``{"active": {set: addresses}, "dropped_packets": n}``."""
+        """Return the state of the packet loss: ``{"active": {set: addresses}, "dropped_packets": n}``."""
         return {
             "active": await self.in_bastion(packet_loss.active),
             "dropped_packets": await self.in_bastion(packet_loss.dropped_packets),
@@ -69,7 +71,7 @@ class ClientHost:
     async def run(self, command: str, timeout_s: float) -> dict[str, Any]:
         """Run a shell script as the client's user and wait for it.
 
-        :returns: ``{"exit_code": n, "stdout": text, "stderr": text}``; exit code 124 when it was ended at the timeout.
+        :returns: ``{"exit_code": n, "stdout": text, "stderr": text}``; exit code 124 when it was killed at the timeout.
         """
         script = _script(command)
         try:
@@ -101,13 +103,15 @@ class ClientHost:
     async def in_bastion(self, function: Any, *arguments: Any) -> Any:
         """Call a function in the client host's network namespace.
 
-        :returns: what it returns.
+        :returns: the function's result.
         """
         return await asyncio.get_running_loop().run_in_executor(self._inside, function, *arguments)
 
 
 def _script(text: str) -> int:
-    """:returns: a file with a script: the SSM agent, too, runs a file, which is in no list of arguments."""
+    """Return a descriptor of a file with a script. Like SSM's agent, the lab runs a file, so the text is in no argument
+    list.
+    """
     descriptor = os.memfd_create("script")
     os.write(descriptor, text.encode())
     return descriptor

@@ -1,10 +1,9 @@
-"""What programs on the client host see of this machine: system files, this Python, chaosdrill, and little of the lab.
+"""The file system of the client host's programs: system files, this Python, chaosdrill, and a few files of the lab.
 
-The view is a mount namespace of its own whose root is put together from what is on the list here: nothing else of the
-owner's is there, neither the home directory nor ``/run``, ``/tmp``, ``/var`` or another disk. All of it is read-only,
-but for the client host's own home, its ``/tmp`` and the load generator's records. Who enters it gives up every
-capability but those over the client host's network, and so can neither take the view apart nor look through another
-process's.
+It is a mount namespace whose root contains only the paths listed here: not the user's home directory, ``/run``,
+``/tmp``, ``/var`` or other disks. It is read-only except the client host's own home, its ``/tmp`` and the load
+generator's records. A process that enters it drops every capability except those over the client host's network, so it
+can neither remount the view nor use another process's.
 """
 
 import os
@@ -30,19 +29,19 @@ ETC = (
     ),
     *("localtime", "mime.types", "os-release", "pki/ca-trust", "pki/tls/cert.pem", "pki/tls/certs", "protocols"),
     *("services", "ssl/certs", "ssl/cert.pem", "ssl/openssl.cnf", "terminfo", "timezone"),
-)  # whatever may hold a secret, such as ssl/private, is not there, nor is what the lab has of its own
+)  # without files that may contain a secret, such as ssl/private, and without those that the lab replaces
 DEVICES = ("full", "null", "random", "tty", "urandom", "zero")
 OF_A_PYTHON = ("bin", "lib", "lib64", "libexec", "share", "ssl", "pyvenv.cfg")
-PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")  # of them a root lab could change the machine's
+PROC_READ_ONLY = ("bus", "fs", "irq", "sys", "sysrq-trigger")  # a lab run by root could change the machine by these
 OWN_WRITABLE, OWN_READABLE = ("home", "records"), ("aws", "programs", "python")
 
 
 @dataclass(frozen=True)
 class Bind:
-    """One file or directory of this machine in the view.
+    """A file or directory of this machine in the view.
 
-    :param source: where it is on this machine.
-    :param target: where it is in the view, if that is elsewhere.
+    :param source: its path on this machine.
+    :param target: its path in the view; None: the same.
     """
 
     source: Path
@@ -51,16 +50,16 @@ class Bind:
 
     @property
     def place(self) -> Path:
-        """Where it is in the view."""
+        """Its path in the view."""
         return self.target or self.source
 
 
 def build(plan: LabPlan, locustfile: Path | None = None) -> int:
-    """Make a view.
+    """Create a view.
 
-    :param locustfile: a load script, which is there with the directory that it is in.
-    :returns: a descriptor of its mount namespace, which keeps it alive.
-    :raises OSError: when the kernel says no.
+    :param locustfile: a load script; the view includes it with its directory.
+    :returns: a descriptor of its mount namespace, which keeps the namespace alive.
+    :raises OSError: when the kernel refuses.
     """
     for name in ("root", "tmp", *OWN_WRITABLE, *OWN_READABLE):
         (plan.directory / name).mkdir(mode=0o700, exist_ok=True)
@@ -92,7 +91,7 @@ def _furnish(plan: LabPlan, locustfile: Path | None) -> None:
 
 
 def _show_system(root: Path, path: Path) -> None:
-    """Many systems have links such as ``/bin -> usr/bin``: so has the view."""
+    """Add a system directory. Where it is a link, such as ``/bin -> usr/bin``, the view has the same link."""
     if path.is_symlink():
         (root / path.relative_to("/")).symlink_to(os.readlink(path))
     elif path.is_dir():
@@ -100,7 +99,7 @@ def _show_system(root: Path, path: Path) -> None:
 
 
 def _binds(plan: LabPlan, locustfile: Path | None) -> list[Bind]:
-    """:returns: what the view is made of, in the order of their places: what is within another comes after it."""
+    """Return the contents of the view, ordered by path, so that a path follows its parent."""
     own = plan.directory
     binds = [
         *(Bind(Path("/dev", name), writable=True) for name in DEVICES),
@@ -123,7 +122,7 @@ def _is_system(place: Path) -> bool:
 
 
 def _of_python() -> Iterator[Bind]:
-    """This interpreter: its own directories and those of the Python that its virtual environment is made from."""
+    """Yield this interpreter's directories, and those of the Python from which its virtual environment was created."""
     base = Path(getattr(sys, "_base_executable", sys.executable))
     prefixes = [
         Path(sys.prefix),
@@ -134,12 +133,12 @@ def _of_python() -> Iterator[Bind]:
     ]
     for prefix in dict.fromkeys([*prefixes, *(one.resolve() for one in prefixes)]):
         yield from (Bind(prefix / name) for name in OF_A_PYTHON)
-    # those of the user (pip install --user) and of another environment that a .pth file names
+    # the user's packages (pip install --user), and those of another environment named by a .pth file
     yield from (Bind(Path(one)) for one in sys.path if Path(one).name in ("site-packages", "dist-packages"))
 
 
 def _links(executable: Path) -> Iterator[Path]:
-    """:returns: the prefixes of an executable and of each file that it is a link to."""
+    """Yield the prefixes of an executable and of each file in its chain of links."""
     while True:
         yield executable.parent.parent
         if not executable.is_symlink():
@@ -148,7 +147,7 @@ def _links(executable: Path) -> Iterator[Path]:
 
 
 def _load_script(plan: LabPlan, locustfile: Path) -> Path:
-    """:returns: the script's directory; the script alone when that would show the owner's home, or chaosdrill's."""
+    """Return the script's directory; the script alone when its directory contains the user's home, or chaosdrill's."""
     directory = locustfile.parent
     private = (Path.home(), plan.directory.parent)
     return locustfile if any(one.resolve().is_relative_to(directory.resolve()) for one in private) else directory

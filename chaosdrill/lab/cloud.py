@@ -1,4 +1,4 @@
-"""The cloud's own network: a region's addresses cut off from everybody, by the kernel, for a time."""
+"""The cloud's network: isolation of a region's addresses by the kernel, for a limited time."""
 
 import asyncio
 from typing import Any
@@ -10,18 +10,18 @@ _WAYS = {"a": "arriving", "l": "leaving"}
 
 
 class Cloud:
-    """Drops packets in this process's network namespace, which is the cloud's. Nothing is set up until then."""
+    """Isolation of addresses in this process's network namespace, the cloud. The rules are set up at the first use."""
 
     def __init__(self) -> None:
         self._prepared = False
         self._changing = asyncio.Lock()
 
     async def isolate(self, id: str, networks: list[str], duration_s: float) -> None:
-        """Drop every packet that arrives at, or leaves from, an address of the networks; among themselves, too.
+        """Drop every packet to or from an address of the networks, including packets between them.
 
-        :param id: 15 letters and digits at most.
-        :param duration_s: until the kernel ends it, in seconds.
-        :raises LabError: when this kernel cannot.
+        :param id: at most 15 letters and digits.
+        :param duration_s: after how many seconds the kernel ends it.
+        :raises LabError: when this kernel does not support it.
         :undo: :meth:`reconnect`
         """
         async with self._changing:
@@ -33,13 +33,13 @@ class Cloud:
                 await asyncio.to_thread(packet_loss.inject, loss)
 
     async def reconnect(self, id: str) -> None:
-        """End an isolation; nothing happens when it is over."""
+        """End an isolation; has no effect when it has ended."""
         async with self._changing:
             for letter in _WAYS if self._prepared else ():
                 await asyncio.to_thread(packet_loss.heal, f"{id}{letter}")
 
     async def isolated(self) -> dict[str, Any]:
-        """:returns: ``{"active": {set: addresses}, "dropped_packets": n}``."""
+        """Return the state of the isolation: ``{"active": {set: addresses}, "dropped_packets": n}``."""
         if not self._prepared:
             return {"active": {}, "dropped_packets": 0}
         return {

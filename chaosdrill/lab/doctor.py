@@ -1,4 +1,4 @@
-"""Can this machine run the lab? Each check says what was seen and, when it fails, what to do."""
+"""Checks of whether this machine can run the lab. Each reports the observed value and, when it fails, the fix."""
 
 import importlib.util
 import os
@@ -31,10 +31,11 @@ _SYSCTLS = {
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at.
+    """Result of one check.
 
-    :param trouble: empty when it is well; else what was seen.
-    :param advice: what to do about it.
+    :param seen: the observed value.
+    :param trouble: the failure; empty when the check passed.
+    :param advice: how to fix it.
     """
 
     name: str
@@ -44,14 +45,15 @@ class Check:
 
     @property
     def ok(self) -> bool:
-        """Whether it is well."""
+        """Whether the check passed."""
         return not self.trouble
 
 
 def require() -> None:
-    """Check the machine before a lab is started. Packet loss is left to the lab, which makes the same test itself.
+    """Check the machine before a lab is started. Packet loss is not checked here: the lab runs the same test at its
+    start.
 
-    :raises BadInput: with every check that failed and what to do about it.
+    :raises BadInput: with every failed check and its fix.
     """
     failed = [check for check in _quick_checks() if not check.ok]
     if failed:
@@ -61,7 +63,7 @@ def require() -> None:
 
 
 def checks() -> Iterator[Check]:
-    """Run every check, in the order of what depends on what; later ones are left out when they cannot be made."""
+    """Yield the results of all checks, in order of their dependencies; a check whose dependency failed is left out."""
     failed = False
     for check in _quick_checks():
         failed = failed or not check.ok

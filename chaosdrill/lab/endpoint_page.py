@@ -1,4 +1,4 @@
-"""The lab's own pages on its AWS endpoint, as this side asks for them."""
+"""Client of the lab's own pages on its AWS endpoint."""
 
 import http.client
 import json
@@ -10,14 +10,14 @@ from chaosdrill.lab.running import running_plan
 
 
 def ask(plan: LabPlan, method: str, path: str, body: Any = None, within_s: float = 10.0) -> Any:
-    """Ask one page.
+    """Send one request.
 
-    :param plan: the lab's.
+    :param plan: the lab's plan.
     :param body: sent as JSON.
-    :param within_s: how long the answer may take, in seconds.
-    :returns: its answer.
-    :raises BadInput: when what was asked for cannot be, with everything that is wrong with it.
-    :raises LabError: when the endpoint does not answer, or says no.
+    :param within_s: timeout in seconds.
+    :returns: the response.
+    :raises BadInput: when the request is invalid, with all its problems.
+    :raises LabError: when the endpoint does not respond, or responds with an error.
     """
     endpoint = http.client.HTTPConnection("127.0.0.1", plan.aws_port, timeout=within_s)
     try:
@@ -37,9 +37,9 @@ def ask(plan: LabPlan, method: str, path: str, body: Any = None, within_s: float
 
 
 def ask_running(method: str, path: str, body: Any = None) -> Any:
-    """Ask one page of the lab that runs.
+    """Send one request to the running lab.
 
-    :raises LabError: when none runs.
+    :raises LabError: when none is running.
     """
     plan = running_plan()
     if plan is None:

@@ -1,4 +1,4 @@
-"""The way into a lab that runs: commands on its client host, and a shell on this side that leads to it."""
+"""Access to a running lab: commands on its client host, and a shell on this machine whose AWS clients use the lab."""
 
 import os
 import shlex
@@ -14,15 +14,15 @@ from chaosdrill.lab.running import PLAN, SOCKET, directory, running_plan
 
 
 def supervisor_pid(connection: wire.Connection) -> int:
-    """:returns: the pid of the lab's first process, as seen from here."""
+    """Return the process ID of the lab's first process, as seen from this machine."""
     credentials = connection.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
     return int(struct.unpack("3i", credentials)[0])
 
 
 def client_command(command: list[str]) -> tuple[list[str], dict[str, str]]:
-    """:returns: what to execute, and in which environment, to run a command on the lab's client host.
+    """Return the command and the environment that run a command on the lab's client host.
 
-    :raises LabError: when no lab runs.
+    :raises LabError: when no lab is running.
     """
     lab = directory()
     with wire.Connection(lab / SOCKET) as connection:
@@ -34,9 +34,9 @@ def client_command(command: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 def shell_exports() -> list[str]:
-    """:returns: lines for a shell's ``eval`` that lead AWS clients and chaosdrill to the lab.
+    """Return lines for a shell's ``eval`` that make AWS clients and chaosdrill use the lab.
 
-    :raises LabError: when no lab runs.
+    :raises LabError: when no lab is running.
     """
     plan = running_plan()
     if plan is None:
@@ -51,7 +51,7 @@ def shell_exports() -> list[str]:
         "CHAOSDRILL_LAB_LOCUST": f"http://127.0.0.1:{plan.load_port}",
         **past_proxies(),
     }
-    # these would lead past the profile's endpoint, or to somebody else's account
+    # these would override the profile's endpoint or credentials
     misleading = sorted(name for name in os.environ if name.startswith("AWS_") and name not in exports)
     return [
         *(f"unset {name}" for name in misleading),

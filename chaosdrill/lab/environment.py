@@ -1,4 +1,4 @@
-"""What the lab's processes find in their environment, and what they must not find there."""
+"""Environment variables of the lab's processes."""
 
 import os
 import sys
@@ -16,7 +16,9 @@ _FOREIGN = ("AWS_", "BOTO", "CHAOSDRILL_", "GEVENT", "LOCUST_", "MOTO_", "PG", "
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what could lead a part of the lab elsewhere (``AWS_PROFILE``, a proxy, …)."""
+    """Return this process's environment without variables that would redirect a part of the lab (``AWS_PROFILE``, a
+    proxy, …).
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -26,14 +28,14 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def past_proxies() -> dict[str, str]:
-    """:returns: the variables that keep a host's programs from asking the user's proxy for this machine's own ports."""
+    """Return the variables that keep programs on this machine from using the user's proxy for its own ports."""
     exempt = [part for name in ("no_proxy", "NO_PROXY") for part in os.environ.get(name, "").split(",") if part]
     value = ",".join(dict.fromkeys([*exempt, "127.0.0.1", "localhost"]))
     return {"no_proxy": value, "NO_PROXY": value}
 
 
 def client_pythonpath(plan: LabPlan) -> str:
-    """:returns: PYTHONPATH of the client host: of this process's only what brings chaosdrill itself."""
+    """Return the PYTHONPATH of the client host: of this process's entries only the one with chaosdrill itself."""
     package = Path(chaosdrill.__file__).parent
     given = [Path(one) for one in os.environ.get("PYTHONPATH", "").split(os.pathsep) if one]
     brings_us = [str(one) for one in given if (one / package.name).resolve() == package.resolve()]
@@ -41,9 +43,9 @@ def client_pythonpath(plan: LabPlan) -> str:
 
 
 def client_environment(plan: LabPlan) -> dict[str, str]:
-    """The environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python.
+    """Return the environment of a program on the client host: its AWS endpoint, PostgreSQL's clients, this Python.
 
-    Of this process's own environment it has language, time zone and terminal only.
+    Of this process's own environment it contains only language, time zone and terminal.
     """
     directories = [
         str(plan.client_programs),

@@ -1,4 +1,4 @@
-"""The lab from outside: start one, attach to the one that runs, end it."""
+"""Control of the lab from outside: start one, attach to the running one, end it."""
 
 import http.client
 import os
@@ -32,10 +32,10 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True)
 class LeasedLab:
-    """A lab that this process holds a lease on: it lives at least until :meth:`close`.
+    """A lab on which this process holds a lease: it runs at least until :meth:`close`.
 
-    :param plan: what the lab consists of.
-    :param started_here: whether this call started it (else it ran already).
+    :param plan: the lab's plan.
+    :param started_here: whether this call started it (otherwise it was already running).
     """
 
     plan: LabPlan
@@ -44,30 +44,30 @@ class LeasedLab:
 
     @property
     def topology_file(self) -> Path:
-        """The lab's own topology."""
+        """Path of the lab's own topology."""
         return self.plan.topology_file
 
     @property
     def lenient(self) -> tuple[str, ...]:
-        """In what it is more forgiving than AWS: names of ``strictness``."""
+        """The ways in which it is more lenient than AWS: names of ``strictness``."""
         return self.plan.lenient
 
     @property
     def scale(self) -> float:
-        """What the reference's waits are multiplied by."""
+        """The factor of the reference system's wait times."""
         return self.plan.scale
 
     def broken(self, since_ns: int = 0) -> list[str]:
-        """What was broken on purpose: a broken lab must never be taken for a clean one.
+        """Return what is broken on purpose, so that a broken lab is never mistaken for a clean one.
 
-        :param since_ns: what was mended before that does not count; nanoseconds since the epoch.
-        :returns: each break as it is written; also those of its AWS calls.
+        :param since_ns: ignore breaks that were undone before this time, in nanoseconds since the epoch.
+        :returns: each break as it is written, and the faults of its AWS calls.
         """
         found = breaking.broken(self.plan, since_ns)
         return [*found, *breaking.aws_faults(self.plan)]
 
     def gone(self) -> str:
-        """:returns: why there is no lab to drill any more; empty while it runs, or does not answer just now."""
+        """Return why the lab cannot be drilled any more; empty while it runs, or does not respond at the moment."""
         if self.connection.ended():
             return sentence(
                 "the lab ended before the drill did, and what this run did with it: see `chaosdrill lab logs`"
@@ -75,28 +75,28 @@ class LeasedLab:
         try:
             return str(wire.call(self.plan.control_socket, "lost", answer_within_s=ANSWER_WITHIN_S)["why"])
         except LabError:
-            return ""  # if it has ended, the next look tells
+            return ""  # if it has ended, the next call detects it
 
     def truth(self) -> dict[str, Any]:
-        """:returns: what the databases themselves say of every transaction, in the region that takes writes.
+        """Return what the databases record of every transaction, in the region that accepts writes.
 
-        :raises LabError: when no region does, or the lab does not answer.
+        :raises LabError: when no region does, or the lab does not respond.
         """
         found: dict[str, Any] = wire.call(self.plan.control_socket, "truth", answer_within_s=TRUTH_WITHIN_S)
         return found
 
     def hurry(self) -> None:
-        """Let its state machines wait no longer than they must: an interrupted drill wants to go home. Not undone.
+        """Shorten the waits of its state machines to the minimum, for an interrupted drill. Not reversible.
 
-        :raises LabError: when the lab does not answer.
+        :raises LabError: when the lab does not respond.
         """
         endpoint_page.ask(self.plan, "PUT", "/chaosdrill/hurry", within_s=HURRY_WITHIN_S)
 
     def close(self) -> None:
-        """End the lease. A lab that nobody else uses, and that was not detached, ends: wait until it has. A second time
-        nothing happens.
+        """End the lease. If it was the last one of a lab that was not detached, wait until the lab has ended. Repeating
+        the call has no effect.
 
-        :raises LabError: when the lab has ended already, or does not answer.
+        :raises LabError: when the lab has already ended, or does not respond.
         """
         if self.connection.closed:
             return
@@ -120,22 +120,22 @@ def attach_or_start(
     lenient: Sequence[str] = (),
     resync_s: float | None = None,
 ) -> LeasedLab:
-    """Lease the lab that runs, or start one, and wait until it is ready.
+    """Lease the running lab, or start one, and wait until it is ready.
 
-    :param scale: multiplies the reference's waits; a running lab must have the same.
-    :param locustfile: the Locust script its load generator runs; empty: the reference application's own.
-    :param detached: let it stay when its last lease ends.
-    :param tell: is told what is being done.
-    :param starts_in: the region that serves first in a lab that is started; default: home. A lab that runs is left as
-        it is.
-    :param broken: how it is broken on purpose, each ``NAME`` or ``NAME:option=value``; one that runs, too.
-    :param holder: who leases it, such as ``the drill 20260501T0930-failover-ab12``; named to those who want to end it.
-    :param lenient: in what a lab that is started is more forgiving than AWS: names of ``strictness``. One that runs
-        must be lenient in the same, where any is named.
-    :param resync_s: how long the database's old primary is rebuilt after an unplanned failover, in the reference's
-        seconds; default: 600. One that runs must have the same, where it is given.
+    :param scale: factor of the reference system's wait times; a running lab must have the same.
+    :param locustfile: the Locust script of its load generator; empty: the reference application's.
+    :param detached: keep it running when its last lease ends.
+    :param tell: receives progress messages.
+    :param starts_in: the region that serves first in a new lab; default: home. A running lab is not changed.
+    :param broken: what to break on purpose, each ``NAME`` or ``NAME:option=value``; also in a running lab.
+    :param holder: name of the lease holder, such as ``the drill 20260501T0930-failover-ab12``; shown to a user who
+        tries to end the lab.
+    :param lenient: ways in which a new lab is more lenient than AWS: names of ``strictness``. If any is named, a
+        running lab must have the same.
+    :param resync_s: how long the database's old primary is rebuilt after an unplanned failover, in the reference
+        system's seconds; default: 600. If given, a running lab must have the same.
     :returns: the lab, leased.
-    :raises BadInput: when it cannot be done like that; nothing was started.
+    :raises BadInput: when the arguments are invalid or do not match the running lab; nothing was started.
     :raises LabError: when the lab does not become ready; it is ended again.
     """
     requested_at = time.monotonic()
@@ -152,7 +152,7 @@ def attach_or_start(
             doctor.require()
             starting.start(home, scale, locustfile, detached, starts_in, lock, requested_at, breaks, relaxed, resync_s)
         finally:
-            os.close(lock)  # the lab has its own copy; without one, the lock is free again
+            os.close(lock)  # a started lab has its own copy; otherwise the lock is released
         lab = _attach(home, True, holder)
     return _agreed(lab, scale, locustfile, detached, breaks, relaxed, resync_s)
 
@@ -181,7 +181,7 @@ def _agreed(
     lenient: tuple[str, ...],
     resync_s: float | None,
 ) -> LeasedLab:
-    """Make a lab that ran already what this caller asked for, where that is possible."""
+    """Apply the caller's options to a running lab, or refuse those that it cannot apply."""
     try:
         if not lab.started_here:
             _refuse_other_scale(lab, scale)
@@ -266,7 +266,7 @@ def _connect(home: Path, give_up: float) -> wire.Connection:
 
 
 def _wait_for_page(connection: wire.Connection, port: int, within_s: float = 20.0) -> None:
-    """Locust's page is served on this side, so it is looked at from here."""
+    """Wait until Locust's page, which is served on this machine, responds."""
     give_up = time.monotonic() + within_s
     while True:
         page = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
@@ -286,9 +286,9 @@ def _wait_for_page(connection: wire.Connection, port: int, within_s: float = 20.
 
 
 def wait_until_down(within_s: float = DOWN_WITHIN_S) -> None:
-    """Wait until no lab runs.
+    """Wait until no lab is running.
 
-    :raises TimedOut: when one still does after ``within_s`` seconds.
+    :raises TimedOut: when one is still running after ``within_s`` seconds.
     """
     give_up = time.monotonic() + within_s
     while is_running():
@@ -299,12 +299,12 @@ def wait_until_down(within_s: float = DOWN_WITHIN_S) -> None:
 
 
 def down(force: bool = False) -> bool:
-    """End the lab and wait until nothing of it is left.
+    """End the lab and wait until all its processes have ended.
 
-    :param force: also while a drill or somebody else holds a lease on it: what they do with it then fails.
-    :returns: False when none ran.
-    :raises Refused: ``lab-in-use``, naming who holds a lease.
-    :raises LabError: ``lab-not-responding``: it is not known whether anybody holds one.
+    :param force: also while a lease is held; the lease holder's operations then fail.
+    :returns: False when none was running.
+    :raises Refused: ``lab-in-use``, naming the lease holders.
+    :raises LabError: ``lab-not-responding``: it is unknown whether a lease is held.
     """
     if not is_running():
         return False
@@ -335,9 +335,9 @@ def _in_use(holders: Sequence[str]) -> Refused:
 
 
 def _kill(home: Path) -> None:
-    """End a lab that no longer answers: its outermost process takes everything with it."""
+    """Kill the outermost process of a lab that does not respond; the kernel then ends all its processes."""
     if not (home / OUTERMOST).exists():
-        return  # it starts just now: there is nothing to end yet
+        return  # it is just starting: there is no process to kill yet
     pid = int((home / OUTERMOST).read_text())
     command = Path(f"/proc/{pid}/cmdline")
     if command.exists() and b"chaosdrill.lab.supervisor" in command.read_bytes():

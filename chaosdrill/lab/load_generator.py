@@ -1,4 +1,4 @@
-"""Locust in the bastion: started idle with the lab, told what to do over REST like any other."""
+"""Locust in the bastion: started idle with the lab, and controlled over REST like any other."""
 
 import asyncio
 import importlib.util
@@ -17,11 +17,11 @@ from chaosdrill.lab.processes import Process, tail
 from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE
 from chaosdrill.page_guard import SECRET_VARIABLE, take_secret
 
-SHORTEST_UNPOLLED_S = 60.0  # a driver on a machine that has much to do may be late by seconds
+SHORTEST_UNPOLLED_S = 60.0  # a driver on a busy machine may be late by seconds
 
 
 class LoadGenerator:
-    """One Locust process on the client host, its page on a socket that was opened outside the lab.
+    """A Locust process on the client host; its page is on a socket that was opened outside the lab.
 
     :param page_fd: the listening socket, on 127.0.0.1 of the host.
     """
@@ -38,10 +38,10 @@ class LoadGenerator:
         self.locustfile = reference_locustfile()
 
     async def start(self, locustfile: str = "") -> str:
-        """Start it, or start it again with another locustfile.
+        """Start it, or restart it with another locustfile.
 
-        :param locustfile: path of a Locust script; empty: the reference application's own.
-        :returns: the locustfile it runs.
+        :param locustfile: path of a Locust script; empty: the reference application's.
+        :returns: the locustfile that it runs.
         :raises LabError: when there is no such file.
         """
         wanted = Path(locustfile).resolve() if locustfile else reference_locustfile()
@@ -61,10 +61,11 @@ class LoadGenerator:
         return str(wanted)
 
     async def restart(self, workers: int | None = None, nameserver: str | None = None) -> None:
-        """Start it again, otherwise than usual: see ``breaks``. A test that runs there ends.
+        """Restart it with other settings: see ``breaks``. A running test ends.
 
-        :param workers: how many processes make its requests; 0, as usual: the one that shows its page. None: as before.
-        :param nameserver: whom it asks; empty, as usual: the lab's DNS. None: as before.
+        :param workers: number of worker processes; 0 (the default): the process of its page makes the requests. None:
+            unchanged.
+        :param nameserver: address of its name server; empty (the default): the lab's DNS. None: unchanged.
         """
         self._workers = self._workers if workers is None else workers
         if nameserver is not None:
@@ -74,12 +75,12 @@ class LoadGenerator:
         await self.start(str(self.locustfile))
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to all its processes; nothing happens when it does not run."""
+        """Send a signal to all its processes; has no effect when it is not running."""
         if self._process is not None:
             self._process.signal(number)
 
     def workers(self) -> list[int]:
-        """:returns: the processes that make its requests, when it was started with some."""
+        """Return the IDs of its worker processes, if it has any."""
         return self._process.children() if self._process is not None else []
 
     async def stop(self) -> None:
@@ -88,7 +89,10 @@ class LoadGenerator:
             await self._process.stop()
 
     def check(self) -> None:
-        """:raises LabError: when it has ended by itself."""
+        """Check that it is running.
+
+        :raises LabError: when it has ended by itself.
+        """
         if self._process is None:
             return
         try:
@@ -97,7 +101,7 @@ class LoadGenerator:
             raise LabError(f"Locust does not run {self.locustfile}: {self._why_not() or error}") from error
 
     def _why_not(self) -> str:
-        # without a User class Locust takes the file for a pytest module, and may fail on something else
+        # without a User class, Locust treats the file as a pytest module, and may fail with an unrelated error
         log = tail(self._log, 60)
         no_user = "in load_locustfile_pytest" in log or "No User class found" in log
         return "it defines no User class (`from locust import HttpUser`, and a subclass with tasks)" if no_user else ""
@@ -117,7 +121,7 @@ class LoadGenerator:
             SECRET_VARIABLE: self._page_secret,
             "CHAOSDRILL_LOAD_RECORDS": str(self._plan.directory / "records"),
             UNPOLLED_VARIABLE: unpolled_s,
-            # c-ares honours the TTL of DNS answers; libc and gevent's default resolver ask every time
+            # c-ares honours the TTL of DNS responses; libc and gevent's default resolver query every time
             "GEVENT_RESOLVER": "ares",
             "GEVENTARES_SERVERS": self._nameserver,
             "PYTHONUNBUFFERED": "1",
@@ -125,12 +129,12 @@ class LoadGenerator:
 
 
 def reference_locustfile() -> Path:
-    """:returns: the load script for the reference application."""
+    """Return the path of the reference application's load script."""
     return _file_of("chaosdrill.load.reference")
 
 
 def _file_of(module: str) -> Path:
-    # found, not imported: Locust patches the process that imports it
+    # located by path, not imported: Locust patches the process that imports it
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise LabError(f"{module} is not installed: install chaosdrill again")

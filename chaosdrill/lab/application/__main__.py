@@ -17,18 +17,18 @@ from chaosdrill.lab.application.worker import Worker
 from chaosdrill.lab.plan import LabPlan, RegionPlan
 
 PORT = 80
-KEEP_ALIVE_S = 3600.0  # an ALB's "HTTP client keepalive duration"
+KEEP_ALIVE_S = 3600.0  # default "HTTP client keepalive duration" of an ALB
 FINISH_REQUESTS_S = 1.0
 LENIENT_READS = "standby-reads"
 
 
 async def serve(plan: LabPlan, region: RegionPlan) -> None:
-    """Serve and settle until this process is asked to end."""
+    """Serve requests and settle transactions until this process receives SIGTERM or SIGINT."""
     ending = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     async with (
-        # a kept connection that AWS has closed meanwhile would make the flag unreadable, and open a closed region
+        # a kept connection that AWS has closed would make the flag unreadable, and so open a closed region
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
         Store("database", region.name, region.database_address, LENIENT_READS not in plan.lenient) as database,
         Store("main table", region.name, region.main_table_address) as main_table,
@@ -51,14 +51,16 @@ async def serve(plan: LabPlan, region: RegionPlan) -> None:
 
 
 async def _until_first(ending: asyncio.Event, worker: "asyncio.Task[None]") -> None:
-    """Wait for the end, or for the worker: it only ends by itself when it is broken, and then this must end, too."""
+    """Wait for the end signal, or for the worker: it ends by itself only after an error, and then this process must
+    end, too.
+    """
     asked = asyncio.create_task(ending.wait())
     await asyncio.wait([asked, worker], return_when=asyncio.FIRST_COMPLETED)
     ending.set()
 
 
 def main() -> None:
-    """Read the arguments and serve."""
+    """Read the arguments, and serve."""
     if len(sys.argv) != 3:
         raise SystemExit("usage: python -m chaosdrill.lab.application PLAN.json REGION")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")

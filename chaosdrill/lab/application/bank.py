@@ -1,4 +1,4 @@
-"""What the bank does, on its two stores: accept a transaction in the main table, settle it in the database."""
+"""The bank's operations on its two stores: accept a transaction in the main table, settle it in the database."""
 
 import asyncio
 import logging
@@ -19,14 +19,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Transaction:
-    """How an accepted transaction stands."""
+    """State of an accepted transaction."""
 
     status: str
     updated_at: datetime
 
 
 class Bank:
-    """One region's bank. Everything raises :class:`StoreDown` or :class:`ReadOnly` when a store does."""
+    """The bank of one region. Every method raises :class:`StoreDown` or :class:`ReadOnly` when a store does."""
 
     def __init__(self, database: Store, main_table: Store, region: str, settlement: Settlement) -> None:
         self._settlement = settlement
@@ -35,7 +35,7 @@ class Bank:
         self._region = region
 
     async def open_account(self, account_id: str) -> None:
-        """Make sure the account exists in the database; fails where the database is a standby."""
+        """Create the account in the database if it does not exist; fails where the database is a standby."""
         query = "insert into account (account_id) values ($1) on conflict do nothing"
         await self._database.fetch_value(query, account_id)
 
@@ -43,7 +43,7 @@ class Bank:
         """Accept a transaction.
 
         :param kind: ``deposit`` or ``withdraw``.
-        :returns: its id; None when the account has a pending transaction.
+        :returns: its ID; None when the account has a pending transaction.
         """
         transaction = uuid.uuid4()
         query = "select accept($1, $2, $3, $4, $5)"
@@ -51,22 +51,23 @@ class Bank:
         return transaction if accepted else None
 
     async def transaction(self, account_id: str, transaction: uuid.UUID) -> Transaction | None:
-        """An account's transaction; None when the account has none of that id."""
+        """Return a transaction of an account; None when the account has none with that ID."""
         query = "select status, updated_at from transactions where id = $1 and account_id = $2"
         rows = await self._main_table.fetch(query, transaction, account_id)
         return Transaction(rows[0]["status"], rows[0]["updated_at"]) if rows else None
 
     async def balance(self, account_id: str) -> int:
-        """What the region's own database says; 0 for an unknown account."""
+        """Return the balance in the region's own database; 0 for an unknown account."""
         balance: int | None = await self._database.fetch_value(
             "select balance from account where account_id = $1", account_id
         )
         return balance or 0
 
     async def settle_pending(self, is_open: Callable[[], Awaitable[bool]]) -> None:
-        """Settle what is pending, wherever it was accepted, oldest first, as long as the region is open.
+        """Settle pending transactions, oldest first, as long as the region is open. The region that accepted them does
+        not matter.
 
-        :raises ExceptionGroup: with :class:`StoreDown` or :class:`ReadOnly`, as soon as a store is in trouble.
+        :raises ExceptionGroup: with :class:`StoreDown` or :class:`ReadOnly`, as soon as a store fails.
         """
         query = "select id, account_id, kind, quantity from transactions where status = $1 order by updated_at limit $2"
         waiting = iter(await self._main_table.fetch(query, "status#pending", SETTLED_IN_A_ROUND))
@@ -82,11 +83,13 @@ class Bank:
                 lanes.create_task(lane())
 
     async def _settle(self, transaction: uuid.UUID, account_id: str, kind: str, quantity: int) -> None:
-        """A crash between the two steps does no harm: settling again changes nothing and tells the same outcome."""
+        """Settle one transaction. A crash between the two steps is harmless: settling again changes nothing and returns
+        the same outcome.
+        """
         await asyncio.sleep(self._settlement.cost_s.get(kind, 0.0))  # the reference calls two services
         settle, finish = "select settle($1, $2, $3, $4)", "select finish($1, $2, $3)"
         try:
             outcome = await self._database.fetch_value(settle, transaction, account_id, kind, quantity)
             await self._main_table.fetch_value(finish, transaction, outcome, self._region)
-        except asyncpg.PostgresError as error:  # of this transaction, not of the store: the others go on
+        except asyncpg.PostgresError as error:  # concerns this transaction, not the store: continue with the others
             log.error("transaction %s of account %s cannot be settled: %s", transaction, account_id, error)

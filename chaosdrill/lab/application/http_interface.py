@@ -1,4 +1,4 @@
-"""The application's HTTP interface, as the core-banking sample has it."""
+"""The application's HTTP interface, which is that of the core-banking sample."""
 
 import json
 import uuid
@@ -13,16 +13,16 @@ from chaosdrill.lab.application.stores import ReadOnly, StoreDown, Unanswered
 
 ACCOUNT_HEADER = "X_ACCOUNT_ID"
 REGION_HEADER = "X-Region"
-LARGEST_QUANTITY = 10**12  # a million of these still fit a balance
+LARGEST_QUANTITY = 10**12  # a million of these still fit into a balance
 LONGEST_ACCOUNT_ID = 256
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def application(bank: Bank, flag: StopFlag, region: str, names_region: bool) -> web.Application:
-    """The application of one region.
+    """Return the web application of one region.
 
-    :param names_region: whether every response carries the region's name in ``X-Region``, which the sample's do not.
+    :param names_region: whether every response names the region in ``X-Region``, which the sample's responses do not.
     """
     interface = Interface(bank, flag, region)
 
@@ -45,7 +45,7 @@ def application(bank: Bank, flag: StopFlag, region: str, names_region: bool) -> 
 
 @web.middleware
 async def explain_trouble(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer 500 with the reason when a store is in trouble. (503 is for the stop flag alone.)"""
+    """Respond with 500 and the reason when a store fails. (503 is for the stop flag alone.)"""
     try:
         return await handler(request)
     except (StoreDown, ReadOnly) as error:
@@ -53,7 +53,7 @@ async def explain_trouble(request: web.Request, handler: Handler) -> web.StreamR
 
 
 class Interface:
-    """The handlers."""
+    """Request handlers of one region."""
 
     def __init__(self, bank: Bank, flag: StopFlag, region: str) -> None:
         self._bank = bank
@@ -63,7 +63,7 @@ class Interface:
     async def post_transaction(self, request: web.Request) -> web.Response:
         """Accept a deposit or a withdrawal.
 
-        504 instead of 500 when it is not known whether it was accepted.
+        Responds with 504 instead of 500 when it is unknown whether it was accepted.
         """
         await self._check_open()
         account_id, quantity = _account_id(request), await _quantity(request)
@@ -77,7 +77,7 @@ class Interface:
         return web.json_response({"transactionId": str(transaction)})
 
     async def get_transaction(self, request: web.Request) -> web.Response:
-        """How a transaction of the account stands."""
+        """Respond with the state of one of the account's transactions."""
         await self._check_open()
         account_id, wanted = _account_id(request), request.match_info["transaction"]
         transaction = await self._bank.transaction(account_id, uuid.UUID(wanted)) if _is_uuid(wanted) else None
@@ -87,16 +87,18 @@ class Interface:
         return web.json_response({"status": transaction.status, "updatedAt": updated_at.replace("+00:00", "Z")})
 
     async def get_balance(self, request: web.Request) -> web.Response:
-        """The account's balance, from the region's own database; the stop flag does not gate it."""
+        """Respond with the account's balance in the region's own database, regardless of the stop flag."""
         account_id = _account_id(request)
         return web.json_response({"balance": await self._bank.balance(account_id), "accountId": account_id})
 
     async def get_health(self, request: web.Request) -> web.Response:
-        """That the application is there; neither the stop flag nor the stores gate it."""
+        """Respond that the application is running, regardless of the stop flag and the stores."""
         return web.Response(text="ok")
 
     async def _check_open(self) -> None:
-        """An unreadable flag (None) leaves requests open."""
+        """Refuse the request when the stop flag is set. An unreadable flag (None) does not close the region for
+        requests.
+        """
         if await self._flag.value() is True:
             raise web.HTTPServiceUnavailable(text=f"the application is stopped in {self._region}")
 

@@ -1,4 +1,4 @@
-"""The region's stop flag as the application sees it: read from DynamoDB, believed for a while."""
+"""The region's stop flag as the application reads it: from DynamoDB, with a cache."""
 
 import asyncio
 import json
@@ -18,15 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class StopFlag:
-    """One region's stop flag.
+    """The stop flag of one region.
 
-    What was read is believed for ``cache_s`` from the moment the read began, so that ``cache_s`` after a change
-    nobody believes the old value. That it could not be read is believed for at most 1 s, so that a slow AWS
-    endpoint costs a request now and then one second, and not every request.
+    A value is cached for ``cache_s`` from the beginning of its read, so that ``cache_s`` after a change the old value
+    is no longer in use. A failed read is cached for at most 1 s, so that a slow AWS endpoint delays one request per
+    second, and not every request.
 
-    :param aws_url: of the AWS endpoint.
-    :param keys: with which it is asked.
-    :param cache_s: how long a value is believed, in seconds.
+    :param aws_url: URL of the AWS endpoint.
+    :param keys: keys that sign the requests.
+    :param cache_s: how long a value is cached, in seconds.
     """
 
     def __init__(
@@ -42,11 +42,11 @@ class StopFlag:
         self._reading: asyncio.Task[None] | None = None
 
     async def value(self) -> bool | None:
-        """Whether the region is closed; None when that cannot be read."""
+        """Return whether the region is closed; None when the flag is unreadable."""
         if time.monotonic() >= self._believed_until:
             if self._reading is None:
                 self._reading = asyncio.create_task(self._read())
-            await asyncio.shield(self._reading)  # all wait for one read; a caller that gives up does not end it
+            await asyncio.shield(self._reading)  # callers share one read; one that is cancelled does not cancel it
         return self._value
 
     async def _read(self) -> None:

@@ -1,4 +1,4 @@
-"""Connections to a region's database and main table that survive restarts, swapped roles and hanging servers."""
+"""Connections to a region's database and main table that survive restarts, role changes and hanging servers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,23 +16,23 @@ CONNECTIONS = 6
 
 
 class StoreDown(Exception):
-    """A store cannot be reached; it was asked nothing."""
+    """A store cannot be reached; no request was sent to it."""
 
 
 class Unanswered(StoreDown):
-    """A store stopped answering: what it was asked to do may or may not have been done."""
+    """A store stopped responding; it is unknown whether it executed the request."""
 
 
 class ReadOnly(Exception):
-    """A store takes no writes: it is a standby."""
+    """A store accepts no writes: it is a standby."""
 
 
 class Store:
     """A region's database or main table. Use as an async context manager.
 
-    :param kind: how messages call it.
-    :param writer_only: whether its address leads nowhere while the server there is a standby, as the cluster endpoint
-        of an Aurora global database's secondary cluster does.
+    :param kind: its name in messages.
+    :param writer_only: whether its address is unreachable while the server there is a standby, like the cluster
+        endpoint of an Aurora global database's secondary cluster.
     """
 
     def __init__(self, kind: str, region: str, address: str, writer_only: bool = False) -> None:
@@ -61,17 +61,17 @@ class Store:
         self._pool.terminate()
 
     async def fetch_value(self, query: str, *arguments: Any) -> Any:
-        """The first column of the first row, None when there is no row.
+        """Return the first column of the first row; None when there is no row.
 
-        :raises StoreDown: when it cannot be reached within 1 s.
-        :raises Unanswered: when it does not answer within another 1 s.
-        :raises ReadOnly: when this writes and the store is a standby.
+        :raises StoreDown: when the store cannot be reached within 1 s.
+        :raises Unanswered: when it does not respond within another 1 s.
+        :raises ReadOnly: when the query writes and the store is a standby.
         """
         async with self._connection() as connection:
             return await connection.fetchval(query, *arguments)
 
     async def fetch(self, query: str, *arguments: Any) -> "list[asyncpg.Record]":
-        """All rows. Raises like :meth:`fetch_value`."""
+        """Return all rows. Raises like :meth:`fetch_value`."""
         async with self._connection() as connection:
             return list(await connection.fetch(query, *arguments))
 
@@ -93,10 +93,10 @@ class Store:
             asyncpg.InterfaceError,
             asyncpg.InternalClientError,
         ) as error:
-            with suppress(asyncpg.InterfaceError):  # the pool may have given it up already
-                connection.terminate()  # returning it would ask the server to cancel, and wait for that
+            with suppress(asyncpg.InterfaceError):  # the pool may have released it already
+                connection.terminate()  # releasing it would request a cancel from the server, and wait for it
             raise Unanswered(f"{self.name} stopped answering: {describe(error)}") from error
-        except asyncio.CancelledError:  # whoever else used the store got no response: this query gets none either
+        except asyncio.CancelledError:  # another use of the store got no response: this query gets none either
             with suppress(asyncpg.InterfaceError):
                 connection.terminate()
             raise
@@ -105,4 +105,4 @@ class Store:
 
 
 async def _keep_as_it_is(connection: Any) -> None:
-    """Nothing here changes a session, so there is nothing to reset, and no round trip to spend on it."""
+    """Reset nothing: no query changes the session, so a round trip is saved."""

@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 
 class Worker:
-    """Settles every ``every_s`` seconds while the flag is readable and FALSE."""
+    """A worker that settles every ``every_s`` seconds while the flag is readable and FALSE."""
 
     def __init__(self, bank: Bank, flag: StopFlag, every_s: float) -> None:
         self._bank = bank
@@ -20,17 +20,17 @@ class Worker:
         self._every_s = every_s
 
     async def run(self, ending: asyncio.Event) -> None:
-        """Work until ``ending`` is set; a round that has begun is finished."""
+        """Settle until ``ending`` is set; a round that has begun is finished."""
         while not ending.is_set():
             await self._round()
-            with suppress(TimeoutError):  # not the end yet: time for the next round
+            with suppress(TimeoutError):  # not ended yet: begin the next round
                 await asyncio.wait_for(ending.wait(), self._every_s)
 
     async def _is_open(self) -> bool:
         return await self._flag.value() is False
 
     async def _round(self) -> None:
-        """One round. What could not be settled stays pending, so the next round tries again."""
+        """Settle once. Transactions that could not be settled stay pending for the next round."""
         if not await self._is_open():
             return
         try:

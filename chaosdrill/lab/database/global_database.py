@@ -1,7 +1,7 @@
-"""The Aurora global database of the lab: a primary in one region, a physical standby in the other.
+"""The lab's Aurora global database: a primary in one region, a physical standby in the other.
 
-``switchover`` is Aurora's SwitchoverGlobalCluster (loses nothing), ``failover`` its FailoverGlobalCluster with data
-loss allowed. A region whose server is the standby refuses writes, as Aurora's secondary cluster does.
+``switchover`` corresponds to Aurora's SwitchoverGlobalCluster (no data loss), ``failover`` to its FailoverGlobalCluster
+with data loss allowed. A region whose server is the standby refuses writes, as Aurora's secondary cluster does.
 """
 
 import asyncio
@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 
 
 class GlobalDatabase:
-    """The two servers and who of them is the writer.
+    """The two servers and their roles.
 
-    Every lab starts with fresh data and the plan's first region as the writer, because the rest of the lab (flags,
-    routing controls, the AWS side) starts from there, too.
+    Every lab starts with empty data and the plan's first region as the writer, like the rest of the lab (flags, routing
+    controls, the AWS side).
     """
 
     def __init__(self, plan: LabPlan) -> None:
@@ -40,9 +40,9 @@ class GlobalDatabase:
         self._rejoining: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Start both regions from a fresh, empty bank; returns when the standby follows.
+        """Start both regions with an empty bank; returns when the standby is replicating.
 
-        :raises LabError: when a server does not come up; nothing is left running then.
+        :raises LabError: when a server does not start; no server is left running then.
         """
         try:
             self._writer = self._plan.first.name
@@ -57,12 +57,12 @@ class GlobalDatabase:
             raise
 
     async def stop(self) -> None:
-        """End both servers at once. Their data is not needed again."""
+        """Kill both servers. Their data is not needed again."""
         await self._forget_rejoining()
         await asyncio.gather(*(server.kill() for server in self._servers.values()))
 
     def server(self, region: str) -> Server:
-        """A region's server.
+        """Return a region's server.
 
         :raises LabError: when the database has no such region.
         """
@@ -72,11 +72,11 @@ class GlobalDatabase:
         return self._servers[region]
 
     async def switchover(self, to_region: str) -> None:
-        """Make ``to_region`` the writer without losing anything: both regions must be up.
+        """Make ``to_region`` the writer without data loss; both regions must be up.
 
-        When it cannot be done before the new writer is promoted, the old writer goes on.
+        If a step before the promotion of the new writer fails, the old writer continues.
 
-        :raises LabError: when that region is the writer already, does not follow, or did not receive everything.
+        :raises LabError: when that region is already the writer, does not replicate, or did not receive everything.
         :undo: :meth:`switchover` to the other region.
         """
         async with self._changing:
@@ -95,12 +95,12 @@ class GlobalDatabase:
             await old.until_following(REPLICATION_TIMEOUT_S)
 
     async def failover(self, to_region: str) -> None:
-        """Make ``to_region`` the writer without asking the old one; what was not replicated yet is lost.
+        """Make ``to_region`` the writer without the old writer's cooperation; writes that were not replicated are lost.
 
-        Returns when the new writer accepts writes and the old one, alive, hanging or dead, can do no more harm. The
-        old one then rejoins in the background: see :meth:`rejoined`.
+        Returns when the new writer accepts writes and the old one, alive, hanging or dead, can accept none. The old one
+        then rejoins in the background: see :meth:`rejoined`.
 
-        :raises LabError: when that region is the writer already or its server is down.
+        :raises LabError: when that region is already the writer or its server is down.
         :undo: :meth:`switchover` to the other region; lost data stays lost.
         """
         async with self._changing:
@@ -115,7 +115,7 @@ class GlobalDatabase:
             self._rejoining = asyncio.create_task(self._rejoin(old, new))
 
     async def rejoined(self) -> None:
-        """Wait until the old writer follows the new one after a :meth:`failover`.
+        """Wait until the old writer replicates from the new one after a :meth:`failover`.
 
         :raises LabError: when it cannot.
         """
@@ -123,13 +123,13 @@ class GlobalDatabase:
             return
         try:
             await asyncio.shield(self._rejoining)
-        except LabError as error:  # it may have been cut off then
+        except LabError as error:  # the region may have been isolated at that time
             log.warning("%s; looking once more", error)
             (old,) = (server for region, server in self._servers.items() if region != self._writer)
             await old.until_following(REPLICATION_TIMEOUT_S)
 
     async def status(self) -> dict[str, Any]:
-        """What the servers say themselves, asked now.
+        """Read the servers' roles.
 
         :returns: ``{"writer": region or None, "regions": {region: {"up": bool, "role": "primary|standby|down"}}}``
         """
@@ -141,9 +141,9 @@ class GlobalDatabase:
         }
 
     async def lag(self) -> dict[str, Any]:
-        """How far the region that follows is behind the writer, measured now.
+        """Measure the replication lag of the standby region.
 
-        :returns: ``{"region": it, "source_region": the writer, "lag_s": seconds}``
+        :returns: ``{"region": the standby's, "source_region": the writer's, "lag_s": seconds}``
         :raises LabError: when one of them is down, or changing its role.
         """
         source = self._writer
@@ -157,7 +157,7 @@ class GlobalDatabase:
         }
 
     async def writer(self) -> str | None:
-        """The region that accepts writes now, None when none does."""
+        """Return the region that accepts writes; None when none does."""
         writer: str | None = (await self.status())["writer"]
         return writer
 
@@ -184,7 +184,7 @@ class GlobalDatabase:
         await new.until_following(REPLICATION_TIMEOUT_S)
 
     async def _stop_with_everything_sent(self, old: Server, new: Server) -> None:
-        """A clean stop sends everything to a connected standby before it ends; then see that it arrived."""
+        """Stop the old writer cleanly, which sends everything to a connected standby, and check that it arrived."""
         await old.stop(CLEAN_STOP_TIMEOUT_S)
         end = await control_data(old.data)
         if end["Database cluster state"] != "shut down":
@@ -214,7 +214,7 @@ def _server(plan: LabPlan, region: RegionPlan) -> Server:
         settings={
             "wal_level": "replica",
             "hot_standby": "on",
-            # replication that is held back is not broken: only a closed connection is, and that is seen at once
+            # a delayed replication is not broken: only a closed connection is, and that is detected at once
             "wal_sender_timeout": 0,
             "wal_receiver_timeout": 0,
         },

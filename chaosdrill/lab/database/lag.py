@@ -1,4 +1,4 @@
-"""How far the standby is behind the writer, measured on both servers."""
+"""Replication lag of the standby, measured on both servers."""
 
 import asyncio
 import time
@@ -11,13 +11,14 @@ LOOK_EVERY_S = 0.01
 
 
 async def lag_s(primary: Server, standby: Server) -> float:
-    """How old what the standby has replayed is, compared with what the primary has written by now.
+    """Return the age of the standby's last replayed change relative to the primary's current position.
 
-    A standby that keeps up is told by the time it takes to get where the primary was. One that does not is as far
-    behind as its last replayed commit is old: PostgreSQL's own ``replay_lag`` stands still when nothing comes back.
+    For a standby that keeps up, it is the time until the standby reaches the primary's position. For one that does not,
+    it is the age of its last replayed commit: PostgreSQL's own ``replay_lag`` does not change while no response
+    arrives.
 
     :returns: seconds.
-    :raises LabError: when one of them does not answer, or the standby has replayed nothing that it could be told by.
+    :raises LabError: when a server does not respond, or the standby has not replayed any commit.
     :source: https://www.postgresql.org/docs/18/functions-admin.html#FUNCTIONS-RECOVERY-CONTROL
     """
     position = await primary.ask("select pg_current_wal_lsn()::text")

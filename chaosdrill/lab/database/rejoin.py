@@ -1,4 +1,4 @@
-"""Bringing an old primary back as a standby of the one that replaced it."""
+"""Rejoining an old primary as a standby of the server that replaced it."""
 
 import logging
 
@@ -11,10 +11,10 @@ log = logging.getLogger(__name__)
 
 
 async def rejoin(old: Server, new: Server) -> None:
-    """Make the stopped ``old`` follow ``new``, giving up what ``new`` never received.
+    """Make the stopped ``old`` a standby of ``new``, discarding what ``new`` never received.
 
-    ``pg_rewind`` first finishes the crash recovery of ``old``, then copies what differs. When it cannot (the log back
-    to the point where they parted is gone), ``old`` is copied anew.
+    ``pg_rewind`` first finishes the crash recovery of ``old``, then copies the differences. If it fails (the log back
+    to the point of divergence is gone), ``old`` is copied from ``new``.
 
     :source: https://www.postgresql.org/docs/18/app-pgrewind.html
     """

@@ -1,10 +1,10 @@
-"""What the bank keeps in the global database: accounts, and which transactions have been settled."""
+"""The bank's schema in the global database: accounts, and the settled transactions."""
 
 WITHDRAWALS_WITHOUT_FEE = 3
 FEE = 100
 
 # settle() is one SQL transaction. The account's row is its lock; the settlement's primary key makes it idempotent:
-# settling a transaction again changes nothing and tells how it ended the first time.
+# settling a transaction again changes nothing and returns the first outcome.
 SCHEMA = f"""
 create table account (
     account_id text primary key,

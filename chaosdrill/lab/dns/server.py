@@ -1,6 +1,6 @@
-"""DNS over UDP and TCP, on sockets that may come from another network namespace.
+"""DNS server over UDP and TCP, on sockets that may belong to another network namespace.
 
-:source: RFC 1035 (messages), RFC 7766 (TCP), RFC 6891 (EDNS), RFC 8914 (explanations)
+:source: RFC 1035 (messages), RFC 7766 (TCP), RFC 6891 (EDNS), RFC 8914 (extended errors)
 """
 
 import logging
@@ -20,7 +20,7 @@ from chaosdrill.lab.strangers import Strangers
 logger = logging.getLogger("chaosdrill.lab.dns")
 SMALLEST_UDP, LARGEST_UDP = 512, 1232
 IDLE_TCP_S = 30.0
-MOST_TCP = 64  # connections at once; RFC 7766, 6.2.2
+MOST_TCP = 64  # concurrent connections; RFC 7766, 6.2.2
 STRANGERS = Strangers(MOST_TCP)
 QUERY, INTERNET = 0, 1
 EXPLANATION, OTHER_ERROR = 15, 0  # RFC 8914
@@ -28,12 +28,12 @@ Lookup = Callable[[str, str, str], Answer]
 
 
 def reply_to(message: bytes, source: str, lookup: Lookup, limit: int | None) -> bytes | None:
-    """The reply to a DNS message.
+    """Return the reply to a DNS message.
 
-    :param source: the address that it comes from.
-    :param lookup: name, type and source -> what the zones say.
+    :param source: the address that sent it.
+    :param lookup: function of name, type and source that returns the zones' answer.
     :param limit: bytes that fit without EDNS (UDP), or None (TCP).
-    :returns: the reply; None when the message cannot be replied to.
+    :returns: the reply; None when the message must not be replied to.
     """
     try:
         query = DNSRecord.parse(message)
@@ -46,7 +46,7 @@ def reply_to(message: bytes, source: str, lookup: Lookup, limit: int | None) -> 
     why = ""
     try:
         why = _fill(reply, query, source, lookup)
-    except Exception:  # the boundary: one bad record set must not silence the server
+    except Exception:  # the server's boundary: one invalid record set must not stop it
         logger.exception("no answer to %s", query.questions)
         reply = query.reply(ra=0, aa=1)
         reply.header.rcode = RCODE.SERVFAIL
@@ -63,7 +63,10 @@ def _explanation(why: str) -> list[EDNSOption]:
 
 
 def _fill(reply: DNSRecord, query: DNSRecord, source: str, lookup: Lookup) -> str:
-    """:returns: what the answer is explained with; empty: nothing."""
+    """Fill in the reply to a query.
+
+    :returns: the explanation to send with it; empty: none.
+    """
     if query.header.opcode != QUERY:
         reply.header.rcode = RCODE.NOTIMP
     elif len(query.questions) != 1:
@@ -97,13 +100,13 @@ def _resource_records(owner: Any, record: RecordSet) -> list[RR]:
 
 
 def _rotated(records: list[RR]) -> list[RR]:
-    """Any of several records comes first, as from Route 53: many clients use only that one."""
+    """Return the records with a random one first, like Route 53: many clients use only the first."""
     first = random.randrange(len(records)) if records else 0
     return records[first:] + records[:first]
 
 
 def _cut(reply: DNSRecord) -> DNSRecord:
-    """Without its records, so that the client asks again over TCP."""
+    """Truncate a reply by removing its records, so that the client retries over TCP."""
     reply.rr, reply.auth = [], []
     reply.header.tc = 1
     return reply
@@ -158,34 +161,34 @@ class _TcpHandler(socketserver.StreamRequestHandler):
                     return
                 self.wfile.write(struct.pack("!H", len(reply)) + reply)
         except (TimeoutError, ConnectionError):
-            return  # the client is gone or idle
+            return  # the client has disconnected or is idle
 
 
 class NameServer:
-    """Answers on a pair of sockets, UDP and TCP.
+    """A DNS server on a pair of sockets, UDP and TCP.
 
-    :param lookup: name, type and the address that asks -> what the zones say.
+    :param lookup: function of name, type and source address that returns the zones' answer.
     """
 
     def __init__(self, lookup: Lookup, udp: socket.socket, tcp: socket.socket) -> None:
         self._servers = [_on(_Udp, _UdpHandler, udp, lookup), _on(_Tcp, _TcpHandler, tcp, lookup)]
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to serve."""
         for server in self._servers:
             threading.Thread(target=server.serve_forever, name=type(server).__name__, daemon=True).start()
 
 
 def _on(server_class: Any, handler: Any, sock: socket.socket, lookup: Lookup) -> Any:
     server = server_class(sock.getsockname(), handler, bind_and_activate=False)
-    server.socket.close()  # the one it made for itself
+    server.socket.close()  # the one that it created itself
     server.socket = sock
     server.lookup = lookup
     return server
 
 
 def bound(address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """:returns: a UDP and a listening TCP socket at that address."""
+    """Return a bound UDP socket and a listening TCP socket at that address."""
     udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     udp.bind((address, port))
     tcp = socket.create_server((address, port))

@@ -1,6 +1,7 @@
-"""A caching resolver that does not care for TTLs: ``python -m chaosdrill.lab.dns.stale ADDRESS UPSTREAM SECONDS``.
+"""A caching resolver that ignores TTLs: ``python -m chaosdrill.lab.dns.stale ADDRESS UPSTREAM SECONDS``.
 
-It keeps every answer for so many seconds and gives it out as it got it, TTL and all. UDP only: answers are small.
+It caches every response for that many seconds and returns it unchanged, including its TTL. UDP only: the responses are
+small.
 """
 
 import socket
@@ -13,9 +14,9 @@ NOERROR, NXDOMAIN = 0, 3
 
 
 class Cache:
-    """What was answered, and until when it is given out again.
+    """A cache of responses.
 
-    :param keep_s: how long, in seconds.
+    :param keep_s: how long a response is cached, in seconds.
     """
 
     def __init__(self, keep_s: float) -> None:
@@ -23,12 +24,12 @@ class Cache:
         self._known: dict[bytes, tuple[float, bytes]] = {}
 
     def get(self, query: bytes, now_s: float) -> bytes | None:
-        """:returns: the reply to a query, None when it is not known (any more)."""
+        """Return the cached reply to a query; None when there is none, or it has expired."""
         until_s, reply = self._known.get(_question(query), (0.0, b""))
-        return query[:2] + reply[2:] if now_s < until_s else None  # the first two bytes tell which query it answers
+        return query[:2] + reply[2:] if now_s < until_s else None  # the first two bytes identify the query
 
     def put(self, query: bytes, reply: bytes, now_s: float) -> None:
-        """Keep a reply, unless it is an error that passes."""
+        """Cache a reply, unless it is a temporary error."""
         if len(reply) > 3 and reply[3] & 0xF in (NOERROR, NXDOMAIN):
             self._known[_question(query)] = (now_s + self._keep_s, reply)
 
@@ -39,7 +40,7 @@ def _question(query: bytes) -> bytes:
 
 
 def serve(address: str, upstream: str, keep_s: float) -> None:
-    """Answer at an address until this process is ended."""
+    """Serve at an address until this process is ended."""
     cache = Cache(keep_s)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
         here.bind((address, PORT))
@@ -59,7 +60,7 @@ def _ask(upstream: str, query: bytes) -> bytes | None:
             there.sendto(query, (upstream, PORT))
             return there.recv(4096)
         except OSError:
-            return None  # the client asks again
+            return None  # the client retries
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a hosted zone answers: Route 53's rules, as a pure function of its record sets.
+"""The answers of a hosted zone: Route 53's rules, as a pure function of its record sets.
 
 :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html
 :source: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
@@ -15,10 +15,10 @@ _PRIVATE = "{name} is in a private zone, which answers in its VPCs only: chaosdr
 
 @dataclass(frozen=True)
 class RecordSet:
-    """One record set.
+    """A record set.
 
     :param name: lower case, with the final dot.
-    :param ttl_s: seconds; an alias has its target's.
+    :param ttl_s: TTL in seconds; an alias has its target's.
     :param values: as written in a zone file.
     :param failover: ``PRIMARY``, ``SECONDARY`` or None.
     """
@@ -35,7 +35,7 @@ class RecordSet:
 class Zone:
     """A hosted zone: its name (lower case, final dot) and its record sets.
 
-    :param networks: of a private zone: the address ranges of the VPCs in which it answers; None: it is public.
+    :param networks: address ranges of the VPCs in which a private zone answers; None: it is public.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Zone:
     networks: tuple[IPv4Network, ...] | None = None
 
     def holds(self, name: str) -> bool:
-        """:returns: whether ``name`` is the zone's or below it."""
+        """Return whether ``name`` is the zone's or below it."""
         return name == self.name or name.endswith(f".{self.name}")
 
     def answers(self, source: str) -> bool:
-        """:returns: whether it answers a query from that address."""
+        """Return whether it answers a query from that address."""
         return self.networks is None or any(IPv4Address(source) in network for network in self.networks)
 
 
@@ -56,7 +56,7 @@ class Answer:
     """An answer. ``authority`` is the zone's SOA when there is no data.
 
     :param rcode: ``NOERROR``, ``NXDOMAIN`` or ``REFUSED``.
-    :param why: an explanation for people, in English; empty: none is needed.
+    :param why: an explanation for people, in English; empty: none.
     """
 
     rcode: str
@@ -66,12 +66,12 @@ class Answer:
 
 
 def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str], bool], source: str) -> Answer:
-    """What the zones say about ``name``.
+    """Return the zones' answer for ``name``.
 
     :param name: in any case, with or without the final dot.
-    :param type: such as ``A``; ``ANY`` gives everything there is.
-    :param healthy: whether the health check of an id is healthy.
-    :param source: the address that the query comes from: a private zone does not exist outside its VPCs.
+    :param type: such as ``A``; ``ANY`` returns all types.
+    :param healthy: whether the health check of an ID is healthy.
+    :param source: the address that sent the query: a private zone does not exist outside its VPCs.
     """
     wanted = name.lower().rstrip(".") + "."
     holding = [zone for zone in zones if zone.holds(wanted)]
@@ -97,7 +97,7 @@ def _chosen(candidates: list[RecordSet], healthy: Callable[[str], bool]) -> list
     roles = {record.failover: record for record in candidates if record.failover}
     if not roles:
         return candidates
-    # With nobody healthy Route 53 answers as if the primary were.
+    # If no record is healthy, Route 53 answers with the primary.
     order = [roles[role] for role in ("PRIMARY", "SECONDARY") if role in roles]
     well = [record for record in order if record.health_check_id is None or healthy(record.health_check_id)]
     return (well or order)[:1]
