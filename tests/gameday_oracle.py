@@ -44,9 +44,9 @@ def _local_times(game_day: GameDay, day: date) -> Iterator[datetime]:
     minute, hour, of_month, month, of_week = game_day.schedule.cron.split()
     if not _in(month, day.month) or not _on(of_month, of_week, day):
         return
-    for h in range(24):
+    for h in (one for one in range(24) if _in(hour, one)):
         for m in range(60):
-            if _in(hour, h) and _in(minute, m):
+            if _in(minute, m):
                 yield datetime.combine(day, time(h, m))
 
 
