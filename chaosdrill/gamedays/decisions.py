@@ -412,11 +412,19 @@ def _notifications(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Iter
 
 
 def _of_outcomes(entries: Sequence[Entry], now_ms: int) -> Iterator[Notification]:
-    """Yield notifications of what became of a game day's occurrences; of several that were missed, of the latest."""
+    """Yield notifications of what became of a game day's occurrences; of several that were missed, of the latest.
+
+    The drill's own process sends those of its begin and its end, with more facts, unless it was killed before.
+    """
     recent = [one for one in entries if now_ms - one.at_ms <= NOTIFIED_MS or one.at_ms == 0]
     missed = [one for one in recent if one.outcome == "missed"]
     for one in recent:
-        if one.outcome in NOT_RUN and one not in missed[:-1]:
+        if one.owed:
+            owed = {"run": one.run, "verdict": one.verdict, "owed": list(one.owed)}
+            yield Notification("rollback-failed", one.occurrence, owed)
+        if one.outcome == "claimed" and one.run:
+            yield Notification("started", one.occurrence, {"run": one.run, "by": one.by})
+        elif one.outcome in NOT_RUN and one not in missed[:-1]:
             facts = {"outcome": one.outcome, "code": one.code, "why": one.why}
             yield Notification("not-run", one.occurrence, facts)
         elif one.outcome == "died":

@@ -36,6 +36,7 @@ class Entry:
     :param began_ms: when its drill was claimed; 0 for what was never run.
     :param fis_minutes: what its run used of FIS; None while that is unknown.
     :param error_seconds: how long clients were without service in its run; None while that is unknown.
+    :param owed: what its run has changed and not undone, by activity: a tick notifies of it, wherever it runs.
     """
 
     occurrence: Occurrence
@@ -50,6 +51,7 @@ class Entry:
     began_ms: int = 0
     fis_minutes: float | None = None
     error_seconds: float | None = None
+    owed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

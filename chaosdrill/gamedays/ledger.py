@@ -269,7 +269,7 @@ def record_of(item: Item, occurrence: Occurrence) -> Record:
     with _valid(occurrence.key):
         entry = _read(Entry, item.get("entry"), occurrence=occurrence, outcome=item["outcome"])
         holder = _read(Holder, item["holder"]) if item.get("holder") else None
-        return Record(entry, str(item["token"]), holder, int(item["alive_ms"]))
+        return Record(replace(entry, owed=tuple(entry.owed)), str(item["token"]), holder, int(item["alive_ms"]))
 
 
 def months(from_ms: int, to_ms: int) -> Iterator[str]:

@@ -52,10 +52,24 @@ def ended_entry(entry: Entry, directory: Path) -> Entry | None:
         return None
     why = "; ".join(summary.reasons)
     minutes, seconds = _used(directory, summary.said)
-    known = replace(entry, run=directory.name, verdict=summary.verdict, fis_minutes=minutes, error_seconds=seconds)
+    known = replace(
+        entry,
+        run=directory.name,
+        verdict=summary.verdict,
+        fis_minutes=minutes,
+        error_seconds=seconds,
+        owed=tuple(_owed(summary.said)),
+    )
     if summary.verdict == "refused":
         return replace(known, outcome="refused", code=first_code(summary.said) or "refused", why=why)
     return replace(known, outcome="ran", why=why)
+
+
+def _owed(said: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the activities of a run whose changes were not undone."""
+    for change in map(mapping, sequence(said.get("changes"))):
+        if change.get("outcome") == NOT_UNDONE:
+            yield text(change.get("activity"))
 
 
 def first_code(said: Mapping[str, Any]) -> str:
@@ -87,12 +101,13 @@ def file_run(calendar: Calendar, store: ItemStore, game_day: GameDay, directory:
 
 
 def finished(entry: Entry, directory: Path) -> Iterator[Notification]:
-    """Yield the notifications of a run that has ended: what was not undone, the loudest, and its verdict."""
+    """Yield the notifications of a run that has ended: what was not undone, the loudest, and its verdict.
+
+    :param entry: of :func:`ended_entry`.
+    """
     facts = run_facts(directory)
-    changes = [mapping(one) for one in sequence(read_summary(directory).said.get("changes"))]
-    owed = [text(one.get("activity")) for one in changes if one.get("outcome") == NOT_UNDONE]
-    if owed:
-        yield Notification("rollback-failed", entry.occurrence, {**facts, "owed": owed})
+    if entry.owed:
+        yield Notification("rollback-failed", entry.occurrence, {**facts, "owed": list(entry.owed)})
     yield Notification("finished", entry.occurrence, facts)
 
 

@@ -132,7 +132,7 @@ def end_of(record: Record, now_ms: int) -> Entry | None:
         return replace(entry, outcome="died", code="not-begun", why=why) if silent_ms > BEGINS_WITHIN_MS else None
     if not is_proven_dead(record.holder) and silent_ms <= SILENT_MS:
         return None
-    directory = _run_directory(entry)
+    directory = run_directory_of(entry)
     if directory is not None:
         if goes_on(directory):
             return None  # the drill goes on without the process that was to record its end
@@ -144,8 +144,11 @@ def end_of(record: Record, now_ms: int) -> Entry | None:
     return replace(found, outcome="died", code="process-died", why=why)
 
 
-def _run_directory(entry: Entry) -> Path | None:
-    """Find the run of an entry on this machine; its process may have died before it recorded the run."""
+def run_directory_of(entry: Entry) -> Path | None:
+    """Find the run of an entry on this machine; its process may have died before it recorded the run.
+
+    :returns: its directory; None when it is not here.
+    """
     if entry.run:
         directory = runs_directory() / entry.run
         return directory if directory.is_dir() else None

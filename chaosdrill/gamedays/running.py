@@ -237,8 +237,10 @@ class OccurrenceDrill:
         return replace(known, code=first_code(said) or known.code)
 
     def _finish(self, ended: Entry) -> None:
-        """Record the end, tag the run, observe its findings, notify. None of it changes the drill."""
-        self._record(ended)
+        """Tag the run, observe its findings, notify, record the end. None of it changes the drill.
+
+        The end comes last: a tick does all of it for a process that was killed before it has recorded the end.
+        """
         notices = self._transitions()
         if self._run is not None:
             file_run(self._calendar, self._store, self._game_day, self._run)
@@ -250,6 +252,7 @@ class OccurrenceDrill:
             facts = {"outcome": ended.outcome, "code": ended.code, "why": ended.why}
             notices.append(Notification("not-run", self.occurrence, facts))
         self._notifier.send(notices)
+        self._record(ended)
         self._notifier.close()
 
     def _record(self, ended: Entry) -> None:

@@ -4,20 +4,22 @@ import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from chaosdrill.coordination.holders import is_proven_dead
 from chaosdrill.coordination.store import ItemStore
 from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.gamedays.calendar import Calendar, Occurrence
-from chaosdrill.gamedays.decisions import Decisions, decide
+from chaosdrill.gamedays.decisions import Decisions, Snapshot, decide
 from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.launch import launch
 from chaosdrill.gamedays.ledger import Ledger
 from chaosdrill.gamedays.notifications.deliveries import Deliveries
 from chaosdrill.gamedays.notifications.delivery import Delivery
 from chaosdrill.gamedays.notifications.sending import notify
-from chaosdrill.gamedays.outcomes import file_run, finished
+from chaosdrill.gamedays.outcomes import file_run, finished, transitions
 from chaosdrill.gamedays.plans import plan_digest
-from chaosdrill.gamedays.reading import Read, read, rules_of
+from chaosdrill.gamedays.reading import Read, read, rules_of, run_directory_of
 from chaosdrill.home import runs_directory
+from chaosdrill.runs.events import read_events
 
 Launch = Callable[[Calendar, Occurrence, str], None]
 logger = logging.getLogger("chaosdrill")
@@ -57,9 +59,19 @@ def tick(calendar: Calendar, store: ItemStore, *, launches: bool = True, start: 
             launched.append(one)
     for game_day, plan in decisions.plans.items():
         ledger.put_plan(game_day, plan)
-    notices = [*decisions.notifications, *_of_ended(calendar, store, recorded)]
+    notices = [*decisions.notifications, *_of_orphans(found.snapshot), *_of_ended(calendar, store, recorded)]
     deliveries = notify(calendar, notices, Deliveries(store))
     return Ticked(decisions, tuple(launched), tuple(recorded), deliveries)
+
+
+def _of_orphans(snapshot: Snapshot) -> Iterator[Notification]:
+    """Yield what has happened in drills of this machine that go on without their own process, which notified of it."""
+    for occurrence, record in snapshot.records.items():
+        if occurrence in snapshot.dead or not record.is_open or record.holder is None:
+            continue
+        if is_proven_dead(record.holder) and (directory := run_directory_of(record.entry)) is not None:
+            yield Notification("started", occurrence, {"run": directory.name, "by": record.entry.by})
+            yield from transitions(occurrence, directory.name, read_events(directory, still_open=True)[0])
 
 
 def _of_ended(calendar: Calendar, store: ItemStore, recorded: Iterable[Entry]) -> Iterator[Notification]:
@@ -68,6 +80,7 @@ def _of_ended(calendar: Calendar, store: ItemStore, recorded: Iterable[Entry]) -
         directory = runs_directory() / entry.run
         if entry.outcome == "ran" and entry.run and directory.is_dir():
             file_run(calendar, store, calendar.game_days[entry.occurrence.game_day], directory)
+            yield from transitions(entry.occurrence, entry.run, read_events(directory, still_open=True)[0])
             yield from finished(entry, directory)
 
 

@@ -123,6 +123,24 @@ def test_a_drill_that_leaves_no_verdict_has_not_run(drilled: Drilled, program: s
     assert drilled.notified()[-1] == ("died" if outcome == "died" else "not-run")
 
 
+def test_a_drill_that_could_not_undo_everything_is_notified_of_before_its_end_is_recorded(
+    drilled: Drilled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ledger may be out of reach for minutes, and the process may be killed meanwhile."""
+    owing = DRILL.replace("of-others", "fail-back").replace("unknown", "not-undone").replace("{middle}", "")
+    drill = drilled.drill(owing)
+    record = drill._record
+
+    def record_late(ended: Entry) -> None:
+        wait_for(lambda: "rollback-failed" in drilled.notified())
+        record(ended)
+
+    monkeypatch.setattr(drill, "_record", record_late)
+    assert drill.run().owed == ("fail-back",)
+    assert drilled.notified()[-2:] == ["rollback-failed", "finished"]
+    assert drilled.entry().owed == ("fail-back",)
+
+
 @pytest.mark.parametrize("edit", ["", "file", "variable", "approval"])
 def test_only_the_plan_that_was_approved_begins(drilled: Drilled, edit: str) -> None:
     """Also when it was edited after the claim, while the guards were checked."""

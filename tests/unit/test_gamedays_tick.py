@@ -1,5 +1,6 @@
 """Ticks over a real ledger: each occurrence is started once, and every outcome is recorded."""
 
+import base64
 import json
 import os
 import subprocess
@@ -15,11 +16,12 @@ from chaosdrill.coordination.holders import this_process
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays import running
 from chaosdrill.gamedays.approvals import approve, revoke
-from chaosdrill.gamedays.calendar import ApprovalRule, Calendar, Occurrence
+from chaosdrill.gamedays.calendar import ApprovalRule, Calendar, Channel, Occurrence
 from chaosdrill.gamedays.decisions import GRACE_MS, MINUTE_MS
 from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.launch import CLAIM_VARIABLE, directory_of, launch
 from chaosdrill.gamedays.ledger import Ledger, Pause, Record
+from chaosdrill.gamedays.notifications import Deliveries, notify
 from chaosdrill.gamedays.reading import BEGINS_WITHIN_MS, SILENT_MS, end_of
 from chaosdrill.gamedays.tick import Ticked, tick
 from chaosdrill.history.log import History
@@ -28,6 +30,7 @@ from chaosdrill.runs.tags import tags_of
 from tests.failing import fails_with
 from tests.unit.gamedays_rig import T0, Ledgers, calendar, game_day, use_rules
 from tests.waiting import wait_for
+from tests.webhooks import webhook_receiver
 
 OCCURRENCE = Occurrence("monthly", T0)
 
@@ -187,10 +190,60 @@ def test_a_tick_notifies_of_a_drill_that_ended_without_its_process(
     directory = run_directory(ticker.place / "home", {"verdict": "failed", "reasons": ["r"], "changes": changes})
     ticker.ledger.claim(Entry(OCCURRENCE, "claimed", began_ms=T0), dead_process())
     ticker.tick(T0)
-    assert [one.notice for one in handed_over] == ["rollback-failed", "finished"]
-    assert handed_over[0].facts["owed"] == ["fail-back"]
-    assert ticker.entry().verdict == "failed"
+    last = {one.key: one for one in handed_over}  # of two with one key the last one is sent
+    assert [one.notice for one in last.values()] == ["rollback-failed", "finished"]
+    assert [one.facts["owed"] for one in last.values() if one.notice == "rollback-failed"] == [["fail-back"]]
+    assert all(one.facts["reason"] == "r" for one in last.values()), "with everything that the run says"
+    assert (ticker.entry().verdict, ticker.entry().owed) == ("failed", ("fail-back",))
     assert tags_of(directory) == ("monthly",)
+
+
+@pytest.mark.parametrize("was_sent", [False, True])
+def test_a_failed_rollback_is_notified_of_once_also_when_its_process_is_killed_after_it_has_recorded_the_end(
+    ticker: Ticker, monkeypatch: pytest.MonkeyPatch, was_sent: bool
+) -> None:
+    """The run is on another machine: what the tick says, it says by the ledger alone."""
+    monkeypatch.setenv("SIGNING_KEY", f"whsec_{base64.b64encode(b'k' * 24).decode()}")
+    ticker.tick(T0 - MINUTE_MS)
+    ticker.tick(T0)
+    token = ticker.started[0][1]
+    ended = Entry(OCCURRENCE, "ran", run="r1", verdict="failed", began_ms=T0, owed=("fail-back", "heal"))
+    with webhook_receiver() as receiver:
+        settings = {"url": receiver.url, "signing_key": {"secret": "SIGNING_KEY"}}
+        ticker.calendar = replace(ticker.calendar, channels={"pager": Channel("pager", "webhook", settings)})
+        if was_sent:
+            facts = {"run": "r1", "owed": ["fail-back", "heal"]}
+            notify(ticker.calendar, [Notification("rollback-failed", OCCURRENCE, facts)], Deliveries(ticker.store))
+        assert ticker.ledger.finish(ended, token)
+        ticker.tick(T0 + MINUTE_MS)
+        ticker.tick(T0 + 2 * MINUTE_MS)
+        (message,) = (json.loads(body)["data"] for _, body in receiver.received)
+    assert (message["notice"], message["priority"]) == ("rollback-failed", "urgent")
+    assert (message["facts"]["owed"], message["facts"]["run"]) == (["fail-back", "heal"], "r1")
+    assert "chaosdrill rescue r1" in message["text"]
+
+
+def test_a_drill_that_goes_on_without_its_process_is_notified_of_by_ticks(
+    ticker: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed_over: list[Notification] = []
+    monkeypatch.setattr("chaosdrill.gamedays.tick.notify", lambda _, notices, __: handed_over.extend(notices))
+    directory = run_directory(ticker.place / "home")
+    ticker.ledger.claim(Entry(OCCURRENCE, "claimed", began_ms=T0), dead_process())
+    history = History(directory / "history.jsonl")  # whoever writes it holds its lock
+    try:
+        step = {"activity": "fail-over", "func": "fail_over", "phase": "method"}
+        history.append("activity-started", **step)
+        ticker.tick(T0)
+        history.append("activity-ended", **step, status="succeeded")
+    finally:
+        history.close()
+    assert [one.notice for one in handed_over] == ["started", "transition"]
+    assert handed_over[0].facts == {"run": directory.name, "by": "schedule"}
+    (directory / "summary.json").write_text(json.dumps({"version": 3, "verdict": "passed", "reasons": ["r"]}))
+    ticker.tick(T0 + MINUTE_MS)
+    ended = [(one.notice, one.facts.get("state")) for one in handed_over[2:]]
+    assert ended == [("transition", "began"), ("transition", "ended"), ("finished", None)]
 
 
 def test_the_faults_of_a_run_use_minutes_of_fis_that_have_begun(ticker: Ticker) -> None:
