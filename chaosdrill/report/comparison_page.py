@@ -1,4 +1,4 @@
-"""The page of runs beside each other: two, several, or two groups; over time, by hypothesis, by measurement."""
+"""The page of a comparison: of two runs, several, or two groups; over time, by hypothesis, by figure."""
 
 import re
 from collections import Counter
@@ -28,8 +28,8 @@ from chaosdrill.time_zones import Zone, both
 COLUMNS = 40  # runs with a column in a table
 MARKS = {"met": "✓", "missed": "✗", "not known": "?", "not read": "-"}
 CLAIMS = (WORSE, BETTER, DIFFERENT)
-LISTED = 12  # readings that a cell tells
-_CIRCUMSTANCES = {"version": "version of ", "variable": "variable "}  # as chaosdrill.analysis.summary_fields names them
+LISTED = 12  # readings listed in a cell
+_CIRCUMSTANCES = {"version": "version of ", "variable": "variable "}  # prefixes of chaosdrill.analysis.summary_fields
 _LATENCY = re.compile(r"latency\.(\w+)\.(before|during|after)\.(p\d+)_s")
 _SHARE = re.compile(r"hypothesis\.(\w+)\.met_ratio")
 _PHASE = re.compile(r"(fail_over|fail_back)\.(\w+)_s")
@@ -37,12 +37,12 @@ _PHASE = re.compile(r"(fail_over|fail_back)\.(\w+)_s")
 
 @dataclass(frozen=True)
 class Compared:
-    """What a page of a comparison shows.
+    """The contents of the page of a comparison.
 
-    :param runs: those that are compared, beside each other.
-    :param trend: the same over time.
-    :param two: a candidate beside a baseline; None when it is about more.
-    :param groups: candidates beside baselines; None when it is not about groups.
+    :param runs: the compared runs, side by side.
+    :param trend: the same runs over time.
+    :param two: a candidate compared with a baseline; None for more runs.
+    :param groups: candidates compared with baselines; None without groups.
     """
 
     runs: ManyRuns
@@ -55,8 +55,8 @@ class Compared:
 class Cell:
     """A probe in one run.
 
-    :param share: of several samples how many were met, in percent; empty for one.
-    :param told: what was read, in words.
+    :param share: the percentage of samples that were within the tolerance; empty for a single reading.
+    :param told: the readings, in words.
     """
 
     mark: str
@@ -67,10 +67,10 @@ class Cell:
 
 
 def comparison_page(compared: Compared, language: str, zone: Zone = None) -> str:
-    """:returns: the page as HTML.
+    """Return the page as HTML.
 
     :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
-    :param zone: whose time stands beside UTC; default: the zone of this machine.
+    :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
     :raises NoReport: when the extra ``report`` is not installed.
     """
     t = Words(language)
@@ -107,13 +107,13 @@ def comparison_page(compared: Compared, language: str, zone: Zone = None) -> str
 
 
 def _began(text: str, zone: Zone) -> str:
-    """When a run began, in UTC and in the reader's zone; as it is where that is no time."""
+    """Return when a run began, in UTC and in the reader's zone; an invalid time unchanged."""
     at_ns = moment_ns(text)
     return text if at_ns is None else both(at_ns, zone)
 
 
 def called(name: str, t: Words) -> str:
-    """:returns: what a measurement is called, in the reader's language."""
+    """Return the name of a figure in the reader's language."""
     if match := _LATENCY.fullmatch(name):
         return t("kind-of.latency", of=match[1], when=t.of("when", match[2]), quantile=match[3])
     if match := _SHARE.fullmatch(name):
@@ -125,7 +125,7 @@ def called(name: str, t: Words) -> str:
 
 
 def circumstance(name: str, t: Words) -> str:
-    """:returns: what a circumstance is called, in the reader's language."""
+    """Return the name of a circumstance in the reader's language."""
     for kind, begins in _CIRCUMSTANCES.items():
         if name.startswith(begins):
             return t(f"circumstance-of.{kind}", name=name.removeprefix(begins))
@@ -145,7 +145,7 @@ def _title(compared: Compared, t: Words) -> str:
 
 
 def _is_candidate(compared: Compared) -> Callable[[str], bool | None]:
-    """Whether a run is a candidate; None where there are no sides."""
+    """Return whether a run is a candidate; None without sides."""
     if compared.groups is not None:
         candidates = {run.run for run in compared.groups.candidate}
     elif compared.two is not None:
@@ -172,12 +172,12 @@ def _cell(readings: Sequence[Reading], flipped: bool, sampled: bool, t: Words) -
 
 
 def _value(reading: Reading) -> str:
-    """A value, and how often it was read in a row."""
+    """Return a value, and how often it was read in succession."""
     return on_one_line(reading.value, 80) + (f" x {reading.times}" if reading.times > 1 else "")
 
 
 def _flips(runs: ManyRuns, t: Words) -> Iterator[tuple[str, str]]:
-    """In which run a check flipped, and how; the newest first."""
+    """Yield the runs in which a check changed its result, and how; newest first."""
     found = [(at, one) for one in runs.checks for at in one.flips]
     for at, one in sorted(found, key=lambda flip: flip[0], reverse=True):
         before = next(state(read) for read in reversed(one.readings[:at]) if read)
@@ -186,7 +186,7 @@ def _flips(runs: ManyRuns, t: Words) -> Iterator[tuple[str, str]]:
 
 
 def _spread(values: Sequence[Measured | None], t: Words) -> tuple[str, str, str]:
-    """Median and range of what was measured, and in how many runs, when not in all."""
+    """Return median and range of the measured values, and in how many runs, if not in all."""
     known = [one for one in values if one is not None and one.value is not None]
     if not known:
         return "", "", ""
@@ -201,7 +201,7 @@ def _number(value: float, like: Measured, t: Words) -> str:
 
 
 def _change(change: Measured, t: Words) -> str:
-    """With its sign."""
+    """Return a change with its sign."""
     text = str(measures.said(change, t))
     return f"+{text}" if (change.value or 0.0) > 0 else text
 
@@ -211,7 +211,7 @@ def _signed(value: float, unit: str) -> str:
 
 
 def _claims(found: Groups | None) -> list[Any]:
-    """The claims, what is worse first."""
+    """Return the claims, the worse ones first."""
     if found is None:
         return []
     return sorted((one for one in found.measured if one.answer in CLAIMS), key=lambda one: CLAIMS.index(one.answer))

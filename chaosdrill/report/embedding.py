@@ -1,4 +1,4 @@
-"""What a page carries in itself: Plotly, its script and style, the figures' data; and the policy that it keeps to."""
+"""Embedded contents of a page: Plotly, script and style, the figures' data, and the Content-Security-Policy."""
 
 import base64
 import hashlib
@@ -19,11 +19,11 @@ def not_installed() -> str:
 
 
 class NoReport(DrillError):
-    """A report cannot be made here, or of this."""
+    """A report cannot be built on this machine, or from this run."""
 
 
 def plotly_js() -> str:
-    """:returns: Plotly's script, without importing the package.
+    """Return Plotly's script, without importing the package.
 
     :raises NoReport: when the extra ``report`` is not installed.
     """
@@ -40,13 +40,13 @@ def plotly_js() -> str:
 
 
 def data_block(value: Any) -> str:
-    """:returns: JSON that can stand in a script element: nothing in it can end that element, or a line of a script."""
+    """Return JSON for a script element, escaped so that it cannot end that element or a line of a script."""
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def policy(scripts: list[str]) -> str:
-    """:returns: a Content-Security-Policy: no request to anybody, and no script but these.
+    """Return a Content-Security-Policy that permits no requests, and no scripts except these.
 
     Plotly sets styles on its elements, and shows the picture that it saves as ``blob:`` or ``data:``.
     """

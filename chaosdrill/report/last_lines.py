@@ -1,4 +1,4 @@
-"""The last lines of a drill on the terminal: what a person needs first, in at most six lines."""
+"""The last lines of a drill on the terminal: the most important results, in at most six lines."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,11 +19,11 @@ Row = tuple[str, str]
 
 
 def last_lines(said: Mapping[str, Any], language: str | None = None, owed: Sequence[str] = ()) -> list[Row]:
-    """Shorten a summary to the at most six lines that end a drill: label and text.
+    """Return the at most six lines that end a drill, as labels and texts.
 
     :param said: the summary.
-    :param language: of the lines; default: ``CHAOSDRILL_LANG``.
-    :param owed: the steps that stay in force; how they are undone is more urgent then than where the details are.
+    :param language: the language of the lines; default: ``CHAOSDRILL_LANG``.
+    :param owed: the steps that are not undone; how to undo them then replaces where the details are.
     """
     words = Words(language or _language())
     figures = {name: Measured(**one) for name, one in ((said.get("judgement") or {}).get("figures") or {}).items()}
@@ -42,11 +42,11 @@ def _language() -> str:
     try:
         return language_from()
     except BadInput:
-        return LANGUAGES[0]  # the drill was refused because of it; the reason is one of these lines
+        return LANGUAGES[0]  # the drill was refused for it; the reason is one of these lines
 
 
 def _verdict(words: Words, said: Mapping[str, Any]) -> str:
-    """The verdict; of a lab with the warning that its times are not those of a real system."""
+    """Return the verdict; for a lab with the warning that its times are not those of a real system."""
     word = words.of("verdict", said["verdict"])
     if said.get("target") != "lab":
         return word
@@ -59,19 +59,19 @@ def _verdict(words: Words, said: Mapping[str, Any]) -> str:
 
 
 def _reason(words: Words, said: Mapping[str, Any]) -> Iterator[Row]:
-    """The first reason, and how many others there are."""
+    """Yield the first reason, with the number of the others."""
     if not (reasons := said["reasons"]):
         return
-    first, *more = words.say(as_it_is(reasons[0])).splitlines() or [""]  # refused input has a line for each problem
+    first, *more = words.say(as_it_is(reasons[0])).splitlines() or [""]  # a refusal has a line for each problem
     text = first if len(first) <= LONGEST_REASON else f"{first[: LONGEST_REASON - 1]}…"
     others = len(more) + len(reasons) - 1
     yield "why", text + (f" {words('end.more-reasons', number=others)}" if others else "")
 
 
 def _measured(words: Words, figures: Mapping[str, Measured], prefix: str) -> str:
-    """The figures of every transition, or of every read-back, in one line."""
+    """Return the figures of every transition, or of every read-back, in one line."""
     found = {name: one for name, one in figures.items() if name.startswith(prefix)}
-    called = {name: words.of("end", name, name.removeprefix(prefix)) for name in found}  # a read-back as its step does
+    called = {name: words.of("end", name, name.removeprefix(prefix)) for name in found}  # read-back: its label
     return ", ".join(f"{called[name]} {_in_short(words, one)}" for name, one in found.items())
 
 

@@ -1,4 +1,4 @@
-"""A run's report: read the run, judge it, and write the page. Whatever state the run is in, it is shown or refused."""
+"""Building of a run's report: read the run in any state, judge it, and write the page."""
 
 import hashlib
 from importlib.util import find_spec
@@ -20,19 +20,19 @@ LONGEST_TEXT = 200_000  # bytes of an experiment or a topology
 
 
 def why_no_report() -> str:
-    """:returns: why no report can be made on this machine, with what to do; empty when one can."""
+    """Return why no report can be built on this machine, and what to do; empty when one can."""
     return "" if find_spec("plotly") is not None and find_spec("jinja2") is not None else not_installed()
 
 
 def write_report(directory: Path, language: str = "en", into: Path | None = None, zone: Zone = None) -> Path:
     """Write a run's report.
 
-    :param directory: the run's.
+    :param directory: the run directory.
     :param language: ``en`` or ``ja``.
-    :param into: the file; default: ``report.html`` in the run.
-    :param zone: whose time stands beside UTC; default: the zone of this machine.
+    :param into: the file; default: ``report.html`` in the run directory.
+    :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
     :returns: the file.
-    :raises NoReport: when it cannot be made, with the reason.
+    :raises NoReport: when it cannot be built, with the reason.
     :raises OSError: when it cannot be written.
     """
     path = into or directory / REPORT
@@ -43,9 +43,9 @@ def write_report(directory: Path, language: str = "en", into: Path | None = None
 
 
 def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
-    """:returns: the report of a run as HTML.
+    """Return the report of a run as HTML.
 
-    :raises NoReport: when it cannot be made, with the reason.
+    :raises NoReport: when it cannot be built, with the reason.
     """
     if why := why_no_report():
         raise NoReport(why, code="report-not-installed")
@@ -56,9 +56,9 @@ def report_of(directory: Path, language: str = "en", zone: Zone = None) -> str:
 
 
 def read_given(directory: Path) -> "Given":
-    """:returns: what the report of a run is made of.
+    """Return the inputs of a run's report.
 
-    :raises NoReport: when there is nothing of a run in the directory.
+    :raises NoReport: when the directory contains no run.
     """
     from chaosdrill.analysis.judgement import judge
     from chaosdrill.report.view.given import Given

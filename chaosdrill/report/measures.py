@@ -1,4 +1,4 @@
-"""A figure in the reader's language: never more exact than it is known, and "not measured" with the reason."""
+"""Figures in the reader's language: no more exact than measured, or "not measured" with the reason."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _LEAST, _PERCENT = "at least ", 100.0
 class Said:
     """A figure in words.
 
-    :param value: with its unit; empty when it was not measured.
+    :param value: the value with its unit; empty when it was not measured.
     :param about: its uncertainty, such as ``± 0.4 s``.
     :param missing: that it was not measured, and why; empty when it was.
     """
@@ -26,7 +26,7 @@ class Said:
 
 
 def said(measured: Measured, t: Words) -> Said:
-    """:returns: a figure in words; a ratio in percent."""
+    """Return a figure in words; a ratio in percent."""
     if measured.value is None:
         return Said(missing=t("measured.not", why=t.quoted(measured.why) or t("measured.no-reason")))
     text = _times(_PERCENT, measured, "%").in_words() if measured.unit == "ratio" else measured.in_words()
@@ -40,14 +40,14 @@ def said(measured: Measured, t: Words) -> Said:
 
 
 def number(value: float, unit: str, t: Words) -> str:
-    """:returns: a number that was asked for, such as an objective, with its unit."""
+    """Return a given number, such as an objective, with its unit."""
     if unit == "ratio":
         return _in_unit(f"{value * _PERCENT:g} %", t)
     return _in_unit(f"{value:g} {'write' if unit == 'writes' and value == 1 else unit}", t)
 
 
 def in_milliseconds(measured: Measured, t: Words) -> Said:
-    """:returns: seconds in words as milliseconds."""
+    """Return a figure in seconds in words as milliseconds."""
     return said(_times(1000, measured, "ms"), t)
 
 

@@ -1,4 +1,4 @@
-"""A page that stands alone: a template, figures, and everything that they need, in one file."""
+"""Self-contained pages: a template, figures, and everything that they need, in one file."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -13,13 +13,13 @@ Figure = Mapping[str, Any]
 
 
 def page(template: str, words: Words, figures: Mapping[str, Figure], **values: Any) -> str:
-    """Put a page together.
+    """Return a page.
 
     :param template: a file in ``report/files`` that extends ``base.html.j2``.
-    :param words: in the reader's language.
-    :param figures: by the id of the element that each is drawn in, in Plotly's schema; colours are named by their role
+    :param words: the catalogue in the reader's language.
+    :param figures: the figures in Plotly's schema, by the id of their element; colours are named by their role
         (:func:`chaosdrill.report.palette.role`).
-    :param values: what the template shows.
+    :param values: the values for the template.
     :returns: HTML.
     :raises NoReport: when the extra ``report`` is not installed.
     """
@@ -44,7 +44,7 @@ def page(template: str, words: Words, figures: Mapping[str, Figure], **values: A
 
 @cache
 def _environment(language: str) -> Any:
-    """With the templates that it has compiled, which takes longer than filling them in."""
+    """Return the cached environment, because compiling the templates takes longer than rendering them."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -60,7 +60,7 @@ def _environment(language: str) -> Any:
 
 
 def _seen(value: Any) -> Any:
-    """Write out the invisible characters of everything that a template shows, of figures and lists as of texts."""
+    """Escape the invisible characters of every value that a template shows: texts, figures and lists."""
     return value if hasattr(value, "__html__") else shown(str(value))
 
 
@@ -71,7 +71,7 @@ def _verbatim(text: str) -> Any:
 
 
 def _style() -> str:
-    """The style sheet, with both palettes; on paper it is light, whatever the screen was."""
+    """Return the style sheet with both palettes; printed pages are always light."""
     light, dark = palette.variables(palette.LIGHT), palette.variables(palette.DARK)
     themes = (
         f":root {{ color-scheme: light; {light} }}\n"

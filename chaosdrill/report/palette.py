@@ -1,7 +1,7 @@
-"""The colours of a page, light and dark: for its style sheet and for its figures, which name a colour by its role.
+"""The colours of a page, light and dark, for its style sheet and its figures, which name colours by role.
 
-Colours that tell things apart differ in lightness as well as in hue (after Okabe and Ito, so that colour-blind people
-can tell them apart, too); whatever is red is also marked by its form.
+Colours that distinguish things differ in lightness as well as in hue (after Okabe and Ito, so that colour-blind people
+can distinguish them). Whatever is red is also marked by its shape.
 """
 
 from collections.abc import Mapping
@@ -79,7 +79,7 @@ PREFIX = "theme:"
 
 
 def role(name: str) -> str:
-    """:returns: how a figure names the colour of that role; the page puts in that of its theme.
+    """Return the name of a role's colour in a figure; the page replaces it by the colour of its theme.
 
     :raises KeyError: when there is no such role.
     """
@@ -87,5 +87,5 @@ def role(name: str) -> str:
 
 
 def variables(palette: Palette) -> str:
-    """:returns: a palette as the declarations of a style sheet."""
+    """Return a palette as the declarations of a style sheet."""
     return " ".join(f"--{name}: {colour};" for name, colour in palette.items())

@@ -1,4 +1,4 @@
-"""A report as a PDF, printed by the Chromium or Chrome of this machine."""
+"""Printing of a report to PDF with this machine's Chromium or Chrome."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from chaosdrill.report.embedding import NoReport
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
 DEADLINE_S = 180
-_SETTLE_MS = 20_000  # of the page's own time, which runs ahead of the clock: until its figures are drawn
+_SETTLE_MS = 20_000  # virtual time of the page, which runs faster than the clock, until its figures are drawn
 _SWITCHES = (
     "--headless",
     "--disable-gpu",
@@ -27,7 +27,7 @@ _SWITCHES = (
 def write_pdf(html: str, path: Path) -> Path:
     """Print a page to a PDF.
 
-    :param html: the page; it must stand alone.
+    :param html: the page; it must be self-contained.
     :param path: the file to write.
     :returns: the file.
     :raises NoReport: ``browser-missing`` or ``pdf-failed``.
@@ -62,7 +62,7 @@ def _print(browser: str, page: Path, printed: Path) -> None:
     profile = page.with_name("profile")
     command = [browser, *_SWITCHES, f"--user-data-dir={profile}", f"--print-to-pdf={printed}", page.as_uri()]
     if os.geteuid() == 0:
-        command.insert(1, "--no-sandbox")  # as root Chromium refuses to start otherwise; the page is our own
+        command.insert(1, "--no-sandbox")  # Chromium refuses to start as root otherwise; the page is our own
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_S, check=False, text=True,

@@ -1,6 +1,7 @@
-"""What a drill shows, and does not show, for rules about business continuity: a table from a versioned data file.
+"""Evidence of a drill for rules about business continuity: what it shows, and what it does not, from a versioned data
+file.
 
-It is a reading aid, never a statement that a rule is met. Each line has its source, and says who has checked it.
+It is a reading aid, never a statement that a rule is met. Each line has its source, and the person who checked it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ Text = Mapping[str, str]  # by language
 
 @dataclass(frozen=True)
 class Shows:
-    """One thing that a drill may show.
+    """A fact that a drill may show.
 
     :param needs: what a run must have done and measured: words of :data:`CAPABILITIES`.
     """
@@ -41,11 +42,11 @@ class Shows:
 class EvidenceLine:
     """A rule, and what a drill may show for it.
 
-    :param asks: what the rule asks for, in other words than its own.
+    :param asks: what the rule requires, paraphrased.
     :param source: where the official text is.
-    :param based_on: what the line was written from where that is not the official text; empty: it is.
-    :param checked_by: the person who has compared the line with the source; empty: nobody has.
-    :param checked_on: the day, ISO 8601.
+    :param based_on: what the line was written from, if not from the official text; otherwise empty.
+    :param checked_by: the person who has compared the line with the source; empty: no one yet.
+    :param checked_on: the date of that check, ISO 8601.
     """
 
     id: str
@@ -62,10 +63,10 @@ class EvidenceLine:
 
 @dataclass(frozen=True)
 class ShownEvidence:
-    """A line as it is for one run, or for several.
+    """A line of evidence for one run, or for several.
 
-    :param shown: what was shown.
-    :param not_shown: what no drill shows, and what these did not.
+    :param shown: what the runs showed.
+    :param not_shown: what no drill shows, and what these runs did not show.
     """
 
     line: EvidenceLine
@@ -73,7 +74,7 @@ class ShownEvidence:
     not_shown: tuple[Text, ...]
 
     def as_json(self, language: str = LANGUAGES[0]) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Return the evidence as JSON values."""
         line = self.line
         names = ("id", "framework", "source", "based_on", "checked_by", "checked_on")
         texts = {"shown": self.shown, "not_shown": self.not_shown}
@@ -86,7 +87,7 @@ class ShownEvidence:
 def evidence_lines() -> tuple[EvidenceLine, ...]:
     """Read the table.
 
-    :raises ValueError: when it is of another version, or a line needs what does not exist.
+    :raises ValueError: when it is of another version, or a line needs an unknown capability.
     """
     document = load_yaml((FILES / FILE).read_text(encoding="utf-8"))
     if document["version"] != VERSION:
@@ -95,14 +96,14 @@ def evidence_lines() -> tuple[EvidenceLine, ...]:
 
 
 def shown_evidence(capabilities: Collection[str]) -> tuple[ShownEvidence, ...]:
-    """Return each line with what runs show that have these capabilities; without any, nothing is shown."""
+    """Return each line with what runs with these capabilities show; without any, nothing is shown."""
     return tuple(_shown(line, frozenset(capabilities)) for line in evidence_lines())
 
 
 def capabilities_of(
     judgement: "Judgement", target: str, objectives: Mapping[str, Any], actions: Collection[str], is_artificial: bool
 ) -> frozenset[str]:
-    """Return what a run has done and measured. Nothing counts of a run that proved nothing, or that ran in the lab.
+    """Return what a run has done and measured; nothing for a run that proved nothing or ran in the lab.
 
     :param target: ``lab`` or ``aws``.
     :param actions: the functions of the actions that changed something.
@@ -124,7 +125,7 @@ def capabilities(
 ) -> frozenset[str]:
     """Return what a run has done and measured, as :func:`capabilities_of` does.
 
-    :param figures: values by name; None: it was not measured.
+    :param figures: values by name; None: not measured.
     """
     if not proves(verdict) or target != "aws" or is_artificial:
         return frozenset()
@@ -148,7 +149,7 @@ def _shown(line: EvidenceLine, capabilities: frozenset[str]) -> ShownEvidence:
 
 
 def _not_by_these(text: Text) -> Text:
-    """Say that something could have been shown, and was not."""
+    """Return a text that states that these runs did not show something."""
     before = {"en": "Not by these runs: ", "ja": "対象の訓練では未確認: "}
     return {language: f"{before[language]}{words}" for language, words in text.items()}
 

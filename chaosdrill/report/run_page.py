@@ -19,14 +19,14 @@ from chaosdrill.report.view.regions import region_role
 from chaosdrill.report.words import Words
 from chaosdrill.time_zones import Zone, both, local, offset
 
-LISTED = 400  # bars in the table beside the figure
+LISTED = 400  # bars in the table below the figure
 
 
 def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
-    """:returns: the report as HTML.
+    """Return the report as HTML.
 
     :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
-    :param zone: whose time stands beside UTC; default: the zone of this machine.
+    :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
     """
     t = Words(language)
     figures, problems = _figures(view, t, zone)
@@ -56,7 +56,7 @@ def run_page(view: ReportView, language: str, zone: Zone = None) -> str:
 
 
 def aftermath(view: ReportView, t: Words) -> Iterator[str]:
-    """What the drill left of what it changed; nothing where it passed and left nothing, or only a journal is known."""
+    """Yield what the drill left of its changes; nothing if it passed and left nothing, or for a journal."""
     outcomes = {one.outcome for one in view.changes}
     if view.is_imported or (view.judgement.verdict == PASSED and outcomes <= {UNDONE, AS_MEANT}):
         return
@@ -70,7 +70,7 @@ def aftermath(view: ReportView, t: Words) -> Iterator[str]:
 
 
 def _facts(view: ReportView, t: Words, zone: Zone) -> Iterator[tuple[str, str]]:
-    """What the run says of itself, by its key in the catalogue; the beginning in UTC and in the reader's zone."""
+    """Yield the facts of the run by their key in the catalogue; the beginning in UTC and in the reader's zone."""
     for name, value in view.surroundings.facts if view.surroundings is not None else ():
         began_ns = moment_ns(value) if name == "began" else None
         yield name, t.say(value) if began_ns is None else both(began_ns, zone)
@@ -79,29 +79,29 @@ def _facts(view: ReportView, t: Words, zone: Zone) -> Iterator[tuple[str, str]]:
 
 
 def _reasons(view: ReportView, t: Words) -> Iterator[tuple[str, str]]:
-    """Why the verdict is what it is; before what cannot be said in the reader's language stands what it means."""
+    """Yield the reasons for the verdict; one that is not available in the reader's language comes with its meaning."""
     meant = {one.text: t.of("finding", one.name, "") for one in view.judgement.findings}
     for reason in view.judgement.reasons:
         yield "" if t.can_say(reason) else meant.get(reason, ""), reason
 
 
 def _figures(view: ReportView, t: Words, zone: Zone) -> tuple[dict[str, Any], tuple[Problem, ...]]:
-    """The figures, and what could not be shown; a figure that fails must not take the page with it."""
+    """Return the figures, and the problems; a figure that fails must not prevent the page."""
     if view.timeline is None or view.clients is None:
         return {}, view.problems
     try:
         return {"waterfall": waterfall(view.timeline, view.clients, view.regions, t, zone)}, view.problems
-    except Exception as error:  # noqa: BLE001 - whatever a history holds, the rest of it is shown, and this is told
+    except Exception as error:  # noqa: BLE001 - show the rest of a damaged history, and report the problem
         return {}, (*view.problems, Problem("timeline", f"{type(error).__name__}: {error}"))
 
 
 def _rows(view: ReportView) -> Iterator[Any]:
-    """What the figure's waterfall shows, as the rows of a table."""
+    """Yield the bars of the waterfall as rows of a table."""
     for lane in view.timeline.lanes if view.timeline is not None else ():
         for bar in lane.bars:
             yield lane, bar
 
 
 def _latency(one: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the judgement's latencies, with its figures as they were measured."""
+    """Return a row of the judgement's latencies, with its figures as values."""
     return {name: measured_of(value) or value for name, value in one.items()}

@@ -1,4 +1,4 @@
-"""Text of others on a page: nothing that is invisible, moves the cursor, or turns the direction of reading."""
+"""Sanitizing of untrusted text for a page: no invisible characters, cursor movements or changes of text direction."""
 
 import html
 import json
@@ -11,7 +11,7 @@ _WRITTEN_OUT = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 
 def shown(text: str) -> str:
-    """:returns: it with every character that cannot be seen written out, such as ``\\x1b``; line ends stay."""
+    """Return a text with every invisible character escaped, such as ``\\x1b``; line ends stay."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_written_out(one) if unicodedata.category(one) in _WRITTEN_OUT else one for one in text)
@@ -22,22 +22,22 @@ def _written_out(one: str) -> str:
 
 
 def in_figure(text: str, most: int = 200) -> str:
-    """:returns: it as a label of a figure, on one line: Plotly takes ``<b>``, ``<a>`` and ``&lt;`` for markup.
+    """Return a text as a one-line label of a figure, escaped because Plotly interprets ``<b>``, ``<a>`` and ``&lt;``.
 
-    :param most: longer ones are cut.
+    :param most: the greatest length; longer labels are truncated.
     """
     line = " ".join(shown(text).split())
     return html.escape(line if len(line) <= most else f"{line[: most - 1]}…", quote=False)
 
 
 def as_json(value: Any) -> str:
-    """:returns: what an activity took or gave, for people: text as it is, everything else as JSON."""
+    """Return an argument or output of an activity for display: text unchanged, everything else as JSON."""
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, indent=1, default=str)
 
 
 def on_one_line(value: Any, most: int = 160) -> str:
-    """:returns: the same on one line; longer ones are cut."""
+    """Return a value for display on one line, truncated if it is longer than ``most``."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= most else f"{text[: most - 1]}…"

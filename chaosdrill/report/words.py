@@ -1,4 +1,4 @@
-"""What a page says in its own words, in the reader's language, from one catalogue."""
+"""The texts of a page in the reader's language, from one catalogue."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ __all__ = ["LANGUAGES", "Words"]
 
 
 class Words:
-    """The catalogue in one language. Calling it with a key gives the text, with what is in ``{braces}`` filled in."""
+    """The catalogue in one language. Calling it with a key returns the text, with its ``{placeholders}`` filled in."""
 
     def __init__(self, language: str = LANGUAGES[0], messages: Mapping[str, tuple[str, str]] = MESSAGES) -> None:
         self.language = language
@@ -19,12 +19,15 @@ class Words:
         self._messages = messages
 
     def __call__(self, key: str, **values: object) -> str:
-        """:raises KeyError: when there is no such message."""
+        """Return the text of a message.
+
+        :raises KeyError: when there is no such message.
+        """
         text = self._messages[key][self._number]
         return text.format(**values) if values else text
 
     def of(self, kind: str, word: str, otherwise: str | None = None) -> str:
-        """:returns: the message ``kind.word``; where there is none, ``otherwise`` (default: the word as it is)."""
+        """Return the message ``kind.word``; if there is none, ``otherwise`` (default: the word itself)."""
         known = self._messages.get(f"{kind}.{word}")
         return known[self._number] if known is not None else word if otherwise is None else otherwise
 
@@ -33,18 +36,20 @@ class Words:
         return japanese_title(text) if self.language == "ja" else text
 
     def can_say(self, text: str) -> bool:
-        """:returns: whether a text is in the reader's language: English is, and what the catalogue has."""
+        """Return whether a text is available in the reader's language: English always is, other languages if the
+        catalogue has it.
+        """
         return self.language == LANGUAGES[0] or not text or self._said(text) is not None
 
     def say(self, text: str) -> str:
-        """:returns: what the judgement says, in the reader's language; a text of others as it is."""
+        """Return a sentence of the judgement in the reader's language; any other text unchanged."""
         if self.language == LANGUAGES[0]:
             return str(text)
         said = self._said(text)
         return str(text) if said is None else said
 
     def _said(self, text: object) -> str | None:
-        """In another language than English; None when the catalogue does not have it."""
+        """Return a text in another language than English; None when the catalogue does not have it."""
         if isinstance(text, Name):
             return self.of(text.kind, str(text))
         if not isinstance(text, Sentence) or text.template not in SENTENCES:
@@ -53,10 +58,10 @@ class Words:
         try:
             return SENTENCES[text.template].format(**values)
         except (LookupError, ValueError, TypeError, ArithmeticError):
-            return None  # a summary that somebody else has written tells of other values
+            return None  # a summary from another source has other values
 
     def quoted(self, text: str) -> str:
-        """:returns: what the judgement says as a part of another text: a text of others as a quotation."""
+        """Return a sentence of the judgement as part of another text; any other text in quotation marks."""
         return self.say(text) if self.can_say(text) else f"「{text}」"
 
     def _filled_in(self, value: object) -> object:

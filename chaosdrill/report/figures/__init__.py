@@ -1,1 +1,1 @@
-"""The figures of a page, as plain dictionaries in Plotly's schema: pure functions over what is shown."""
+"""The figures of a page as plain dictionaries in Plotly's schema: pure functions of the view."""

@@ -14,17 +14,17 @@ from chaosdrill.report.words import Words
 
 Figure = dict[str, Any]
 
-BAR, APART = 0.75, 0.38  # of the place of one run: a bar alone, and two beside each other
-FAINT = 0.55  # the way back, beside the way there
+BAR, APART = 0.75, 0.38  # shares of the width of one run: the bar, and the distance of two bars
+FAINT = 0.55  # opacity of the failback's bars
 PERCENT = 100.0
 
 
 def aim_row(runs: Sequence[str], aim: Aim, y: str, colour: str, t: Words) -> Iterator[Figure]:
-    """:returns: the traces of one objective: bars for a phase, by movement; marks for what is of the whole run.
+    """Yield the traces of one objective: bars by transition for a phase, markers for figures of the whole run.
 
-    :param runs: the runs by name, in turn.
+    :param runs: the names of the runs in order.
     :param y: the row's axis.
-    :param colour: of the phase, by its role.
+    :param colour: the role of the phase's colour.
     """
     if aim.is_budget:
         yield from (_bars(runs, aim, what, y, colour, t) for what in moved(aim))
@@ -35,13 +35,13 @@ def aim_row(runs: Sequence[str], aim: Aim, y: str, colour: str, t: Words) -> Ite
 
 
 def moved(aim: Aim) -> list[str]:
-    """:returns: the movements of which something was measured."""
+    """Return the transitions with a measured figure."""
     seen = {one.of for them in aim.reached for one in them if one.measured.value is not None}
     return [what for what in MOVEMENTS if what in seen]
 
 
 def objective(aim: Aim, y: str, t: Words) -> Figure:
-    """:returns: a line that is as long as the objective was the same; it may have changed from run to run."""
+    """Return the line of an objective, in sections, because the limit may change from run to run."""
     edges = [(number + half, value) for number, value in enumerate(aim.limits) for half in (-0.5, 0.5)]
     told = [in_figure(f"{called(aim, t)}: {wanted(aim, value, t)}") if value is not None else "" for _, value in edges]
     return {
@@ -60,34 +60,34 @@ def objective(aim: Aim, y: str, t: Words) -> Figure:
 
 
 def called(aim: Aim, t: Words) -> str:
-    """:returns: what an objective is called."""
+    """Return the name of an objective."""
     if aim.is_budget:
         return t("objective.budget", phase=t.of("moment", aim.name))
     return f"{t.of('objective', aim.name)} ({aim.name})"
 
 
 def wanted(aim: Aim, limit: float, t: Words) -> str:
-    """:returns: an objective in words, such as ``at most 3 s``."""
+    """Return an objective in words, such as ``at most 3 s``."""
     kind = "objective.at-least" if aim.name == "availability_ratio" else "objective.at-most"
     return t(kind, value=measures.number(limit, aim.unit, t))
 
 
 def in_its_unit(aim: Aim, value: float) -> float:
-    """:returns: a value as its axis has it: a ratio in percent."""
+    """Return a value in the unit of its axis: a ratio in percent."""
     return round(value * PERCENT if aim.unit == "ratio" else value, 6)
 
 
-FAR = 2.0  # spans of the values of a row: an objective farther from them would leave them no height
-LEAST_SPAN = 1.0  # of a ratio, in percent
+FAR = 2.0  # in spans of a row's values: a farther objective would flatten them
+LEAST_SPAN = 1.0  # for a ratio, in percent
 
 
 def near(values: Sequence[float], limits: Sequence[float], from_zero: bool) -> tuple[float, float] | None:
-    """Find the range of an axis on which the values of a row can be read although an objective is far from them.
+    """Return the range of an axis that keeps the values of a row readable although an objective is far from them.
 
-    :param values: what was measured, in the axis's unit.
+    :param values: the figures, in the axis's unit.
     :param limits: the objectives, in the same unit.
     :param from_zero: the axis begins at 0.
-    :returns: the ends of the axis; None when every objective is near, so that it needs no range of its own.
+    :returns: the ends of the axis; None when every objective is near, so that the axis needs no range.
     """
     if not values:
         return None
@@ -101,25 +101,25 @@ def near(values: Sequence[float], limits: Sequence[float], from_zero: bool) -> t
 
 
 def is_far(limit: float, low: float, high: float, span: float) -> bool:
-    """Whether the line of an objective would squash the values between ``low`` and ``high``."""
+    """Return whether including an objective in the axis would flatten the values between ``low`` and ``high``."""
     return limit > high + FAR * span or limit < low - FAR * span
 
 
 def axis_of(aim: Aim | None, t: Words, ends: tuple[float, float] | None = None) -> dict[str, Any]:
-    """:returns: what is particular to the axis of an objective; without one to that of phases stacked.
+    """Return the specific settings of the axis of an objective; without one, of stacked phases.
 
-    :param ends: of the axis, where an objective lies beyond them.
+    :param ends: the ends of the axis, if an objective is outside them.
     """
     units = {"ratio": t("unit.%"), "writes": t("unit.writes")}
     title = units.get(aim.unit) if aim is not None else None
     found: dict[str, Any] = {"title": {"text": in_figure(title or t("compare.seconds")), "font": {"size": 11}}}
-    if aim is None or aim.unit != "ratio":  # of a ratio nobody would see it change
+    if aim is None or aim.unit != "ratio":  # from zero, changes of a ratio would be invisible
         found["rangemode"] = "tozero"
     if ends is not None:
         found["range"] = list(ends)
     if aim is not None:
         found["nticks"] = 4
-    if aim is not None and aim.unit == "writes":  # there is no half of one
+    if aim is not None and aim.unit == "writes":  # writes are whole numbers
         limits = [] if ends is not None else [one or 0.0 for one in aim.limits]
         most = max([1.0, *values_of(aim), *limits])
         found |= {"dtick": math.ceil(most / 3), "tickformat": "d"}
@@ -127,19 +127,19 @@ def axis_of(aim: Aim | None, t: Words, ends: tuple[float, float] | None = None) 
 
 
 def values_of(aim: Aim) -> list[float]:
-    """:returns: everything that the runs reached of an objective, in the unit of its axis."""
+    """Return everything that the runs reached of an objective, in the unit of its axis."""
     return [in_its_unit(aim, one.measured.value or 0.0) for _, one in _seen(aim)]
 
 
 def limits_of(aim: Aim) -> list[float]:
-    """:returns: every objective that a run had, in the unit of its axis."""
+    """Return every limit of an objective, in the unit of its axis."""
     return [in_its_unit(aim, one) for one in aim.limits if one is not None]
 
 
 def label(aim: Aim, y: str, t: Words, ends: tuple[float, float] | None = None) -> Figure | None:
-    """:returns: the newest run's objective, at the end of its line; None when it had none.
+    """Return the newest run's limit as a label at the end of its line; None without a limit.
 
-    :param ends: of the axis: of an objective beyond them an arrow says where it lies.
+    :param ends: the ends of the axis: for a limit outside them an arrow shows its direction.
     """
     limit = aim.limits[-1] if aim.limits else None
     if limit is None:
@@ -174,19 +174,19 @@ def _bars(runs: Sequence[str], aim: Aim, what: str, y: str, colour: str, t: Word
         "hovertext": [_told(runs[number], aim, number, one, t) for number, one in shown],
         "hoverinfo": "text",
         "legendgroup": aim.name,
-        "showlegend": False,  # its heading says what it is
+        "showlegend": False,  # the heading names it
         "yaxis": y,
     }
 
 
 def _place(aim: Aim, number: int, what: str) -> float:
-    """Where a run's bar of a movement stands: the way there left, the way back right of it."""
+    """Return the position of a run's bar: of two, the failover is on the left."""
     both = moved(aim)
     return number if len(both) < 2 else number + (both.index(what) - 0.5) * APART
 
 
 def _beyond(aim: Aim, y: str, t: Words) -> Iterator[Figure]:
-    """A cross on each bar that is beyond the run's objective."""
+    """Yield a cross on each bar that misses the run's objective."""
     missed = [(number, one) for number, one in _seen(aim) if one.met is False]
     if missed:
         yield {
@@ -227,7 +227,7 @@ def _marks(runs: Sequence[str], aim: Aim, y: str, t: Words) -> Iterator[Figure]:
                 "hovertext": [_told(runs[number], aim, number, one, t) for number, one in some],
                 "hoverinfo": "text",
                 "legendgroup": group,
-                "showlegend": missed,  # its heading says what the others are
+                "showlegend": missed,  # the heading names the others
                 "yaxis": y,
             }
 
@@ -249,7 +249,7 @@ def _told(run: str, aim: Aim, number: int, one: Reached, t: Words) -> str:
 
 
 def in_words(measured: Measured, t: Words) -> str:
-    """:returns: a figure in the reader's language."""
+    """Return a figure in the reader's language."""
     return str(measures.said(measured, t))
 
 

@@ -1,4 +1,4 @@
-"""What all figures have in common: fonts, margins, axes, numbers in as few bytes as possible, words of the tool bar."""
+"""Common parts of all figures: fonts, margins, axes, compact arrays, texts of the tool bar."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ FONTS = (
     'system-ui, -apple-system, "Segoe UI", Roboto, "Hiragino Sans", "Yu Gothic UI", Meiryo, '
     '"Noto Sans", "Noto Sans CJK JP", sans-serif'
 )
-# what Plotly's tool bar says, by Plotly's own words
+# texts of Plotly's tool bar, by Plotly's own texts
 _TOOL_BAR = {
     "Double-click to zoom back out": "tool.back",
     "Download plot as a PNG": "tool.download",
@@ -27,10 +27,10 @@ _TOOL_BAR = {
 
 
 def layout(height: int, **more: Any) -> dict[str, Any]:
-    """:returns: the layout of a figure.
+    """Return the layout of a figure.
 
-    :param height: in pixels.
-    :param more: laid over it.
+    :param height: the height in pixels.
+    :param more: settings that override it.
     """
     return {
         "height": height,
@@ -52,9 +52,9 @@ def layout(height: int, **more: Any) -> dict[str, Any]:
 
 
 def axis(**more: Any) -> dict[str, Any]:
-    """:returns: an axis.
+    """Return an axis.
 
-    :param more: laid over it.
+    :param more: settings that override it.
     """
     return {
         "gridcolor": role("grid"),
@@ -67,7 +67,7 @@ def axis(**more: Any) -> dict[str, Any]:
 
 
 def numbers(values: "numpy.ndarray[Any, Any] | Sequence[float]") -> dict[str, str]:
-    """:returns: an array as Plotly reads it, in a fifth of the bytes that its digits would take."""
+    """Return an array in Plotly's binary form, which takes a fifth of the bytes of its digits."""
     import numpy
 
     array = numpy.ascontiguousarray(values)
@@ -77,10 +77,10 @@ def numbers(values: "numpy.ndarray[Any, Any] | Sequence[float]") -> dict[str, st
 
 
 def milliseconds(times_ns: Any) -> Any:
-    """:returns: UTC nanoseconds as an axis of dates has them."""
+    """Convert UTC nanoseconds to the unit of a date axis."""
     return times_ns / 1e6
 
 
 def locale(words: Words) -> Mapping[str, Any]:
-    """:returns: what Plotly's tool bar says, in the page's language."""
+    """Return the texts of Plotly's tool bar in the page's language."""
     return {"name": words.language, "dictionary": {text: words(key) for text, key in _TOOL_BAR.items()}}

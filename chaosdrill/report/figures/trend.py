@@ -1,5 +1,6 @@
-"""The figure of runs over time: the phases of each movement stacked with the recovery time, and beneath them a row for
-each other objective; every objective is a line.
+"""The figure of runs over time: a row of stacked phases with the recovery time for each transition, and below them a
+row for
+each other objective. Every objective is a line.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,18 +31,18 @@ Figure = dict[str, Any]
 
 STACK_PX, AIM_PX, GAP_PX, TOP_PX, BOTTOM_PX = 250, 90, 46, 84, 92
 TICKS = 16  # labels of runs on the axis, at most
-# neighbours differ in hue, in lightness, and by a pattern where they do not print in colour
+# adjacent colours differ in hue and lightness; patterns help in black and white
 COLOURS = ("neutral", "region-1", "region-4", "region-2", "region-3", "p99")
 PATTERNS = ("", "/", "", "x", "", "\\")
-BESIDE = "phase"  # the colour of a phase that is none of those
+BESIDE = "phase"  # the colour of any other phase
 
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the figure: a movement's phases stacked, or what the runs reached of an objective.
+    """A row of the figure: a transition's stacked phases, or what the runs reached of an objective.
 
     :param y: its axis.
-    :param top_px: from the top of the first row.
+    :param top_px: the distance from the top of the first row.
     """
 
     movement: str
@@ -52,7 +53,7 @@ class _Row:
 
 
 def trend_figure(trend: Trend, t: Words) -> Figure | None:
-    """:returns: the figure; None when nothing was moved in any run, and nothing measured that has an objective."""
+    """Return the figure; None when no run has a transition or a figure with an objective."""
     rows = _rows(trend)
     if not rows:
         return None
@@ -68,7 +69,7 @@ def _rows(trend: Trend) -> list[_Row]:
     moved = [
         what for what in MOVEMENTS if any(what in point.stacks or what in point.recoveries for point in trend.points)
     ]
-    others = [aim for aim in trend.aims if not (moved and aim.name == RTO)]  # there it is a line in each row
+    others = [aim for aim in trend.aims if not (moved and aim.name == RTO)]  # then it is a line in each row of phases
     if not moved and not any(one.measured.value is not None for aim in others for them in aim.reached for one in them):
         return []
     rows: list[_Row] = []
@@ -192,7 +193,7 @@ def _layout(trend: Trend, rows: Sequence[_Row], t: Words) -> dict[str, Any]:
 
 
 def _labels(trend: Trend, rows: Sequence[_Row], t: Words) -> Iterator[Figure]:
-    """What the objective is, at the end of each line."""
+    """Yield the value of the objective at the end of each line."""
     rto = next((aim for aim in trend.aims if aim.name == RTO), None)
     for row in rows:
         aim = row.aim or rto
@@ -201,7 +202,7 @@ def _labels(trend: Trend, rows: Sequence[_Row], t: Words) -> Iterator[Figure]:
 
 
 def _ends(trend: Trend, row: _Row) -> tuple[float, float] | None:
-    """The ends of a row's axis, where an objective is too far from its values to be drawn."""
+    """Return the ends of a row's axis if an objective is too far from its values to be drawn."""
     if row.aim is not None:
         return near(values_of(row.aim), limits_of(row.aim), row.aim.unit != "ratio")
     heights = [sum(part.seconds for part in point.stacks.get(row.movement, ())) for point in trend.points]

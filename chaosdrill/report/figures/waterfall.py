@@ -1,4 +1,4 @@
-"""The figure of a drill: the waterfall above, and below it on the same axis of time what clients saw."""
+"""The figure of a drill: the waterfall, and below it on the same time axis what clients observed."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,10 +22,10 @@ Figure = dict[str, Any]
 
 
 def waterfall(timeline: Timeline, clients: Clients, regions: Sequence[str], t: Words, zone: Zone = None) -> Figure:
-    """:returns: the figure.
+    """Return the figure.
 
-    :param regions: in the order of their colours.
-    :param zone: whose time stands beside UTC; default: the zone of this machine.
+    :param regions: the regions in the order of their colours.
+    :param zone: the time zone of the local times shown next to UTC; default: that of this machine.
     """
     lanes = [*timeline.lanes, *_lanes_of_clients(clients, regions, t)]
     lanes = sorted(lanes, key=lambda lane: [*_groups(timeline.lanes), CLIENTS].index(lane.group))
@@ -50,7 +50,7 @@ def _panels(clients: Clients) -> Mapping[str, bool]:
 
 
 def _headings(clients: Clients, t: Words) -> Mapping[str, tuple[str, str]]:
-    """What each panel shows, and which line of it is which."""
+    """Return the heading of each panel, with the legend of its lines."""
     shown, every = (sum(getattr(one, name) for one in clients.points) for name in ("shown", "of_all"))
     beats = t("panel.beats") if shown == every else t("panel.beats-thinned", shown=f"{shown:,}", all=f"{every:,}")
     operations = ", ".join(
@@ -73,7 +73,7 @@ def _operations(clients: Clients) -> list[str]:
 
 
 class _Rows:
-    """Where everything stands: lanes from the top down, a little apart from group to group, then the panels."""
+    """The layout of the figure: lanes from the top down with gaps between groups, then the panels."""
 
     def __init__(self, lanes: Sequence[Lane], panels: Sequence[str], headings: Mapping[str, tuple[str, str]]) -> None:
         self.lanes, self.panels, self.headings = lanes, panels, headings
@@ -90,7 +90,7 @@ class _Rows:
         self.height = TOP_PX + self.lanes_px + sum(GAP_PX + PANELS_PX[name] for name in panels) + BOTTOM_PX
 
     def domains(self) -> list[tuple[float, float]]:
-        """:returns: the part of the height of each row, the lanes first."""
+        """Return the vertical domain of each row, the lanes first."""
         inner = self.height - TOP_PX - BOTTOM_PX
         found, top = [(1 - self.lanes_px / inner, 1.0)], self.lanes_px
         for name in self.panels:
@@ -101,7 +101,7 @@ class _Rows:
 
 
 def _lanes_of_clients(clients: Clients, regions: Sequence[str], t: Words) -> Iterator[Lane]:
-    """Which region served the heartbeat, and when the load's requests failed."""
+    """Yield the lanes of the regions that served the heartbeat, and of failed requests of the load."""
     operations = dict.fromkeys(spans.of for spans in clients.served)
     for name in operations:
         bars = [bar for spans in clients.served if spans.of == name for bar in _of_spans(spans, regions, t)]
@@ -123,14 +123,16 @@ def _of_spans(spans: Spans, regions: Sequence[str], t: Words) -> Iterator[Bar]:
 
 
 def _above(timeline: Timeline) -> Figure:
-    """Nothing to see: an axis is drawn for what stands on it, and the upper one has the same times as the lower."""
+    """Return an invisible trace on the upper axis, which Plotly draws only with data; it has the range of the lower
+    axis.
+    """
     ends = [milliseconds(timeline.zero_ns), milliseconds(timeline.until_ns)]
     invisible = {"type": "scatter", "mode": "markers", "opacity": 0, "hoverinfo": "skip", "showlegend": False}
     return {**invisible, "name": "", "x": numbers(ends), "y": [0, 0], "xaxis": "x2", "yaxis": "y"}
 
 
 def _bars(lanes: Sequence[Lane], places: Sequence[float], zero_ns: int, t: Words, zone: Zone) -> Iterator[Figure]:
-    """One trace for each colour, so that its bars follow the theme."""
+    """Yield one trace for each colour, so that its bars follow the theme."""
     by_colour: dict[str, list[tuple[Lane, float, Bar]]] = {}
     for lane, place in zip(lanes, places, strict=True):
         for bar in lane.bars:
@@ -167,7 +169,7 @@ def _label(lane: Lane, bar: Bar, t: Words) -> str:
 
 
 def _told(lane: Lane, bar: Bar, zero_ns: int, t: Words, zone: Zone) -> str:
-    """What a bar says when one points at it: what it is, from when to when, how long, and its particulars."""
+    """Return the hover text of a bar: its name, start, end, duration and details."""
     what = in_figure(_label(lane, bar, t))
     head = f"<b>{in_figure(lane_name(lane.name, t))}</b>" + (f": {what}" if what else "")
     seconds = (bar.until_ns - bar.since_ns) / NS
@@ -179,7 +181,7 @@ def _told(lane: Lane, bar: Bar, zero_ns: int, t: Words, zone: Zone) -> str:
 
 
 def lane_name(name: str, t: Words) -> str:
-    """:returns: what a lane is called; one that belongs to an operation of the heartbeat with that."""
+    """Return the name of a lane; for an operation of the heartbeat with the operation."""
     kind, _, operation = name.partition(" ")
     if operation:
         return t(f"lane.{kind}", operation=operation)
@@ -187,14 +189,14 @@ def lane_name(name: str, t: Words) -> str:
 
 
 def clock(at_ns: int) -> str:
-    """:returns: the time of day in UTC, to the millisecond; of a moment that no calendar has, its nanoseconds."""
+    """Return the time of day in UTC, to the millisecond; for a time outside the calendar its nanoseconds."""
     if not 0 <= at_ns < LAST_NS:
         return f"{at_ns} ns"
     return datetime.fromtimestamp(at_ns // NS, UTC).strftime("%H:%M:%S") + f".{at_ns % NS // 1_000_000:03d}"
 
 
 def since(at_ns: int, zero_ns: int, t: Words) -> str:
-    """:returns: how long after the drill was opened."""
+    """Return the time since the drill was opened."""
     return t("figure.since", seconds=f"{(at_ns - zero_ns) / NS:+.3f}")
 
 
@@ -297,7 +299,7 @@ _AXES: Mapping[str, Mapping[str, Any]] = {
 
 
 def _narrow(rows: "_Rows") -> Figure:
-    """What is otherwise on a telephone."""
+    """Return the settings for narrow screens."""
     return {
         "margin": {"l": 104, "r": 6},
         "yaxis": {"tickfont": {"size": 9}},
@@ -371,7 +373,7 @@ _TICKS = [
 
 
 def _edge(place: float) -> Figure:
-    """A line between two groups, over the names, too."""
+    """Return a line between two groups, which extends over the names."""
     return {
         "type": "line",
         "xref": "paper",
@@ -386,7 +388,7 @@ def _edge(place: float) -> Figure:
 
 
 def _heading(rows: "_Rows", name: str) -> Figure:
-    """Above a panel."""
+    """Return the heading above a panel."""
     top = rows.domains()[1 + rows.panels.index(name)][1]
     return {
         "text": "  ".join(rows.headings[name]),

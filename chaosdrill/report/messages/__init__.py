@@ -1,4 +1,4 @@
-"""The one message catalogue: by key the text in English and in Japanese, side by side."""
+"""The message catalogue: the text of each key in English and in Japanese."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the page of a comparison says."""
+"""Messages of the page of a comparison."""
 
 MESSAGES = {
     "compare.title.two": ("{experiment}: a candidate beside a baseline", "{experiment}: 実行結果の比較"),

@@ -1,4 +1,4 @@
-"""What each finding means: in English as the judgement has it, in Japanese here."""
+"""The meaning of each finding: in English from the judgement, in Japanese here."""
 
 from chaosdrill.analysis.findings import FINDINGS
 

@@ -1,4 +1,4 @@
-"""What the page with the history of game days says."""
+"""Messages of the page with the history of game days."""
 
 MESSAGES = {
     "history.title": ("History of the game days", "定期訓練の履歴"),

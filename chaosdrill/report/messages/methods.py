@@ -1,4 +1,4 @@
-"""How each figure is measured, for whoever has to rely on it; docs/judging.md has all of it."""
+"""How each figure is measured, in short; docs/judging.md has the details."""
 
 MESSAGES = {
     "method.recovery.heading": ("Recovery time", "復旧時間"),

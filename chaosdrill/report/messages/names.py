@@ -1,4 +1,4 @@
-"""What verdicts, phases, rows, figures and the like are called."""
+"""Names of verdicts, phases, rows, figures and the like."""
 
 MESSAGES = {
     "verdict.passed": ("passed", "合格"),

@@ -1,4 +1,4 @@
-"""What the page itself says: headings, notes, columns of tables."""
+"""Messages of a run's page: headings, notes, table columns."""
 
 MESSAGES = {
     "page.skip": ("Skip to the report", "本文へ移動"),
@@ -29,7 +29,7 @@ MESSAGES = {
     "tool.zoom": ("Zoom", "範囲を拡大"),
     "tool.in": ("Zoom in", "拡大"),
     "tool.out": ("Zoom out", "縮小"),
-    # what stands before everything else
+    # notes at the top of the page
     "note.lab": (
         "Rehearsed in the embedded lab: no time on this page is a real system's recovery time.",
         "組込みラボでの訓練です。本ページの時間は実システムの復旧時間ではありません。",

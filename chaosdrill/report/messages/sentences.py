@@ -1,11 +1,11 @@
-"""What the judgement says (:mod:`chaosdrill.sentences`): by the English template the Japanese one.
+"""Japanese translations of the judgement's sentences (:mod:`chaosdrill.sentences`), by their English templates.
 
-What stands in the braces is the same in both. A text of others that a sentence quotes comes with its own brackets.
+The placeholders are the same in both languages. A quoted text from another source brings its own brackets.
 """
 
 from collections.abc import Mapping
 
-# what every drill says, and how sentences are put together
+# sentences of every drill, and how sentences are combined
 _EVERYWHERE = {
     "{one}; {other}": "{one}。{other}",
     "{one} and {other}": "{one}、{other}",
@@ -31,7 +31,7 @@ _EVERYWHERE = {
         "計画した手順をすべて実施し、{checks} 件の確認はすべて許容値内でした"
     ),
 }
-# evidence: where something was seen
+# evidence: where something was observed
 _EVIDENCE = {
     "heartbeat": "ハートビート",
     "heartbeat: its lookups": "ハートビート: 名前解決の結果",
@@ -186,7 +186,7 @@ _OBJECTIVES = {
         "開始から開放までのフェーズの合計は {sum_s:.1f} 秒ですが、実行の記録では {said_s:.1f} 秒です"
     ),
 }
-# what clients, machinery, the fault and the records show: chaosdrill.analysis.rules_*
+# findings on clients, state machines, the fault and the records: chaosdrill.analysis.rules_*
 _RULES = {
     "{movement}: clients still got the old DNS answer {seconds:.1f} s after routing was switched (TTL {ttl_s:g} s)": (
         "{movement}: 経路切替の {seconds:.1f} 秒後もクライアントに旧 DNS 応答が返っています (TTL {ttl_s:g} 秒)"
@@ -261,7 +261,7 @@ _RULES = {
     ),
     "there are neither beats nor requests": "ビートもリクエストもありません",
 }
-# how figures were measured, and why they were not
+# how figures were measured, or why they were not
 _FIGURES = {
     "heartbeat: {known} beats{operation} of {due} that were due; served: as expected within {deadline_s:g} s": (
         "ハートビート{operation}: 予定 {due} 件中 {known} 件のビート。"
@@ -364,7 +364,7 @@ _FIGURES = {
         "残高が {units} 増加していますが、書込みと一致しません"
     ),
 }
-# what is wrong with what a run left behind: chaosdrill.runs
+# problems of stored runs: chaosdrill.runs
 _RECORDS = {
     "{file}: {why}": "{file}: {why}",
     "{file} {why}": "{file}: {why}",
@@ -470,7 +470,7 @@ _RECORDS = {
     "no steady-state hypothesis was checked": "定常状態仮説が確認されていません",
     "the journal has no end": "ジャーナルに終了時刻がありません",
 }
-# runs beside each other
+# comparisons of runs
 _COMPARED = {
     "its verdict is {verdict}": "判定が「{verdict}」です",
     "its verdict is not known": "判定が不明です",
@@ -500,7 +500,7 @@ _COMPARED = {
     "measured in {known} of {n} runs": "{n} 回中 {known} 回のみ測定されています",
 }
 
-# what a drill writes into its history: chaosdrill.controls, chaosdrill.client
+# sentences in a drill's history: chaosdrill.controls, chaosdrill.client
 _HISTORY = {
     "another drill is going on here (process {holder}): wait until it has ended": (
         "この環境では別の訓練が実行中です (プロセス {holder})。終了後に実行してください"

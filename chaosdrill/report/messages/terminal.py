@@ -1,4 +1,4 @@
-"""The last lines of a drill on the terminal."""
+"""Messages of the last lines of a drill on the terminal."""
 
 MESSAGES = {
     "end.verdict": ("verdict", "判定"),

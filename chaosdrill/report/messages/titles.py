@@ -1,4 +1,4 @@
-"""The titles of chaosdrill's own experiments in Japanese. A title of the user's own is shown as it is written."""
+"""Japanese titles of chaosdrill's own experiments. A user's own title is shown unchanged."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"\\\{(\w+)\\\}")
 
 
 def japanese_title(title: str) -> str:
-    """Translate a title of one of chaosdrill's own experiments; any other is returned as it is."""
+    """Translate a title of one of chaosdrill's own experiments; any other is returned unchanged."""
     for english, japanese in TITLES.items():
         pattern = _VARIABLE.sub(r"(?P<\1>[\\w$.{}-]+)", re.escape(english))
         if found := re.fullmatch(pattern, title):

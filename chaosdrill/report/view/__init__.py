@@ -1,4 +1,4 @@
-"""What a report shows: pure functions from a run and its judgement to values, without the page's words."""
+"""The contents of a report: pure functions from a run and its judgement to values, without the page's texts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Problem:
-    """A part of the report that could not be worked out, and why: it is told, and the rest is shown."""
+    """A part of the report that could not be computed, and why; the rest is shown."""
 
     part: str
     why: str
@@ -36,17 +36,17 @@ class Problem:
 
 @dataclass(frozen=True, eq=False)
 class ReportView:
-    """What a report shows.
+    """The contents of a report.
 
-    :param title: what the experiment says of itself; the run's name when it says nothing.
+    :param title: the title of the experiment; the run's name without one.
     :param notes: what a reader must know before anything else.
     :param broken: how the lab was broken on purpose.
     :param is_lab: the target was the embedded lab: its times are not those of a real system.
-    :param scale: of the lab's waits; None where the run does not say.
+    :param scale: the scale of the lab's waits; None if it was not recorded.
     :param is_imported: it is a journal of plain Chaos Toolkit, and nothing else.
-    :param changes: what the drill changed, and whether that was undone.
+    :param changes: what the drill changed, and whether each change was undone.
     :param regulatory: what the drill shows, and does not show, for rules about business continuity.
-    :param regions: in the order of their colours.
+    :param regions: the regions in the order of their colours.
     """
 
     name: str
@@ -74,14 +74,14 @@ class ReportView:
 
 
 def view_of(given: Given) -> ReportView:
-    """:returns: what a report of a run shows, in whatever state the run is."""
+    """Return the contents of the report of a run, in any state."""
     problems: list[Problem] = []
 
     def known(part: str, otherwise: T, work_out: Callable[..., T], *values: Any) -> T:
-        """A part that fails must not take the others with it, nor vanish."""
+        """Compute a part; if it fails, record the problem, so that the other parts are still shown."""
         try:
             return work_out(*values)
-        except Exception as error:  # noqa: BLE001 - whatever a history holds, the rest of it is shown, and this is told
+        except Exception as error:  # noqa: BLE001 - show the rest of a damaged history, and report the problem
             problems.append(Problem(part, f"{type(error).__name__}: {error}"))
             return otherwise
 
@@ -119,12 +119,12 @@ def view_of(given: Given) -> ReportView:
 
 
 def _hypothesis(given: Given) -> tuple[Probe, ...]:
-    """The history tells more than a summary of it; an imported run may have the summary alone."""
+    """Return the probes from the history, which has more details; an imported run may have only the summary."""
     return hypothesis_of(given.run.events) or probes_of_json(mapping(given.said).get("hypothesis"))
 
 
 def _regulatory(given: Given) -> tuple[ShownEvidence, ...]:
-    """What the drill shows for rules; a lab that was broken on purpose and a dry run show nothing."""
+    """Return what the drill shows for rules; a lab that was broken on purpose and a dry run show nothing."""
     changed = [one.func for one in changes_of(given.run.events)]
     objectives = mapping(given.opened.get("objectives"))
     is_artificial = bool(given.opened.get("dry")) or bool(sequence(given.said.get("broken")))

@@ -1,4 +1,4 @@
-"""What clients saw, as much of it as a figure can show: without losing an outage or an extreme."""
+"""The clients' observations, downsampled for a figure without losing an outage or an extreme."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from chaosdrill.report.view.thinning import merged, pixel_ns, runs, thinned
 
 Array = numpy.ndarray[Any, Any]
 
-BINS = 900  # about the pixels of a figure
+BINS = 900  # about the width of a figure in pixels
 LEAST_BIN_NS = 1_000_000_000
 NICE_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
 QUANTILES = (0.50, 0.95, 0.99)
-MOST_POINTS = 8_000  # of beats that are drawn one by one; of more, the extremes of each pixel and all that stand out
+MOST_POINTS = 8_000  # of single beats; of more, the extremes of each pixel, and the unserved ones if they are few
 MOST_SPANS = 1500
 LOAD = "load"
 
 
 @dataclass(frozen=True, eq=False)
 class Ratios:
-    """Which share failed, bin by bin; nothing where there was nothing.
+    """The share of failures in each bin; bins without beats or requests are empty.
 
-    :param of: the heartbeat's operation; or ``load``.
+    :param of: the heartbeat's operation, or ``load``.
     :param at_ns: the beginning of each bin.
     """
 
@@ -38,7 +38,7 @@ class Ratios:
 
 @dataclass(frozen=True, eq=False)
 class Percentiles:
-    """How long answers took, bin by bin: of those that were as expected p50, p95 and p99, of all the slowest one.
+    """Latencies in each bin: p50, p95 and p99 of the expected responses, and the slowest of all.
 
     :param values_ms: a row for each of ``QUANTILES``.
     :param slowest_at_ns: when the slowest one of each bin began.
@@ -54,10 +54,10 @@ class Percentiles:
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Beats, one by one.
+    """Single beats.
 
     :param kind: the region that served them; ``unserved``; ``unknown``.
-    :param of_all: how many there were.
+    :param of_all: how many there were before downsampling.
     """
 
     operation: str
@@ -68,15 +68,15 @@ class Points:
 
     @property
     def shown(self) -> int:
-        """How many of them are here."""
+        """How many are left after downsampling."""
         return len(self.at_ns)
 
 
 @dataclass(frozen=True, eq=False)
 class Spans:
-    """Beats or requests of one kind in a row: from the first to the last, exactly.
+    """Sequences of beats or requests of one kind, exactly from the first to the last.
 
-    :param kind: the region that served them; ``mixed``: several, too short to tell apart; ``failed``.
+    :param kind: the region that served them; ``mixed``: several, too short to separate; ``failed``.
     """
 
     of: str
@@ -88,7 +88,7 @@ class Spans:
 
 @dataclass(frozen=True, eq=False)
 class Clients:
-    """All of it."""
+    """All observations of clients."""
 
     ratios: tuple[Ratios, ...]
     percentiles: Percentiles | None
@@ -98,7 +98,7 @@ class Clients:
 
 
 def clients(beats: Beats | None, requests: Requests | None) -> Clients:
-    """:returns: what clients saw."""
+    """Return the observations of clients."""
     has_beats = beats is not None and len(beats.due_ns) > 0
     has_requests = requests is not None and len(requests.start_ns) > 0
     ratios, percentiles = [], None
@@ -122,13 +122,13 @@ def clients(beats: Beats | None, requests: Requests | None) -> Clients:
 
 
 def width_ns(at_ns: Array) -> int:
-    """:returns: how long a bin is: a round number of seconds, so that there are at most ``BINS``."""
+    """Return the width of a bin: a round number of seconds that gives at most ``BINS`` bins."""
     least_s = (int(at_ns[-1]) - int(at_ns[0])) / 1e9 / BINS
     return next((seconds for seconds in NICE_S if seconds >= least_s), int(least_s) + 1) * 1_000_000_000
 
 
 def _bins(at_ns: Array) -> tuple[Array, int, int]:
-    """The bin of each moment, when the first one begins, and how long each is."""
+    """Return the bin of each moment, the beginning of the first bin, and the width."""
     width = width_ns(at_ns)
     begin_ns = int(at_ns[0]) // width * width
     return (at_ns - begin_ns) // width, begin_ns, width
@@ -160,7 +160,7 @@ def _percentiles(of: str, at_ns: Array, duration_us: Array, good: Array) -> Perc
 
 
 def _last_of_each_bin(bins: Array, duration_us: Array) -> Array:
-    """The place of the slowest in each bin that has any."""
+    """Return the index of the slowest in each non-empty bin."""
     order = numpy.lexsort((duration_us, bins))
     ends = numpy.flatnonzero(numpy.append(numpy.diff(bins[order]) > 0, True))
     found: Array = order[ends]
@@ -188,7 +188,7 @@ def _kinds(beats: Beats, state: Array, mine: Array) -> Iterator[tuple[str, Array
 
 
 def _thin(beats: Beats, chosen: Array, kind: str, most: int) -> Array:
-    """Of those that were not served all, as long as they are few."""
+    """Return the indices of the points to keep: all unserved ones if they are few."""
     if kind == "unserved" and len(chosen) <= most:
         return numpy.arange(len(chosen))
     span_ns = int(beats.due_ns[-1]) - int(beats.due_ns[0])
@@ -196,7 +196,7 @@ def _thin(beats: Beats, chosen: Array, kind: str, most: int) -> Array:
 
 
 def _served(beats: Beats, state: Array) -> Iterator[Spans]:
-    """By operation and region: those in a row that one region served, whatever was not served in between."""
+    """Yield by operation and region the sequences that one region served, regardless of unserved beats in between."""
     span_ns = int(beats.due_ns[-1]) - int(beats.due_ns[0])
     for operation, named in enumerate(beats.operations):
         mine = numpy.flatnonzero((beats.operation == operation) & (state == SERVED))
@@ -213,14 +213,14 @@ def _served(beats: Beats, state: Array) -> Iterator[Spans]:
 
 
 def _unserved(beats: Beats, state: Array) -> Iterator[Spans]:
-    """By operation: those in a row that were not served."""
+    """Yield the sequences of unserved beats by operation."""
     for operation, named in enumerate(beats.operations):
         mine = numpy.flatnonzero(beats.operation == operation)
         yield _in_a_row(named.name, beats.due_ns[mine], state[mine] == UNSERVED)
 
 
 def _in_a_row(of: str, at_ns: Array, bad: Array) -> Spans:
-    """What failed one after the other; of too many the nearest ones are put together."""
+    """Return the sequences of failures; of too many the nearest ones are merged."""
     first, last = runs(bad)
     failed = bad[first]
     first, last = first[failed], last[failed]

@@ -1,4 +1,4 @@
-"""What a report is made of; and values of a history that anybody may have written, taken for what they are."""
+"""The inputs of a report, and safe access to values of an untrusted history."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,13 +18,13 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Given:
-    """A run, its judgement, and what stands beside it.
+    """A run, its judgement, and the other inputs of its report.
 
-    :param name: of the run: its id, or its directory's.
-    :param said: its ``summary.json``; empty when there is none, or none that can be understood.
+    :param name: the id of the run, or the name of its directory.
+    :param said: its ``summary.json``; empty when it is missing or unusable.
     :param topology: the text of its topology file; empty when there is none.
     :param experiment: the text of its experiment file.
-    :param history_sha256: of the history as it was read; empty when there is none.
+    :param history_sha256: the hash of the history as it was read; empty when there is none.
     :param notes: what a reader must know before anything else, such as that a file is of a newer version.
     """
 
@@ -44,32 +44,32 @@ class Given:
 
     @property
     def target(self) -> str:
-        """The target of the drill: ``lab`` or ``aws``; empty where the run does not say."""
+        """The target of the drill: ``lab`` or ``aws``; empty if it was not recorded."""
         opened = self.run.first("target-opened")
         return label(opened.get("target") or self.opened.get("target") or self.said.get("target"))
 
     @property
     def scale(self) -> float | None:
-        """The scale of the lab's waits; None where the run does not say."""
+        """The scale of the lab's waits; None if it was not recorded."""
         return number(self.run.first("target-opened").get("scale")) or number(self.said.get("scale"))
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What was found, the gravest first."""
+        """The findings, the gravest first."""
         return self.judgement.findings
 
     @property
     def span_ns(self) -> tuple[int, int] | None:
-        """From the first moment of the history to the last; None when it tells of none."""
+        """The first and the last moment of the history; None without any."""
         moments = [moment for event in self.run.events if (moment := at_ns(event)) is not None]
         return (min(moments), max(moments)) if moments else None
 
 
 def label(value: Any) -> str:
-    """:returns: a name that should be a text, on one line; whatever else it is, as JSON."""
+    """Return a value that should be text, on one line; any other value as JSON."""
     return "" if value is None else on_one_line(value)
 
 
 def timed(events: Iterator[Event]) -> Iterator[tuple[int, Event]]:
-    """:returns: the events that say when they were written, with that moment."""
+    """Yield the events that have a time, with that time."""
     return ((moment, event) for event in events if (moment := at_ns(event)) is not None)

@@ -1,4 +1,4 @@
-"""The first screen: the verdict and why, the three numbers that matter, and which objectives were met."""
+"""The first screen: the verdict with its reasons, the three most important figures, and the objectives."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ _NEVER_STARTED = sentence("the drill never started")
 
 @dataclass(frozen=True)
 class Figure:
-    """Something that was measured, or why it was not.
+    """A measured figure, or why it was not measured.
 
-    :param name: as the judgement names it.
+    :param name: its name in the judgement.
     """
 
     name: str
@@ -31,12 +31,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Objective:
-    """What was asked of the system, and whether it was so.
+    """An objective of the drill, and whether it was met.
 
     :param name: such as ``rto_s``, or ``budget database-switched``.
-    :param measured: what it was held against.
-    :param met: None when that cannot be told.
-    :param why: what was missed, or why it cannot be told.
+    :param measured: the figures that it applies to.
+    :param met: None when that is unknown.
+    :param why: what was missed, or why that is unknown.
     """
 
     name: str
@@ -51,9 +51,9 @@ class Objective:
 class Headline:
     """The first screen.
 
-    :param verdict: what this chaosdrill judges.
-    :param then: what the drill itself judged when it closed; empty when it did not.
-    :param numbers: by ``NUMBERS``; none of one when nothing tells of it.
+    :param verdict: the verdict of this version of chaosdrill.
+    :param then: the verdict of the drill itself when it closed; empty when it did not close.
+    :param numbers: the figures by ``NUMBERS``; empty where there is none.
     """
 
     verdict: str
@@ -64,7 +64,7 @@ class Headline:
 
 
 def headline(given: Given) -> Headline:
-    """:returns: the first screen."""
+    """Return the first screen."""
     judgement = given.judgement
     closed = given.run.first("drill-closed")
     then = closed.get("verdict")
@@ -110,7 +110,7 @@ def _objectives(given: Given, numbers: Mapping[str, Sequence[Figure]]) -> Iterat
 def _judged(
     given: Given, name: str, value: float, unit: str, measured: Sequence[Figure], found: Iterable[Finding]
 ) -> Objective:
-    """Its own rule says whether it was met: this page and the verdict cannot disagree."""
+    """Judge an objective by the rule of the verdict, so that this page and the verdict cannot disagree."""
     if given.run.first("refused"):
         return Objective(name, value, unit, tuple(measured), None, (_NEVER_STARTED,))
     told = [one for one in found if one.verdict != "told"]
@@ -134,14 +134,14 @@ def _rto(given: Given) -> Iterable[Finding]:
 
 
 def _times_without_service(given: Given, numbers: Mapping[str, Sequence[Figure]]) -> Sequence[Figure]:
-    """Without a heartbeat the load generator's users tell."""
+    """Return the recovery times; without a heartbeat, the outages of the load generator's users."""
     if given.run.beats is not None:
         return numbers[RECOVERY]
     return tuple(_figures(given.judgement.figures, "client_outage"))
 
 
 def _of(name: str, given: Given, wanted: Mapping[str, Any]) -> Iterator[Finding]:
-    """Only what is said of this one of the two objectives for lost writes."""
+    """Yield the findings on one of the two objectives for lost writes."""
     for one in objectives.writes_lost({name: wanted[name]}, given.judgement.losses):
         if one.name != "lost-writes":
             yield one

@@ -1,4 +1,4 @@
-"""The regions of a run, each with its colour: home first, then standby, wherever they are shown."""
+"""The regions of a run and their colours: home first, then standby."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ _STATES = {"moving": "neutral", "dark": "dark", "split": "bad", "several": "bad"
 
 
 def regions_of(given: Given) -> tuple[str, ...]:
-    """:returns: home, standby, and every other region that the run tells of."""
+    """Return home, standby, and every other region in the run."""
     configuration = mapping(given.opened.get("configuration"))
     known = [text(configuration.get(name)) for name in ("home_region", "standby_region")]
     known += [name for look in looks(given.run) for name in look.regions]
@@ -21,7 +21,7 @@ def regions_of(given: Given) -> tuple[str, ...]:
 
 
 def region_role(value: str, regions: Sequence[str]) -> str:
-    """:returns: the role of the colour for a region, or for a state of the regions such as ``serving(R)``."""
+    """Return the role of the colour for a region, or for a region state such as ``serving(R)``."""
     name = serving_region(value) or value
     if name in regions:
         return f"region-{min(list(regions).index(name), REGIONS - 1) + 1}"
@@ -30,5 +30,5 @@ def region_role(value: str, regions: Sequence[str]) -> str:
 
 
 def serving_region(state: str) -> str:
-    """:returns: the region that serves in a state such as ``serving(R)``; empty in any other."""
+    """Return the region that serves in a state such as ``serving(R)``; empty for any other."""
     return state[len("serving(") : -1] if state.startswith("serving(") and state.endswith(")") else ""

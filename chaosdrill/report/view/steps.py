@@ -1,4 +1,4 @@
-"""Everything that ran: each activity with what it was given, what it gave back, how long it took, and its error."""
+"""The activities of a run: arguments, output, duration and error of each."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from chaosdrill.analysis.run import Event, at_ns
 from chaosdrill.report.shown import as_json
 from chaosdrill.report.view.given import Given, label
 
-LONGEST = 20_000  # characters of what is shown of a value; the history has all of it
+LONGEST = 20_000  # characters shown of a value; the history has the whole value
 MOST = 2_000
 
 
@@ -17,10 +17,10 @@ MOST = 2_000
 class Step:
     """An activity that ran.
 
-    :param status: succeeded, failed, interrupted; empty when its end was never written.
+    :param status: succeeded, failed, interrupted; empty when its end was not recorded.
     :param arguments: as JSON text.
     :param output: as JSON text; empty when there is none.
-    :param met: whether its output was within the tolerance; None without one, or when that cannot be told.
+    :param met: whether its output was within the tolerance; None without one, or when that is unknown.
     """
 
     phase: str
@@ -38,12 +38,12 @@ class Step:
 
     @property
     def is_bad(self) -> bool:
-        """Whether somebody should look at it."""
+        """Whether it needs attention: it did not succeed, or missed its tolerance."""
         return self.status != "succeeded" or self.met is False
 
 
 def steps(given: Given) -> tuple[Step, ...]:
-    """:returns: what ran, in the order in which it was begun."""
+    """Return the activities in the order of their beginning."""
     found: list[tuple[Event, Event]] = []
     open_: dict[tuple[str, str], list[int]] = {}
     for event in given.run.named("activity-started", "activity-ended"):
@@ -107,7 +107,7 @@ class Call:
 
 
 def calls(given: Given) -> tuple[Call, ...]:
-    """:returns: the calls that the history tells of: each that changed something, with AWS's request id."""
+    """Return the recorded calls, which are those that change something, with AWS's request id."""
     return tuple(_calls(given))[:MOST]
 
 

@@ -1,4 +1,4 @@
-"""Where figures come from: versions, topology, configuration, who ran it, where, and how well clocks were known."""
+"""Provenance of the figures: versions, topology, configuration, operator, host, and uncertainty of the clocks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Clock:
-    """By how much a clock was ahead of the recorder's, and how well that is known; None: it was never compared."""
+    """How far a clock was ahead of the recorder's, and the uncertainty; None: never compared."""
 
     source: str
     ahead_ms: float | None
@@ -33,9 +33,9 @@ class File:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a difference to another run may come from.
+    """Possible causes of a difference from another run.
 
-    :param facts: by a key of the catalogue (``fact.…``).
+    :param facts: pairs of a key of the catalogue (``fact.…``) and its value.
     :param configuration: the experiment's variables.
     """
 
@@ -49,7 +49,7 @@ class Surroundings:
 
 
 def surroundings(given: Given) -> Surroundings:
-    """:returns: them, as far as the run tells."""
+    """Return the provenance of a run, as far as it was recorded."""
     return Surroundings(
         tuple((name, value) for name, value in _facts(given) if value),
         _pairs(given.opened.get("versions")),
@@ -104,7 +104,7 @@ def _seconds(given: Given) -> str:
 
 
 def _settlement(given: Given) -> str:
-    """How fast writes were settled before the method; empty when that was not measured."""
+    """Return how fast writes were settled before the method; empty when that was not measured."""
     found = given.run.first("settlement-measured")
     lag_s, rate_per_s, capacity_per_s = (number(found.get(name)) for name in ("lag_s", "rate_per_s", "capacity_per_s"))
     if lag_s is None or rate_per_s is None:

@@ -1,4 +1,4 @@
-"""Fewer points for the same picture: what stands out stays, and the edges of what is put together stay exact."""
+"""Downsampling for figures: extremes are kept, and merged spans keep exact edges."""
 
 from typing import Any
 
@@ -9,27 +9,27 @@ MIXED = -1
 
 
 def pixel_ns(span_ns: int, pixels: int) -> int:
-    """:returns: how long a pixel is, at least a nanosecond."""
+    """Return the duration of a pixel, at least a nanosecond."""
     return max(1, -(-span_ns // max(1, pixels)))
 
 
 def thinned(at_ns: Array, values: Array, pixel: int) -> Array:
-    """:returns: which points to keep, in order: of each pixel the first, the last, the smallest and the largest.
+    """Return the indices of the points to keep, in order: the first, last, smallest and largest of each pixel.
 
-    :param at_ns: in order.
+    :param at_ns: the times, sorted.
     """
     if not len(at_ns):
         return numpy.zeros(0, numpy.int64)
     bins = (at_ns - at_ns[0]) // pixel
     order = numpy.lexsort((values, bins))
-    edges = numpy.diff(bins) > 0  # lexsort keeps the bins in the order in which they stand
+    edges = numpy.diff(bins) > 0  # lexsort keeps the order of the bins
     ends, starts = numpy.append(edges, True), numpy.insert(edges, 0, True)
     chosen = numpy.concatenate([order[ends], order[starts], numpy.flatnonzero(ends), numpy.flatnonzero(starts)])
     return numpy.unique(chosen)
 
 
 def runs(values: Array) -> tuple[Array, Array]:
-    """:returns: where each run of equal values begins, and where it ends (that one included)."""
+    """Return the first and the last index of each sequence of equal values."""
     if not len(values):
         return numpy.zeros(0, numpy.int64), numpy.zeros(0, numpy.int64)
     edges = numpy.flatnonzero(values[1:] != values[:-1])
@@ -39,11 +39,11 @@ def runs(values: Array) -> tuple[Array, Array]:
 def merged(
     since: Array, until: Array, kinds: Array, count: Array, most: int, pixel: int
 ) -> tuple[Array, Array, Array, Array]:
-    """Put spans together until there are at most so many: those with the shortest gaps between them.
+    """Merge spans until there are at most ``most``, those with the shortest gaps between them first.
 
-    :param kinds: of each, as a number; several in one make it ``MIXED``.
-    :param pixel: only spans shorter than this are put together with ones of another kind, unless that is not enough.
-    :returns: the spans, as they were given: the edges of each are edges of given ones.
+    :param kinds: the kind of each, as a number; merging different kinds gives ``MIXED``.
+    :param pixel: spans of different kinds are merged only if one is shorter than this, unless that is not enough.
+    :returns: the spans in the form of the arguments; their edges are edges of given spans.
     """
     if len(since) <= most:
         return since, until, kinds, count

@@ -1,4 +1,4 @@
-"""The waterfall: who did what when, in which state the regions were, and when clients had no service."""
+"""The waterfall: activities, phases, facts and states of the regions, and outages, over time."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,12 +23,12 @@ ASKING = ("ssm", "SendCommand")
 
 @dataclass(frozen=True)
 class Bar:
-    """Something that lasted. Times are UTC nanoseconds.
+    """A period in a lane. Times are UTC nanoseconds.
 
-    :param colour: by its role.
-    :param label: what stands in it where there is room.
-    :param told: what is said of it beyond its label and its times.
-    :param ended: whether its end was seen.
+    :param colour: the role of its colour.
+    :param label: its text, shown where there is room.
+    :param told: details beyond its label and its times.
+    :param ended: whether its end was observed.
     """
 
     since_ns: int
@@ -44,7 +44,7 @@ class Lane:
     """A row of the waterfall.
 
     :param group: one of ``GROUPS``.
-    :param name: of the row; a key of the catalogue when there is one, else text of the run.
+    :param name: a key of the catalogue, or text of the run.
     """
 
     group: str
@@ -54,7 +54,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the time axis that one may want to see alone: a movement, and a little before and after it."""
+    """A section of the time axis to zoom into: a transition with a margin before and after it."""
 
     name: str
     since_ns: int
@@ -63,9 +63,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Everything on the one time axis that is not a measurement of clients.
+    """Everything on the time axis except the measurements of clients.
 
-    :param zero_ns: from when seconds are counted: the opening of the drill.
+    :param zero_ns: the zero of relative times: the opening of the drill.
     """
 
     zero_ns: int
@@ -75,9 +75,9 @@ class Timeline:
 
 
 def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
-    """:returns: the waterfall; None when the history tells of no moment.
+    """Return the waterfall; None when the history has no times.
 
-    :param regions: in the order of their colours.
+    :param regions: the regions in the order of their colours.
     """
     span = given.span_ns
     if span is None:
@@ -112,7 +112,7 @@ def _phases_of_drill(given: Given, end_ns: int) -> Iterator[Bar]:
 
 
 def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
-    """Two rows: what changes something, and what only looks."""
+    """Yield two lanes: actions and probes."""
     bars: dict[str, list[Bar]] = {"action": [], "probe": []}
     begun: dict[tuple[Any, Any], tuple[int, Event]] = {}
     for moment, event in timed(given.run.named("activity-started", "activity-ended")):
@@ -130,7 +130,9 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
 
 
 def _begun_ns(ended_ns: int, event: Event) -> int:
-    """When a step began of which only the end was written, as a journal of plain Chaos Toolkit has it."""
+    """Return the beginning of a step from its duration, if only its end was recorded, as in a journal of plain Chaos
+    Toolkit.
+    """
     return ended_ns - round((number(event.get("duration_s")) or 0.0) * NS)
 
 
@@ -145,7 +147,7 @@ def _activity(event: Event, since_ns: int, until_ns: int, ended: bool) -> Bar:
 
 
 def _of_movements(movements: Iterable[LegPhases]) -> Iterator[Lane]:
-    """A row for each phase, so that they stand like stairs."""
+    """Yield a lane for each phase, so that the phases of a transition form stairs."""
     moved = list(movements)
     for name in PHASES:
         bars = [bar for one in moved for bar in _stair(one, name)] if name != FAULT else []
@@ -191,7 +193,9 @@ def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
 
 
 def _calls(given: Given) -> Iterator[Bar]:
-    """Those that change something; commands on the client host are how it is asked, and come each second."""
+    """Yield the calls that change something, without the commands on the client host, which are polls and occur
+    every second.
+    """
     for moment, event in timed(given.run.named("aws-call")):
         service, operation = label(event.get("service")), label(event.get("operation"))
         if (service, operation) == ASKING:
@@ -219,7 +223,7 @@ def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
 
 
 def _facts(seen: Sequence[Look], end_ns: int, regions: Sequence[str]) -> Iterator[Lane]:
-    """Which region was open, routed to, writing and answered by DNS; a gap is the time between two looks."""
+    """Yield which region was open, routed to, writer, and in the DNS response; a gap is the time between two reads."""
 
     def opened(look: Look) -> str:
         flags = {name: look.flag(name) for name in look.regions}
@@ -253,7 +257,7 @@ def _states(seen: Sequence[Look], end_ns: int, regions: Sequence[str]) -> Iterat
 
 
 def _periods(seen: Sequence[Look], end_ns: int, fact: Any, regions: Sequence[str]) -> Iterator[Bar]:
-    """From the look that first saw a value to the last that did."""
+    """Yield the periods of a value, from the first read that had it to the last."""
     changes: list[tuple[Look, str]] = []
     for look in seen:
         value = fact(look)
@@ -290,7 +294,7 @@ def _outages(given: Given) -> Iterator[Lane]:
 
 
 def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iterator[Bar]:
-    """What DNS answered to clients, which ask again when the TTL has passed; the facts say whose addresses they are."""
+    """Yield the DNS responses that clients got at each TTL; the region facts give the regions of the addresses."""
     whose = regions_of_addresses(seen)
     lookups = given.run.beats.lookups if given.run.beats is not None else ()
     bars: list[Bar] = []

@@ -1,4 +1,4 @@
-"""The ledger: what became of every write that a client tried, beside the databases' own account."""
+"""The ledger in a report: the state of every write, compared with the databases' own account."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,19 +11,19 @@ from chaosdrill.report.view.given import Given
 from chaosdrill.sentences import Sentence
 
 OUTCOMES = (ACCEPTED, REFUSED, UNKNOWN)
-LISTED = 2_000  # ids of a group; `runs judge --json` has all of them
+LISTED = 2_000  # ids shown of a group; `runs judge --json` has all of them
 
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What one reading back found.
+    """The result of one read-back.
 
-    :param accepted: how many accepted writes it asked for.
-    :param states: how many of them it found in each state.
-    :param groups: by name, such as ``lost``: how many, and their ids (at most ``LISTED``).
-    :param not_counted: why executions were not counted, so that nothing is known of duplicates.
-    :param by_databases: how many the databases say they have lost, and the ids in which the two accounts differ; None
-        where they cannot be asked.
+    :param accepted: how many accepted writes it read.
+    :param states: how many of them were in each state.
+    :param groups: by name, such as ``lost``: the number of writes, and their ids (at most ``LISTED``).
+    :param not_counted: why effects were not counted, so that duplicates are unknown.
+    :param by_databases: how many writes the databases lost by their own account, and the ids in which the two accounts
+        differ; None if they have no account.
     """
 
     label: str
@@ -39,7 +39,7 @@ class ReadBack:
 
 @dataclass(frozen=True)
 class Writes:
-    """All of the ledger.
+    """The whole ledger.
 
     :param tried: how many writes ended in each of ``OUTCOMES``; None when there is no ledger.
     """
@@ -50,12 +50,12 @@ class Writes:
 
     @property
     def all(self) -> int:
-        """How many writes were tried."""
+        """How many writes were sent."""
         return sum((self.tried or {}).values())
 
 
 def writes(given: Given) -> Writes:
-    """:returns: what became of the writes."""
+    """Return the states of the writes."""
     ledger = given.run.ledger
     read_backs = tuple(_read_back(given, ledger, one) for one in given.judgement.losses)
     if ledger is None:
