@@ -1,11 +1,11 @@
-"""How much memory the lab takes."""
+"""Memory use of the lab."""
 
 import shutil
 from pathlib import Path
 
 
 def memory_mb(data: Path) -> float:
-    """Proportional set size (PSS) of every process in this PID namespace, and the files that are kept in memory.
+    """Return the proportional set size (PSS) of all processes in this PID namespace, plus the files in memory.
 
     :param data: mount point of the tmpfs with the databases' files.
     :returns: megabytes (10^6 bytes).
@@ -22,5 +22,5 @@ def _pss_kib(process: Path) -> int:
             if line.startswith("Pss:"):
                 return int(line.split()[1])
     except OSError:
-        return 0  # it has ended meanwhile, or is a zombie: no memory
+        return 0  # the process has ended, or is a zombie without memory
     return 0

@@ -1,7 +1,7 @@
-"""Linux namespaces: how the lab's are made, entered and furnished. Needs no root (see unshare(1), nsenter(1)).
+"""Creation, entry and setup of the lab's Linux namespaces. Needs no root (see unshare(1), nsenter(1)).
 
-One user namespace with PID, IPC, mount and network namespaces holds the lab: when its first process ends, however it
-ends, the kernel ends everything in it. Its network namespace is the **cloud**; a second one is the **bastion**.
+One user namespace with PID, IPC, mount and network namespaces contains the lab: when its first process ends for any
+reason, the kernel ends all others. Its network namespace is the **cloud**; a second one is the **bastion**.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ _MS_RDONLY, _MS_REMOUNT, _MS_BIND, _MS_REC = 1, 32, 4096, 16384
 _MS_NOSUID_NODEV = 2 | 4
 _MNT_DETACH = 2
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}  # the C library has no function for it
-# flags that a mount has and that remounting it must repeat: statvfs's -> mount's
+# flags of a mount that remounting must repeat: statvfs's -> mount's
 _KEPT_FLAGS = {
     os.ST_NOSUID: 2,
     os.ST_NODEV: 4,
@@ -39,16 +39,16 @@ _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 _CAPABILITY_VERSION = 0x20080522
 _CAP_NET_BIND_SERVICE, _CAP_NET_ADMIN, _CAP_NET_RAW = 10, 12, 13
 _OVER_THE_NETWORK = 1 << _CAP_NET_BIND_SERVICE | 1 << _CAP_NET_ADMIN | 1 << _CAP_NET_RAW
-_CAPABILITIES = 64  # more than any kernel has
+_CAPABILITIES = 64  # more than any kernel defines
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def new_namespaces_command(*, mount_proc: bool = True) -> list[str]:
-    """The command prefix that runs a program as the first process of new namespaces.
+    """Return the command prefix that runs a program as the first process of new namespaces.
 
-    PostgreSQL refuses uid 0 and wants to find its uid in the password file, so the caller becomes ``CLIENT_UID``
-    inside, whoever it is outside. ``--keep-caps`` makes the namespace's capabilities survive every exec.
+    PostgreSQL refuses uid 0 and needs its uid in the password file, so the caller's user is mapped to ``CLIENT_UID``.
+    ``--keep-caps`` keeps the namespace's capabilities across every exec.
     """
     return [
         *("unshare", "--user", "--net", "--ipc", "--mount", "--pid", "--fork", "--kill-child"),
@@ -58,12 +58,13 @@ def new_namespaces_command(*, mount_proc: bool = True) -> list[str]:
 
 
 def enter_bastion_command(pid: int, bastion_fd: int, view_fd: int, directory: str) -> list[str]:
-    """The command prefix that runs a program where the client host is, from outside the lab.
+    """Return the command prefix that runs a program on the client host, from outside the lab.
 
-    :param pid: the supervisor's, as seen from outside.
+    :param pid: the supervisor's process ID, as seen from outside.
     :param bastion_fd: the supervisor's descriptor of the bastion's network namespace.
     :param view_fd: its descriptor of the mount namespace of programs there, see ``client_view``.
-    :param directory: working directory inside. It is entered there: one that was opened outside would lead back.
+    :param directory: working directory inside. It is entered inside: a directory opened outside would be outside the
+        view.
     """
     return [
         *("nsenter", f"--target={pid}", "--user", "--preserve-credentials", "--ipc", "--pid"),
@@ -73,15 +74,15 @@ def enter_bastion_command(pid: int, bastion_fd: int, view_fd: int, directory: st
 
 
 def in_network_command(fd: int) -> list[str]:
-    """The command prefix that runs a program in another network namespace, from inside the lab."""
+    """Return the command prefix that runs a program in another network namespace, from inside the lab."""
     return ["nsenter", f"--net=/proc/{os.getpid()}/fd/{fd}", "--"]
 
 
 def new_network_namespace() -> int:
-    """Make a network namespace.
+    """Create a network namespace.
 
     :returns: a descriptor that keeps it alive.
-    :raises OSError: when the kernel says no.
+    :raises OSError: when the kernel refuses.
     """
 
     def make() -> int:
@@ -92,11 +93,11 @@ def new_network_namespace() -> int:
 
 
 def new_mount_namespace(furnish: Callable[[], None]) -> int:
-    """Make a mount namespace that begins as a copy of this one.
+    """Create a mount namespace as a copy of this one.
 
-    :param furnish: changes it; runs inside.
+    :param furnish: sets it up; called inside it.
     :returns: a descriptor that keeps it alive.
-    :raises OSError: when the kernel says no.
+    :raises OSError: when the kernel refuses.
     """
 
     def make() -> int:
@@ -113,18 +114,18 @@ def new_mount_namespace(furnish: Callable[[], None]) -> int:
 
 
 def enter_for_good(network_fd: int, view_fd: int, directory: str) -> None:
-    """Move this process, which has one thread, to the client host; it keeps no capability but those over its network.
+    """Move this single-threaded process to the client host, and drop every capability except those over its network.
 
     :param view_fd: a mount namespace, see ``client_view``.
     :param directory: working directory there.
-    :raises OSError: when the kernel says no.
+    :raises OSError: when the kernel refuses.
     """
     _check(_libc.setns(network_fd, _CLONE_NEWNET), "setns(CLONE_NEWNET)")
     _check(_libc.setns(view_fd, _CLONE_NEWNS), "setns(CLONE_NEWNS)")
     os.chdir(directory)
     for number in range(_CAPABILITIES):
         if not _OVER_THE_NETWORK >> number & 1:
-            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)  # fails for those that this kernel does not have
+            _libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0)  # fails for those that this kernel does not define
     header = struct.pack("Ii", _CAPABILITY_VERSION, 0)
     kept = struct.pack("6I", *(3 * [_OVER_THE_NETWORK]), 0, 0, 0)  # effective, permitted, inheritable; low and high
     _check(_libc.capset(header, kept), "capset")
@@ -132,17 +133,18 @@ def enter_for_good(network_fd: int, view_fd: int, directory: str) -> None:
 
 
 def enter_network_namespace(fd: int) -> None:
-    """Move the calling thread, and only it, into a network namespace.
+    """Move the calling thread alone into a network namespace.
 
-    :raises OSError: when the kernel says no.
+    :raises OSError: when the kernel refuses.
     """
     _check(_libc.setns(fd, _CLONE_NEWNET), "setns(CLONE_NEWNET)")
 
 
 def bind_mount(source: Path, target: Path, recursive: bool = False) -> None:
-    """Show ``source`` in place of ``target`` (both must exist), for this mount namespace only.
+    """Mount ``source`` over ``target`` (both must exist), in this mount namespace only.
 
-    :param recursive: with what is mounted below it; where the kernel does not allow to leave that out, in any case.
+    :param recursive: include the mounts below it; where the kernel allows only a recursive mount, they are always
+        included.
     """
     try:
         _mount(str(source), str(target), None, _MS_BIND | (_MS_REC if recursive else 0))
@@ -153,9 +155,9 @@ def bind_mount(source: Path, target: Path, recursive: bool = False) -> None:
 
 
 def make_read_only(target: Path, below: bool = True) -> None:
-    """Let nothing be written to a mount any more, for this mount namespace only.
+    """Make a mount read-only, in this mount namespace only.
 
-    :param below: nor to what is mounted below it.
+    :param below: also the mounts below it.
     """
     mounts = [line.split()[4] for line in Path("/proc/thread-self/mountinfo").read_text().splitlines()]
     found = [os.fsdecode(mount.encode().decode("unicode_escape").encode("latin-1")) for mount in mounts]
@@ -168,9 +170,9 @@ def make_read_only(target: Path, below: bool = True) -> None:
 
 
 def change_root(root: Path) -> None:
-    """Make a mounted directory the root of the calling thread's mount namespace, of which nothing else remains.
+    """Make a mounted directory the root of the calling thread's mount namespace, and unmount the rest.
 
-    :raises OSError: when the kernel says no.
+    :raises OSError: when the kernel refuses.
     """
     os.chdir(root)
     number = _PIVOT_ROOT.get(platform.machine())
@@ -182,7 +184,7 @@ def change_root(root: Path) -> None:
 
 
 def mount_tmpfs(target: Path) -> None:
-    """Put an empty tmpfs over ``target``, for this mount namespace only."""
+    """Mount an empty tmpfs over ``target``, in this mount namespace only."""
     _mount("tmpfs", str(target), "tmpfs", _MS_NOSUID_NODEV)
 
 
@@ -198,7 +200,7 @@ def _check(result: int, what: str) -> None:
 
 
 def _in_thread(work: Callable[[], T]) -> T:
-    """Run ``work`` in a thread of its own: namespaces belong to threads, and this one's must not change."""
+    """Run ``work`` in a separate thread: namespaces belong to threads, and this thread's must not change."""
     results: list[T] = []
     errors: list[OSError] = []
 
@@ -219,10 +221,10 @@ def _in_thread(work: Callable[[], T]) -> T:
 def furnish(etc: Path, nameserver: str) -> Sequence[str]:
     """Give the calling mount namespace its own resolver, password file and shared memory.
 
-    Programs in the lab (dig, psql, curl, libc) then find the lab's names without being told, PostgreSQL finds its
-    user, and shared memory dies with the lab.
+    Programs in the lab (dig, psql, curl, libc) then resolve the lab's names without configuration, PostgreSQL finds its
+    user, and shared memory is released with the lab.
 
-    :param etc: a directory for the files to be shown in place of the machine's.
+    :param etc: a directory for the files that replace the machine's.
     :param nameserver: address of the lab's DNS.
     :returns: the files of this machine that do not exist and so could not be replaced.
     """

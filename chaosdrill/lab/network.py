@@ -1,4 +1,4 @@
-"""The lab's two networks: the cloud with every server's address, the bastion with the client's, joined by veth."""
+"""The lab's two networks: the cloud with every server's address, and the bastion with the client's, joined by veth."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ _CLOUD_END, _BASTION_END = "bastion0", "eth0"
 
 
 def build(plan: LabPlan) -> int:
-    """Lay out the calling thread's network namespace as the cloud and a new one as the bastion.
+    """Set up the calling thread's network namespace as the cloud and a new one as the bastion.
 
     :returns: the descriptor of the bastion's network namespace.
     :raises OSError: when the kernel refuses a namespace.
@@ -30,7 +30,7 @@ def build(plan: LabPlan) -> int:
 
 
 def build_bastion(plan: LabPlan, bastion: int) -> None:
-    """Give the client host its address and its way to the cloud. Moves the calling thread into the bastion."""
+    """Configure the client host's address and its route to the cloud. Moves the calling thread into the bastion."""
     enter_network_namespace(bastion)
     with IPRoute() as client:
         client.link("set", index=client.link_lookup(ifname="lo")[0], state="up")
@@ -48,7 +48,7 @@ def _cloud_addresses(plan: LabPlan) -> list[str]:
 
 
 async def answers(address: str, port: int, timeout_s: float = 0.5) -> bool:
-    """:returns: whether a TCP connection to the address succeeds within the time given."""
+    """Return whether a TCP connection to the address succeeds within the timeout."""
     try:
         async with asyncio.timeout(timeout_s):
             _, writer = await asyncio.open_connection(address, port)

@@ -1,6 +1,6 @@
-"""nftables sets through netlink. pyroute2 (pinned) has the messages; its own ``sets()`` and ``set_elems()`` do not run.
+"""nftables sets over netlink, on pyroute2's message classes; pyroute2's own ``sets()`` and ``set_elems()`` fail.
 
-Every call is a transaction of its own, on the network namespace of the calling thread.
+pyroute2 is pinned. Every call is a separate transaction, on the network namespace of the calling thread.
 """
 
 import socket
@@ -25,27 +25,27 @@ _ELEMENTS = {"add": NFT_MSG_NEWSETELEM, "del": NFT_MSG_DELSETELEM}
 
 
 class Nft(NFTables):
-    """A netlink socket for IPv4 rules, with sets of addresses that expire by themselves."""
+    """A netlink socket for IPv4 rules and for sets of addresses that expire."""
 
     def __init__(self) -> None:
         super().__init__(nfgen_family=socket.AF_INET)
 
     def add_set(self, table: str, name: str) -> None:
-        """Make an empty set of IPv4 addresses with timeouts."""
+        """Create an empty set of IPv4 addresses with timeouts."""
         attributes = {"table": table, "name": name, "key_type": DATA_TYPE_IPADDR, "key_len": 4, "id": 1}
-        # `_command` would take a plain "flags" for netlink's own; NFTA_ says whose it is
+        # `_command` would treat a plain "flags" as netlink's own; the prefix NFTA_ makes it the set's
         self._command(nft_set_msg, _SETS, "add", {**attributes, "NFTA_SET_FLAGS": {"NFT_SET_TIMEOUT"}})
 
     def delete_set(self, table: str, name: str) -> None:
-        """Remove a set that no rule names any more."""
+        """Remove a set that no rule refers to any more."""
         self._command(nft_set_msg, _SETS, "del", {"table": table, "name": name})
 
     def set_names(self, table: str) -> list[str]:
-        """:returns: the names of the table's sets."""
+        """Return the names of the table's sets."""
         return [one.get_attr("NFTA_SET_NAME") for one in self.get_sets() if one.get_attr("NFTA_SET_TABLE") == table]
 
     def add_addresses(self, table: str, name: str, addresses: Sequence[str], timeout_ms: int) -> None:
-        """Put addresses into a set; the kernel takes them out after ``timeout_ms``."""
+        """Add addresses to a set; the kernel removes them after ``timeout_ms``."""
         elements = [
             {
                 "attrs": [
@@ -58,11 +58,11 @@ class Nft(NFTables):
         self._command(nft_set_elem_list_msg, _ELEMENTS, "add", {"table": table, "set": name, "elements": elements})
 
     def flush_set(self, table: str, name: str) -> None:
-        """Take every address out of a set."""
+        """Remove every address from a set."""
         self._command(nft_set_elem_list_msg, _ELEMENTS, "del", {"table": table, "set": name})
 
     def addresses(self, table: str, name: str) -> list[str]:
-        """:returns: the addresses now in a set, those that have expired left out."""
+        """Return the addresses in a set that have not expired."""
         found = []
         for part in self._run_with_cleanup(partial(self._dump_elements, table, name)):
             for element in part.get_attr("NFTA_SET_ELEM_LIST_ELEMENTS") or []:

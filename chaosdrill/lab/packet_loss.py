@@ -1,7 +1,7 @@
-"""Packet loss in the bastion, made by the kernel: nftables rules with ``numgen``, put there through netlink.
+"""Packet loss in the bastion by the kernel: nftables rules with ``numgen``, configured over netlink.
 
-The addresses stand in nftables sets whose elements expire by themselves, so the fault ends on time even when every
-process of the lab is dead or stopped. netem would be the usual tool, but some kernels are built without it.
+The addresses are in nftables sets whose elements expire, so the fault ends on time even when every process of the lab
+is dead or stopped. netem would be the usual tool, but some kernels are built without it.
 
 :source: nft(8), "SETS" (timeout), "NUMGEN EXPRESSION"; linux/netfilter/nf_tables.h
 
@@ -25,7 +25,7 @@ from chaosdrill.lab.nftables import Nft
 
 _TABLE = "chaosdrill"
 _DROPPED = "dropped"
-# chain's hook, offset of the address in the IPv4 header: 12 is where a packet comes from, 16 where it goes
+# chain's hook, and offset of the address in the IPv4 header: 12 is the source, 16 the destination
 _HOOKS = {"ingress": ("input", 12), "egress": ("output", 16), "arriving": ("input", 16), "leaving": ("output", 12)}
 _NFT_JUMP, _NF_DROP, _NF_ACCEPT = -3, 0, 1
 _LESS_THAN, _HOST_TO_NETWORK, _RANDOM = 2, 1, 1
@@ -33,14 +33,14 @@ _LESS_THAN, _HOST_TO_NETWORK, _RANDOM = 2, 1, 1
 
 @dataclass(frozen=True)
 class Loss:
-    """A fault: which packets are lost, how many of them, for how long.
+    """A packet loss: which packets are lost, how many of them, and for how long.
 
     :param name: letters and digits, at most 16; a fault of the same name is replaced.
-    :param percent: of the packets, more than 0 and at most 100.
-    :param sources: the other side's IPv4 addresses or networks.
-    :param traffic_type: ``ingress`` (coming from the sources) or ``egress`` (going to them); where the sources are
-        addresses of this network namespace itself, ``arriving`` there or ``leaving`` from there.
-    :param duration_s: until the kernel ends it, in seconds.
+    :param percent: share of the packets, more than 0 and at most 100.
+    :param sources: IPv4 addresses or networks of the other side.
+    :param traffic_type: ``ingress`` (from the sources) or ``egress`` (to them); where the sources are addresses of this
+        network namespace, ``arriving`` (to them) or ``leaving`` (from them).
+    :param duration_s: after how many seconds the kernel ends it.
     """
 
     name: str
@@ -66,9 +66,9 @@ class Loss:
 
 
 def prepare() -> None:
-    """Make the empty table and its chains; also the test that this kernel can lose packets.
+    """Create the empty table and its chains, which also tests whether this kernel supports packet loss.
 
-    :raises LabError: when it cannot.
+    :raises LabError: when it does not.
     """
     try:
         with Nft() as nft:
@@ -87,9 +87,9 @@ def prepare() -> None:
 
 
 def inject(loss: Loss) -> tuple[int, int]:
-    """Begin to lose packets.
+    """Start a packet loss.
 
-    :returns: between which moments it began, in nanoseconds since the epoch.
+    :returns: two times between which it began, in nanoseconds since the epoch.
     :undo: :func:`heal`; the kernel does it by itself after ``loss.duration_s``.
     """
     _clear_when_idle()
@@ -109,7 +109,7 @@ def inject(loss: Loss) -> tuple[int, int]:
                 expressions=(match, _chance(loss.percent), [_verdict(_NFT_JUMP, _DROPPED)]),
             )
     timeout_ms = max(1, round(loss.duration_s * 1000))
-    with Nft() as nft:  # only now, so that it begins where the time begins to run
+    with Nft() as nft:  # last, so that the loss begins together with its timeout
         after_ns = time.time_ns()
         for (elements, _), networks in by_set.items():
             nft.add_addresses(_TABLE, elements, networks, timeout_ms)
@@ -117,15 +117,14 @@ def inject(loss: Loss) -> tuple[int, int]:
 
 
 def heal(name: str) -> None:
-    """End the fault of that name; nothing happens when it is over already."""
+    """End the packet loss of that name; has no effect when it has ended."""
     with Nft() as nft:
         for elements in _sets_of(nft, name):
             nft.flush_set(_TABLE, elements)
 
 
 def spare_all() -> None:
-    """Let every packet pass that a fault would lose, those that are active and those to come; they stand there all
-    the same, and nothing is counted.
+    """Let all packets of current and future faults pass. The faults stay listed, and no packet is counted.
 
     :undo: :func:`spare_none`
     """
@@ -134,7 +133,7 @@ def spare_all() -> None:
 
 
 def spare_none() -> None:
-    """Lose again what faults lose."""
+    """Undo :func:`spare_all`."""
     with Nft() as nft:
         for rule in _rules_of_dropped(nft):
             if not any(one.get_attr("NFTA_EXPR_NAME") == "counter" for one in rule.get_attr("NFTA_RULE_EXPRESSIONS")):
@@ -142,14 +141,14 @@ def spare_none() -> None:
 
 
 def active() -> dict[str, list[str]]:
-    """:returns: the networks now losing packets, by the name of the set that holds them; empty when none does."""
+    """Return the networks that are losing packets, by the name of their set; empty when there are none."""
     with Nft() as nft:
         found = {name: nft.addresses(_TABLE, name) for name in nft.set_names(_TABLE)}
     return {name: addresses for name, addresses in found.items() if addresses}
 
 
 def dropped_packets() -> int:
-    """:returns: how many packets this namespace has lost so far, all faults together; it never falls."""
+    """Return how many packets this namespace has dropped so far, for all faults together; it never decreases."""
     with Nft() as nft:
         for rule in _rules_of_dropped(nft):
             for expression in rule.get_attr("NFTA_RULE_EXPRESSIONS"):
@@ -174,7 +173,7 @@ def _by_prefix(loss: Loss) -> Iterable[tuple[int, list[str]]]:
 
 
 def _clear_when_idle() -> None:
-    """Remove rules and sets left by faults that are over, so that they do not pile up."""
+    """Remove the rules and sets of faults that have ended, so that they do not accumulate."""
     with Nft() as nft:
         names = nft.set_names(_TABLE)
         if any(nft.addresses(_TABLE, name) for name in names):
@@ -190,7 +189,7 @@ def _sets_of(nft: Nft, fault: str) -> list[str]:
 
 
 def _address(offset: int, prefix: int) -> list[Any]:
-    """Load the packet's address, cut to its network, into register 1."""
+    """Return the expressions that load the packet's address, masked to its network, into register 1."""
     load = genex("payload", {"dreg": 1, "base": 1, "offset": offset, "len": 4})
     if prefix == 32:
         return [load]
@@ -200,10 +199,10 @@ def _address(offset: int, prefix: int) -> list[Any]:
 
 
 def _chance(percent: float) -> list[Any]:
-    """True for that share of the packets. At 100 % there is nothing to draw."""
+    """Return the expressions that match that share of the packets; none at 100 %."""
     if percent >= 100:
         return []
-    # pyroute2 names these attributes NFTA_NUMGEN_*, which the kernel does not know: hence spelled out
+    # spelled out, because pyroute2 names these attributes NFTA_NUMGEN_*, which the kernel does not know
     draw = [("NFTA_NG_DREG", 1), ("NFTA_NG_MODULUS", 10000), ("NFTA_NG_TYPE", _RANDOM), ("NFTA_NG_OFFSET", 0)]
     return [
         {"attrs": [("NFTA_EXPR_NAME", "numgen"), ("NFTA_EXPR_DATA", {"attrs": draw})]},
@@ -228,7 +227,7 @@ def _data(value: bytes) -> dict[str, Any]:
 
 
 def queueing_disciplines() -> list[str]:
-    """:returns: a line for each active fault, as ``tc qdisc show`` would print the netem that makes it on AWS."""
+    """Return one line per active fault, in the form in which ``tc qdisc show`` prints the fault's netem on AWS."""
     return [f"qdisc netem {number:x}: dev ifb0 root limit 1000 loss" for number, _ in enumerate(active(), start=1)]
 
 

@@ -1,4 +1,4 @@
-"""The lab's parts as the supervisor sees them: how each is started and how to tell that it is healthy."""
+"""The lab's parts, with their start and their health checks, as the supervisor manages them."""
 
 import asyncio
 import os
@@ -26,11 +26,11 @@ ANSWER_WITHIN_S = 2.0
 class Part:
     """One part of the lab.
 
-    :param name: as ``chaosdrill lab status`` shows it.
+    :param name: its name in ``chaosdrill lab status``.
     :param start: starts it.
     :param check: raises when it is not healthy.
-    :param stop: ends it, where that can be asked for.
-    :param ended: raises when it has ended for good.
+    :param stop: ends it; None: it cannot be stopped separately.
+    :param ended: raises when it has ended permanently.
     """
 
     def __init__(
@@ -53,12 +53,12 @@ class Part:
 
     @property
     def healthy(self) -> bool:
-        """Whether the last look found nothing wrong."""
+        """Whether the last check passed."""
         return not self.trouble
 
     @property
     def stopped(self) -> bool:
-        """Whether it was ended on purpose."""
+        """Whether it was stopped on purpose."""
         return bool(self._stopped)
 
     async def start(self) -> None:
@@ -68,16 +68,16 @@ class Part:
         await self._start()
 
     async def stop(self, why: str) -> None:
-        """End it on purpose, until the next :meth:`start`.
+        """Stop it on purpose, until the next :meth:`start`.
 
-        :param why: is shown where its trouble would be.
+        :param why: reason, shown as its trouble.
         """
         assert self._stop is not None
         self._stopped = self.trouble = why
         await self._stop()
 
     async def look(self) -> None:
-        """Look whether it is healthy now."""
+        """Check its health."""
         if self._stopped:
             return
         try:
@@ -89,7 +89,7 @@ class Part:
             self._healthy_s = self._healthy_s or time.monotonic() - self._started_at
 
     def why_ended(self) -> str:
-        """:returns: why it is there no more; empty while it is."""
+        """Return why it has ended; empty while it has not."""
         try:
             self._ended()
         except LabError as error:
@@ -97,7 +97,10 @@ class Part:
         return ""
 
     async def wait_until_healthy(self) -> None:
-        """:raises LabError: when it is not healthy within ``HEALTHY_WITHIN_S`` seconds."""
+        """Wait until it is healthy.
+
+        :raises LabError: when it is not healthy within ``HEALTHY_WITHIN_S`` seconds.
+        """
         give_up = time.monotonic() + HEALTHY_WITHIN_S
         while not self.healthy:
             await self.look()
@@ -107,20 +110,20 @@ class Part:
                 await asyncio.sleep(0.05)
 
     def describe(self) -> dict[str, Any]:
-        """:returns: ``{"healthy": bool, "trouble": text, "seconds": how long its start took or None}``."""
+        """Return its state: ``{"healthy": bool, "trouble": text, "seconds": how long its start took or None}``."""
         seconds = None if self._healthy_s is None else round(self._healthy_s, 2)
         return {"healthy": self.healthy, "trouble": self.trouble, "seconds": seconds}
 
 
 class ServiceParts:
-    """The parts that are processes of their own in the cloud."""
+    """The parts that are separate processes in the cloud."""
 
     def __init__(self, plan: LabPlan) -> None:
         self._plan = plan
         self._file = plan.directory / "plan.json"
 
     def aws(self, aws_fd: int, dns_udp_fd: int, dns_tcp_fd: int) -> Part:
-        """:returns: the AWS endpoint, which also answers DNS."""
+        """Return the AWS endpoint, which also serves DNS."""
         fds = {"--aws-fd": aws_fd, "--dns-udp-fd": dns_udp_fd, "--dns-tcp-fd": dns_tcp_fd}
         arguments = [text for option, fd in fds.items() for text in (option, str(fd))]
         process = self._process("aws", "chaosdrill.lab.aws", *arguments)
@@ -137,7 +140,7 @@ class ServiceParts:
         return Part("aws", start, check, ended=process.check)
 
     def dns(self) -> Part:
-        """:returns: DNS, checked by its answers as the client host gets them."""
+        """Return DNS, which is checked by a query as from the client host."""
         question = dns.message.make_query(self._plan.domain, "A")
 
         async def check() -> None:
@@ -148,7 +151,7 @@ class ServiceParts:
         return Part("dns", _nothing, check)
 
     def application(self, region: RegionPlan) -> Part:
-        """:returns: one region's server of the application."""
+        """Return one region's application server."""
         name = f"application-{region.city}"
         process = self._process(name, "chaosdrill.lab.application", region.name)
 
@@ -165,19 +168,24 @@ class ServiceParts:
 
 
 async def _refuse_after(process: Process, listening: Sequence[int]) -> None:
-    """When the process has ended, refuse connections: the sockets live on in this one, and callers would wait."""
+    """Refuse connections once the process has ended: this process keeps the sockets open, so callers would wait
+    otherwise.
+    """
     await process.ended()
     for fd in listening:
         with socket.socket(fileno=os.dup(fd)) as copy:
-            copy.shutdown(socket.SHUT_RDWR)  # of the socket itself, whoever holds it
+            copy.shutdown(socket.SHUT_RDWR)  # acts on the socket itself, for all processes that have it open
 
 
 async def _nothing() -> None:
-    """DNS is served by the AWS part: there is nothing to start."""
+    """Start nothing: the AWS part serves DNS."""
 
 
 async def _get(address: str, port: int, path: str, headers: Mapping[str, str] = MappingProxyType({})) -> None:
-    """:raises LabError: when the answer is not 200."""
+    """Send a GET request.
+
+    :raises LabError: when the response is not 200.
+    """
     if not await network.answers(address, port):
         raise LabError(f"{address}:{port} does not answer")
     lines = [

@@ -1,6 +1,6 @@
-"""What a lab will consist of: names, addresses, ports and scaled times. One frozen value that every part reads.
+"""Names, addresses, ports and scaled times of a lab, in one frozen value that every part reads.
 
-Addresses, names and times are those of the reference system; ``scale`` multiplies its waits, never TCP's timers.
+Addresses, names and times are those of the reference system; ``scale`` multiplies its wait times, but not TCP's timers.
 """
 
 import dataclasses
@@ -15,26 +15,27 @@ from chaosdrill.lab.access import Access, KeyPair
 
 ACCOUNT = "123456789012"
 DOMAIN = "api.example.com"
-MAIN_TABLE = "MainTable-chaosdrill"  # a global table: its replicas have one name
+MAIN_TABLE = "MainTable-chaosdrill"  # a global table: all replicas have the same name
 COORDINATION_TABLE = "chaosdrill-coordination"
-COORDINATION_REGION = "us-west-2"  # neither of the application's
-OBSERVER = "us-west-2"  # the second place from which the home region is watched
+COORDINATION_REGION = "us-west-2"  # neither of the application's regions
+OBSERVER = "us-west-2"  # the second region from which the home region is monitored
 DESIRED_COUNT = 2  # of each of the application's services
 DEFAULT_SCALE = 0.2
 SMALLEST_SCALE = 1 / 60  # DNS TTLs are whole seconds: 60 s x scale must be at least 1
 LARGEST_SCALE = 10.0
-# seconds until DescribeExecution and ListExecutions show a change, from and to: AWS names none, seconds were seen
+# seconds until DescribeExecution and ListExecutions return a change, from and to: AWS documents no value, and delays
+# of seconds were observed
 EXECUTION_LAG_REFERENCE_S = (1.0, 3.0)
 PAUSE_BEGINS_REFERENCE_S = 240.0  # until a pause of the main table's replication begins; AWS: up to 5 minutes
 
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """One region of the reference system and where its parts answer inside the lab.
+    """One region of the reference system, and the addresses of its parts inside the lab.
 
-    :param database_storage_address: where the database's server is followed, and reached by the lab itself. It is in no
-        subnet, as Aurora's storage replication does not go through the VPC.
-    :param main_table_storage_address: the same of the main table's server.
+    :param database_storage_address: address of the database's server for replication and for the lab itself. It is in
+        no subnet, as Aurora's storage replication does not pass through the VPC.
+    :param main_table_storage_address: the same for the main table's server.
     """
 
     name: str
@@ -48,14 +49,14 @@ class RegionPlan:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Every address of its parts."""
+        """All addresses of its parts."""
         stores = (self.database_address, self.main_table_address)
         storage = (self.database_storage_address, self.main_table_storage_address)
         return (*self.load_balancer_addresses, *stores, *storage)
 
     @property
     def flag_table(self) -> str:
-        """The DynamoDB table that holds this region's stop flag."""
+        """Name of the DynamoDB table with this region's stop flag."""
         return f"{self.city.capitalize()}-ParamTable-chaosdrill"
 
 
@@ -83,10 +84,10 @@ STANDBY = RegionPlan(
 
 @dataclass(frozen=True)
 class Settlement:
-    """How a worker settles transactions.
+    """Settlement speed of a worker.
 
-    :param at_once: how many at a time.
-    :param cost_s: what one of a kind takes, in seconds, beside what the stores need.
+    :param at_once: number of concurrent settlements.
+    :param cost_s: duration of a settlement by kind of transaction, in seconds, in addition to the stores' time.
     """
 
     at_once: int
@@ -95,20 +96,20 @@ class Settlement:
 
 @dataclass(frozen=True)
 class LabPlan:
-    """Everything the lab's parts must agree on.
+    """The values on which the lab's parts must agree.
 
-    :param directory: where the lab keeps everything (control socket, data, logs, topology).
-    :param scale: multiplies the reference's waits (1 = its real times); at least 1/60.
-    :param aws_port: of the AWS endpoint, on 127.0.0.1 of the host and inside the cloud namespace.
-    :param dns_port: of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``); there
-        load balancers' names resolve, the domain only where its zone is public.
-    :param load_port: of Locust's page on 127.0.0.1 of the host.
+    :param directory: the lab's directory (control socket, data, logs, topology).
+    :param scale: factor of the reference system's wait times (1 = real time); at least 1/60.
+    :param aws_port: port of the AWS endpoint, on 127.0.0.1 of the host and inside the cloud namespace.
+    :param dns_port: port of DNS on 127.0.0.1 of the host, UDP and TCP (inside it is port 53 of ``services_address``);
+        load balancers' names resolve there, the domain only if its zone is public.
+    :param load_port: port of Locust's page on 127.0.0.1 of the host.
     :param starts_in: the region that serves when the lab starts: open, routed to, and the writer.
-    :param lenient: in what the lab is more forgiving than AWS: names of ``strictness``; empty: in nothing.
-    :param resync_reference_s: how long at least the database's old primary is rebuilt after an unplanned failover.
-    :param lease_s: how long a drill's lease lasts without being renewed, in seconds. It is not scaled: a request
-        may take several seconds at any scale.
-    :param access: the keys and the token that open it.
+    :param lenient: the ways in which the lab is more lenient than AWS: names of ``strictness``; empty: none.
+    :param resync_reference_s: how long the database's old primary is at least rebuilt after an unplanned failover.
+    :param lease_s: duration of a drill's lease without renewal, in seconds. It is not scaled: a request may take
+        several seconds at any scale.
+    :param access: the lab's keys and its token.
     """
 
     directory: Path
@@ -147,27 +148,30 @@ class LabPlan:
         return self.region(self.starts_in)
 
     def region(self, name: str) -> RegionPlan:
-        """:raises KeyError: when the lab has no region of that name."""
+        """Return the region of a name.
+
+        :raises KeyError: when the lab has no region of that name.
+        """
         return {region.name: region for region in self.regions}[name]
 
     @property
     def flag_cache_s(self) -> float:
-        """How long the application believes a stop flag it has read, in seconds."""
+        """How long the application caches its stop flag, in seconds."""
         return self.flag_cache_reference_s * self.scale
 
     @property
     def ttl_s(self) -> int:
-        """TTL of the domain's answers, whole seconds, at least 1."""
+        """TTL of the domain's records in whole seconds, at least 1."""
         return max(1, round(self.ttl_reference_s * self.scale))
 
     @property
     def settle_s(self) -> float:
-        """How often the application's worker looks for pending transactions, in seconds."""
+        """Interval at which the application's worker reads pending transactions, in seconds."""
         return self.settle_reference_s * self.scale
 
     @property
     def settlement(self) -> "Settlement":
-        """How the application's worker settles transactions."""
+        """Settlement speed of the application's worker."""
         if "parallel-worker" in self.lenient:
             return Settlement(4, {})
         costs = {"deposit": self.deposit_reference_s, "withdraw": self.withdraw_reference_s}
@@ -175,48 +179,50 @@ class LabPlan:
 
     @property
     def main_table_lag_s(self) -> float:
-        """The main table's replication lag at the start, in seconds."""
+        """Initial replication lag of the main table, in seconds."""
         return self.main_table_lag_reference_s * self.scale
 
     @property
     def control_socket(self) -> Path:
-        """The supervisor's control socket (see ``wire``)."""
+        """Path of the supervisor's control socket (see ``wire``)."""
         return self.directory / "control.sock"
 
     @property
     def topology_file(self) -> Path:
-        """Where the lab writes its own topology."""
+        """Path of the lab's own topology."""
         return self.directory / "topology.yaml"
 
     @property
     def client_python(self) -> Path:
-        """On the PYTHONPATH of every Python on the client host; empty, unless its clock is broken on purpose."""
+        """Directory on the PYTHONPATH of every Python on the client host; empty, unless the host's clock is broken on
+        purpose.
+        """
         return self.directory / "python"
 
     @property
     def client_programs(self) -> Path:
-        """The directory of the client host's own programs, the first of its PATH: what stands in for ``tc``."""
+        """Directory of the client host's own programs, first in its PATH, with the stand-in for ``tc``."""
         return self.directory / "programs"
 
     @property
     def aws_config_file(self) -> Path:
-        """Where the lab writes the AWS config file with the profile ``chaosdrill-lab``."""
+        """Path of the AWS config file with the profile ``chaosdrill-lab``."""
         return self.directory / "aws" / "config"
 
     @property
     def aws_url_on_host(self) -> str:
-        """The AWS endpoint as the host sees it; the same address works inside the cloud namespace."""
+        """URL of the AWS endpoint on the host; it also works inside the cloud namespace."""
         return f"http://127.0.0.1:{self.aws_port}"
 
     @property
     def aws_url_inside(self) -> str:
-        """The AWS endpoint as cloud and bastion see it."""
+        """URL of the AWS endpoint in the cloud and the bastion."""
         return f"http://{self.services_address}:{self.aws_port}"
 
     def save(self, path: Path) -> None:
-        """Write the plan as JSON, for this user only: it holds the lab's keys."""
+        """Write the plan as JSON, readable by this user only: it contains the lab's keys."""
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            os.fchmod(file.fileno(), 0o600)  # whatever was there
+            os.fchmod(file.fileno(), 0o600)  # in case the file existed with other permissions
             file.write(json.dumps(dataclasses.asdict(self), default=str, indent=1))
 
     @classmethod

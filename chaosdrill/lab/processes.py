@@ -1,4 +1,4 @@
-"""The lab's child processes: started with a log of their own, watched, ended."""
+"""The lab's child processes, each with its own log."""
 
 import asyncio
 import os
@@ -12,9 +12,9 @@ from chaosdrill.errors import LabError
 class Process:
     """One child process of the supervisor.
 
-    :param name: of its log file.
+    :param name: name of its log file.
     :param command: program and arguments.
-    :param log: where its output goes, appended.
+    :param log: file to which its output is appended.
     """
 
     def __init__(self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
@@ -25,9 +25,9 @@ class Process:
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self, pass_fds: Sequence[int] = (), enter: Callable[[], None] | None = None) -> None:
-        """Start it, in a process group of its own.
+        """Start it in its own session and process group.
 
-        :param enter: is called in the new process before its program is loaded.
+        :param enter: called in the new process before its program is loaded.
         """
         with open(self._log, "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -43,11 +43,14 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code, or None while it runs or before it was started."""
+        """Its exit code; None while it runs or before it was started."""
         return self._process.returncode if self._process else None
 
     def check(self) -> None:
-        """:raises LabError: when it has ended, with the last line of its log."""
+        """Check that it has not ended.
+
+        :raises LabError: when it has ended, with the last line of its log.
+        """
         if self.exit_code is not None:
             raise LabError(
                 f"{self.name} ended with exit code {self.exit_code}: {tail(self._log, 1)} "
@@ -55,12 +58,12 @@ class Process:
             )
 
     async def ended(self) -> None:
-        """Wait until it has ended, however it does."""
+        """Wait until it has ended for any reason."""
         if self._process is not None:
             await self._process.wait()
 
     async def stop(self, within_s: float = 2.0) -> None:
-        """Ask its group to end, and end it by force after ``within_s``."""
+        """Terminate its process group, and kill it after ``within_s`` seconds."""
         if self._process is None or self._process.returncode is not None:
             return
         self.signal(signal.SIGTERM)
@@ -71,7 +74,7 @@ class Process:
             await self._process.wait()
 
     def children(self) -> list[int]:
-        """:returns: the processes that it has started itself and that are alive."""
+        """Return the IDs of its live child processes."""
         if self._process is None or self._process.returncode is not None:
             return []
         return [
@@ -79,17 +82,17 @@ class Process:
         ]
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to its group."""
+        """Send a signal to its process group."""
         if self._process is None or self._process.returncode is not None:
             return
         try:
             os.killpg(self._process.pid, number)
         except ProcessLookupError:
-            return  # it has ended meanwhile
+            return  # it has ended in the meantime
 
 
 def tail(log: Path, lines: int = 5) -> str:
-    """:returns: the last lines of a log, for a message."""
+    """Return the last lines of a log, for a message."""
     if not log.exists():
         return "(no log)"
     return "\n".join(log.read_text(errors="replace").strip().splitlines()[-lines:]) or "(empty log)"

@@ -1,7 +1,7 @@
-"""The lab that runs on this machine, if one does.
+"""The running lab on this machine, if there is one.
 
-A lab is known by a lock that its first process holds: while somebody holds it a lab runs, and when nobody does,
-whatever lies in its directory is left over from one that died.
+A lab's first process holds a lock. While the lock is held, a lab is running; otherwise the contents of its directory
+are leftovers of a dead one.
 """
 
 import fcntl
@@ -13,17 +13,17 @@ from chaosdrill.home import home
 from chaosdrill.lab import wire
 from chaosdrill.lab.plan import LabPlan
 
-# files in its directory; the last one holds the pid of its outermost process
+# files in its directory; the last one contains the process ID of its outermost process
 LOCK, PLAN, SOCKET, OUTERMOST = "running.lock", "plan.json", "control.sock", "outer.pid"
 
 
 def directory() -> Path:
-    """:returns: where the lab keeps everything."""
+    """Return the lab's directory."""
     return home() / "lab"
 
 
 def try_lock(lab: Path) -> int | None:
-    """:returns: a descriptor that holds the lock of the lab in that directory, None when somebody else holds it."""
+    """Return a descriptor that holds the lock of the lab in that directory; None when another process holds it."""
     lock = os.open(lab / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -34,7 +34,7 @@ def try_lock(lab: Path) -> int | None:
 
 
 def is_running() -> bool:
-    """:returns: whether a lab runs (or starts, or ends just now)."""
+    """Return whether a lab is running, starting or ending."""
     lab = directory()
     if not (lab / LOCK).exists():
         return False
@@ -46,12 +46,12 @@ def is_running() -> bool:
 
 
 def running_plan() -> LabPlan | None:
-    """:returns: what the lab that runs consists of, None when none runs."""
+    """Return the plan of the running lab; None when none is running."""
     return LabPlan.load(directory() / PLAN) if is_running() else None
 
 
 def status() -> dict[str, Any]:
-    """:returns: what ``chaosdrill lab status`` shows; ``{"running": False}`` when no lab runs."""
+    """Return the values that ``chaosdrill lab status`` shows; ``"running"`` is False when no lab is running."""
     lab, plan = directory(), running_plan()
     if plan is None:
         return {"running": False, "directory": str(lab)}

@@ -1,4 +1,4 @@
-"""Signs requests of the lab's own parts to its AWS endpoint, where loading an AWS SDK would cost time and memory.
+"""Signatures of the lab's own requests to its AWS endpoint, made without an AWS SDK to save time and memory.
 
 :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
@@ -18,9 +18,9 @@ _ALGORITHM = "AWS4-HMAC-SHA256"
 def signed(
     keys: KeyPair, method: str, url: str, region: str, service: str, headers: Mapping[str, str], body: bytes
 ) -> dict[str, str]:
-    """Sign a request without a query; not for S3, which signs paths in another way.
+    """Sign a request without a query; not for S3, which signs paths differently.
 
-    :param headers: are signed, and so must be sent as they are.
+    :param headers: signed, so they must be sent unchanged.
     :returns: all headers to send with it.
     """
     there, timestamp = urlsplit(url), time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())

@@ -1,4 +1,6 @@
-"""The sockets on 127.0.0.1 of the host: opened outside and handed to the lab, as a socket stays in its network."""
+"""The lab's sockets on 127.0.0.1 of the host: opened outside and passed to the lab, as a socket stays in its
+network.
+"""
 
 import socket
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ PREFERRED = {"aws": 14566, "dns": 15353, "load": 8089}  # 8089 is Locust's own; 
 
 @dataclass(frozen=True)
 class HostSockets:
-    """Listening sockets of the AWS endpoint, DNS (UDP and TCP, one port) and Locust's page."""
+    """Listening sockets of the AWS endpoint, of DNS (UDP and TCP on one port) and of Locust's page."""
 
     aws: socket.socket
     dns_udp: socket.socket
@@ -17,12 +19,12 @@ class HostSockets:
 
     @classmethod
     def open(cls) -> "HostSockets":
-        """Open all four: on the preferred ports where they are free, on others where not."""
+        """Open all four sockets, on the preferred ports or, where those are busy, on others."""
         dns_tcp, dns_udp = _same_port(PREFERRED["dns"])
         return cls(_tcp(PREFERRED["aws"]), dns_udp, dns_tcp, _tcp(PREFERRED["load"]))
 
     def fds(self) -> dict[str, int]:
-        """:returns: the descriptors, by field name."""
+        """Return the descriptors by field name."""
         return {name: getattr(self, name).fileno() for name in ("aws", "dns_udp", "dns_tcp", "load")}
 
     def close(self) -> None:
@@ -32,7 +34,7 @@ class HostSockets:
 
 
 def port_of(one: socket.socket) -> int:
-    """:returns: the port a socket is bound to."""
+    """Return the port to which a socket is bound."""
     return int(one.getsockname()[1])
 
 

@@ -1,4 +1,4 @@
-"""A new lab's first process: what a dead lab left is cleared away, sockets are opened, the supervisor is started."""
+"""Start of a new lab: remove a dead lab's leftovers, open the sockets, start the supervisor."""
 
 import json
 import os
@@ -20,7 +20,7 @@ from chaosdrill.load.progress import UNPOLLED_VARIABLE
 from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 
 _KEPT = ("logs", LOCK)
-_children: list["subprocess.Popen[bytes]"] = []  # kept so that they are reaped, and not warned about
+_children: list["subprocess.Popen[bytes]"] = []  # referenced so that they are reaped without a warning
 
 
 def start(
@@ -35,19 +35,19 @@ def start(
     lenient: tuple[str, ...] = (),
     resync_s: float | None = None,
 ) -> None:
-    """Start the supervisor; it is not ready yet.
+    """Start the supervisor, without waiting until it is ready.
 
     :param home: the lab's directory.
-    :param scale: multiplies the reference's waits.
-    :param locustfile: the Locust script its load generator runs; empty: the reference application's own.
-    :param detached: stay when no lease is held.
-    :param starts_in: the region that serves at first; a name that no region of the lab has: home.
+    :param scale: factor of the reference system's wait times.
+    :param locustfile: the Locust script of its load generator; empty: the reference application's.
+    :param detached: keep running when no lease is held.
+    :param starts_in: the region that serves first; if no region of the lab has that name: home.
     :param lock: descriptor that holds the lab's lock; the lab gets a copy.
-    :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
-    :param breaks: how it is broken on purpose, as ``{"name", "options"}``.
-    :param lenient: in what it is more forgiving than AWS: names of ``strictness``.
-    :param resync_s: how long the database's old primary is rebuilt after an unplanned failover, in the reference's
-        seconds; None: the default.
+    :param requested_at: when the lab was requested, on the machine's monotonic clock, in seconds.
+    :param breaks: what to break on purpose, as ``{"name", "options"}``.
+    :param lenient: ways in which it is more lenient than AWS: names of ``strictness``.
+    :param resync_s: how long the database's old primary is rebuilt after an unplanned failover, in the reference
+        system's seconds; None: the default.
     """
     _clear(home)
     sockets = HostSockets.open()
@@ -77,7 +77,7 @@ def start(
             env=clean_environment({SECRET_VARIABLE: secret, **_unpolled()}),
             cwd=home,
             pass_fds=[lock, *sockets.fds().values()],
-            start_new_session=True,  # a terminal's Ctrl-C is for the drill, not for the lab
+            start_new_session=True,  # a terminal's Ctrl-C must reach the drill, not the lab
         )
     sockets.close()
     with open(home / OUTERMOST, "w", opener=_private) as file:
@@ -90,18 +90,18 @@ def _unpolled() -> dict[str, str]:
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that is made for this user only."""
+    """Open a file that is created for this user only."""
     return os.open(path, flags, 0o600)
 
 
 def reap() -> None:
-    """Take note of labs started here that have ended."""
+    """Reap ended labs that this process started."""
     for child in _children:
         child.poll()
 
 
 def _clear(home: Path) -> None:
-    """Remove what a dead lab left: nobody holds its lock, so nobody uses it. Its logs become the previous ones."""
+    """Remove a dead lab's leftovers: its lock is free, so they are not in use. Its logs become the previous logs."""
     for entry in home.iterdir():
         if entry.name in _KEPT:
             continue

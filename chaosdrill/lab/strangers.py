@@ -1,4 +1,4 @@
-"""How many connections anybody can hold open at the lab's ports: so few that there is always room for another."""
+"""A limit on unauthenticated connections to the lab's ports, so that there is always room for a new one."""
 
 import contextlib
 import socket
@@ -6,9 +6,9 @@ import threading
 
 
 class Strangers:
-    """Connections of which nobody knows yet who is at the other end; safe to use from several threads.
+    """Connections whose client is not authenticated yet; thread-safe.
 
-    :param most: how many there are at most; the oldest makes room for a new one.
+    :param most: their maximum number; the oldest is closed for a new one.
     """
 
     def __init__(self, most: int) -> None:
@@ -17,15 +17,15 @@ class Strangers:
         self._connections: dict[int, socket.socket] = {}  # by descriptor, the oldest first
 
     def add(self, connection: socket.socket) -> None:
-        """Count a new connection; the oldest is shut down when there are too many."""
+        """Add a new connection, and shut down the oldest when there are too many."""
         with self._lock:
             self._connections[connection.fileno()] = connection
             if len(self._connections) > self._most:
                 oldest = self._connections.pop(next(iter(self._connections)))
-                with contextlib.suppress(OSError):  # it has ended meanwhile
+                with contextlib.suppress(OSError):  # it has ended in the meantime
                     oldest.shutdown(socket.SHUT_RDWR)
 
     def remove(self, connection: socket.socket) -> None:
-        """Count it no more: it is known now, or ends."""
+        """Remove a connection: its client is authenticated, or it ends."""
         with self._lock:
             self._connections.pop(connection.fileno(), None)

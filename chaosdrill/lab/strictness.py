@@ -1,4 +1,4 @@
-"""The names by which ``chaosdrill lab up --lenient NAME`` relaxes the lab: in each it is more forgiving than AWS."""
+"""The names for ``chaosdrill lab up --lenient NAME``, each a way in which the lab is more lenient than AWS."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -25,14 +25,14 @@ LENIENT: Mapping[str, str] = MappingProxyType(
         "standby-reads": "The standby's application reads its database; on AWS its endpoint waits for a promotion.",
     }
 )
-"""Each name, and what the lab then does that AWS does not."""
+"""Each name, and how the lab then differs from AWS."""
 
 
 def lenient_names(given: Iterable[str]) -> tuple[str, ...]:
-    """Check the names of what is to be relaxed.
+    """Check names of :data:`LENIENT`.
 
     :param given: names; empty ones are ignored.
-    :returns: the names, sorted, each once.
+    :returns: the names, sorted and unique.
     :raises BadInput: with every name that does not exist.
     """
     names = {name.strip() for name in given} - {""}

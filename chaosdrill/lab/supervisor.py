@@ -1,7 +1,7 @@
-"""The lab's first process: makes the networks, starts the parts, answers on the control socket, ends with its leases.
+"""The lab's first process: creates the networks, starts the parts, serves the control socket, ends with its leases.
 
-Run as ``python -m chaosdrill.lab.supervisor PLAN.json …`` by :mod:`chaosdrill.lab.host`, inside the new namespaces.
-When it ends, however it ends, the kernel ends everything else in them.
+:mod:`chaosdrill.lab.host` runs it as ``python -m chaosdrill.lab.supervisor PLAN.json …`` inside the new namespaces.
+    When it ends for any reason, the kernel ends all other processes in them.
 """
 
 import argparse
@@ -36,7 +36,7 @@ LEASE_GRACE_S = 20.0
 
 @dataclass(frozen=True)
 class Sockets:
-    """Descriptors of the sockets opened outside, on 127.0.0.1 of the host."""
+    """Descriptors of the sockets that were opened outside, on 127.0.0.1 of the host."""
 
     aws: int
     dns_udp: int
@@ -45,14 +45,14 @@ class Sockets:
 
 
 class Supervisor:
-    """Owns the lab.
+    """The process that owns the lab.
 
-    :param plan: what to build.
-    :param sockets: to serve the host on.
-    :param locustfile: for the load generator; empty: the reference application's own.
-    :param detached: stay when no lease is held.
-    :param requested_at: when somebody asked for the lab, on the machine's steady clock, in seconds.
-    :param breaks: how it is broken on purpose before it is ready, as ``{"name", "options"}``.
+    :param plan: the lab's plan.
+    :param sockets: sockets that serve the host.
+    :param locustfile: load script of the load generator; empty: the reference application's.
+    :param detached: keep running when no lease is held.
+    :param requested_at: when the lab was requested, on the machine's monotonic clock, in seconds.
+    :param breaks: what to break on purpose before it is ready, as ``{"name", "options"}``.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class Supervisor:
     ) -> None:
         self.plan = plan
         self._begin_with = breaks
-        self.operations = self._operations()  # breaks put themselves before some of them
+        self.operations = self._operations()  # breaks replace some of them
         self.detached = detached
         self._sockets = sockets
         self._locustfile = locustfile
-        self._leases: dict[int, str] = {}  # by connection, who holds it
+        self._leases: dict[int, str] = {}  # holder by connection
         self._ended = asyncio.Event()
         self._requested_at = requested_at
         self._ready_s: float | None = None
@@ -79,7 +79,7 @@ class Supervisor:
         self.parts: dict[str, Part] = {}
 
     async def run(self) -> None:
-        """Build everything, then serve until the lab is to end."""
+        """Build the lab, then serve until it has to end."""
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._ended.set)
         server = await wire.serve(self.plan.control_socket, self.operations, self._lease_closed)
         async with server:
@@ -98,7 +98,7 @@ class Supervisor:
             self._ready_s = time.monotonic() - self._requested_at
         except DrillError as error:
             self._failure = str(error)
-        except Exception as error:  # noqa: BLE001 - the boundary: whoever started the lab is told, the log has the rest
+        except Exception as error:  # noqa: BLE001 - the boundary: reported to the starter; the log has the traceback
             traceback.print_exc()
             self._failure = f"{type(error).__name__}: {error}"
 
@@ -107,7 +107,7 @@ class Supervisor:
         furnish(plan.directory / "etc", plan.services_address)
         data = plan.directory / "data"
         data.mkdir(exist_ok=True)
-        mount_tmpfs(data)  # every lab starts with fresh data, about 100 MB of it, and a busy disk would take seconds
+        mount_tmpfs(data)  # every lab starts with about 100 MB of new data, which a busy disk takes seconds to write
         self.cloud = Cloud()
         network_fd, view_fd = (
             await asyncio.to_thread(network.build, plan),
@@ -135,7 +135,7 @@ class Supervisor:
                 if not name.startswith("application") and name not in stores:
                     group.create_task(part.start())
             await asyncio.gather(*(part.start() for part in stores.values()))
-            for region in plan.regions:  # it expects its tables
+            for region in plan.regions:  # the applications need the stores' tables
                 group.create_task(self.parts[f"application-{region.city}"].start())
 
     async def _start_load(self) -> None:
@@ -213,7 +213,7 @@ class Supervisor:
         return self.breaks.described() if hasattr(self, "breaks") else []
 
     async def _lost(self) -> dict[str, str]:
-        """Why nothing can be drilled here any more, without a look at the parts, which takes its time."""
+        """Return why the lab cannot be drilled any more, without health checks, which take time."""
         why = self.parts["aws"].why_ended() if "aws" in self.parts else ""
         return {
             "why": why and f"the lab's AWS endpoint has died, and without it nothing can be looked at or undone: {why}"
@@ -231,7 +231,7 @@ class Supervisor:
         self.main_table.resume(id)
 
     async def _run_application(self, region: str, running: bool) -> dict[str, bool]:
-        """Start a region's application server, or stop it; done when it answers, or has ended."""
+        """Start or stop a region's application server; returns when it responds, or has ended."""
         part = self.parts[f"application-{self.plan.region(region).city}"]
         async with self._changing_applications:
             if not running:
@@ -255,7 +255,7 @@ class Supervisor:
                 self._ended.set()
 
     async def _watch_leases(self) -> None:
-        """End a lab that nobody has taken: its starter died before it could."""
+        """End a lab without a lease: its starter died before it could take one."""
         await asyncio.sleep(LEASE_GRACE_S)
         if not self._leases and not self.detached:
             sys.stderr.write("nobody took a lease in time: the lab ends\n")
@@ -268,7 +268,7 @@ class Supervisor:
     async def _down(self, force: bool = False) -> dict[str, Any]:
         if self._leases and not force:
             return {"ending": False, "holders": self._holders()}
-        asyncio.get_running_loop().call_later(0.05, self._ended.set)  # after the answer is out
+        asyncio.get_running_loop().call_later(0.05, self._ended.set)  # after the response was sent
         return {"ending": True}
 
 
@@ -296,7 +296,7 @@ async def _supervise(arguments: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Command line of the supervisor; :mod:`chaosdrill.lab.host` is its only user."""
+    """Run the supervisor's command line; :mod:`chaosdrill.lab.host` is its only user."""
     parser = argparse.ArgumentParser()
     parser.add_argument("plan", type=Path)
     parser.add_argument("--sockets", required=True, type=json.loads)
@@ -305,9 +305,9 @@ def main() -> None:
     parser.add_argument("--detached", action="store_true")
     parser.add_argument("--requested-at", type=float, required=True)
     arguments = parser.parse_args()
-    os.umask(0o077)  # of everything that the lab writes, and of every program that it starts
+    os.umask(0o077)  # for every file of the lab and every program that it starts
     asyncio.run(_supervise(arguments))
-    # what is left in the namespaces dies with this process, and goodbyes would only take time
+    # the kernel ends what is left in the namespaces with this process, so an orderly exit would only take time
     sys.stderr.flush()
     os._exit(0)
 

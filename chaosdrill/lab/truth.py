@@ -1,4 +1,6 @@
-"""What is so, read from the databases themselves: what a ledger of the clients' writes is compared with."""
+"""The actual state of every transaction, read from the databases; a ledger of the clients' writes is compared with
+it.
+"""
 
 from typing import Any
 
@@ -17,14 +19,14 @@ select transaction_id::text as id, min(account_id) as account_id, count(*) as ti
 
 
 async def truth(database: GlobalDatabase, main_table: MainTable, region: str = "") -> dict[str, Any]:
-    """Read both stores in one region.
+    """Read both stores of one region.
 
-    :param region: whose stores; empty: the one whose database takes writes.
-    :returns: ``{"region", "writers": regions whose database takes writes, "transactions": {id: {"account", "kind",
+    :param region: the region of the stores; empty: the one whose database accepts writes.
+    :returns: ``{"region", "writers": regions whose database accepts writes, "transactions": {id: {"account", "kind",
         "quantity", "status", "undone", "settled", "change"}}}``; ``status`` is the main table's, None when it has no
-        such transaction, ``undone`` whether it says that it was rolled back; ``settled`` how often the database has
-        executed it, ``change`` by how much in all.
-    :raises LabError: when a store does not answer, or no region takes writes and none was named.
+        such transaction; ``undone`` is whether that status is a rollback; ``settled`` is how often the database has
+        executed it, and ``change`` the sum of its changes.
+    :raises LabError: when a store does not respond, or no region accepts writes and none was named.
     """
     regions = (await database.status())["regions"]
     writers = [name for name, facts in regions.items() if facts["role"] == "primary"]

@@ -1,7 +1,7 @@
-"""The lab's control socket: one JSON object a line each way over a UNIX socket, so it crosses network namespaces.
+"""The lab's control socket: JSON Lines over a UNIX socket, which can be reached from any network namespace.
 
-Request ``{"op": name, ...arguments}``, answer ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": text}``.
-A lease is a connection that is held open: when it closes, its holder is gone, however it died.
+Request ``{"op": name, ...arguments}``, response ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": text}``. A
+lease is an open connection: when it closes, its holder has ended for whatever reason.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ Operation = Callable[..., Awaitable[Any]]
 
 @contextmanager
 def short_path(path: Path) -> Iterator[str]:
-    """A path to ``path`` that fits a UNIX socket address (108 bytes), however long its directory is."""
+    """Yield an alias of ``path`` that fits into a UNIX socket address (108 bytes), however long its directory is."""
     directory = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{directory}/{path.name}"
@@ -35,8 +35,8 @@ class Connection:
     """A client's connection to a control socket. Use as a context manager, or keep it open as a lease.
 
     :param path: the socket.
-    :param answer_within_s: how long one answer may take, in seconds.
-    :raises LabError: when nobody answers there.
+    :param answer_within_s: timeout of one request, in seconds.
+    :raises LabError: when no lab responds at the socket.
     """
 
     def __init__(self, path: Path, answer_within_s: float = 30.0) -> None:
@@ -52,10 +52,10 @@ class Connection:
         self._lines = self.socket.makefile("rb")
 
     def call(self, op: str, **arguments: Any) -> Any:
-        """Send one request and wait for its answer.
+        """Send one request and wait for its response.
 
         :returns: the operation's result.
-        :raises LabError: when the lab says no, goes away or does not answer in time.
+        :raises LabError: when the operation fails, the lab ends, or it does not respond in time.
         """
         try:
             self.socket.sendall(json.dumps({"op": op, **arguments}).encode() + b"\n")
@@ -76,7 +76,7 @@ class Connection:
         return self.socket.fileno() < 0
 
     def ended(self) -> bool:
-        """:returns: whether the other side has closed the connection, as it does when it dies."""
+        """Return whether the lab has closed the connection, as it does when it dies."""
         readable, _, _ = select.select([self.socket], [], [], 0)
         try:
             return bool(readable) and self.socket.recv(1, socket.MSG_PEEK) == b""
@@ -84,13 +84,13 @@ class Connection:
             return True
 
     def wait_until_closed(self) -> None:
-        """Wait until the other side closes the connection."""
+        """Wait until the lab closes the connection."""
         self.socket.settimeout(None)
         while self._lines.readline(LINE_LIMIT):
             pass
 
     def close(self) -> None:
-        """Close the connection; a lease held by it ends."""
+        """Close the connection; its lease ends."""
         self._lines.close()
         self.socket.close()
 
@@ -102,7 +102,7 @@ class Connection:
 
 
 def call(path: Path, op: str, answer_within_s: float = 30.0, **arguments: Any) -> Any:
-    """One request on a connection of its own. See :meth:`Connection.call`."""
+    """Send one request on a separate connection. See :meth:`Connection.call`."""
     with Connection(path, answer_within_s) as connection:
         return connection.call(op, **arguments)
 
@@ -112,10 +112,10 @@ async def serve(
     operations: Mapping[str, Operation],
     on_close: Callable[[int], None] = lambda connection: None,
 ) -> asyncio.Server:
-    """Answer requests at ``path`` until the returned server is closed.
+    """Serve requests at ``path`` until the returned server is closed.
 
-    :param operations: by name; an operation that has a ``connection`` parameter is given the connection's number.
-    :param on_close: told the number of every connection that ends.
+    :param operations: by name; an operation with a ``connection`` parameter receives the connection's number.
+    :param on_close: receives the number of every connection that ends.
     """
     numbers = iter(range(1, 2**62))
 
@@ -126,7 +126,7 @@ async def serve(
                 writer.write(json.dumps(await _answer(operations, line, number), default=str).encode() + b"\n")
                 await writer.drain()
         except ConnectionError:
-            pass  # the client is gone; on_close says so
+            pass  # the client has disconnected; on_close reports it
         finally:
             on_close(number)
             writer.close()
@@ -135,10 +135,10 @@ async def serve(
 
 
 def _bound(path: Path) -> socket.socket:
-    """:returns: a socket at ``path`` to which only this user can connect, whatever the umask."""
+    """Return a socket at ``path`` to which only this user can connect, regardless of the umask."""
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    os.fchmod(bound.fileno(), 0o600)  # bind() gives it to the file, so that it is never wider
+    os.fchmod(bound.fileno(), 0o600)  # bind() applies it to the file, which so never has wider permissions
     with short_path(path) as address:
         bound.bind(address)
     return bound
@@ -153,5 +153,5 @@ async def _answer(operations: Mapping[str, Operation], line: bytes, number: int)
         return {"ok": True, "result": await operation(**request)}
     except LabError as error:
         return {"ok": False, "error": str(error)}
-    except Exception as error:  # noqa: BLE001 - the boundary: whatever went wrong is the caller's to know
+    except Exception as error:  # noqa: BLE001 - the boundary: every error is returned to the caller
         return {"ok": False, "error": f"{type(error).__name__}: {error}"}

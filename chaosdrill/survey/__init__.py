@@ -1,4 +1,4 @@
-"""Looking at an account without changing anything: what a topology would say of it, and whether a topology is right.
+"""Discovery of a topology in an account, and checks of an existing topology; both only read.
 
-Above ``client`` and ``aws``, because it reads through both; ``topology`` itself stays free of AWS calls.
+It is a layer above ``client`` and ``aws``, because it reads through both; ``topology`` itself makes no AWS calls.
 """

@@ -1,4 +1,4 @@
-"""An account that is only read: each call names what it needs, and says which permission is missing."""
+"""Read-only access to an account, with errors that name the missing permission."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ from chaosdrill.errors import BadInput, CannotSee, DrillError, problem
 
 T = TypeVar("T")
 _DENIED = {"AccessDenied", "AccessDeniedException", "AuthorizationError", "UnauthorizedOperation", "NotAuthorized"}
-MOST = 500  # how many of a kind are read; an account may have any number
+MOST = 500  # limit on the items of a listing; an account may have any number
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What a listing gave, and whether there is more that was not read."""
+    """The items of a listing, and whether there are more that were not read."""
 
     items: tuple[Any, ...]
     more: bool
 
     def count(self, what: str) -> str:
-        """:returns: such as ``the first 500 tables`` or ``3 tables``."""
+        """Return the number in words, such as ``the first 500 tables`` or ``3 tables``."""
         return f"the first {len(self.items)} {what}" if self.more else f"{len(self.items)} {what}"
 
 
 class Account:
-    """The account that a profile leads to. The guard of its clients lets no changing call through.
+    """The account of a profile. The guard of its clients refuses every call that changes something.
 
-    :param profile: a profile of the AWS config file; None: whatever boto3 finds.
+    :param profile: a profile of the AWS config file; None: boto3's default credentials.
     """
 
     def __init__(self, profile: str | None) -> None:
@@ -49,11 +49,11 @@ class Account:
         )
 
     def number(self, region: str) -> str:
-        """:returns: the account number.
+        """Return the account number.
 
         :raises BadInput: when there is no such profile.
-        :raises DrillError: when the credentials are missing or no longer valid: nothing else could be read either.
-        :raises CannotSee: when it cannot be asked.
+        :raises DrillError: when the credentials are missing or expired, so that nothing else can be read either.
+        :raises CannotSee: when the account number cannot be read.
         """
         try:
             sts = client(self._reach, "sts", region)
@@ -67,24 +67,24 @@ class Account:
             raise DrillError(f"nothing was read: {error}", code=error.code) from error
         try:
             return str(sts.get_caller_identity()["Account"])
-        except CannotSee as error:  # there are no credentials, or none that are good any more
+        except CannotSee as error:  # the credentials are missing or expired
             raise DrillError(f"nothing was read: {error}", code=error.code) from error
         except (ClientError, BotoCoreError) as error:
             raise _unseen(sts, "get_caller_identity", region, error) from error
 
     def ask(self, service: str, region: str, operation: str, **given: Any) -> dict[str, Any]:
-        """:returns: the answer to one call.
+        """Return the response to one call.
 
-        :raises CannotSee: when there is none; it names the permission that is missing.
+        :raises CannotSee: when the call fails; it names the permission that is missing.
         """
         one = client(self._reach, service, region)
         answer: dict[str, Any] = _tried(one, operation, region, lambda: getattr(one, operation)(**given))
         return answer
 
     def listed(self, service: str, region: str, operation: str, key: str, most: int = MOST, **given: Any) -> Listed:
-        """The items of a listing, page after page, up to ``most``.
+        """Return the items of a listing, page by page, up to ``most``.
 
-        :param key: where they stand in an answer.
+        :param key: key of the items in a response.
         :raises CannotSee: when a page cannot be read; it names the permission that is missing.
         """
         one = client(self._reach, service, region)
@@ -108,7 +108,7 @@ def _tried(one: Any, operation: str, region: str, read: Callable[[], T]) -> T:
 
 
 def _unseen(one: Any, operation: str, region: str, error: Exception) -> CannotSee:
-    service = one.meta.service_model.signing_name  # what IAM calls it
+    service = one.meta.service_model.signing_name  # IAM's name of the service
     name = f"{service}:{one.meta.method_to_api_mapping[operation]}"
     if isinstance(error, ClientError) and error.response["Error"]["Code"] in _DENIED:
         return CannotSee(f"{name} is not permitted in {region}: allow it for these credentials ({error})")

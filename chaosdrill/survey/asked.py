@@ -1,4 +1,4 @@
-"""What is asked of a search."""
+"""Scope of a discovery: account, regions, domain."""
 
 import shlex
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from chaosdrill.survey.account import Account
 
 @dataclass(frozen=True)
 class Asked:
-    """Where to look, and for what.
+    """Scope of a discovery.
 
-    :param domain: the name that clients resolve; None: to be found.
+    :param domain: the name that clients resolve; None: to be discovered.
     """
 
     account: Account
@@ -20,10 +20,10 @@ class Asked:
 
     @property
     def regions(self) -> tuple[str, str]:
-        """Both, home first."""
+        """Both regions, home first."""
         return (self.home, self.standby)
 
     @property
     def cli(self) -> str:
-        """The option that gives the AWS CLI the same credentials."""
+        """The AWS CLI option that selects the same credentials."""
         return f" --profile {shlex.quote(self.account.profile)}" if self.account.profile else ""

@@ -1,4 +1,4 @@
-"""What no account knows of a system: how its name is resolved here, where Locust is, what the heartbeat sends."""
+"""Parts of a topology that no account contains: name resolution on this machine, Locust's address, the heartbeat."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,14 +17,14 @@ PRIVATE: Final = (
     "The domain is in a private zone, which resolves in its VPCs only: it is looked up on the client host. Where this "
     "machine is in such a VPC, or asks a Resolver inbound endpoint, remove `seen_from`."
 )
-Known = Mapping[str, Any]  # values that the caller knows, by name; each becomes a candidate
+Known = Mapping[str, Any]  # values from the caller, by name; each becomes a candidate
 
 
 def find_dns(domain: Any, private: bool, known: Known) -> Finding:
-    """Check whether this machine resolves the domain by itself; if it does not, a name server is left to fill in.
+    """Check whether this machine's own resolver resolves the domain; if it does not, a name server is left to fill in.
 
-    :param domain: as it was found; anything but a text was not.
-    :param private: whether it is in a private zone: then it is looked up on the client host.
+    :param domain: the discovered domain; a value other than text means that it was not found.
+    :param private: whether it is in a private zone, so that it is resolved on the client host.
     """
     if not isinstance(domain, str):
         return Finding(Note("Whether `dns:` is needed is known when the domain is."), "")
@@ -46,15 +46,15 @@ def find_dns(domain: Any, private: bool, known: Known) -> Finding:
 
 
 def _own_name_server(known: Known) -> dict[str, Any]:
-    """The lab's, which alone knows the names of the lab's load balancers."""
+    """Return the lab's name server, which alone resolves the names of the lab's load balancers; empty without a lab."""
     return {name: value for name, value in known.get("dns", {}).items() if name != "seen_from"}
 
 
 def find_locust(known: Known) -> str | Unknown:
-    """Look for a Locust with chaosdrill's plugin where the caller knows it to be; else where it usually is: a forwarded
-    port of this machine. With a known address the usual one is not tried: there may be the Locust of another system.
+    """Return the URL of a Locust with chaosdrill's plugin: at the address from the caller, else on this machine at the
+    usual port, which is often forwarded.
 
-    :returns: its URL.
+    With an address from the caller the usual port is not tried: it may be another system's Locust.
     """
     url = str(known.get("url") or f"http://127.0.0.1:{LOCUST_PORT}")
     try:
@@ -72,7 +72,7 @@ def find_locust(known: Known) -> str | Unknown:
 
 
 def find_heartbeat(known: Known) -> Finding:
-    """:returns: what the heartbeat sends: always left to fill in."""
+    """Return the heartbeat's section, which is always left to fill in."""
     why = "no account knows which requests do no harm"
     how = "`chaosdrill init` writes this section for the reference application, as a comment in topology/aws.yaml"
     return Finding(Unknown(why, how, _candidates("heartbeat", known)), "no account")

@@ -1,6 +1,7 @@
-"""ARC's routing controls and the five endpoints of their cluster: from the control plane, once, to be kept locally.
+"""ARC's routing controls and cluster endpoints, read once from the control plane for the topology file.
 
-A drill never asks the control plane, which is in one region only.
+A drill never calls the control plane, which is in one region only.
+
 See: https://docs.aws.amazon.com/r53recovery/latest/dg/route53-arc-best-practices.regional.html
 """
 
@@ -22,7 +23,7 @@ _MOST_PANELS = 20
 
 @dataclass(frozen=True)
 class Control:
-    """A routing control and the cluster it belongs to."""
+    """A routing control and its cluster."""
 
     arn: str
     name: str
@@ -31,7 +32,7 @@ class Control:
 
 @dataclass(frozen=True)
 class Arc:
-    """What the control plane knows: clusters by ARN, and routing controls."""
+    """The contents of the control plane: clusters by ARN, and routing controls."""
 
     clusters: Mapping[str, dict[str, Any]]
     controls: tuple[Control, ...]
@@ -44,9 +45,9 @@ def find_arc(asked: Asked) -> Arc | Unknown:
 
 
 def find_routing(asked: Asked, arc: Arc | Unknown, health_checks: Mapping[str, str]) -> Finding:
-    """Choose each region's routing control: the one its record's health check follows, else by its name.
+    """Select each region's routing control: the one that its record's health check follows, else by name.
 
-    :param health_checks: of the domain's record that leads to each region.
+    :param health_checks: health check of the domain's record for each region.
     """
     if isinstance(arc, Unknown):
         return Finding({"controls": dict.fromkeys(asked.regions, arc), "cluster_endpoints": arc}, "nothing")
@@ -106,7 +107,7 @@ def _names(name: str, region: str) -> bool:
 
 
 def _city(region: str) -> str:
-    """:returns: ``tokyo`` for ap-northeast-1, from botocore's description "Asia Pacific (Tokyo)"."""
+    """Return ``tokyo`` for ap-northeast-1, from botocore's description "Asia Pacific (Tokyo)"."""
     partitions = botocore.session.Session().get_data("endpoints")["partitions"]
     described = next((p["regions"][region]["description"] for p in partitions if region in p["regions"]), "")
     found = re.search(r"\((?:[A-Z]\. )?(.+)\)", described)
@@ -118,7 +119,7 @@ def _squashed(text: str) -> str:
 
 
 def _endpoints(asked: Asked, arc: Arc, chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The endpoints of the cluster that the chosen controls belong to, and a note when they are not five."""
+    """Return the endpoints of the selected controls' cluster, and a note when there are not five."""
     used = {control.cluster for control in arc.controls if control.arn in chosen.values()} or set(arc.clusters)
     how = f"aws {SERVICE} describe-cluster --cluster-arn ARN --region {CONTROL_PLANE}{asked.cli}"
     candidates = [

@@ -7,7 +7,7 @@ from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown, 
 
 
 def find_database(asked: Asked) -> Finding:
-    """Look for global clusters with a member in both regions."""
+    """Find the global cluster with a member in both regions."""
     how = f"aws rds describe-global-clusters --region {asked.home}{asked.cli}"
     listed = or_unknown(
         lambda: asked.account.listed("rds", asked.home, "describe_global_clusters", "GlobalClusters"), how

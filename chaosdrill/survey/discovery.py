@@ -1,4 +1,6 @@
-"""Finding the parts of a system in an account, all at the same time; what one part lacks spoils no other."""
+"""Discovery of all parts of a system in an account, concurrently; a part that is not found does not affect the
+others.
+"""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -43,11 +45,11 @@ _NO_TABLE = (
 
 
 def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
-    """Look for every part of a topology.
+    """Discover every part of a topology.
 
-    :param known: candidates for what no account knows, by name: ``dns``, ``url`` (of Locust), ``heartbeat``.
+    :param known: candidates for values that no account contains, by name: ``dns``, ``url`` (of Locust), ``heartbeat``.
     :returns: findings by top-level key, in the order of the file.
-    :raises DrillError: when the credentials are missing or no longer valid.
+    :raises DrillError: when the credentials are missing or expired.
     """
     account = or_unknown(lambda: asked.account.number(asked.home), f"aws sts get-caller-identity{asked.cli}")
     looks: dict[str, Callable[[Asked], Finding]] = {
@@ -87,14 +89,14 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
 
 
 def left_to_fill_in(findings: Mapping[str, Finding]) -> list[tuple[str, Unknown]]:
-    """:returns: what was not found, with its dotted key."""
+    """Return the values that were not found, with their dotted keys."""
     return [
         (".".join(map(str, place)), unknown) for key, one in findings.items() for place, unknown in one.unknown(key)
     ]
 
 
 def file_text(findings: Mapping[str, Finding]) -> str:
-    """:returns: the topology file; its head says how many things are left to fill in."""
+    """Return the text of the topology file; its header states how many values are left to fill in."""
     left = len(left_to_fill_in(findings))
     todo = f"Left to fill in: {left}, look for TODO." if left else "Everything was found: read it through."
     head = f"A topology for chaosdrill, written by `chaosdrill topology discover`.\n{todo}"
@@ -102,7 +104,7 @@ def file_text(findings: Mapping[str, Finding]) -> str:
 
 
 def problems_of_text(text: str) -> list[str]:
-    """:returns: what is wrong with a file that was written, beyond what is left to fill in."""
+    """Return the problems of a written file, other than values left to fill in."""
     return [f"{problem.key}: {problem.what}: {problem.fix}" for problem in problems_of(yaml.safe_load(text))]
 
 

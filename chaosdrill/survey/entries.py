@@ -1,4 +1,4 @@
-"""Where clients come in: the domain, and each region's load balancer, put together by Route 53's alias records."""
+"""Clients' entry points: the domain and each region's load balancer, connected by Route 53's alias records."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from chaosdrill.survey.records import Record, bare, find_records
 
 @dataclass(frozen=True)
 class Balancer:
-    """A load balancer. ``name`` is its DNS name, as records name it."""
+    """A load balancer. ``name`` is its DNS name as in records."""
 
     arn: str
     name: str
@@ -24,7 +24,7 @@ class Balancer:
 
 @dataclass(frozen=True)
 class Entry:
-    """The domain and load balancers, and the health check of each region's record, where it has one.
+    """The domain, the load balancers, and the health check of each region's record, if it has one.
 
     :param private: whether the domain is in a private zone.
     """
@@ -36,7 +36,7 @@ class Entry:
 
 
 def find_entry(asked: Asked) -> Entry:
-    """Look for load balancers, and for the name that leads to one in each region."""
+    """Find the load balancers, and the name with a record for one in each region."""
     how = f"aws elbv2 describe-load-balancers --region REGION{asked.cli}"
     balancers = {region: or_unknown(partial(_balancers, asked, region), how) for region in asked.regions}
     known = {region: () if isinstance(found, Unknown) else found for region, found in balancers.items()}
@@ -81,7 +81,7 @@ def _domain(rows: tuple[Record, ...], balancers: Mapping[str, tuple[Balancer, ..
 
 
 def _balancer(region: str, found: tuple[Balancer, ...] | Unknown, own: list[Record], how: str) -> Balancer | Unknown:
-    """The one that the domain leads to; without such a record the only application load balancer there is."""
+    """Return the load balancer of the domain's record; without such a record, the only application load balancer."""
     if isinstance(found, Unknown):
         return found
     led_to = [one for one in found if any(row.target == one.name for row in own)]

@@ -1,4 +1,4 @@
-"""What a search brings: values, and in the place of a value that was not found, why, and how to find it."""
+"""Results of a discovery: values, or the reason why a value was not found and how to find it."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Candidate:
-    """What could stand in a place, and what tells it from the others."""
+    """A possible value, and a label that distinguishes it from the others."""
 
     value: Any
     label: str = ""
@@ -20,11 +20,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Stands for a value that is left to fill in.
+    """Placeholder for a value that is left to fill in.
 
-    :param why: what was looked at and what was seen.
+    :param why: what was read and what was observed.
     :param how: how to find it.
-    :param candidates: what it may be.
+    :param candidates: possible values.
     """
 
     why: str
@@ -34,7 +34,7 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Note:
-    """Stands for a value that may be left out, and says why it was."""
+    """Placeholder for an optional value, with the reason why it is left out."""
 
     text: str
 
@@ -43,9 +43,9 @@ class Note:
 class Finding:
     """One top-level key of a topology.
 
-    :param value: as it stands in the file; anything in it may be :class:`Unknown` or a :class:`Note`.
-    :param looked_at: what the search read.
-    :param comment: what a reader of the file should know.
+    :param value: the value for the file; any part of it may be :class:`Unknown` or a :class:`Note`.
+    :param looked_at: what the discovery read.
+    :param comment: a comment for readers of the file.
     """
 
     value: Any
@@ -53,7 +53,7 @@ class Finding:
     comment: str = ""
 
     def unknown(self, key: str) -> list[tuple[Place, Unknown]]:
-        """:returns: what is left to fill in below ``key``, with its place."""
+        """Return the values left to fill in below ``key``, with their places."""
         return list(_unknown((key,), self.value))
 
 
@@ -66,7 +66,7 @@ def _unknown(place: Place, value: Any) -> Iterator[tuple[Place, Unknown]]:
 
 
 def the_one(candidates: list[Candidate], what: str, how: str) -> Any:
-    """:returns: the value of the only candidate; :class:`Unknown` when there is none, or several.
+    """Return the value of the only candidate; :class:`Unknown` when there is none, or several.
 
     :param what: such as ``state machine of ap-northeast-3 begins with 'Failover'``.
     """
@@ -77,7 +77,7 @@ def the_one(candidates: list[Candidate], what: str, how: str) -> Any:
 
 
 def or_unknown(look: Callable[[], T], how: str) -> T | Unknown:
-    """:returns: what ``look`` sees, or why it cannot see."""
+    """Return the result of ``look``; :class:`Unknown` when it cannot read."""
     try:
         return look()
     except CannotSee as error:

@@ -1,4 +1,4 @@
-"""The tables that hold a stop flag: known by their item, not by their name."""
+"""Tables with a stop flag, identified by their item, not by their name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown, the_one
 
 KEY = {"PK": "stopFlag"}
-USUAL_NAMES = ("ParamTable", "AppTable")  # the public sample's, and the runbook's
-MOST_TABLES = 2000  # names, in each region
-MOST_ITEMS = 50  # tables whose item is read, in each region
+USUAL_NAMES = ("ParamTable", "AppTable")  # parts of the names of the public sample's tables
+MOST_TABLES = 2000  # table names that are listed per region
+MOST_ITEMS = 50  # tables whose item is read per region
 _WORDS = ("true", "false")
 
 
 @dataclass(frozen=True)
 class Flagged:
-    """What a region's tables show.
+    """The tables of a region.
 
-    :param tables: those with a stop flag, and the attributes that could be its value.
+    :param tables: those with a stop flag, and the attributes that may be its value.
     :param blind: why tables could not be read.
     """
 
@@ -30,7 +30,7 @@ class Flagged:
 
 
 def find_flags(asked: Asked) -> Finding:
-    """Read the item of the stop flag in each region's tables, those named like the reference's first."""
+    """Read the stop flag's item in each region's tables, beginning with those named as in the reference system."""
     how = f'aws dynamodb get-item --table-name NAME --key \'{{"PK":{{"S":"stopFlag"}}}}\'{asked.cli} --region REGION'
     seen = {region: or_unknown(partial(_flagged, asked, region), how) for region in asked.regions}
     flagged = {region: found for region, found in seen.items() if isinstance(found, Flagged)}
@@ -55,12 +55,12 @@ def _flagged(asked: Asked, region: str) -> Flagged:
             else:
                 found |= {} if attributes is None else {name: attributes}
         if found:
-            break  # what has the usual name and the item is it; what else has such an item is not searched for
+            break  # a table with the usual name and the item is sufficient; the others are not read
     return Flagged(found, f"the item of {looked} of {listed.count('tables')} in {region}", tuple(blind))
 
 
 def _attributes(asked: Asked, region: str, table: str) -> tuple[str, ...] | None:
-    """:returns: the attributes that hold true or false; None when the table has no such item."""
+    """Return the attributes whose value is true or false; None when the table has no such item."""
     key = {name: {"S": value} for name, value in KEY.items()}
     try:
         answer = asked.account.ask("dynamodb", region, "get_item", TableName=table, Key=key)

@@ -1,4 +1,4 @@
-"""The client host: an instance whose name says bastion and that SSM manages."""
+"""Discovery of the client host: an instance with a name like a bastion's, managed by SSM."""
 
 from functools import partial
 from typing import Any
@@ -9,14 +9,14 @@ from chaosdrill.client.host.pythons import LEAST_PYTHON
 from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown
 
-_NAMES = ["*bastion*", "*Bastion*", "*BASTION*"]  # EC2's filters mind the case
+_NAMES = ["*bastion*", "*Bastion*", "*BASTION*"]  # EC2's filters are case-sensitive
 _STATES = ["pending", "running", "stopping", "stopped"]
 _MOST_SHOWN = 20
 AL2023 = "Amazon Linux 2023"
 
 
 def find_client(asked: Asked) -> Finding:
-    """Look for the bastion at home, then in the standby region."""
+    """Find the bastion in the home region, else in the standby region."""
     found: dict[str, Any] = {}
     for region in asked.regions:
         how = f"aws ssm describe-instance-information --region {region}{asked.cli}"
@@ -46,7 +46,7 @@ def _instance(asked: Asked, region: str, how: str) -> str | Unknown:
 
 
 def _python_note(asked: Asked, instance_id: str, region: str) -> str:
-    """What to install before the drill brings its programs there; empty where the system's Python may be new enough.
+    """Return what to install before a drill can run programs on the host; empty when its Python may be new enough.
 
     :source: https://docs.aws.amazon.com/linux/al2023/ug/python.html
     """
@@ -61,7 +61,7 @@ def _python_note(asked: Asked, instance_id: str, region: str) -> str:
 
 
 def named_state(agent: str | None) -> str:
-    """:returns: the state of an SSM agent in words."""
+    """Return the state of an SSM agent in words."""
     return f"SSM: {agent}" if agent else "SSM does not know it: its agent or its instance profile is missing"
 
 

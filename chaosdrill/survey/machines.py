@@ -1,4 +1,4 @@
-"""The pair of state machines that move the application."""
+"""Discovery of the state machines for failover and failback."""
 
 from functools import partial
 
@@ -11,7 +11,7 @@ MOST_SHOWN = 20
 
 
 def find_machines(asked: Asked) -> Finding:
-    """Look for state machines by how their names begin: in the standby region, where they belong, else at home."""
+    """Find state machines by their prefixes: in the standby region, where they belong, else in the home region."""
     how = f"aws stepfunctions list-state-machines --region {asked.standby}{asked.cli}"
     seen = {region: or_unknown(partial(_listed, asked, region), how) for region in asked.regions}
     listed = {region: found for region, found in seen.items() if not isinstance(found, Unknown)}
@@ -36,7 +36,9 @@ def _of_pair(name: str) -> bool:
 
 
 def _chosen(names: list[str], key: str, region: str, how: str) -> object:
-    """The prefix alone when it leads to one machine: what CloudFormation appends changes when it is made anew."""
+    """Return only the prefix when one machine matches: the suffix from CloudFormation changes when the machine is
+    recreated.
+    """
     prefix = PREFIXES[key]
     fitting = [Candidate(name) for name in names if name.startswith(prefix)]
     chosen = the_one(fitting, f"state machine of {region} whose name begins with {prefix}", how)

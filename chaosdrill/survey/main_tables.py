@@ -1,4 +1,4 @@
-"""The global table that has a replica in both regions."""
+"""Discovery of the global table with a replica in both regions."""
 
 from typing import Any
 
@@ -7,11 +7,13 @@ from chaosdrill.survey.asked import Asked
 from chaosdrill.survey.findings import Finding, Note
 from chaosdrill.survey.flags import MOST_TABLES
 
-MOST_DESCRIBED = 50  # tables whose name is there in both regions
+MOST_DESCRIBED = 50  # limit on the tables with the same name in both regions
 
 
 def find_main_table(asked: Asked) -> Finding:
-    """Look for tables of home that are replicated to standby. The key is optional: without one it is left out."""
+    """Find tables of the home region that are replicated to the standby region. The key is optional: it is omitted if
+    none or several are found.
+    """
     try:
         home, standby = (_names(asked, region) for region in asked.regions)
         common = [name for name in home if name in standby]

@@ -1,4 +1,4 @@
-"""The records of Route 53 that lead a name to a load balancer."""
+"""Route 53 records that point to a load balancer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 from chaosdrill.survey.asked import Asked
 
 MOST_ZONES = 50
-MOST_RECORDS = 300  # of a zone, which is one call
+MOST_RECORDS = 300  # of a zone, read by one call
 
 
 @dataclass(frozen=True)
 class Record:
-    """A name, what it leads to, and the health check that decides whether it does; names as :func:`bare` gives them."""
+    """A name, its target, and the health check of its record; names as returned by :func:`bare`."""
 
     name: str
     target: str
@@ -21,9 +21,9 @@ class Record:
 
 @dataclass(frozen=True)
 class Records:
-    """The rows that were read.
+    """The records that were read.
 
-    :param private: the names of the private zones among those that were read.
+    :param private: names of the private zones among the zones that were read.
     """
 
     rows: tuple[Record, ...]
@@ -31,7 +31,7 @@ class Records:
     private: tuple[str, ...] = ()
 
     def only_in_vpcs(self, domain: str) -> bool:
-        """:returns: whether a private zone holds the domain: it resolves in that zone's VPCs only."""
+        """Return whether the domain is in a private zone, so that it resolves in that zone's VPCs only."""
         return any(_holds(zone, domain) for zone in self.private)
 
 
@@ -49,7 +49,7 @@ def find_records(asked: Asked) -> Records:
 
 
 def bare(name: str) -> str:
-    """:returns: a DNS name in lower case, without the final dot and without what the console puts before it."""
+    """Return a DNS name in lower case, without the final dot and the console's prefix ``dualstack.``."""
     return name.lower().rstrip(".").removeprefix("dualstack.")
 
 

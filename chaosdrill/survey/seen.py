@@ -1,16 +1,16 @@
-"""One row of what ``chaosdrill topology check`` shows."""
+"""One row of the output of ``chaosdrill topology check``."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Something of the topology that was read.
+    """A value of the topology that was checked.
 
     :param part: the topology's key.
-    :param what: what of it.
-    :param value: what was seen; empty when nothing could be.
-    :param trouble: why it could not be read, or does not fit; empty when it is well.
+    :param what: name of the value.
+    :param value: the observed value; empty when it could not be read.
+    :param trouble: why it could not be read, or does not match; empty when it is correct.
     :param advice: what to do about it.
     """
 
@@ -22,5 +22,5 @@ class Seen:
 
     @property
     def ok(self) -> bool:
-        """Whether it could be read, and fits."""
+        """Whether it could be read and matches."""
         return not self.trouble

@@ -1,4 +1,4 @@
-"""A topology file with comments: YAML in which everything that was not found is a line to fill in."""
+"""Output of a topology file as YAML with comments, in which every value that was not found is a line to fill in."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ _COMMAND = "aws "
 
 
 class _Plain(yaml.SafeDumper):
-    """Without anchors: each line of the file stands for itself."""
+    """YAML output without anchors, so that each line of the file is complete."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def one_line(self, text: str) -> yaml.ScalarNode:
-        """In single quotes a line break would be one in the file, too."""
+        """Represent a text on one line: in single quotes, a line break would be written as one."""
         return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
 
 
@@ -27,9 +27,9 @@ _Plain.add_representer(str, _Plain.one_line)
 
 
 def written(head: str, findings: Mapping[str, Finding]) -> str:
-    """:returns: the file's text; always valid YAML.
+    """Return the file's text, which is always valid YAML.
 
-    :param head: a comment for its beginning.
+    :param head: a comment at its beginning.
     :param findings: by top-level key, in the order of the file.
     """
     lines = [*_comment(head, 0)]
@@ -57,7 +57,7 @@ def _entry(key: str, value: Any, depth: int) -> Iterator[str]:
 
 
 def _to_fill_in(key: str, unknown: Unknown, depth: int) -> Iterator[str]:
-    """A TODO, then each candidate as a line that needs only its ``#`` removed."""
+    """Yield a TODO, then each candidate as a line that only needs its ``#`` removed."""
     yield from _comment(f"TODO {key}: {unknown.why}", depth)
     yield f"{'  ' * depth}# To find it: {_one_line(unknown.how)}"
     for candidate in unknown.candidates:
@@ -72,7 +72,7 @@ def _comment(text: str, depth: int) -> list[str]:
 
 def _wrapped(paragraph: str, pad: str) -> list[str]:
     if paragraph.startswith(_COMMAND):
-        return [pad + paragraph]  # to be copied whole
+        return [pad + paragraph]  # not wrapped, so that it can be copied
     return textwrap.wrap(
         _one_line(paragraph),
         WIDTH,
@@ -88,6 +88,6 @@ def _one_line(text: str) -> str:
 
 
 def _scalar(value: Any) -> str:
-    """A value on one line, in quotes where YAML would read it as something else."""
+    """Return a value on one line, quoted where YAML would otherwise read another value."""
     text: str = yaml.dump(value, Dumper=_Plain, default_flow_style=True, width=float("inf"), sort_keys=False)
     return text.removesuffix("...\n").rstrip("\n")

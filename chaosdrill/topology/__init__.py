@@ -1,4 +1,4 @@
-"""The topology file: the one place that names the parts of the system that is drilled."""
+"""The topology file, which names the parts of the system under drill."""
 
 from chaosdrill.topology.loading import load_topology, topology_of
 from chaosdrill.topology.model import (

@@ -1,4 +1,4 @@
-"""YAML with the line of every key and value, so that an error can say where it is."""
+"""YAML parsing that records the line of every key and value, for error messages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ _MERGE = "tag:yaml.org,2002:merge"
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML document: its value, the line (from 1) of every place in it, and the keys that no document should have.
+    """A YAML document: its value, the line (from 1) of every place in it, and its invalid keys.
 
-    :param repeated: keys that stand there twice, and where the second is.
-    :param not_text: keys that YAML does not read as a text, such as ``on:`` or ``1:``.
+    :param repeated: keys that occur twice, with the line of the second occurrence.
+    :param not_text: keys that YAML does not read as text, such as ``on:`` or ``1:``.
     """
 
     value: Any
@@ -27,7 +27,7 @@ class Document:
     not_text: tuple[tuple[Place, int], ...] = ()
 
     def line(self, place: Place) -> int:
-        """:returns: the line of ``place``, or of the nearest thing around it."""
+        """Return the line of ``place``, or of its nearest enclosing place."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 1)
@@ -36,13 +36,13 @@ class Document:
 def read_document(text: str) -> Document:
     """Parse ``text``.
 
-    :raises yaml.YAMLError: when it is not YAML, or is nested too deeply, or stands for too much, or for itself.
+    :raises yaml.YAMLError: when it is not YAML, is nested too deeply, expands too far, or contains itself.
     """
     try:
         return _read(text)
     except RecursionError as error:
         raise yaml.YAMLError(ENDLESS) from error
-    except ValueError as error:  # such as the date 2026-13-45
+    except ValueError as error:  # for example, for the date 2026-13-45
         raise yaml.YAMLError(f"a value cannot be read ({error}): put it in quotes") from error
 
 
@@ -65,9 +65,9 @@ def _read(text: str) -> Document:
 
 
 def _merge(node: yaml.Node) -> None:
-    """Replace each merge key (``<<: *base``) by the entries that it stands for; a key beside it wins.
+    """Replace each merge key (``<<: *base``) by the entries of its base; other keys of the mapping take precedence.
 
-    :raises yaml.YAMLError: when what is merged is not a mapping.
+    :raises yaml.YAMLError: when the base is not a mapping.
     :source: https://yaml.org/type/merge.html
     """
     if isinstance(node, yaml.SequenceNode):
@@ -96,7 +96,7 @@ def _bases(value: yaml.Node) -> list[yaml.MappingNode]:
 
 
 def _with_text_keys(node: yaml.Node) -> yaml.Node:
-    """The same without what is told of already: a list as a key, for one, would not even load."""
+    """Remove the keys that are already reported: a list as a key, for example, could not even be loaded."""
     if isinstance(node, yaml.MappingNode):
         node.value = [(key, _with_text_keys(value)) for key, value in node.value if key.tag == _TEXT]
     elif isinstance(node, yaml.SequenceNode):
@@ -105,7 +105,7 @@ def _with_text_keys(node: yaml.Node) -> yaml.Node:
 
 
 def _places(node: yaml.Node, place: Place) -> Iterator[tuple[Place, yaml.Mark, yaml.Node | None]]:
-    """Every place of a node, with the key that names it in a mapping."""
+    """Yield every place of a node, with its key in a mapping."""
     if not place:
         yield place, node.start_mark, None
     if isinstance(node, yaml.MappingNode):

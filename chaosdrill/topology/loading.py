@@ -1,4 +1,4 @@
-"""From a topology file to a :class:`Topology`, and from a configuration to its topology."""
+"""Loading of a topology file into a :class:`Topology`, and selection of a drill's topology."""
 
 import os
 import threading
@@ -31,18 +31,18 @@ from chaosdrill.topology.model import (
 from chaosdrill.topology.problems import problems_of
 
 VARIABLE = "CHAOSDRILL_TOPOLOGY"
-OPERATIONS = ("read", "write", "settled", "balance")  # of the heartbeat
+OPERATIONS = ("read", "write", "settled", "balance")  # the heartbeat's requests
 _EVERY_OPERATION = {"headers": {}, "status": [200]}
 _cache: dict[Path, tuple[tuple[int, int], Topology]] = {}
 _lock = threading.Lock()
 
 
 def load_topology(path: Path | str) -> Topology:
-    """Read and check a topology file.
+    """Read and validate a topology file.
 
     :param path: the file, YAML.
-    :returns: what it says.
-    :raises BadInput: with every problem found: its line, key and fix.
+    :returns: its contents.
+    :raises BadInput: with all problems found: line, key and fix.
     """
     path = Path(path).expanduser().absolute()
     document = _read(path)
@@ -61,11 +61,12 @@ def _problems(document: Document) -> Iterator[tuple[int, str]]:
 
 
 def topology_of(configuration: Mapping[str, Any] | None) -> Topology:
-    """The topology of a drill: the file named by ``topology`` in the configuration, else by ``CHAOSDRILL_TOPOLOGY``.
+    """Return the topology of a drill: the file named by ``topology`` in the configuration, else by
+    ``CHAOSDRILL_TOPOLOGY``.
 
-    Read again only when the file has changed.
+    The file is read again only when it has changed.
 
-    :raises BadInput: when none is named, or the file is not right.
+    :raises BadInput: when no file is named, or it is invalid.
     """
     named = (configuration or {}).get("topology") or os.environ.get(VARIABLE)
     if not named:
@@ -151,7 +152,7 @@ def _heartbeat(raw: dict[str, Any], client: dict[str, Any]) -> Heartbeat:
 
 
 def _aws(path: Path, raw: dict[str, Any]) -> Aws:
-    """A relative ``config_file`` is meant from where the topology lies."""
+    """Resolve a relative ``config_file`` against the topology's directory."""
     if "config_file" in raw:
         raw = {**raw, "config_file": path.parent / Path(raw["config_file"]).expanduser()}
     return Aws(**raw)

@@ -1,15 +1,15 @@
-"""Whether a URL leads to this machine."""
+"""Detection of URLs that point to this machine."""
 
 import ipaddress
 import re
 from urllib.parse import urlsplit
 
-# others are read in two ways: to urllib3, which connects, a backslash ends the host, to urllib.parse it does not
+# other characters are ambiguous: a backslash ends the host for urllib3, which connects, but not for urllib.parse
 _AUTHORITY = re.compile(r"[A-Za-z0-9.:\[\]-]+")
 
 
 def is_loopback(url: str) -> bool:
-    """:returns: whether the URL's host is a loopback address, or a name that is kept for one (RFC 6761)."""
+    """Return whether the URL's host is a loopback address, or a name reserved for one (RFC 6761)."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     if not _AUTHORITY.fullmatch(parts.netloc):

@@ -1,4 +1,4 @@
-"""What a topology says, as frozen values. Maps are keyed by region name, home first."""
+"""The contents of a topology, as frozen values. Mappings are keyed by region name, home first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Aws:
-    """How the account is reached; what is not said here comes from the configuration, then from the environment."""
+    """Access to the account; values that are None come from the configuration, then from the environment."""
 
     profile: str | None = None
     config_file: Path | None = None
@@ -17,7 +17,7 @@ class Aws:
 
 @dataclass(frozen=True)
 class Regions:
-    """The fixed roles: the region that serves at rest, and the one that stands by."""
+    """The fixed roles of the regions: home serves normally, standby takes over."""
 
     home: str
     standby: str
@@ -25,11 +25,11 @@ class Regions:
 
 @dataclass(frozen=True)
 class Dns:
-    """How the domain is looked up.
+    """Resolution of the domain.
 
-    :param nameserver: asked by this machine instead of its own resolver; None: its own.
-    :param seen_from: ``client``: the domain is looked up on the client host, as in a private zone it must be; ``here``:
-        on this machine.
+    :param nameserver: the name server that this machine queries; None: its own resolver.
+    :param seen_from: ``client``: the domain is resolved on the client host, which is required for a private zone;
+        ``here``: on this machine.
     """
 
     nameserver: str | None = None
@@ -39,10 +39,10 @@ class Dns:
 
 @dataclass(frozen=True)
 class ClientHost:
-    """The host where clients are (the bastion), reached by SSM; and how load comes from it.
+    """The host of the clients (the bastion), managed by SSM, and the source of the load.
 
-    :param run: ``attach``: a Locust runs at ``url``, as seen from here; ``local``: the drill starts its own here;
-        ``ssm``: on the client host, delivered over ``s3`` (bucket and prefix) where that is given.
+    :param run: ``attach``: a running Locust at ``url``, as seen from this machine; ``local``: the drill starts its own
+        on this machine; ``ssm``: on the client host, delivered over ``s3`` (bucket and prefix) if that is set.
     """
 
     instance_id: str
@@ -54,7 +54,7 @@ class ClientHost:
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """A region's entry: its own addresses (by ARN) or the range they lie in (CIDR); at least one is given."""
+    """A region's load balancer, by ARN, or by the CIDR range of its addresses; at least one is set."""
 
     arn: str | None = None
     cidr: str | None = None
@@ -62,7 +62,7 @@ class LoadBalancer:
 
 @dataclass(frozen=True)
 class StopFlag:
-    """The item that closes the application: table by region, the item's key, and the attribute with its value."""
+    """The item that closes the application: table by region, the item's key, and the attribute of its value."""
 
     tables: Mapping[str, str]
     key: Mapping[str, str]
@@ -95,7 +95,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Failover:
-    """Where the pair of state machines lives and how their names begin."""
+    """The region of the two state machines, and the prefixes of their names."""
 
     region: str
     failover_prefix: str
@@ -104,14 +104,14 @@ class Failover:
 
 @dataclass(frozen=True)
 class PacketLoss:
-    """What else is known about the packet-loss fault: a command that prints how many packets it has dropped."""
+    """Further settings of the packet-loss fault: a command that prints how many packets it has dropped."""
 
     drop_counter_command: str | None = None
 
 
 @dataclass(frozen=True)
 class Accounts:
-    """Accounts that exist for drills only, so that they may be written to: ``count`` of them, numbered from 0."""
+    """Accounts that exist for drills only and may be written to: ``count`` of them, numbered from 0."""
 
     prefix: str
     count: int
@@ -119,16 +119,18 @@ class Accounts:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """What the heartbeat sends, and where it runs: ``ssm``: on the client host; ``local``: here; as the topology says
-    it, else where the load is started (a Locust that is attached to is taken to be on the client host).
+    """The heartbeat's requests, and where it runs.
 
-    :param rate_per_s: beats a second, of each operation; None: 20 reads, and 2 writes, which become up to 20 around a
+    :param read: a request that changes nothing, in the form of the topology file, like the other operations.
+    :param run: ``ssm``: on the client host; ``local``: on this machine. The default is where the load is started (an
+        attached Locust is assumed to run on the client host).
+    :param rate_per_s: beats per second of each operation; None: 20 reads, and 2 writes, which become up to 20 around a
         transition.
-    :param deadline_s: an answer that takes longer is none, in seconds.
-    :param region_header: the response header that names the region that served.
-    :param read: a request that changes nothing; as are the other operations, as the topology writes it.
-    :param write: one that writes; None: nothing is written. ``settled``: how a write is read back; ``balance``: how an
-        account's balance is.
+    :param deadline_s: a response that takes longer counts as missing, in seconds.
+    :param region_header: the response header that names the region that served the request.
+    :param write: a request that writes; None: nothing is written.
+    :param settled: a request that reads a write back.
+    :param balance: a request that reads an account's balance.
     :param accounts: the only accounts that are written to.
     """
 
@@ -145,7 +147,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class CoordinationTable:
-    """The DynamoDB table where drills of this system coordinate: an ordinary table in a third region.
+    """The DynamoDB table by which drills of this system coordinate: a regional table in a third region.
 
     :param lease_s: seconds after which a drill that no longer renews its lease may be taken over.
     """
@@ -157,15 +159,16 @@ class CoordinationTable:
 
 @dataclass(frozen=True)
 class Topology:
-    """The parts of the system that is drilled, and the accounts that may be touched.
+    """The parts of the system under drill, and the accounts that may be changed.
 
-    :param path: the file it was read from.
+    :param path: path of the file.
     :param target: ``lab`` or ``aws``.
     :param accounts: AWS account numbers; a change in any other account is refused.
     :param domain: the name that clients resolve.
-    :param main_table: the DynamoDB global table that the application accepts writes into; None: not named.
-    :param coordination: the table of leases and owed undos; None: they are kept in files of the machine that drills.
-    :param time_scale: by what the system's own waits are multiplied (1 on aws).
+    :param main_table: the DynamoDB global table in which the application accepts writes; None: not named.
+    :param coordination: the table of leases and owed undos; None: they are stored in files on the machine that runs the
+        drill.
+    :param time_scale: factor of the system's own wait times (1 on aws).
     """
 
     path: Path
@@ -189,15 +192,15 @@ class Topology:
 
     @property
     def region_header(self) -> str:
-        """The response header that names the region that served."""
+        """The response header that names the region that served the request."""
         return Heartbeat.region_header if self.heartbeat is None else self.heartbeat.region_header
 
     @property
     def region_names(self) -> tuple[str, str]:
-        """Both regions, home first."""
+        """Both region names, home first."""
         return (self.regions.home, self.regions.standby)
 
     def other_region(self, region: str) -> str:
-        """:returns: the region that is not ``region``."""
+        """Return the region that is not ``region``."""
         home, standby = self.region_names
         return standby if region == home else home

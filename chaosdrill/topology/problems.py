@@ -1,4 +1,4 @@
-"""What is wrong with a topology document: every problem, with its place and its fix. Pure: no files are read here."""
+"""Validation of a topology document, with the place and the fix of every problem. Pure: no files are read here."""
 
 import ipaddress
 import json
@@ -32,14 +32,14 @@ def _validator() -> Draft202012Validator:
 
 
 def problems_of(value: Any) -> list[Problem]:
-    """:returns: everything that is wrong with the document ``value``: its form, and the sense of what has its form."""
+    """Return all problems of the document ``value``: of its form, and of the consistency of its well-formed parts."""
     errors, definitions = _validator().iter_errors(value), _validator().schema["$defs"]
     found = {problem: None for error in errors for problem in problems_of_error(error, definitions, MOVED)}
     return [*found, *sense.problems_of(value, [problem.place for problem in found])]
 
 
 def problems_of_part(kind: str, text: str) -> str:
-    """:returns: what to write instead of ``text``; empty when it has the form of ``region`` or ``domain``."""
+    """Return what to write instead of ``text``; empty when it has the form of ``region`` or ``domain``."""
     schema = _validator().schema
     wanted = schema["$defs"].get(kind) or schema["properties"][kind]
     return "" if _validator().evolve(schema=wanted).is_valid(text) else str(wanted["description"])

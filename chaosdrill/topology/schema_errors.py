@@ -1,4 +1,4 @@
-"""From an error of a JSON schema to a problem with its place and its fix. Pure."""
+"""Conversion of JSON schema errors to problems with their place and fix. Pure."""
 
 import math
 import re
@@ -13,11 +13,13 @@ from chaosdrill.topology.lines import Place
 from chaosdrill.topology.sense import Problem, suggestion
 
 _TYPES = {bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
-_USER = re.compile(r"(?<=://)[^/\s]*@")  # and password: nobody shows it
+_USER = re.compile(r"(?<=://)[^/\s]*@")  # user and password, which are never shown
 
 
 def _is_finite_number(checker: TypeChecker, value: Any) -> bool:
-    """Tell whether a value is a number; ``.nan`` is none: it is neither below a minimum nor above a maximum."""
+    """Return whether a value is a finite number; ``.nan`` is none: it is neither below a minimum nor above a
+    maximum.
+    """
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -35,10 +37,10 @@ def validator_of(schema: Mapping[str, Any], formats: FormatChecker) -> Draft2020
 def problems_of_error(
     error: ValidationError, definitions: Mapping[str, Any], moved: Mapping[str, str] | None = None
 ) -> Iterator[Problem]:
-    """Describe an error of a schema whose parts have a ``description`` of what to write.
+    """Describe an error of a schema in which each part has a ``description`` of what to write.
 
     :param definitions: ``$defs`` of the schema.
-    :param moved: the fix for a key, with its place as a dotted key, that was known before.
+    :param moved: the fix for a key of an earlier version, by its dotted key.
     """
     place: Place = tuple(error.absolute_path)
     instance: Any = error.instance

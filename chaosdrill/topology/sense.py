@@ -1,4 +1,4 @@
-"""What contradicts itself in a topology whose form is right: each check looks only at parts that have their form."""
+"""Checks for contradictions in a topology; each check reads only well-formed parts."""
 
 import difflib
 import ipaddress
@@ -17,7 +17,7 @@ _BY_REGION: tuple[Place, ...] = (
     ("database", "clusters"),
 )
 _MACHINE = re.compile(r"arn:[a-z-]+:states:[a-z0-9-]+:[0-9]{12}:stateMachine:[\w.+=@!()-]{1,80}")
-# of an alias, or of a version, a number: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-cd-aliasing-versioning.html
+# an alias, or a version number: https://docs.aws.amazon.com/step-functions/latest/dg/concepts-cd-aliasing-versioning.html
 _QUALIFIED = re.compile(rf"(?P<machine>{_MACHINE.pattern}):[A-Za-z0-9_.-]{{1,80}}")
 _WORD = re.compile(r"\{([^{}]*)\}")
 _WORDS = {
@@ -41,7 +41,7 @@ _SERVICES = {"load_balancers": "elasticloadbalancing", "routing": "route53-recov
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing to correct: where, what is wrong, and how to write it."""
+    """A problem to correct: its place, what is wrong, and the fix."""
 
     place: Place
     what: str
@@ -56,22 +56,22 @@ class Problem:
 
 @dataclass(frozen=True)
 class Arn:
-    """An ARN that stands somewhere in the topology; ``region`` is the key under which it stands."""
+    """An ARN in the topology; ``region`` is the key of its value."""
 
     place: Place
     region: str
     text: str
 
     def part(self, number: int) -> str:
-        """:returns: a part between colons: 2 the service, 3 the region."""
+        """Return a part between colons: 2 is the service, 3 the region."""
         return self.text.split(":")[number]
 
 
 def problems_of(value: Any, wrong: Sequence[Place]) -> list[Problem]:
-    """:returns: what contradicts itself.
+    """Return the contradictions in a document.
 
     :param value: the document.
-    :param wrong: the places whose form is wrong; no check looks there.
+    :param wrong: the places whose form is wrong; no check reads them.
     """
     found: list[Problem] = []
     for needs, check in _CHECKS:
@@ -81,7 +81,7 @@ def problems_of(value: Any, wrong: Sequence[Place]) -> list[Problem]:
 
 
 def suggestion(key: str, known: list[str]) -> str:
-    """:returns: what may have been meant by an unknown key."""
+    """Return the known key that an unknown key may stand for."""
     near = difflib.get_close_matches(key, known, n=1)
     return f"did you mean `{near[0]}`?" if near else f"remove it; known here: {', '.join(known)}"
 
@@ -167,7 +167,7 @@ def _machines_are_machines(value: dict[str, Any]) -> Iterator[Problem]:
 
 
 def problem_of_machine(named: str) -> tuple[str, str] | None:
-    """:returns: what is wrong with the ARN of a state machine, and the fix; None when it is one, or a name."""
+    """Return the problem of a state machine's ARN, and the fix; None when it is a valid ARN, or a name."""
     if not named.startswith("arn:") or _MACHINE.fullmatch(named):
         return None
     what = f"is {named!r}"
@@ -200,7 +200,7 @@ def _lab_is_reached(value: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _lab_is_here(value: dict[str, Any]) -> Iterator[Problem]:
-    """What a drill does to a lab must not reach another system that somebody has put in its place."""
+    """Check that a lab is on this machine, so that a drill cannot change another system in place of the lab."""
     url = value.get("aws", {}).get("endpoint_url")
     if value["target"] == "lab" and url is not None and not is_loopback(url):
         fix = "write its address on 127.0.0.1, or `target: aws`"
@@ -214,7 +214,7 @@ def _port_has_a_name_server(value: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[Problem]:
-    """What it writes must be its own accounts', and must be found again."""
+    """Check that the heartbeat writes only to its own accounts, and can read its writes back."""
     heartbeat = value.get("heartbeat", {})
     write = heartbeat.get("write")
     if write is not None and "accounts" not in heartbeat:
@@ -229,7 +229,7 @@ def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _heartbeat_words(value: dict[str, Any]) -> Iterator[Problem]:
-    """``{word}`` in an operation's texts must be one that is known there, and that there is something for."""
+    """Check that each ``{word}`` in an operation's texts is known for that operation and has a value."""
     heartbeat = value.get("heartbeat", {})
     for name, known in _WORDS.items():
         found = [] if name not in heartbeat else list(_words(("heartbeat", name), heartbeat[name]))

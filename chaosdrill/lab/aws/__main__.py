@@ -1,4 +1,4 @@
-"""``python -m chaosdrill.lab.aws``: see the package's docstring."""
+"""Command line of the lab's AWS endpoint (``python -m chaosdrill.lab.aws``): see the package's docstring."""
 
 import argparse
 import logging
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _options(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("moto").setLevel(logging.CRITICAL)  # failing tasks, pages each; the execution's history has them
+    logging.getLogger("moto").setLevel(logging.CRITICAL)  # it logs pages per failed task; the history has the error
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -52,7 +52,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _prepare_environment(plan: LabPlan) -> None:
-    """moto reads these while it is imported. No setting of the user's may reach it, credentials least of all."""
+    """Set the variables that moto reads on import, and remove those of the user, in particular credentials."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MOTO_"))]:
         del os.environ[name]
     os.environ.update(
@@ -78,7 +78,7 @@ def _serve(plan: LabPlan, options: argparse.Namespace, ended: threading.Event) -
 
         dns.append(bound(plan.services_address, DNS_PORT))
     Endpoint(plan, options.aws_fd, dns, inside=not options.outside).start()
-    ended.wait()  # every other thread is a daemon and keeps nothing that outlives it
+    ended.wait()  # all other threads are daemons without state to save
 
 
 if __name__ == "__main__":

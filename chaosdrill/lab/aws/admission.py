@@ -1,8 +1,7 @@
-"""Who gets in: in front of everything else on the endpoint's port.
+"""Admission of requests to the endpoint's port, before they are logged as calls or meet a fault.
 
-A request must name a host of this endpoint (or what a name server says could make a web page's origin of it), must not
-come from another origin's page, and must be signed with keys of this lab; the lab's own pages want its token instead.
-What is refused here is neither logged as a call nor counted by a fault.
+A request must name a host of this endpoint (otherwise DNS rebinding would give a web page its origin), must not come
+from another origin's page, and must be signed with keys of this lab; the lab's own pages require its token instead.
 """
 
 import hmac
@@ -15,10 +14,10 @@ from chaosdrill.lab.aws.dispatcher import SERVICE
 from chaosdrill.lab.aws.signatures import Refusal
 from chaosdrill.lab.plan import LabPlan
 
-ADMITTED = "chaosdrill.admitted"  # in the environ of a request that may be answered
+ADMITTED = "chaosdrill.admitted"  # set in the environ of an admitted request
 PAGES = "/chaosdrill/"
 JSON_SERVICES = frozenset({"dynamodb", "ecs", "events", "ssm", "states", "route53-recovery-cluster"})
-FORMS = ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded")  # what a page posts without asking
+FORMS = ("text/plain", "multipart/form-data", "application/x-www-form-urlencoded")  # need no CORS preflight
 S3_HOSTS = ".amazonaws.com"
 LARGEST_BODY, LARGEST_STRANGE_BODY = 256 * 1024 * 1024, 1024 * 1024  # bytes
 
@@ -26,9 +25,9 @@ Environ = dict[str, Any]
 
 
 class Admission:
-    """A WSGI application around another.
+    """A WSGI application that admits requests to another.
 
-    :param app: what answers those who may come in.
+    :param app: the application for admitted requests.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]], plan: LabPlan) -> None:
@@ -75,7 +74,7 @@ class Admission:
 
 
 def is_foreign(environ: Environ, host: str) -> bool:
-    """:returns: whether a browser says that a page of another origin made the request.
+    """Return whether a browser reports that a page of another origin made the request.
 
     :source: https://www.w3.org/TR/fetch-metadata/
     """
@@ -86,7 +85,7 @@ def is_foreign(environ: Environ, host: str) -> bool:
 
 
 def _as_of_a_page(environ: Environ, service: str) -> errors.Answer | None:
-    """:returns: why a request is refused that has the form of what a web page can post, and not that of the service."""
+    """Return the refusal of a request in a form that a web page can post and that is not the service's; else None."""
     kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
     has_form = kind in FORMS and environ["REQUEST_METHOD"] == "POST"
     by_target = service in JSON_SERVICES or (service == "monitoring" and not errors.is_form(environ))
@@ -98,7 +97,7 @@ def _as_of_a_page(environ: Environ, service: str) -> errors.Answer | None:
 
 
 def largest_body(environ: Environ) -> int:
-    """:returns: how many bytes of a body are read: few of somebody who names none of the lab's keys."""
+    """Return the maximum size of a request's body in bytes, which is small for an unknown access key."""
     try:
         return LARGEST_BODY if signatures.is_known(signatures.signer_of(environ).key) else LARGEST_STRANGE_BODY
     except Refusal:

@@ -1,7 +1,7 @@
-"""CloudWatch alarms that are evaluated.
+"""Evaluation of CloudWatch alarms.
 
-Mends: in moto 5.2.5 an alarm changes its state by SetAlarmState only. Here every alarm with data is evaluated over
-its periods, scaled like every other time of the reference. One whose metric never had data is left alone.
+Fixes: in moto 5.2.5 an alarm changes its state only by SetAlarmState. Here every alarm with data is evaluated over its
+periods, scaled like every other time of the reference system. An alarm whose metric never had data is left alone.
 
 :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/AlarmThatSendsEmail.html ("Evaluating an alarm",
     "Configuring how CloudWatch alarms treat missing data")
@@ -19,9 +19,9 @@ from moto.cloudwatch.models import Alarm, CloudWatchBackend, MetricDatum, cloudw
 
 from chaosdrill.lab.aws.runtime import logger, plan, scaled
 
-OFTEN = 4  # looks per period of a minute
+OFTEN = 4  # evaluations per period of a minute
 SHORTEST_LOOK_S = 0.2
-MORE_PERIODS = 3  # of which data are taken when some of the periods have none
+MORE_PERIODS = 3  # earlier periods whose data is used when some of the periods have none
 BREACHES: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,
@@ -35,11 +35,11 @@ STATISTICS: Mapping[str, Callable[[Sequence[float]], float]] = {
     "Sum": sum,
     "SampleCount": len,
 }
-Datum = tuple[float, float]  # when, in seconds since the epoch; value
+Datum = tuple[float, float]  # time in seconds since the epoch, value
 
 
 def start() -> None:
-    """Begin to evaluate every alarm of every region."""
+    """Start to evaluate every alarm of every region."""
     threading.Thread(target=_run, name="alarms", daemon=True).start()
 
 
@@ -49,7 +49,7 @@ def _run() -> None:
         for backend in list(cloudwatch_backends[plan().account].values()):
             try:
                 _evaluate_all(backend)
-            except Exception:  # noqa: BLE001  one alarm that cannot be evaluated must not end the watch over the others
+            except Exception:  # noqa: BLE001  an alarm that cannot be evaluated must not stop the others' evaluation
                 logger.error("an alarm of %s could not be evaluated", backend.region_name, exc_info=True)
 
 
@@ -62,7 +62,7 @@ def _evaluate_all(backend: CloudWatchBackend) -> None:
 def _evaluate(backend: CloudWatchBackend, alarm: Alarm) -> None:
     data, period_s, now_s = _data(backend, alarm), scaled(float(alarm.period)), time.time()
     if not data or min(data)[0] // period_s == now_s // period_s:
-        return  # not one period is complete
+        return  # no period is complete yet
     points = periods(data, period_s, now_s, alarm.evaluation_periods + MORE_PERIODS)
     values = [STATISTICS[alarm.statistic or "Average"](point) if point else None for point in points]
     crosses = BREACHES[alarm.comparison_operator]
@@ -86,11 +86,11 @@ def _data(backend: CloudWatchBackend, alarm: Alarm) -> list[Datum]:
 
 
 def _epoch_s(at: datetime) -> float:
-    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()  # moto's own have no zone and mean UTC
+    return (at.replace(tzinfo=UTC) if at.tzinfo is None else at).timestamp()  # moto's own times are UTC without a zone
 
 
 def periods(data: Sequence[Datum], period_s: float, now_s: float, number: int) -> list[list[float]]:
-    """:returns: the values in each of the last complete periods, the newest first."""
+    """Return the values in each of the last complete periods, newest first."""
     values: dict[int, list[float]] = defaultdict(list)
     for at_s, value in data:
         values[int(at_s // period_s)].append(value)
@@ -99,13 +99,13 @@ def periods(data: Sequence[Datum], period_s: float, now_s: float, number: int) -
 
 
 def verdict(breaches: Sequence[bool | None], needed: int, to_alarm: int | None, missing: str | None) -> str | None:
-    """Judge an alarm.
+    """Evaluate an alarm.
 
-    :param breaches: for each period, the newest first, whether the threshold was crossed; None without data.
+    :param breaches: for each period, newest first, whether the threshold was crossed; None without data.
     :param needed: EvaluationPeriods.
     :param to_alarm: DatapointsToAlarm; default: all of them.
     :param missing: TreatMissingData; default: missing.
-    :returns: its state; None when it keeps the one it has.
+    :returns: its new state; None when the state does not change.
     """
     seen = [one for one in breaches if one is not None][:needed]
     filled = needed - len(seen)

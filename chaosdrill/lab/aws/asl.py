@@ -1,4 +1,4 @@
-"""A small builder for Amazon States Language: states in the order they run, as plain dictionaries.
+"""A small builder for Amazon States Language: states in the order in which they run, as plain dictionaries.
 
 :source: https://states-language.net/spec.html
 """
@@ -8,18 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 State = dict[str, Any]
-NOTHING: None = None  # a ResultPath: the state's input goes on as it is
-# what CDK adds to each task that invokes a function
+NOTHING: None = None  # a ResultPath: the state's output is its input
+# CDK adds this retry to each task that invokes a function
 _LAMBDA_FAILURES = ("ClientExecutionTimeoutException", "ServiceException", "AWSLambdaException", "SdkClientException")
 LAMBDA_RETRY = {"ErrorEquals": [f"Lambda.{name}" for name in _LAMBDA_FAILURES], "IntervalSeconds": 2}
 
 
 def machine(states: Mapping[str, State], comment: str, timeout_s: int) -> str:
-    """A state machine whose states follow one another, unless a state says otherwise.
+    """Return the definition of a state machine whose states follow one another, unless a state specifies its successor.
 
     :param states: in order; the last one ends the machine.
-    :param timeout_s: of the whole machine, in the reference's seconds.
-    :returns: its definition, JSON.
+    :param timeout_s: timeout of the whole machine, in the reference system's seconds.
+    :returns: the definition, JSON.
     """
     names = list(states)
     linked: dict[str, State] = {}
@@ -31,17 +31,17 @@ def machine(states: Mapping[str, State], comment: str, timeout_s: int) -> str:
 
 
 def give(values: Mapping[str, Any], into: str = "$") -> State:
-    """Pass: put values into the state."""
+    """Return a Pass state that adds values to the state's data."""
     return {"Type": "Pass", "Parameters": values, "ResultPath": into}
 
 
 def wait(seconds: int, next: str | None = None) -> State:
-    """Wait for some of the reference's seconds."""
+    """Return a Wait state, in the reference system's seconds."""
     return {"Type": "Wait", "Seconds": seconds, **({"Next": next} if next else {})}
 
 
 def invoke(function_arn: str, payload: Mapping[str, Any], into: str | None = NOTHING) -> State:
-    """Task: call a Lambda function."""
+    """Return a Task state that invokes a Lambda function."""
     parameters = {"FunctionName": function_arn, "Payload": payload}
     retry = [{**LAMBDA_RETRY, "MaxAttempts": 6, "BackoffRate": 2}]
     task = {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "Parameters": parameters}
@@ -49,16 +49,16 @@ def invoke(function_arn: str, payload: Mapping[str, Any], into: str | None = NOT
 
 
 def call(action: str, parameters: Mapping[str, Any], into: str | None = NOTHING) -> State:
-    """Task: call an AWS API in the machine's own region, such as ``rds:describeGlobalClusters``."""
+    """Return a Task state that calls an AWS API in the machine's own region, such as ``rds:describeGlobalClusters``."""
     resource = f"arn:aws:states:::aws-sdk:{action}"
     return {"Type": "Task", "Resource": resource, "Parameters": parameters, "ResultPath": into}
 
 
 def choose(*rules: State, otherwise: str) -> State:
-    """Choice."""
+    """Return a Choice state."""
     return {"Type": "Choice", "Choices": list(rules), "Default": otherwise}
 
 
 def fail(error: str, cause: str) -> State:
-    """Fail."""
+    """Return a Fail state."""
     return {"Type": "Fail", "Error": error, "Cause": cause}

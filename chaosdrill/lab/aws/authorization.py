@@ -1,11 +1,11 @@
-"""Authorises the calls of the lab's user by that user's policies, conditions included, as IAM does.
+"""Authorization of the lab user's calls by that user's IAM policies, including conditions.
 
-The user's keys are those of the profile ``chaosdrill-lab``. At the start it is an administrator; ``PUT
-/chaosdrill/policy`` (``chaosdrill lab policy``) gives it one policy instead. The lab's own parts are not authorised
-here, nor are sessions of roles.
+The user's keys are those of the profile ``chaosdrill-lab``. Initially the user is an administrator; ``PUT
+/chaosdrill/policy`` (``chaosdrill lab policy``) replaces that by one policy. Calls of the lab's own parts and of role
+sessions are not authorized here.
 
 :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-:source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html (the words)
+:source: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html (messages)
 """
 
 import json
@@ -34,7 +34,7 @@ FIS_ROLE_PATH = "/aws-service-role/fis.amazonaws.com/"
 
 
 def make_user() -> None:
-    """Make the user to whom the keys of the lab's profile belong, as an administrator."""
+    """Create the user with the keys of the lab's profile, as an administrator."""
     iam = _iam()
     user = iam.create_user("us-east-1", USER)
     key = user.create_access_key(prefix="AKIA")
@@ -43,17 +43,17 @@ def make_user() -> None:
 
 
 def set_policy(document: Mapping[str, Any]) -> None:
-    """Give the user one policy and no other."""
+    """Replace the user's policies by one."""
     lab_user().policies = {DRILL: json.dumps(document)}
 
 
 def restore_administrator() -> None:
-    """Let the user do everything again."""
+    """Make the user an administrator again."""
     lab_user().policies = {ADMINISTRATOR: json.dumps(EVERYTHING)}
 
 
 def lab_user() -> User:
-    """Return the user to whom the keys of the lab's profile belong."""
+    """Return the user with the keys of the lab's profile."""
     found: User = _iam().users[USER]
     return found
 
@@ -71,19 +71,19 @@ def policies_of(principal: Role | User) -> list[Mapping[str, Any]]:
 
 
 def permissions_of(call: Call, environ: Mapping[str, Any]) -> tuple[Permission, ...]:
-    """List what IAM must allow before a call is carried out; nothing for the lab's own parts."""
+    """Return the permissions that a call needs; empty for the lab's own parts."""
     if call.by == "lab":
         return ()
     account, named = _AccountOfLab(plan().account), (call.service, call.region, call.operation)
     path = s3_path(environ) if call.service == "s3" else str(environ["PATH_INFO"])
     try:
         return required_permissions(Request(*named, parameters_of(dict(environ)), path), account)
-    except (AttributeError, TypeError):  # parameters of another form than the operation's, which will refuse them
+    except (AttributeError, TypeError):  # malformed parameters, which the operation will refuse
         return required_permissions(Request(*named, {}), account)
 
 
 def refused(call: Call, environ: Mapping[str, Any]) -> errors.Answer | None:
-    """Return the answer to a call that the user's policies do not allow; None for one that they allow."""
+    """Return the response to a call that the user's policies do not allow; None when they allow it."""
     if call.key != plan().access.user.id:
         return None
     try:
@@ -95,7 +95,7 @@ def refused(call: Call, environ: Mapping[str, Any]) -> errors.Answer | None:
 
 
 def refusal_of(*permissions: Permission) -> str:
-    """Return why the user may not do something, in AWS's words, by the first permission that is missing; else ""."""
+    """Return AWS's message about the first missing permission of the user; empty when all are allowed."""
     documents = policies_of(lab_user())
     for one in permissions:
         decision = policies.decision(documents, one.action, one.resource, one.context)

@@ -1,7 +1,7 @@
-"""What a request is, told from its wire form, and the log of those that came: ``GET /chaosdrill/calls``.
+"""Identification of AWS calls by their requests, and the log of calls: ``GET /chaosdrill/calls``.
 
-The service, region and access key stand in the signature. The operation stands in a header (JSON protocols), in the
-form (query protocols), or in method and path (REST), where botocore's model says which it is.
+The signature contains the service, region and access key. The operation is in a header (JSON protocols), in the form
+(query protocols), or follows from method and path (REST) by botocore's model.
 """
 
 import functools
@@ -22,15 +22,15 @@ from chaosdrill.lab.aws.required_permissions import Permission
 from chaosdrill.lab.aws.runtime import plan
 
 KEPT = 20_000  # calls; a drill makes some thousands
-LARGEST_BODY = 100_000  # bytes that are looked through for a resource
+LARGEST_BODY = 100_000  # bytes; larger bodies are not searched for a resource
 REST = {"fis": "fis", "lambda": "lambda", "route53": "route53"}  # signing name -> botocore's
 REST["route53-recovery-control-config"] = "route53-recovery-control-config"
 CREDENTIAL = re.compile(r"Credential=([^/,]*)/\d+/([^/]*)/([^/]+)/aws4_request")
-_VARIABLE = re.compile(r"(\{[^}]+\})")  # in the path of a model
+_VARIABLE = re.compile(r"(\{[^}]+\})")  # in the path of an operation in a model
 _APP = re.compile(r"(?:^| )app/(\S+)")  # AWS_SDK_UA_APP_ID of the caller
 _RPC_PATH = re.compile(r"/service/[^/]+/operation/(\w+)$")
 
-# where a request names what it is about, the most telling first
+# parameters that name the resource of a request, the most specific first
 _RESOURCES = (
     *("executionArn", "stateMachineArn", "TableName", "GlobalClusterIdentifier", "RoutingControlArn", "RoleName"),
     *("InstanceIds", "InstanceId", "InstanceId.1", "LoadBalancerArns.member.1", "PolicyArn", "FunctionName", "RoleArn"),
@@ -40,17 +40,17 @@ _RESOURCES = (
 
 @dataclass(frozen=True)
 class Call:
-    """One request to an AWS API.
+    """A request to an AWS API.
 
-    :param by: ``lab``: a part of the lab itself; ``chaosdrill``: a drill's clients; ``other``: everybody else.
-    :param key: the access key's id.
-    :param app: the application's id in the user agent (``AWS_SDK_UA_APP_ID``); empty without one.
-    :param status: of the answer; 0 when there was none.
-    :param fault: the kind of fault that was put in its way.
-    :param permissions: what IAM must allow before it is carried out; empty for the lab's own parts.
-    :param number: counts the log's entries from 1.
-    :param at_s: when it came, in seconds since the epoch.
-    :param seconds: how long it took.
+    :param by: ``lab``: a part of the lab itself; ``chaosdrill``: a drill's clients; ``other``: any other client.
+    :param key: the access key ID.
+    :param app: the application ID in the user agent (``AWS_SDK_UA_APP_ID``); empty without one.
+    :param status: HTTP status of the response; 0 when there was none.
+    :param fault: kind of the fault that it met.
+    :param permissions: permissions that it needs; empty for the lab's own parts.
+    :param number: its number in the log, from 1.
+    :param at_s: when it arrived, in seconds since the epoch.
+    :param seconds: its duration.
     """
 
     service: str
@@ -69,7 +69,7 @@ class Call:
 
 
 def call_of(environ: dict[str, Any]) -> Call | None:
-    """:returns: what the request asks for, None when it is not signed. Its body can still be read afterwards."""
+    """Return the call in a request; None when the request is not signed. The body can still be read afterwards."""
     found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if found is None:
         return None
@@ -83,7 +83,7 @@ def call_of(environ: dict[str, Any]) -> Call | None:
 
 
 def presigned_call_of(environ: dict[str, Any]) -> Call | None:
-    """Read what a presigned URL of S3 asks for: it may do what whoever signed it may. None: the request is no such."""
+    """Return the call in a presigned URL of S3, which has its signer's permissions; None for other requests."""
     query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
     key, _, scope = query.get("X-Amz-Credential", "").partition("/")
     if not scope.endswith("/s3/aws4_request"):
@@ -93,13 +93,13 @@ def presigned_call_of(environ: dict[str, Any]) -> Call | None:
 
 
 def s3_path(environ: Mapping[str, Any]) -> str:
-    """Return bucket and key, also where the bucket stands in the name of the host."""
+    """Return bucket and key, also when the bucket is part of the host name."""
     bucket, _, rest = str(environ.get("HTTP_HOST", "")).partition(".s3.")
     return f"/{bucket}{environ['PATH_INFO']}" if rest.endswith("amazonaws.com") else str(environ["PATH_INFO"])
 
 
 def parameters_of(environ: dict[str, Any]) -> dict[str, Any]:
-    """Read the parameters in a request's body, which can still be read afterwards."""
+    """Return the parameters in a request's body. The body can still be read afterwards."""
     body = environ["wsgi.input"].read()
     environ["wsgi.input"].seek(0)
     kind = environ.get("CONTENT_TYPE", "")
@@ -115,7 +115,7 @@ def parameters_of(environ: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parts(given: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """:returns: the parts of a transaction of DynamoDB, each with its kind; none for other requests."""
+    """Return the parts of a DynamoDB transaction, each with its kind; empty for other requests."""
     items = given.get("TransactItems")
     return [(kind, part) for one in items for kind, part in one.items()] if isinstance(items, list) else []
 
@@ -135,7 +135,7 @@ def _operation(service: str, environ: dict[str, Any], given: dict[str, Any]) -> 
 
 
 def _of_s3(method: str, path: str, query: str) -> str:
-    """Told by the depth of the path; what is a word in the query (``?acl``) is another operation."""
+    """Return the operation by the depth of the path. A query with a subresource (``?acl``) makes it unknown."""
     if any(part.endswith("=") or "=" not in part for part in query.split("&") if part):
         return "unknown"
     bucket = {"HEAD": "HeadBucket", "PUT": "CreateBucket", "GET": "ListObjects", "DELETE": "DeleteBucket"}
@@ -145,9 +145,10 @@ def _of_s3(method: str, path: str, query: str) -> str:
 
 @functools.cache
 def _routes(service: str) -> tuple[tuple[str, re.Pattern[str], str], ...]:
-    """Method, path and name of each operation; what says most of a path comes first.
+    """Return method, path and name of each operation, the most specific path first.
 
-    A variable can hold slashes (an ARN), so ``/experiments/{id}`` fits ``/experiments/EXP1/resolvedTargets``, too.
+    A variable can contain slashes (an ARN), so ``/experiments/{id}`` also matches
+    ``/experiments/EXP1/resolvedTargets``.
     """
     model = get_service_model(service)
     found = [(one.http, one.name) for one in map(model.operation_model, model.operation_names)]
@@ -165,7 +166,7 @@ def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> s
         return ",".join(str(entry.get("RoutingControlArn")) for entry in entries)
     if parts := _parts(given):
         return ",".join(sorted({str(part.get("TableName")) for _, part in parts}))
-    if service == "ecs":  # a service's name counts within its cluster
+    if service == "ecs":  # the name of a service is unique only in its cluster
         return f"{given.get('cluster')}/{given.get('service') or ','.join(given.get('services') or ())}"
     for name in _RESOURCES:
         if value := given.get(name):
@@ -174,7 +175,7 @@ def _resource(service: str, environ: dict[str, Any], given: dict[str, Any]) -> s
 
 
 class CallLog:
-    """The last calls, oldest first; safe to use from several threads."""
+    """The last calls, oldest first; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -182,9 +183,9 @@ class CallLog:
         self._calls: deque[Call] = deque(maxlen=KEPT)
 
     def add(self, call: Call, began_s: float, status: int, fault: str) -> None:
-        """Remember a call that has ended.
+        """Add a call that has ended.
 
-        :param began_s: when it came, in seconds since the epoch.
+        :param began_s: when it arrived, in seconds since the epoch.
         """
         at_s, seconds = round(began_s, 4), round(time.time() - began_s, 4)
         ended = replace(call, status=status, fault=fault, at_s=at_s, seconds=seconds)
@@ -192,7 +193,7 @@ class CallLog:
             self._calls.append(replace(ended, number=next(self._numbers)))
 
     def since(self, number: int) -> list[dict[str, Any]]:
-        """:returns: the calls after the one of that number, as JSON values."""
+        """Return the calls with a higher number, as JSON values."""
         with self._lock:
             kept = list(self._calls)
         return [asdict(call) for call in kept if call.number > number]

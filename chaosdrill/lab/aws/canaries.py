@@ -1,9 +1,9 @@
-"""The reference's canaries: once a minute somebody far away asks the domain for what its clients ask for.
+"""The reference system's canaries, which send the domain a client's request once a minute from other regions.
 
-Each resolves the domain in its own VPC, with which the domain's private zone is associated, as in the reference.
-What they see is published as CloudWatch Synthetics does it, SuccessPercent 100 or 0, in the place's own region. They
-write nothing: an unknown transaction is answered with 404 by an application that serves, and with 503 by one that is
-closed. Their requests are not in Locust's figures.
+Each resolves the domain in its own VPC, which is associated with the domain's private hosted zone, as in the reference
+system. As in CloudWatch Synthetics, the result is published as SuccessPercent 100 or 0 in the canary's own region.
+Canaries write nothing: for an unknown transaction, an open application responds with 404 and a closed one with 503.
+Their requests are not in Locust's figures.
 """
 
 import http.client
@@ -28,7 +28,7 @@ NAMESPACE, METRIC = "CloudWatchSynthetics", "SuccessPercent"
 
 
 def start(plan: LabPlan) -> None:
-    """Begin to look from both places."""
+    """Start the canaries of both regions."""
     networks = {plan.standby.name: plan.standby.cidr, OBSERVER: plan.observer_cidr}
     for region, cidr in networks.items():
         source = str(IPv4Network(cidr).network_address + ADDRESS_IN_VPC)
@@ -36,11 +36,11 @@ def start(plan: LabPlan) -> None:
 
 
 def _run(plan: LabPlan, region: str, source: str) -> None:
-    while not answers(plan.domain, source, LONGEST_ANSWER_S):  # the application starts: that is no outage
+    while not answers(plan.domain, source, LONGEST_ANSWER_S):  # the start of the application is no outage
         time.sleep(0.5)
     while True:
         every_s = scaled(EVERY_REFERENCE_S)
-        time.sleep(every_s - time.time() % every_s)  # one look in each of the alarm's periods
+        time.sleep(every_s - time.time() % every_s)  # one request in each of the alarm's periods
         ok = answers(plan.domain, source, min(LONGEST_ANSWER_S, every_s / 2))
         datum = {
             "MetricName": METRIC,
@@ -52,9 +52,9 @@ def _run(plan: LabPlan, region: str, source: str) -> None:
 
 
 def answers(domain: str, source: str, within_s: float) -> bool:
-    """:returns: whether the application serves: resolved anew, asked on a new connection.
+    """Return whether the application serves, with a new lookup and a new connection.
 
-    :param source: the address from which the domain is looked up.
+    :param source: the address from which the domain is resolved.
     """
     addresses = [value for record in lookup(domain, "A", source).records for value in record.values]
     if not addresses:

@@ -1,4 +1,4 @@
-"""boto3 clients with which the endpoint calls itself: state machines' tasks and the region proxy."""
+"""boto3 clients for the endpoint's calls to itself, by tasks of state machines and by the region proxy."""
 
 import threading
 from typing import Any
@@ -9,13 +9,13 @@ from chaosdrill.lab.aws.lean import SESSION
 from chaosdrill.lab.aws.runtime import endpoint_url, plan
 
 LONGEST_CALL_S = 3600
-_lock = threading.Lock()  # sessions are not safe to use from several threads; the clients they make are
+_lock = threading.Lock()  # boto3's sessions are not thread-safe; their clients are
 
 
 class Clients:
-    """Makes each client once; safe to use from several threads.
+    """A cache of clients; thread-safe.
 
-    :param attempts: how often a call is tried before its error is the caller's.
+    :param attempts: maximum number of attempts of a call.
     """
 
     def __init__(self, attempts: int) -> None:
@@ -23,7 +23,7 @@ class Clients:
         self._clients: dict[tuple[str, str, str], Any] = {}
 
     def get(self, service: str, region: str, url: str | None = None) -> Any:
-        """:returns: a client for ``service`` in ``region``, at ``url`` or the lab's endpoint."""
+        """Return a client for ``service`` in ``region``, at ``url`` or the lab's endpoint."""
         key = (service, region, url or endpoint_url())
         with _lock:
             if key not in self._clients:

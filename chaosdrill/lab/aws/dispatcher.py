@@ -1,7 +1,7 @@
-"""One port for all services: the signature's service name picks moto's application, or one of our own.
+"""One port for all services: the service name in the signature selects moto's application, or one of the lab's own.
 
-Mends moto's ``DomainDispatcherApplication``: it lists a directory per request, takes whatever it does not know for S3,
-and answers an action it lacks with an HTML traceback. Here an unknown service is 501 and every error is parseable.
+Fixes moto's ``DomainDispatcherApplication``: it lists a directory per request, treats an unknown service as S3, and
+responds to an unknown action with an HTML traceback. Here an unknown service is 501 and every error is parseable.
 """
 
 import threading
@@ -16,7 +16,7 @@ from moto.moto_server.werkzeug_app import HTTP_METHODS, BackendRequest, create_b
 from chaosdrill.lab.aws import errors
 from chaosdrill.lab.aws.runtime import logger
 
-# The service name in a request's signature -> moto's name for it.
+# moto's name by the service name in a request's signature
 EMULATED = {
     "dynamodb": "dynamodb",
     "ec2": "ec2",
@@ -34,7 +34,7 @@ EMULATED = {
     "states": "stepfunctions",
     "sts": "sts",
 }
-SERVICE = "chaosdrill.service"  # in a request's environ: the service that its signature, which was checked, names
+SERVICE = "chaosdrill.service"  # in a request's environ: the service in its signature, which was checked
 
 Environ = dict[str, Any]
 Page = Callable[[Environ], errors.Answer]
@@ -43,7 +43,7 @@ Page = Callable[[Environ], errors.Answer]
 class Dispatcher:
     """The endpoint's WSGI application.
 
-    :param own: services that moto lacks: signing name -> its ``BaseResponse`` class.
+    :param own: services that moto lacks: ``BaseResponse`` class by signing name.
     :param pages: the lab's own pages, by path.
     """
 
@@ -62,7 +62,7 @@ class Dispatcher:
                 if (answer := _routed(service, environ)) is None:
                     return self._app(service)(environ, start_response)
                 refusal = answer
-            except Exception as error:  # noqa: BLE001  the boundary: every error becomes an answer
+            except Exception as error:  # noqa: BLE001  the boundary: every error becomes a response
                 refusal = _error(service, environ, error)
         else:
             refusal = page(environ) if page else _unknown(service, environ)

@@ -1,11 +1,11 @@
-"""DynamoDB whose writes are atomic: each request is carried out alone, whatever other threads ask for.
+"""DynamoDB with atomic writes: requests are executed one at a time.
 
-Transactions that meet in an item conflict (:mod:`chaosdrill.lab.aws.transactions`).
+Transactions on the same item conflict (:mod:`chaosdrill.lab.aws.transactions`).
 
 Fixes: moto checks a condition and writes the item in two steps, so several concurrent conditional writes succeed; its
-TransactWriteItems copies whole tables, loses what others write meanwhile, and ignores ClientRequestToken. It knows no
-replicas of a global table, and no resource policies of streams. It takes empty sets, and fails where a condition
-compares values of two types.
+TransactWriteItems copies whole tables, loses concurrent writes, and ignores ClientRequestToken. It has no replicas of a
+global table, and no resource policies of streams. It accepts empty sets, and fails where a condition compares values of
+two types.
 
 :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html (isolation, idempotency)
 """
@@ -32,19 +32,19 @@ from chaosdrill.lab.aws.patching import replace
 from chaosdrill.lab.aws.runtime import plan
 from chaosdrill.lab.plan import MAIN_TABLE
 
-TOKEN_VALID_S = 600.0  # AWS's, not scaled: how long a request with the same ClientRequestToken is the same request
+TOKEN_VALID_S = 600.0  # validity of a ClientRequestToken on AWS; not scaled
 _one_at_a_time = threading.RLock()
 _transactions: dict[tuple[Any, ...], tuple[float, Any, ActionResult]] = {}
 _ongoing = transactions.Ongoing()
 
 
 class LabDynamoHandler(DynamoHandler):
-    """moto's, one request at a time."""
+    """moto's handler, with one request at a time."""
 
     _conflicts: tuple[bool, ...] = ()
 
     def call_action(self) -> Any:
-        """Carry out a request alone."""
+        """Execute a request while no other one is executed."""
         place = f"{self.current_account} {self.region}"
         request = transactions.request_of(place, self._get_action(), getattr(self, "params", {}), self._keys_of)
         if request is None:
@@ -58,22 +58,22 @@ class LabDynamoHandler(DynamoHandler):
         return list(found.table_key_attrs) if found else []
 
     def put_item(self) -> ActionResult:
-        """PutItem, unless a transaction writes the item."""
+        """PutItem, refused while a transaction writes the item."""
         self._refuse(transactions.WRITE)
         return super().put_item()
 
     def update_item(self) -> ActionResult:
-        """UpdateItem, unless a transaction writes the item."""
+        """UpdateItem, refused while a transaction writes the item."""
         self._refuse(transactions.WRITE)
         return super().update_item()
 
     def delete_item(self) -> ActionResult:
-        """DeleteItem, unless a transaction writes the item."""
+        """DeleteItem, refused while a transaction writes the item."""
         self._refuse(transactions.WRITE)
         return super().delete_item()
 
     def transact_get_items(self) -> ActionResult:
-        """TransactGetItems, unless one of the items is being written."""
+        """TransactGetItems, refused while one of the items is being written."""
         self._refuse(transactions.TRANSACT_GET)
         return super().transact_get_items()
 
@@ -82,7 +82,7 @@ class LabDynamoHandler(DynamoHandler):
         _refuse_empty_sets(self.body)
 
     def transact_write_items(self) -> ActionResult:
-        """TransactWriteItems: a request that is repeated with its token is carried out once."""
+        """TransactWriteItems, executed once when it is repeated with the same token."""
         self._refuse(transactions.TRANSACT_WRITE)
         token = self.body.get("ClientRequestToken")
         if not token:
@@ -101,7 +101,10 @@ class LabDynamoHandler(DynamoHandler):
 
 
 def _refuse_empty_sets(part: Any) -> None:
-    """:raises AwsError: when a value within a request is a set without a member."""
+    """Refuse a request with an empty set.
+
+    :raises AwsError: when a value in the request is an empty set.
+    """
     if isinstance(part, dict):
         if any(part == {kind: []} for kind in ("SS", "NS", "BS")):
             raise AwsError("ValidationException", "One or more parameter values were invalid: A set may not be empty")
@@ -118,7 +121,9 @@ def _forget_old_tokens() -> None:
 
 
 class LabDynamoDBBackend(models.DynamoDBBackend):
-    """moto's, which changes no item in place: a copy of a table is a copy of its index of items."""
+    """moto's backend, without changes of items in place: copying a table's index of items is enough to copy the
+    table.
+    """
 
     _url_module = dynamodb_urls
 
@@ -131,13 +136,13 @@ class LabDynamoDBBackend(models.DynamoDBBackend):
         return found
 
     def get_resource_policy(self, resource_arn: str) -> ResourcePolicy:
-        """GetResourcePolicy, of a stream, too."""
+        """GetResourcePolicy, also of a stream."""
         if "/stream/" not in resource_arn or resource_arn in self.resource_policies:
             return self.resource_policies.get(resource_arn) or super().get_resource_policy(resource_arn)
         raise PolicyNotFoundException(f"Resource-based policy not found for the provided ResourceArn: {resource_arn}")
 
     def update_item(self, table_name: str, key: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """UpdateItem: a failed update leaves the item as it was."""
+        """UpdateItem, which leaves the item unchanged when it fails."""
         table = self.get_table(table_name)
         hash_value, range_value = self.get_keys_value(table, key)
         before = table.get_item(hash_value, range_value)
@@ -154,20 +159,20 @@ class LabDynamoDBBackend(models.DynamoDBBackend):
 
 
 def replica_regions(table_name: str, region: str) -> list[str]:
-    """:returns: the other regions of a global table, as seen from one of them; empty when it is none."""
+    """Return the other regions of a global table, as seen from one of them; empty for other tables."""
     regions = [one.name for one in plan().regions]
     return [one for one in regions if one != region] if table_name == MAIN_TABLE and region in regions else []
 
 
 def add_statements(region: str, arn: str, statements: list[dict[str, Any]]) -> None:
-    """Add statements to the resource policy of a table or a stream; without one it gets one."""
+    """Add statements to the resource policy of a table or a stream, and create the policy if there is none."""
     with _one_at_a_time:
         policies = models.dynamodb_backends[plan().account][region].resource_policies
         _write(policies, arn, [*_statements(policies, arn), *statements])
 
 
 def remove_statements(region: str, arn: str, sid: str) -> None:
-    """Remove the statements whose Sid begins with ``sid``; a policy that has no other is deleted."""
+    """Remove the statements whose Sid begins with ``sid``; a policy without other statements is deleted."""
     with _one_at_a_time:
         policies = models.dynamodb_backends[plan().account][region].resource_policies
         kept = [one for one in _statements(policies, arn) if not str(one.get("Sid", "")).startswith(sid)]
@@ -197,7 +202,7 @@ def _put(table: Table, hash_value: Any, range_value: Any, item: Any) -> None:
 
 
 def _snapshot(table: Table) -> Table:
-    """:returns: the table as it is now; later changes of either do not reach the other."""
+    """Return a copy of a table that is independent of later changes."""
     taken = copy.copy(table)
     taken.items = copy.copy(table.items)
     if table.has_range_key:
@@ -211,9 +216,10 @@ def _deepcopy(value: Any) -> Any:
 
 
 def _of_one_type(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    """Let values of two types never be less or greater than each other.
+    """Make a comparison of values of two types false.
 
-    :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.Conditions.html
+    :source:
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/LegacyConditionalParameters.Conditions.html
     """
 
     def expr(self: Any, item: Any) -> bool:

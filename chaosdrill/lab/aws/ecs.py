@@ -1,7 +1,8 @@
-"""ECS services whose desired count has an effect.
+"""ECS services whose desired count takes effect.
 
-Mends: in moto 5.2.5 UpdateService changes numbers only, and at once. Here a region's application server, which stands
-for all of its services, runs while each of them is to have at least one task, and running counts follow it.
+Fixes: in moto 5.2.5 UpdateService changes only the counts, and at once. Here a region's application server, which
+represents all of its services, runs while each service has a desired count of at least one, and the running counts
+follow it.
 """
 
 import threading
@@ -21,17 +22,17 @@ _lock = threading.Lock()
 
 
 def cluster_of(region: RegionPlan) -> str:
-    """:returns: the name of the region's cluster."""
+    """Return the name of the region's cluster."""
     return f"{region.city}-app"
 
 
 class LabECSBackend(EC2ContainerServiceBackend):
-    """Starts and stops the region's application server."""
+    """moto's backend, which also starts and stops the region's application server."""
 
     _url_module = ecs_urls
 
     def update_service(self, service_properties: dict[str, Any]) -> Service:
-        """UpdateService: answers at once, the tasks follow."""
+        """UpdateService, which returns before the tasks have changed."""
         asked = dict(service_properties)
         service = self._get_service(asked.get("cluster", "default"), asked["service"].split("/")[-1])
         running = service.running_count
@@ -47,7 +48,7 @@ class LabECSBackend(EC2ContainerServiceBackend):
         return service.cluster_name in clusters and service.name in SERVICES
 
     def _follow(self, service: Service) -> None:
-        """Make what runs what is wanted now, which may be more than was wanted when this began."""
+        """Apply the current desired counts, which may have changed since this thread began."""
         with _lock:
             ours = [one for one in self.services.values() if self._is_ours(one)]
             wanted = service.desired_count

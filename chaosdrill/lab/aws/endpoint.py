@@ -1,4 +1,4 @@
-"""Everything of the process together: patched moto, the reference system, HTTP and DNS."""
+"""The process's components assembled: patched moto, the reference system, HTTP and DNS."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ from chaosdrill.lab.aws.lean import lean_imports
 from chaosdrill.lab.plan import LabPlan
 
 with lean_imports():
-    import moto.ec2.models  # noqa: F401  first, while it is lean
+    import moto.ec2.models  # noqa: F401  first, while its import is fast
 
 from chaosdrill.lab.aws import (
     alarms,
@@ -45,7 +45,7 @@ class Endpoint:
 
     :param aws_fd: listening socket of the host.
     :param dns: pairs of a UDP and a listening TCP socket.
-    :param inside: serve this process's own network namespace, too.
+    :param inside: also serve this process's own network namespace.
     """
 
     def __init__(self, plan: LabPlan, aws_fd: int, dns: Sequence[Sockets], inside: bool) -> None:
@@ -57,7 +57,7 @@ class Endpoint:
         self._name_servers = [NameServer(route53.lookup, udp, tcp) for udp, tcp in dns]
 
     def start(self) -> None:
-        """Make the reference system, then say that it is there."""
+        """Start to serve, create the reference system, then report readiness."""
         authorization.make_user()
         self._listeners.start()
         made = provision.provision(self._plan)
@@ -65,7 +65,7 @@ class Endpoint:
             server.start()
         pages.provisioned.set()
         alarms.start()
-        if self._inside:  # elsewhere the application's addresses belong to somebody else
+        if self._inside:  # outside the lab, the application's addresses may belong to other hosts
             canaries.start(self._plan)
         threading.Thread(target=warm_up, args=(self._plan, made.routing), name="warm-up", daemon=True).start()
         clusters = made.topology["database"]["clusters"]

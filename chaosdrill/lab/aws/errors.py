@@ -1,4 +1,4 @@
-"""Errors of AWS's APIs, and those the endpoint answers by itself, in the form that the caller's protocol parses."""
+"""Errors of AWS's APIs, and the endpoint's own, in the form that the caller's protocol parses."""
 
 import json
 from typing import Any
@@ -19,10 +19,10 @@ Answer = tuple[str, list[tuple[str, str]], bytes]
 
 
 class AwsError(ServiceException):
-    """An error of an AWS API; moto's serialiser finds its HTTP status in the service's model.
+    """An error of an AWS API; moto's serialiser takes its HTTP status from the service's model.
 
     :param code: such as ``ResourceNotFoundException``.
-    :param facts: become members of the answer.
+    :param facts: further members of the response.
     """
 
     def __init__(self, code: str, message: str, **facts: Any) -> None:
@@ -32,12 +32,12 @@ class AwsError(ServiceException):
 
 
 def is_form(environ: dict[str, Any]) -> bool:
-    """:returns: whether the request has its parameters in a form, as those of the query protocols have."""
+    """Return whether the request has its parameters in a form, as in the query protocols."""
     return str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
 
 
 def access_denied(service: str) -> tuple[str, str]:
-    """Return HTTP status line and code with which a service says that a permission is missing.
+    """Return the HTTP status line and the error code with which a service reports a missing permission.
 
     :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html (JSON protocols)
     :source: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
@@ -51,9 +51,9 @@ def access_denied(service: str) -> tuple[str, str]:
 
 
 def answer(service: str | None, environ: dict[str, Any], status: str, code: str, message: str) -> Answer:
-    """An error that AWS's SDKs and CLIs show as they would show one of AWS.
+    """Return an error response that AWS's SDKs and CLIs parse like one of AWS.
 
-    :param service: the request's signing name, where it has one.
+    :param service: the request's signing name, if it has one.
     :param status: HTTP status line, such as ``501 Not Implemented``.
     :returns: status, headers and body.
     """

@@ -1,8 +1,7 @@
-"""CloudWatch alarms that reach EventBridge, and EventBridge rules that start state machines.
+"""CloudWatch alarms that send events to EventBridge, and EventBridge rules that start state machines.
 
-Mends: in moto 5.2.5 an alarm's change of state goes nowhere, a rule knows no Step Functions target, a disabled rule
-sends its events all the same, DescribeAlarms shows composite alarms to everybody, and ListMetrics shows a metric at
-once.
+Fixes: in moto 5.2.5 a change of an alarm's state sends no event, a rule cannot have a Step Functions target, a disabled
+rule still sends its events, DescribeAlarms always returns composite alarms, and ListMetrics returns a metric at once.
 """
 
 import json
@@ -20,12 +19,12 @@ from moto.utilities.arns import parse_arn
 from chaosdrill.lab.aws.patching import replace
 from chaosdrill.lab.aws.runtime import scaled, strict
 
-LISTED_AFTER_S = 900.0  # the longest that AWS names: ListMetrics shows a new metric up to 15 minutes later
+LISTED_AFTER_S = 900.0  # AWS: up to 15 minutes until ListMetrics returns a new metric
 _send = Rule.send_to_targets
 
 
 def _send_to_targets(self: Any, original_event: Any, transform_input: bool = True) -> None:
-    if not self.state.startswith("ENABLED"):  # with all CloudTrail management events, too
+    if not self.state.startswith("ENABLED"):  # or ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS
         return
     targets = self.targets
     machines = [target for target in targets if parse_arn(target["Arn"]).service == "states"]
@@ -46,13 +45,13 @@ def _start(target: dict[str, Any], event: Any) -> None:
 
 
 class LabCloudWatchBackend(CloudWatchBackend):
-    """Tells EventBridge when an alarm changes its state."""
+    """moto's backend, which also sends an event to EventBridge when an alarm changes its state."""
 
     _url_module = cloudwatch_urls
 
     def __init__(self, region_name: str, account_id: str) -> None:
         super().__init__(region_name, account_id)
-        self._began: dict[Series, float] = {}  # when the first value of each series came
+        self._began: dict[Series, float] = {}  # arrival of the first value of each series
 
     def set_alarm_state(self, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
         """SetAlarmState."""
@@ -62,13 +61,13 @@ class LabCloudWatchBackend(CloudWatchBackend):
             self._tell(alarm_name, {"value": state_value, "reason": reason}, {"value": before})
 
     def put_metric_data(self, namespace: str, metric_data: list[dict[str, Any]]) -> None:
-        """PutMetricData; remembers when each series began."""
+        """PutMetricData, which also stores when each series began."""
         for datum in metric_data:
             self._began.setdefault(_series(namespace, datum["MetricName"], datum.get("Dimensions") or []), time.time())
         super().put_metric_data(namespace, metric_data)
 
     def get_filtered_metrics(self, metric_name: str, namespace: str, dimensions: Any) -> list[Any]:
-        """Those that ListMetrics shows: not what began in the last minutes."""
+        """Return the metrics for ListMetrics, without those that began in the last minutes."""
         found = super().get_filtered_metrics(metric_name, namespace, dimensions)
         if not strict("metrics-listed-at-once"):
             return found
@@ -99,7 +98,7 @@ def _series_of(datum: Any) -> Series:
 
 
 class LabCloudWatchResponse(CloudWatchResponse):
-    """moto's; DescribeAlarms leaves composite alarms out when nobody asks for them.
+    """moto's, without composite alarms in DescribeAlarms unless they are requested.
 
     :source: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html (AlarmTypes)
     """
@@ -117,7 +116,7 @@ class LabCloudWatchResponse(CloudWatchResponse):
 
 
 def alarm_state(arn: str) -> str | None:
-    """:returns: the state of an alarm, None when there is none of that ARN."""
+    """Return the state of an alarm; None when there is none with that ARN."""
     named = parse_arn(arn)
     alarms = cloudwatch_backends[named.account][named.region].alarms
     found = next((alarm for alarm in list(alarms.values()) if alarm.alarm_arn == arn), None)

@@ -1,8 +1,8 @@
-"""What goes wrong on purpose between a caller and the endpoint: ``PUT /chaosdrill/faults``, ``chaosdrill lab break``.
+"""Faults between a caller and the endpoint: ``PUT /chaosdrill/faults``, ``chaosdrill lab break``.
 
-A fault meets calls of one service, in one region or all, of one operation or all: the next so many, or every one until
-it is removed. The calls that the lab's own parts make (state machines, application) are spared unless it says
-``everyone``: there a fault of the client's side is asked for, not one of the system's.
+A fault affects calls of one service, in one region or all, of one operation or all: a number of calls, or all until it
+is removed. Calls of the lab's own parts (state machines, application) are not affected unless ``everyone`` is set,
+because a fault simulates a problem of the client, not of the system.
 """
 
 import itertools
@@ -14,7 +14,7 @@ from typing import Any
 from chaosdrill.lab.aws.calls import Call
 from chaosdrill.lab.aws.errors import access_denied
 
-# what each does, as `chaosdrill lab break aws --help` tells it
+# the effect of each kind, for `chaosdrill lab break aws --help`
 KINDS = {
     "throttling": "the service's own throttling error",
     "server-error": "HTTP 500",
@@ -28,7 +28,7 @@ KINDS = {
 }
 LONGEST_S = 3600.0
 
-# botocore's names of services whose requests are signed with another one
+# signing names of services, by botocore's name where the two differ
 SIGNED_AS = {"stepfunctions": "states", "elbv2": "elasticloadbalancing", "cloudwatch": "monitoring"}
 
 _THROTTLED = {
@@ -52,12 +52,13 @@ _FAILED = {"ec2": "InternalError", "dynamodb": "InternalServerError", "ssm": "In
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault.
+    """A fault in AWS calls.
 
     :param region: empty: every region; likewise ``operation``.
-    :param calls: how many more calls it meets, 0 when it is spent; None: until it is removed.
+    :param calls: number of further calls that it affects, 0 when it is used up; None: until it is removed.
     :param seconds: for ``timeout`` and ``slow``.
-    :param hits: how many it has met.
+    :param everyone: whether calls of the lab's own parts are affected, too.
+    :param hits: number of calls that it has affected.
     """
 
     service: str
@@ -72,7 +73,7 @@ class Fault:
     removed: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
     def meets(self, call: Call) -> bool:
-        """:returns: whether it is in the way of the call."""
+        """Return whether it affects the call."""
         return (
             self.calls != 0
             and self.service == call.service
@@ -82,11 +83,11 @@ class Fault:
         )
 
     def described(self) -> dict[str, Any]:
-        """:returns: it as JSON values."""
+        """Return it as JSON values."""
         return {name: value for name, value in vars(self).items() if name != "removed"}
 
     def error(self) -> tuple[str, str, str]:
-        """:returns: HTTP status line, code and message of the error that it answers with."""
+        """Return HTTP status line, code and message of its error response."""
         if self.kind == "throttling":
             status, code = _THROTTLED.get(self.service, ("400 Bad Request", "ThrottlingException"))
             return status, code, "Rate exceeded"
@@ -102,7 +103,7 @@ class Fault:
 
 
 class Faults:
-    """Those in force, and those that are spent until they are cleared away; safe to use from several threads."""
+    """The faults in force, and those that are used up until they are removed; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -110,9 +111,9 @@ class Faults:
         self._faults: dict[int, Fault] = {}
 
     def add(self, fault: Fault) -> Fault:
-        """Put it in force.
+        """Put a fault in force.
 
-        :returns: it, with its number.
+        :returns: the fault with its number.
         """
         with self._lock:
             added = replace(fault, number=next(self._numbers))
@@ -120,7 +121,7 @@ class Faults:
             return added
 
     def clear(self) -> int:
-        """Remove them all; calls that wait for a ``timeout`` or ``slow`` to pass wait no longer.
+        """Remove all faults; calls that wait for a ``timeout`` or ``slow`` continue at once.
 
         :returns: how many there were.
         """
@@ -132,7 +133,7 @@ class Faults:
         return len(gone)
 
     def take(self, call: Call) -> Fault | None:
-        """:returns: the oldest fault that meets the call, and counts it; None when none does."""
+        """Return the oldest fault that affects the call, and count the call; None when there is none."""
         with self._lock:
             fault = next((one for one in self._faults.values() if one.meets(call)), None)
             if fault is None:
@@ -142,7 +143,7 @@ class Faults:
             return fault
 
     def described(self) -> list[dict[str, Any]]:
-        """:returns: all of them, oldest first, as JSON values."""
+        """Return all faults, oldest first, as JSON values."""
         with self._lock:
             return [fault.described() for fault in self._faults.values()]
 
@@ -151,10 +152,10 @@ FAULTS = Faults()
 
 
 def fault_of(given: Any, services: frozenset[str]) -> tuple[Fault | None, list[str]]:
-    """Read a fault as it is asked for.
+    """Parse a requested fault.
 
     :param services: signing names that the endpoint knows.
-    :returns: it, or None and everything that is wrong with it.
+    :returns: the fault, or None and its problems.
     """
     if not isinstance(given, Mapping):
         return None, ["the body must be a JSON object"]

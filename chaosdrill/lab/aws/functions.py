@@ -1,4 +1,4 @@
-"""Lambda functions that are Python callables.
+"""Lambda functions implemented as Python callables.
 
 Fixes: moto's Lambda runs Docker containers, or echoes its input.
 """
@@ -17,13 +17,13 @@ from chaosdrill.lab.aws.runtime import logger
 
 Handler = Callable[[Any, Mapping[str, str]], Any]
 HANDLERS: dict[str, Handler] = {}
-"""Part of a function's name -> what it does, given the event and the function's environment variables."""
+"""Callables by part of a function's name; their arguments are the event and the function's environment variables."""
 
 
 class FunctionError(Exception):
-    """What a function failed with.
+    """An error of a function.
 
-    :param name: becomes the ``errorType``, which state machines match in ``ErrorEquals``.
+    :param name: the ``errorType``, which state machines match in ``ErrorEquals``.
     """
 
     def __init__(self, name: str, message: str) -> None:
@@ -32,21 +32,21 @@ class FunctionError(Exception):
 
 
 class LabLambdaBackend(LambdaSimpleBackend):
-    """Invokes the callable registered under the function's name."""
+    """moto's backend, which invokes the callable registered under the function's name."""
 
     _url_module = lambda_urls
 
     def invoke(self, function_name: str, qualifier: Any, body: Any, headers: Any, response_headers: Any) -> bytes:
-        """Invoke: what the callable returns is the payload; what it raises is a function error, as on AWS.
+        """Invoke: the callable's result is the payload, and its exception is a function error, as on AWS.
 
-        :raises NotImplementedError: for a function that has no callable: its code cannot be run here.
+        :raises NotImplementedError: for a function without a callable: its code cannot run here.
         """
         function: Any = self.get_function(function_name, qualifier)
         handler = _handler(function.function_name)
         try:
             result = handler(json.loads(body or "{}"), function.environment_vars)
             return json.dumps(result, default=str).encode()
-        except Exception as error:  # noqa: BLE001  Lambda's contract: an error of the function is an answer
+        except Exception as error:  # noqa: BLE001  Lambda's contract: an error of the function is a response
             kind = error.name if isinstance(error, FunctionError) else type(error).__name__
             logger.warning("function %s failed: %s: %s", function.function_name, kind, error)
             response_headers["x-amz-function-error"] = "Unhandled"
@@ -55,7 +55,9 @@ class LabLambdaBackend(LambdaSimpleBackend):
 
 
 def _handler(function_name: str) -> Handler:
-    """CloudFormation puts the stack's name before a function's, and something random behind it."""
+    """Return the callable for a function. CloudFormation adds the stack's name before the function's name, and a random
+    suffix.
+    """
     found = next((handler for part, handler in HANDLERS.items() if part in function_name), None)
     if found is None:
         known = ", ".join(f"*{part}*" for part in sorted(HANDLERS))

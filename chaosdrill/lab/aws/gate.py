@@ -1,4 +1,4 @@
-"""In front of the dispatcher: logs every call, puts the faults of ``faults`` in its way, and has it authorised."""
+"""A layer before the dispatcher that logs every call, applies the faults of ``faults``, and authorizes the call."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -14,14 +14,14 @@ NO_ANSWER = 0
 
 
 class Reset(Exception):
-    """The connection is to be reset instead of answered; the server does it."""
+    """The connection has to be reset instead of a response; the server does it."""
 
 
 class Gate:
     """A WSGI application around another.
 
     :param app: the dispatcher.
-    :raises Reset: when there is to be no answer.
+    :raises Reset: when no response must be sent.
     """
 
     def __init__(self, app: Callable[..., Iterable[bytes]]) -> None:
@@ -67,7 +67,9 @@ class Gate:
         return [error]
 
     def _presigned(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Answer what is neither logged nor met by a fault: a page of the lab's own, or a presigned URL."""
+        """Respond to a request that is neither logged nor affected by faults: the lab's own pages, and presigned
+        URLs.
+        """
         call = presigned_call_of(environ)
         if call is None:
             return self._app(environ, start_response)

@@ -1,7 +1,7 @@
-"""IAM as far as FIS and a conformance check need it: the service-linked role, what a role may do, policy simulation.
+"""IAM as far as FIS and a conformance check need it: the service-linked role, role permissions, policy simulation.
 
-Mends: in moto 5.2.5 FIS needs no service-linked role, the experiment role may be any text, and there is no
-SimulatePrincipalPolicy. Of what a role does itself only actions and resources are evaluated.
+Fixes: in moto 5.2.5 FIS needs no service-linked role, the experiment role may be any text, and SimulatePrincipalPolicy
+is missing. Of an experiment role's policies only actions and resources are evaluated.
 """
 
 import fnmatch
@@ -28,9 +28,9 @@ FIS_PERMISSIONS = "fis-permissions"
 
 
 def ensure_fis_role() -> None:
-    """Make the service-linked role of FIS with the permission of whoever makes this request, unless it is there.
+    """Create the service-linked role of FIS with the caller's permission, unless it exists.
 
-    :raises AwsError: ``AccessDeniedException``, when the caller may not.
+    :raises AwsError: ``AccessDeniedException``, when the caller lacks the permission.
     :source: https://docs.aws.amazon.com/fis/latest/userguide/using-service-linked-roles.html
     """
     backend = _backend()
@@ -53,7 +53,7 @@ def ensure_fis_role() -> None:
 
 
 def make_fis_role(account: str) -> Role:
-    """Make the service-linked role of FIS: moto gives it another name."""
+    """Create the service-linked role of FIS, under FIS's name instead of moto's."""
     trust = {"Effect": "Allow", "Principal": {"Service": "fis.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     made: Role = iam_backends[account]["aws"].create_role(FIS_ROLE, document, FIS_ROLE_PATH, None, "", [], "3600")
@@ -61,7 +61,7 @@ def make_fis_role(account: str) -> Role:
 
 
 def refused_to_role(role_arn: str, action: str, resources: tuple[str, ...] = ("*",)) -> str:
-    """:returns: why a role may not do something, as AWS says it; empty when it may.
+    """Return AWS's message about an action that a role may not do; empty when it may.
 
     :param resources: ARNs, each of which must be allowed.
     """
@@ -76,7 +76,7 @@ def refused_to_role(role_arn: str, action: str, resources: tuple[str, ...] = ("*
 
 
 def _allows(role: Role, action: str, resource: str) -> bool:
-    """Of a resource that is not told, whether it may be done at all."""
+    """Return whether a role may do an action; with the resource ``*``, whether it may do it on any resource."""
     return any(
         statement["Effect"] == "Allow"
         and any(fnmatch.fnmatchcase(action, pattern) for pattern in _listed(statement["Action"]))
@@ -87,7 +87,7 @@ def _allows(role: Role, action: str, resource: str) -> bool:
 
 
 def _boundary(role: Role) -> list[dict[str, Any]]:
-    """:returns: the policy of the role's permissions boundary, if it has one."""
+    """Return the policy of the role's permissions boundary; empty when it has none."""
     if not role.permissions_boundary_arn:
         return []
     policy = _backend().get_policy(role.permissions_boundary_arn)
@@ -118,7 +118,7 @@ class LabIamResponse(IamResponse):
         return ActionResult({"Role": make_fis_role(plan().account)})
 
     def simulate_principal_policy(self) -> ActionResult:
-        """SimulatePrincipalPolicy: what the policies of a role or a user say, less what a fault denies to users."""
+        """SimulatePrincipalPolicy of a role or a user; for users also with the denials of faults."""
         source = str(self._get_param("PolicySourceArn"))
         actions = self._get_param("ActionNames") or []
         resources = self._get_param("ResourceArns") or ["*"]

@@ -1,4 +1,4 @@
-"""The two Lambda functions of the reference's failover initiator, under the names that its CDK code gives them.
+"""The two Lambda functions of the reference system's failover initiator, under the names in its CDK code.
 
 :source: https://github.com/aws-samples/baseline-environment-on-aws-for-financial-services-institute
 """
@@ -13,7 +13,7 @@ _clients = Clients(attempts=5)  # boto3's default
 
 
 def check_running_status(_: dict[str, Any], environment: Mapping[str, str]) -> dict[str, bool]:
-    """:returns: whether a failover (``fo-Running``) or a failback (``fb-Running``) runs, and ``bothIdle``."""
+    """Return whether a failover (``fo-Running``) or a failback (``fb-Running``) is running, and ``bothIdle``."""
     failover, failback = (_runs(environment[f"{name}StateMachineArn"]) for name in ("failover", "failback"))
     return {"fo-Running": failover, "fb-Running": failback, "bothIdle": not (failover or failback)}
 
@@ -24,7 +24,7 @@ def _runs(machine_arn: str) -> bool:
 
 
 def check_two_region_alarms(_: dict[str, Any], environment: Mapping[str, str]) -> dict[str, bool]:
-    """:returns: whether the standby region's alarm and the monitoring region's are both in ALARM (``bothInAlarm``)."""
+    """Return whether the alarms of the standby and the monitoring region are both in ALARM (``bothInAlarm``)."""
     sides = ("secondary", "monitoring")
     alarms = [(environment[f"{side}Region"], environment[f"{side}AlarmName"]) for side in sides]
     return {"bothInAlarm": all(_is_in_alarm(region, name) for region, name in alarms)}

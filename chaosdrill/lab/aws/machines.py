@@ -1,9 +1,9 @@
 """The reference system's state machines.
 
-The failover machine has the reference's states, under its names, with its paths and calls; the failback machine is the
-same with the regions exchanged. As in the reference, one of the five cluster endpoints is picked at random and not
-another one when it fails, the switchover is called in the region that is entered, there is no wait before the first
-poll, and the writer is not checked.
+The failover machine has the reference system's states, names, paths and calls; the failback machine is the same with
+the regions exchanged. As in the reference system, one of the five cluster endpoints is picked at random without a retry
+at another one, the switchover is called in the destination region, there is no wait before the first poll, and the
+writer is not checked.
 
 :source: https://github.com/aws-samples/baseline-environment-on-aws-for-financial-services-institute
 """
@@ -22,7 +22,7 @@ INITIATOR_ATTEMPTS = 10
 
 @dataclass(frozen=True)
 class Side:
-    """What a move needs to know of one region."""
+    """Resources of one region that a transition uses."""
 
     region: str
     flag_table: str
@@ -32,10 +32,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Move:
-    """From one region to the other.
+    """A transition from one region to the other.
 
-    :param proxy_arn: the region proxy function.
-    :param endpoints: the ARC cluster's, as ``{"Region": ..., "Endpoint": ...}``.
+    :param proxy_arn: ARN of the region proxy function.
+    :param endpoints: the ARC cluster's endpoints, as ``{"Region": ..., "Endpoint": ...}``.
     """
 
     source: Side
@@ -45,7 +45,7 @@ class Move:
     global_cluster: str
 
     def definition(self) -> str:
-        """:returns: the state machine that makes the move."""
+        """Return the definition of the state machine that makes the transition."""
         comment = f"Move the application from {self.source.region} to {self.destination.region}"
         urls, regions = (",".join(one[key] for one in self.endpoints) for key in ("Endpoint", "Region"))
         split = f"States.StringSplit('{urls}', ',')"
@@ -102,9 +102,9 @@ class Move:
 
 @dataclass(frozen=True)
 class Initiator:
-    """Starts a failover when neither a failover nor a failback runs and both alarms are in ALARM.
+    """A state machine that starts a failover when no failover or failback is running and both alarms are in ALARM.
 
-    :param alarms: region -> the name of its alarm; the first region is the machine's own.
+    :param alarms: name of the alarm by region; the first region is the machine's own.
     """
 
     failover_arn: str
@@ -113,7 +113,7 @@ class Initiator:
     alarms: dict[str, str]
 
     def definition(self) -> str:
-        """:returns: the state machine."""
+        """Return the definition of the state machine."""
         (own, own_alarm), (other, other_alarm) = self.alarms.items()
         reading = {"targetRegion": other, "service": "cloudwatch", "action": "DescribeAlarms"}
         again = {"attempt.$": "States.MathAdd($.attempts.attempt, 1)"}

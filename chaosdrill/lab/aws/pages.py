@@ -1,15 +1,19 @@
-"""The lab's own pages on the endpoint's port, beside AWS's.
+"""The lab's own pages on the endpoint's port.
 
-``GET /chaosdrill/health``: 200 once the reference system is there. ``PUT /chaosdrill/arc-endpoints/REGION`` with
-``{"impaired": true}``: that cluster endpoint answers EndpointTemporarilyUnavailableException until it is put back.
-``PUT /chaosdrill/hurry``: the waits of state machines are as short as they can be from now on, for an interrupted drill
-whose lab nobody else uses.
+``GET /chaosdrill/health``: 200 once the reference system is provisioned. ``PUT /chaosdrill/arc-endpoints/REGION`` with
+``{"impaired": true}``: that cluster endpoint responds with EndpointTemporarilyUnavailableException until it is reset.
+``PUT /chaosdrill/hurry``: shortens the waits of state machines to the minimum, for an interrupted drill on an otherwise
+unused lab.
+
 ``PUT /chaosdrill/faults`` with ``{"service", "kind", "region"?, "operation"?, "calls"?, "seconds"?, "everyone"?}``: see
-``faults``; GET tells all, DELETE removes all.
+``faults``; GET lists all, DELETE removes all.
+
 ``PUT /chaosdrill/writers`` with ``{"regions": [...]}``: DescribeGlobalClusters shows these as writers, too.
-``PUT /chaosdrill/policy`` with an IAM policy: the calls of the lab's user are authorised by it alone, until DELETE; GET
-shows the policies that count.
-``GET /chaosdrill/calls?since=NUMBER``: the calls that came after the one of that number, see ``calls``.
+
+``PUT /chaosdrill/policy`` with an IAM policy: the lab user's calls are authorized by it alone, until DELETE; GET
+returns the policies in force.
+
+``GET /chaosdrill/calls?since=NUMBER``: the calls with a higher number, see ``calls``.
 """
 
 import json
@@ -36,14 +40,14 @@ provisioned = threading.Event()
 
 
 def health(_: dict[str, Any]) -> Answer:
-    """Whether drills can begin."""
+    """Respond whether drills can begin."""
     if provisioned.is_set():
         return _json("200 OK", {"status": "ready"})
     return _json("503 Service Unavailable", {"status": "starting"})
 
 
 def arc_endpoint(environ: dict[str, Any]) -> Answer:
-    """Impair a cluster endpoint, or end that."""
+    """Impair a cluster endpoint, or reset it."""
     region = environ["PATH_INFO"].removeprefix(ARC_ENDPOINTS)
     if region not in ENDPOINT_REGIONS:
         text = f"no cluster endpoint in {region!r}; there are {', '.join(ENDPOINT_REGIONS)}"
@@ -66,7 +70,7 @@ def hurry(environ: dict[str, Any]) -> Answer:
 
 
 def faults(environ: dict[str, Any]) -> Answer:
-    """Put a fault in the way of callers, tell all, or remove all."""
+    """Add a fault, list all, or remove all."""
     if environ["REQUEST_METHOD"] == "DELETE":
         return _json("200 OK", {"removed": FAULTS.clear()})
     if environ["REQUEST_METHOD"] == "PUT":
@@ -81,14 +85,14 @@ def faults(environ: dict[str, Any]) -> Answer:
 
 
 def writers(environ: dict[str, Any]) -> Answer:
-    """Show further writers, or with an empty list none but the real one."""
+    """Set the regions that are shown as additional writers; an empty list shows only the real one."""
     regions = json.load(environ["wsgi.input"])["regions"]
     rds.show_writers(regions)
     return _json("200 OK", {"regions": regions})
 
 
 def policy(environ: dict[str, Any]) -> Answer:
-    """Authorise the calls of the lab's user by one policy, end that, or show the policies that count."""
+    """Set the lab user's only policy, remove it, or return the policies in force."""
     if environ["REQUEST_METHOD"] == "DELETE":
         authorization.restore_administrator()
     if environ["REQUEST_METHOD"] == "PUT":
@@ -104,7 +108,7 @@ def policy(environ: dict[str, Any]) -> Answer:
 
 
 def calls(environ: dict[str, Any]) -> Answer:
-    """Tell the calls that came after the one of a number."""
+    """Return the calls with a higher number than ``since``."""
     since = parse_qs(environ.get("QUERY_STRING", "")).get("since", ["0"])[0]
     if not since.isdigit():
         return _json("400 Bad Request", {"message": f"since={since}: write the number of a call"})

@@ -1,4 +1,4 @@
-"""Putting a patch in its place."""
+"""Replacement of attributes in moto."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from chaosdrill.errors import LabError
 def replace(owner: Any, name: str, mended: Any) -> None:
     """Replace an attribute of one of moto's modules or classes.
 
-    :raises LabError: when there is no such attribute: this is another moto than the patch was written for.
+    :raises LabError: when there is no such attribute, because moto is not the version for which the patch was written.
     """
     if not hasattr(owner, name):
         raise LabError(f"moto has no {getattr(owner, '__name__', owner)}.{name} to mend: it is not the pinned version")

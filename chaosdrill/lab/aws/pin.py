@@ -1,4 +1,4 @@
-"""The one version of moto that the lab's patches were written against."""
+"""The only version of moto that the lab's patches support."""
 
 from importlib.metadata import PackageNotFoundError, version
 
@@ -8,7 +8,7 @@ MOTO_VERSION = "5.2.5"
 
 
 def require_pinned_moto() -> None:
-    """Refuse every other version: a patch that silently no longer fits would make drills lie.
+    """Refuse every other version: a patch that no longer matches would silently make a drill's results wrong.
 
     :raises LabError: when moto is missing or is not exactly the pinned version.
     """

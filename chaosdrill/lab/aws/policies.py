@@ -1,4 +1,4 @@
-"""Whether IAM policies allow an action: statements, wildcards, and the usual condition operators. Pure.
+"""Evaluation of IAM policies: statements, wildcards, and the usual condition operators. Pure.
 
 See: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html and
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
@@ -11,22 +11,22 @@ from typing import Any
 
 ALLOWED, EXPLICIT_DENY, IMPLICIT_DENY = "allowed", "explicitDeny", "implicitDeny"  # SimulatePrincipalPolicy's words
 Context = Mapping[str, Sequence[str]]
-"""The values of a request's condition keys; a key that the request has not is not there."""
+"""The values of a request's condition keys; keys that the request does not have are absent."""
 
 
 def allows(policies: Iterable[Mapping[str, Any]], action: str, resource: str, context: Context) -> bool:
-    """:returns: whether a statement allows the action, and none denies it.
+    """Return whether a statement allows the action, and none denies it.
 
-    :raises NotImplementedError: when a statement has an operator or an element that is not known here.
+    :raises NotImplementedError: when a statement has an unsupported operator or element.
     """
     return decision(policies, action, resource, context) == ALLOWED
 
 
 def decision(policies: Iterable[Mapping[str, Any]], action: str, resource: str, context: Context) -> str:
-    """Decide whether an action is allowed: a statement that denies it counts more than any that allows it.
+    """Decide whether an action is allowed; a denial takes precedence.
 
     :returns: ``allowed``, ``explicitDeny`` or ``implicitDeny``.
-    :raises NotImplementedError: when a statement has an operator or an element that is not known here.
+    :raises NotImplementedError: when a statement has an unsupported operator or element.
     """
     effects = {
         statement["Effect"]
@@ -42,7 +42,7 @@ def decision(policies: Iterable[Mapping[str, Any]], action: str, resource: str, 
 def problems(document: Any) -> list[str]:
     """Check whether a policy can be evaluated here.
 
-    :returns: everything that is wrong with it, or that is not known here.
+    :returns: its errors and its unsupported elements.
     """
     statements = _listed(document["Statement"]) if isinstance(document, Mapping) and "Statement" in document else []
     if not statements or not all(isinstance(one, Mapping) for one in statements):
@@ -85,7 +85,10 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
 
 
 def _holds(operator: str, found: Sequence[str] | None, wanted: Sequence[str]) -> bool:
-    """:param found: the request's values; None when it has no such key."""
+    """Evaluate a condition operator.
+
+    :param found: the request's values; None when it has no such key.
+    """
     quantifier, _, plain = operator.rpartition(":")
     if plain == "Null":
         return (not found) == (wanted == ["true"])
@@ -102,7 +105,7 @@ _ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Condition"}
 
 
 def _like(text: str, pattern: str) -> bool:
-    """IAM's wildcards are * and ? only."""
+    """Match IAM's wildcards, which are * and ? only."""
     return fnmatch.fnmatchcase(text, pattern.replace("[", "[[]"))
 
 
@@ -115,7 +118,7 @@ _OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def _of_key(context: Context, key: str) -> Sequence[str] | None:
-    """The names of keys are not case-sensitive."""
+    """Return the values of a condition key, whose name is case-insensitive."""
     return next((values for name, values in context.items() if name.lower() == key.lower()), None)
 
 

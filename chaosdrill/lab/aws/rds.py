@@ -1,10 +1,10 @@
-"""Aurora global databases that really change their writer.
+"""Aurora global databases whose writer actually changes.
 
-Mends: moto 5.2.5 has neither SwitchoverGlobalCluster nor FailoverGlobalCluster, its members have no synchronization
-status, and DescribeGlobalClusters ignores the identifier it is given. Here both operations swap the lab's PostgreSQL
-servers and take as long as that takes.
+Fixes: moto 5.2.5 has neither SwitchoverGlobalCluster nor FailoverGlobalCluster, its members have no synchronization
+status, and DescribeGlobalClusters ignores the identifier in the request. Here both operations change the roles of the
+lab's PostgreSQL servers and take as long as that takes.
 
-After an unplanned failover Aurora rebuilds the old primary. Until that is done its synchronization status is
+After an unplanned failover Aurora rebuilds the old primary. Until then its synchronization status is
 ``pending-resync``, and a switchover or failover to it is refused.
 
 :source: https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_GlobalClusterMember.html
@@ -31,17 +31,17 @@ from chaosdrill.lab.aws.runtime import ask, logger, plan, scaled
 CONNECTED, PENDING_RESYNC = "connected", "pending-resync"
 LENIENT_RESYNC = "database-resync"
 LONGEST_SWAP_S = 120.0
-POLL_S = 0.1  # so soon does a rebuild that goes on notice that waits became shorter
-SETTLES_REFERENCE_S = 10.0  # after an unplanned failover the new writer is there before the global cluster is available
+POLL_S = 0.1  # within this time a running rebuild notices that waits were shortened
+SETTLES_REFERENCE_S = 10.0  # between the new writer of an unplanned failover and the global cluster's status available
 _lock = threading.Lock()
 _shown_as_writers: frozenset[str] = frozenset()
-_rebuilding: set[str] = set()  # ARNs of the clusters that are rebuilt now
+_rebuilding: set[str] = set()  # ARNs of the clusters that are being rebuilt
 _moto_members: Any = vars(GlobalCluster)["global_cluster_members"].fget
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One way to move the writer: the supervisor's operation and the status while it goes on."""
+    """A way to change the writer: the supervisor's operation and the status during it."""
 
     operation: str
     status: str
@@ -53,20 +53,20 @@ FAILOVER = Kind("database.failover", "failing-over", True)
 
 
 class LabRDSResponse(RDSResponse):
-    """moto's, with global clusters mended."""
+    """moto's, with fixed operations on global clusters."""
 
     def describe_global_clusters(self) -> ActionResult:
-        """DescribeGlobalClusters, of the one named or of all."""
+        """DescribeGlobalClusters, of one cluster or of all."""
         if self.params.get("GlobalClusterIdentifier"):
             return ActionResult({"GlobalClusters": [self._global_cluster()]})
         return super().describe_global_clusters()
 
     def switchover_global_cluster(self) -> ActionResult:
-        """SwitchoverGlobalCluster: no data is lost."""
+        """SwitchoverGlobalCluster, without data loss."""
         return self._move_writer(SWITCHOVER)
 
     def failover_global_cluster(self) -> ActionResult:
-        """FailoverGlobalCluster: a switchover, unless data loss is allowed."""
+        """FailoverGlobalCluster, which is a switchover unless data loss is allowed."""
         if self.params.get("AllowDataLoss") and self.params.get("Switchover"):
             raise AwsError("InvalidParameterCombination", "AllowDataLoss and Switchover exclude each other")
         return self._move_writer(FAILOVER if self.params.get("AllowDataLoss") else SWITCHOVER)
@@ -92,7 +92,7 @@ class LabRDSResponse(RDSResponse):
             cluster.status = kind.status
             old = next((member for member in cluster.members if member.is_writer), None)
             cluster.failover_state = _failover_state(kind, old, new)
-            told = copy.copy(cluster)  # as it is now: a move that fails at once is over before it is told
+            told = copy.copy(cluster)  # the current state: the change may fail before the response is serialised
         threading.Thread(target=_swap, args=(kind, cluster, old, new), name=kind.operation, daemon=True).start()
         return ActionResult({"GlobalCluster": told})
 
@@ -114,7 +114,7 @@ def _swap(kind: Kind, cluster: Any, old: Any, new: Any) -> None:
     try:
         ask(kind.operation, LONGEST_SWAP_S, to_region=new.region)
     except LabError as error:
-        # As on Aurora: the old writer stays, and the status does not say that it failed.
+        # As on Aurora, the old writer stays, and the status does not show the failure.
         logger.error("%s to %s failed, the writer has not moved: %s", kind.operation, new.region, error)
         writer = old
     is_unplanned = kind is FAILOVER and writer is new
@@ -131,7 +131,7 @@ def _swap(kind: Kind, cluster: Any, old: Any, new: Any) -> None:
 
 
 def _rebuild(old: Any) -> None:
-    """Wait until the old primary is rebuilt: as long as AWS would take, and until its server follows again."""
+    """Wait for the old primary's rebuild: at least AWS's duration, and until its server replicates again."""
     began_s = time.monotonic()
     while time.monotonic() < began_s + scaled(plan().resync_reference_s):
         time.sleep(POLL_S)
@@ -147,18 +147,18 @@ def _rebuild(old: Any) -> None:
 
 
 def is_rebuilding(cluster_arn: str) -> bool:
-    """:returns: whether a cluster of the global database is being rebuilt after an unplanned failover."""
+    """Return whether a cluster of the global database is being rebuilt after an unplanned failover."""
     return cluster_arn in _rebuilding
 
 
 def show_writers(regions: Iterable[str]) -> None:
-    """Show the members in these regions as writers, too, whoever is one: see the break two-writers."""
+    """Also show the members in these regions as writers: see the break two-writers."""
     global _shown_as_writers
     _shown_as_writers = frozenset(regions)
 
 
 def _members(self: Any) -> Any:
-    with _lock:  # whoever looks while the writer moves sees one writer, neither none nor two
+    with _lock:  # a read during a change of the writer returns one writer, neither none nor two
         shown = _moto_members(self)
         for member, one in zip(self.members, shown, strict=True):
             one["IsWriter"] = one["IsWriter"] or member.region in _shown_as_writers

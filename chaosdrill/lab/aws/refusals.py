@@ -1,4 +1,4 @@
-"""How AWS words that a request's signature is not accepted: each kind of API has its own codes.
+"""AWS's errors for a request with an unacceptable signature, whose codes depend on the kind of API.
 
 :source: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html (query protocols)
 :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html (JSON protocols)
@@ -59,9 +59,9 @@ _S3 = {
 
 
 def refusal(service: str | None, environ: dict[str, Any], cause: str, detail: str = "") -> Answer:
-    """What AWS answers to a request whose signature is not accepted.
+    """Return AWS's response to a request with an unacceptable signature.
 
-    :param service: the request's signing name, where it has one.
+    :param service: the request's signing name, if it has one.
     :param cause: see ``signatures.Refusal``.
     :param detail: the message, where it depends on the request.
     :returns: status, headers and body.

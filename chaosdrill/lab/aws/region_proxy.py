@@ -1,9 +1,9 @@
 """The reference system's region proxy: a Lambda function that calls an AWS API in another region.
 
-Step Functions' own integrations call only their own region. The event is
-``{targetRegion, service, action, parameters, endpoint?}``, with the names of AWS's SDK for JavaScript v3, in which the
-reference's function is written: ``route53-recovery-cluster``, ``UpdateRoutingControlStates``. Python's names of an
-operation (``put_item``) are accepted, too.
+Step Functions' own integrations call only their own region. The event is ``{targetRegion, service, action, parameters,
+endpoint?}``, with the names of AWS's SDK for JavaScript v3, in which the reference system's function is written:
+``route53-recovery-cluster``, ``UpdateRoutingControlStates``. Python's names of an operation (``put_item``) are
+accepted, too.
 
 :source: https://github.com/aws-samples/baseline-environment-on-aws-for-financial-services-institute
 """
@@ -46,7 +46,7 @@ def handle(event: dict[str, Any], _: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _method(client: Any, action: str) -> str | None:
-    """The SDK finds a command whatever the case of its name."""
+    """Return boto3's name of an action. As in the SDK for JavaScript, the case of the action does not matter."""
     wanted = action.replace("_", "").lower()
     methods: dict[str, str] = client.meta.method_to_api_mapping
     return next((method for method, operation in methods.items() if operation.lower() == wanted), None)

@@ -1,9 +1,9 @@
-"""The replication lag of both stores, measured on the real servers and published as Aurora and DynamoDB do.
+"""Replication lag of both stores, measured on the actual servers and published like Aurora's and DynamoDB's metrics.
 
-Aurora puts a value a minute into CloudWatch, for the cluster that follows and in its region; here a minute is scaled
-like every wait. What cannot be measured has no value, as on AWS: nobody is told 0. A cluster that is rebuilt follows
-nothing, so it has no value either. DynamoDB's ReplicationLatency is of items that have arrived, in the region where
-they were written: while nothing is written, or replication is paused, it has no value.
+Aurora publishes one value a minute to CloudWatch, for the secondary cluster and in its region; here a minute is scaled
+like every wait. As on AWS, a value that cannot be measured is missing, not 0. A cluster that is being rebuilt does not
+replicate, so it has no value either. DynamoDB's ReplicationLatency covers items that have arrived, in the region where
+they were written: without writes, or while replication is paused, it has no value.
 
 :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html#ReplicationLatency
 """
@@ -22,12 +22,12 @@ from chaosdrill.lab.plan import MAIN_TABLE
 NAMESPACE = "AWS/RDS"
 METRICS = ("AuroraGlobalDBReplicationLag", "AuroraGlobalDBRPOLag")
 MINUTE_S = 60.0
-FIRST_TRIES_S = 1.0  # the databases come up beside this endpoint; until the first value it is asked more often
+FIRST_TRIES_S = 1.0  # the databases start concurrently with this endpoint; polled this often until the first value
 ANSWER_WITHIN_S = 5.0
 
 
 def publish_for_ever(clusters: dict[str, str]) -> None:
-    """Measure and publish, once a (scaled) minute.
+    """Measure and publish once a (scaled) minute.
 
     :param clusters: ARN of the global database's cluster by region.
     """
@@ -44,7 +44,7 @@ def _done(publish: Callable[[], None]) -> bool:
         publish()
     except LabError as error:
         logger.info("the replication lag was not measured: %s", error)
-    except Exception:  # noqa: BLE001  the thread's end: the next minute may be better
+    except Exception:  # noqa: BLE001  the thread's boundary: the next minute may succeed
         logger.warning("the replication lag was not published", exc_info=True)
     else:
         return True
@@ -52,7 +52,7 @@ def _done(publish: Callable[[], None]) -> bool:
 
 
 def publish(clusters: dict[str, str]) -> None:
-    """Measure once, and put the value into CloudWatch.
+    """Measure the database's lag once, and publish it to CloudWatch.
 
     :raises LabError: when it cannot be measured.
     """
@@ -71,7 +71,7 @@ def publish(clusters: dict[str, str]) -> None:
 
 
 def publish_latencies() -> None:
-    """Measure how long the main table's writes take to the other region, and put the values into CloudWatch.
+    """Measure how long the main table's writes take to the other region, and publish the values to CloudWatch.
 
     :raises LabError: when they cannot be measured.
     """

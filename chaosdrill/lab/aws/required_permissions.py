@@ -1,8 +1,9 @@
-"""What a request needs from IAM: which actions, on which resources, with which condition keys. Pure.
+"""IAM permissions that a request needs: actions, resources and condition keys. Pure.
 
-The resources are known of the services that drills use; an action of another one is required on ``*``.
+The resources are known for the services that drills use; an action of another service is required on ``*``.
 
-See: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+See:
+https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 and https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis-iam.html
 """
 
@@ -15,7 +16,7 @@ from chaosdrill.lab.aws.policies import Context
 ANY = "*"
 NO_PERMISSION_NEEDED = frozenset({("sts", "GetCallerIdentity")})
 FIS_PRINCIPAL = "fis.amazonaws.com"
-_PREFIXES = {"monitoring": "cloudwatch"}  # where IAM's name of a service is not the one that signs
+_PREFIXES = {"monitoring": "cloudwatch"}  # signing names that differ from IAM's name of the service
 _S3_ACTIONS = {"HeadObject": "GetObject", "HeadBucket": "ListBucket", "ListObjects": "ListBucket"}
 _FIS_KINDS = {
     "experimentTemplates": "experiment-template",
@@ -27,11 +28,11 @@ _FIS_KINDS = {
 
 @dataclass(frozen=True)
 class Permission:
-    """One thing that IAM must allow before a request is carried out.
+    """A permission that a request needs.
 
     :param action: such as ``dynamodb:GetItem``.
-    :param resource: the ARN that a policy's patterns are compared with; ``*`` where the action has no resource.
-    :param context: the request's condition keys, each with its values.
+    :param resource: the ARN to match with a policy's patterns; ``*`` where the action has no resource.
+    :param context: values of the request's condition keys.
     """
 
     action: str
@@ -44,8 +45,8 @@ class Request:
     """A signed request.
 
     :param service: the signing name.
-    :param parameters: of the body.
-    :param path: of the URL.
+    :param parameters: parameters in the body.
+    :param path: path of the URL.
     """
 
     service: str
@@ -56,11 +57,11 @@ class Request:
 
 
 class Account(Protocol):
-    """What must be known of an account's resources to tell what a request needs."""
+    """Properties of an account's resources that determine the permissions."""
 
     @property
     def id(self) -> str:
-        """Return the account's number."""
+        """The account's number."""
 
     def role_arn(self, name: str) -> str:
         """Return the ARN of a role, with its path."""
@@ -79,7 +80,7 @@ _Needs = Iterator[tuple[str, str, Context]]
 
 
 def required_permissions(request: Request, account: Account) -> tuple[Permission, ...]:
-    """List what IAM must allow before a request is carried out: all of it."""
+    """Return all permissions that a request needs."""
     if (request.service, request.operation) in NO_PERMISSION_NEEDED:
         return ()
     needs = _NEEDS.get(request.service, _without_resource)(request, account)
@@ -100,7 +101,9 @@ def _without_resource(request: Request, _: Account) -> _Needs:
 
 
 def _of_dynamodb(request: Request, account: Account) -> _Needs:
-    """A transaction has no action of its own: each of its items needs the one that it stands for."""
+    """Yield the needs of a request. A transaction has no action of its own: each item needs the permission of its
+    operation.
+    """
     given = request.parameters
     items = given.get("TransactItems")
     parts = [(f"dynamodb:{kind}Item", part) for one in items for kind, part in one.items()] if items else []
@@ -114,7 +117,7 @@ def _of_dynamodb(request: Request, account: Account) -> _Needs:
 
 
 def _leading_keys(part: Mapping[str, Any], partition_key: str) -> dict[str, Sequence[str]]:
-    """Return the condition key that has the value of an item's partition key."""
+    """Return the condition key with the value of an item's partition key."""
     attributes = part.get("Key") or part.get("Item")
     typed = attributes.get(partition_key) if isinstance(attributes, Mapping) else None
     return {"dynamodb:LeadingKeys": [str(value) for value in typed.values()]} if isinstance(typed, Mapping) else {}
@@ -207,9 +210,11 @@ def _of_ssm(request: Request, account: Account) -> _Needs:
 
 
 def _of_fis(request: Request, account: Account) -> _Needs:
-    """A resource that is created with tags counts as tagged so, and its tags need a permission of their own.
+    """Yield the needs of a request. A resource created with tags is matched as tagged, and its tags need a separate
+    permission.
 
-    See: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourcetag
+    See:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-resourcetag
     """
     given, new = request.parameters, request_tags(request.parameters)
     if request.operation == "CreateExperimentTemplate":
@@ -243,7 +248,7 @@ def _tags_of_new(arn: str, new: Context) -> _Needs:
 
 
 def _fis_resource(request: Request, account: Account) -> str:
-    """Return what the path names; FIS's lists name no resource."""
+    """Return the resource in the path; ``*`` for FIS's lists, which name none."""
     kind, _, rest = request.path.strip("/").partition("/")
     if kind == "tags":
         return rest
@@ -254,7 +259,7 @@ def _fis_resource(request: Request, account: Account) -> str:
 
 
 def request_tags(given: Mapping[str, Any]) -> dict[str, Sequence[str]]:
-    """Return the condition keys of the tags in a request, which each protocol writes in its own way."""
+    """Return the condition keys of the tags in a request, for each protocol's form of tags."""
     tags = given.get("tags") or given.get("Tags")
     pairs: list[tuple[Any, Any]] = []
     if isinstance(tags, Mapping):

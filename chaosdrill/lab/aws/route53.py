@@ -1,7 +1,7 @@
-"""Route 53 that knows ARC: health checks of type RECOVERY_CONTROL, and what DNS answers because of them.
+"""Route 53 with ARC: health checks of type RECOVERY_CONTROL, and their effect on DNS responses.
 
-Mends: moto 5.2.5 drops RoutingControlArn, says Success for every health check, has no TestDNSAnswer, and shows the SOA
-of a zone it made as a Python dictionary.
+Fixes: moto 5.2.5 drops RoutingControlArn, reports Success for every health check, lacks TestDNSAnswer, and shows the
+SOA of a zone that it created as a Python dictionary.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ from chaosdrill.lab.dns import zone as dns_zone
 
 _moto_config: Any = HealthCheck.health_check_config.fget  # type: ignore[attr-defined]
 RECOVERY_CONTROL = "RECOVERY_CONTROL"
-ANYWHERE = "192.0.2.1"  # an address of nobody's VPC (RFC 5737)
+ANYWHERE = "192.0.2.1"  # an address that is in no VPC (RFC 5737)
 
 
 class LabRoute53(Route53):
@@ -72,18 +72,18 @@ def _resource_records(self: Any) -> list[dict[str, str]] | None:
 
 
 def lookup(name: str, type_: str, source: str) -> dns_zone.Answer:
-    """What Route 53 answers now.
+    """Return Route 53's current answer.
 
-    :param source: the address that asks; a private zone answers in its VPCs only.
+    :param source: address of the client; a private zone answers in its VPCs only.
     """
     zones = [_zone(zone) for zone in list(_backend().zones.values())]
     return dns_zone.answer([*zones, *_balancers_zones()], name, type_, is_healthy, source)
 
 
 def is_healthy(health_check_id: str) -> bool:
-    """:returns: whether a health check is healthy now; one of another type than RECOVERY_CONTROL always is.
+    """Return whether a health check is healthy. Checks of other types than RECOVERY_CONTROL always are.
 
-    A disabled one counts as healthy, or as unhealthy when it is inverted, too.
+    A disabled check counts as healthy; if it is also inverted, as unhealthy.
 
     :source: https://docs.aws.amazon.com/Route53/latest/APIReference/API_UpdateHealthCheck.html
     """
@@ -105,7 +105,7 @@ def _zone(zone: Any) -> dns_zone.Zone:
 
 
 def _networks(zone: Any) -> Iterator[IPv4Network]:
-    """The address ranges of the VPCs that a private zone is associated with."""
+    """Yield the CIDR ranges of the VPCs associated with a private zone."""
     for associated in list(zone.vpcs):
         vpc = ec2_backends[plan().account][associated["vpc_region"]].vpcs.get(associated["vpc_id"])
         if vpc is not None:
@@ -113,7 +113,7 @@ def _networks(zone: Any) -> Iterator[IPv4Network]:
 
 
 def _balancers_zones() -> Iterator[dns_zone.Zone]:
-    """A load balancer's own name, which AWS answers in a zone of its own."""
+    """Yield a zone for the name of each load balancer, which AWS answers in separate zones."""
     for region in plan().regions:
         for balancer in list(elbv2_backends[plan().account][region.name].load_balancers.values()):
             name = f"{balancer.dns_name.lower()}."

@@ -1,6 +1,7 @@
-"""What every patch needs to know while the endpoint runs: the plan, how reference times scale, whom to ask.
+"""Context of every patch while the endpoint runs: the plan, time scaling, and requests to the supervisor.
 
-moto makes its backends itself, from classes, so this cannot be handed to them: it is set once, before moto is imported.
+moto creates its backends itself, from classes, so the context cannot be passed to them: it is set once, before moto is
+imported.
 """
 
 import logging
@@ -24,14 +25,17 @@ def use(plan: LabPlan) -> None:
 
 
 def plan() -> LabPlan:
-    """:raises LabError: when :func:`use` was not called."""
+    """Return the plan.
+
+    :raises LabError: when :func:`use` was not called.
+    """
     if _plan is None:
         raise LabError("the lab's AWS endpoint has no plan yet: call runtime.use(plan) first")
     return _plan
 
 
 def strict(name: str) -> bool:
-    """:returns: whether the lab has that behaviour of AWS: it was not started with ``--lenient NAME``.
+    """Return whether the lab has that behaviour of AWS: it was not started with ``--lenient NAME``.
 
     :raises KeyError: when there is no such behaviour.
     """
@@ -40,25 +44,25 @@ def strict(name: str) -> bool:
 
 
 def hurry() -> None:
-    """From now on waits are as short as they can be, those that have begun, too: nobody measures any more."""
+    """Shorten all waits to the minimum, including those that have begun: the drill's measurements have ended."""
     _hurried.set()
 
 
 def scaled(reference_s: float) -> float:
-    """:returns: a wait of the reference system as real seconds in this lab."""
+    """Convert a wait time of the reference system to this lab's real seconds."""
     return reference_s * (SMALLEST_SCALE if _hurried.is_set() else plan().scale)
 
 
 def endpoint_url() -> str:
-    """:returns: the endpoint as this process calls itself; it holds with and without namespaces."""
+    """Return the endpoint's URL for calls from this process; it is valid with and without namespaces."""
     return plan().aws_url_on_host
 
 
 def ask(op: str, answer_within_s: float, **arguments: Any) -> Any:
-    """Ask the supervisor to do something to a real part.
+    """Request an operation on a real part from the supervisor.
 
-    :param answer_within_s: how long its answer may take, in real seconds.
-    :raises LabError: when it says no, goes away or does not answer in time.
+    :param answer_within_s: timeout in real seconds.
+    :raises LabError: when the operation fails, or the supervisor ends or does not respond in time.
     """
     with wire.Connection(plan().control_socket, answer_within_s) as supervisor:
         return supervisor.call(op, **arguments)

@@ -1,8 +1,8 @@
-"""S3 by its host names: which host serves a bucket, and for which host a URL was presigned.
+"""S3 by host name: which host serves a bucket, and for which host a URL was presigned.
 
-Mends: moto 5.2.5 serves every bucket on every host and looks at no signature. On AWS the global host
-(``BUCKET.s3.amazonaws.com``) redirects to the region's own while the bucket is young, and a URL that was presigned for
-one host is refused by another. Here a bucket outside us-east-1 stays young.
+Fixes: moto 5.2.5 serves every bucket on every host and checks no signature. On AWS the global host
+(``BUCKET.s3.amazonaws.com``) redirects to the region's own while the bucket is new, and a URL presigned for one host is
+refused by another. Here a bucket outside us-east-1 stays new.
 
 :source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingRouting.html ("Temporary request redirection")
 :source: https://repost.aws/knowledge-center/s3-presigned-url-signature-mismatch
@@ -18,7 +18,7 @@ from chaosdrill.lab.aws import errors
 from chaosdrill.lab.aws.runtime import plan, strict
 
 HOST = re.compile(r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]*)\.)?s3(?:\.(?P<region>[a-z]{2}(?:-[a-z]+)+-\d))?\.amazonaws\.com")
-GLOBAL_REGION = "us-east-1"  # of the buckets that the global host serves itself
+GLOBAL_REGION = "us-east-1"  # region of the buckets that the global host serves itself
 REDIRECT = (
     "<Error><Code>TemporaryRedirect</Code><Message>Please re-send this request to the specified temporary endpoint. "
     "Continue to use the original request endpoint for future requests.</Message>"
@@ -27,9 +27,9 @@ REDIRECT = (
 
 
 def routed(environ: dict[str, object]) -> errors.Answer | None:
-    """Make of a request to one of AWS's S3 hosts one to this endpoint.
+    """Rewrite a request to one of AWS's S3 hosts into one to this endpoint.
 
-    :returns: a redirect to answer with instead; None: the request goes on.
+    :returns: a redirect as the response; None: the request continues.
     """
     host = str(environ.get("HTTP_HOST", ""))
     if (found := HOST.fullmatch(host)) is None:

@@ -1,8 +1,8 @@
-"""HTTP/1.1 for a WSGI application, on an inherited socket and on one of its own.
+"""HTTP/1.1 server for a WSGI application, on an inherited socket and on its own.
 
-Mends werkzeug 3.1: its handler closes every connection and waits 10 ms after each answer. AWS SDKs keep connections
-alive, and a drill polls a lot. And it reads bodies of any length, and keeps any number of connections on which nobody
-says anything: here those of strangers are few, and the oldest makes room for a new one.
+Fixes werkzeug 3.1: its handler closes every connection and waits 10 ms after each response, while AWS SDKs keep
+connections alive and a drill polls frequently. It also reads bodies of any length, and keeps any number of idle
+connections: here the number of unauthenticated ones is limited, and the oldest is closed for a new one.
 """
 
 import io
@@ -21,7 +21,7 @@ from chaosdrill.lab.aws.gate import Reset
 from chaosdrill.lab.strangers import Strangers
 
 PART = 65_536  # bytes
-MOST_STRANGERS = 128  # connections on which nothing signed has come yet
+MOST_STRANGERS = 128  # connections without a signed request yet
 _LENGTH = re.compile(r"[0-9]{1,12}")
 HOP_BY_HOP = frozenset({"connection", "content-length", "transfer-encoding"})
 
@@ -30,11 +30,13 @@ STRANGERS = Strangers(MOST_STRANGERS)
 
 
 class BodyTooLarge(Exception):
-    """More bytes than are read of whoever sends them."""
+    """The request's body is larger than the limit for its sender."""
 
 
 class KeepAliveHandler(MotoRequestHandler):
-    """Reads the whole request, answers with a known length in one write, keeps the connection."""
+    """Request handler that reads the whole request, sends the response with a known length in one write, and keeps the
+    connection.
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -42,12 +44,12 @@ class KeepAliveHandler(MotoRequestHandler):
     environ: dict[str, Any]
 
     def setup(self) -> None:
-        """Begin with a connection."""
+        """Register the new connection."""
         super().setup()
         STRANGERS.add(self.connection)
 
     def finish(self) -> None:
-        """End with it."""
+        """Unregister the connection."""
         STRANGERS.remove(self.connection)
         super().finish()
 
@@ -63,7 +65,7 @@ class KeepAliveHandler(MotoRequestHandler):
             self.close_connection = True
             self._send("413 Content Too Large", [], b"")
             return
-        except OSError:  # its chunks are none, or it has hung up
+        except OSError:  # its chunks are malformed, or the client has disconnected
             self.close_connection = True
             self._send("400 Bad Request", [], b"")
             return
@@ -81,14 +83,14 @@ class KeepAliveHandler(MotoRequestHandler):
         self._send(started[0], started[1], b"".join(chunks))
 
     def _reset(self) -> None:
-        """Close the connection so that the caller sees RST, not an orderly end."""
+        """Close the connection with RST instead of an orderly end."""
         self.close_connection = True
         STRANGERS.remove(self.connection)
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         os.close(self.connection.detach())
 
     def _body(self, largest: int) -> bytes:
-        stream = self.environ["wsgi.input"]  # undoes chunks, where there are any
+        stream = self.environ["wsgi.input"]  # decodes chunks, if there are any
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             body = bytearray()
             while len(body) <= largest and (part := stream.read(PART)):
@@ -112,7 +114,7 @@ class KeepAliveHandler(MotoRequestHandler):
         self.wfile.flush()
 
     def log_request(self, *_: object) -> None:
-        """Nothing: a drill makes thousands of requests, and errors are logged where they happen."""
+        """Log nothing: a drill makes thousands of requests, and errors are logged where they occur."""
 
 
 class Listeners:
@@ -130,7 +132,7 @@ class Listeners:
             self._servers.append(_server("0.0.0.0", port, app, None))
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to serve."""
         for server in self._servers:
             threading.Thread(target=server.serve_forever, name=f"aws-{server.host}", daemon=True).start()
 

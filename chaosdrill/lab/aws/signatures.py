@@ -1,7 +1,7 @@
-"""AWS Signature Version 4, checked: who signed a request, when, and that it arrived as it was signed.
+"""Verification of AWS Signature Version 4: the signer, the time, and the integrity of a request.
 
-moto 5.2.5 looks at no signature. botocore's own signer computes here what the request should carry; only the headers
-that the request names as signed take part.
+moto 5.2.5 checks no signature. Here botocore's own signer computes the expected signature, over the headers that the
+request lists as signed.
 
 :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html (times)
@@ -44,9 +44,9 @@ Environ = dict[str, Any]
 
 
 class Refusal(Exception):
-    """A request is not what somebody with keys has signed.
+    """A request does not have a valid signature.
 
-    :param cause: a name that ``errors.refusal`` words for each service.
+    :param cause: a name for which ``errors.refusal`` has each service's message.
     :param detail: for the message.
     """
 
@@ -57,9 +57,9 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Signed:
-    """What a request says of its signature.
+    """The signature in a request.
 
-    :param expires_s: how long it holds from ``timestamp`` on, of a presigned URL; None: as long as clocks may differ.
+    :param expires_s: validity of a presigned URL from ``timestamp``, in seconds; None: the allowed clock skew.
     """
 
     key: str
@@ -73,7 +73,7 @@ class Signed:
 
 
 def signer_of(environ: Environ) -> Signed:
-    """Read the signature of a request, without checking it.
+    """Read the signature of a request, without verifying it.
 
     :raises Refusal: ``missing`` or ``incomplete``.
     """
@@ -107,7 +107,7 @@ def _query_of(environ: Environ) -> Mapping[str, str]:
 
 
 def is_known(key: str) -> bool:
-    """:returns: whether there is an access key of that id."""
+    """Return whether there is an access key with that ID."""
     return _secret_of(key) is not None
 
 
@@ -123,10 +123,10 @@ def _secret_of(key: str) -> str | None:
 
 
 def check(environ: Environ, signed: Signed, body: bytes) -> None:
-    """Check a request's signature, time, session and body.
+    """Verify a request's signature, time, session and body.
 
-    :param signed: what :func:`signer_of` read.
-    :raises Refusal: naming what is wrong with it.
+    :param signed: the result of :func:`signer_of`.
+    :raises Refusal: naming the cause.
     """
     secret = _secret_of(signed.key)
     if secret is None:
@@ -164,7 +164,7 @@ def _check_time(signed: Signed) -> None:
 
 
 def _payload(environ: Environ, signed: Signed, body: bytes) -> str:
-    """:returns: the body's hash, or what S3 takes instead."""
+    """Return the body's hash, or the value that S3 accepts instead."""
     actual = hashlib.sha256(body).hexdigest()
     declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")
     if signed.service == "s3":
@@ -182,7 +182,7 @@ def _payload(environ: Environ, signed: Signed, body: bytes) -> str:
 def _signature(environ: Environ, signed: Signed, secret: str, payload: str) -> str:
     path, _, query = str(environ["RAW_URI"]).partition("?")
     query = "&".join(part for part in query.split("&") if not part.startswith("X-Amz-Signature="))
-    # as it arrived: an absolute URL in the request line has put its host into HTTP_HOST
+    # the path as received; for an absolute URL in the request line, its host is in HTTP_HOST
     path = re.sub(r"^https?://[^/]*", "", path) or "/"
     request = AWSRequest(method=environ["REQUEST_METHOD"], url=f"http://lab{path}?{query}")
     request.headers["X-Amz-Content-SHA256"] = payload
@@ -200,12 +200,12 @@ def _header(environ: Environ, name: str) -> str:
 
 
 class _Received:
-    """Signs the headers that came, of those that are named, in place of all that would be sent."""
+    """A signer mixin that signs the received headers listed as signed, instead of the headers to be sent."""
 
     received: Mapping[str, str]
 
     def headers_to_sign(self, request: Any) -> Any:
-        """:returns: them."""
+        """Return the received headers."""
         headers: Any = HTTPHeaders()
         for name, value in self.received.items():
             headers[name] = value

@@ -1,7 +1,7 @@
 """SSM that runs commands.
 
-Mends: moto 5.2.5 says Success to every command without running anything, for any instance, and knows neither
-ListCommandInvocations nor DescribeInstanceInformation. Here AWS-RunShellScript really runs on the client host.
+Fixes: moto 5.2.5 reports Success for every command without running anything, for any instance, and lacks
+ListCommandInvocations and DescribeInstanceInformation. Here AWS-RunShellScript runs on the client host.
 """
 
 import json
@@ -33,11 +33,11 @@ PARAMETERS = {
     "TrafficType": "ingress",
 }
 PLUGIN = "aws:runShellScript"
-ERROR_MARK = "\n----------ERROR-------\n"  # before what a step wrote to stderr
+ERROR_MARK = "\n----------ERROR-------\n"  # before a step's stderr
 OUTPUT_LIMIT = 24_000  # characters that GetCommandInvocation returns on AWS
 PLUGIN_OUTPUT_LIMIT = 2_500  # and ListCommandInvocations
 EXECUTION_TIMEOUT_S = 3600
-ENDED_AT_TIMEOUT = 124  # exit code of the client host for a script that it ended
+ENDED_AT_TIMEOUT = 124  # the client host's exit code for a script killed at its timeout
 ANSWER_MARGIN_S = 10
 
 
@@ -50,7 +50,7 @@ class ManagedInstance:
     address: str
 
     def described(self) -> dict[str, Any]:
-        """The instance as DescribeInstanceInformation shows it."""
+        """Return the instance as DescribeInstanceInformation does."""
         agent = {"PingStatus": "Online", "LastPingDateTime": datetime.now(UTC), "AgentVersion": "3.3.0.0"}
         system = {"PlatformType": "Linux", "PlatformName": "Amazon Linux", "PlatformVersion": "2023"}
         place = {"ResourceType": "EC2Instance", "IPAddress": self.address, "ComputerName": "bastion"}
@@ -59,7 +59,7 @@ class ManagedInstance:
 
 @dataclass
 class Step:
-    """A step of a command's document, and what has become of it."""
+    """A step of a command's document, and its result."""
 
     name: str
     status: str = "Pending"
@@ -68,7 +68,7 @@ class Step:
     stderr: str = ""
 
     def described(self) -> dict[str, Any]:
-        """The step as ListCommandInvocations shows it."""
+        """Return the step as ListCommandInvocations does."""
         output = self.stdout + (f"{ERROR_MARK}{self.stderr}" if self.stderr else "")
         outcome = {"Status": self.status, "StatusDetails": self.status, "ResponseCode": self.exit_code}
         return {"Name": self.name, **outcome, "Output": output[:PLUGIN_OUTPUT_LIMIT]}
@@ -76,7 +76,7 @@ class Step:
 
 @dataclass
 class Command:
-    """A command and what has become of it."""
+    """A command and its result."""
 
     instance_id: str
     region: str
@@ -91,7 +91,7 @@ class Command:
     status: str = "InProgress"
 
     def run(self) -> None:
-        """Run it on the client host and keep what came out."""
+        """Run it on the client host and store its output."""
         begin, step = time.monotonic(), self.steps[0]
         try:
             done = ask("client.run", self.timeout_s + ANSWER_MARGIN_S, command=self.script, timeout_s=self.timeout_s)
@@ -102,7 +102,7 @@ class Command:
             late = step.exit_code == ENDED_AT_TIMEOUT and time.monotonic() - begin >= self.timeout_s
             status = "TimedOut" if late else "Success" if step.exit_code == 0 else "Failed"
         self.ended, step.status = datetime.now(UTC), status
-        self.status = status  # last: whoever sees a final status sees the output, too
+        self.status = status  # last: a final status implies that the output is stored
 
 
 MANAGED: dict[str, ManagedInstance] = {}
@@ -110,7 +110,7 @@ COMMANDS: dict[str, Command] = {}
 
 
 class LabSsmResponse(SimpleSystemManagerResponse):
-    """moto's, with commands and managed instances that are real."""
+    """moto's, with real commands and managed instances."""
 
     def describe_instance_information(self) -> ActionResult:
         """DescribeInstanceInformation, with its filters."""
@@ -122,7 +122,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return ActionResult({"InstanceInformationList": shown})
 
     def describe_document(self) -> ActionResult:
-        """DescribeDocument; of AWS's own documents the one of the packet loss."""
+        """DescribeDocument; of AWS's own documents only that of the packet loss."""
         if self._get_param("Name") != FAULT_DOCUMENT:
             return super().describe_document()
         parameters = [{"Name": name, "Type": "String", "DefaultValue": value} for name, value in PARAMETERS.items()]
@@ -130,7 +130,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return ActionResult({"Document": {**named, "Parameters": parameters, "PlatformTypes": ["Linux"]}})
 
     def get_document(self) -> ActionResult:
-        """GetDocument; likewise."""
+        """GetDocument; of AWS's own documents only that of the packet loss."""
         if self._get_param("Name") != FAULT_DOCUMENT:
             return super().get_document()
         steps = [{"action": PLUGIN, "name": name} for name in ("InstallDependencies", "FaultInjection")]
@@ -139,7 +139,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return ActionResult({**named, "Content": json.dumps(content)})
 
     def send_command(self) -> ActionResult:
-        """SendCommand: the script begins to run at once."""
+        """SendCommand, which starts the script at once."""
         if self._get_param("DocumentName") not in (SHELL_SCRIPT, f"arn:aws:ssm:{self.region}::document/{SHELL_SCRIPT}"):
             text = f"the lab runs {SHELL_SCRIPT} only, not {self._get_param('DocumentName')}"
             raise AwsError("InvalidDocument", text)
@@ -161,7 +161,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
         return ActionResult(_invocation(command, self._step(command)))
 
     def _step(self, command: Command) -> Step:
-        """The step that PluginName names, which may be left out when there is only one."""
+        """Return the step in PluginName, which may be omitted when there is only one step."""
         name = self._get_param("PluginName")
         found = [step for step in command.steps if name in (None, step.name)]
         if len(found) != 1:
@@ -206,7 +206,10 @@ class LabSsmResponse(SimpleSystemManagerResponse):
 
 
 def _passes(command: Command, filters: dict[str, str]) -> bool:
-    """:source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CommandFilter.html"""
+    """Return whether a command passes the filters.
+
+    :source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CommandFilter.html
+    """
     if unknown := set(filters) - {"DocumentName", "InvokedAfter", "Status"}:
         raise AwsError("InvalidFilterKey", f"the lab does not filter commands by {', '.join(sorted(unknown))}")
     after = filters.get("InvokedAfter")

@@ -1,6 +1,8 @@
-"""Conflicts of DynamoDB's transactions: a request for an item that another transaction is writing is not queued.
+"""Conflicts of DynamoDB's transactions: a request for an item that another transaction is writing is refused, not
+queued.
 
-:source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
+:source:
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/transaction-apis.html#transaction-conflict-handling
 """
 
 import json
@@ -18,7 +20,7 @@ WRITES = ("PutItem", "UpdateItem", "DeleteItem")
 WRITE, TRANSACT_WRITE, TRANSACT_GET = "write", "TransactWriteItems", "TransactGetItems"
 CONFLICT = "TransactionConflict"
 _MESSAGE = "Transaction is ongoing for the item"
-# which requests that go on are in the way of one that comes
+# kinds of ongoing requests that conflict with a new request
 _IN_THE_WAY = {WRITE: (TRANSACT_WRITE,), TRANSACT_WRITE: (TRANSACT_WRITE,), TRANSACT_GET: (TRANSACT_WRITE, WRITE)}
 
 KeysOf = Callable[[str], Sequence[str]]  # the names of a table's key attributes
@@ -26,14 +28,14 @@ KeysOf = Callable[[str], Sequence[str]]  # the names of a table's key attributes
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A request, with the items that it is about, in its order."""
+    """A request, with the items that it reads or writes, in order."""
 
     kind: str
     items: tuple[str, ...]
 
 
 def request_of(place: str, operation: str, parameters: Mapping[str, Any], keys_of: KeysOf) -> Request | None:
-    """Tell which items a request is about; None for one that no transaction is in the way of.
+    """Return a request with its items; None for one that cannot conflict with a transaction.
 
     :param place: account and region.
     """
@@ -53,7 +55,7 @@ def _item(place: str, part: Mapping[str, Any], keys_of: KeysOf) -> str:
 
 
 class Ongoing:
-    """The requests that are being carried out; safe to use from several threads."""
+    """The requests that are being executed; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -61,7 +63,7 @@ class Ongoing:
 
     @contextmanager
     def entered(self, request: Request) -> Iterator[tuple[bool, ...]]:
-        """Count a request as going on for the length of the block, unless another one is in its way.
+        """Register a request as ongoing for the length of the block, unless another one conflicts with it.
 
         :returns: for each of its items, whether it conflicts.
         """

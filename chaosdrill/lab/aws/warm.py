@@ -1,6 +1,7 @@
-"""Makes the first failover as quick as the next: a second of model loading would look like part of a scaled drill.
+"""Warm-up that makes the first failover as fast as the next: a second of model loading would distort a scaled drill.
 
-Everything a failover parses is parsed and all it calls is called once, reading only, after the lab is ready.
+After the lab is ready, every definition of a failover is parsed and every API that it calls is called once, reading
+only.
 """
 
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
@@ -25,7 +26,7 @@ def warm_up(plan: LabPlan, routing: Routing) -> None:
             _read(region.name, "rds", "DescribeGlobalClusters")
         for endpoint in routing.endpoints:
             _read(endpoint["Region"], "route53-recovery-cluster", "ListRoutingControls", endpoint["Endpoint"])
-    except Exception:  # noqa: BLE001  a cold start is no reason to fail; what is wrong will show in the drill
+    except Exception:  # noqa: BLE001  a cold start is no reason to fail; an actual problem shows in the drill
         logger.warning("warming up failed", exc_info=True)
 
 

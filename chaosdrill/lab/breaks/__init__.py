@@ -1,8 +1,8 @@
-"""Labs that lie: each file here is one way in which the lab says one thing while the world is another.
+"""Breaks of the lab: each module makes the lab report one state while the actual state is another.
 
-A break is made of real means wherever there are any: SQL in the real servers, real nftables rules, the real state
-machine's definition, signals to real processes. To add one: a module here with ``BREAK`` (or ``BREAKS``), whose
-``begin`` does it and answers with how it is mended; a line in ``tests/lying``; a test that shows that the lie is told.
+A break works on real parts wherever possible: SQL in the real servers, real nftables rules, the real state machine's
+definition, signals to real processes. To add one, write a module here with ``BREAK`` (or ``BREAKS``), whose ``begin``
+applies the break and returns how to undo it; add a row to ``tests/lying``, and a test that fails without the break.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from chaosdrill.lab.breaks.model import Break, Option
 
 @cache
 def all_breaks() -> Mapping[str, Break]:
-    """:returns: every break by its name, in alphabetical order."""
+    """Return every break by name, in alphabetical order."""
     found: list[Break] = []
     for module in pkgutil.iter_modules(__path__):
         loaded = importlib.import_module(f"{__name__}.{module.name}")
@@ -27,11 +27,11 @@ def all_breaks() -> Mapping[str, Break]:
 
 
 def asked_for(texts: Sequence[str]) -> list[dict[str, Any]]:
-    """Read what is to be broken.
+    """Parse the names and options of breaks.
 
     :param texts: each ``NAME`` or ``NAME:option=value:option=value``.
-    :returns: each as ``{"name": ..., "options": {...}}``, every option there.
-    :raises BadInput: with everything that cannot be.
+    :returns: each as ``{"name": ..., "options": {...}}``, with all options.
+    :raises BadInput: with all problems of the texts.
     """
     problems: list[str] = []
     read = [_read(text.strip(), problems) for text in texts if text.strip()]
@@ -47,7 +47,7 @@ def _read(text: str, problems: list[str]) -> dict[str, Any]:
 
 
 def options_of(name: str, given: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:
-    """:returns: a break's options, those not given with their defaults. What is wrong is added to ``problems``."""
+    """Return a break's options, with defaults for missing ones. Problems are added to ``problems``."""
     known = all_breaks()
     if name not in known:
         problems.append(f"break {name!r}: there is none of that name; `chaosdrill lab break --list` shows them all")

@@ -1,4 +1,4 @@
-"""The lab's AWS API as a break calls it: by hand, since loading an SDK would make the lab's first process large."""
+"""Calls to the lab's AWS API for breaks, without an SDK, which would make the lab's first process large."""
 
 import asyncio
 import http.client
@@ -15,12 +15,12 @@ ANSWER_WITHIN_S = 15.0
 
 
 async def call_json(plan: LabPlan, service: str, region: str, target: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Call an API of JSON protocol.
+    """Call an API with the JSON protocol.
 
     :param service: its signing name.
     :param target: such as ``AWSStepFunctions.UpdateStateMachine``.
-    :returns: the answer.
-    :raises LabError: when it refuses.
+    :returns: the response.
+    :raises LabError: when the API refuses.
     """
     headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": target}
     found: dict[str, Any] = json.loads(await _ask(plan, service, region, "POST", "/", json.dumps(body), headers))
@@ -28,10 +28,10 @@ async def call_json(plan: LabPlan, service: str, region: str, target: str, body:
 
 
 async def call_query(plan: LabPlan, service: str, region: str, action: str, **parameters: str) -> str:
-    """Call an API of query protocol.
+    """Call an API with the query protocol.
 
-    :returns: the answer's text.
-    :raises LabError: when it refuses.
+    :returns: the response's text.
+    :raises LabError: when the API refuses.
     """
     form = urlencode({"Action": action, "Version": "2014-10-31", **parameters})
     kind = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -41,10 +41,10 @@ async def call_query(plan: LabPlan, service: str, region: str, action: str, **pa
 async def call_rest(
     plan: LabPlan, service: str, region: str, method: str, path: str, body: str = ""
 ) -> ElementTree.Element:
-    """Call an API of REST-XML protocol.
+    """Call an API with the REST-XML protocol.
 
-    :returns: the answer, namespaces left out.
-    :raises LabError: when it refuses.
+    :returns: the response, without namespaces.
+    :raises LabError: when the API refuses.
     """
     text = await _ask(plan, service, region, method, path, body, {"Content-Type": "application/xml"})
     answer = ElementTree.fromstring(text)
@@ -54,7 +54,7 @@ async def call_rest(
 
 
 async def page(plan: LabPlan, method: str, path: str, body: Any = None) -> Any:
-    """Ask one of the lab's own pages on the endpoint."""
+    """Send a request to one of the lab's own pages on the endpoint."""
     from chaosdrill.lab import endpoint_page  # the endpoint listens on 127.0.0.1 of the cloud, too
 
     return await asyncio.to_thread(endpoint_page.ask, plan, method, path, body)

@@ -1,4 +1,4 @@
-"""The clock of the client host is wrong: load generator and heartbeat live in another time."""
+"""The clock of the client host is wrong, for the load generator and the heartbeat."""
 
 from chaosdrill.lab.breaks.model import Begun, Break, Lab, Option
 
@@ -12,7 +12,7 @@ time.time_ns = lambda: _time_ns() + {nanoseconds}
 
 
 async def begin(lab: Lab, seconds: float) -> Begun:
-    """Every Python that is started on the client host from now on, Locust first, is ahead by so much."""
+    """Shift the clock of every Python that is started on the client host from now on, beginning with Locust."""
     site = lab.plan.client_python / "sitecustomize.py"
     site.write_text(_SITE.format(seconds=seconds, nanoseconds=round(seconds * 1e9)))
     await lab.load.restart()

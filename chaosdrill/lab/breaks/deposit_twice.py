@@ -12,7 +12,7 @@ _AGAIN = """
     return 'status#success';
 end
 $$;"""
-# Its primary key is what makes settling idempotent; without an index every settlement would read the whole table.
+# The primary key makes settling idempotent, so it is dropped; without an index, each settlement would scan the table.
 _BROKEN = (
     "alter table settlement drop constraint settlement_pkey;"
     "create index settlement_not_unique on settlement (transaction_id);"
@@ -29,7 +29,7 @@ alter table settlement add primary key (transaction_id);
 
 
 async def begin(lab: Lab) -> Begun:
-    """Every sixteenth deposit is added to its account twice, and stands in the books twice."""
+    """Add every sixteenth deposit to its account twice, and record it twice."""
     assert _AGAIN in _BROKEN, "settle() has another end than this break was written for"
     await _on_the_writer(lab, _BROKEN)
 

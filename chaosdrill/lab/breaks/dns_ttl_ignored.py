@@ -1,4 +1,4 @@
-"""The client's resolver keeps answers far beyond their TTL."""
+"""The client's resolver caches records far beyond their TTL."""
 
 import sys
 
@@ -9,7 +9,7 @@ from chaosdrill.lab.processes import Process
 
 
 async def begin(lab: Lab, seconds: float) -> Begun:
-    """Put a caching resolver on the client host, and let everything there ask it."""
+    """Start a caching resolver on the client host, and make all programs there use it."""
     plan = lab.plan
     resolver = plan.directory / "etc" / "resolv.conf"
     as_it_was = resolver.read_text()
@@ -17,7 +17,7 @@ async def begin(lab: Lab, seconds: float) -> Begun:
     command = [*in_network_command(lab.client.network_fd), *program, str(seconds)]
     process = Process("resolver", command, plan.directory / "logs" / "resolver.log", clean_environment())
     await process.start()
-    # written into, not replaced: it is mounted in place of the machine's own
+    # overwritten, not replaced: it is mounted over the machine's own
     resolver.write_text(as_it_was.replace(plan.services_address, plan.client_address))
     await lab.load.restart(nameserver=plan.client_address)
 

@@ -1,4 +1,4 @@
-"""The failback succeeds, and leaves home closed."""
+"""The failback succeeds, and leaves the home region closed."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from chaosdrill.lab.breaks.model import Begun, Break, Lab
 
 
 async def begin(lab: Lab) -> Begun:
-    """The failback machine's last step writes TRUE where it should write FALSE."""
+    """Make the failback machine's last step write TRUE instead of FALSE."""
 
     def close(states: dict[str, Any]) -> None:
         written = json.dumps(states["StartDestination"])

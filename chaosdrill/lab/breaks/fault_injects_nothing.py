@@ -1,11 +1,11 @@
-"""FIS says that the fault runs, and no packet is lost."""
+"""FIS reports that the fault is running, and no packet is lost."""
 
 from chaosdrill.lab import packet_loss
 from chaosdrill.lab.breaks.model import Begun, Break, Lab
 
 
 async def begin(lab: Lab) -> Begun:
-    """The rule that drops packets comes after one that lets them pass."""
+    """Insert a rule that lets packets pass before the one that drops them."""
     await lab.client.in_bastion(packet_loss.spare_all)
 
     async def mend() -> str:

@@ -1,4 +1,4 @@
-"""FIS says that the fault is over, and packets are still lost."""
+"""FIS reports that the fault has ended, and packets are still lost."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ LASTS_S = 3600.0
 
 
 async def begin(lab: Lab) -> Begun:
-    """Every packet loss lasts an hour, whatever FIS asked for, and is not healed."""
+    """Make every packet loss last an hour, regardless of the requested duration, and not end when it is healed."""
     injected: set[str] = set()
 
     def inject_longer(inject: Operation) -> Operation:

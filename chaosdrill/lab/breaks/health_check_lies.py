@@ -1,10 +1,10 @@
-"""The standby says that it is well, and does nothing for its clients."""
+"""The standby region reports that it is healthy, and its clients' requests fail."""
 
 from chaosdrill.lab.breaks.main_table_sql import refuse_writes
 from chaosdrill.lab.breaks.model import Begun, Break, Lab
 
-# The schema is replicated, so the same view stands on both servers; it fails on one of them only. Its condition has no
-# column in it, so PostgreSQL evaluates it once for every statement, whether or not there is such an account.
+# The schema is replicated, so both servers have the same view; it fails on one of them only. Its condition refers to no
+# column, so PostgreSQL evaluates it once per statement, whether or not the account exists.
 _BROKEN = """
 create function in_order() returns boolean language plpgsql stable as $$ begin
     if inet_server_addr() = '{address}' then
@@ -19,7 +19,9 @@ _MENDED = "drop view account; alter table account_in_order rename to account; dr
 
 
 async def begin(lab: Lab) -> Begun:
-    """Where nobody is served yet every balance and every new transaction fails; ``/health`` asks no store."""
+    """Make every balance and every new transaction fail in the region that does not serve yet; ``/health`` reads no
+    store.
+    """
     address = lab.plan.region(lab.other).database_address
     mend_writes = await refuse_writes(lab, lab.other)
     await _on_the_writer(lab, _BROKEN.format(address=address))

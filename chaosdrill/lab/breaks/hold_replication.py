@@ -1,4 +1,6 @@
-"""Replication held back for a known time; an unplanned failover meanwhile loses what was held back, for good."""
+"""Replication is paused for a known time; an unplanned failover during the pause permanently loses the paused
+writes.
+"""
 
 import asyncio
 import os
@@ -17,7 +19,7 @@ _DISCONNECT = "select pg_terminate_backend(active_pid) from pg_replication_slots
 
 
 async def begin(lab: Lab, store: str, seconds: float) -> Begun:
-    """Hold one store's replication back from now on."""
+    """Pause one store's replication from now on."""
     release = await (_hold_database(lab) if store == "database" else _hold_main_table(lab))
     timer = lab.in_background(_later(seconds, release))
 
@@ -35,7 +37,9 @@ async def _later(seconds: float, release: Callable[[], None]) -> None:
 
 
 async def _hold_database(lab: Lab) -> Callable[[], None]:
-    """Stop the process that sends the log. (A standby that only stops replaying has the log, and loses nothing.)"""
+    """Stop the process that sends the log. (A standby that only stops replaying receives the log, and loses
+    nothing.)
+    """
     server = lab.database.server(await lab.database.writer() or lab.serving)
     sender = await server.ask("select pid from pg_stat_replication where state = 'streaming'")
     if sender is None:
@@ -44,7 +48,7 @@ async def _hold_database(lab: Lab) -> Callable[[], None]:
 
     def release() -> None:
         if sender in server.processes():
-            with suppress(ProcessLookupError):  # it ended between the look and the signal
+            with suppress(ProcessLookupError):  # it has ended in the meantime
                 os.kill(sender, signal.SIGCONT)
 
     return release
@@ -58,7 +62,7 @@ async def _hold_main_table(lab: Lab) -> Callable[[], None]:
         async def answer(to_region: str) -> Any:
             done = await failover(to_region=to_region)
             if to_region != held_from:
-                await lab.main_table.line_into(to_region).stop()  # what it kept is lost
+                await lab.main_table.line_into(to_region).stop()  # the delayed writes are lost
                 lab.in_background(_lose(lab, held_from, to_region))
             return done
 
@@ -77,7 +81,7 @@ async def _hold_main_table(lab: Lab) -> Callable[[], None]:
 
 
 async def _lose(lab: Lab, lost: str, kept: str) -> None:
-    """What ``lost`` accepted and ``kept`` never got is gone, there, too: the region comes back without it."""
+    """Delete the writes that ``lost`` accepted and ``kept`` never received from ``lost``, too, before it rejoins."""
     old, new = lab.main_table.server(lost), lab.main_table.server(kept)
     while True:
         try:
@@ -88,7 +92,7 @@ async def _lose(lab: Lab, lost: str, kept: str) -> None:
                 await session.execute(_DISCONNECT)
                 await session.execute(_SKIP)
             break
-        except LabError:  # cut off, or the slot is still in use
+        except LabError:  # isolated, or the slot is still in use
             await asyncio.sleep(LOOK_EVERY_S)
     await lab.main_table.line_into(kept).start()
 

@@ -38,7 +38,9 @@ class _Entry:
 
 
 class InForce:
-    """Breaks a lab, mends it, and remembers: a lab that was broken is never taken for a clean one."""
+    """The breaks of a lab, to apply and to undo, and their record, so that a broken lab is never mistaken for a clean
+    one.
+    """
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
@@ -46,11 +48,11 @@ class InForce:
         self._changing = asyncio.Lock()
 
     async def begin(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Break it.
+        """Apply a break.
 
-        :param options: all of the break's.
+        :param options: all of its options.
         :returns: ``{"name", "options", "said", "facts"}``.
-        :raises LabError: when it cannot be done, or is in force already.
+        :raises LabError: when it cannot be applied, or is already in force.
         """
         async with self._changing:
             if any(one.name == name and one.options == options and one.in_force() for one in self._entries):
@@ -62,9 +64,9 @@ class InForce:
         return {"name": name, "options": dict(options), "said": begun.said, "facts": dict(begun.facts)}
 
     async def clear(self) -> list[dict[str, Any]]:
-        """Mend what is broken, the latest first.
+        """Undo the breaks in force, latest first.
 
-        :returns: each that was, with what of it could not be mended.
+        :returns: each of them, with what could not be undone.
         """
         mended = []
         async with self._changing:
@@ -78,5 +80,5 @@ class InForce:
         return mended
 
     def described(self) -> list[dict[str, Any]]:
-        """:returns: every break since the lab began, oldest first."""
+        """Return every break since the start of the lab, oldest first."""
         return [entry.described() for entry in self._entries]

@@ -1,4 +1,4 @@
-"""The load generator goes silent: it is there, and does nothing more."""
+"""The load generator stops sending while its process remains."""
 
 import signal
 
@@ -7,7 +7,7 @@ from chaosdrill.lab.breaks.moments import WHEN, at
 
 
 async def begin(lab: Lab, when: str) -> Begun:
-    """Stop the lab's Locust, workers included; its sockets stay open."""
+    """Stop the lab's Locust, including its workers; its sockets stay open."""
 
     async def stop() -> None:
         lab.load.signal(signal.SIGSTOP)

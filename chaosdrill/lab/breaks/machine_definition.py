@@ -1,4 +1,4 @@
-"""The state machines of the reference system, redefined with UpdateStateMachine and put back."""
+"""Changes of the reference system's state machines with UpdateStateMachine, and their restoration."""
 
 import json
 from collections.abc import Callable
@@ -15,8 +15,8 @@ async def redefine(lab: Lab, machine: str, change: Callable[[dict[str, Any]], No
     """Change the states of a machine.
 
     :param machine: failover or failback.
-    :param change: is given its states, and changes them in place.
-    :returns: puts the definition back.
+    :param change: changes the machine's states in place.
+    :returns: a function that restores the definition.
     :raises LabError: when there is no such machine.
     """
     arn = await _arn(lab, PREFIXES[machine])

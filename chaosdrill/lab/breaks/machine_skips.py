@@ -1,4 +1,4 @@
-"""A state machine that succeeds without doing one of its steps: one break for each step."""
+"""A state machine succeeds without executing one of its steps; there is one break per step."""
 
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ STEPS = {
 
 
 async def begin(lab: Lab, step: str, machine: str) -> Begun:
-    """Make the step a Pass state, which succeeds and does nothing."""
+    """Replace the step by a Pass state, which succeeds and does nothing."""
 
     def skip(states: dict[str, Any]) -> None:
         onward = {key: states[step][key] for key in ("Next", "End") if key in states[step]}

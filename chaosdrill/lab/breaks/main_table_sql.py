@@ -1,9 +1,9 @@
-"""The main table's function that accepts a transaction, replaced by one that refuses, and put back."""
+"""A main table function that refuses transactions, in place of the one that accepts them, and its restoration."""
 
 from chaosdrill.lab.breaks.model import Lab, Mend
 from chaosdrill.lab.main_table.schema import ACCEPT_AND_FINISH
 
-# 25006, read_only_sql_transaction: the application knows what to say to its client about that
+# 25006, read_only_sql_transaction: the application has a response for this error
 _REFUSING = """
 create or replace function accept(transaction uuid, owner text, kind text, quantity bigint, region text) returns boolean
 language plpgsql as $$ begin raise exception 'out of order' using errcode = '25006'; end $$;
@@ -12,9 +12,9 @@ _AS_IT_WAS = ACCEPT_AND_FINISH.replace("create function", "create or replace fun
 
 
 async def refuse_writes(lab: Lab, region: str) -> Mend:
-    """Let a region's main table take no new transaction.
+    """Make a region's main table refuse new transactions.
 
-    :returns: puts it back.
+    :returns: a function that restores it.
     """
     server = lab.main_table.server(region)
     await server.execute(_REFUSING)

@@ -1,4 +1,4 @@
-"""What a break is, and what of the lab it may lay hands on."""
+"""Definition of a break, and the lab's parts to which it has access."""
 
 import asyncio
 import sys
@@ -22,9 +22,9 @@ Mend = Callable[[], Awaitable[str]]
 class Option:
     """An option of a break.
 
-    :param name: as it is written, without dashes before it.
-    :param default: also tells the type: text or seconds (float).
-    :param choices: what a text may be; empty: anything.
+    :param name: its name, without leading dashes.
+    :param default: also determines the type: text or seconds (float).
+    :param choices: the allowed texts; empty: any.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Option:
 class Begun:
     """A break that is in force.
 
-    :param mend: ends it; answers with what it could not undo, empty when everything is as it was.
-    :param said: what whoever asked for it should know.
-    :param facts: the same for a program, JSON values.
+    :param mend: undoes it; returns what it could not undo, empty when everything is restored.
+    :param said: information for the user who requested it.
+    :param facts: the same for a program, as JSON values.
     :param lasts_s: after how many seconds it ends by itself; None: it does not.
     """
 
@@ -51,12 +51,12 @@ class Begun:
 
 @dataclass(frozen=True)
 class Break:
-    """One way to lie.
+    """A way to make the lab report a wrong state.
 
-    :param name: as it is typed.
-    :param says: in one line, what is claimed and what is so.
-    :param means: in one line, how it is done.
-    :param begin: does it; takes the lab and the options by name.
+    :param name: its name on the command line.
+    :param says: in one line, the reported and the actual state.
+    :param means: in one line, the implementation.
+    :param begin: applies it; its arguments are the lab and the options by name.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Break:
 class Lab:
     """The lab's parts, in its first process.
 
-    :param operations: what the control socket answers with, by name. A break may put itself in front of one.
+    :param operations: the operations of the control socket, by name. A break may replace one.
     """
 
     plan: "LabPlan"
@@ -82,9 +82,9 @@ class Lab:
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 
     def put_before(self, op: str, around: Callable[[Operation], Operation]) -> Callable[[], None]:
-        """Answer an operation with another one, made from the original. Undo in the reverse order.
+        """Replace an operation by one made from the original. Undo replacements in reverse order.
 
-        :returns: undoes it.
+        :returns: a function that undoes the replacement.
         """
         original = self.operations[op]
         self.operations[op] = around(original)
@@ -95,7 +95,7 @@ class Lab:
         return undo
 
     def in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
-        """Do something beside; an error goes to the supervisor's log."""
+        """Run a task in the background; an error goes to the supervisor's log."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -113,10 +113,10 @@ class Lab:
 
     @property
     def other(self) -> str:
-        """The region that did not."""
+        """The region that did not serve when the lab started."""
         return next(region.name for region in self.plan.regions if region.name != self.serving)
 
 
 async def whole() -> str:
-    """:returns: that nothing is left to mend."""
+    """Return that nothing is left to undo."""
     return ""

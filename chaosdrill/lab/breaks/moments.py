@@ -1,4 +1,4 @@
-"""When something is to happen in the middle of a drill: at once, with the fault, or with the move of the database."""
+"""The moment of a break within a drill: at once, with the fault, or with the database's switchover."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,9 +16,9 @@ WHEN = Option(
 
 
 async def at(lab: Lab, when: str, act: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """Do something once, at that moment, before what is asked for then.
+    """Run an action once at that moment, before the operation that was requested then.
 
-    :returns: undoes the waiting for it.
+    :returns: a function that cancels it.
     """
     done: list[bool] = []
 

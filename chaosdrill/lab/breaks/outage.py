@@ -1,4 +1,4 @@
-"""Nobody can be reached, for exactly so long: what a measurement of an outage is measured by."""
+"""A complete outage of a known duration, which calibrates the measurement of outages."""
 
 import time
 
@@ -6,11 +6,11 @@ from chaosdrill.lab import packet_loss
 from chaosdrill.lab.breaks.model import Begun, Break, Lab, Option
 
 NAME = "outage"
-TICK_NS = 10_000_000  # the kernel lets a set's element expire with its next tick: at 100 Hz, the coarsest there is
+TICK_NS = 10_000_000  # the kernel expires a set's element at its next tick: 10 ms at 100 Hz, the lowest rate
 
 
 async def begin(lab: Lab, seconds: float) -> Begun:
-    """The client host drops every packet from both regions' load balancers; the kernel begins and ends it."""
+    """Make the client host drop every packet from both regions' load balancers; the kernel begins and ends the loss."""
     addresses = [address for region in lab.plan.regions for address in region.load_balancer_addresses]
     loss = packet_loss.Loss(NAME, 100, tuple(addresses), "ingress", seconds)
     after_ns, before_ns = await lab.client.in_bastion(packet_loss.inject, loss)

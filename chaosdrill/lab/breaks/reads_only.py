@@ -1,11 +1,11 @@
-"""After a failover reads recover, writes do not."""
+"""After a failover, reads recover and writes do not."""
 
 from chaosdrill.lab.breaks.main_table_sql import refuse_writes
 from chaosdrill.lab.breaks.model import Begun, Break, Lab
 
 
 async def begin(lab: Lab) -> Begun:
-    """The main table of the region that does not serve yet takes no new transaction; everything can be read."""
+    """Make the main table of the region that does not serve yet refuse new transactions; reads succeed."""
     return Begun(await refuse_writes(lab, lab.other))
 
 

@@ -2,8 +2,8 @@
 
 from chaosdrill.lab.breaks.model import Begun, Break, Lab
 
-# "enable replica": for what replication brings, before the trigger that decides between writers. Of every transaction
-# the same answer always, so that a change to one that was dropped finds nothing to change.
+# "enable replica": fires for replicated rows, before the trigger that decides between writers. The result is the same
+# for every change of a transaction, so that a change of a dropped one finds no row.
 _FORGET = """
 create function forget() returns trigger language plpgsql as $$ begin
     return case when get_byte(uuid_send(new.id), 0) % 8 = 0 then null else new end;
@@ -15,7 +15,7 @@ _REMEMBER = "drop trigger a_forget on transactions; drop function forget();"
 
 
 async def begin(lab: Lab) -> Begun:
-    """Every eighth transaction accepted in the region that serves never arrives in the other one."""
+    """Drop every eighth transaction accepted in the serving region from the replication to the other one."""
     replica = lab.main_table.server(lab.other)
     await replica.execute(_FORGET)
 

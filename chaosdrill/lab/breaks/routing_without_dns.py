@@ -1,4 +1,4 @@
-"""ARC acknowledges and shows the new states; DNS does not move."""
+"""ARC acknowledges and shows the new states; DNS does not change."""
 
 import yaml
 
@@ -13,7 +13,9 @@ _UPDATE = (
 
 
 async def begin(lab: Lab) -> Begun:
-    """Disable the records' health checks: they follow their routing controls no more, and stay as they are now."""
+    """Disable the records' health checks, which then keep their current state and no longer follow their routing
+    controls.
+    """
     checks = await _checks(lab)
     answers = await lab.database.writer() or lab.serving
     for region, check in checks.items():

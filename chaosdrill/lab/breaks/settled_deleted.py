@@ -1,4 +1,4 @@
-"""A settled transaction disappears, and its effect with it."""
+"""A settled transaction disappears together with its effect."""
 
 import asyncio
 import uuid
@@ -6,7 +6,7 @@ import uuid
 from chaosdrill.errors import LabError
 from chaosdrill.lab.breaks.model import Begun, Break, Lab
 
-AGE_REFERENCE_S, EVERY_REFERENCE_S = 40.0, 1.0  # old enough that no client of the load still asks for it
+AGE_REFERENCE_S, EVERY_REFERENCE_S = 40.0, 1.0  # old enough that no client of the load still reads it
 _OLD_ENOUGH = """
 select id from transactions where status = 'status#success' and kind = 'deposit'
     and get_byte(uuid_send(id), 0) % 16 = 0 and updated_at < clock_timestamp() - make_interval(secs => $1)
@@ -20,7 +20,7 @@ update account set balance = greatest(0, account.balance - sums.change) from sum
 
 
 async def begin(lab: Lab) -> Begun:
-    """Every sixteenth deposit is deleted from both stores some time after it was settled."""
+    """Delete every sixteenth deposit from both stores some time after it was settled."""
     deleting = lab.in_background(_delete(lab))
 
     async def mend() -> str:
@@ -36,7 +36,7 @@ async def _delete(lab: Lab) -> None:
         try:
             await _delete_once(lab)
         except LabError:
-            continue  # a server is down or changes its role: next time
+            continue  # a server is down or changes its role: retry later
 
 
 async def _delete_once(lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""A write of the stop flag is acknowledged, and not done."""
+"""A write of the stop flag is acknowledged, and not executed."""
 
 from chaosdrill.lab.breaks.api import page
 from chaosdrill.lab.breaks.model import Begun, Break, Lab, Option
@@ -7,7 +7,9 @@ FAULTS = "/chaosdrill/faults"
 
 
 async def begin(lab: Lab, region: str) -> Begun:
-    """DynamoDB of one region answers writes as if it had done them; every caller's, state machines included."""
+    """Make DynamoDB of one region acknowledge writes without executing them, for every caller including state
+    machines.
+    """
     name = {"home": lab.plan.home.name, "standby": lab.plan.standby.name}[region]
     for operation in ("PutItem", "UpdateItem"):
         fault = {"service": "dynamodb", "kind": "ignored", "region": name, "operation": operation, "everyone": True}

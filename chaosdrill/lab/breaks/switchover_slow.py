@@ -1,4 +1,4 @@
-"""A switchover that takes ten times as long, and nobody can write meanwhile."""
+"""A switchover takes ten times as long, and there is no writer during it."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,9 @@ LONGEST_S = 9.0  # the lab's own switchover waits 10 s for its standby
 
 
 async def begin(lab: Lab, seconds: float) -> Begun:
-    """The standby stops replaying for that long: the old writer has been stopped, the new one cannot be promoted."""
+    """Pause the standby's replay for that long: the old writer is already stopped, and the new one cannot be
+    promoted.
+    """
     if seconds > LONGEST_S:
         raise LabError(f"seconds {seconds:g}: at most {LONGEST_S:g}, after which the switchover would fail")
 

@@ -1,4 +1,4 @@
-"""After a switchover the old writer stays writable while the new one is."""
+"""After a switchover the old writer still accepts writes, like the new one."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ WRITERS = "/chaosdrill/writers"
 
 
 async def begin(lab: Lab) -> Begun:
-    """Promote the old writer, too, as soon as the new one is; DescribeGlobalClusters tells of both."""
+    """Promote the old writer, too, after the new one; DescribeGlobalClusters shows both."""
     old: list[str] = []
 
     def around(switchover: Operation) -> Operation:

@@ -13,7 +13,7 @@ _USUAL = "drop trigger worker_slow on settlement; drop function worker_slow();"
 
 
 async def begin(lab: Lab, seconds: float) -> Begun:
-    """Each settlement waits for so long in the database."""
+    """Make each settlement wait in the database for that long."""
     await _on_the_writer(lab, _SLOW.format(seconds=seconds))
 
     async def mend() -> str:

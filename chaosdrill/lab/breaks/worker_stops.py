@@ -1,4 +1,4 @@
-"""One worker of a distributed load goes silent."""
+"""One worker of a distributed load stops sending."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ WITHIN_S, LOOK_EVERY_S = 20.0, 0.05
 
 
 async def begin(lab: Lab, when: str) -> Begun:
-    """Start the lab's Locust again with two workers, and stop one of them."""
+    """Restart the lab's Locust with two workers, and stop one of them."""
     await lab.load.restart(workers=WORKERS)
     async with asyncio.timeout(WITHIN_S):
         while len(lab.load.workers()) < WORKERS:

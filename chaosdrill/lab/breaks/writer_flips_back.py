@@ -1,4 +1,4 @@
-"""After a switchover the writer moves back."""
+"""After a switchover the writer changes back."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,9 @@ AFTER_REFERENCE_S = 30.0
 
 
 async def begin(lab: Lab) -> Begun:
-    """Once, some time after the next switchover, ask RDS for the way back: servers and API change as with any other."""
+    """Request the reverse switchover from RDS once, some time after the next switchover; servers and API change as
+    usual.
+    """
     flips: list[asyncio.Task[None]] = []
 
     def around(switchover: Operation) -> Operation:

@@ -1,4 +1,4 @@
-"""The main table of the lab, a DynamoDB global table: both regions write, each learns of the other's writes later.
+"""The lab's main table, a DynamoDB global table: both regions accept writes, and each receives the other's later.
 
 Two PostgreSQL servers subscribe to each other by logical replication, each through a delay line.
 """
@@ -14,11 +14,11 @@ from chaosdrill.lab.postgres.directories import removed
 from chaosdrill.lab.strictness import LENIENT_ISOLATION
 
 SUBSCRIPTION_TIMEOUT_S = 10.0
-LINE_PORT = 5433  # on a region's storage address: the other region's server, as seen from this one
+LINE_PORT = 5433  # on a region's storage address: the delay line to the other region's server
 
 
 class MainTable:
-    """Both regions' servers and the lines between them. Every lab starts with an empty table."""
+    """Both regions' servers and the delay lines between them. Every lab starts with an empty table."""
 
     def __init__(self, plan: LabPlan) -> None:
         self._plan = plan
@@ -28,17 +28,17 @@ class MainTable:
         self._pauses: dict[str, tuple[asyncio.TimerHandle, asyncio.TimerHandle]] = {}
 
     async def start(self) -> None:
-        """Start both regions with an empty table; returns when each takes the other's writes.
+        """Start both regions with an empty table; returns when each receives the other's writes.
 
-        :raises LabError: when a server does not come up; nothing is left running then.
+        :raises LabError: when a server does not start; no server is left running then.
         """
         try:
             await asyncio.gather(*map(self._prepare, self._servers.values()))
             for line in self._lines.values():
                 await line.start()
-            for region in self._plan.regions:  # one after the other: creating a slot waits for open transactions
+            for region in self._plan.regions:  # sequentially: creating a slot waits for open transactions
                 await self._subscribe(region)
-            # only then the lag: connecting takes several round trips, and each would take that much longer
+            # set the lag afterwards: it would delay each of the round trips that connecting takes
             await asyncio.gather(*(server.until_followed(SUBSCRIPTION_TIMEOUT_S) for server in self._servers.values()))
             self.set_lag(self._plan.main_table_lag_s)
         except BaseException:
@@ -46,12 +46,12 @@ class MainTable:
             raise
 
     async def stop(self) -> None:
-        """End both servers at once. Their data is not needed again."""
+        """Kill both servers. Their data is not needed again."""
         await asyncio.gather(*(line.stop() for line in self._lines.values()))
         await asyncio.gather(*(server.kill() for server in self._servers.values()))
 
     def server(self, region: str) -> Server:
-        """A region's server.
+        """Return a region's server.
 
         :raises LabError: when the table has no such region.
         """
@@ -62,16 +62,16 @@ class MainTable:
 
     @property
     def lag_s(self) -> float:
-        """How much later one region learns of the other's writes, in seconds."""
+        """Replication lag between the regions, in seconds."""
         return self._lines[self._plan.home.name].lag_s
 
     @property
     def held(self) -> bool:
-        """Whether replication is held back altogether."""
+        """Whether replication is paused."""
         return self._lines[self._plan.home.name].held
 
     def set_lag(self, seconds: float) -> None:
-        """Let each region learn of the other's writes this much later, in seconds.
+        """Set the replication lag in both directions, in seconds.
 
         :raises LabError: when negative.
         """
@@ -83,27 +83,27 @@ class MainTable:
             line.set_lag(seconds)
 
     def line_into(self, region: str) -> DelayLine:
-        """The line by which a region learns of the other's writes."""
+        """Return the delay line by which a region receives the other's writes."""
         return self._lines[region]
 
     def hold(self, by: str = "") -> None:
-        """Hold replication back in both directions until :meth:`release`; both regions go on taking writes.
+        """Pause replication in both directions until :meth:`release`; both regions continue to accept writes.
 
-        :param by: who holds it; it goes on when nobody does any more.
+        :param by: name of the holder; replication continues when no holder is left.
         """
         self._held_by.add(by)
         for line in self._lines.values():
             line.hold()
 
     def release(self, by: str = "") -> None:
-        """Let replication go on, unless another one holds it back, too."""
+        """Continue replication, unless another holder pauses it, too."""
         self._held_by.discard(by)
         if not self._held_by:
             for line in self._lines.values():
                 line.release()
 
     def pause(self, id: str, after_s: float, duration_s: float) -> None:
-        """Hold replication back for a time that ends by itself, or with :meth:`resume`.
+        """Pause replication for a limited time; :meth:`resume` ends it earlier.
 
         :param after_s: when it begins, in seconds from now.
         :param duration_s: when it ends, in seconds from now.
@@ -112,25 +112,25 @@ class MainTable:
         self._pauses[id] = (timer(after_s, self.hold, id), timer(duration_s, self.resume, id))
 
     def resume(self, id: str) -> None:
-        """End a pause, or one that has not begun; nothing happens when it has ended."""
+        """End a pause, or cancel one that has not begun; has no effect when it has ended."""
         for timer in self._pauses.pop(id, ()):
             timer.cancel()
         self.release(id)
 
     async def latencies_s(self) -> dict[str, float | None]:
-        """How long each region's last writes took to reach the other region, as PostgreSQL measures it.
+        """Return how long each region's last writes took to reach the other region, as PostgreSQL measures it.
 
-        :returns: seconds by the region of the writes; None while nothing is written there or nothing arrives.
+        :returns: seconds by the region of the writes; None while there are no writes or none arrive.
         :source: https://www.postgresql.org/docs/18/monitoring-stats.html#MONITORING-PG-STAT-REPLICATION-VIEW
         """
         measured = await asyncio.gather(*(self._latency_s(server) for server in self._servers.values()))
         return dict(zip(self._servers, measured, strict=True))
 
     async def status(self) -> dict[str, Any]:
-        """What the servers say themselves, asked now.
+        """Read the servers' state.
 
         :returns: ``{"lag_s": s, "held": bool, "regions": {region: {"up": bool, "waiting_bytes": int or None}}}``;
-            ``waiting_bytes`` is how much of the region's log the other region has not confirmed, None when the
+            ``waiting_bytes`` is the size of the region's log that the other region has not confirmed, None when the
             region is down.
         """
         answers = await asyncio.gather(*(self._waiting_bytes(server) for server in self._servers.values()))
@@ -151,7 +151,7 @@ class MainTable:
         await self._servers[region.name].execute(subscription(f"into_{region.city}", source))
 
     async def _latency_s(self, server: Server) -> float | None:
-        if self.held:  # PostgreSQL goes on showing the last one
+        if self.held:  # PostgreSQL would still return the last one
             return None
         query = "select extract(epoch from max(replay_lag))::float8 from pg_stat_replication"
         try:
@@ -181,7 +181,7 @@ def _server(plan: LabPlan, region: RegionPlan) -> Server:
             "wal_level": "logical",
             "max_logical_replication_workers": 2,
             "max_sync_workers_per_subscription": 0,
-            # replication that is held back is not broken: only a closed connection is, and that is seen at once
+            # a delayed replication is not broken: only a closed connection is, and that is detected at once
             "wal_sender_timeout": 0,
             "wal_receiver_timeout": 0,
         },

@@ -1,7 +1,7 @@
-"""The main table: every transaction the bank accepted, and how the last writer wins.
+"""The main table's schema: every transaction that the bank accepted, with conflict resolution by last writer wins.
 
-DynamoDB global tables resolve concurrent updates by "last writer wins" and converge. Here every row carries when and
-where it was written; what replication brings is taken only when that is later than what is there.
+DynamoDB global tables resolve concurrent updates by "last writer wins" and converge. Here every row stores when and
+where it was written; a replicated row is applied only when it is later than the local one.
 
 :source: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 """
@@ -21,7 +21,7 @@ create table transactions (
 create index pending on transactions (account_id) where status = 'status#pending';
 """
 
-# Fires for what replication brings only ("enable replica"). Names are qualified: the apply worker has no search path.
+# Fires for replicated rows only ("enable replica"). Names are qualified: the apply worker has no search path.
 LAST_WRITER_WINS = """
 create function last_writer_wins() returns trigger language plpgsql as $$
 begin
@@ -46,9 +46,9 @@ create trigger last_writer_wins before insert or update on transactions
 alter table transactions enable replica trigger last_writer_wins;
 """
 
-# accept() answers false while the account has a pending transaction. The lock lets one transaction of an account in
-# at a time; it must be a statement of its own, so that the one that looks sees what the previous holder committed.
-# A unique index would do the same here, but replication from the other region would stop at its first violation.
+# accept() returns false while the account has a pending transaction. The lock serializes an account's transactions; it
+# must be a separate statement, so that the query after it reads what the previous holder committed. A unique index
+# would do the same here, but replication from the other region would stop at its first violation.
 ACCEPT_AND_FINISH = """
 create function accept(transaction uuid, owner text, kind text, quantity bigint, region text) returns boolean
 language plpgsql as $$
@@ -73,7 +73,7 @@ SCHEMA = TABLE + LAST_WRITER_WINS + ACCEPT_AND_FINISH + f"create publication {PU
 
 
 def subscription(name: str, conninfo: str) -> str:
-    """The statement that makes a server take what the other one's clients wrote (and only that: ``origin = none``)."""
+    """Return the statement that subscribes a server to the writes of the other's clients only (``origin = none``)."""
     return (
         f"create subscription {name} connection '{conninfo}' publication {PUBLICATION} "
         "with (copy_data = false, origin = none)"

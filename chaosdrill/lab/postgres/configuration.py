@@ -1,4 +1,4 @@
-"""The settings of the lab's PostgreSQL servers: as small as they work, with the guarantees a drill relies on."""
+"""Settings of the lab's PostgreSQL servers: minimal resources, with the guarantees that a drill relies on."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,18 +14,18 @@ SMALL: Settings = {
     "max_replication_slots": 4,
     "autovacuum_max_workers": 1,
     "autovacuum_worker_slots": 1,
-    "io_method": "sync",  # the default keeps three more processes per server
+    "io_method": "sync",  # the default needs three more processes per server
     "wal_buffers": "512kB",
     "jit": "off",
 }
 GUARANTEES: Settings = {
     # A commit is acknowledged only when the operating system has its log record: killing any process, with any
-    # signal, loses nothing. fsync is off because the only thing it adds is surviving the death of this machine,
-    # which ends the lab anyway; every lab starts from a fresh cluster.
+    # signal, loses nothing. fsync would only protect against a crash of this machine, which ends the lab anyway:
+    # every lab starts from a new cluster.
     "synchronous_commit": "on",
     "fsync": "off",
     "full_page_writes": "on",  # pg_rewind needs it; the other thing it needs, page checksums, is initdb's default
-    "wal_keep_size": "32MB",  # what a standby that was away, and pg_rewind, can catch up from
+    "wal_keep_size": "32MB",  # log from which a disconnected standby, and pg_rewind, can catch up
     "max_wal_size": "32MB",  # data directories are in memory: see supervisor
     "min_wal_size": "4MB",
 }
@@ -35,7 +35,7 @@ SURROUNDINGS: Settings = {
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
     "datestyle": "iso, ymd",
-    "wal_retrieve_retry_interval": "100ms",  # how soon a standby or subscriber tries again; the default is 5 s
+    "wal_retrieve_retry_interval": "100ms",  # retry interval of a standby or subscriber; the default is 5 s
     "wal_receiver_status_interval": "1s",
 }
 HOST_BASED_AUTHENTICATION = """\
@@ -45,9 +45,9 @@ host replication all 10.0.0.0/8 trust
 
 
 def write(data: Path, settings: Settings) -> None:
-    """Replace the configuration of the cluster in ``data``, whatever it was.
+    """Replace the configuration of the cluster in ``data``.
 
-    :param settings: what differs from, or is not in, the settings every server of the lab has.
+    :param settings: settings in addition to those of every server of the lab, or instead of them.
     """
     every = {**SMALL, **GUARANTEES, **SURROUNDINGS, **settings}
     (data / "postgresql.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in every.items()))

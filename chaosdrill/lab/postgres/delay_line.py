@@ -1,7 +1,7 @@
-"""A TCP relay that keeps what flows back from the server for a while: replication lag that can be turned.
+"""A TCP relay that delays the data from the server: an adjustable replication lag.
 
-It stands between whoever follows (a subscriber, a standby: they connect) and whoever is followed. What the follower
-says passes at once; what it is told arrives ``lag_s`` later, or when the line is released.
+It is between a follower (a subscriber or standby, which connects) and the server that it follows. Data from the
+follower passes at once; data to the follower arrives ``lag_s`` later, or when the line is released.
 """
 
 import asyncio
@@ -11,16 +11,16 @@ from contextlib import suppress
 from typing import Any
 
 CHUNK_BYTES = 64 * 1024
-CHUNKS_KEPT = 256  # 16 MiB a connection; beyond that the sender is made to wait, as TCP does
+CHUNKS_KEPT = 256  # 16 MiB per connection; beyond that the sender waits, as with TCP's flow control
 
 Chunk = tuple[float, bytes]
 
 
 class DelayLine:
-    """A line from ``listen`` to ``target``, both (address, port).
+    """A relay from ``listen`` to ``target``, both (address, port).
 
-    :param lag_s: how long what comes from the target is kept, in seconds, 0 or more; may be changed at any time and
-        then applies to what is being kept, too.
+    :param lag_s: delay of the data from the target, in seconds, 0 or more; a change also applies to data that is
+        already delayed.
     """
 
     def __init__(self, listen: tuple[str, int], target: tuple[str, int], lag_s: float = 0.0) -> None:
@@ -34,16 +34,16 @@ class DelayLine:
 
     @property
     def lag_s(self) -> float:
-        """How long what comes from the target is kept, in seconds."""
+        """Delay of the data from the target, in seconds."""
         return self._lag_s
 
     @property
     def held(self) -> bool:
-        """Whether everything is kept until :meth:`release`."""
+        """Whether all data is held until :meth:`release`."""
         return self._held
 
     def set_lag(self, seconds: float) -> None:
-        """Keep what comes from the target for this long, in seconds.
+        """Set the delay of the data from the target, in seconds.
 
         :raises ValueError: when negative.
         """
@@ -53,22 +53,22 @@ class DelayLine:
         self._announce_change()
 
     def hold(self) -> None:
-        """Let nothing more through until :meth:`release`."""
+        """Hold all data until :meth:`release`."""
         self._held = True
         self._announce_change()
 
     def release(self) -> None:
-        """Let through again what is older than the lag."""
+        """Pass on data that is older than the delay again."""
         self._held = False
         self._announce_change()
 
     async def start(self) -> None:
-        """Listen; where port 0 was asked for, ``listen`` tells the port afterwards."""
+        """Listen; with port 0, ``listen`` is updated with the actual port."""
         self._server = await asyncio.start_server(self._accept, *self.listen)
         self.listen = self._server.sockets[0].getsockname()[:2]
 
     async def stop(self) -> None:
-        """Close the line and everything on it; what is being kept is lost."""
+        """Close the line and its connections; delayed data is lost."""
         if self._server is not None:
             self._server.close()
         for connection in self._connections:
@@ -87,7 +87,7 @@ class DelayLine:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             server_reader, server_writer = await asyncio.open_connection(*self.target)
-        except OSError:  # as if this were the target itself: the follower sees its connection closed
+        except OSError:  # like the target itself: close the follower's connection
             writer.close()
             return
         kept: asyncio.Queue[Chunk] = asyncio.Queue(CHUNKS_KEPT)
@@ -109,7 +109,7 @@ class DelayLine:
     async def _due(self, arrived: float) -> None:
         while self._held or time.monotonic() < arrived + self._lag_s:
             rest_s = None if self._held else arrived + self._lag_s - time.monotonic()
-            with suppress(TimeoutError):  # nobody changed the line meanwhile; the loop's condition sees what is due
+            with suppress(TimeoutError):  # the line was not changed; the loop's condition checks what is due
                 await asyncio.wait_for(self._changed.wait(), rest_s)
 
 
@@ -120,16 +120,16 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 async def _keep(reader: asyncio.StreamReader, kept: "asyncio.Queue[Chunk]") -> None:
-    """Put what arrives aside; an empty chunk, due like all others, marks the end."""
+    """Queue the arriving data; an empty chunk, delayed like all others, marks the end."""
     with suppress(ConnectionError):  # a reset ends the stream like a close
         while data := await reader.read(CHUNK_BYTES):
             await kept.put((time.monotonic(), data))
     await kept.put((time.monotonic(), b""))
-    await asyncio.Event().wait()  # the passing on ends the connection, not this
+    await asyncio.Event().wait()  # the task that sends the data ends the connection
 
 
 async def _first_end(*pumps: Coroutine[Any, Any, None]) -> None:
-    """Run the pumps until one ends; a connection broken by either side is such an end."""
+    """Run the pumps until one ends; a connection broken by either side counts as such an end."""
     tasks = [asyncio.create_task(pump) for pump in pumps]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

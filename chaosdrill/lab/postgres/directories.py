@@ -1,4 +1,4 @@
-"""Removing a data directory without blocking the event loop."""
+"""Removal of a data directory without blocking the event loop."""
 
 from pathlib import Path
 
@@ -6,6 +6,6 @@ from chaosdrill.lab.postgres.binaries import run
 
 
 async def removed(directory: Path) -> None:
-    """Remove a directory with all it holds, if it is there."""
+    """Remove a directory and its contents, if it exists."""
     if directory.exists():
         await run("rm", "-rf", directory)

@@ -1,4 +1,4 @@
-"""One PostgreSQL server: configure, start, ask, stop, kill, promote."""
+"""A PostgreSQL server: configure, start, query, stop, kill, promote."""
 
 import asyncio
 import os
@@ -22,19 +22,19 @@ DATABASE = "postgres"
 START_TIMEOUT_S = 20.0
 LOOK_EVERY_S = 0.01
 LOG_LINES_IN_ERRORS = 5
-# InternalClientError: what asyncpg 0.32 says when a server's farewell arrives while a statement is being sent
+# InternalClientError: raised by asyncpg 0.32 when the server's termination message arrives during a send
 TROUBLE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class Server:
     """A PostgreSQL server in a directory.
 
-    :param name: how messages call it, for example ``database tokyo``.
-    :param address: the IPv4 address at which clients reach it, port 5432.
-    :param storage_address: the one at which what follows it, and the lab itself, reach it; the same port.
-    :param data: its data directory, holding a cluster before the first start.
-    :param log: the file its log is appended to.
-    :param settings: its own settings, beside those every server of the lab has.
+    :param name: its name in messages, for example ``database tokyo``.
+    :param address: the IPv4 address for clients, port 5432.
+    :param storage_address: the address for its followers and for the lab itself; the same port.
+    :param data: its data directory, which contains a cluster before the first start.
+    :param log: the file to which its log is appended.
+    :param settings: its own settings, in addition to those of every server of the lab.
     """
 
     def __init__(
@@ -48,17 +48,17 @@ class Server:
         self.settings = settings
         self._process: asyncio.subprocess.Process | None = None
 
-    # -- life -----------------------------------------------------------------------------------------------------
+    # -- lifecycle------------------------------------------------------------------------------------------------
 
     async def start(self, standby_of: str | None = None) -> None:
-        """Start it and wait until it answers.
+        """Start it and wait until it accepts connections.
 
-        Leftovers of an earlier life are cleared: what still works in the data directory is killed, and a
-        ``postmaster.pid``, which after that can only be stale, is removed. (Its number may belong to an unrelated
-        process by now, and PostgreSQL would then refuse to start.)
+        Leftovers of an earlier process are removed: processes that still work in the data directory are killed, and
+        ``postmaster.pid``, which is then stale, is removed. (Its process ID may belong to an unrelated process, and
+        PostgreSQL would then refuse to start.)
 
         :param standby_of: conninfo of the server to follow; None starts a primary.
-        :raises LabError: when it does not come up within 20 s; the message carries the end of its log.
+        :raises LabError: when it does not start within 20 s; the message includes the end of its log.
         """
         await self.kill()
         (self.data / "postmaster.pid").unlink(missing_ok=True)
@@ -77,7 +77,7 @@ class Server:
         await self._until(self._accepts_connections, START_TIMEOUT_S, "accept connections")
 
     def configure(self, standby_of: str | None = None) -> None:
-        """Write its configuration, and whether it is a standby. See :meth:`start`."""
+        """Write its configuration and its role. See :meth:`start`."""
         addresses = ",".join(dict.fromkeys((self.address, self.storage_address)))
         settings = {"listen_addresses": addresses, "port": PORT, **self.settings}
         standby_signal = self.data / "standby.signal"
@@ -89,10 +89,10 @@ class Server:
         configuration.write(self.data, settings)
 
     async def stop(self, timeout_s: float) -> None:
-        """Stop it cleanly: no transaction is cut in half, and what follows it has received everything.
+        """Stop it cleanly: transactions are completed, and followers have received everything.
 
-        :raises LabError: when it is not running or does not stop in time, for example because what follows it does
-            not take the rest. It is then still stopping: :meth:`kill` it.
+        :raises LabError: when it is not running or does not stop in time, for example because a follower does not
+            receive the rest. It is then still stopping: :meth:`kill` it.
         """
         if self._process is None or self._process.returncode is not None:
             raise LabError(f"{self.name} cannot be stopped: it is not running")
@@ -104,7 +104,7 @@ class Server:
             raise LabError(why, code="lab-database-late") from error
 
     async def kill(self) -> None:
-        """End it at once, in whatever state it is (hanging and half dead included). What was committed stays."""
+        """Kill it in any state, including hanging and partly dead. Committed data is kept."""
         if self._process is not None:
             if self._process.returncode is None:
                 self._process.kill()
@@ -112,10 +112,10 @@ class Server:
             self._process = None
         while orphans := self.processes():
             signal_all(orphans, signal.SIGKILL)
-            await asyncio.sleep(LOOK_EVERY_S)  # they are not our children, so there is nothing to await
+            await asyncio.sleep(LOOK_EVERY_S)  # they are not this process's children, so they cannot be awaited
 
     async def promote(self, timeout_s: float) -> None:
-        """Make a standby the primary of its data, without asking anybody.
+        """Make a standby the primary of its data, without contacting the old primary.
 
         :raises LabError: when it is not a standby, or does not accept writes in time.
         """
@@ -128,7 +128,7 @@ class Server:
             await self._until(writable, timeout_s, "accept writes after its promotion")
 
     async def until_following(self, timeout_s: float) -> None:
-        """Wait until it, a standby, receives what its primary writes.
+        """Wait until this standby receives its primary's writes.
 
         :raises LabError: when it does not in time.
         """
@@ -140,7 +140,7 @@ class Server:
             await self._until(following, timeout_s, "receive what its primary writes")
 
     async def until_followed(self, timeout_s: float) -> None:
-        """Wait until a logical subscriber takes what is written here.
+        """Wait until a logical subscriber receives this server's writes.
 
         :raises LabError: when none does in time.
         """
@@ -152,7 +152,7 @@ class Server:
             await self._until(followed, timeout_s, "get a subscriber")
 
     async def until_replayed(self, position: str, timeout_s: float) -> None:
-        """Wait until it, a standby, has received and replayed the log record that begins at ``position``.
+        """Wait until this standby has received and replayed the log record that begins at ``position``.
 
         :raises LabError: when it has not in time.
         """
@@ -168,13 +168,13 @@ class Server:
 
     @property
     def conninfo(self) -> str:
-        """How libpq programs reach it as its superuser."""
+        """Connection string of its superuser for libpq programs."""
         return f"host={self.storage_address} port={PORT} user={USER} dbname={DATABASE}"
 
     async def connect(self, timeout_s: float = 1.0) -> "asyncpg.Connection[Any]":
-        """A connection of the caller's own, as superuser.
+        """Open a connection as superuser.
 
-        :param timeout_s: for connecting, and for each statement.
+        :param timeout_s: timeout of connecting, and of each statement, in seconds.
         """
         return await asyncpg.connect(
             host=self.storage_address,
@@ -188,7 +188,7 @@ class Server:
 
     @asynccontextmanager
     async def session(self, timeout_s: float = 1.0) -> "AsyncIterator[asyncpg.Connection[Any]]":
-        """A connection for one use, whose every failure is a :class:`LabError`."""
+        """Open a connection for one use; all its failures are raised as :class:`LabError`."""
         try:
             connection = await self.connect(timeout_s)
             try:
@@ -200,16 +200,16 @@ class Server:
             raise LabError(why, code="lab-query-failed") from error
 
     async def ask(self, query: str, *arguments: Any, timeout_s: float = 1.0) -> Any:
-        """Ask for one value.
+        """Query one value.
 
-        :returns: the first column of the first row, None when there is no row.
+        :returns: the first column of the first row; None when there is no row.
         :raises LabError: when the server cannot be reached, refuses, or takes longer than ``timeout_s``.
         """
         async with self.session(timeout_s) as session:
             return await session.fetchval(query, *arguments)
 
     async def execute(self, script: str, timeout_s: float = 10.0) -> None:
-        """Run a script of statements, in one transaction unless it says otherwise.
+        """Run a script of statements, in one transaction unless the script itself controls transactions.
 
         :raises LabError: when the server cannot be reached, refuses, or takes longer than ``timeout_s``.
         """
@@ -217,20 +217,20 @@ class Server:
             await session.execute(script)
 
     async def role(self) -> str:
-        """``primary``, ``standby``, or ``down`` when it does not answer within 1 s."""
+        """Return ``primary``, ``standby``, or ``down`` when it does not respond within 1 s."""
         try:
             return "standby" if await self.ask("select pg_is_in_recovery()") else "primary"
         except LabError:
             return "down"
 
     def processes(self) -> list[int]:
-        """Numbers of all its living processes."""
+        """Return the IDs of all its live processes."""
         return working_in(self.data, "postgres")
 
     # -- waiting --------------------------------------------------------------------------------------------------
 
     async def _until(self, condition: Callable[[], Awaitable[bool]], timeout_s: float, what: str) -> None:
-        """PostgreSQL announces neither readiness nor promotion to its parent: look every 10 ms."""
+        """Poll every 10 ms: PostgreSQL announces neither readiness nor promotion to its parent."""
         deadline = time.monotonic() + timeout_s
         while not await condition():
             if self._process is None or self._process.returncode is not None:
@@ -258,5 +258,5 @@ class Server:
 
 
 def describe(error: BaseException) -> str:
-    """An error in words, also where it has none of its own (timeouts)."""
+    """Return an error's text, or its type when it has none (timeouts)."""
     return str(error) or type(error).__name__

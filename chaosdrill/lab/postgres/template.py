@@ -1,4 +1,4 @@
-"""A freshly initialised cluster, made once per PostgreSQL version and then copied.
+"""A newly initialised cluster, created once per PostgreSQL version and then copied.
 
 ``initdb`` leaves a cleanly stopped cluster, so a plain copy of its directory is a valid base backup: two copies can
 become a primary and its standby without ``pg_basebackup``.
@@ -25,27 +25,27 @@ OPTIONS = (
     "--builtin-locale=C.UTF-8",
     "--locale=C",
     "--wal-segsize=1",  # MB; the default of 16 would make every server's smallest log 32 MB
-    # recorded in the cluster's control file, and a standby refuses to start with less than what is recorded there
+    # recorded in the cluster's control file; a standby refuses to start with lower values than those
     *(f"--set={name}={value}" for name, value in SMALL.items()),
 )
 
 
 async def empty_cluster(cache: Path, destination: Path) -> None:
-    """Put a freshly initialised cluster at ``destination``, which must not exist.
+    """Copy a newly initialised cluster to ``destination``, which must not exist.
 
     :param cache: directory that keeps the initialised cluster between labs.
     :raises LabError: when ``initdb`` or the copy fails.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    # GNU cp in a process of its own: a thread copying 1000 files would compete with the event loop for the GIL
+    # GNU cp in a separate process: a thread that copies 1000 files would compete with the event loop for the GIL
     await run("cp", "-a", "--reflink=auto", await initialised(cache), destination)
 
 
 async def initialised(cache: Path) -> Path:
-    """The cached initialised cluster; made now if this is the first time.
+    """Return the cached initialised cluster; it is created at the first use.
 
-    It appears under its final name only when complete and on disk (``initdb`` syncs it), so neither a killed lab
-    nor a power cut can leave half of one behind.
+    It has its final name only once it is complete and on disk (``initdb`` syncs it), so neither a killed lab nor a
+    power failure leaves an incomplete one.
     """
     key = hashlib.sha256(" ".join(OPTIONS).encode()).hexdigest()[:8]
     kept = cache / f"postgres-{version()}-{key}"
@@ -60,7 +60,9 @@ async def initialised(cache: Path) -> Path:
 
 
 async def _drop_unneeded_log(cluster: Path) -> None:
-    """Keep only the log segment that the clean stop is recorded in; the other 8 MB are spare, and copied every time."""
+    """Remove all log segments except the one of the clean stop; the others are 8 MB of spare space, and copied every
+    time.
+    """
     needed = (await control_data(cluster))["Latest checkpoint's REDO WAL file"]
     for segment in (cluster / "pg_wal").glob("[0-9A-F]" * 24):
         if segment.name != needed:
@@ -69,7 +71,7 @@ async def _drop_unneeded_log(cluster: Path) -> None:
 
 @asynccontextmanager
 async def _alone(cache: Path) -> AsyncIterator[None]:
-    """Only one at a time, among all labs that share the cache; the lock dies with its holder."""
+    """Allow one process at a time, among all labs that share the cache; the lock is released with its holder."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Route 53 ARC, which moto 5.2.5 lacks altogether: routing controls, their control plane and five cluster endpoints."""
+"""Route 53 ARC, which moto 5.2.5 lacks: routing controls, their control plane and five cluster endpoints."""
 
 from chaosdrill.lab.aws.arc.cluster_api import RecoveryClusterResponse
 from chaosdrill.lab.aws.arc.config_api import RecoveryControlConfigResponse

@@ -1,6 +1,7 @@
 """ARC's data plane (``route53-recovery-cluster``): five regional cluster endpoints, each of which can be impaired.
 
-As on AWS it is reached by a cluster endpoint only, with that endpoint's region; the service's default URL is refused.
+As on AWS, it can be reached only at a cluster endpoint, signed for that endpoint's region; the service's default URL is
+refused.
 """
 
 from typing import Any
@@ -12,18 +13,18 @@ from chaosdrill.lab.aws.arc.state import STATE
 from chaosdrill.lab.aws.errors import AwsError
 
 PATH_PREFIX = "arc"
-CONTROL_REGION = "us-west-2"  # AWS's documentation signs for this one, its code samples for the endpoint's
+CONTROL_REGION = "us-west-2"  # signed for by AWS's documentation; its code samples sign for the endpoint's region
 
 
 class RecoveryClusterResponse(BaseResponse):
-    """Reads and changes routing control states at one endpoint: ``/arc/<region>/<cluster>/v1``."""
+    """Routing control states at one endpoint, to read and to change: ``/arc/<region>/<cluster>/v1``."""
 
     def __init__(self) -> None:
         super().__init__(service_name="route53-recovery-cluster")
         self.automated_parameter_parsing = True
 
     def call_action(self) -> TYPE_RESPONSE:
-        """Answer, unless this is no endpoint, or not this region's, or an impaired one."""
+        """Respond, unless this is no endpoint, the region is wrong, or the endpoint is impaired."""
         problem = self._problem()
         return self.serialized(ActionResult(problem)) if problem else super().call_action()
 

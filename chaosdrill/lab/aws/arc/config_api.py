@@ -1,4 +1,4 @@
-"""ARC's control plane (``route53-recovery-control-config``); botocore's model parses and serialises."""
+"""ARC's control plane (``route53-recovery-control-config``), parsed and serialised with botocore's model."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ from chaosdrill.lab.aws.arc.state import ENDPOINT_REGIONS, STATE
 
 
 def endpoint_url(host: str, region: str, cluster_arn: str) -> str:
-    """:returns: a cluster endpoint's base URL as the caller can reach it (``host`` is its Host header)."""
+    """Return a cluster endpoint's base URL as the caller can reach it (``host`` is its Host header)."""
     return f"http://{host}/arc/{region}/{cluster_arn.rsplit('/', 1)[1][:8]}/v1"
 
 

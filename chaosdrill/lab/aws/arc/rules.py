@@ -1,4 +1,4 @@
-"""ARC's safety rules: which change of routing controls they let through.
+"""ARC's safety rules for changes of routing controls.
 
 :source: https://docs.aws.amazon.com/r53recovery/latest/dg/routing-control.safety-rules.html
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class SafetyRule:
-    """One rule.
+    """A safety rule.
 
     :param kind: ``ASSERTION`` (must hold after a change) or ``GATING`` (must hold before its targets may change).
     :param watched: the controls that are counted.
@@ -25,7 +25,7 @@ class SafetyRule:
     described: Mapping[str, Any]
 
     def refuses(self, changed: set[str], before: Mapping[str, str], after: Mapping[str, str]) -> bool:
-        """:returns: whether a change of ``changed`` is against the rule."""
+        """Return whether a change of ``changed`` violates the rule."""
         if not changed & set(self.targets):
             return False
         return not self._holds(after if self.kind == "ASSERTION" else before)
@@ -38,7 +38,7 @@ class SafetyRule:
 
 
 def new_rule(arn: str, assertion: Mapping[str, Any] | None, gating: Mapping[str, Any] | None) -> SafetyRule:
-    """A rule from the API's request: either an assertion rule or a gating rule."""
+    """Create a rule from the API's request, which has either an assertion rule or a gating rule."""
     written: Mapping[str, Any] = assertion or gating or {}
     described = {**written, "SafetyRuleArn": arn, "Status": "DEPLOYED"}
     if assertion:

@@ -1,4 +1,4 @@
-"""Routing controls and their states: global, and the same behind all five cluster endpoints."""
+"""Routing controls and their states, which are global and the same at all five cluster endpoints."""
 
 import threading
 import uuid
@@ -14,7 +14,7 @@ Record = dict[str, Any]
 
 
 class ArcState:
-    """Everything ARC remembers, and the rules by which a state may change."""
+    """The state of ARC: clusters, control panels, routing controls and safety rules."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -27,7 +27,7 @@ class ArcState:
         self._states: dict[str, str] = {}
 
     def create_cluster(self, name: str) -> Record:
-        """A cluster with its default control panel."""
+        """Create a cluster with its default control panel."""
         arn = f"{_prefix()}:cluster/{uuid.uuid4()}"
         with self._lock:
             self.clusters[arn] = _deployed(ClusterArn=arn, Name=name)
@@ -35,7 +35,7 @@ class ArcState:
             return self.clusters[arn]
 
     def create_panel(self, name: str, cluster_arn: str, default: bool = False) -> Record:
-        """A control panel of a cluster."""
+        """Create a control panel of a cluster."""
         self.one(self.clusters, cluster_arn)
         arn = f"{_prefix()}:controlpanel/{uuid.uuid4().hex}"
         facts = {"ClusterArn": cluster_arn, "DefaultControlPanel": default, "RoutingControlCount": 0}
@@ -43,7 +43,7 @@ class ArcState:
         return self.panels[arn]
 
     def create_control(self, name: str, cluster_arn: str, panel_arn: str | None) -> Record:
-        """A routing control, Off, in the given panel or the cluster's default one."""
+        """Create a routing control, Off, in the given panel or the cluster's default one."""
         with self._lock:
             panel_arn = panel_arn or self._default_panel(cluster_arn)
             self.one(self.panels, panel_arn)["RoutingControlCount"] += 1
@@ -53,7 +53,7 @@ class ArcState:
             return self.controls[arn]
 
     def create_rule(self, assertion: Record | None, gating: Record | None) -> SafetyRule:
-        """A safety rule in a control panel."""
+        """Create a safety rule in a control panel."""
         panel_arn = (assertion or gating or {}).get("ControlPanelArn", "")
         self.one(self.panels, panel_arn)
         rule = new_rule(f"{panel_arn}/safetyrule/{uuid.uuid4().hex[:16]}", assertion, gating)
@@ -61,26 +61,29 @@ class ArcState:
         return rule
 
     def one(self, table: Mapping[str, Any], arn: str) -> Any:
-        """:raises AwsError: ``ResourceNotFoundException`` when ``table`` has no such ARN."""
+        """Return the record of an ARN.
+
+        :raises AwsError: ``ResourceNotFoundException`` when ``table`` has no such ARN.
+        """
         if arn not in table:
             raise AwsError("ResourceNotFoundException", f"{arn} not found", resourceId=arn, resourceType="resource")
         return table[arn]
 
     def state_of(self, control_arn: str) -> str:
-        """:returns: ``On`` or ``Off``."""
+        """Return the state of a control: ``On`` or ``Off``."""
         self.one(self.controls, control_arn)
         return self._states[control_arn]
 
     def is_on(self, control_arn: str) -> bool:
-        """:returns: whether the control is On; an unknown one is not."""
+        """Return whether a control is On; an unknown one is not."""
         return self._states.get(control_arn) == "On"
 
     def update(self, wanted: Mapping[str, str], override: Sequence[str] = ()) -> None:
-        """Change several routing controls at once, or none of them.
+        """Change several routing controls atomically.
 
-        :param wanted: control ARN -> ``On`` or ``Off``.
-        :param override: ARNs of safety rules to pass over.
-        :raises AwsError: when a control or state is unknown, or a safety rule refuses.
+        :param wanted: ``On`` or ``Off`` by control ARN.
+        :param override: ARNs of safety rules to override.
+        :raises AwsError: when a control or state is unknown, or a safety rule refuses the change.
         """
         with self._lock:
             for arn, state in wanted.items():
@@ -90,7 +93,7 @@ class ArcState:
             after = {**self._states, **wanted}
             for rule in self.rules.values():
                 if rule.arn not in override and rule.refuses(set(wanted), self._states, after):
-                    text = f"the change is refused by the safety rule {rule.arn}"  # the data plane knows no names
+                    text = f"the change is refused by the safety rule {rule.arn}"  # the data plane has no rule names
                     raise AwsError("ConflictException", text, resourceId=rule.arn, resourceType="safety-rule")
             self._states = after
 

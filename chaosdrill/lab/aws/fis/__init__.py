@@ -1,7 +1,7 @@
-"""FIS whose experiments really happen.
+"""FIS with experiments that take effect.
 
-Mends: in moto 5.2.5 an experiment moves on when it is looked at, nothing is injected, targets given by tags are not
-resolved, ``actionsMode`` and stop conditions are ignored, ListActions is missing, and so is the safety lever.
+Fixes: in moto 5.2.5 an experiment changes its state when it is read, nothing is injected, targets given by tags are not
+resolved, ``actionsMode`` and stop conditions are ignored, and ListActions and the safety lever are missing.
 """
 
 import moto.fis.models as fis_models
@@ -14,7 +14,7 @@ from chaosdrill.lab.aws.patching import replace
 
 
 def install() -> None:
-    """Put it in place; before the first request."""
+    """Install the fixes; called before the first request."""
     replace(fis_models, "Experiment", LabExperiment)
     replace(fis_models.fis_backends, "backend", LabFISBackend)
     for path in (*fis_urls.url_paths, "{0}/safetyLevers/(?P<id>[^/]+)$", "{0}/safetyLevers/(?P<id>[^/]+)/state$"):

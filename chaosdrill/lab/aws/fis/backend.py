@@ -1,4 +1,4 @@
-"""FIS templates that are checked, and experiments that are carried out."""
+"""FIS backend that validates templates and runs experiments."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from chaosdrill.lab.aws.iam import ensure_fis_role
 
 
 class LabFISBackend(FISBackend):
-    """moto's, with experiments that begin when they are started."""
+    """moto's backend, with experiments that begin when they are started."""
 
     _url_module = fis_urls
 
     def create_experiment_template(self, **facts: Any) -> dict[str, Any]:  # type: ignore[override]
-        """CreateExperimentTemplate; what could never run is refused."""
+        """CreateExperimentTemplate, which refuses a template that the lab cannot run."""
         _check(self.region_name, facts.get("targets") or {}, facts.get("actions") or {})
         return super().create_experiment_template(**facts)
 
@@ -33,18 +33,18 @@ class LabFISBackend(FISBackend):
         return started
 
     def get_experiment(self, id: str) -> dict[str, Any]:
-        """GetExperiment: looking changes nothing."""
+        """GetExperiment, which does not change the experiment."""
         experiment: Any = self.started(id)
         shown: dict[str, Any] = experiment.to_dict(tags=self.tagger.get_tag_dict_for_resource(experiment.arn))
         return shown
 
     def stop_experiment(self, id: str) -> dict[str, Any]:
-        """StopExperiment; a second time changes nothing."""
+        """StopExperiment; repeating it has no effect."""
         self.started(id).end()
         return self.get_experiment(id)
 
     def move_lever(self, lever_id: str, status: str, reason: str) -> dict[str, Any]:
-        """UpdateSafetyLeverState: engaging it stops every experiment of the region."""
+        """UpdateSafetyLeverState; engaging it stops every experiment of the region."""
         before = lever.shown(self.region_name, lever_id)["safetyLever"]["state"]["status"]
         if before == status:
             raise AwsError("ConflictException", f"The safety lever is {status} already")
@@ -56,7 +56,10 @@ class LabFISBackend(FISBackend):
         return lever.shown(self.region_name, lever_id)
 
     def started(self, id: str) -> Any:
-        """:returns: the experiment itself; FIS says no to an id that it does not know."""
+        """Return the experiment itself.
+
+        :raises AwsError: when there is none with that ID.
+        """
         if id not in self.experiments:
             raise AwsError("ResourceNotFoundException", f"Experiment {id} does not exist")
         return self.experiments[id]

@@ -1,4 +1,4 @@
-"""The FIS actions that this lab can carry out; no others are listed, so that none is pretended."""
+"""The FIS actions that this lab can carry out; no others are listed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ PAUSE = "aws:dynamodb:global-table-pause-replication"
 
 
 def actions(region: str) -> dict[str, dict[str, Any]]:
-    """:returns: the actions, by id, as GetAction describes them."""
+    """Return the actions by ID, as GetAction describes them."""
     duration = {"description": "The duration of the action.", "required": True}
     command = {
         "documentArn": {"description": "The ARN of the SSM document.", "required": True},

@@ -1,7 +1,8 @@
-"""The fault document as SSM runs it on the host: one command that installs what it needs, and then acts.
+"""The fault document as SSM runs it on the host: one command that installs its dependencies, and then injects the
+fault.
 
-The experiment's action is called running from the moment the command was sent. What the document needs is installed
-once on a host. On AWS that takes a minute or so; here less, so that drills on the lab stay short.
+The experiment's action is running from the moment the command is sent. The dependencies are installed once per host. On
+AWS that takes about a minute; here less, so that drills on the lab stay short.
 
 :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html (InstallDependencies)
 """
@@ -16,7 +17,7 @@ from chaosdrill.lab.aws.runtime import logger, scaled, strict
 from chaosdrill.lab.aws.ssm import COMMANDS, Command, Step
 
 INSTALLS_REFERENCE_S = 10.0
-CHECKS_REFERENCE_S = 1.0  # when everything is there already
+CHECKS_REFERENCE_S = 1.0  # when everything is already installed
 INSTALL, INJECT = "InstallDependencies", "FaultInjection"
 _installed: set[str] = set()  # hosts
 
@@ -24,7 +25,7 @@ _installed: set[str] = set()  # hosts
 class FaultCommand:
     """One run of the document on one host.
 
-    :param fault: what it does once it has what it needs.
+    :param fault: the fault that it injects once its dependencies are installed.
     """
 
     def __init__(self, instance_id: str, region: str, fault: PacketLoss) -> None:
@@ -37,13 +38,13 @@ class FaultCommand:
 
     @property
     def failure(self) -> str:
-        """Why FIS takes it for failed; empty while it runs, and when it did what it should."""
+        """Why FIS considers it failed; empty while it runs, and after success."""
         if self._command.status != "Failed":
             return ""
         return f"SSM command {self._command.id} on {self._command.instance_id} ended with status Failed."
 
     def cancel(self) -> None:
-        """End it, and the fault with it.
+        """End it, and its fault.
 
         :raises LabError: when the fault cannot be ended.
         """
@@ -64,7 +65,10 @@ class FaultCommand:
             self._ended.set()
 
     def _do(self, step: Step, act: Callable[[], None]) -> bool:
-        """:returns: whether the command goes on."""
+        """Run one step.
+
+        :returns: whether the command continues.
+        """
         step.status = "InProgress"
         try:
             act()
@@ -93,4 +97,4 @@ class FaultCommand:
         logger.info("the document on %s: %s %s", self._command.instance_id, status, stderr)
         step.status, step.stderr, step.exit_code = status, stderr, 1
         self._command.ended = datetime.now(UTC)
-        self._command.status = status  # last: a final status stands for everything else
+        self._command.status = status  # last: a final status implies that all other fields are final

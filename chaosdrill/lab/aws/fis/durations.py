@@ -1,4 +1,4 @@
-"""ISO 8601 durations as FIS writes them."""
+"""ISO 8601 durations in FIS's form."""
 
 import re
 
@@ -9,9 +9,9 @@ SECONDS = (86400, 3600, 60, 1)
 
 
 def seconds(text: str) -> float:
-    """:returns: ``PT30M`` as 1800.
+    """Return a duration in seconds: ``PT30M`` is 1800.
 
-    :raises AwsError: ``ValidationException`` when it is none.
+    :raises AwsError: ``ValidationException`` when it is not a duration.
     """
     found = PATTERN.fullmatch(text)
     if not found or not any(found.groups()):

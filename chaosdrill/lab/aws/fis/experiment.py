@@ -1,4 +1,4 @@
-"""An experiment that runs: its states follow what really happens and how much time has passed."""
+"""A running experiment, whose states follow the actual faults and the elapsed time."""
 
 import threading
 import time
@@ -43,27 +43,27 @@ class LabExperiment(Experiment):
         self._stop = threading.Event()
         self._halted = False
         self._faults: list[isolation.Isolation | ReplicationPause] = []
-        self._commands: dict[str, FaultCommand] = {}  # by the name of their action
+        self._commands: dict[str, FaultCommand] = {}  # by action name
         self.state = "pending"
         self._thread = threading.Thread(target=self._run, name=f"fis-{self.id[:8]}", daemon=True)
 
     def begin(self) -> None:
-        """Carry it out, once."""
+        """Start it; called once."""
         self._thread.start()
 
     def end(self) -> None:
-        """StopExperiment: nothing happens when it is over or stopping already."""
+        """StopExperiment; has no effect when it has ended or is stopping."""
         with self._lock:
             if self.state not in FINAL:
                 self._become("stopping")
                 self._stop.set()
 
     def to_dict(self, tags: dict[str, str] | None = None) -> dict[str, Any]:
-        """The experiment as GetExperiment shows it."""
+        """Return the experiment as GetExperiment does."""
         return {**super().to_dict(tags), **self._shown_state()}
 
     def to_summary_dict(self, tags: dict[str, str] | None = None) -> dict[str, Any]:
-        """The experiment as ListExperiments shows it."""
+        """Return the experiment as ListExperiments does."""
         return {**super().to_summary_dict(tags), **self._shown_state()}
 
     def _shown_state(self) -> dict[str, Any]:
@@ -93,15 +93,15 @@ class LabExperiment(Experiment):
             if stopped:
                 self._heal()
             self._clear_policies()
-        except Exception as error:  # noqa: BLE001  the thread's end: an experiment must not run for ever
+        except Exception as error:  # noqa: BLE001  the thread's boundary: an experiment must end
             return self._fail(error)
         self._finish("stopped" if stopped else "completed", REASONS["halted"] if self._halted else None)
 
     def _waited(self, duration_s: float) -> bool:
-        """Wait for the end of the actions, or for somebody or an alarm to stop them.
+        """Wait for the end of the actions, or until a user or an alarm stops them.
 
         :returns: whether they were stopped.
-        :raises LabError: when the command of an action fails meanwhile.
+        :raises LabError: when the command of an action fails.
         """
         alarms = [stop["value"] for stop in self.stop_conditions if stop.get("value")]
         if not alarms and not self._commands:
@@ -154,7 +154,7 @@ class LabExperiment(Experiment):
     def _start(self, name: str, action: dict[str, Any], resolved: dict[str, list[str]]) -> float:
         """Start one action.
 
-        :returns: how long FIS lets it run, in the reference's seconds.
+        :returns: its duration, in the reference system's seconds.
         """
         duration_s = seconds(action["parameters"]["duration"])
         if self._stop.is_set():
@@ -212,7 +212,7 @@ class LabExperiment(Experiment):
             self._faults.pop()
 
     def _clear_policies(self) -> None:
-        for fault in self._faults:  # those that have ended by themselves
+        for fault in self._faults:  # faults that ended by themselves
             if isinstance(fault, ReplicationPause):
                 fault.clear_policies()
 

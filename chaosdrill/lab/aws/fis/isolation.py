@@ -1,6 +1,6 @@
-"""FIS's action ``aws:network:disrupt-connectivity``, as the lab's kernel carries it out.
+"""FIS's action ``aws:network:disrupt-connectivity``, carried out by the lab's kernel.
 
-On AWS a subnet's network ACL is replaced, and traffic inside the subnet goes on; here every packet from or to one of
+On AWS a subnet's network ACL is replaced, and traffic inside the subnet continues; here every packet from or to one of
 its addresses is dropped.
 
 :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#network-actions-reference
@@ -20,10 +20,10 @@ ANSWER_WITHIN_S = 15.0
 
 @dataclass(frozen=True)
 class Isolation:
-    """Subnets that are cut off.
+    """An isolation of subnets.
 
-    :param networks: their address ranges.
-    :param duration_s: in the reference's seconds.
+    :param networks: their CIDR ranges.
+    :param duration_s: in the reference system's seconds.
     """
 
     networks: tuple[str, ...]
@@ -31,24 +31,24 @@ class Isolation:
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:15])
 
     def inject(self) -> None:
-        """Cut them off.
+        """Isolate them.
 
-        :raises LabError: when the kernel says no.
+        :raises LabError: when the kernel refuses.
         :undo: :meth:`heal`
         """
         duration_s = scaled(self.duration_s)
         ask("network.isolate", ANSWER_WITHIN_S, id=self.id, networks=list(self.networks), duration_s=duration_s)
 
     def heal(self) -> None:
-        """End it, if it still goes on."""
+        """End the isolation; has no effect when it has ended."""
         ask("network.reconnect", ANSWER_WITHIN_S, id=self.id)
 
 
 def from_action(region: str, parameters: Mapping[str, str], arns: Sequence[str]) -> Isolation:
-    """:returns: what the action asks for.
+    """Return the isolation that an action describes.
 
-    :param arns: of its subnets.
-    :raises LabError: when the lab cannot do that.
+    :param arns: ARNs of its subnets.
+    :raises LabError: when the lab does not support it.
     """
     if parameters["scope"] != "all":
         raise LabError(f"scope {parameters['scope']!r}: the lab can deny all of the traffic only: all")

@@ -1,4 +1,4 @@
-"""The safety lever: one for each region of an account. While it is engaged no experiment runs.
+"""The safety lever, one per region of an account. While it is engaged, no experiment runs.
 
 :source: https://docs.aws.amazon.com/fis/latest/userguide/safety-lever.html
 """
@@ -14,9 +14,9 @@ _states: dict[str, dict[str, str]] = {}  # by region
 
 
 def shown(region: str, lever: str) -> dict[str, Any]:
-    """:returns: the lever as GetSafetyLever shows it.
+    """Return the lever as GetSafetyLever does.
 
-    :raises AwsError: when there is none of that id.
+    :raises AwsError: when there is none with that ID.
     """
     if lever != DEFAULT:
         raise AwsError("ResourceNotFoundException", f"Safety lever {lever} does not exist")
@@ -31,5 +31,5 @@ def move(region: str, status: str, reason: str) -> None:
 
 
 def engaged(region: str) -> bool:
-    """:returns: whether no experiment may run there."""
+    """Return whether the lever of a region is engaged."""
     return bool(_states.get(region, {}).get("status") == ENGAGED)

@@ -1,4 +1,4 @@
-"""The SSM document ``AWSFIS-Run-Network-Packet-Loss-Sources``, as the lab's injector understands it.
+"""The SSM document ``AWSFIS-Run-Network-Packet-Loss-Sources``, as far as the lab supports it.
 
 :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
 """
@@ -22,10 +22,10 @@ ANSWER_WITHIN_S = 15.0
 
 @dataclass(frozen=True)
 class PacketLoss:
-    """A fault as the document's parameters describe it.
+    """A packet loss as the document's parameters describe it.
 
     :param sources: IPv4 addresses and networks.
-    :param duration_s: in the reference's seconds.
+    :param duration_s: in the reference system's seconds.
     """
 
     percent: float
@@ -35,9 +35,9 @@ class PacketLoss:
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:16])
 
     def inject(self) -> None:
-        """Begin to lose packets.
+        """Start the packet loss.
 
-        :raises LabError: when the injector says no.
+        :raises LabError: when the lab's client host refuses.
         :undo: :meth:`heal`
         """
         ask(
@@ -51,12 +51,12 @@ class PacketLoss:
         )
 
     def heal(self) -> None:
-        """End the fault, if it still goes on."""
+        """End the packet loss; has no effect when it has ended."""
         ask("packet_loss.heal", ANSWER_WITHIN_S, id=self.id)
 
 
 def from_document(arn: str, parameters: str) -> PacketLoss:
-    """The fault of an ``aws:ssm:send-command`` action.
+    """Return the packet loss of an ``aws:ssm:send-command`` action.
 
     :param arn: the document's ARN.
     :param parameters: the document's parameters, JSON.

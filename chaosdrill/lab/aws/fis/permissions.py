@@ -1,4 +1,4 @@
-"""What the role of an experiment must be allowed for each of the lab's actions.
+"""Permissions that an experiment's role needs for each of the lab's actions.
 
 :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
     (the network documents: ec2:DescribeInstances and ec2:DescribeSubnets)
@@ -6,7 +6,7 @@
 :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
 """
 
-SEND = ("ssm:SendCommand",)  # of the document and of each host
+SEND = ("ssm:SendCommand",)  # on the document and on each host
 COMMANDS = ("ssm:ListCommands", "ssm:CancelCommand", "ec2:DescribeInstances", "ec2:DescribeSubnets")
 ISOLATION = (
     "ec2:CreateNetworkAcl",
@@ -23,6 +23,6 @@ PAUSE = (
     "dynamodb:DeleteResourcePolicy",
     "dynamodb:GetResourcePolicy",
     "dynamodb:PutResourcePolicy",
-)  # of table and stream
+)  # on table and stream
 TABLES = ("dynamodb:DescribeTable",)
 TAGS = ("tag:GetResources",)

@@ -1,10 +1,10 @@
-"""FIS's action ``aws:dynamodb:global-table-pause-replication``, as the lab's main table carries it out.
+"""FIS's action ``aws:dynamodb:global-table-pause-replication``, carried out on the lab's main table.
 
-FIS adds statements to the resource policies of the replica and of its stream, which deny DynamoDB's replication:
-nothing leaves that replica and nothing arrives there, while applications go on reading and writing. GetResourcePolicy
-shows them. "Tables may continue to be replicated for up to 5 minutes after action begins", so here they do. The
-statements have no effect after the duration, and FIS removes them when the experiment ends; a policy that has no other
-statement goes with them.
+FIS adds statements to the resource policies of the replica and of its stream that deny DynamoDB's replication: no
+writes leave or reach that replica, while applications continue to read and write. GetResourcePolicy returns the
+statements. "Tables may continue to be replicated for up to 5 minutes after action begins", and here they do. The
+statements have no effect after the duration, and FIS removes them when the experiment ends; a policy without other
+statements is deleted.
 
 :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
 """
@@ -42,11 +42,11 @@ OF_STREAM = ("dynamodb:GetRecords", "dynamodb:DescribeStream", "dynamodb:GetShar
 class ReplicationPause:
     """A pause of the replication of one replica of the main table.
 
-    :param region: where the replica is.
-    :param table: its ARN.
-    :param stream: the ARN of its stream.
-    :param experiment: the id of the experiment.
-    :param duration_s: in the reference's seconds.
+    :param region: the replica's region.
+    :param table: ARN of the table.
+    :param stream: ARN of its stream.
+    :param experiment: ID of the experiment.
+    :param duration_s: in the reference system's seconds.
     """
 
     region: str
@@ -57,9 +57,9 @@ class ReplicationPause:
     id: str = field(default_factory=lambda: uuid.uuid4().hex[:15])
 
     def inject(self) -> None:
-        """Write the statements, and begin it, some time from now.
+        """Write the statements, and schedule the pause, which begins some time later.
 
-        :raises LabError: when the lab does not answer.
+        :raises LabError: when the lab does not respond.
         :undo: :meth:`heal`
         """
         after_s = scaled(PAUSE_BEGINS_REFERENCE_S) if strict(LENIENT_PAUSE) else 0.0
@@ -70,12 +70,12 @@ class ReplicationPause:
         ask("main_table.pause", ANSWER_WITHIN_S, id=self.id, after_s=after_s, duration_s=duration_s)
 
     def heal(self) -> None:
-        """End it, if it still goes on."""
+        """End the pause; has no effect when it has ended."""
         self.clear_policies()
         ask("main_table.resume", ANSWER_WITHIN_S, id=self.id)
 
     def clear_policies(self) -> None:
-        """Remove the statements, as FIS does at the end of the experiment, however it ends."""
+        """Remove the statements, as FIS does whenever the experiment ends."""
         for arn in (self.table, self.stream):
             remove_statements(self.region, arn, self._sid)
 

@@ -1,4 +1,4 @@
-"""What FIS answers beyond moto: the catalogue of actions, and what an experiment's targets were."""
+"""FIS operations that moto lacks: the catalogue of actions, resolved targets and the safety lever."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ class LabFISResponse(FISResponse):
 
     def list_experiment_resolved_targets(self) -> str:
         """ListExperimentResolvedTargets."""
-        # the URL of GetExperiment matches, too, and takes all of the rest of the path for the id
+        # the URL of GetExperiment matches, too, with the whole rest of the path as the ID
         wanted = self._get_param("id").partition("/")[0]
         backend: Any = fis_backends[self.current_account][self.region]
         experiment = backend.started(wanted)

@@ -1,4 +1,4 @@
-"""Which resources an experiment's target names."""
+"""Resolution of an experiment's targets to resources."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ GLOBAL_TABLE = "aws:dynamodb:global-table"
 
 
 def resolve(region: str, target: Mapping[str, Any]) -> list[str]:
-    """The ARNs of a target's resources that exist, given by ARN or by tags.
+    """Return the ARNs of a target's existing resources, given by ARN or by tags.
 
     :param target: as in an experiment template.
     """
@@ -30,13 +30,13 @@ def resolve(region: str, target: Mapping[str, Any]) -> list[str]:
 
 
 def subnet_ranges(region: str, arns: Sequence[str]) -> list[str]:
-    """:returns: the address ranges of subnets that exist."""
+    """Return the CIDR ranges of existing subnets."""
     subnets = _all_subnets(region)
     return [str(subnets[arn.rsplit("/", 1)[1]].cidr_block) for arn in arns]
 
 
 def stream_of(region: str, table_arn: str) -> str:
-    """:returns: the ARN of a table's stream."""
+    """Return the ARN of a table's stream."""
     table = dynamodb_backends[plan().account][region].tables[table_arn.rsplit("/", 1)[1]]
     return f"{table_arn}/stream/{table.latest_stream_label}"
 

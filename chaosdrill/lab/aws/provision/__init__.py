@@ -1,6 +1,6 @@
-"""Puts the reference system into the endpoint: each file makes the resources of one concern, through moto's backends.
+"""Provisioning of the reference system in the endpoint, one module per concern, through moto's backends.
 
-The order matters only in that later parts name what earlier ones made.
+Later modules refer to the resources of earlier ones; otherwise the order does not matter.
 """
 
 from chaosdrill.lab.aws.provision.everything import Provisioned, provision

@@ -1,6 +1,6 @@
-"""The application's own resources in a region: ECS services, the stop flag's table, the main table's.
+"""The application's resources in a region: ECS services, the stop flag's table and the main table.
 
-Beside them the table of chaosdrill's own leases and owed undos, in a third region.
+In a third region, also the table of chaosdrill's own leases and owed undos.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ FLAG_KEY = "stopFlag"
 
 
 def services(plan: LabPlan, region: RegionPlan) -> None:
-    """An ECS cluster with the application's services."""
+    """Create an ECS cluster with the application's services."""
     ecs = ecs_backends[plan.account][region.name]
     cluster = cluster_of(region)
     ecs.create_cluster(cluster)
@@ -34,7 +34,7 @@ def services(plan: LabPlan, region: RegionPlan) -> None:
 
 
 def flag_table(plan: LabPlan, region: RegionPlan) -> None:
-    """The region's table with its stop flag: false where the application is open at the start."""
+    """Create the region's table with its stop flag, which is false where the application is initially open."""
     _table(plan, region.name, region.flag_table)
     tables = dynamodb_backends[plan.account][region.name]
     closed = "false" if region == plan.first else "true"
@@ -42,13 +42,13 @@ def flag_table(plan: LabPlan, region: RegionPlan) -> None:
 
 
 def main_table(plan: LabPlan, region: RegionPlan) -> None:
-    """The region's replica of the main table as DynamoDB describes it; its items are in the lab's main table itself."""
+    """Create the region's replica of the main table for DescribeTable; its items are in the lab's main table itself."""
     stream = {"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}
     _table(plan, region.name, MAIN_TABLE, stream=stream)
 
 
 def coordination_table(plan: LabPlan) -> None:
-    """The table of leases and owed undos, as ``chaosdrill init --coordination`` describes it."""
+    """Create the table of leases and owed undos, as ``chaosdrill init --coordination`` describes it."""
     _table(plan, COORDINATION_REGION, COORDINATION_TABLE, keys=("PK", "SK"), protected=True)
     tables = dynamodb_backends[plan.account][COORDINATION_REGION]
     tables.update_time_to_live(COORDINATION_TABLE, {"Enabled": True, "AttributeName": "ttl"})

@@ -1,4 +1,4 @@
-"""What moves the application: the region proxy, the state machines, and the alarms that start one by themselves."""
+"""The automation of failovers: the region proxy, the state machines, and the alarms that can start a failover."""
 
 import base64
 import io
@@ -22,15 +22,15 @@ from chaosdrill.lab.aws.provision.routing import Routing
 from chaosdrill.lab.plan import OBSERVER, LabPlan, RegionPlan
 
 FAILOVER, FAILBACK, INITIATOR = "FailoverStateMachine", "FailbackStateMachine", "FailoverInitiatorStateMachine"
-SUFFIX = "1A2B3C4D"  # as CloudFormation would append
+SUFFIX = "1A2B3C4D"  # as appended by CloudFormation
 PROXY = "region-proxy"
-SAMPLE_PROXY = "ProxyHandler"  # in the names that the public sample's CDK code gives its own
+SAMPLE_PROXY = "ProxyHandler"  # in the name of the proxy in the public sample's CDK code
 LAMBDA_TIMEOUT_S = 15
 RULE = "start-failover-on-alarm"
 
 
 def automation(plan: LabPlan, routing: Routing, database: Database) -> None:
-    """Make all of it in the standby region; the rule is disabled, as in the reference."""
+    """Create the automation in the standby region; its rule is disabled, as in the reference system."""
     HANDLERS.update(dict.fromkeys((PROXY, SAMPLE_PROXY), region_proxy.handle))
     proxy = _function(plan, f"{PROXY}-{SUFFIX}")
     home, standby = (_side(region, routing, database) for region in plan.regions)
@@ -47,14 +47,12 @@ def automation(plan: LabPlan, routing: Routing, database: Database) -> None:
 
 
 def canary_of(region: str) -> str:
-    """:returns: the name of the canary of a region, and of its alarm: the sample's has one for each region, in this
-    spelling.
-    """
+    """Return the name of a region's canary and of its alarm, in the public sample's spelling."""
     return f"canaryAlerm-{region}"
 
 
 def role(plan: LabPlan, name: str, service: str) -> str:
-    """A role that ``service`` can assume.
+    """Create a role that ``service`` can assume.
 
     :returns: its ARN.
     """
@@ -69,7 +67,7 @@ def _side(region: RegionPlan, routing: Routing, database: Database) -> Side:
 
 
 def _initiator_functions(plan: LabPlan, failover: str, failback: str, alarms: Mapping[str, str]) -> None:
-    """The functions of the public sample's initiator, for whoever loads its definition into the lab."""
+    """Create the functions of the public sample's initiator, for users who load its definition into the lab."""
     HANDLERS[CHECK_RUNNING_STATUS] = initiator_functions.check_running_status
     HANDLERS[CHECK_TWO_REGION_ALARMS] = initiator_functions.check_two_region_alarms
     _function(plan, CHECK_RUNNING_STATUS, {"failoverStateMachineArn": failover, "failbackStateMachineArn": failback})
@@ -100,7 +98,7 @@ def _function(plan: LabPlan, name: str, variables: Mapping[str, str] | None = No
 def _machine(plan: LabPlan, name: str, definition: str) -> str:
     backend = stepfunctions_parser_backends[plan.account][plan.standby.name]
     arn = role(plan, f"{name}-role", "states.amazonaws.com")
-    # The base class's: it does not parse the definition, which takes 0.1 s each (``warm`` does it when time is cheap)
+    # the base class's method does not parse the definition, which takes 0.1 s; ``warm`` parses it after the start
     return StepFunctionBackend.create_state_machine(backend, f"{name}-{SUFFIX}", definition, arn).arn
 
 

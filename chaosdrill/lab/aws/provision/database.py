@@ -7,7 +7,7 @@ from moto.rds.models import rds_backends
 
 from chaosdrill.lab.plan import LabPlan
 
-GLOBAL_REGION = "us-east-1"  # where moto keeps global clusters
+GLOBAL_REGION = "us-east-1"  # moto's region of global clusters
 ENGINE = {"engine": "aurora-postgresql", "engine_version": "16.6"}
 
 
@@ -20,7 +20,7 @@ class Database:
 
 
 def global_database(plan: LabPlan) -> Database:
-    """Make it; the first member is the writer."""
+    """Create the global cluster; its first member is the writer."""
     name = "chaosdrill-global"
     rds_backends[plan.account][GLOBAL_REGION].create_global_cluster(
         name, None, **ENGINE, storage_encrypted=True, deletion_protection=False

@@ -1,4 +1,4 @@
-"""All of the reference system, in order."""
+"""Provisioning of the whole reference system, in order."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +9,14 @@ from chaosdrill.lab.plan import OBSERVER, LabPlan
 
 @dataclass(frozen=True)
 class Provisioned:
-    """What was made, as the topology names it, and what state machines call."""
+    """The created resources: the topology, and the routing controls that state machines use."""
 
     topology: dict[str, Any]
     routing: routing.Routing
 
 
 def provision(plan: LabPlan) -> Provisioned:
-    """Make the reference system; write the topology and the AWS config file.
+    """Create the reference system, and write the topology and the AWS config file.
 
     :raises OSError: when a file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""VPCs, subnets, the client's host and the load balancers."""
+"""VPCs, subnets, the client host and the load balancers."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -11,12 +11,12 @@ from chaosdrill.lab.plan import OBSERVER, LabPlan, RegionPlan
 
 CLIENT_PREFIX = STORE_PREFIX = 24
 AMI = "ami-0cb1c8cab7f5249b6"
-SUBNET_PREFIX = 22  # of the application's subnets: one for each of its load balancer's addresses
+SUBNET_PREFIX = 22  # of the application's subnets, one per address of its load balancer
 
 
 @dataclass(frozen=True)
 class LoadBalancer:
-    """An application load balancer, and the VPC that it is in."""
+    """An application load balancer and its VPC."""
 
     vpc: str
     arn: str
@@ -24,13 +24,15 @@ class LoadBalancer:
     zone_id: str
 
 
-# as AWS reports by default: the sample's clients send X_ACCOUNT_ID, whose underscores make it invalid
+# AWS's default, which the sample relies on: its clients send X_ACCOUNT_ID, invalid because of its underscores
 # https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_LoadBalancerAttribute.html
 HEADERS_PASS = {"routing.http.drop_invalid_header_fields.enabled": "false"}
 
 
 def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
-    """The application's, in a VPC of its own, with a subnet for each of its two addresses and of its two stores."""
+    """Create the application's load balancer in a new VPC, with a subnet for each of its two addresses and its two
+    stores.
+    """
     ec2 = ec2_backends[plan.account][region.name]
     vpc = ec2.create_vpc(region.cidr, tags=[{"Key": "Name", "Value": f"{region.city}-app"}])
     subnets = [
@@ -54,9 +56,9 @@ def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
 
 
 def canary_vpc(plan: LabPlan) -> str:
-    """The VPC from which the canary that is in neither of the two regions looks.
+    """Create the VPC of the canary that is in neither of the two regions.
 
-    :returns: its id.
+    :returns: its ID.
     """
     ec2 = ec2_backends[plan.account][OBSERVER]
     made: str = ec2.create_vpc(plan.observer_cidr, tags=[{"Key": "Name", "Value": "canary"}]).id
@@ -64,9 +66,9 @@ def canary_vpc(plan: LabPlan) -> str:
 
 
 def client_host(plan: LabPlan) -> tuple[str, str]:
-    """The bastion, from which clients reach the application: an instance that SSM manages.
+    """Create the bastion, from which clients call the application: an instance that SSM manages.
 
-    :returns: its id, and that of its VPC.
+    :returns: its ID, and the ID of its VPC.
     """
     ec2 = ec2_backends[plan.account][plan.home.name]
     network = str(IPv4Network(f"{plan.client_address}/{CLIENT_PREFIX}", strict=False))

@@ -1,4 +1,4 @@
-"""What an administrator has made before the first drill: the roles that FIS takes on, within their boundary."""
+"""Roles that an administrator created before the first drill: FIS assumes them, within their boundary."""
 
 import json
 from typing import Any
@@ -17,7 +17,8 @@ OF_ADMINISTRATORS = "fis-experiments"
 
 
 def roles(plan: LabPlan, instance_id: str) -> None:
-    """Make what ``chaosdrill iam --make-roles`` makes, and a role that administrators use for experiments of theirs.
+    """Create the roles of ``chaosdrill iam --make-roles``, and a role that administrators use for their own
+    experiments.
 
     :param instance_id: the client host.
     """

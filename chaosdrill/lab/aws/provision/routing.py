@@ -1,4 +1,4 @@
-"""Which region the domain's clients reach: ARC's routing controls, and the records and health checks that follow."""
+"""Routing of the domain's clients: ARC's routing controls, and the records and health checks that follow them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ from chaosdrill.lab.plan import LabPlan, RegionPlan
 
 @dataclass(frozen=True)
 class Routing:
-    """What ARC was given.
+    """The routing controls of an ARC cluster.
 
-    :param controls: region -> its routing control's ARN.
-    :param endpoints: the cluster's, as ARC describes them to this host.
+    :param controls: ARN of the routing control by region.
+    :param endpoints: the cluster's endpoints, as ARC describes them to this host.
     """
 
     controls: Mapping[str, str]
@@ -25,7 +25,7 @@ class Routing:
 
 
 def routing_controls(plan: LabPlan) -> Routing:
-    """A cluster, a control panel and a routing control for each region; On is that of the region that serves."""
+    """Create a cluster, a control panel and a routing control per region; that of the serving region is On."""
     cluster = STATE.create_cluster("chaosdrill")["ClusterArn"]
     panel = STATE.create_panel("application", cluster)["ControlPanelArn"]
     made = {
@@ -40,16 +40,16 @@ def routing_controls(plan: LabPlan) -> Routing:
 
 @dataclass(frozen=True)
 class Vpc:
-    """A VPC: its id and its region."""
+    """A VPC: its ID and its region."""
 
     id: str
     region: str
 
 
 def records(plan: LabPlan, routing: Routing, balancers: Mapping[str, LoadBalancer], vpcs: Sequence[Vpc]) -> None:
-    """The domain's zone: an alias to each region's load balancer, primary home and secondary standby.
+    """Create the domain's zone with an alias to each region's load balancer, primary home and secondary standby.
 
-    :param vpcs: those in which the zone answers, unless the lab is lenient: then it is public.
+    :param vpcs: the VPCs of the private zone; in a lenient lab the zone is public.
     """
     backend = route53_backends[plan.account]["aws"]
     private = "public-zone" not in plan.lenient

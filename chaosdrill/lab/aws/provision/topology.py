@@ -1,4 +1,4 @@
-"""What users are given to reach the lab: its topology file and its AWS config file."""
+"""The lab's topology file and AWS config file for its users."""
 
 import os
 import secrets
@@ -29,7 +29,7 @@ output = json
 def topology(
     plan: LabPlan, instance_id: str, balancers: dict[str, LoadBalancer], routing: Routing, database: Database
 ) -> dict[str, Any]:
-    """:returns: the topology, in the form that users write for AWS."""
+    """Return the topology, in the form that users write for AWS."""
     reached = {"config_file": str(plan.aws_config_file), "endpoint_url": plan.aws_url_on_host}
     endpoints = [{"region": one["Region"], "url": one["Endpoint"]} for one in routing.endpoints]
     return {
@@ -66,15 +66,16 @@ def topology(
 
 
 def _seen_from(plan: LabPlan) -> dict[str, str]:
-    """The name server here answers for load balancers in any case; for the domain only when its zone is public."""
+    """Return where the domain is resolved: the lab's name server on the host resolves it only when its zone is
+    public.
+    """
     return {} if "public-zone" in plan.lenient else {"seen_from": "client"}
 
 
 def heartbeat(prefix: str) -> dict[str, Any]:
-    """What the heartbeat sends to the reference application.
+    """Return the topology's ``heartbeat:`` section for the reference application.
 
-    :param prefix: of the accounts: another one in each lab, so that no drill finds what an earlier one has written.
-    :returns: the topology's section.
+    :param prefix: prefix of the accounts, different in each lab, so that no drill finds the writes of an earlier one.
     """
     account = {"headers": {"X_ACCOUNT_ID": "{account}"}, "status": [200]}
     deposit = {"path": "/transaction/deposit", "body": {"quantity": "{quantity}"}, "id": "transactionId"}
@@ -92,7 +93,7 @@ def heartbeat(prefix: str) -> dict[str, Any]:
 
 
 def write(plan: LabPlan, facts: dict[str, Any]) -> None:
-    """Write both files; each is complete from the moment it exists."""
+    """Write both files atomically."""
     facts_of_profile = {"profile": PROFILE, "region": plan.home.name, "url": plan.aws_url_on_host}
     plan.aws_config_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(plan.aws_config_file, CONFIG.format(**facts_of_profile, keys=plan.access.user))

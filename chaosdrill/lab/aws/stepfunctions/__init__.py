@@ -1,6 +1,6 @@
-"""Step Functions: what moto 5.2.5's interpreter needs to run the reference state machines as AWS does.
+"""Step Functions: fixes of moto 5.2.5's interpreter, so that the reference state machines run as on AWS.
 
-One file per group of behaviours; each says what it mends, and each has a contract test.
+One module per group of behaviours; each states what it fixes, and has a contract test.
 """
 
 from moto.core.config import default_user_config
@@ -9,7 +9,7 @@ from chaosdrill.lab.aws.stepfunctions import calls, executions, grammar, intrins
 
 
 def install() -> None:
-    """Put every patch in place; before the first request."""
+    """Install all fixes; called before the first request."""
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
     for part in (grammar, paths, intrinsics, waits, calls, executions, responses):
         part.install()

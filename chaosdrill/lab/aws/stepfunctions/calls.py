@@ -1,7 +1,7 @@
-"""How state machines call AWS APIs.
+"""AWS API calls of state machines.
 
-Mends: moto makes a new boto3 client per task, from the default session, which is not safe in threads; it does not turn
-``globalClusterIdentifier`` into the SDK's ``GlobalClusterIdentifier`` and back; and a datetime in an answer breaks
+Fixes: moto creates a new boto3 client per task, from the default session, which is not thread-safe; it does not convert
+``globalClusterIdentifier`` to the SDK's ``GlobalClusterIdentifier`` and back; and a datetime in a response breaks
 DescribeExecution.
 """
 
@@ -21,7 +21,7 @@ CLIENT_NAMES = {
     "route53recoverycluster": "route53-recovery-cluster",
     "route53recoverycontrolconfig": "route53-recovery-control-config",
 }
-CLIENTS = Clients(attempts=1)  # retrying is the state machine's decision
+CLIENTS = Clients(attempts=1)  # the state machine decides about retries
 
 
 def _client(*, service_name: str, region_name: str, **_: Any) -> Any:

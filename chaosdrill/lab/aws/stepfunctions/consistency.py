@@ -1,8 +1,8 @@
-"""DescribeExecution and ListExecutions are eventually consistent: each shows a change some time after it was made.
+"""Eventual consistency of DescribeExecution and ListExecutions: each returns a change some time after it was made.
 
-Fixes: moto shows every change at once. On AWS an execution that was just started may be missing, and one that has ended
-may still be RUNNING; GetExecutionHistory is not documented as eventually consistent, and StartExecution finds a running
-execution of the same name at once.
+Fixes: moto returns every change at once. On AWS an execution that was just started may be missing, and one that has
+ended may still be RUNNING; GetExecutionHistory is not documented as eventually consistent, and StartExecution detects a
+running execution of the same name at once.
 
 :source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_DescribeExecution.html
 :source: https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
@@ -19,21 +19,21 @@ LENIENT = "step-functions-lag"
 
 
 class Reader(Enum):
-    """An operation with a view of its own."""
+    """An eventually consistent operation with its own lag."""
 
     DESCRIBE = "DescribeExecution"
     LIST = "ListExecutions"
 
 
 class Change:
-    """A change of an execution, made now; each reader shows it after a lag of its own, and from then on."""
+    """A change of an execution, made now; each reader returns it after a lag of its own."""
 
     def __init__(self) -> None:
         made_s = time.monotonic()
         self._shown_at_s = {reader: made_s + _lag_s() for reader in Reader}
 
     def is_shown_by(self, reader: Reader) -> bool:
-        """:returns: whether the reader's responses have the change by now."""
+        """Return whether the reader's responses include the change by now."""
         return time.monotonic() >= self._shown_at_s[reader]
 
 

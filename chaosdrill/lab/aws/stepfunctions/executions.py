@@ -1,7 +1,8 @@
-"""How executions start and stop.
+"""Start and stop of executions.
 
-Mends: in moto unnamed executions are all called ``None`` and collide; two calls with one name at the same moment both
-start; an execution stopped while a task works stays RUNNING; one asked about right after its start has no environment.
+Fixes: in moto unnamed executions are all called ``None`` and collide; two concurrent calls with the same name both
+start; an execution that is stopped during a task stays RUNNING; one that is described right after its start has no
+environment.
 """
 
 import datetime
@@ -19,28 +20,28 @@ from chaosdrill.lab.aws.stepfunctions.consistency import Change, Reader
 
 
 class LabWorker(execution_worker.ExecutionWorker):
-    """Has its environment before its thread starts, and can be stopped from then on."""
+    """A worker that has its environment before its thread starts, and can be stopped from then on."""
 
     def start(self) -> None:
-        """Begin to run the state machine."""
+        """Start to run the state machine."""
         environment = self._get_evaluation_environment()
         self.env = environment
-        environment.next_state_name = ""  # makes it running, which is what can be stopped
+        environment.next_state_name = ""  # makes its status running, so that it can be stopped
         self._get_evaluation_environment = lambda: environment  # type: ignore[method-assign]
         super().start()  # type: ignore[no-untyped-call]
 
 
 class LabWorkerCommunication(execution.BaseExecutionWorkerCommunication):
-    """Leaves an execution that was stopped as it is."""
+    """Communication with a worker that does not change a stopped execution."""
 
     def terminated(self) -> None:
-        """The states have ended; reflect how, unless StopExecution came first."""
+        """Set the final status after the last state, unless StopExecution came first."""
         if self.execution.exec_status == ExecutionStatus.RUNNING:
             super().terminated()
 
 
 class LabExecution(execution.Execution):
-    """An execution that is ABORTED from the moment it is stopped, and knows when its readers show what has changed."""
+    """An execution that is ABORTED from the moment it is stopped, with a delayed status for each reader."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._started = Change()
@@ -49,7 +50,7 @@ class LabExecution(execution.Execution):
 
     @property
     def exec_status(self) -> ExecutionStatus | None:
-        """What is so."""
+        """The actual status."""
         return self._exec_status
 
     @exec_status.setter
@@ -59,7 +60,7 @@ class LabExecution(execution.Execution):
             self._ended = Change()
 
     def shown_by(self, reader: Reader) -> ExecutionStatus | None:
-        """:returns: the status that a reader shows; None as long as it does not know the execution."""
+        """Return the status for a reader; None until the reader returns the execution."""
         if not self._started.is_shown_by(reader):
             return None
         if self._ended is not None and not self._ended.is_shown_by(reader):
@@ -67,7 +68,7 @@ class LabExecution(execution.Execution):
         return self.exec_status
 
     def stop(self, stop_date: datetime.datetime, error: str | None, cause: str | None) -> None:
-        """Stop it; a task that is under way is not waited for."""
+        """Stop it, without waiting for a running task."""
         if self.exec_status != ExecutionStatus.RUNNING:
             return
         self.exec_status, self.stop_date = ExecutionStatus.ABORTED, stop_date
@@ -79,7 +80,7 @@ class LabExecution(execution.Execution):
 
 
 class LabStepFunctionsBackend(models.StepFunctionsParserBackend):
-    """Starts executions one at a time, and names them when the caller does not."""
+    """moto's backend, which starts executions one at a time, and generates missing names."""
 
     _url_module = stepfunctions_urls
 
@@ -94,7 +95,7 @@ class LabStepFunctionsBackend(models.StepFunctionsParserBackend):
         execution_input: Any = None,
         trace_header: Any = None,
     ) -> Any:
-        """StartExecution: the same name and input while it runs is the same execution."""
+        """StartExecution; with the name and input of a running execution it returns that one."""
         with self._starting:
             return super().start_execution(state_machine_arn, name or str(uuid.uuid4()), execution_input, trace_header)
 

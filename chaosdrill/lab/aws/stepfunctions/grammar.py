@@ -1,6 +1,7 @@
-"""Fixes: moto's grammars come from ANTLR 4.13, and the runtime is 4.10, which prints a warning for each definition.
+"""ANTLR's version check, without its warnings.
 
-jsonpath2, which Chaos Toolkit's tolerances of type ``jsonpath`` need, runs with ANTLR 4.10 only. From 4.10 on the
+Fixes: moto's grammars come from ANTLR 4.13, and the runtime is 4.10, which prints a warning for each definition.
+jsonpath2, which Chaos Toolkit's tolerances of type ``jsonpath`` need, runs with ANTLR 4.10 only. Since 4.10 the
 serialized grammars have the same format, so that runtime reads moto's.
 
 :source: https://github.com/antlr/antlr4/releases/tag/4.10 (ATN serialization)
@@ -14,7 +15,7 @@ from chaosdrill.lab.aws.patching import replace
 
 
 def _check_version(self: Any, tool_version: str) -> None:
-    """Other versions than these are not installed: the lab's requirements pin both."""
+    """Accept any version: the lab's requirements pin both."""
 
 
 def install() -> None:

@@ -1,4 +1,6 @@
-"""Mends: ``States.MathRandom`` includes its end in moto, so one cluster endpoint in six did not exist.
+"""Intrinsic functions of Step Functions.
+
+Fixes: ``States.MathRandom`` includes its end in moto, so one choice of a cluster endpoint in six was out of range.
 
 :source: https://docs.aws.amazon.com/step-functions/latest/dg/intrinsic-functions.html (the end is exclusive)
 """

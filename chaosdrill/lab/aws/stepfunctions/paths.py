@@ -1,6 +1,8 @@
-"""Mends: ``$.GlobalClusters[0].Status`` yields ``["available"]`` in moto, so the reference's Choice never matches.
+"""Reference paths of Step Functions.
 
-A path that can name one value only (members and indexes, no wildcard, slice or filter) yields that value on AWS.
+Fixes: ``$.GlobalClusters[0].Status`` yields ``["available"]`` in moto, so the reference system's Choice never matches.
+On AWS a path that can name only one value (members and indexes, no wildcard, slice or filter) yields that value.
+
 :source: https://docs.aws.amazon.com/step-functions/latest/dg/amazon-states-language-paths.html (reference paths)
 """
 
@@ -19,7 +21,7 @@ _parse: Any = vars(json_path)["parse"]
 
 @dataclass(frozen=True)
 class Match:
-    """A match that looks to moto as one that no index led to."""
+    """A match in a form that moto treats as one without an index."""
 
     value: Any
     path: None = None
@@ -33,13 +35,13 @@ class DefinitePath:
     expression: Any
 
     def find(self, data: Any) -> list[Match]:
-        """:returns: at most one match."""
+        """Return at most one match."""
         return [Match(found.value) for found in self.expression.find(data)]
 
 
 @functools.lru_cache(maxsize=1024)
 def parse(path: str) -> Any:
-    """moto's ``parse``, with definite paths recognised."""
+    """Parse a path as moto does, and recognise definite paths."""
     expression = _parse(path)
     return DefinitePath(expression) if DEFINITE.fullmatch(path) else expression
 

@@ -1,7 +1,7 @@
-"""Step Functions throttles its API: a token bucket for each operation, in each region of an account.
+"""API throttling of Step Functions: a token bucket per operation and region of an account.
 
-Fixes: moto answers any number of calls. The buckets are AWS's, and refill in real time: how often a program asks does
-not scale.
+Fixes: moto accepts any number of calls. The buckets have AWS's sizes, and refill in real time: a program's call rate
+does not scale.
 
 :source: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html (API action throttling)
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 LARGE_REGIONS = frozenset({"us-east-1", "us-west-2", "eu-west-1"})
 LENIENT = "step-functions-quotas"
 
-# operation -> bucket size and refill per second: in the three large regions, in all others
+# bucket size and refill per second, by operation: in the three large regions, in all others
 QUOTAS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "CreateStateMachine": ((100, 1), (100, 1)),
     "DeleteStateMachine": ((100, 1), (100, 1)),
@@ -34,10 +34,10 @@ QUOTAS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
 
 @dataclass
 class TokenBucket:
-    """So many calls at once, and so many a second after that.
+    """A token bucket.
 
     :param size: tokens when it is full.
-    :param refill_per_s: tokens a second.
+    :param refill_per_s: tokens per second.
     """
 
     size: float
@@ -51,7 +51,7 @@ class TokenBucket:
     def take(self, now_s: float | None = None) -> bool:
         """Take a token.
 
-        :param now_s: on the steady clock; default: now.
+        :param now_s: time on the monotonic clock; default: now.
         :returns: whether there was one.
         """
         now_s = time.monotonic() if now_s is None else now_s
@@ -70,7 +70,7 @@ _buckets: dict[tuple[str, str, str], TokenBucket] = {}
 def may_call(account: str, region: str, operation: str) -> bool:
     """Count a call.
 
-    :returns: False when it is to be answered with ThrottlingException.
+    :returns: False when the response must be ThrottlingException.
     """
     if operation not in QUOTAS:
         return True

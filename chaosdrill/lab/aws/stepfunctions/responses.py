@@ -1,8 +1,8 @@
-"""What Step Functions responds about executions, and to too many calls.
+"""Step Functions' responses about executions, and to calls over the quota.
 
-Fixes: moto forgets StopExecution's error and cause, gives no stop time for TIMED_OUT, returns the whole history
-whatever maxResults, nextToken and reverseOrder say, lists PENDING_REDRIVE without a Map Run, and shows changes at once
-(``consistency``) to however many calls (``quotas``).
+Fixes: moto drops StopExecution's error and cause, has no stop time for TIMED_OUT, returns the whole history regardless
+of maxResults, nextToken and reverseOrder, lists PENDING_REDRIVE without a Map Run, returns changes at once
+(``consistency``) and does not limit calls (``quotas``).
 """
 
 from datetime import UTC, datetime
@@ -20,13 +20,13 @@ from chaosdrill.lab.aws.stepfunctions import quotas
 from chaosdrill.lab.aws.stepfunctions.consistency import Reader
 
 PAGE = 100  # AWS's default
-PENDING_REDRIVE = "PENDING_REDRIVE"  # of the children of a Map Run only
+PENDING_REDRIVE = "PENDING_REDRIVE"  # only of the children of a Map Run
 OF_THE_END = ("stopDate", "output", "outputDetails", "error", "cause")
 RUNS = {"status": ExecutionStatus.RUNNING.value}
 
 
 class LabStepFunctionResponse(StepFunctionResponse):
-    """moto's, with these fixed."""
+    """moto's, with these fixes."""
 
     def stop_execution(self) -> ActionResult:
         """StopExecution."""
@@ -35,7 +35,7 @@ class LabStepFunctionResponse(StepFunctionResponse):
         return ActionResult({"stopDate": execution.stop_date})
 
     def call_action(self) -> Any:
-        """Any operation, unless it was called too often."""
+        """Execute an operation, unless its quota is exceeded."""
         action = self._get_action()
         is_strict = quotas.LENIENT not in runtime.plan().lenient
         if is_strict and not quotas.may_call(self.current_account, self.region, action):
@@ -43,7 +43,7 @@ class LabStepFunctionResponse(StepFunctionResponse):
         return super().call_action()
 
     def describe_execution(self) -> ActionResult:
-        """DescribeExecution, as far as it knows by now."""
+        """DescribeExecution, eventually consistent."""
         arn = self._get_param("executionArn")
         execution: Any = self.stepfunction_backend.describe_execution(arn)
         status = execution.shown_by(Reader.DESCRIBE)
@@ -55,7 +55,7 @@ class LabStepFunctionResponse(StepFunctionResponse):
         return ActionResult({**found, "stopDate": execution.stop_date} if execution.stop_date else found)
 
     def list_executions(self) -> ActionResult:
-        """ListExecutions, as far as it knows by now, the latest first, in pages."""
+        """ListExecutions, eventually consistent, latest first, in pages."""
         wanted = self._get_param("statusFilter")
         if wanted == PENDING_REDRIVE:
             raise ValidationException("PENDING_REDRIVE as statusFilter needs a mapRunArn")

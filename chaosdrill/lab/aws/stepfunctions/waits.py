@@ -1,8 +1,8 @@
-"""Scales the reference's waits: Wait states, Retry intervals and a state machine's TimeoutSeconds.
+"""Scaling of the reference system's waits: Wait states, Retry intervals and a state machine's TimeoutSeconds.
 
-Mends: moto's Wait counts whole seconds, so a wait of 0.2 s could take longer, and a machine that was stopped before its
-first state runs all the same. A task's own TimeoutSeconds is not scaled: what it guards (TCP, PostgreSQL) does not
-scale either.
+Fixes: moto's Wait counts whole seconds, so a wait of 0.2 s could take longer, and a machine that was stopped before its
+first state still runs. A task's own TimeoutSeconds is not scaled: what it limits (TCP, PostgreSQL) does not scale
+either.
 """
 
 import threading
@@ -18,7 +18,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from chaosdrill.lab.aws.patching import replace
 from chaosdrill.lab.aws.runtime import scaled
 
-HURRIED_AFTER_S = 0.1  # so soon does a wait that has begun notice that it became shorter
+HURRIED_AFTER_S = 0.1  # within this time a wait that has begun notices that it was shortened
 
 
 def _wait(self: Any, env: Any, wait_seconds: float) -> None:
@@ -30,7 +30,7 @@ def _wait(self: Any, env: Any, wait_seconds: float) -> None:
 def _run(self: Any, env: Any) -> None:
     limit = scaled(self.timeout_seconds.timeout_seconds) if self.timeout_seconds else None
     if env.program_state() is not None and not env.is_running():
-        self._eval_body(env)  # stopped before its first state: only its last event is left
+        self._eval_body(env)  # stopped before its first state: only its final event is missing
         return
     env.next_state_name = self.start_at.start_at_name
     states = threading.Thread(target=EvalComponent.eval, args=(self, env), daemon=True)
@@ -45,7 +45,7 @@ def _sleep(seconds: float) -> None:
 
 
 def install() -> None:
-    """Scale them all."""
+    """Use them for every wait."""
     replace(WaitFunction, "_wait_interval", _wait)
     replace(program.Program, "eval", _run)
     replace(retrier_decl, "time", SimpleNamespace(sleep=_sleep))
