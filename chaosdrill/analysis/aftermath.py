@@ -1,8 +1,7 @@
 """The changes of a drill and whether each was undone, from the drill's history. Pure.
 
 A change whose event records its undo (``undone_by``, ``number``) is undone when the undo is no longer owed. The table
-in
-this module is for histories that do not record it.
+in this module is for histories that do not record it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

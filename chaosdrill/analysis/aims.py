@@ -91,8 +91,9 @@ def _measured(run: ComparedRun, name: str) -> Mapping[str, Measured | None]:
 
 
 def _is_met(name: str, measured: Measured, limit: float | None) -> bool | None:
-    """Return whether the value met the limit, as the judgement decides; a phase counted from another moment is not held
-    against its budget.
+    """Return whether the value met the limit, as the judgement decides.
+
+    A phase that was counted from another moment is not held against its budget.
     """
     if limit is None or measured.value is None or (name in PHASES and measured.why):
         return None

@@ -12,7 +12,7 @@ Array = numpy.ndarray[Any, Any]
 LEAST_BEATS = 3  # without a fault that makes beats fail one by one
 CHANCE = 0.01  # the chance that a fault causes one such sequence anywhere in its duration
 EDGE_CHANCE = 0.05  # the chance that beats at the edge of an outage failed from the fault alone
-MOST_PROBABLE = 0.95  # above it a sequence exceeds chance only after minutes; at 1 it never does
+MOST_PROBABLE = 0.95  # a sequence would exceed chance only after minutes if the probability were higher
 NS = 1_000_000_000
 
 
@@ -45,10 +45,9 @@ class Rows:
     """The weight of each beat: a sequence of unserved beats is an outage if its weights add up to 1 or more.
 
     The weight of a beat is ``1 / n``, where sequences of ``n`` are too long to be chance at that time. One more
-    unserved beat
-    therefore never reduces the weight, and served beats do not matter. A beat that a server refused was not affected by
-    the
-    packet loss, because its packets arrived in both directions: it has the weight of a beat without a fault.
+    unserved beat therefore never reduces the weight, and served beats do not matter. A beat that a server refused was
+    not affected by the packet loss, because its packets arrived in both directions: it has the weight of a beat without
+    a fault.
     """
 
     losses: tuple[tuple[Loss, int, int], ...]  # with the threshold, and the most beats that chance adds at an edge

@@ -23,10 +23,9 @@ def texts(codes: Array, names: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
 def operations(
     headers: Sequence[Mapping[str, Any]], columns: Mapping[str, Array], names: Mapping[str, Sequence[str]]
 ) -> tuple[Array, tuple[Operation, ...]]:
-    """Return for each beat the number of its operation, and all operations, including those of the headers without
-    beats.
+    """Return for each beat the number of its operation, and all operations.
 
-    The same operation of another heartbeat is another operation.
+    Operations of the headers without beats are included. The same operation of another heartbeat is another operation.
     """
     rates = {
         (str(one.get("name")), str(header.get("source"))): _rate(one)

@@ -17,9 +17,10 @@ NS = 1_000_000_000
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of good service in a window: the least share of each operation's beats that is served, and the highest
-    95th
-    percentile of the latency. An unserved beat counts as slower than any served one.
+    """Limits of good service in a window.
+
+    At least ``success_ratio`` of each operation's beats must be served, with a 95th percentile of the latency of at
+    most ``p95_s``. An unserved beat counts as slower than any served one.
     """
 
     window_s: float = 1.0
@@ -36,8 +37,11 @@ class Limits:
         )
 
     def are_missed(self, beats: Any, unserved: Any, slow: Any) -> Any:
-        """Return whether a window misses the limits, given its numbers of beats, of unserved beats, and of slow or
-        unserved beats.
+        """Return whether a window misses the limits.
+
+        :param beats: the number of beats in the window.
+        :param unserved: how many of them were not served.
+        :param slow: how many of them were not served, or slow.
         """
         within = numpy.ceil(0.95 * beats - 1e-9)  # beats that must be fast: the 95th percentile is one of the beats
         return (beats - unserved < self.success_ratio * beats - 1e-9) | (beats - slow < within)

@@ -4,8 +4,8 @@ Compares the time before the fault with the time under it, by two measures: the 
 served (Newcombe's interval for the difference of two proportions), and the 90th percentile of the latency (an interval
 from order statistics, which assumes no distribution). The fault *landed* when one of them certainly rose by an amount
 that matters. It had *no effect* when all of them certainly did not. Otherwise the result is *cannot tell*. The
-intervals
-assume independent samples: beats are, because each uses a connection of its own; the requests of one user may not be.
+intervals assume independent samples: beats are, because each uses a connection of its own; the requests of one user may
+not be.
 """
 
 import math

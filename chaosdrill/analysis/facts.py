@@ -1,5 +1,6 @@
-"""The region monitor's observations: each change of the facts behind the region state, and between which reads it
-occurred.
+"""The region monitor's observations: the changes of the facts behind the region state.
+
+Each change is known to lie between two reads.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,8 +1,7 @@
 """Evaluation of gates: held, broken, or cannot tell. Pure.
 
 A figure lies somewhere within its uncertainty. A comparison is held if it is true for every such value, and broken if
-it
-is false for every such value. Otherwise, and if the figure was not measured, the answer is *cannot tell*.
+it is false for every such value. Otherwise, and if the figure was not measured, the answer is *cannot tell*.
 """
 
 import math

@@ -3,8 +3,7 @@
 A gate compares figures with limits; ``and``, ``or``, ``not`` and parentheses join comparisons. Figures have the names
 that `chaosdrill compare` uses; ``.change`` is the candidate's value minus the baseline's, ``.before`` the baseline's
 own. A limit is a number in the figure's unit, or one with ``s``, ``ms`` or ``%``. A gate is never executed as code:
-this
-module alone parses it into the classes below.
+this module alone parses it into the classes below.
 """
 
 import math

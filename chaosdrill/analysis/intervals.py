@@ -1,11 +1,9 @@
 """Detection of outages: sequences of beats without an expected response within the deadline.
 
 An outage began between the last served beat and the first unserved one, and ended between the last unserved beat and
-the
-next served one: each edge is the midpoint, with its uncertainty. Time without usable beats (missing, or sent too late)
-counts neither as service nor as outage. An outage that touches such time has a shortest and a longest duration. An
-outage
-whose beginning or end was not observed lasted at least as long as it was observed.
+the next served one: each edge is the midpoint, with its uncertainty. Time without usable beats (missing, or sent too
+late) counts neither as service nor as outage. An outage that touches such time has a shortest and a longest duration.
+An outage whose beginning or end was not observed lasted at least as long as it was observed.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -122,8 +120,9 @@ def _outage(slots: Slots, rule: Rows, ends: tuple[int | None, int | None], rows:
 
 
 def _resolution_ns(slots: Slots, first: int, last: int) -> int:
-    """Return the time between two beats at the edges of the outage: more beats are sent around a transition than at
-    rest.
+    """Return the time between two beats at the edges of the outage.
+
+    It differs from the interval at rest, because more beats are sent around a transition.
     """
     edges = [slots.due_ns[max(0, at - 1) : at + 2] for at in (first, last)]
     apart = [int(numpy.diff(edge).max()) for edge in edges if len(edge) > 1]

@@ -111,8 +111,9 @@ def _restored_ns(run: Run, since_ns: int, until_ns: int) -> int | None:
 
 
 def _ends(run: Run, begun: _Begun, seen: Sequence[Look]) -> tuple[str, str]:
-    """Return source and destination: a failover leaves the home region, single actions leave the region that served
-    before.
+    """Return source and destination of a transition.
+
+    A failover leaves the home region; single actions leave the region that served before.
     """
     before = [look for look in seen if look.by_ns <= begun.since_ns]
     regions = next((look.regions for look in reversed(seen) if len(look.regions) == 2), ())

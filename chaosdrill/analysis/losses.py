@@ -35,10 +35,8 @@ class Losses:
     """The state of the writes that were due before one read-back.
 
     ``lost``: accepted, and neither settled nor rolled back once the stores had converged. ``duplicated``: took effect
-    twice
-    or more. ``resurrected``: refused, undone or lost before, and took effect nevertheless. ``unknown_present``: without
-    a
-    response, and took effect. ``unsettled``: still pending when the read-back ended.
+    twice or more. ``resurrected``: refused, undone or lost before, and took effect nevertheless. ``unknown_present``:
+    without a response, and took effect. ``unsettled``: still pending when the read-back ended.
 
     :param label: the label of the read-back.
     :param why_not: why lost writes were not measured; empty when they were.
@@ -174,7 +172,7 @@ def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> Sentence:
 
 
 def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]) -> Sentence:
-    """Return the reason by the accounts for which a write may have taken effect."""
+    """Return why duplicates were not counted for the accounts that may have had a write; empty if they were."""
     if not ledger.counts_executions:
         return sentence("the topology does not say how a balance is read")
     used = {write.account for write in asked if write.outcome != REFUSED}
@@ -187,8 +185,9 @@ def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]
 
 
 def _lost(asked: Iterable[Write], read: ReadBack, counted: Executions) -> tuple[Write, ...]:
-    """Return the lost writes, including those settled by their own record without effect on the balance: that store
-    lost them.
+    """Return the lost writes.
+
+    A write that is settled by its own record without an effect on the balance is lost, too: that store lost it.
     """
 
     def is_lost(write: Write) -> bool:
@@ -249,8 +248,9 @@ def _those(writes: Iterable[Write], chosen: Any) -> tuple[Write, ...]:
 def _seconds(
     asked: Sequence[Write], lost: Sequence[Write], cut_ns: int | None, earlier_cuts_ns: Sequence[int], how: Sentence
 ) -> Measured:
-    """Return the sum of the transitions' time spans; each is bracketed by two acceptances, exact to the distance
-    between writes.
+    """Return the sum of the time spans that the transitions lost.
+
+    Each span is bracketed by two acceptances, both exact to the distance between two writes.
     """
     total_ns, transitions = 0, 0
     edges_ns: list[int] = []

@@ -70,8 +70,9 @@ class Measured:
         return sentence("{number} {unit}", number=number, unit=Name("unit", self.unit))
 
     def _decimals(self) -> int | None:
-        """Return the number of decimals: one digit of its uncertainty (two if that begins with a 1), or of its
-        resolution.
+        """Return the number of decimals that are known.
+
+        That is one digit of the uncertainty (two if it begins with a 1), or of the resolution.
         """
         known = self.uncertainty or self.resolution
         if not known or not math.isfinite(known) or known < LEAST:

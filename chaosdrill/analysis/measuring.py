@@ -177,8 +177,9 @@ def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved:
 
 
 def _served_again_ns(run: Run, found: Unavailability, fault: Span | None, moved: Sequence[Leg]) -> int | None:
-    """Return when service was sustained after the last transition or the fault; 0 without an outage; None if it was
-    not.
+    """Return when service was sustained after the last transition, or after the fault.
+
+    :returns: 0 without an outage; None if service was not sustained.
     """
     since_ns = fault.by_ns if fault is not None else None
     if moved:

@@ -40,7 +40,7 @@ UNSERVED = sentence("heartbeat: the first beat that was not served")
 TOLERANCE_NS = 2_000_000_000  # how far the clock of Step Functions and the recorder's may differ
 NOT_SEEN = sentence("not seen")
 
-# the states of the reference state machines that do what a phase is named after
+# states of the failover's state machines that do what a phase is named after, see docs/judging.md
 _DONE_BY: Mapping[str, tuple[str, str]] = {  # phase: first and last state
     FLAG_CLOSED: ("StopSource", "StopSource"),
     ROUTING: ("SwitchRoute53Arc", "SwitchRoute53Arc"),

@@ -83,8 +83,9 @@ def _why_no_recovery(run: Run, verdict: str, figure: Measured) -> Sentence:
 
 
 def _is_expected(run: Run, verdict: str) -> bool:
-    """Return whether the experiment has a transition; if the history does not record it, whether the run proved
-    nothing.
+    """Return whether the experiment has a transition.
+
+    If the history does not record that, return whether the run proved nothing.
     """
     planned = run.first("drill-opened").get("transitions")
     return bool(sequence(planned)) if isinstance(planned, list) else not proves(verdict)

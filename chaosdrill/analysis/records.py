@@ -122,8 +122,7 @@ def beats_of(
     """Put the records of one or several heartbeats on the recorder's timeline, sorted, each beat once.
 
     If a beat occurs twice with different contents, the worse one counts. The order of the rows, of the sources and of
-    the
-    texts makes no difference.
+    the texts makes no difference.
 
     :param headers: the headers of the sources.
     :param columns: the stored columns; times by the source's clock; texts as numbers.

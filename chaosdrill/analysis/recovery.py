@@ -24,8 +24,9 @@ SHARE_OF_WINDOW = 0.9  # of the beats that were due: a window with fewer beats p
 
 @dataclass(frozen=True)
 class Recovery:
-    """Outages without sustained service between them, and the time of recovery. Times are UTC ns by the recorder's
-    clock.
+    """Outages without sustained service between them, and the time of recovery.
+
+    Times are UTC nanoseconds by the recorder's clock.
 
     :param since_ns: when the first outage began.
     :param sustained_ns: when sustained service began, plus or minus ``sustained_uncertainty_ns``; None: it did not.

@@ -6,9 +6,8 @@ values. Testing many figures at once is corrected after Holm (1979): without any
 comparisons make any claim.
 
 The size of a difference is the difference of the medians, because one outlier moves a median little. Its interval is
-the
-percentile bootstrap (Efron and Tibshirani, 1993, chapter 13). The bias-corrected bootstrap (BCa) fails when many values
-are equal, as rounded ones are; intervals of means covered the true difference too rarely with outliers:
+the percentile bootstrap (Efron and Tibshirani, 1993, chapter 13). The bias-corrected bootstrap (BCa) fails when many
+values are equal, as rounded ones are; intervals of means covered the true difference too rarely with outliers:
 `benchmarks/comparing.py` measures both. The effect size is Cliff's delta (1993) with the thresholds of Romano et al.
 (2006).
 """

@@ -1,6 +1,4 @@
-"""Rules on contradictions between clients and region facts: DNS, a region that serves no clients, writes that do not
-recover.
-"""
+"""Rules on contradictions between clients and region facts: DNS, regions without service, writes that stay unserved."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING

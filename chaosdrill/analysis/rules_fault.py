@@ -1,5 +1,6 @@
-"""Rules on whether the fault landed and whether it is gone, by what clients and the kernel recorded, not by what FIS
-reports.
+"""Rules on whether the fault landed and whether it is gone.
+
+They use what clients and the kernel recorded, not what FIS reports.
 """
 
 from collections.abc import Iterator
@@ -167,8 +168,9 @@ def _counts(run: Run) -> list[int]:
 
 
 def _by_beats(run: Run, healed: int, since_ns: int) -> Iterator[Finding]:
-    """Find a failure rate after the healing that exceeds the rate before the fault by half of the fault's own excess. A
-    smaller rise may be a busy system.
+    """Find beats that fail more often after the healing than before the fault.
+
+    The excess must be at least half of that under the fault: a smaller rise may be a busy system.
     """
     begun = [moment for event in run.named("fault-injecting", "fault-started") if (moment := at_ns(event)) is not None]
     beats = run.beats

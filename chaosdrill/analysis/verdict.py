@@ -66,8 +66,10 @@ def verdict_of(known: Sequence[Finding], proved: Sentence) -> Verdict:
 
 
 def complete(events: Sequence[Event], found: Sequence[Finding]) -> tuple[Finding, ...]:
-    """Return all findings: failures after the loss of the target become invalid; without findings, what was left out is
-    added.
+    """Return all findings of a drill.
+
+    Failures after the loss of the target become invalid. If the verdict would be passed, what was left out is added.
+    Unless the target was lost, rollbacks that did not run are added.
     """
     known = tuple(found)
     if any(_named(events, "target-lost")):  # failures may have been caused by that alone

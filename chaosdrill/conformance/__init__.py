@@ -1,4 +1,5 @@
-"""Whether AWS is as chaosdrill assumes where no document decides it: read in a real account, nothing changed.
+"""The conformance check: whether AWS behaves as chaosdrill assumes where no documentation decides it.
 
-``assumptions`` has what an assumption is, ``check`` puts them together; the others read a part of the system each.
+It reads a real account and changes nothing. ``assumptions`` defines an assumption, ``check`` combines all of them; each
+other module reads a part of the system.
 """

@@ -1,4 +1,4 @@
-"""An assumption about AWS or the system, and what reading it came to."""
+"""Assumptions about AWS or the system, and their results."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ class CheckedAssumption:
     """One row of the table.
 
     :param state: :data:`AS_ASSUMED`, :data:`DIFFERS` or :data:`UNREADABLE`.
-    :param observed: what was read, or why nothing could be.
-    :param advice: what to do about it; empty when it is as assumed.
+    :param observed: what was read, or why it could not be read.
+    :param advice: what to do next; empty when it is as assumed.
     """
 
     subject: str
@@ -36,11 +36,11 @@ class CheckedAssumption:
 
 @dataclass(frozen=True)
 class Assumption:
-    """Something that is assumed, and how it is read.
+    """An assumption, and how it is read.
 
     :param subject: what it is about.
-    :param assumed: what is expected there.
-    :param advice: what to do when it differs, and the permission that reading takes.
+    :param assumed: the expected state.
+    :param advice: what to do when it differs, and the permission that reading requires.
     """
 
     subject: str
@@ -49,7 +49,7 @@ class Assumption:
     advice: str
 
     def check(self) -> CheckedAssumption:
-        """Read it; every failure becomes a row."""
+        """Read it and compare; every failure becomes a row."""
         try:
             found = self.read()
         except (DrillError, ClientError, BotoCoreError, KeyError, IndexError, ValueError) as error:

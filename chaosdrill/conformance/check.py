@@ -1,4 +1,4 @@
-"""All assumptions together, read at the same time. Nothing is changed."""
+"""The conformance check: all assumptions, read concurrently. Nothing is changed."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +17,9 @@ AT_ONCE = 8
 def conformance(system: System, policy: str, on_host: bool = False, watch_s: float = 0.0) -> list[CheckedAssumption]:
     """Compare an account with what chaosdrill assumes of AWS.
 
-    :param policy: the policy of the experiment that will be run, filled in, as JSON.
+    :param policy: the policy of the experiment that will be run, rendered, as JSON.
     :param on_host: run one harmless command on the client host, too.
-    :param watch_s: how long to wait for a change of writer and an execution, in seconds; 0: not at all.
+    :param watch_s: how long to wait for a change of writer and an execution, in seconds; 0: do not wait.
     :returns: a row for each assumption.
     """
     wanted: Sequence[Assumption] = (

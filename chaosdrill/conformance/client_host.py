@@ -1,4 +1,4 @@
-"""The client host, by one harmless command: tools, Pythons, how it resolves the domain, how long a command is."""
+"""Assumptions on the client host, by one harmless command: tools, Pythons, name resolution, length of a command."""
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,13 +13,13 @@ from chaosdrill.conformance.assumptions import Assumption, Observed
 from chaosdrill.errors import CannotSee
 
 PADDING = 45_000
-"""Characters: as long as a part of a program that is brought there as the text of a command."""
+"""Characters: the length of a part of a program that is sent there as the text of a command."""
 WITHIN_S = 60.0
 _SECTION = "== conformance: "
 
 
 def assumptions(system: System) -> Iterator[Assumption]:
-    """:returns: what is assumed of the client host. The command runs once, now."""
+    """Yield the assumptions on the client host. The command is sent immediately, once."""
     with ThreadPoolExecutor(1, thread_name_prefix="client-host") as pool:
         sections = pool.submit(_sections, system)
     host = system.topology.client
@@ -57,7 +57,7 @@ def _seen_from(system: System) -> str:
 
 
 def _sections(system: System) -> Mapping[str, str]:
-    """:returns: what each part of the command printed, by its name."""
+    """Return the output of each part of the command, by its name."""
     parts = {
         "length": f"printf %s '{'x' * PADDING}' | wc -c",
         "tools": inspection.SCRIPT,

@@ -1,4 +1,4 @@
-"""Where requests come in: the bucket and its presigned URLs, ARC's endpoints, what load balancers do with headers."""
+"""Assumptions on entry points: the bucket and its presigned URLs, ARC's endpoints, headers at load balancers."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,7 @@ DROPS = "routing.http.drop_invalid_header_fields.enabled"
 
 
 def assumptions(system: System) -> Iterator[Assumption]:
-    """:returns: what is assumed of the entries."""
+    """Yield the assumptions on entry points."""
     client = system.topology.client
     if client.s3:
         yield Assumption(

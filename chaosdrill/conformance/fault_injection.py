@@ -1,4 +1,4 @@
-"""FIS: its safety levers, and the document of the packet loss."""
+"""Assumptions on FIS: its safety levers, and the SSM document of the packet loss."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -22,7 +22,7 @@ PARAMETERS = frozenset(
 
 
 def assumptions(system: System) -> Iterator[Assumption]:
-    """:returns: what is assumed of FIS."""
+    """Yield the assumptions on FIS."""
     client = system.topology.client
     for region in dict.fromkeys((*system.topology.region_names, client.region)):
         yield Assumption(

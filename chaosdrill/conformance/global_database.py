@@ -1,4 +1,4 @@
-"""The global database: its status and that of its members, and the dimensions of its lag."""
+"""Assumptions on the global database: its status and that of its members, and the dimensions of its lag."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ PERIOD_S = 60
 
 
 def assumptions(system: System) -> Iterator[Assumption]:
-    """:returns: what is assumed of the global database."""
+    """Yield the assumptions on the global database."""
     yield Assumption(
         f"global cluster {system.topology.database.global_cluster}",
         "available, and each cluster of the topology is a member that reports connected",
@@ -33,7 +33,7 @@ def assumptions(system: System) -> Iterator[Assumption]:
 
 
 def described(system: System) -> Mapping[str, Any]:
-    """:returns: the global cluster as DescribeGlobalClusters shows it in the standby region.
+    """Return the global cluster as DescribeGlobalClusters shows it in the standby region.
 
     :raises CannotSee: when there is none.
     """

@@ -1,4 +1,4 @@
-"""What the caller and the experiment's role may do, as IAM's policy simulator says."""
+"""Assumptions on the permissions of the caller and of the experiment's role, by IAM's policy simulator."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,8 +15,9 @@ MOST_SHOWN = 8
 
 
 def assumptions(system: System, policy: str) -> Iterator[Assumption]:
-    """:param policy: the policy of the experiment, filled in, as JSON.
-    :returns: what is assumed of permissions.
+    """Yield the assumptions on permissions.
+
+    :param policy: the policy of the experiment, rendered, as JSON.
     """
     advice = (
         "attach the policy that `chaosdrill iam` prints; if it could not be read, allow "

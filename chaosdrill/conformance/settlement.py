@@ -1,8 +1,8 @@
-"""Whether the application settles writes as fast as a drill sends them around a transition.
+"""The settlement load: whether the application settles writes as fast as a drill sends them around a transition.
 
-This is the only part of the conformance check that writes: to the synthetic accounts of the topology's ``heartbeat:``,
-by the heartbeat itself, from where it runs in a drill. It holds the system's lease meanwhile, as a drill does.
-:func:`measure` sends and measures, :func:`judged` judges.
+This is the only part of the conformance check that writes: the heartbeat itself writes to the synthetic accounts of the
+topology's ``heartbeat:``, from the host where it runs in a drill. The check holds the system's lease meanwhile, as a
+drill does. :func:`measure` sends and measures, :func:`judged` judges.
 """
 
 import json
@@ -33,24 +33,24 @@ from chaosdrill.parts.registry import lease_keys
 
 NS = 1_000_000_000
 BEATS_WITHIN_S, SETTLES_WITHIN_S = 60.0, 20.0
-FLAT_S_PER_MINUTE = 6.0  # a tenth more than is settled: 3 s more lag after the 30 s of a transition
-RESOLUTION_S = 1.0  # how exactly it is known when a write was settled
+FLAT_S_PER_MINUTE = 6.0  # the rate exceeds the settlement by a tenth: 3 s more lag after the 30 s of a transition
+RESOLUTION_S = 1.0  # resolution of the time of a settlement
 LEAST_ACCEPTED = 0.95
-REST_S = 1 / WRITES_PER_S  # the write after the last one at rest comes so late at most
+REST_S = 1 / WRITES_PER_S  # interval at rest: the first write of the load is at most this late
 
 
 @dataclass(frozen=True)
 class SettlementLoad:
-    """What was sent, and how fast it was settled.
+    """The writes that were sent, and how fast they were settled.
 
     :param seconds: how long writes were sent.
-    :param rate_per_s: how many a second.
-    :param keeps_up: whether the heartbeat's settlement check allowed the load. If not, this is what the check itself
-        sent and saw.
-    :param capacity_per_s: how many writes a second the check saw settled; None: not measured.
-    :param settled_per_s: how many a second were settled while they were sent.
-    :param lags: of each accepted write, when it was accepted (seconds from the begin) and accept→settled in seconds; of
-        one that was not settled, how long that was waited for.
+    :param rate_per_s: writes per second.
+    :param keeps_up: whether the heartbeat's settlement check allowed the load. If not, these are the values of the
+        check.
+    :param capacity_per_s: how many writes per second were settled during the check; None: not measured.
+    :param settled_per_s: how many writes per second were settled while they were sent.
+    :param lags: for each accepted write, when it was accepted (seconds from the beginning) and accept→settled in
+        seconds; for a write that was not settled, how long the check waited for it.
     """
 
     seconds: float
@@ -66,15 +66,15 @@ def measure(
 ) -> SettlementLoad:
     """Write to the synthetic accounts, at the rate that a drill uses around a transition, and measure accept→settled.
 
-    The heartbeat's settlement check comes first, as in a drill; where writes are not settled as fast as it sends them,
-    nothing more is sent. No drill, rescue or sweep holds the system meanwhile.
+    The heartbeat's settlement check comes first, as in a drill. If writes are not settled as fast as it sends them,
+    nothing more is sent. No drill, rescue or sweep can take the system's lease meanwhile.
 
     :param seconds: how long to write.
     :param host: base address to write to; default: ``http://`` and the topology's domain.
     :raises Refused: when a run holds the system (``lease-held``), or owes an undo (``undo-owed``); nothing was written.
-    :raises CannotSee: when it was ended early, by a request to stop or because the lease was lost
+    :raises CannotSee: when the load ended early, by a stop request or because the lease was lost
         (``settlement-stopped``).
-    :raises DrillError: when the heartbeat cannot run, does not write, or does not say what became of its writes.
+    :raises DrillError: when the heartbeat cannot run, does not write, or does not report the states of its writes.
     """
     if why := why_no_writes(system.topology):
         raise CannotSee(why, code="heartbeat-only-reads")
@@ -100,8 +100,7 @@ def measure(
 def _lease(system: System, run: str) -> Iterator[Sequence[str]]:
     """Hold the system's lease for the length of the block.
 
-    :returns: why the load must end before its time: somebody asks it to stop, or the lease is in doubt. Empty while it
-        need not.
+    :returns: why the load must end early: a stop request, or a lease that is in doubt. Empty otherwise.
     """
     coordination, reasons = coordination_of(system), list[str]()
     request = lease_request(system, run, "settlement", lease_keys(system.topology))
@@ -135,7 +134,7 @@ def _ended_early(reasons: Sequence[str]) -> Iterator[None]:
 def _records_removed(run: str) -> Iterator[None]:
     """Open a drill for the heartbeat's records, and remove its directory at the end.
 
-    :param run: a name that no other run has.
+    :param run: a unique name.
     """
     directory = Path(tempfile.mkdtemp(prefix="chaosdrill-conformance-"))
     events = history.History(directory / HISTORY)
@@ -157,16 +156,16 @@ def _measured(heartbeat: HeartbeatProcess, seconds: float) -> SettlementLoad:
         begun = heartbeat.page.begin_load(seconds)
         until_ns, rate_per_s = int(begun["until_ns"]), float(begun["write_rate_per_s"])
         begin_ns = until_ns - round(seconds * NS)
-        pause(seconds)  # asked about at the end: one call that fails meanwhile loses nothing
+        pause(seconds)  # read only at the end, so that a failed call in between loses nothing
     lags, settled = _lags(heartbeat, begin_ns, until_ns)
     took_s = (until_ns - begin_ns) / NS
     return SettlementLoad(took_s, rate_per_s, not checked["grows"], capacity_per_s, round(settled / took_s, 1), lags)
 
 
 def _lags(heartbeat: HeartbeatProcess, begin_ns: int, until_ns: int) -> tuple[list[tuple[float, float]], int]:
-    """Wait until what was accepted in a span is settled, or for ``SETTLES_WITHIN_S``.
+    """Wait until the writes accepted in a span are settled, or for ``SETTLES_WITHIN_S``.
 
-    :returns: as :class:`SettlementLoad` has them, and how many writes were settled within the span.
+    :returns: the lags as in :class:`SettlementLoad`, and how many writes were settled within the span.
     """
     for _ in looks(SETTLES_WITHIN_S, heartbeat.poll_every_s):
         heartbeat.collect()
@@ -181,7 +180,7 @@ def _lags(heartbeat: HeartbeatProcess, begin_ns: int, until_ns: int) -> tuple[li
 
 
 def _ledger(path: Path) -> tuple[dict[int, int], dict[int, int]]:
-    """Read when each write of a ledger was accepted, and when it was read as settled: nanoseconds, by its number."""
+    """Return when each write of a ledger was accepted, and when it was read as settled: nanoseconds, by its seq."""
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     rows = [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
     accepted = {row["seq"]: row["ended_ns"] for row in rows if row.get("outcome") == "accepted"}
@@ -191,7 +190,7 @@ def _ledger(path: Path) -> tuple[dict[int, int], dict[int, int]]:
 def row_of(load: SettlementLoad | Exception) -> CheckedAssumption:
     """Return the row of the table for a measurement.
 
-    :param load: what was measured, or why nothing was.
+    :param load: the measurement, or the error that prevented it.
     """
 
     def read() -> Observed:
@@ -209,9 +208,9 @@ def row_of(load: SettlementLoad | Exception) -> CheckedAssumption:
 
 
 def judged(load: SettlementLoad) -> Observed:
-    """Judge what was measured. Pure.
+    """Judge a measurement. Pure.
 
-    :raises CannotSee: when too little was settled to tell.
+    :raises CannotSee: when too few writes were settled to judge.
     """
     if not load.keeps_up and load.capacity_per_s:
         grows_s = 60 * (load.rate_per_s / load.capacity_per_s - 1)
@@ -250,7 +249,7 @@ def checked_settlement(
 ) -> tuple[CheckedAssumption, SettlementLoad | None]:
     """Measure the settlement of writes under load.
 
-    :returns: the row of the table, and what was measured; None where nothing could be.
+    :returns: the row of the table, and the measurement; None without one.
     """
     try:
         load = measure(system, configuration, seconds)

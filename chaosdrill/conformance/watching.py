@@ -1,4 +1,4 @@
-"""What shows only while something changes: the states of a switchover, how late Step Functions shows an execution."""
+"""Assumptions that only a change can confirm: the states of a switchover, and the delay of Step Functions' API."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -16,21 +16,21 @@ from chaosdrill.conformance.global_database import described
 from chaosdrill.errors import CannotSee, DrillError
 
 EVERY_S = 1.0
-LISTS_EVERY = 3  # looks: ListExecutions refills at 2 calls/s for the account, and there are two machines
-LATE_S = 10.0  # what chaosdrill allows for Step Functions to show a change
+LISTS_EVERY = 3  # samples: ListExecutions refills at 2 calls/s for the account, and there are two machines
+LATE_S = 10.0  # the delay that chaosdrill allows Step Functions for showing a change
 CHANGING = frozenset({"switching-over", "failing-over", "modifying"})
 KNOWN_SYNCHRONIZATION = frozenset({aurora.CONNECTED, "pending-resync"})
 
 
 @dataclass
 class _Seen:
-    """What was sampled.
+    """The samples.
 
-    :param statuses: of the global cluster, each once, in order.
-    :param synchronization: of its members, all that were reported.
-    :param writers: each once, in order.
-    :param listed_late_s: by how much each execution that began meanwhile was listed late, by this machine's clock.
-    :param ended_late_s: by how much DescribeExecution showed its end late, of those that ended meanwhile.
+    :param statuses: the statuses of the global cluster, without repetitions, in order.
+    :param synchronization: all synchronization statuses of its members.
+    :param writers: the writers, without repetitions, in order.
+    :param listed_late_s: the delay until each new execution was listed, by this machine's clock.
+    :param ended_late_s: the delay until DescribeExecution showed the end of each new execution that ended.
     """
 
     statuses: list[str] = field(default_factory=list)
@@ -41,16 +41,16 @@ class _Seen:
 
     @property
     def whole(self) -> bool:
-        """Whether the writer changed, and all that began has ended."""
+        """Whether the writer changed, and every new execution has ended."""
         changed = len(self.writers) > 1 and self.statuses[-1:] == [aurora.AVAILABLE]
         return changed and bool(self.ended_late_s) and self.ended_late_s.keys() == self.listed_late_s.keys()
 
 
 def watched(system: System, seconds: float) -> list[Assumption]:
-    """Sample the global cluster each second and the executions every three, until a change of writer has ended.
+    """Sample the global cluster every second and the executions every three, until a change of writer has ended.
 
-    :param seconds: how long at most.
-    :returns: what is assumed of changes, with what was sampled; a sample that AWS does not answer is left out.
+    :param seconds: the longest time to sample.
+    :returns: the assumptions on changes, with the samples; a sample without a response from AWS is left out.
     :raises CannotSee: when the state machines cannot be found.
     """
     seen, machines = _Seen(), stepfunctions.pair(system)

@@ -1,5 +1,5 @@
-"""Looking at everything that a drill would do, without doing it.
+"""Rehearsal: everything that a drill would do, read without doing it.
 
-``steps`` says what an experiment would do, ``effects`` what that touches, breaks and costs, ``preview`` asks FIS which
-targets it would hit, ``redaction`` and ``bundle`` make recorded answers fit to be handed on.
+``steps`` lists what an experiment would do, ``effects`` what that touches, breaks and costs. ``preview`` has FIS
+resolve the targets. ``redaction`` and ``bundle`` make recorded responses fit to be shared.
 """

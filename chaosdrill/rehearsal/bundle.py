@@ -1,4 +1,4 @@
-"""Answers of a real account in one file that can be handed on: redacted, and playable in tests."""
+"""Recorded responses of a real account in one file that can be shared: redacted, and replayable in tests."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,22 @@ from chaosdrill.rehearsal.redaction import Redaction
 from chaosdrill.topology import Topology
 
 VERSION = 1
-_HARMLESS = ("{account}", "{id}", "application/json")  # values of headers
-_TIME = "$time"  # JSON has no times, and AWS's answers do
+_HARMLESS = ("{account}", "{id}", "application/json")  # header values that are no secrets
+_TIME = "$time"  # JSON has no times, but AWS's responses do
 
 
 def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Mapping[str, Any] | None = None) -> None:
     """Write a bundle: the topology and the calls, redacted.
 
-    :param path: a file that must not exist.
-    :param settlement: what `chaosdrill topology check --conformance --settlement` has measured; None: nothing.
-    :raises BadInput: when it does.
+    :param path: the file; it must not exist.
+    :param settlement: the measurement of `chaosdrill topology check --conformance --settlement`; None: none.
+    :raises BadInput: when the file exists.
     """
     if path.exists():
         raise BadInput([problem("file-exists", f"{path}: it is there already: give another name, or remove it")])
     redaction = Redaction(topology.domain)
     raw = load_yaml(topology.path.read_text(encoding="utf-8"))
-    raw.pop("aws", None)  # whose profile it was is nobody's business
+    raw.pop("aws", None)  # the name of the profile is private
     bundle = {
         "version": VERSION,
         "topology": redaction.value(_without_headers(raw)),
@@ -41,7 +41,7 @@ def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Ma
 
 
 def _without_headers(topology: Mapping[str, Any]) -> dict[str, Any]:
-    """What a heartbeat sends as headers may be a secret, whatever they are called; ``{account}`` is none."""
+    """Remove the values of the heartbeat's headers, which may be secrets; ``{account}`` is none."""
     heartbeat = topology.get("heartbeat")
     if not isinstance(heartbeat, Mapping):
         return dict(topology)
@@ -56,8 +56,8 @@ def _without_headers(topology: Mapping[str, Any]) -> dict[str, Any]:
 def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:
     """Read a bundle.
 
-    :returns: its topology as it would stand in a file, and its calls, for :func:`chaosdrill.aws.tape.playing`.
-    :raises BadInput: when it is not one.
+    :returns: its topology as in a file, and its calls, for :func:`chaosdrill.aws.tape.playing`.
+    :raises BadInput: when it is not a bundle.
     """
     try:
         bundle = json.loads(path.read_text(encoding="utf-8"))

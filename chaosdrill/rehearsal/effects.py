@@ -1,7 +1,9 @@
-"""What a step would touch, what that would break, and what it would cost.
+"""The effects of a step: what it would touch, what that would break, and what it would cost.
 
 Prices are list prices in US dollars, without the parts of the system that run all the time.
-See: https://aws.amazon.com/fis/pricing/ and https://aws.amazon.com/step-functions/pricing/
+
+:source: https://aws.amazon.com/fis/pricing/
+:source: https://aws.amazon.com/step-functions/pricing/
 """
 
 import math
@@ -20,12 +22,15 @@ from chaosdrill.rehearsal.steps import Step
 
 FIS_USD_PER_ACTION_MINUTE = 0.10
 TRANSITION_USD = 0.000025
-TRANSITIONS = 20  # of one failover: ten states, and some rounds of polling
+TRANSITIONS = 20  # of one failover: ten states, and some repetitions of the polling states
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a step would do to this system. ``usd``: what AWS would charge for the step itself."""
+    """The effect of a step on this system.
+
+    :param usd: what AWS would charge for the step itself.
+    """
 
     touches: str
     breaks: str = ""
@@ -33,7 +38,7 @@ class Effect:
 
 
 def effect_of(system: System, step: Step) -> Effect | None:
-    """:returns: what the step would do; None for a step that only looks, or of which nothing is known here.
+    """Return the effect of a step; None for a step that only reads, or whose effect is unknown here.
 
     :raises DrillError: when something that it would touch cannot be found.
     """
@@ -71,7 +76,7 @@ def _heartbeat(system: System, given: Mapping[str, Any]) -> Effect:
 
 
 def _overload(system: System, writes_per_s: float) -> str:
-    """What becomes of the application when more is written than it has settled before; empty when it keeps up."""
+    """Return how the application fails when more is written than it settled in earlier runs; empty when it keeps up."""
     before = settled_before(system.topology)
     if before is None or writes_per_s <= before.capacity_per_s:
         return ""

@@ -1,4 +1,4 @@
-"""Load an experiment as ``chaos run`` would, and check it as a drill does, without running anything."""
+"""Loading of an experiment as by ``chaos run``, with the checks of a drill, without running anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.parts.interface import CheckContext
 from chaosdrill.topology import topology_of
 
-# what Chaos Toolkit's own loading and validation raise for what has another form than an experiment
+# raised by Chaos Toolkit's own loading and validation for malformed experiments
 _MALFORMED = (OSError, ValueError, RecursionError, AttributeError, TypeError, KeyError)
 
 
@@ -29,11 +29,11 @@ _MALFORMED = (OSError, ValueError, RecursionError, AttributeError, TypeError, Ke
 class LoadedExperiment:
     """An experiment that a drill could run.
 
-    :param raw: as it is written.
-    :param configuration: with its variables resolved.
-    :param secrets: by name, each with its parts.
-    :param arguments: of the drill control.
-    :param system: the one that it would run on.
+    :param raw: the experiment as it is written.
+    :param configuration: the configuration with its variables resolved.
+    :param secrets: the secrets by name, each with its parts.
+    :param arguments: the arguments of the drill control.
+    :param system: the system that it would run on.
     """
 
     name: str
@@ -44,17 +44,18 @@ class LoadedExperiment:
     system: System
 
     def context(self) -> CheckContext:
-        """Return what the checks of a preflight know of it."""
+        """Return the context of a preflight's checks."""
         return check_context(self.raw, self.arguments, self.configuration, self.secrets, self.system, self.name)
 
 
 def load(experiment: Path, variables: Mapping[str, Any], topology: Path | None) -> LoadedExperiment:
     """Load an experiment, and check everything in it that needs no system.
 
-    :param experiment: its file.
+    :param experiment: the experiment file.
     :param variables: as given with ``--var``.
-    :param topology: default: what the configuration or ``CHAOSDRILL_TOPOLOGY`` names.
-    :raises BadInput: when the experiment or the topology cannot be used: with everything that `chaos run` would report.
+    :param topology: default: the file named by the configuration or ``CHAOSDRILL_TOPOLOGY``.
+    :raises BadInput: when the experiment or the topology cannot be used, with every problem that `chaos run` would
+        report.
     """
     raw, configuration, secrets = _loaded(experiment, variables, topology)
     arguments = _checked(raw, configuration, secrets, Source(experiment.absolute(), experiment.stem, tuple(variables)))
@@ -73,7 +74,7 @@ def _loaded(
         ensure_experiment_is_valid(raw)
         configuration = dict(load_configuration(raw.get("configuration") or {}, dict(variables)))
     except (ChaosException, *_MALFORMED) as error:
-        if isinstance(error.__cause__, BadInput):  # the drill control's own
+        if isinstance(error.__cause__, BadInput):  # raised by the drill control
             raise error.__cause__ from error
         raise BadInput([problem("experiment-invalid", f"{experiment}: {error}")]) from error
     if topology is not None:
@@ -85,9 +86,9 @@ def _loaded(
 def _checked(
     raw: Mapping[str, Any], configuration: dict[str, Any], secrets: Mapping[str, Any], source: Source
 ) -> Arguments:
-    """Check the experiment as a drill does, on the topology's target where the configuration does not say aws.
+    """Check the experiment as a drill does, on the topology's target unless the configuration says aws.
 
-    A change ticket must be there only where it says so: then the variables are those of the drill itself.
+    A change ticket is required only if the configuration says aws: then the variables are those of the drill itself.
     """
     says_aws = configuration.get("target") == "aws"
     problems: list[str] = []
@@ -106,5 +107,5 @@ def _checked(
 
 
 def _flat(secrets: Mapping[str, Any]) -> dict[str, Any]:
-    """Activities get the parts of the secrets that they name; here all of them are looked through."""
+    """Return the parts of all secrets in one mapping; activities get only the secrets that they name."""
     return {name: value for part in (secrets or {}).values() for name, value in part.items()}

@@ -1,6 +1,6 @@
-"""Asking FIS itself what an experiment would hit: every target is resolved, every action skipped.
+"""Previews of FIS experiments: FIS resolves every target and skips every action.
 
-See: https://docs.aws.amazon.com/fis/latest/userguide/generate-target-preview.html
+:source: https://docs.aws.amazon.com/fis/latest/userguide/generate-target-preview.html
 """
 
 import inspect
@@ -35,13 +35,13 @@ ENDS_WITHIN_S = 120.0
 
 @dataclass(frozen=True)
 class Preview:
-    """What FIS says of the experiment that one step would start.
+    """The preview of the experiment that one step would start.
 
     :param template: the name of its template.
-    :param experiment_id: of the preview; empty when there is no such template yet: the first drill makes it.
-    :param targets: what it would hit.
-    :param trouble: why it would hit nothing, or why FIS could not be asked; empty when all is well.
-    :param made: what was made for the preview, each with the command that removes it.
+    :param experiment_id: the id of the preview; empty when the template does not exist yet: the first drill creates it.
+    :param targets: the resolved targets.
+    :param trouble: why there are no targets, or why the preview failed; empty when all is well.
+    :param made: the resources created for the preview, each with the command that removes it.
     """
 
     step: str
@@ -54,7 +54,7 @@ class Preview:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The template that a step would use, and in which region."""
+    """The template that a step would use, and its region."""
 
     region: str
     content: Mapping[str, Any]
@@ -62,12 +62,12 @@ class _Wanted:
 
 @dataclass(frozen=True)
 class _Fault:
-    """How a step that starts a FIS experiment is read.
+    """The handling of a step that starts a FIS experiment.
 
-    :param action: its function, for the defaults of what the step leaves out.
-    :param kind: what it is asked for.
-    :param wanted: the template that it would use; makes nothing.
-    :param prepared: makes that, as far as it is missing.
+    :param action: its function, whose defaults apply to arguments that the step leaves out.
+    :param kind: the type of its request.
+    :param wanted: returns the template that it would use; creates nothing.
+    :param prepared: creates that template, as far as it is missing.
     """
 
     action: Callable[..., Any]
@@ -76,26 +76,26 @@ class _Fault:
     prepared: Callable[[System, Any], Prepared]
 
     def asked(self, step: Step) -> Any:
-        """:returns: what the step asks for."""
+        """Return the request of a step."""
         defaults = {name: one.default for name, one in inspect.signature(self.action).parameters.items()}
         given = {**defaults, **step.arguments}
         return self.kind(**{one.name: given[one.name] for one in fields(self.kind)})
 
 
 def previews(system: System, steps: Sequence[Step], make: bool = False) -> list[Preview]:
-    """Start a preview of each step's experiment, if its template is there, found as a drill finds it.
+    """Start a preview of each step's experiment, if its template exists, found as a drill finds it.
 
-    :param steps: what else than a fault of FIS is passed over.
-    :param make: make the template that is not there, as the drill would; else nothing is made.
-    :returns: what FIS says, one for each fault.
+    :param steps: the steps; those without a fault of FIS are skipped.
+    :param make: create a missing template, as the drill would; otherwise nothing is created.
+    :returns: a preview for each fault.
     """
     return [_preview(system, step, make) for step in steps if step.function in _FAULTS]
 
 
 def refuse_to_make(system: System, steps: Sequence[Step]) -> None:
-    """Look, before anything is made for previews of these steps, whether it may be.
+    """Check, before anything is created for previews of these steps, whether it may be.
 
-    :raises BadInput: with everything that is wrong with the arguments of all the faults.
+    :raises BadInput: with every problem in the arguments of all faults.
     :raises Refused: when the topology does not allow the account.
     """
     faults = [step for step in steps if step.function in _FAULTS]

@@ -1,7 +1,7 @@
-"""What was recorded in an account, without what tells whose it is. Pure.
+"""Redaction of recorded calls: everything that identifies the account or people is replaced. Pure.
 
-The same thing always gets the same other name, so that what belonged together still does. Names that somebody gave to
-parts (tables, clusters, state machines, load balancers) stay: without them the answers are of no use.
+The same value always gets the same replacement, so that references stay consistent. Names that users gave to resources
+(tables, clusters, state machines, load balancers) stay: without them the responses would be useless.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ def _of_its_kind(letters: int) -> _Made:
     return lambda n, it: it[:letters] + f"{n:0{len(it) - letters}d}"
 
 
-# What is hidden, in this order: its kind, where it stands (the group `it`), and what the nth of its kind becomes.
+# What is replaced, in this order: its kind, its pattern (the group `it`), and the replacement of the nth of its kind.
 # A pattern such as `user/*` names no one.
 _HIDDEN: tuple[tuple[str, str, _Made], ...] = (
     ("person", r"(?P<it>[\w.+-]+@[\w-]+(?:\.[\w-]+)+)", lambda n, _: f"person-{n}@example.com"),
@@ -50,7 +50,7 @@ _HIDDEN: tuple[tuple[str, str, _Made], ...] = (
     ("database", r"(?:\.|cluster-(?:ro-|custom-)?)(?P<it>[0-9a-z]{8,})(?=\.[a-z0-9-]+\.rds\.)", _hexadecimal),
     ("database", r"\b(?:cluster|db)-(?P<it>[A-Z0-9]{20,})\b", _of_its_kind(0)),
     ("balancer", r"-(?P<it>\d{6,11})(?=\.[a-z0-9-]+\.elb\.)", _of_its_kind(0)),
-    # of ARC's panels and controls, of load balancers and target groups; what begins with zeros is one of ours already
+    # ids of ARC's panels and controls, load balancers and target groups; zeros at the beginning mark a replacement
     ("hexadecimal", r"(?<![0-9A-Za-z])(?P<it>(?!0{8})[0-9a-f]{15,64})(?![0-9A-Za-z])", _hexadecimal),
     ("account", r"(?<!\d)(?P<it>(?!0{8})\d{12})(?!\d)", _of_its_kind(0)),
 )
@@ -58,8 +58,8 @@ _RULES = tuple((kind, re.compile(pattern), made) for kind, pattern, made in _HID
 _ADDRESS = re.compile(
     r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])|(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])"
 )
-# of what AWS writes as Key and Value: these tags, and how a load balancer treats requests
-_OURS = "chaosdrill"  # the value of the tag that templates are found by
+# kept pairs of Key and Value: these tags, and the attributes of a load balancer
+_OURS = "chaosdrill"  # the value of the tag that identifies templates
 _KEPT_TAG = re.compile(r"Name|chaosdrill-.*|routing\.http\.[a-z_.]+")
 
 
@@ -67,19 +67,19 @@ _KEPT_TAG = re.compile(r"Name|chaosdrill-.*|routing\.http\.[a-z_.]+")
 class Redaction:
     """Replaces people, account numbers, ids, public addresses, the domain and tags; private addresses stay.
 
-    :param domain: the name that clients resolve; it becomes api.example.com.
+    :param domain: the domain that clients resolve; it becomes api.example.com.
     """
 
     domain: str
     _names: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def value(self, value: Any) -> Any:
-        """:returns: ``value`` as JSON values, redacted."""
+        """Return ``value`` as JSON values, redacted."""
         return self._value(plain(value))
 
     def text(self, text: str) -> str:
-        """:returns: ``text``, redacted."""
-        if text.startswith("%7B"):  # a policy, as IAM's answers write it
+        """Return ``text``, redacted."""
+        if text.startswith("%7B"):  # a policy, as IAM's responses encode it
             return quote(self.text(unquote(text)), safe="")
         parent = self.domain.partition(".")[2]
         for name, other in ((self.domain, "api.example.com"), (parent, "example.com")):
@@ -120,7 +120,7 @@ class Redaction:
 
 
 def _without_tags(key: str, item: Any, holder: Mapping[str, Any]) -> Any:
-    """A tag can hold anything, a person's name too; services write them as pairs or as a mapping."""
+    """Redact the value of a tag, which can hold anything, even a name; services write tags as pairs or as a mapping."""
     if key.lower() in ("tags", "resourcetags") and isinstance(item, Mapping):
         return {tag: text if _KEPT_TAG.fullmatch(tag) or text == _OURS else "redacted" for tag, text in item.items()}
     name = holder.get("Key", holder.get("key"))

@@ -1,4 +1,4 @@
-"""One rehearsal: everything read, nothing changed but FIS previews, and what is to be made for them."""
+"""A rehearsal: everything is read, nothing is changed except FIS previews and the resources created for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from chaosdrill.topology import Topology
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """A step, what it would do, and why that cannot be told (``trouble``)."""
+    """A step with its effect, or why that is unknown (``trouble``)."""
 
     step: Step
     effect: Effect | None = None
@@ -35,9 +35,9 @@ class PlannedStep:
 class Rehearsal:
     """What a drill would find and do.
 
-    :param state: the region state now.
+    :param state: the current region state.
     :param expected: the region state without which the drill refuses to start; empty: any.
-    :param left_to: to which experiment what it owes at its end is handed over, and for how long; empty: to none.
+    :param left_to: the experiment that owed undos are handed over to, and for how long; empty: none.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Rehearsal:
 
     @property
     def in_the_way(self) -> list[str]:
-        """Why a drill would not start now, or would not do what it should; empty when it would."""
+        """Why a drill would not start now, or would not work as intended; empty when it would."""
         found = [f"{seen.part}: {seen.what}: {seen.trouble}: {seen.advice}" for seen in self.seen if not seen.ok]
         if self.expected and self.state != self.expected:
             found.append(f"the region state is {self.state}, and the drill refuses all but {self.expected}")
@@ -68,14 +68,15 @@ class Rehearsal:
 def rehearse(
     experiment: Path, variables: Mapping[str, Any], topology: Path | None, make_templates: bool = False
 ) -> Rehearsal:
-    """Read everything that a drill would use, and ask FIS for previews.
+    """Read everything that a drill would use, and start previews in FIS.
 
     :param experiment: the experiment file.
     :param variables: as given with ``--var``.
-    :param topology: default: what the configuration or ``CHAOSDRILL_TOPOLOGY`` names.
-    :param make_templates: make the templates that FIS has not yet, as the drill would, so that it can preview them.
-    :raises BadInput: when the experiment or the topology cannot be used: with everything that `chaos run` would report.
-    :raises Refused: when templates are to be made, and the topology does not allow the account.
+    :param topology: default: the file named by the configuration or ``CHAOSDRILL_TOPOLOGY``.
+    :param make_templates: create missing FIS templates, as the drill would, so that FIS can preview them.
+    :raises BadInput: when the experiment or the topology cannot be used, with every problem that `chaos run` would
+        report.
+    :raises Refused: when templates are to be created, and the topology does not allow the account.
     """
     loaded = load(experiment, variables, topology)
     system, configuration, secrets = loaded.system, loaded.configuration, loaded.secrets

@@ -1,4 +1,4 @@
-"""The roles that an experiment's faults need, made beforehand by an administrator."""
+"""Creation of the roles that an experiment's faults need, by an administrator before the drill."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,18 +18,18 @@ from chaosdrill.topology import Topology
 
 
 def make_roles(topology: Topology, experiment: Mapping[str, Any]) -> dict[str, str]:
-    """Make the roles that the faults of an experiment need, as far as they are missing.
+    """Create the roles that the faults of an experiment need, as far as they are missing.
 
-    A step with a ``role_arn`` of its own needs none. One role loses packets on all hosts that the experiment names.
+    A step with its own ``role_arn`` needs none. One role permits packet loss on all hosts that the experiment names.
 
-    :param topology: with the profile of an administrator.
-    :param experiment: as it is written in its file, which also gives the configuration.
-    :returns: what was made, each with the command that removes it.
+    :param topology: the topology, with the profile of an administrator.
+    :param experiment: the experiment as in its file, which also gives the configuration.
+    :returns: the created resources, each with the command that removes it.
     :raises BadInput: when the experiment cannot be read.
     :raises Refused: when the account is not allowed, the boundary is missing, or a role of that name cannot be used.
     """
     configuration, steps = _read(experiment)
-    own = {key: value for key, value in configuration.items() if key != "aws_assume_role_arn"}  # which is a drill's
+    own = {key: value for key, value in configuration.items() if key != "aws_assume_role_arn"}  # the drill's role
     system = System(topology, reach_of(topology, own, None))
     return role.make_roles(system, list(_needed(system, [one for one in steps if not one.arguments.get("role_arn")])))
 

@@ -1,4 +1,4 @@
-"""How many writes a second the system settled in earlier drills, which a rehearsal compares with the rate to come."""
+"""The rate at which the system settled writes in earlier drills, for comparison with a planned rate."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ from chaosdrill.home import runs_directory
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.topology import Topology
 
-MOST_RUNS = 20  # the newest ones
+MOST_RUNS = 20  # of the newest runs
 MEASURED = "settlement-measured"
 
 
 @dataclass(frozen=True)
 class Settled:
-    """What a run has measured.
+    """The measurement of a run.
 
-    :param capacity_per_s: how many writes were settled a second, beside the load.
+    :param capacity_per_s: how many writes per second were settled under the load.
     """
 
     run: str
@@ -31,7 +31,7 @@ class Settled:
 
 
 def settled_before(topology: Topology) -> Settled | None:
-    """:returns: what the newest run on the same system has measured; None when none has."""
+    """Return the measurement of the newest run on the same system; None when no run has one."""
     return next(_measured(topology), None)
 
 

@@ -1,4 +1,4 @@
-"""What an experiment would do, step by step, with its variables resolved. Nothing of it is run."""
+"""The steps of an experiment, with their variables resolved; none of them is run."""
 
 import importlib
 import inspect
@@ -17,7 +17,7 @@ from chaosdrill.controls.hooks import own_arguments
 LOSS = "chaosdrill.packet_loss.actions.inject_packet_loss"
 ISOLATION = "chaosdrill.packet_loss.actions.isolate_region"
 PAUSE = "chaosdrill.packet_loss.actions.pause_replication"
-# A whole failover and failback lead all of these back: the stop flags, the routing controls and the writer.
+# A failover or failback reverses all of these: the stop flags, the routing controls and the writer.
 _LEADS_BACK = ("chaosdrill.failover.actions.fail_back", "chaosdrill.failover.actions.fail_over")
 _MOVES = (
     "chaosdrill.stop_flag.actions.set_stop_flag",
@@ -31,10 +31,10 @@ _MOVES = (
 class Step:
     """One activity.
 
-    :param arguments: the named ones.
-    :param does: the first line of what its documentation says, the command of a process, or the address of a request.
-    :param approval: what a person is asked before it begins, and for how long; empty: it waits for nobody.
-    :param undone_by: names of the rollbacks that undo it, each with the step on which it depends, if that is another.
+    :param arguments: the keyword arguments.
+    :param does: the first line of its documentation, the command of a process, or the address of a request.
+    :param approval: the question to the approver before it begins, and for how long it waits; empty: no approval.
+    :param undone_by: names of the rollbacks that undo it, each with the step that it depends on, if that is another.
     """
 
     phase: str
@@ -50,7 +50,7 @@ class Step:
 def steps_of(
     experiment: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None = None
 ) -> list[Step]:
-    """:returns: every activity of the experiment in the order in which a whole drill runs them."""
+    """Return every activity of the experiment in the order in which a whole drill runs them."""
     phases = activities_by_phase(experiment)
     setup = steps_of_control(own_arguments(experiment), "setup")
     ordered = {"setup": setup, **{phase: phases[phase] for phase in ("steady-state", "method", "rollbacks")}}
@@ -96,7 +96,7 @@ def _undone_by(one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> 
 
 
 def _in_words(provider: Mapping[str, Any]) -> str:
-    """What a process or a request does; empty for a reference to another activity."""
+    """Return what a process or a request does; empty for a reference to another activity."""
     if provider.get("type") == "process":
         given = provider.get("arguments") or ""
         pairs = chain.from_iterable(given.items()) if isinstance(given, Mapping) else given

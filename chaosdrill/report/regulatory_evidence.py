@@ -1,7 +1,7 @@
-"""Evidence of a drill for rules about business continuity: what it shows, and what it does not, from a versioned data
-file.
+"""Evidence of a drill for rules about business continuity, from a versioned data file.
 
-It is a reading aid, never a statement that a rule is met. Each line has its source, and the person who checked it.
+A table lists what a drill shows, and what it does not. It is a reading aid, never a statement that a rule is met. Each
+line has its source, and the person who checked it.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

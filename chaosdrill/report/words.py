@@ -36,8 +36,9 @@ class Words:
         return japanese_title(text) if self.language == "ja" else text
 
     def can_say(self, text: str) -> bool:
-        """Return whether a text is available in the reader's language: English always is, other languages if the
-        catalogue has it.
+        """Return whether a text is available in the reader's language.
+
+        English always is; another language is if the catalogue has the text.
         """
         return self.language == LANGUAGES[0] or not text or self._said(text) is not None
 

@@ -27,8 +27,7 @@ def left_behind(directory: Path) -> Iterator[bool]:
     """Yield whether a run has a history that no process writes any more; within the block none can begin to.
 
     The lock of a process on another machine may be invisible here, because not every network file system shares locks.
-    A
-    history that was written on another machine a short time ago therefore counts as being written.
+    A history that was written on another machine a short time ago therefore counts as being written.
     """
     path = directory / HISTORY
     with claimed(path) as ours:

@@ -1,5 +1,6 @@
-"""Chaos Toolkit's journal of a drill that died, rebuilt from its history: Chaos Toolkit writes its own only at the
-very end.
+"""Chaos Toolkit's journal of a drill that died, rebuilt from its history.
+
+Chaos Toolkit writes its own journal only at the very end.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -10,9 +10,9 @@ from chaosdrill.runs.documents import read_json
 
 
 def json_lines(path: Path, kind: type = dict) -> tuple[list[Any], int, bool]:
-    """Return the lines that are JSON values of that type, the number of other lines, and whether the last line is
-    incomplete.
+    """Return the values of that type in a JSON Lines file.
 
+    :returns: the values, the number of other lines, and whether the last line is incomplete.
     :raises OSError: when the file cannot be read, or would take too much memory.
     """
     lines = read_json(path, most=sys.maxsize).split(b"\n")

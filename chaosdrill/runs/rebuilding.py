@@ -42,8 +42,9 @@ def rebuild_journals(runs: Path) -> list[str]:
 
 
 def rebuild_journal(directory: Path) -> bool:
-    """Rebuild the journal of a run whose drill died, from its history; a journal written by the drill is never
-    replaced.
+    """Rebuild the journal of a run whose drill died, from its history.
+
+    A journal that the drill wrote is never replaced.
 
     :returns: whether it was made.
     :raises OSError: when it cannot be written.

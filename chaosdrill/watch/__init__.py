@@ -1,4 +1,4 @@
-"""A drill as it happens, in a terminal beside it, from nothing but what it writes into its run directory."""
+"""Live display of a drill in another terminal, from the files that the drill writes into its run directory."""
 
 from chaosdrill.watch.choosing import wait_for_run
 from chaosdrill.watch.following import Following

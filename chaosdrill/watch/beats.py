@@ -1,4 +1,4 @@
-"""Heartbeats as they come in: which region served in each second, and for how long nobody has."""
+"""Live evaluation of the heartbeat: the region that served in each second, and outages."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,9 +6,9 @@ from typing import Any
 
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 
-KEPT_S = 3600  # seconds that are remembered for the strip
-OUTAGE_S = 1.0  # beats of one operation unanswered for so long are an outage, fewer are a degraded service
-LONGEST = 64  # letters of a region's or an operation's name
+KEPT_S = 3600  # seconds kept for the strip
+OUTAGE_S = 1.0  # unserved beats of one operation are an outage after this time, before it degraded service
+LONGEST = 64  # characters of a region's or an operation's name
 LATEST_S = 4e9  # no beat of a drill is due after the year 2096
 
 
@@ -16,9 +16,9 @@ LATEST_S = 4e9  # no beat of a drill is due after the year 2096
 class Second:
     """The beats that were due in one second.
 
-    :param regions: how many were served by each.
-    :param operations: of each operation whether one of its beats was served.
-    :param unserved: how many were not.
+    :param regions: how many beats each region served.
+    :param operations: for each operation whether one of its beats was served.
+    :param unserved: how many beats were not served.
     """
 
     regions: dict[str, int] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Second:
 
     @property
     def region(self) -> str | None:
-        """The region that served most of them; None when an operation was not served at all."""
+        """The region that served most of them; None when no beat of some operation was served."""
         if not self.regions or not all(self.operations.values()):
             return None
         return max(self.regions, key=lambda region: self.regions[region])
@@ -35,7 +35,10 @@ class Second:
 
 @dataclass(frozen=True)
 class Outage:
-    """A time in which the beats of an operation were not served; ``until_s`` None: it goes on. In s since the epoch."""
+    """A time in which beats of an operation were not served, in s since the epoch.
+
+    :param until_s: None: it has not ended.
+    """
 
     since_s: float
     until_s: float | None = None
@@ -48,7 +51,7 @@ class _Streak:
 
 
 class Beats:
-    """What the rows of ``beats.jsonl`` say; rows that are none are passed over.
+    """The evaluation of the rows of ``beats.jsonl``; invalid rows are skipped.
 
     :ivar newest_s: when the newest beat was due, by the recorder's clock; None before the first.
     """
@@ -61,23 +64,23 @@ class Beats:
         self._offset_s = 0.0
         self._regions: dict[str, str] = {}  # by address
         self._streaks: dict[Any, _Streak] = {}
-        self._since_s: float | None = None  # of the outage that goes on
+        self._since_s: float | None = None  # of the current outage
 
     def take_clock(self, event: Mapping[str, Any]) -> None:
-        """The distance of the heartbeat's clock was measured."""
+        """Process a measurement of the heartbeat's clock offset."""
         offset_ns = number(event.get("offset_ns"))
         if event.get("source") == "heartbeat" and offset_ns is not None:
             self._offset_s = offset_ns / 1e9
 
     def take_facts(self, event: Mapping[str, Any]) -> None:
-        """The region facts were read: whose the domain's addresses are, while they are one region's."""
+        """Process a read of the region facts, which gives the region of the domain's addresses if it is one region."""
         answer = mapping(mapping(event.get("facts")).get("dns"))
         regions = sequence(answer.get("regions"))
         if len(regions) == 1:
             self._regions |= {str(address): text(regions[0]) for address in sequence(answer.get("addresses"))}
 
     def take(self, row: Any) -> list[Outage]:
-        """A row of the file.
+        """Process a row of the file.
 
         :returns: the outages that began or ended with it.
         """
@@ -98,7 +101,7 @@ class Beats:
         return self._outages(operation, due_s, served)
 
     def _region(self, beat: Sequence[Any]) -> str:
-        """Which region answered: as the answer names it, else by its address; empty when that is not known."""
+        """Return the region that responded, from the response or from its address; empty if unknown."""
         return text(beat[9]) or self._regions.get(text(beat[10]) if len(beat) > 10 else "", "")
 
     def _count(self, due_s: float, operation: str, region: str | None) -> None:
@@ -137,12 +140,12 @@ class Beats:
 
     @property
     def out_since_s(self) -> float | None:
-        """Since when clients are without service, in s since the epoch; None: they are served, or nobody knows."""
+        """When the current outage began, in s since the epoch; None without one, or if it is unknown."""
         return self._since_s
 
 
 def roles(configuration: Any) -> dict[str, str]:
-    """:returns: which region is home, and which standby, as the drill was told."""
+    """Return the role of each region, home or standby, in a drill's configuration."""
     known = mapping(configuration)
     return {
         text(known.get(f"{role}_region")): role for role in ("standby", "home") if text(known.get(f"{role}_region"))

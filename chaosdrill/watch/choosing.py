@@ -1,4 +1,4 @@
-"""Which run is watched: the one that goes on, else the next one that begins."""
+"""Selection of the run to watch: the one that is running, otherwise the next one that begins."""
 
 import time
 from collections.abc import Callable
@@ -9,14 +9,14 @@ from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.going_on import goes_on
 
 EVERY_S = 0.5
-NEWEST = 3  # a drill that goes on is one of the last that began, one on each target
+NEWEST = 3  # a running drill is among the newest runs, one on each target
 
 
 def wait_for_run(tell: Callable[[str], None], pause: Callable[[float], None] = time.sleep) -> Path:
-    """:returns: the newest run that goes on; when there is none, the next one that begins.
+    """Return the newest running drill's run; without one, wait for the next one that begins.
 
-    :param tell: is told once that there is none, and that one is waited for.
-    :param pause: waits so many seconds.
+    :param tell: called once with a message if no drill is running.
+    :param pause: waits that many seconds.
     :raises BadInput: when the runs cannot be read.
     """
     runs = runs_directory()

@@ -1,4 +1,4 @@
-"""A drill, followed through what it writes into its run directory; the drill is not asked, and does not notice."""
+"""Follower of a drill: reads the files in its run directory, without any contact to its process."""
 
 import time
 from pathlib import Path
@@ -11,14 +11,14 @@ from chaosdrill.watch.progress import CLOSED, ONGOING, Change, Progress
 from chaosdrill.watch.tail import Tail
 
 ALIVE_EVERY_S = 1.0
-SURE_AFTER = 2  # looks in a row at a history that nobody holds: it may just have been closed
+SURE_AFTER = 2  # checks in succession that find the history unlocked: it may just have been closed
 
 
 class Following:
-    """One run, from its first event on.
+    """One run, followed from its first event on.
 
-    :param directory: of the run; what is in it may still have to come.
-    :param zone: whose time stands beside UTC.
+    :param directory: the run directory; its files may appear later.
+    :param zone: the time zone of the local times shown next to UTC.
     """
 
     def __init__(self, directory: Path, zone: Zone = ONLY_UTC) -> None:
@@ -31,13 +31,13 @@ class Following:
         self._left_alone = 0
 
     def look(self) -> list[Change]:
-        """Read what is new.
+        """Read the new contents of the files.
 
-        :returns: what happened since the last look.
+        :returns: the changes since the last read.
         """
         changes = self._news()
         if self.progress.state == ONGOING and self._is_left_alone():
-            changes += self._news()  # it may have ended between the two looks
+            changes += self._news()  # it may have ended between the two reads
             if self.progress.state == ONGOING:
                 changes.append(self.progress.died(time.time()))
         return changes
@@ -58,6 +58,6 @@ class Following:
 
     @property
     def finished(self) -> bool:
-        """It has closed and everything is written, or it died."""
+        """Whether the run has closed and everything is written, or the drill died."""
         state = self.progress.state
         return state != ONGOING and (state != CLOSED or not goes_on(self.directory))

@@ -1,4 +1,4 @@
-"""How far a drill has come: everything that was read of it so far, as what a person beside it wants to know."""
+"""The progress of a drill: the state that results from everything read so far."""
 
 import time
 from collections import deque
@@ -13,17 +13,17 @@ from chaosdrill.watch.beats import Beats, Outage, roles
 from chaosdrill.watch.words import Event, in_words, shown
 
 RECENT_S = 5.0
-LAST = 50  # changes that are remembered
+LAST = 50  # changes kept
 ONGOING, CLOSED, DIED = "ongoing", "closed", "died"
 
 
 @dataclass(frozen=True)
 class Change:
-    """Something that happened.
+    """A change in the drill.
 
-    :param at_s: when, in s since the epoch.
-    :param words: in one line.
-    :param facts: of it, for machines.
+    :param at_s: its time, in s since the epoch.
+    :param words: its description, in one line.
+    :param facts: its data, for machines.
     """
 
     at_s: float
@@ -33,10 +33,12 @@ class Change:
 
 @dataclass
 class Progress:
-    """What is known of a drill. Filled by ``take_event``, ``take_bucket`` and ``take_row``; times in s since the epoch.
+    """The known state of a drill. Times are in s since the epoch.
 
-    :param run: its id.
-    :param zone: whose time stands beside UTC.
+    It is updated by ``take_event``, ``take_bucket`` and ``take_row``.
+
+    :param run: the id of the run.
+    :param zone: the time zone of the local times shown next to UTC.
     :param state: ongoing, closed, or died.
     """
 
@@ -65,9 +67,9 @@ class Progress:
     changes: deque[Change] = field(default_factory=lambda: deque(maxlen=LAST))
 
     def take_event(self, event: Event) -> list[Change]:
-        """An event of the history.
+        """Process an event of the history.
 
-        :returns: what happened with it.
+        :returns: the changes that it causes.
         """
         at_s = _seconds(event.get("at")) or self.last_s or 0.0
         self.last_s = at_s
@@ -105,7 +107,7 @@ class Progress:
         self.steps_planned = sum(len(sequence(steps)) for steps in mapping(event.get("planned")).values())
 
     def take_bucket(self, row: Any) -> None:
-        """A line of ``timeline.jsonl``: ``[start, succeeded, failed]`` of a tenth of a second."""
+        """Process a line of ``timeline.jsonl``: ``[start, succeeded, failed]`` of a tenth of a second."""
         values = [number(value) for value in row[:3]]
         if len(values) == 3 and None not in values:
             start_s, good, bad = (float(value or 0) for value in values)
@@ -114,9 +116,9 @@ class Progress:
                 self.buckets.popleft()
 
     def take_row(self, row: Any) -> list[Change]:
-        """A line of ``records/beats.jsonl``.
+        """Process a line of ``records/beats.jsonl``.
 
-        :returns: what happened with it.
+        :returns: the changes that it causes.
         """
         return [self._outage(one) for one in self.beats.take(row)]
 
@@ -130,7 +132,7 @@ class Progress:
         return self._changed(at_s, words, {"event": name, "since_s": outage.since_s, "until_s": outage.until_s})
 
     def died(self, at_s: float) -> Change:
-        """Nobody writes the history any more, and it has no end."""
+        """Record that the drill died: its history has no end, and no process writes it."""
         self.state, self.ended_s = DIED, self.last_s
         since = f", {at_s - self.last_s:.0f} s ago" if self.last_s is not None else ""
         last = self.clock(self.last_s)
@@ -143,7 +145,7 @@ class Progress:
         return change
 
     def clock(self, at_s: float | None) -> str:
-        """Format a time as ``09:30:00`` in UTC, with the local time in brackets where that is another."""
+        """Format a time as ``09:30:00`` in UTC, with the local time in brackets if it differs."""
         try:
             utc = time.strftime("%H:%M:%S", time.gmtime(at_s)) if at_s is not None else "?"
             beside = local(round(at_s * NS), self.zone) if at_s is not None else ""
@@ -153,7 +155,7 @@ class Progress:
 
     @property
     def error_ratio(self) -> float | None:
-        """The share of Locust's requests that failed in the last 5 s that are known; None: there was none."""
+        """The share of Locust's requests that failed in the last 5 s of data; None without requests."""
         good, bad = (sum(bucket[part] for bucket in self.buckets) for part in (1, 2))
         return bad / (good + bad) if good + bad else None
 

@@ -1,4 +1,4 @@
-"""A drill on a terminal: lines of text for a width and a height, with colours that say nothing that letters do not."""
+"""The display of a drill on a terminal: lines for a width and a height. Colours only repeat what the text says."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from chaosdrill.watch.words import shown
 if TYPE_CHECKING:
     from rich.text import Text
 
-# of Okabe and Ito: told apart by colour-blind people, too; see https://jfly.uni-koeln.de/color/
+# by Okabe and Ito, distinguishable by colour-blind people, too; see https://jfly.uni-koeln.de/color/
 BLUE, ORANGE, RED, GREEN, GREY = "#56b4e9", "#e69f00", "#d55e00", "#009e73", "#999999"
 OTHERS = ("#cc79a7", "#f0e442")
 VERDICTS = {"passed": GREEN, "failed": RED, "interrupted": ORANGE}
@@ -22,9 +22,9 @@ Line = list[tuple[str, str]]  # parts of a line with their styles
 
 
 def lines(progress: Progress, now_s: float, width: int, height: int) -> "list[Text]":
-    """:returns: the screen, at most ``height`` lines of at most ``width`` cells.
+    """Return the screen, at most ``height`` lines of at most ``width`` cells.
 
-    :param now_s: in s since the epoch.
+    :param now_s: the current time in s since the epoch.
     """
     from rich.text import Text
 
@@ -96,7 +96,7 @@ def _service(progress: Progress, now_s: float) -> Line:
 
 
 def _strips(progress: Progress, now_s: float, width: int, most: int) -> Iterator[Line]:
-    """One sign for each second, the newest last: the letter of the region that served, x when a beat was not served."""
+    """Yield a character for each second, newest last: the letter of the region that served, x for an unserved beat."""
     beats, room = progress.beats, width - LABEL
     end_s = int(_end(progress, now_s))
     if beats.newest_s is None:
@@ -120,7 +120,7 @@ def _sign(progress: Progress, second: int) -> tuple[str, str]:
 
 
 def _joined(signs: Line) -> Iterator[tuple[str, str]]:
-    """Neighbours of one style together: a terminal far away gets less to read."""
+    """Merge adjacent characters of one style, which reduces the output for slow terminals."""
     run, style = "", ""
     for sign, other in signs:
         if other != style and run:
@@ -153,7 +153,7 @@ def _role(progress: Progress, state: str) -> str:
 
 
 def _changes(progress: Progress, room: int) -> Iterator[Line]:
-    changes = sorted(progress.changes, key=lambda change: change.at_s)  # beats come later than they were sent
+    changes = sorted(progress.changes, key=lambda change: change.at_s)  # beats arrive later than they were sent
     for change in changes[-room:] if room else ():
         loud = change.words.split(" ", 1)[0].rstrip(":").isupper() or change.words.startswith(("failed", "missed"))
         yield [(f"{progress.clock(change.at_s)} ", GREY), (change.words, f"bold {RED}" if loud else "")]

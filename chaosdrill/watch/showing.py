@@ -1,4 +1,4 @@
-"""How what happens is shown: a screen that is drawn again and again, plain lines, or JSON lines."""
+"""Output of a drill's progress: a screen that is redrawn, plain lines, or JSON Lines."""
 
 import json
 import os
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 
 class Show(Protocol):
-    """Is told what happened, and how the drill stands, several times a second."""
+    """An output of the progress, called several times a second."""
 
     def __call__(self, progress: Progress, changes: Sequence[Change]) -> None:
-        """Show it."""
+        """Output the changes, and the progress."""
 
 
 def plain(progress: Progress, changes: Sequence[Change]) -> None:
-    """One line a change, on standard output."""
+    """Write one line for each change to standard output."""
     for change in changes:
         sys.stdout.write(f"{progress.clock(change.at_s)} {change.words}\n")
     sys.stdout.flush()
 
 
 def as_json(progress: Progress, changes: Sequence[Change]) -> None:
-    """One JSON object a change, on standard output."""
+    """Write one JSON object for each change to standard output."""
     for change in changes:
         standing = {"phase": progress.phase, "region": progress.region, "error_ratio": progress.error_ratio}
         row = {"run": progress.run, "at_s": round(change.at_s, 3), **change.facts, "words": change.words, **standing}
@@ -41,7 +41,7 @@ def as_json(progress: Progress, changes: Sequence[Change]) -> None:
 
 @contextmanager
 def screen(now: Callable[[], float] = time.time) -> Iterator[Show]:
-    """A terminal, drawn anew each time; it is left as it was."""
+    """Yield an output that redraws the terminal's alternate screen; the terminal is restored at the end."""
     from rich.console import Console, Group
     from rich.live import Live
 
@@ -56,7 +56,7 @@ def screen(now: Callable[[], float] = time.time) -> Iterator[Show]:
 
 
 def _size() -> tuple[int, int]:
-    """As it is now: ``COLUMNS``, which rich believes, was exported before the terminal was made larger or smaller."""
+    """Return the current size: ``COLUMNS``, which rich prefers, is outdated when the terminal was resized."""
     try:
         return tuple(os.get_terminal_size(sys.stdout.fileno()))  # type: ignore[return-value]
     except OSError:
@@ -64,7 +64,7 @@ def _size() -> tuple[int, int]:
 
 
 def leave_standing(progress: Progress, console: "Console | None" = None) -> None:
-    """After the screen: how the drill stood in the end, to stay on the terminal."""
+    """Print the final state of the drill after the screen, so that it stays on the terminal."""
     from rich.console import Console
 
     console = console or Console()

@@ -1,4 +1,4 @@
-"""Files of JSON lines that grow: what is new of them since the last look, and no more than that is read."""
+"""Incremental reading of JSON Lines files while they grow."""
 
 import os
 from pathlib import Path
@@ -7,14 +7,14 @@ from typing import Any
 from chaosdrill.runs.documents import open_regular
 from chaosdrill.runs.lines import values
 
-MOST = 8 * 2**20  # bytes of one look, and of one line
+MOST = 8 * 2**20  # bytes of one read, and of one line
 
 
 class Tail:
-    """The lines of one file, as they are written; it may come later, and lines may be torn or none of JSON.
+    """The lines of one file as they are written; the file may appear later, and lines may be incomplete or invalid.
 
     :param path: the file.
-    :param kind: of the values that are wanted; others are passed over.
+    :param kind: the type of the values to return; others are skipped.
     """
 
     def __init__(self, path: Path, kind: type) -> None:
@@ -23,12 +23,12 @@ class Tail:
         self._read_until = 0  # the end of the last whole line
 
     def news(self) -> list[Any]:
-        """:returns: the values of the lines that were finished since the last time, in their order."""
+        """Return the values of the lines that were completed since the last call, in order."""
         try:
             with open_regular(self.path) as file:
                 data = self._data(file)
         except OSError:
-            return []  # not there yet, or not there any more: records are stored as Parquet in the end
+            return []  # not written yet, or replaced by Parquet at the end
         lines = data.split(b"\n")[:-1]
         return [value for value in values(lines) if isinstance(value, self._kind)]
 
@@ -39,7 +39,7 @@ class Tail:
         file.seek(self._read_until)
         data: bytes = file.read(MOST)
         whole = data.rfind(b"\n") + 1
-        if not whole and len(data) == MOST:  # no line of a drill is that long: what is left of it is none, either
+        if not whole and len(data) == MOST:  # too long for a line of a drill: its rest is invalid, too
             whole = len(data)
             data = b""
         self._read_until += whole
@@ -47,7 +47,7 @@ class Tail:
 
     @property
     def behind(self) -> bool:
-        """Whether there is more that can be read at once."""
+        """Whether more than one read is pending."""
         try:
             return self.path.stat().st_size - self._read_until > MOST
         except OSError:

@@ -1,4 +1,4 @@
-"""Events of a drill in words, as somebody beside it would call them out; those nobody waits for are passed over."""
+"""Events of a drill as one-line messages; unimportant events have none."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,14 +12,14 @@ Event = Mapping[str, Any]
 
 
 def in_words(event: Event) -> str:
-    """:returns: an event in one line that a terminal can show; empty when nobody waits for it."""
+    """Return an event as one line for a terminal; empty for an unimportant one."""
     name = text(event.get("event"))
     said = _WORDS[name](event) if name in _WORDS else ""
     return shown(said)
 
 
 def shown(said: str, longest: int = LONGEST) -> str:
-    """:returns: a text of others in one line, not too long."""
+    """Return untrusted text as one line of limited length."""
     line = one_line(said[: 4 * longest])
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 

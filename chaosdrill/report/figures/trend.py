@@ -1,6 +1,7 @@
-"""The figure of runs over time: a row of stacked phases with the recovery time for each transition, and below them a
-row for
-each other objective. Every objective is a line.
+"""The figure of runs over time.
+
+It has a row of stacked phases with the recovery time for each transition, and below them a row for each other
+objective. Every objective is a line.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -123,8 +123,9 @@ def _of_spans(spans: Spans, regions: Sequence[str], t: Words) -> Iterator[Bar]:
 
 
 def _above(timeline: Timeline) -> Figure:
-    """Return an invisible trace on the upper axis, which Plotly draws only with data; it has the range of the lower
-    axis.
+    """Return an invisible trace on the upper axis, with the range of the lower axis.
+
+    Plotly draws an axis only if it has data.
     """
     ends = [milliseconds(timeline.zero_ns), milliseconds(timeline.until_ns)]
     invisible = {"type": "scatter", "mode": "markers", "opacity": 0, "hoverinfo": "skip", "showlegend": False}

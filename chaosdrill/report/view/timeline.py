@@ -130,8 +130,9 @@ def _activities(given: Given, end_ns: int) -> Iterator[Lane]:
 
 
 def _begun_ns(ended_ns: int, event: Event) -> int:
-    """Return the beginning of a step from its duration, if only its end was recorded, as in a journal of plain Chaos
-    Toolkit.
+    """Return the beginning of a step from its end and its duration.
+
+    A journal of plain Chaos Toolkit has only the end as an event.
     """
     return ended_ns - round((number(event.get("duration_s")) or 0.0) * NS)
 
@@ -193,8 +194,9 @@ def _fis(given: Given, end_ns: int) -> Iterator[Bar]:
 
 
 def _calls(given: Given) -> Iterator[Bar]:
-    """Yield the calls that change something, without the commands on the client host, which are polls and occur
-    every second.
+    """Yield the calls that change something.
+
+    Commands on the client host are left out: they are polls, and occur every second.
     """
     for moment, event in timed(given.run.named("aws-call")):
         service, operation = label(event.get("service")), label(event.get("operation"))

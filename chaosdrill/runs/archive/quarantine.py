@@ -15,9 +15,8 @@ def quarantine_pages(directory: Path) -> None:
     """Leave no page in an unpacked run that a browser would open.
 
     ``report.html`` is removed, because the import makes it again from the run. Every other file that is not data, such
-    as
-    Locust's report, is renamed to end in ``.quarantined.txt``; its content stays as evidence, and `runs verify` still
-    compares it with the history. No command opens it.
+    as Locust's report, is renamed to end in ``.quarantined.txt``; its content stays as evidence, and `runs verify`
+    still compares it with the history. No command opens it.
 
     :param directory: the unpacked run directory.
     :raises BadInput: when the archive already holds a file of that name.

@@ -89,8 +89,7 @@ def findings_of(journal: Journal) -> list[Finding]:
     """Return findings on a journal beyond its steps.
 
     Chaos Toolkit's own verdict counts if it is bad, never if it is good: it reports "completed" despite a failed
-    action, a
-    failed rollback, or an outage that ended in time.
+    action, a failed rollback, or an outage that ended in time.
     """
     status, deviated = text(journal.get("status")), journal.get("deviated")
     found = [finding(REST, _rests_on(journal), FILE, verdict=TOLD)]

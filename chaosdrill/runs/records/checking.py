@@ -87,8 +87,10 @@ def _not_collected(events: Sequence[Event], raw: Mapping[str, Event]) -> Iterato
 
 
 def _incomplete(name: str, event: Event) -> Finding:
-    """Report an incomplete file: informational for a load generator, whose watermarks show how far it got; not for a
-    heartbeat.
+    """Report an incomplete file.
+
+    The finding is informational for a load generator, whose watermarks show how far it got; a heartbeat must be
+    complete.
     """
     word = "told" if name.startswith("requests-") else "invalid"
     text = sentence("{file} is not complete: {why}", file=name, why=said_by(event, "why"))

@@ -17,8 +17,7 @@ def store(directory: Path) -> Iterator[dict[str, Any]]:
     """Store the raw beats and requests of a run as Parquet.
 
     The raw files of a kind are removed when the caller takes the next item, after it has recorded the event: stored
-    files
-    are read only if the history vouches for them.
+    files are read only if the history vouches for them.
 
     :param directory: the run directory.
     :yields: for each stored file the values of the event ``records-stored``: ``{file, sha256, rows, of}``, where ``of``

@@ -222,8 +222,9 @@ def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
 
 
 def _check_bounds(path: Path, stored: "parquet.ParquetFile") -> None:
-    """Check rows and sizes. The footer may be wrong: the largest of its counts is used, and the sizes in the page
-    headers.
+    """Check the numbers of rows and bytes in a file before it is read.
+
+    The footer may be wrong: the largest of its counts is used, and the sizes in the page headers.
     """
     size, found = path.stat().st_size, stored.metadata
     most_rows, most_bytes = SMALL_ROWS + size, SMALL_BYTES + DENSEST * size
