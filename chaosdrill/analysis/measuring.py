@@ -63,7 +63,7 @@ def fault_of_leg(fault: Span | None, moved: Sequence[Leg], number: int) -> Span 
 
 
 def begins_ns(leg: Leg, fault: Span | None) -> int:
-    """Return from when clients may have felt the transition: from its fault, if it responds to one."""
+    """Return from when clients may have noticed the transition: from its fault, if it responds to one."""
     return min(leg.since_ns, fault.by_ns) if fault is not None else leg.since_ns
 
 

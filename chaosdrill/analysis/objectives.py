@@ -29,7 +29,10 @@ OBJECTIVES = (*_NUMBERS, BUDGETS)
 
 
 def problems_of_names(raw: Any) -> list[str]:
-    """Return a problem for each unknown objective and phase; values are not checked, they may still be variables."""
+    """Return a problem for each unknown objective and phase.
+
+    Values are not checked, because they may still be variables.
+    """
     if not isinstance(raw, Mapping):
         return [] if raw is None else ["control argument objectives: must be a mapping, such as {rto_s: 300}"]
     problems = [f"objectives: {name}: there is only {', '.join(OBJECTIVES)}" for name in raw if name not in OBJECTIVES]

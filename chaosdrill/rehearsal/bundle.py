@@ -41,7 +41,7 @@ def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Ma
 
 
 def _without_headers(topology: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove the values of the heartbeat's headers, which may be secrets; ``{account}`` is none."""
+    """Remove the values of the heartbeat's headers, except harmless ones: any other may be a secret."""
     heartbeat = topology.get("heartbeat")
     if not isinstance(heartbeat, Mapping):
         return dict(topology)

@@ -23,7 +23,7 @@ def last_lines(said: Mapping[str, Any], language: str | None = None, owed: Seque
 
     :param said: the summary.
     :param language: the language of the lines; default: ``CHAOSDRILL_LANG``.
-    :param owed: the steps that are not undone; how to undo them then replaces where the details are.
+    :param owed: the steps that are not undone; how to undo them is then shown instead of where the details are.
     """
     words = Words(language or _language())
     figures = {name: Measured(**one) for name, one in ((said.get("judgement") or {}).get("figures") or {}).items()}

@@ -19,7 +19,7 @@ def quarantine_pages(directory: Path) -> None:
     still compares it with the history. No command opens it.
 
     :param directory: the unpacked run directory.
-    :raises BadInput: when the archive already holds a file of that name.
+    :raises BadInput: when the archive already holds a file of the new name.
     :raises OSError: when a file cannot be renamed.
     """
     (directory / REPORT).unlink(missing_ok=True)

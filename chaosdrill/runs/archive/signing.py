@@ -60,7 +60,7 @@ def sign(manifest: bytes, key: Path, namespace: str = NAMESPACE) -> bytes:
 def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> Signed:
     """Verify the signature of a manifest.
 
-    :param signature: None: there is none.
+    :param signature: the signature to verify; None: the manifest has none.
     :param allowed: OpenSSH's file of allowed signers: names and their public keys.
     :raises BadInput: when there is no such file, or OpenSSH's tool is not installed.
     """
