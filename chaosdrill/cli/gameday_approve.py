@@ -48,9 +48,10 @@ def approve(
         chaosdrill gameday approve monthly-failover --sign ~/.ssh/id_ed25519
         chaosdrill gameday approve monthly-failover --by-hand
 
-    The approval is of exactly this experiment, topology, variables and window: any edit voids it. Who approves is the
-    STS principal of the AWS credentials, in the lab the user of this machine, with --sign the owner of the key. The
-    calendar names who may (`approval: by`), and until when. Whoever starts the drill does not approve it.
+    The approval is of exactly this experiment, the files that it names, topology, variables and window: any edit voids
+    it. Who approves is the STS principal of the AWS credentials, in the lab the user of this machine, with --sign the
+    owner of the key. The calendar names who may (`approval: by`), and until when. Whoever starts the drill does not
+    approve it.
 
     Exit code: 0 when the approval stands; 1 when it would not count, with the reason; 2 when the input cannot be used,
     or the ledger cannot be read or written.
@@ -127,6 +128,7 @@ def _ask(game_day: "GameDay", planned: "Occurrence", account: str) -> None:
         "occurrence": name_of(planned),
         "experiment": f"{game_day.experiment} ({plan['experiment']})",
         "topology": f"{game_day.topology} ({plan['topology']})" if game_day.topology else "the lab",
+        "files": ", ".join(f"{one['path']} ({one['digest']})" for one in plan.get("files", ())) or "it names none",
         "variables": json.dumps(plan["variables"], sort_keys=True),
         "window": "{earliest} to {latest_end}, {zone}".format(**plan["window"]),
         "plan": digest_of(plan),

@@ -163,6 +163,7 @@ class GameDay:
     :param run_missed_within_h: how late a missed occurrence may still begin, in hours; 0: it is skipped.
     :param objectives: measurement and limit, such as ``rto_s: 300``.
     :param notify: names of channels.
+    :param directory: that of the calendar, where the drill runs; None: that of the experiment.
     """
 
     id: str
@@ -182,6 +183,7 @@ class GameDay:
     approval: ApprovalRule | None = None
     after: Dependency | None = None
     notify: tuple[str, ...] = ()
+    directory: Path | None = None
 
 
 @dataclass(frozen=True)

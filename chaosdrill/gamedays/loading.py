@@ -222,6 +222,7 @@ def _game_day(name: str, raw: Mapping[str, Any], folder: Path) -> GameDay:
         else None,
         after=Dependency(raw["after"]["game_day"], float(raw["after"]["within_h"])) if "after" in raw else None,
         notify=tuple(raw.get("notify", ())),
+        directory=folder,
     )
 
 

@@ -8,29 +8,32 @@ from typing import Any
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.gamedays.calendar import GameDay
+from chaosdrill.gamedays.named_files import named_files
 
 DIGEST_PREFIX = "sha256:"
 
 
 def plan_of(game_day: GameDay) -> dict[str, Any]:
-    """Read what a drill of a game day would do: the bytes of its experiment and topology, its variables and window.
+    """Read what a drill of a game day would do: experiment, topology, and named files as bytes, variables and window.
 
-    Paths are no part of it, so that the same files have the same plan on every machine. A secret is in it by its
-    reference only.
+    Paths of experiment and topology are no part of it, so that the same files have the same plan on every machine. A
+    secret is in it by its reference only.
 
-    :returns: JSON values.
+    :returns: JSON values; without ``files`` when the experiment names none.
     :raises BadInput: ``plan-unreadable``: a file cannot be read, or a variable is no JSON value.
     """
-    window = game_day.window
+    window, experiment = game_day.window, _read(game_day.experiment)
+    files = [{"path": name, "digest": _digest(_read(file))} for name, file in named_files(game_day, experiment)]
     return {
-        "experiment": _digest_of_file(game_day.experiment),
-        "topology": None if game_day.topology is None else _digest_of_file(game_day.topology),
+        "experiment": _digest(experiment),
+        "topology": None if game_day.topology is None else _digest(_read(game_day.topology)),
         "variables": _as_json_values(game_day.variables),
         "window": {
             "zone": str(game_day.schedule.zone),
             "earliest": window.earliest.isoformat(),
             "latest_end": window.latest_end.isoformat(),
         },
+        **({"files": files} if files else {}),
     }
 
 
@@ -44,7 +47,7 @@ def plan_digest(game_day: GameDay) -> str:
 
 def digest_of(plan: Mapping[str, Any]) -> str:
     """Return the digest of a plan: that of its canonical JSON."""
-    return DIGEST_PREFIX + hashlib.sha256(canonical(plan)).hexdigest()
+    return _digest(canonical(plan))
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
@@ -52,9 +55,13 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def _digest_of_file(path: Path) -> str:
+def _digest(data: bytes) -> str:
+    return DIGEST_PREFIX + hashlib.sha256(data).hexdigest()
+
+
+def _read(path: Path) -> bytes:
     try:
-        return DIGEST_PREFIX + hashlib.sha256(path.read_bytes()).hexdigest()
+        return path.read_bytes()
     except OSError as error:
         why = f"{path} cannot be read ({error.strerror}), so no plan can be approved: check the path in the calendar"
         raise BadInput([problem("plan-unreadable", why)]) from error

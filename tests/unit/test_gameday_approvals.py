@@ -1,6 +1,7 @@
 """Approvals of game days: only the plan that was approved runs, by somebody else, and until it is revoked."""
 
 import dataclasses
+import shutil
 import subprocess
 from collections.abc import Callable
 from datetime import time
@@ -26,7 +27,7 @@ from chaosdrill.gamedays.approvals import (
 )
 from chaosdrill.gamedays.calendar import ApprovalRule, GameDay, Occurrence, Schedule, Window
 from chaosdrill.gamedays.identities import is_allowed, is_same, normalized
-from chaosdrill.gamedays.plans import plan_digest
+from chaosdrill.gamedays.plans import plan_digest, plan_of
 from tests.failing import fails_with
 from tests.unit.test_signing import made_key
 
@@ -105,6 +106,76 @@ def test_any_edit_of_the_plan_voids_an_approval(
     approve(store, game_day, occurrence, ALICE)
     assert code(store, game_day, occurrence) == ""
     assert code(store, edit(game_day), occurrence) == "approval-void"
+
+
+EXPERIMENT = """\
+title: a-title.txt
+configuration: {locustfile: load/users.py, folder: load}
+method:
+  - type: action
+    provider:
+      func: start_load
+      arguments: {locustfile: "${locustfile}", more: ["${folder}/more.py"], at: @place/at.py}
+  - type: probe
+    provider: {type: process, path: bin/check, arguments: "--data data.json --quiet"}
+"""
+NAMED = ("load/users.py", "load/more.py", "at.py", "bin/check", "data.json", "experiments/beside.csv", "load/of-day.py")
+
+
+@pytest.fixture
+def naming(game_day: GameDay, tmp_path: Path) -> GameDay:
+    """A game day whose experiment and variables name files."""
+    experiment = tmp_path / "experiments/failover.yaml"
+    for name in (*NAMED, "experiments/failover.yaml", "a-title.txt", "unnamed.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("as it was\n")
+    experiment.write_text(EXPERIMENT.replace("@place", str(tmp_path)) + "runtime: {read: [beside.csv, absent.csv]}\n")
+    variables = {**game_day.variables, "script": "load/of-day.py"}
+    return dataclasses.replace(game_day, experiment=experiment, directory=tmp_path, variables=variables)
+
+
+@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("is_removed", [False, True])
+def test_an_edit_of_a_file_that_the_experiment_names_voids_an_approval(
+    name: str, is_removed: bool, store: FileStore, naming: GameDay, occurrence: Occurrence, tmp_path: Path
+) -> None:
+    approve(store, naming, occurrence, ALICE)
+    assert code(store, naming, occurrence) == ""
+    file = tmp_path / name
+    file.unlink() if is_removed else file.write_text("edited\n")
+    assert code(store, naming, occurrence) == "approval-void"
+    file.write_text("as it was\n")
+    assert code(store, naming, occurrence) == ""
+
+
+def test_a_file_that_is_added_where_the_experiment_names_one_voids_an_approval(
+    store: FileStore, naming: GameDay, occurrence: Occurrence, tmp_path: Path
+) -> None:
+    approve(store, naming, occurrence, ALICE)
+    for name in ("unnamed.py", "a-title.txt", "other.py"):
+        (tmp_path / name).write_text("edited\n")
+        assert code(store, naming, occurrence) == "", f"{name} is named nowhere"
+    (tmp_path / "absent.csv").write_text("added\n")
+    assert code(store, naming, occurrence) == "approval-void"
+
+
+def test_the_plan_of_the_same_files_is_the_same_on_every_machine(naming: GameDay, tmp_path: Path) -> None:
+    other = tmp_path / "another"
+    shutil.copytree(tmp_path, other, ignore=shutil.ignore_patterns("another"))
+    text = naming.experiment.read_text()
+    moved = dataclasses.replace(naming, experiment=other / "experiments/failover.yaml", directory=other)
+    relative = text.replace(f"{tmp_path}/", "")
+    for day in (naming, moved):
+        day.experiment.write_text(relative)
+    assert plan_digest(dataclasses.replace(moved, topology=naming.topology)) == plan_digest(naming)
+
+
+def test_a_plan_without_named_files_has_the_digest_that_it_always_had(game_day: GameDay) -> None:
+    """So that an approval that was given before chaosdrill knew of these files still counts."""
+    assert set(plan_of(game_day)) == {"experiment", "topology", "variables", "window"}
+    assert plan_digest(dataclasses.replace(game_day, topology=None)) == (
+        "sha256:8321384a63ff32a1948ff900c36c6fde1f8663a3146d582a73a31295d0e447f8"
+    )
 
 
 def test_what_is_no_part_of_the_plan_may_change(

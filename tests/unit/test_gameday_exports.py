@@ -216,6 +216,14 @@ def test_the_image_has_each_file_where_the_commands_look_for_it(place: Path) -> 
     assert "USER 10001" in recipe
 
 
+def test_the_image_has_the_files_that_experiments_name(place: Path) -> None:
+    """An approval covers them: without one of them in the image, the plan there would be another."""
+    (place / "load.py").write_text("# users\n")
+    (place / "experiments/failover.yaml").write_text("configuration: {key: '', locustfile: load.py}\n")
+    planned = plan_export(load_calendar(place / "gamedays.yaml"), ["monthly-failover"], "eventbridge", 0)
+    assert [path.name for path in planned.files] == ["gamedays.yaml", "failover.yaml", "load.py", "aws.yaml"]
+
+
 def test_what_cannot_run_in_a_cluster_is_refused_at_once(place: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "failover.yaml"
     days = (replace(game_day(place), topology=None),)

@@ -14,6 +14,7 @@ from chaosdrill.gamedays.calendar import Calendar, GameDay
 from chaosdrill.gamedays.exports.agreement import SPAN_MS, Agreement, agreement_of, difference_of
 from chaosdrill.gamedays.exports.engines import ENGINES, Engine
 from chaosdrill.gamedays.instants import planned_instants
+from chaosdrill.gamedays.named_files import named_files
 from chaosdrill.topology import load_topology
 
 MARK = "# Written by chaosdrill gameday export"  # begins each file of an export
@@ -68,12 +69,13 @@ def plan_export(calendar: Calendar, names: Sequence[str], engine: str, now_ms: i
     if problems := [one for one in found if isinstance(one, Problem)]:
         raise BadInput(problems)
     topologies = tuple(dict.fromkeys(day.topology for day in days if day.topology))
+    secrets = tuple(sorted(set(_secrets(calendar, days))))  # every experiment can be read
     return Export(
         calendar,
         tuple(one for one in found if isinstance(one, ExportedGameDay)),
         topologies,
         tuple(dict.fromkeys(_files(calendar, days))),
-        tuple(sorted(set(_secrets(calendar, days)))),
+        secrets,
     )
 
 
@@ -109,6 +111,7 @@ def _files(calendar: Calendar, days: Iterable[GameDay]) -> Iterator[Path]:
     yield calendar.file
     for day in days:
         yield day.experiment
+        yield from (file for _, file in named_files(day, day.experiment.read_bytes()))
         if day.topology:
             yield day.topology
             if config := load_topology(day.topology).aws.config_file:
