@@ -47,6 +47,7 @@ ERROR_CODES: Mapping[str, str] = {
     "budget-unknown": "what the drills of a game day have used of their budget is unknown",
     "bundle-invalid": "a file is not a bundle of `chaosdrill rehearse --export`",
     "bundle-version": "a bundle is of a version that this chaosdrill does not read",
+    "calendar-conflict": "two calendars with one ledger have different game days of one id",
     "call-timed-out": "AWS did not respond to a request before its deadline",
     "change-not-made": "a change was requested, the request failed, and the change has not been made",
     "change-pending": "a change was requested, and has not taken effect at the deadline; it may still complete",

@@ -24,6 +24,8 @@ def check(as_json: bool, calendar_file: str | None) -> None:
       outcome-missing      an occurrence has no outcome, and is too late
       drill-died           the last drill of a game day died
       series               its last three occurrences were refused or invalid
+      calendar-conflict    another calendar with the same ledger has another game
+                           day of the same id
       finding-overdue      a finding is open after its due date
       holidays-review-due  `reviewed_until` of holidays is less than 30 days
                            ahead, or before the next occurrence

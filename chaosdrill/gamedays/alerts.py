@@ -30,8 +30,8 @@ PLANNED_WITHIN_MS = 400 * DAY_MS  # from now on, in which the next occurrence is
 class Alert:
     """One thing that needs attention.
 
-    :param code: ``tick-silent``, ``outcome-missing``, ``drill-died``, ``series``, ``finding-overdue``,
-        ``holidays-review-due`` or ``notification-failed``.
+    :param code: ``tick-silent``, ``outcome-missing``, ``drill-died``, ``series``, ``calendar-conflict``,
+        ``finding-overdue``, ``holidays-review-due`` or ``notification-failed``.
     :param game_day: its id; empty when it is not of a single one.
     """
 
@@ -58,6 +58,8 @@ def alerts_of(
     """
     found: list[Alert] = []
     for game_day in calendar.game_days.values():
+        if contested := snapshot.contested(game_day.id):
+            found.append(Alert(contested.code, game_day.id, contested.text))
         found += _silence(game_day, snapshot)
         found += _of_occurrences(game_day, snapshot, rules)
     found += _overdue(findings, _today(snapshot))

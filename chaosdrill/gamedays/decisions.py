@@ -15,12 +15,14 @@ from zoneinfo import ZoneInfo
 
 from chaosdrill.gamedays.calendar import Budget, Calendar, GameDay, Occurrence, Schedule
 from chaosdrill.gamedays.events import Entry, Notification, Outcome
-from chaosdrill.gamedays.ledger import Pause, Plan, Record
+from chaosdrill.gamedays.ledger import Pause, Plan, Record, Rival
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 GRACE_MS = (
     10 * MINUTE_MS
 )  # by how much an occurrence that is on time may begin late: a container or a pod starts slowly
+TAKEN_OVER_MS = 3 * MINUTE_MS  # how long no tick reads a calendar before another one with the same game day counts
+CONTESTED_MS = 5 * MINUTE_MS  # how long both are read before people are to act
 RE_ADDED_MS = 10 * MINUTE_MS  # how long ticks read a calendar without a game day before it counts as a new one
 PLANNED_MS, SOON_MS = DAY_MS, 15 * MINUTE_MS  # before the planned instant: when people are notified
 HORIZON_MS = DAY_MS + HOUR_MS
@@ -77,6 +79,9 @@ class Snapshot:
     :param pauses: by game day, those of all game days included.
     :param unapproved: why occurrences may not begin as they are approved now.
     :param dead: what is to be recorded of claims whose process has died.
+    :param definitions: of the game days in this calendar (:func:`chaosdrill.gamedays.plans.definition_of`).
+    :param place: of this calendar: machine and path.
+    :param rivals: other calendars with the same game days, which do not count.
     """
 
     now_ms: int
@@ -85,6 +90,30 @@ class Snapshot:
     pauses: Mapping[str, Sequence[Pause]] = field(default_factory=dict)
     unapproved: Mapping[Occurrence, Why] = field(default_factory=dict)
     dead: Mapping[Occurrence, Entry] = field(default_factory=dict)
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    place: str = ""
+    rivals: Mapping[str, Rival] = field(default_factory=dict)
+
+    def conflict(self, game_day: str) -> Why | None:
+        """Return why a game day of this calendar does not count: another calendar that is being read has it, too.
+
+        The calendar that was first counts until no tick has read it for :data:`TAKEN_OVER_MS`. An edit of one file is
+        no conflict, and neither is a copy that says the same, or a file that was moved.
+        """
+        plan, definition = self.plans.get(game_day), self.definitions.get(game_day, "")
+        if plan is None or not (plan.definition and definition) or plan.definition == definition:
+            return None
+        if plan.place == self.place or abs(self.now_ms - plan.seen_ms) > TAKEN_OVER_MS:
+            return None
+        return Why("calendar-conflict", _conflict_text(plan.place))
+
+    def contested(self, game_day: str) -> Why | None:
+        """Return why people are to act: two calendars that are being read say different things of a game day."""
+        if (rival := self.rivals.get(game_day)) is None or not _is_read(rival, self.now_ms):
+            return None
+        if rival.seen_ms - rival.since_ms < CONTESTED_MS:
+            return None
+        return self.conflict(game_day) or Why("calendar-conflict", _conflict_text(rival.place))
 
     def outcome(self, occurrence: Occurrence) -> Outcome | None:
         """Return the outcome of an occurrence; None when it has none yet.
@@ -106,6 +135,15 @@ class Snapshot:
         return [self.dead.get(one, entry) for one, entry in sorted(found.items())]
 
 
+def _conflict_text(place: str) -> str:
+    fix = "give one of them another id, remove it from one calendar, or bring both calendars to the same content"
+    return f"another calendar with the same ledger, {place}, defines a game day of this id otherwise: {fix}"
+
+
+def _is_read(rival: Rival, now_ms: int) -> bool:
+    return abs(now_ms - rival.seen_ms) <= CONTESTED_MS
+
+
 @dataclass(frozen=True)
 class Decisions:
     """What a tick does, in this order.
@@ -115,6 +153,7 @@ class Decisions:
     :param begins: occurrences to claim and launch.
     :param plans: what is kept of the calendar for the next tick.
     :param waiting: why occurrences that are due do not begin yet.
+    :param rivals: that this calendar does not count for game days.
     """
 
     records: tuple[Entry, ...] = ()
@@ -123,6 +162,7 @@ class Decisions:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     waiting: Mapping[Occurrence, Why] = field(default_factory=dict)
     notifications: tuple[Notification, ...] = ()
+    rivals: Mapping[str, Rival] = field(default_factory=dict)
 
 
 def decide(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Decisions:
@@ -134,6 +174,7 @@ def decide(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Decisions:
     begins: list[Occurrence] = []
     waiting: dict[Occurrence, Why] = {}
     plans: dict[str, Plan] = {}
+    rivals: dict[str, Rival] = {}
     for occurrence, fate in _fates(calendar, snapshot, rules, begins):
         if isinstance(fate, Entry):
             records.append(fate)
@@ -142,15 +183,19 @@ def decide(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Decisions:
         else:
             begins.append(occurrence)
     for game_day in calendar.game_days.values():
-        plans[game_day.id] = _plan_after(game_day, snapshot, rules)
+        if snapshot.conflict(game_day.id):
+            rivals[game_day.id] = _rival_after(game_day, snapshot)
+        else:
+            plans[game_day.id] = _plan_after(game_day, snapshot, rules)
     records += _expired(calendar, snapshot, rules)
     return Decisions(
         tuple(records),
-        tuple(snapshot.dead.values()),
+        tuple(entry for one, entry in snapshot.dead.items() if not snapshot.conflict(one.game_day)),
         tuple(begins),
         plans,
         waiting,
         tuple(_notifications(calendar, snapshot, rules)),
+        rivals,
     )
 
 
@@ -171,6 +216,8 @@ def judge(
     """
     game_day = calendar.game_days[occurrence.game_day]
     planned_ms, now_ms = occurrence.planned_ms, snapshot.now_ms
+    if conflict := snapshot.conflict(game_day.id):
+        return conflict
     start_ms = max(planned_ms, now_ms - now_ms % MINUTE_MS)
     if any(pause.covers(planned_ms) for pause in snapshot.pauses.get(game_day.id, ())):
         return Entry(occurrence, "skipped", code="paused", why="the game day was paused at its planned instant")
@@ -268,7 +315,8 @@ def _removed(game_day: GameDay, snapshot: Snapshot, rules: Rules) -> list[Occurr
 
 def _is_edited(game_day: GameDay, snapshot: Snapshot) -> bool:
     plan = snapshot.plans.get(game_day.id)
-    return plan is not None and plan.schedule != schedule_text(game_day.schedule)
+    differs = plan is not None and plan.schedule != schedule_text(game_day.schedule)
+    return differs and not snapshot.conflict(game_day.id)
 
 
 def _is_new(game_day: GameDay, plan: Plan, snapshot: Snapshot) -> bool:
@@ -280,13 +328,26 @@ def _is_new(game_day: GameDay, plan: Plan, snapshot: Snapshot) -> bool:
 def _plan_after(game_day: GameDay, snapshot: Snapshot, rules: Rules) -> Plan:
     """Return what is kept of a game day for the next tick."""
     now_ms, text, plan = snapshot.now_ms, schedule_text(game_day.schedule), snapshot.plans.get(game_day.id)
-    if plan is None:
-        return Plan(text, now_ms, now_ms, now_ms)
-    if plan.schedule != text or _is_new(game_day, plan, snapshot):
-        return Plan(text, now_ms, now_ms, now_ms, plan.version)
+    definition, place = snapshot.definitions.get(game_day.id, ""), snapshot.place
+    if plan is None or plan.schedule != text or _is_new(game_day, plan, snapshot):
+        return Plan(text, now_ms, now_ms, now_ms, plan.version if plan else 0, definition, place)
     unsettled = [one.planned_ms for one in due(game_day, snapshot, rules)]
     unsettled += [one.planned_ms for one, record in snapshot.records.items() if _is_open(record, game_day)]
-    return replace(plan, since_ms=min(plan.since_ms, now_ms), seen_ms=now_ms, settled_ms=min([now_ms, *unsettled]))
+    return replace(
+        plan,
+        since_ms=min(plan.since_ms, now_ms),
+        seen_ms=now_ms,
+        settled_ms=min([now_ms, *unsettled]),
+        definition=definition,
+        place=place,
+    )
+
+
+def _rival_after(game_day: GameDay, snapshot: Snapshot) -> Rival:
+    """Return what is kept of a calendar that does not count."""
+    now_ms, rival = snapshot.now_ms, snapshot.rivals.get(game_day.id)
+    since_ms = rival.since_ms if rival and _is_read(rival, now_ms) else now_ms
+    return Rival(snapshot.place, since_ms, now_ms)
 
 
 def _is_open(record: Record, game_day: GameDay) -> bool:
@@ -377,7 +438,7 @@ def _expired(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Iterator[E
 def _wanting_approval(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Iterator[tuple[Occurrence, int]]:
     """Yield the coming occurrences that are not approved, each with the instant until which they must be."""
     for game_day in calendar.game_days.values():
-        if game_day.approval is None:
+        if game_day.approval is None or snapshot.conflict(game_day.id):
             continue
         for one in _expected(game_day, snapshot, rules):
             if one in snapshot.unapproved:
@@ -396,6 +457,9 @@ def _notifications(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Iter
     """Yield everything that people should know by now; each notification is sent once, however often it is decided."""
     now_ms = snapshot.now_ms
     for game_day in calendar.game_days.values():
+        if snapshot.conflict(game_day.id):
+            yield from _of_conflict(game_day, snapshot, rules)
+            continue
         for one in _expected(game_day, snapshot, rules):
             if one.planned_ms - now_ms <= SOON_MS:
                 yield Notification("soon", one)
@@ -409,6 +473,13 @@ def _notifications(calendar: Calendar, snapshot: Snapshot, rules: Rules) -> Iter
             rule = calendar.game_days[one.game_day].approval
             facts = {"until_ms": until_ms, "approvers": list(rule.by if rule else ())}
             yield Notification("approval-needed", one, facts)
+
+
+def _of_conflict(game_day: GameDay, snapshot: Snapshot, rules: Rules) -> Iterator[Notification]:
+    """Yield, for each coming occurrence that another calendar keeps from taking place, that people are to act."""
+    if contested := snapshot.contested(game_day.id):
+        facts = {"detail": contested.code, "code": contested.code, "why": contested.text}
+        yield from (Notification("overdue", one, facts) for one in coming(game_day, snapshot, rules))
 
 
 def _of_outcomes(entries: Sequence[Entry], now_ms: int) -> Iterator[Notification]:

@@ -7,6 +7,7 @@ of several processes that decide at the same moment one counts.
 partition key           sort key                attributes, beside those of every item of coordination
 ======================  ======================  ==================================================================
 ``gameday#ID``          ``plan``                the fields of :class:`Plan`, ``version``
+``gameday#ID``          ``rival``               the fields of :class:`Rival`
 ``gameday#ID``          ``pause``               the fields of :class:`Pause`; for ``ID`` ``*``: of all game days
 ``gameday#ID#YYYY-MM``  ``occurrence#INSTANT``  ``entry``, ``outcome``, ``token``, ``holder``, ``alive_ms``
 ======================  ======================  ==================================================================
@@ -35,7 +36,7 @@ from chaosdrill.gamedays.events import Entry
 from chaosdrill.history import plain
 
 ALL = "*"  # stands for all game days where they are paused together
-PLAN, PAUSE = "plan", "pause"
+PLAN, PAUSE, RIVAL = "plan", "pause", "rival"
 _ENTRY = "occurrence#"
 _MAY_END = (items.equals("outcome", "claimed"), items.equals("outcome", "died"))
 T = TypeVar("T")
@@ -50,6 +51,8 @@ class Plan:
     :param seen_ms: when a tick last read it.
     :param settled_ms: each occurrence that was planned since and before this has an outcome other than ``claimed``.
     :param version: of the item; 0 before it exists.
+    :param definition: what the calendar that counts says of the game day, as a digest; empty in items of before.
+    :param place: of that calendar: machine and path.
     """
 
     schedule: str
@@ -57,6 +60,22 @@ class Plan:
     seen_ms: int
     settled_ms: int
     version: int = 0
+    definition: str = ""
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """Another calendar with the same game day, which says otherwise and does not count.
+
+    :param place: of that calendar: machine and path.
+    :param since_ms: when a tick first read it.
+    :param seen_ms: when a tick last read it.
+    """
+
+    place: str
+    since_ms: int
+    seen_ms: int
 
 
 @dataclass(frozen=True)
@@ -199,6 +218,16 @@ class Ledger:
         unchanged = items.equals("version", plan.version) if plan.version else items.absent("version")
         write = Write((_partition(game_day), PLAN), sets, when=(items.NOT_NEWER, (unchanged,)))
         return self._changed(write, "plan", "version")
+
+    def rival(self, game_day: str) -> Rival | None:
+        """Read which other calendar has the same game day; None when none ever had."""
+        item = self._item((_partition(game_day), RIVAL))
+        return _read(Rival, item.get("rival")) if item else None
+
+    def put_rival(self, game_day: str, rival: Rival) -> None:
+        """Keep which calendar a tick has read that does not count."""
+        sets = {**self._stamp(), "rival": _json(asdict(rival))}
+        self._store.update(Write((_partition(game_day), RIVAL), sets, when=(items.NOT_NEWER,)))
 
     def pause(self, game_day: str, pause: Pause) -> None:
         """Pause a game day; a pause of before is replaced.

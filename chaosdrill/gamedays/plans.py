@@ -45,6 +45,20 @@ def plan_digest(game_day: GameDay) -> str:
     return digest_of(plan_of(game_day))
 
 
+def definition_of(game_day: GameDay, schedule: str) -> str:
+    """Return a digest of a game day by which two calendars that share a ledger are told apart.
+
+    A file that cannot be read is a part of it, too: nothing is raised.
+
+    :param schedule: as JSON (:func:`chaosdrill.gamedays.decisions.schedule_text`).
+    """
+    try:
+        plan: Any = plan_of(game_day)
+    except BadInput as error:
+        plan = error.codes
+    return digest_of({"plan": plan, "schedule": schedule, "owner": game_day.owner})
+
+
 def digest_of(plan: Mapping[str, Any]) -> str:
     """Return the digest of a plan: that of its canonical JSON."""
     return _digest(canonical(plan))

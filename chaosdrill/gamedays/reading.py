@@ -1,5 +1,6 @@
 """What a tick, and a drill that is about to begin, read before they decide: ledger, approvals, and who has died."""
 
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -13,12 +14,24 @@ from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.gamedays.approvals import Decision, read_decision, start_write
 from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence
 from chaosdrill.gamedays.calendar_verdict import CalendarVerdict, verdict_of
-from chaosdrill.gamedays.decisions import DAY_MS, HORIZON_MS, HOUR_MS, MINUTE_MS, Rules, Snapshot, Why, coming, due
+from chaosdrill.gamedays.decisions import (
+    DAY_MS,
+    HORIZON_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Rules,
+    Snapshot,
+    Why,
+    coming,
+    due,
+    schedule_text,
+)
 from chaosdrill.gamedays.events import Entry
 from chaosdrill.gamedays.identities import principal_of_process
 from chaosdrill.gamedays.instants import planned_instants
 from chaosdrill.gamedays.ledger import Ledger, Record
 from chaosdrill.gamedays.outcomes import ended_entry, run_of
+from chaosdrill.gamedays.plans import definition_of
 from chaosdrill.home import runs_directory
 from chaosdrill.runs.going_on import goes_on
 
@@ -71,8 +84,11 @@ def read(
         settled_ms = plans[one.id].settled_ms if one.id in plans else now_ms
         records |= ledger.entries(one.id, min(settled_ms, now_ms - _recent_ms(calendar)), now_ms + 2 * HORIZON_MS)
     pauses = {one.id: ledger.pauses(one.id) for one in days}
+    rivals = {one.id: rival for one in days if (rival := ledger.rival(one.id))}
+    definitions = {one.id: definition_of(one, schedule_text(one.schedule)) for one in days}
     dead = {one: entry for one, record in records.items() if (entry := end_of(record, now_ms))}
-    snapshot = Snapshot(now_ms, plans, records, pauses, dead=dead)
+    place = f"{socket.gethostname()}:{calendar.file.absolute()}"
+    snapshot = Snapshot(now_ms, plans, records, pauses, dead=dead, definitions=definitions, place=place, rivals=rivals)
     approvals = _approvals(calendar, store, snapshot, rules, also, by_hand)
     why_not = {one: Why(each.code, each.why) for one, each in approvals.items() if not each.is_approved}
     return Read(replace(snapshot, unapproved=why_not), approvals)

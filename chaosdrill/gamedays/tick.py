@@ -59,6 +59,8 @@ def tick(calendar: Calendar, store: ItemStore, *, launches: bool = True, start: 
             launched.append(one)
     for game_day, plan in decisions.plans.items():
         ledger.put_plan(game_day, plan)
+    for game_day, rival in decisions.rivals.items():
+        ledger.put_rival(game_day, rival)
     notices = [*decisions.notifications, *_of_orphans(found.snapshot), *_of_ended(calendar, store, recorded)]
     deliveries = notify(calendar, notices, Deliveries(store))
     return Ticked(decisions, tuple(launched), tuple(recorded), deliveries)
@@ -69,6 +71,8 @@ def _of_orphans(snapshot: Snapshot) -> Iterator[Notification]:
     for occurrence, record in snapshot.records.items():
         if occurrence in snapshot.dead or not record.is_open or record.holder is None:
             continue
+        if snapshot.conflict(occurrence.game_day):
+            continue  # the other calendar's, with channels of its own
         if is_proven_dead(record.holder) and (directory := run_directory_of(record.entry)) is not None:
             yield Notification("started", occurrence, {"run": directory.name, "by": record.entry.by})
             yield from transitions(occurrence, directory.name, read_events(directory, still_open=True)[0])

@@ -114,6 +114,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "why.blackout": ("", "実施禁止期間です"),
     "why.budget-exhausted": ("", "当月の実施枠を使い切りました"),
     "why.budget-unknown": ("", "当月の実施枠の使用量が不明です"),
+    "why.calendar-conflict": ("", "台帳を共有する別のカレンダーに、内容の異なる同じ ID の訓練があります"),
     "why.clash": ("", "同じシステムの訓練が終了していません"),
     "why.dependency-not-passed": ("", "前提となる訓練が合格していません"),
     "why.drill-not-begun": ("", "訓練を開始できませんでした"),
