@@ -3,17 +3,23 @@
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence
+from chaosdrill.gamedays.decisions import Snapshot
+from chaosdrill.gamedays.launch import name_of_directory, occurrences_directory
+from chaosdrill.gamedays.reading import run_directory_of
 from chaosdrill.history.run_directory import OCCURRENCE_VARIABLE
 from chaosdrill.history.whole_files import write_whole
 from chaosdrill.topology import load_topology
 
 VARIABLES = "variables.json"  # of a drill, in the directory of its occurrence
+LEFT_S = 86_400  # longer than it takes until a drill has read its variables
 
 
 def chaos_run(experiment: Path, directory: Path, name: str) -> list[str]:
@@ -39,6 +45,30 @@ def write_variables(game_day: GameDay, directory: Path) -> dict[str, Any]:
     values = {name: _resolved(name, value) for name, value in known.items()}
     write_whole(directory / VARIABLES, json.dumps({"configuration": values}))
     return values
+
+
+def remove_left_variables(snapshot: Snapshot) -> None:
+    """Remove variables of drills whose process was killed before it did: secrets are among them.
+
+    Those of a drill that is about to begin stay; so do those of occurrences that the snapshot does not have, for a day.
+    """
+    names = {name_of_directory(one): one for one in snapshot.records}
+    for path in occurrences_directory().glob(f"*/{VARIABLES}"):
+        occurrence = names.get(path.parent.name)
+        with suppress(OSError):  # another process removes it, too
+            if occurrence is None:
+                is_left = time.time() - path.stat().st_mtime > LEFT_S
+            else:
+                is_left = not _will_read(snapshot, occurrence)
+            if is_left:
+                path.unlink()
+
+
+def _will_read(snapshot: Snapshot, occurrence: Occurrence) -> bool:
+    """Tell whether a drill may yet read its variables: it has no run before."""
+    record = snapshot.records[occurrence]
+    may_begin = record.is_open and occurrence not in snapshot.dead
+    return may_begin and run_directory_of(record.entry) is None
 
 
 def environment_of(calendar: Calendar, game_day: GameDay, occurrence: Occurrence) -> dict[str, str]:

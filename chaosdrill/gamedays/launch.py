@@ -45,8 +45,18 @@ def run_command(calendar: Calendar, occurrence: Occurrence) -> list[str]:
 
 def directory_of(occurrence: Occurrence) -> Path:
     """Return the directory with what the processes of an occurrence print, in chaosdrill's home; it is made."""
+    return made(occurrences_directory() / name_of_directory(occurrence))
+
+
+def occurrences_directory() -> Path:
+    """Return the directory that has one for each occurrence; it may not exist."""
+    return home() / "gamedays" / "occurrences"
+
+
+def name_of_directory(occurrence: Occurrence) -> str:
+    """Return the name of an occurrence's directory."""
     instant = occurrence.key.rpartition("@")[2].replace(":", "")
-    return made(home() / "gamedays" / "occurrences" / f"{occurrence.game_day}-{instant}")
+    return f"{occurrence.game_day}-{instant}"
 
 
 def _scope(occurrence: Occurrence) -> Sequence[str]:

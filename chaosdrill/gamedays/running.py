@@ -17,7 +17,13 @@ from chaosdrill.coordination.store import ItemStore
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused
 from chaosdrill.gamedays.approvals import require_approved_plan
 from chaosdrill.gamedays.calendar import Calendar, Occurrence
-from chaosdrill.gamedays.commands import VARIABLES, chaos_run, environment_of, write_variables
+from chaosdrill.gamedays.commands import (
+    VARIABLES,
+    chaos_run,
+    environment_of,
+    remove_left_variables,
+    write_variables,
+)
 from chaosdrill.gamedays.decisions import Why, due, is_planned, judge
 from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.guards import check_guards
@@ -59,6 +65,7 @@ def claim(calendar: Calendar, occurrence: Occurrence, store: ItemStore, by: str 
     """
     rules, ledger = rules_of(calendar), Ledger(store)
     found = read(calendar, store, rules, also=[occurrence], by_hand=by != SCHEDULE)
+    remove_left_variables(found.snapshot)
     if (known := ledger.entry(occurrence)) is not None and found.snapshot.outcome(occurrence) is not None:
         return known.entry
     game_day = calendar.game_days[occurrence.game_day]

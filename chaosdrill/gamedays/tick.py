@@ -8,6 +8,7 @@ from chaosdrill.coordination.holders import is_proven_dead
 from chaosdrill.coordination.store import ItemStore
 from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.gamedays.calendar import Calendar, Occurrence
+from chaosdrill.gamedays.commands import remove_left_variables
 from chaosdrill.gamedays.decisions import Decisions, Snapshot, decide
 from chaosdrill.gamedays.events import Entry, Notification
 from chaosdrill.gamedays.launch import launch
@@ -47,6 +48,7 @@ def tick(calendar: Calendar, store: ItemStore, *, launches: bool = True, start: 
     """
     rules = rules_of(calendar)
     found = read(calendar, store, rules)
+    remove_left_variables(found.snapshot)
     decisions = decide(calendar, found.snapshot, rules)
     ledger = Ledger(store)
     recorded = [entry for entry in decisions.records if ledger.record(entry)]

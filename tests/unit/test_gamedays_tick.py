@@ -97,6 +97,47 @@ def test_a_drill_that_cannot_be_started_is_recorded(ticker: Ticker) -> None:
     assert (recorded.code, ticker.entry().outcome) == ("launch-failed", "refused")
 
 
+def left_variables(occurrence: Occurrence = OCCURRENCE) -> Path:
+    """Write the variables of a drill, as a process that is killed then does."""
+    path = directory_of(occurrence) / "variables.json"
+    path.write_text("{}")
+    return path
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_variables_of_a_process_that_was_killed_are_removed(ticker: Ticker, by_hand: bool) -> None:
+    ticker.tick(T0 - MINUTE_MS)
+    ticker.tick(T0)
+    assert ticker.ledger.begin(OCCURRENCE, ticker.started[0][1], dead_process())
+    path = left_variables()
+    if by_hand:
+        running.claim(ticker.calendar, Occurrence("monthly", T0 - MINUTE_MS), ticker.store, by="uid:1000")
+    else:
+        ticker.tick(T0 + MINUTE_MS)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("has_begun", [False, True])
+def test_variables_of_a_drill_are_there_until_it_has_read_them(ticker: Ticker, has_begun: bool) -> None:
+    ticker.tick(T0 - MINUTE_MS)
+    ticker.tick(T0)
+    assert ticker.ledger.begin(OCCURRENCE, ticker.started[0][1], this_process())
+    path = left_variables()
+    if has_begun:
+        run_directory(ticker.place / "home")
+    ticker.tick(T0 + MINUTE_MS)
+    assert path.exists() != has_begun
+
+
+@pytest.mark.parametrize("age_s", [86_300, 86_500])
+def test_variables_of_another_calendar_are_removed_after_a_day(ticker: Ticker, age_s: int) -> None:
+    path = left_variables(Occurrence("of-another", T0))
+    written_s = path.stat().st_mtime - age_s
+    os.utime(path, (written_s, written_s))
+    ticker.tick(T0)
+    assert path.exists() == (age_s < 86_400)
+
+
 def test_an_experiment_that_cannot_be_read_refuses(ticker: Ticker) -> None:
     ticker.tick(T0 - MINUTE_MS)
     (ticker.place / "failover.yaml").unlink()
