@@ -75,6 +75,7 @@ def filled(
     configuration: Mapping[str, Any],
     functions: Collection[str] = (),
     stop_when: StopWhen = NONE,
+    topics: Collection[str] = (),
 ) -> str:
     """Fill in a policy for one topology. Values are put into its strings only, so none of them adds a statement.
 
@@ -105,6 +106,7 @@ def filled(
     document["Statement"] += _main_table(topology, known["partition"])
     document["Statement"] += _coordination(topology, known["partition"])
     document["Statement"] += _stop_when(topology, known["partition"], stop_when)
+    document["Statement"] += _notifications(topics)
     if PAUSE in functions:
         document["Statement"] += _pause(topology, known["partition"])
     return json.dumps(_without_repetition(document), indent=2)
@@ -226,6 +228,13 @@ def _stop_when(topology: "Topology", partition: str, stop_when: StopWhen) -> lis
             }
         )
     return found
+
+
+def _notifications(topics: Collection[str]) -> list[dict[str, object]]:
+    """Return the permission to notify people of game days."""
+    if not topics:
+        return []
+    return [{"Sid": "Notifications", "Effect": "Allow", "Action": "sns:Publish", "Resource": sorted(topics)}]
 
 
 def _pause(topology: "Topology", partition: str) -> list[dict[str, object]]:

@@ -42,7 +42,8 @@ def iam(experiment: str, path: Path, kind: str, make_roles: bool, profile: str |
 
     The policy names the topology's own tables, state machines, routing controls and client host, and what the
     experiment's configuration names (of a file: as it is written there). Of an experiment of your own that does what
-    another does, name the other.
+    another does, name the other. When the calendar of game days (CHAOSDRILL_GAMEDAYS, else ./gamedays.yaml) has one of
+    this topology, the policy allows to publish to the SNS topics of its channels.
 
     --policy rescue prints what `chaosdrill rescue` must be allowed after a drill of EXPERIMENT: it reverses, and begins
     no fault. For a timer, which may run it anywhere:
@@ -70,7 +71,8 @@ def iam(experiment: str, path: Path, kind: str, make_roles: bool, profile: str |
     if kind == "rescue":
         return click.echo(rescue_policy(policy, topology, configuration, functions))
     if kind == "drill":
-        return click.echo(filled(policy, topology, configuration, functions, _stop_when_of(experiment)))
+        stop_when, topics = _stop_when_of(experiment), topics_of(path)
+        return click.echo(filled(policy, topology, configuration, functions, stop_when, topics))
     click.echo(json.dumps(_of_administrators(kind, topology), indent=2))
 
 
@@ -105,6 +107,22 @@ def configuration_of(experiment: str) -> Mapping[str, Any]:
     """
     configuration = read_experiment(experiment).get("configuration") or {}
     return {str(key): value for key, value in configuration.items()}
+
+
+def topics_of(topology: Path) -> set[str]:
+    """Return the SNS topics that the calendar of game days notifies of drills of a topology.
+
+    :returns: their ARNs; empty without a calendar, or when it has no game day of the topology.
+    :raises BadInput: with every problem of the calendar.
+    """
+    from chaosdrill.gamedays.loading import calendar_path, load_calendar
+
+    if not calendar_path().is_file():
+        return set()
+    calendar = load_calendar()
+    systems = {one.topology.resolve() for one in calendar.game_days.values() if one.topology}
+    topics = {str(one.settings["topic"]) for one in calendar.channels.values() if one.kind == "sns"}
+    return topics if topology.resolve() in systems else set()
 
 
 def _stop_when_of(experiment: str) -> "StopWhen":

@@ -5,7 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from chaosdrill.cli import cli
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.topology import load_topology
 from tests.failing import fails_with
@@ -117,3 +119,45 @@ def test_a_file_that_is_no_experiment_is_an_error_of_the_user(text: str, tmp_pat
     path.write_text(text, encoding="utf-8", errors="surrogateescape")
     with fails_with("experiment-invalid"):
         configuration_of(str(path))
+
+
+TOPIC = "arn:aws:sns:us-west-2:123456789012:gamedays"
+CALENDAR = """\
+version: 1
+channels:
+  topic: {{kind: sns, topic: "{topic}"}}
+  mail: {{kind: smtp, host: smtp.example.com, from: a@example.com, to: [b@example.com]}}
+game_days:
+  monthly:
+    owner: sre
+    experiment: failover.yaml
+    topology: {topology}
+    schedule: {{zone: UTC, times: [2027-01-10T02:00]}}
+    window: {{earliest: 01:00, latest_end: 05:00}}
+    worst_case_min: 60
+"""
+
+
+@pytest.mark.parametrize(
+    ("planned", "kind", "topics"),
+    [
+        ("topology.yaml", "drill", [[TOPIC]]),
+        ("topology.yaml", "rescue", []),
+        ("other.yaml", "drill", []),
+        ("", "drill", []),
+    ],
+)
+def test_the_policy_of_a_drill_allows_to_publish_to_the_topics_of_its_calendar(
+    planned: str, kind: str, topics: list[list[str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("CHAOSDRILL_GAMEDAYS", raising=False)
+    path = written(tmp_path, RIGHT)
+    (tmp_path / "other.yaml").write_text(RIGHT)
+    (tmp_path / "failover.yaml").write_text("title: failover\n")
+    if planned:
+        (tmp_path / "gamedays.yaml").write_text(CALENDAR.format(topic=TOPIC, topology=planned))
+    done = CliRunner().invoke(cli, ["iam", "failover", "--topology", path.name, "--policy", kind])
+    assert done.exit_code == 0, done.output
+    statements = [one for one in json.loads(done.stdout)["Statement"] if "sns:Publish" in one["Action"]]
+    assert [one["Resource"] for one in statements] == topics
