@@ -1,4 +1,4 @@
-"""``chaosdrill init``: a first experiment and a topology in the user's own repository."""
+"""``chaosdrill init``: a first experiment, a topology and a calendar of game days in the user's own repository."""
 
 import os
 import shlex
@@ -12,7 +12,7 @@ import click
 from chaosdrill.errors import BadInput
 
 DEFAULT = "failover.yaml"
-TOPOLOGY = Path("topology/aws.yaml")
+TOPOLOGY, CALENDAR = Path("topology/aws.yaml"), Path("gamedays.yaml")
 
 
 @click.command()
@@ -27,7 +27,7 @@ TOPOLOGY = Path("topology/aws.yaml")
     help="Print the CloudFormation template of the coordination table only.",
 )
 def init(directory: Path, names: Sequence[str], only_list: bool, coordination: bool) -> None:
-    """Copy an experiment and a commented topology into DIRECTORY, your own repository.
+    """Copy an experiment, a commented topology and a calendar of game days into DIRECTORY, your own repository.
 
     \b
         chaosdrill init --list
@@ -35,8 +35,9 @@ def init(directory: Path, names: Sequence[str], only_list: bool, coordination: b
         chaosdrill init --experiment failback.yaml drills
         chaosdrill init --coordination > coordination.yaml
 
-    Writes DIRECTORY/experiments/NAME and DIRECTORY/topology/aws.yaml, and prints what to do next. Nothing is ever
-    overwritten: when an experiment is there already, nothing is written at all; a topology that is there is kept.
+    Writes DIRECTORY/experiments/NAME, DIRECTORY/topology/aws.yaml and DIRECTORY/gamedays.yaml, and prints what to do
+    next. The game day in it is an example that starts nothing. Nothing is ever overwritten: when an experiment is there
+    already, nothing is written at all; a topology or a calendar that is there is kept.
 
     --coordination prints the template of the DynamoDB table that keeps two drills of one system apart, wherever they
     are started, and where they record what they owe it. The head of the template says how to create it.
@@ -51,8 +52,7 @@ def init(directory: Path, names: Sequence[str], only_list: bool, coordination: b
     if unknown := [name for name in chosen if name not in shipped]:
         raise BadInput([f"--experiment {name}: there is none; there are: {', '.join(shipped)}" for name in unknown])
     texts = {Path("experiments") / name: shipped[name] for name in chosen}
-    template = files("chaosdrill.topology").joinpath("template.yaml").read_text(encoding="utf-8")
-    _copy(directory, texts, template)
+    _copy(directory, texts, _templates(chosen[0]))
     _say_what_next(directory, list(texts))
 
 
@@ -72,18 +72,29 @@ def _show(shipped: Mapping[str, str]) -> None:
         click.echo(f"{name:<24}{described.split('. ')[0].rstrip('.')}")
 
 
-def _copy(directory: Path, experiments: Mapping[Path, str], template: str) -> None:
-    there = [path for path in (*experiments, TOPOLOGY) if os.path.lexists(directory / path)]
-    conflicts = [_conflict(directory / path) for path in there if path in experiments or there != [TOPOLOGY]]
+def _templates(experiment: str) -> dict[Path, str]:
+    """Return what is written beside experiments.
+
+    :param experiment: the file name of the one that the example of a game day runs.
+    """
+    topology, calendar = (
+        files(package).joinpath("template.yaml").read_text(encoding="utf-8")
+        for package in ("chaosdrill.topology", "chaosdrill.gamedays")
+    )
+    return {TOPOLOGY: topology, CALENDAR: calendar.replace(f"experiments/{DEFAULT}", f"experiments/{experiment}")}
+
+
+def _copy(directory: Path, experiments: Mapping[Path, str], templates: Mapping[Path, str]) -> None:
+    there = [path for path in (*experiments, *templates) if os.path.lexists(directory / path)]
+    conflicts = [_conflict(directory / path) for path in there] if set(there) & set(experiments) else []
     conflicts += [f"{one} is not a directory: move it away" for one in _in_the_way(directory)]
     if conflicts:
         raise BadInput([*conflicts, "nothing was written"])
-    for path, text in experiments.items():
-        _write(directory / path, text)
-    if TOPOLOGY in there:
-        click.echo(f"kept     {directory / TOPOLOGY}: it is there already")
-    else:
-        _write(directory / TOPOLOGY, template)
+    for path, text in {**experiments, **templates}.items():
+        if path in there:
+            click.echo(f"kept     {directory / path}: it is there already")
+        else:
+            _write(directory / path, text)
 
 
 def _conflict(path: Path) -> str:
@@ -116,6 +127,7 @@ def _say_what_next(directory: Path, paths: Sequence[Path]) -> None:
         "chaosdrill init --coordination > coordination.yaml   # the table that keeps two drills of one system apart",
         f"chaosdrill topology check {TOPOLOGY}   # after you have filled in its TODOs, by hand or from found.yaml",
         f"chaos run --var target:str=aws --var topology:str={TOPOLOGY} --var change_ticket:str=CHG-1 {first}",
+        f"chaosdrill gameday list   # {CALENDAR} has an example that starts nothing until you give it a time to come",
     ]
     click.echo("\nnext:\n" + "\n".join(f"  {step}" for step in steps))
     click.echo("exit codes of chaos run: 0 passed, 3 failed, 4 invalid, 5 refused, 6 interrupted; 1: nothing was run")

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
 from chaosdrill.errors import BadInput
+from chaosdrill.gamedays.loading import load_calendar
 from chaosdrill.topology import load_topology
 from tests.waiting import LONG_S
 
@@ -34,11 +36,16 @@ def test_it_copies_an_experiment_and_a_topology_and_says_what_next(tmp_path: Pat
     result = init(tmp_path / "my drills")
     assert result.exit_code == 0, result.output
     directory = tmp_path / "my drills"
-    assert files(directory) == ["experiments/failover.yaml", "topology/aws.yaml"]
+    assert files(directory) == ["experiments/failover.yaml", "gamedays.yaml", "topology/aws.yaml"]
     own = REPOSITORY / "experiments" / "failover.yaml"
     assert (directory / "experiments/failover.yaml").read_text() == own.read_text()
     assert f"  cd '{directory}'\n" in result.output
-    for command in ("chaos run experiments/failover.yaml", "topology discover", "topology check topology/aws.yaml"):
+    for command in (
+        "chaos run experiments/failover.yaml",
+        "topology discover",
+        "topology check topology/aws.yaml",
+        "gameday list",
+    ):
         assert command in result.output
 
 
@@ -65,6 +72,7 @@ def test_what_is_there_is_never_overwritten_and_told_all_at_once(tmp_path: Path)
     assert [problem.split(" ")[0] for problem in problems(init(tmp_path))] == [
         f"{tmp_path}/experiments/failover.yaml",
         f"{tmp_path}/topology/aws.yaml",
+        f"{tmp_path}/gamedays.yaml",
         "nothing",
     ]
     assert {(tmp_path / name).read_text() for name in files(tmp_path)} == {"mine"}
@@ -77,13 +85,39 @@ def test_one_conflict_and_nothing_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "topology").exists()
 
 
-def test_a_topology_that_is_there_is_kept_for_another_experiment(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["topology/aws.yaml", "gamedays.yaml"])
+def test_a_topology_or_a_calendar_that_is_there_is_kept_for_another_experiment(name: str, tmp_path: Path) -> None:
     (tmp_path / "topology").mkdir()
-    (tmp_path / "topology/aws.yaml").write_text("mine")
+    (tmp_path / name).write_text("mine")
     result = init(tmp_path)
-    assert f"kept     {tmp_path}/topology/aws.yaml: it is there already" in result.output
-    assert (tmp_path / "topology/aws.yaml").read_text() == "mine"
-    assert (tmp_path / "experiments/failover.yaml").exists()
+    assert f"kept     {tmp_path}/{name}: it is there already" in result.output
+    assert (tmp_path / name).read_text() == "mine"
+    assert files(tmp_path) == ["experiments/failover.yaml", "gamedays.yaml", "topology/aws.yaml"]
+
+
+@pytest.mark.parametrize("names", [["failover.yaml"], ["failback.yaml", "failover.yaml"]])
+def test_the_example_of_a_game_day_is_valid_and_has_no_time_to_come(tmp_path: Path, names: list[str]) -> None:
+    init(tmp_path, *(word for name in names for word in ("--experiment", name)))
+    calendar = load_calendar(tmp_path / "gamedays.yaml")
+    assert calendar.warnings == ()
+    (game_day,) = calendar.game_days.values()
+    assert game_day.experiment == tmp_path / "experiments" / names[0]
+    assert not game_day.schedule.cron
+    assert max(game_day.schedule.times).year < 2020
+
+
+def test_what_the_example_of_a_game_day_has_as_comments_can_be_uncommented(tmp_path: Path) -> None:
+    init(tmp_path)
+    path = tmp_path / "gamedays.yaml"
+    head, text = path.read_text().split("version: 1")
+    lines = [re.sub(r"^( *)# ", r"\1", line) for line in text.splitlines() if "times:" not in line]
+    path.write_text("\n".join(["version: 1", *lines]))
+    calendar = load_calendar(path)
+    (game_day,) = calendar.game_days.values()
+    assert head.startswith("#")
+    assert (game_day.schedule.cron, game_day.topology) == ("0 2 * * SUN#2", tmp_path / "topology/aws.yaml")
+    assert (game_day.blackouts, game_day.notify) == (("year-end", "bank-holidays"), ("on-call",))
+    assert game_day.approval is not None
 
 
 def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
