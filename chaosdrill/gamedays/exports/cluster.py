@@ -14,6 +14,7 @@ from chaosdrill.gamedays.calendar import Calendar
 from chaosdrill.gamedays.exports.plan import MARK, Export
 from chaosdrill.topology import Topology, load_topology
 
+NAME = "chaosdrill"  # of the container, and of what exists once
 PLACE = "/etc/chaosdrill"  # of calendar, experiments and topologies in the image
 HOME = "/var/lib/chaosdrill"
 USER = 10001
@@ -90,6 +91,17 @@ def rescue_arguments(topology: str) -> list[str]:
     return ["rescue", topology, "--when-stale"]
 
 
+def render_cluster_files(export: Export, steps: str, documents: Iterable[Any]) -> dict[str, str]:
+    """Write what an engine reads, as YAML, and the recipe of the image.
+
+    :param steps: what to do before the first game day, beside pushing the image; of several lines.
+    :returns: the text of each file, by its name.
+    """
+    head = f"{MARK}. Push the image of the Containerfile, {steps}".replace("\n", "\n# ")
+    body = yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)
+    return {"gamedays.yaml": f"{head}\n{body}", "Containerfile": render_containerfile(export)}
+
+
 def render_containerfile(export: Export) -> str:
     """Write the recipe of the image: chaosdrill's wheel, and the files of the calendar."""
     copied = dict.fromkeys(_inside(export, path) for path in export.files)
@@ -114,8 +126,3 @@ class _Dumper(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
-
-
-def as_yaml(documents: Iterable[Any]) -> str:
-    """Write documents as YAML that CloudFormation and Kubernetes read."""
-    return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120)

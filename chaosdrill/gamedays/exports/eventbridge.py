@@ -13,20 +13,19 @@ from typing import Any
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.gamedays.exports.cluster import (
     HOME,
+    NAME,
     USER,
-    as_yaml,
     check_cluster,
     container_environment,
     path_in_image,
-    render_containerfile,
+    render_cluster_files,
     rescue_arguments,
     run_arguments,
     tick_arguments,
 )
-from chaosdrill.gamedays.exports.plan import MARK, Export
+from chaosdrill.gamedays.exports.plan import Export
 from chaosdrill.topology import load_topology
 
-NAME = "chaosdrill"
 _EACH_MINUTE = "rate(1 minutes)"
 _KEPT_S = 1_209_600  # how long an invocation that failed stays in the queue: 14 days, the most that SQS has
 _STOP_S = 120  # the most that Fargate waits for a container that is stopped
@@ -63,16 +62,15 @@ def render_files(export: Export, region: str) -> dict[str, str]:
     :returns: the text of each file, by its name.
     """
     drilled = sorted({name for topology in check_cluster(export).values() for name in topology.region_names})
-    body = as_yaml([_template(export, region, drilled)])
-    return {"gamedays.yaml": _head(region) + body, "Containerfile": render_containerfile(export)}
+    return render_cluster_files(export, _steps(region), [_template(export, region, drilled)])
 
 
-def _head(region: str) -> str:
+def _steps(region: str) -> str:
     return (
-        f"{MARK}. Push the image of the Containerfile, make the secret, then:\n"
-        f"#   aws cloudformation deploy --region {region} --stack-name chaosdrill-gamedays \\\n"
-        "#     --template-file gamedays.yaml --capabilities CAPABILITY_IAM \\\n"
-        "#     --parameter-overrides Image=… Vpc=… SubnetA=… SubnetB=… TaskRole=… Alarms=…\n"
+        "make the secret, then:\n"
+        f"  aws cloudformation deploy --region {region} --stack-name chaosdrill-gamedays \\\n"
+        "    --template-file gamedays.yaml --capabilities CAPABILITY_IAM \\\n"
+        "    --parameter-overrides Image=… Vpc=… SubnetA=… SubnetB=… TaskRole=… Alarms=…"
     )
 
 

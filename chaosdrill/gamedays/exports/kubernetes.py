@@ -14,19 +14,21 @@ from chaosdrill.gamedays.due import DUE
 from chaosdrill.gamedays.exports.cluster import (
     HOME,
     LONGEST_TICK_S,
+    NAME,
     USER,
-    as_yaml,
     check_cluster,
     container_environment,
     path_in_image,
-    render_containerfile,
+    render_cluster_files,
     rescue_arguments,
     run_arguments,
     tick_arguments,
 )
-from chaosdrill.gamedays.exports.plan import MARK, Export, ExportedGameDay
+from chaosdrill.gamedays.exports.plan import Export, ExportedGameDay
 
-NAME = "chaosdrill"
+_STEPS = """\
+make the Secret, give the service
+account its role in AWS, then: kubectl apply --filename gamedays.yaml"""
 LONGEST_NAME = 52  # of a CronJob: its Jobs get a suffix of 11 characters
 LABEL = "chaosdrill/game-day"
 # neither the cluster autoscaler nor Karpenter moves the pod of a drill to empty its node
@@ -45,16 +47,7 @@ def render_files(export: Export, image: str, namespace: str) -> dict[str, str]:
     :raises BadInput: when a game day cannot run in a cluster.
     """
     check_cluster(export)
-    return {
-        "gamedays.yaml": _HEAD + as_yaml(_manifests(export, image, namespace)),
-        "Containerfile": render_containerfile(export),
-    }
-
-
-_HEAD = f"""\
-{MARK}. Push the image of the Containerfile, make the Secret, give the service
-# account its role in AWS, then: kubectl apply --filename gamedays.yaml
-"""
+    return render_cluster_files(export, _STEPS, _manifests(export, image, namespace))
 
 
 @dataclass(frozen=True)
