@@ -105,7 +105,7 @@ class Snapshot:
             return None
         if plan.place == self.place or abs(self.now_ms - plan.seen_ms) > TAKEN_OVER_MS:
             return None
-        return Why("calendar-conflict", _conflict_text(plan.place))
+        return _conflict_with(plan.place)
 
     def contested(self, game_day: str) -> Why | None:
         """Return why people are to act: two calendars that are being read say different things of a game day."""
@@ -113,7 +113,7 @@ class Snapshot:
             return None
         if rival.seen_ms - rival.since_ms < CONTESTED_MS:
             return None
-        return self.conflict(game_day) or Why("calendar-conflict", _conflict_text(rival.place))
+        return self.conflict(game_day) or _conflict_with(rival.place)
 
     def outcome(self, occurrence: Occurrence) -> Outcome | None:
         """Return the outcome of an occurrence; None when it has none yet.
@@ -135,9 +135,10 @@ class Snapshot:
         return [self.dead.get(one, entry) for one, entry in sorted(found.items())]
 
 
-def _conflict_text(place: str) -> str:
+def _conflict_with(place: str) -> Why:
     fix = "give one of them another id, remove it from one calendar, or bring both calendars to the same content"
-    return f"another calendar with the same ledger, {place}, defines a game day of this id otherwise: {fix}"
+    text = f"another calendar with the same ledger, {place}, defines a game day of this id otherwise: {fix}"
+    return Why(code="calendar-conflict", text=text)
 
 
 def _is_read(rival: Rival, now_ms: int) -> bool:
