@@ -1,8 +1,7 @@
-"""The drill control: what an experiment cannot do for itself.
+"""The drill control: everything that an experiment cannot do for itself.
 
-``drill`` holds the hooks that Chaos Toolkit calls; ``opening``, ``session`` and ``closing`` are the drill in its order.
-The other modules are its parts: what the user wrote (``settings``, ``arguments``, ``hooks``, ``undoing``), where it
-runs (``target``), what is recorded (``record``), what is watched meanwhile (``lookout``, ``watching``, ``safeguards``,
-``stop_conditions``),
-what is shown (``display``, ``summary``) and how a signal is taken (``signals``).
+``drill`` has the hooks that Chaos Toolkit calls; ``opening``, ``session`` and ``closing`` are the drill in its order.
+The other modules are its parts: the user's input (``settings``, ``arguments``, ``hooks``, ``undoing``), the target of
+the drill (``target``), its records (``record``), its monitors (``lookout``, ``watching``, ``safeguards``,
+``stop_conditions``), its display (``display``, ``summary``) and its signals (``signals``).
 """

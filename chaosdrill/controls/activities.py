@@ -1,4 +1,4 @@
-"""The activities of an experiment, read in every shape that Chaos Toolkit accepts."""
+"""The activities of an experiment, in every form that Chaos Toolkit accepts."""
 
 import importlib
 import re
@@ -13,7 +13,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{([^}]*)\}")  # $$ stands for $
 
 
 def activities_by_phase(experiment: Mapping[str, Any]) -> dict[str, list[Activity]]:
-    """:returns: the experiment's own activities by the phase they run in."""
+    """Return the experiment's own activities by the stage in which they run."""
     hypothesis = (experiment.get("steady-state-hypothesis") or {}).get("probes") or []
     return {
         "steady-state": list(hypothesis),
@@ -23,24 +23,26 @@ def activities_by_phase(experiment: Mapping[str, Any]) -> dict[str, list[Activit
 
 
 def provider_of(activity: Any) -> Mapping[str, Any]:
-    """:returns: the provider of an activity, or of a control; empty where there is none, as for a reference."""
+    """Return the provider of an activity, or of a control; empty where there is none, as for a reference."""
     provider = activity.get("provider") if isinstance(activity, Mapping) else None
     return provider if isinstance(provider, Mapping) else {}
 
 
 def arguments_of(activity: Any) -> Mapping[str, Any]:
-    """:returns: the named arguments; empty where there are none, and where they are the text or list of a process."""
+    """Return the named arguments; empty where there are none, and where they are the text or list of a process."""
     arguments = provider_of(activity).get("arguments")
     return arguments if isinstance(arguments, Mapping) else {}
 
 
 def with_arguments(activity: Activity, arguments: Mapping[str, Any]) -> Activity:
-    """:returns: the activity with other named arguments."""
+    """Return the activity with other named arguments."""
     return {**activity, "provider": {**provider_of(activity), "arguments": arguments}}
 
 
 def function_of(activity: Any) -> Callable[..., Any] | None:
-    """:returns: the function that an activity calls; None for a process, a request, and what cannot be imported."""
+    """Return the function that an activity calls; None for a process, a request, and a function that cannot be
+    imported.
+    """
     provider = provider_of(activity)
     if provider.get("type") != "python":
         return None
@@ -53,12 +55,13 @@ def function_of(activity: Any) -> Callable[..., Any] | None:
 
 
 def variables_in(text: str) -> list[str]:
-    """:returns: the names of the variables in a text; ``$${name}`` stands for the text ``${name}`` and is none."""
+    """Return the names of the variables in a text; ``$${name}`` is the text ``${name}`` and no variable."""
     return [name for name in _VARIABLE.findall(text) if name]
 
 
 def runs_no_action(dry: Any) -> bool:
-    """Tell whether Chaos Toolkit runs no action with this value of ``--dry``; with ``probes`` and ``pause`` it does.
+    """Return whether Chaos Toolkit runs no action with this value of ``--dry``; with ``probes`` and ``pause`` it runs
+    them.
 
     :param dry: Chaos Toolkit's, of the step or of the experiment; None without ``--dry``.
     """
@@ -66,5 +69,5 @@ def runs_no_action(dry: Any) -> bool:
 
 
 def has_variable(value: Any) -> bool:
-    """:returns: whether a value is a text with a variable that has no value yet."""
+    """Return whether a value is a text with a variable that has no value yet."""
     return isinstance(value, str) and bool(variables_in(value))

@@ -1,6 +1,6 @@
-"""A step with ``confirm:`` begins only when a person approves it, on the drill's terminal or from elsewhere.
+"""Approvals: a step with ``confirm:`` begins only when a person approves it, on the drill's terminal or elsewhere.
 
-Beside the name of a step of setup or method::
+The key is written beside the name of a step of setup or method::
 
     confirm: {question: "Is the maintenance page on?", within_s: 900}
 
@@ -41,7 +41,7 @@ KEY = "confirm"
 REQUESTED, GRANTED, REFUSED = "approval-requested", "approval-granted", "approval-refused"  # events
 WITHIN_S, LONGEST_S = 900.0, 86_400.0
 READ_EVERY_S = 2.0  # how often coordination is read for an answer
-LOOK_EVERY_S = 0.2  # how often the terminal is
+LOOK_EVERY_S = 0.2  # how often the terminal is polled
 YES, NO = ("yes", "y"), ("no", "n")
 _PHASES = ("setup", "method")
 _KEYS = ("question", "within_s")
@@ -51,7 +51,7 @@ Where = Literal["terminal", "elsewhere", ""]
 
 @dataclass(frozen=True)
 class Confirm:
-    """What stands under ``confirm:`` of a step."""
+    """The value of a step's ``confirm:``."""
 
     question: str = ""
     within_s: float = WITHIN_S
@@ -59,10 +59,10 @@ class Confirm:
 
 @dataclass(frozen=True)
 class Answer:
-    """How a wait for an approval ended.
+    """The result of a wait for an approval.
 
-    :param by: who approved or refused it, ``user@host``; empty when nobody did.
-    :param at: when, UTC, ISO 8601; empty where that was recorded on this machine alone.
+    :param by: who approved or refused it, ``user@host``; empty when there was no answer.
+    :param at: when it was answered, UTC, ISO 8601; empty where that was recorded on this machine alone.
     :param why: why the step is refused; empty when it is approved.
     """
 
@@ -74,9 +74,9 @@ class Answer:
 
 
 def problems_of_confirm(activity: Any, phase: str, resolve: Resolve) -> Iterator[str]:
-    """Find every problem with ``confirm:`` of an activity, as it is written.
+    """Yield every problem with ``confirm:`` of an activity, as it is written.
 
-    :param resolve: gives a value with its variables; what still holds ``${`` is not judged.
+    :param resolve: substitutes the variables in a value; a value that still contains ``${`` is not checked.
     """
     if not isinstance(activity, Mapping) or KEY not in activity:
         return
@@ -100,7 +100,7 @@ def problems_of_confirm(activity: Any, phase: str, resolve: Resolve) -> Iterator
 
 
 def confirm_of(activity: Activity, configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> Confirm:
-    """Return what stands under ``confirm:``, with its variables."""
+    """Return the value of ``confirm:``, with its variables substituted."""
     value = substitute(dict(activity[KEY]), configuration, secrets)
     within_s = _seconds(value.get("within_s", WITHIN_S))
     return Confirm(str(value.get("question", "")), WITHIN_S if within_s is None else within_s)
@@ -115,7 +115,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def require_approval(session: "Session", activity: Activity, number: int) -> None:
-    """Wait until a person approves a step that has ``confirm:``; a dry run waits for nobody.
+    """Wait until a person approves a step that has ``confirm:``; a dry run does not wait.
 
     :param number: of the request within the run, from 1.
     :raises InterruptExecution: when the step is refused: by a person, or because there was no answer in time.
@@ -143,7 +143,7 @@ def require_approval(session: "Session", activity: Activity, number: int) -> Non
 
 
 class Terminal:
-    """Asks the person at a terminal. What was typed before the question does not count.
+    """A terminal at which a person is asked. Input typed before the question does not count.
 
     :param descriptor: of the terminal.
     """
@@ -163,7 +163,7 @@ class Terminal:
         except (AttributeError, OSError, ValueError):  # standard input is closed
             return None
         with contextlib.suppress(OSError):  # not this process's controlling terminal: nothing stops its reads
-            if os.tcgetpgrp(descriptor) != os.getpgrp():  # in the background a read would stop this process
+            if os.tcgetpgrp(descriptor) != os.getpgrp():  # in the background, a read would stop this process
                 return None
         return cls(descriptor)
 
@@ -171,7 +171,7 @@ class Terminal:
         """Wait for a line.
 
         :param within_s: for how long, in seconds.
-        :returns: whether it approves; None when there was none, or it says neither yes nor no.
+        :returns: whether it approves; None when there was none, or it is neither yes nor no.
         """
         if not self._is_open:
             time.sleep(within_s)
@@ -183,7 +183,7 @@ class Terminal:
             line = os.read(self._descriptor, 4096)
         except OSError:
             line = b""
-        self._is_open = bool(line)  # it was closed: an answer can come from elsewhere only
+        self._is_open = bool(line)  # the terminal was closed: an answer can come from elsewhere only
         word = line.decode(errors="replace").strip().casefold()
         if self._is_open and word not in (*YES, *NO):
             logger.warning("Write yes or no")
@@ -191,7 +191,7 @@ class Terminal:
 
 
 class _Elsewhere:
-    """Reads in a thread of its own whether somebody has answered, so that a signal is never delivered within a call."""
+    """Polls coordination for an answer in a thread of its own, so that no signal is delivered within a call."""
 
     def __init__(self, coordination: Coordination, asked: Approval) -> None:
         self._coordination, self._asked = coordination, asked
@@ -201,9 +201,10 @@ class _Elsewhere:
         self._thread.start()
 
     def end(self, withdraw: bool = False) -> None:
-        """Read no more.
+        """Stop polling.
 
-        :param withdraw: refuse the request, because the drill does not wait for it any more; nobody waits for that.
+        :param withdraw: refuse the request, because the drill no longer waits for it; the caller does not wait for
+            that.
         """
         self._is_withdrawn = withdraw
         self._ended.set()
@@ -230,12 +231,12 @@ def answered(
     terminal: Terminal | None,
     is_stopped: Callable[[], bool] = lambda: False,
 ) -> Answer:
-    """Ask for an approval, on the terminal and in coordination at once, and wait for the first answer.
+    """Request an approval, on the terminal and in coordination at once, and wait for the first answer.
 
     Where coordination cannot be reached, only the terminal counts; without a terminal the step is refused at once.
 
-    :param is_stopped: whether the drill was told to stop. The exception of a signal that came within a request of this
-        thread may be lost: botocore takes it for a failed try.
+    :param is_stopped: whether the drill was requested to stop. The exception of a signal during a request of this
+        thread may be lost: botocore treats it as a failed try.
     :raises InterruptExecution: when it was.
     """
     try:
@@ -267,8 +268,8 @@ def answered(
 def _wait(within_s: float, terminal: Terminal | None, is_over: Callable[[], bool]) -> bool | None:
     """Wait for an answer.
 
-    :param is_over: whether the answer came from elsewhere, or the drill stops.
-    :returns: what was typed; None when nothing was.
+    :param is_over: whether an answer came from elsewhere, or the drill stops.
+    :returns: the typed answer; None when there was none.
     """
     ends_s = time.monotonic() + within_s
     while not is_over() and (left_s := ends_s - time.monotonic()) > 0:
@@ -286,7 +287,9 @@ def _refuse_stopped(is_stopped: Callable[[], bool]) -> None:
 
 
 def _first(coordination: Coordination, asked: Approval, here: Answer) -> Answer:
-    """Record an answer of this machine, unless another one came first; of one that cannot be recorded it counts."""
+    """Record an answer of this machine, unless another one came first. If it cannot be recorded, it counts all the
+    same.
+    """
     by = here.by or f"{_user()} after {asked.step} had waited in vain"
     try:
         stands = coordination.answer_approval(

@@ -1,4 +1,4 @@
-"""What stands under the control's ``arguments:``, and whether the experiment can be run at all."""
+"""The control's ``arguments:``, and the checks whether the experiment can be run at all."""
 
 import math
 import re
@@ -25,13 +25,13 @@ class Arguments:
         any.
     :param end: the region state in which the drill must end; default: that of ``expect``.
     :param setup: activities to run before the steady state is checked.
-    :param safeguards: probes with ``tolerance`` and ``frequency`` (s), watched during the method; ``in_a_row`` (default
-        1): how often a probe must miss before the drill is stopped; ``timeout_s`` (default 30): after so long without
-        an answer it cannot see.
+    :param safeguards: probes with ``tolerance`` and ``frequency`` (s), run during the method; ``in_a_row`` (default 1):
+        how many consecutive misses stop the drill; ``timeout_s`` (default 30): after so long without a result the probe
+        counts as unreadable.
     :param stop_when: when the drill stops by itself: see :mod:`chaosdrill.stop_when`.
-    :param objectives: what is to be reached: see :mod:`chaosdrill.analysis.objectives`.
-    :param hand_over: to which experiment (``to``) what the drill still owes at its ``end`` is left, and for how many
-        days (``within_days``): see :mod:`chaosdrill.controls.hand_over`.
+    :param objectives: targets for the judgement: see :mod:`chaosdrill.analysis.objectives`.
+    :param hand_over: the experiment (``to``) to which undos that are still owed at ``end`` are handed over, and for how
+        many days (``within_days``): see :mod:`chaosdrill.controls.hand_over`.
     """
 
     expect: str = ""
@@ -44,9 +44,9 @@ class Arguments:
 
 
 def problems_of_arguments(raw: Any, resolve: Resolve = lambda value: value) -> list[str]:
-    """Find every problem in the control's arguments as they are written.
+    """Return every problem in the control's arguments as they are written.
 
-    :param resolve: gives a value with its variables; what still holds ``${`` is not judged.
+    :param resolve: substitutes the variables in a value; a value that still contains ``${`` is not checked.
     """
     if not isinstance(raw, Mapping):
         what = f"control arguments: {raw!r}: must be a mapping, or remove the key: Chaos Toolkit calls no hook with it"
@@ -72,7 +72,7 @@ def problems_of_arguments(raw: Any, resolve: Resolve = lambda value: value) -> l
 
 
 def problems_of_values(arguments: Arguments) -> list[str]:
-    """:returns: every problem in the arguments' values, variables resolved."""
+    """Return every problem in the arguments' values, with variables resolved."""
     problems: list[str] = []
     for name, state in (("expect", arguments.expect), ("end", arguments.end)):
         if state and not has_variable(state) and not (isinstance(state, str) and _STATE.fullmatch(state)):
@@ -86,7 +86,7 @@ def problems_of_values(arguments: Arguments) -> list[str]:
 def problems_of_experiment(
     experiment: Mapping[str, Any], setup: Sequence[Activity], resolve: Resolve = lambda value: value
 ) -> list[str]:
-    """:returns: every problem in the experiment's own activities and runtime."""
+    """Return every problem in the experiment's own activities and runtime."""
     phases = activities_by_phase(experiment)
     problems = [
         found
@@ -103,7 +103,7 @@ def problems_of_experiment(
 
 
 def problems_of_variables(part: Any, known: set[str]) -> list[str]:
-    """:returns: a problem for each ``${name}`` that neither configuration nor secrets have."""
+    """Return a problem for each ``${name}`` that neither configuration nor secrets declare."""
     names = sorted({name for text in _texts(part) for name in variables_in(text)} - known)
     return [
         problem(
@@ -116,7 +116,7 @@ def problems_of_variables(part: Any, known: set[str]) -> list[str]:
 
 
 def steps_of_control(raw: Any, name: str) -> list[Any]:
-    """:returns: the activities under ``setup`` or ``safeguards`` of the control's arguments, as they are written."""
+    """Return the activities under ``setup`` or ``safeguards`` of the control's arguments, as they are written."""
     value = raw.get(name) if isinstance(raw, Mapping) else None
     return value if isinstance(value, list) else []
 
@@ -126,7 +126,9 @@ def _as_objectives(problems: Iterable[str]) -> list[str]:
 
 
 def _problems_of_references(phases: Mapping[str, Sequence[Activity]]) -> Iterator[str]:
-    """Chaos Toolkit looks a reference up among the steady state and the method, when it comes to it."""
+    """Yield a problem for each unknown reference. Chaos Toolkit resolves one among the steady state and the method,
+    and only when it comes to it.
+    """
     there = [
         one.get("name") for phase in ("steady-state", "method") for one in phases[phase] if isinstance(one, Mapping)
     ]

@@ -1,4 +1,4 @@
-"""A lab that was broken on purpose, noted in the run: it must never be taken for a clean one."""
+"""Records of a lab that was broken on purpose, so that its runs are never mistaken for those of an intact one."""
 
 import logging
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ EVENT = "lab-broken"
 
 
 def note_broken(session: "Session") -> None:
-    """Write down how the target is broken on purpose by now, if it is and that is news."""
+    """Record how the target is broken on purpose, if it is and that is not recorded yet."""
     if session.target is None:
         return
     breaks = list(session.target.broken())
@@ -25,6 +25,6 @@ def note_broken(session: "Session") -> None:
 
 
 def broken_of(events: Iterable[Event]) -> list[str]:
-    """:returns: how the target of a run was broken on purpose; empty: not at all."""
+    """Return how the target of a run was broken on purpose; empty: not at all."""
     noted = [row["breaks"] for row in events if row["event"] == EVENT]
     return list(noted[-1]) if noted else []

@@ -1,4 +1,4 @@
-"""What the checks of a preflight know of an experiment: its steps, with their variables resolved."""
+"""The context of a preflight's checks: the experiment's steps, with their variables resolved."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def check_context(
     name: str,
     on_host: bool = True,
 ) -> CheckContext:
-    """Return what the checks know.
+    """Build the context of the checks.
 
     :param arguments: of the drill control.
     :param name: the experiment's, by which its IAM policy is found.
@@ -39,7 +39,7 @@ def check_context(
 def _steps(
     staged: Mapping[str, list[Activity]], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
 ) -> Iterator[PlannedStep]:
-    """List the activities that call a function; of a process, a request and a reference nothing is checked."""
+    """Yield the activities that call a function; processes, requests and references are not checked."""
     for stage, activities in staged.items():
         for activity in activities:
             provider = provider_of(activity)

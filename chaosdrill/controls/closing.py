@@ -1,4 +1,4 @@
-"""The end of a drill: last looks, the verdict, the summary."""
+"""The end of a drill: final reads, the verdict, the summary."""
 
 import hashlib
 import json
@@ -40,13 +40,14 @@ LAST_LOOK_WITHIN_S = 3.0
 
 
 def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[str, Any]:
-    """End the drill.
+    """Close the drill.
 
-    :param journal: Chaos Toolkit's, None when it is out of reach.
+    :param journal: Chaos Toolkit's, None when it is not available.
     :returns: the summary.
     """
     if journal is not None:
-        journal["status"] = OTHER_STATUS  # until it is known better: whatever goes wrong from here on is not a success
+        # until the verdict is known: any failure from here on must not count as a success
+        journal["status"] = OTHER_STATUS
     session.record_signals()
     if session.touched:
         _last_looks(session)
@@ -74,7 +75,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
         said["findings"] = [one.as_json() for one in complete(events, tuple(of_history(events)))]
     if session.directory is not None:
         documents = {SUMMARY: _written(plain(said))}
-        if journal is not None:  # as far as it goes: Chaos Toolkit adds its end time, and writes its own
+        if journal is not None:  # incomplete: Chaos Toolkit adds its end time, and writes its own
             documents[JOURNAL] = _written(_told(journal, said, session.record.hide))
         files = untold_files(session.directory, events)
         files |= {name: sha256_of_text(text) for name, text in documents.items()}
@@ -85,9 +86,9 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
         except OSError as error:
             said |= _not_kept(session, outage, error)
         else:
-            with suppress(OSError):  # of a file system that knows no modes
+            with suppress(OSError):  # a file system without modes
                 make_private(session.directory)
-            said |= reported(session)  # the history is closed: whatever becomes of the report changes nothing
+            said |= reported(session)  # the history is closed: a failure of the report does not change the verdict
     session.owed = _steps_in_force(session)
     session.give_up()
     if journal is not None:
@@ -96,7 +97,7 @@ def close(session: "Session", journal: MutableMapping[str, Any] | None) -> dict[
 
 
 def _steps_in_force(session: "Session") -> tuple[str, ...]:
-    """List the steps that are neither undone nor handed over, of a system that is still there."""
+    """List the steps that are neither undone nor handed over, in a system that still exists."""
     if session.target is None or session.target.started_here:
         return ()  # nothing was begun, or the lab has ended with the drill
     events = session.record.events
@@ -105,7 +106,7 @@ def _steps_in_force(session: "Session") -> tuple[str, ...]:
 
 
 def _not_kept(session: "Session", outage: ClientOutage | None, error: OSError) -> dict[str, Any]:
-    """What is said of a drill whose summary cannot be written: what nobody can look up later proves nothing."""
+    """Return the summary of a drill whose summary cannot be written: without a record it proves nothing."""
     session.record.crashed("closing", error)
     verdict = judge(session.record.events, outage)
     why = {"report": None, "report_why": in_words(error)}
@@ -131,7 +132,7 @@ def _last_looks(session: "Session") -> None:
 
 
 def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
-    """What clients saw just before the load was stopped may still be on its way."""
+    """Read the load until its end: records of the last requests before it was stopped may still arrive."""
     end_s = _generator_time(session, "load-stopping")
     give_up = time.monotonic() + LAST_LOOK_WITHIN_S
     try:
@@ -139,7 +140,7 @@ def _see_load_until_its_end(session: "Session", watch: LoadWatch) -> None:
         while end_s is not None and watch.seen_until_s < end_s and time.monotonic() < give_up:
             time.sleep(0.1)
             watch.look()
-    except (CannotSee, OSError) as error:  # OSError: what it saw cannot be kept
+    except (CannotSee, OSError) as error:  # OSError: its records cannot be stored
         session.record.note("watch-failed", watch="load", why=in_words(error))
 
 
@@ -154,7 +155,9 @@ def _give_up_target(session: "Session") -> None:
 
 
 def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
-    """What Locust's users went through, or why nobody knows; how far it was seen is written to the history."""
+    """Return the outage of Locust's users, or why it is unknown; record in the history how far the load was
+    observed.
+    """
     begin_s, end_s = _generator_time(session, "load-started"), _generator_time(session, "load-stopping")
     watch = session.lookout.load
     if watch is None or begin_s is None:
@@ -172,7 +175,7 @@ def _outage(session: "Session") -> tuple[ClientOutage | None, str]:
 
 
 def _sha256_of_timeline(session: "Session") -> str | None:
-    """Nothing is added to it any more."""
+    """Return the hash of the timeline, which is complete by now; None without one."""
     path = session.directory / TIMELINE if session.directory is not None else None
     return hashlib.sha256(path.read_bytes()).hexdigest() if path is not None and path.is_file() else None
 
@@ -195,7 +198,7 @@ def _why_not_seen(session: "Session", watch: LoadWatch, begin_s: float) -> Sente
 
 
 def _lost_under_load(session: "Session") -> str:
-    """Why the target went away before the load was stopped; empty when it did not."""
+    """Return why the target was lost before the load was stopped; empty when it was not."""
     for row in session.record.events:
         if row["event"] == "load-stopping":
             break
@@ -205,7 +208,7 @@ def _lost_under_load(session: "Session") -> str:
 
 
 def _generator_time(session: "Session", event: str) -> float | None:
-    """When it was on the load generator's clock: of a beginning the first, of an end the last."""
+    """Return the time of an event on the load generator's clock: the first for a start, the last for an end."""
     times = [row["generator_s"] for row in session.record.events if row["event"] == event]
     if not times:
         return None
@@ -228,5 +231,5 @@ def _run(session: "Session") -> Mapping[str, Any]:
 
 
 def _told(journal: Mapping[str, Any], said: Mapping[str, Any], hide: Iterable[str]) -> dict[str, Any]:
-    """The journal with the status that makes the exit code, so that it can be written, without secrets."""
+    """Return the journal without secrets, with the status that determines the exit code, ready to be written."""
     return {**plain(journal, hide), "status": status_of(said["verdict"]), "chaosdrill": plain(said, hide)}

@@ -1,4 +1,4 @@
-"""Whether somebody has read what a drill would do on a real system before the first one runs there."""
+"""Confirmations that a person has read what a drill would do on a real system, required before the first one there."""
 
 import getpass
 import hashlib
@@ -14,16 +14,16 @@ from chaosdrill.history.whole_files import write_whole
 from chaosdrill.home import home
 from chaosdrill.sentences import sentence
 
-NOTE = "confirmation"  # the kind of the note that coordination keeps
+NOTE = "confirmation"  # the kind of the note in coordination
 
 
 def confirm(topology: Path, experiment: str, account: str, coordination: Coordination | None = None) -> Path:
-    """Keep that the rehearsal on a topology was read and confirmed; holds until the topology file changes.
+    """Store that the rehearsal on a topology was read and confirmed. It is valid until the topology file changes.
 
     :param experiment: path of the experiment that was rehearsed.
     :param account: the account number that was typed.
-    :param coordination: keeps it, too, so that a drill on another machine finds it.
-    :returns: where it is kept on this machine.
+    :param coordination: also stores it, so that a drill on another machine finds it.
+    :returns: the path of the record on this machine.
     """
     kept = _place(topology)
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -35,9 +35,9 @@ def confirm(topology: Path, experiment: str, account: str, coordination: Coordin
 
 
 def confirmed(topology: Path, coordination: Coordination | None = None) -> Mapping[str, Any] | None:
-    """Return who confirmed the rehearsal on this topology, as it is now, and when; None when nobody did.
+    """Return who confirmed the rehearsal on this topology, as it is now, and when; None if it is not confirmed.
 
-    :param coordination: is asked when it was not confirmed on this machine.
+    :param coordination: is read when it was not confirmed on this machine.
     :raises CannotSee: when that cannot be read.
     """
     kept = _place(topology)
@@ -50,7 +50,7 @@ def confirmed(topology: Path, coordination: Coordination | None = None) -> Mappi
 def require_confirmed(topology: Path, coordination: Coordination | None = None) -> Mapping[str, Any]:
     """Return who confirmed the rehearsal on this topology, as :func:`confirmed` does.
 
-    :raises Refused: when nobody confirmed the rehearsal on this topology as it is now (``rehearsal-not-confirmed``).
+    :raises Refused: when the rehearsal on this topology as it is now is not confirmed (``rehearsal-not-confirmed``).
     """
     if (found := confirmed(topology, coordination)) is None:
         raise Refused(

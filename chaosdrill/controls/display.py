@@ -1,4 +1,4 @@
-"""What a drill shows while it goes on: one line that is rewritten on a terminal, plain lines elsewhere."""
+"""The display of a drill in progress: one line that is rewritten on a terminal, plain lines elsewhere."""
 
 import logging
 import re
@@ -16,14 +16,15 @@ from chaosdrill.controls.progress import Left
 PLAIN_EVERY_S = 5.0
 REDRAW_EVERY_S = 0.5
 SHORTEST_NAME = 8  # characters of a step's name
-MOST_WANTED = 4  # parts of the line that are not left out: seconds, step, outage or time left, region
+MOST_WANTED = 4  # parts of the line that are always shown: seconds, step, outage or time left, region
 CLEAR = "\r\x1b[2K"
-CHAOSLIB_FORMATTER = "LogFormatter"  # of chaoslib.log, whose import warns of something deprecated
+# the class in chaoslib.log, by name: importing the module gives a deprecation warning
+CHAOSLIB_FORMATTER = "LogFormatter"
 COLOUR, COLOUR_OFF = re.compile(r"\x1b\[\d+m"), "\x1b[39m"
 
 
 class _WithoutColours(logging.Formatter):
-    """Chaos Toolkit's format without its colours."""
+    """Chaos Toolkit's log format without its colours."""
 
     def __init__(self, formatter: logging.Formatter) -> None:
         super().__init__()
@@ -34,9 +35,10 @@ class _WithoutColours(logging.Formatter):
 
 
 def take_colours_out_of_logs() -> None:
-    """Where standard error is no terminal, Chaos Toolkit begins colours in its log and does not end them.
+    """Remove colours from Chaos Toolkit's log if standard error is no terminal: it begins them there and does not end
+    them.
 
-    From here on its lines have none; the colour of the lines before is ended.
+    The colour of the lines before is ended.
     """
     if sys.stderr.isatty():
         return
@@ -48,13 +50,13 @@ def take_colours_out_of_logs() -> None:
 
 @dataclass
 class Status:
-    """What is going on, for the display. Written by the drill's threads, read by the display's.
+    """The state of the drill for the display. The drill's threads write it, the display's thread reads it.
 
-    :ivar step: number of the step under way, from 1 on; 0 before the first.
-    :ivar steps: how many are planned.
-    :ivar outage_s: how long the outage under way has lasted at the newest beat; None while clients are served.
-    :ivar left: about how long the drill still takes; None when that is not known.
-    :ivar is_asking: whether a person is asked something on the terminal.
+    :ivar step: number of the present step, from 1 on; 0 before the first.
+    :ivar steps: number of planned steps.
+    :ivar outage_s: how long the present outage has lasted at the newest beat; None while clients are served.
+    :ivar left: estimated remaining time of the drill; None when that is not known.
+    :ivar is_asking: whether a question to a person is open on the terminal.
     """
 
     phase: str = "starting"
@@ -71,7 +73,7 @@ class Status:
 
     @contextmanager
     def asking(self) -> Iterator[None]:
-        """For the length of the block a person is asked on the terminal: no line is rewritten over the answer."""
+        """During the block a question is open on the terminal, so the line is not rewritten over the answer."""
         self.is_asking = True
         try:
             yield
@@ -79,9 +81,9 @@ class Status:
             self.is_asking = False
 
     def line(self, width: int = 200) -> str:
-        """Say in one line how the drill stands: seconds, step n of m, outage, time left, region state, errors.
+        """Return the state of the drill as one line: seconds, step n of m, outage, time left, region state, errors.
 
-        :param width: characters that there are: the last parts are left out first, then the step's name is shortened.
+        :param width: available characters: the last parts are left out first, then the step's name is shortened.
         """
         parts = [part for part in self._parts(self.activity) if part]
         while len(parts) > MOST_WANTED and len(" | ".join(parts)) > width:
@@ -103,12 +105,12 @@ class Status:
         yield "" if self.scale in (None, 1) else f"lab, waits × {self.scale:g}"
 
     def essence(self) -> tuple[Any, ...]:
-        """:returns: what makes a new plain line when it changes."""
+        """Return the values whose change starts a new plain line."""
         return (self.phase, self.activity, self.region, self.error_ratio is None, self.outage_s is None)
 
 
 class Display:
-    """Shows a status on standard error. Chaos Toolkit's log lines go the same way and stay whole."""
+    """Shows a status on standard error. Chaos Toolkit's log lines use the same stream and stay complete."""
 
     def __init__(self, status: Status) -> None:
         self._status = status
@@ -120,14 +122,14 @@ class Display:
         self.every_s = REDRAW_EVERY_S if self._terminal else REDRAW_EVERY_S / 2
 
     def start(self) -> None:
-        """Put the line under the log lines of every handler that writes to this terminal."""
+        """Show the line below the log lines of every handler that writes to this terminal."""
         if self._terminal:
             for handler in logging.getLogger("chaostoolkit").handlers:
                 if isinstance(handler, logging.StreamHandler) and handler.stream is sys.stderr:
                     self._lent.append((handler, handler.setStream(self._line)))
 
     def stop(self) -> None:
-        """Remove the line and give the handlers their stream back."""
+        """Remove the line and return the handlers' own stream to them."""
         for handler, stream in self._lent:
             handler.setStream(stream)
         self._lent = []
@@ -135,7 +137,7 @@ class Display:
             self._line.show("")
 
     def show(self) -> None:
-        """Show the status as it is now."""
+        """Show the present status."""
         if self._terminal and self._status.is_asking:
             self._line.hide()
         elif self._terminal:
@@ -152,13 +154,13 @@ class Display:
 
 
 class _RewrittenLine:
-    """A text stream with one line at its end that is taken away before a text and put back after it."""
+    """A text stream with one line at its end, which is removed before a text and shown again after it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._lock = threading.RLock()
         self._shown = ""
-        self._gone = False  # the terminal was closed: the drill goes on, and its history has everything
+        self._gone = False  # the terminal was closed; the drill continues, and its history is complete
 
     def put(self, text: str) -> None:
         with self._lock:
@@ -176,7 +178,7 @@ class _RewrittenLine:
             self.put(CLEAR + self._shown)
 
     def hide(self) -> None:
-        """Take the line away, once: what is typed then stays on the terminal."""
+        """Remove the line, once: text that is typed then stays on the terminal."""
         with self._lock:
             if self._shown:
                 self.show("")
@@ -187,7 +189,7 @@ class _RewrittenLine:
             return len(text)
 
     def flush(self) -> None:
-        """Every text is flushed as it is put."""
+        """Do nothing: every text is flushed when it is written."""
 
     def isatty(self) -> bool:
         return self._stream.isatty()

@@ -6,9 +6,9 @@
         module: chaosdrill.controls.drill
         arguments: {expect: ..., objectives: ..., setup: [...], safeguards: [...]}
 
-It opens the run, starts or finds the target, runs ``setup``, refuses what does not start as ``expect`` says, stops the
-method after a failed step or a missed tolerance, watches the safeguards, and judges the drill. It fails closed:
-whatever goes wrong in it before the rollbacks ends the experiment.
+It opens the run, starts or finds the target, runs ``setup``, refuses a drill that does not start in the state of
+``expect``, stops the method after a failed step or a missed tolerance, runs the safeguards, and judges the drill. It
+fails closed: any failure of its own before the rollbacks ends the experiment.
 """
 
 import functools
@@ -55,7 +55,7 @@ _session: Session | None = None
 
 
 def validate_control(control: Control) -> None:
-    """Checks the control and its arguments, for ``chaos validate`` and before ``chaos run``.
+    """Check the control and its arguments, for ``chaos validate`` and before ``chaos run``.
 
     :raises InvalidControl: with every misspelt argument, activity, and argument of an activity, as far as they do not
         depend on the experiment's configuration.
@@ -69,7 +69,9 @@ def validate_control(control: Control) -> None:
 
 
 def _fails_closed(hook: Hook) -> Hook:
-    """Chaos Toolkit hides a control's exceptions but for one. Here they end the experiment, except in its rollbacks."""
+    """Make a hook end the experiment with its exception, except in the rollbacks. Chaos Toolkit hides all exceptions
+    of a control but one.
+    """
 
     @functools.wraps(hook)
     def guarded(*args: Any, **kwargs: Any) -> None:
@@ -83,7 +85,7 @@ def _fails_closed(hook: Hook) -> Hook:
                 raise InterruptExecution(f"chaosdrill failed in {where}: {error}") from error
             try:
                 _session.record.crashed(where, error)
-            finally:  # it may be the writing itself that fails: the disk is full
+            finally:  # also when the record itself cannot be written, because the disk is full
                 if _session.status.phase not in ("rollbacks", "closing") and where != "after experiment":
                     _session.stop(f"chaosdrill failed in {where}: {error}")
 
@@ -99,7 +101,7 @@ def _the_session() -> Session:
 def configure_control(
     experiment: Experiment, configuration: Configuration = None, secrets: Secrets = None, **_: Any
 ) -> None:
-    """Takes signals before any control begins: one that stands before this one may end the drill already."""
+    """Handle signals before any control begins: a control before this one may already end the drill."""
     global _session
     if _session is None:
         _session = Session(experiment, configuration, secrets)
@@ -110,7 +112,7 @@ def configure_control(
 def before_experiment_control(
     context: Experiment, configuration: Configuration = None, secrets: Secrets = None, **_: Any
 ) -> None:
-    """Opens the drill.
+    """Open the drill.
 
     :raises InterruptExecution: when it must not start; the reason is in the message and in the summary.
     """
@@ -134,55 +136,55 @@ def before_experiment_control(
 
 @_fails_closed
 def before_hypothesis_control(context: Hypothesis, **_: Any) -> None:
-    """The steady state is about to be checked."""
+    """Begin a check of the steady state."""
     _the_session().begin_hypothesis()
 
 
 @_fails_closed
 def after_hypothesis_control(context: Hypothesis, state: Any = None, **_: Any) -> None:
-    """The steady state was checked."""
+    """End a check of the steady state."""
     _the_session().notice_interruption()
     _the_session().end_hypothesis(steady_state_met(state))
 
 
 @_fails_closed
 def before_method_control(context: Experiment, **_: Any) -> None:
-    """The method begins: safeguards are watched from here."""
+    """Begin the method, and with it the safeguards."""
     _the_session().begin_method()
 
 
 @_fails_closed
 def after_method_control(context: Experiment, **_: Any) -> None:
-    """The method has ended."""
+    """End the method."""
     _the_session().notice_interruption()
     _the_session().end_method()
 
 
 @_fails_closed
 def before_rollback_control(context: Experiment, **_: Any) -> None:
-    """Rollbacks begin.
+    """Begin the rollbacks.
 
-    :raises InterruptExecution: when this run did nothing, so that they stay idle.
+    :raises InterruptExecution: when this run did nothing, so that no rollback runs.
     """
     _the_session().begin_rollbacks()
 
 
 @_fails_closed
 def after_rollback_control(context: Experiment, **_: Any) -> None:
-    """Rollbacks have ended."""
+    """End the rollbacks."""
     _the_session().end_rollbacks()
 
 
 @_fails_closed
 def before_activity_control(context: Activity, **_: Any) -> None:
-    """Writes to the history that an activity begins."""
+    """Record in the history that an activity begins."""
     if _session is not None:  # an activity of another control may run before the drill is opened, and after it
         _session.begin_activity(context)
 
 
 @_fails_closed
 def after_activity_control(context: Activity, state: Run = None, **_: Any) -> None:
-    """Writes to the history how an activity ended.
+    """Record in the history how an activity ended.
 
     :raises InterruptExecution: in setup and method, when it failed or missed its tolerance.
     """
@@ -192,8 +194,9 @@ def after_activity_control(context: Activity, state: Run = None, **_: Any) -> No
 
 @_fails_closed
 def after_experiment_control(context: Experiment, state: Journal = None, **_: Any) -> None:
-    """Judges the drill and sets the journal's status, which makes the exit code. Never raises: other controls end after
-    this one, and a process whose safeguards were not ended does not exit.
+    """Judge the drill and set the journal's status, which determines the exit code.
+
+    It never raises: other controls end after this one, and a process whose safeguards were not ended does not exit.
     """
     interrupted = state is not None and state["status"] == "interrupted"
     if state is not None:
@@ -203,7 +206,7 @@ def after_experiment_control(context: Experiment, state: Journal = None, **_: An
 
 
 def cleanup_control() -> None:
-    """The last hook of all: prints the summary, so that it is the last thing that is seen."""
+    """Print the summary, as the last output. This is the last hook of all."""
     global _session
     session, _session = _session, None
     if session is None:

@@ -1,4 +1,6 @@
-"""The records that others wrote of a drill, kept in its run while they can still be asked: Step Functions, FIS."""
+"""The records of other services about a drill, stored in its run while they are still available: Step Functions,
+FIS.
+"""
 
 import hashlib
 import json
@@ -21,18 +23,18 @@ if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
 
 EVENT = "evidence-collected"
-WITHIN_S = 60.0  # of a closing drill; what has not been asked for by then is told as not collected
-HURRIED_WITHIN_S = 5.0  # when the drill was interrupted, and all shall end
+WITHIN_S = 60.0  # time limit while a drill closes; records that were not requested by then are noted as not collected
+HURRIED_WITHIN_S = 5.0  # time limit after an interruption, when all shall end
 _CALL = ("at", "service", "region", "operation", "request_id", "http_status", "error", "retries")
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One record of somebody else's.
+    """One record of another service.
 
-    :param of: whose it is: an ARN, or an id.
+    :param of: its subject: an ARN, or an id.
     :param file: its name in the run's ``evidence``.
-    :param ask: asks for it.
+    :param ask: requests it.
     """
 
     kind: str
@@ -42,8 +44,8 @@ class Wanted:
 
 
 def collect_evidence(session: "Session") -> None:
-    """Keep what others recorded of this drill under ``evidence`` in the run, and tell the history of each file. What
-    cannot be had is told with the reason. It only reads, never raises, and changes no verdict.
+    """Store other services' records of this drill under ``evidence`` in the run, and each file in the history. A
+    record that is not available is noted with the reason. It only reads, never raises, and changes no verdict.
     """
     if session.directory is None or session.target is None:
         return
@@ -53,15 +55,15 @@ def collect_evidence(session: "Session") -> None:
         try:
             _require_that_it_can_be_had(give_up, within_s)
             sha256, why = _keep(session, one), ""
-        except Exception as error:  # noqa: BLE001 - evidence is beside the drill: whatever goes wrong, the drill is closed
+        except Exception as error:  # noqa: BLE001 - a failure to collect evidence must not prevent closing
             sha256, why = None, in_words(error)
         file = f"{EVIDENCE}/{one.file}"
         session.record.note(EVENT, file=file, sha256=sha256, kind=one.kind, of=one.of, why=why)
 
 
 def wanted(events: Sequence[Event]) -> Iterator[Wanted]:
-    """:returns: what there is to be asked for: each execution and each FIS experiment that the history names, and the
-    changing calls themselves.
+    """Yield the records to request: each execution and each FIS experiment that the history names, and the changing
+    calls themselves.
     """
     arns = dict.fromkeys(str(row["execution_arn"]) for row in events if row.get("execution_arn"))
     for number, arn in enumerate(arns, 1):
@@ -83,7 +85,7 @@ def _require_that_it_can_be_had(give_up: float, within_s: float) -> None:
 
 
 def _keep(session: "Session", one: Wanted) -> str:
-    """:returns: the sha256 of what was kept."""
+    """Store one record and return its SHA-256."""
     assert session.directory is not None
     found = one.ask(system_of(session.configuration, session.secrets))
     told = {"chaosdrill": "evidence", "version": 1, "kind": one.kind, "of": one.of, "asked": utc_now(), **found}
@@ -94,8 +96,8 @@ def _keep(session: "Session", one: Wanted) -> str:
 
 
 def redacted(value: Any, hide: frozenset[str]) -> Any:
-    """:returns: an answer of AWS as JSON values without secrets, those in JSON that stands in a text included: an
-    execution's input and output are such texts.
+    """Return a response of AWS as JSON values without secrets, including those in JSON texts: an execution's input
+    and output are such texts.
     """
     return history.plain(_opened(value, hide), hide)
 
@@ -111,7 +113,7 @@ def _opened(value: Any, hide: frozenset[str]) -> Any:
 
 
 def _json_text(text: str, hide: frozenset[str]) -> str:
-    """Written anew only when there was a secret in it: else it is as others wrote it."""
+    """Rewrite a JSON text only if it contains a secret; otherwise it stays as the service wrote it."""
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""The exit code of ``chaos run``: one for each verdict. Chaos Toolkit itself has 1 for everything but a success."""
+"""The exit code of ``chaos run``: one for each verdict. Chaos Toolkit itself uses 1 for everything but a success."""
 
 import sys
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from typing import Final
 
 import click
 
-# 1 is Chaos Toolkit's own (the experiment was not found or is not valid), 2 is click's (the command line is wrong).
+# 1 is Chaos Toolkit's own (the experiment was not found or is invalid), 2 is click's (the command line is wrong).
 COMMAND: Final = "run"
 EXIT_CODES: Final[Mapping[str, int]] = {"passed": 0, "failed": 3, "invalid": 4, "refused": 5, "interrupted": 6}
 
 
 def set_exit_code(verdict: str, reported: type[BaseException] = click.exceptions.Exit) -> None:
-    """Let ``chaos run`` exit with the code of a verdict. A success of Chaos Toolkit stays one only if it is ``passed``.
+    """Make ``chaos run`` exit with the code of a verdict. A success of Chaos Toolkit remains one only if it is
+    ``passed``.
 
     Chaos Toolkit writes the journal, notifies, and then exits with 1 through click's context, which calls this when it
     closes. Another error, such as a journal that cannot be written, is not replaced. Outside of ``chaos run`` there is

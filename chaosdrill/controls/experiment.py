@@ -1,4 +1,4 @@
-"""The experiment as it was given to ``chaos run``: its file, its name, and what was typed on the command line."""
+"""The experiment of ``chaos run``: its file, its name, and the options of the command line."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ _CHOSEN_BY_LAB = re.compile(
 
 @dataclass(frozen=True)
 class Source:
-    """Where the experiment came from.
+    """The origin of the experiment.
 
     :param path: its file; None when it is not a local file.
     :param name: of the experiment: its file's, without the ending, in Unicode's composed form (NFC).
@@ -44,7 +44,7 @@ class Source:
 
 
 def find_source() -> Source:
-    """:returns: what the command line of ``chaos run`` says; Chaos Toolkit does not tell a control."""
+    """Read the origin from the command line of ``chaos run``; Chaos Toolkit does not pass it to a control."""
     context = click.get_current_context(silent=True)
     given: Mapping[str, Any] = context.params if context is not None else {}
     path = Path(str(given.get("source") or ""))
@@ -58,13 +58,13 @@ def find_source() -> Source:
 
 
 def _name(name: str) -> str:
-    """macOS writes names decomposed, Linux as they were typed: both are one experiment."""
+    """Normalize a name: macOS writes names decomposed, Linux as they were typed, and both are one experiment."""
     printable = name.encode(errors="surrogateescape").decode(errors="replace")
     return unicodedata.normalize("NFC", printable) or "drill"
 
 
 def problems_of_journal(source: Source) -> list[str]:
-    """:returns: why Chaos Toolkit could not write its journal: it would say so after the drill, with a traceback."""
+    """Return why Chaos Toolkit could not write its journal, which it would report after the drill, with a traceback."""
     path = source.journal
     if path is None:
         return []
@@ -80,13 +80,13 @@ def problems_of_journal(source: Source) -> list[str]:
 
 
 def problems_of_size(source: Source) -> list[str]:
-    """:returns: that the experiment stands for more values than can be worked with: nothing may be made of it then."""
+    """Return a problem if the experiment stands for too many values; it must not be loaded then."""
     why = "" if source.path is None else problem_of_file(source.path)
     return [problem("experiment-invalid", f"{source.path}: {why}")] if why else []
 
 
 def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -> list[str]:
-    """:returns: a problem for each ``--var`` that the experiment does not declare: Chaos Toolkit would ignore it."""
+    """Return a problem for each ``--var`` that the experiment does not declare: Chaos Toolkit would ignore it."""
     declared = experiment.get("configuration") or {}
     known = ", ".join(declared) or "none"
     return [
@@ -97,9 +97,9 @@ def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -
 
 
 def keep_copy(source: Source, experiment: Mapping[str, Any], directory: Path) -> str:
-    """Copy the experiment into the run directory, byte by byte where it is a file that holds no secret.
+    """Copy the experiment into the run directory, byte by byte if it is a file without secrets.
 
-    :returns: the SHA-256 of the experiment as it was, in hexadecimal.
+    :returns: the SHA-256 of the original experiment, in hexadecimal.
     """
     if source.path is None:
         text = json.dumps(plain(experiment), indent=1, ensure_ascii=False)
@@ -115,7 +115,7 @@ def keep_copy(source: Source, experiment: Mapping[str, Any], directory: Path) ->
 def keep_topology(path: Path, directory: Path) -> str:
     """Copy the topology into the run directory, without secrets.
 
-    :returns: the SHA-256 of the topology as it was, in hexadecimal.
+    :returns: the SHA-256 of the original topology, in hexadecimal.
     """
     original = path.read_bytes()
     keep_secret(*secrets_within(without_references(load_yaml(original.decode()))))
@@ -124,7 +124,7 @@ def keep_topology(path: Path, directory: Path) -> str:
 
 
 def without_references(topology: Mapping[str, Any]) -> dict[str, Any]:
-    """:returns: a topology without the headers that name a secret, ``{secret: NAME}``: a name is none."""
+    """Return a topology without the headers that name a secret, ``{secret: NAME}``: the name itself is none."""
     heartbeat = topology.get("heartbeat") or {}
     operations = {name: one for name, one in heartbeat.items() if isinstance(one, Mapping)}
     literal = {
@@ -136,29 +136,29 @@ def without_references(topology: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lab_topology_hash(path: Path) -> str:
-    """Hash what a lab's topology says, without what each lab chooses for itself: ports, ids and paths.
+    """Hash a lab's topology without the values that each lab chooses for itself: ports, ids and paths.
 
-    :returns: the SHA-256 in hexadecimal; it is the same for two labs that are alike.
+    :returns: the SHA-256 in hexadecimal; equal for two equal labs.
     """
     return hashlib.sha256(_CHOSEN_BY_LAB.sub("-", path.read_text()).encode()).hexdigest()
 
 
 def transitions(experiment: Mapping[str, Any], setup: Any) -> list[str]:
-    """:returns: names of the activities of setup and method that move the application to another region, or let a
-    failover begin by itself. One of the rollbacks alone takes place only when something has failed.
+    """Return the names of the activities of setup and method that move the application to another region, or allow
+    an automatic failover. Those of the rollbacks are left out: they run only after a failure.
     """
     steps = [*(setup or ()), *activities_by_phase(experiment)["method"]]
     return [str(step.get("name") or step.get("ref")) for step in steps if is_transition(step)]
 
 
 def is_transition(activity: Mapping[str, Any]) -> bool:
-    """:returns: whether an activity moves the application to another region, or lets a failover begin by itself."""
+    """Return whether an activity moves the application to another region, or allows an automatic failover."""
     provider = activity.get("provider") or {}
     return provider.get("func") in TRANSITIONS and str(provider.get("module")).startswith("chaosdrill.")
 
 
 def planned(experiment: Mapping[str, Any], setup: Any) -> dict[str, list[str]]:
-    """:returns: names of the activities of each phase that a whole drill runs."""
+    """Return the names of the activities of each stage that a complete drill runs."""
     names = {
         phase: [str(activity.get("name") or activity.get("ref")) for activity in activities]
         for phase, activities in {**activities_by_phase(experiment), "setup": setup}.items()

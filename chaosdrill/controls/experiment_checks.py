@@ -1,4 +1,4 @@
-"""Everything that is checked before a drill: what is found here, `chaos run` and `chaosdrill rehearse` report alike."""
+"""All checks of an experiment before a drill, shared by `chaos run` and `chaosdrill rehearse`."""
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, fields
@@ -26,7 +26,7 @@ from chaosdrill.topology import Topology
 
 @dataclass(frozen=True)
 class Checked:
-    """What an experiment that can be run says: the settings in its configuration, and its control's arguments."""
+    """The contents of a valid experiment: the settings in its configuration, and its control's arguments."""
 
     settings: Settings
     arguments: Arguments
@@ -82,7 +82,7 @@ def check_topology(
     topology: Topology,
     secrets: Mapping[str, Any] | None,
 ) -> None:
-    """Check that the experiment fits the system that it will run on.
+    """Check that the experiment matches the system on which it will run.
 
     :raises BadInput: with every problem.
     """
@@ -111,7 +111,7 @@ def check_topology(
 
 
 def _functions(experiment: Mapping[str, Any], setup: list[Any]) -> list[str]:
-    """List what runs before the rollbacks, such as ``chaosdrill.heartbeat.actions.start_heartbeat``."""
+    """List the functions that run before the rollbacks, such as ``chaosdrill.heartbeat.actions.start_heartbeat``."""
     phases = {**activities_by_phase(experiment), "rollbacks": [], "setup": setup}
     providers = [provider_of(step) for steps in phases.values() for step in steps]
     return [f"{one.get('module')}.{one.get('func')}" for one in providers]
@@ -122,7 +122,7 @@ def _starts_heartbeat(step: Activity) -> bool:
 
 
 def _arguments(raw: Any, resolve: Any) -> Arguments:
-    """The control's arguments with their variables, as far as they have names that exist."""
+    """Return the control's arguments with their variables resolved; unknown names are left out."""
     names = [field.name for field in fields(Arguments)]
     given = raw if isinstance(raw, Mapping) else {}
     return Arguments(**resolve({name: given[name] for name in names if given.get(name) is not None}))

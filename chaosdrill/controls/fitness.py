@@ -1,6 +1,6 @@
-"""The preflight of a drill: all checks before anything is touched, and the quick ones again before the method.
+"""The preflight of a drill: all checks before anything is changed, and the quick ones again before the method.
 
-The quick ones run while the steady state is checked, which takes as long.
+The quick ones run in the background while the steady state is checked.
 """
 
 import logging
@@ -25,7 +25,7 @@ def require_fit(session: "Session", name: str) -> None:
     """Run all checks of the drill, and record them.
 
     :param name: the experiment's.
-    :raises Refused: with everything that refuses.
+    :raises Refused: with every reason.
     """
     started_here = session.target is not None and session.target.started_here
     dry = bool(session.experiment.get("dry"))
@@ -40,13 +40,13 @@ def require_fit(session: "Session", name: str) -> None:
     )
     drill = history.current()
     context = replace(context, run="" if drill is None else drill.run_id)
-    # the region state was waited for, and refuses with the runs of drills that died
+    # the region state was checked before, and its refusal names the runs of drills that died
     _judge(session, preflight(replace(context, expect="")), quick=False)
     session.recheck = Recheck(session, _later(context))
 
 
 def _later(context: CheckContext) -> CheckContext:
-    """Return the context of the quick form: what setup has changed on purpose is not checked again."""
+    """Return the context of the quick checks: changes that setup made on purpose are not checked again."""
     setup = replace(context, steps=tuple(step for step in context.steps if step.stage == "setup"))
     steps = tuple(step for step in context.steps if step.stage != "setup")
     return replace(context, steps=steps, expect="" if setup.moves() else context.expect)
@@ -65,23 +65,23 @@ def _judge(session: "Session", results: list[CheckResult], quick: bool) -> None:
 
 
 class Recheck:
-    """The quick form of a preflight, which runs in the background until its result is needed."""
+    """The quick checks of a preflight, which run in the background until their result is needed."""
 
     def __init__(self, session: "Session", context: CheckContext) -> None:
         self._session, self._context = session, context
         self._begun: Future[list[CheckResult]] | None = None
 
     def begin(self) -> None:
-        """Begin it, unless it was begun."""
+        """Start them, unless they are started."""
         if self._begun is None:
             pool = ThreadPoolExecutor(1, thread_name_prefix="preflight")
             self._begun = pool.submit(preflight, self._context, True)
             pool.shutdown(wait=False)
 
     def require_fit(self) -> None:
-        """Wait for its end, and record it.
+        """Wait for their end, and record them.
 
-        :raises Refused: with everything that refuses.
+        :raises Refused: with every reason.
         """
         self.begin()
         assert self._begun is not None

@@ -1,9 +1,9 @@
 """Activities and stops of other controls, such as the safeguards of chaostoolkit-addons.
 
-Chaos Toolkit calls the drill control around every activity that anybody runs with its ``execute_activity``. Only those
+Chaos Toolkit calls the drill control around every activity that any code runs with its ``execute_activity``. Only those
 of the experiment itself and of the drill's setup are steps of the drill. The others are recorded as foreign: they are
-not judged, not attributed to a stage, and nothing is raised in their threads. That their control then ends the drill is
-recorded as an interruption, with the activity or the module behind it.
+not judged, not attributed to a stage, and nothing is raised in their threads. When their control then ends the drill,
+that is recorded as an interruption, with the activity or the module that caused it.
 """
 
 import logging
@@ -24,9 +24,9 @@ Activity = Mapping[str, Any]
 
 
 class OwnSteps:
-    """Tells the drill's own steps from foreign activities. To be made in the thread that runs the experiment.
+    """Distinguishes the drill's own steps from foreign activities. Create it in the thread that runs the experiment.
 
-    :param listed: gives all activities of the experiment and the setup, as they are now.
+    :param listed: returns all present activities of the experiment and the setup.
     """
 
     def __init__(self, listed: Callable[[], Iterable[Activity]]) -> None:
@@ -35,9 +35,9 @@ class OwnSteps:
         self._local = threading.local()
 
     def begin(self, activity: Activity, in_hypothesis: bool) -> bool:
-        """:returns: whether the activity that begins in this thread is a step of the drill.
+        """Return whether the activity that begins in this thread is a step of the drill.
 
-        :param in_hypothesis: whether this thread checks the steady state beside the method.
+        :param in_hypothesis: whether this thread checks the steady state during the method.
         """
         current = threading.current_thread() is self._main or bool(activity.get("background")) or in_hypothesis
         own = current and self._under_way() is None and self.lists(activity)
@@ -46,14 +46,14 @@ class OwnSteps:
         return own
 
     def end(self, activity: Activity) -> bool:
-        """:returns: whether the activity that has ended in this thread is a step of the drill that began in it."""
+        """Return whether the activity that has ended in this thread is a step of the drill that began in it."""
         if self._under_way() is not activity:
             return False
         self._local.step = None
         return True
 
     def lists(self, activity: Activity) -> bool:
-        """:returns: whether the experiment or the setup has this very activity, not only one that is equal."""
+        """Return whether the experiment or the setup contains this very object, not only an equal one."""
         return any(one is activity for one in self._listed())
 
     def _under_way(self) -> Activity | None:
@@ -61,7 +61,7 @@ class OwnSteps:
 
 
 class ForeignActivities:
-    """Records what other controls run.
+    """Records the activities of other controls.
 
     :param record: gets ``foreign-activity-started`` and ``foreign-activity-ended``.
     """
@@ -72,13 +72,13 @@ class ForeignActivities:
 
     @property
     def suspect(self) -> tuple[str, str]:
-        """The last one that failed or missed its tolerance, and why: a stop that follows comes from it. Or two empty
-        texts.
+        """The last one that failed or missed its tolerance, and why: the likely cause of a stop that follows. Or two
+        empty texts.
         """
         return self._suspect
 
     def begin(self, activity: Activity) -> None:
-        """Record that one begins."""
+        """Record that a foreign activity begins."""
         self._note("foreign-activity-started", activity)
 
     def end(
@@ -88,9 +88,9 @@ class ForeignActivities:
         configuration: Mapping[str, Any],
         secrets: Mapping[str, Any] | None,
     ) -> None:
-        """Record how one ended.
+        """Record how a foreign activity ended.
 
-        :param run: what its control notes of it; None when it was interrupted.
+        :param run: its control's record of it; None when it was interrupted.
         """
         outcome = outcome_of(activity, run, False, configuration, secrets, take_failure())
         name = str(activity.get("name"))
@@ -107,7 +107,7 @@ class ForeignActivities:
         described |= {"module": provider.get("module"), "func": provider.get("func")}
         try:
             self._record.note_of_others(event, **described, **facts)
-        except OSError as error:  # the disk is full: another control's thread is no place to say so
+        except OSError as error:  # the disk is full; an error in another control's thread would not be reported
             logger.warning(f"the activity {described['activity']} of another control was not recorded: {error}")
 
 
@@ -117,7 +117,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
 
 
 def interruption_under_way() -> tuple[str, str] | None:
-    """:returns: the module that raised the ``InterruptExecution`` which ends what goes on in this thread, and its text;
+    """Return the module that raised the ``InterruptExecution`` that is passing through this thread, and its text;
     None when there is none. Chaos Toolkit calls the hooks after an activity while the exception passes.
     """
     error = sys.exc_info()[1]

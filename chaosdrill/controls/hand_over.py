@@ -1,13 +1,13 @@
-"""A drill that leaves the system in the other region on purpose: its undos are handed over to a named successor.
+"""Handing over: a drill that leaves the system in the other region on purpose passes its undos to a named successor.
 
 The control's arguments of such a drill::
 
     end: serving(ap-northeast-3)
     hand_over: {to: failback, within_days: 14}
 
-It is judged against ``end``. What it still owes of the parts that stay changed is accepted by the drill of the
-experiment ``to`` alone, which pays it when it ends as it declares. Past its date it is an alert of ``chaosdrill
-status``. What is not handed over refuses every later drill.
+The drill is judged against ``end``. The undos that it still owes for parts that stay changed are accepted only by a
+drill of the experiment ``to``, which pays them if it ends as it declares. After the date, ``chaosdrill status`` shows
+an alert. Undos that are not handed over refuse every later drill.
 """
 
 import logging
@@ -41,7 +41,8 @@ logger = logging.getLogger("chaostoolkit")
 
 KEYS = ("to", "within_days")
 LONGEST_DAYS = 366.0
-KEPT_ROLES = (*PLACEMENT, "trigger", "capacity")  # of parts that stay changed on purpose; faults and clients never do
+# roles of parts that stay changed on purpose; faults and clients never do
+KEPT_ROLES = (*PLACEMENT, "trigger", "capacity")
 NOT_HANDED_OVER = "hand-over-failed"
 _ENDINGS = (".yaml", ".yml", ".json")
 _NAME = re.compile(r"[^\s/\\]+")
@@ -51,9 +52,10 @@ Event = Mapping[str, Any]
 
 
 def problems_of_hand_over(hand_over: Any, expect: Any, end: Any, experiment: str = "") -> list[str]:
-    """Find every problem in the control's argument ``hand_over``, variables resolved; what holds ``${`` is not judged.
+    """Return every problem in the control's argument ``hand_over``, variables resolved; a value with ``${`` is not
+    checked.
 
-    :param expect: that argument, in the state of which the drill begins.
+    :param expect: that argument: the state in which the drill begins.
     :param end: that argument.
     :param experiment: the name of the experiment.
     """
@@ -89,7 +91,7 @@ def _days(value: Any) -> float | None:
 
 
 def hand_over_undos(session: "Session") -> None:
-    """Hand over what the drill still owes, when it says so and has ended in the state that it declares.
+    """Hand over the undos that the drill still owes, if it declares that and has ended in the declared state.
 
     An undo that cannot be handed over stays owed, and refuses every later drill.
     """
@@ -111,17 +113,18 @@ def hand_over_undos(session: "Session") -> None:
 
 
 def note_accepted(session: "Session", accepted: Sequence[RecordedUndo]) -> None:
-    """Record what earlier drills have handed over to this one, which its lease accepts."""
+    """Record the undos that earlier drills have handed over to this one, which its lease accepts."""
     for one in accepted:
         facts = {name: getattr(one.undo, name) for name in ("step", "undo", "part", "role")}
         session.record.note(ACCEPTED, run=one.run, number=one.number, until=one.until, **facts)
 
 
 def pay_accepted_undos(session: "Session") -> None:
-    """Pay what earlier drills have handed over to this one, as far as it was reversed.
+    """Pay the undos that earlier drills have handed over to this one, as far as their changes were reversed.
 
-    The parts that decide which region serves have been, when the drill ended in the state that it declares and that is
-    home; of the others each part reads whether its change is reversed. What could not be read stays owed.
+    Those of the parts that decide which region serves count as reversed when the drill ended in the state that it
+    declares and that is home; the other parts read whether their change is reversed. An undo that cannot be checked
+    stays owed.
     """
     if not any(row["event"] == ACCEPTED for row in session.record.events) or not _holds_lease(session):
         return

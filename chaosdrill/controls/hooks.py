@@ -1,4 +1,4 @@
-"""Whether Chaos Toolkit calls the drill control at every step: what it does not call, it leaves out silently."""
+"""Checks that Chaos Toolkit calls the drill control at every step: it skips a hook silently."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,17 +13,17 @@ Part = Mapping[str, Any]
 
 
 def own_arguments(experiment: Part) -> Any:
-    """:returns: the control's arguments as they are written: Chaos Toolkit hands them over resolved, unchecked."""
+    """Return the control's arguments as they are written: Chaos Toolkit passes them resolved and unchecked."""
     return next((arguments_of_control(control) for control in _own_controls(experiment)), {})
 
 
 def arguments_of_control(control: Part) -> Any:
-    """:returns: the arguments as they are written; they may have another shape than that of a mapping."""
+    """Return the arguments as they are written, which need not be a mapping."""
     return provider_of(control).get("arguments", {})
 
 
 def problems_of_control(control: Part) -> list[str]:
-    """:returns: what in the control itself keeps some of its hooks from being called."""
+    """Return the settings of the control itself that keep some of its hooks from being called."""
     problems = []
     if control.get("scope"):
         problems.append(f"control {control.get('name')}: scope: remove it: the drill needs the hooks before and after")
@@ -33,7 +33,7 @@ def problems_of_control(control: Part) -> list[str]:
 
 
 def problems_of_hooks(experiment: Part, setup: Sequence[Part]) -> list[str]:
-    """:returns: a problem for everything in the experiment that would keep a hook of the control from being called."""
+    """Return a problem for everything in the experiment that would keep a hook of the control from being called."""
     own = _own_controls(experiment)
     if not own:
         why = f"the control {MODULE} must stand under the experiment's own `controls:`, with its arguments"
@@ -48,7 +48,7 @@ def problems_of_hooks(experiment: Part, setup: Sequence[Part]) -> list[str]:
 
 
 def _problems_of_repetition(own: Sequence[Part]) -> list[str]:
-    """Chaos Toolkit would call each hook twice."""
+    """Return a problem if the control is declared twice: Chaos Toolkit would call each hook twice."""
     elsewhere = [control for control in get_global_controls() if _is_drill(control)]
     if len(own) + len(elsewhere) == 1:
         return []

@@ -1,4 +1,4 @@
-"""The verdict of a drill that is being closed: from what it left on disk, as ``chaosdrill runs judge`` would do it."""
+"""The verdict of a drill that is being closed: from its files, as ``chaosdrill runs judge`` would judge them."""
 
 from typing import TYPE_CHECKING
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def judged(session: "Session") -> "Judgement | None":
-    """:returns: the judgement; None without a run, or when the judging itself failed: that is in the history then."""
+    """Judge the run; None without a run, or when the judging itself failed, which is recorded in the history."""
     if session.directory is None:
         return None
     try:
-        # they need numpy, which nothing does before a drill is closed
+        # imported late: they need numpy, which nothing else needs during a drill
         from chaosdrill.analysis.judgement import judge
         from chaosdrill.runs import read_run
 
@@ -24,6 +24,6 @@ def judged(session: "Session") -> "Judgement | None":
             why = f"the history is not whole, and what is missing may be the worst of it: {session.record.unwritten}"
             raise DrillError(why, code="store-not-writable")
         return judge(read_run(session.directory, still_open=True))
-    except Exception as error:  # noqa: BLE001 - a judge that fails is no verdict, and must not hide what was recorded
+    except Exception as error:  # noqa: BLE001 - a failed judgement is no verdict, and must not hide the records
         session.record.crashed("judging", error)
         return None

@@ -1,4 +1,6 @@
-"""The result of a drill for CI systems: ``CHAOSDRILL_JUNIT`` names the file; ``chaos run`` takes no options of ours."""
+"""The result of a drill for CI systems. ``CHAOSDRILL_JUNIT`` names the file, because ``chaos run`` has no own
+options for it.
+"""
 
 import logging
 import os
@@ -15,20 +17,20 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def junit_problems() -> list[str]:
-    """:returns: why the file cannot be written."""
+    """Return why the file cannot be written."""
     path = _path()
     return problems_of_file(path, VARIABLE) if path is not None else []
 
 
 def remove_earlier_junit() -> None:
-    """Remove the result of an earlier drill: it must not be taken for that of one that died."""
+    """Remove the result of an earlier drill, which must not be mistaken for that of a drill that died."""
     path = _path()
     if path is not None and not problems_of_file(path, VARIABLE):
         path.unlink(missing_ok=True)
 
 
 def write_drill_junit(said: Mapping[str, Any]) -> None:
-    """Write the result where the variable is set; a file that cannot be written is logged and changes nothing.
+    """Write the result if the variable is set; a file that cannot be written is logged and changes nothing.
 
     :param said: the summary.
     """

@@ -1,4 +1,4 @@
-"""The lease of a drill: it holds the system before anything is changed, and until the drill is closed."""
+"""The lease of a drill, which holds the system from before the first change until the drill is closed."""
 
 import logging
 import time
@@ -33,7 +33,7 @@ TAKEN, LOST, NOT_RELEASED = "lease-taken", "lease-lost", "lease-not-released"
 
 @dataclass(frozen=True)
 class _Publisher:
-    """Publishes what a run owes in coordination. Implements :class:`chaosdrill.history.publishing.UndoPublisher`."""
+    """A publisher of a run's owed undos in coordination: :class:`chaosdrill.history.publishing.UndoPublisher`."""
 
     coordination: Coordination
     lease: Lease
@@ -46,11 +46,13 @@ class _Publisher:
 
 
 def take_lease(session: "Session", experiment: str, state: str) -> None:
-    """Hold the system for this drill, and publish from here on what the drill owes. With a ``--dry`` that runs no
-    action nothing is held: such a drill writes nothing. What was handed over to the experiment is accepted.
+    """Hold the system for this drill, publish its owed undos from now on, and accept those handed over to the
+    experiment.
+
+    A ``--dry`` that runs no action holds nothing: such a drill writes nothing.
 
     :param experiment: its name.
-    :param state: the region state now, for a refusal.
+    :param state: the present region state, for a refusal.
     :raises Refused: when another run holds the system (``lease-held``), or owes an undo (``undo-owed``).
     :raises CannotSee: when coordination cannot be reached (``coordination-unreachable``): no drill begins then.
     """
@@ -75,7 +77,7 @@ def take_lease(session: "Session", experiment: str, state: str) -> None:
         expires=stop_grace.is_left_to_rescue,
     )
     session.lease = ExitStack()
-    session.held.callback(give_back_lease, session)  # whatever happens; closing gives it back earlier
+    session.held.callback(give_back_lease, session)  # in any case; closing releases it earlier
     kept = session.lease.enter_context(block)
     drill.undos.publish_with(_Publisher(coordination, kept.lease))
     facts = {"coordination": str(coordination), "lease_s": request.lease_ms / 1000, "resources": request.resources}
@@ -84,8 +86,8 @@ def take_lease(session: "Session", experiment: str, state: str) -> None:
 
 
 def give_back_lease(session: "Session") -> None:
-    """Release the lease, once. One that cannot be released expires by itself, as does one whose undos are left to
-    `chaosdrill rescue --when-stale`.
+    """Release the lease, once. A lease that cannot be released expires by itself, as does one whose undos are left
+    to `chaosdrill rescue --when-stale`.
     """
     stack, session.lease = session.lease, ExitStack()
     try:
@@ -107,7 +109,7 @@ def _taken(session: "Session", coordination: Coordination, request: LeaseRequest
 
 
 def _dead_holder(coordination: Coordination, request: LeaseRequest) -> Lease | None:
-    """Find the process of this machine that holds the system, has ended, and owes nothing: it can be replaced at once.
+    """Find a process of this machine that holds the system, has ended, and owes nothing: it can be replaced at once.
 
     :returns: its lease; None when another run holds the system, or an undo is owed that this drill does not accept.
     """
@@ -120,7 +122,7 @@ def _dead_holder(coordination: Coordination, request: LeaseRequest) -> Lease | N
 
 
 def _wait_for_requests_of(session: "Session", dead: Lease) -> None:
-    """Wait until no request of a process that has ended can arrive any more."""
+    """Wait until no request of a process that has ended can still arrive."""
     seconds = dead.attempt_ms / 1000
     session.status.phase = f"waiting {seconds:g} s: requests of run {dead.run}, whose process has ended, may arrive"
     logger.info(f"{session.status.phase} until then")
@@ -128,7 +130,7 @@ def _wait_for_requests_of(session: "Session", dead: Lease) -> None:
 
 
 def _with_notes(session: "Session", refusal: Refused, state: str) -> Refused:
-    """Add to a refusal what the drills that died on this machine have left, and the way back."""
+    """Add the changes that dead drills of this machine have left to a refusal, and how to reverse them."""
     notes = notes_about_dead_runs(runs_directory(), session.record.events, state)
     message = together([as_it_is(str(refusal)), sentence("nothing was touched"), *notes])
     return Refused(message, code=refusal.code, problems=refusal.problems)

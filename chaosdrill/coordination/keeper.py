@@ -1,4 +1,6 @@
-"""Keeps the lease of this process: a thread renews it, hears of requests to stop, and tells when it is in doubt."""
+"""The keeper of this process's lease: a thread that renews it, receives stop requests, and reports when it may be
+lost.
+"""
 
 import logging
 import threading
@@ -14,22 +16,23 @@ logger = logging.getLogger("chaostoolkit")
 
 RENEWALS_PER_LEASE = 30
 READ_WITHIN_S = 5.0  # how long an undo waits for the response that may show another holder
-UNREADABLE_FOR_S = 10.0  # how long the next undo takes a renewal that failed for unreadable: rollbacks must go on
+# after a failed renewal, undos treat the lease as unreadable for so long without waiting: rollbacks must go on
+UNREADABLE_FOR_S = 10.0
 LOST = "lease-lost"
 
 
 class KeptLease:
-    """A lease that is renewed for the length of a ``with`` block. It is not released at its end.
+    """A lease that is renewed during a ``with`` block. It is not released at its end.
 
-    It counts from the moment at which the renewal that succeeded was begun, on the clock that runs on while the machine
-    is suspended: what the service knows ends later. A renewal may succeed after the lease has expired, as long as no
-    other run has taken it over. Implements :class:`chaosdrill.aws.lease_guard.HeldLease`.
+    It counts from the start of the last successful renewal, on the clock that runs on while the machine is suspended:
+    by the service's records it ends later. A renewal may succeed after the lease has expired, as long as no other run
+    has taken it over. Implements :class:`chaosdrill.aws.lease_guard.HeldLease`.
 
     :param lease: as it was acquired.
-    :param began_s: when acquiring it was begun, on :func:`deadlines.boot_s`.
+    :param began_s: when its acquisition began, on :func:`deadlines.boot_s`.
     :param on_stop: called once, in the renewing thread, with the request that the run stops.
-    :param on_lost: called once, in the renewing thread, with why the lease can no longer be counted on: another run has
-        taken it over, or half of it has passed without a renewal. The rollbacks are to begin then. A renewal that
+    :param on_lost: called once, in the renewing thread, with the reason why the lease is no longer reliable: another
+        run has taken it over, or half of it has passed without a renewal. The rollbacks must begin then. A renewal that
         failed after the process was stopped within it is tried again first.
     :param place: returns the stage and the step that are recorded with each renewal.
     :param boot_s: the clock, in seconds.
@@ -50,10 +53,11 @@ class KeptLease:
         self._coordination, self._place, self._boot_s = coordination, place, boot_s
         self._on_stop, self._on_lost = on_stop, on_lost
         self._lease_s = lease.lease_ms / 1000
-        self._renewed_s = self._tried_s = began_s  # when the last renewal that succeeded, and that ended, was begun
+        # start of the last successful renewal, and of the last renewal that ended
+        self._renewed_s = self._tried_s = began_s
         self._failure = self._taken_by = ""
-        self._took_s = 0.0  # the last renewal
-        self._begun = self._ended = 0  # renewals
+        self._took_s = 0.0  # duration of the last renewal
+        self._begun = self._ended = 0  # numbers of renewals
         self._is_stopped = self._is_lost = self._is_closed = False
         self._changed = threading.Condition()
         self._wake = threading.Event()
@@ -76,16 +80,16 @@ class KeptLease:
         return self.lease.run
 
     def remaining_s(self) -> float:
-        """Return for how much longer the lease is held for certain, in seconds; negative when it has expired."""
+        """Return for how much longer the lease is certainly held, in seconds; negative after it has expired."""
         if self._taken_by:
             return -self._lease_s
         return self._renewed_s + self._lease_s - self._boot_s()
 
     def wait_for_renewal(self, needed_s: float, within_s: float) -> bool:
-        """Renew at once, and wait until so much of the lease remains.
+        """Renew at once, and wait until ``needed_s`` of the lease remain.
 
         :param within_s: how long to wait, in seconds.
-        :returns: whether it does.
+        :returns: whether they do.
         """
         self._wake.set()
         with self._changed:
@@ -95,7 +99,7 @@ class KeptLease:
     def refuses_undo(self) -> str:
         """Read whether another run has taken the lease over.
 
-        :returns: what shows it; empty when nothing does, or when it cannot be read.
+        :returns: the reason to refuse, with that run; empty when none is known, or when that cannot be read.
         """
         with self._changed:
             begun = self._begun
@@ -111,7 +115,7 @@ class KeptLease:
             self._begun += 1
         try:
             lease = self._coordination.renew(self.lease, *self._place())
-        except Exception as error:  # noqa: BLE001  # a thread that ended would let the lease expire without a word
+        except Exception as error:  # noqa: BLE001  # if the thread ended, the lease would expire silently
             failure = f"{type(error).__name__}: {error}"
             taken_by = str(error) if isinstance(error, DrillError) and error.code == LOST else ""
             logger.debug(f"the lease of run {self.run} was not renewed: {failure}")
@@ -132,11 +136,12 @@ class KeptLease:
             self._on_lost(why)
 
     def _doubt(self) -> str:
-        """Return why the lease can no longer be counted on; empty while it can."""
+        """Return why the lease is no longer reliable; empty while it is."""
         if self._taken_by:
             return self._taken_by
         without_s = self._boot_s() - self._renewed_s
-        was_stopped = self._took_s > self._lease_s / 2  # within the attempt, which is bounded: it says nothing now
+        # the process was stopped during the attempt, whose time is limited: it proves nothing about the present
+        was_stopped = self._took_s > self._lease_s / 2
         if self._failure and without_s > self._lease_s / 2 and not was_stopped:
             return f"the lease of run {self.run} was not renewed for {without_s:.0f} s: {self._failure}"
         return ""
@@ -162,14 +167,14 @@ def held(
     place: Callable[[], tuple[str, str]] = lambda: ("", ""),
     expires: Callable[[], bool] = lambda: False,
 ) -> Iterator[KeptLease]:
-    """Hold a lease for the length of the block, let the changing calls of this process depend on it, and release it.
+    """Hold a lease during the block, make the changing calls of this process depend on it, and release it.
 
     The parameters are those of :class:`KeptLease`.
 
     :param take: takes the lease.
-    :param expires: tells at the end whether the lease is left to expire instead: a rescue that acts on expired leases
-        then pays what is owed.
-    :raises DrillError: what ``take`` raises; at the end when the lease could not be released.
+    :param expires: returns at the end whether to let the lease expire instead of releasing it: a rescue that acts on
+        expired leases then pays what is owed.
+    :raises DrillError: when ``take`` raises it, or at the end when the lease could not be released.
     """
     began_s = deadlines.boot_s()
     lease = take()

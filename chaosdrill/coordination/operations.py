@@ -25,13 +25,14 @@ from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee, LeaseEnded, Refused, problem
 from chaosdrill.history.owed import OwedUndo
 
-_ROUNDS = 5  # of reading and writing, while others write at the same moment
-_LEAVE_HANDED_OVER: tuple[Purpose, ...] = ("sweep", "settlement")  # what was handed over is none of what they change
+_ROUNDS = 5  # attempts to read and write, while other processes write at the same moment
+# these purposes change nothing that can be handed over
+_LEAVE_HANDED_OVER: tuple[Purpose, ...] = ("sweep", "settlement")
 
 
 @dataclass(frozen=True)
 class _Observed:
-    """What was read before a lease is taken or given back.
+    """The items that were read before a lease is taken or released.
 
     :param holders: the resources' items, by resource; those that do not exist are left out.
     :param leases: the leases' items, by run.
@@ -56,7 +57,7 @@ class _Observed:
 
 
 class ItemCoordination:
-    """Implements :class:`chaosdrill.coordination.interface.Coordination` with the items of a store."""
+    """An implementation of :class:`chaosdrill.coordination.interface.Coordination` with the items of a store."""
 
     def __init__(self, store: ItemStore) -> None:
         self._store = store
@@ -70,19 +71,19 @@ class ItemCoordination:
         return self._observe(resources).state()
 
     def read_run(self, run: str) -> SystemState:
-        """Read the lease of one run, what it owes and what it asked for."""
+        """Read the lease of one run, its owed undos and its requests for approvals."""
         return self._observe((), also=(run,)).state()
 
     def acquire(self, request: LeaseRequest) -> Lease:
-        """Take the lease of resources that no one holds."""
+        """Take the lease of resources that no run holds."""
         return self._take(request, request.resources, None)
 
     def take_over(self, request: LeaseRequest, stale: Lease) -> Lease:
-        """Take the lease from a run whose lease has expired; it covers what that run held, too."""
+        """Take the lease from a run whose lease has expired; the new lease also covers that run's resources."""
         return self._take(request, {*request.resources, *stale.resources}, stale)
 
     def renew(self, lease: Lease, stage: str = "", step: str = "") -> Lease:
-        """Prolong a lease, and read the requests that were made of its run."""
+        """Extend a lease, and read the requests that were made of its run."""
         try:
             item = self._store.update(items.renewal(lease, self._store.now_ms(), stage, step))
         except ConditionFailed as error:
@@ -90,7 +91,7 @@ class ItemCoordination:
         return items.lease_of(item)
 
     def release(self, lease: Lease) -> None:
-        """Give the resources back."""
+        """Release the resources."""
         for _ in range(_ROUNDS):
             observed = self._observe(lease.resources, also=(lease.run,))
             item = observed.leases.get(lease.run, {})
@@ -118,10 +119,10 @@ class ItemCoordination:
         try:
             self._update(write, lambda: self._has(write.key, state="paid"))
         except ConditionFailed:
-            self._item(write.key)  # refuses an item of a newer schema
+            self._item(write.key)  # raises for an item of a newer schema
 
     def hand_over(self, run: str, number: int, to: str, until: str) -> None:
-        """Leave an undo to a named experiment until a date."""
+        """Hand an undo over to a named experiment until a date."""
         write = items.handing_over(run, number, to, until)
         try:
             self._update(write, lambda: self._has(write.key, state="handed-over", to=to, until=until))
@@ -131,7 +132,7 @@ class ItemCoordination:
             raise Refused(why, code="undo-not-owed") from error
 
     def request_stop(self, run: str, by: str, why: str) -> None:
-        """Ask a run to stop; of several requests the first stays."""
+        """Request that a run stops; of several requests the first counts."""
         item = self._item(items.lease_key(run))
         now_ms = self._store.now_ms()
         lease = items.lease_of(item) if item else None
@@ -146,7 +147,7 @@ class ItemCoordination:
                 raise Refused(f"run {run} has ended in the meantime", code="run-not-live") from error
 
     def ask_approval(self, run: str, number: int, step: str, question: str, within_ms: int) -> Approval:
-        """Ask for the approval of a step."""
+        """Request the approval of a step."""
         now_ms = self._store.now_ms()
         approval = Approval(run, number, step, question, items.iso(now_ms), now_ms + within_ms)
         write = items.approval_request(approval, now_ms, self._by)
@@ -158,16 +159,16 @@ class ItemCoordination:
         return approval
 
     def answer_approval(self, run: str, number: int, state: ApprovalState, by: str) -> Approval:
-        """Approve or refuse a step; the first answer stays."""
+        """Approve or refuse a step; the first answer counts."""
         write = items.approval_answer(run, number, state, by, self._store.now_ms())
-        with contextlib.suppress(ConditionFailed):  # it was answered before, or never asked for
+        with contextlib.suppress(ConditionFailed):  # it was answered before, or never requested
             self._update(write, lambda: self._has(write.key, state=state, answered_by=by))
         if (item := self._item(write.key)) is None:
             raise Refused(f"run {run} has not asked for an approval {number}", code="approval-not-pending")
         return items.approval_of(item)
 
     def put_note(self, kind: str, key: str, facts: Mapping[str, Any]) -> None:
-        """Keep facts under a key."""
+        """Store facts under a key."""
         write = items.note_write(kind, key, facts, self._store.now_ms(), self._by)
         try:
             self._update(write, lambda: self._has(write.key, facts=write.sets["facts"]))
@@ -176,7 +177,7 @@ class ItemCoordination:
             raise self._contended(f"the {kind} {key} was not written") from error
 
     def note(self, kind: str, key: str) -> Mapping[str, Any] | None:
-        """Read what was kept; None when there is nothing."""
+        """Read the facts of a key; None when there are none."""
         item = self._item(items.note_key(kind, key))
         return items.facts_of(item) if item else None
 
@@ -245,10 +246,10 @@ class ItemCoordination:
 
 
 def _certainly(write: Callable[[], object], is_made: Callable[[], bool]) -> None:
-    """Make a write whose answer may be lost: then it is read whether it was made.
+    """Make a write; when its response is lost or a condition fails, read whether it was made.
 
-    :raises CannotSee: when there was no answer and it was not made, or could not be read.
-    :raises ConditionFailed: when a condition does not hold, and the write was not made by an earlier try.
+    :raises CannotSee: when there was no response, and it was not made or that could not be read.
+    :raises ConditionFailed: when a condition does not hold, and no earlier attempt made the write.
     """
     try:
         write()
@@ -260,7 +261,7 @@ def _certainly(write: Callable[[], object], is_made: Callable[[], bool]) -> None
 def _refuse(
     request: LeaseRequest, observed: _Observed, resources: Iterable[str], stale: Lease | None, where: str
 ) -> None:
-    """Refuse a lease whose resources are held by another run, or of which another run owes an undo.
+    """Refuse a lease whose resources another run holds, or owes an undo of.
 
     :param stale: the expired lease that is taken over, as the caller read it.
     """
@@ -312,7 +313,9 @@ def _owing(request: LeaseRequest, observed: _Observed) -> list[Any]:
 
 
 def _may_begin_beside(request: LeaseRequest, undo: RecordedUndo) -> bool:
-    """Tell whether an owed undo does not refuse a lease, because its holder pays it or changes nothing of it."""
+    """Return whether an owed undo allows a lease, because its holder pays the undo or changes nothing that it
+    concerns.
+    """
     if undo.state == "handed-over" and request.purpose in _LEAVE_HANDED_OVER:
         return True
     is_accepted = request.purpose == "rescue" or (undo.state == "handed-over" and undo.to == request.experiment)
@@ -320,7 +323,7 @@ def _may_begin_beside(request: LeaseRequest, undo: RecordedUndo) -> bool:
 
 
 def _payer(one: RecordedUndo, observed: _Observed) -> str:
-    """Say who pays an undo."""
+    """Return who pays an undo, as the end of a sentence."""
     if one.state == "handed-over":
         return f", which the experiment {one.to!r} pays, until {one.until}"
     item = observed.leases.get(one.run)

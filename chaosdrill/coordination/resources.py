@@ -1,11 +1,11 @@
-"""The resources that a drill holds while it runs: two drills that share one of them exclude each other."""
+"""The resources that a drill holds while it runs: two drills that share a resource exclude each other."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
 class Resource:
-    """Something that only one drill may change at a time.
+    """A resource that only one drill may change at a time.
 
     :param kind: such as ``global-cluster``.
     :param id: its name or id, unique within an account.

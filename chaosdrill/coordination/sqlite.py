@@ -1,4 +1,4 @@
-"""Coordination in a SQLite database of this machine: for items that are many and stay, such as a ledger."""
+"""Coordination in a SQLite database of this machine, for many items that are kept, such as a ledger."""
 
 import json
 import sqlite3
@@ -24,11 +24,11 @@ class SqliteStore:
 
     Implements :class:`chaosdrill.coordination.store.ItemStore`. The items stay until they are replaced.
 
-    :param path: the file; it is made, readable by this user only, with the first write.
+    :param path: the file; the first write creates it, readable by this user only.
     :source: https://sqlite.org/lang_transaction.html
     """
 
-    synchronous = "FULL"  # a write is on disk before anything builds on it; tests do without
+    synchronous = "FULL"  # a write is on disk before its method returns; tests turn this off
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -52,14 +52,14 @@ class SqliteStore:
             return [_item(text) for (text,) in rows]
 
     def update(self, write: Write) -> Item:
-        """Make one write.
+        """Apply one write.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         return self._write([write])[0]
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Make several writes, of one item each, together or not at all.
+        """Apply several writes, of one item each, together or not at all.
 
         :raises ConditionFailed: when a condition does not hold.
         """
@@ -88,7 +88,7 @@ class SqliteStore:
             raise CannotSee(why, code="coordination-unreachable") from error
 
     def _open(self, creates: bool) -> sqlite3.Connection:
-        """Connect to the file, or, for a read where there is none yet, to an empty database in memory."""
+        """Connect to the file, or, for a read before it exists, to an empty database in memory."""
         if creates:
             made(self._path.parent)
             self._path.touch(mode=0o600)

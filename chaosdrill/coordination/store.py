@@ -1,4 +1,4 @@
-"""What the operations of coordination need of a store of items."""
+"""The interface of an item store for the operations of coordination."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,8 +13,8 @@ class ConditionFailed(Exception):
 class ItemStore(Protocol):
     """Items with strongly consistent reads and conditional writes.
 
-    Every method raises ``CannotSee`` (``coordination-unreachable``) when there is no answer: a write may have been made
-    then.
+    Every method raises ``CannotSee`` (``coordination-unreachable``) when there is no response: a write may have been
+    made then.
     """
 
     def __str__(self) -> str:
@@ -30,14 +30,14 @@ class ItemStore(Protocol):
         """Read all items of a partition, in the order of their sort keys."""
 
     def update(self, write: Write) -> Item:
-        """Make one write.
+        """Apply one write.
 
         :returns: the item as it is now.
         :raises ConditionFailed: when a condition does not hold.
         """
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Make several writes, of one item each, together or not at all.
+        """Apply several writes, of one item each, together or not at all.
 
         :raises ConditionFailed: when a condition does not hold.
         """

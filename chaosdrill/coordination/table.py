@@ -1,4 +1,4 @@
-"""Coordination in a DynamoDB table: one ordinary table, read strongly consistent, changed by conditional writes.
+"""Coordination in a DynamoDB table: one single-region table with strongly consistent reads and conditional writes.
 
 A global table would not do: its replicas accept conditional writes that contradict each other.
 
@@ -22,10 +22,10 @@ from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.errors import CannotSee, DrillError, Refused
 from chaosdrill.topology.model import CoordinationTable
 
-CALL_S = 12.0  # what one call has with all its tries; a try has 5 s
-_CONFLICT_PAUSE_S = (0.02, 0.2)  # before the same items are written again: from, to
+CALL_S = 12.0  # timeout of one call with all its tries; a try has 5 s
+_CONFLICT_PAUSE_S = (0.02, 0.2)  # pause before the same items are written again: from, to
 _FAILED = "ConditionalCheckFailed"
-# another write of the same items goes on, or the table is throttled: it passes
+# another write of the same items is in progress, or the table is throttled: a retry may succeed
 _PASSING = ("TransactionConflict", "TransactionInProgress", "ThrottlingError", "ProvisionedThroughputExceeded")
 _SIGNS = {"equals": "=", "at-most": "<="}
 
@@ -81,7 +81,7 @@ class TableStore:
             query["ExclusiveStartKey"] = last
 
     def update(self, write: Write) -> Item:
-        """Make one write.
+        """Apply one write.
 
         :raises ConditionFailed: when a condition does not hold.
         """
@@ -89,18 +89,18 @@ class TableStore:
         return _item(self._call(lambda: self._client.update_item(**update)).get("Attributes") or {})
 
     def transact(self, writes: Sequence[Write]) -> None:
-        """Make several writes together.
+        """Apply several writes together.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         updates = [{"Update": update_of(write, self._table.table)} for write in writes]
-        token = uuid.uuid4().hex  # a try that is repeated is carried out once
+        token = uuid.uuid4().hex  # a repeated try is carried out once
         self._call(lambda: self._client.transact_write_items(TransactItems=updates, ClientRequestToken=token))
 
     def _call(self, request: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
-        """Call DynamoDB, again while it says that another write of the same items goes on.
+        """Call DynamoDB, and try again while another write of the same items is in progress.
 
-        The deadline of what goes on around does not count: a lease is renewed whatever its drill waits for.
+        The caller's deadline does not apply: a lease is renewed no matter what its drill waits for.
         """
         ends_s = time.monotonic() + CALL_S
         with deadlines.within(CALL_S):
@@ -184,7 +184,7 @@ def _item(typed: Mapping[str, Mapping[str, Any]]) -> Item:
 
 
 def _untyped(value: Mapping[str, Any]) -> Any:
-    """Return a value; one of another type than is written here stays as it is, and whoever reads it refuses it."""
+    """Return a value; a value of a type that is never written here is returned unchanged, and its reader refuses it."""
     if "S" in value:
         return value["S"]
     if "SS" in value:
@@ -194,7 +194,7 @@ def _untyped(value: Mapping[str, Any]) -> Any:
 
 
 def _reasons(error: ClientError) -> list[str]:
-    """Return why DynamoDB did not make a write: of a transaction the reason of each item that has one."""
+    """Return why DynamoDB did not make a write: for a transaction, the reason of each item that has one."""
     response: Mapping[str, Any] = error.response
     if reasons := response.get("CancellationReasons"):
         return [str(one.get("Code")) for one in reasons if one.get("Code") not in (None, "None")]
