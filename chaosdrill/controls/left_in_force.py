@@ -1,4 +1,4 @@
-"""What a drill that died has left in force, verified at the system before the next drill touches it."""
+"""Faults and loads that a dead drill has left in force, verified at the system before the next drill changes it."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,18 +14,18 @@ from chaosdrill.history.owed import FAULT, LOAD, OwedUndo
 from chaosdrill.runs.dead_runs import DeadRun, dead_runs
 from chaosdrill.sentences import Sentence, sentence, together
 
-_AT_REST = ("ready", "stopped")  # Locust's own words
+_AT_REST = ("ready", "stopped")  # states of Locust without a load
 
 
 def refuse_beside_dead_run(
     runs: Path, events: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any], secrets: Any, state: str
 ) -> None:
-    """Refuse to start beside a fault or a load that a drill which died has left in force.
+    """Refuse to start while a fault or a load of a dead drill is in force.
 
     :param runs: the store.
-    :param events: what the drill that starts has recorded so far.
-    :param state: the region state now.
-    :raises Refused: naming the run, what is in force, and the way back.
+    :param events: the events of the starting drill so far.
+    :param state: the present region state.
+    :raises Refused: naming the run, what is in force, and how to reverse it.
     """
     for dead in dead_runs(runs, events):
         found = [why for one in dead.owed if (why := _in_force(dead, one, configuration, secrets))]
@@ -34,7 +34,7 @@ def refuse_beside_dead_run(
 
 
 def notes_about_dead_runs(runs: Path, events: Sequence[Mapping[str, Any]], state: str) -> list[Sentence]:
-    """:returns: what the drills that died here began and did not undo, and the way back, for a refusal."""
+    """Return what the dead drills of this machine began and did not undo, and how to reverse it, for a refusal."""
     found = [dead for dead in dead_runs(runs, events) if dead.owed]
     return [
         line
@@ -57,7 +57,9 @@ def _way_back(dead: DeadRun) -> Iterator[Sentence]:
 
 
 def _in_force(dead: DeadRun, one: OwedUndo, configuration: Mapping[str, Any], secrets: Any) -> Sentence | None:
-    """What is in force of an owed undo by what the system says; None when it is not, or no fault and no load."""
+    """Return what is in force of an owed undo, by the system itself; None for nothing, or neither a fault nor a
+    load.
+    """
     if one.kind == FAULT:
         return _fault(dead, one, configuration, secrets)
     return _load(one, configuration, secrets) if one.kind == LOAD else None
@@ -99,7 +101,7 @@ def _load(one: OwedUndo, configuration: Mapping[str, Any], secrets: Any) -> Sent
         generator = load_generator(configuration, secrets)
         load = generator.state()
     except (DrillError, ClientError, BotoCoreError):
-        return None  # no load generator answers there: where the drill needs one, starting the load says why
+        return None  # no load generator responds there: where the drill needs one, starting the load reports why
     if load.state in _AT_REST:
         return None
     return sentence(

@@ -1,4 +1,4 @@
-"""What a drill left in the system, read once its rollbacks have ended, beside the rest of the closing."""
+"""The leftovers of a drill, read after its rollbacks while the drill is closed."""
 
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,14 +18,14 @@ EVENT = "swept"
 
 
 class LeftoversRead:
-    """A sweep of the system in the background: it only reads."""
+    """A sweep of the system in the background; it only reads."""
 
     def __init__(self, session: "Session") -> None:
         self._session = session
         self._sweep: Future[Sweep] | None = None
 
     def begin(self) -> None:
-        """Begin it, where the drill may have left something and the system can be read."""
+        """Start it, if the drill may have left something and the system can be read."""
         drill = history.current()
         if drill is None or not self._session.touched or history.target_lost() or history.hurried():
             return
@@ -35,12 +35,12 @@ class LeftoversRead:
         pool.shutdown(wait=False)
 
     def note(self) -> None:
-        """Wait for its end, and record what it found, or why that cannot be read. It never raises."""
+        """Wait for its end, and record the leftovers, or why they cannot be read. It never raises."""
         if self._sweep is None:
             return
         try:
             found = self._sweep.result()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the drill is closed
+        except Exception as error:  # noqa: BLE001 - no error may prevent closing the drill
             self._session.record.note(EVENT, left=[], unreadable={"coordination": in_words(error)})
             return
         self._session.record.note(EVENT, left=[asdict(one) for one in found.left], unreadable=found.unreadable)

@@ -1,4 +1,4 @@
-"""One drill at a time on one target."""
+"""The lock of a target, for one drill at a time."""
 
 import fcntl
 import hashlib
@@ -11,7 +11,7 @@ from chaosdrill.sentences import sentence
 
 
 def take_lock(topology: Path | None) -> int:
-    """Take the target's lock; it is free again when the descriptor is closed or this process ends, however it does.
+    """Take the target's lock; it is free again when the descriptor is closed or this process ends or is killed.
 
     :param topology: absolute path of the target's topology file; None: the lab.
     :returns: the lock's file descriptor.

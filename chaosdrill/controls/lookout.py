@@ -1,4 +1,4 @@
-"""What is looked at all the time while a drill goes on, and the status that is shown of it."""
+"""The monitors that run during the whole drill, and the display of its status."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +17,14 @@ from chaosdrill.controls.recording import LoadRecords
 from chaosdrill.controls.watching import LoadWatch, Periodic, RegionWatch
 
 WATCH_EVERY_S = 1.0
-COLLECT_EVERY_S = 5.0  # on the client host that takes one command, as long as its answer stays short
+COLLECT_EVERY_S = 5.0  # on the client host, which runs one command at a time: often enough to keep each output short
 
 
 class Lookout:
-    """Watches the region state and the clients, and shows the status, each in a thread of its own.
+    """Monitors of the region state and the clients, and the display of the status, each in a thread of its own.
 
-    :param status: is kept up to date with what is seen.
-    :param record: gets each change of the region state, and when a watch has gone blind.
+    :param status: is updated by the monitors.
+    :param record: gets each change of the region state, and the first failure of a monitor.
     """
 
     def __init__(self, status: Status, record: Record) -> None:
@@ -37,7 +37,7 @@ class Lookout:
         self._blind: set[str] = set()
 
     def show_status(self, each_time: Callable[[], None]) -> None:
-        """Begin to show the status; ``each_time`` is called in the same thread, several times a second."""
+        """Start the display of the status; ``each_time`` is called in the same thread, several times a second."""
         display = Display(self._status)
 
         def tick() -> None:
@@ -49,7 +49,7 @@ class Lookout:
         self._start("display", display.every_s, tick, self._showing)
 
     def watch_progress(self, steps: Sequence[Step], directory: Path, target: str) -> None:
-        """Begin to show the number of the step under way, the age of an outage, and about how long it still takes.
+        """Start updating the number of the present step, the age of an outage, and the estimated remaining time.
 
         :param steps: those that are planned.
         :param directory: of the run.
@@ -66,9 +66,9 @@ class Lookout:
         self._start("progress", WATCH_EVERY_S, look, self._looking)
 
     def watch_region(self, configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None) -> RegionWatch:
-        """Begin to watch the region state.
+        """Start monitoring the region state.
 
-        :returns: the watch, for a look in between.
+        :returns: the monitor, for reads in between.
         """
         watch = self.region = RegionWatch(configuration, secrets, self._region_changed, self._facts_changed)
 
@@ -80,7 +80,7 @@ class Lookout:
         return watch
 
     def watch_heartbeat(self, find: Callable[[], HeartbeatProcess | None], every_s: float = COLLECT_EVERY_S) -> None:
-        """Begin to take over what the heartbeat records, and to measure its clock, while there is one."""
+        """Start collecting the heartbeat's records, and measuring its clock, while it runs."""
 
         def look() -> None:
             if (heartbeat := find()) is not None:
@@ -90,9 +90,9 @@ class Lookout:
         self._start("heartbeat", every_s, look, self._looking)
 
     def watch_load(self, find: Callable[[], LoadGenerator | None], path: Path) -> None:
-        """Begin to watch what clients see; it is kept in the file ``path``."""
+        """Start monitoring the responses to clients; they are stored in the file ``path``."""
         watch = self.load = LoadWatch(find, path)
-        self._showing.callback(watch.close)  # last looks come after the watching
+        self._showing.callback(watch.close)  # final reads come after monitoring has ended
 
         def look() -> None:
             if not watch.due():
@@ -106,7 +106,7 @@ class Lookout:
         self._start("load", WATCH_EVERY_S, look, self._looking)
 
     def watch_load_records(self, find: Callable[[], LoadGenerator | None], into: Path) -> None:
-        """Begin to take over what the load generator records; it is kept in the directory ``into``."""
+        """Start collecting the load generator's records; they are stored in the directory ``into``."""
         records = self.load_records = LoadRecords(find, into, self._record)
 
         def look() -> None:
@@ -116,7 +116,9 @@ class Lookout:
         self._start("load records", WATCH_EVERY_S, look, self._looking)
 
     def watch_target(self, gone: Callable[[], str], lost: Callable[[str], None]) -> None:
-        """Begin to watch whether the target is there; ``lost`` is told once why it no longer is."""
+        """Start monitoring whether the target exists; ``lost`` is called once with the reason when it no longer
+        does.
+        """
         told: list[str] = []
 
         def look() -> None:
@@ -127,14 +129,14 @@ class Lookout:
         self._start("target", WATCH_EVERY_S, look, self._looking)
 
     def stop_looking(self) -> None:
-        """Look at the target no more: it is about to go."""
+        """Stop reading the target, which is about to end."""
         self._looking.close()
         if (watch := self.region) is not None and watch.looks:
             gap = {"last_ns": watch.last_ns, "longest_gap_s": watch.longest_gap_s}
             self._record.note("region-watched", looks=watch.looks, **gap)
 
     def close(self) -> None:
-        """Look no more, show no more."""
+        """Stop all monitors and the display."""
         with self._showing, self._looking:
             pass
 
@@ -152,7 +154,7 @@ class Lookout:
         self._record.note("region-facts", state=state, facts=reading.value, **times)
 
     def _trouble(self, name: str, error: Exception) -> None:
-        """A watcher could not look: recorded when it begins, not every second."""
+        """Record a monitor's failure when it begins, not every second."""
         if name not in self._blind:
             self._blind.add(name)
             self._record.remember("watch-failed", watch=name, why=in_words(error))

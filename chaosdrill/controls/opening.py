@@ -1,4 +1,4 @@
-"""The beginning of a drill: everything is checked and taken before anything is touched, then the setup is run."""
+"""The start of a drill: all checks, locks and leases come before the first change, then the setup runs."""
 
 import logging
 import os
@@ -57,9 +57,9 @@ READABLE_WITHIN_S = 5.0
 
 
 def open_drill(session: "Session") -> None:
-    """Check everything, take lock and target, and run the setup.
+    """Check everything, take lock, target and lease, and run the setup.
 
-    :raises DrillError: when the drill must not start; nothing was touched then.
+    :raises DrillError: when the drill must not start; nothing was changed then.
     :raises InterruptExecution: when a step of the setup failed.
     """
     session.signals.install()
@@ -87,7 +87,7 @@ def open_drill(session: "Session") -> None:
 def _confirmed_rehearsal(session: "Session", settings: Settings) -> Mapping[str, Any] | None:
     """Read who confirmed the rehearsal on a real system; the lab needs none.
 
-    :raises Refused: when nobody has.
+    :raises Refused: when it is not confirmed.
     """
     if settings.topology is None:
         return None
@@ -134,18 +134,19 @@ def _open_run_directory(session: "Session", settings: Settings, source: Source) 
 
 
 def _end_what_died(runs: Path) -> None:
-    """The journal of a drill that was killed is made by the next one; whatever goes wrong there is not this one's."""
+    """Rebuild the journals of drills that were killed. A failure does not affect this drill."""
     try:
         for name in rebuild_journals(runs):
             logger.info(f"The drill {name} died: its journal was made, `chaosdrill runs judge {name}` says the rest")
-    except Exception as error:  # noqa: BLE001 - a run of long ago must not keep a drill from starting
+    except Exception as error:  # noqa: BLE001 - an old run must not keep a drill from starting
         logger.warning(f"the journals of drills that died were not made: {error}")
 
 
 def _open_target(session: "Session", settings: Settings) -> RegionWatch:
     assert session.directory is not None
     session.status.phase = "starting the lab" if settings.topology is None else "opening the target"
-    serving = session.arguments.expect.removeprefix("serving(").removesuffix(")")  # a lab of its own begins like that
+    # a lab that this drill starts begins with that region serving
+    serving = session.arguments.expect.removeprefix("serving(").removesuffix(")")
     tell: Callable[[str], None] = lambda text: logger.info(text[:1].upper() + text[1:])  # noqa: E731
     target = session.target = open_target(settings, tell, serving, session.directory.name)
     session.configuration["topology"] = str(target.topology)
@@ -178,7 +179,7 @@ def _open_target(session: "Session", settings: Settings) -> RegionWatch:
 
 
 def _region_state(session: "Session", watch: RegionWatch) -> str:
-    """Read the region state, beside which no fault and no load of a drill that died is in force.
+    """Read the region state, after a check that no fault and no load of a dead drill is in force.
 
     :raises Refused: when one is (``left-in-force``).
     """

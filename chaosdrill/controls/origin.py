@@ -1,4 +1,4 @@
-"""Who runs a drill, on which machine, from which commit, with which versions: what an auditor asks first."""
+"""The provenance of a run: operator, machine, commit and versions."""
 
 import os
 import platform
@@ -14,14 +14,14 @@ PACKAGES = ("chaosdrill", "chaostoolkit-lib", "locust", "boto3", "moto")  # moto
 
 
 def origin(experiment: Path | None) -> dict[str, Any]:
-    """:returns: ``operator`` (the user's name, else the uid; with sudo also who called it), ``host``, and ``git``: the
-    ``commit`` that the experiment's directory is at, and whether the file was ``changed`` since; None outside of git.
+    """Return ``operator`` (the user's name, else the uid; with sudo also the calling user), ``host``, and ``git``:
+    the ``commit`` of the experiment's directory, and whether the file was ``changed`` since; None outside of git.
     """
     return {"operator": _operator(), "host": socket.gethostname(), "git": _git(experiment)}
 
 
 def versions() -> dict[str, str]:
-    """:returns: the versions of what a difference between two runs may come from, by name: packages that are installed
+    """Return, by name, the versions that can explain a difference between two runs: packages that are installed
     here, Python, and the system's kernel.
     """
     found = {name: version for name in PACKAGES if (version := _version(name))}
@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # the lab's is in an extra
+    except metadata.PackageNotFoundError:  # the lab's package is in an extra
         return ""
 
 
@@ -57,6 +57,6 @@ def _said(experiment: Path, *arguments: str) -> str:
     command = ["git", "-C", str(experiment.parent), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_WITHIN_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):  # no git here, or a repository that hangs: the drill goes on
+    except (OSError, subprocess.TimeoutExpired):  # no git here, or a repository that hangs: the drill continues
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

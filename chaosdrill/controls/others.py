@@ -1,7 +1,7 @@
-"""Leads the activities of other extensions (chaostoolkit-aws above all) to the system that is drilled.
+"""Environment for activities of other extensions (mainly chaostoolkit-aws), so that they use the drilled system.
 
-They read ``aws_profile_name`` and ``aws_region`` from the configuration, and for the rest the environment, where a
-user's own ``AWS_ENDPOINT_URL`` or keys would win over the lab's profile.
+They read ``aws_profile_name`` and ``aws_region`` from the configuration, and otherwise the environment, where a user's
+own ``AWS_ENDPOINT_URL`` or keys would override the lab's profile.
 """
 
 import os
@@ -14,10 +14,10 @@ from chaosdrill.topology import Topology
 
 
 def lead_others(topology: Topology, configuration: MutableMapping[str, Any]) -> Callable[[], None]:
-    """Fill in what the configuration leaves open, and set this process's environment.
+    """Fill in missing values of the configuration, and set this process's environment.
 
     :param configuration: gets ``aws_profile_name`` (the topology's) and ``aws_region`` (home) unless it has its own.
-    :returns: a function that puts the environment back.
+    :returns: a function that restores the environment.
     """
     before = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     if topology.aws.profile and (topology.target == "lab" or not configuration.get("aws_profile_name")):
@@ -30,7 +30,7 @@ def lead_others(topology: Topology, configuration: MutableMapping[str, Any]) -> 
         os.environ["AWS_CONFIG_FILE"] = str(topology.aws.config_file)
     if topology.aws.endpoint_url:
         os.environ["AWS_ENDPOINT_URL"] = topology.aws.endpoint_url
-    boto3.DEFAULT_SESSION = None  # chaostoolkit-aws makes it once for the whole process
+    boto3.DEFAULT_SESSION = None  # chaostoolkit-aws creates it once for the whole process
 
     def put_back() -> None:
         _set(before)
@@ -40,7 +40,7 @@ def lead_others(topology: Topology, configuration: MutableMapping[str, Any]) -> 
 
 
 def _set(variables: dict[str, str]) -> None:
-    """Of the variables for AWS, have these and no others."""
+    """Set these environment variables of AWS, and remove all others."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ.update(variables)

@@ -1,4 +1,4 @@
-"""How an activity ended, from what Chaos Toolkit says about it."""
+"""The outcome of an activity, from Chaos Toolkit's journal of it."""
 
 import re
 import time
@@ -16,10 +16,11 @@ _PREFIX = re.compile(r"^(chaoslib\.exceptions\.ActivityFailed: )+")
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one activity ended.
+    """The outcome of one activity.
 
     :param status: succeeded, failed, or interrupted (it did not end by itself).
-    :param error_kind: which class of :mod:`chaosdrill.errors` the error behind a failure is a kind of, or empty.
+    :param error_kind: the class of :mod:`chaosdrill.errors` that the error behind a failure is an instance of, or
+        empty.
     :param error_codes: the codes of that error; empty when it is neither chaosdrill's nor of a request to AWS.
     :param tolerance_met: None when there is no tolerance, or nothing to compare with it.
     """
@@ -34,7 +35,7 @@ class Outcome:
 
     @property
     def problem(self) -> str:
-        """Why what follows must not build on this; empty when it may."""
+        """Why later steps must not build on this one; empty when they may."""
         if self.status != "succeeded":
             return self.error or self.status
         if self.tolerance_met is False:
@@ -43,8 +44,8 @@ class Outcome:
 
 
 class StepClock:
-    """Measures a step beside Chaos Toolkit, whose durations are differences of wall times: a clock that is set while a
-    step runs makes them too long, too short or negative.
+    """A measurement of a step independent of Chaos Toolkit, whose durations are differences of wall times: setting
+    the clock during a step makes them too long, too short or negative.
     """
 
     def __init__(self) -> None:
@@ -52,10 +53,10 @@ class StepClock:
         self._ahead_s = time.time() - self._began_s
 
     def duration_s(self, reported_s: float | None) -> float | None:
-        """Correct a duration by what the wall clock was set meanwhile.
+        """Correct a duration by how far the wall clock was set meanwhile.
 
         :param reported_s: Chaos Toolkit's, in seconds, without the step's pauses; None when it was interrupted.
-        :returns: seconds; as reported unless the clock was set; with the pauses where no correction can be right.
+        :returns: seconds; as reported unless the clock was set; including the pauses where no correction can be right.
         """
         if reported_s is None:
             return None
@@ -74,11 +75,11 @@ def outcome_of(
     secrets: Mapping[str, Any] | None,
     failure: BaseException | None = None,
 ) -> Outcome:
-    """Tell how an activity ended.
+    """Determine the outcome of an activity.
 
-    :param run: what Chaos Toolkit journals of it; None when it was interrupted.
-    :param dry: whether its tolerance is left out because it did not really run.
-    :param failure: the error that made it fail, as :func:`chaosdrill.activity.take_failure` gives it.
+    :param run: Chaos Toolkit's journal of it; None when it was interrupted.
+    :param dry: whether its tolerance is ignored because it did not really run.
+    :param failure: the error that made it fail, as :func:`chaosdrill.activity.take_failure` returns it.
     """
     if run is None or run.get("status") is None:
         return Outcome("interrupted", None, "", "", None, None)
@@ -96,19 +97,19 @@ def outcome_of(
 
 
 def not_begun(refusal: Refused) -> Outcome:
-    """Tell how an activity ended that was refused before it began."""
+    """Return the outcome of an activity that was refused before it began."""
     return Outcome("failed", None, str(refusal), family_of(refusal), None, None, refusal.codes)
 
 
 def _codes_of(failure: BaseException | None) -> tuple[str, ...]:
     if isinstance(failure, DrillError):
         return failure.codes
-    return () if failure is None else ("aws-request-failed",)  # an activity of chaosdrill fails with nothing else
+    return () if failure is None else ("aws-request-failed",)  # activities of chaosdrill fail with no other errors
 
 
 def steady_state_met(state: Mapping[str, Any] | None) -> bool | None:
-    """:returns: whether the steady state held, from what Chaos Toolkit journals; None when that was not seen to the
-    end: a probe failed, or it was interrupted.
+    """Return whether the steady state held, from Chaos Toolkit's journal; None when it was not checked to the end: a
+    probe failed, or the check was interrupted.
     """
     met = (state or {}).get("steady_state_met")
     probes = (state or {}).get("probes") or [{}]
@@ -116,11 +117,11 @@ def steady_state_met(state: Mapping[str, Any] | None) -> bool | None:
 
 
 def _message(run: Mapping[str, Any]) -> str:
-    """The last exception of the trace, which may have many lines."""
+    """Return the last exception of the trace, which may have many lines."""
     lines = list(run.get("exception") or ("no reason was given",))
     return in_short(lines[-1])
 
 
 def in_short(error: str) -> str:
-    """:returns: the text of an error without the name of the exception that Chaos Toolkit wants activities to raise."""
+    """Return the text of an error without the name of the exception that Chaos Toolkit makes activities raise."""
     return _PREFIX.sub("", error).strip()

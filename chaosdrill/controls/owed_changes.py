@@ -1,4 +1,4 @@
-"""Which steps of a drill owe an undo, by the rules of the parts, and their numbers."""
+"""The undos that the steps of a drill owe, by the rules of the parts, and their numbers."""
 
 from collections.abc import Mapping
 from itertools import count
@@ -15,13 +15,13 @@ class OwedChanges:
         self._numbers = count(1)
 
     def of_step(self, step: Mapping[str, Any], arguments: Mapping[str, Any], dry: Any) -> dict[str, Any]:
-        """Describe what a step will owe, for its event ``activity-started``.
+        """Describe the undo that a step will owe, for its event ``activity-started``.
 
         :param step: its name, type, phase, module and function.
-        :param arguments: what it is called with.
+        :param arguments: of its call.
         :param dry: Chaos Toolkit's, of the step or of the experiment.
-        :returns: ``{undone_by, part, role, number, lasts_s}``; of an action that owes nothing ``{undone_by: None}``; of
-            a probe ``{}``.
+        :returns: ``{undone_by, part, role, number, lasts_s}``; for an action that owes nothing ``{undone_by: None}``;
+            for a probe ``{}``.
         """
         if step["type"] != "action":
             return {}

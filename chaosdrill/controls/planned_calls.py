@@ -1,7 +1,7 @@
-"""What each step of a dry run would call, in order, with its parameters: printed, and in the run's history.
+"""The calls that each step of a dry run would make, in order, with their parameters: printed, and in the run's history.
 
 With ``--dry activities`` and ``--dry actions`` Chaos Toolkit runs no action. Reads are not listed: they change nothing,
-and how often something is polled is not known before.
+and how often a resource is polled is not known in advance.
 """
 
 import importlib
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("chaostoolkit")
 
 EVENT = "calls-planned"
-_LEADS_TO = {"fail_over": "standby", "fail_back": "home"}  # by default
+_LEADS_TO = {"fail_over": "standby", "fail_back": "home"}  # the default destinations
 
 
 class PlannedCalls:
-    """Works out the calls of one step after the other.
+    """Determines the calls of one step after the other.
 
-    The region ``active`` is the one to which the steps before lead, where they do.
+    The region ``active`` is the destination of the steps before, if they have one.
     """
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ class PlannedCalls:
 
 
 def note_planned_calls(session: "Session", step: Mapping[str, Any], activity: Activity, arguments: Any) -> None:
-    """Print and record what an action of a dry run would call; of a run that is none nothing is.
+    """Print and record what an action of a dry run would call; do nothing in a real run.
 
     :param step: its phase, name, type, module and function.
     :param arguments: with their variables resolved.

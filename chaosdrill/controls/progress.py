@@ -1,4 +1,4 @@
-"""How far a drill has come: the step under way, and about how long it still takes."""
+"""The progress of a drill: the present step, and the estimated remaining time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from chaosdrill.watch.tail import Tail
 
 PHASES = ("setup", "steady-state-before", "method", "steady-state-after", "rollbacks")
 MOST_RUNS = 10  # earlier runs whose durations are used
-WAIT = "window_s"  # the argument that says how long a step measures
+WAIT = "window_s"  # the argument with the duration of a step's measurement
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Step:
 def planned_steps(
     experiment: Mapping[str, Any], setup: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]
 ) -> tuple[Step, ...]:
-    """:returns: the steps that a whole drill runs, in order."""
+    """Return the steps of a complete drill, in order."""
     found = {**activities_by_phase(experiment), "setup": setup}
     steady = found["steady-state"]
     by_phase = {**found, "steady-state-before": steady, "steady-state-after": steady}
@@ -57,7 +57,7 @@ def number_of(steps: Sequence[Step], phase: str, name: str, last: int) -> int:
 
 @dataclass(frozen=True)
 class Left:
-    """How long a drill still takes.
+    """The estimated remaining time of a drill.
 
     :param at_least: only the experiment's own waits are known.
     """
@@ -66,15 +66,16 @@ class Left:
     at_least: bool
 
     def in_words(self) -> str:
-        """:returns: such as ``about 45 s left``."""
+        """Return a text such as ``about 45 s left``."""
         short = f"{max(1, round(self.seconds / 5)) * 5} s" if self.seconds < 100 else f"{round(self.seconds / 60)} min"
         return f"{'at least ' if self.at_least else ''}about {short} left"
 
 
 class TimeLeft:
-    """About how long a drill still takes.
+    """An estimator of a drill's remaining time.
 
-    :param earlier_s: how long earlier runs of the same experiment took; none: its own waits are added up instead.
+    :param earlier_s: durations of earlier runs of the same experiment; without any, the experiment's own waits are
+        added up.
     """
 
     def __init__(self, steps: Sequence[Step], earlier_s: Sequence[float]) -> None:
@@ -82,9 +83,9 @@ class TimeLeft:
         self._whole_s = median(earlier_s) if earlier_s else None
 
     def left(self, elapsed_s: float, number: int) -> Left | None:
-        """:returns: about how long it still takes; None when nothing tells, or when it is overdue.
+        """Return the estimated remaining time; None when there is no basis for one, or the drill is overdue.
 
-        :param number: of the step under way, from 1 on.
+        :param number: of the present step, from 1 on.
         """
         if self._whole_s is not None:
             left_s = self._whole_s - elapsed_s
@@ -94,14 +95,14 @@ class TimeLeft:
 
 
 def earlier_durations(directory: Path, target: str, scale: float) -> list[float]:
-    """:returns: in seconds, how long the newest runs took that passed and are of the same experiment, target and scale.
+    """Return the durations, in seconds, of the newest passed runs of the same experiment, target and scale.
 
-    :param directory: of the run under way; the others are beside it.
+    :param directory: of the present run; the others are beside it.
     """
     try:
         entries = catalogue(directory.parent)
     except (BadInput, OSError):
-        return []  # no more than an estimate is lost
+        return []  # only an estimate is lost
     own = {entry.run: entry.experiment for entry in entries}.get(directory.name)
     alike = [one for one in entries if (one.experiment, one.target, one.scale) == (own, target, scale)]
     found = [one.seconds for one in alike if one.verdict == "passed" and one.seconds is not None]
@@ -115,7 +116,7 @@ def _waits_s(activity: Mapping[str, Any]) -> float:
 
 
 class CurrentOutage:
-    """How long clients have been without service, by the heartbeat's beats that have been collected so far.
+    """The duration of clients' present outage, by the heartbeat's beats that have been collected so far.
 
     :param records: directory into which beats are collected while the drill runs.
     """
@@ -127,7 +128,7 @@ class CurrentOutage:
     def seconds(self) -> float | None:
         """Read the new beats.
 
-        :returns: how long the outage under way had lasted when the newest beat was due; None without one.
+        :returns: how long the present outage had lasted when the newest beat was due; None without one.
         """
         for row in self._rows.news():
             self._beats.take(row)

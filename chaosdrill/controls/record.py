@@ -1,4 +1,4 @@
-"""What is recorded of a drill: in memory until there is a run directory, then on disk before anyone acts on it."""
+"""The record of a drill: in memory until there is a run directory, then on disk before it is acted on."""
 
 import logging
 import threading
@@ -29,7 +29,7 @@ class Record:
 
         :param path: its file.
         :param hide: texts that are never written.
-        :returns: it; whoever opened it closes it.
+        :returns: the history; the caller closes it.
         """
         self.hide = frozenset(hide)
         self._history = History(path, self.hide)
@@ -41,9 +41,9 @@ class Record:
         return self._history.events() if self._history is not None else self._early
 
     def note(self, event: str, **facts: Any) -> None:
-        """Write an event to the history; before there is one, remember it. See :meth:`History.append`.
+        """Write an event to the history; before it exists, keep the event in memory. See :meth:`History.append`.
 
-        What was remembered is written after the history's first event.
+        Events from memory are written after the history's first event.
         """
         with self._lock:
             if self._history is None:
@@ -58,7 +58,7 @@ class Record:
                 )
 
     def remember(self, event: str, **facts: Any) -> None:
-        """Like :meth:`note`; what the disk does not take is remembered. See :meth:`History.remember`."""
+        """Like :meth:`note`, but keep an event in memory that cannot be written. See :meth:`History.remember`."""
         with self._lock:
             if self._history is None:
                 self.note(event, **facts)
@@ -66,7 +66,7 @@ class Record:
                 self._history.remember(event, **facts)
 
     def go_on_in_memory(self) -> None:
-        """From here on a disk that takes nothing more keeps nothing from being undone."""
+        """Keep later events in memory if they cannot be written: a full disk must not prevent an undo."""
         if self._history is not None:
             self._history.go_on_in_memory()
 
@@ -76,30 +76,30 @@ class Record:
         return self._history.unwritten if self._history is not None else ""
 
     def note_of_others(self, event: str, **facts: Any) -> None:
-        """Like :meth:`note`, for what may happen at any time: after the drill was closed nothing is recorded."""
+        """Like :meth:`note`, for events that can come at any time: after the drill was closed nothing is recorded."""
         with self._lock:
             if not self._ended:
                 self.note(event, **facts)
 
     def end(self) -> None:
-        """From here on nothing of others is recorded."""
+        """Stop recording the events of :meth:`note_of_others`."""
         with self._lock:
             self._ended = True
 
     def refused(self, error: Exception) -> None:
-        """The drill does not start; ``error`` says why."""
+        """Record that the drill does not start, with the reason."""
         event = "refused" if isinstance(error, DrillError) else "crashed"
         self.note(event, where="opening", why=in_words(error), codes=codes_in(error))
 
     def crashed(self, where: str, error: Exception) -> None:
-        """chaosdrill itself failed; of an error that nobody expected the log has the traceback."""
+        """Record that chaosdrill itself failed; the log has the traceback of an unexpected error."""
         expected = isinstance(error, DrillError) or (isinstance(error, OSError) and error.filename is not None)
         logger.error(f"chaosdrill failed in {where}: {in_words(error)}", exc_info=not expected)
         self.remember("crashed", where=where, why=in_words(error), codes=codes_in(error))
 
 
 def in_words(error: BaseException) -> str:
-    """:returns: an error for people; one that nobody expected with its type."""
+    """Return an error as a message; an unexpected one with its type."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.strerror}: {error.filename}"
     if not isinstance(error, DrillError):
@@ -108,5 +108,5 @@ def in_words(error: BaseException) -> str:
 
 
 def codes_in(error: BaseException) -> tuple[str, ...]:
-    """:returns: the codes of an error; none when it is not chaosdrill's."""
+    """Return the codes of an error; none when it is not chaosdrill's."""
     return error.codes if isinstance(error, DrillError) else ()

@@ -1,4 +1,4 @@
-"""What load generator and heartbeat record: taken into the run directory while the drill goes on, and at its end."""
+"""Collection of the load generator's and the heartbeat's records into the run directory, during and after the drill."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -23,23 +23,23 @@ LAST_ROWS_WITHIN_S = 3.0
 class LoadRecords:
     """The rows of the load generator.
 
-    :param find: gives the load generator; None while there is none.
-    :param into: where they are kept.
-    :param record: gets the readings of its clocks, and what was collected in the end.
+    :param find: returns the load generator; None while there is none.
+    :param into: the directory for them.
+    :param record: gets the readings of its clocks, and the final count of collected rows.
     """
 
     def __init__(self, find: Callable[[], LoadGenerator | None], into: Path, record: Record) -> None:
         self._find, self._into, self._record = find, into, record
         self._looked_s = self._clocks_s = float("-inf")
         self._skip: Mapping[str, int] = {}
-        if (generator := find()) is not None:  # it runs already: what it has recorded so far is not this drill's
+        if (generator := find()) is not None:  # it runs already: its records so far are not this drill's
             with suppress(CannotSee):
                 self._skip = collecting.marks(generator)
 
     def look(self) -> None:
-        """Take over what is new, and measure the clocks from time to time, once the load was started.
+        """Collect new rows, and measure the clocks from time to time, once the load was started.
 
-        :raises CannotSee: when the load generator does not answer.
+        :raises CannotSee: when the load generator does not respond.
         """
         generator = self._generator()
         now_s = time.monotonic()
@@ -51,12 +51,12 @@ class LoadRecords:
             try:
                 self._measure_clocks(generator)
             except CannotSee:
-                if not generator.has_ended:  # else it was ended while its clock was read
+                if not generator.has_ended:  # else it has ended while its clock was read
                     raise
         collecting.collect(generator, self._into, self._skip)
 
     def finish(self) -> None:
-        """Take over the rest, and write to the history what there is now. Never raises a DrillError."""
+        """Collect the remaining rows, and record in the history what was collected. Never raises a DrillError."""
         if not self._was_started():
             return
         generator = self._find()
@@ -78,7 +78,7 @@ class LoadRecords:
 
 
 def take_records(session: "Session") -> None:
-    """At the end of a drill: end the heartbeat if no step has, take over what is left everywhere."""
+    """At the end of a drill, end the heartbeat if no step has, and collect all remaining records."""
     if session.heartbeat is not None:
         session.heartbeat.end()
     if session.lookout.load_records is not None:
@@ -86,7 +86,7 @@ def take_records(session: "Session") -> None:
 
 
 def store_records(session: "Session", directory: Path) -> None:
-    """Turn the raw records into Parquet; where that fails they stay as they are, which every reader takes, too."""
+    """Convert the raw records to Parquet; if that fails they stay as they are, which every reader also accepts."""
     if not (directory / RECORDS).is_dir():
         return
     from chaosdrill.runs import store  # pyarrow takes a second to import: not before a drill closes

@@ -1,4 +1,6 @@
-"""What would stay when the rest of the rollbacks is left out, in words for whoever presses Ctrl-C again."""
+"""The changes that stay if the rest of the rollbacks is left out, as a message for a person who presses Ctrl-C
+again.
+"""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,7 +11,7 @@ from chaosdrill.history.owed import owed_undos
 
 
 def rollbacks_left(experiment: Mapping[str, Any], events: Sequence[Event]) -> list[str]:
-    """List the rollbacks that have not ended, in order, by name; the one under way is the first of them."""
+    """List the rollbacks that have not ended, in order, by name; the running one is the first of them."""
     ended = Counter(
         str(event.get("activity"))
         for event in events
@@ -26,7 +28,7 @@ def rollbacks_left(experiment: Mapping[str, Any], events: Sequence[Event]) -> li
 
 
 def remaining_in_words(experiment: Mapping[str, Any], events: Sequence[Event], run: str) -> str:
-    """Describe what is left to do and what stays in force without it.
+    """Describe the remaining rollbacks, and what stays in force without them.
 
     :param run: the run, by which a rescue finds it.
     """

@@ -1,4 +1,4 @@
-"""The report of a drill that has just been closed. It changes nothing of the verdict, and hides no other error."""
+"""The report of a drill that has just been closed. It does not affect the verdict, and hides no other error."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ AGAIN = "make it again with `chaosdrill report {}`"
 
 
 def report_name(session: "Session") -> str | None:
-    """:returns: the file in the run that the report will be; None when none can be made."""
+    """Return the name of the report's file in the run; None when no report can be made."""
     return REPORT if session.directory is not None and not why_no_report() else None
 
 
 def reported(session: "Session") -> dict[str, Any]:
-    """Write the report of the run. The summary must be on disk, and the history at its end.
+    """Write the report of the run. The summary must be on disk, and the history complete.
 
-    :returns: what the drill's last lines say otherwise than its summary: nothing when the report was written.
+    :returns: values that replace those of the summary in the drill's last lines: none when the report was written.
     """
     if session.directory is None:
         return {}
@@ -32,6 +32,6 @@ def reported(session: "Session") -> dict[str, Any]:
     session.status.phase = "writing the report"
     try:
         write_report(session.directory, language_from(), zone=zone_from())
-    except Exception as error:  # noqa: BLE001 - the drill is over and judged: that must be told, whatever happens here
+    except Exception as error:  # noqa: BLE001 - the drill has ended and is judged: no error may hide that
         return {"report": None, "report_why": f"{in_words(error)}; {again}"}
     return {}

@@ -1,4 +1,6 @@
-"""What Chaos Toolkit made of the command line and the configuration: the rollback strategy, and values without one."""
+"""Checks of the command line and the configuration as Chaos Toolkit resolved them: rollback strategy, missing
+values.
+"""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,9 +13,9 @@ _EMPTY = (None, "")
 
 
 def problems_of_strategy(experiment: Mapping[str, Any]) -> list[Problem]:
-    """Check the rollback strategy of the command line, which Chaos Toolkit prefers to the experiment's.
+    """Check the rollback strategy of the command line, which overrides the experiment's.
 
-    :returns: a problem when it would leave things undone. Outside ``chaos run`` there is no command line.
+    :returns: a problem when it would leave changes in place. Outside ``chaos run`` there is no command line.
     """
     context = click.get_current_context(silent=True)
     given = context.params.get("rollback_strategy") if context is not None else None
@@ -26,8 +28,8 @@ def problems_of_strategy(experiment: Mapping[str, Any]) -> list[Problem]:
 def problems_of_missing_values(
     experiment: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
 ) -> list[Problem]:
-    """Check that every value that comes from elsewhere is there: Chaos Toolkit goes on without it, and so a drill would
-    run with a default that nobody wrote.
+    """Check that every value from elsewhere exists: Chaos Toolkit continues without it, so a drill would run with a
+    default that nobody wrote.
 
     :param configuration: as Chaos Toolkit resolved it.
     :param secrets: likewise.

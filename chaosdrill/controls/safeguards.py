@@ -1,6 +1,7 @@
-"""What is read again and again while a drill goes on, and stops it: probes of the experiment, and conditions of ours.
+"""Repeated reads that stop a drill: the experiment's safeguard probes, and chaosdrill's stop conditions.
 
-What is wrong, or cannot be read, so many times in a row trips the guard; so does a read that does not end in time.
+A number of consecutive misses trips a guard: results that are wrong or unreadable. So does a read that does not end in
+time.
 """
 
 import time
@@ -17,12 +18,12 @@ from chaosdrill.errors import CannotSee
 from chaosdrill.sentences import as_it_is, sentence
 
 TIMEOUT_S = 30.0
-Tripped = Callable[[str, str, bool], None]  # guard, why, whether it could not see
+Tripped = Callable[[str, str, bool], None]  # the guard's name, the reason, and whether it could not be read
 
 
 @dataclass(frozen=True)
 class Miss:
-    """A read that found something wrong, or (``unreadable``) nothing at all."""
+    """A read with a wrong result, or (``unreadable``) without one."""
 
     why: str
     unreadable: bool = False
@@ -30,12 +31,12 @@ class Miss:
 
 @dataclass(frozen=True)
 class Patience:
-    """How often a guard reads, and how much it bears.
+    """The frequency and the tolerance of a guard.
 
     :param every_s: seconds between the beginnings of two reads.
     :param timeout_s: how long a read may take, in seconds.
-    :param misses: how many misses in a row trip it.
-    :param unreadable: how many in a row trip it when the last one was unreadable.
+    :param misses: how many consecutive misses trip it.
+    :param unreadable: how many consecutive misses trip it when the last one was unreadable.
     """
 
     every_s: float = 1.0
@@ -45,10 +46,10 @@ class Patience:
 
 
 class Guard:
-    """Something that stops the drill, once.
+    """A condition that stops the drill, once.
 
     :param read: returns what is wrong; None when nothing is. An error that it raises counts as unreadable.
-    :param tripped: called once: with the name, why, and whether it could not be read.
+    :param tripped: called once: with the name, the reason, and whether it could not be read.
     """
 
     def __init__(self, name: str, read: Callable[[], Miss | None], tripped: Tripped, patience: Patience) -> None:
@@ -91,7 +92,7 @@ class Guard:
 
 
 class Guards:
-    """Several guards, each in a thread of its own, so that one whose read hangs hides none of the others."""
+    """Several guards, each in a thread of its own, so that a read that hangs does not block the others."""
 
     def __init__(self, guards: Iterable[Guard]) -> None:
         self._guards = list(guards)
@@ -99,16 +100,16 @@ class Guards:
             Periodic(f"safeguard-{guard.name}", guard.patience.every_s, guard.look, guard.crashed)
             for guard in self._guards
         ]
-        for guard in self._guards:  # a read that hangs cannot tell so itself
+        for guard in self._guards:  # a read that hangs cannot report that itself
             self._threads.append(Periodic(f"answers-{guard.name}", 1.0, guard.check_answer, guard.crashed))
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start all guards."""
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """Watch no longer; a read that is under way is not heard any more."""
+        """Stop all guards; the result of a running read is ignored."""
         for guard in self._guards:
             guard.off = True
         for thread in self._threads:
@@ -121,7 +122,7 @@ def safeguards(
     secrets: Mapping[str, Any] | None,
     tripped: Tripped,
 ) -> list[Guard]:
-    """Make the guards of an experiment's safeguards: probes, each with a tolerance."""
+    """Create the guards of an experiment's safeguards: probes, each with a tolerance."""
 
     def guard(probe: Mapping[str, Any]) -> Guard:
         misses = int(probe.get("in_a_row", 1))

@@ -1,8 +1,8 @@
-"""Samples of the hypothesis during the method, which Chaos Toolkit checks before and after it only. They are there to
-be compared with other runs; the verdict does not depend on them.
+"""Samples of the hypothesis during the method; Chaos Toolkit checks it only before and after. They are for comparisons
+with other runs; the verdict does not depend on them.
 
-A probe that was written to be checked twice may not bear being run every few seconds beside the method: a script may
-take a lock, a test may write. So only chaosdrill's own probes are sampled, and those that say ``sample: true``.
+A probe that was written to be checked twice may not be suitable for a run every few seconds during the method: a script
+may take a lock, a test may write. So only chaosdrill's own probes are sampled, and those with ``sample: true``.
 """
 
 import os
@@ -27,11 +27,11 @@ from chaosdrill.controls.watching import Periodic
 from chaosdrill.errors import CannotSee, Problem, problem
 
 EVERY_S = 5.0
-OWN = "chaosdrill."  # modules whose probes only read, so that they may run beside anything
+OWN = "chaosdrill."  # modules whose probes only read, so that they may run at any time
 
 
 def problems_of_samples(probes: Sequence[Mapping[str, Any]]) -> list[Problem]:
-    """:returns: a problem for each probe whose ``sample`` is neither true nor false."""
+    """Return a problem for each probe whose ``sample`` is neither true nor false."""
     return [
         problem("activity-invalid", f"steady-state-hypothesis: {probe.get('name')}: sample: write true or false")
         for probe in probes
@@ -40,16 +40,16 @@ def problems_of_samples(probes: Sequence[Mapping[str, Any]]) -> list[Problem]:
 
 
 def is_sampled(probe: Mapping[str, Any]) -> bool:
-    """:returns: whether a probe of the steady state is sampled: as it says itself, else when it is chaosdrill's."""
+    """Return whether a probe of the steady state is sampled: by its own ``sample``, else if it is chaosdrill's."""
     module = str((probe.get("provider") or {}).get("module"))
     return "provider" in probe and bool(probe.get("sample", module.startswith(OWN)))
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One look of a probe of the steady state.
+    """One sample of a probe of the steady state.
 
-    :param tolerance_met: None when that cannot be told.
+    :param tolerance_met: None when that is unknown.
     :param error: why it could not be read; else empty.
     """
 
@@ -64,10 +64,10 @@ KILLED_WITHIN_S = 5.0
 
 
 class Samples:
-    """Samples of the probes of the steady state that :func:`is_sampled` names, each in a thread of its own: some take
-    as long as their window.
+    """Samplers of the probes that :func:`is_sampled` selects, each in a thread of its own: some take as long as their
+    window.
 
-    :param taken: told each sample.
+    :param taken: called with each sample.
     """
 
     def __init__(
@@ -84,14 +84,15 @@ class Samples:
         self._threads = [self._sampler(probe) for probe in self._probes]
 
     def start(self) -> None:
-        """Begin; the steady state has just been checked, so the first samples are taken a while later."""
+        """Start sampling; the steady state has just been checked, so the first samples come one interval later."""
         for thread in self._threads:
             thread.start()
 
     def stop(self, within_s: float) -> None:
-        """Take no more, and wait for those that are under way: nothing of them goes on beside what comes next.
+        """Stop sampling, and wait for running samples, so that none continues during the next stage.
 
-        :param within_s: for so many seconds; then their processes are killed, and the others are not recorded any more.
+        :param within_s: for so many seconds; then their processes are killed, and the other samples are not recorded
+            any more.
         """
         until_s = time.monotonic() + within_s
         for thread in self._threads:
@@ -134,7 +135,9 @@ class Samples:
 
 
 class Processes:
-    """Runs process probes as Chaos Toolkit does, each in a process group of its own that can be killed as a whole."""
+    """A runner of process probes as Chaos Toolkit runs them, each in a process group of its own that can be killed
+    as a whole.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -144,8 +147,9 @@ class Processes:
     def run(
         self, probe: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
     ) -> dict[str, Any]:
-        """:returns: ``status``, ``stdout`` and ``stderr``, as of ``chaoslib.provider.process``.
+        """Run a process probe.
 
+        :returns: ``status``, ``stdout`` and ``stderr``, as ``chaoslib.provider.process`` does.
         :raises CannotSee: when it took longer than its own timeout, or was killed.
         """
         provider = probe["provider"]
@@ -166,7 +170,7 @@ class Processes:
         return {"status": process.returncode, "stdout": decode_bytes(out), "stderr": decode_bytes(err)}
 
     def kill(self) -> bool:
-        """Kill every process that runs, with its children; none is started any more.
+        """Kill every running process, with its children, and let no other start.
 
         :returns: whether there was one.
         """
@@ -193,7 +197,7 @@ def _kill(group: int) -> None:
 
 
 def _looking_once(probe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A sample says how it is now: a probe that can wait until it is good does not wait."""
+    """Remove ``within_s`` from a probe: a sample is the present value and must not wait for a good one."""
     arguments = arguments_of(probe)
     if "within_s" not in arguments:
         return probe

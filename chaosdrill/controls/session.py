@@ -1,4 +1,4 @@
-"""The drill that goes on: told of every phase and every step, between its opening and its closing."""
+"""The drill in progress, from its opening to its closing: it is notified of every stage and every step."""
 
 import logging
 import threading
@@ -44,20 +44,21 @@ from chaosdrill.history.current import STEADY_STATE_AFTER
 
 logger = logging.getLogger("chaostoolkit")
 
-SAMPLE_WITHIN_S = 5.0  # how long a sample may go on after the method
-STOPPING_PHASES = ("setup", "method")  # in these a failed step stops what follows
+SAMPLE_WITHIN_S = 5.0  # how long a sample may continue after the method
+STOPPING_PHASES = ("setup", "method")  # stages in which a failed step stops what follows
 OF_CONTROLS = (STOP.name, LEAVE.name)  # signals that a control sends, not a person
 TERMINATION = "SIGTERM"
-RAISED = "InterruptExecution"  # stands for the signal where another control raised it
+RAISED = "InterruptExecution"  # used as the signal's name where another control raised it
 EXPLAINING = ("interrupted", "refused", "crashed", "safeguard-tripped", "approval-refused", history.TARGET_LOST, LOST)
 ENDING = ("rollbacks", "closing", "ending the lab", "judging")
 
 
 class Session:
-    """One drill. To be made in the thread that runs the experiment.
+    """One drill. Create it in the thread that runs the experiment.
 
-    What ``opening`` fills in: ``arguments``, ``directory`` (of the run), ``target``, and ``held``, what is given up at
-    the end. ``touched``: whether there may be anything to roll back. ``said``: the summary, once it is closed.
+    ``opening`` sets ``arguments``, ``directory`` (of the run), ``target``, and ``held``, the resources that are
+    released at the end. ``touched``: whether there may be anything to roll back. ``said``: the summary, once it is
+    closed.
     """
 
     def __init__(self, experiment: Mapping[str, Any], configuration: MutableMapping[str, Any], secrets: Any) -> None:
@@ -77,7 +78,7 @@ class Session:
         self.planned_calls = PlannedCalls()
         self.touched = False
         self.said: dict[str, Any] | None = None
-        self.owed: tuple[str, ...] = ()  # steps that stay in force after it
+        self.owed: tuple[str, ...] = ()  # steps that stay in force after the drill
         self.stop_conditions: Guards | None = None
         self._safeguards: Guards | None = None
         self._samples: Samples | None = None
@@ -96,12 +97,12 @@ class Session:
     # Phases, in order -----------------------------------------------------------------------------------------------
 
     def enter(self, phase: str) -> None:
-        """The drill's main line has come to ``phase``."""
+        """Record that the drill has come to a stage (``phase``)."""
         self.status.phase, self.status.activity = phase, ""
         self.record.note("phase", phase=phase)
 
     def begin_hypothesis(self) -> None:
-        """The steady state is checked: before the method, after it, or (continuous strategy) beside it."""
+        """Begin a check of the steady state: before the method, after it, or (continuous strategy) during it."""
         if self._beside():
             self._local.phase = "steady-state-during"
         else:
@@ -112,19 +113,21 @@ class Session:
             self.enter("steady-state-after" if self._method_ended else "steady-state-before")
 
     def end_hypothesis(self, met: bool | None) -> None:
-        """The check has ended, met, missed, or (None) unseen; unless the method is next, only rollbacks are left."""
+        """End a check of the steady state: met, missed, or (None) not observed. Unless the method is next, only
+        rollbacks remain.
+        """
         if self._beside():
             return
         if self._method_ended and met is not None:
-            self.record.note(STEADY_STATE_AFTER, met=met)  # rollbacks may ask for it
+            self.record.note(STEADY_STATE_AFTER, met=met)  # rollbacks may depend on it
         if self._method_ended or not met:
             self.signals.leaving = True
 
     def begin_method(self) -> None:
-        """The method begins, and with it the safeguards and the samples of the steady state.
+        """Begin the method, with the safeguards and the samples of the steady state.
 
         :raises InterruptExecution: when the application settles the heartbeat's writes more slowly than they are sent,
-            or a check refuses that let the drill begin.
+            or a check now refuses that allowed the drill to begin.
         """
         try:
             require_settled(self)
@@ -144,7 +147,7 @@ class Session:
             self._samples.start()
 
     def end_method(self) -> None:
-        """The method has ended, one way or another."""
+        """End the method, whether it is complete or not."""
         if self._safeguards is not None:
             self._safeguards.stop()
         if self._samples is not None:
@@ -155,8 +158,10 @@ class Session:
         self.enter("after the method")
 
     def begin_rollbacks(self) -> None:
-        """:raises InterruptExecution: when this run did nothing, so that there is nothing to undo; or when another
-        control wants to leave without rollbacks.
+        """Begin the rollbacks.
+
+        :raises InterruptExecution: when this run did nothing, so that there is nothing to undo; or when another control
+            requests to leave without rollbacks.
         """
         self.signals.leaving = True
         self._stop_watching_conditions()
@@ -173,7 +178,7 @@ class Session:
         self.signals.can_give_up = True
 
     def end_rollbacks(self) -> None:
-        """The rollbacks have ended; from here on nothing may be cut short."""
+        """End the rollbacks. From here on nothing may be cut short."""
         self.signals.can_give_up = False
         self.signals.leaving = True
         self.signals.settle()
@@ -182,10 +187,10 @@ class Session:
         self.enter("closing")
 
     def end(self, journal: MutableMapping[str, Any] | None, interrupted: bool = False) -> None:
-        """Judge the drill, leave its summary, and give up everything that was taken; a second call does nothing.
+        """Judge the drill, write its summary, and release everything that was taken; a second call does nothing.
 
         :param journal: Chaos Toolkit's; its status is set so that the exit code is 0 for ``passed`` only.
-        :param interrupted: whether Chaos Toolkit says that the experiment was interrupted.
+        :param interrupted: whether Chaos Toolkit reports that the experiment was interrupted.
         """
         if self.said is None:
             self.signals.leaving, self.signals.can_give_up = True, False
@@ -196,7 +201,7 @@ class Session:
             self.said = close(self, journal)
 
     def give_up(self) -> None:
-        """Stop the threads and give up everything that is held: files, lock, the place of the open drill."""
+        """Stop the threads and release everything that is held: files, lock, the place of the open drill."""
         self.record.end()
         with self.held:
             self.lookout.close()
@@ -204,11 +209,11 @@ class Session:
     # Steps ----------------------------------------------------------------------------------------------------------
 
     def begin_activity(self, activity: Mapping[str, Any]) -> None:
-        """An activity is about to run: on disk before it does. One of another control is let through.
+        """Record that an activity begins, on disk before it runs. A foreign activity is only noted.
 
-        :raises InterruptExecution: when a signal has ended the method or the rollbacks: a step that it came in makes of
-            SIGTERM's exception a failure of its own, and Chaos Toolkit goes on; when a person was to approve the
-            activity, and did not; when the undo that it will owe could not be published.
+        :raises InterruptExecution: when a signal has ended the method or the rollbacks (a step during which SIGTERM
+            came turns the signal's exception into a failure of its own, and Chaos Toolkit continues); when the activity
+            needs a person's approval and did not get it; when the undo that it will owe could not be published.
         """
         if not self._own_steps.begin(activity, self._in_hypothesis()):
             self._foreign.begin(activity)
@@ -236,13 +241,13 @@ class Session:
         self._publish_undo(step["activity"], owed.get("number"))
 
     def end_activity(self, activity: Mapping[str, Any], run: Mapping[str, Any] | None) -> None:
-        """An activity has ended. One of another control ends nothing by itself.
+        """Record how an activity ended. A foreign activity stops nothing by itself.
 
-        :raises InterruptExecution: when what follows must not build on it.
+        :raises InterruptExecution: when later steps must not build on it.
         """
         if not self._own_steps.end(activity):
             if self._own_steps.lists(activity) and not self._beside():
-                self.notice_interruption()  # another control did not let it begin
+                self.notice_interruption()  # another control kept it from beginning
             else:
                 self._foreign.end(activity, run, self.configuration, self.secrets)
             return
@@ -263,9 +268,10 @@ class Session:
             self.stop(f"{step['activity']}: {outcome.problem}; what follows would build on it, so the drill stops here")
 
     def stop(self, why: str) -> NoReturn:
-        """End what goes on before the rollbacks; they come next.
+        """End the stages before the rollbacks, which come next.
 
-        :raises InterruptExecution: always. Beside the main line it would vanish, so a signal goes there, too.
+        :raises InterruptExecution: always. Outside the main thread Chaos Toolkit would lose it, so a signal is sent
+            there, too.
         """
         self._stopping = True
         if self._beside():
@@ -276,8 +282,8 @@ class Session:
         raise InterruptExecution(why)
 
     def notice_interruption(self) -> None:
-        """Record that another control or an activity ends the drill by raising ``InterruptExecution``. Beside the main
-        line Chaos Toolkit would lose it.
+        """Record that another control or an activity ends the drill by raising ``InterruptExecution``. Outside the
+        main thread Chaos Toolkit would lose the exception, so the method is stopped by a signal.
         """
         found = interruption_under_way()
         if found is None or self._stopping or self.signals.stopped:
@@ -289,7 +295,7 @@ class Session:
             self.signals.stop_method()
 
     def _publish_undo(self, name: str, number: int | None) -> None:
-        """Publish what a step will owe, before it begins.
+        """Publish the undo that a step will owe, before it begins.
 
         :raises InterruptExecution: when that failed; the step is not begun.
         """
@@ -302,17 +308,17 @@ class Session:
             self.stop(f"{name}: {refusal}; the drill stops here")
 
     def _take_refusal(self) -> Refused | None:
-        """Why the step of this thread was not begun, once; None when it was."""
+        """Return why the step of this thread was not begun, and forget it; None when it was begun."""
         refusal, self._local.refusal = getattr(self._local, "refusal", None), None
         return refusal
 
     def pay_undos(self) -> None:
-        """Publish which undos are not owed any more."""
+        """Publish which undos are no longer owed."""
         if (drill := history.current()) is not None:
             drill.undos.pay()
 
     def _is_explained(self) -> bool:
-        """Whether the history says why the experiment was interrupted."""
+        """Return whether the history has the reason why the experiment was interrupted."""
         self.record_signals()
         events = self.record.events
         steps = [row for row in events if row["event"] == "activity-ended"]
@@ -336,23 +342,23 @@ class Session:
         }
 
     def _must_stop(self, phase: str, outcome: Outcome, run: Mapping[str, Any] | None) -> bool:
-        # A steady state is Chaos Toolkit's own matter, all but a value that its tolerance cannot be compared with:
-        # there it would end with a traceback, without rollbacks.
+        # Chaos Toolkit handles the steady state itself, except a value that cannot be compared with its tolerance: it
+        # would end with a traceback, without rollbacks.
         not_comparable = outcome.status == "failed" and (run or {}).get("status") == "succeeded"
         return phase in STOPPING_PHASES or (phase in ("steady-state-before", "steady-state-after") and not_comparable)
 
     def _is_stopped(self) -> bool:
-        """Whether rollbacks are next, so that steps in the background must end."""
+        """Return whether rollbacks are next, so that background steps must end."""
         return self._stopping or self.signals.leaving
 
     def _beside(self) -> bool:
-        """Whether the calling thread is one beside the main line: a background step, or a continuous hypothesis."""
+        """Return whether the calling thread is not the main one: a background step, or a continuous hypothesis."""
         return threading.current_thread() is not self._main
 
     # What comes in between ------------------------------------------------------------------------------------------
 
     def notice_signals(self) -> None:
-        """Do what a signal handler must not: write down those that came, and wait for no step in the background."""
+        """Do what a signal handler must not do: record the signals, and stop waiting for background steps."""
         self.record_signals()
         if self.signals.leave_background():
             logger.warning("A step in the background has not ended: the rollbacks begin beside it")
@@ -360,14 +366,14 @@ class Session:
             self._leave_to_rescue()
 
     def _leave_to_rescue(self) -> None:
-        """Leave the rest of the rollbacks out: the process is killed soon."""
+        """Leave out the rest of the rollbacks: the process is killed soon."""
         if not stop_grace.is_left_to_rescue():
             why = f"the time for the rollbacks is over, by {stop_grace.VARIABLE}"
             self.record.note(stop_grace.LEFT_TO_RESCUE, function="", undo_of=None, why=why)
         self.signals.give_up()
 
     def record_signals(self) -> None:
-        """Write down signals that came; a signal handler must not."""
+        """Record received signals, which a signal handler must not do itself."""
         while (taken := self._record_signal()) is not None:
             name, phase = taken
             self._hurry()
@@ -376,9 +382,9 @@ class Session:
                 logger.warning(f"{name}: the rollbacks go on; once more to leave without the rest of them ({left})")
 
     def _record_signal(self) -> tuple[str, str] | None:
-        """Write down the next signal that came, and after SIGTERM how long the process has left.
+        """Record the next received signal, and after SIGTERM how much time the process has left.
 
-        :returns: its name, and in which phase it came; None when there is none.
+        :returns: its name, and the stage in which it came; None when there is none.
         """
         with self._recording_signals:
             if not self._signals_noted:
@@ -403,13 +409,15 @@ class Session:
             logger.warning(f"the lab's waits could not be shortened: {error}")
 
     def target_lost(self, why: str) -> None:
-        """The target is there no more: told once, by the watch over it. What waits for it waits no longer."""
+        """Stop because the target no longer exists. The monitor of the target calls this once. Waits for the target
+        end.
+        """
         self.record.note(history.TARGET_LOST, why=why)
         logger.error(f"The drill ends here: {why}")
         self._stop_method()
 
     def stop_requested(self, request: StopRequest) -> None:
-        """Somebody asks the drill to stop, from wherever: told once, by the lease's renewal. The rollbacks are next."""
+        """Stop at a person's request. The lease's renewal calls this once. The rollbacks are next."""
         if self.status.phase in ENDING:
             logger.info(f"{request.by} asks the drill to stop: it is in its {self.status.phase} already")
             return
@@ -420,7 +428,7 @@ class Session:
         self._hurry()
 
     def lease_lost(self, why: str) -> None:
-        """The lease cannot be counted on any more: told once, by what renews it. The rollbacks are next."""
+        """Stop because the lease is no longer reliable. The lease's renewal calls this once. The rollbacks are next."""
         self.record.note_of_others(LOST, why=why, phase=self.status.phase)
         if self.status.phase in ENDING:
             logger.warning(f"The lease is in doubt: {why}")
@@ -439,7 +447,9 @@ class Session:
             self.stop_conditions.stop()
 
     def safeguard_tripped(self, name: str, why: str, unreadable: bool) -> None:
-        """A safeguard or a stop condition ends what comes before the rollbacks. For any thread."""
+        """Stop the stages before the rollbacks because of a safeguard or a stop condition. May be called from any
+        thread.
+        """
         try:
             self.record.note("safeguard-tripped", safeguard=name, why=why, unreadable=unreadable)
         finally:

@@ -1,4 +1,4 @@
-"""The experiment's configuration, as far as the drill itself needs it; every problem in it at once."""
+"""The settings of a drill in the experiment's configuration; all problems are reported at once."""
 
 import os
 from collections.abc import Callable, Mapping, MutableMapping
@@ -36,14 +36,14 @@ NUMBERS: Mapping[str, tuple[Callable[[Any], float], float, float]] = {
 
 @dataclass(frozen=True)
 class Settings:
-    """What the drill is to run on.
+    """The settings of a drill.
 
     :param target: lab or aws.
     :param scale: multiplies the lab's waits; 1 on aws.
     :param topology: the topology file; None on the lab, which writes its own.
     :param locustfile: absolute path of the load script; empty: the reference application's own.
-    :param change_ticket: under which change it runs; empty on the lab.
-    :param approver: who allowed it, as the operator says; empty: that is not known.
+    :param change_ticket: the change under which it runs; empty on the lab.
+    :param approver: who allowed it, as the operator states; empty: that is not known.
     """
 
     target: str
@@ -55,10 +55,10 @@ class Settings:
 
 
 def read_settings(configuration: MutableMapping[str, Any], ticket_needed: bool = True) -> tuple[Settings, list[str]]:
-    """Read the configuration and put checked values back into it (``--var users=50`` gives a text, not a number).
+    """Read the configuration and write checked values back into it (``--var users=50`` gives a text, not a number).
 
     :param ticket_needed: whether target aws without a change ticket is a problem.
-    :returns: the settings, and every problem found; the settings are good only without problems.
+    :returns: the settings, and every problem found; the settings are valid only without problems.
     """
     problems = _convert_numbers(configuration)
     target = str(configuration.get("target") or "lab")
@@ -81,7 +81,7 @@ def _convert_numbers(configuration: MutableMapping[str, Any]) -> list[str]:
         if name not in configuration or (name == "scale" and configuration[name] == ""):
             continue
         if name == "heartbeat_rate" and configuration[name] in ("", None):
-            configuration[name] = None  # as the topology has it
+            configuration[name] = None  # the topology's rate applies
             continue
         raw = configuration[name]
         try:
@@ -126,7 +126,9 @@ def _locustfile(configuration: MutableMapping[str, Any]) -> tuple[str, list[str]
 
 
 def _environment_problems() -> list[str]:
-    """Variables that the end of the drill reads: what is wrong with them is reported before anything is touched."""
+    """Return the problems of environment variables that are used at the end of the drill, before anything is
+    changed.
+    """
     problems = junit_problems() + problems_of_grace()
     for read in (language_from, zone_from):
         try:

@@ -1,5 +1,5 @@
-"""Whether the application settles the heartbeat's writes as fast as they are sent: checked before the method, which
-does not begin when the settlement lag grows; and more writes around each transition.
+"""The settlement check: the method does not begin while the settlement lag of the heartbeat's writes grows. Also the
+increased write rate around each transition.
 """
 
 import logging
@@ -20,7 +20,9 @@ EVENT, BURST = "settlement-measured", "heartbeat-burst"
 
 
 def begin_settlement_check(session: "Session") -> None:
-    """Begin the check while the steady state is checked, which takes as long; a failure is told where it is needed."""
+    """Begin the check, which runs while the steady state is checked; a failure is reported by
+    :func:`require_settled`.
+    """
     if (heartbeat := _writing(session)) is not None:
         try:
             heartbeat.page.settlement()
@@ -32,7 +34,7 @@ def require_settled(session: "Session") -> None:
     """Wait for the check and record it.
 
     :raises Refused: when the settlement lag grows.
-    :raises CannotSee: when the heartbeat does not say.
+    :raises CannotSee: when the heartbeat does not report it.
     """
     if (heartbeat := _writing(session)) is None:
         return
@@ -50,19 +52,19 @@ def require_settled(session: "Session") -> None:
 
 
 def raise_writes(session: "Session", activity: Mapping[str, Any]) -> None:
-    """Send more writes around a step that moves the application to another region, or cuts one off."""
+    """Raise the write rate around a step that moves the application to another region, or cuts one off."""
     if not (is_transition(activity) or _cuts_off(activity)) or (heartbeat := _writing(session)) is None:
         return
     if heartbeat.settings["burst_per_s"] is None:
         return
     try:
         session.record.note(BURST, **heartbeat.page.begin_burst())
-    except DrillError as error:  # they are sent at the rate at rest then
+    except DrillError as error:  # writes continue at the usual rate then
         session.record.note(BURST, write_rate_per_s=None, why=str(error))
 
 
 def _writing(session: "Session") -> HeartbeatProcess | None:
-    """:returns: the heartbeat, while it runs and follows what it writes."""
+    """Return the heartbeat, if it runs and checks the settlement of its writes."""
     heartbeat = session.heartbeat.find() if session.heartbeat is not None else None
     follows = heartbeat is not None and heartbeat.writes and heartbeat.settings["settled"] is not None
     return heartbeat if follows else None
