@@ -1,14 +1,14 @@
-"""How a signal is taken: noted, and never in the way of the rollbacks.
+"""Signal handling of a drill: signals are recorded, and never interrupt the rollbacks.
 
-Chaos Toolkit ends the method on Ctrl-C, SIGTERM or ``chaoslib.exit`` (SIGUSR1, SIGUSR2) and goes on with the rollbacks,
-but for SIGUSR2. A signal that comes when the rollbacks run would skip the rest of them, and one between the stages
-would end the process without them. So the first signal of that time is noted and held back, and it takes a second one,
-while rollbacks run, to give up. A hangup is taken as a SIGTERM. Other controls end a drill by the same signals: theirs
-are noted and delivered like those of a person.
+Chaos Toolkit ends the method on Ctrl-C, SIGTERM or ``chaoslib.exit`` (SIGUSR1, SIGUSR2) and continues with the
+rollbacks, except after SIGUSR2. A signal during the rollbacks would skip the rest of them, and one between the stages
+would end the process without them. So the first signal of that time is recorded and held back, and a second one, during
+the rollbacks, is needed to leave the rest of them out. A hangup is handled as a SIGTERM. Other controls end a drill by
+the same signals: theirs are recorded and delivered like those of a person.
 
-Python delivers a signal as an exception between any two steps of the main thread. In the middle of logging that leaves
-the log's lock taken for good: every other thread that logs waits for ever, and the process does not exit. In the middle
-of writing the history it breaks its seals. There a signal is delivered a moment later.
+Python delivers a signal as an exception between any two bytecodes of the main thread. During a logging call that leaves
+the log's lock taken forever: every other thread that logs blocks, and the process does not exit. During a write to the
+history it breaks the seals. In these cases the signal is delivered a moment later.
 """
 
 import os
@@ -23,19 +23,19 @@ from typing import Any
 
 from chaoslib.exit import exit_gracefully
 
-STOP = signal.SIGUSR1  # what chaoslib.exit.exit_gracefully() sends
-LEAVE = signal.SIGUSR2  # what exit_ungracefully() sends: no rollbacks
+STOP = signal.SIGUSR1  # sent by chaoslib.exit.exit_gracefully()
+LEAVE = signal.SIGUSR2  # sent by exit_ungracefully(): no rollbacks
 TAKEN = (signal.SIGINT, signal.SIGTERM, STOP, LEAVE)
-HANGUP = signal.SIGHUP  # the terminal or the ssh session is gone: Chaos Toolkit would die of it without rollbacks
+HANGUP = signal.SIGHUP  # the terminal or the ssh session is closed: Chaos Toolkit would end without rollbacks
 
 
-BUSY = frozenset({"logging", "chaosdrill.history.log"})  # modules that must not be left in the middle
+BUSY = frozenset({"logging", "chaosdrill.history.log"})  # modules that a signal must not interrupt
 AGAIN_AFTER_S = 0.02
-BACKGROUND_ENDS_WITHIN_S = 1.0  # after a stop; what waits in the background as chaosdrill does ends sooner
+BACKGROUND_ENDS_WITHIN_S = 1.0  # after a stop; chaosdrill's own waits in the background end sooner
 
 
 class Signals:
-    """Takes signals from :meth:`install` to :meth:`restore`. To be used in the main thread.
+    """Handles signals from :meth:`install` to :meth:`restore`. Use it in the main thread.
 
     :param note: called with the name of each signal that this drill did not send itself, in the signal handler: it must
         not lock or write.
@@ -46,22 +46,22 @@ class Signals:
         self._previous: dict[int, Any] = {}
         self._held = 0
         self._sent = False  # by this drill, and not delivered yet
-        self._due = 0  # a signal that is delivered a moment later
-        self._sent_again = 0  # that signal, on its way
-        self._waiting_since: float | None = None  # for background steps, after a stop
+        self._due = 0  # a signal that will be delivered a moment later
+        self._sent_again = 0  # that signal, after it was sent again
+        self._waiting_since: float | None = None  # since when Chaos Toolkit waits for background steps after a stop
         self._leaves_wait = False  # the next own signal ends that wait
         self._gives_up_now = False  # the next own signal leaves the rest of the rollbacks out
         self._main = threading.current_thread()
         self._sender: threading.Thread | None = None
         self._later: queue.SimpleQueue[int] = queue.SimpleQueue()  # may be used in a signal handler
-        self.leaving = False  # from here on only rollbacks and the end are left
+        self.leaving = False  # from now on only rollbacks and the end remain
         self.can_give_up = False  # rollbacks run: Chaos Toolkit can end them in order
-        self.stopped = False  # a signal of others has ended what came before the rollbacks
+        self.stopped = False  # a signal of a person or another control has ended the stages before the rollbacks
         self.gave_up = False  # the rest of the rollbacks is left out
         self.no_rollbacks = False  # exit_ungracefully() was called
 
     def install(self) -> None:
-        """Take signals, once. In a thread that is not the main one nothing happens: Python delivers none there."""
+        """Install the handlers, once. Outside the main thread this does nothing: Python delivers no signals there."""
         if self._previous or threading.current_thread() is not threading.main_thread():
             return
         for number in TAKEN:
@@ -76,7 +76,7 @@ class Signals:
             signal.signal(HANGUP, self._take)
 
     def restore(self) -> None:
-        """Give signals back to whom they were taken from."""
+        """Restore the previous handlers."""
         self.settle()
         if self._sender is not None:  # after this nothing is sent again: Python's own handlers would end the process
             self._later.put(0)
@@ -87,20 +87,20 @@ class Signals:
         self._previous = {}
 
     def settle(self) -> None:
-        """What a signal that is still due would end has ended: it is not delivered any more."""
+        """Drop a signal that is still to be delivered: the stage that it would end has ended."""
         self._due = 0
 
     def stop_method(self) -> None:
-        """End what the main thread does before the rollbacks, from another thread."""
+        """End the stage in the main thread before the rollbacks, from another thread."""
         self._sent = True
         exit_gracefully()
 
     def leave_background(self) -> bool:
-        """End Chaos Toolkit's wait for background steps when it goes on though the drill was stopped.
+        """End Chaos Toolkit's wait for background steps if it continues after the drill was stopped.
 
-        To be called again and again, from another thread: a step that sleeps, or a process, does not know of the stop.
+        Call it repeatedly, from another thread: a step that sleeps, or a process, does not notice the stop.
 
-        :returns: whether the wait is ended now: the steps go on beside the rollbacks.
+        :returns: whether the wait is ended now: the steps continue during the rollbacks.
         """
         frame = sys._current_frames().get(self._main.ident or 0)
         if not (self.leaving and self._previous and _waits_for_background(frame)):
@@ -114,7 +114,7 @@ class Signals:
         return True
 
     def give_up(self) -> None:
-        """Leave the rest of the rollbacks out, from another thread: there is no more time for them."""
+        """Leave the rest of the rollbacks out, from another thread: no time is left for them."""
         if self.can_give_up and self._previous and not self.gave_up:
             self._gives_up_now = True
             os.kill(os.getpid(), STOP)
@@ -166,7 +166,9 @@ class Signals:
                 os.kill(os.getpid(), number)
 
     def _gives_up(self, number: int) -> bool:
-        """Whether the rest of the rollbacks is to be left out: another control's emergency stop does not mean that."""
+        """Return whether to leave out the rest of the rollbacks; another control's emergency stop does not count as
+        a request for that.
+        """
         self._held += number not in (STOP, LEAVE)
         return self.can_give_up and (number == LEAVE or (number != STOP and self._held >= 2))
 

@@ -1,7 +1,7 @@
-"""The built-in conditions that stop a drill (``stop_when``): what each reads, and how often.
+"""The built-in conditions that stop a drill (``stop_when``): the resource of each, and how often it is read.
 
-They are watched from the setup to the rollbacks, also while a step waits and while the steady state is checked. One
-that cannot be read for some seconds counts as met.
+They are checked from the setup to the rollbacks, also while a step waits and while the steady state is checked. A
+condition that cannot be read for some seconds counts as met.
 """
 
 import time
@@ -30,17 +30,17 @@ if TYPE_CHECKING:
     from chaosdrill.controls.session import Session
 
 EVERY_S = 2.0
-READ_WITHIN_S = 8.0  # all requests of one read
-UNREADABLE_IN_A_ROW = 4  # 8 s where a request is refused at once, 30 s where nobody answers, as for a safeguard
-STALE_S = 20.0  # beyond a beat's own time: collecting over SSM takes seconds
-COLLECT_EVERY_S = 2.0  # while the time without service counts
+READ_WITHIN_S = 8.0  # for all requests of one read
+UNREADABLE_IN_A_ROW = 4  # 8 s if a request is refused at once, 30 s without any response, as for a safeguard
+STALE_S = 20.0  # added to a beat's own time: collecting over SSM takes seconds
+COLLECT_EVERY_S = 2.0  # while the time without service is limited
 PATIENCE = Patience(every_s=EVERY_S, misses=1, unreadable=UNREADABLE_IN_A_ROW)
 Events = Callable[[], Sequence[Event]]
 FindHeartbeat = Callable[[], HeartbeatProcess | None]
 
 
 def watch_stop_conditions(session: "Session", system: System, name: str) -> Guards:
-    """Begin to watch every condition that stops the drill, and record which.
+    """Start checking every condition that stops the drill, and record them.
 
     :param name: the experiment's.
     :returns: the guards; they are stopped before the rollbacks.
@@ -54,7 +54,9 @@ def watch_stop_conditions(session: "Session", system: System, name: str) -> Guar
 
 
 def guard_of(condition: StopCondition, tripped: Tripped, patience: Patience = PATIENCE) -> Guard:
-    """Make the guard of a condition: it trips at once when the condition is met, and when it is unreadable for long."""
+    """Create the guard of a condition: it trips at once when the condition is met, and after repeated unreadable
+    results.
+    """
 
     def read() -> Miss | None:
         with deadlines.ending(READ_WITHIN_S):
@@ -80,7 +82,7 @@ def _conditions(session: "Session", system: System, name: str) -> Iterator[StopC
 
 
 def of_alarms(system: System, alarms: Sequence[Alarm]) -> Iterator[StopCondition]:
-    """Make a condition for each region that has alarms which stop the drill."""
+    """Yield a condition for each region with alarms that stop the drill."""
     home = system.topology.regions.home
     for region in dict.fromkeys(alarm.region or home for alarm in alarms):
         names = tuple(dict.fromkeys(one.name for one in alarms if (one.region or home) == region))
@@ -89,7 +91,7 @@ def of_alarms(system: System, alarms: Sequence[Alarm]) -> Iterator[StopCondition
 
 
 def _in_alarm(system: System, region: str, names: Sequence[str]) -> str:
-    """Read whether an alarm is in ALARM. INSUFFICIENT_DATA stops nothing, as for FIS's stop conditions."""
+    """Read whether an alarm is in ALARM. INSUFFICIENT_DATA does not stop the drill, as with FIS's stop conditions."""
     found = cloudwatch.alarms(system, region, names)
     for name, alarm in found.items():
         if alarm["StateValue"] == "ALARM":
@@ -104,10 +106,10 @@ def _in_alarm(system: System, region: str, names: Sequence[str]) -> str:
 
 
 def of_unavailability(limit_s: float, records: Path, find: FindHeartbeat, events: Events) -> StopCondition:
-    """Make the condition that clients were without service for too long in this drill.
+    """Create the condition that clients were without service for too long in this drill.
 
     :param limit_s: in seconds, all outages together.
-    :param records: where the heartbeat's records are collected.
+    :param records: the directory of the heartbeat's collected records.
     """
     outages = ClientOutages(records, find, events)
 
@@ -125,10 +127,10 @@ def of_unavailability(limit_s: float, records: Path, find: FindHeartbeat, events
 
 
 class ClientOutages:
-    """How long clients were without service in this drill, by the heartbeat's records.
+    """The time for which clients were without service in this drill, by the heartbeat's records.
 
-    A beat that hangs is recorded when it is given up, one that is answered at once. So an outage that is under way
-    lasts until the last moment for which the records of answered beats are complete.
+    A beat without a response is recorded when it is given up, an answered one at once. So a present outage lasts until
+    the last moment for which the records of answered beats are complete.
     """
 
     def __init__(self, records: Path, find: FindHeartbeat, events: Events) -> None:
@@ -142,8 +144,8 @@ class ClientOutages:
     def total_s(self) -> float:
         """Read the new beats.
 
-        :returns: seconds of all outages, the one under way included.
-        :raises CannotSee: when no beat has come in for long, though the heartbeat runs.
+        :returns: seconds of all outages, the present one included.
+        :raises CannotSee: when no beat was collected for a long time, although the heartbeat runs.
         """
         heartbeat = self._find()
         self._take_clocks()
@@ -176,7 +178,7 @@ class ClientOutages:
 
 
 def of_lost_writes(limit: int, events: Events) -> StopCondition:
-    """Make the condition that a read-back of this drill found so many writes lost, or could not tell."""
+    """Create the condition that a read-back of this drill found so many writes lost, or could not determine it."""
 
     def read() -> str:
         for event in events():

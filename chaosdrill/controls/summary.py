@@ -1,4 +1,4 @@
-"""The summary of a drill: what ``summary.json`` holds, and the last lines on the screen."""
+"""The summary of a drill: the contents of ``summary.json``, and the last lines on the screen."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,8 +19,10 @@ def summary(
     run: Mapping[str, Any],
     judgement: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """:returns: everything the summary says, as JSON values. ``run``: id, directory, target, scale, how the lab was
-    broken on purpose, seconds, title, and what :mod:`chaosdrill.analysis.summary_fields` gives.
+    """Build the summary as JSON values.
+
+    :param run: id, directory, target, scale, how the lab was broken on purpose, seconds, title, and the fields of
+        :mod:`chaosdrill.analysis.summary_fields`.
     """
     return {
         "version": VERSION,
@@ -34,7 +36,7 @@ def summary(
 
 
 def print_summary(said: Mapping[str, Any], owed: Sequence[str] = ()) -> None:
-    """Print the last lines on standard output. They are never wrapped or boxed here: a path can be copied.
+    """Print the last lines on standard output. They are never wrapped or boxed here, so that a path can be copied.
 
     :param owed: the steps that stay in force.
     """

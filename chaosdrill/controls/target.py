@@ -1,4 +1,4 @@
-"""Where the drill runs: the embedded lab, or the system that a topology file names."""
+"""The target of a drill: the embedded lab, or the system that a topology file names."""
 
 import os
 import time
@@ -10,27 +10,28 @@ from typing import Any
 from chaosdrill.controls.settings import Settings
 from chaosdrill.errors import BadInput, problem
 
-LAB_LENIENT = "CHAOSDRILL_LAB_LENIENT"  # in what the lab is more forgiving than AWS: NAME,NAME...
-LAB_RESYNC_S = "CHAOSDRILL_LAB_RESYNC_S"  # how long its database's old primary is rebuilt, the reference's seconds
+LAB_LENIENT = "CHAOSDRILL_LAB_LENIENT"  # where the lab is more lenient than AWS: NAME,NAME...
+# how long the old primary of its database is rebuilt, in seconds before scaling
+LAB_RESYNC_S = "CHAOSDRILL_LAB_RESYNC_S"
 LAB_BREAK = "CHAOSDRILL_LAB_BREAK"  # how the lab is broken on purpose: NAME[:option=value],NAME...
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is drilled.
+    """The target of a drill.
 
     :param kind: lab or aws.
     :param topology: the file that names its parts.
-    :param scale: what waits are multiplied by; 1 on aws.
+    :param scale: multiplies waits; 1 on aws.
     :param started_here: whether this drill started it.
-    :param close: gives it up; a lab that nobody else uses ends.
-    :param gone: why it is there no more; empty while it is.
-    :param lenient: in what a lab is more forgiving than AWS, by name; empty on aws.
-    :param broken: how it was broken on purpose, by now; it is never taken for a clean one then.
-    :param hurry: shortens its waits for the rest of an interrupted drill, where that spoils nothing for anybody else;
-        tells whether it did.
-    :param load_records: where a Locust that is a part of it keeps its rows on this machine; None: not on this machine.
-    :param truth: what its databases themselves say of every transaction; None where nobody can ask them.
+    :param close: releases it; a lab without other users ends.
+    :param gone: why it no longer exists; empty while it does.
+    :param lenient: where a lab is more lenient than AWS, by name; empty on aws.
+    :param broken: how it is broken on purpose by now; its runs then never count as those of an intact lab.
+    :param hurry: shortens its waits for the rest of an interrupted drill, unless other users are affected; returns
+        whether it did.
+    :param load_records: where a Locust that belongs to it stores its rows on this machine; None: not on this machine.
+    :param truth: returns the databases' own record of every transaction; None where it cannot be read.
     """
 
     kind: str
@@ -49,12 +50,12 @@ class Target:
 def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "", run_id: str = "") -> Target:
     """Find the target, or start it.
 
-    :param tell: is told what is being done.
-    :param serving: the region that serves first in a lab that is started for this drill; empty: home. Nothing that is
-        there already is changed.
-    :param run_id: of the drill, which whoever wants to end the lab is told.
-    :returns: it, ready.
-    :raises DrillError: when it cannot be had; then nothing of it remains.
+    :param tell: called with each progress message.
+    :param serving: the region that serves first in a lab that is started for this drill; empty: home. An existing
+        target is not changed.
+    :param run_id: of the drill, which is shown to anyone who wants to end the lab.
+    :returns: the target, ready.
+    :raises DrillError: when it is not available; no part of it is left then.
     """
     if settings.topology is not None:
         return Target(

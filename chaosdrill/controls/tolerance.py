@@ -1,5 +1,7 @@
-"""Whether a value is what was expected, where Chaos Toolkit's own check would end the run or say nothing; and which
-tolerances can be compared at all, and met, which is found before the drill begins.
+"""Tolerances: whether a value meets one, for cases in which Chaos Toolkit's own check would end the run or report
+nothing.
+
+Tolerances that can never be compared or met are found before the drill begins.
 """
 
 import copy
@@ -23,7 +25,7 @@ _KIND_OF: Mapping[Any, str] = {
     **{bool: "truth", int: "number", float: "number", str: "text"},
     **{list: "list", tuple: "list", dict: "mapping", Mapping: "mapping"},
 }
-# What the mapping that a provider returns holds, where that is known.
+# The fields of the mapping that a provider returns, where they are known.
 _FIELDS: Mapping[str, Mapping[str, Kinds]] = {
     "process": {"status": frozenset(("number",)), "stdout": frozenset(("text",)), "stderr": frozenset(("text",))},
     "http": {"status": frozenset(("number",)), "headers": frozenset(("mapping",)), "body": ANY},
@@ -34,11 +36,10 @@ _TARGETED = ("regex", "range", "jsonpath")
 def meets(
     tolerance: Any, value: Any, configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None
 ) -> bool:
-    """Check a value.
+    """Return whether a value is within a tolerance.
 
-    :returns: whether it is within the tolerance.
-    :raises CannotSee: when the tolerance cannot be applied to it. Inside a steady state Chaos Toolkit would end with a
-        traceback then: no rollbacks, no journal.
+    :raises CannotSee: when the tolerance cannot be applied to it. Inside a steady state Chaos Toolkit would then end
+        with a traceback: no rollbacks, no journal.
     """
     expected = resolved(tolerance, configuration, secrets)
     try:
@@ -53,7 +54,7 @@ def meets(
 
 
 def resolved(tolerance: Any, configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Any:
-    """:returns: the tolerance with its variables, as Chaos Toolkit resolves them: only in a text."""
+    """Return the tolerance with its variables, as Chaos Toolkit resolves them: in a text only."""
     return substitute(tolerance, configuration, secrets) if isinstance(tolerance, str) else tolerance
 
 
@@ -63,10 +64,10 @@ def problems_of_tolerance(
     function: Callable[..., Any] | None,
     resolve: Resolve,
 ) -> list[Problem]:
-    """Find why a tolerance could never be compared with what the activity returns, or never be met.
+    """Return why a tolerance could never be compared with the activity's result, or never be met.
 
     :param function: the function that the activity calls; None: it calls none.
-    :param resolve: gives a value with its variables.
+    :param resolve: substitutes the variables in a value.
     """
     written = resolve(tolerance) if isinstance(tolerance, str) else tolerance
     if has_variable(written):
@@ -105,7 +106,7 @@ def _problems(tolerance: Any, activity: Mapping[str, Any], function: Callable[..
 
 
 def accepted(tolerance: Any) -> Kinds:
-    """:returns: the kinds of values that a tolerance without a ``target`` can be met by."""
+    """Return the kinds of values that can meet a tolerance without a ``target``."""
     if isinstance(tolerance, bool):
         return frozenset(("truth", "number"))
     if isinstance(tolerance, str):
@@ -142,7 +143,7 @@ def _problems_of_range(bounds: Sequence[Any]) -> Iterator[str]:
 
 
 def _problems_of_probe(tolerance: Mapping[str, Any]) -> Iterator[str]:
-    """Chaos Toolkit puts the value into the arguments under the name ``value``."""
+    """Yield the problems of a tolerance that is a probe. Chaos Toolkit adds the value to its arguments as ``value``."""
     provider = tolerance["provider"]
     if not isinstance(provider.get("arguments"), Mapping):
         yield "add `arguments: {}` to its provider: Chaos Toolkit passes the value to compare in there, as `value`"
@@ -155,7 +156,7 @@ def _problems_of_probe(tolerance: Mapping[str, Any]) -> Iterator[str]:
 def _takes_value(function: Callable[..., Any]) -> bool:
     try:
         parameters = inspect.signature(function).parameters
-    except ValueError:  # some built-in functions do not say
+    except ValueError:  # some built-in functions have no signature
         return True
     return "value" in parameters or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values())
 
@@ -170,7 +171,9 @@ def _problems_of_target(target: str, wanted: Kinds, kinds: Kinds, fields: Mappin
 
 
 def _compares_status(tolerance: Any, fields: Mapping[str, Kinds]) -> bool:
-    """Of a mapping, numbers are compared with its ``status``; there must be one, where that is known."""
+    """Return whether a tolerance applies to a mapping: numbers are compared with its ``status``, which must exist if
+    the fields are known.
+    """
     return isinstance(tolerance, Mapping) or not fields or "status" in fields
 
 

@@ -1,4 +1,4 @@
-"""What the lab's databases themselves say, at each reading back: what the clients' ledger is held against."""
+"""The lab databases' own records at each read-back, with which the clients' ledger is compared."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ EVENT, READ_BACK = "truth-read", "read-back"
 
 
 def note_truth(session: "Session") -> None:
-    """Keep it in the run directory for a reading back that has just ended; on aws nobody can ask for it."""
+    """Store them in the run directory for a read-back that has just ended; on aws they are not available."""
     events = session.record.events
     known = {row["label"] for row in events if row["event"] == EVENT}
     for row in [row for row in events if row["event"] == READ_BACK and row["label"] not in known]:

@@ -1,4 +1,4 @@
-"""Whether every rollback names the step that it undoes: without one it would act although the drill did nothing."""
+"""Check that every rollback names the step that it undoes; otherwise it would act although the drill did nothing."""
 
 import inspect
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from chaosdrill.controls.activities import (
 )
 from chaosdrill.errors import problem
 
-_OPTIONAL_OF = ("enable_automatic_failover",)  # rollbacks that were written before it took the argument
+_OPTIONAL_OF = ("enable_automatic_failover",)  # rollbacks that existed before they took the argument
 
 
 def problems_of_undo(experiment: Mapping[str, Any], setup: Sequence[Activity], resolve: Resolve) -> list[str]:
     """Check each rollback whose function takes ``undo_of``.
 
-    :param resolve: gives a value with its variables; what still holds ``${`` is not judged.
+    :param resolve: substitutes the variables in a value; a value that still contains ``${`` is not checked.
     :returns: a problem for each that names no step, or one that neither setup nor method has.
     """
     phases = activities_by_phase(experiment)
@@ -42,7 +42,7 @@ def problems_of_undo(experiment: Mapping[str, Any], setup: Sequence[Activity], r
 def undone_steps(
     experiment: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None
 ) -> dict[str, str]:
-    """:returns: by each rollback that names one the step that it undoes."""
+    """Return, by each rollback that names one, the step that it undoes."""
     found = {}
     for rollback in activities_by_phase(experiment)["rollbacks"]:
         if undone := arguments_of(rollback).get("undo_of"):

@@ -1,4 +1,4 @@
-"""Whether an activity can be run, and its tolerance compared: everything that is found before a drill begins."""
+"""Validation of activities before a drill: whether each can run, and its tolerance can be compared."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -18,9 +18,9 @@ _LONGEST_PAUSE_S = 86_400.0
 
 
 def problems_of_activity(activity: Any, phase: str, resolve: Resolve = lambda value: value) -> list[str]:
-    """Find what keeps an activity from running: in its form, its arguments, its waits and its tolerance.
+    """Return everything that keeps an activity from running: in its form, its arguments, its waits and its tolerance.
 
-    :param resolve: gives a value with its variables. A value that still holds ``${`` is not judged.
+    :param resolve: substitutes the variables in a value. A value that still contains ``${`` is not checked.
     """
     name = activity.get("name", "?") if isinstance(activity, Mapping) else repr(activity)
     found: list[str] = [problem(code, f"{phase}: {name}: {text}") for code, text in _problems(activity, resolve)]
@@ -54,7 +54,9 @@ def _mapping_or_none(provider: Mapping[str, Any]) -> bool:
 
 
 def _problems_of_provider(provider: Mapping[str, Any], resolve: Resolve) -> Iterator[str]:
-    """What makes Chaos Toolkit end with a traceback when the activity runs: without rollbacks, without a journal."""
+    """Yield settings that would make Chaos Toolkit end with a traceback when the activity runs: no rollbacks, no
+    journal.
+    """
     kind, arguments = provider["type"], provider.get("arguments", ())
     shapes = {"python": (Mapping,), "process": (str, list, tuple, Mapping), "http": (str, list, Mapping, type(None))}
     if "arguments" in provider and not isinstance(arguments, shapes[kind]):

@@ -1,4 +1,4 @@
-"""What is looked at all the time while a drill goes on: the region state, and what clients see."""
+"""Monitors that run during the whole drill: of the region state, and of the responses to clients."""
 
 import json
 import math
@@ -21,8 +21,8 @@ RECENT_S = 5.0
 class Periodic:
     """Calls ``look`` in a thread of its own, every ``every_s`` seconds, until it is stopped.
 
-    :param failed: told an exception that ``look`` raised; the thread goes on.
-    :param first_after_s: when the first look is taken.
+    :param failed: called with an exception that ``look`` raised; the thread continues.
+    :param first_after_s: seconds until the first call.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class Periodic:
         self._thread = threading.Thread(target=self._run, name=f"chaosdrill-{name}", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, within_s: float = 10.0) -> None:
-        """End it and wait until a look that goes on has ended, at most ``within_s`` seconds."""
+        """Stop, and wait at most ``within_s`` seconds for a running call to end."""
         self._stop.set()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(within_s)
@@ -54,19 +54,19 @@ class Periodic:
             begun = time.monotonic()
             try:
                 self._look()
-            except Exception as error:  # noqa: BLE001 - the boundary of the thread: a watcher must not die silently
+            except Exception as error:  # noqa: BLE001 - the boundary of the thread: a monitor must not die silently
                 if self._stop.is_set():
-                    return  # whom it would tell may be gone already
+                    return  # the receiver of the error may no longer exist
                 self._failed(error)
             self._stop.wait(max(0.0, self._every_s - (time.monotonic() - begun)))
 
 
 class RegionWatch:
-    """The region state, and each change of it and of the facts behind it.
+    """The monitor of the region state, which reports each change of the state and of the facts behind it.
 
-    :param changed: told the new state and the facts.
-    :param facts_changed: told the state, the facts, between which moments they were read, and when a reading that still
-        showed the old ones began (None: there was none), in ns since the epoch.
+    :param changed: called with the new state and the facts.
+    :param facts_changed: called with the state, the reading, and when the last reading with the old facts began (None:
+        there was none), in ns since the epoch.
     """
 
     def __init__(
@@ -85,12 +85,12 @@ class RegionWatch:
         self.looks, self.longest_gap_s = 0, 0.0
 
     def look(self) -> str:
-        """Read the region state as it is now.
+        """Read the present region state.
 
         Concurrent calls do not wait for each other. Of two readings that overlap, the older one reports nothing.
         """
         reading = region.read_region(self._configuration, self._secrets)
-        with self._lock:  # changes are reported in the order in which they were read
+        with self._lock:  # changes are reported in the order of the readings
             if self._last is None or reading.began_s > self._last.began_s:
                 self._take(reading)
         return str(region.verdict(reading.value))
@@ -120,10 +120,11 @@ class RegionWatch:
 
 
 class LoadWatch:
-    """What clients see, kept on disk as it comes in, so that a load generator that dies takes nothing with it.
+    """The monitor of the responses to clients, written to disk as they are read, so that a load generator that dies
+    loses none of them.
 
-    :param find: gives the load generator; None while there is none.
-    :param path: where ``[start, succeeded, failed]`` is written per 0.1 s, one a line.
+    :param find: returns the load generator; None while there is none.
+    :param path: the file for ``[start, succeeded, failed]`` per 0.1 s, one a line.
     """
 
     def __init__(self, find: Callable[[], LoadGenerator | None], path: Path) -> None:
@@ -138,17 +139,17 @@ class LoadWatch:
         self.seen_until_s = 0.0
         self.ended_s: float | None = None  # when the last test ended, if none runs
         self.error_ratio: float | None = None
-        self.blind = False  # the last look saw nothing
+        self.blind = False  # the last read failed
 
     def due(self) -> bool:
-        """:returns: whether it is time for the next look: how often one may be taken is the load generator's matter."""
+        """Return whether it is time for the next read; the load generator determines the interval."""
         generator = self._generator
         return generator is None or time.monotonic() - self._looked_s >= generator.look_every_s
 
     def look(self) -> None:
-        """Fetch what has become final since the last look.
+        """Fetch the results that have become final since the last call.
 
-        :raises CannotSee: when the load generator does not answer.
+        :raises CannotSee: when the load generator does not respond.
         """
         with self._lock:
             try:
@@ -191,6 +192,6 @@ class LoadWatch:
         self.error_ratio = bad / (good + bad) if good + bad else None
 
     def close(self) -> None:
-        """Close the file. What a full disk did not take of it was told when it happened."""
+        """Close the file. Write errors of a full disk were reported when they happened."""
         with suppress(OSError):
             self._file.close()

@@ -1,8 +1,8 @@
-"""The decisions of a rescue: an ordered list of states of the system, of which the first one that fits decides. Pure.
+"""The decisions of a rescue: an ordered list of states of the system; the first matching state decides. Pure.
 
 A rescue never opens a region while another one is open, opens the writer's region only, and promotes a database only
-when it was told in words that writes may be lost. It changes nothing of the placement (stop flags, routing, writer) on
-facts that are unreadable, with one exception, which the row ``closed-routing-unreadable`` explains.
+after an explicit permission to lose writes. It changes nothing of the placement (stop flags, routing, writer) on facts
+that are unreadable, with one exception, which the row ``closed-routing-unreadable`` explains.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from chaosdrill.rescue.facts import REGIONS, Facts, Region
 Action = Literal[
     "heal", "switch-off", "restore", "close", "route", "open", "wait", "move", "promote", "switch-on", "stop"
 ]
-# leave: faults and clients only. stay: the application serves elsewhere and stays there; what else is owed is paid.
+# leave: faults and clients only. stay: the application serves elsewhere and stays there; all other undos are paid.
 # wait, change: the placement; afterwards all facts are read again. complete: all that is owed.
 Kind = Literal["leave", "stay", "wait", "change", "complete"]
 DATA_LOSS = "allowed"  # the word that allows it
@@ -24,7 +24,7 @@ NOT_PLACING: tuple[Role, ...] = ("client", "names")  # changes of these parts ca
 
 @dataclass(frozen=True)
 class RescueStep:
-    """One step of a rescue. Each reads first, and is harmless when it is repeated.
+    """One step of a rescue. Each reads first, and does no harm when it is repeated.
 
     :param order: one of the orders of ``parts.interface``.
     :param role: of the part that makes it.
@@ -43,11 +43,11 @@ class RescueStep:
 
 @dataclass(frozen=True)
 class Request:
-    """What a rescue was asked for.
+    """The request for a rescue.
 
     :param goal: the region that should serve: ``home``, or where the drill or a successor may stay.
-    :param owed: the roles of the parts of which the drill owes an undo.
-    :param data_loss: the word ``allowed`` when a database may be promoted that loses writes.
+    :param owed: the roles of the parts with undos that the drill owes.
+    :param data_loss: the word ``allowed`` when a database may be promoted with a loss of writes.
     """
 
     goal: Region
@@ -56,7 +56,9 @@ class Request:
 
     @property
     def owes_placement(self) -> bool:
-        """Whether the drill may have caused where the application serves: a fault or a lower capacity may, too."""
+        """Whether the drill may have caused the present placement, which a fault or a lower capacity can change,
+        too.
+        """
         return not self.owed <= set(NOT_PLACING)
 
 
@@ -65,8 +67,8 @@ class Row:
     """One decision.
 
     :param arises: how the state comes about.
-    :param does: what the rescue does in it.
-    :param by_person: what a person must do, when the rescue leaves the placement as it is; of a row that waits or
+    :param does: the actions of the rescue in this state.
+    :param by_person: what a person must do, when the rescue leaves the placement as it is; in a row that waits or
         changes: when that was tried as often as ``tries`` allows and the state is still the same.
     :param tries: how often the rescues of one run may do it.
     """
@@ -82,9 +84,9 @@ class Row:
 
 
 def _serve_at_writer(facts: Facts, request: Request) -> tuple[RescueStep, ...]:
-    """Close the other region, lead the domain to the writer's region, and open that.
+    """Close the other region, direct the domain to the writer's region, and open that one.
 
-    Where the domain cannot be led there the region is opened all the same: the other one is closed then.
+    If the domain cannot be directed there, the region is opened all the same: the other one is closed then.
     """
     writer, is_open = facts.writer, facts.open_regions
     others = [region for region in REGIONS if region in is_open and region != writer]

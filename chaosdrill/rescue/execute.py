@@ -1,4 +1,4 @@
-"""Carrying out a rescue: the facts of all parts are read in parallel, and the steps of each plan are made by the parts.
+"""Execution of a rescue: the facts of all parts are read in parallel, and the parts make the steps of each plan.
 
 The caller holds the lease, and has read what is owed. Nothing here reads or writes coordination by itself.
 """
@@ -33,7 +33,7 @@ from chaosdrill.rescue.rounds import Round, rescue
 
 READ_WITHIN_S = 60.0  # a read of one part; SSM commands take longest
 WAIT_WITHIN_S = 3600.0  # the default of fail_over: a state machine, a change of writer
-_ORDERS: Mapping[str, tuple[int, ...]] = {  # of the undo steps that a step of a plan makes
+_ORDERS: Mapping[str, tuple[int, ...]] = {  # orders of the undo steps behind each action of a plan
     "heal": (HEAL,),
     "switch-off": (TRIGGER_OFF,),
     "restore": (RAISE_CAPACITY, LOWER_CAPACITY),
@@ -44,11 +44,11 @@ _ORDERS: Mapping[str, tuple[int, ...]] = {  # of the undo steps that a step of a
 
 @dataclass(frozen=True)
 class RescueResult:
-    """What a rescue did.
+    """The result of a rescue.
 
     :param rounds: its plans, and the steps that failed.
-    :param paid: what is not owed any more, as it was read at the end.
-    :param left: what is still owed, in the order in which it was begun.
+    :param paid: undos that are no longer owed, as read at the end.
+    :param left: undos that are still owed, in the order in which their changes began.
     """
 
     rounds: tuple[Round, ...]
@@ -69,12 +69,12 @@ def rescue_system(
 ) -> RescueResult:
     """Bring a system back after the driver of a run died.
 
-    :param owed: what the run owes.
+    :param owed: the undos that the run owes.
     :param goal: the region that should serve at the end.
-    :param data_loss: the word ``allowed`` when a database may be promoted that loses writes.
+    :param data_loss: the word ``allowed`` when a database may be promoted with a loss of writes.
     :param tried: see :func:`chaosdrill.rescue.plan.plan`.
     :param begin: see :func:`chaosdrill.rescue.rounds.rescue`.
-    :param owe: records what the rescue itself owes, before its change; may raise, and then nothing is changed.
+    :param owe: records an undo that the rescue itself owes, before its change; may raise, and then nothing is changed.
     :param on_step: is called with each step before it is made.
     """
     carried = _Rescue(system, run, list(owed), owe)
@@ -88,14 +88,14 @@ def rescue_system(
 
 
 def request_of(parts: Sequence[Part], owed: Sequence[OwedUndo], goal: Region, data_loss: str = "") -> Request:
-    """Return what a rescue of a run is asked for."""
+    """Return the request for a rescue of a run."""
     return Request(goal, frozenset(_role(undo, parts) for undo in owed), data_loss)
 
 
 def facts_of(parts: Sequence[Part], read: Mapping[str, Fact]) -> Facts:
-    """Make the facts that a rescue decides by of those that the parts read.
+    """Convert the facts that the parts read into the input of the decision.
 
-    :param read: by the part's name. Of a part with several resources each one counts by itself, as ``part:resource``.
+    :param read: by the part's name. In a part with several resources each one counts by itself, as ``part:resource``.
     """
     placement: dict[str, str] = {part.role: read[part.name].value for part in parts if part.role in PLACEMENT}
     others: dict[Role, dict[str, str]] = {"fault": {}, "trigger": {}, "capacity": {}, "client": {}}
@@ -124,12 +124,12 @@ def _of(part: Part, owed: Sequence[OwedUndo]) -> list[OwedUndo]:
 
 
 def _role(undo: OwedUndo, parts: Sequence[Part]) -> Any:
-    """Return the role of the part that an owed undo belongs to; one of an older history records only the part."""
+    """Return the role of the part of an owed undo; older histories record the part only."""
     return next((part.role for part in parts if part.name == undo.part), undo.role)
 
 
 class _Rescue:
-    """A rescue that is being carried out: the facts that were read last, and what is owed."""
+    """A rescue in progress: the latest facts, and the owed undos."""
 
     def __init__(self, system: System, run: str, owed: list[OwedUndo], owe: Callable[[OwedUndo], None]) -> None:
         self._system, self._run, self._owed, self._owe = system, run, owed, owe
@@ -151,13 +151,13 @@ class _Rescue:
             else:
                 self._place(step, request)
         except LeaseEnded:
-            raise  # another run may rescue by now
+            raise  # another run may be rescuing by now
         except FAILURES as error:
             return str(error)
         return ""
 
     def _place(self, step: RescueStep, request: Request) -> None:
-        part: Any = next(part for part in self.parts if part.role == step.role)  # of a role's protocol
+        part: Any = next(part for part in self.parts if part.role == step.role)  # implements the protocol of its role
         system, regions = self._system, self._system.topology.regions
         region = {"home": regions.home, "standby": regions.standby}.get(str(step.region), "")
         match step.action:
@@ -190,10 +190,10 @@ class _Rescue:
         return part.undo_steps(self._system, self._run, _of(part, self._owed), self._facts[part.name])
 
     def result(self, rounds: tuple[Round, ...], request: Request) -> RescueResult:
-        """Read what was paid: the undo steps that are done, and the placement when the goal serves.
+        """Read which undos are paid: those whose steps are done, and the placement when the goal serves.
 
-        Where the drill changed no placement itself and the goal does not serve, the changes that may have moved the
-        application stay owed: else nothing would be.
+        If the drill changed no placement itself and the goal does not serve, the changes that may have moved the
+        application stay owed: otherwise no owed undo would record the wrong placement.
         """
         paid: set[int] = set()
         for part in self.parts:

@@ -1,6 +1,6 @@
-"""The facts that a rescue decides by: one word per part. Pure.
+"""The facts behind the decisions of a rescue: one word per part. Pure.
 
-Regions are called by their roles, ``home`` and ``standby``.
+Regions are named by their roles, ``home`` and ``standby``.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from chaosdrill.parts.interface import UNREADABLE, Role
 Region = Literal["home", "standby"]
 REGIONS: tuple[Region, Region] = ("home", "standby")
 
-# By role: each value that the fact of a part may have beside ``unreadable``. Of the placement there is one part each.
+# By role: each value that the fact of a part may have besides ``unreadable``. Each role of the placement has one part.
 PLACEMENT_FACTS: Mapping[Role, tuple[str, ...]] = {
     "gate": ("home-open", "standby-open", "both-open", "closed"),
     "routing": ("home", "standby", "both", "none"),
@@ -42,10 +42,10 @@ _OPEN: Mapping[str, frozenset[Region]] = {
 
 @dataclass(frozen=True)
 class Facts:
-    """What the parts of a system say at one time.
+    """The facts of a system's parts at one time.
 
     :param gate: which regions are open.
-    :param routing: to which regions the domain leads.
+    :param routing: the regions to which the domain is directed.
     :param database: which region writes, and whether the writer could move to the other one now (``ready``).
     :param orchestrator: which execution runs: ``to-home`` and ``to-standby``: one that the drill started; ``foreign``:
         another one, or several.
@@ -82,7 +82,7 @@ class Facts:
 
     @property
     def is_routing_readable(self) -> bool:
-        """Whether a cluster endpoint told the routing."""
+        """Whether a cluster endpoint reported the routing."""
         return self.routing != UNREADABLE
 
     @property
@@ -93,7 +93,7 @@ class Facts:
         return writer if served else None
 
     def unreadable_parts(self) -> tuple[str, ...]:
-        """Names of the parts beside the placement that cannot be read."""
+        """Names of the unreadable parts, apart from the placement."""
         others = (self.faults, self.triggers, self.capacities, self.clients)
         return tuple(part for parts in others for part, value in parts.items() if value == UNREADABLE)
 
@@ -101,7 +101,7 @@ class Facts:
 def trigger_value(is_on: bool, owed: Literal["", "on", "off"]) -> str:
     """Name the state of an automatic failover.
 
-    :param owed: the state that it must have at the end, by the undo that is owed of it; empty: none is owed.
+    :param owed: the state that it must have at the end, by its owed undo; empty: none is owed.
     """
     state = "on" if is_on else "off"
     return state if owed in ("", state) else f"{state}-owed"

@@ -1,4 +1,6 @@
-"""The runs that owe an undo of a system: what each owes, which region should serve, and what was tried for it."""
+"""The runs that owe an undo of a system: the undos of each, the region that should serve, and earlier rescue
+attempts.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +17,14 @@ from chaosdrill.rescue.facts import Region
 from chaosdrill.rescue.plan import Plan, plan
 from chaosdrill.runs.unended import SystemFile, UnendedRun, unended_runs
 
-NOTE = "rescue"  # the kind of the note that keeps what was tried
+NOTE = "rescue"  # the kind of the note with earlier attempts
 
 
 @dataclass(frozen=True)
 class OwingRun:
-    """A run that owes an undo, and whose driver does not live.
+    """A run that owes an undo, and whose driver is not alive.
 
-    :param lease: None when coordination has none of it.
+    :param lease: None when coordination has none.
     :param owed: in the order in which the changes were begun; without those that were handed over.
     :param tried: names of the states that rescues of the run have acted on, each as often as they did.
     """
@@ -35,10 +37,10 @@ class OwingRun:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What a rescue would do for a run now.
+    """The present plan of a rescue for a run.
 
     :param goal: the region that should serve.
-    :param facts: what each part says, by its name.
+    :param facts: the fact of each part, by its name.
     """
 
     run: OwingRun
@@ -48,7 +50,7 @@ class RunPlan:
 
 
 def owing_runs(coordination: Coordination, state: SystemState) -> list[OwingRun]:
-    """List the runs that owe an undo, the oldest first: rescues that died owe what they changed themselves."""
+    """List the runs that owe an undo, the oldest first: rescues that died owe their own changes."""
     leases = {lease.run: lease for lease in state.leases}
     by_run: dict[str, list[OwedUndo]] = {}
     for one in owed_of(state):
@@ -72,7 +74,7 @@ def tried_for(coordination: Coordination, run: str) -> tuple[str, ...]:
 def plan_for(system: System, one: OwingRun, data_loss: str) -> RunPlan:
     """Read the facts of all parts, and decide what to do first for a run.
 
-    :param data_loss: the word ``allowed`` when a database may be promoted that loses writes.
+    :param data_loss: the word ``allowed`` when a database may be promoted with a loss of writes.
     """
     parts = parts_of(system.topology)
     read = read_facts(system, parts, one.run, one.owed)
@@ -93,7 +95,7 @@ def goal_of(system: System, one: OwingRun, writer: Callable[[], Region | None]) 
 
 
 def unknown_runs(coordination: Coordination, runs: Path, file: SystemFile) -> list[UnendedRun]:
-    """List the drills of this machine that go on or died and that coordination does not know.
+    """List the drills of this machine that are running or died and that coordination does not know.
 
     :param runs: the store of this machine.
     :raises BadInput: when the store cannot be read.
@@ -102,5 +104,5 @@ def unknown_runs(coordination: Coordination, runs: Path, file: SystemFile) -> li
 
 
 def noted(tried: Sequence[str]) -> dict[str, Any]:
-    """Return the facts of the note that keeps what was tried."""
+    """Return the facts of the note with earlier attempts."""
     return {"tried": list(tried)}

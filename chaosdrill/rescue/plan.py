@@ -1,4 +1,4 @@
-"""The plan of a rescue: what the decision for the current facts comes to, step by step. Pure."""
+"""The plan of a rescue: the steps of the decision for the present facts. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ class Plan:
 
     :param steps: in the order in which they are made.
     :param continues: whether the facts are read again afterwards, for the next plan.
-    :param by_person: what is left for a person to do; empty when nothing is, or when the rescue goes on.
+    :param by_person: what a person must do; empty when there is nothing, or when the rescue continues.
     """
 
     row: Row
@@ -24,15 +24,15 @@ class Plan:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing is owed any more when the steps have succeeded."""
+        """Whether nothing is owed any more after the steps have succeeded."""
         return not self.continues and not self.by_person
 
 
 def plan(facts: Facts, request: Request, tried: Sequence[str] = ()) -> Plan:
     """Decide what to do next.
 
-    :param tried: the names of the rows that rescues of this run have carried out before, repeated ones repeated. It
-        must outlive the process: a timer that rescues each minute must not start a failing failback each minute.
+    :param tried: the names of the rows that rescues of this run have carried out before, with repetitions. It must
+        outlive the process: a timer that rescues each minute must not start a failing failback each minute.
     """
     row = next(row for row in ROWS if row.matches(facts, request))
     goes_on = row.kind in ("wait", "change") and tried.count(row.name) < row.tries

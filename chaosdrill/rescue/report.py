@@ -1,4 +1,4 @@
-"""A whole rescue: waiting for the lease, carrying the rescue out under it, and what it came to."""
+"""A complete rescue: waiting for the lease, carrying the rescue out under it, and its report."""
 
 import threading
 from collections.abc import Iterator
@@ -17,20 +17,20 @@ from chaosdrill.rescue.situation import Situation, why_it_lives
 from chaosdrill.rescue.status import RegionStatus
 from chaosdrill.rescue.system_rescue import Progress, RunRescue, SystemRescue, settled_region
 
-_SAY_EVERY_S = 10.0  # how long it still waits
+_SAY_EVERY_S = 10.0  # interval of the messages about the remaining wait
 
 
 @dataclass(frozen=True)
 class RescueReport:
-    """What a rescue came to.
+    """The outcome of a rescue.
 
     :param idle: why there was nothing to do; empty when there was.
     :param run: the rescue's own run.
-    :param runs: what was done for each run that owed an undo.
+    :param runs: the rescue of each run that owed an undo.
     :param left: undos that are still owed.
     :param handed_over: undos that are left to an experiment.
     :param unknown: runs of this machine that died and whose undos coordination does not know.
-    :param goal: the region state that was to be reached; empty where the placement was not owed.
+    :param goal: the region state to be reached; empty where the placement was not owed.
     :param region: the region state at the end.
     :param failure: the error that ended the rescue.
     """
@@ -55,13 +55,13 @@ class RescueReport:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether the region state is another one than was to be reached; one that cannot be read is not."""
+        """Whether the region state differs from the goal; an unknown state does not count."""
         return bool(self.goal) and self.region is not None and self.region.state not in (self.goal, "unknown")
 
 
 @dataclass
 class _Outcome:
-    """What is known of a rescue that is carried out, also when an error ends it."""
+    """The results of a rescue in progress, which remain when an error ends it."""
 
     state: SystemState
     run: str = ""
@@ -74,7 +74,7 @@ class _Outcome:
 def rescue_under_lease(system: System, found: Situation, data_loss: str, progress: Progress) -> RescueReport:
     """Take the system's lease, rescue every run that owes an undo, read the end state, and release the lease.
 
-    :param data_loss: the word ``allowed`` when a database may be promoted that loses writes.
+    :param data_loss: the word ``allowed`` when a database may be promoted with a loss of writes.
     :raises Refused: when a run holds the system (``lease-held``); nothing was changed.
     :raises CannotSee: when coordination cannot be reached before the lease is taken; nothing was changed.
     """
@@ -106,9 +106,9 @@ def rescue_under_lease(system: System, found: Situation, data_loss: str, progres
 def _lease(
     system: System, found: Situation, outcome: _Outcome, progress: Progress
 ) -> Iterator[tuple[Lease, threading.Event]]:
-    """Hold the system's lease for the length of the block, whose calls reverse what drills did.
+    """Hold the system's lease during the block, whose calls reverse changes of drills.
 
-    :returns: the lease, and what is set when the rescue is asked to stop.
+    :returns: the lease, and an event that is set when the rescue is requested to stop.
     """
     coordination, stopped, state = found.coordination, threading.Event(), outcome.state
     pays = {one.run for one in state.owed}
@@ -144,11 +144,11 @@ def _state(system: System, coordination: Coordination) -> SystemState:
 
 
 def _wait_until_free(system: System, found: Situation, progress: Progress) -> SystemState:
-    """Wait until no request of a dead driver is under way.
+    """Wait until no request of a dead driver is in flight.
 
-    :returns: what coordination says then.
-    :raises Refused: when a driver lives after all, or its lease was renewed, released or taken over meanwhile: how long
-        to wait, and what to do, must be read again then.
+    :returns: the coordination state then.
+    :raises Refused: when a driver is alive after all, or its lease was renewed, released or taken over meanwhile: how
+        long to wait, and what to do, must be read again then.
     """
     state = found.state
     until_ms = state.now_ms + free_in_s(state) * 1000

@@ -1,4 +1,6 @@
-"""Carrying plans out, round by round, until nothing is left that a rescue may do. Pure but for what it is handed."""
+"""Execution of plans, round by round, until nothing is left that a rescue may do. Pure except for the functions
+passed in.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,14 +27,14 @@ def rescue(
     request: Request,
     tried: Sequence[str] = (),
 ) -> tuple[Round, ...]:
-    """Read the facts, carry out the plan for them, and begin again, as long as the plan continues.
+    """Read the facts, carry out the plan for them, and repeat as long as the plan continues.
 
-    :param read: reads the facts of all parts now.
+    :param read: reads the present facts of all parts.
     :param begin: is called with each plan before its first step: it records the row's name, which is ``tried`` from
         then on, and may raise to end the rescue.
     :param act: makes a step; returns the text of the error when the step failed, otherwise an empty one.
     :param tried: see :func:`chaosdrill.rescue.plan.plan`.
-    :returns: the rounds; the last one says what a person must do, or that nothing is owed any more.
+    :returns: the rounds; the last one has what a person must do, if anything is still owed.
     """
     rounds: list[Round] = []
     while not rounds or rounds[-1].plan.continues:
@@ -43,7 +45,7 @@ def rescue(
 
 
 def _failed_steps(steps: Sequence[RescueStep], act: Act) -> tuple[tuple[RescueStep, str], ...]:
-    """Make the steps; those after a failed one that is needed are left out."""
+    """Make the steps; those after a failed needed step are left out."""
     failed = []
     for step in steps:
         if error := act(step):

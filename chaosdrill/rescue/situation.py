@@ -1,4 +1,4 @@
-"""What a rescue finds in coordination and on this machine before it acts, and whether it may act."""
+"""The situation before a rescue, from coordination and this machine's runs, and whether the rescue may act."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +16,11 @@ from chaosdrill.runs.unended import SystemFile, UnendedRun
 
 @dataclass(frozen=True)
 class Situation:
-    """What is known of a system's leases and owed undos.
+    """The leases and owed undos of a system.
 
     :param runs: those that owe an undo.
-    :param unknown: drills of this machine that coordination does not know: they go on, or they died without a lease.
+    :param unknown: drills of this machine that coordination does not know: they are running, or they died without a
+        lease.
     """
 
     coordination: Coordination
@@ -29,11 +30,11 @@ class Situation:
 
     @property
     def is_clear(self) -> bool:
-        """Whether nothing is owed and no lease is held, by what coordination knows."""
+        """Whether nothing is owed and no lease is held, according to coordination."""
         return not (self.runs or self.state.holding())
 
     def driver_lives(self) -> Problem | None:
-        """Return why a rescue may not act: a driver lives; None when none is known to."""
+        """Return why a rescue may not act because a driver is alive; None when none is known to be."""
         if (held := why_it_lives(self.state)) is not None:
             return held
         for one in self.unknown:
@@ -54,7 +55,7 @@ class Situation:
     def no_lease_expired(self) -> str:
         """Return why a rescue that acts on expired leases only has nothing to do; empty when it has.
 
-        The undos of a run whose lease another rescue took over are its matter, too: that rescue died or left something.
+        It also handles the undos of a run whose lease another rescue took over: that rescue died or left something.
         """
         stale = stale_leases(self.state)
         expired = [one for one in stale if one.expires_ms < self.state.now_ms]
@@ -85,7 +86,7 @@ def situation_of(system: System, runs: Path, file: SystemFile) -> Situation:
 
 
 def why_it_lives(state: SystemState) -> Problem | None:
-    """Return which run holds the system with a lease that is renewed; None when none does."""
+    """Return which run holds the system with a lease that is being renewed; None when none does."""
     for lease in live_leases(state):
         who = f"{lease.holder.user}@{lease.holder.host}, pid {lease.holder.pid}"
         until = iso(lease.expires_ms)

@@ -1,6 +1,7 @@
-"""What is in force of a system and what is owed, from coordination, from this machine's runs, and read fresh.
+"""The status of a system: faults in force and owed undos, from coordination, this machine's runs, and fresh reads.
 
-Only reads. A drill is known by its lease; one that coordination does not know, by its history on this machine.
+It only reads. A drill is identified by its lease, or, when coordination does not know it, by its history on this
+machine.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,8 +32,8 @@ FREE: tuple[DrillState, ...] = ("released", "taken-over")  # a run in these stat
 class DrillStatus:
     """A run that drills the system, or that did and owes an undo.
 
-    :param state: ``live``; ``expired``: its lease ended without being released; ``released`` or ``taken-over``: it
-        only owes; ``died``: its process on this machine has ended and it has no lease.
+    :param state: ``live``; ``expired``: its lease ended without being released; ``released`` or ``taken-over``: it only
+        owes; ``died``: its process on this machine has ended and it has no lease.
     :param by: ``user@host``, with the process id where it holds a lease.
     :param since: when it began, UTC, ISO 8601; empty when that is unknown.
     :param expires: when its lease ends unless it is renewed, UTC, ISO 8601; empty without a lease that is held.
@@ -59,7 +60,7 @@ class DrillStatus:
 
 @dataclass(frozen=True)
 class OwedStatus:
-    """An undo that is owed.
+    """An owed undo.
 
     :param kind: what was changed: load, heartbeat, fault or system.
     :param undo: the activity that reverses the change.
@@ -90,7 +91,7 @@ class OwedStatus:
 
 @dataclass(frozen=True)
 class RegionStatus:
-    """The region state as it was read.
+    """The region state and the facts that could not be read.
 
     :param unreadable: each fact that could not be read, with the reason.
     """
@@ -101,7 +102,7 @@ class RegionStatus:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """Why coordination could not be read."""
+    """The reason why coordination could not be read."""
 
     code: str
     why: str
@@ -109,14 +110,14 @@ class Unreadable:
 
 @dataclass(frozen=True)
 class SystemStatus:
-    """What is known of a system.
+    """The status of a system.
 
     :param topology: its file; empty when none is named.
-    :param coordination: where leases and owed undos are kept; empty without a topology.
-    :param is_shared: whether that is a table, which the drills of other machines use, too.
+    :param coordination: the store of leases and owed undos; empty without a topology.
+    :param is_shared: whether that is a table, which drills of other machines also use.
     :param at: when this was read, UTC, ISO 8601.
     :param region: None where no topology is named.
-    :param approvals: for which a run waits now.
+    :param approvals: requests for which a run waits now.
     """
 
     topology: str
@@ -140,7 +141,7 @@ class SystemStatus:
         return any(one.is_overdue for one in self.owed)
 
     def of_run(self, run: str) -> "SystemStatus":
-        """Return what concerns one run.
+        """Return the status of one run.
 
         :param run: its id, or the beginning of it.
         """
@@ -155,7 +156,7 @@ def status_of(system: System, file: SystemFile, runs: Path, run: str = "") -> Sy
 
     :param file: its topology, by which the runs of this machine are recognised.
     :param runs: the store of this machine.
-    :param run: of this run the lease is shown, too, when it has been released and nothing is owed.
+    :param run: the lease of this run is included even if it has been released and nothing is owed.
     :raises BadInput: when the store cannot be read.
     """
     coordination, table = coordination_of(system), system.topology.coordination
@@ -186,7 +187,7 @@ def status_of(system: System, file: SystemFile, runs: Path, run: str = "") -> Sy
 
 
 def status_of_machine(runs: Path) -> SystemStatus:
-    """Read what this machine's runs tell of real systems, where no topology is named.
+    """Read the status of real systems from this machine's runs, where no topology is named.
 
     :raises BadInput: when the store cannot be read.
     """
@@ -202,9 +203,9 @@ def live_leases(coordination: Coordination, keys: Sequence[str]) -> tuple[Lease,
 
 
 def is_past(until: str, now: datetime) -> bool:
-    """Tell whether the date of an undo that was handed over is past; also when it is no date.
+    """Return whether the date of an undo that was handed over is past; also when it is no valid date.
 
-    :param until: ISO 8601; of a date without a time the whole day counts, in UTC.
+    :param until: ISO 8601; a date without a time includes the whole day, in UTC.
     """
     try:
         if len(until) == len("2027-01-31"):

@@ -1,4 +1,4 @@
-"""The steps of a rescue in words. Pure."""
+"""Descriptions of the steps of a rescue. Pure."""
 
 from chaosdrill.rescue.decisions import RescueStep
 from chaosdrill.topology import Topology
@@ -14,7 +14,7 @@ _WAITS = {"orchestrator": "the end of the execution", "database": "the global cl
 
 
 def step_text(step: RescueStep, topology: Topology) -> str:
-    """Say what a step does, such as ``close ap-northeast-3 by its stop flag``."""
+    """Describe a step, such as ``close ap-northeast-3 by its stop flag``."""
     regions = {"home": topology.regions.home, "standby": topology.regions.standby}
     region = regions.get(str(step.region), "")
     match step.action:

@@ -1,4 +1,6 @@
-"""What drills left of a system, by its parts and by coordination, and its removal under a lease of its own."""
+"""Sweep: the leftovers of drills in a system, from its parts and coordination, and their removal under a lease of
+its own.
+"""
 
 import hashlib
 import logging
@@ -29,17 +31,17 @@ logger = logging.getLogger("chaostoolkit")
 
 COORDINATION = "coordination"
 LEASE, OWED = "lease", "owed-undo"
-MOST_RUNS = 50  # so many of this machine's newest are looked through
+MOST_RUNS = 50  # the number of this machine's newest runs that are checked
 _AT_ONCE = 8
-_BEGINNING = ("drill-opened", "target-opened")  # the events that say whose system a run drills
+_BEGINNING = ("drill-opened", "target-opened")  # the events that identify the system of a run
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found.
+    """The result of a sweep.
 
     :param leftovers: in the order of the parts.
-    :param live_runs: runs that go on; what belongs to them is not a leftover.
+    :param live_runs: runs in progress, whose resources are no leftovers.
     :param unreadable: why a part could not be read, by its name.
     """
 
@@ -49,17 +51,17 @@ class Sweep:
 
     @property
     def left(self) -> tuple[Leftover, ...]:
-        """What is left and should not be: without what the next drill uses."""
+        """The leftovers that should not exist: without those that the next drill uses."""
         return tuple(one for one in self.leftovers if not one.is_reused)
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing is left that should not be; also false when that is unknown."""
+        """Whether there are no such leftovers; also false when that is unknown."""
         return not self.left and not self.unreadable
 
 
 def live_runs_here(runs: Path, topology: Topology) -> frozenset[str]:
-    """List the drills of this machine that go on and may be of a system; they need not hold a lease.
+    """List the drills in progress on this machine that may be of a system; they need not hold a lease.
 
     :param runs: the store.
     :raises BadInput: when it cannot be read.
@@ -81,11 +83,11 @@ def _may_be_of(topology: Topology, directory: Path) -> bool:
 def find(
     system: System, live_here: Collection[str] = (), *, ended: Collection[str] = (), with_reused: bool = True
 ) -> Sweep:
-    """Find what drills left of a system, whoever started them and wherever; only reads.
+    """Find the leftovers of all drills in a system, on any machine; only reads.
 
-    :param live_here: runs that are known to go on without a lease.
-    :param ended: runs that change nothing any more, though they hold a lease: the caller's own.
-    :param with_reused: whether to list what has no effect by itself and the next drill uses, too.
+    :param live_here: runs that are known to be in progress without a lease.
+    :param ended: runs that change nothing any more, although they hold a lease: the caller's own.
+    :param with_reused: whether to list also what has no effect by itself and is used by the next drill.
     :raises DrillError: when coordination cannot be read: then it is unknown which runs are live.
     """
     state = coordination_of(system).read(lease_keys(system.topology))
@@ -102,11 +104,11 @@ def find(
 
 
 def remove(system: System, leftovers: Sequence[Leftover]) -> dict[Leftover, str]:
-    """Remove leftovers, one after the other, while no drill runs: the sweep holds the system's lease meanwhile.
+    """Remove leftovers, one after the other, under the system's lease, so that no drill runs meanwhile.
 
-    Leases that expired are freed first. What only a rescue or a person removes is left alone.
+    Expired leases are freed first. Leftovers that only a rescue or a person removes are left alone.
 
-    :returns: why something was not removed, by leftover.
+    :returns: why a leftover was not removed, by leftover.
     :raises Refused: when a drill holds the system (``lease-held``), or an undo is owed and not handed over
         (``undo-owed``); nothing but expired leases was removed.
     """
@@ -141,7 +143,7 @@ def _removed(system: System, leftover: Leftover) -> str:
 
 
 def _has_ended(lease: Lease, state: SystemState) -> bool:
-    """Tell whether a lease expired so long ago that no request of its holder can arrive any more."""
+    """Return whether a lease expired so long ago that no request of its holder can still arrive."""
     return lease.free_at_ms < state.now_ms
 
 
@@ -149,7 +151,7 @@ def _of_coordination(state: SystemState, scope: SweepScope) -> Iterator[Leftover
     owing = {one.run for one in state.owed}
     for lease in state.holding():
         if lease.run in scope.live_runs or lease.run in owing or not _has_ended(lease, state):
-            continue  # of a run that owes something the lease ends with its rescue
+            continue  # the lease of a run that owes something ends with its rescue
         by = f"{lease.holder.user}@{lease.holder.host}, pid {lease.holder.pid}"
         what = f"lease of a {lease.purpose} of {by} that expired at {iso(lease.expires_ms)}"
         by_hand = "chaosdrill sweep TOPOLOGY --remove"
@@ -172,7 +174,7 @@ def _of_coordination(state: SystemState, scope: SweepScope) -> Iterator[Leftover
 
 
 def _free(system: System, leftover: Leftover) -> str:
-    """Give back the resources of a lease that expired.
+    """Release the resources of an expired lease.
 
     :returns: why that was not done; empty when it was, or when the lease is gone.
     """
@@ -189,9 +191,9 @@ def _free(system: System, leftover: Leftover) -> str:
 
 @contextmanager
 def _lease(system: System) -> Iterator[threading.Event]:
-    """Hold the system's lease for the length of the block.
+    """Hold the system's lease during the block.
 
-    :returns: set when somebody asks the sweep to stop, or when its lease is in doubt.
+    :returns: an event that is set when the sweep is requested to stop, or when its lease is no longer reliable.
     """
     coordination, stopped = coordination_of(system), threading.Event()
     request = _request(system, lease_keys(system.topology))

@@ -1,4 +1,6 @@
-"""The rescue of a system: every run that owes an undo is rescued, what was reversed is paid, the end is read again."""
+"""The rescue of a system: every run that owes an undo is rescued, reversed changes are paid, and the end state is
+read.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -17,16 +19,16 @@ from chaosdrill.rescue.owing_runs import NOTE, OwingRun, goal_of, noted, owed_of
 from chaosdrill.rescue.plan import Plan
 from chaosdrill.rescue.status import RegionStatus, region_status
 
-FOLLOWS_WITHIN_S = 90.0  # clients' resolvers: the TTL of the domain, and the health checks behind it
+FOLLOWS_WITHIN_S = 90.0  # time for clients' resolvers: the TTL of the domain, and the health checks behind it
 CHANGED = "the system changed while it was rescued: run the rescue again"
 
 
 @dataclass(frozen=True)
 class RunRescue:
-    """What the rescue of one run did.
+    """The rescue of one run.
 
     :param goal: the region that should serve.
-    :param is_proven: whether the parts, read again at the end, show what the rescue claims.
+    :param is_proven: whether the parts, read again at the end, confirm the result.
     """
 
     run: str
@@ -46,24 +48,24 @@ class RunRescue:
 
 
 class Progress:
-    """Is told what a rescue does.
+    """Receives the progress of a rescue.
 
-    ``step``: the step that is being made, for people who read the rescue's lease.
+    ``step``: the present step, for people who read the rescue's lease.
     """
 
     step = ""
 
     def on_wait(self, left_s: float) -> None:
-        """Tell for how many seconds a rescue waits until it may take the lease."""
+        """Receive the seconds for which a rescue still waits until it may take the lease."""
 
     def on_plan(self, run: str, plan: Plan) -> None:
-        """Tell each plan before its first step."""
+        """Receive each plan before its first step."""
 
     def on_step(self, step: RescueStep, number: int, many: int) -> None:
-        """Tell each step before it is made, with its number in its plan."""
+        """Receive each step before it is made, with its number in its plan."""
 
     def on_warning(self, text: str) -> None:
-        """Tell that the lease is in doubt."""
+        """Receive a warning that the lease is no longer reliable."""
 
 
 @dataclass
@@ -71,8 +73,8 @@ class SystemRescue:
     """A rescue that is carried out under a lease.
 
     :param lease: the rescue's own.
-    :param data_loss: the word ``allowed`` when a database may be promoted that loses writes.
-    :param stopped: set when the rescue is asked to stop: it ends before its next plan.
+    :param data_loss: the word ``allowed`` when a database may be promoted with a loss of writes.
+    :param stopped: set when the rescue is requested to stop: it ends before its next plan.
     """
 
     system: System
@@ -84,9 +86,9 @@ class SystemRescue:
     _own: int = 0  # undos that the rescue itself owes
 
     def carry_out(self, done: dict[str, RunRescue]) -> None:
-        """Rescue every run that owes an undo, again while that makes a difference to others.
+        """Rescue every run that owes an undo, and repeat while that pays undos that may unblock other runs.
 
-        :param done: what was done, by the run's id; is filled as the rescue proceeds.
+        :param done: the results, by the run's id; filled as the rescue proceeds.
         :raises LeaseEnded: when another run has taken the lease over.
         :raises DrillError: when coordination cannot be reached any more, or the rescue is stopped (``rescue-stopped``).
         """
@@ -130,7 +132,7 @@ class SystemRescue:
         return rescued
 
     def _is_proven(self, one: OwingRun, goal: Region, result: RescueResult) -> bool:
-        """Read the parts again where the rescue claims that the goal serves."""
+        """Read the parts again if the result is that the goal serves."""
         if result.rounds[-1].plan.row.name != "goal-serves":
             return True
         facts = self._facts(one)
