@@ -1,6 +1,6 @@
-"""``python -m chaosdrill.heartbeat CONFIG.json``: a heartbeat, until it is told to end.
+"""The process ``python -m chaosdrill.heartbeat CONFIG.json``: a heartbeat that runs until it is ended.
 
-It ends in order on SIGTERM, when the other end of its lifeline is closed, or after ``max_s``; its page says the rest.
+It ends in order on SIGTERM, when the other end of its lifeline is closed, or after ``max_s``; its page has the rest.
 Exit code 2: the configuration cannot be used.
 """
 
@@ -23,12 +23,12 @@ from chaosdrill.heartbeat.heartbeat import Heartbeat
 from chaosdrill.heartbeat.page import Page
 from chaosdrill.page_guard import PageGuard, take_secret
 
-ENDS_WITHIN_S = 3.0  # what is under way is given that long when the process ends
+ENDS_WITHIN_S = 3.0  # time for beats in progress when the process ends
 log = logging.getLogger("chaosdrill.heartbeat")
 
 
 def main(arguments: list[str]) -> int:
-    """:returns: the exit code."""
+    """Run a heartbeat, and return the exit code."""
     logging.basicConfig(stream=sys.stdout, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     if len(arguments) != 1:
         sys.stderr.write("usage: python -m chaosdrill.heartbeat CONFIG.json\n")
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def live(config: Config) -> None:
-    """Be a heartbeat until something ends it."""
+    """Run a heartbeat until something ends it."""
     loop, ending = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
@@ -55,7 +55,7 @@ async def live(config: Config) -> None:
     page = Page(Answers(heartbeat).routes(), PageGuard(take_secret(), READABLE.__contains__), config.page_fd)
     await page.start()
     log.info("page: %s", page.url)
-    gc.freeze()  # what is there now stays: looking through it again and again would make beats late
+    gc.freeze()  # the objects that exist now stay: collecting them repeatedly would make beats late
     heartbeat.begin()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(config.max_s):
@@ -66,10 +66,10 @@ async def live(config: Config) -> None:
 
 
 def watch_lifeline(descriptor: int, closed: Callable[[], object], within_s: float) -> None:
-    """Call ``closed`` when nobody holds the other end of a pipe any more, and see to it that the process ends within
-    ``within_s`` then.
+    """Call ``closed`` when the other end of a pipe is closed, and end the process at the latest ``within_s`` seconds
+    later.
 
-    In a thread, so that a stuck event loop cannot prevent it.
+    This runs in a thread, so that a stuck event loop cannot prevent it.
     """
 
     def wait() -> None:
@@ -83,14 +83,15 @@ def watch_lifeline(descriptor: int, closed: Callable[[], object], within_s: floa
 
 
 def allow_many_sockets() -> None:
-    """As many as this host lets a process have: each beat under way needs one."""
+    """Raise the limit of open files to the host's maximum: each beat in progress needs a socket."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def come_first() -> None:
-    """Be on time although the load beside it needs every core; mostly only root may, for others nothing changes.
+    """Run with real-time priority, to be on time although the load beside it needs every core. Usually only root may;
+    for others nothing changes.
 
     :source: sched(7): real-time processes run before all others, and leave them a twentieth of the time in any case
     """

@@ -1,4 +1,4 @@
-"""Which account the next write goes to: one on which nothing is under way, and the least used of those."""
+"""The choice of the account for the next write: one without a write in progress, and the least used of those."""
 
 import heapq
 import itertools
@@ -14,7 +14,7 @@ class Account:
 
     :param uses: how many writes it has had.
     :param start_read: whether its balance before the first write is known.
-    :param doubtful: a write to it was not answered, and may be pending still: the next one would be refused.
+    :param doubtful: a write to it got no response and may still be pending: the next one would be refused.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Account:
 
 
 class Accounts:
-    """The accounts that may be written to. One that is taken stays so until it is given back."""
+    """The accounts that may be written to. A taken account stays taken until it is returned."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self.all = {name: Account(name) for name in names}
@@ -35,24 +35,23 @@ class Accounts:
             self.give_back(account)
 
     def take(self) -> Account | None:
-        """:returns: the account for the next write: without doubt, with a known balance, least used, longest idle.
-
-        None when every one is in use.
+        """Take the account for the next write: not doubtful, with a known balance, least used, longest idle. None
+        when every account is in use.
         """
         while self._free:
             key, account = heapq.heappop(self._free)
-            if account.key is key:  # else it has been given another place since
+            if account.key is key:  # otherwise it has got another place since
                 account.key = None
                 return account
         return None
 
     def give_back(self, account: Account) -> None:
-        """It may be taken again."""
+        """Return an account, which may then be taken again."""
         account.key = (account.doubtful, not account.start_read, account.uses, next(self._turn))
         heapq.heappush(self._free, (account.key, account))
 
     def start_is_known(self, account: Account) -> None:
-        """Its balance before the first write was read."""
+        """Note that an account's balance before the first write was read."""
         account.start_read = True
         if account.key is not None:
             self.give_back(account)

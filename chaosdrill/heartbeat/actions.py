@@ -1,4 +1,4 @@
-"""Start and stop the heartbeat."""
+"""Actions that start and stop the heartbeat."""
 
 import time
 from typing import Any, Optional
@@ -18,7 +18,7 @@ from chaosdrill.topology import topology_of
 
 __all__ = ["start_heartbeat", "stop_heartbeat"]
 
-GOOD_S = 6.0  # longer than what counts as sustained service
+GOOD_S = 6.0  # longer than the shortest sustained service
 LIMITS = {"rate_per_s": (0.1, 1000.0), "deadline_s": (0.05, 60.0), "within_s": (1.0, 3600.0)}
 
 
@@ -34,26 +34,28 @@ def start_heartbeat(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Starts the heartbeat: beside the load, at a constant rate, whatever the answers; it records each of them.
+    """Start the heartbeat beside the load: requests at a constant rate, independent of the responses, each with a
+    record.
 
-    What it sends stands in the topology's ``heartbeat:``. It writes only to the synthetic accounts named there; without
-    them it only reads, and lost writes are not measured. Returns once first beats were answered as they should be.
+    The topology's ``heartbeat:`` defines its requests. It writes only to the synthetic accounts named there; without
+    them it only reads, and lost writes are not measured. The action returns once first beats got the expected response.
 
     :param rate_per_s: beats a second of each operation, 0.1 to 1000; default: the topology's, else 20 reads and 2
-        writes, which become up to 20 for at most 30 s around a transition, as far as they are settled as fast.
-    :param deadline_s: an answer that takes longer is none, in seconds, 0.05 to 60; default: the topology's, else 1.
+        writes, raised to up to 20 for at most 30 s around a transition, as far as they are settled that fast.
+    :param deadline_s: a response that takes longer counts as none, in seconds, 0.05 to 60; default: the topology's,
+        else 1.
     :param within_s: how long it may take until first beats were answered, in seconds.
     :param host: base address that it calls; default: ``http://`` and the topology's domain.
     :param region: of the client host that it is started on (``run: ssm``), by name or as home, standby, active;
         default: the topology's.
     :param instance_id: that client host; default: the topology's.
     :param standalone: allow it without an open drill.
-    :returns: ``{"done": false when it beat already, "url", "operations", "rate_per_s", "write_rate_per_s",
+    :returns: ``{"done": false when it was already running, "url", "operations", "rate_per_s", "write_rate_per_s",
         "deadline_s", "run", "writes", "why_no_writes", "seconds"}``.
-    :raises ActivityFailed: when the topology has no ``heartbeat:``, the client host cannot run it, or no beat is
-        answered as it should be.
+    :raises ActivityFailed: when the topology has no ``heartbeat:``, the client host cannot run it, or no beat gets the
+        expected response.
     :undo: ``stop_heartbeat``
-    :source: an open model sees what a closed one hides: Schroeder et al., "Open Versus Closed", NSDI 2006
+    :source: docs/heartbeat.md; why the model is open: Schroeder et al., "Open Versus Closed", NSDI 2006
     """
     _check({"rate_per_s": rate_per_s, "deadline_s": deadline_s, "within_s": within_s}, host)
     began = time.monotonic()
@@ -88,11 +90,11 @@ def stop_heartbeat(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Stops the heartbeat and takes over everything that it has recorded; without one nothing is done.
+    """Stop the heartbeat and collect everything that it has recorded; without one nothing is done.
 
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
-    :param recovery_within_s: wait at most so many seconds until every beat of some seconds was answered as it should
-        be, so that an outage that clients are in is seen to its end; it is stopped in any case, and at once when the
+    :param recovery_within_s: wait at most so many seconds until every beat of some seconds got the expected response,
+        so that a present outage of clients is observed to its end; it is stopped in any case, and at once when the
         drill was interrupted.
     :param region: of the client host that it was started on, where that is not the topology's: as for
         ``start_heartbeat``.
@@ -100,10 +102,10 @@ def stop_heartbeat(
     :param standalone: allow it without an open drill.
     :returns: ``{"done", "recovered": whether beats were answered at the end, or null when that was not waited for,
         "sent": beats by operation, "outcomes": {operation: {"answered", "refused", "timed_out", "failed"}}}``.
-    :raises ActivityFailed: when it has died, or does not answer; what it had recorded is taken over all the same. When
-        it may run on, the error says so, and it can be stopped again.
+    :raises ActivityFailed: when it has died, or does not respond; its records are collected all the same. When it may
+        still run, the error says so, and it can be stopped again.
     :undo: ``start_heartbeat``
-    :source: none: the reference has no heartbeat
+    :source: docs/heartbeat.md
     """
     try:
         heartbeat = heartbeat_to_stop(configuration, secrets, ChosenHost(region, instance_id))
@@ -124,7 +126,7 @@ def stop_heartbeat(
 
 
 def _recovered(heartbeat: HeartbeatProcess, within_s: float) -> Optional[bool]:
-    """:returns: whether for ``GOOD_S`` s every beat was answered as it should be; None when that was not waited for."""
+    """Return whether every beat of ``GOOD_S`` s got the expected response; None when that was not waited for."""
     if within_s <= 0 or history.interrupted():
         return None
     for _ in looks(within_s, heartbeat.poll_every_s):

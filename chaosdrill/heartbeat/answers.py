@@ -1,4 +1,4 @@
-"""What the page answers: how the heartbeat stands, its records, its read-backs."""
+"""The responses of the heartbeat's page: its state, its records, its read-backs."""
 
 from http import HTTPStatus
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from chaosdrill.heartbeat.heartbeat import Heartbeat
 from chaosdrill.heartbeat.page import Handler, NotNow, Query, whole_number
 
-READABLE = frozenset({"/state", "/clock", "/read-back"})  # not the records, which name accounts and writes
+READABLE = frozenset({"/state", "/clock", "/read-back"})  # not the records, which contain accounts and writes
 MOST_AT_ONCE = 4 * 2**20
 LARGEST_OFFSET = 2**62
 LONGEST_READ_BACK_S = 3600.0
@@ -20,7 +20,7 @@ class Answers:
         self._heartbeat = heartbeat
 
     def routes(self) -> dict[tuple[str, str], Handler]:
-        """:returns: handlers by method and path."""
+        """Return the handlers by method and path."""
         return {
             ("GET", "/state"): self._state,
             ("GET", "/clock"): self._clock,

@@ -1,4 +1,4 @@
-"""What goes on beside the beats. When one of it fails by a mistake, that is told, and the beats go on."""
+"""Background tasks of the heartbeat. When one fails because of a bug, that is reported, and the beats continue."""
 
 import asyncio
 import logging
@@ -9,7 +9,7 @@ log = logging.getLogger("chaosdrill.heartbeat")
 
 
 class Background:
-    """Tasks that nobody waits for."""
+    """Tasks that no caller waits for."""
 
     def __init__(self) -> None:
         self.trouble = ""
@@ -17,14 +17,14 @@ class Background:
         self._until_stop: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None], until_stop: bool = False) -> None:
-        """Let it go on; ``until_stop``: until :meth:`stop`, else as long as the process."""
+        """Start a task. With ``until_stop`` it runs until :meth:`stop`, else as long as the process."""
         task = asyncio.create_task(work)
         tasks = self._until_stop if until_stop else self._tasks
         tasks.add(task)
         task.add_done_callback(self._ended)
 
     async def stop(self) -> None:
-        """End what goes on until the stop."""
+        """End the tasks that run until the stop."""
         ending = list(self._until_stop)
         for task in ending:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Reads JSON values of a configuration and remembers everything that is wrong with them, each with its fix."""
+"""A reader of a configuration's JSON values that collects every problem, each with its fix."""
 
 import ipaddress
 import math
@@ -16,7 +16,7 @@ LONGEST_ACCOUNT = 256
 
 
 class Checker:
-    """One object of the configuration. Each reader takes a name, and returns a value that can be gone on with."""
+    """One object of the configuration. Each reader takes a name, and returns a valid value even after a problem."""
 
     def __init__(self, raw: Mapping[str, Any], prefix: str = "", problems: list[str] | None = None) -> None:
         self.problems = [] if problems is None else problems
@@ -26,38 +26,38 @@ class Checker:
         self._wrong: set[str] = set()
 
     def add(self, name: str, why: str, fix: str) -> None:
-        """Remember a problem."""
+        """Add a problem."""
         self._wrong.add(name)
         self.problems.append(f"{self._prefix}{name}: {why}: {fix}")
 
     def problem_with(self, name: str) -> bool:
-        """:returns: whether one was found there."""
+        """Return whether a problem was found there."""
         return name in self._wrong
 
     def given(self, name: str) -> bool:
-        """:returns: whether there is anything but null."""
+        """Return whether the value is anything but null."""
         self._known.add(name)
         return self._raw.get(name) is not None
 
     def no_others(self) -> None:
-        """What nobody has asked for is a mistake."""
+        """Report each name that no reader has read."""
         for name in sorted({*self._raw} - self._known):
             self.add(name, "is not known", f"known: {', '.join(sorted(self._known))}")
 
     def part(self, name: str, known: set[str]) -> "Checker":
-        """:returns: the object of that name, which may have the names in ``known``."""
+        """Return the object of that name, which may have the names in ``known``."""
         value = self._raw.get(name) if self.given(name) else None
         if not isinstance(value, dict):
             why = "is missing" if value is None else f"is {value!r}"
             self.add(name, why, 'write an object such as {"method": "GET", "path": "/health"}')
-            return Checker({"method": "GET", "path": "/"})  # whose problems are nobody's
+            return Checker({"method": "GET", "path": "/"})  # its problems are not reported
         made = Checker(value, f"{self._prefix}{name}.", self.problems)
         made._known = known
         made.no_others()
         return made
 
     def text(self, name: str, default: str | None = None) -> str:
-        """:returns: a text that is not empty, without line breaks."""
+        """Read a text that is not empty, without line breaks."""
         if not self.given(name):
             if default is None:
                 self.add(name, "is missing", "write a text")
@@ -69,7 +69,7 @@ class Checker:
         return value
 
     def texts(self, name: str, required: bool = False) -> tuple[str, ...]:
-        """:returns: a list of texts."""
+        """Read a list of texts."""
         value = self._raw[name] if self.given(name) else []
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value) or (required and not value):
             self.add(name, f"is {value!r}", 'write a list of texts such as ["done"]')
@@ -77,7 +77,7 @@ class Checker:
         return tuple(value)
 
     def number(self, name: str, least: float, most: float, default: float) -> float:
-        """:returns: a number in that range."""
+        """Read a number in that range."""
         value = self._raw[name] if self.given(name) else default
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             self.add(name, f"is {value!r}", f"write a number from {least:g} to {most:g}")
@@ -85,7 +85,7 @@ class Checker:
         return float(value) if math.isfinite(value) else default
 
     def descriptor(self, name: str) -> int | None:
-        """:returns: an open file descriptor."""
+        """Read an open file descriptor."""
         if not self.given(name):
             return None
         value = self._raw[name]
@@ -99,7 +99,7 @@ class Checker:
         return value
 
     def url(self, name: str) -> Target:
-        """:returns: where requests are sent."""
+        """Read the URL for the requests."""
         text = self.text(name)
         try:
             return target_of(text)
@@ -109,7 +109,7 @@ class Checker:
             return target_of("http://127.0.0.1")
 
     def nameserver(self, name: str) -> tuple[str, int] | None:
-        """:returns: address and port."""
+        """Read an address and a port."""
         if not self.given(name):
             return None
         value = self._raw[name]
@@ -124,21 +124,21 @@ class Checker:
         return str(address), int(port)
 
     def method(self, name: str) -> str:
-        """:returns: an HTTP method."""
+        """Read an HTTP method."""
         value = self.text(name)
         if value not in METHODS and not self.problem_with(name):
             self.add(name, f"is {value!r}", f"write one of {', '.join(METHODS)}")
         return value
 
     def path(self, name: str) -> str:
-        """:returns: a path, perhaps with {words}."""
+        """Read a path, perhaps with {words}."""
         value = self.text(name)
         if not _PATH.fullmatch(value) and not self.problem_with(name):
             self.add(name, f"is {value!r}", "write a path that begins with /, such as /balance")
         return value
 
     def headers(self, name: str) -> dict[str, str]:
-        """:returns: header and text."""
+        """Read a mapping of headers to texts."""
         value = self._raw[name] if self.given(name) else {}
         if not isinstance(value, dict):
             self.add(name, f"is {value!r}", 'write an object such as {"X_ACCOUNT_ID": "{account}"}')
@@ -149,7 +149,7 @@ class Checker:
         return value
 
     def statuses(self, name: str, default: list[int]) -> frozenset[int]:
-        """:returns: HTTP statuses."""
+        """Read HTTP statuses."""
         value = self._raw[name] if self.given(name) else default
         if not isinstance(value, list) or not value or not all(type(one) is int and 100 <= one <= 599 for one in value):
             self.add(name, f"is {value!r}", "write a list of HTTP statuses such as [200]")
@@ -157,7 +157,7 @@ class Checker:
         return frozenset(value)
 
     def body(self, name: str) -> Any:
-        """:returns: what is sent as JSON; None: nothing."""
+        """Read the value that is sent as JSON; None: nothing."""
         value = self._raw.get(name)
         if value is not None and not isinstance(value, dict):
             self.add(name, f"is {value!r}", 'write an object such as {"quantity": "{quantity}"}')
@@ -165,7 +165,7 @@ class Checker:
         return value
 
     def accounts(self, name: str) -> tuple[str, ...]:
-        """:returns: names of accounts, no two the same."""
+        """Read names of accounts, all different."""
         value = self._raw[name] if self.given(name) else []
         fit = isinstance(value, list) and all(
             isinstance(one, str) and one.isascii() and one.isprintable() and 0 < len(one) <= LONGEST_ACCOUNT

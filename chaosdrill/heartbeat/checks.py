@@ -1,4 +1,4 @@
-"""What must be right with the heartbeat before a drill."""
+"""Checks of the heartbeat before a drill."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -12,7 +12,7 @@ from chaosdrill.parts.interface import Check, CheckContext, Reading
 
 
 def checks(context: CheckContext) -> Iterator[Check]:
-    """List the checks, where a step starts the heartbeat: its secrets exist, and it can run."""
+    """List the checks, if a step starts the heartbeat: its secrets exist, and it can run."""
     if not context.has_step("heartbeat.actions.start_heartbeat"):
         return
     topology = context.system.topology

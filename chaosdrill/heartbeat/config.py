@@ -1,4 +1,4 @@
-"""What a heartbeat is told: its configuration, checked as a whole before anything is sent."""
+"""The configuration of a heartbeat, checked as a whole before anything is sent."""
 
 import json
 import os
@@ -23,7 +23,7 @@ _WORDS = {
 
 
 class BadConfig(Exception):
-    """The configuration cannot be used. Carries every problem found, each with its fix."""
+    """An unusable configuration. Carries every problem found, each with its fix."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -32,7 +32,7 @@ class BadConfig(Exception):
 
 @dataclass(frozen=True)
 class Settled:
-    """How a write is found again by its id, and what the answer's ``field`` means."""
+    """The request that finds a write by its id, and the meaning of the response's ``field``."""
 
     operation: Operation
     field: str
@@ -44,7 +44,7 @@ class Settled:
 
 @dataclass(frozen=True)
 class Balance:
-    """How an account's balance is read."""
+    """The request that reads an account's balance."""
 
     operation: Operation
     field: str
@@ -52,16 +52,16 @@ class Balance:
 
 @dataclass(frozen=True)
 class Config:
-    """Everything a heartbeat is told.
+    """The configuration of a heartbeat.
 
     :param nameserver: ``IP:port``; None: those of /etc/resolv.conf.
-    :param deadline_s: for judging; the heartbeat itself waits ``timeout_s`` for an answer.
+    :param deadline_s: for judging; the heartbeat itself waits ``timeout_s`` for a response.
     :param rate_per_s: beats a second of the read; ``write_rate_per_s``: of the write.
-    :param burst_per_s: to what the rate of the writes is raised around a transition; None: it is constant.
+    :param burst_per_s: the raised rate of the writes around a transition; None: it is constant.
     :param page_fd: an inherited listening socket; None: a port of its own.
     :param lifeline_fd: an inherited pipe; when its other end is closed, the heartbeat ends.
     :param max_s: after how many seconds it ends by itself.
-    :param write_id: the field of a write's answer that identifies it.
+    :param write_id: the field of a write's response that identifies it.
     """
 
     run: str
@@ -91,14 +91,14 @@ class Config:
 
     @property
     def operations(self) -> list[Operation]:
-        """What is sent: the read, and the write where there is one."""
+        """The operations that are sent: the read, and the write if there is one."""
         return [self.read] if self.write is None else [self.read, self.write]
 
 
 def read_config(path: Path) -> Config:
-    """:returns: the configuration in a JSON file.
+    """Read the configuration from a JSON file.
 
-    :raises BadConfig: with everything that is wrong with it.
+    :raises BadConfig: with every problem.
     """
     try:
         raw = json.loads(path.read_text())
@@ -112,9 +112,9 @@ def read_config(path: Path) -> Config:
 
 
 def config_of(raw: Mapping[str, Any]) -> Config:
-    """:returns: the configuration made of JSON values.
+    """Read the configuration from JSON values.
 
-    :raises BadConfig: with everything that is wrong with it.
+    :raises BadConfig: with every problem.
     """
     check = Checker(raw)
     write, write_id = _write(check)
@@ -200,7 +200,7 @@ def _balance(check: Checker) -> Balance | None:
 
 
 def _check_sense(check: Checker, config: Config) -> None:
-    """What has its form and cannot be meant."""
+    """Report values that have the right form but contradict each other."""
     if config.deadline_s > config.timeout_s:
         why = f"{config.timeout_s:g} is shorter than deadline_s ({config.deadline_s:g})"
         check.add("timeout_s", why, "wait at least as long as an answer may take")

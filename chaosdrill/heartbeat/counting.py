@@ -1,7 +1,7 @@
-"""How often each write of an account was executed, told by its balance. No input or output.
+"""The effect count of each write of an account, from its balance. No input or output.
 
-Each write has a quantity of its own, a power of 4: in base 4 the balance has a digit for each write, and that digit is
-how often it was executed (up to three times).
+Each write has a quantity of its own, a power of 4: in base 4 the balance has a digit for each write, which is the
+number of times that it took effect (up to three).
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,9 @@ from chaosdrill.heartbeat.ledger import ACCEPTED, BASE, LARGEST_DIGIT, REFUSED, 
 
 
 def executions(start: int | None, balance: int | None, uses: int, writes: Sequence[Write]) -> dict[int, int] | None:
-    """:returns: how often each of ``writes`` (by seq) was executed; None when the balance cannot tell.
+    """Return the effect count of each of ``writes`` (by seq); None when the balance cannot show it.
 
-    :param uses: how many writes the account has had: the last one's digit is the highest, and takes what is left.
+    :param uses: how many writes the account has had: the last one's digit is the highest, and takes the rest.
     """
     if start is None or balance is None or balance < start or uses > LARGEST_DIGIT + 1:
         return None
@@ -25,17 +25,20 @@ def executions(start: int | None, balance: int | None, uses: int, writes: Sequen
 
 
 def expected(write: Write, state: str) -> tuple[int, int]:
-    """:returns: how often a write may have been executed, at least and at most; ``state``: as it was found."""
+    """Return the least and the greatest number of times that a write may have taken effect.
+
+    :param state: its state at the read-back.
+    """
     if write.outcome == REFUSED or state == ROLLED_BACK:
         return 0, 0
     return (1, 1) if write.outcome == ACCEPTED and state == SETTLED else (0, 1)
 
 
 def too_few(found: Mapping[int, int], writes: Sequence[Write], states: Mapping[int, str]) -> bool:
-    """:returns: whether a settled write has no effect on the balance (yet)."""
+    """Return whether a settled write has no effect on the balance (yet)."""
     return any(found[write.seq] < expected(write, states.get(write.seq, ""))[0] for write in writes)
 
 
 def too_many(found: Mapping[int, int], writes: Sequence[Write], states: Mapping[int, str]) -> list[Write]:
-    """:returns: the writes that were executed more often than they may have been."""
+    """Return the writes that took effect more often than they may have."""
     return [write for write in writes if found[write.seq] > expected(write, states.get(write.seq, ""))[1]]

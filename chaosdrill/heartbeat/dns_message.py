@@ -1,4 +1,4 @@
-"""DNS messages: a question for a name's IPv4 addresses, and what an answer says. No input or output.
+"""DNS messages: queries for a name's IPv4 addresses, and their answers. No input or output.
 
 :source: RFC 1035 (messages), RFC 2181 section 8 (TTL)
 """
@@ -15,17 +15,17 @@ RCODES = {1: "formerr", 2: "servfail", 3: "nxdomain", 4: "notimp", 5: "refused"}
 
 
 class BadMessage(Exception):
-    """It is no DNS message, or not the one that was waited for."""
+    """An invalid DNS message, or not the expected one."""
 
 
 @dataclass(frozen=True)
 class DnsAnswer:
-    """What an answer says.
+    """The contents of an answer.
 
     :param addresses: in its order.
-    :param ttl_s: the shortest of what led to them, in seconds.
+    :param ttl_s: the shortest TTL of the records that led to them, in seconds.
     :param trouble: ``nxdomain``, ``servfail``, ...; ``no-address`` when there is none; empty: there are addresses.
-    :param truncated: whether it must be asked for over TCP.
+    :param truncated: whether the query must be repeated over TCP.
     """
 
     addresses: tuple[str, ...]
@@ -35,9 +35,9 @@ class DnsAnswer:
 
 
 def question(name: str, identifier: int) -> bytes:
-    """:returns: a question for the addresses of ``name``.
+    """Return a query for the addresses of ``name``.
 
-    :raises BadMessage: when it can be no name.
+    :raises BadMessage: when it is not a valid name.
     """
     labels = [label.encode() for label in name.rstrip(".").split(".")]
     if not all(0 < len(label) < 64 for label in labels) or sum(len(label) + 1 for label in labels) > 254:
@@ -47,7 +47,7 @@ def question(name: str, identifier: int) -> bytes:
 
 
 def answer(message: bytes, asked: bytes) -> DnsAnswer:
-    """:returns: what ``message`` says to the question ``asked``.
+    """Parse the answer ``message`` to the query ``asked``.
 
     :raises BadMessage: when it does not answer it.
     """
@@ -72,7 +72,7 @@ def _answer(message: bytes, asked: bytes) -> DnsAnswer:
 
 
 def _addresses(message: bytes, at: int, records: int) -> tuple[list[str], list[int]]:
-    """:returns: the addresses, and every TTL on the way to them."""
+    """Return the addresses, and every TTL on the way to them."""
     addresses, ttls = [], []
     for _ in range(records):
         at = _after_name(message, at)

@@ -1,4 +1,4 @@
-"""One heartbeat: its parts put together, and its life from the first beat to the last row."""
+"""A heartbeat, assembled from its parts, from the first beat to the last row."""
 
 import asyncio
 import logging
@@ -26,14 +26,14 @@ from chaosdrill.heartbeat.writing import Writing
 from chaosdrill.secret_text import hide_secrets_in
 
 SOURCE = "heartbeat"
-FLUSH_EVERY_S = 0.4  # promised: 0.5
-BEGIN_IN_S = 0.5  # meanwhile the first accounts' balances are read
+FLUSH_EVERY_S = 0.4  # the documented limit is 0.5
+BEGIN_IN_S = 0.5  # the first accounts' balances are read before
 LEAST_UNDER_WAY = 20
 log = logging.getLogger("chaosdrill.heartbeat")
 
 
 class Heartbeat:
-    """Sends beats from :meth:`begin` to :meth:`stop`, and writes down what became of them."""
+    """Sends beats from :meth:`begin` to :meth:`stop`, and records their outcomes."""
 
     def __init__(self, config: Config) -> None:
         self.clock = Clock()
@@ -93,7 +93,7 @@ class Heartbeat:
         return [
             Prober(index, grid, operation.status, self._most_under_way(rate), send, self._beats, self.clock)
             for index, (grid, rate, operation, send) in enumerate(
-                zip(grids, rates, config.operations, sends, strict=False)  # without writes there is one
+                zip(grids, rates, config.operations, sends, strict=False)  # without writes there is one operation
             )
         ]
 
@@ -101,7 +101,7 @@ class Heartbeat:
         return max(LEAST_UNDER_WAY, round(2 * rate_per_s * self._config.timeout_s))
 
     def begin(self) -> None:
-        """Send beats from now on."""
+        """Start sending beats."""
         self._background.start(self._flush_forever())
         config = self._config
         if self._ledger is not None and config.balance is not None:
@@ -114,9 +114,9 @@ class Heartbeat:
             prober.begin()
 
     async def stop(self, within_s: float | None = None) -> None:
-        """Send no more, wait for what is under way, and write the last rows. A second call waits for the first.
+        """Stop sending, wait for the beats in progress, and write the last rows. A second call waits for the first.
 
-        :param within_s: what takes longer is given up; default: as long as an answer may take.
+        :param within_s: beats that take longer are given up; default: the timeout of a response.
         """
         if self._stopped is None:
             self._stopped = asyncio.create_task(self._stop(within_s))
@@ -137,9 +137,9 @@ class Heartbeat:
         self.flush()
 
     def begin_read_back(self, label: str, within_s: float) -> ReadBack:
-        """:returns: the read-back of that label, which is begun when it was not.
+        """Return the read-back of that label, which is started if it does not exist.
 
-        :raises NotNow: when it cannot be.
+        :raises NotNow: when it cannot be started.
         """
         if label in self.read_backs:
             return self.read_backs[label]
@@ -166,9 +166,9 @@ class Heartbeat:
         return made
 
     def begin_settlement_check(self) -> SettlementCheck:
-        """:returns: the check, which is begun when it was not.
+        """Return the settlement check, which is started if it does not exist.
 
-        :raises NotNow: when writes cannot be followed.
+        :raises NotNow: when the configuration does not say how a write is read back.
         """
         if self._check is None:
             if self._settling is None:
@@ -185,7 +185,7 @@ class Heartbeat:
             self._burst.capacity_per_s = begun.capacity_per_s
 
     def begin_burst(self) -> float | None:
-        """A transition begins.
+        """Begin a transition.
 
         :returns: the rate of the writes now; None: it is constant.
         """
@@ -202,15 +202,15 @@ class Heartbeat:
 
     async def _read_back(self, begun: ReadBack) -> None:
         await begun.run()
-        self.flush()  # who is told that it is done finds it in the file
+        self.flush()  # flushed before the state is "done", so that readers find all rows in the file
 
     def files(self) -> dict[str, JsonLines]:
-        """:returns: the files by name."""
+        """Return the files by name."""
         made = [self._beats.file] if self._ledger is None else [self._beats.file, self._ledger.file]
         return {file.path.name: file for file in made}
 
     def state(self) -> dict[str, Any]:
-        """:returns: how it stands, as JSON values."""
+        """Return the present state as JSON values."""
         operations = self._config.operations
         return {
             "now_ns": self.clock.now_ns(),
@@ -227,7 +227,7 @@ class Heartbeat:
         }
 
     def flush(self) -> None:
-        """Hand everything that is known to the files."""
+        """Write all rows so far to the files."""
         if not self._ended:
             complete_ns = min(prober.complete_until_ns() for prober in self._probers)
             self._beats.watermark(min(complete_ns, self.clock.now_ns()))

@@ -1,21 +1,21 @@
-"""Takes an HTTP/1.x answer apart as it arrives. No input or output.
+"""An incremental parser of HTTP/1.x responses. No input or output.
 
 :source: RFC 9112 (message body length: section 6.3; chunks: section 7.1)
 """
 
-MOST_KEPT = 65_536  # bytes of a body: enough for every answer that is read
+MOST_KEPT = 65_536  # bytes of a body: enough for every response that is read
 MOST_HEAD = 65_536
 _NO_BODY = (204, 304)
 
 
 class BadAnswer(Exception):
-    """What arrived is no HTTP answer."""
+    """The received data is no HTTP response."""
 
 
 class AnswerParser:
-    """One answer.
+    """One response.
 
-    :param to_head: whether it answers HEAD, and so has no body whatever it says.
+    :param to_head: whether it is the response to HEAD, and so has no body, whatever its headers are.
     """
 
     def __init__(self, to_head: bool = False) -> None:
@@ -32,14 +32,14 @@ class AnswerParser:
 
     @property
     def begun(self) -> bool:
-        """Whether anything of it has arrived."""
+        """Whether any part of it has arrived."""
         return self._head_read or bool(self._buffer)
 
     def feed(self, data: bytes) -> bool:
-        """Take in what has arrived.
+        """Parse received data.
 
-        :returns: whether the answer is complete.
-        :raises BadAnswer: when it can be none.
+        :returns: whether the response is complete.
+        :raises BadAnswer: when it is not valid.
         """
         self._buffer = self._buffer + data if self._buffer else data
         while not self._head_read:
@@ -55,9 +55,9 @@ class AnswerParser:
         return self.complete
 
     def end(self) -> bool:
-        """The connection was closed by the other side.
+        """Note that the other side closed the connection.
 
-        :returns: whether the answer is complete.
+        :returns: whether the response is complete.
         """
         if self._head_read and not self._chunked and self._missing is None:
             self.complete = True
@@ -69,7 +69,7 @@ class AnswerParser:
         if len(words) < 2 or not words[0].startswith("HTTP/1.") or len(words[1]) != 3 or not words[1].isdigit():
             raise BadAnswer(f"it begins with {first[:40]!r}")
         if (status := int(words[1])) < 200:
-            return  # an interim answer: the real one follows
+            return  # an interim response: the final one follows
         headers = (line.partition(":") for line in lines)
         self.headers = {name.strip().lower(): value.strip() for name, _, value in headers}
         self.status = status
@@ -100,7 +100,7 @@ class AnswerParser:
         self._buffer = b""
 
     def _read_chunk(self) -> bool:
-        """:returns: whether something was read."""
+        """Return whether something was read."""
         if self._missing is None:
             return self._read_line()
         data = self._buffer[: self._missing]

@@ -1,4 +1,4 @@
-"""One request on a connection of its own, and everything that can come of it."""
+"""An HTTP client that uses a new connection for each request, and reports every possible outcome."""
 
 import asyncio
 import errno
@@ -15,18 +15,18 @@ from chaosdrill.heartbeat.target import Target
 NOT_SENT = "not-sent"
 GIVEN_UP = "given-up"  # the heartbeat itself ended
 LINGER_S = 1.0
-# this host has no sockets, ports or memory left: that says nothing about the application
+# this host has no sockets, ports or memory left, which shows nothing about the application
 _OWN_TROUBLE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What came of one request.
+    """The outcome of one request.
 
-    :param status: 0 without a whole answer.
-    :param error: a short class; empty with a whole answer.
-    :param sent: whether anything of the request may have left this host.
-    :param ended_ns: when the answer was whole, or it was given up.
+    :param status: 0 without a complete response.
+    :param error: a short class; empty with a complete response.
+    :param sent: whether any part of the request may have left this host.
+    :param ended_ns: when the response was complete, or the request was given up.
     """
 
     ended_ns: int
@@ -40,7 +40,9 @@ class Exchange:
 
 
 class _Connection(asyncio.Protocol):
-    """Sends the request as soon as it is connected; ``done`` when the answer is whole, or will never be."""
+    """A connection that sends the request as soon as it is connected; ``done`` when the response is complete, or
+    never will be.
+    """
 
     def __init__(self, request: bytes, timeout_s: float, now_ns: Callable[[], int]) -> None:
         self._request = request
@@ -88,7 +90,7 @@ class _Connection(asyncio.Protocol):
     def _fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)
-            self.done.exception()  # nobody need be waiting any more
+            self.done.exception()  # marks the exception as retrieved: there may be no waiter any more
 
     def leave(self) -> None:
         """Let the other side close a finished connection first, so that ports are not used up on this one."""
@@ -102,10 +104,10 @@ class _Connection(asyncio.Protocol):
 
 
 class HttpClient:
-    """Sends requests to one target, each on a fresh connection and to an address that its TTL still covers.
+    """Sends requests to one target, each on a new connection and to an address whose TTL has not passed.
 
-    :param timeout_s: after how long an exchange is given up, counted from when it begins.
-    :param region_header: the header of an answer that names the region.
+    :param timeout_s: after how long an exchange is given up, counted from its beginning.
+    :param region_header: the header of a response that names the region.
     """
 
     def __init__(self, target: Target, resolver: Resolver, timeout_s: float, region_header: str, clock: Clock) -> None:
@@ -117,9 +119,9 @@ class HttpClient:
         self._tls = ssl.create_default_context() if target.tls else None
 
     async def exchange(self, request: bytes, turn: int = 0) -> Exchange:
-        """Send ``request`` and wait for its whole answer.
+        """Send ``request`` and wait for its complete response.
 
-        :param turn: which of several addresses is used.
+        :param turn: selects one of several addresses.
         """
         connection = _Connection(request, self._timeout_s, self._clock.now_ns)
         address = self._resolver.known(turn)
@@ -134,7 +136,7 @@ class HttpClient:
                 await self._connect_tls(self._tls, connection, address)
             await connection.done
         except (OSError, EOFError, LookupFailed, BadAnswer) as error:
-            if not connection.parser.complete:  # it may have come while this process was stalled
+            if not connection.parser.complete:  # the response may have arrived while this process was stalled
                 return self._failed(error, connection, address)
         finally:
             connection.leave()
@@ -157,7 +159,7 @@ class HttpClient:
         return Exchange(connection.ended_ns, parser.status, sent=True, region=region, address=address, body=parser.body)
 
     def _failed(self, error: Exception, connection: _Connection, address: str) -> Exchange:
-        # the kernel's own ETIMEDOUT is a TimeoutError, too: nothing was answered in time either way
+        # the kernel's own ETIMEDOUT is a TimeoutError, too: there was no response in time either way
         timed_out = isinstance(error, TimeoutError)
         return Exchange(
             self._clock.now_ns(),
@@ -169,7 +171,7 @@ class HttpClient:
 
 
 def _name(error: Exception, connection: _Connection) -> str:
-    """:returns: a short class of error, the same for the same cause."""
+    """Return a short class of error, the same for the same cause."""
     if isinstance(error, LookupFailed):
         return str(error)
     if isinstance(error, EOFError):

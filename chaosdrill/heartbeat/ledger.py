@@ -1,4 +1,4 @@
-"""Every write that was tried, and what became of it; the file keeps it, and so does the memory."""
+"""The ledger: every write that was tried, and its state, in a file and in memory."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill.heartbeat.record import JsonLines
 
 BASE = 4
-LARGEST_DIGIT = 19  # 4**19 is the largest power that applications with a limit of 10**12 take
+LARGEST_DIGIT = 19  # 4**19 is the largest power that applications with a limit of 10**12 accept
 ACCEPTED, REFUSED, UNKNOWN = "accepted", "refused", "unknown"
 SETTLED, ROLLED_BACK, PENDING, MISSING, UNREADABLE = "settled", "rolled_back", "pending", "missing", "unreadable"
 START = "start"
@@ -19,9 +19,9 @@ class Write:
     """One write.
 
     :param digit: its quantity is ``BASE ** digit``; None: its account was used too often to be counted.
-    :param outcome: accepted, refused or unknown; empty: under way.
-    :param state: settled or rolled_back, once that was seen; empty: not yet.
-    :param region: that answered it; empty: none is known.
+    :param outcome: accepted, refused or unknown; empty: in progress.
+    :param state: settled or rolled_back, once that was observed; empty: not yet.
+    :param region: that answered it; empty: unknown.
     """
 
     seq: int
@@ -36,7 +36,7 @@ class Write:
 
 
 class Ledger:
-    """``ledger.jsonl``.
+    """The file ``ledger.jsonl`` and its contents.
 
     :param header: of its first line.
     """
@@ -49,7 +49,7 @@ class Ledger:
         self._recorded = 0
 
     def begin(self, seq: int, account: str, uses: int, due_ns: int) -> Write:
-        """:returns: a write that is about to be sent, to an account that was used ``uses`` times before."""
+        """Return a write that is about to be sent, to an account that was used ``uses`` times before."""
         digit = uses if uses <= LARGEST_DIGIT else None
         write = Write(seq, account, 1 if digit is None else BASE**digit, digit, due_ns)
         self.writes.append(write)
@@ -58,9 +58,9 @@ class Ledger:
     def ended(
         self, write: Write, ended_ns: int, status: int = 0, region: str = "", error: str = "", address: str = ""
     ) -> None:
-        """The write's own answer, or that there was none.
+        """Record the write's own response, or that there was none.
 
-        :param address: where it was sent to.
+        :param address: to which it was sent.
         """
         self._recorded += 1
         write.region = region
@@ -83,31 +83,31 @@ class Ledger:
         )
 
     def settled(self, write: Write, state: str, region: str, seen_ns: int) -> None:
-        """The write was seen to be settled or rolled back."""
+        """Record that the write was observed to be settled or rolled back."""
         write.state = state
         row = {"row": "settled", "seq": write.seq, "id": write.id, "state": state}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})
 
     def balance(self, label: str, account: str, balance: int | None, region: str, seen_ns: int) -> None:
-        """What an account's balance was; None when that could not be read."""
+        """Record an account's balance; None when it could not be read."""
         if label == START:
             self.starts[account] = balance
         row = {"row": "balance", "label": label, "account": account, "balance": balance}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})
 
     def read_back_begun(self, label: str, at_ns: int, writes_until_ns: int) -> None:
-        """Every write that was due before ``writes_until_ns`` is asked for."""
+        """Record the start of a read-back of every write that was due before ``writes_until_ns``."""
         self.file.add({"row": "read-back-begun", "label": label, "at_ns": at_ns, "writes_until_ns": writes_until_ns})
 
     def found(self, label: str, write: Write, state: str, region: str, seen_ns: int) -> None:
-        """What a read-back has found of a write, in the end."""
+        """Record the final result of a read-back for a write."""
         row = {"row": "found", "label": label, "seq": write.seq, "id": write.id, "state": state}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})
 
     def read_back_ended(self, label: str, at_ns: int, converged: bool, why: str) -> None:
-        """The last row of a read-back."""
+        """Record the end of a read-back."""
         self.file.add({"row": "read-back-ended", "label": label, "at_ns": at_ns, "converged": converged, "why": why})
 
     def end(self, at_ns: int) -> None:
-        """No write follows."""
+        """Record that no write follows."""
         self.file.add({"row": "end", "at_ns": at_ns, "writes": self._recorded})

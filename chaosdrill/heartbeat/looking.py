@@ -1,4 +1,4 @@
-"""How a write or an account stands, as the application tells it."""
+"""Status checks of a write or an account, through the application."""
 
 import json
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from chaosdrill.heartbeat.ledger import MISSING, PENDING, ROLLED_BACK, SETTLED, 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at a write, or at a balance (None: unreadable)."""
+    """One read of a write's state, or of a balance (None: unreadable)."""
 
     state: str
     region: str
@@ -20,21 +20,21 @@ class Look:
 
 
 async def look_at_write(client: HttpClient, settled: Settled, write: Write) -> Look:
-    """:returns: how the application says that a write with an id stands."""
+    """Read the state of a write with an id from the application."""
     request = settled.operation.request(client.target, write.account, write.id or "", write.quantity)
     exchange = await client.exchange(request, write.seq)
     return Look(state_of(exchange, settled), exchange.region, exchange.ended_ns)
 
 
 async def look_at_balance(client: HttpClient, balance: Balance, account: str, turn: int) -> Look:
-    """:returns: the account's balance."""
+    """Read the account's balance from the application."""
     exchange = await client.exchange(balance.operation.request(client.target, account), turn)
     found = balance_of(exchange, balance)
     return Look(UNREADABLE if found is None else SETTLED, exchange.region, exchange.ended_ns, found)
 
 
 def state_of(exchange: Exchange, settled: Settled) -> str:
-    """:returns: what an answer says of a write; what it does not clearly say is unreadable, never missing."""
+    """Return the state of a write in a response; an unclear response is unreadable, never missing."""
     if exchange.error or exchange.timed_out:
         return UNREADABLE
     if exchange.status in settled.missing_status:
@@ -50,7 +50,7 @@ def state_of(exchange: Exchange, settled: Settled) -> str:
 
 
 def balance_of(exchange: Exchange, balance: Balance) -> int | None:
-    """:returns: the balance in an answer; None when it has none that is a whole number."""
+    """Return the balance in a response; None when it contains no whole number."""
     if exchange.error or exchange.timed_out or exchange.status not in balance.operation.status:
         return None
     value = field_of(exchange.body, balance.field)
@@ -62,7 +62,7 @@ def balance_of(exchange: Exchange, balance: Balance) -> int | None:
 
 
 def field_of(body: bytes, name: str) -> Any:
-    """:returns: a field of a JSON answer, ``a.b`` for one inside another; None when it is not there."""
+    """Return a field of a JSON response, ``a.b`` for a nested one; None when it does not exist."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):

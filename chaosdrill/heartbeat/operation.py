@@ -1,4 +1,4 @@
-"""A request with gaps, and the bytes of one with the gaps filled."""
+"""Request templates, and the bytes of a request with the placeholders filled in."""
 
 import json
 import re
@@ -19,7 +19,7 @@ AGENT = "chaosdrill-heartbeat"
 class Operation:
     """One kind of request, as the topology writes it: ``{account}``, ``{id}`` and ``{quantity}`` are filled in.
 
-    :param status: the answers that are meant.
+    :param status: the expected statuses.
     :param body: sent as JSON; None: no body.
     """
 
@@ -32,12 +32,12 @@ class Operation:
 
     @cached_property
     def words(self) -> set[str]:
-        """The gaps it has, known ones or not."""
+        """The placeholders in it, known ones or not."""
         texts = (self.path, *self.headers.values(), *_texts(self.body))
         return {word for text in texts for word in _ANY_WORD.findall(text)}
 
     def request(self, target: Target, account: str = "", identity: str = "", quantity: int = 0) -> bytes:
-        """:returns: the whole request, for a connection of its own."""
+        """Return the complete request, for a connection of its own."""
         values = {"account": account, "id": identity, "quantity": str(quantity)}
         path = self.path
         if "{" in path:
@@ -63,12 +63,12 @@ def _filled(text: str, values: Mapping[str, str]) -> str:
 
 
 def _printable(value: str) -> str:
-    """What an application's answer names as an id must not end a header and begin another."""
+    """Escape an id from an application's response, so that it cannot end a header and begin another."""
     return value if value.isascii() and value.isprintable() else urllib.parse.quote(value)
 
 
 def _with_values(value: Any, values: Mapping[str, str], quantity: int) -> Any:
-    """``"{quantity}"`` alone becomes a number."""
+    """Fill in the placeholders of a body. ``"{quantity}"`` alone becomes a number."""
     if isinstance(value, dict):
         return {key: _with_values(inner, values, quantity) for key, inner in value.items()}
     if isinstance(value, list):

@@ -15,12 +15,12 @@ PAGE_HEADER_LINES = "".join(f"{name}: {value}\r\n" for name, value in PAGE_HEADE
 MOST_HEAD, MOST_BODY = 16_384, 65_536
 PATIENCE_S = 10.0
 Query = Mapping[str, str]
-Handler = Callable[[Query], Awaitable[Any]]  # JSON values, or bytes of text
+Handler = Callable[[Query], Awaitable[Any]]  # returns JSON values, or bytes of text
 log = logging.getLogger("chaosdrill.heartbeat")
 
 
 class NotNow(Exception):
-    """What was asked for cannot be done; carries the HTTP status."""
+    """A request that cannot be carried out; carries the HTTP status."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         self.status = status
@@ -28,7 +28,7 @@ class NotNow(Exception):
 
 
 class Page:
-    """Answers what ``routes`` say.
+    """A server of ``routes``.
 
     :param routes: by method and path.
     :param guard: decides who may make a request.
@@ -46,16 +46,16 @@ class Page:
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
-        """Begin to answer."""
+        """Start serving."""
         self._server = await asyncio.start_server(self._serve, sock=self._socket, limit=MOST_HEAD)
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The page's address."""
         return "http://{}:{}".format(*self._socket.getsockname()[:2])
 
     def close(self) -> None:
-        """Answer no more."""
+        """Stop serving."""
         if self._server is not None:
             self._server.close()
 
@@ -64,7 +64,7 @@ class Page:
             async with asyncio.timeout(PATIENCE_S):
                 head = await reader.readuntil(b"\r\n\r\n")
                 method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
-                await reader.readexactly(_length(head))  # closing on an unread body would take the answer with it
+                await reader.readexactly(_length(head))  # closing with an unread body would also discard the response
         except (OSError, EOFError, ValueError, asyncio.LimitOverrunError):
             writer.close()
             return
@@ -80,7 +80,7 @@ class Page:
             async with asyncio.timeout(PATIENCE_S):
                 await writer.drain()
         except OSError:
-            pass  # whoever asked is gone
+            pass  # the client is gone
         writer.close()
 
     async def _answer(self, method: str, target: str, headers: Mapping[str, str]) -> tuple[HTTPStatus, Any]:
@@ -99,7 +99,7 @@ class Page:
 
 
 def whole_number(query: Query, name: str, default: int, most: int) -> int:
-    """:returns: a whole number of the query, from 0 to ``most``.
+    """Return a whole number of the query, from 0 to ``most``.
 
     :raises NotNow: when it is none.
     """

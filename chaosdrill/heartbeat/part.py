@@ -64,7 +64,7 @@ class HeartbeatPart(BasePart):
         return fact_or_unreadable(lambda: _on_host(system, run, owed).fact())
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List the request with which the program is started or ended; its own beats are not among them."""
+        """List the request that starts or ends the program, without the program's own beats."""
         what = "start a heartbeat" if step.action == "start_heartbeat" else "end the heartbeat"
         program = planned_program(system, step.arguments, what)
         return (program or PlannedCall("process", what, "", {}, "on this machine"),)

@@ -1,4 +1,4 @@
-"""A TCP connection for one exchange: asyncio's own transports cost twice as much of the processor's time.
+"""A TCP connection for one exchange; asyncio's own transports use twice as much CPU time.
 
 It calls the same methods of an ``asyncio.Protocol`` as they do.
 """
@@ -12,7 +12,7 @@ MOST_AT_ONCE = 65_536
 
 
 class PlainSocket(asyncio.Transport):
-    """A connection to ``address``, begun at once; the protocol is told when it is made, or lost."""
+    """A connection to ``address``, begun at once; the protocol is notified when it is made, or lost."""
 
     def __init__(self, protocol: asyncio.Protocol, address: str, port: int) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class PlainSocket(asyncio.Transport):
             raise
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Send ``data``, now or as soon as the other side takes it."""
+        """Send ``data``, now or as soon as the other side accepts it."""
         if self._closed:
             return
         try:
@@ -48,7 +48,7 @@ class PlainSocket(asyncio.Transport):
             self._loop.add_writer(self._descriptor, self._send_rest)
 
     def abort(self) -> None:
-        """Close it, whatever is under way."""
+        """Close it at once, also with data in transit."""
         self._lose(None)
 
     def close(self) -> None:
@@ -56,7 +56,7 @@ class PlainSocket(asyncio.Transport):
         self._lose(None)
 
     def is_closing(self) -> bool:
-        """:returns: whether it is closed."""
+        """Return whether it is closed."""
         return self._closed
 
     def _connected(self) -> None:
@@ -76,7 +76,7 @@ class PlainSocket(asyncio.Transport):
         try:
             while data := self._socket.recv(
                 MOST_AT_ONCE
-            ):  # mostly the end is there, too: that saves a turn of the loop
+            ):  # usually the end has arrived, too: another read saves a turn of the event loop
                 self._protocol.data_received(data)
                 if self._closed:
                     return

@@ -1,4 +1,4 @@
-"""Sends one operation's beats when they are due, whatever became of those before."""
+"""The sender of one operation's beats, at their due times, independent of the outcomes of earlier beats."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,21 +16,22 @@ Send = Callable[[int, int], Awaitable[Exchange]]
 
 @dataclass(frozen=True)
 class Beat:
-    """One beat under way: its number, and when it was due."""
+    """One beat in progress: its number, and its due time."""
 
     seq: int
     due_ns: int
 
 
 class Prober:
-    """An open model: nothing that the application does, or fails to do, changes when the next beat is sent.
+    """A sender with an open model: nothing that the application does, or fails to do, changes when the next beat is
+    sent.
 
-    A beat that is overdue because this process was stalled is sent at once and says how late it was. When more wait for
-    an answer than can be (``most_under_way``), those are not sent, and the record says that.
+    A beat that is overdue because this process was stalled is sent at once, and its record says how late it was. Beats
+    beyond the greatest number in progress (``most_under_way``) are not sent, and the record says that.
 
     :param index: the operation's, in the record.
-    :param accepted: the statuses that are meant.
-    :param send: given seq and due time, does the request.
+    :param accepted: the expected statuses.
+    :param send: makes the request, given seq and due time.
     """
 
     def __init__(
@@ -61,22 +62,22 @@ class Prober:
 
     @property
     def due(self) -> int:
-        """How many beats were due so far."""
+        """The number of beats that were due so far."""
         return self._next
 
     def begin(self) -> None:
-        """Send what is due from now on."""
+        """Send the due beats, now and from now on."""
         self._send_due(self._clock.now_ns())
         self._timer = self._loop.call_at(self._clock.loop_s(self._next_due_ns), self.begin)
 
     def stop(self, at_ns: int) -> None:
-        """Send what was due before ``at_ns``, and nothing more."""
+        """Send the beats that were due before ``at_ns``, and no others."""
         if self._timer is not None:
             self._timer.cancel()
         self._send_due(at_ns - 1)
 
     async def finished(self, within_s: float) -> None:
-        """Wait for what is under way; what takes longer than ``within_s`` is given up."""
+        """Wait for the beats in progress; those that take longer than ``within_s`` are given up."""
         if self._under_way:
             await asyncio.wait(self._under_way, timeout=within_s)
         for task in self._under_way:
@@ -85,7 +86,7 @@ class Prober:
             await asyncio.wait(self._under_way)
 
     def complete_until_ns(self) -> int:
-        """:returns: the moment before which every beat that was due has been recorded."""
+        """Return the moment before which every beat that was due has been recorded."""
         oldest = next(iter(self._under_way.values()), None)
         return self._next_due_ns if oldest is None else oldest.due_ns
 
@@ -111,7 +112,7 @@ class Prober:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         beat = self._under_way.pop(task)
-        if error := task.exception():  # a mistake of this program; the beat must be in the record all the same
+        if error := task.exception():  # a bug of this program; the beat must be in the record all the same
             self.trouble = f"beat {beat.seq} ended with {type(error).__name__}: {error}"
             self._record(beat, 0, Exchange(self._clock.now_ns(), error=type(error).__name__))
 

@@ -1,4 +1,4 @@
-"""What became of the heartbeat's writes."""
+"""Probe of the heartbeat's lost writes."""
 
 from typing import Any, Optional
 
@@ -22,7 +22,7 @@ __all__ = ["lost_writes"]
 MOST_IDS = 10
 ANSWERS_WITHIN_S = 5.0
 COLLECTED_WITHIN_S = 60.0
-OLD_ENOUGH = 5  # writes that are older than the heartbeat's time-out
+OLD_ENOUGH = 5  # the number of writes that must be older than the heartbeat's time-out
 WHEN_INTERRUPTED_S = 3.0
 
 
@@ -34,20 +34,20 @@ def lost_writes(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
-    """Number of the heartbeat's writes that were accepted and are neither settled nor rolled back.
+    """Return the number of the heartbeat's writes that were accepted and are neither settled nor rolled back.
 
-    Every write that was sent so far is read back, again and again until none is pending; only then a write counts as
-    lost. The ledger is then judged as at the end of the drill: a write that is settled by its own record, and has no
-    effect on its account's balance, is lost, too. The ids are in the ledger, and in the history.
+    Every write so far is read back repeatedly until none is pending; only then does a write count as lost. The ledger
+    is then judged as at the end of the drill: a write that is settled by its own record, but has no effect on its
+    account's balance, is lost, too. The ids are in the ledger, and in the history.
 
-    :param label: what this reading back is called, such as after-failover; each at most once in a drill.
+    :param label: the name of this read-back, such as after-failover; each at most once in a drill.
     :param within_s: how long it may take until none is pending, in seconds.
-    :param region: only those that this region had accepted, as the answer's own header said, else by the address
-        that answered: one of the topology, or home, standby, active; default: all.
+    :param region: only those that this region had accepted, by the response's own header, else by the address that
+        answered: one of the topology, or home, standby, active; default: all.
     :returns: number of lost writes.
     :raises ActivityFailed: when no write was accepted, the stores have not converged in time, a write could not be read
-        back, or a region is named and lost writes have none: the number is unknown then, and never 0.
-    :source: design: a lost write is accepted, and after the stores have converged neither settled nor rolled back
+        back, or a region is named and the region of lost writes is unknown: the number is unknown then, and never 0.
+    :source: docs/judging.md, "Lost writes"
     """
     if not label.strip():
         raise BadInput(
@@ -83,7 +83,7 @@ def lost_writes(
 
 
 def _wait_for_writes(heartbeat: HeartbeatProcess) -> None:
-    """Wait until some write is old enough to be read back: younger ones may still be under way."""
+    """Wait until some write is old enough to be read back: younger ones may still be in progress."""
     timeout_s, rate_per_s = heartbeat.settings["timeout_s"], heartbeat.settings["write_rate_per_s"]
     for _ in looks(timeout_s + ANSWERS_WITHIN_S, heartbeat.poll_every_s):
         state = heartbeat.page.state()
@@ -105,7 +105,7 @@ def _accepted_by(system: System, region: str, found: Losses) -> int:
 
 
 def _judged(heartbeat: HeartbeatProcess, label: str, within_s: float, seen: Any) -> Losses:
-    """The judgement's own count, from the ledger as it is collected: the two cannot differ."""
+    """Return the judgement's own count, from the ledger as it is collected, so that the two cannot differ."""
     converged = seen["state"] == "done" and seen["converged"]
     found = losses(ledger_of(_ledger(heartbeat, label)), label) if converged else Losses(label)
     lost = len(found.lost) if converged and not found.why_not else None
@@ -125,7 +125,7 @@ def _judged(heartbeat: HeartbeatProcess, label: str, within_s: float, seen: Any)
 
 
 def _ledger(heartbeat: HeartbeatProcess, label: str) -> list[dict[str, Any]]:
-    """Take over the ledger up to the end of the read-back."""
+    """Collect the ledger up to the end of the read-back."""
     for _ in looks(COLLECTED_WITHIN_S, heartbeat.poll_every_s):
         heartbeat.collect()
         if (rows := heartbeat.kept.ledger_with(label)) is not None:

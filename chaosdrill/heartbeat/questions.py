@@ -1,4 +1,4 @@
-"""Asks about many things in turn, at a bounded rate, and again later about those that cannot be answered yet."""
+"""A retry queue: checks many items at a bounded rate, and repeats those without a final result later."""
 
 import asyncio
 import heapq
@@ -12,9 +12,10 @@ MADE_UP_FOR_S = 0.02
 
 
 class Questions(Generic[T]):
-    """So that asking does not disturb the beats: ``per_s`` a second and ``at_once`` under way, at the most.
+    """A queue of checks, limited so that they do not disturb the beats: at most ``per_s`` a second and ``at_once`` in
+    progress.
 
-    :param ask: asks about one thing; whether that is answered for good.
+    :param ask: checks one item; returns whether the result is final.
     """
 
     def __init__(self, ask: Callable[[T], Awaitable[bool]], per_s: float, at_once: int) -> None:
@@ -23,7 +24,7 @@ class Questions(Generic[T]):
         self._next_at = 0.0
         self._slots = asyncio.Semaphore(at_once)
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[tuple[float, int, float, T]] = []  # when, number, next pause, what
+        self._waiting: list[tuple[float, int, float, T]] = []  # when, number, next pause, item
         self._number = itertools.count()
         self._news = asyncio.Event()
         self._under_way: set[asyncio.Task[None]] = set()
@@ -31,22 +32,22 @@ class Questions(Generic[T]):
 
     @property
     def open(self) -> int:
-        """How many are not answered for good."""
+        """The number of items without a final result."""
         return len(self._waiting) + len(self._under_way)
 
     def add(self, thing: T, in_s: float = 0.0) -> None:
-        """Ask about one more thing."""
+        """Add an item."""
         self._put(thing, in_s, FIRST_PAUSE_S)
 
     async def add_all(self, things: Iterable[T]) -> None:
-        """Ask about many; the beats are let through in between."""
+        """Add many items, and let the beats run in between."""
         for number, thing in enumerate(things):
             self.add(thing)
             if number % 250 == 249:
                 await asyncio.sleep(0)
 
     async def run(self, until_answered: bool = False) -> None:
-        """Ask until this is cancelled, or with ``until_answered`` until nothing is open."""
+        """Check items until this is cancelled, or with ``until_answered`` until every result is final."""
         try:
             while self.open or not until_answered:
                 await self._one_more()
@@ -57,7 +58,7 @@ class Questions(Generic[T]):
                 task.cancel()
 
     async def _one_more(self) -> None:
-        """Begin to ask about the next thing that is due, or wait for what changes that."""
+        """Start to check the next item that is due, or wait until one is."""
         in_s = self._waiting[0][0] - self._loop.time() if self._waiting else None
         if in_s is None or in_s > 0:
             self._news.clear()
@@ -67,7 +68,7 @@ class Questions(Generic[T]):
             except TimeoutError:
                 pass
             return
-        # on a grid, so that wakening late does not add up; what was missed long ago is not made up for
+        # on a grid, so that delays do not add up; checks that were missed long ago are not made up for
         self._next_at = max(self._next_at + self._apart_s, self._loop.time() - MADE_UP_FOR_S)
         await self._slots.acquire()
         _, _, pause_s, thing = heapq.heappop(self._waiting)
@@ -85,11 +86,11 @@ class Questions(Generic[T]):
         if not task.cancelled():
             self._broken = self._broken or task.exception()
         self._slots.release()
-        if self._broken is not None or not self.open:  # else nothing has changed for whoever waits for the next one
+        if self._broken is not None or not self.open:  # otherwise nothing has changed for a waiter
             self._news.set()
 
     def _put(self, thing: T, in_s: float, pause_s: float) -> None:
         number = next(self._number)
         heapq.heappush(self._waiting, (self._loop.time() + in_s, number, pause_s, thing))
-        if self._waiting[0][1] == number:  # each waking costs as much as a question
+        if self._waiting[0][1] == number:  # waking up costs as much as a check
             self._news.set()

@@ -1,4 +1,4 @@
-"""Asks for every write again, by its id, until the stores have converged or the time is over."""
+"""Read-back of every write by its id, repeated until the stores have converged or the time is over."""
 
 import asyncio
 from collections import Counter
@@ -16,15 +16,15 @@ from chaosdrill.heartbeat.questions import Questions
 
 LEAST_PER_S, MOST_PER_S = 400.0, 1000.0
 AT_ONCE = 30
-PASSES = 3  # so often everything can be asked for within the time given
+PASSES = 3  # how often every item can be checked within the given time
 RUNNING, DONE = "running", "done"
 
 
 @dataclass(slots=True)
 class Seen:
-    """What was seen of a write, or of an account, so far.
+    """The results so far for a write, or for an account.
 
-    :param told: what the last look said; ``before``: what the one before it said.
+    :param told: the result of the last read; ``before``: of the one before it.
     """
 
     look: Look
@@ -35,13 +35,13 @@ class Seen:
 
 
 class ReadBack:
-    """One reading back.
+    """One read-back.
 
-    Writes are asked for until they are settled or rolled back: stores converge late, so a write is ``missing`` only
-    when it still is at the end. A balance is read until it agrees with what was found of its account's writes; one that
-    shows too many executions is believed when it says so twice.
+    Writes are read until they are settled or rolled back: stores converge late, so a write is ``missing`` only if it
+    still is at the end. A balance is read until it agrees with the states of its account's writes; one that shows too
+    high an effect count is accepted when two reads show it.
 
-    :param timeout_s: what was due within that time before now may be under way still, and is left out.
+    :param timeout_s: writes that were due within that time before now may still be in progress, and are left out.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ReadBack:
         self._turn = 0
 
     async def run(self) -> None:
-        """Read back, and write down what was found."""
+        """Read back, and record the results."""
         begun_ns = self._clock.now_ns()
         until_ns = begun_ns - round(self._timeout_s * 1e9)
         self._ledger.read_back_begun(self.label, begun_ns, until_ns)
@@ -93,7 +93,7 @@ class ReadBack:
             self._write_down(why)
 
     def summary(self) -> dict[str, Any]:
-        """:returns: how it stands; the ids when it is done."""
+        """Return the present state; with the ids when it is done."""
         known = {"label": self.label, "state": self.state, "converged": self.converged, "why": self.why}
         if self.state == RUNNING:
             return {**known, "read_back": len(self._writes), "of": len(self._accepted)}
@@ -117,7 +117,9 @@ class ReadBack:
                 await asyncio.sleep(0)  # the beats come first
 
     async def _ask_all(self) -> None:
-        """Balances as soon as each write was asked for once: until then they could not be understood."""
+        """Read all writes and balances; balances once each write was read once, because they cannot be interpreted
+        before.
+        """
         everything = len(self._accepted) + len(self._by_account)
         per_s = min(MOST_PER_S, max(LEAST_PER_S, PASSES * everything / self._within_s))
         async with asyncio.TaskGroup() as asking:
@@ -161,7 +163,7 @@ class ReadBack:
         return counting.executions(self._ledger.starts.get(account), look.balance, uses, self._by_account[account])
 
     def _is_final(self, writes: list[Write], seen: Seen) -> bool:
-        """A readable balance that cannot tell executions will not do so later."""
+        """Return whether a balance is final. A readable balance without an effect count will not get one later."""
         if seen.told is None:
             return True
         states = self._states(writes)
@@ -187,7 +189,7 @@ class ReadBack:
         self._ledger.read_back_ended(self.label, self._clock.now_ns(), self.converged, self.why)
 
     def _why_not(self) -> str:
-        """:returns: what has not come to rest; empty when everything has."""
+        """Return what has not converged; empty when everything has."""
         moving = [one for one in self._writes.values() if one.look.state == MISSING and one.before != one.told]
         open_balances = [one for one in self._balances.values() if not one.final]
         blind = sum(one.look.balance is None for one in open_balances)

@@ -1,4 +1,4 @@
-"""Files of JSON lines that a kill cannot take more than the last moments of."""
+"""JSON Lines files that lose at most 0.5 s if the process is killed."""
 
 import json
 import os
@@ -10,7 +10,7 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 class JsonLines:
-    """A file of JSON lines. Lines wait in memory until :meth:`flush`, so that a beat never waits for a disk."""
+    """A JSON Lines file. Lines wait in memory until :meth:`flush`, so that a beat never waits for a disk."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -24,7 +24,7 @@ class JsonLines:
         self._lines.append(_encode(line))
 
     def flush(self) -> None:
-        """Hand all lines to the kernel. What a full disk does not take is tried again the next time."""
+        """Write all lines to the kernel. Lines that a full disk does not accept are tried again the next time."""
         if self._lines:
             self._unwritten += ("\n".join(self._lines) + "\n").encode("utf-8", "replace")
             self._lines.clear()
@@ -37,11 +37,11 @@ class JsonLines:
 
     @property
     def size(self) -> int:
-        """How many bytes of it are in the file."""
+        """The number of bytes in the file."""
         return os.fstat(self._file).st_size
 
     def read(self, offset: int, limit: int) -> bytes:
-        """:returns: whole lines from ``offset`` on, no more than ``limit`` bytes but always one if there is one."""
+        """Return whole lines from ``offset`` on, no more than ``limit`` bytes but always one if there is one."""
         with open(self.path, "rb") as file:
             file.seek(offset)
             found = file.read(limit)
@@ -53,7 +53,7 @@ class JsonLines:
 
 
 class Beats:
-    """``beats.jsonl``: every beat, every lookup, and up to when they are complete."""
+    """The file ``beats.jsonl``: every beat, every lookup, and until when they are complete."""
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.file = JsonLines(path)
@@ -61,19 +61,19 @@ class Beats:
         self.watermark_ns = 0
 
     def beat(self, row: Sequence[Any]) -> None:
-        """A beat: seq, operation, due_ns, late_us, duration_us, outcome, status, error, region, address."""
+        """Record a beat: seq, operation, due_ns, late_us, duration_us, outcome, status, error, region, address."""
         self.file.add(["b", *row])
 
     def lookup(self, at_ns: int, addresses: Sequence[str], ttl_s: int, error: str) -> None:
-        """A DNS lookup."""
+        """Record a DNS lookup."""
         self.file.add(["d", at_ns, addresses, ttl_s, error])
 
     def watermark(self, until_ns: int) -> None:
-        """Every beat that was due before ``until_ns`` has been added."""
+        """Record that every beat that was due before ``until_ns`` has been added."""
         if until_ns > self.watermark_ns:
             self.watermark_ns = until_ns
             self.file.add(["w", until_ns])
 
     def end(self, at_ns: int, sent: Sequence[int]) -> None:
-        """Nothing follows."""
+        """Record that nothing follows."""
         self.file.add(["e", at_ns, sent])

@@ -1,4 +1,4 @@
-"""Where a name leads, asked as often as the TTL of the answer says, and no address used a moment longer."""
+"""A resolver of one name that follows the TTL exactly: no address is used after its TTL has passed."""
 
 import asyncio
 import ipaddress
@@ -12,17 +12,17 @@ from chaosdrill.heartbeat.clock import Clock
 from chaosdrill.heartbeat.dns_message import BadMessage, DnsAnswer, answer, question
 
 RESOLV_CONF = Path("/etc/resolv.conf")
-FIRST_TRY_S = 0.5  # a lost packet costs that long; each further try waits twice as long
+FIRST_TRY_S = 0.5  # the cost of a lost packet; each further try waits twice as long
 NameServer = tuple[str, int]
 
 
 class LookupFailed(Exception):
-    """Nobody could say where the name leads; the text is a short class of error."""
+    """The name could not be resolved; the text is a short class of error."""
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """One lookup, as it ended.
+    """The result of one lookup.
 
     :param error: a short class; empty: there are addresses.
     """
@@ -34,11 +34,11 @@ class Lookup:
 
 
 class Resolver:
-    """One name's addresses. However many ask at once, there is one lookup, and all of them get what came of it.
+    """The addresses of one name. Concurrent callers share one lookup and its result.
 
-    :param nameservers: asked in turn.
+    :param nameservers: queried in turn.
     :param give_up_s: how long one lookup may take, in seconds.
-    :param on_lookup: told of each lookup.
+    :param on_lookup: called with each lookup.
     """
 
     def __init__(
@@ -60,21 +60,21 @@ class Resolver:
         self._under_way: asyncio.Task[Lookup] | None = None
 
     async def address(self, turn: int) -> str:
-        """:returns: one of the addresses; another for each ``turn``.
+        """Return one of the addresses; another for each ``turn``.
 
-        :raises LookupFailed: when the lookup that this one waited for has failed.
+        :raises LookupFailed: when the lookup that this call waited for has failed.
         """
         if known := self.known(turn):
             return known
         if self._under_way is None:
             self._under_way = asyncio.create_task(self._look_up())
-        found = await asyncio.shield(self._under_way)  # who gives up does not end it for the others
+        found = await asyncio.shield(self._under_way)  # a caller that gives up does not end it for the others
         if found.error:
             raise LookupFailed(found.error)
         return found.addresses[turn % len(found.addresses)]
 
     def known(self, turn: int) -> str:
-        """:returns: what :meth:`address` would, without a lookup; empty: that takes one."""
+        """Return the result of :meth:`address` if that needs no lookup; else an empty text."""
         if self._fixed or self._clock.now_ns() >= self._until_ns:
             return self._fixed
         return self._addresses[turn % len(self._addresses)]
@@ -97,7 +97,7 @@ class Resolver:
             self._under_way = None
 
     async def _ask_in_turn(self) -> DnsAnswer:
-        """Ask until somebody answers; fail when every server has said that it cannot tell."""
+        """Query the servers until one answers; fail when every server has reported an error."""
         pause_s, why = FIRST_TRY_S, "lookup-no-nameserver"
         while True:
             silent = False
@@ -114,7 +114,7 @@ class Resolver:
                 if not said.trouble:
                     return said
                 why = f"lookup-{said.trouble}"
-                if said.trouble in ("nxdomain", "no-address"):  # that is an answer
+                if said.trouble in ("nxdomain", "no-address"):  # these are final answers
                     raise LookupFailed(why)
             if not silent:
                 raise LookupFailed(why)
@@ -122,7 +122,7 @@ class Resolver:
 
 
 async def _ask(name: str, server: NameServer) -> DnsAnswer:
-    """One question over UDP, and over TCP when the answer does not fit."""
+    """Send one query over UDP, and over TCP when the answer does not fit."""
     asked = question(name, random.getrandbits(16))
     loop = asyncio.get_running_loop()
     transport, waiting = await loop.create_datagram_endpoint(lambda: _Waiting(asked), remote_addr=server)
@@ -145,7 +145,7 @@ async def _ask_over_tcp(asked: bytes, server: NameServer) -> DnsAnswer:
 
 
 class _Waiting(asyncio.DatagramProtocol):
-    """Waits for the answer to one question; anything else that arrives is passed over."""
+    """Waits for the answer to one query; other packets are ignored."""
 
     def __init__(self, asked: bytes) -> None:
         self._asked = asked
@@ -165,7 +165,7 @@ class _Waiting(asyncio.DatagramProtocol):
 
 
 def system_nameservers(path: Path = RESOLV_CONF) -> list[NameServer]:
-    """:returns: the name servers that this host uses; its own, as a resolver does, when none are named."""
+    """Return the name servers of this host's configuration; this host itself, as in a resolver, if none is named."""
     try:
         lines = path.read_text().splitlines()
     except OSError:

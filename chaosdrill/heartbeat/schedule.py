@@ -1,4 +1,4 @@
-"""When beats are due: a grid in time that nothing shifts, neither slow answers nor late beats."""
+"""Schedules of beats: a time grid that neither slow responses nor late beats shift."""
 
 from typing import Protocol
 
@@ -6,10 +6,10 @@ NS = 1_000_000_000
 
 
 class Schedule(Protocol):
-    """When the beats of one operation are due."""
+    """The due times of one operation's beats."""
 
     def due_ns(self, seq: int) -> int:
-        """:returns: when beat ``seq`` (0, 1, ...) is due; it is asked for one after the other."""
+        """Return when beat ``seq`` (0, 1, ...) is due; call it with ascending numbers."""
 
 
 class Steady:
@@ -22,7 +22,7 @@ class Steady:
         self.begin_ns, self.rate_per_s = begin_ns, rate_per_s
 
     def due_ns(self, seq: int) -> int:
-        """:returns: when beat ``seq`` is due; counted from the beginning, so that nothing adds up."""
+        """Return when beat ``seq`` is due, counted from the beginning, so that rounding errors do not add up."""
         return self.begin_ns + round(seq * NS / self.rate_per_s)
 
 
@@ -30,7 +30,7 @@ class Pace:
     """Beats at a rate that can be raised for a while.
 
     :param begin_ns: when the first one is due.
-    :param rate_per_s: at rest.
+    :param rate_per_s: the usual rate.
     """
 
     def __init__(self, begin_ns: int, rate_per_s: float) -> None:
@@ -39,7 +39,7 @@ class Pace:
         self._raised_per_s, self._until_ns = rate_per_s, begin_ns
 
     def due_ns(self, seq: int) -> int:
-        """:returns: when beat ``seq`` is due, by the rate that holds when the one before it is."""
+        """Return when beat ``seq`` is due, by the rate that applies at the due time of the one before."""
         while self._seq < seq:
             raised = self._due_ns < self._until_ns
             self._due_ns += round(NS / (self._raised_per_s if raised else self.rate_per_s))
@@ -47,12 +47,12 @@ class Pace:
         return self._due_ns
 
     def raise_to(self, rate_per_s: float, until_ns: int) -> None:
-        """Send at that rate until a moment; never more slowly than at rest."""
+        """Raise the rate until a moment; it is never lower than the usual one."""
         self._raised_per_s, self._until_ns = max(self.rate_per_s, rate_per_s), until_ns
 
 
 def beginnings(begin_ns: int, rate_per_s: float, operations: int) -> list[int]:
-    """:returns: when the first beat of each operation is due: spread over the interval of the fastest, so that no two
+    """Return the due time of each operation's first beat: spread over the fastest one's interval, so that no two
     operations send at once.
     """
     return [begin_ns + round(number * NS / rate_per_s / operations) for number in range(operations)]

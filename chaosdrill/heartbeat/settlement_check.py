@@ -1,7 +1,8 @@
-"""Whether the application settles writes as fast as they are sent, and how many it can: a look of a few seconds.
+"""The settlement check: whether the application settles writes as fast as they are sent, and its capacity, in a few
+seconds.
 
-Where the rate of the writes may be raised, a short burst is sent, and all of it must be settled in time; how fast that
-went is the capacity. At a constant rate the settlement lag must not grow.
+Where the rate of the writes may be raised, a short burst is sent, which must be settled completely in time; its rate of
+settlement is the capacity. At a constant rate the settlement lag must not grow.
 """
 
 import asyncio
@@ -14,9 +15,10 @@ from chaosdrill.heartbeat.settling import Settling
 
 BURST_S, LONGEST_S = 2.0, 10.0
 WINDOW_S, SAMPLE_S, LAST = 8.0, 0.5, 3
-GROWTH_S = 1.0  # by so much the lag of the second half of the window exceeds that of the first
-FEWEST = 8  # settled writes from which a capacity is worked out
-MIDDLE = (0.1, 0.9)  # of the settled writes, in order: the first and last ones say when they were asked about
+GROWTH_S = 1.0  # the least difference of the lag between the halves of the window that counts as growth
+FEWEST = 8  # the fewest settled writes for a capacity
+# the part of the settled writes, in order, that is used: the times of the first and last ones are those of the polls
+MIDDLE = (0.1, 0.9)
 
 
 class SettlementCheck:
@@ -32,8 +34,8 @@ class SettlementCheck:
         self._result: dict[str, Any] = {"state": "running"}
 
     def summary(self) -> dict[str, Any]:
-        """:returns: ``{"state": "running" or "done", "rate_per_s", "burst_per_s", "writes", "lag_s", "longest_s",
-        "capacity_per_s", "grows"}``; what could not be measured is null.
+        """Return ``{"state": "running" or "done", "rate_per_s", "burst_per_s", "writes", "lag_s", "longest_s",
+        "capacity_per_s", "grows"}``; a value that could not be measured is null.
         """
         return self._result
 
@@ -59,7 +61,7 @@ class SettlementCheck:
         }
 
     async def _drained(self, began_ns: int) -> bool:
-        """:returns: whether everything that was accepted in the burst was settled in time."""
+        """Return whether every write that was accepted in the burst was settled in time."""
         await asyncio.sleep(BURST_S)
         burst_ended_ns = self._clock.now_ns()
         while self._settling.oldest_ns(since_ns=began_ns) < burst_ended_ns:
@@ -75,11 +77,11 @@ class SettlementCheck:
             now_ns = self._clock.now_ns()
             samples.append(max(0.0, (now_ns - self._settling.oldest_ns()) / NS))
         half = len(samples) // 2
-        later = min(median(samples[half:]), *samples[-LAST:])  # a stall that is over by then is no growth
+        later = min(median(samples[half:]), *samples[-LAST:])  # a stall that has ended by then is no growth
         return later - median(samples[:half]) > GROWTH_S
 
     def _capacity(self, began_ns: int, burst_per_s: float) -> float | None:
-        """How many of the burst were settled a second, at most as many as were sent."""
+        """Return how many writes of the burst were settled a second, at most as many as were sent."""
         seen = sorted(seen for accepted, seen in self._settling.settled if accepted >= began_ns)
         if len(seen) < FEWEST:
             return None

@@ -1,4 +1,4 @@
-"""Looks after accepted writes until each is settled or rolled back; only then its account is used again."""
+"""Follow-up of accepted writes until each is settled or rolled back; only then is its account used again."""
 
 from collections import deque
 
@@ -9,14 +9,14 @@ from chaosdrill.heartbeat.ledger import FINAL, START, Ledger, Write
 from chaosdrill.heartbeat.looking import look_at_balance, look_at_write
 from chaosdrill.heartbeat.questions import FIRST_PAUSE_S, Questions
 
-LEAST_PER_S, PER_WRITE = 50.0, 2.5  # a write that settles within a second is asked for about twice
-AHEAD = 1.25  # start balances are read faster than accounts are used up
+LEAST_PER_S, PER_WRITE = 50.0, 2.5  # a write that settles within a second is read about twice
+AHEAD = 1.25  # start balances are read faster than accounts are used
 AT_ONCE = 20
 REMEMBERED, FAR_NS = 5000, 2**62
 
 
 class Settling:
-    """Follows accepted writes.
+    """Polls accepted writes until they are final.
 
     :param rate_per_s: of the writes.
     """
@@ -28,7 +28,7 @@ class Settling:
         self._settled = settled
         self._accounts = accounts
         self._ledger = ledger
-        self._open: dict[int, int] = {}  # by seq, when it was accepted
+        self._open: dict[int, int] = {}  # when each was accepted, by seq
         self.settled: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
         """When each of the last settled writes was accepted, and seen to be settled; ns by the heartbeat's clock."""
         self.questions: Questions[tuple[Write, Account]] = Questions(
@@ -37,17 +37,17 @@ class Settling:
 
     @property
     def pending(self) -> int:
-        """How many accepted writes are neither settled nor rolled back, as far as was seen."""
+        """The number of accepted writes that were not observed to be settled or rolled back yet."""
         return self.questions.open
 
     def oldest_ns(self, since_ns: int = 0) -> int:
-        """:returns: when the oldest write was accepted that is not settled yet, of those accepted since a moment; far
-        in the future when there is none.
+        """Return when the oldest unsettled write was accepted, of those accepted since a moment; far in the future
+        when there is none.
         """
         return min((at_ns for at_ns in self._open.values() if at_ns >= since_ns), default=FAR_NS)
 
     def follow(self, write: Write, account: Account, accepted_ns: int) -> None:
-        """Ask about an accepted write until it has its end."""
+        """Poll an accepted write until it is settled or rolled back."""
         self._open[write.seq] = accepted_ns
         self.questions.add((write, account), FIRST_PAUSE_S)
 
@@ -64,8 +64,8 @@ class Settling:
 
 
 class StartBalances:
-    """Reads the balance of each account before it is written to for the first time. No beat waits for that: an account
-    whose balance is not known by then is taken last, and its start balance is null in the ledger.
+    """Reads the balance of each account before its first write. No beat waits for that: an account whose balance is
+    not known by then is taken last, and its start balance is null in the ledger.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class StartBalances:
         self._questions: Questions[Account] = Questions(self._ask, max(LEAST_PER_S, AHEAD * rate_per_s), AT_ONCE)
 
     async def run(self) -> None:
-        """Until all are read."""
+        """Read balances until all are known."""
         await self._questions.add_all(self._accounts.all.values())
         await self._questions.run(until_answered=True)
 

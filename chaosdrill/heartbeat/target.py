@@ -1,4 +1,4 @@
-"""Where requests are sent."""
+"""The destination of requests."""
 
 import urllib.parse
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Target:
-    """A host and how it is spoken to.
+    """A host and the parameters of its connections.
 
-    :param authority: what the Host header says.
-    :param base: what stands before every path.
+    :param authority: the value of the Host header.
+    :param base: the prefix of every path.
     """
 
     tls: bool
@@ -20,9 +20,9 @@ class Target:
 
 
 def target_of(url: str) -> Target:
-    """:returns: where requests to that URL go.
+    """Parse a URL.
 
-    :raises ValueError: saying what is wrong with it.
+    :raises ValueError: with its problem.
     """
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https"):

@@ -1,4 +1,4 @@
-"""Sends writes, each to an account that has no other one open, and judges what the answer promised."""
+"""Writes, each sent to an account without an open one, and the outcome of each by its response."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.settling import Settling
 
 LONGEST_ID = 256
-# answered without having been executed; what other 5xx answers did before they failed, nobody knows
+# responses without any effect; the effect of a request that ended with another 5xx is unknown
 _REFUSED_AS_A_WHOLE = (501, 503, 505)
 
 
@@ -43,7 +43,7 @@ class Writing:
         self.without_account = 0
 
     async def send(self, seq: int, due_ns: int) -> Exchange:
-        """Write once."""
+        """Send one write."""
         account = self._accounts.take()
         if account is None:
             self.without_account += 1
@@ -71,7 +71,7 @@ class Writing:
         if write.outcome == ACCEPTED and self._settling is not None and write.id:
             self._settling.follow(write, account, exchange.ended_ns)
             return
-        # it may have something pending that nobody can ask for
+        # it may have a pending write that cannot be read
         account.doubtful |= write.outcome == UNKNOWN or 400 <= exchange.status < 500
         self._accounts.give_back(account)
 
@@ -80,9 +80,9 @@ class Writing:
 
 
 def outcome_of(exchange: Exchange, operation: Operation, id_field: str) -> tuple[str, str | None]:
-    """:returns: accepted, refused or unknown, and the write's id.
+    """Return accepted, refused or unknown, and the write's id.
 
-    Refused only when it cannot have been executed: nothing was sent, or the answer says so.
+    A write is refused only when it cannot have taken effect: nothing was sent, or the response says so.
     """
     if exchange.error or exchange.timed_out:
         return (UNKNOWN if exchange.sent else REFUSED), None

@@ -1,4 +1,4 @@
-"""Start, change and stop the clients' load."""
+"""Actions that start, change and stop the clients' load."""
 
 import os
 import time
@@ -42,23 +42,23 @@ def start_load(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Starts the load: a running test is stopped first, a new one begins with new settings and empty statistics.
+    """Start the load: stop a running test, then begin a new one with new settings and empty statistics.
 
-    Returns once all users are at work and first requests have been answered. When every request fails, or the load
-    script raises, for the first 8 s, it fails at once and names the most common error. Where the topology says
-    ``client: {run: local}`` or ``{run: ssm}``, it starts Locust itself, too: here, or on the client host.
-    Else it attaches to the Locust at the topology's ``client: {url: ...}``, or at the configuration's
-    ``load_generator_url``, which must have been started with chaosdrill's plugin (``locust -f PLUGIN,SCRIPT``).
+    It returns once all users are at work and first requests have been answered. When every request fails, or the load
+    script raises, for the first 8 s, it fails at once and names the most common error. Where the topology has ``client:
+    {run: local}`` or ``{run: ssm}``, it also starts Locust itself: on this machine, or on the client host. Otherwise it
+    attaches to the Locust at the topology's ``client: {url: ...}``, or at the configuration's ``load_generator_url``,
+    which must have been started with chaosdrill's plugin (``locust -f PLUGIN,SCRIPT``).
 
     :param users: number of users (clients), at least 1.
     :param spawn_rate_per_s: users added in a second, more than 0.
     :param host: base address the users call.
-    :param locustfile: path of the load script that must be the running one; empty: whichever runs. A Locust that is
-        started here runs it; empty: the reference application's own.
+    :param locustfile: path of the load script that must be the running one; empty: any. A Locust that is started here
+        runs it; empty: the reference application's own.
     :param within_s: how long it may take until all users run, in seconds.
     :param user_classes: names of the script's user classes to use; default: those that Locust was started with.
     :param run_time_s: after how many seconds, ramp-up included, Locust ends the load by itself; whole number. Windows
-        cannot be judged from then on. Default: it goes on until ``stop_load``.
+        cannot be judged from then on. Default: it runs until ``stop_load``.
     :param region: of the client host that Locust is started on (``client: {run: ssm}``), by name or as home, standby,
         active; default: the topology's.
     :param instance_id: that client host; default: the topology's.
@@ -67,7 +67,7 @@ def start_load(
     :raises ActivityFailed: when Locust refuses, runs another script, has no such user class, too few workers, every
         request fails, or the users are not at work in time.
     :undo: ``stop_load``
-    :source: runbook, step 1
+    :source: docs/load.md, "When a load does not begin or end"; https://docs.locust.io/en/stable/quickstart.html
     """
     _check(users, spawn_rate_per_s, locustfile, user_classes, run_time_s)
     started, names = time.monotonic(), list(user_classes or [])
@@ -107,17 +107,17 @@ def change_load(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Changes the number of users of the load that runs; the test and its statistics go on.
+    """Change the number of users of the running load; the test and its statistics continue.
 
-    Returns once exactly so many users are at work. A run time stays what it was, to the second.
+    It returns once exactly so many users are at work. The end of a run time does not move.
 
-    :param users: number of users (clients) there shall be, at least 1.
+    :param users: the new number of users (clients), at least 1.
     :param spawn_rate_per_s: users added, or taken away, in a second, more than 0.
     :param within_s: how long it may take until so many users run, in seconds.
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
-    :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
+    :param instance_id: likewise. Then also name the region: a role such as active may now be another one.
     :param standalone: allow it without an open drill.
     :returns: ``{"done", "before": {"users", "spawn_rate_per_s"}, "after": {"users", "spawn_rate_per_s"}, "seconds"}``;
         done is false when there were so many users already.
@@ -160,27 +160,27 @@ def stop_load(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Stops the load and keeps Locust's own report and statistics; without a running test nothing is stopped.
+    """Stop the load and store Locust's own report and statistics; without a running test nothing is stopped.
 
-    A Locust that ``start_load`` has started ends, too. When the report or the statistics cannot be had, the load is
-    stopped all the same, and the answer says why.
+    A Locust that ``start_load`` has started ends, too. If the report or the statistics are not available, the load is
+    stopped all the same, and the result has the reason.
 
     :param undo_of: name of the activity this undoes; when this run did not begin it, nothing is done.
-    :param recovery_within_s: wait at most so many seconds for a second without errors, so that an outage that clients
-        are in is seen to its end; it is stopped in any case, and at once when the drill was interrupted.
+    :param recovery_within_s: wait at most so many seconds for a second without errors, so that a present outage of
+        clients is observed to its end; the load is stopped in any case, and at once when the drill was interrupted.
     :param within_s: how long users may take to stop, in seconds: their tasks, their ``on_stop``, and Locust's own
         ``--stop-timeout`` count.
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
-    :param instance_id: likewise. Name the region then: a role such as active may be another one by now.
+    :param instance_id: likewise. Then also name the region: a role such as active may now be another one.
     :param standalone: allow it without an open drill.
     :returns: ``{"done": whether there was a Locust to stop, "state": Locust's state, "recovered": whether clients were
         served at the end, or null when that was not waited for, "report": path of ``locust-report.html`` in the run
-        directory, "statistics": path of ``locust-statistics.json``}``; a path is null where ``report_problem`` or
-        ``statistics_problem`` says why.
+        directory, "statistics": path of ``locust-statistics.json``}``; where a path is null, ``report_problem`` or
+        ``statistics_problem`` has the reason.
     :raises ActivityFailed: when users still run after ``within_s``.
     :undo: ``start_load``
-    :source: runbook, step 1; https://docs.locust.io/en/stable/retrieving-stats.html
+    :source: docs/load.md, "When a load does not begin or end"; https://docs.locust.io/en/stable/retrieving-stats.html
     """
     try:
         generator = load_generator(configuration, secrets, ChosenHost(region, instance_id))
@@ -189,7 +189,7 @@ def stop_load(
     except NoLoadGenerator as nothing:
         return {"done": False, "why": str(nothing)}
     except CannotSee:
-        if end_load_generator(configuration):  # it does not answer, but it is ours: it ends in any case
+        if end_load_generator(configuration):  # it does not respond, but this drill started it: it ends in any case
             return {"done": True, "state": "ended", "recovered": None, "report": None, "statistics": None}
         raise
     recovered = driving.wait_for_recovery(generator, state, float(recovery_within_s))
@@ -204,7 +204,7 @@ def stop_load(
 
 
 def _host(region: Optional[str], instance_id: Optional[str]) -> dict[str, str]:
-    """The arguments that name the client host, as far as they were given."""
+    """Return the arguments that name the client host, as far as they were given."""
     named = {"region": region, "instance_id": instance_id}
     return {name: value for name, value in named.items() if value}
 
@@ -241,7 +241,9 @@ def _figures(load: LoadState) -> dict[str, Any]:
 
 
 def _end_of(state: LoadState, now_s: float) -> float:
-    """When the load ended: now, or before, by itself; an idle Locust of which no test is known ends now."""
+    """Return when the load ended: now, or earlier, by itself; an idle Locust without a known test counts as ending
+    now.
+    """
     ended = state.state in driving.IDLE and state.stopping_s is not None
     return state.stopping_s if ended and state.stopping_s is not None else now_s
 

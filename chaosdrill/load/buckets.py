@@ -1,7 +1,7 @@
-"""What clients saw, in buckets of 100 ms by the time a request ended. Pure: no clock, no Locust.
+"""Buckets of 100 ms with the requests that ended in them. Pure: no clock, no Locust.
 
-A bucket keeps counts and a histogram of response times whose classes grow by 5 %, so that any window's mean is exact
-and its percentiles are within 2.5 %.
+A bucket has counts and a histogram of response times whose classes grow by 5 %, so that any window's mean is exact and
+its percentiles are within 2.5 %.
 """
 
 import math
@@ -17,31 +17,31 @@ BUCKET_S = 1 / BUCKETS_PER_S
 CLASS_RATIO = 1.05
 FIRST_CLASS, LAST_CLASS = -94, 424  # 0.01 ms, and 10 days
 BUCKET_NS = 100_000_000
-_ROUNDED_NS = 50_000  # as bucket_number() does
+_ROUNDED_NS = 50_000  # rounding as in bucket_number()
 
 Row = list[Any]
-Endpoint = tuple[str, str]  # method and name, as Locust has them
+Endpoint = tuple[str, str]  # method and name, as in Locust
 Share = tuple[str, str, str]
-"""An endpoint, and who answered: the region that the answer names, else its address; empty: neither is known."""
+"""An endpoint, and who answered: the region in the response, else its address; empty: neither is known."""
 
 
 def bucket_number(epoch_s: float) -> int:
-    """:returns: the number of the bucket that a moment (seconds since the epoch) lies in."""
-    return math.floor(round(epoch_s * BUCKETS_PER_S, 3))  # 1795398412.1 x 10 is a little less than it should be
+    """Return the number of the bucket of a moment (seconds since the epoch)."""
+    return math.floor(round(epoch_s * BUCKETS_PER_S, 3))  # 1795398412.1 x 10 is slightly too small in floating point
 
 
 def bucket_number_ns(epoch_ns: int) -> int:
-    """:returns: the same of a moment in nanoseconds since the epoch."""
+    """Return the number of the bucket of a moment in nanoseconds since the epoch."""
     return (epoch_ns + _ROUNDED_NS) // BUCKET_NS
 
 
 def bucket_end_ns(number: int) -> int:
-    """:returns: the first moment, in nanoseconds since the epoch, that lies in the next bucket."""
+    """Return the first moment, in nanoseconds since the epoch, of the next bucket."""
     return (number + 1) * BUCKET_NS - _ROUNDED_NS
 
 
 def first_whole_bucket(epoch_s: float) -> int:
-    """:returns: the number of the first bucket that begins at a moment (seconds since the epoch) or after it."""
+    """Return the number of the first bucket that begins at a moment (seconds since the epoch) or after it."""
     return math.ceil(round(epoch_s * BUCKETS_PER_S, 3))
 
 
@@ -50,18 +50,18 @@ _PLACE = partial(bisect, _UPPER_MS)
 
 
 def latency_class(milliseconds: float) -> int:
-    """:returns: the number of the histogram class of a response time in milliseconds."""
+    """Return the number of the histogram class of a response time in milliseconds."""
     return FIRST_CLASS + _PLACE(milliseconds)
 
 
 def class_ms(number: int) -> float:
-    """:returns: the middle of a histogram class, in milliseconds."""
+    """Return the middle of a histogram class, in milliseconds."""
     return CLASS_RATIO**number
 
 
 @dataclass(slots=True)
 class Bucket:
-    """Sums over requests that ended; two buckets add up.
+    """Sums over requests that ended; two buckets can be added.
 
     ``unrecorded`` are requests whose event the recorder could not use: whether they failed is unknown. A request
     without a usable response time is in ``requests`` and ``failures`` only.
@@ -97,7 +97,9 @@ class Bucket:
 
     @classmethod
     def of_requests(cls, times_ms: Sequence[float | None], failed: bool) -> "Bucket":
-        """:returns: the sums over requests that took so long (None: unknown), all of which failed or none."""
+        """Return the sums over requests with these response times (None: unknown), either all failed or all
+        successful.
+        """
         timed = [one for one in times_ms if one is not None]
         classes = {FIRST_CLASS + place: count for place, count in Counter(map(_PLACE, timed)).items()}
         failures = len(times_ms) if failed else 0
@@ -115,7 +117,7 @@ class Bucket:
         return self.sum_ms / timed if timed else None
 
     def percentile_ms(self, percentile: float) -> float | None:
-        """:returns: the response time (ms) that ``percentile`` % of the requests did not exceed; None without any."""
+        """Return the response time (ms) that ``percentile`` % of the requests did not exceed; None without any."""
         wanted = max(1, math.ceil(self.timed * percentile / 100))
         seen = 0
         for number in sorted(self.classes):
@@ -125,13 +127,13 @@ class Bucket:
         return None
 
     def row(self) -> Row:
-        """:returns: the sums as plain values, for the way from a worker to its master."""
+        """Return the sums as plain values, to be sent from a worker to its master."""
         classes = [list(pair) for pair in self.classes.items()]
         return [self.requests, self.failures, self.exceptions, self.unrecorded, self.sum_ms, self.max_ms, classes]
 
     @classmethod
     def of_row(cls, row: Row) -> "Bucket":
-        """:returns: what :meth:`row` was made of."""
+        """Return the bucket from which :meth:`row` was made."""
         requests, failures, exceptions, unrecorded, sum_ms, max_ms, classes = row
         by_class = {number: count for number, count in classes}
         return cls(requests, failures, exceptions, unrecorded, sum_ms, max_ms, by_class)

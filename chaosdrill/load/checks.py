@@ -1,4 +1,4 @@
-"""What must be right with the client host and the load generator before a drill."""
+"""Checks of the client host and the load generator before a drill."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -25,10 +25,10 @@ _LOCUST = "start Locust with chaosdrill's plugin, or forward its port, or correc
 
 
 def checks(context: CheckContext) -> Iterator[Check]:
-    """List the checks: the client host takes commands, and load can come from it."""
+    """List the checks: the client host accepts commands, and load can come from it."""
     system, host = context.system, context.system.topology.client
     if _needs_host(context):
-        if host.instance_id.startswith("i-"):  # SSM manages other machines, too: mi-…
+        if host.instance_id.startswith("i-"):  # SSM also manages other machines: mi-…
             what, instance = f"{host.instance_id} in {host.region}", read_text(partial(_instance, system))
             yield Check("client", "load.client-host", what, _INSTANCE, instance)
         agent = read_text(partial(_agent, system))
@@ -40,7 +40,7 @@ def checks(context: CheckContext) -> Iterator[Check]:
 
 
 def _of_start(context: CheckContext) -> Iterator[Check]:
-    """List the checks of what the steps need that start the load."""
+    """List the checks of the requirements of the steps that start the load."""
     for name in dict.fromkeys(str(one.arguments.get("locustfile") or "") for one in context.steps_of(_START)):
         if name:
             yield Check("client", "load.script", name, "correct `locustfile`", partial(_script, name))
@@ -78,7 +78,7 @@ def _locust(system: System) -> str:
     host = system.topology.client
     if host.run == "local":
         return "none yet: the drill starts its own Locust on this machine"
-    if host.run == "ssm":  # which Python it has would take a command there: this only reads
+    if host.run == "ssm":  # the version of its Python would need a command there, and this only reads
         return f"none yet: the drill starts its own Locust on {host.instance_id}, delivered {_delivered(system)}"
     generator = load_generator({"topology": str(system.topology.path)})
     state, warning = generator.state(), f"; {OPEN_PAGE}" if generator.is_open_to_strangers() else ""

@@ -1,4 +1,4 @@
-"""The steps of which the load's actions are made: wait for workers, begin, change and stop a test."""
+"""The parts of the load's actions: waiting for workers, and starting, changing and stopping a test."""
 
 import logging
 import math
@@ -17,13 +17,13 @@ IDLE = ("ready", "stopped")
 RECOVERED_S = 1.0
 READY_AGAIN_S = 10.0
 FAILING_S = 8.0
-"""A load whose every request has failed for so long after its start does not recover: reported within 10 s."""
+"""A load whose every request has failed for this long after its start does not recover: reported within 10 s."""
 FAILED_FIRST_S = 3.0
-"""How long ago the first of them must have failed: a test whose first users are late gets a chance."""
+"""How long ago the first request must have failed: a test whose first users start late gets more time."""
 
 
 def number(value: Any) -> bool:
-    """:returns: whether it is a finite number."""
+    """Return whether a value is a finite number."""
     try:
         return not isinstance(value, bool) and math.isfinite(float(value))
     except (TypeError, ValueError):
@@ -31,12 +31,12 @@ def number(value: Any) -> bool:
 
 
 def whole(value: Any) -> bool:
-    """:returns: whether it is a whole number of at least 1."""
+    """Return whether a value is a whole number of at least 1."""
     return number(value) and float(value) == int(float(value)) and float(value) >= 1
 
 
 def problems_of_users(users: Any, spawn_rate_per_s: Any) -> list[Problem]:
-    """:returns: what is wrong with a number of users and how they are added."""
+    """Return the problems of a number of users and a spawn rate."""
     problems = []
     if not whole(users):
         problems.append(problem("argument-invalid", f"users: {users!r} is not a whole number of at least 1"))
@@ -47,7 +47,10 @@ def problems_of_users(users: Any, spawn_rate_per_s: Any) -> list[Problem]:
 
 
 def refuse_shape(generator: LoadGenerator, state: LoadState) -> None:
-    """:raises Refused: when the script itself sets the users: Locust would ignore what it is told."""
+    """Refuse a script that sets the number of users itself: Locust would ignore the requested one.
+
+    :raises Refused: when the script has a LoadTestShape.
+    """
     if state.shape:
         raise Refused(
             f"the script of the Locust at {generator.url} sets the number of users itself (LoadTestShape "
@@ -57,7 +60,10 @@ def refuse_shape(generator: LoadGenerator, state: LoadState) -> None:
 
 
 def refuse_unknown_classes(generator: LoadGenerator, state: LoadState, names: Sequence[str]) -> None:
-    """:raises BadInput: naming each class that the script does not have: Locust would answer "success"."""
+    """Check the names of user classes: Locust would answer "success" for unknown ones.
+
+    :raises BadInput: naming each class that the script does not have.
+    """
     if unknown := [name for name in names if name not in state.user_classes_available]:
         raise BadInput(
             [
@@ -74,9 +80,9 @@ def refuse_unknown_classes(generator: LoadGenerator, state: LoadState, names: Se
 def wait_for_workers(generator: LoadGenerator, before: LoadState, within_s: float) -> None:
     """Wait for the workers: those that ran a test need a moment to be ready for the next one.
 
-    :param before: how it was before the test was stopped. Workers that had been there and do not come back are not
-        waited for long; those that Locust was told to expect must come.
-    :raises Refused: when they do not.
+    :param before: the state before the test was stopped. Workers that were there and do not come back are not waited
+        for long; the number that Locust was started to expect is required.
+    :raises Refused: when they do not come.
     """
     had = before.workers if before.state not in IDLE else before.workers_wanted
     with suppress(TimedOut):
@@ -93,11 +99,12 @@ def wait_for_workers(generator: LoadGenerator, before: LoadState, within_s: floa
 
 
 class StartCheck:
-    """Whether a load that begins can still become one: whether every request has failed for too long.
+    """The check whether a load that begins can still succeed: whether every request has failed for too long.
 
-    A load that the drill's method starts may begin in an outage: that is logged once, and waited for to the deadline.
+    A load that the drill's method starts may begin in an outage: that is logged once, and waited for until the
+    deadline.
 
-    :param host: what the users call, for the message.
+    :param host: the address that the users call, for the message.
     :param since_s: when the test was started, on the load generator's clock.
     """
 
@@ -107,7 +114,7 @@ class StartCheck:
         self._reported = False
 
     def check(self, window: Window) -> Window:
-        """:returns: the window.
+        """Check a window, and return it.
 
         :raises DrillError: when every request has failed since the load began.
         :raises CannotSee: when no request has ended, and the script has raised.
@@ -143,7 +150,7 @@ class StartCheck:
 
 
 def _in_method() -> bool:
-    """Whether the step that goes on is one of the open drill's method."""
+    """Return whether the present step is one of the open drill's method."""
     drill = history.current()
     steps = drill.history.events("activity-started") if drill is not None else []
     return bool(steps) and steps[-1].get("phase") == "method"
@@ -157,11 +164,11 @@ def wait_until_at_work(
     within_s: float,
     start_check: StartCheck | None = None,
 ) -> Window:
-    """:returns: the window from ``since_s`` in which all users are at work and first requests were answered.
+    """Return the window from ``since_s`` in which all users are at work and first requests were answered.
 
-    :param start_check: gives up a load that begins and whose every request fails; None: it is waited for to the end.
-    :raises CannotSee: when the users or workers are not there in time: without them nothing is measured.
-    :raises TimedOut: when they are, and no request was answered in time.
+    :param start_check: gives up on a load that begins and whose every request fails; None: wait until the deadline.
+    :raises CannotSee: when the users or workers are missing at the deadline: without them nothing is measured.
+    :raises TimedOut: when they are there, and no request was answered in time.
     """
 
     def poll() -> Window:
@@ -188,7 +195,7 @@ def _at_work(load: LoadState, users: int) -> bool:
 
 
 def wait_for_recovery(generator: LoadGenerator, before: LoadState, within_s: float) -> bool | None:
-    """:returns: whether clients were served in the end; None when that was not waited for."""
+    """Wait for a second without errors; return whether clients were served, or None when that was not waited for."""
     if history.interrupted() or not within_s or before.state in IDLE:
         return None
     try:
@@ -201,8 +208,8 @@ def wait_for_recovery(generator: LoadGenerator, before: LoadState, within_s: flo
 def stop_and_wait(generator: LoadGenerator, within_s: float) -> LoadState:
     """Stop the test, if one runs.
 
-    :param within_s: how long the users' tasks and their ``on_stop`` may take, in seconds. Responses of Locust that are
-        late count against this alone.
+    :param within_s: how long the users' tasks and their ``on_stop`` may take, in seconds. Late responses of Locust
+        count only against this.
     :returns: the load's last state.
     :raises TimedOut: when users still run after ``within_s`` seconds.
     """
@@ -223,5 +230,5 @@ def stop_and_wait(generator: LoadGenerator, within_s: float) -> LoadState:
 
 
 def seconds_since(started: float) -> float:
-    """:returns: how long it is since ``started`` (monotonic), in tenths of a second."""
+    """Return the time since ``started`` (monotonic), in tenths of a second."""
     return round(time.monotonic() - started, 1)

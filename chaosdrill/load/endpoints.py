@@ -1,22 +1,22 @@
-"""Each endpoint's share of the buckets, and of that each region's or address's, within a bounded memory. Pure.
+"""Buckets per endpoint, and per region or address, within a bounded memory. Pure.
 
-What does not fit is told, never guessed: of endpoints beyond the limit only the total is known, and windows that reach
-back behind what is kept are not complete. The total in ``timeline`` has everything in any case.
+What does not fit is reported, never estimated: for endpoints beyond the limit only the total is known, and windows that
+begin before the oldest stored bucket are incomplete. The total in ``timeline`` always has everything.
 """
 
 from collections.abc import Mapping
 
 from chaosdrill.load.buckets import Bucket, Endpoint, Row, Share
 
-MOST_ENDPOINTS = 200  # a script that forgets to group `/item/17` under one name would have as many as requests
-MOST_CELLS = 100_000  # some 60 MB; 10 endpoints in use, answered by one: the last quarter of an hour, 100: 100 s
+MOST_ENDPOINTS = 200  # a script that does not group `/item/17` under one name has as many endpoints as requests
+MOST_CELLS = 100_000  # some 60 MB; with one answering address: 15 minutes of 10 endpoints, or 100 s of 100 endpoints
 
 
 class Endpoints:
-    """A bucket for each endpoint and region or address in each 0.1 s that it was requested in: a cell.
+    """A cell (bucket) for each endpoint and region or address in each 0.1 s in which it was requested.
 
-    :param most_endpoints: the first so many are kept apart.
-    :param most_cells: beyond it the oldest are forgotten.
+    :param most_endpoints: this many endpoints, the first, are counted separately.
+    :param most_cells: the limit beyond which the oldest are dropped.
     """
 
     def __init__(self, most_endpoints: int = MOST_ENDPOINTS, most_cells: int = MOST_CELLS) -> None:
@@ -24,11 +24,11 @@ class Endpoints:
         self._cells: dict[int, dict[Share, Bucket]] = {}
         self._count = 0
         self._known: set[Endpoint] = set()
-        self.complete_from = 0  # the first bucket number of which everything that was kept is still there
+        self.complete_from = 0  # the first bucket number from which all cells are still stored
         self.too_many = 0  # requests of endpoints beyond the limit
 
     def at(self, number: int, share: Share) -> Bucket | None:
-        """:returns: the cell to count a request in; None when there is no room for it."""
+        """Return the cell in which to count a request; None when there is no room for it."""
         if number < self.complete_from:
             return None
         endpoint = share[:2]
@@ -53,7 +53,7 @@ class Endpoints:
         self.complete_from = max(self.complete_from, number + 1)
 
     def between(self, first: int, last: int) -> Mapping[Share, Bucket]:
-        """:returns: the sum of each share that was requested, over the buckets from ``first`` to before ``last``."""
+        """Return the sum of each share that was requested, over the buckets from ``first`` to before ``last``."""
         found: dict[Share, Bucket] = {}
         for number in range(first, last):
             for share, cell in self._cells.get(number, {}).items():
@@ -61,22 +61,22 @@ class Endpoints:
         return found
 
     def begin_anew(self) -> None:
-        """A new test begins: other endpoints may be used, so those known make room."""
+        """Begin a new test: it may use other endpoints, so the known ones are dropped."""
         self._known = set()
         self.too_many = 0
 
     def rows(self, number: int) -> list[Row] | None:
-        """:returns: the cells of a bucket as plain values; None when they were forgotten."""
+        """Return the cells of a bucket as plain values; None when they were dropped."""
         if number < self.complete_from:
             return None
         return [[*share, cell.row()] for share, cell in self._cells.get(number, {}).items()]
 
     def empty(self) -> None:
-        """Forget all, as it was handed on."""
+        """Drop everything, after it was sent on."""
         self._cells, self._count, self._known = {}, 0, set()
 
     def add_rows(self, number: int, rows: list[Row] | None) -> None:
-        """Add what :meth:`rows` of a worker gave."""
+        """Add the :meth:`rows` of a worker."""
         if rows is None:
             self._forget(number)
             return
@@ -84,7 +84,7 @@ class Endpoints:
             self.add(number, (method, name, answerer), Bucket.of_row(row))
 
     def add(self, number: int, share: Share, counted: Bucket) -> None:
-        """Add what was counted of a share in a bucket."""
+        """Add the counts of a share in a bucket."""
         if (cell := self.at(number, share)) is not None:
             cell.add(counted)
         elif number >= self.complete_from:

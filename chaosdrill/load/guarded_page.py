@@ -1,6 +1,7 @@
-"""Locust's page, when the process that starts Locust gives it a secret: see :mod:`chaosdrill.page_guard`.
+"""Locust's page with access control, if the process that starts Locust gives it a secret: see
+:mod:`chaosdrill.page_guard`.
 
-``GET /chaosdrill/enter?key=…`` lets a browser in, once for each key; ``POST /chaosdrill/new-key`` makes one, for the
+``GET /chaosdrill/enter?key=…`` admits a browser, once for each key; ``POST /chaosdrill/new-key`` creates a key, for the
 process that started Locust only. Runs inside Locust only.
 """
 
@@ -11,7 +12,8 @@ from urllib.parse import parse_qs
 
 from chaosdrill.page_guard import ENTER, NEW_KEY, PAGE_HEADERS, PageGuard, PageRequest
 
-# What Locust's page shows, and the plugin's figures. Not its log, nor the rows of requests: those may hold anything.
+# The contents of Locust's page, and the plugin's figures. Not its log, nor the rows of requests: those may contain
+# anything.
 READABLE = frozenset(
     {
         "/",
@@ -40,7 +42,7 @@ class GuardedPage:
     """A WSGI application in front of Locust's own.
 
     :param app: Locust's.
-    :param base: the path that Locust's page is at, without a slash at its end; empty: the root.
+    :param base: the path of Locust's page, without a slash at its end; empty: the root.
     """
 
     def __init__(self, app: Any, secret: str, base: str) -> None:
@@ -80,7 +82,7 @@ class GuardedPage:
 
 
 def request_of(environ: dict[str, Any]) -> PageRequest:
-    """:returns: what a guard looks at of a WSGI request."""
+    """Return the parts of a WSGI request that a guard checks."""
     names = {name: name[5:].replace("_", "-").lower() for name in environ if name.startswith("HTTP_")}
     return PageRequest(
         environ["REQUEST_METHOD"],

@@ -1,7 +1,7 @@
-"""How a request ended: Locust's own word for it, and what really happened. Pure: no clock, no Locust.
+"""Outcomes of requests: Locust's own result, and what really happened. Pure: no clock, no Locust.
 
-Locust's word counts, since a load script may judge an answer (``response.failure("...")``, ``response.success()``); the
-status and the error tell the truth beside it: ``success()`` hides even a refused connection.
+Locust's result counts, since a load script may judge a response (``response.failure("...")``, ``response.success()``);
+the status and the error are recorded beside it, because ``success()`` hides even a refused connection.
 """
 
 from typing import Any
@@ -12,17 +12,19 @@ OK, REFUSED, TIMEOUT, ERROR = 0, 1, 2, 3
 DEEPEST = 8
 HIGHEST_STATUS = 999
 LONGEST_ERROR = 80  # characters of a text that a load script reports as an error
-_STATUS_ERRORS = ("HTTPError", "LocustBadStatusCode")  # what Locust makes of an answer's status, which says it already
-_CLIENTS = ("geventhttpclient", "gevent", "zlib")  # whose errors are no OSError
+# errors that Locust makes from a response's status, which has the same information
+_STATUS_ERRORS = ("HTTPError", "LocustBadStatusCode")
+_CLIENTS = ("geventhttpclient", "gevent", "zlib")  # modules whose errors are no OSError
 
 
 def outcome_of(failed: Any, response: Any) -> tuple[int, int, str]:
-    """How a request ended that is not plainly ok.
+    """Return the outcome of a request that is not plainly ok.
 
-    :param failed: what Locust was given as its ``exception``: mostly one, but a load script may report a text, a class
-        or any other object. As for Locust, the request has failed when this is true.
-    :param response: what Locust's client has handed out; None for a client that Locust does not know.
-    :returns: the outcome, the HTTP status (0: no answer), the error (empty: none): its class, of a text its beginning.
+    :param failed: the ``exception`` that was reported to Locust: usually an exception, but a load script may report a
+        text, a class or any other object. As for Locust, the request has failed when this is true.
+    :param response: the response that Locust's client returned; None for a client that Locust does not know.
+    :returns: the outcome, the HTTP status (0: no response), the error (empty: none): its class, or the beginning of a
+        text.
     """
     status, own = _status(response), getattr(response, "error", None)
     happened = own if isinstance(own, BaseException) else failed
@@ -39,7 +41,7 @@ def outcome_of(failed: Any, response: Any) -> tuple[int, int, str]:
 
 
 def chain(error: BaseException) -> list[BaseException]:
-    """:returns: an exception and what it was made of, down to the one that tells what happened."""
+    """Return an exception and those that it wraps, down to the one that describes the cause."""
     links = [error]
     while len(links) < DEEPEST and (inner := _inner(links[-1])) is not None:
         if any(inner is link for link in links):
@@ -49,7 +51,7 @@ def chain(error: BaseException) -> list[BaseException]:
 
 
 def _status(response: Any) -> int:
-    """The HTTP status of an answer; 0: it has none, such as the answer of another protocol."""
+    """Return the HTTP status of a response; 0 if it has none, such as a response of another protocol."""
     try:
         status = int(getattr(response, "status_code", 0) or 0)
     except (TypeError, ValueError, OverflowError):
@@ -64,15 +66,15 @@ def _name(error: Any) -> str:
 
 
 def _inner(error: BaseException) -> BaseException | None:
-    """What a library wraps is in the arguments (requests, urllib3), in an attribute, or the cause."""
+    """Return a wrapped exception, which is in the arguments (requests, urllib3), in an attribute, or the cause."""
     args = error.args if isinstance(error.args, tuple) else ()
     named = (getattr(error, name, None) for name in ("reason", "original", "__cause__", "__context__"))
     return next((one for one in (*args, *named) if isinstance(one, BaseException)), None)
 
 
 def _broken(error: Any) -> bool:
-    """Whether the connection failed; a load script's own word about an answer is another thing."""
-    own = isinstance(error, ValueError)  # requests' error about an answer that is not JSON is an OSError, too
+    """Return whether the connection failed, as opposed to a load script's own error about a response."""
+    own = isinstance(error, ValueError)  # requests' error about a response that is not JSON is an OSError, too
     return (isinstance(error, OSError) and not own) or type(error).__module__.partition(".")[0] in _CLIENTS
 
 

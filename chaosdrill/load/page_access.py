@@ -1,4 +1,4 @@
-"""Shows on the terminal how a person uses Locust's page during a drill, or warns that the page is open to strangers."""
+"""Instructions on the terminal for using Locust's page during a drill, or a warning that any user can use it."""
 
 import logging
 import sys
@@ -14,9 +14,10 @@ logger = logging.getLogger("chaostoolkit")
 
 
 def show_page_access(generator: LoadGenerator) -> None:
-    """Print the URL that lets one browser use Locust's page, or warn that every user and every web page can use it.
+    """Print the URL that allows one browser to use Locust's page, or warn that every user and every web page can use
+    it.
 
-    The URL is printed on a terminal only: it belongs in no log.
+    The URL is printed on a terminal only: it must not be in a log.
     """
     if generator.is_open_to_strangers():
         logger.warning(problem("locust-page-open", f"the Locust at {generator.url} is open: {OPEN_PAGE}"))
@@ -31,7 +32,7 @@ def show_page_access(generator: LoadGenerator) -> None:
 
 
 def _terminal() -> TextIO | None:
-    """:returns: what Chaos Toolkit's log lines are written to, where that is a terminal, so that both stay whole."""
+    """Return the stream of Chaos Toolkit's log lines, if it is a terminal, so that the lines do not mix."""
     handlers = [one for one in logger.handlers if isinstance(one, logging.StreamHandler)]
     streams = [one.stream for one in handlers if not isinstance(one, logging.FileHandler)]
     for stream in (*streams, sys.stderr):

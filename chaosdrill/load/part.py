@@ -60,15 +60,15 @@ class LoadPart(BasePart):
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
         """Read whether the load that the drill owes still runs; ``none`` where it owes none.
 
-        A Locust of the driver's machine (``client: {run: local}``) ended with the driver. A Locust that was attached to
-        runs one test, which is taken for the drill's. It ends by itself 900 s after the driver's last poll.
+        A Locust of the driver's machine (``client: {run: local}``) ended with the driver. An attached Locust runs one
+        test, which is assumed to be the drill's. It ends by itself 900 s after the driver's last poll.
 
         :returns: one of ``facts``.
         """
         return fact_or_unreadable(lambda: _fact(system, run, owed)) if owed else Fact("none")
 
     def planned_calls(self, system: System, step: PlannedStep, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-        """List what is sent to Locust's web API, after the Locust of the drill was started; a running test is ended."""
+        """List the requests to Locust's web API, after the start of the drill's Locust; a running test is ended."""
         given = step.arguments
         if step.action == "change_load":
             return (_swarm(given, RUNNING_CLASSES),)
@@ -130,7 +130,7 @@ def _is_running(system: System) -> bool:
 
 
 def _stop_attached(system: System) -> Mapping[str, Any]:
-    """Stop the load; where its page obeys the dead driver alone, wait until it ends by itself."""
+    """Stop the load; if its page obeys the dead driver alone, wait until it ends by itself."""
     generator = LoadGenerator(system.topology.client.url)
     try:
         return {"done": True, "state": stop_and_wait(generator, STOPS_WITHIN_S).state}

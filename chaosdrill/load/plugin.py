@@ -1,27 +1,27 @@
-"""Runs inside Locust, beside any locustfile: ``locust -f <this file>,<yours.py>``.
+"""The plugin inside Locust, beside any locustfile: ``locust -f <this file>,<yours.py>``.
 
-Locust's own statistics cannot say "no error in these 15 seconds": they are cached, reported late by workers, and a
-reset lets old failures appear afterwards. This plugin counts what ended in each 100 ms and records every request as a
-row (``request_rows``), pushes both from worker to master twice a second together with a watermark, and answers on
+Locust's own statistics cannot show "no error in these 15 seconds": they are cached, reported late by workers, and after
+a reset old failures appear. This plugin counts the requests that ended in each 100 ms and records every request as a
+row (``request_rows``), pushes both from worker to master twice a second together with a watermark, and serves them on
 Locust's page:
 
-- ``/chaosdrill/window?since=&until=&name=&method=&percentile=`` (seconds since the epoch, this host's clock): what
-  ended in that window, in total or of one endpoint, and ``complete`` when nothing of it can still arrive;
+- ``/chaosdrill/window?since=&until=&name=&method=&percentile=`` (seconds since the epoch, this host's clock): the
+  requests that ended in that window, in total or of one endpoint, and ``complete`` when none of it can still arrive;
 - ``/chaosdrill/timeline?since=``: ``[start, succeeded, failed]`` per 100 ms up to the watermark;
-- ``/chaosdrill/user-classes`` (POST): which users the next test has;
-- ``/chaosdrill/clock``: this process's clock, and how far that of each source of records is from it;
+- ``/chaosdrill/user-classes`` (POST): the users of the next test;
+- ``/chaosdrill/clock``: this process's clock, and the offset of the clock of each source of records;
 - ``/chaosdrill/records?file=&offset=&limit=``: the files with the rows, or some lines of one.
 
-The rows are kept in the directory that ``CHAOSDRILL_LOAD_RECORDS`` names, else in a fresh temporary one; the variables
-of ``record_files`` and ``recorder`` say what else is in them.
+The rows are stored in the directory that ``CHAOSDRILL_LOAD_RECORDS`` names, else in a new temporary one; the variables
+of ``record_files`` and ``recorder`` add further information to them.
 
 When ``CHAOSDRILL_LOAD_FD`` names an inherited listening socket, Locust's page is served there and nowhere else: a
-socket stays in the network namespace it was made in, so the page is reachable where Locust itself is not. When
-``CHAOSDRILL_LOAD_LIFELINE`` names an inherited pipe, Locust ends when its other end is closed: whoever started it is
-gone then, however it ended. A test that a driver has polled is stopped 900 s after its last poll, or as many seconds as
+socket stays in the network namespace in which it was created, so the page is reachable where Locust itself is not. When
+``CHAOSDRILL_LOAD_LIFELINE`` names an inherited pipe, Locust ends when the other end is closed, because its starter has
+then ended or was killed. A test that a driver has polled is stopped 900 s after its last poll, or as many seconds as
 ``CHAOSDRILL_LOAD_UNPOLLED_S`` says. When ``CHAOSDRILL_PAGE_SECRET`` holds a secret, the page obeys only the process
-that knows it and the browsers that this process lets in (``guarded_page``), and only that process is the driver;
-without one it is as Locust makes it, and whoever reads the plugin's figures is the driver.
+that knows it and the browsers that this process admits (``guarded_page``), and only that process is the driver; without
+a secret the page is Locust's own, and any reader of the plugin's figures counts as the driver.
 """
 
 import logging
@@ -58,7 +58,7 @@ SOCKET_VARIABLE, LIFELINE_VARIABLE = "CHAOSDRILL_LOAD_FD", "CHAOSDRILL_LOAD_LIFE
 
 
 class Alone:
-    """What a Locust without workers knows."""
+    """The part of the plugin in a Locust without workers."""
 
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
@@ -83,21 +83,23 @@ class Alone:
         self.files.end(self._source, now_ns(), self._recorder.recorded)
 
     def count(self) -> None:
-        """Everything that has ended until now is in the timeline afterwards."""
+        """Count everything that has ended until now in the timeline."""
         self._recorder.count()
 
     def watermark_s(self) -> float:
-        """:returns: the time before which every request that ended has been counted."""
+        """Return the time before which every request that ended has been counted."""
         self.count()
         return now_s()
 
     def clocks(self) -> dict[str, dict[str, int]]:
-        """:returns: by source of records: its clock less this one, and how far that may be off, in nanoseconds."""
+        """Return, by source of records, the offset of its clock from this one, and the uncertainty of the offset, in
+        nanoseconds.
+        """
         return {self._source: {"offset_ns": 0, "uncertainty_ns": 0}}
 
 
 class Master:
-    """What a master knows from the pushes of its workers."""
+    """The part of the plugin in a master, fed by the pushes of its workers."""
 
     def __init__(self, environment: Any) -> None:
         self.timeline = Timeline()
@@ -122,23 +124,27 @@ class Master:
         return [node.id for node in clients.ready + clients.spawning + clients.running]
 
     def count(self) -> None:
-        """Nothing is counted here."""
+        """Do nothing: a master counts no requests itself."""
 
     def watermark_s(self) -> float:
-        """:returns: the time up to which every connected worker has reported; 0 without workers."""
+        """Return the time up to which every connected worker has reported; 0 without workers."""
         return min((self._watermarks.get(name, 0.0) for name in self._connected()), default=0.0)
 
     def clocks(self) -> dict[str, dict[str, int]]:
-        """:returns: by worker: its clock less this one, and how far that may be off, in nanoseconds."""
+        """Return, by worker, the offset of its clock from this one, and the uncertainty of the offset, in
+        nanoseconds.
+        """
         return {f"locust-{worker}": one for worker, one in self._clocks.offsets().items()}
 
 
 class Pushing:
-    """In a worker: sends what was counted and recorded, and up to when; an empty push is news, too."""
+    """The part of the plugin in a worker: sends counts, rows and the watermark; an empty push advances the
+    watermark, too.
+    """
 
     def __init__(self, environment: Any) -> None:
         self._runner = environment.runner
-        # The master decides what is kept; here it stays for half a second.
+        # The master limits the endpoints; here they stay for half a second only.
         self._timeline = Timeline(Endpoints(most_endpoints=sys.maxsize))
         self._recorder = record(environment, self._timeline)
         self._unsent: list[dict[str, Any]] = []
@@ -151,7 +157,7 @@ class Pushing:
             self.push()
 
     def push(self, ended: bool = False) -> None:
-        """Send what is new; what cannot be sent now is sent with the next push.
+        """Send new counts and rows; what cannot be sent now is sent with the next push.
 
         :param ended: nothing comes after it.
         """
@@ -168,12 +174,12 @@ class Pushing:
 
 
 def unpolled_s() -> float:
-    """Return for how many seconds a test goes on after its driver's last poll."""
+    """Return for how many seconds a test continues after its driver's last poll."""
     return float(os.environ.get(UNPOLLED_VARIABLE) or UNPOLLED_S)
 
 
 def record(environment: Any, timeline: Timeline) -> Recorder:
-    """:returns: what records this process's requests, and counts them in ``timeline``."""
+    """Return a recorder of this process's requests, which counts them in ``timeline``."""
     tracing.install()
     recorder = Recorder(timeline)
     environment.events.request.add_listener(recorder.on_request)
@@ -182,7 +188,7 @@ def record(environment: Any, timeline: Timeline) -> Recorder:
 
 
 def look_forever(progress: Progress, runner: Any) -> None:
-    """See every moment in which users or workers are missing, and stop a test whose driver has died."""
+    """Check continuously whether users or workers are missing, and stop a test whose driver has died."""
     while True:
         gevent.sleep(LOOK_EVERY_S)
         progress.look()
@@ -192,13 +198,13 @@ def look_forever(progress: Progress, runner: Any) -> None:
 
 
 def locustfiles(environment: Any) -> list[str]:
-    """:returns: the absolute paths of the load scripts that run, without this plugin."""
+    """Return the absolute paths of the running load scripts, without this plugin."""
     here = Path(__file__).resolve()
     return [str(path) for name in environment.parsed_locustfiles or () if (path := Path(name).resolve()) != here]
 
 
 def serve_on_inherited_socket(web_ui: Any, descriptor: int) -> None:
-    """Make Locust's page use a listening socket this process was started with, instead of opening one."""
+    """Make Locust's page use an inherited listening socket, instead of opening one."""
     with plain_socket.socket(fileno=os.dup(descriptor)) as probe:
         family, kind = probe.family, probe.type
     listener = gevent.socket.socket(family, kind, fileno=descriptor)
@@ -212,9 +218,9 @@ def serve_on_inherited_socket(web_ui: Any, descriptor: int) -> None:
 
 
 def end_with(descriptor: int) -> None:
-    """Kill this process group as soon as nobody holds the other end of a pipe any more.
+    """Kill this process group as soon as the other end of a pipe is closed.
 
-    In a thread that gevent does not know, so that a load script that never yields cannot prevent it.
+    This runs in a thread that gevent does not know, so that a load script that never yields cannot prevent it.
     """
 
     def wait() -> None:
@@ -225,14 +231,14 @@ def end_with(descriptor: int) -> None:
     monkey.get_original("_thread", "start_new_thread")(wait, ())
 
 
-if _lifeline := os.environ.get(LIFELINE_VARIABLE):  # before the load script is imported: that may hang, too
+if _lifeline := os.environ.get(LIFELINE_VARIABLE):  # before the load script is imported, which may hang
     end_with(int(_lifeline))
-take_secret()  # likewise: the load script's own programs do not inherit it
+take_secret()  # likewise, so that the load script's own programs do not inherit it
 
 
 @events.init.add_listener
 def on_init(environment: Any, **_: Any) -> None:
-    """Locust's ``init`` event: every process of a Locust gets the part it needs."""
+    """Handle Locust's ``init`` event: set up the part of the plugin for this process."""
     runner = environment.runner
     if isinstance(runner, WorkerRunner):
         worker_clocks.answer(runner)
@@ -249,14 +255,14 @@ def on_init(environment: Any, **_: Any) -> None:
 
 
 def guard(environment: Any) -> None:
-    """Guard Locust's page, when this process was given a secret for it."""
+    """Guard Locust's page, if this process has a secret for it."""
     if secret := take_secret():
         base = (getattr(environment.parsed_options, "web_base_path", None) or "").rstrip("/")
         environment.web_ui.app.wsgi_app = GuardedPage(environment.web_ui.app.wsgi_app, secret, base)
 
 
 def begin_to_watch(environment: Any, view: View) -> None:
-    """Know when a test begins and ends, and whether it is as meant in between."""
+    """Follow when a test begins and ends, and whether its users and workers are complete in between."""
 
     def begin(**_: Any) -> None:
         view.count()

@@ -1,8 +1,8 @@
-"""What the clients see. Each measuring probe opens a window when it is called and waits until it has closed.
+"""Probes of the clients' responses. Each measuring probe opens a window when it is called and waits until it has
+closed.
 
-None of them answers for a load that was not there: no running test, fewer users or workers than were meant at any
-moment of the window, a task that raised, an endpoint that nobody requested, or too few requests are "cannot see",
-never 0.
+None of them returns a value for a load that was not there: no running test, fewer users or workers than intended at any
+moment of the window, a task that raised, an endpoint without requests, or too few requests are "cannot see", never 0.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,18 +35,18 @@ def failures(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> int:
-    """Number of failed requests in a window that begins now.
+    """Return the number of failed requests in a window that begins now.
 
     :param window_s: length of the window in seconds, more than 0.
-    :param min_requests: with fewer requests in the window nothing can be said.
+    :param min_requests: the fewest requests in the window from which a result is possible.
     :param within_s: for so many seconds begin again after each failure; default: one window.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as the answers' own header says, else by the address that
-        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
+    :param region: of those only the requests that this region answered, by the responses' own header, else by the
+        address that answered: one of the topology, or home, standby, active; default: all, also unanswered ones.
     :returns: failed requests, 0 or more.
-    :raises ActivityFailed: when the load did not run as meant through the window.
-    :source: runbook, step 1: no errors must occur
+    :raises ActivityFailed: when the load did not run as intended through the window.
+    :source: docs/load.md, "When a window can be judged"
     """
     return _seen(
         window_s, min_requests, Asked(endpoint, method), region, configuration, secrets, float(within_s)
@@ -63,17 +63,17 @@ def error_ratio(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
-    """Failed requests divided by all requests, in a window that begins now.
+    """Return failed requests divided by all requests, in a window that begins now.
 
     :param window_s: length of the window in seconds, more than 0.
-    :param min_requests: with fewer requests in the window nothing can be said.
+    :param min_requests: the fewest requests in the window from which a result is possible.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as the answers' own header says, else by the address that
-        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
+    :param region: of those only the requests that this region answered, by the responses' own header, else by the
+        address that answered: one of the topology, or home, standby, active; default: all, also unanswered ones.
     :returns: 0 to 1.
-    :raises ActivityFailed: when the load did not run as meant through the window.
-    :source: runbook, step 2-2: what Locust shows of the fault
+    :raises ActivityFailed: when the load did not run as intended through the window.
+    :source: docs/load.md, "When a window can be judged"
     """
     window = _seen(window_s, min_requests, Asked(endpoint, method), region, configuration, secrets, least=1)
     return window.failures / window.requests
@@ -88,16 +88,16 @@ def requests_per_s(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
-    """Requests that ended per second, failed ones included, in a window that begins now.
+    """Return the requests that ended per second, failed ones included, in a window that begins now.
 
     :param window_s: length of the window in seconds, more than 0.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as the answers' own header says, else by the address that
-        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
+    :param region: of those only the requests that this region answered, by the responses' own header, else by the
+        address that answered: one of the topology, or home, standby, active; default: all, also unanswered ones.
     :returns: requests per second, more than 0; of a region also 0, when others answered.
-    :raises ActivityFailed: when the load did not run as meant through the window.
-    :source: runbook, step 2-2: what Locust shows of the fault
+    :raises ActivityFailed: when the load did not run as intended through the window.
+    :source: docs/load.md, "When a window can be judged"
     """
     return _seen(window_s, 0, Asked(endpoint, method), region, configuration, secrets).requests / float(window_s)
 
@@ -113,18 +113,18 @@ def latency_ms(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> float:
-    """Response time, failed requests included, in a window that begins now.
+    """Return a percentile of the response times, failed requests included, in a window that begins now.
 
     :param percentile: above 0 and up to 100, such as 50, 99.9, or 100 for the longest.
     :param window_s: length of the window in seconds, more than 0.
-    :param min_requests: with fewer requests in the window nothing can be said.
+    :param min_requests: the fewest requests in the window from which a result is possible.
     :param endpoint: only requests of this name, as Locust shows it, such as ``/transaction/{id}``; empty: all.
     :param method: of those only this method, such as ``POST``; empty: any.
-    :param region: of those only what this region answered, as the answers' own header says, else by the address that
-        answered: one of the topology, or home, standby, active; default: all, also what was not answered.
+    :param region: of those only the requests that this region answered, by the responses' own header, else by the
+        address that answered: one of the topology, or home, standby, active; default: all, also unanswered ones.
     :returns: milliseconds that so many percent of the requests did not exceed, within 2.5 %.
-    :raises ActivityFailed: when the load did not run as meant through the window.
-    :source: runbook, step 2-2: what Locust shows of the fault
+    :raises ActivityFailed: when the load did not run as intended through the window.
+    :source: docs/load.md, "When a window can be judged"
     """
     window = _seen(window_s, min_requests, Asked(endpoint, method, percentile), region, configuration, secrets, least=1)
     if window.percentile_ms is None:
@@ -143,19 +143,18 @@ def load_health(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """How the load is now: whether users, workers and script are as they were meant to be.
+    """Return the present state of the load: whether users, workers and script are as intended.
+
+    A tolerance can read ``summary``: ``{type: regex, target: summary, pattern: "^as meant$"}``.
 
     :param region: of the client host that Locust was started on, where that is not the topology's: as for
         ``start_load``.
     :param instance_id: likewise.
-
-    A tolerance can read ``summary``: ``{type: regex, target: summary, pattern: "^as meant$"}``.
-
-    :returns: ``{"summary": "as meant", or what is wrong in words, "healthy": whether nothing is wrong, "state":
-        Locust's state, "users": at work, "target_users": asked for, "workers": connected, "expected_workers": those the
-        test began with, "exceptions": how many the load script's tasks raised in this test, "exception_messages": the
-        first few, "user_classes", "host", "locustfiles", "ends_in_s": seconds until it ends by itself, or null}``.
-    :raises ActivityFailed: when Locust does not answer.
+    :returns: ``{"summary": "as meant", or the problems, "healthy": whether there is no problem, "state": Locust's
+        state, "users": at work, "target_users": requested, "workers": connected, "expected_workers": those the test
+        began with, "exceptions": how many the load script's tasks raised in this test, "exception_messages": the first
+        few, "user_classes", "host", "locustfiles", "ends_in_s": seconds until it ends by itself, or null}``.
+    :raises ActivityFailed: when Locust does not respond.
     :source: https://docs.locust.io/en/stable/running-distributed.html (workers that are lost)
     """
     load = load_generator(configuration, secrets, ChosenHost(region, instance_id)).state()

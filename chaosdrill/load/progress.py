@@ -1,6 +1,6 @@
-"""The test that a Locust runs: since when it is as it was meant to be, which workers it began with, its users.
+"""The state of a Locust's test: since when it has all users and workers, the workers that it began with, its users.
 
-Works on Locust's own objects, but imports none of them: it runs inside Locust, beside ``plugin``.
+It uses Locust's own objects, but imports none of them: it runs inside Locust, beside ``plugin``.
 """
 
 import re
@@ -9,18 +9,18 @@ from typing import Any
 
 IDLE = ("ready", "stopped")
 UNPOLLED_VARIABLE = "CHAOSDRILL_LOAD_UNPOLLED_S"
-UNPOLLED_S = 900.0  # as long as the programs on a client host go on without a command
+UNPOLLED_S = 900.0  # the same as for the programs on a client host without a command
 MESSAGES_SHOWN = 5
 LONGEST_MESSAGE = 200  # characters
 _REPR = re.compile(r"(\w+)\((['\"])(.*)\2\)$")  # such as HTTPError('404 Client Error')
 
 
 class Progress:
-    """What is known of the test that runs, or of the last one.
+    """The state of the running test, or of the last one.
 
     :param workers: returns the ids of the workers that are connected now; None: users run in this process.
     :param now_s: the clock, seconds since the epoch.
-    :param unpolled_s: how long a test goes on after the last poll of the driver that has polled it.
+    :param unpolled_s: how long a test continues after the last poll of the driver that has polled it.
     """
 
     def __init__(
@@ -43,39 +43,39 @@ class Progress:
         self._classes_at_first = [one.__name__ for one in environment.user_classes]
 
     def begin(self, **_: Any) -> None:
-        """Locust's ``test_start`` event: the workers that are there now must stay to the end."""
+        """Handle Locust's ``test_start`` event: the workers that are present now must stay to the end."""
         self._began_with = set(self._workers())
         self._as_meant_since_s = self._stopping_s = self._polled_s = None
         self._started_s = self._now_s()
 
     def end(self, **_: Any) -> None:
-        """Locust's ``test_stopping`` event."""
+        """Handle Locust's ``test_stopping`` event."""
         self._stopping_s = self._now_s()
         self._ends_s = None
 
     def change(self, run_time_s: float | None) -> None:
-        """Locust took a number of users, and with it a run time or none."""
+        """Note that Locust accepted a number of users, with a run time or without one."""
         self._as_meant_since_s = None
         self._ends_s = None if run_time_s is None else self._now_s() + run_time_s
 
     def poll(self) -> None:
-        """Note that the driver has polled the test: it lives."""
+        """Note that the driver has polled the test, so it is alive."""
         self._polled_s = self._now_s()
 
     def is_abandoned(self) -> bool:
-        """Tell whether a test that a driver polled still runs, and the driver polls no more."""
+        """Return whether a test that a driver polled still runs, and the driver no longer polls it."""
         if self._polled_s is None or self._environment.runner.state in (*IDLE, "stopping", "cleanup"):
             return False
         return self._now_s() - self._polled_s > self._unpolled_s
 
     def look(self) -> None:
-        """To be called often: a moment in which users or workers were missing is remembered as the end of a row."""
+        """Check users and workers. Call it often: a moment in which some are missing ends the complete period."""
         runner, present = self._environment.runner, set(self._workers())
         full = 0 < runner.target_user_count <= runner.user_count
         if runner.state != "running" or not full or not self._began_with <= present or len(present) < self._wanted:
             self._as_meant_since_s = None
             return
-        self._began_with |= present  # one that came later has users of its own
+        self._began_with |= present  # a worker that came later has users of its own
         if self._as_meant_since_s is None:
             self._as_meant_since_s = self._now_s()
 
@@ -83,7 +83,7 @@ class Progress:
         """Choose the users of the next test.
 
         :param names: of user classes; without any, those that Locust was started with.
-        :returns: why not; empty: they are chosen.
+        :returns: why that is not possible; empty: they are chosen.
         """
         available = self._available()
         if unknown := [name for name in names if name not in available]:
@@ -95,13 +95,13 @@ class Progress:
         return ""
 
     def _available(self) -> dict[str, Any]:
-        """The user classes by name, without those of weight 0, which Locust never uses."""
+        """Return the user classes by name, without those of weight 0, which Locust never uses."""
         environment = self._environment
         classes = environment.available_user_classes or environment.user_classes_by_name
         return {name: one for name, one in classes.items() if one.weight > 0 or one.fixed_count > 0}
 
     def state(self) -> dict[str, Any]:
-        """:returns: how it goes now."""
+        """Return the present state."""
         self.look()
         environment, runner, present = self._environment, self._environment.runner, set(self._workers())
         exceptions = sorted(runner.exceptions.values(), key=lambda row: -row["count"])
@@ -136,8 +136,8 @@ def _no_workers() -> Sequence[str]:
 
 
 def _name_of(error: Any) -> str:
-    """An error of requests as Locust shows it, in words; of one whose own text cannot be had, its class."""
+    """Return an error of requests in words, as Locust shows it; its class if its own text is not available."""
     try:
         return _REPR.sub(r"\3 (\1)", str(error.to_name()))[:LONGEST_MESSAGE]
-    except Exception:  # noqa: BLE001 - a load script's own object
+    except Exception:  # noqa: BLE001 - raised by a load script's own object
         return f"{error.method} {error.name}: {type(error.error).__name__}"[:LONGEST_MESSAGE]

@@ -1,7 +1,7 @@
-"""The files that the rows of a load are kept in, one for each process that makes requests.
+"""The files with the rows of a load, one for each process that makes requests.
 
-Each push is one write, at once: what the writer has been told is in the file when it is killed, and a line that is not
-whole can only be the last one.
+Each push is one write, at once: everything that the writer received is in the file when it is killed, and only the last
+line can be incomplete.
 """
 
 import os
@@ -29,8 +29,8 @@ class _File:
 class RecordFiles:
     """The files in one directory.
 
-    :param directory: where; it is made.
-    :param run: the run they belong to; empty: none that is known.
+    :param directory: is created if it is missing.
+    :param run: the run they belong to; empty: unknown.
     """
 
     def __init__(self, directory: Path, run: str) -> None:
@@ -53,16 +53,16 @@ class RecordFiles:
         self._append(file, rows + request_rows.watermark(until_ns))
 
     def end(self, source: str, at_ns: int, rows: int) -> None:
-        """A source has ended in order, after so many requests."""
+        """Record that a source has ended in order, after so many requests."""
         file = self._files.get(source)
         if file is not None and not file.ended:
             self._append(file, request_rows.end(at_ns, rows))
             file.ended = True
 
     def note_trouble(self, source: str, why: str) -> None:
-        """A source could not record some of its requests.
+        """Note that a source could not record some of its requests.
 
-        :param why: in words; empty: it recorded all of them.
+        :param why: the reason; empty: it recorded all of them.
         """
         if why:
             self._unrecorded[source] = why
@@ -73,11 +73,11 @@ class RecordFiles:
         return "; ".join(filter(None, [self._stopped, *(f"{name}: {why}" for name, why in self._unrecorded.items())]))
 
     def sizes(self) -> dict[str, int]:
-        """:returns: the bytes in each file, by its name."""
+        """Return the bytes in each file, by its name."""
         return {file.path.name: file.size for file in self._files.values()}
 
     def read(self, name: str, offset: int, most: int) -> bytes | None:
-        """:returns: whole lines from an offset on, some ``most`` bytes; None: there is no such file."""
+        """Return whole lines from an offset on, some ``most`` bytes; None: there is no such file."""
         found = [file.path for file in self._files.values() if file.path.name == name]
         return whole_lines(found[0], offset, most) if found else None
 
@@ -85,7 +85,7 @@ class RecordFiles:
         if self._stopped:
             return None
         name = f"requests-{re.sub(r'[^A-Za-z0-9_.-]', '_', source)}"
-        for number in range(1, 1000):  # another process with the same number may have been here before
+        for number in range(1, 1000):  # an earlier process with the same number may have left files
             path = self.directory / (f"{name}.jsonl" if number == 1 else f"{name}-{number}.jsonl")
             try:
                 made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -99,7 +99,7 @@ class RecordFiles:
         return None
 
     def _append(self, file: _File, text: str) -> None:
-        """A file that once could not be written is not gone on with: its watermarks would not be true any more."""
+        """Append to a file. After a failed write a file is not continued, because its watermarks would be wrong."""
         if file.descriptor < 0:
             return
         data = memoryview(text.encode())
@@ -117,7 +117,7 @@ class RecordFiles:
 
 
 def whole_lines(path: Path, offset: int, most: int) -> bytes:
-    """:returns: the lines of a file from an offset on: some ``most`` bytes, at least one line if there is one."""
+    """Return the lines of a file from an offset on: some ``most`` bytes, at least one line if there is one."""
     with open(path, "rb") as file:
         file.seek(offset)
         data = file.read(most)
@@ -129,7 +129,7 @@ def whole_lines(path: Path, offset: int, most: int) -> bytes:
 
 
 def record_files() -> RecordFiles:
-    """:returns: files where the environment says, or in a fresh temporary directory."""
+    """Return the files in the directory from the environment, or in a new temporary directory."""
     named = os.environ.get(DIRECTORY_VARIABLE)
     directory = Path(named) if named else Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX))
     return RecordFiles(directory.resolve(), os.environ.get(RUN_VARIABLE, ""))

@@ -1,9 +1,9 @@
-"""Counts and records requests where they end: in a worker, or in a Locust without workers.
+"""The recorder that counts and stores requests where they end: in a worker, or in a Locust without workers.
 
-Locust's ``request`` event is on the way of every request, so it only notes what happened; counting and writing are done
-for all requests of half a second together. A load script may fire that event itself, with any values: what Locust
-counts as a failure is one here. A request whose event cannot be used is counted as unrecorded, which makes every window
-that holds it unreadable.
+Locust's ``request`` event is in the path of every request, so the handler only notes the values; counting and writing
+are done for all requests of half a second together. A load script may fire that event itself, with any values: a
+failure for Locust is one here. A request whose event cannot be used is counted as unrecorded, which makes every window
+that contains it unreadable.
 """
 
 import os
@@ -25,7 +25,7 @@ from chaosdrill.secret_text import hide_secrets_in
 
 REGION_VARIABLE = "CHAOSDRILL_LOAD_REGION_HEADER"
 NS_IN_MS = 1e6
-SLACK_NS = 5_000_000  # between the start that is reckoned and the real one
+SLACK_NS = 5_000_000  # tolerance between the computed start and the real one
 KNOWN = (requests.Response, FastResponse)
 LONGEST_MS = 864e6  # 10 days, the last class of the histogram
 LARGEST = 2**62  # bytes
@@ -33,14 +33,14 @@ LONGEST_REASON = 200  # characters
 
 
 def about_this_process() -> dict[str, Any]:
-    """:returns: what the header of a file says about who saw its requests."""
+    """Return the origin of the records for the header of a file."""
     return {"host": socket.gethostname(), "pid": os.getpid(), "started_ns": steady.now_ns()}
 
 
 class Recorder:
-    """What this process's users saw.
+    """The requests of this process's users.
 
-    :param timeline: where it is counted.
+    :param timeline: counts them.
     """
 
     def __init__(self, timeline: Timeline) -> None:
@@ -57,7 +57,9 @@ class Recorder:
         self.on_request = self._listener(os.environ.get(REGION_VARIABLE) or "X-Region")
 
     def _listener(self, region_header: str) -> Callable[..., None]:
-        """Locust's ``request`` event. It fires when the outcome is known, which is the end that counts."""
+        """Return the handler of Locust's ``request`` event, which fires when the outcome is known: the end that
+        counts.
+        """
         by_kind = self._ended
 
         def note(
@@ -79,7 +81,8 @@ class Recorder:
             if type(response_length) is not int or not 0 <= response_length <= LARGEST:
                 response_length = _size(response_length)
             started, outcome, error = ended - int((response_time or 0.0) * NS_IN_MS), OK, ""
-            if not isinstance(response, KNOWN):  # a load script reports it itself: nothing is sure about what it says
+            # a load script reports it itself, so nothing about its values is certain
+            if not isinstance(response, KNOWN):
                 kind = (request_type, name, *outcome_of(exception, response), "", "", 0)
                 by_kind[kind].extend((ended, started, response_time, response_length))
                 return
@@ -102,7 +105,7 @@ class Recorder:
             ended = monotonic_ns()
             try:
                 note(ended, **event)
-            except Exception as error:  # noqa: BLE001 - of a script's own objects; Locust would log it and go on
+            except Exception as error:  # noqa: BLE001 - raised by a script's objects; Locust would log it and continue
                 self._could_not_record([ended], error)
 
         return on_request
@@ -116,11 +119,11 @@ class Recorder:
         self.trouble = f"{self._unrecorded} requests could not be recorded, at last because of {why}"
 
     def on_user_error(self, **_: Any) -> None:
-        """Locust's ``user_error`` event: a task raised, so requests may be missing."""
+        """Handle Locust's ``user_error`` event: a task raised, so requests may be missing."""
         self.timeline.exception(steady.now_s())
 
     def count(self) -> None:
-        """Everything that has ended until now is in the timeline afterwards."""
+        """Count everything that has ended until now in the timeline."""
         for seen in list(self._ended):
             values = self._ended.pop(seen)
             kind = (seen[0], hide_secrets_in(seen[1]), *seen[2:4], hide_secrets_in(seen[4]), *seen[5:])
@@ -137,7 +140,7 @@ class Recorder:
             self._lines += lines
 
     def take(self) -> tuple[str, int]:
-        """:returns: the rows since the last time, and the watermark: what ended before it was handed out."""
+        """Return the new rows, and the watermark: every request that ended before it has been returned."""
         self.count()
         rows = "".join(self._lines)
         self._lines.clear()
@@ -145,19 +148,20 @@ class Recorder:
 
 
 def _longer_story(response: Any, here: Trace, started: int, start_time: float | None) -> tuple[Trace, int, int]:
-    """Of a request in a ``with`` block, or of one that was not sent exactly once.
+    """Trace a request in a ``with`` block, or one that was not sent exactly once.
 
     :returns: its own trace, when it started, and how often it was sent again without being redirected.
     """
     own: Trace = getattr(response, ATTRIBUTE, None) or here
-    if own is not here and start_time is not None:  # it ended before its outcome was known; on the wall clock
+    # it ended before its outcome was known; start_time is on the wall clock
+    if own is not here and start_time is not None:
         started = int(start_time * 1e9) - (time.time_ns() - monotonic_ns())
-    sent = sum(at >= started - SLACK_NS for at in own.sent_ns)  # before: something that was no request of Locust's
+    sent = sum(at >= started - SLACK_NS for at in own.sent_ns)  # earlier ones were no requests of Locust
     return own, started, max(0, sent - 1 - len(getattr(response, "history", None) or ()))
 
 
 def _text(value: Any) -> str:
-    """A text for any object that a load script may hand out; a broken one has its class's name."""
+    """Return a text for any object that a load script may pass; the class's name for a broken one."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - the object is the script's
@@ -165,12 +169,14 @@ def _text(value: Any) -> str:
 
 
 def _sendable(text: str) -> str:
-    """Without halves of surrogate pairs, which neither a worker's message nor a page can hold."""
+    """Replace halves of surrogate pairs, which neither a worker's message nor a page can contain."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _milliseconds(value: Any) -> float | None:
-    """A response time; None: it is unknown. Locust's clients report None for what they do not wait for."""
+    """Convert a response time; None: it is unknown. Locust's clients report None for responses that they do not wait
+    for.
+    """
     try:
         found = float(value)
     except (TypeError, ValueError, OverflowError):
@@ -179,7 +185,7 @@ def _milliseconds(value: Any) -> float | None:
 
 
 def _size(value: Any) -> int:
-    """A number of bytes; 0: it is unknown."""
+    """Convert a number of bytes; 0: it is unknown."""
     try:
         return min(max(0, int(value or 0)), LARGEST)
     except (TypeError, ValueError, OverflowError):

@@ -1,9 +1,10 @@
-"""The load script for the reference application; runs inside Locust.
+"""The load script for the reference application, which the lab runs; used inside Locust.
 
-Each user has an account of its own and repeats: deposit 1000, see it settled, withdraw 50 three times likewise. Any
-failure is recorded as a failed request and ends that round, so that a failure is counted once and nothing raises.
+Each user has an account of its own and repeats: deposit 1000, wait until it is settled, withdraw 50 three times
+likewise. Any failure is recorded as a failed request and ends that round, so that a failure is counted once and nothing
+raises.
 
-:source: the interface of the reference application (reference-system.md), as its public load script uses it.
+:source: docs/lab.md, "What is real"
 """
 
 import time
@@ -24,12 +25,12 @@ class AccountHolder(HttpUser):
     wait_time = constant(POLL_EVERY_S)
 
     def on_start(self) -> None:
-        """Take an account nobody else uses: an account takes one transaction at a time."""
+        """Use an account of its own: an account accepts one transaction at a time."""
         self.client.headers["X_ACCOUNT_ID"] = str(uuid.uuid4())
 
     @task
     def deposit_and_withdraw(self) -> None:
-        """One round. Its first request closes its connection, so that clients follow DNS at least once a round."""
+        """Run one round. Its first request closes its connection, so that clients follow DNS at least once a round."""
         done = self._transact("deposit", 1000, headers={"Connection": "close"})
         for _ in range(3):
             done = done and self._transact("withdraw", 50)
@@ -52,10 +53,10 @@ class AccountHolder(HttpUser):
         return self._failed(kind, started, f"still pending after {POLLS_AT_MOST * POLL_EVERY_S:.0f} s")
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any] | None:
-        """One request; its answer, or None when it failed, which Locust has recorded then."""
+        """Make one request; return its response, or None after a failure, which Locust has then recorded."""
         with self.client.request(method, path, timeout=TIMEOUT_S, catch_response=True, **options) as response:
             if response.status_code != 200:
-                return None  # Locust records what is not 2xx, and every refused or broken connection, as failed
+                return None  # Locust records a status other than 2xx, and a refused or broken connection, as failed
             try:
                 answer: dict[str, Any] = response.json()
             except ValueError:

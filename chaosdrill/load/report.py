@@ -1,4 +1,4 @@
-"""Locust's own report and statistics, kept beside the drill's history."""
+"""Locust's own report and statistics, stored beside the drill's history."""
 
 import json
 from pathlib import Path
@@ -11,14 +11,14 @@ from chaosdrill.history.whole_files import write_whole
 from chaosdrill.load.driving import IDLE
 
 REPORT, STATISTICS = "locust-report.html", "locust-statistics.json"
-LATE_S = 5.0  # workers report to Locust every 3 s, and its answer is up to 2 s old
+LATE_S = 5.0  # workers report to Locust every 3 s, and its responses are up to 2 s old
 _NO_DRILL = "no drill is open, so there is no run directory to keep it in"
 
 
 def keep_report(generator: LoadGenerator) -> dict[str, str | None]:
-    """Keep Locust's own report of the test that runs; to be called before it is stopped.
+    """Store Locust's own report of the running test; call it before the test is stopped.
 
-    :returns: ``report``: its path, or None; then ``report_problem`` says why.
+    :returns: ``report``: its path, or None; then ``report_problem`` has the reason.
     """
     drill = history.current()
     if drill is None:
@@ -30,9 +30,9 @@ def keep_report(generator: LoadGenerator) -> dict[str, str | None]:
 
 
 def keep_statistics(generator: LoadGenerator) -> dict[str, str | None]:
-    """Keep Locust's own statistics of the test that was stopped: per endpoint and in total.
+    """Store Locust's own statistics of the stopped test: per endpoint and in total.
 
-    :returns: ``statistics``: the path, or None; then ``statistics_problem`` says why.
+    :returns: ``statistics``: the path, or None; then ``statistics_problem`` has the reason.
     """
     drill = history.current()
     if drill is None:
@@ -50,7 +50,7 @@ def _written(path: Path, text: str) -> str:
 
 
 def _final(generator: LoadGenerator) -> dict[str, Any]:
-    """What Locust says when it has heard of every request that ended, or what it says in the end."""
+    """Return Locust's statistics once they include every request that ended, or the last ones at the deadline."""
     load = generator.state()
     counted = generator.window(load.started_s, load.now_s).requests if load.started_s is not None else 0
     last: dict[str, Any] = {}

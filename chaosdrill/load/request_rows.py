@@ -1,20 +1,20 @@
 """The requests of a load as rows of ``requests-<source>.jsonl``. Pure: no clock, no Locust.
 
-This runs for every request of a load, so what repeats is turned into JSON once and kept.
+This runs for every request of a load, so repeated parts are converted to JSON once and cached.
 """
 
 import json
 from typing import Any
 
-MOST_KEPT = 10_000  # a script that forgets to group `/item/17` under one name has as many as requests
+MOST_KEPT = 10_000  # a script that does not group `/item/17` under one name has as many kinds as requests
 VERSION = 1
 
 Kind = tuple[str, str, int, int, str, str, str, int]
-"""What many requests share: method, name, outcome, HTTP status, error, region, address, resends."""
+"""The values that many requests share: method, name, outcome, HTTP status, error, region, address, resends."""
 
 
 class RequestsByKind(dict[Kind, list[Any]]):
-    """Requests that have ended: of each kind when it ended and when it started (ns), ms and size, one after the other.
+    """Requests that have ended, by kind: end and start (ns), ms and size, one request after the other.
 
     ms is None where it is unknown. Flat lists, because a tuple for each request would cost more.
     """
@@ -25,9 +25,9 @@ class RequestsByKind(dict[Kind, list[Any]]):
 
 
 class RequestRows:
-    """Turns requests into rows, one a line.
+    """Converts requests to rows, one a line.
 
-    :param epoch_ns: what is added to their times.
+    :param epoch_ns: is added to their times.
     """
 
     def __init__(self, epoch_ns: int) -> None:
@@ -35,7 +35,7 @@ class RequestRows:
         self._kept: dict[Kind, tuple[str, str]] = {}
 
     def lines(self, kind: Kind, values: list[Any]) -> list[str]:
-        """:returns: a line for each request of a kind."""
+        """Return a line for each request of a kind."""
         epoch_ns = self._epoch_ns
         head, tail = self._kept.get(kind) or self._keep(kind)
         return [
@@ -51,17 +51,20 @@ class RequestRows:
 
 
 def header(source: str, run: str, about: dict[str, Any]) -> str:
-    """:returns: the first line of a source's file; ``about``: its host, pid, and when it started (``started_ns``)."""
+    """Return the first line of a source's file.
+
+    :param about: its host, pid, and when it started (``started_ns``).
+    """
     return json.dumps({"chaosdrill": "requests", "version": VERSION, "source": source, "run": run, **about}) + "\n"
 
 
 def watermark(until_ns: int) -> str:
-    """:returns: the row that says that every request that ended before ``until_ns`` is in the file."""
+    """Return the row that states that every request that ended before ``until_ns`` is in the file."""
     return f'["w",{until_ns}]\n'
 
 
 def end(at_ns: int, rows: int) -> str:
-    """:returns: the row with which a source ends in order, after so many requests."""
+    """Return the row with which a source ends in order, after so many requests."""
     return f'["e",{at_ns},{rows}]\n'
 
 

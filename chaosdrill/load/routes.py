@@ -1,4 +1,4 @@
-"""What the plugin answers on Locust's page, under ``/chaosdrill/``. Runs inside Locust only."""
+"""The routes of the plugin on Locust's page, under ``/chaosdrill/``. Runs inside Locust only."""
 
 from collections import Counter
 from typing import Any, Protocol
@@ -14,28 +14,30 @@ from chaosdrill.load.steady import now_ns
 from chaosdrill.load.timeline import Timeline
 from chaosdrill.secret_text import hide_secrets_in
 
-MOST_READ = 4_000_000  # bytes of a file in one answer
+MOST_READ = 4_000_000  # bytes of a file in one response
 
 
 class View(Protocol):
-    """What one Locust knows: the one without workers, or the master."""
+    """The data of one Locust: the one without workers, or the master."""
 
     timeline: Timeline
     progress: Progress
     files: RecordFiles
 
     def count(self) -> None:
-        """Everything that has ended until now is in the timeline afterwards."""
+        """Count everything that has ended until now in the timeline."""
 
     def clocks(self) -> dict[str, dict[str, int]]:
-        """:returns: by source of records: its clock less this one, and how far that may be off, in nanoseconds."""
+        """Return, by source of records, the offset of its clock from this one, and the uncertainty of the offset, in
+        nanoseconds.
+        """
 
     def watermark_s(self) -> float:
-        """:returns: the time before which every request that ended has been counted."""
+        """Return the time before which every request that ended has been counted."""
 
 
 def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
-    """Answer ``/chaosdrill/…`` on Locust's page, behind its login if it has one."""
+    """Add the routes ``/chaosdrill/…`` to Locust's page, behind its login if it has one."""
     app, guarded = environment.web_ui.app, environment.web_ui.auth_required_if_enabled
     base = (getattr(environment.parsed_options, "web_base_path", None) or "").rstrip("/") + "/chaosdrill"
 
@@ -80,11 +82,11 @@ def add_routes(environment: Any, view: View, locustfiles: list[str]) -> None:
 
 
 def answer_window(view: View) -> dict[str, Any]:
-    """:returns: what ended in the window that is asked for, how complete that is, and the state of the load.
+    """Return the requests that ended in the requested window, whether it is complete, and the state of the load.
 
-    With ``name`` (and ``method``) the requests of that name only, with ``region`` those whose answers name one of these
-    regions, or name none and came from one of these addresses; and which endpoints were requested, and which regions
-    and addresses answered, at all.
+    With ``name`` (and ``method``) only the requests of that name count. With ``region`` only those count whose
+    responses name one of these regions, or name none and came from one of these addresses. With either, the result also
+    lists the requested endpoints, and the regions and addresses that answered.
     """
     asked, watermark_s = request.args, view.watermark_s()
     state = view.progress.state()
@@ -113,7 +115,7 @@ def answer_window(view: View) -> dict[str, Any]:
 
 
 def answer_records(files: RecordFiles) -> Any:
-    """:returns: the files with the rows and their sizes in bytes; with ``file``, some lines of one."""
+    """Return the files with the rows and their sizes in bytes; with ``file``, some lines of one."""
     name = request.args.get("file")
     if name is None:
         return jsonify(directory=str(files.directory), files=files.sizes(), trouble=files.trouble)
@@ -128,7 +130,7 @@ def answer_records(files: RecordFiles) -> Any:
 def _share(timeline: Timeline, since_s: float, until_s: float, asked: MultiDict[str, str]) -> dict[str, Any]:
     first, last = first_whole_bucket(since_s), bucket_number(until_s)
     bucket, seen, regions, wanted = Bucket(), Counter[Endpoint](), Counter[str](), asked.getlist("region")
-    named = hide_secrets_in(asked["name"]) if "name" in asked else None  # as the recorder names it
+    named = hide_secrets_in(asked["name"]) if "name" in asked else None  # as the recorder writes it
     for (method, name, answerer), cell in timeline.endpoints.between(first, last).items():
         seen[method, name] += cell.requests
         if named in (None, name) and asked.get("method", method) == method:

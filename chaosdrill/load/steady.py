@@ -1,7 +1,7 @@
-"""The clock of a load generator: UTC in nanoseconds, and it never goes back.
+"""The monotonic UTC clock of a load generator, in nanoseconds.
 
-Its epoch is taken once, when the process starts: a step of the wall clock cannot put a request before a watermark that
-was already announced, nor tear a hole into what was recorded.
+Its epoch is read once, when the process starts: a step of the wall clock can neither put a request before a watermark
+that was already sent, nor leave a gap in the records.
 """
 
 import time
@@ -10,7 +10,7 @@ LOOKS = 5
 
 
 def _epoch_ns() -> int:
-    """UTC when the monotonic clock was at 0, from the look that was disturbed least."""
+    """Return the UTC time at which the monotonic clock was 0, from the reading with the shortest delay."""
     looks = []
     for _ in range(LOOKS):
         before = time.monotonic_ns()
@@ -25,10 +25,10 @@ EPOCH_NS = _epoch_ns()
 
 
 def now_ns() -> int:
-    """:returns: nanoseconds since the epoch."""
+    """Return nanoseconds since the epoch."""
     return EPOCH_NS + time.monotonic_ns()
 
 
 def now_s() -> float:
-    """:returns: seconds since the epoch."""
+    """Return seconds since the epoch."""
     return now_ns() / 1e9

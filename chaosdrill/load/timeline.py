@@ -1,4 +1,6 @@
-"""The buckets of a load, one after the other: the total of hours, and each endpoint's share. Pure, like ``buckets``."""
+"""The timeline of a load: its buckets in order, with the total of hours and each endpoint's share. Pure, like
+``buckets``.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -19,7 +21,7 @@ from chaosdrill.load.endpoints import Endpoints
 class Timeline:
     """Buckets by their number.
 
-    :param endpoints: where each endpoint's own share is kept.
+    :param endpoints: counts each endpoint's own share.
     :param keep_s: how many seconds before the newest bucket are kept.
     """
 
@@ -36,7 +38,7 @@ class Timeline:
             cell.add_request(milliseconds, failed)
 
     def requests(self, share: Share, failed: bool, ended_ns: Sequence[int], times_ms: Sequence[float | None]) -> None:
-        """Count requests of one endpoint that one region or address answered, all of which failed or none.
+        """Count requests of one endpoint that one region or address answered, either all failed or all successful.
 
         :param ended_ns: when each ended, in nanoseconds since the epoch, in order.
         :param times_ms: how long each took, in milliseconds; None: unknown.
@@ -70,7 +72,7 @@ class Timeline:
             del self._buckets[oldest]
 
     def between(self, since_s: float, until_s: float) -> Bucket:
-        """:returns: the sum of the buckets that lie wholly between the two moments: nothing from outside counts."""
+        """Return the sum of the buckets that are completely between the two moments: nothing outside counts."""
         total = Bucket()
         for number in range(first_whole_bucket(since_s), bucket_number(until_s)):
             if bucket := self._buckets.get(number):
@@ -78,7 +80,7 @@ class Timeline:
         return total
 
     def counts(self, since_s: float, until_s: float) -> list[tuple[float, int, int]]:
-        """:returns: per bucket that saw requests: its start (s since the epoch), successes, failures; in order."""
+        """Return, per bucket with requests: its start (s since the epoch), successes, failures; in order."""
         first, last = bucket_number(since_s), bucket_number(until_s)
         return [
             (round(number * BUCKET_S, 1), bucket.requests - bucket.failures, bucket.failures)
@@ -89,7 +91,7 @@ class Timeline:
     def take_rows(self) -> list[Row]:
         """Empty this timeline.
 
-        :returns: its buckets as rows of plain values, for the way from a worker to its master.
+        :returns: its buckets as rows of plain values, to be sent from a worker to its master.
         """
         taken, self._buckets = self._buckets, {}
         rows = [[number, bucket.row(), self.endpoints.rows(number)] for number, bucket in taken.items()]
@@ -97,7 +99,7 @@ class Timeline:
         return rows
 
     def add_rows(self, rows: Iterable[Row]) -> None:
-        """Add what :meth:`take_rows` of another timeline gave."""
+        """Add the :meth:`take_rows` of another timeline."""
         for number, total, shares in rows:
             self._at(number).add(Bucket.of_row(total))
             self.endpoints.add_rows(number, shares)

@@ -1,8 +1,8 @@
-"""What Locust does not tell about a request: to which address it was sent, and how often again.
+"""Traces of requests: facts that Locust does not report, the address to which a request was sent, and resends.
 
-The address is taken where a connection is made or taken from the pool: it is not on the response, and after a failure
-there is none. ``FastHttpUser`` sends a request again, without a word, when a kept connection was reset; so every
-sending is counted. Runs inside Locust only, on the way of every request: it does as little as it can.
+The address is recorded where a connection is made or taken from the pool: it is not in the response, and after a
+failure there is no response. ``FastHttpUser`` silently resends a request when a kept connection was reset, so every
+send is counted. Runs inside Locust only, in the path of every request, so it does as little as possible.
 """
 
 from collections import deque
@@ -17,14 +17,14 @@ from geventhttpclient.connectionpool import ConnectionPool
 from locust.clients import ResponseContextManager
 from locust.contrib.fasthttp import ResponseContextManager as FastResponseContextManager
 
-MOST_SENDINGS = 100  # kept: a greenlet may send what Locust never hears of
+MOST_SENDINGS = 100  # limit: a greenlet may send requests that Locust never reports
 LAST = "_chaosdrill_last"
 ATTRIBUTE = "_chaosdrill_trace"
 """Where a greenlet has the trace of its requests, and the response of a ``with`` block its own."""
 
 
 class Trace:
-    """What a greenlet has sent since its last request ended."""
+    """The sends of a greenlet since its last request ended."""
 
     __slots__ = ("address", "sent_ns")
 
@@ -35,13 +35,13 @@ class Trace:
         """When something went out, on the monotonic clock: once for most requests."""
 
     def begin_anew(self) -> None:
-        """Its request has ended."""
+        """Clear the trace after its request has ended."""
         self.address = ""
         self.sent_ns.clear()
 
 
 def trace_here() -> Trace:
-    """:returns: the trace of the greenlet that runs now."""
+    """Return the trace of the present greenlet."""
     own = getcurrent().__dict__
     try:
         found: Trace = own[ATTRIBUTE]
@@ -51,13 +51,13 @@ def trace_here() -> Trace:
 
 
 def install() -> None:
-    """Trace every request of ``HttpUser`` and ``FastHttpUser`` in this process; a second time nothing happens.
+    """Trace every request of ``HttpUser`` and ``FastHttpUser`` in this process; a second call does nothing.
 
-    :raises AttributeError: when this version of Locust or of a client has no such place to look.
+    :raises AttributeError: when this version of Locust or of a client lacks a traced function.
     """
     if hasattr(ConnectionPool, LAST):
         return
-    setattr(ConnectionPool, LAST, None)  # the connection that was used last: mostly it is the only one
+    setattr(ConnectionPool, LAST, None)  # the connection that was used last, which usually is the only one
     _wrap(ConnectionPool, "get_socket", _sent_by_geventhttpclient)
     _wrap(urllib3.connection.HTTPConnection, "request", _sent_by_urllib3)
     _wrap(socket, "connect", _connecting)
@@ -72,7 +72,7 @@ def _wrap(owner: Any, name: str, made: Callable[[Callable[..., Any]], Callable[.
 def _connecting(connect: Callable[..., Any]) -> Callable[..., Any]:
     def traced(self: Any, address: Any) -> Any:
         if isinstance(address, tuple) and self.type == SOCK_STREAM:
-            trace_here().address = address[0]  # also when nobody answers there
+            trace_here().address = address[0]  # also when the connection fails
         return connect(self, address)
 
     return traced
@@ -107,17 +107,19 @@ def _sent_by_urllib3(request: Callable[..., Any]) -> Callable[..., Any]:
 def _peer(connection: Any) -> str:
     try:
         return str(connection.getpeername()[0])
-    except OSError:  # it is broken already
+    except OSError:  # the connection is already broken
         return ""
 
 
 def _judged_later(enter: Callable[..., Any]) -> Callable[..., Any]:
-    """The request has been sent, but its outcome is known at the end of the block, after others perhaps."""
+    """Keep the trace of a request in a ``with`` block: its outcome is known at the end of the block, perhaps after
+    others.
+    """
 
     def traced(self: Any) -> Any:
         here, own = trace_here(), Trace()
         own.address, own.sent_ns = here.address, here.sent_ns.copy()
-        setattr(self.request_meta["response"], ATTRIBUTE, own)  # what the event will hand out
+        setattr(self.request_meta["response"], ATTRIBUTE, own)  # the event will contain this response
         here.begin_anew()
         return enter(self)
 

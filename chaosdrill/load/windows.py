@@ -1,4 +1,4 @@
-"""A window of time in which the load ran as meant, or an error that says why it cannot be judged."""
+"""Windows of time in which the load ran as intended, or an error that states why one cannot be judged."""
 
 import time
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ HEADER = "CHAOSDRILL_LOAD_REGION_HEADER in Locust's environment, else X-Region"
 
 
 def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: Asked, patience_s: float = 0.0) -> Window:
-    """:returns: a window that begins now, closed, and judged fit to measure in.
+    """Return a window that begins now, after it has closed and was checked.
 
-    :param patience_s: for so long begin again after a failure, and when users still hang in what is over.
-    :raises CannotSee: when the load did not run as meant through it, or too little was seen of what was asked.
+    :param patience_s: for so long begin again after a failure, and while users still hang in the outage before.
+    :raises CannotSee: when the load did not run as intended through it, or too few requests match.
     """
     give_up = time.monotonic() + patience_s
     while True:
@@ -32,7 +32,10 @@ def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: As
 
 
 def check(window_s: float, min_requests: int, asked: Asked) -> None:
-    """:raises BadInput: with everything that is wrong with what is asked."""
+    """Check the parameters of a window.
+
+    :raises BadInput: with every problem.
+    """
     problems = []
     if not number(window_s) or not float(window_s) > 0:
         problems.append(f"window_s: {window_s!r} is not a number of seconds greater than 0")
@@ -47,7 +50,7 @@ def check(window_s: float, min_requests: int, asked: Asked) -> None:
 
 
 def blindness(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
-    """:returns: why nothing can be said from the window; empty when something can."""
+    """Return why a window cannot be judged; empty if it can."""
     problems = window.load.problems()
     as_meant_s = window.load.as_meant_since_s
     if not problems and (as_meant_s is None or as_meant_s > window.since_s):
@@ -79,7 +82,8 @@ def _too_few(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
         return [problem("load-too-many-endpoints", text)]
     if found is not None and asked.region and (found.addresses or not any(found.regions)):
         return [problem("load-region-unknown", _without_region(found, length_s))]
-    needed = min_requests if asked.region else max(1, min_requests)  # none of a region is an answer: others answered
+    # none of a region is a valid result: others answered
+    needed = min_requests if asked.region else max(1, min_requests)
     if window.requests >= needed:
         return []
     of_endpoint = f" of {endpoint}" if endpoint else ""

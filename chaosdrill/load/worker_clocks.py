@@ -1,7 +1,7 @@
-"""How far the clocks of workers are from their master's, by messages that go there and back.
+"""Offsets of the workers' clocks from their master's, measured by messages that go there and back.
 
-The shortest of several round trips counts: the worker's answer was made somewhere between its beginning and its end, so
-half of it is the uncertainty. Repeated, because clocks drift.
+The shortest of several round trips counts: the worker's response was made between its beginning and its end, so half of
+it is the uncertainty. Measurements are repeated, because clocks drift.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ class _Reading:
 class WorkerClocks:
     """The clocks of a master's workers.
 
-    :param connected: tells the ids of the workers that are connected now.
+    :param connected: returns the ids of the workers that are connected now.
     """
 
     def __init__(self, runner: Any, connected: Callable[[], Sequence[str]]) -> None:
@@ -41,7 +41,9 @@ class WorkerClocks:
         gevent.spawn(self._measure_forever)
 
     def offsets(self) -> dict[str, dict[str, int]]:
-        """:returns: by worker: its clock less the master's, and how far that may be off, in nanoseconds."""
+        """Return, by worker, the offset of its clock from the master's, and the uncertainty of the offset, in
+        nanoseconds.
+        """
         return {
             worker: {"offset_ns": one.offset_ns, "uncertainty_ns": one.uncertainty_ns}
             for worker, one in self._readings.items()
@@ -69,7 +71,7 @@ class WorkerClocks:
 
 
 def answer(runner: Any) -> None:
-    """In a worker: tell the master what time it is here, whenever it asks."""
+    """In a worker: send the master the time of this machine at each request."""
 
     def tell(msg: Any, **_: Any) -> None:
         runner.send_message(TELL, {**msg.data, "now_ns": steady.now_ns()})

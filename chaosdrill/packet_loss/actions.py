@@ -1,4 +1,6 @@
-"""Lose packets on the client host, or all of a region's, or pause the main table's replication; and end that."""
+"""Actions that lose packets on the client host, isolate a region, or pause the main table's replication; and end
+that.
+"""
 
 import math
 from dataclasses import asdict
@@ -37,40 +39,41 @@ def inject_packet_loss(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Start a FIS experiment that drops packets between the client host and some addresses; wait until it does.
+    """Start a FIS experiment that drops packets between the client host and some addresses; wait until packets are
+    lost.
 
-    FIS calls the fault running while its document still installs what it needs: the client host itself must show it.
+    FIS reports the fault as running while its document still installs its tools, so the client host itself must show
+    it.
 
     :param percent: of the packets, a whole number from 1 to 100.
-    :param sources: whose packets: home (what the client host resolves the domain to now; refused if not all of it is
-        the home region's), standby or active likewise, or IPv4 addresses and ranges, as a list or with commas between
-        them; not every address there is.
-    :param traffic_type: ingress (what comes from there) or egress (what goes there).
+    :param sources: the other end: home (the addresses to which the client host resolves the domain now; refused unless
+        all are the home region's), standby or active likewise, or IPv4 addresses and ranges, as a list or with commas
+        between them; ranges that cover every address are refused.
+    :param traffic_type: ingress (packets from there) or egress (packets to there).
     :param duration_s: how long, 1 to 43200 seconds.
     :param template: name of the experiment template; one of that name and content is used again.
     :param instance_id: the host that loses packets; default: the topology's client host.
-    :param role_arn: the role that FIS takes on; default: chaosdrill-packet-loss, which `chaosdrill iam EXPERIMENT
+    :param role_arn: the role that FIS assumes; default: chaosdrill-packet-loss, which `chaosdrill iam EXPERIMENT
         --make-roles` makes.
     :param interface: the host's network interface; DEFAULT is that of its default route.
-    :param fis_duration_s: how long FIS waits, in seconds; default: duration_s and 120 s for what the document installs,
-        in whole minutes, rounded up.
+    :param fis_duration_s: how long FIS waits, in seconds; default: duration_s and 120 s for the document's
+        installation, in whole minutes, rounded up.
     :param flows_percent: of the connections, a whole number from 1 to 100; the others lose nothing.
     :param instance_tags: instead of instance_id: tags that exactly one instance of the region has.
     :param region: where the host is and FIS runs, by name or as home, standby, active; default: the topology's client
         host's.
     :param stop_condition_alarms: CloudWatch alarms of that region, names or ARNs, that make FIS stop the fault;
-        default: none, as in the runbook.
+        default: none.
     :param timeout_s: how long to prepare it, and again how long to wait until packets are lost, in seconds: the first
         time the document installs its tools, and on Amazon Linux 2023 perhaps a kernel module.
     :param standalone: allow it outside a drill.
     :returns: ``{done, experiment_id, template_id, role_arn, instance_id, region, sources, percent, duration_s}``.
     :raises ActivityFailed: before anything is started: wrong arguments, a domain in sources, no such target or several,
         its SSM agent not online, another fault on it, an alarm that is missing or in ALARM, an engaged safety lever;
-        afterwards: when FIS ends the experiment, or the host shows no loss in time, with FIS's reason and what the
-        document's SSM command printed.
+        afterwards: when FIS ends the experiment, or the host shows no loss in time, with FIS's reason and the output of
+        the document's SSM command.
     :undo: heal_packet_loss
-    :source: the reference system's runbook, step 2-2;
-        https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
+    :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
     system = system_of(configuration, secrets)
     asked = preparing.PacketLoss(
@@ -119,18 +122,18 @@ def isolate_region(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Start a FIS experiment that cuts a region's subnets off from everybody; wait until it runs.
+    """Start a FIS experiment that cuts a region's subnets off from all other addresses; wait until it runs.
 
-    Application and databases cannot be reached then, the region's AWS APIs can. Aurora's storage and DynamoDB's global
-    tables go on replicating, because that traffic does not pass the subnets: what a lost region would cost is told by
-    replica_lag_s, measured before. Where the topology names the main table, its replication lag is measured here, just
-    before. heal_packet_loss ends the isolation.
+    Application and databases cannot be reached then, but the region's AWS APIs can. Aurora's storage and DynamoDB's
+    global tables continue to replicate, because that traffic does not pass the subnets: replica_lag_s, measured before,
+    shows what the loss of a region would cost. Where the topology names the main table, its replication lag is measured
+    here, just before. heal_packet_loss ends the isolation.
 
     :param region: a region of the topology, or home, standby, active.
     :param duration_s: how long, 60 to 43200 seconds.
     :param subnets: ids of the subnets; default: every subnet of the VPC of the region's load balancer.
     :param template: name of the experiment template; one of that name and content is used again.
-    :param role_arn: the role that FIS takes on; default: chaosdrill-region-isolation, which `chaosdrill iam EXPERIMENT
+    :param role_arn: the role that FIS assumes; default: chaosdrill-region-isolation, which `chaosdrill iam EXPERIMENT
         --make-roles` makes.
     :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds.
     :param standalone: allow it outside a drill.
@@ -168,17 +171,17 @@ def pause_replication(
 ) -> dict[str, Any]:
     """Start a FIS experiment that pauses the main table's replication from and to a region; wait until it is paused.
 
-    Both regions go on accepting writes, and DynamoDB replicates them when the pause ends. Begin it before
+    Both regions continue to accept writes, and DynamoDB replicates them when the pause ends. Begin it before
     isolate_region: then the writes that follow do not reach the other region, which isolate_region alone does not
-    achieve. FIS says running at once, but DynamoDB may go on replicating for 300 s, so this waits that long. It is for
-    global tables with eventual consistency. heal_packet_loss ends the pause; the policies that FIS adds to the table
-    and its stream also end by themselves.
+    achieve. FIS reports the experiment as running at once, but DynamoDB may continue to replicate for 300 s, so this
+    waits that long. It is for global tables with eventual consistency. heal_packet_loss ends the pause; the policies
+    that FIS adds to the table and its stream also end by themselves.
 
     :param region: whose replica, a region of the topology, or home, standby, active.
     :param duration_s: how long from the beginning of the action, 360 to 43200 seconds.
     :param table: name of the global table; default: the topology's main_table.
     :param template: name of the experiment template; one of that name and content is used again.
-    :param role_arn: the role that FIS takes on; default: chaosdrill-replication-pause, which `chaosdrill iam EXPERIMENT
+    :param role_arn: the role that FIS assumes; default: chaosdrill-replication-pause, which `chaosdrill iam EXPERIMENT
         --make-roles` makes.
     :param timeout_s: how long to prepare it, and again how long to wait until it runs, in seconds, without the 300 s.
     :param standalone: allow it outside a drill.
@@ -217,15 +220,15 @@ def heal_packet_loss(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> dict[str, Any]:
-    """Stop this run's packet-loss, isolation and pause experiments, found by tag, and wait until they are gone.
+    """Stop this run's packet-loss, isolation and pause experiments, found by tag, and wait until they have ended.
 
     :param timeout_s: how long to wait, in seconds.
     :param region: where they run, by name or as home, standby, active; default: wherever this run has started one, and
         where the client host is.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
-    :param standalone: allow it outside a drill; then it stops what was started outside drills.
-    :returns: ``{done, experiments: [{id, state}]}``; ``done`` is false, with ``why``, when it was already over.
-    :raises ActivityFailed: when one cannot be stopped or is not gone in time.
+    :param standalone: allow it outside a drill; then it stops the experiments that were started outside drills.
+    :returns: ``{done, experiments: [{id, state}]}``; ``done`` is false, with ``why``, when all had ended already.
+    :raises ActivityFailed: when one cannot be stopped or has not ended in time.
     :undo: none
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_StopExperiment.html
     """

@@ -1,4 +1,4 @@
-"""The CloudWatch alarms that stop the fault by themselves: FIS's stop conditions."""
+"""CloudWatch alarms that stop the fault: FIS's stop conditions."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ _IN_ARN = ":alarm:"
 
 
 def problems_of_alarms(alarms: Any) -> list[str]:
-    """:returns: what is wrong with the alarms as they were written."""
+    """Return the problems of the alarms as they were written."""
     if alarms is None:
         return []
     if not isinstance(alarms, list) or not all(isinstance(alarm, str) and alarm for alarm in alarms):
@@ -23,10 +23,10 @@ def problems_of_alarms(alarms: Any) -> list[str]:
 
 
 def stop_alarms(system: System, alarms: list[str], region: str) -> tuple[list[str], list[str]]:
-    """Look the alarms up.
+    """Look up the alarms.
 
     :param alarms: names or ARNs.
-    :returns: their ARNs, and what would make FIS refuse the fault or stop it at once.
+    :returns: their ARNs, and the problems that would make FIS refuse the fault or stop it at once.
     """
     names = list(dict.fromkeys(alarm.split(_IN_ARN)[-1] for alarm in alarms))
     found = cloudwatch.alarms(system, region, names)

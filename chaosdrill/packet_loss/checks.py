@@ -1,4 +1,4 @@
-"""What must be right before a drill that injects faults with FIS: its regions, roles, targets and durations."""
+"""Checks of the faults that FIS injects, before a drill: regions, roles, targets and durations."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -68,7 +68,7 @@ def _fault_regions(context: CheckContext) -> list[str]:
 
 
 def lever_regions(context: CheckContext) -> list[str]:
-    """List the regions whose safety lever matters: those with a fault, and all where ``stop_when`` asks for it."""
+    """List the regions whose safety lever matters: those with a fault, and all regions if ``stop_when`` requires it."""
     of_topology = context.system.topology.region_names if context.stop_when.safety_lever == ENGAGED else ()
     return list(dict.fromkeys([*_fault_regions(context), *of_topology]))
 
@@ -106,7 +106,7 @@ def _lever(system: System, region: str, is_required: bool) -> Reading:
 
 
 def _others(system: System, region: str) -> Reading:
-    """Read which experiments of others are active. One with a fault on a target refuses by its own check."""
+    """Read which other experiments are active. One with a fault on a target is refused by its own check."""
     drill = history.current()
     ours = (PREVIEW_RUN, drill.run_id if drill else PREVIEW_RUN)
     active = [one for one in fis.summaries(system, region) if one.active and one.tags.get(fis.RUN_TAG) not in ours]
@@ -162,7 +162,7 @@ def _alarms(there: System, alarms: list[str]) -> Reading:
 
 
 def _of_role(step: PlannedStep, needed: Callable[[], role.RoleNeeded], system: System) -> Iterator[Check]:
-    """List the check of the role that FIS takes on, unless the step names one of its own."""
+    """List the check of the role that FIS assumes, unless the step names one of its own."""
     if not step.arguments.get("role_arn"):
         fix = f"let an administrator run `{role.MAKES_IT}`"
         yield _fault("role", step, fix, lambda: Reading(role.find_role(system, needed())))
@@ -214,9 +214,9 @@ def _can_be_paused(system: System, given: Mapping[str, Any]) -> Reading:
 
 
 def _duration(context: CheckContext, step: PlannedStep) -> Reading:
-    """Check a fault's durations by themselves, and against the waits until the application is moved.
+    """Check a fault's duration by itself, and against the waits until the application is moved.
 
-    A fault that ends before the transition begins proves nothing of it.
+    A fault that ends before the transition begins proves nothing about it.
     """
     given, seconds = step.arguments, _seconds(step)
     if step.function.endswith(ISOLATION):
@@ -239,7 +239,7 @@ def _seconds(step: PlannedStep) -> Any:
 
 
 def _waits_s(context: CheckContext, fault: PlannedStep) -> float:
-    """Add up how long the steps may wait that come after a fault and before the next transition, in seconds."""
+    """Return how long the steps between a fault and the next transition may wait, in seconds."""
     waits_s, begun = 0.0, False
     for step in context.steps:
         if begun and (step.stage not in ("setup", "method") or step.function.startswith(_MOVING)):

@@ -1,16 +1,16 @@
-"""Whether packet loss really landed: latency against the baseline, and the drop counter. Pure.
+"""The judgement whether packet loss really took effect: latency against the baseline, and the drop counter. Pure.
 
 Measured at 30 % ingress loss over windows of 10 s: half of them had no error and the median stayed at 2-3 ms, while p90
 went from 2-7 to 225-417 ms and the mean from 2-4 to 95-147 ms: a lost packet costs a retransmission time-out, at least
-200 ms. So the median tells nothing, and that there are no errors tells nothing; p90 and the mean do. Errors that rose
-tell something only together with packets that were seen to be dropped: whatever else breaks makes errors, too.
+200 ms. So neither the median nor the absence of errors shows anything; p90 and the mean do. A rise of errors counts
+only together with an observed rise of the drop counter, because errors have many other causes.
 """
 
 from dataclasses import dataclass
 
 from chaosdrill.errors import CannotSee
 
-TIMES = 2.0  # what rose clearly has at least doubled ...
+TIMES = 2.0  # a clear rise has at least doubled ...
 P90_MS = 100.0  # ... and grown by half of TCP's least retransmission time-out
 MEAN_MS = 25.0  # ... or, for the mean, by what 1 in 8 requests hit by one time-out gives
 ERRORS = 0.05  # ... or, where packets were dropped, 1 request in 20 more that failed
@@ -19,7 +19,9 @@ LEAST_REQUESTS = 10
 
 @dataclass(frozen=True)
 class Window:
-    """What clients saw in a window: requests and failures ended in it, times in ms (None without requests)."""
+    """The clients' requests in a window: requests and failures that ended in it, times in ms (None without
+    requests).
+    """
 
     requests: int
     failures: int
@@ -38,7 +40,7 @@ class Drops:
 
     @property
     def rose(self) -> bool | None:
-        """Whether packets were dropped since; None when that was not seen. A counter that fell was begun anew."""
+        """Whether packets were dropped since; None when that is unknown. A counter that fell was reset."""
         if self.before is None or self.after is None:
             return None
         return self.after > self.before or 0 < self.after < self.before
@@ -46,7 +48,7 @@ class Drops:
 
 @dataclass(frozen=True)
 class Effect:
-    """The judgement and what it rests on."""
+    """The judgement and its reasons."""
 
     landed: bool
     p90_rose: bool
@@ -56,10 +58,10 @@ class Effect:
 
 
 def effect(baseline: Window, window: Window, drops: Drops) -> Effect:
-    """Judge a window under fault against the one before it.
+    """Compare a window under fault with the one before it.
 
     :returns: landed when packets were dropped (as far as that can be read) and p90 or the mean rose clearly; also when
-        they were seen to be dropped and the share of failed requests rose clearly.
+        an observed counter rose and the share of failed requests rose clearly.
     :raises CannotSee: when one of the windows is not complete or holds fewer than 10 requests.
     """
     before_mean, before_p90 = _seen(baseline, "before the fault")

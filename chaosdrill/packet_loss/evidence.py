@@ -1,4 +1,4 @@
-"""What is recorded around an injection, and measured after it, for the judgement in ``effect``."""
+"""Records around an injection, and measurements after it, for the judgement in ``effect``."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -21,8 +21,8 @@ HEALED, AFTER = "fault-healed", "fault-after"  # when it was healed, and at the 
 
 @dataclass(frozen=True)
 class Injection:
-    """When the fault of this run began, on the load generator's clock (s since the epoch), the counter before, and on
-    which host (``instance_id`` and ``region``).
+    """The start of this run's fault on the load generator's clock (s since the epoch), the counter before, and the
+    host (``instance_id`` and ``region``).
     """
 
     before_s: float
@@ -32,7 +32,7 @@ class Injection:
 
 
 def note(system: System, configuration: Mapping[str, Any] | None, event: str, **facts: Any) -> None:
-    """Record the load generator's clock and the drop counter; what cannot be read is recorded as an error."""
+    """Record the load generator's clock and the drop counter; one that cannot be read is recorded as an error."""
     if history.current() is not None:
         clock = _tried(lambda: load_generator(configuration).state().now_s)
         host = {name: getattr(system.topology.client, name) for name in HOST}
@@ -47,10 +47,10 @@ def _tried(read: Any) -> dict[str, Any]:
 
 
 def dropped_packets(system: System) -> int | None:
-    """:returns: how many packets the fault has dropped on the client host, by the topology's command; None when the
-        topology names no command.
+    """Return how many packets the fault has dropped on the client host, by the topology's command; None when the
+    topology names no command.
 
-    :raises CannotSee: when what it prints is no number.
+    :raises CannotSee: when its output is no number.
     """
     command = system.topology.packet_loss.drop_counter_command
     if command is None:
@@ -65,12 +65,10 @@ def dropped_packets(system: System) -> int | None:
 
 
 def injection(region: str | None = None) -> Injection | None:
-    """:returns: the last fault of this run that FIS said was running, None when there was none.
+    """Return the last fault of this run that FIS reported as running, None when there was none.
 
-    :param region: of the host that it was begun on; None: wherever that is.
-
-    :raises CannotSee: when the load generator's clock or the drop counter could not be read then, or no drill is open
-        to remember it.
+    :param region: of the host on which it began; None: any.
+    :raises CannotSee: when the load generator's clock or the drop counter could not be read then, or no drill is open.
     """
     drill = history.current()
     if drill is None:
@@ -97,7 +95,10 @@ def injection(region: str | None = None) -> Injection | None:
 
 
 def _seen_counter(counter: dict[str, Any], when: str) -> int | None:
-    """:raises CannotSee: when there is a counter (None: the topology names none), and it could not be read."""
+    """Return the value of a counter; None if the topology names none.
+
+    :raises CannotSee: when there is a counter, and it could not be read.
+    """
     if "error" in counter:
         raise CannotSee(
             f"the counter of dropped packets could not be read {when}: {counter['error']}",
@@ -108,10 +109,10 @@ def _seen_counter(counter: dict[str, Any], when: str) -> int | None:
 
 
 def landed_within(system: System, loads: LoadGenerator, injected: Injection, times_s: "Times") -> bool:
-    """Judge one window after the other until one shows the fault, or the time is up.
+    """Judge one window after the other until one shows the fault, or the deadline passes.
 
     :returns: whether one showed it.
-    :raises CannotSee: when the last window was blind or idle, or the baseline is.
+    :raises CannotSee: when the last window was unreadable or idle, or the baseline is.
     """
     began_s = loads.state().now_s
     baseline = _closed(loads, injected.before_s - times_s.baseline_window, injected.before_s)
@@ -138,7 +139,7 @@ def landed_within(system: System, loads: LoadGenerator, injected: Injection, tim
 
 @dataclass(frozen=True)
 class Times:
-    """How long to look, and how long the windows are, in seconds."""
+    """The durations of the search and of the windows, in seconds."""
 
     within: float
     window: float
@@ -146,7 +147,7 @@ class Times:
 
 
 def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> Window:
-    """:returns: the window, waited for until it is complete or so late that it never will be."""
+    """Wait until a window is complete, or so late that it never will be, and return it."""
     left_s = until_s - loads.state().now_s
     for _ in looks(max(0.0, left_s) + WATERMARK_LATE_S, every_s=0.5):
         seen = loads.window(since_s, until_s)

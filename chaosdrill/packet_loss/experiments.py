@@ -1,4 +1,4 @@
-"""The FIS side of the fault: template, start, waiting, stop."""
+"""The FIS experiment of a fault: template, start, waiting, stop."""
 
 import functools
 import json
@@ -17,18 +17,18 @@ from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.packet_loss import in_force
 from chaosdrill.packet_loss.plan import does_the_same
 
-_CLOCKS_DIFFER = timedelta(minutes=1)  # this machine's and AWS's, at most
+_CLOCKS_DIFFER = timedelta(minutes=1)  # greatest difference between this machine's clock and AWS's
 TOKEN_TAG = "chaosdrill-token"
 _STARTS = uuid.UUID("6b1f4e0a-6d0c-4f5e-9a52-2f7c1f0d3c11")  # namespace of the tokens of starts
 
 
 def run_tag() -> str:
-    """:returns: what this run's experiments are tagged with; outside a drill a word of its own."""
+    """Return the tag of this run's experiments; outside a drill a fixed word."""
     return history.run_id()
 
 
 def ensure_template(system: System, wanted: dict[str, Any], region: str) -> tuple[str, bool]:
-    """:returns: the id of a template with the wanted name and content in a region, and whether it had to be made."""
+    """Return the id of a template with the wanted name and content in a region, and whether it had to be created."""
     if found := template_like(system, wanted, region):
         return found, False
     half = "no fault was started; the template may have been made, and does nothing by itself"
@@ -38,12 +38,12 @@ def ensure_template(system: System, wanted: dict[str, Any], region: str) -> tupl
 
 
 def template_request(wanted: Mapping[str, Any], token: str) -> dict[str, Any]:
-    """Return the parameters of the CreateExperimentTemplate that makes a template."""
+    """Return the parameters of the CreateExperimentTemplate that creates a template."""
     return {"clientToken": token, **wanted}
 
 
 def template_like(system: System, wanted: Mapping[str, Any], region: str) -> str | None:
-    """Find a template that chaosdrill has made: its tag is what a drill's policy allows to be started.
+    """Find a template that chaosdrill has created: a drill's policy allows starting only templates with its tag.
 
     :returns: the id of one with the wanted tags and content in a region; None when there is none.
     """
@@ -67,13 +67,13 @@ def start(
     """Start an experiment of a region's template, tagged with the run.
 
     :param timeout_s: how long to wait until its fault is in force, in seconds.
-    :param document: whether its fault is the document's on the client host, whose rules are looked for there: FIS calls
-        the action running while the document still installs what it needs.
-    :param kind: of the fault, for the history, when clients do not feel it.
+    :param document: whether its fault is the document's on the client host, where its rules are then read: FIS reports
+        the action as running while the document still installs its tools.
+    :param kind: of the fault, for the history, if it does not affect clients.
     :returns: its id, when its fault is in force.
-    :raises DrillError: when it ends instead, with FIS's reason and what the document's command printed.
+    :raises DrillError: when it ends instead, with FIS's reason and the output of the document's command.
     """
-    with deadlines.within(timeout_s):  # what it needs may have been made before
+    with deadlines.within(timeout_s):  # a new deadline: preparations may have used up the first
         since = datetime.now(UTC) - _CLOCKS_DIFFER
         experiment_id = _started(system, template_id, region)
         of_kind = {"kind": kind} if kind else {}
@@ -97,7 +97,10 @@ def _in_force(
     shows: Callable[[System], bool] | None,
     printed: Callable[[], str],
 ) -> str:
-    """:param shows: whether the host shows the fault; None: FIS's word is enough."""
+    """Wait until an experiment's fault is in force.
+
+    :param shows: whether the host shows the fault; None: FIS's report is enough.
+    """
     with left_behind(
         f"FIS experiment {experiment_id} was started, its fault may be in force: heal_packet_loss stops it"
     ):
@@ -128,7 +131,9 @@ def _aside(text: str) -> str:
 
 
 def _started(system: System, template_id: str, region: str) -> str:
-    """The token makes a second try the same start, and as a tag tells what was started when no try was answered."""
+    """Start the experiment. The token makes a second attempt the same start; as a tag, it identifies the experiment
+    when no attempt got a response.
+    """
     token, ids = start_token(), list[str]()
 
     def ask() -> None:
@@ -153,8 +158,9 @@ def start_request(template_id: str, token: str) -> dict[str, Any]:
 def start_token() -> str:
     """Return the token of the next start: the same one until the start is known to have been carried out.
 
-    It follows from the run, the step, and how many starts of the step are known. FIS starts one experiment per token,
-    so a step that is repeated after a lost response starts no second one. Outside a drill each token is another.
+    It is derived from the run, the step, and the number of known starts of the step. FIS starts one experiment per
+    token, so a step that is repeated after a lost response starts no second one. Outside a drill each token is
+    different.
     """
     if (drill := history.current()) is None:
         return str(uuid.uuid4())
@@ -164,7 +170,7 @@ def start_token() -> str:
 
 
 def own(system: System, region: str | None = None) -> list[fis.Experiment]:
-    """:returns: the experiments that this run has started; outside a drill those started outside any.
+    """Return the experiments that this run has started; outside a drill those started outside any.
 
     :param region: where; default: where this run has started them, and where the client host is.
     """
@@ -172,11 +178,11 @@ def own(system: System, region: str | None = None) -> list[fis.Experiment]:
 
 
 def stop_all(system: System, experiments: Sequence[fis.Experiment], timeout_s: float) -> list[fis.Experiment]:
-    """Stop experiments, every one of them even if another cannot be, and wait until they are gone.
+    """Stop experiments, every one of them even if another cannot be stopped, and wait until they have ended.
 
-    :returns: how they ended.
-    :raises DrillError: when one could not be stopped, with all that was seen.
-    :raises TimedOut: when one is not gone after ``timeout_s`` seconds.
+    :returns: the experiments after their end.
+    :raises DrillError: when one could not be stopped, with all errors.
+    :raises TimedOut: when one has not ended after ``timeout_s`` seconds.
     """
     errors = [error for one in experiments if (error := _stop(system, one))]
     ended = _gone(system, experiments, timeout_s)
@@ -193,7 +199,7 @@ def stop_all(system: System, experiments: Sequence[fis.Experiment], timeout_s: f
 
 
 def _stop(system: System, experiment: fis.Experiment) -> str:
-    """:returns: why it could not be stopped, for the caller to raise; empty when it was."""
+    """Return why an experiment could not be stopped, for the caller to raise; empty when it was."""
     try:
         if experiment.state != "stopping":
             fis.stop(system, experiment)

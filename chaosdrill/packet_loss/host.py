@@ -1,4 +1,4 @@
-"""The host that loses packets, and why a fault may not be started on it."""
+"""The host that loses packets, and reasons why no fault may be started on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _NOT_GONE = ["pending", "running", "stopping", "stopped", "shutting-down"]
 
 @dataclass(frozen=True)
 class Host:
-    """An EC2 instance, and the fault's document as its region has it."""
+    """An EC2 instance, and the ARN of the fault's document in its region."""
 
     instance_id: str
     region: str
@@ -25,7 +25,7 @@ class Host:
 
 
 def problems_of_host(instance_id: Any, instance_tags: Any) -> list[str]:
-    """:returns: what is wrong with the host as it was written."""
+    """Return the problems of the host arguments as they were written."""
     if instance_tags is None:
         return []
     if not isinstance(instance_tags, Mapping) or not instance_tags:
@@ -38,7 +38,7 @@ def problems_of_host(instance_id: Any, instance_tags: Any) -> list[str]:
 def at_host(
     system: System, instance_id: str | None, instance_tags: Mapping[str, str] | None, region: str | None
 ) -> System:
-    """:returns: the system whose client host is the one that was named; what is not named is the topology's.
+    """Return the system with the named client host; values that are not named are the topology's.
 
     :param instance_tags: tags that exactly one instance has.
     :param region: where it is, by name or role; the client host's need not be one of the two.
@@ -74,7 +74,7 @@ def _tagged(system: System, tags: Mapping[str, str]) -> str:
 
 
 def host_of(system: System, document: str) -> Host:
-    """:returns: the system's client host, and the document's ARN there.
+    """Return the system's client host, with the document's ARN there.
 
     :param document: the document's name.
     """
@@ -89,10 +89,10 @@ def host_of(system: System, document: str) -> Host:
 
 
 def refuse_traps(system: System, host: Host, further: list[str]) -> None:
-    """Look for what would make FIS fail the fault or leave it behind.
+    """Refuse a fault that FIS would fail, or leave behind.
 
-    :param further: what was found elsewhere already.
-    :raises Refused: with everything found; nothing was started.
+    :param further: problems that were found before.
+    :raises Refused: with every problem; nothing was started.
     """
     found = [
         *engaged_lever(system, host.region),
@@ -106,8 +106,8 @@ def refuse_traps(system: System, host: Host, further: list[str]) -> None:
 
 
 def engaged_lever(system: System, region: str) -> list[str]:
-    """:returns: that the safety lever of a region stops every experiment; nothing when it does not, or may not be read:
-    FIS itself then cancels the experiment, with its reason.
+    """Return a problem if the safety lever of a region stops every experiment; none when it does not, or may not be
+    read: FIS itself then cancels the experiment, with its reason.
     """
     try:
         state, reason = fis.safety_lever(system, region)
@@ -144,7 +144,7 @@ def not_running(system: System, host: Host) -> list[str]:
 
 
 def agent_offline(system: System, host: Host) -> list[str]:
-    """List why the host takes no command: its SSM agent is not online."""
+    """List why the host accepts no command: its SSM agent is not online."""
     status = ssm.agent_status(system, host.instance_id, host.region)
     if status == "Online":
         return []

@@ -1,6 +1,7 @@
-"""Whether packets are lost on the host. FIS calls the fault running while its document still installs what it needs.
+"""Reads of the packet loss on the host. FIS reports the fault as running while its document still installs its tools.
 
 The document's loss is a netem queueing discipline, which ``tc qdisc show`` lists from the moment it acts.
+
 See: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
 """
 
@@ -16,16 +17,16 @@ _RULES = 'PATH="$PATH:/usr/sbin:/sbin"; tc qdisc show 2>&1 | grep -w netem; true
 
 
 def loss_rules(system: System) -> str:
-    """:returns: the host's netem rules as ``tc`` prints them, a line each; empty when there are none.
+    """Return the host's netem rules as ``tc`` prints them, a line each; empty when there are none.
 
-    :raises CannotSee: when the host takes no commands.
+    :raises CannotSee: when the host accepts no commands.
     """
     called = "that lists the packet loss in force (tc qdisc show)"
     return run_on_client(system, _RULES, called=called, reads="list-packet-loss").stdout.strip()
 
 
 def document_output(system: System, since: datetime) -> str:
-    """:returns: how the document's command on the host stands, and the last it printed, as part of a message.
+    """Return the state and the last output of the document's command on the host, as part of a message.
 
     :param since: when the experiment was started.
     """

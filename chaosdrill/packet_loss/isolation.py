@@ -1,4 +1,4 @@
-"""A region's subnets, and the FIS experiment template that cuts them off from everybody."""
+"""A region's subnets, and the FIS experiment template that cuts them off from all other addresses."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,12 +9,15 @@ from chaosdrill.aws import System, ec2, elb, fis
 from chaosdrill.errors import BadInput, Refused, problem
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
 
-SHORTEST_S = 60  # FIS's least
+SHORTEST_S = 60  # FIS's minimum
 ARNS_OF_A_TARGET = 5  # FIS's quota of resources that a target names
 
 
 def refuse_arguments(duration_s: Any, subnets: Any) -> None:
-    """:raises BadInput: with everything that is wrong with the arguments."""
+    """Check the arguments of an isolation.
+
+    :raises BadInput: with every problem.
+    """
     problems = []
     try:
         right = not isinstance(duration_s, bool) and SHORTEST_S <= float(duration_s) <= LONGEST_S
@@ -32,9 +35,9 @@ def refuse_arguments(duration_s: Any, subnets: Any) -> None:
 
 
 def subnets_of(system: System, region: str, named: Sequence[str] | None) -> list[str]:
-    """:returns: the ARNs of the subnets that are named, or of all of the VPC of the region's load balancer, sorted.
+    """Return the ARNs of the named subnets, or of all in the VPC of the region's load balancer, sorted.
 
-    :raises BadInput: when one is not there, or none can be found.
+    :raises BadInput: when one does not exist, or none can be found.
     :raises Refused: when the client host is in one of them: then its clients and its SSM agent would be cut off, too.
     """
     client = system.client("ec2", region)
@@ -84,7 +87,10 @@ def _refuse_clients_own(system: System, region: str, subnets: dict[str, str]) ->
 
 
 def refuse_cut_off(system: System, region: str, arns: Sequence[str]) -> None:
-    """:raises Refused: when an experiment cuts a subnet off already: each puts back the network ACL that it found."""
+    """Refuse to isolate a subnet twice: each experiment restores the network ACL that it found.
+
+    :raises Refused: when an experiment cuts a subnet off already.
+    """
     if found := fis.with_fault_on(system, region, arns):
         shown = ", ".join(f"{one.id} ({one.state})" for one in found)
         raise Refused(
@@ -95,7 +101,7 @@ def refuse_cut_off(system: System, region: str, arns: Sequence[str]) -> None:
 
 
 def template(arns: Sequence[str], duration_s: int, name: str, role_arn: str) -> dict[str, Any]:
-    """:returns: the arguments of CreateExperimentTemplate.
+    """Return the arguments of CreateExperimentTemplate.
 
     :param arns: of the subnets.
     """

@@ -1,4 +1,4 @@
-"""What drills left of their faults: experiments and templates of FIS, its roles, and netem rules on the client host."""
+"""Leftovers of faults: experiments and templates of FIS, its roles, and netem rules on the client host."""
 
 import re
 import shlex
@@ -15,18 +15,18 @@ from chaosdrill.parts.interface import Leftover, SweepScope
 
 PART = "packet_loss"
 EXPERIMENT, TEMPLATE, ROLE, RULE = "fis-experiment", "fis-template", "iam-role", "netem-rule"
-GONE_WITHIN_S = 300.0  # how long a fault may take to be healed
-_SSM_KEEPS = timedelta(days=30)  # its history of commands
+GONE_WITHIN_S = 300.0  # how long healing a fault may take
+_SSM_KEEPS = timedelta(days=30)  # how long SSM keeps its history of commands
 _DEVICE = re.compile(r"\bdev ([A-Za-z0-9._-]{1,15})\b")
 _TC = 'PATH="$PATH:/usr/sbin:/sbin"'
 
 
 def leftovers(system: System, scope: SweepScope) -> Iterator[Leftover]:
-    """List what drills left of the faults of a system; only reads.
+    """List the leftovers of the faults of a system; only reads.
 
-    An experiment or a template is the system's own when it has chaosdrill's tag and a target of the system: the client
-    host, a subnet of a region's load balancer, or the main table. Templates, roles and netem rules do not say who uses
-    them, so none of those is a leftover while a drill is live.
+    An experiment or a template belongs to the system when it has chaosdrill's tag and a target of the system: the
+    client host, a subnet of a region's load balancer, or the main table. Templates, roles and netem rules do not show
+    which run uses them, so none of those is a leftover while a drill is live.
     """
     for region in _regions(system):
         yield from _experiments(system, region, scope)
@@ -44,7 +44,7 @@ def leftovers(system: System, scope: SweepScope) -> Iterator[Leftover]:
 
 
 def remove(system: System, leftover: Leftover) -> None:
-    """Remove a leftover; harmless when it is gone already."""
+    """Remove a leftover. Does no harm when it is already gone."""
     if leftover.kind == EXPERIMENT:
         _stop(system, leftover)
     elif leftover.kind == TEMPLATE:
@@ -104,7 +104,7 @@ def _templates(system: System, region: str) -> Iterator[Leftover]:
 
 
 def _has_own_target(system: System, region: str, arns: Iterable[str]) -> bool:
-    """Tell whether a fault on these resources is one of this system, and not of another one in the account."""
+    """Return whether a fault on these resources is one of this system, and not of another one in the account."""
     topology = system.topology
     names = {f"table/{topology.main_table}"}
     if region == topology.client.region:
@@ -127,9 +127,9 @@ def _own_subnets(system: System, region: str) -> set[str]:
 
 
 def _rules(system: System) -> Iterator[Leftover]:
-    """List the devices with netem rules, when FIS's document ran on the host and no experiment has a fault there now.
+    """List the devices with netem rules, if FIS's document ran on the host and no experiment has a fault there now.
 
-    Without a run of the document the rules are another tool's.
+    Without a run of the document the rules belong to another tool.
     """
     host = system.topology.client
     devices = dict.fromkeys(_DEVICE.findall(in_force.loss_rules(system)))

@@ -1,4 +1,4 @@
-"""The main table's replication lag, measured just before a fault that puts what was not replicated at stake."""
+"""The main table's replication lag, measured just before a fault that endangers what was not replicated."""
 
 from chaosdrill import history
 from chaosdrill.aws import System, main_table
@@ -8,7 +8,8 @@ EVENT = "main-table-lag"
 
 
 def note_main_table_lag(system: System, region: str, table: str | None = None) -> None:
-    """Record how far the other region's replica is behind ``region``, or why that is unknown; the fault begins anyway.
+    """Record how far the other region's replica is behind ``region``, or why that is unknown; the fault begins in any
+    case.
 
     :param table: the main table; None: the topology's. Without one nothing is read.
     """

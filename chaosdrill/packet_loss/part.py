@@ -1,4 +1,4 @@
-"""The faults as a part of a drilled system: what FIS does to the client host, the subnets and the main table."""
+"""The faults as a part of a drilled system: FIS experiments on the client host, the subnets and the main table."""
 
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,7 +30,7 @@ from chaosdrill.topology import Topology
 
 
 def _duration_s(default: float) -> Callable[[Mapping[str, Any]], float | None]:
-    """Return a function that reads how long a fault lasts from its arguments, in seconds; None: it cannot be read."""
+    """Return a function that reads the duration of a fault from its arguments, in seconds; None: it cannot be read."""
 
     def lasts_s(arguments: Mapping[str, Any]) -> float | None:
         try:
@@ -75,9 +75,9 @@ class PacketLossPart(BasePart):
     def fact(self, system: System, run: str, owed: Sequence[OwedUndo] = ()) -> Fact:
         """Read which faults are in force in the regions of the system.
 
-        :returns: one of ``facts``. ``ours``: one that the run started, also beside those of others; ``foreign``: one of
-            others on the client host, on a subnet of the application or on the main table. Details: ``{experiments:
-            [{id, region, state}]}``.
+        :returns: one of ``facts``. ``ours``: one that the run started, also beside others; ``foreign``: another one on
+            the client host, on a subnet of the application or on the main table. Details: ``{experiments: [{id, region,
+            state}]}``.
         """
         return fact_or_unreadable(lambda: rescue.fault_fact(system, run, owed))
 

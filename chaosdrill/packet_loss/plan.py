@@ -1,4 +1,4 @@
-"""The fault as it is asked for, checked as a whole, and the FIS experiment template that does it. Pure."""
+"""The requested fault, checked as a whole, and the FIS experiment template that injects it. Pure."""
 
 import ipaddress
 import json
@@ -17,7 +17,7 @@ TARGET = "Instances-Target-1"
 LONGEST_S = 43200
 # https://docs.aws.amazon.com/fis/latest/APIReference/API_CreateExperimentTemplateExperimentOptionsInput.html
 DEFAULT_OPTIONS = {"accountTargeting": "single-account", "emptyTargetResolutionMode": "fail"}
-SETUP_S = 120  # what the document may need on AWS to install its tools before packets are lost
+SETUP_S = 120  # time that the document may need on AWS to install its tools before packets are lost
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class Fault:
 
     :param percent: of the packets, whole, 1 to 100.
     :param sources: IPv4 addresses or CIDR ranges of the other side.
-    :param duration_s: how long the document keeps it up, in seconds.
-    :param fis_duration_s: how long FIS waits for it, in seconds; never shorter. The document begins by installing what
-        it needs, so FIS must wait longer, or it says completed while packets are still lost.
+    :param duration_s: how long the document keeps it in force, in seconds.
+    :param fis_duration_s: how long FIS waits for it, in seconds; never shorter. The document begins with the
+        installation of its tools, so FIS must wait longer, or it reports the experiment as completed while packets are
+        still lost.
     :param flows_percent: of the connections, whole, 1 to 100; the others lose nothing.
     """
 
@@ -51,12 +52,11 @@ def asked_for(
     flows_percent: Any = 100,
     further_problems: Sequence[str] = (),
 ) -> Fault:
-    """Make a fault of what was written.
+    """Check the requested values, and make a fault of them.
 
     :param sources: None when they are to be resolved later.
-    :param further_problems: what was found wrong beside the fault itself, to be told at the same time.
-    :returns: it, checked.
-    :raises BadInput: with everything that is wrong with it.
+    :param further_problems: other problems, to be reported at the same time.
+    :raises BadInput: with every problem.
     """
     problems = [
         *_number("percent", percent, 1, 100, "%"),
@@ -85,7 +85,7 @@ def asked_for(
 
 
 def _with_setup(duration_s: int) -> int:
-    """In whole minutes; at most what FIS allows."""
+    """Add the time of the installation, in whole minutes; at most what FIS allows."""
     return min(math.ceil((duration_s + SETUP_S) / 60) * 60, LONGEST_S)
 
 
@@ -121,12 +121,12 @@ def _sources(sources: tuple[str, ...]) -> Iterator[str]:
 
 
 def iso_duration(seconds: int) -> str:
-    """:returns: ISO 8601 as FIS writes it: PT30M for 1800, PT90S for 90."""
+    """Return an ISO 8601 duration as FIS writes it: PT30M for 1800, PT90S for 90."""
     return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
 
 
 def document_parameters(fault: Fault) -> dict[str, str]:
-    """:returns: the document's parameters, as the runbook writes them.
+    """Return the document's parameters.
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
@@ -148,7 +148,7 @@ def document_parameters(fault: Fault) -> dict[str, str]:
 def template(
     fault: Fault, name: str, document_arn: str, host_arn: str, role_arn: str, alarms: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """:returns: the arguments of CreateExperimentTemplate, the runbook's step 2-2 in every field.
+    """Return the arguments of CreateExperimentTemplate.
 
     :param alarms: ARNs of the CloudWatch alarms that stop the fault.
     """
@@ -160,7 +160,7 @@ def template(
                 "actionId": "aws:ssm:send-command",
                 "parameters": {
                     "documentArn": document_arn,
-                    # no space in it: FIS's pattern of an action's parameter is [\S]+
+                    # no spaces: FIS's pattern of an action's parameter is [\S]+
                     "documentParameters": json.dumps(document_parameters(fault), separators=(",", ":")),
                     "duration": iso_duration(fault.fis_duration_s),
                 },
@@ -175,7 +175,7 @@ def template(
 
 
 def does_the_same(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """:returns: whether a template that FIS describes does what ``wanted`` says, field by field.
+    """Return whether a template that FIS describes equals ``wanted``, field by field.
 
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentTemplate.html
     """
@@ -210,7 +210,7 @@ def _content(raw: Mapping[str, Any]) -> Any:
 
 
 def _document(parameters: str) -> Any:
-    """:returns: a document's parameters, compared by what they say; a text that is no JSON as it is."""
+    """Parse a document's parameters, so that formatting does not matter; a text that is no JSON stays as it is."""
     try:
         return json.loads(parameters)
     except ValueError:

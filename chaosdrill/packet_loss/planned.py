@@ -1,4 +1,4 @@
-"""What the actions of this package would send to FIS, without sending it."""
+"""The requests that the actions of this package would send to FIS."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +34,7 @@ def planned_calls(system: System, step: PlannedStep, earlier: Sequence[PlannedCa
 
 
 def _stops(region: str | None, earlier: Sequence[PlannedCall]) -> Sequence[PlannedCall]:
-    """Stop each experiment that the steps before start and do not stop."""
+    """Stop each experiment that earlier steps start and do not stop."""
     going_on: list[str] = []
     for call in earlier:
         if call.operation == _START:

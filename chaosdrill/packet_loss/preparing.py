@@ -1,7 +1,8 @@
-"""What a fault of FIS needs before it can be started: its role, which is there, and its experiment template, which is
-made if it is missing.
+"""Preparation of a FIS fault: its role, which must exist, and its experiment template, which is created if it is
+missing.
 
-A drill does it when it injects, a rehearsal with ``--make-template`` beforehand. A template breaks nothing.
+A drill prepares the fault when it injects it, a rehearsal with ``--make-template`` beforehand. A template has no effect
+until an experiment starts.
 """
 
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from chaosdrill.packet_loss.role import find_role, for_isolation, for_packet_los
 
 @dataclass(frozen=True)
 class PacketLoss:
-    """What ``inject_packet_loss`` is asked for, as it was written: see there."""
+    """The arguments of ``inject_packet_loss`` as they were written."""
 
     percent: Any
     sources: Any
@@ -37,9 +38,10 @@ class PacketLoss:
     stop_condition_alarms: list[str] | None
 
     def checked(self) -> plan.Fault:
-        """:returns: the fault; without sources where a region is named, which is resolved later.
+        """Check the arguments.
 
-        :raises BadInput: with everything that is wrong with the arguments.
+        :returns: the fault; without sources where a region is named, which is resolved later.
+        :raises BadInput: with every problem of the arguments.
         """
         return plan.asked_for(
             self.percent,
@@ -55,7 +57,7 @@ class PacketLoss:
 
 @dataclass(frozen=True)
 class Isolation:
-    """What ``isolate_region`` is asked for, as it was written: see there."""
+    """The arguments of ``isolate_region`` as they were written."""
 
     region: str
     duration_s: Any
@@ -64,13 +66,16 @@ class Isolation:
     role_arn: str | None
 
     def checked(self) -> None:
-        """:raises BadInput: with everything that is wrong with the arguments."""
+        """Check the arguments.
+
+        :raises BadInput: with every problem of the arguments.
+        """
         isolation.refuse_arguments(self.duration_s, self.subnets)
 
 
 @dataclass(frozen=True)
 class Pause:
-    """What ``pause_replication`` is asked for, as it was written: see there."""
+    """The arguments of ``pause_replication`` as they were written."""
 
     region: str
     duration_s: Any
@@ -79,17 +84,20 @@ class Pause:
     role_arn: str | None
 
     def checked(self) -> None:
-        """:raises BadInput: with everything that is wrong with the arguments."""
+        """Check the arguments.
+
+        :raises BadInput: with every problem of the arguments.
+        """
         replication_pause.refuse_arguments(self.duration_s)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is there now for a fault.
+    """The resources of a prepared fault.
 
-    :param region: where FIS has it.
+    :param region: where FIS runs it.
     :param targets: the host or the subnets, by id, or the table, by name.
-    :param made: what was missing and was made, each with the command that removes it.
+    :param made: resources that were missing and were created, each with the command that removes it.
     """
 
     region: str
@@ -100,12 +108,12 @@ class Prepared:
 
 
 def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault]:
-    """Find the role of a packet loss, and make its template if it is missing.
+    """Find the role of a packet loss, and create its template if it is missing.
 
-    :returns: what is there now, and the fault with its sources.
-    :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
-    :raises Refused: when FIS would fail the fault or leave it behind, or the role cannot be used; nothing was made.
-    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    :returns: the resources, and the fault with its sources.
+    :raises BadInput: with every problem of the arguments; no request was sent.
+    :raises Refused: when FIS would fail the fault or leave it behind, or the role cannot be used; nothing was created.
+    :raises DrillError: when AWS refuses or fails; the message says what may be half done.
     """
     fault = asked.checked()
     system = at_host(system, asked.instance_id, asked.instance_tags, asked.region)
@@ -121,13 +129,13 @@ def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault
 
 
 def region_isolation(system: System, asked: Isolation) -> Prepared:
-    """Find the role that cuts a region off, and make its template if it is missing.
+    """Find the role that isolates a region, and create its template if it is missing.
 
-    :returns: what is there now.
-    :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
+    :returns: the resources.
+    :raises BadInput: with every problem of the arguments; no request was sent.
     :raises Refused: when a subnet is cut off already, the client host would be, or the role cannot be used; nothing was
-        made.
-    :raises DrillError: when AWS does not do it; the message says what may be half made.
+        created.
+    :raises DrillError: when AWS refuses or fails; the message says what may be half done.
     """
     asked.checked()
     region = region_named(system, asked.region)
@@ -142,12 +150,12 @@ def region_isolation(system: System, asked: Isolation) -> Prepared:
 
 
 def paused_replication(system: System, asked: Pause) -> Prepared:
-    """Find the role that pauses the replication of the main table, and make its template if it is missing.
+    """Find the role that pauses the replication of the main table, and create its template if it is missing.
 
-    :returns: what is there now.
-    :raises BadInput: with everything that is wrong with the arguments; nothing was asked.
-    :raises Refused: when it is paused already, cannot be paused, or the role cannot be used; nothing was made.
-    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    :returns: the resources.
+    :raises BadInput: with every problem of the arguments; no request was sent.
+    :raises Refused: when it is paused already, cannot be paused, or the role cannot be used; nothing was created.
+    :raises DrillError: when AWS refuses or fails; the message says what may be half done.
     """
     asked.checked()
     name, region = main_table.table_name(system, asked.table), region_named(system, asked.region)
@@ -162,7 +170,7 @@ def paused_replication(system: System, asked: Pause) -> Prepared:
 
 
 def _note_undo(region: str) -> None:
-    """In the run's history, if a drill is open: a rollback may come at any moment from now on."""
+    """Record the undo in the run's history, if a drill is open: a rollback may come at any moment from now on."""
     history.record("undo", undo="heal_packet_loss", run_tag=experiments.run_tag(), region=region)
 
 

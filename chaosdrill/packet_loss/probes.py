@@ -1,4 +1,4 @@
-"""Whether packets are lost."""
+"""Probes of the packet loss: the state of its experiment, and whether clients notice it."""
 
 from typing import Optional
 
@@ -19,13 +19,13 @@ __all__ = ["fault_landed", "fault_state"]
 def fault_state(
     region: Optional[str] = None, configuration: Optional[Configuration] = None, secrets: Optional[Secrets] = None
 ) -> str:
-    """How this run's last packet-loss experiment stands.
+    """Return the state of this run's last packet-loss experiment.
 
     :param region: where it runs, by name or as home, standby, active; default: wherever this run has started one, and
         where the client host is.
-    :returns: FIS's word: pending, initiating, running, completed, stopping, stopped, failed, cancelled; ``none`` when
+    :returns: FIS's state: pending, initiating, running, completed, stopping, stopped, failed, cancelled; ``none`` when
         this run has started none.
-    :raises ActivityFailed: when FIS does not answer.
+    :raises ActivityFailed: when FIS does not respond.
     :source: https://docs.aws.amazon.com/fis/latest/APIReference/API_ExperimentState.html
     """
     system = system_of(configuration, secrets)
@@ -42,17 +42,18 @@ def fault_landed(
     configuration: Optional[Configuration] = None,
     secrets: Optional[Secrets] = None,
 ) -> bool:
-    """Whether this run's packet loss is felt by clients: latency and errors against the time before, and drops.
+    """Return whether this run's packet loss affects clients: latency and errors compared with the time before, and
+    drops.
 
-    :param within_s: how long to look, in seconds; at least one window is judged.
+    :param within_s: for how long to check windows, in seconds; at least one window is judged.
     :param window_s: length of a window under the fault, in seconds.
     :param baseline_window_s: length of the window just before the fault, in seconds.
-    :param region: only a fault on a host of this region, by name or as home, standby, active; default: wherever.
-    :returns: true when packets were dropped (where the topology tells how to count them) and p90, the mean or (only
+    :param region: only a fault on a host of this region, by name or as home, standby, active; default: any.
+    :returns: true when packets were dropped (where the topology says how to count them) and p90, the mean or (only
         where drops were counted) the share of failed requests rose clearly; false when not, or when this run has
         injected nothing.
-    :raises ActivityFailed: when a window is blind or idle, or no drill is open to know the time before.
-    :source: docs: what 30 % loss looks like (chaosdrill.packet_loss.effect)
+    :raises ActivityFailed: when a window is unreadable or idle, or no drill is open to know the time before.
+    :source: docs/drill.md, "The fault landed"; chaosdrill.packet_loss.effect
     """
     system = system_of(configuration, secrets)
     injected = evidence.injection(client_region(system, region))

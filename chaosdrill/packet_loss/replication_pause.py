@@ -1,4 +1,4 @@
-"""Pausing the replication of the main table: the FIS experiment template, and the time until it is paused."""
+"""Pause of the main table's replication: the FIS experiment template, and the time until the pause is in force."""
 
 from typing import Any
 
@@ -8,13 +8,16 @@ from chaosdrill.aws.polling import seen
 from chaosdrill.errors import BadInput, DrillError, Refused, problem
 from chaosdrill.packet_loss.plan import LONGEST_S, iso_duration
 
-KIND = "replication-pause"  # of the fault, in the run's history
+KIND = "replication-pause"  # the kind of the fault in the run's history
 PAUSED_WITHIN_S = 300.0  # "tables may continue to be replicated for up to 5 minutes after action begins"
 SHORTEST_S = 360
 
 
 def refuse_arguments(duration_s: Any) -> None:
-    """:raises BadInput: when the duration is wrong."""
+    """Check the duration.
+
+    :raises BadInput: when it is wrong.
+    """
     try:
         right = not isinstance(duration_s, bool) and SHORTEST_S <= float(duration_s) <= LONGEST_S
         right = right and float(duration_s) == int(duration_s)
@@ -29,10 +32,10 @@ def refuse_arguments(duration_s: Any) -> None:
 
 
 def pausable_replica(system: System, region: str, name: str) -> main_table.Replica:
-    """:returns: the region's replica of the table.
+    """Return the region's replica of the table.
 
     :raises BadInput: when there is no such table.
-    :raises Refused: when its replication cannot be paused: the other region has no replica, or is waited for by writes.
+    :raises Refused: when its replication cannot be paused: the other region has no replica, or writes wait for it.
     """
     found, other = main_table.replica(system, region, name), system.topology.other_region(region)
     if other not in found.others:
@@ -51,7 +54,10 @@ def pausable_replica(system: System, region: str, name: str) -> main_table.Repli
 
 
 def refuse_paused(system: System, replica: main_table.Replica) -> None:
-    """:raises Refused: when an experiment pauses the replication already."""
+    """Refuse to pause a replication twice.
+
+    :raises Refused: when an experiment pauses the replication already.
+    """
     if found := fis.with_fault_on(system, replica.region, [replica.arn]):
         shown = ", ".join(f"{one.id} ({one.state})" for one in found)
         raise Refused(
@@ -62,7 +68,7 @@ def refuse_paused(system: System, replica: main_table.Replica) -> None:
 
 
 def template(table_arn: str, duration_s: int, name: str, role_arn: str) -> dict[str, Any]:
-    """:returns: the arguments of CreateExperimentTemplate."""
+    """Return the arguments of CreateExperimentTemplate."""
     return {
         "description": "The replication of a global table is paused",
         "actions": {
@@ -86,7 +92,8 @@ def template(table_arn: str, duration_s: int, name: str, role_arn: str) -> dict[
 
 
 def wait_until_paused(system: System, experiment_id: str, region: str) -> None:
-    """Wait as long as DynamoDB may go on replicating once FIS says that the action runs: nothing shows it earlier.
+    """Wait as long as DynamoDB may continue to replicate after FIS reports the action as running. Nothing shows the
+    pause earlier.
 
     :raises DrillError: when FIS ends the experiment meanwhile, with its reason.
     """

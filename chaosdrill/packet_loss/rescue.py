@@ -1,7 +1,7 @@
-"""The faults of a drill, as a rescue reads them and ends them.
+"""Rescue of a drill's faults: reading and ending them.
 
-Whose a fault is follows from the tag of its FIS experiment. A fault of others counts only where it is on the client
-host, on a subnet of the application or on the main table of this system.
+The tag of a FIS experiment shows whose fault it is. A fault of others counts only where it is on the client host, on a
+subnet of the application or on the main table of this system.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -39,14 +39,14 @@ def _shown(found: Sequence[fis.Experiment]) -> Mapping[str, Any]:
 
 
 def _regions(system: System, owed: Sequence[OwedUndo]) -> list[str]:
-    """List where faults may be: the regions of the topology, and those in which the drill has started one."""
+    """List the regions where faults may be: those of the topology, and those in which the drill has started one."""
     topology = system.topology
     began = (str(region) for undo in owed for region in (undo.before.get("region"), *(undo.ids or ())) if region)
     return list(dict.fromkeys((topology.client.region, *topology.region_names, *began)))
 
 
 def _is_on_system(system: System, summary: fis.Experiment) -> bool:
-    """Read whether an experiment has a fault on something of this system; a summary does not list its targets."""
+    """Read whether an experiment has a fault on a resource of this system; a summary does not list its targets."""
     experiment = fis.experiment(system, summary.id, summary.region)
     return experiment.active and any(_is_of_system(system, experiment.region, arn) for arn in experiment.faults_on)
 
@@ -110,7 +110,7 @@ def _hosts_with_loss(system: System, owed: Sequence[OwedUndo]) -> list[System]:
 
 
 def _wait_for_no_rules(system: System) -> None:
-    """Wait until the document's command has removed what it installed: FIS does not wait for that."""
+    """Wait until the document's command has removed its rules: FIS does not wait for that."""
     rules, host = "", system.topology.client.instance_id
     with left_behind(f"the FIS experiments were stopped, and the client host {host} may still lose packets"):
         for rules in seen(lambda: loss_rules(system), ENDS_WITHIN_S):

@@ -1,8 +1,8 @@
-"""The roles that FIS takes on, each allowed nothing but its own fault: to run the document on the client host, to
-cut subnets off, or to pause the replication of a table.
+"""The roles that FIS assumes, each allowed nothing but its own fault: to run the document on the client host, to cut
+subnets off, or to pause the replication of a table.
 
-An administrator has them made (``chaosdrill iam EXPERIMENT --make-roles``). A drill only finds them: it needs no right
-to change IAM, and uses no role that others could take on, too.
+An administrator creates them (``chaosdrill iam EXPERIMENT --make-roles``). A drill only finds them: it needs no
+permission to change IAM, and uses no role that others could assume, too.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from chaosdrill.packet_loss import role_documents as documents
 from chaosdrill.packet_loss.role_documents import Document
 
 MAKES_IT = "chaosdrill iam EXPERIMENT --topology FILE --make-roles"
-SPREADS_S = 10.0  # IAM is eventually consistent, and FIS takes the role on at once
+SPREADS_S = 10.0  # IAM is eventually consistent, and FIS assumes the role at once
 _POLICIES: Mapping[str, str] = {  # the inline policy of each role
     documents.NAME: documents.POLICY,
     documents.ISOLATION: documents.ISOLATION_POLICY,
@@ -35,7 +35,7 @@ class RoleNeeded:
     """A role as a fault needs it.
 
     :param policy: name of its inline policy.
-    :param allows: what the fault needs, as that policy.
+    :param allows: the permissions that the fault needs, as that policy.
     """
 
     name: str
@@ -45,8 +45,9 @@ class RoleNeeded:
 
 
 def for_packet_loss(*arns: str) -> RoleNeeded:
-    """:param arns: of the document, and of the hosts.
-    :returns: the role that loses packets on hosts.
+    """Return the role that loses packets on hosts.
+
+    :param arns: of the document, and of the hosts.
     """
     allows = documents.permissions(*arns)
     return RoleNeeded(
@@ -55,7 +56,7 @@ def for_packet_loss(*arns: str) -> RoleNeeded:
 
 
 def for_isolation(system: System) -> RoleNeeded:
-    """:returns: the role that cuts subnets off."""
+    """Return the role that cuts subnets off."""
     allows = documents.isolation_permissions(partition(system), system.account())
     return RoleNeeded(
         documents.ISOLATION, documents.ISOLATION_POLICY, "Lets FIS cut subnets off for chaosdrill", allows
@@ -63,25 +64,25 @@ def for_isolation(system: System) -> RoleNeeded:
 
 
 def for_pause(*table_arns: str) -> RoleNeeded:
-    """:returns: the role that pauses the replication of global tables."""
+    """Return the role that pauses the replication of global tables."""
     allows = documents.pause_permissions(*table_arns)
     description = "Lets FIS pause the replication of a global table for chaosdrill"
     return RoleNeeded(documents.PAUSE, documents.PAUSE_POLICY, description, allows)
 
 
 def partition(system: System) -> str:
-    """:returns: the AWS partition of the system, such as aws."""
+    """Return the AWS partition of the system, such as aws."""
     return next(iter(system.topology.routing.controls.values())).split(":")[1]
 
 
 def there(system: System, name: str) -> str | None:
-    """:returns: the ARN of the role of that name, None when it was not made yet."""
+    """Return the ARN of the role of that name, None when it does not exist."""
     role = _read(system, name)
     return str(role["Arn"]) if role else None
 
 
 def made_by_chaosdrill(system: System) -> list[str]:
-    """List the roles of faults that exist and that chaosdrill has made, by name: their tag says so."""
+    """List the existing roles of faults that chaosdrill has created, by name. Their tag shows that."""
     tag = {"Key": documents.CREATED_BY, "Value": documents.CHAOSDRILL}
     found = {name: _read(system, name) for name in _POLICIES}
     return [name for name, role in found.items() if role and tag in (role.get("Tags") or [])]
@@ -93,7 +94,7 @@ def removal_by_hand(name: str) -> str:
 
 
 def remove_role(system: System, name: str) -> None:
-    """Remove a role of faults with its inline policies; harmless when it is gone, or not chaosdrill's."""
+    """Remove a role of faults with its inline policies. Does no harm when it is gone, or not chaosdrill's."""
     if name not in made_by_chaosdrill(system):
         return
     iam = _iam(system)
@@ -104,10 +105,10 @@ def remove_role(system: System, name: str) -> None:
 
 
 def find_role(system: System, needed: RoleNeeded) -> str:
-    """Find a role that was made beforehand; nothing is changed.
+    """Find a role that was created beforehand; nothing is changed.
 
     :returns: its ARN.
-    :raises Refused: when it is not there, others than FIS for this account could take it on, or its policy does not
+    :raises Refused: when it does not exist, others than FIS for this account could assume it, or its policy does not
         allow the fault.
     """
     if (role := _read(system, needed.name)) is None:
@@ -128,12 +129,12 @@ def find_role(system: System, needed: RoleNeeded) -> str:
 
 
 def make_roles(system: System, needed: Sequence[RoleNeeded]) -> dict[str, str]:
-    """Make roles within the permissions boundary, and the service-linked role of FIS, as far as they are missing.
+    """Create the missing roles within the permissions boundary, and the service-linked role of FIS if it is missing.
 
-    :returns: what was made, each with the command that removes it.
-    :raises Refused: when the boundary is not there, or a role of that name is not within it or can be taken on by
-        others; nothing was made for that role.
-    :raises DrillError: when AWS does not do it; the message says what may be half made.
+    :returns: the created resources, each with the command that removes it.
+    :raises Refused: when the boundary does not exist, or a role of that name is not within it or can be assumed by
+        others; nothing was created for that role.
+    :raises DrillError: when AWS refuses or fails; the message says what may be half done.
     """
     system.refuse_other_accounts("CreateRole")
     made = _service_role(system)
@@ -207,7 +208,7 @@ def _ensured(system: System, needed: RoleNeeded) -> dict[str, str]:
 
 def _create(system: System, needed: RoleNeeded) -> None:
     iam, account = _iam(system), system.account()
-    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):  # the answer to a first try was lost
+    with contextlib.suppress(iam.exceptions.EntityAlreadyExistsException):  # the response to a first attempt was lost
         iam.create_role(
             RoleName=needed.name,
             AssumeRolePolicyDocument=json.dumps(documents.trust(partition(system), account)),
@@ -236,7 +237,7 @@ def _service_role(system: System) -> dict[str, str]:
     try:
         iam.create_service_linked_role(AWSServiceName=documents.FIS)
     except iam.exceptions.InvalidInputException as error:
-        if there(system, SERVICE_ROLE) is None:  # else another caller was faster
+        if there(system, SERVICE_ROLE) is None:  # otherwise another caller was faster
             raise DrillError(f"the role {SERVICE_ROLE} was not made: {error}", code="change-not-made") from error
     removes = f"aws iam delete-service-linked-role --role-name {SERVICE_ROLE}"
     return {f"role {SERVICE_ROLE}": removes}

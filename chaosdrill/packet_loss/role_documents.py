@@ -1,6 +1,7 @@
-"""The IAM documents of the roles that FIS takes on: trust, permissions, their boundary, and who may make them. Pure.
+"""The IAM documents of the roles that FIS assumes: trust, permissions, their boundary, and who may create them. Pure.
 
 The condition keys are those that AWS documents for each action.
+
 See: https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
 """
 
@@ -16,7 +17,7 @@ PAUSE, PAUSE_POLICY = "chaosdrill-replication-pause", "replication-pause"
 BOUNDARY = "chaosdrill-boundary"
 SERVICE_ROLE_PATH = f"aws-service-role/{FIS}/AWSServiceRoleForFIS"
 CREATED_BY, CHAOSDRILL = "created-by", "chaosdrill"
-"""The tag of what chaosdrill makes, on which the policies of a drill insist."""
+"""The tag of resources that chaosdrill creates, which the policies of a drill require."""
 _VERSION = "2012-10-17"
 _LIKE = frozenset({"ArnEquals", "ArnLike", "StringEquals", "StringLike"})
 
@@ -24,9 +25,10 @@ Document = dict[str, Any]
 
 
 def trust(partition: str, account: str) -> Document:
-    """:returns: who may take the role: FIS, for experiments of this account only.
+    """Return the trust policy of the roles: FIS may assume them, for experiments of this account only.
 
-    :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-single-account.html
+    :source:
+        https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-single-account.html
     :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
     """
     condition = {
@@ -38,7 +40,9 @@ def trust(partition: str, account: str) -> Document:
 
 
 def is_wider_than_trust(found: Any, partition: str, account: str) -> bool:
-    """:returns: whether a trust policy lets anybody take the role whom :func:`trust` does not, or cannot be read.
+    """Return whether a trust policy allows a principal to assume the role that :func:`trust` does not, or cannot be
+    read.
+
     Further conditions and denials only narrow it.
     """
     pattern = f"arn:{partition}:fis:*:{account}:experiment/*"
@@ -63,15 +67,16 @@ def _is_narrow(statement: Mapping[str, Any], account: str, pattern: str) -> bool
 
 
 def _value(pairs: Mapping[str, Any], key: str) -> Any:
-    """The names of condition keys are not case-sensitive."""
+    """Return the value of a condition key, whose name is not case-sensitive."""
     return next((value for name, value in pairs.items() if name.lower() == key.lower()), None)
 
 
 def permissions(*arns: str) -> Document:
-    """:param arns: of the document and of the hosts.
-    :returns: what the role may do: run this document on these hosts, follow it, cancel it.
+    """Return the permissions of the packet-loss role: to run this document on these hosts, poll it, and cancel it.
 
-    :source: https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
+    :param arns: of the document and of the hosts.
+    :source:
+        https://docs.aws.amazon.com/resilience-hub/latest/userguide/next-gen-resilience-testing-iam-sa-dependency-validation.html
     """
     return {
         "Version": _VERSION,
@@ -87,7 +92,8 @@ def permissions(*arns: str) -> Document:
 
 
 def isolation_permissions(partition: str, account: str) -> Document:
-    """:returns: what the role may do: replace subnets' network ACLs by its own, and put the old ones back.
+    """Return the permissions of the isolation role: to replace subnets' network ACLs by its own, and restore the old
+    ones.
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
     """
@@ -111,8 +117,8 @@ def isolation_permissions(partition: str, account: str) -> Document:
 
 
 def pause_permissions(*table_arns: str) -> Document:
-    """:returns: what the role may do: add statements to the resource policies of the tables and of their streams, and
-        remove them.
+    """Return the permissions of the pause role: to add statements to the resource policies of the tables and of their
+    streams, and remove them.
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
     """
@@ -123,16 +129,17 @@ def pause_permissions(*table_arns: str) -> Document:
         "Statement": [
             {"Effect": "Allow", "Action": "dynamodb:DescribeTable", "Resource": list(table_arns)},
             {"Effect": "Allow", "Action": changes, "Resource": both},
-            {"Effect": "Allow", "Action": "tag:GetResources", "Resource": "*"},  # it knows no resource
+            {"Effect": "Allow", "Action": "tag:GetResources", "Resource": "*"},  # this action has no resource level
         ],
     }
 
 
 def boundary(partition: str, account: str, document: str, main_table: str | None = None) -> Document:
-    """:param document: name of the packet loss's SSM document.
+    """Return the permissions boundary of chaosdrill's roles, whoever writes their policies: lose packets on the
+    account's hosts, cut its subnets off, and pause the replication of the main table.
+
+    :param document: name of the packet loss's SSM document.
     :param main_table: the only table whose replication may be paused; None: of none.
-    :returns: the most that any role of chaosdrill may do, whoever writes its policy: lose packets on the account's
-        hosts, cut its subnets off, and pause the replication of the main table.
     """
     arns = f"arn:{partition}:ssm:*::document/{document}", f"arn:{partition}:ec2:*:{account}:instance/*"
     both = [*permissions(*arns)["Statement"], *isolation_permissions(partition, account)["Statement"]]
@@ -142,13 +149,13 @@ def boundary(partition: str, account: str, document: str, main_table: str | None
 
 
 def boundary_arn(partition: str, account: str) -> str:
-    """:returns: the ARN of the managed policy that bounds the roles."""
+    """Return the ARN of the managed policy that bounds the roles."""
     return f"arn:{partition}:iam::{account}:policy/{BOUNDARY}"
 
 
 def setup(partition: str, account: str) -> Document:
-    """:returns: what whoever makes the roles must be allowed: these roles only, and none without the boundary, which
-        they may not change.
+    """Return the permissions of an administrator who creates the roles: these roles only, and none without the
+    boundary, which the administrator may not change.
 
     :source: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
@@ -192,7 +199,9 @@ def setup(partition: str, account: str) -> Document:
 
 
 def missing_from(found: Any, wanted: Mapping[str, Any]) -> list[str]:
-    """:returns: what ``wanted`` allows and ``found`` does not, as written there: a wildcard allows itself only."""
+    """Return the permissions in ``wanted`` that are not in ``found``, compared as text: a wildcard allows itself
+    only.
+    """
     there = set(_allowed(found))
     return [
         f"{action} on {arn}" for action, arn, condition in _allowed(wanted) if (action, arn, condition) not in there
@@ -200,7 +209,7 @@ def missing_from(found: Any, wanted: Mapping[str, Any]) -> list[str]:
 
 
 def _allowed(document: Any) -> Iterator[tuple[str, str, str]]:
-    """What cannot be read allows nothing."""
+    """Yield the allowed permissions. A statement that cannot be read allows nothing."""
     statements = _listed(document.get("Statement", [])) if isinstance(document, Mapping) else []
     for statement in (one for one in statements if isinstance(one, Mapping)):
         for action in _listed(statement.get("Action")):

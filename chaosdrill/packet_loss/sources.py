@@ -1,4 +1,4 @@
-"""Whose packets are lost: addresses as written, or those of a region as the client host resolves them now."""
+"""The sources of a packet loss: addresses as written, or those of a region as the client host resolves them now."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from chaosdrill.errors import Refused
 
 
 def written(sources: Any) -> tuple[str, ...] | None:
-    """:returns: the addresses that are written out, as a text or as a list; None when a region is named by its role."""
+    """Return the addresses of a text or a list; None when a region is named by its role."""
     if sources in ROLES:
         return None
     parts = sources if isinstance(sources, list) else str(sources).split(",")
@@ -18,11 +18,10 @@ def written(sources: Any) -> tuple[str, ...] | None:
 
 
 def resolved(system: System, role: str) -> tuple[str, ...]:
-    """The addresses that the client host resolves the domain to now.
+    """Return the addresses to which the client host resolves the domain now, sorted.
 
-    :param role: home, standby or active: whose addresses they must be.
-    :returns: the addresses, sorted.
-    :raises Refused: when they are not all of that region.
+    :param role: home, standby or active: the region to which they must belong.
+    :raises Refused: when they do not all belong to that region.
     """
     region = region_named(system, role)
     domain = system.topology.domain

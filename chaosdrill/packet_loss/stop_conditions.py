@@ -1,4 +1,4 @@
-"""The FIS safety lever as what stops a drill: whoever engages it wants no experiment in that region."""
+"""The FIS safety lever as a stop condition of a drill: a person who engages it wants no experiment in that region."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -13,7 +13,9 @@ from chaosdrill.stop_when import ENGAGED, IGNORED
 
 
 def stop_conditions(context: CheckContext) -> Iterator[StopCondition]:
-    """List the safety levers that stop the drill: of regions with a fault, and of all where ``stop_when`` says so."""
+    """List the safety levers that stop the drill: of regions with a fault, and of all regions if ``stop_when`` says
+    so.
+    """
     wanted = context.stop_when.safety_lever
     for region in [] if wanted == IGNORED else lever_regions(context):
         read = partial(_engaged, context.system, region, wanted == ENGAGED)
@@ -21,7 +23,7 @@ def stop_conditions(context: CheckContext) -> Iterator[StopCondition]:
 
 
 def _engaged(system: System, region: str, is_required: bool) -> str:
-    """Read whether a lever is engaged. One that nobody asked for and that may not be read is left to FIS itself."""
+    """Read whether a lever is engaged. A lever that is not required and may not be read is left to FIS itself."""
     try:
         state, reason = fis.safety_lever(system, region)
     except ClientError as error:
