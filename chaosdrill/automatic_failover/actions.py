@@ -101,7 +101,7 @@ def disable_automatic_failover(
     :param rule: the rule's name.
     :param region: where it is, by name or as home, standby, active; default: the topology's failover region.
     :param initiator_prefix: the beginning of the name of the initiator's state machine, or its ARN.
-    :param timeout_s: how long to wait for the initiator, in seconds; the lab's gives up after 100 s.
+    :param timeout_s: how long to wait for the initiator, in seconds; the reference system's gives up after 100 s.
     :param undo_of: the step that this undoes; without that step in this run nothing is done.
     :param standalone: allow it outside a drill.
     :returns: ``{done, rule, region, was, failover}``; ``failover`` is the ARN of one that was started meanwhile.

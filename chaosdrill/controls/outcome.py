@@ -10,7 +10,7 @@ from chaosdrill.aws.deadlines import boot_s
 from chaosdrill.controls.tolerance import meets, resolved
 from chaosdrill.errors import CannotSee, DrillError, Refused, family_of
 
-CLOCK_SET_S = 0.1  # less is a clock that is made slower or faster, or the moments between two readings
+CLOCK_SET_S = 0.1  # a smaller change is the adjustment of the clock's rate, or the time between two readings
 _PREFIX = re.compile(r"^(chaoslib\.exceptions\.ActivityFailed: )+")
 
 

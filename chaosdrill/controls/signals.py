@@ -174,7 +174,7 @@ class Signals:
 
 
 def _waits_for_background(frame: FrameType | None) -> bool:
-    """Tell whether Chaos Toolkit waits for the method's background steps to end."""
+    """Return whether Chaos Toolkit waits for the method's background steps to end."""
     names = []
     while frame is not None:
         names.append((frame.f_globals.get("__name__"), frame.f_code.co_name))

@@ -259,12 +259,12 @@ def _valid(item: Item) -> Iterator[None]:
 
 
 def is_undo(item: Item) -> bool:
-    """Tell whether an item is an owed undo, paid or not."""
+    """Return whether an item is an owed undo, paid or not."""
     return str(item[SORT_KEY]).startswith(UNDO)
 
 
 def is_approval(item: Item) -> bool:
-    """Tell whether an item is a request for an approval, answered or not."""
+    """Return whether an item is a request for an approval, answered or not."""
     return str(item[SORT_KEY]).startswith(APPROVAL)
 
 

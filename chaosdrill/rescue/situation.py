@@ -44,7 +44,7 @@ class Situation:
         return None
 
     def knows(self, run: str) -> bool:
-        """Tell whether coordination or this machine knows a run.
+        """Return whether coordination or this machine knows a run.
 
         :param run: its id, or the beginning of it.
         """
