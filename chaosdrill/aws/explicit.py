@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from chaosdrill.aws.regions import ROLES, region_named
 from chaosdrill.aws.system import System
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 
 def with_client_host(system: System, instance_id: str | None = None, region: str | None = None) -> System:
@@ -34,14 +34,15 @@ def with_routing_controls(system: System, controls: Mapping[str, str] | None) ->
         return system
     roles = {"home": system.topology.regions.home, "standby": system.topology.regions.standby}
     named = {roles.get(region, region): arn for region, arn in controls.items()}
+    known = ", ".join((*system.topology.region_names, *roles))
     problems = [
-        f"routing control of {region}: not a region of the topology: write one of "
-        f"{', '.join((*system.topology.region_names, *roles))}"
+        problem("region-unknown", f"routing control of {region}: not a region of the topology: write one of {known}")
         for region in named
         if region not in system.topology.region_names
     ]
+    fix = "write arn:...:controlpanel/.../routingcontrol/..."
     problems += [
-        f"routing control of {region}: {arn!r} is no ARN of one: write arn:...:controlpanel/.../routingcontrol/..."
+        problem("argument-invalid", f"routing control of {region}: {arn!r} is no ARN of one: {fix}")
         for region, arn in named.items()
         if "/routingcontrol/" not in str(arn)
     ]
@@ -65,7 +66,8 @@ def with_cluster_endpoint(system: System, region: str | None) -> System:
     chosen = tuple(one for one in routing.cluster_endpoints if one.region == name)
     if not chosen:
         known = ", ".join(one.region for one in routing.cluster_endpoints)
-        raise BadInput([f"region {region!r}: the ARC cluster has no endpoint there: write one of {known}"])
+        why = f"region {region!r}: the ARC cluster has no endpoint there: write one of {known}"
+        raise BadInput([problem("cluster-endpoint-missing", why)])
     return replace(system, topology=replace(system.topology, routing=replace(routing, cluster_endpoints=chosen)))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 
 if TYPE_CHECKING:
     from chaosdrill.aws import System
@@ -137,8 +137,8 @@ def _tell(findings: "Mapping[str, Finding]", left: Sequence[str], recipe: str) -
         if finding.looked_at:
             click.echo(f"{'TODO' if finding.unknown(key) else 'ok':<6}{key}: {finding.looked_at}", err=True)
     click.echo(f"left to fill in: {len(left)}" if left else "complete", err=True)
-    for problem in left:
-        click.echo(f"  {problem}", err=True)
+    for one in left:
+        click.echo(f"  {one}", err=True)
     if recipe:
         click.echo(recipe, err=True)
     sys.exit(1 if left else 0)
@@ -206,7 +206,8 @@ def check(
     from chaosdrill.preflight.show import check as read
 
     if not file:
-        raise BadInput(["no topology is named: chaosdrill topology check FILE, or set CHAOSDRILL_TOPOLOGY"])
+        why = "no topology is named: chaosdrill topology check FILE, or set CHAOSDRILL_TOPOLOGY"
+        raise BadInput([problem("topology-missing", why)])
     if conformance:
         return _conformance(file, on_host, watch_s, settlement_s, export, as_json)
     if on_host or watch_s or settlement_s or export:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.errors import BadInput, LabError, Refused, TimedOut
+from chaosdrill.errors import BadInput, LabError, Refused, TimedOut, problem
 from chaosdrill.home import private
 from chaosdrill.lab import breaking, doctor, endpoint_page, starting, wire
 from chaosdrill.lab.breaks import asked_for
@@ -201,33 +201,30 @@ def _agreed(
 
 def _refuse_other_scale(lab: LeasedLab, scale: float) -> None:
     if abs(lab.scale - scale) > 1e-9:
-        raise BadInput(
-            [
-                f"scale {scale:g}: a lab with scale {lab.scale:g} runs already; "
-                f"end it with `chaosdrill lab down`, or use its scale"
-            ]
+        why = (
+            f"scale {scale:g}: a lab with scale {lab.scale:g} runs already; end it with `chaosdrill lab down`, or use "
+            "its scale"
         )
+        raise BadInput([problem("lab-settings-differ", why)])
 
 
 def _refuse_other_strictness(lab: LeasedLab, lenient: tuple[str, ...]) -> None:
     if lenient and lenient != lab.lenient:
         runs = ", ".join(lab.lenient) or "nothing"
-        raise BadInput(
-            [
-                f"--lenient {', '.join(lenient)}: a lab that is lenient in {runs} runs already; "
-                "end it with `chaosdrill lab down`, or leave --lenient out"
-            ]
+        why = (
+            f"--lenient {', '.join(lenient)}: a lab that is lenient in {runs} runs already; end it with "
+            "`chaosdrill lab down`, or leave --lenient out"
         )
+        raise BadInput([problem("lab-settings-differ", why)])
 
 
 def _refuse_other_resync(lab: LeasedLab, resync_s: float | None) -> None:
     if resync_s not in (None, runs_s := lab.plan.resync_reference_s):
-        raise BadInput(
-            [
-                f"resync {resync_s:g} s: a lab with {runs_s:g} s runs already; "
-                "end it with `chaosdrill lab down`, or use its time"
-            ]
+        why = (
+            f"resync {resync_s:g} s: a lab with {runs_s:g} s runs already; end it with `chaosdrill lab down`, or use "
+            "its time"
         )
+        raise BadInput([problem("lab-settings-differ", why)])
 
 
 def _attach(home: Path, started_here: bool, holder: str) -> LeasedLab:

@@ -16,5 +16,5 @@ def as_seen(result: CheckResult) -> Seen:
     if result.outcome == "ok":
         return Seen(result.part, result.what, result.value)
     if result.outcome == "warning" and result.value:
-        return Seen(result.part, result.what, f"{result.value} (warning: {result.why})")
-    return Seen(result.part, result.what, "", str(result.why), result.fix)
+        return Seen(result.part, result.what, f"{result.value} (warning: {result.why})", code=result.code)
+    return Seen(result.part, result.what, "", str(result.why), result.fix, result.code)

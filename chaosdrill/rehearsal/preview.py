@@ -41,6 +41,7 @@ class Preview:
     :param experiment_id: the id of the preview; empty when the template does not exist yet: the first drill creates it.
     :param targets: the resolved targets.
     :param trouble: why there are no targets, or why the preview failed; empty when all is well.
+    :param codes: the codes of the error that made the preview fail; empty when it did not.
     :param made: the resources created for the preview, each with the command that removes it.
     """
 
@@ -49,6 +50,7 @@ class Preview:
     experiment_id: str = ""
     targets: tuple[str, ...] = ()
     trouble: str = ""
+    codes: tuple[str, ...] = ()
     made: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -123,7 +125,8 @@ def _preview(system: System, step: Step, make: bool) -> Preview:
             region, found, seen = there.region, there.template_id, replace(seen, made=there.made)
         return _asked(system, seen, found, region) if found else seen
     except (DrillError, ClientError, BotoCoreError) as error:
-        return replace(seen, trouble=f"FIS could not be asked: {error}")
+        codes = error.codes if isinstance(error, DrillError) else ("aws-request-failed",)
+        return replace(seen, trouble=f"FIS could not be asked: {error}", codes=codes)
 
 
 def _packet_loss(system: System, asked: PacketLoss) -> _Wanted:

@@ -12,6 +12,7 @@ class Seen:
     :param value: the observed value; empty when it could not be read.
     :param trouble: why it could not be read, or does not match; empty when it is correct.
     :param advice: what to do about it.
+    :param code: of ``error_codes``; empty when it is well.
     """
 
     part: str
@@ -19,6 +20,7 @@ class Seen:
     value: str
     trouble: str = ""
     advice: str = ""
+    code: str = ""
 
     @property
     def ok(self) -> bool:
