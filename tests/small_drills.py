@@ -125,6 +125,18 @@ def findings(ran: Ran) -> list[dict[str, Any]]:
     return found
 
 
+def has_finding(ran: Ran, name: str, *values: str) -> bool:
+    """:returns: whether the judgement found that, with these values: names of steps and regions, numbers."""
+    return any(one["name"] == name and all(value in one["text"] for value in values) for one in findings(ran))
+
+
+def error_codes(ran: Ran) -> list[str]:
+    """The codes of the errors behind the findings, as the journal has them; also of a drill that was never judged."""
+    judgement = ran.summary["judgement"]
+    found = ran.summary["findings"] if judgement is None else judgement["findings"]
+    return [code for one in found for code in one.get("codes", ())]
+
+
 class Drill:
     """A ``chaos run`` that goes on.
 

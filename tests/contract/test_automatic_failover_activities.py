@@ -46,7 +46,7 @@ def test_a_service_is_taken_away_and_given_back(rig: Rig, one_drill: OpenDrill) 
     assert (taken["done"], taken["region"], taken["was"], taken["is"]) == (True, TOKYO, 2, 0)
     assert running_count(**SERVICE, configuration=rig.configuration) == 0
     again = set_desired_count(count=0, **SERVICE, configuration=rig.configuration)
-    assert (again["done"], again["why"]) == (False, "its desired count is 0 already")
+    assert (again["done"], again["was"], again["is"]) == (False, 0, 0)
     set_desired_count(count=1, **SERVICE, configuration=rig.configuration)
     back = restore_desired_count(undo_of="take-away", configuration=rig.configuration)
     assert [(one["service"], one["is"]) for one in back["services"]] == [("transaction", 2)]  # what it was at first

@@ -32,7 +32,7 @@ class TestFailover:
         undo = one_drill.history.events("undo")[0]
         assert (undo["undo"], undo["arguments"]) == ("switch_over_database", {"region": TOKYO})
         again = fail_over_database("standby", data_loss="allowed", configuration=rig.configuration)
-        assert again["why"] == f"{OSAKA} is the writer already"
+        assert (again["done"], again["region"], again["was"]) == (False, OSAKA, OSAKA)
 
     @pytest.mark.parametrize(
         ("data_loss", "code"),
@@ -160,7 +160,7 @@ class TestLag:
                 return str(error)
 
         seen = wait_for(lambda: text if "has no value of it" in (text := told()) else "")
-        assert "AuroraGlobalDBReplicationLag of DBClusterIdentifier osaka-app in ap-northeast-3" in seen
+        assert all(name in seen for name in ("AuroraGlobalDBReplicationLag", "osaka-app", OSAKA))
 
     def test_what_cloudwatch_does_not_tell_raises(self, rig: Rig) -> None:
         with fails_with("argument-invalid"):

@@ -83,11 +83,13 @@ def test_the_guide_to_the_topology_says_where_each_program_may_run():
 def test_the_guide_to_the_load_gives_the_code_s_own_figures():
     text = (REPOSITORY / "docs" / "load.md").read_text()
     assert 1 / CALL_EVERY_S == 2
-    assert "at most two a second" in text
-    assert f"| the heartbeat | {dotted(HEARTBEAT.python)} or newer, on any machine |" in text
+    assert re.search(r"\btwo a second\b", text)
+    (heartbeat,) = re.findall(r"^\| the heartbeat \|([^|]*)\|$", text, re.MULTILINE)
+    assert dotted(HEARTBEAT.python) in heartbeat.split()
     needs = locust_needs()
     assert needs.installed is not None
-    assert f"| Locust | {needs} {dotted(needs.installed.libc_version)} or newer, on any machine for which" in text
+    (locust,) = re.findall(r"^\| Locust \|([^|]*)\|$", text, re.MULTILINE)
+    assert f"{needs} {dotted(needs.installed.libc_version)}" in locust
 
 
 EXPERIMENTS = sorted(path for path in (REPOSITORY / "experiments").iterdir() if path.is_file())

@@ -130,7 +130,7 @@ def test_another_version_of_moto_is_refused(tmp_path: Path) -> None:
     path = os.pathsep.join([str(tmp_path), *sys.path])
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 1
-    assert "moto[server] 5.2.5 exactly, found: 5.2.6" in done.stderr
+    assert all(version in done.stderr for version in ("moto[server]", "5.2.5", "5.2.6"))
     assert "Traceback" not in done.stderr
 
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -159,7 +160,7 @@ def test_alarms_in_both_places_start_a_failover_by_themselves(aws: LabAws) -> No
 def test_one_alarm_alone_starts_nothing(aws: LabAws) -> None:
     initiator = aws.run_machine("FailoverInitiatorStateMachine")
     assert (initiator["status"], initiator["error"]) == ("FAILED", "NotBothInAlarm")
-    assert entered(aws, initiator).count("Wait Alarms") == 9
+    assert Counter(entered(aws, initiator))["Wait Alarms"] == 9
 
 
 def test_no_failover_is_initiated_while_one_runs(aws: LabAws) -> None:

@@ -142,7 +142,7 @@ def test_an_experiment_s_role_must_be_allowed_what_the_document_needs(aws: LabAw
         failed = reached(aws, start(aws, template(aws)), "failed")
     finally:
         iam.put_role_policy(**put, PolicyDocument=json.dumps(policy))
-    assert f"not authorized to perform: {action}" in failed["state"]["reason"]
+    assert action in failed["state"]["reason"].split()
 
 
 def test_an_engaged_safety_lever_stops_what_runs_and_cancels_what_is_started(aws: LabAws) -> None:
@@ -178,7 +178,7 @@ def test_looking_does_not_move_it_but_time_does(aws: LabAws) -> None:
 
 
 def test_an_injection_that_fails_fails_the_experiment_with_its_reason(aws: LabAws) -> None:
-    aws.supervisor.refuse["packet_loss.inject"] = "the kernel has no numgen"
+    aws.supervisor.refuse["packet_loss.inject"] = "no-numgen"
     failed = reached(aws, start(aws, template(aws)), "failed")
     assert action_status(failed) == "failed"
     (command,) = re.findall("SSM command ([0-9a-f-]+) ", failed["state"]["reason"])
@@ -188,19 +188,19 @@ def test_an_injection_that_fails_fails_the_experiment_with_its_reason(aws: LabAw
         ("InstallDependencies", "Success"),
         ("FaultInjection", "Failed"),
     ]
-    assert "the kernel has no numgen" in invocation["CommandPlugins"][1]["Output"], "FIS's reason does not say it"
+    assert "no-numgen" in invocation["CommandPlugins"][1]["Output"], "FIS's reason does not say it"
     with pytest.raises(ClientError, match="InvalidPluginName"):
         ssm.get_command_invocation(CommandId=command, InstanceId=host)
     step = ssm.get_command_invocation(CommandId=command, InstanceId=host, PluginName="FaultInjection")
-    assert step["StandardErrorContent"] == "the kernel has no numgen"
+    assert step["StandardErrorContent"] == "no-numgen"
 
 
 def test_a_fault_that_cannot_be_healed_is_no_stopped_experiment(aws: LabAws) -> None:
     running = start(aws, template(aws))
     in_force(aws, running)
-    aws.supervisor.refuse["packet_loss.heal"] = "the bastion is gone"
+    aws.supervisor.refuse["packet_loss.heal"] = "unreachable"
     aws.client("fis", HOME).stop_experiment(id=running)
-    assert reached(aws, running, "failed", "stopped")["state"] == {"status": "failed", "reason": "the bastion is gone"}
+    assert reached(aws, running, "failed", "stopped")["state"] == {"status": "failed", "reason": "unreachable"}
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ def test_actions_are_listed_and_others_are_refused(aws: LabAws) -> None:
     asked = {"description": "x", "stopConditions": [{"source": "none"}], "roleArn": "arn:aws:iam::1:role/fis"}
     with pytest.raises(ClientError, match=r"\(ValidationException\).* aws:ec2:stop-instances"):
         fis.create_experiment_template(**asked, actions={"stop": action})
-    with pytest.raises(ClientError, match=r"\(ValidationException\).* duration"):
+    with pytest.raises(ClientError, match=r"\(ValidationException\).*\bduration\b"):
         fis.create_experiment_template(**asked, actions={"wait": {"actionId": "aws:fis:wait", "parameters": {}}})
 
 

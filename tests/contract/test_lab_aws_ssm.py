@@ -76,9 +76,9 @@ def test_a_commands_exit_code_is_told(aws: LabAws) -> None:
 
 
 def test_a_client_host_that_cannot_be_reached_fails_the_command(aws: LabAws) -> None:
-    aws.supervisor.refuse["client.run"] = "the bastion is gone"
+    aws.supervisor.refuse["client.run"] = "unreachable"
     done = outcome(aws, send(aws, "true"))
-    assert (done["Status"], done["StandardErrorContent"]) == ("Failed", "the bastion is gone")
+    assert (done["Status"], done["StandardErrorContent"]) == ("Failed", "unreachable")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_an_unknown_user_class_is_refused_by_name_and_the_load_goes_on(
     start(configuration, target)
     with fails_with("load-user-class-unknown", "load-user-class-unknown") as refused:
         start(configuration, target, user_classes=["Reader", "Raeder", "Never"])
-    assert re.findall(r"no user class '(\w+)'", str(refused.value)) == ["Raeder", "Never"]
+    assert [re.findall(r"'(\w+)'", line)[0] for line in str(refused.value).splitlines()] == ["Raeder", "Never"]
     assert generator.state().running
 
 
@@ -270,7 +270,7 @@ def test_without_a_report_the_load_is_stopped_all_the_same(
     with outside():
         alone = stop_load(standalone=True, configuration=configuration)
     assert (alone["report"], alone["statistics"]) == (None, None)
-    assert alone["report_problem"].startswith("no drill is open")
+    assert "drill" in alone["report_problem"]
     with drill(tmp_path):
         start(configuration, target)
         (tmp_path / "locust-report.html").mkdir()  # so that it cannot be written
@@ -285,7 +285,7 @@ def test_health_tells_what_a_tolerance_can_read(configuration: dict[str, str], t
     healthy = {"type": "regex", "target": "summary", "pattern": "^as meant$"}
     stop_load(configuration=configuration)
     idle = load_health(configuration=configuration)
-    assert re.fullmatch(r"its state is '(ready|stopped)', not 'running'", idle["summary"])
+    assert re.search(r"'(ready|stopped)'.*'running'", idle["summary"])
     assert not within_tolerance(healthy, idle)
     start(configuration, target)
     running = load_health(configuration=configuration)
@@ -303,7 +303,7 @@ def test_exceptions_of_the_script_make_it_unhealthy(target: load_rig.Target, tmp
         wait_for(generator.state, lambda load: load.exceptions > 0, "an exception")
         health = load_health(configuration=configuration)
     assert not health["healthy"]
-    assert "Expecting value" in health["exception_messages"][0]
+    assert "Expecting" in health["exception_messages"][0]
 
 
 def test_a_script_that_sets_its_users_itself_is_refused(target: load_rig.Target, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ RAISES_AT_START = (
     load_rig.TWO_CALLS
     + """
     def on_start(self):
-        raise LookupError("no account left")
+        raise LookupError("accounts-used-up")
 """
 )
 ENDS_BY_ITSELF = """
@@ -160,7 +160,7 @@ class TestEveryRequestFails:
 
     def test_by_an_exception_when_users_start(self, target: load_rig.Target, tmp_path: Path) -> None:
         with locust(tmp_path, RAISES_AT_START) as (generator, given):
-            assert "no account left" in self._refused(generator, given, target.url, "load-script-raised")
+            assert "accounts-used-up" in self._refused(generator, given, target.url, "load-script-raised")
 
     def test_in_workers(self, target: load_rig.Target, tmp_path: Path) -> None:
         target.status = 503

@@ -134,7 +134,7 @@ def test_a_host_with_another_python_runs_the_load(
     assert {row[6] for row in requests} == {200}
     assert rows[-1][0] == "e", "it ended in order"
     assert 5 < rows[-1][2] == len(requests) <= clients.answered <= len(requests) + 2, "two users may be cut off"
-    assert caplog.text.count("Fetching Locust for the client host's cpython 3.") == 1
+    assert sum(message.startswith("Fetching") for message in caplog.messages) == 1
 
 
 def test_another_kind_of_machine_gets_its_own_wheels_once(
@@ -181,7 +181,7 @@ def nothing_to_fetch_from(patch: pytest.MonkeyPatch) -> None:
     ("break_it", "value"),
     [
         (nothing_to_fetch_with, "ensurepip"),
-        (nothing_to_fetch_from, "No matching distribution found"),
+        (nothing_to_fetch_from, "locust=="),
     ],
 )
 def test_what_cannot_be_fetched_is_refused_before_anything_is_touched(

@@ -70,7 +70,7 @@ def test_a_fault_that_the_host_never_shows_is_told_with_what_its_command_printed
     monkeypatch.setattr(rig.lab.supervisor, "shows_rules", False)
     with fails_with("fault-not-in-force") as failed:
         inject(rig, timeout_s=3)
-    assert "InstallDependencies Success" in str(failed.value)
+    assert all(word in str(failed.value) for word in ("InstallDependencies", "Success"))
     assert heal_packet_loss(configuration=rig.configuration)["done"], "it may act later"
 
 
@@ -81,7 +81,7 @@ def test_an_engaged_safety_lever_is_told_before_anything_starts(rig: Rig, one_dr
         before = template_count(rig)
         with fails_with("safety-lever-engaged") as refused:
             inject(rig)
-        assert "a festival" in str(refused.value)
+        assert "festival" in str(refused.value)
         assert template_count(rig) == before
     finally:
         fis.update_safety_lever_state(id="default", state={"status": "disengaged", "reason": "over"})
@@ -103,7 +103,8 @@ def test_healing_leaves_the_faults_of_others_alone(rig: Rig, tmp_path: Path) -> 
         theirs = inject(rig)["experiment_id"]
     with drill(tmp_path, "ours"):
         assert fault_state(configuration=rig.configuration) == "none"
-        assert heal_packet_loss(configuration=rig.configuration)["why"] == "no experiment was started"
+        healed = heal_packet_loss(configuration=rig.configuration)
+        assert (healed["done"], healed["experiments"]) == (False, [])
     assert rig.lab.client("fis", TOKYO).get_experiment(id=theirs)["experiment"]["state"]["status"] == "running"
 
 
@@ -173,10 +174,10 @@ def test_another_fault_on_the_host_is_refused(rig: Rig, tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_fis_s_own_reason_is_passed_on(rig: Rig, one_drill: OpenDrill) -> None:
-    rig.lab.supervisor.refuse["packet_loss.inject"] = "no netem here"
+    rig.lab.supervisor.refuse["packet_loss.inject"] = "no-netem"
     with fails_with("fault-not-started") as failed:
         inject(rig)
-    assert "no netem here" in str(failed.value), "what the document's SSM command printed"
+    assert "no-netem" in str(failed.value), "what the document's SSM command printed"
     assert heal_packet_loss(configuration=rig.configuration)["why"] == "already over"
 
 

@@ -185,7 +185,7 @@ class TestRegionState:
         rig.flag(TOKYO, None)
         assert region_state(configuration=rig.configuration) == "unknown"
         facts = region_facts(configuration=rig.configuration)
-        assert "has no item" in facts["flag"]["error"]
+        assert "stopFlag" in facts["flag"]["error"], "the key of the item that is missing"
         assert facts["writer"] == TOKYO
         silent = rig.other_topology(tmp_path / "t.yaml", dns={"nameserver": "127.0.0.1", "port": 9})
         rig.flag(TOKYO, "false")
@@ -289,15 +289,15 @@ class TestClientHost:
     def test_a_command_that_fails_tells_how(self, rig: Rig) -> None:
         system = system_of(rig.configuration)
         with fails_with("client-command-failed") as failed:
-            run_on_client(system, "echo no such thing >&2; exit 3")
-        assert str(failed.value).endswith("exit code 3: no such thing"), "what it printed"
+            run_on_client(system, "echo nonesuch >&2; exit 37")
+        assert all(told in str(failed.value) for told in ("37", "nonesuch")), "its exit code and what it printed"
         assert run_on_client(system, "exit 2", allowed_exit_codes=(0, 2)).exit_code == 2
 
     def test_a_command_that_does_not_end_is_told_and_the_agent_with_it(self, rig: Rig) -> None:
         with pytest.raises(CannotSee) as late:
             run_on_client(system_of(rig.configuration), "sleep 1; exit 124", timeout_s=0.2)  # as a host ends it
         assert late.value.code == "command-timed-out"
-        assert "SSM agent: Online" in str(late.value)
+        assert "Online" in str(late.value), "the state of the SSM agent"
 
     def test_a_host_without_agent_is_told(self, rig: Rig, tmp_path: Path) -> None:
         client = {**rig.lab.topology["client"], "instance_id": "i-00000000"}

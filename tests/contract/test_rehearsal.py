@@ -10,6 +10,7 @@ import yaml
 from click.testing import CliRunner
 
 from chaosdrill.aws import dynamodb, system_of, tape
+from chaosdrill.cli.rehearse import NOTHING_MADE
 from chaosdrill.cli.rehearse import rehearse as cli_rehearse
 from chaosdrill.controls import confirmation
 from chaosdrill.errors import CannotSee
@@ -59,8 +60,8 @@ def test_it_says_what_a_drill_would_do_and_does_nothing(rig: Rig) -> None:
     assert (seen.state, seen.expected) == (f"serving({TOKYO})", f"serving({TOKYO})")
     assert effect(seen, "fail-over").step.undone_by == ("fail-back",)
     assert "FailoverStateMachine-" in effect(seen, "fail-over").effect.touches
-    assert f"move to {OSAKA}" in effect(seen, "fail-over").effect.touches
-    assert effect(seen, "start-load").effect.touches == "Locust: 10 users call http://api.example.com"
+    assert OSAKA in effect(seen, "fail-over").effect.touches
+    assert all(value in effect(seen, "start-load").effect.touches for value in ("10", "http://api.example.com"))
     assert changes(rig) == before
 
 
@@ -80,16 +81,15 @@ def test_what_a_failback_leads_back_is_undone_by_it_though_it_names_another_step
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("written", "way"),
-    [({"s3": "bucket/drills"}, r"over S3 \(bucket/drills\)"), ({}, r"as text of \d{3} SSM commands")],
+    [({"s3": "bucket/drills"}, r"\bbucket/drills\b"), ({}, r"\b\d{3} SSM\b")],
 )
 def test_it_says_what_is_brought_to_the_client_host(
     rig: Rig, tmp_path: Path, written: dict[str, str], way: str
 ) -> None:
     given = rig.other_topology(tmp_path / "topology.yaml", client=rig.client_host(run="ssm", **written))
     seen = rehearse(FAILOVER, {}, Path(given["topology"]))
-    host = rig.lab.topology["client"]["instance_id"]
-    says = rf"brought to the client host {host}, unless it is there: locust.pyz \(\d+\.\d MB\) {way}; it stays"
-    assert re.search(says, effect(seen, "start-load").effect.touches)
+    host, touched = rig.lab.topology["client"]["instance_id"], effect(seen, "start-load").effect.touches
+    assert all(re.search(part, touched) for part in (host, r"\blocust\.pyz \(\d+\.\d MB\)", way)), touched
 
 
 @pytest.mark.parametrize("experiment", first_of(sorted(path.name for path in FAILOVER.parent.glob("*.*")), 2))
@@ -108,10 +108,11 @@ def test_what_is_in_the_way_is_said_with_what_to_do(rig: Rig) -> None:
     """Nobody answers for Locust here, and the rig's client host runs no `dig`."""
     rig.flag(TOKYO, "true")
     seen = look(rig)
-    problems = "\n".join(seen.in_the_way)
-    assert f"the region state is dark, and the drill refuses all but serving({TOKYO})" in problems
-    assert "Locust (attach http://127.0.0.1:9)" in problems
-    assert seen.state == "dark"
+    assert (seen.state, seen.expected) == ("dark", f"serving({TOKYO})")
+    assert any("dark" in one and f"serving({TOKYO})" in one for one in seen.in_the_way)
+    (silent,) = [one for one in seen.seen if "http://127.0.0.1:9" in one.what]
+    assert (silent.code, silent.advice != "") == ("locust-unreachable", True)
+    assert any(silent.what in one and silent.advice in one for one in seen.in_the_way)
 
 
 @pytest.fixture
@@ -214,7 +215,8 @@ def test_a_role_that_is_given_is_used(rig: Rig, with_addresses: Path) -> None:
     )
     (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
     (made,) = templates(rig, "exp-own-role")
-    assert list(preview.made) == [f"template exp-own-role ({made}, {TOKYO})"]
+    (created,) = preview.made
+    assert all(value in created for value in ("exp-own-role", made, TOKYO))
     described = rig.lab.client("fis", TOKYO).get_experiment_template(id=made)["experimentTemplate"]
     assert described["roleArn"] == own
 
@@ -224,7 +226,7 @@ def test_without_being_told_to_a_rehearsal_makes_nothing_and_says_how_to(rig: Ri
     before = changes(rig)
     given = [str(fresh), "--topology", str(rig.lab.plan.topology_file)]
     shown = " ".join(CliRunner().invoke(cli_rehearse, given).output.split())
-    assert "template exp-not-made: none: FIS was not asked: a preview needs the template, which --make-temp" in shown
+    assert all(part in shown for part in ("exp-not-made", "--make-temp")), "the rest of the option is on another line"
     assert changes(rig) == before
 
 
@@ -234,10 +236,10 @@ def test_what_was_made_is_shown_with_how_to_remove_it(rig: Rig, with_addresses: 
     given = [str(fresh), "--topology", str(rig.lab.plan.topology_file), "--make-template"]
     shown = " ".join(CliRunner().invoke(cli_rehearse, given).output.split())
     (made,) = templates(rig, "exp-shown")
-    assert f"made: template exp-shown ({made}, {TOKYO}); it breaks nothing, and the drill uses it" in shown
-    assert f"to remove it: aws fis delete-experiment-template --region {TOKYO} --id {made}" in shown
+    assert f"exp-shown ({made}, {TOKYO})" in shown
+    assert f"aws fis delete-experiment-template --region {TOKYO} --id {made}" in shown
     for told, as_json in ((CliRunner().invoke(cli_rehearse, [*given, *more]), bool(more)) for more in ([], ["--json"])):
-        assert "--make-template: nothing was made" in (told.stderr if as_json else told.stdout)
+        assert NOTHING_MADE in (told.stderr if as_json else told.stdout)
     assert json.loads(told.stdout)["previews"][0]["made"] == {}
 
 
@@ -268,8 +270,8 @@ def test_what_the_drill_would_refuse_is_not_prepared(rig: Rig, with_addresses: P
         f"instance_id: i-00000000000000bad\n        role_arn: {OUR_ROLE}\n        template: exp",
     )
     (preview,) = rehearse(there, {}, rig.lab.plan.topology_file, make_templates=True).previews
-    assert "its target i-00000000000000bad does not exist" in preview.trouble
-    assert preview.made == {}
+    assert (preview.codes, preview.made) == (("fault-target-not-running", "ssm-agent-offline"), {})
+    assert "i-00000000000000bad" in preview.trouble
 
 
 def test_a_template_that_may_have_been_made_is_said(rig: Rig, with_addresses: Path) -> None:
@@ -280,8 +282,7 @@ def test_a_template_that_may_have_been_made_is_said(rig: Rig, with_addresses: Pa
         (preview,) = rehearse(fresh, {}, rig.lab.plan.topology_file, make_templates=True).previews
     finally:
         get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
-    assert "the template may have been made, and does nothing by itself" in preview.trouble
-    assert preview.made == {}
+    assert (preview.codes, preview.made) == (("half-done",), {})
 
 
 def test_a_rehearsal_says_which_role_must_be_made_and_makes_none(rig: Rig, with_addresses: Path) -> None:
@@ -362,9 +363,13 @@ def test_fis_that_does_not_answer_is_in_the_way_and_no_crash(rig: Rig, with_addr
         seen = rehearse(with_addresses, {}, rig.lab.plan.topology_file)
     finally:
         get(f"{rig.lab.url}/chaosdrill/faults", method="DELETE")
-    told = [text for text in seen.in_the_way if text.startswith("inject-packet-loss: template exp-packetloss: ")]
-    assert len(told) == 1
-    assert "FIS could not be asked" in told[0]
+    (preview,) = seen.previews
+    assert (preview.step, preview.template, preview.codes) == (
+        "inject-packet-loss",
+        "exp-packetloss",
+        ("aws-request-failed",),
+    )
+    assert len([text for text in seen.in_the_way if preview.trouble in text]) == 1
 
 
 def test_a_wrong_experiment_is_told_and_nothing_is_asked(rig: Rig, tmp_path: Path) -> None:
@@ -444,14 +449,14 @@ def test_it_says_what_waits_for_a_person_and_what_is_handed_over(rig: Rig, tmp_p
     text = FAILOVER.read_text()
     step = "name: fail-over            # runbook 3\n"
     assert step in text
-    confirm = f'{step}    confirm: {{question: "Is the page on?", within_s: 60}}\n'
+    confirm = f'{step}    confirm: {{question: "Ready?", within_s: 60}}\n'
     end = "expect: serving(${home_region})"
     assert end in text
     stays = f"{end}\n        end: serving(${{standby_region}})\n        hand_over: {{to: failback, within_days: 14}}"
     path = tmp_path / FAILOVER.name
     path.write_text(text.replace(step, confirm).replace(end, stays))
     seen = rehearse(path, {}, rig.lab.plan.topology_file)
-    assert effect(seen, "fail-over").step.approval == "60 s at most: Is the page on?"
+    assert all(part in effect(seen, "fail-over").step.approval for part in ("60 s", "Ready?"))
     assert effect(seen, "start-load").step.approval == ""
     assert seen.left_to == "failback, for 14 days"
     path.write_text(text.replace(step, confirm.replace("within_s: 60", "within_s: 0")))

@@ -50,10 +50,10 @@ def test_every_part_is_seen_again_but_the_load_which_is_none_of_aws_s(topology: 
 def test_the_rehearsal_is_the_same_again(topology: Path) -> None:
     seen = rehearse(FAILOVER, {}, topology)
     (trouble,) = seen.in_the_way
-    assert trouble.startswith("client: Locust (attach http://127.0.0.1:9)")
+    assert "http://127.0.0.1:9" in trouble
     assert (seen.state, seen.account) == (f"serving({TOKYO})", "000000000001")
     effects: dict[str, Any] = {one.step.name: one.effect for one in seen.steps if one.effect}
-    assert effects["inject-packet-loss"].touches.endswith("packets with 10.100.5.165, 10.100.9.84")
+    assert effects["inject-packet-loss"].touches.endswith(" 10.100.5.165, 10.100.9.84")
     assert "FailoverStateMachine-1A2B3C4D" in effects["fail-over"].touches
     (preview,) = seen.previews
     assert preview.targets == ("arn:aws:ec2:ap-northeast-1:000000000001:instance/i-00000000000000001",)

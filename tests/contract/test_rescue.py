@@ -246,7 +246,9 @@ class TestWhenItActs:
         result = command(planted, "--when-stale", "--json")
         assert (result.exit_code, json.loads(result.stdout)["is_paid"]) == (0, True)
         assert placement(rig) == AT_HOME
-        assert command(planted, "--when-stale").output == "nothing is owed, and no lease has expired\n"
+        again = command(planted, "--when-stale", "--json")
+        report = json.loads(again.stdout)
+        assert (again.exit_code, report["left"], bool(report["idle"])) == (0, [], True)
 
     def test_a_timer_leaves_a_run_that_has_released_its_lease_to_people(
         self, rig: Rig, planted: Planted, run: str

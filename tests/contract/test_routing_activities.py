@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from chaoslib.exceptions import ActivityFailed
 
 from chaosdrill.history import OpenDrill
 from chaosdrill.routing.actions import set_routing
@@ -140,8 +139,8 @@ class TestExplicitControls:
         assert (other, routing_state("standby", configuration=rig.configuration)) == ("On", "Off")
 
     def test_what_is_wrong_with_them_is_told_at_once(self, rig: Rig) -> None:
-        with pytest.raises(ActivityFailed) as caught:
+        with fails_with("region-unknown", "argument-invalid") as caught:
             set_routing("home", routing_controls={"nagoya": "x"}, configuration=rig.configuration)
-        lines = str(caught.value).splitlines()
-        assert "not a region of the topology: write one of ap-northeast-1, ap-northeast-3, home, standby" in lines[0]
-        assert "'x' is no ARN of one" in lines[1]
+        region, arn = str(caught.value).splitlines()
+        assert all(name in region for name in ("nagoya", TOKYO, OSAKA, "home", "standby"))
+        assert "'x'" in arn

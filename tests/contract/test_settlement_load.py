@@ -166,11 +166,11 @@ def test_a_request_to_stop_ends_it_and_it_gives_the_lease_back(
 
     def stopped(page: HeartbeatPage, seconds: float) -> Any:
         [lease] = holding(planted)
-        planted.coordination.request_stop(lease.run, "a test", "customers call")
+        planted.coordination.request_stop(lease.run, "a test", "customers-call")
         return begin(page, seconds)
 
     monkeypatch.setattr(HeartbeatPage, "begin_load", stopped)
     with fails_with("settlement-stopped") as ended:
         measured(seconds=600.0)
-    assert "customers call" in str(ended.value)
+    assert "customers-call" in str(ended.value)
     assert holding(planted) == ()

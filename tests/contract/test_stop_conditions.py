@@ -94,7 +94,7 @@ def test_an_engaged_lever_stops_the_drill_with_its_reason(rig: Rig, system: Syst
     assert (tokyo.read(), osaka.read()) == ("", "")
     with engaged(rig, OSAKA):
         assert tokyo.read() == ""
-        assert "a festival" in osaka.read()
+        assert "festival" in osaka.read()
 
 
 def test_a_lever_that_may_not_be_read_is_unreadable_where_it_was_asked_for(rig: Rig, system: System) -> None:

@@ -153,8 +153,8 @@ def test_several_candidates_are_listed_for_the_user_to_choose(crowded: LabAws, d
     assert todo(result) == [TOKYO, "failover_prefix"]
     for line in (f"# {TOKYO}: another-apptable", f"# {TOKYO}: Tokyo-ParamTable-chaosdrill"):
         assert f"    {line}\n" in result.stdout
-    assert "  # failover_prefix: FailoverStateMachine-OLD\n" in result.stdout
-    assert "left to fill in: 5" in result.stderr
+    assert re.search(r"^ *# failover_prefix: FailoverStateMachine-OLD$", result.stdout, re.MULTILINE)
+    assert re.search(r"\b5\b", result.stderr), "how many are left"
 
 
 @pytest.mark.long
@@ -190,9 +190,9 @@ def test_the_search_for_flags_is_bounded_and_says_so(
         result = discover(crowded)
     finally:
         osaka.put_item(TableName=name, Item=item)
-    assert "the item of 50 of 62 tables in ap-northeast-3" in result.stderr
-    assert f"# TODO {OSAKA}: found no table with the item" in result.stdout
-    assert "could not be read" not in result.stdout, "a table with another key has no flag; that is no trouble"
+    assert re.search(rf"\b50 of 62\b.* {OSAKA}\b", result.stderr)
+    assert OSAKA in todo(result)
+    assert not re.search(r"\bother-\d", result.stdout), "a table with another key has no flag; that is no trouble"
 
 
 @pytest.mark.long
@@ -200,7 +200,7 @@ def test_a_missing_permission_is_told_and_spoils_no_other_part(aws: LabAws, disc
     with answering(*DENIED_JSON) as denied:
         result = discover(aws, dynamodb=denied)
     assert result.exit_code == 1
-    assert f"stop_flag.tables.{OSAKA}: dynamodb:ListTables is not permitted in {OSAKA}: allow it" in result.stderr
+    assert re.search(rf"stop_flag\.tables\.{OSAKA}: dynamodb:ListTables .*\b{OSAKA}\b", result.stderr)
     assert todo(result) == [TOKYO, OSAKA, "attribute"]
     facts, own = yaml.safe_load(result.stdout), aws.topology
     del own["client"]["url"]  # no account tells where Locust is
@@ -244,7 +244,8 @@ def test_expired_credentials_stop_it_before_anything_is_written(aws: LabAws, dis
         result = discover(aws, sts=expired)
     assert result.stdout == ""
     assert isinstance(result.exception, DrillError)
-    assert re.search(r"nothing was read: .*profile test-\d+.*ExpiredToken.*aws sso login", str(result.exception))
+    assert result.exception.codes == ("credentials-unusable",)
+    assert re.search(r"\btest-\d+\b.*\bExpiredToken\b.*\baws sso login\b", str(result.exception))
 
 
 def test_bad_input_is_told_all_at_once(tmp_path: Path) -> None:
@@ -265,7 +266,9 @@ def test_bad_input_is_told_all_at_once(tmp_path: Path) -> None:
 
 def test_a_profile_that_is_not_there_is_told_with_those_that_are(aws: LabAws, discover: Discover) -> None:
     result = discover(aws, "--profile", "nobody")
-    assert re.fullmatch(r"--profile nobody: is not in your AWS config file; there are: test-\d+", str(result.exception))
+    assert isinstance(result.exception, BadInput)
+    assert result.exception.codes == ("profile-missing",)
+    assert re.search(r"\bnobody\b.*\btest-\d+$", str(result.exception))
 
 
 def test_it_writes_a_file_when_told_to(aws: LabAws, discover: Discover, tmp_path: Path) -> None:
