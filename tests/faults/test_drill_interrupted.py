@@ -61,5 +61,5 @@ def test_what_was_done_is_undone_and_the_drill_ends_soon(lab, tmp_path, moment, 
         assert undone["heal-packet-loss"] == "succeeded"
     if moment == MOVING:
         assert undone["fail-back"] == "succeeded"
-        assert "waits were shortened" in drills.summary(lab)["client_outage"]["why"]
+        assert "shortened" in drills.summary(lab)["client_outage"]["why"]
     wait_until_nothing_is_left(lab.home, before)

@@ -58,7 +58,7 @@ def test_beside_what_a_killed_drill_left_in_a_lab_that_stays_up_the_next_one_ref
         events = read_history(second / "history.jsonl")
         refused = next(event for event in events if event["event"] == "refused")
         assert refused["codes"] == ["left-in-force"]
-        for part in (died.name, "fault inject_packet_loss is in force", "load of", "chaosdrill lab down"):
+        for part in (died.name, "inject_packet_loss", "load", "chaosdrill lab down"):
             assert part in refused["why"]
         assert not [event for event in events if event["event"] == "activity-started"], "nothing was touched"
         shown = json.loads(lab.run("runs", "show", died.name, "--json").stdout)
@@ -78,7 +78,7 @@ def what_it_did_not_write_is_made_afterwards(died: Path, lab: RunningLab) -> Non
     assert not (died / "summary.json").exists()
     judged = [sys.executable, "-m", "chaosdrill.cli", "runs", "judge", died.name]
     said = subprocess.run(judged, env=lab.environment, capture_output=True, text=True, check=False)
-    assert (said.returncode, "its summary was made" in said.stderr) == (1, True), said.stderr
+    assert said.returncode == 1, said.stderr
     summary = json.loads((died / "summary.json").read_text())
     assert (summary["source"], summary["verdict"], problems_of_summary(summary)) == ("rebuilt", "invalid", [])
 

@@ -66,9 +66,9 @@ def test_the_table_counts_what_was_run(tmp_path: Path) -> None:
     points = points_of(PASSED)
     results = Results(tmp_path / "results.jsonl")
     results.add(Result(points[0].name, states=["goal-serves"]))
-    results.add(Result(points[1].name, ["it is | dark"]))
+    results.add(Result(points[1].name, ["all | dark"]))
     results.add(Result(points[2].name, is_reached=False))
     rows = table(points, results.last).splitlines()
     assert f"| runner | {len(PASSED)} | 3 | 1 | 1 | 1 |" in rows
     assert sum(row.startswith("| `runner at") for row in rows) == 3
-    assert any("it is \\| dark" in row and "| NO |" in row for row in rows)
+    assert any("all \\| dark" in row and "| NO |" in row for row in rows)

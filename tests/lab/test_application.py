@@ -97,7 +97,7 @@ async def test_a_transaction_is_shown_to_its_own_account_only(world: World):
     transaction = await world.post("deposit", account, 5)
     for who, which in ((new_account(), transaction), (account, uuid.uuid4()), (account, "no-uuid")):
         status, text = await world.request("GET", f"/transaction/{which}", who)
-        assert (status, f"{who} has no transaction {which}" in text) == (404, True)
+        assert (status, who in text, str(which) in text) == (404, True, True)
 
 
 @inside
@@ -131,8 +131,8 @@ async def test_a_stopped_region_answers_503_to_transactions_and_settles_nothing(
     transaction = await world.post("deposit", account, 5)
     await world.set_flag(world.plan.home, "true")
     for method, path in (("POST", "/transaction/deposit"), ("GET", f"/transaction/{transaction}")):
-        answer = await world.request(method, path, account, json={"quantity": 5})
-        assert answer == (503, "the application is stopped in ap-northeast-1")
+        status, text = await world.request(method, path, account, json={"quantity": 5})
+        assert (status, "ap-northeast-1" in text) == (503, True), text
     assert await world.balance(account) == 0
     assert await world.request("GET", "/health", None) == (200, "ok")
     await asyncio.sleep(5 * world.plan.settle_s)
@@ -198,11 +198,11 @@ async def test_a_region_whose_database_is_a_standby_answers_500_until_it_is_prom
     calls = (("GET", "/balance", {}), ("POST", "/transaction/deposit", {"json": {"quantity": 5}}))
     for method, path, options in calls:
         status, text = await world.request(method, path, account, osaka, **options)
-        assert (status, "the database of ap-northeast-3" in text) == (500, True), text
+        assert (status, "ap-northeast-3" in text) == (500, True), text
     await world.database.switchover(osaka.name)
     assert await world.balance(account, osaka) == 70
     status, text = await world.request("GET", "/balance", account, tokyo)
-    assert (status, "the database of ap-northeast-1" in text) == (500, True), text
+    assert (status, "ap-northeast-1" in text) == (500, True), text
     await world.rest()
 
 

@@ -128,7 +128,7 @@ def test_two_writers(looks):
         done = looks.lab.on_client("psql", "-qAtX", "-h", region.database_address, "-c", written)
         assert done.stdout.strip() == "two-writers"
     said = looks.lab.run("lab", "break", "--clear").stdout
-    assert f"what {HOME.name} wrote by itself is gone" in said
+    assert HOME.name in said, "whose writes are gone"
     assert looks.roles() == {HOME.name: "standby", STANDBY.name: "primary"}
     assert looks.writers() == [STANDBY.name]
 

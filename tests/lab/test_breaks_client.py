@@ -130,11 +130,11 @@ def test_outage(looks):
 def test_what_is_broken_is_shown_and_told_of(looks):
     looks.lab.run("lab", "break", "reads-only")
     refused = looks.lab.run("lab", "break", "reads-only", check=False)
-    assert refused.returncode == 1
-    assert "reads-only is in force already" in refused.stderr
-    assert looks.lab.run("lab", "break").stdout.startswith("reads-only: the standby serves reads")
+    assert (refused.returncode, "[lab-request-failed]" in refused.stderr) == (1, True), refused.stderr
+    assert "reads-only" in refused.stderr
+    assert looks.lab.run("lab", "break").stdout.startswith("reads-only: ")
     assert [one["name"] for one in looks.lab.status()["broken"] if one["in_force"]] == ["reads-only"]
-    assert "broken on purpose: reads-only\n" in looks.lab.run("lab", "status").stdout
+    assert ": reads-only\n" in looks.lab.run("lab", "status").stdout
     assert looks.lab.run("lab", "break", "--clear").stdout == "mended: reads-only\n"
     assert looks.lab.run("lab", "break").stdout == "nothing is broken\n"
 
@@ -142,8 +142,7 @@ def test_what_is_broken_is_shown_and_told_of(looks):
 def test_a_name_that_is_none_breaks_nothing(lab):
     done = lab.run("lab", "up", "--detach", "--break", "no-such", "--break", "reads-only:when=now", check=False)
     assert done.returncode == 1
-    assert "break 'no-such': there is none of that name" in done.stderr
-    assert "break reads-only: it has no option 'when', only none" in done.stderr
+    assert all(name in done.stderr for name in ("'no-such'", "reads-only", "'when'"))
     assert not [one for one in lab.status()["broken"] if one["in_force"]]
 
 
@@ -153,7 +152,7 @@ def test_a_run_on_a_broken_lab_says_so(looks, tmp_path):
     named = ["stop-flag-ignored:region=standby", "aws dynamodb ignored"]
     assert [row["breaks"] for row in ran.events if row["event"] == "lab-broken"] == [named]
     assert json.loads((ran.run_directory / "summary.json").read_text())["broken"] == named
-    assert "stop-flag-ignored:region=standby, aws dynamodb ignored" in ran.last_lines["verdict"]
+    assert all(name in ran.last_lines["verdict"] for name in named)
 
 
 def test_a_run_on_a_lab_that_was_mended_before_says_nothing(looks, tmp_path):

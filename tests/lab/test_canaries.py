@@ -43,7 +43,7 @@ def test_both_alarms_go_off_while_the_service_has_no_task_and_end_when_it_is_bac
     client(lab, "ecs", HOME).update_service(**SERVICE, desiredCount=0)
     wait_for(lambda: counts(lab), lambda seen: seen == (0, 0), "the tasks to end")
     assert lab.on_client("curl", "-sf", "http://api.example.com/health", check=False).returncode != 0
-    assert "desired count" in lab.status()["parts"]["application-tokyo"]["trouble"]
+    assert "desired" in lab.status()["parts"]["application-tokyo"]["trouble"]
     for region in (STANDBY, OBSERVER):
         wait_for(lambda region=region: alarm(lab, region), lambda state: state == "ALARM", "the alarm to go off")
     metrics = client(lab, "cloudwatch", OBSERVER).list_metrics(Namespace="CloudWatchSynthetics")["Metrics"]

@@ -229,8 +229,11 @@ def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 def test_another_scale_than_the_running_labs_is_refused(staying, tmp_path):
     done = drills.run(staying, tmp_path, "scale:float=0.5")
     assert done.returncode != 0
-    assert "a lab with scale 0.1 runs already" in done.stdout
-    assert drills.summary(staying)["verdict"] == "refused"
+    summary = drills.summary(staying)
+    assert summary["verdict"] == "refused"
+    codes = [code for one in summary["judgement"]["findings"] for code in one.get("codes", ())]
+    assert codes == ["lab-settings-differ"]
+    assert "0.1" in done.stdout
 
 
 def activity(kind: str, module: str, func: str, **arguments: Any) -> small_drills.Step:

@@ -171,14 +171,14 @@ def test_a_stop_from_another_machine_begins_the_rollbacks(
     drill = start(experiment(rollbacks=[undo("unwork", "work")], **STOPPED_DURING[moment]))
     drill.wait_for_step("do pauses" if moment == "a pause" else f"wait {NEVER_S}")
     (lease,) = state_of(system).holding()
-    coordination_of(system).request_stop(lease.run, "ops@desk", "customers call")
+    coordination_of(system).request_stop(lease.run, "ops@desk", "customers-call")
     ran = drill.end()
     assert ran.verdict == "interrupted"
     assert ran.steps[-1] == "undo unwork"
     (event,) = [row for row in ran.events if row["event"] == "interrupted"]
-    assert (event["signal"], event["by"], event["why"]) == ("chaosdrill stop", "ops@desk", "customers call")
+    assert (event["signal"], event["by"], event["why"]) == ("chaosdrill stop", "ops@desk", "customers-call")
     assert "ops@desk" in ran.why
-    assert "customers call" in ran.why
+    assert "customers-call" in ran.why
     assert state_of(system).leases == ()
 
 

@@ -37,8 +37,8 @@ def test_every_part_is_healthy_and_the_status_says_how_long_and_how_much(lab):
     assert 0 < status["ready_s"] < 60
     assert 100 < status["memory_mb"] < 1500
     text = lab.run("lab", "status").stdout
-    assert "ready after" in text
-    assert "MB (PSS)" in text
+    assert f"{status['ready_s']:.1f} s" in text
+    assert re.search(r"\b\d+ MB\b", text)
 
 
 @pytest.mark.long
@@ -95,7 +95,7 @@ def test_dig_answers_on_the_client_and_says_why_not_on_the_host(lab):
     over_tcp = lab.on_client("dig", "+tcp", "+short", "api.example.com").stdout.split()
     assert sorted(over_tcp) == ["10.100.5.165", "10.100.9.84"]
     on_host = lab.shell("dig @127.0.0.1 -p $CHAOSDRILL_LAB_DNS_PORT api.example.com").stdout
-    assert "status: NXDOMAIN" in on_host
+    assert "NXDOMAIN" in on_host
     assert "chaosdrill lab exec -- dig api.example.com" in on_host
 
 
@@ -146,14 +146,15 @@ def test_locusts_page_and_its_rest_interface_answer_on_the_host(lab):
 
 
 def test_a_second_up_attaches_and_says_so(lab):
-    said = lab.run("lab", "up", "--detach").stdout
-    assert "a lab runs already: attaching" in said
+    before = lab.supervisor_pid()
+    assert "attaching" in lab.run("lab", "up", "--detach").stdout
+    assert lab.supervisor_pid() == before
 
 
 def test_a_second_up_with_another_scale_is_refused_and_says_what_to_do(lab):
     refused = lab.run("lab", "up", "--detach", "--scale", "1", check=False)
-    assert refused.returncode == 1
-    assert "a lab with scale 0.1 runs already" in refused.stderr
+    assert (refused.returncode, "[lab-settings-differ]" in refused.stderr) == (1, True), refused.stderr
+    assert "0.1" in refused.stderr
     assert "chaosdrill lab down" in refused.stderr
     assert lab.status()["ready"]
 
@@ -187,7 +188,7 @@ def test_the_lag_of_the_main_table_is_shown_and_set(lab):
     ("arguments", "said"),
     [
         (["--scale", "0.001"], "1/60"),
-        (["--locustfile", "no-such-file.py"], "no such file"),
+        (["--locustfile", "no-such-file.py"], "no-such-file.py"),
     ],
 )
 def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):
@@ -203,8 +204,8 @@ def test_bad_input_is_refused_before_anything_starts(tmp_path, arguments, said):
     ("script", "said"),
     [
         ("class Customer(HttpUser)\n", "SyntaxError"),
-        ("import no_such_module\n", "No module named 'no_such_module'"),
-        ("users = 0\n", "it defines no User class"),
+        ("import no_such_module\n", "'no_such_module'"),
+        ("users = 0\n", "User"),
     ],
 )
 def test_a_locustfile_that_locust_cannot_run_ends_the_start_with_its_error(tmp_path, script, said):
@@ -213,7 +214,7 @@ def test_a_locustfile_that_locust_cannot_run_ends_the_start_with_its_error(tmp_p
     one = RunningLab(tmp_path / "home")
     refused = one.run("lab", "up", "--detach", "--scale", str(SCALE), "--locustfile", str(locustfile), check=False)
     assert refused.returncode == 1
-    assert f"Locust does not run {locustfile}" in refused.stderr
+    assert str(locustfile) in refused.stderr
     assert said in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not one.status()["running"]

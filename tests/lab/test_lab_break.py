@@ -1,5 +1,6 @@
 """`chaosdrill lab break`, as it is typed."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ from tests.running_lab import RunningLab
 
 pytestmark = pytest.mark.long
 
+MET = r"met (\d+) call"
 LOOK = "aws sts get-caller-identity --profile chaosdrill-lab --cli-read-timeout 20"
 
 
@@ -20,12 +22,10 @@ def _mended(lab: RunningLab) -> Iterator[None]:
 def test_it_breaks_shows_and_mends(lab: RunningLab) -> None:
     assert lab.run("lab", "break").stdout == "nothing is broken\n"
     said = lab.run("lab", "break", "aws", "sts", "expired", "--region", "ap-northeast-1").stdout
-    assert said == (
-        "sts: expired for callers from outside the lab, every operation in ap-northeast-1, until it is mended; "
-        "met 0 call(s) so far\n"
-    )
+    assert all(value in said for value in ("sts", "expired", "ap-northeast-1"))
+    assert re.findall(MET, said) == ["0"]
     assert "ExpiredToken" in lab.shell(LOOK, check=False).stderr
-    assert "met 1 call(s) so far" in lab.run("lab", "break").stdout
+    assert re.findall(MET, lab.run("lab", "break").stdout) == ["1"]
     assert lab.run("lab", "break", "--clear").stdout == "mended: 1 fault(s) removed\n"
     assert "123456789012" in lab.shell(LOOK).stdout
     assert lab.run("lab", "break", "--clear").stdout == "nothing was broken\n"
@@ -33,22 +33,22 @@ def test_it_breaks_shows_and_mends(lab: RunningLab) -> None:
 
 def test_a_service_by_the_name_that_the_aws_cli_gives_it(lab: RunningLab) -> None:
     said = lab.run("lab", "break", "aws", "stepfunctions", "slow", "--seconds", "0.5", "--calls", "2").stdout
-    assert said.startswith("states: slow (0.5 s) for callers from outside the lab, every operation in every region")
-    assert "the next 2 call(s)" in said
+    assert all(value in said for value in ("states", "slow", "0.5 s"))
+    assert re.findall(r"(\d+) call", said)[0] == "2"
 
 
 @pytest.mark.parametrize(
-    ("typed", "says"),
+    ("typed", "named"),
     [
-        (("aws", "kinesis", "reset"), "service 'kinesis': write one of dynamodb"),
-        (("aws", "sts", "sulking"), "'sulking' is not one of 'throttling'"),
-        (("--clear", "aws", "sts", "reset"), "--clear mends, and a command breaks"),
+        (("aws", "kinesis", "reset"), "'kinesis'"),
+        (("aws", "sts", "sulking"), "'sulking'"),
+        (("--clear", "aws", "sts", "reset"), "--clear"),
     ],
 )
-def test_what_cannot_be_is_told(lab: RunningLab, typed: tuple[str, ...], says: str) -> None:
+def test_what_cannot_be_is_told(lab: RunningLab, typed: tuple[str, ...], named: str) -> None:
     done = lab.run("lab", "break", *typed, check=False)
     assert done.returncode != 0
-    assert says in done.stderr
+    assert named in done.stderr
     assert lab.run("lab", "break").stdout == "nothing is broken\n"
 
 

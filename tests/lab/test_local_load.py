@@ -117,5 +117,6 @@ def test_a_topology_that_says_nothing_of_a_heartbeat_is_refused_before_anything_
     )
     done = small_drills.run(tmp_path, what, **lab.environment)
     assert done.verdict == "refused", done.stdout + done.stderr
-    assert "does not say what a heartbeat sends: add a section `heartbeat:`" in done.stdout + done.stderr
+    assert small_drills.error_codes(done) == ["heartbeat-missing"]
+    assert "`heartbeat:`" in done.stdout + done.stderr, "what to add"
     assert [row for row in done.events if row["event"] == "activity-started"] == []

@@ -104,5 +104,5 @@ def test_the_kernel_ends_it_while_the_labs_first_process_is_stopped(lab):
 def test_what_makes_no_sense_is_refused_with_every_reason(lab):
     with pytest.raises(LabError) as refused:
         inject(lab, "no such name", 0, [], "sideways", 0)
-    for reason in ("name", "percent", "traffic type", "duration", "sources"):
+    for reason in ("name", "percent", "sideways", "duration", "sources"):
         assert reason in str(refused.value)
