@@ -15,7 +15,8 @@ breaks when only the wording changes:
 - an ``assert`` with ``==`` or ``!=`` and a text of four words or more on either side, in lists and tuples, too.
 
 Names are followed to where they are bound: ``parametrize``, ``for``, an assignment or a constant of the module. A
-command (``chaosdrill …``) is not wording. Each ``assert`` counts once, however many texts it has.
+command (``chaosdrill …``) is not wording, nor is a text that the test itself hands to the code, such as the reason of
+an error that it raises. Each ``assert`` counts once, however many texts it has.
 """
 
 import argparse
@@ -171,13 +172,43 @@ def docstrings_without_summary(source: Source) -> Iterator[str]:
 def pinned_wording(source: Source) -> Iterator[str]:
     """Assertions that compare a text with a sentence written in the test: ``FILE:LINE SENTENCE``."""
     outside = bindings(source.tree.body)
+    inputs = "\n".join(input_texts(source.tree))
     for node in source.tree.body:
         for function in [node, *node.body] if isinstance(node, ast.ClassDef) else [node]:
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-                names = outside | bindings([function])
+                known, used = outside | bindings([function]), names_used(function)
+                names = {name: values for name, values in known.items() if name not in used}
+                given = [text for name in used for one in known.get(name, ()) for text in literal_texts(one, {})]
+                handed = "\n".join([inputs, *given])
                 for one in ast.walk(function):
-                    if pinned := next(sentences_of(one, names), None):
+                    if pinned := next((text for text in sentences_of(one, names) if text not in handed), None):
                         yield f"{source.path}:{one.lineno} {pinned!r}"  # type: ignore[attr-defined]
+
+
+def names_used(function: ast.AST) -> set[str]:
+    """The names that a test uses otherwise than in its assertions: their values are its inputs."""
+    return {
+        one.id for one in outside_assertions(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)
+    }
+
+
+def input_texts(tree: ast.Module) -> Iterator[str]:
+    """The texts that a module hands to the code under test: arguments, values of mappings, returned values."""
+    for node in outside_assertions(tree):
+        if isinstance(node, ast.Call | ast.Dict | ast.keyword | ast.Return):
+            for child in ast.iter_child_nodes(node):
+                yield from literal_texts(child, {}) if isinstance(child, ast.expr) else ()
+
+
+def outside_assertions(node: ast.AST) -> Iterator[ast.AST]:
+    """A node and those within it, without assertions and decorators."""
+    yield node
+    skipped = getattr(node, "decorator_list", [])
+    if isinstance(node, ast.withitem) and getattr(getattr(node.context_expr, "func", None), "attr", "") in RAISES:
+        return
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.Assert) and child not in skipped:
+            yield from outside_assertions(child)
 
 
 def bindings(nodes: Iterable[ast.AST]) -> dict[str, list[ast.expr]]:

@@ -232,6 +232,7 @@ ERROR_CODES: Mapping[str, str] = {
     "occurrence-not-due": "the planned instant of an occurrence has not come yet",
     "occurrence-not-planned": "no tick has read an occurrence in the calendar before its planned instant",
     "occurrence-waits": "an occurrence of a game day does not begin now; the message says what it waits for",
+    "output-not-writable": "the file that a command was to write cannot be written",
     "outside-window": "an occurrence of a game day, to its end in the worst case, is not within its window",
     "package-altered": "a file of a package that is brought to the client host is not as it was installed",
     "package-missing": "a package that the client host needs is not installed here",

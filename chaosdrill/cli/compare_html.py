@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from chaosdrill.cli.options import time_zone_option
-from chaosdrill.cli.text import one_line, with_codes
+from chaosdrill.cli.text import one_line, usage_error, with_codes
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def write_html(path: Path, make: Callable[[], str]) -> None:
     :param make: makes the page.
     :raises click.UsageError: when it cannot be made or written.
     """
+    from chaosdrill.errors import BadInput, problem
     from chaosdrill.history.whole_files import draft_of
     from chaosdrill.report.embedding import NoReport
 
@@ -70,5 +71,6 @@ def write_html(path: Path, make: Callable[[], str]) -> None:
         raise click.UsageError(with_codes(error)) from error
     except OSError as error:
         why = error.strerror or str(error)
-        raise click.UsageError(one_line(f"--html {path}: {why}: name a file that can be written")) from error
+        text = f"--html {path}: {why}: name a file that can be written"
+        raise usage_error(BadInput([problem("output-not-writable", text)])) from error
     click.echo(one_line(str(path)))

@@ -7,7 +7,7 @@ import click
 
 from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.options import time_zone_option
-from chaosdrill.cli.text import one_line, with_codes
+from chaosdrill.cli.text import one_line, usage_error, with_codes
 from chaosdrill.time_zones import Zone
 
 LANGUAGES = ("en", "ja")
@@ -51,7 +51,7 @@ def report(run: str, language: str, output: Path | None, pdf: bool, zone: Zone, 
 
     Exit code: 0 when it was written, whatever the verdict; 2 when there is no such run, or nothing of one to show.
     """
-    from chaosdrill.errors import BadInput
+    from chaosdrill.errors import BadInput, problem
     from chaosdrill.report.embedding import NoReport
     from chaosdrill.report.making import report_of, write_report
     from chaosdrill.report.pdf import write_pdf
@@ -67,11 +67,8 @@ def report(run: str, language: str, output: Path | None, pdf: bool, zone: Zone, 
         raise click.UsageError(with_codes(error)) from error
     except OSError as error:
         why = error.strerror or str(error)
-        raise click.UsageError(
-            one_line(
-                f"the report cannot be written: {error.filename or output}: {why}; name another file with --output"
-            )
-        ) from error
+        text = f"the report cannot be written: {error.filename or output}: {why}; name another file with --output"
+        raise usage_error(BadInput([problem("output-not-writable", text)])) from error
     if as_json:
         told = {"run": directory.resolve().name, "report": str(path), "language": language}
         click.echo(json.dumps({**told, "bytes": path.stat().st_size}))

@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from dataclasses import replace
+from functools import partial
 from importlib import util
 
 import pytest
@@ -40,13 +41,17 @@ def report(*arguments: str):
 
 def test_the_first_screen_says_verdict_numbers_and_objectives(run):
     text = text_of(report_of(run))
-    assert "passed Everything that was planned was done" in text
-    assert "Recovery time lab, waits × 0.1 Failover 3.92 s ± 0.05 s Failback 3.92 s ± 0.05 s" in text
-    assert "Lost writes After the failback 0 writes ± 0" in text
-    assert re.search(r"Availability Beats served in time \d\d\.\d+ % ± 0", text)
-    assert re.search(r"Recovery time rto_s at most 60 s Failover: 3.92 s ± 0.05 s .*? ✓ met", text)
-    assert re.search(r"Availability availability_ratio at least 50 % .*? ✓ met", text)
-    assert re.search(r"Budget: Database switched budget database-switched at most 5 s Failover: .*? ✓ met", text)
+    took = "3.92 s ± 0.05 s"
+    there, back = EN("short.recovery_fail_over_s"), EN("short.recovery_fail_back_s")
+    assert f"{EN('verdict.passed')} {EN('verdict-means.passed')}" in text
+    assert f"{EN('number.recovery')} {EN('badge.lab-scaled', scale=0.1)} {there} {took} {back} {took}" in text
+    assert f"{EN('number.lost')} {EN('short.lost_writes_after_failback')} 0 writes ± 0" in text
+    assert re.search(rf"{EN('number.availability')} {EN('short.availability')} \d\d\.\d+ % ± 0", text)
+    most, least, met = (partial(EN, "objective.at-most"), partial(EN, "objective.at-least"), f"✓ {EN('met.yes')}")
+    assert re.search(rf"{EN('objective.rto_s')} rto_s {most(value='60 s')} {there}: {took} .*? {met}", text)
+    assert re.search(rf"{EN('objective.availability_ratio')} availability_ratio {least(value='50 %')} .*? {met}", text)
+    budget = EN("objective.budget", phase=EN("moment.database-switched"))
+    assert re.search(rf"{budget} budget database-switched {most(value='5 s')} {there}: .*? {met}", text)
 
 
 def test_an_objective_that_was_missed_and_one_that_nobody_can_judge(tmp_path):
@@ -107,9 +112,9 @@ def test_the_ledger_is_told_by_id_beside_the_databases_own_account(tmp_path):
         ]  # fmt: skip
 
     text = text_of(report_of(make_run(tmp_path, ledger_of=lost)))
-    assert "Lost writes 2 writes ± 0" in text
-    assert "after the failback: Lost, 2 id-60 id-61" in text
-    assert "0 lost (in ap-northeast-3), ✗ 2 ids differ" in text
+    assert f"{EN('writes.lost')} 2 writes ± 0" in text
+    assert f"{EN('read-back.after-failback')}: {EN('group.lost')}, 2 id-60 id-61" in text
+    assert f"{EN('writes.databases-say', n=0, region=STANDBY)}, ✗ {EN('writes.differ', n=2)}" in text
     assert "lost-writes" in text
     assert "losses-contradict" in text
 
@@ -131,8 +136,9 @@ def test_the_hypothesis_is_told_before_during_and_after(tmp_path):
         ]
 
     text = text_of(report_of(make_run(tmp_path, events_of=checked)))
-    row = "one-serves serving serving ✓ met dark ✗ missed nobody answered ? cannot be told serving ✓ met"
-    assert row in text
+    met, missed, unknown = f"✓ {EN('met.yes')}", f"✗ {EN('met.no')}", f"? {EN('met.unknown')}"
+    tolerance, before, after = ("serving",) * 3
+    assert f"one-serves {tolerance} {before} {met} dark {missed} nobody answered {unknown} {after} {met}" in text
 
 
 def test_everything_that_ran_is_there_with_arguments_outputs_and_errors(tmp_path):
@@ -147,10 +153,10 @@ def test_everything_that_ran_is_there_with_arguments_outputs_and_errors(tmp_path
         ]
 
     text = text_of(report_of(make_run(tmp_path, events_of=failing)))
-    assert "bad-step act 1.00 s ✗ failed" in text
+    assert f"bad-step act 1.00 s ✗ {EN('status.failed')}" in text
     assert '"percent": 30' in text
     assert "it broke <here>" in text
-    assert "no-end act ✗ its end was not written" in text
+    assert f"no-end act ✗ {EN('status.no-end')}" in text
 
 
 def test_a_killed_drill_is_shown_as_far_as_it_goes(run):
@@ -158,9 +164,9 @@ def test_a_killed_drill_is_shown_as_far_as_it_goes(run):
     (run / "history.jsonl").write_bytes(b"".join(lines[: len(lines) // 2]) + lines[len(lines) // 2][:20])
     shutil.rmtree(run / "records")
     text = text_of(report_of(run))
-    assert "This drill did not come to its end" in text
+    assert EN("note.not-ended") in text
     assert "history-broken" in text
-    assert "not measured:" in text
+    assert EN("measured.not", why="") in text
 
 
 def test_a_drill_that_was_refused(tmp_path):
@@ -184,14 +190,17 @@ def test_what_was_judged_otherwise_then_is_told(run, tmp_path):
         return [{**row, "verdict": "failed"} if row["event"] == "drill-closed" else row for row in rows]
 
     text = text_of(report_of(make_run(tmp_path / "2", events_of=edited)))
-    assert "the drill judged itself: failed. Judged again, from the same run, it is: passed" in text
-    assert "judged itself" not in text_of(report_of(run))
+    note = "note.judged-otherwise"
+    assert EN(note, then=EN("verdict.failed"), now=EN("verdict.passed")) in text
+    assert EN(note).partition("{")[0] not in text_of(report_of(run))
 
 
 def test_a_summary_of_a_newer_version_is_not_misread(run):
     (run / "summary.json").write_text(json.dumps({"version": 99, "verdict": "failed", "title": "of tomorrow"}))
+    (note,) = view_of(read_given(run)).notes
+    assert (note.values["file"], note.values["why"].values) == ("summary.json", {"version": "99", "known": 3})
     text = text_of(report_of(run))
-    assert "summary.json is of version 99, this chaosdrill knows 3: install a newer one" in text
+    assert str(note) in text
     assert "of tomorrow" not in text
 
 
@@ -202,8 +211,8 @@ def test_a_lab_that_was_broken_on_purpose_and_a_dry_run_say_so(tmp_path):
     run = make_run(tmp_path, events_of=dry)
     (run / "summary.json").write_text(json.dumps({"version": 3, "verdict": "invalid", "broken": ["two-writers"]}))
     text = text_of(report_of(run))
-    assert "broken on purpose in this run: two-writers" in text
-    assert "This was a dry run" in text
+    assert EN("note.broken", how="two-writers") in text
+    assert EN("note.dry") in text
 
 
 def test_a_run_that_has_a_summary_alone_is_shown(tmp_path):
@@ -212,8 +221,8 @@ def test_a_run_that_has_a_summary_alone_is_shown(tmp_path):
     (tmp_path / "summary.json").write_text(json.dumps(said_))
     text = text_of(report_of(tmp_path))
     assert "from elsewhere" in text
-    assert "1 \N{MULTIPLICATION SIGN} 3 ✓ met" in text
-    assert "nothing to draw" in text
+    assert f"1 \N{MULTIPLICATION SIGN} 3 ✓ {EN('met.yes')}" in text
+    assert EN("timeline.none") in text
 
 
 def test_an_imported_journal_says_what_it_is_and_shows_its_steps(tmp_path):
@@ -225,8 +234,8 @@ def test_an_imported_journal_says_what_it_is_and_shows_its_steps(tmp_path):
     assert [lane.name for lane in view.timeline.lanes] == ["action", "probe"]
     assert all(bar.since_ns < bar.until_ns for lane in view.timeline.lanes for bar in lane.bars)
     text = text_of(report_of(run))
-    assert "This run was imported from a journal of plain Chaos Toolkit" in text
-    assert "did not come to its end" not in text
+    assert EN("note.imported") in text
+    assert EN("note.not-ended") not in text
 
 
 @pytest.mark.parametrize("said_", [None, "[1, 2]", "{", '{"version": 99}', '{"hello": "world"}'])
@@ -247,8 +256,10 @@ def test_a_part_that_cannot_be_worked_out_is_told_and_the_rest_is_shown(run, mon
 
     monkeypatch.setattr(view, "writes", broken)
     text = text_of(report_of(run))
-    assert "The part “Writes” could not be worked out from this run: KeyError: 'an imaginary defect'" in text
-    assert "Recovery time lab, waits × 0.1 Failover 3.92 s" in text
+    assert EN("note.problem", part=EN("part.writes"), why="KeyError: 'an imaginary defect'") in text
+    assert (
+        f"{EN('number.recovery')} {EN('badge.lab-scaled', scale=0.1)} {EN('short.recovery_fail_over_s')} 3.92 s" in text
+    )
 
 
 def test_the_same_run_makes_the_same_page_whatever_was_written_before(run):
@@ -285,22 +296,22 @@ def test_the_newest_run_and_the_beginning_of_an_id(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "why"),
+    ("arguments", "named"),
     [
-        (("no-such-run",), "there is no run 'no-such-run'"),
+        (("no-such-run",), ["'no-such-run'", "[run-missing]"]),
         (
             ("{run}", "--output", "{run}/no/such/file.html"),
-            "No such file or directory; name another file with --output",
+            ["/no/such/file.html:", "--output", "[output-not-writable]"],
         ),
-        (("{run}", "--lang", "fr"), "'fr' is not one of 'en', 'ja'"),
-        (("{run}/records",), "is no run"),
+        (("{run}", "--lang", "fr"), ["'--lang'", "'fr'", "'en'", "'ja'"]),
+        (("{run}/records",), ["/records", "[run-empty]"]),
     ],
 )
-def test_what_the_command_cannot_do_it_says_with_the_way_out(run, monkeypatch, arguments, why):
+def test_what_the_command_cannot_do_it_says_with_the_way_out(run, monkeypatch, arguments, named):
     monkeypatch.setenv("CHAOSDRILL_RUNS", str(run.parent))
     done = report(*(one.format(run=run) for one in arguments))
     assert done.exit_code == 2
-    assert why in done.output
+    assert [one for one in named if one not in done.output] == []
     assert not (run / "report.html").exists()
 
 
@@ -309,7 +320,8 @@ def test_without_the_extra_it_says_how_to_install_it(run, monkeypatch):
     monkeypatch.setattr(making, "find_spec", lambda name: None if name == "plotly" else found(name))
     done = report(str(run))
     assert done.exit_code == 2
-    assert "pip install 'jinja2>=" in done.output
+    assert "[report-not-installed]" in done.output
+    assert "'jinja2>=" in done.output
 
 
 # Figures in words -----------------------------------------------------------------------------------------------------
@@ -356,8 +368,8 @@ def test_local_times_stand_beside_utc(run, tmp_path, monkeypatch):
     assert report(str(run), "--tz", "Asia/Tokyo", "-o", str(beside)).exit_code == 0
     text = text_of(beside.read_text())
     assert "Began: 2026-05-01 09:29:58 UTC (18:29:58 JST)" in text
-    assert "Local time: JST = UTC+09:00" in text
-    assert re.search(r"Movement started failover-started 09:30:10.000 18:30:10 JST", text)
+    assert f"{EN('fact.time-zone')}: JST = UTC+09:00" in text
+    assert f"{EN('moment.failover-started')} failover-started 09:30:10.000 18:30:10 JST" in text
     assert "18:30:10 JST" in beside.read_text().partition('id="told">')[2]  # of the figure
     monkeypatch.setenv("CHAOSDRILL_TZ", "America/New_York")
     assert report(str(run), "-o", str(beside)).exit_code == 0
@@ -365,7 +377,7 @@ def test_local_times_stand_beside_utc(run, tmp_path, monkeypatch):
     monkeypatch.setenv("CHAOSDRILL_TZ", "UTC")
     assert report(str(run), "-o", str(beside)).exit_code == 0
     assert "Began: 2026-05-01 09:29:58 UTC " in text_of(beside.read_text())
-    assert "Local time" not in text_of(beside.read_text())
+    assert EN("fact.time-zone") not in text_of(beside.read_text())
     unknown = report(str(run), "--tz", "Asia/Tokio")
     assert unknown.exit_code == 2
     assert "[time-zone-unknown]" in unknown.output

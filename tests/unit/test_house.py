@@ -25,6 +25,10 @@ def counted(**files: str) -> house.Figures:
         ('with pytest.raises(ValueError, match="table-1"):\n        pass', False),
         ('for words in ("one", "not there"):\n        assert words in text', True),
         ('print("is not there" in text)', False),
+        ('tell(why="is not there")\n    assert "is not there" in text', False),
+        ('why = "is not there"\n    assert why in text', True),
+        ('why = "is not there"\n    tell(why)\n    assert why in text', False),
+        ('"""Tell what is not there."""\n    assert "is not there" in text', True),
     ],
 )
 def test_an_assertion_pins_wording_if_a_sentence_of_the_test_decides_it(body, pins):
