@@ -22,6 +22,7 @@ from chaosdrill.sentences import NOTHING, Name, Sentence, sentence, together
 Array = numpy.ndarray[Any, Any]
 
 LANDED, NO_EFFECT, CANNOT_TELL = "landed", "no effect", "cannot tell"
+NO_SAMPLES = sentence("there are neither beats nor requests")
 LEAST_SAMPLES = 20
 SHARE_THAT_MATTERS = 0.02  # rise of the share of beats that are not served
 LATENCY_THAT_MATTERS_S = 0.1  # half of TCP's minimum retransmission timeout
@@ -130,7 +131,7 @@ def _verdict(differences: list[Difference], few: list[Sentence]) -> str:
 
 
 def _nothing(differences: list[Difference]) -> Sentence:
-    return NOTHING if differences else sentence("there are neither beats nor requests")
+    return NOTHING if differences else NO_SAMPLES
 
 
 def _of_beats(beats: Beats | None) -> tuple[Array, Array, Array] | None:

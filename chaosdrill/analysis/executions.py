@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from chaosdrill.analysis.ledger import Ledger, ReadBack, Write
 from chaosdrill.sentences import Sentence, sentence
 
+BALANCE_UNKNOWN = sentence("its balance afterwards is not known")
+TOO_MANY_WRITES = sentence("it was used for more writes than a balance can tell apart")
+SAME_QUANTITY = sentence("two of its writes had the same quantity")
+
 
 @dataclass(frozen=True)
 class Executions:
@@ -36,12 +40,12 @@ def _decoded(start: int | None, now: int | None, writes: Sequence[Write], base: 
     if start is None:
         return sentence("its balance at the start is not known")
     if now is None:
-        return sentence("its balance afterwards is not known")
+        return BALANCE_UNKNOWN
     by_digit = {write.digit: write.seq for write in writes if write.digit is not None}
     if any(write.digit is None for write in writes):
-        return sentence("it was used for more writes than a balance can tell apart")
+        return TOO_MANY_WRITES
     if len(by_digit) < len(writes):
-        return sentence("two of its writes had the same quantity")
+        return SAME_QUANTITY
     left = now - start
     if left < 0:
         return sentence("its balance fell by {units}", units=-left)

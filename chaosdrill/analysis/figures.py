@@ -18,6 +18,10 @@ Array = numpy.ndarray[Any, Any]
 
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 NO_BEAT = sentence("no beat tells of that time")
+NOT_ANSWERED = sentence("it falls on those that were not answered as expected")
+CLOSED_MODEL = sentence(
+    "load: from when it was sent; its users wait for answers before they ask again (a closed model)"
+)
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,12 @@ def latencies_of_requests(requests: Requests, periods: dict[str, Span]) -> tuple
 def _of_requests(requests: Requests, span: Span, when: str) -> Latencies:
     part = slice(*numpy.searchsorted(requests.start_ns, span))
     answered = requests.outcome[part] == OK
-    how = sentence("load: from when it was sent; its users wait for answers before they ask again (a closed model)")
     count, share = len(answered), sentence("load: the share of requests that were answered as expected")
     served = Measured(None, "ratio", share, why=sentence("no request was made then"))
     if count:
         served = Measured(float(answered.mean()), "ratio", share, 1 / count, 0.0)
     latency_us = numpy.where(answered, requests.duration_us[part], -1)
-    return Latencies("requests", when, count, served, _quantiles(latency_us, how))
+    return Latencies("requests", when, count, served, _quantiles(latency_us, CLOSED_MODEL))
 
 
 def _quantiles(latency_us: Array, how: Sentence) -> dict[str, Measured]:
@@ -148,8 +151,7 @@ def _ranks(count: int, share: float) -> tuple[int, int, int]:
 def _quantile(ordered: Array, ranks: Sequence[int], how: Sentence) -> Measured:
     low, middle, high = ranks
     if middle >= len(ordered):
-        why = sentence("it falls on those that were not answered as expected")
-        return Measured(None, "s", how, 1e-6, why=why)
+        return Measured(None, "s", how, 1e-6, why=NOT_ANSWERED)
     value_s, low_s = float(ordered[middle]) / 1e6, float(ordered[low]) / 1e6
     if high >= len(ordered):
         why = sentence("too few were answered to say by how much it may be longer")

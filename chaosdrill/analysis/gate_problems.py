@@ -7,8 +7,10 @@ from chaosdrill.analysis import gate_language as language
 from chaosdrill.analysis.compared_figures import KNOWN, may_be
 from chaosdrill.analysis.gate_language import CHANGE, VERDICT, VERDICTS, Compare, Figure, Gate, Number, Word
 from chaosdrill.analysis.measured import Measured
+from chaosdrill.errors import codes_of, problem
 
 VERDICT_UNIT = "verdict"
+UNKNOWN = "gate-figure-unknown"
 
 
 def problems_of(gates: Iterable[Gate], sides: Iterable[Mapping[str, Measured]]) -> list[str]:
@@ -20,11 +22,9 @@ def problems_of(gates: Iterable[Gate], sides: Iterable[Mapping[str, Measured]]) 
     for side in sides:
         measured.update(side)
     known = list(dict.fromkeys([*KNOWN, *measured]))
-    found = [
-        problem for gate in gates for one in language.comparisons(gate) for problem in _problems(one, known, measured)
-    ]
-    if any(": there is no figure " in one for one in found):
-        found.append(f"gate: there are {VERDICT}, {', '.join(known)}")
+    found = [found for gate in gates for one in language.comparisons(gate) for found in _problems(one, known, measured)]
+    if UNKNOWN in codes_of(found):
+        found.append(problem(UNKNOWN, f"gate: there are {VERDICT}, {', '.join(known)}"))
     return list(dict.fromkeys(found))
 
 
@@ -35,12 +35,12 @@ def _problems(one: Compare, known: Sequence[str], measured: Mapping[str, Measure
     for side in missing:
         near = difflib.get_close_matches(side.name, known, 1)
         hint = f"; did you mean {near[0]}?" if near else ""
-        yield f"gate: `{one}`: there is no figure {side.name}{hint}"
+        yield problem("gate-figure-unknown", f"gate: `{one}`: there is no figure {side.name}{hint}")
     if not figures:
-        yield f"gate: `{one}`: no figure is compared: name one"
+        yield problem("gate-not-comparable", f"gate: `{one}`: no figure is compared: name one")
     units = {_unit(side, measured) for side in figures if side not in missing}
     if len(units) > 1:
-        yield f"gate: `{one}`: {' and '.join(sorted(units))} cannot be compared"
+        yield problem("gate-not-comparable", f"gate: `{one}`: {' and '.join(sorted(units))} cannot be compared")
     elif units == {VERDICT_UNIT}:
         yield from _problems_of_verdict(one, sides)
     elif units:
@@ -49,24 +49,30 @@ def _problems(one: Compare, known: Sequence[str], measured: Mapping[str, Measure
 
 def _problems_of_verdict(one: Compare, sides: Iterable[language.Operand]) -> Iterator[str]:
     if one.operator not in ("==", "!="):
-        yield f"gate: `{one}`: a verdict is compared with == or !="
+        yield problem("gate-not-comparable", f"gate: `{one}`: a verdict is compared with == or !=")
     for side in sides:
         if isinstance(side, Number) or (isinstance(side, Word) and side.word not in VERDICTS):
-            yield f"gate: `{one}`: {side} is no verdict; there are {', '.join(VERDICTS)}"
+            yield problem(
+                "gate-not-comparable", f"gate: `{one}`: {side} is no verdict; there are {', '.join(VERDICTS)}"
+            )
         if isinstance(side, Figure) and side.of == CHANGE:
-            yield f"gate: `{one}`: a verdict has no change: write verdict != verdict.before"
+            yield problem(
+                "gate-not-comparable", f"gate: `{one}`: a verdict has no change: write verdict != verdict.before"
+            )
 
 
 def _problems_of_unit(one: Compare, figures: Sequence[Figure], unit: str) -> Iterator[str]:
     for side in (one.left, one.right):
         if isinstance(side, Word):
-            yield f"gate: `{one}`: {side} is no number"
+            yield problem("gate-not-comparable", f"gate: `{one}`: {side} is no number")
         if not isinstance(side, Number) or not side.unit:
             continue
         share = side.unit == "%" and (unit == "ratio" or all(figure.of == CHANGE for figure in figures))
         if not share and (side.unit == "%" or unit != "s"):
             what = "a share" if side.unit == "%" else f"a time; it is in {unit or 'a unit of its own'}"
-            yield f"gate: `{one}`: {figures[0]} is not {what}: leave out the {side.unit}"
+            yield problem(
+                "gate-not-comparable", f"gate: `{one}`: {figures[0]} is not {what}: leave out the {side.unit}"
+            )
 
 
 def _unit(side: Figure, measured: Mapping[str, Measured]) -> str:

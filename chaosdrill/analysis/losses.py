@@ -26,6 +26,10 @@ from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 HOW_LOST = sentence(
     "accepted writes that the read-back found missing, never settled, or without effect on their balance"
 )
+NOT_RECORDED = sentence("no write was recorded")
+NOT_DESCRIBED = sentence("the topology does not say how a write is read back")
+NOT_TRIED = sentence("no write was tried")
+NOT_ACCEPTED = sentence("no write was accepted")
 HOW_SECONDS = sentence("from the acceptance of the earliest lost write to that of the last one before the cut")
 NOT_LOOKED_AT = Measured(None, "s", HOW_SECONDS, why=sentence("there was no read-back"))
 
@@ -145,11 +149,11 @@ def losses(
 
 def _why_not(ledger: Ledger | None, label: str) -> Sentence:
     if ledger is None:
-        return sentence("no write was recorded")
+        return NOT_RECORDED
     if not ledger.reads_back:
-        return sentence("the topology does not say how a write is read back")
+        return NOT_DESCRIBED
     if not ledger.writes:
-        return sentence("no write was tried")
+        return NOT_TRIED
     read = ledger.read_backs.get(label)
     if read is None or read.writes_until_ns is None:
         return sentence("there was no read-back {read_back}", read_back=Name("read-back", label))
@@ -167,7 +171,7 @@ def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> Sentence:
     if blind := sum(write.outcome == ACCEPTED and _state(write, read) == UNREADABLE for write in asked):
         return sentence("{n} accepted writes could not be read back", n=blind)
     if not any(write.outcome == ACCEPTED for write in asked):
-        return sentence("no write was accepted")
+        return NOT_ACCEPTED
     return NOTHING
 
 

@@ -18,6 +18,8 @@ from chaosdrill.sentences import sentence
 Array = numpy.ndarray[Any, Any]
 
 SUSTAINED = Limits(window_s=5.0)
+NOT_SUSTAINED = sentence("good service was not sustained within what was recorded")
+BEGINNING_UNSEEN = sentence("its beginning was not seen")
 BLOCK_WINDOWS = 12  # windows examined at a time: the first good moment is usually near
 SHARE_OF_WINDOW = 0.9  # of the beats that were due: a window with fewer beats proves nothing
 
@@ -130,9 +132,7 @@ def _recovery(
         seconds = Measured((later.at_ns - first.since_ns) / NS, "s", how, resolution_s, off_ns / NS, why)
     elif good is None or not first.began:
         last_ns = good.at_ns - good.uncertainty_ns if good else seen_until_ns
-        why = sentence("good service was not sustained within what was recorded")
-        if good is not None:
-            why = sentence("its beginning was not seen")
+        why = NOT_SUSTAINED if good is None else BEGINNING_UNSEEN
         least_s = max(0, last_ns - first.since_ns - first.since_uncertainty_ns) / NS
         seconds = Measured(least_s, "s", how, resolution_s, None, why, at_least=True)
     else:

@@ -12,8 +12,8 @@ from chaosdrill.cli import junit_option as junit_file
 from chaosdrill.cli.compare_html import html_options, write_page
 from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.junit_option import junit_option
-from chaosdrill.cli.text import usage_error
-from chaosdrill.errors import BadInput
+from chaosdrill.cli.text import usage_error, with_codes
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def compare(
     """
     asked = _Asked(runs, last, experiment, baseline, candidate, gates)
     if problems := _problems(asked, html, junit):
-        raise click.UsageError("\n".join(problems))
+        raise usage_error(BadInput([problem("options-invalid", one) for one in problems]))
     shown = _Shown(everything, html, language, zone, as_json)
     from chaosdrill.runs.choosing import the_store
 
@@ -167,7 +167,8 @@ def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
         show_many(Screen(), found, shown.everything)
     if len(found.runs) > 1:
         return 0
-    click.echo(f"{len(found.runs)} of them can be compared, it takes two: run a drill again, or name more", err=True)
+    why = f"{len(found.runs)} of them can be compared, it takes two: run a drill again, or name more"
+    click.echo(with_codes(BadInput([problem("runs-too-few", why)])), err=True)
     return CANNOT
 
 

@@ -46,13 +46,14 @@ def prune(keep: int | None, older_than: float | None, tagged: bool, yes: bool, a
         1   you said no, or one could not be removed
         2   nothing says which runs are meant, a filter cannot be understood, or (not on a terminal) --yes is missing
     """
-    from chaosdrill.errors import BadInput
+    from chaosdrill.errors import BadInput, problem
     from chaosdrill.home import runs_directory
     from chaosdrill.runs.files import size_of
     from chaosdrill.runs.pruning import choose
 
     if keep is None and older_than is None and not any(filtered.values()):
-        raise click.UsageError("this would remove every run: say which, such as --keep 20 or --older-than 400")
+        why = "this would remove every run: say which, such as --keep 20 or --older-than 400"
+        raise usage_error(BadInput([problem("options-invalid", why)]))
     wanted = wanted_of(**filtered)
     runs = runs_directory()
     try:

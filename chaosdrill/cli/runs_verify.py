@@ -64,7 +64,7 @@ def verify(run: str, digest: str, signers: Path | None, as_json: bool) -> None:
 
 
 def _checked(named: str, digest: str, signers: Path | None) -> "Checked":
-    from chaosdrill.errors import BadInput
+    from chaosdrill.errors import BadInput, problem
     from chaosdrill.runs import find_run
     from chaosdrill.runs.archive.archives import Checked, unpacked_run, verify_archive, verify_unpacked
     from chaosdrill.runs.verifying import verify_run
@@ -76,9 +76,8 @@ def _checked(named: str, digest: str, signers: Path | None) -> "Checked":
         return verify_unpacked(path, run, digest, signers)
     directory = find_run(named)
     if digest or signers is not None:
-        raise BadInput(
-            ["--digest and --signer need an archive's manifest: name the archive, or the directory it is unpacked in"]
-        )
+        why = "--digest and --signer need an archive's manifest: name the archive, or the directory it is unpacked in"
+        raise BadInput([problem("options-invalid", why)])
     verified = verify_run(directory)
     return Checked(verified, verified.problems, "")
 

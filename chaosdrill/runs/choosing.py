@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from chaosdrill.analysis.compared_run import COMPARABLE
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.home import runs_directory
 from chaosdrill.runs.catalogue import catalogue
 from chaosdrill.runs.entries import Entry
@@ -48,12 +48,13 @@ def newest_alike(store: Store, number: int | None, experiment: str | None = None
     :raises BadInput: when there is no run, or none of the experiment.
     """
     if not store.entries:
-        raise BadInput([f"there is no run in {store.directory}: run an experiment first"])
+        raise BadInput([problem("run-missing", f"there is no run in {store.directory}: run an experiment first")])
     named = experiment if experiment is not None else store.entries[-1].experiment
     among = [entry for entry in store.entries if entry.experiment == named]
     if not among:
         there = ", ".join(sorted({entry.experiment for entry in store.entries}))
-        raise BadInput([f"--experiment {named}: there is no run of it in {store.directory}; there are runs of {there}"])
+        why = f"--experiment {named}: there is no run of it in {store.directory}; there are runs of {there}"
+        raise BadInput([problem("run-missing", why)])
     newest = next((entry for entry in reversed(among) if _proves(entry)), None)
     if newest is None:
         return [], among
@@ -101,7 +102,7 @@ def _chosen(store: Store, named: str, beside: Sequence[Path]) -> list[Path]:
 def _some(store: Store, wanted: Callable[[Entry], bool], or_else: str) -> list[Path]:
     found = [entry for entry in store.entries if wanted(entry)]
     if not found:
-        raise BadInput([or_else])
+        raise BadInput([problem("run-missing", or_else)])
     return store.paths(found)
 
 

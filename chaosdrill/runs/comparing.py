@@ -6,7 +6,7 @@ from pathlib import Path
 from chaosdrill.analysis.alike import LeftOut
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.summary_fields import DRILL, summary_fields
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.events import read_events
 from chaosdrill.runs.summaries import Summary, read_summary
@@ -22,7 +22,9 @@ def read_compared_run(directory: Path) -> ComparedRun:
     """
     summary = read_summary(directory)
     if why := _why_unread(summary):
-        raise BadInput([f"{directory.name}: {why}"])
+        text = f"{directory.name}: {why}"
+        found = problem("summary-missing", text) if summary.missing else problem("summary-unusable", text)
+        raise BadInput([found])
     return _compared(directory, summary)
 
 

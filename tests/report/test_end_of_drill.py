@@ -42,7 +42,7 @@ def test_one_that_cannot_be_written_is_told_with_the_way_to_it(session, run):
     label, text = last_line(session, told)
     assert label == "report"
     assert f"{run / 'report.html'}" in text
-    assert text.endswith(f"make it again with `chaosdrill report {run.name}`")
+    assert text.endswith(f" `chaosdrill report {run.name}`")
 
 
 def test_without_the_extra_the_last_line_says_what_to_install(session, run, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 
 from chaosdrill.report.making import write_report
 from chaosdrill.report.palette import DARK, LIGHT
+from chaosdrill.report.words import Words
 from tests.chromium import needs_chromium
 
 pytestmark = [pytest.mark.long, needs_chromium]
@@ -187,7 +188,7 @@ def test_a_run_without_a_moment_has_no_figure_and_no_error(tmp_path, see):
     (directory / "history.jsonl").write_text('{"event": "drill-opened", "run_id": "x"}\n')
     seen = see(write_report(directory), drawn=False)
     assert seen.said == []
-    assert "nothing to draw" in seen.page.inner_text("main")
+    assert Words("en")("timeline.none") in seen.page.inner_text("main")
 
 
 def test_colours_are_legible(see):

@@ -4,7 +4,7 @@ import pytest
 
 from chaosdrill.analysis.chance import Loss, loss_probability
 from chaosdrill.analysis.intervals import unavailability
-from chaosdrill.analysis.recovery import recoveries, recovery
+from chaosdrill.analysis.recovery import BEGINNING_UNSEEN, NOT_SUSTAINED, SUSTAINED, recoveries, recovery
 from tests.unit.records_rig import BEAT, NS, T0, at, beats, simulated
 
 GOOD = "o" * 120  # 6 s
@@ -18,7 +18,8 @@ def test_recovery_ends_where_sustained_good_service_begins():
     measured = recovery(found(GOOD + "x" * 40 + GOOD), T0)
     assert (measured.value, measured.uncertainty, measured.resolution) == (2.0, 0.05, 0.05)
     assert measured.in_words() == "2.00 s ± 0.05 s"
-    assert "sustained for 5 s with at least 0.99" in measured.how
+    assert measured.how.values["limits"] == SUSTAINED.in_words()
+    assert {"window_s": 5.0, "share": 0.99}.items() <= SUSTAINED.in_words().values.items()
 
 
 def test_service_that_is_not_sustained_is_no_recovery():
@@ -63,7 +64,7 @@ def test_what_did_not_recover_says_so():
     measured = recovery(found(GOOD + "x" * 40 + "o" * 60), T0)
     assert (measured.at_least, measured.uncertainty) == (True, None)
     assert measured.value == pytest.approx(4.9, abs=0.1)
-    assert "not sustained" in measured.why
+    assert measured.why == NOT_SUSTAINED
 
 
 def test_no_unavailability_is_an_answer_with_what_it_could_not_see():
@@ -117,7 +118,7 @@ def test_an_outage_that_went_on_before_is_counted_and_told():
 
 def test_an_outage_that_was_not_seen_to_begin_was_at_least_so_long():
     measured = recovery(found("x" * 40 + GOOD), T0)
-    assert (measured.at_least, measured.why) == (True, "its beginning was not seen")
+    assert (measured.at_least, measured.why) == (True, BEGINNING_UNSEEN)
     assert measured.value == pytest.approx(1.95)
 
 

@@ -111,15 +111,16 @@ def test_an_auditor_can_check_it_with_sha256sum_as_its_readme_says(evidence, tmp
 @pytest.mark.parametrize(
     ("approver", "operator", "said"),
     [
-        ("", "suzuki", "no approver was named"),
-        ("Suzuki", "suzuki", "not separated: Suzuki approved the drill and ran it"),
-        ("suzuki", "root (sudo by suzuki)", "not separated: suzuki approved the drill and ran it"),
-        ("yamada", "root (sudo by suzuki)", "separated"),
+        ("", "suzuki", []),
+        ("Suzuki", "suzuki", ["not", "separated", "Suzuki"]),
+        ("suzuki", "root (sudo by suzuki)", ["not", "separated", "suzuki"]),
+        ("yamada", "root (sudo by suzuki)", ["separated"]),
     ],
 )
 def test_whether_somebody_else_approved_is_told_and_not_refused(tmp_path, approver, operator, said):
     run = make_whole_run(tmp_path, approver=approver, origin={"operator": operator})
-    assert export(run, tmp_path / "e.zip", evidence=True).manifest["duties"].startswith(said)
+    duties = export(run, tmp_path / "e.zip", evidence=True).manifest["duties"].replace(":", " ")
+    assert [word for word in duties.split() if word.lower() in ("not", "separated", "suzuki")] == said
 
 
 def test_a_run_that_is_not_whole_is_exported_and_the_manifest_says_so(run, tmp_path):
@@ -197,7 +198,7 @@ def test_a_chain_that_is_broken_is_found_even_in_a_manifest_that_was_made_anew(e
     said["files"][2]["chain"] = said["files"][3]["chain"]
     forged = zipped(tmp_path / "e.zip", {**files, "manifest.json": written(said)[0]})
     (problem,) = verify_archive(forged).problems
-    assert (problem.where, problem.text) == ("manifest.json", "its chain of hashes is broken")
+    assert (problem.where, " chain " in problem.text) == ("manifest.json", True)
 
 
 def test_a_forger_who_makes_everything_anew_is_found_by_the_digest_alone(run, evidence, tmp_path):
@@ -379,7 +380,7 @@ def test_a_hostile_archive_is_refused_with_the_reason_and_nothing_is_written(sto
 
 def test_a_name_that_is_in_it_twice_is_refused(store, tmp_path):
     path = zipped(tmp_path / "e.zip", GOOD)
-    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(path, "a") as archive:
+    with pytest.warns(UserWarning, match=re.escape(f"{RUN_ID}/summary.json")), zipfile.ZipFile(path, "a") as archive:
         archive.writestr(f"{RUN_ID}/summary.json", b"other")
     with fails_with("archive-name-repeated"):
         import_archive(path)

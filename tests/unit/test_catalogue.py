@@ -109,7 +109,7 @@ def test_filters(runs: Path) -> None:
     assert listed("--since", "2026-05-02") == listed("--since", "2026-07-02") == [SECOND]
     assert listed("--until", "2026-05-01") == [FIRST]
     said = CliRunner().invoke(cli, ["runs", "list", "--since", "2026-02-30"])
-    assert (said.exit_code, "write a day such as" in said.output) == (2, True)
+    assert (said.exit_code, " --since 2026-02-30:" in said.output) == (2, True)
     assert CliRunner().invoke(cli, ["runs", "list", "--verdict", "pased"]).exit_code == 2
 
 
@@ -120,7 +120,7 @@ def test_people_see_the_newest_first_and_how_many_more_there_are(runs: Path) -> 
     rows = [line for line in said.stdout.splitlines() if "Z-" in line]
     assert "T000030Z" in rows[0]
     assert (len(rows), SECOND in said.stdout) == (30, False)
-    assert "30 of 33: --all shows all of them" in said.stderr
+    assert said.stderr.startswith("30 of 33: --all ")
     assert FIRST in CliRunner().invoke(cli, ["runs", "list", "--all"]).stdout
 
 
@@ -131,7 +131,7 @@ def test_tags_are_given_shown_and_taken_away(runs: Path) -> None:
     assert tag(FIRST[:9], "quarterly", "q2-2026") == f"{FIRST}: q2-2026, quarterly\n"
     assert tag(FIRST, "--remove", "q2-2026") == tag(FIRST) == f"{FIRST}: quarterly\n"
     assert json.loads(tag(FIRST, "--json")) == {"run": FIRST, "tags": ["quarterly"]}
-    assert "tag 'no spaces': write letters, digits" in tag(FIRST, "no spaces")
+    assert [one in tag(FIRST, "no spaces") for one in ("'no spaces'", "[tag-invalid]")] == [True, True]
     assert tags_of(runs / FIRST) == ("quarterly",)
     with fails_with("tag-invalid", "tag-invalid"):
         tag_run(runs / FIRST, ["../x", ""])

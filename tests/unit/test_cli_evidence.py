@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
+from chaosdrill.cli.runs_verify import PROTECTS
 from chaosdrill.home import RUNS_VARIABLE
 from tests.synthetic_run import RUN_ID
 from tests.whole_run import make_whole_run
@@ -29,7 +30,7 @@ def test_the_newest_run_is_exported_with_its_evidence_and_verified_by_the_digest
     assert made.output.startswith(f"{RUN_ID}.evidence.zip: ")
     (digest,) = [line.split()[1] for line in made.output.splitlines() if line.startswith("digest:")]
     for words in (
-        "approver:       yamada: separated",
+        "approver:       yamada: ",
         "change ticket:  CHG-1",
         "operator:       suzuki",
         "intact:         yes",
@@ -37,9 +38,9 @@ def test_the_newest_run_is_exported_with_its_evidence_and_verified_by_the_digest
         assert words in made.output
     good = typed("verify", f"{RUN_ID}.evidence.zip", "--digest", digest)
     assert (good.exit_code, f"{RUN_ID}: intact" in good.output) == (0, True)
-    assert "whoever seals a history anew is found only by comparing the digest" in good.output
+    assert PROTECTS in good.output
     other = typed("verify", f"{RUN_ID}.evidence.zip", "--digest", "0" * 64)
-    assert (other.exit_code, "differs: manifest.json: its digest is" in other.output) == (1, True)
+    assert (other.exit_code, "differs: manifest.json: " in other.output, digest in other.output) == (1, True, True)
 
 
 def test_an_archive_that_was_unpacked_can_be_verified_as_well(run, tmp_path):
@@ -61,8 +62,8 @@ def test_what_was_altered_is_named_by_file_and_line(run):
     (run / "records" / "\x1b[31mred").write_text("x")
     found = typed("verify")
     assert found.exit_code == 1
-    assert f"{RUN_ID}: NOT INTACT" in found.output
-    assert "altered: history.jsonl line 4: is not as it was written" in found.output
+    assert f"{RUN_ID}: intact" not in found.output
+    assert "altered: history.jsonl line 4: " in found.output
     assert "added: records/\\x1b[31mred" in found.output
 
 
@@ -70,7 +71,7 @@ def test_what_was_altered_is_named_by_file_and_line(run):
     ("words", "why"),
     [
         (("verify", "none"), "[run-missing]"),
-        (("verify", RUN_ID, "--digest", "00"), "name the archive"),
+        (("verify", RUN_ID, "--digest", "00"), "[options-invalid]"),
         (("export", "none"), "[run-missing]"),
         (("export", "--output", "no/such/e.zip"), "[export-unwritable]"),
     ],
@@ -98,8 +99,8 @@ def test_an_archive_is_imported_once_into_another_store(run, tmp_path, monkeypat
     assert "of another one" not in (imported / "report.html").read_text(), "made from the run, not taken over"
     assert "locust-report.html.quarantined.txt" in made.stderr
     again = typed("import", "e.zip")
-    assert (again.exit_code, "is in the store already, just as it is in the archive" in again.output) == (2, True)
+    assert (again.exit_code, "[run-in-store]" in again.output) == (2, True)
     (tmp_path / "hostile.zip").write_bytes(b"\x1b[31m")
     refused = typed("import", "hostile.zip")
-    assert (refused.exit_code, "it is no zip" in refused.output, "\x1b" in refused.output) == (2, True, False)
+    assert (refused.exit_code, "[archive-unreadable]" in refused.output, "\x1b" in refused.output) == (2, True, False)
     assert [path.name for path in (tmp_path / "other").iterdir()] == [RUN_ID]

@@ -54,10 +54,11 @@ def test_a_drill_ends_with_six_lines_and_the_path_is_whole():
 
 def test_what_stays_in_force_is_named_with_the_way_back_in_six_lines():
     measured = {"recovery_fail_over_s": 4.3, "lost_writes_after_failover": 0}
+    owed = ("lose packets", "fail over")
     for language, way in (("en", "`chaosdrill rescue run`"), ("ja", "`chaosdrill rescue run`")):
-        rows = last_lines(said("failed", judgement=figures(**measured)), language, owed=("lose packets", "fail over"))
+        rows = last_lines(said("failed", judgement=figures(**measured)), language, owed=owed)
         assert len(rows) == 6
-        assert rows[2][1].startswith("lose packets, fail over")
+        assert rows[2][1].startswith(", ".join(owed))
         assert way in rows[2][1]
 
 
@@ -76,7 +77,8 @@ def test_each_figure_at_the_end_says_what_it_is_of(figure: str, label: str, line
 def test_the_first_reason_is_shown_and_the_others_are_counted():
     rows = dict(last_lines(said("refused", ("one: wrong\ntwo: wrong", "three"), broken=["stop-flag-ignored"]), "en"))
     assert rows["why"] == "one: wrong (and 2 more)"
-    assert rows["verdict"].startswith("refused (broken on purpose: stop-flag-ignored; lab, waits × 0.2")
+    assert rows["verdict"].startswith("refused (")
+    assert " stop-flag-ignored;" in rows["verdict"]
     assert len(dict(last_lines(said("failed", ("x" * 5000,)), "en"))["why"]) == 400
     assert "verdict" in dict(last_lines(said("refused", ()), "en"))
 

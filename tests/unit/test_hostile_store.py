@@ -1,5 +1,6 @@
 """A store that somebody has had his hands in: what is shown of it is safe, and never another run's."""
 
+import errno
 import json
 import os
 import shutil
@@ -219,11 +220,12 @@ def test_what_may_not_be_read_is_told(runs: Path, tmp_path: Path) -> None:
     with somebody_else(tmp_path):
         refused = said("list")
     assert refused.exit_code == 2
-    assert f"the runs in {runs} cannot be read: Permission denied" in refused.stderr
+    assert f" {runs} " in refused.stderr
+    assert os.strerror(errno.EACCES) in refused.stderr
     runs.chmod(0o755)
     with somebody_else(tmp_path):
         listed = json.loads(said("list", "--json").stdout)
         verdict, shown = said("verdict", FIRST), said("show", FIRST)
     assert [(one["run"], one["verdict"]) for one in listed] == [(FIRST, UNREADABLE), (SECOND, "failed")]
-    assert (verdict.exit_code, "Permission denied" in verdict.stderr, shown.exit_code) == (2, True, 0)
+    assert (verdict.exit_code, os.strerror(errno.EACCES) in verdict.stderr, shown.exit_code) == (2, True, 0)
     (runs / FIRST).chmod(0o755)

@@ -422,9 +422,9 @@ def test_a_load_generator_that_goes_silent_proves_nothing(tmp_path, rows, name):
 @pytest.mark.parametrize(
     ("objectives", "name", "text"),
     [
-        ({"rto_s": 3}, "unavailable-too-long", "clients were without service for 3.9"),
-        ({"availability_ratio": 0.99}, "availability-missed", "the objective availability_ratio is 0.99"),
-        ({"budgets": {"flag-opened": 0.2}}, "budget-missed", "fail-over: flag-opened took 0.3 s after database"),
+        ({"rto_s": 3}, "unavailable-too-long", " 3.9"),
+        ({"availability_ratio": 0.99}, "availability-missed", " availability_ratio is 0.99"),
+        ({"budgets": {"flag-opened": 0.2}}, "budget-missed", "fail-over: flag-opened took 0.3 s "),
         ({"budgets": {"database-switched": 0.5}}, "switchover-slow", "database-switched took 0.7 s"),
     ],
 )
@@ -479,7 +479,8 @@ def test_what_cannot_be_judged_is_invalid_and_never_met(tmp_path: Path) -> None:
 def test_a_rule_that_fails_makes_nothing_look_better(tmp_path: Path) -> None:
     broken = judged(tmp_path, events_of=lambda rows: each(rows, "drill-opened", lambda row: row | {"planned": 7}))
     assert broken.verdict == "invalid"
-    assert "what was planned could not be judged" in broken.reasons[0]
+    assert names(broken) >= {"history-broken"}
+    assert broken.reasons[0].values["rule"] == "what was planned"
 
 
 def test_every_finding_is_documented() -> None:

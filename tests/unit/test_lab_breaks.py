@@ -54,11 +54,13 @@ def test_what_is_asked_for_gets_its_defaults():
 def test_everything_that_cannot_be_is_told_at_once():
     with pytest.raises(BadInput) as refused:
         asked_for(["no-such", "outage:seconds=-1:colour=red", "load-stops:when=later"])
-    told = " ".join(refused.value.problems)
-    assert "break 'no-such': there is none of that name" in told
-    assert "outage: it has no option 'colour', only seconds" in told
-    assert "outage: seconds '-1': write a number of seconds above 0" in told
-    assert "load-stops: when 'later': write one of now, fault, switchover" in told
+    for named in (
+        ["'no-such'"],
+        ["outage: ", "'colour'", " seconds"],
+        ["outage: seconds ", "'-1'", " 0"],
+        ["load-stops: when ", "'later'", " now, fault, switchover"],
+    ):
+        assert [all(one in told for one in named) for told in refused.value.problems].count(True) == 1
 
 
 def message(identifier: int, name: bytes, rcode: int = 0, more: bytes = b"") -> bytes:

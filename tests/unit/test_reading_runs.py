@@ -91,7 +91,7 @@ def test_a_beat_of_long_ago_takes_no_more_memory_than_another(tmp_path):
     finally:
         tracemalloc.stop()
     assert most < 500e6
-    assert not [one.text for one in judgement.findings if "could not be judged" in one.text]
+    assert not [one.text for one in judgement.findings if "rule" in one.text.values]
 
 
 @settings(max_examples=15)

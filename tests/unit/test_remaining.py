@@ -40,7 +40,7 @@ def test_all_that_stays_is_named_with_its_undo_and_the_run() -> None:
         started("load", "start_load", "stop_load", 2),
     ]
     both = remaining_in_words(EXPERIMENT, events, "run-1")
-    assert all(word in both for word in ("heal, back", "lose", "load", "stop_load", "chaosdrill rescue run-1"))
+    assert all(word in both for word in ("heal,", "back", "lose", "load", "stop_load", "chaosdrill rescue run-1"))
     healed = [*events, {**ended("heal", "heal_packet_loss")}]
     assert "heal_packet_loss" not in remaining_in_words(EXPERIMENT, healed, "run-1")
 

@@ -112,7 +112,7 @@ def test_one_against_one_and_three_against_three_claim_nothing() -> None:
     for before, after in ((1, 1), (3, 3), (3, 40)):
         found = claim(of(*range(before)), of(*range(100, 100 + after)))
         assert found.answer == TOO_FEW, found
-    assert "3 against 3: with 1 measurements looked at a claim needs 4 a side" in claim(FIVE[:3], MORE[:3]).why
+    assert claim(FIVE[:3], MORE[:3]).why.values == {"one": 3, "other": 3, "looked_at": 1, "each": 4}
     assert claim(FIVE[:4], MORE[:4]).answer == WORSE
 
 
@@ -126,7 +126,8 @@ def test_the_more_is_looked_at_the_more_runs_it_takes() -> None:
     found = groups(known[:4], known[4:])
     assert found.looked_at > 1
     assert {one.answer for one in found.measured} == {TOO_FEW}
-    assert "a claim needs" in found.measured[0].why
+    few = found.measured[0].why.values["few"]
+    assert few.values["each"] > few.values["one"] == 4
 
 
 def test_another_name_of_the_same_figure_does_not_count_as_looked_at() -> None:
@@ -185,8 +186,8 @@ def test_runs_that_prove_nothing_or_are_unlike_are_left_out_by_name() -> None:
     before[1] = replace(before[1], scale=1.0)
     found = groups([*before, after[0]], after)
     assert [one.run[:8] for one in found.left_out] == ["20260501", "20260502"]
-    assert "its verdict is invalid" in found.left_out[0].why
-    assert "its scale is 1, that of 20260554T020000Z-failover-0000 is 0.2" in found.left_out[1].why
+    unlike = {"what": "scale", "mine": "1", "run": "20260554T020000Z-failover-0000", "other": "0.2"}
+    assert [one.why.values for one in found.left_out] == [{"verdict": "invalid"}, unlike]
     assert (len(found.baseline), len(found.candidate)) == (3, 5)
     nothing = groups(before[:1], after)
     assert not nothing.comparable

@@ -70,7 +70,8 @@ def test_how_long_ago_it_began(runs: Path) -> None:
 def test_tagged_runs_stay_and_are_not_counted(runs: Path) -> None:
     tag_run(runs / NEW, ["quarterly"])
     said = prune("--yes", "--keep", "1")
-    assert f"{NEW} stays: it has tags: quarterly" in said.stderr
+    (spared,) = said.stderr.splitlines()
+    assert (spared.startswith(f"{NEW} "), spared.endswith(" quarterly")) == (True, True)
     assert left(runs) == sorted([OLD, NEW, OTHER])
     assert removed("--tagged", "--experiment", "x") == [OLD, NEW]
 
@@ -78,7 +79,7 @@ def test_tagged_runs_stay_and_are_not_counted(runs: Path) -> None:
 def test_sizes_are_shown_and_nothing_is_removed_without_a_yes(runs: Path) -> None:
     (runs / OLD / "more").write_bytes(b"x" * 2_000_000)
     said = prune("--experiment", "x")
-    assert (said.exit_code, "2 runs would be removed: say --yes" in said.stderr) == (2, True)
+    assert (said.exit_code, " 2 runs " in said.stderr, " --yes " in said.stderr) == (2, True, True)
     assert f"{OLD}  failed  2 MB" in said.stdout
     assert prune("--experiment", "x", "--json").exit_code == 2
     assert left(runs) == sorted([OLD, NEW, OTHER])
@@ -98,7 +99,7 @@ def test_on_a_terminal_it_asks(runs: Path, answer: str, code: int, there: bool) 
 
 def test_every_run_is_never_meant_by_accident(runs: Path) -> None:
     said = prune("--yes")
-    assert (said.exit_code, "this would remove every run" in said.output) == (2, True)
+    assert (said.exit_code, "[options-invalid]" in said.output) == (2, True)
     assert prune("--yes", "--tagged").exit_code == 2
     assert len(left(runs)) == 3
 
@@ -113,11 +114,9 @@ def test_what_goes_on_is_a_link_or_is_no_run_stays(runs: Path, tmp_path: Path) -
     said = json.loads(prune("--yes", "--json", "--keep", "0").stdout)
     drill.close()
     why = {one["run"]: one["why"] for one in said["spared"]}
-    assert why == {
-        NEW: "its drill still goes on",
-        OTHER: "it is a symbolic link",
-        "photos": "nothing in it says that it is a run: remove it by hand",
-    }
+    assert set(why) == {NEW, OTHER, "photos"}
+    assert len(set(why.values())) == 3
+    assert " link" in why[OTHER]
     assert (left(runs), (elsewhere / "summary.json").exists()) == (sorted([NEW, OTHER, "photos"]), True)
     assert removed("--experiment", "x") == [NEW]  # it does not go on any more
 
@@ -151,4 +150,5 @@ def test_what_cannot_be_removed_is_told(runs: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(pruning, "remove", refuse)
     said = prune("--yes", "--verdict", "failed")
-    assert (said.exit_code, f"{OLD} could not be removed: Permission denied" in said.stderr) == (1, True)
+    (failed,) = said.stderr.splitlines()
+    assert (said.exit_code, failed.startswith(f"{OLD} "), failed.endswith(": Permission denied")) == (1, True, True)

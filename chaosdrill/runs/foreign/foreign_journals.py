@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from chaosdrill.analysis.foreign import mapping
-from chaosdrill.errors import BadInput
+from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.plain import DEEPEST
 from chaosdrill.history.secrets import secrets_within, values_of_secret
 from chaosdrill.runs.documents import read_json
@@ -25,13 +25,13 @@ def read_journal(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadInput([f"{path} cannot be read: {error.strerror or error}"]) from error
     except RecursionError as error:
-        raise BadInput([_too_deep(path)]) from error
+        raise _invalid(_too_deep(path)) from error
     except ValueError as error:
-        raise BadInput([f"{path} is no JSON, or was not written to its end: {error}"]) from error
+        raise _invalid(f"{path} is no JSON, or was not written to its end: {error}") from error
     if _is_deep(found):
-        raise BadInput([_too_deep(path)])
+        raise _invalid(_too_deep(path))
     if problems := problems_of(found):
-        raise BadInput([f"{path} is no journal of plain Chaos Toolkit: {why}" for why in problems])
+        raise _invalid(*(f"{path} is no journal of plain Chaos Toolkit: {why}" for why in problems))
     journal: dict[str, Any] = found
     return journal
 
@@ -46,6 +46,10 @@ def secrets_in(journal: Mapping[str, Any]) -> set[str]:
     configuration = mapping(experiment.get("configuration"))
     named = {name: value for name, value in configuration.items() if names_a_secret(name)}
     return values_of_secret([experiment.get("secrets"), named]) | secrets_within(experiment)
+
+
+def _invalid(*why: str) -> BadInput:
+    return BadInput([problem("journal-invalid", one) for one in why])
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -26,6 +26,10 @@ MOST_COLUMNS, MOST_PARTS, MOST_HEADER = 100, 1_000_000, 64 * 2**20
 HEADERS, FILES = b"chaosdrill", b"chaosdrill.files"
 
 
+class ForeignRecords(ValueError):
+    """A file of stored records that chaosdrill has not written, or that is larger than its records can be."""
+
+
 @dataclass(frozen=True)
 class File:
     """The metadata of one raw file; times by its writer's clock, see :class:`parsing.Raw`."""
@@ -95,7 +99,7 @@ def read_records(directory: Path, shape: Shape, vouched: Mapping[str, str]) -> R
     :param vouched: the sha256 of each stored file by name. Other files are not read: one flipped bit in a Parquet file
         can make its reader allocate more memory than the machine has, which kills the process.
     :raises OSError: when they cannot be read.
-    :raises ValueError: when the stored file is not in chaosdrill's format.
+    :raises ForeignRecords: when the stored file is not in chaosdrill's format.
     """
     if paths := raw_paths(directory, shape):
         return read_raw(paths, shape)
@@ -193,7 +197,7 @@ def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
             table = pyarrow.table([_whole_column(stored, field) for field in wanted], pyarrow.schema(wanted))
         pyarrow.default_memory_pool().release_unused()
     except (pyarrow.ArrowException, KeyError, TypeError, OSError) as error:
-        raise ValueError(f"{path.name} is not what chaosdrill stores: {type(error).__name__}: {error}") from error
+        raise ForeignRecords(f"{path.name} is not what chaosdrill stores: {type(error).__name__}: {error}") from error
     lookups = path.with_name(LOOKUPS)
     rows = _lookups(read_json(lookups)) if shape is BEATS and lookups.is_file() else []
     return Records(table, files, tuple(rows), (path.name, sha256))
@@ -202,8 +206,8 @@ def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
 def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
     """Open stored records after a check of the sizes that the file states.
 
-    :raises ValueError: when reading it would take more memory than records of that size can: a Parquet file may expand
-        to a thousand times its size.
+    :raises ForeignRecords: when reading it would take more memory than records of that size can: a Parquet file may
+        expand to a thousand times its size.
     :raises pyarrow.ArrowException: when it is not a Parquet file.
     """
     from pyarrow import parquet
@@ -212,7 +216,7 @@ def open_stored(path: Path, shape: Shape) -> "parquet.ParquetFile":
     try:
         stored = parquet.ParquetFile(path, read_dictionary=list(shape.texts), **limits)
     except KeyError as error:
-        raise ValueError(f"{path.name} is not what chaosdrill stores: it has no column {error}") from error
+        raise ForeignRecords(f"{path.name} is not what chaosdrill stores: it has no column {error}") from error
     try:
         _check_bounds(path, stored)
     except BaseException:
@@ -238,7 +242,7 @@ def _check_bounds(path: Path, stored: "parquet.ParquetFile") -> None:
         chunks = [chunk for column in columns for chunk in column]
         unpacked = max(sum(chunk.total_uncompressed_size for chunk in chunks), _unpacked(path, chunks))
     if not flat or not 0 <= rows <= most_rows or not 0 <= unpacked <= most_bytes:
-        raise ValueError(
+        raise ForeignRecords(
             f"{path.name} of {size:,} bytes is not what chaosdrill stores: it would become {rows:,} rows of "
             f"{found.num_columns} columns, {unpacked:,} bytes, and may become {most_rows:,} rows, {most_bytes:,} bytes"
         )
@@ -250,7 +254,7 @@ def _unpacked(path: Path, chunks: "Sequence[parquet.ColumnChunkMetaData]") -> in
         with open(path, "rb") as file:
             return sum(unpacked_bytes(file, _begins(chunk), chunk.total_compressed_size) for chunk in chunks)
     except ValueError as error:
-        raise ValueError(f"{path.name} is not what chaosdrill stores: {error}") from error
+        raise ForeignRecords(f"{path.name} is not what chaosdrill stores: {error}") from error
 
 
 def _begins(chunk: "parquet.ColumnChunkMetaData") -> int:
