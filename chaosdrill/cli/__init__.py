@@ -1,4 +1,4 @@
-"""``chaosdrill …``: the command line. What a command needs is imported when it runs, so that --help is quick."""
+"""The ``chaosdrill`` command line. A command's dependencies are imported when it runs, so that --help is fast."""
 
 import errno
 import sys
@@ -69,7 +69,7 @@ cli.add_command(watch)
 
 
 def main() -> None:
-    """Entry point of the ``chaosdrill`` command: errors that a user can fix are shown with their code, no traceback."""
+    """Run the ``chaosdrill`` command. Errors that a user can fix are shown with their code and without a traceback."""
     keep_streams_writable()
     try:
         cli(prog_name="chaosdrill")

@@ -1,4 +1,4 @@
-"""``python -m chaosdrill.cli``."""
+"""Entry point of ``python -m chaosdrill.cli``."""
 
 from chaosdrill.cli import main
 

@@ -1,4 +1,4 @@
-"""``chaosdrill approve``: let a drill go on that waits for a person, from any machine."""
+"""The ``chaosdrill approve`` command: approve a step of a drill that waits for a person, from any machine."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ def approve(system: str) -> None:
 def _approve(text: str) -> "Approval":
     """Write the approval.
 
-    :returns: the request as it stands.
+    :returns: the request with its state.
     """
     import socket
 
@@ -64,9 +64,9 @@ def _approve(text: str) -> "Approval":
 
 
 def _pending(coordination: "Coordination", run: str) -> "Approval":
-    """Find what a run waits for.
+    """Return the pending approval request of a run.
 
-    :raises Refused: when it waits for nobody, or has stopped to.
+    :raises Refused: when no step waits for an approval any more.
     """
     state = coordination.read_run(run)
     for one in state.approvals:

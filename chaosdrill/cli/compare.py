@@ -1,4 +1,4 @@
-"""``chaosdrill compare``: runs beside each other, groups of them, and gates for pipelines."""
+"""The ``chaosdrill compare`` command: comparisons of runs and of groups of runs, and gates for pipelines."""
 
 import sys
 from collections.abc import Sequence
@@ -100,7 +100,7 @@ def compare(
 
 @dataclass(frozen=True)
 class _Asked:
-    """Which runs are compared, and what for."""
+    """The runs to compare, and the gates."""
 
     runs: Sequence[str]
     last: int | None
@@ -112,7 +112,7 @@ class _Asked:
 
 @dataclass(frozen=True)
 class _Shown:
-    """How a comparison is shown."""
+    """The output options of a comparison."""
 
     everything: bool
     html: Path | None
@@ -180,7 +180,7 @@ def _sides(store: "Store", asked: _Asked, shown: _Shown) -> int:
 
 
 def _paths(store: "Store", asked: _Asked, or_else: Sequence[str] = ()) -> tuple[list[Path], list[Path]]:
-    """The candidates, by default the newest run; and the baselines, by default ``or_else``."""
+    """Return the candidates, by default the newest run, and the baselines, by default ``or_else``."""
     from chaosdrill.runs.choosing import chosen
     from chaosdrill.runs.finding import find_run
 

@@ -1,4 +1,4 @@
-"""``chaosdrill compare --gate``: whether a candidate may pass, by its figures and by what they were before."""
+"""The gates of ``chaosdrill compare --gate``: whether a candidate passes, by its figures and by their changes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ EXIT_CODES = {"held": 0, "broken": 1, "cannot tell": 2}
 def gated(
     texts: Sequence[str], candidates: Sequence[Path], baselines: Sequence[Path], junit: Path | None, as_json: bool
 ) -> int:
-    """Decide gates, and print how each of their comparisons came out.
+    """Evaluate gates, and print the result of each comparison in them.
 
     :param texts: the gates.
-    :param candidates: the runs that they are about.
-    :param baselines: what ``.change`` and ``.before`` refer to; may be empty.
+    :param candidates: the runs under test.
+    :param baselines: the runs to which ``.change`` and ``.before`` refer; may be empty.
     :param junit: file for the result as JUnit XML; None: none is written.
-    :returns: the exit code: 0 all held, 1 one is broken, 2 nobody can tell.
-    :raises BadInput: for everything in the gates that cannot be understood.
+    :returns: the exit code: 0 all held, 1 one is broken, 2 unknown.
+    :raises BadInput: with all errors in the gates.
     """
     from chaosdrill.analysis.gate import as_json as values_of
     from chaosdrill.analysis.gate import judged

@@ -1,4 +1,4 @@
-"""``--html``: a comparison as one page."""
+"""The ``--html`` option: a comparison as an HTML page."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 def html_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--html``, ``--lang`` and ``--tz``; they come as ``html``, ``language`` and ``zone``."""
+    """Add ``--html``, ``--lang`` and ``--tz`` to a command, passed as ``html``, ``language`` and ``zone``."""
     language = click.option(
         "--lang",
         "language",
@@ -42,10 +42,10 @@ def write_page(
     two: "Comparison | None" = None,
     groups: "Groups | None" = None,
 ) -> None:
-    """Write the page of a comparison, and say where it is.
+    """Write the page of a comparison, and print its path.
 
-    :param runs: those that are compared, beside each other.
-    :raises click.UsageError: when it cannot be made or written.
+    :param runs: the runs to compare, side by side.
+    :raises click.UsageError: when it cannot be rendered or written.
     """
     from chaosdrill.analysis.trend import trend
     from chaosdrill.report.comparison_page import Compared, comparison_page
@@ -54,10 +54,10 @@ def write_page(
 
 
 def write_html(path: Path, make: Callable[[], str]) -> None:
-    """Write a page, and say where it is.
+    """Write a page, and print its path.
 
-    :param make: makes the page.
-    :raises click.UsageError: when it cannot be made or written.
+    :param make: renders the page.
+    :raises click.UsageError: when it cannot be rendered or written.
     """
     from chaosdrill.errors import BadInput, problem
     from chaosdrill.history.whole_files import draft_of

@@ -1,4 +1,4 @@
-"""Comparisons on a terminal: of two runs, of several, of two groups."""
+"""Terminal output of comparisons: of two runs, of several runs, of two groups."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from chaosdrill.analysis.measured import Measured
 
 CLAIMS = ("better", "worse", "different")
-NAMED = 5  # of the runs that are left out for one reason
+NAMED = 5  # runs that are named per reason for leaving runs out
 READ_WIDTH = 40  # characters of a reading
-READINGS = 4  # of those that a probe gave in turn
-LABEL_WIDTH, COLUMN_WIDTH = 70, 22  # of the tables with a column for each run
+READINGS = 4  # successive readings of a probe that are shown
+LABEL_WIDTH, COLUMN_WIDTH = 70, 22  # of the tables with a column per run
 
 
 def show_two(screen: Screen, found: "Comparison", everything: bool) -> None:
@@ -49,7 +49,7 @@ def _checked(one: "Checked") -> Sequence[str]:
 
 
 def in_words(readings: "Sequence[Reading]") -> str:
-    """:returns: what a probe said in turn: ``0 (met)``; of many how many were met, and the first few."""
+    """Return a probe's successive readings in words: ``0 (met)``; for many, how many were met, and the first few."""
     if not readings:
         return "not read"
     every = sum(one.times for one in readings)
@@ -70,7 +70,7 @@ def _met(met: bool | None) -> str:
 
 
 def _is_told(one: "Difference") -> bool:
-    """Latencies are many; the others are told whether they changed or not."""
+    """Return whether a difference is shown. Latencies are many, so only changed ones are; other figures always are."""
     from chaosdrill.analysis.comparison import exceeds
 
     if one.baseline is None and one.candidate is None:
@@ -108,7 +108,7 @@ def show_left_out(screen: Screen, left_out: "Iterable[LeftOut]") -> None:
 
 
 def show_many(screen: Screen, found: "ManyRuns", everything: bool) -> None:
-    """Print runs side by side: of more than fit, all of them in a column, and the newest."""
+    """Print runs side by side. If there are more than fit, print a column that summarizes all, and the newest runs."""
     show_left_out(screen, found.left_out)
     number = max(2, (screen.width - LABEL_WIDTH) // COLUMN_WIDTH)
     shown = range(max(0, len(found.runs) - number), len(found.runs))
@@ -131,7 +131,7 @@ def _heading(found: "ManyRuns", at: int) -> str:
 
 
 def short_names(runs: "Sequence[ComparedRun]") -> list[str]:
-    """:returns: the ids of runs up to the time of their beginning, where that tells them apart."""
+    """Return the start times of the runs' IDs; the whole ID where the time is not unique."""
     times = [run.run.partition("-")[0] for run in runs]
     return [time if times.count(time) == 1 else run.run for time, run in zip(times, runs, strict=True)]
 
@@ -161,7 +161,7 @@ def _spread(values: "Sequence[Measured | None]") -> str:
 
 
 def show_groups(screen: Screen, found: "Groups", everything: bool) -> None:
-    """Print candidates beside baselines, and what can be claimed."""
+    """Print candidates beside baselines, and the conclusions."""
     for side, runs in (("baseline", found.baseline), ("candidate", found.candidate)):
         names = ", ".join(run.run for run in runs[-NAMED:])
         earlier = f" and {len(runs) - NAMED} earlier" if len(runs) > NAMED else ""

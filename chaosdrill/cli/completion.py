@@ -1,4 +1,4 @@
-"""Shell completion of runs: their ids, as they stand in the store."""
+"""Shell completion of run IDs from the store."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import click
 
 
 def complete_run(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[Any]:
-    """:returns: the ids of the stored runs that begin like ``incomplete``, the newest first."""
+    """Return the IDs of the stored runs that begin with ``incomplete``, newest first."""
     from click.shell_completion import CompletionItem
 
     from chaosdrill.errors import BadInput

@@ -1,4 +1,4 @@
-"""``chaosdrill doctor``: can this machine run the lab?"""
+"""The ``chaosdrill doctor`` command: whether this machine can run the lab."""
 
 import json
 import sys

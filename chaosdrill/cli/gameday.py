@@ -1,4 +1,4 @@
-"""``chaosdrill gameday …``: drills that happen by a calendar."""
+"""The ``chaosdrill gameday`` command group: scheduled drills."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday approve`` and ``revoke``: a person approves the plan of one occurrence."""
+"""The ``chaosdrill gameday approve`` and ``revoke`` commands: a person's approval of the plan of one occurrence."""
 
 import json
 from pathlib import Path
@@ -110,7 +110,7 @@ def revoke(game_day: str, occurrence: str, by_hand: bool, calendar_file: str | N
 
 
 def _planned(calendar: "Calendar", game_day: "GameDay", instant: str, is_by_hand: bool, now_ms: int) -> "Occurrence":
-    """Return the occurrence that is meant: a planned one, or the next run by hand."""
+    """Return the selected occurrence: a planned one, or the next manual run."""
     from chaosdrill.gamedays.approvals import next_by_hand
 
     if instant and is_by_hand:
@@ -119,7 +119,7 @@ def _planned(calendar: "Calendar", game_day: "GameDay", instant: str, is_by_hand
 
 
 def _ask(game_day: "GameDay", planned: "Occurrence", account: str) -> None:
-    """Show what is approved, and ask."""
+    """Show what would be approved, and ask for confirmation."""
     from chaosdrill.gamedays.approvals import name_of
     from chaosdrill.gamedays.plans import digest_of, plan_of
 

@@ -1,4 +1,4 @@
-"""What the commands of game days have in common: the option that names the calendar, and reading it."""
+"""Shared code of the game day commands: the option for the calendar file, and its loading."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ MOST_DAYS = 3660
 
 
 def calendar_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--calendar`` to a command: the file of game days, passed as ``calendar_file``."""
+    """Add ``--calendar`` to a command: the calendar file, passed as ``calendar_file``."""
     return click.option(
         "--calendar",
         "calendar_file",
@@ -28,7 +28,7 @@ def calendar_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def days_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--days`` to a command: how many days from now on."""
+    """Add ``--days`` to a command: the number of days from now."""
     return click.option(
         "--days",
         type=click.IntRange(1, MOST_DAYS),
@@ -39,9 +39,9 @@ def days_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., An
 
 
 def read_calendar(calendar_file: str | None) -> "Calendar":
-    """Load the calendar, and show its warnings on standard error.
+    """Load the calendar, and print its warnings to standard error.
 
-    :raises click.UsageError: with every problem of the file.
+    :raises click.UsageError: with all problems of the file.
     """
     from chaosdrill.gamedays.loading import load_calendar
 
@@ -55,9 +55,9 @@ def read_calendar(calendar_file: str | None) -> "Calendar":
 
 
 def require_game_days(calendar: "Calendar", ids: tuple[str, ...]) -> None:
-    """Refuse ids of game days that the calendar does not have.
+    """Refuse IDs of game days that the calendar does not have.
 
-    :raises click.UsageError: naming each, and those that there are.
+    :raises click.UsageError: naming each, with the known ones.
     """
     from chaosdrill.topology.sense import suggestion
 
@@ -69,7 +69,9 @@ def require_game_days(calendar: "Calendar", ids: tuple[str, ...]) -> None:
 
 
 def read_ledger(calendar: "Calendar", from_ms: int, until_ms: int) -> "LedgerReading":
-    """Read what the ledger says of the occurrences of an interval. When it cannot be read, standard error says so."""
+    """Read the ledger's records of the occurrences in an interval. If it cannot be read, print a warning to standard
+    error.
+    """
     from chaosdrill.gamedays.ledger import Ledger
     from chaosdrill.gamedays.outlook import LedgerReading
     from chaosdrill.gamedays.stores import store_of
@@ -96,7 +98,7 @@ def local_text(one: "PlannedOccurrence") -> str:
 
 
 def now_ms() -> int:
-    """Return the time of this machine, in milliseconds since 1970."""
+    """Return this machine's time, in milliseconds since 1970."""
     import time
 
     return int(time.time() * 1000)

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday check``: what needs attention; silence is an alert."""
+"""The ``chaosdrill gameday check`` command: the game days that need attention; a missing drill is an alert, too."""
 
 import sys
 

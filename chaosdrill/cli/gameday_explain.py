@@ -1,4 +1,4 @@
-"""``chaosdrill gameday explain``: why drills take place on a day, or do not."""
+"""The ``chaosdrill gameday explain`` command: why drills take place on a day, or do not."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -69,7 +69,7 @@ def _of_day(
 
 
 def _following(game_day: "GameDay", day: datetime) -> str:
-    """The next planned time after a day, in the game day's zone; empty when there is none soon."""
+    """Return the next planned time after a day, in the game day's zone; empty when there is none within the horizon."""
     from chaosdrill.gamedays.instants import instant_of, local_time, planned_instants
 
     begin_ms = instant_of(day + timedelta(days=1), game_day.schedule.zone)

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday export …``: the calendar of game days for other programs."""
+"""The ``chaosdrill gameday export`` command group: the calendar in the formats of other programs."""
 
 import click
 

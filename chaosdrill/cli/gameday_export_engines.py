@@ -1,4 +1,6 @@
-"""``chaosdrill gameday export kubernetes``, ``eventbridge`` and ``systemd``: schedules of engines that start drills."""
+"""The ``chaosdrill gameday export`` commands ``kubernetes``, ``eventbridge`` and ``systemd``: schedules for other
+engines.
+"""
 
 import os
 from collections.abc import Callable, Mapping
@@ -14,11 +16,11 @@ from chaosdrill.errors import BadInput, problem
 if TYPE_CHECKING:
     from chaosdrill.gamedays.exports.plan import Export
 
-_KEPT = ("CHAOSDRILL_RUNS", "CHAOSDRILL_TZ", "AWS_PROFILE")  # of this shell, in the units of systemd
+_KEPT = ("CHAOSDRILL_RUNS", "CHAOSDRILL_TZ", "AWS_PROFILE")  # variables of this shell copied into systemd units
 
 
 def _engine_options(engine: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add what the exports to engines have in common: game days, calendar, output, and JSON."""
+    """Add the shared arguments and options of the exports to engines: game days, calendar, output, and JSON."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         output = click.option(
@@ -132,9 +134,9 @@ def systemd(
 
 
 def _command() -> Path:
-    """Find the command that units start.
+    """Return the path of the command that units start.
 
-    :raises BadInput: when there is none: chaosdrill runs from a source tree that is not installed.
+    :raises BadInput: when chaosdrill runs from a source tree that is not installed.
     """
     import shutil
     import sys
@@ -154,7 +156,7 @@ def _export(
     render: Callable[["Export"], Mapping[str, str]],
     as_json: bool,
 ) -> None:
-    """Compare the game days with an engine, write its files, and list them.
+    """Check that an engine can run the game days, write its files, and list them.
 
     :raises click.UsageError: when a game day cannot be exported.
     """

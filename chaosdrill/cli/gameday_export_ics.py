@@ -1,4 +1,4 @@
-"""``chaosdrill gameday export ics``: the calendar of game days, to subscribe to."""
+"""The ``chaosdrill gameday export ics`` command: the calendar as an iCalendar file for subscribers."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import click
 
 from chaosdrill.cli.gameday_calendar import DAY_MS, calendar_option, days_option, now_ms, read_calendar, read_ledger
 
-PAST_DAYS = 31  # that stay in the file, so that subscribers see what became of them
+PAST_DAYS = 31  # past days in the file, so that subscribers see their outcomes
 
 
 @click.command()

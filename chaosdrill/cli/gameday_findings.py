@@ -1,4 +1,4 @@
-"""``chaosdrill gameday findings``: what drills have shown and no later drill has closed."""
+"""The ``chaosdrill gameday findings`` command: findings of drills that are still open."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
@@ -69,7 +69,7 @@ def _all(histories: "Sequence[SystemHistory]") -> "list[TrackedFinding]":
 
 
 def _named(found: "Sequence[TrackedFinding]", name: str) -> "TrackedFinding":
-    """Find a finding by its id.
+    """Return a finding by its ID.
 
     :raises BadInput: ``finding-missing``.
     """
@@ -81,7 +81,7 @@ def _named(found: "Sequence[TrackedFinding]", name: str) -> "TrackedFinding":
 
 
 def _date(text: str) -> str:
-    """Check a date.
+    """Validate a date.
 
     :raises BadInput: ``date-invalid``.
     """

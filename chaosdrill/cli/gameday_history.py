@@ -1,4 +1,4 @@
-"""``chaosdrill gameday history``: what became of each occurrence, and what is proved of each system."""
+"""The ``chaosdrill gameday history`` command: the outcome of each occurrence, and the evidence for each system."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -69,7 +69,7 @@ def history(
 
 
 def _past(histories: "Sequence[SystemHistory]") -> "list[PastOccurrence]":
-    """List the occurrences of all systems, the newest first."""
+    """Return the past occurrences of all systems, newest first."""
     found = [past for one in histories for day in one.game_days for past in day.occurrences]
     return sorted(found, key=lambda past: past.entry.occurrence.planned_ms, reverse=True)
 

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday install``: lets systemd or cron call the tick each minute."""
+"""The ``chaosdrill gameday install`` command: systemd units or a crontab line that call the tick each minute."""
 
 import os
 import shlex
@@ -93,7 +93,7 @@ def _place() -> Path:
 
 
 def _quoted(text: str) -> str:
-    """Return a word as a unit file has it.
+    """Return a word quoted for a unit file.
 
     :source: https://www.freedesktop.org/software/systemd/man/latest/systemd.service.html#Command%20lines
     """

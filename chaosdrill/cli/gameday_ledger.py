@@ -1,4 +1,4 @@
-"""What commands of game days that use the ledger have in common."""
+"""Shared code of the game day commands that use the ledger."""
 
 import sys
 from collections.abc import Iterator
@@ -19,7 +19,9 @@ REFUSED, UNREADABLE = 1, 2  # exit codes
 
 @contextmanager
 def ledger_needed() -> Iterator[None]:
-    """End the command when its input cannot be used or the ledger cannot be read (2), or it is refused (1)."""
+    """End the command with exit code 2 when its input is invalid or the ledger is unreadable, and with 1 when it is
+    refused.
+    """
     try:
         yield
     except BadInput as error:
@@ -30,11 +32,11 @@ def ledger_needed() -> Iterator[None]:
 
 
 def planned_ms_of(text: str) -> int:
-    """Read a planned instant.
+    """Parse a planned instant.
 
     :param text: ISO 8601 with a zone, such as ``2027-01-10T17:00Z`` or ``2027-01-11T02:00+09:00``.
     :returns: milliseconds since 1970.
-    :raises BadInput: when it is none.
+    :raises BadInput: when it is not an instant with a zone.
     """
     try:
         instant = datetime.fromisoformat(text)
@@ -47,7 +49,7 @@ def planned_ms_of(text: str) -> int:
 
 
 def utc(instant_ms: int) -> str:
-    """Return an instant as people read it, UTC."""
+    """Return an instant as text, in UTC."""
     return f"{datetime.fromtimestamp(instant_ms / 1000, UTC):%Y-%m-%dT%H:%MZ}"
 
 

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday list``: the game days of a calendar."""
+"""The ``chaosdrill gameday list`` command: the game days of a calendar."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from chaosdrill.gamedays.outlook import PlannedOccurrence
     from chaosdrill.time_zones import Zone
 
-HORIZON_DAYS = 400  # within which the next occurrence of a yearly game day is found
+HORIZON_DAYS = 400  # long enough to contain the next occurrence of a yearly game day
 
 
 @click.command("list")

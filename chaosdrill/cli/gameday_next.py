@@ -1,4 +1,4 @@
-"""``chaosdrill gameday next``: the occurrences of the next days."""
+"""The ``chaosdrill gameday next`` command: the occurrences of the next days."""
 
 from typing import TYPE_CHECKING
 

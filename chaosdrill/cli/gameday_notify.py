@@ -1,4 +1,4 @@
-"""``chaosdrill gameday notify …``: tries a channel, and shows what became of notifications."""
+"""The ``chaosdrill gameday notify`` command group: tests of channels, and the delivery state of notifications."""
 
 import sys
 from typing import TYPE_CHECKING, Any

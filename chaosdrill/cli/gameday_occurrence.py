@@ -1,4 +1,4 @@
-"""The occurrence that a command is about: a planned instant, or the next one that the calendar allows."""
+"""Selection of an occurrence on the command line: a planned instant, or the next one that the calendar allows."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,17 +11,17 @@ from chaosdrill.errors import BadInput, problem
 if TYPE_CHECKING:
     from chaosdrill.gamedays.calendar import Calendar, GameDay, Occurrence
 
-HORIZON_MS = 400 * 86_400_000  # how far ahead the next occurrence is looked for
+HORIZON_MS = 400 * 86_400_000  # how far ahead the next occurrence is searched for
 
 
 def occurrence_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--occurrence`` to a command: a planned instant, passed as ``occurrence``; empty where it is absent."""
+    """Add ``--occurrence`` to a command: a planned instant, passed as ``occurrence``; empty when it is absent."""
     help_text = "The planned instant, such as 2027-01-10T17:00Z. Default: the next one."
     return click.option("--occurrence", metavar="INSTANT", default="", help=help_text)(command)
 
 
 def occurrence_named(calendar: "Calendar", game_day: "GameDay", instant: str, now_ms: int) -> "Occurrence":
-    """Find an occurrence by its planned instant; without one, the next that the calendar allows.
+    """Return an occurrence by its planned instant; without one, the next that the calendar allows.
 
     :raises BadInput: ``occurrence-missing``: the game day is not planned then.
     """

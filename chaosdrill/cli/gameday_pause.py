@@ -1,4 +1,4 @@
-"""``chaosdrill gameday pause``, ``resume`` and ``skip``: occurrences that do not take place."""
+"""The ``chaosdrill gameday pause``, ``resume`` and ``skip`` commands: occurrences that do not take place."""
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -127,7 +127,7 @@ def _who() -> str:
 
 
 def _occurrence(calendar: "Calendar", ledger: "Ledger", game_day: str, instant: str) -> "Occurrence":
-    """Find the occurrence that is named, or the next one without an outcome."""
+    """Return the named occurrence, or the next one without an outcome."""
     from chaosdrill.errors import Refused
     from chaosdrill.gamedays.calendar import Occurrence
     from chaosdrill.gamedays.instants import planned_instants

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday run``: the drill of one occurrence, in this process's foreground."""
+"""The ``chaosdrill gameday run`` command: the drill of one occurrence, in the foreground."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 VERDICTS = {"passed": 0, "failed": 3, "invalid": 4, "refused": 5, "interrupted": 6}  # as those of `chaos run`
 NOT_RUN, DIED = 5, 6
-EXPECTED = ("claimed", "ran", "skipped")  # of an occurrence that does not begin here: nothing is wrong
+EXPECTED = ("claimed", "ran", "skipped")  # no errors, although the occurrence does not begin in this process
 
 
 @click.command()
@@ -78,10 +78,10 @@ def run(game_day: str, occurrence: str | None, calendar_file: str | None) -> Non
 
 
 def _planned(game_day: "GameDay", occurrence: str | None, store: "ItemStore") -> "Occurrence":
-    """Return the occurrence that is named, after waiting for one that comes within a minute.
+    """Return the named occurrence; if it is less than a minute away, wait for it.
 
     :raises Refused: ``occurrence-not-planned``: none is due.
-    :raises BadInput: when the text is no instant.
+    :raises BadInput: when the text is not an instant.
     """
     import time
 

@@ -1,4 +1,4 @@
-"""``chaosdrill gameday tick``: what a scheduler calls each minute."""
+"""The ``chaosdrill gameday tick`` command, which a scheduler calls each minute."""
 
 import json
 from typing import TYPE_CHECKING

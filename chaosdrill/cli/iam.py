@@ -1,4 +1,4 @@
-"""``chaosdrill iam``: what an experiment may do in an account, as an IAM policy for one topology."""
+"""The ``chaosdrill iam`` command: the IAM policy that an experiment needs for one topology."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -101,7 +101,7 @@ def _make_roles(experiment: str, topology: "Topology", profile: str | None) -> N
 
 
 def configuration_of(experiment: str) -> Mapping[str, Any]:
-    """Read the configuration of an experiment: of the file, or of the one that comes with chaosdrill.
+    """Return the configuration of an experiment, from a file or one shipped with chaosdrill.
 
     :raises BadInput: when there is none of that name, or its file is not an experiment.
     """
@@ -134,7 +134,7 @@ def _stop_when_of(experiment: str) -> "StopWhen":
 
 
 def functions_of(experiment: str) -> set[str]:
-    """Read which functions the activities of an experiment call.
+    """Return the functions that the activities of an experiment call.
 
     :returns: their names, without the module.
     :raises BadInput: when there is none of that name, or its file is not an experiment.
@@ -153,7 +153,7 @@ def _functions(part: Any) -> Iterator[str]:
 
 
 def read_experiment(experiment: str) -> Mapping[str, Any]:
-    """Read an experiment: the file, or the one that comes with chaosdrill.
+    """Read an experiment, from a file or one shipped with chaosdrill.
 
     :raises BadInput: when there is none of that name, or its file is not an experiment.
     """

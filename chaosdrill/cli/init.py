@@ -1,4 +1,4 @@
-"""``chaosdrill init``: a first experiment, a topology and a calendar of game days in the user's own repository."""
+"""The ``chaosdrill init`` command: a first experiment, topology and game day calendar in the user's own repository."""
 
 import os
 import shlex
@@ -57,7 +57,7 @@ def init(directory: Path, names: Sequence[str], only_list: bool, coordination: b
 
 
 def experiments() -> dict[str, str]:
-    """:returns: the text of each experiment that comes with chaosdrill, by file name."""
+    """Return the text of each experiment shipped with chaosdrill, by file name."""
     there = files("chaosdrill").joinpath("experiments")
     found = [one for one in there.iterdir() if one.name.endswith((".yaml", ".json"))]
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(found, key=lambda one: one.name)}

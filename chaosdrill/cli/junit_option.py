@@ -1,4 +1,4 @@
-"""``--junit FILE``: the result for CI systems."""
+"""The ``--junit FILE`` option: the result for CI systems."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ junit_option = click.option(
 
 
 def prepare(path: Path | None) -> None:
-    """Remove a result of an earlier run, so that it is not taken for this one's if this command fails.
+    """Remove the result of an earlier run, so that it is not mistaken for this run's if the command fails.
 
     :raises BadInput: ``junit-unwritable``.
     """
@@ -34,7 +34,7 @@ def prepare(path: Path | None) -> None:
 
 
 def write(path: Path | None, suite: str, cases: "Sequence[Case]", properties: Mapping[str, str]) -> None:
-    """Write the result where the option is given."""
+    """Write the result if the option is given."""
     from chaosdrill.runs.junit import junit_xml, write_junit
 
     if path is not None:

@@ -1,4 +1,4 @@
-"""``chaosdrill lab …``: the embedded lab by hand."""
+"""The ``chaosdrill lab`` command group: manual control of the embedded lab."""
 
 import contextlib
 import json
@@ -156,14 +156,14 @@ def _show(seen: dict[str, Any]) -> None:
         f"DNS port {ports['dns']}; clients resolve by `chaosdrill lab exec -- dig api.example.com`"
     )
     click.echo(f"directory: {seen['directory']}")
-    if sys.stdout.isatty():  # the URL belongs in no log
+    if sys.stdout.isatty():  # the one-time URL must not be logged
         _show_page_access(ports["load"])
 
 
 def _show_page_access(port: int) -> None:
     from chaosdrill.client.locust_rest import LoadGenerator
 
-    with contextlib.suppress(DrillError):  # Locust may be about to start again
+    with contextlib.suppress(DrillError):  # Locust may be restarting
         if words := LoadGenerator(f"http://127.0.0.1:{port}").page_access():
             click.echo(words)
 

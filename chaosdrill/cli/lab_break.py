@@ -1,4 +1,4 @@
-"""``chaosdrill lab break …``: make the lab misbehave on purpose, to see that drills notice."""
+"""The ``chaosdrill lab break`` commands: deliberate misbehaviour of the lab, which drills must detect."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +11,16 @@ FAULTS = "/chaosdrill/faults"
 
 
 class Breaks(click.Group):
-    """The commands that are written here, and one for each of the lab's breaks."""
+    """The command group with the commands defined here, and one for each of the lab's breaks."""
 
     def list_commands(self, context: click.Context) -> list[str]:
-        """:returns: all names."""
+        """Return the names of all commands."""
         from chaosdrill.lab.breaks import all_breaks
 
         return [*super().list_commands(context), *all_breaks()]
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        """:returns: the command of that name."""
+        """Return the command of a name."""
         from chaosdrill.lab.breaks import all_breaks
 
         found = super().get_command(context, name)

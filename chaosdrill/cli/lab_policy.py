@@ -1,4 +1,4 @@
-"""``chaosdrill lab policy``: what the lab's user may do."""
+"""The ``chaosdrill lab policy`` command: the permissions of the lab's user."""
 
 import json
 from typing import IO, Any
@@ -44,7 +44,7 @@ def lab_policy(file: IO[str] | None, remove: bool, as_json: bool) -> None:
 def _read(file: IO[str]) -> Any:
     try:
         return json.load(file)
-    except ValueError as error:  # also bytes that are no UTF-8
+    except ValueError as error:  # also for bytes that are not UTF-8
         raise BadInput([f"{file.name} is not JSON: {error}: write what `chaosdrill iam` prints"]) from error
 
 

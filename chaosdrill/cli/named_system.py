@@ -1,4 +1,4 @@
-"""The system that a command is about, such as ``chaosdrill status``: by a run, by a topology, or the usual one."""
+"""Selection of the system for commands such as ``chaosdrill status``: by a run, by a topology, or the default one."""
 
 import os
 from collections.abc import Sequence
@@ -19,11 +19,11 @@ _ENDINGS = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True)
 class NamedSystem:
-    """What a command was told.
+    """The system that a command's argument names.
 
-    :param run: its id, or the beginning of it; empty when no run is named.
-    :param topology: the file; None when none is known.
-    :param is_here: whether the run is in the store of this machine.
+    :param run: the run's ID, or the beginning of it; empty when no run is named.
+    :param topology: the topology file; None when none is known.
+    :param is_here: whether the run is in this machine's store.
     """
 
     run: str
@@ -32,12 +32,12 @@ class NamedSystem:
 
 
 def named_system(text: str) -> NamedSystem:
-    """Find what an argument names.
+    """Resolve a command's argument to a run and its system.
 
-    :param text: a topology file, a run's id or the beginning of it, a run directory, or empty.
-    :returns: the run and its system. The topology of a run of this machine is the one that it was started with; else
-        that of ``CHAOSDRILL_TOPOLOGY``; else that of the lab that runs on this machine.
-    :raises BadInput: when there is no such file, or several runs of this machine fit.
+    :param text: a topology file, a run's ID or the beginning of it, a run directory, or empty.
+    :returns: the run and its system. The topology of a run on this machine is the one with which it was started;
+        otherwise that of ``CHAOSDRILL_TOPOLOGY``, or that of the running lab on this machine.
+    :raises BadInput: when there is no such file, or several runs on this machine match.
     """
     if os.path.isfile(text):
         return NamedSystem("", Path(text))
@@ -63,11 +63,11 @@ def drilled_system(named: NamedSystem) -> "System":
 
 
 def live_run(coordination: "Coordination", topology: "Topology", named: str) -> str:
-    """Find the run that is named, or the one that holds the system's lease.
+    """Return the named run, or the one that holds the system's lease.
 
-    :param named: its id, or the beginning of it; empty: none is named.
+    :param named: the run's ID, or the beginning of it; empty: none is named.
     :raises Refused: ``run-not-live``: no run holds it.
-    :raises BadInput: ``run-ambiguous``: several do, and none is named.
+    :raises BadInput: ``run-ambiguous``: several runs hold a lease, and none is named.
     """
     from chaosdrill.parts.registry import lease_keys
 
@@ -77,7 +77,7 @@ def live_run(coordination: "Coordination", topology: "Topology", named: str) -> 
     if held:
         raise BadInput([problem("run-ambiguous", f"several runs hold a lease of this system: name one: {_ids(held)}")])
     if named:
-        return named  # what coordination knows of it tells why it is not live
+        return named  # the coordination's record of the run shows why it is not live
     why = f"no run holds the lease of {topology.path} in {coordination}"
     raise Refused(f"{why}: `chaosdrill status` shows what is known of it", code="run-not-live")
 
@@ -87,7 +87,7 @@ def _ids(leases: "Sequence[Lease]") -> str:
 
 
 def _directory(text: str) -> Path | None:
-    """Find the run on this machine; None when it may be another machine's."""
+    """Return the directory of a run on this machine; None when it may be on another machine."""
     from chaosdrill.runs.finding import find_run
 
     try:

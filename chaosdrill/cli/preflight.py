@@ -1,4 +1,4 @@
-"""``chaosdrill preflight``: whether a drill could begin now, as one table of checks."""
+"""The ``chaosdrill preflight`` command: whether a drill could begin now, as a table of checks."""
 
 import json
 import sys
@@ -55,7 +55,7 @@ def _show(results: "Sequence[CheckResult]") -> None:
 
     table = Table()
     for heading in ("part", "check", "observed", "", "fix"):
-        table.add_column(heading, overflow="fold")  # an ARN that is cut is no ARN
+        table.add_column(heading, overflow="fold")  # a truncated ARN would be useless
     for one in results:
         observed = ": ".join(text for text in (one.value, str(one.why)) if text)
         outcome = Text(one.outcome, COLOURS[one.outcome])

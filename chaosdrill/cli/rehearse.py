@@ -1,4 +1,4 @@
-"""``chaosdrill rehearse``: what a drill would do, read from the system itself, without doing it."""
+"""The ``chaosdrill rehearse`` command: what a drill would do, read from the system without changing it."""
 
 import json
 import sys
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def variables_of(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
-    """Read the values of ``--var`` as ``chaos run`` does."""
+    """Parse the values of ``--var`` as ``chaos run`` does."""
     from chaoslib import convert_vars
 
     try:

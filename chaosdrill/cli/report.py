@@ -1,4 +1,4 @@
-"""``chaosdrill report``: a run as one page."""
+"""The ``chaosdrill report`` command: a run as an HTML page."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""``chaosdrill rescue``: bring a system back after the driver of a drill died, from any machine."""
+"""The ``chaosdrill rescue`` command: recovery of a system after the driver of a drill died, from any machine."""
 
 import hashlib
 import json
@@ -71,7 +71,7 @@ def rescue(system: str, yes: bool, when_stale: bool, data_loss: str | None, as_j
 
 
 def _read(text: str) -> "tuple[System, Situation]":
-    """Find the system, and read its leases and owed undos.
+    """Return the system, with its leases and owed undos.
 
     :raises BadInput: when no system is named, or the run is unknown.
     """
@@ -93,9 +93,9 @@ def _read(text: str) -> "tuple[System, Situation]":
 def _report(
     system: "System", found: "Situation", data_loss: str, yes: bool, when_stale: bool, as_json: bool
 ) -> "RescueReport":
-    """Rescue the system, where there is something to rescue and it may be.
+    """Rescue the system if a rescue is needed and allowed.
 
-    :raises Refused: when a driver lives, or there was no confirmation; nothing was changed.
+    :raises Refused: when a driver is alive, or there was no confirmation; nothing was changed.
     """
     from chaosdrill.cli.rescue_screen import RescueScreen, plan_lines
     from chaosdrill.parts.registry import lease_keys
@@ -122,7 +122,7 @@ def _report(
         if not (when_stale and refusal.code == "lease-held"):
             raise
         left = owed_of(found.coordination.read(lease_keys(system.topology)))
-        return RescueReport(*where, idle=str(refusal), left=tuple(left))  # the next one of the timer reads it anew
+        return RescueReport(*where, idle=str(refusal), left=tuple(left))  # the timer's next rescue reads it again
 
 
 def _nothing(system: "System") -> str:
@@ -132,9 +132,9 @@ def _nothing(system: "System") -> str:
 
 
 def _confirm(found: "Situation") -> None:
-    """Ask whether to act.
+    """Ask for confirmation.
 
-    :raises Refused: when nobody can be asked, or the answer is no.
+    :raises Refused: when there is no terminal, or the answer is no.
     """
     if not sys.stdin.isatty():
         raise Refused(UNCONFIRMED, code="confirmation-missing")

@@ -1,4 +1,4 @@
-"""What ``chaosdrill rescue`` shows: its plan, its progress, and what it came to, for people and for machines."""
+"""Output of ``chaosdrill rescue``: its plan, its progress and its result, for people and for programs."""
 
 import threading
 import time
@@ -22,11 +22,11 @@ from chaosdrill.rescue.step_texts import step_text
 from chaosdrill.rescue.system_rescue import Progress, RunRescue
 from chaosdrill.topology import Topology
 
-SAY_EVERY_S = 30.0  # while a step goes on
+SAY_EVERY_S = 30.0  # interval of progress messages during a step
 
 
 def plan_lines(one: RunPlan, topology: Topology) -> Iterator[str]:
-    """Show what a run owes, what is in force, and what the rescue would do first."""
+    """Yield the lines of a rescue plan: owed undos, the state of the parts, and the first steps."""
     yield one_line(f"run {one.run.run} owes, and its driver does not live:")
     for undo in one.run.owed:
         yield _indented(f"{undo.undo} for {undo.action} (step {undo.step}), since {undo.began}")
@@ -43,7 +43,7 @@ def plan_lines(one: RunPlan, topology: Topology) -> Iterator[str]:
 
 
 class RescueScreen(Progress):
-    """Shows on the error output what a rescue does, and while a step goes on, each 30 s, for how long."""
+    """Progress output on standard error: each step, and every 30 s how long the current one has taken."""
 
     def __init__(self, topology: Topology) -> None:
         self._topology = topology
@@ -58,7 +58,7 @@ class RescueScreen(Progress):
         self._is_over.set()
 
     def on_wait(self, left_s: float) -> None:
-        """Show for how long the rescue waits."""
+        """Show how long the rescue waits."""
         _say(f"waiting {duration(left_s)} still: a request of the dead driver may arrive until then")
 
     def on_plan(self, run: str, plan: Plan) -> None:
@@ -71,7 +71,7 @@ class RescueScreen(Progress):
         _say(f"  step {number} of {many}: {self.step}")
 
     def on_warning(self, text: str) -> None:
-        """Show that the lease is in doubt."""
+        """Show a warning about the lease."""
         _say(f"chaosdrill: {text}")
 
     def _tick(self) -> None:
@@ -82,7 +82,7 @@ class RescueScreen(Progress):
 
 
 def report_lines(report: RescueReport) -> Iterator[str]:
-    """Show what a rescue came to; at last whether something stays."""
+    """Yield the lines of a rescue's result, ending with whether anything is still owed."""
     if report.idle:
         yield one_line(report.idle)
         return
@@ -107,7 +107,7 @@ def report_lines(report: RescueReport) -> Iterator[str]:
 
 
 def as_plain(report: RescueReport) -> dict[str, Any]:
-    """Return a report for machines."""
+    """Return a report as JSON values."""
     failure = report.failure and {"code": report.failure.code, "why": str(report.failure)}
     return {
         "topology": report.topology,

@@ -1,4 +1,4 @@
-"""``chaosdrill runs …``: what drills left behind."""
+"""The ``chaosdrill runs`` command group: stored runs."""
 
 import click
 

@@ -1,4 +1,4 @@
-"""``chaosdrill runs export``: one archive of a run, with all that an auditor needs."""
+"""The ``chaosdrill runs export`` command: an archive of a run with everything that an auditor needs."""
 
 import json
 from pathlib import Path

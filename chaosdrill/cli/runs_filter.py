@@ -1,4 +1,4 @@
-"""Which runs a command is about: the same options for every command that is about many."""
+"""Options that select runs, shared by all commands on several runs."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ NAMES = ("experiment", "target", "verdict", "tags", "since", "until")
 
 
 def filters(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options of a filter; they come as keywords, which :func:`wanted_of` takes."""
+    """Add the filter options to a command; they are passed as keywords, which :func:`wanted_of` accepts."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
@@ -43,9 +43,9 @@ def wanted_of(
     since: str | None,
     until: str | None,
 ) -> Wanted:
-    """:returns: whether a run is one of those that are meant.
+    """Return a function that decides whether a run is selected.
 
-    :raises click.UsageError: when a day is none.
+    :raises click.UsageError: when a day is invalid.
     """
     first, last = _day(since, "--since"), _day(until, "--until")
 
@@ -63,7 +63,7 @@ def wanted_of(
 
 
 def _day(text: str | None, option: str) -> str:
-    """A day as runs have it, so that texts compare as days do."""
+    """Return a day in the form of the runs' times, so that texts compare like days."""
     if text is None:
         return ""
     try:

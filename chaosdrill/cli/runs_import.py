@@ -1,4 +1,4 @@
-"""``chaosdrill runs import``: runs from elsewhere."""
+"""The ``chaosdrill runs import`` command: import of archives of runs, and of journals of plain Chaos Toolkit."""
 
 import json
 from pathlib import Path
@@ -63,9 +63,9 @@ def _is_journal(file: str) -> bool:
 
 
 def _make_report(directory: Path) -> str:
-    """Make the report of an imported run: the one that came with it may be anybody's page.
+    """Render the report of an imported run: the report in the archive is untrusted.
 
-    :returns: why there is none; empty when there is one. A run that cannot be shown is imported all the same.
+    :returns: why there is none; empty when there is one. A run without a report is imported nevertheless.
     """
     from chaosdrill.languages import language_from
     from chaosdrill.report.making import why_no_report, write_report
@@ -75,7 +75,7 @@ def _make_report(directory: Path) -> str:
         return why
     try:
         write_report(directory, language_from(), zone=zone_from())
-    except Exception as error:  # noqa: BLE001 - the run is another one's: whatever is in it, it has been imported
+    except Exception as error:  # noqa: BLE001 - the run's content is untrusted, and it has already been imported
         return str(error) or type(error).__name__
     return ""
 

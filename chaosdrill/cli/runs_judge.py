@@ -1,4 +1,4 @@
-"""``chaosdrill runs judge``: what a stored run proved."""
+"""The ``chaosdrill runs judge`` command: the judgement of a stored run."""
 
 import json
 import sys
@@ -78,7 +78,9 @@ def _write_junit(path: Path | None, directory: Path, run: "Run", judgement: "Jud
 
 
 def _rebuild(directory: Path, run: "Run", judgement: "Judgement") -> None:
-    """Of a drill that died; told on standard error, as it is not what was asked for."""
+    """Write the journal and summary of a drill that died, and report it on standard error, apart from the command's
+    output.
+    """
     from chaosdrill.runs.rebuilding import rebuild_journal, rebuild_summary
 
     try:

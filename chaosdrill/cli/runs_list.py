@@ -1,4 +1,4 @@
-"""``chaosdrill runs list`` and ``tag``: which runs there are."""
+"""The ``chaosdrill runs list`` and ``tag`` commands: the stored runs and their tags."""
 
 import json
 from collections.abc import Sequence
@@ -92,8 +92,8 @@ def tag(run: str, tags: Sequence[str], remove: Sequence[str], as_json: bool) -> 
 
 
 WIDTH_IN_FILES = 160
-BORDERS = 3  # characters of a column beside its text
-# in the order in which they are left out where the terminal is too narrow
+BORDERS = 3  # characters of a column in addition to its text
+# in the order in which they are left out when the terminal is too narrow
 DISPENSABLE = ("tags", "operator", "took s", "local time", "target", "lost writes", "recovery s")
 
 
@@ -140,7 +140,7 @@ def _cells(entry: "Entry", zone: "Zone") -> dict[str, str]:
 
 
 def _fitting(rows: "Sequence[dict[str, str]]", width: int) -> list[str]:
-    """The columns that fit into a width; those without any text are left out first."""
+    """Return the columns that fit into a width; empty columns are left out first."""
     names = [name for name in rows[0] if any(row[name] for row in rows)]
     for name in DISPENSABLE:
         if _width(rows, names) <= width:

@@ -1,4 +1,4 @@
-"""``chaosdrill runs prune``: removing runs that nobody needs any more."""
+"""The ``chaosdrill runs prune`` command: removal of runs that are no longer needed."""
 
 import json
 import sys
@@ -94,7 +94,10 @@ def _confirmed(many: int, as_json: bool) -> bool:
 
 
 def _remove(runs: "Path", names: Sequence[str]) -> dict[str, str]:
-    """:returns: those that could not be removed, and why; each is looked at once more, for time has passed."""
+    """Remove runs, each after another check whether it may be removed.
+
+    :returns: the runs that could not be removed, with the reason.
+    """
     from chaosdrill.runs.pruning import remove, remove_leftovers, why_not
 
     failed = {}

@@ -1,4 +1,4 @@
-"""``chaosdrill runs show``: what a run is."""
+"""The ``chaosdrill runs show`` command: the details of a run."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from chaosdrill.cli.times import both_times
 if TYPE_CHECKING:
     from chaosdrill.time_zones import Zone
 
-LONGEST = 300  # characters of a value; --json has all of it
+LONGEST = 300  # characters of a value; --json prints the whole value
 Row = tuple[str, str]
 
 
@@ -194,7 +194,7 @@ def _region_states(states: Iterable[Any]) -> Iterator[Row]:
 
 
 def _phases(transition: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    """Each phase with how long it took since the one before it."""
+    """Yield each phase with the time since the previous one."""
     for one in filter(_is_mapping, sequence(transition.get("phases"))):
         took, uncertainty = number(one.get("seconds")), number(one.get("uncertainty_s"))
         about = f" ± {uncertainty:.2g}" if uncertainty else ""
@@ -206,7 +206,7 @@ def _phases(transition: Mapping[str, Any]) -> Iterator[Sequence[str]]:
 
 
 def _outage(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    """The longest outage that Locust's users went through, where it is not among the figures of a judgement."""
+    """Yield the longest outage of Locust's users, unless it is among the judgement's figures."""
     outage = found["client_outage"]
     if not outage or "client_outage" in found["figures"]:
         return

@@ -1,4 +1,4 @@
-"""``chaosdrill runs verdict``: how runs ended, as it was written when they did."""
+"""The ``chaosdrill runs verdict`` command: the recorded verdicts of runs."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""``chaosdrill runs verify``: whether a run, or an archive of one, is as its drill left it."""
+"""The ``chaosdrill runs verify`` command: whether a run, or an archive of one, is unchanged since its drill."""
 
 import json
 import sys

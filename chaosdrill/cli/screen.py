@@ -1,4 +1,4 @@
-"""What comparisons print: lines and tables, safe for whatever stands in them, as wide as the terminal."""
+"""Terminal output of comparisons: lines and tables, safe for untrusted text, as wide as the terminal."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ SHORT = 60
 
 
 class Screen:
-    """The standard output; in a file or a pipe lines of 160 characters."""
+    """Standard output; in a file or a pipe its lines have 160 characters."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -21,7 +21,7 @@ class Screen:
 
     @property
     def width(self) -> int:
-        """In characters."""
+        """Width in characters."""
         return self._console.width
 
     def say(self, text: str, style: str = "") -> None:
@@ -29,7 +29,7 @@ class Screen:
         self._console.print(one_line(text), style=style or None, highlight=False, markup=False)
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Print a table; without rows nothing."""
+        """Print a table; without rows, print nothing."""
         from rich.table import Table
         from rich.text import Text
 
@@ -45,14 +45,16 @@ class Screen:
 
 
 def short(value: Any, longest: int = 0) -> str:
-    """:returns: a text as it is; any other value as JSON, cut to 60 characters; all cut to ``longest`` where given."""
+    """Return a text unchanged; any other value as JSON, truncated to 60 characters; all truncated to ``longest`` if
+    given.
+    """
     if not isinstance(value, str):
         value, longest = json.dumps(value, default=str), longest or SHORT
     return value if not longest or len(value) <= longest else f"{value[: longest - 1]}…"
 
 
 def say_json(value: Any) -> None:
-    """Print it as JSON that every reader takes: what JSON has no number for is text."""
+    """Print a value as JSON that every parser accepts: numbers that JSON cannot represent are text."""
     import click
 
     from chaosdrill.history import plain

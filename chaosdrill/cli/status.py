@@ -1,4 +1,4 @@
-"""``chaosdrill status``: who drills a system, what is in force, and what is owed."""
+"""The ``chaosdrill status`` command: the drill of a system, what is in force, and what is owed."""
 
 import json
 import sys
@@ -143,7 +143,7 @@ def _owed(one: "OwedStatus", is_live: bool) -> Iterator[str]:
     if is_live and one.state == "owed":
         yield from _row("undone by", "its drill, which is live; `chaosdrill stop` makes it do that now")
     for command in one.by_hand:
-        yield f"{'by hand':<{NAME_WIDTH}}{one_line(command)}"  # not wrapped: it is copied
+        yield f"{'by hand':<{NAME_WIDTH}}{one_line(command)}"  # not wrapped, so that it can be copied
 
 
 def _ending(one: "OwedStatus") -> str:
@@ -170,7 +170,7 @@ def _conclusion(found: "SystemStatus") -> str:
 
 
 def _row(name: str, text: str) -> Iterator[str]:
-    """Lay out a name and a text in lines of 80 characters; nothing where the text is empty."""
+    """Yield a name and a text in lines of 80 characters; nothing when the text is empty."""
     if text:
         lines = textwrap.wrap(one_line(text), WIDTH - NAME_WIDTH, break_long_words=False, break_on_hyphens=False)
         for number, line in enumerate(lines):
@@ -178,7 +178,7 @@ def _row(name: str, text: str) -> Iterator[str]:
 
 
 def duration(seconds: float) -> str:
-    """Return a duration for people: ``40 s``, ``12 min``, ``3 h 20 min``."""
+    """Return a duration in words: ``40 s``, ``12 min``, ``3 h 20 min``."""
     whole = round(seconds)
     if whole < 2 * MINUTE_S:
         return f"{whole} s"

@@ -1,4 +1,4 @@
-"""``chaosdrill stop``: ask the drill of a system to stop, from any machine."""
+"""The ``chaosdrill stop`` command: request the end of a system's drill, from any machine."""
 
 import sys
 
@@ -39,9 +39,9 @@ def stop(system: str, why: str) -> None:
 
 
 def _request(system: str, why: str) -> tuple[str, str]:
-    """Write the request.
+    """Write the stop request.
 
-    :returns: the run, and by whom it is asked.
+    :returns: the run, and the requesting user.
     """
     import socket
 

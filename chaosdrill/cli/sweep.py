@@ -1,4 +1,4 @@
-"""``chaosdrill sweep``: what drills left of a system, and its removal."""
+"""The ``chaosdrill sweep`` command: leftovers of drills in a system, and their removal."""
 
 import json
 import os
@@ -58,9 +58,9 @@ def sweep(system: str, remove: bool, reused: bool, yes: bool, as_json: bool) -> 
 
 
 def _system(text: str) -> "System":
-    """Return access to the system that is named, or the usual one.
+    """Return access to the named system, or the default one.
 
-    :raises BadInput: when no topology is known, it cannot be used, or the text is neither a file nor a run of here.
+    :raises BadInput: when no topology is known, it is invalid, or the text is neither a file nor a run on this machine.
     """
     named = named_system(text)
     if named.run and not named.is_here:
@@ -97,7 +97,7 @@ def _sweep(system: "System", live: frozenset[str], remove: bool, reused: bool, y
 
 @contextmanager
 def _locked(system: "System") -> Iterator[None]:
-    """Let no drill of this machine begin, nor go on."""
+    """Hold the lock that keeps drills on this machine from running."""
     from chaosdrill.controls.lock import take_lock
 
     lock = take_lock(None if system.topology.target == "lab" else system.topology.path.absolute())
@@ -124,7 +124,7 @@ def _show(found: "Sweep") -> None:
 
     table = Table()
     for heading in ("part", "kind", "id", "region", "run", "what it is", "to remove it by hand"):
-        table.add_column(heading, overflow="fold")  # an ARN that is cut is no ARN
+        table.add_column(heading, overflow="fold")  # a truncated ARN would be useless
     for one in found.leftovers:
         row = (one.part, one.kind, one.id, one.region, one.run, one.what, one.remove_by_hand)
         table.add_row(*map(Text, row), style="dim" if one.is_reused else None)

@@ -1,4 +1,4 @@
-"""Text of others on a terminal: runs and experiments may come from anywhere."""
+"""Terminal output of untrusted text: runs and experiments may come from any source."""
 
 import click
 
@@ -9,12 +9,12 @@ __all__ = ["one_line", "usage_error", "with_codes"]
 
 
 def usage_error(error: BadInput) -> click.UsageError:
-    """:returns: what a command raises when its input cannot be used: every problem on its own line, with its code."""
+    """Return the usage error for invalid input, with each problem on its own line with its code."""
     return click.UsageError(with_codes(error))
 
 
 def with_codes(error: DrillError) -> str:
-    """:returns: an error as people read it on a terminal, with its code in brackets: docs/codes.md explains it."""
+    """Return an error for a terminal, with its code in brackets; docs/codes.md explains the codes."""
     texts = error.problems if isinstance(error, BadInput) else [str(error)]
     codes = error.codes if isinstance(error, BadInput) else [", ".join(error.codes)]
     shown = ("\n".join(map(one_line, text.splitlines())) for text in texts)

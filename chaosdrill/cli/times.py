@@ -1,4 +1,4 @@
-"""Times of runs, as tables show them."""
+"""Times of runs in tables."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def instant(text: Any) -> datetime | None:
-    """:returns: a time as runs have it (UTC, ISO 8601); None when the text is none."""
+    """Parse a time in a run's records (UTC, ISO 8601); None when it is invalid."""
     try:
         found = datetime.fromisoformat(text)
     except (TypeError, ValueError):
@@ -17,7 +17,7 @@ def instant(text: Any) -> datetime | None:
 
 
 def both_times(text: Any, zone: "Zone") -> str:
-    """:returns: a time of a run in UTC with the local time beside it; a text that is no time as it is."""
+    """Return a time of a run in UTC with the local time beside it; invalid text is returned unchanged."""
     from chaosdrill.time_zones import both
 
     moment = instant(text)

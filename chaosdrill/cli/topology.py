@@ -1,4 +1,4 @@
-"""``chaosdrill topology …``: write the file that names the system's parts, and see that it is right."""
+"""The ``chaosdrill topology`` command group: discovery and checks of the topology file."""
 
 import json
 import os
@@ -77,7 +77,7 @@ def discover(profile: str | None, home: str, standby: str, domain: str | None, o
 
 
 def _known_of_lab(profile: str | None) -> dict[str, Any]:
-    """What the lab's own topology says of what no account knows; nothing where the profile leads elsewhere."""
+    """Return the lab's own values for what no account contains; empty when the profile is not the lab's."""
     import yaml
 
     from chaosdrill.lab import running
@@ -93,7 +93,9 @@ def _known_of_lab(profile: str | None) -> dict[str, Any]:
 
 
 def _recipe(output: Path | None, left: Sequence[str], known: Mapping[str, Any]) -> str:
-    """The command that fills in what is left with the candidates of the lab; empty where that is not all of it."""
+    """Return the command that fills in the missing values with the lab's candidates; empty when it would not fill in
+    all.
+    """
     if not known or not left or not all(key.rpartition(".")[2] in known for key in left):
         return ""
     names = "\\|".join(known)
@@ -229,7 +231,7 @@ def _show(seen: "Sequence[Seen]") -> None:
 
     table = Table()
     for heading in ("part", "what was read", "value", "", "advice"):
-        table.add_column(heading, overflow="fold")  # an ARN that is cut is no ARN
+        table.add_column(heading, overflow="fold")  # a truncated ARN would be useless
     for one in seen:
         state = Text("ok", "green") if one.ok else Text("trouble", "red")
         table.add_row(*map(Text, (one.part, one.what, one.value or one.trouble)), state, Text(one.advice))
@@ -259,7 +261,7 @@ def _conformance(
     with tape.recording() if export else nullcontext() as answers:
         rows = conformance(system, policy, on_host, watch_s)
     measured = None
-    if settlement_s:  # beside the recording: of the heartbeat's own commands nothing could be replayed
+    if settlement_s:  # outside the recording: the heartbeat's own commands could not be replayed
         row, measured = _settlement(file, system, settlement_s)
         rows.append(row)
     if export and answers:
@@ -271,9 +273,9 @@ def _conformance(
 
 
 def _settlement(file: str, system: "System", seconds: float) -> "tuple[CheckedAssumption, dict[str, Any] | None]":
-    """Measure the settlement of writes under load, unless the system is drilled on this machine.
+    """Measure the settlement of writes under load, unless a drill of the system is running on this machine.
 
-    :returns: the row of the table, and what was measured; None where nothing could be.
+    :returns: the row of the table, and the measurement; None when nothing could be measured.
     """
     from chaosdrill.conformance.settlement import checked_settlement, row_of
     from chaosdrill.controls.lock import take_lock

@@ -1,4 +1,4 @@
-"""``chaosdrill trend``: all runs of an experiment over time."""
+"""The ``chaosdrill trend`` command: all runs of an experiment over time."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from chaosdrill.cli.screen import Screen
 
 SHOWN = 30
-BAR, OTHERS = 40, 89  # characters: of a bar, at least; and of the other columns
+BAR, OTHERS = 40, 89  # characters: minimum of a bar, and total of the other columns
 COLOURS = ("cyan", "blue", "magenta", "yellow", "green", "white")
 FULL = "█"
 
@@ -103,7 +103,7 @@ def _show(screen: "Screen", found: "Trend", unreadable: Sequence[Any], zone: Zon
 
 
 def _show_reached(screen: "Screen", found: "Trend", zone: Zone) -> None:
-    """What the runs reached of their objectives; the recovery time stands in the table above."""
+    """Print the runs' results for their objectives, except the recovery time, which is in the previous table."""
     from chaosdrill.analysis.aims import RTO
 
     others = [aim for aim in found.aims if aim.name != RTO]
@@ -117,7 +117,7 @@ def _show_reached(screen: "Screen", found: "Trend", zone: Zone) -> None:
 
 
 def _reached(found: "Trend", aims: "Sequence[Aim]", number: int, zone: Zone) -> Iterator[Sequence[str]]:
-    """A run's rows: one for each movement; what is of the whole run stands in the first."""
+    """Yield a run's rows, one per transition; values of the whole run are in the first."""
     point = found.points[number]
     head = _began(point, zone)
     for place, what in enumerate(point.stacks or ("-",)):
@@ -127,7 +127,7 @@ def _reached(found: "Trend", aims: "Sequence[Aim]", number: int, zone: Zone) -> 
 
 
 def _began(point: "Point", zone: Zone) -> str:
-    """In UTC, with the local time behind it."""
+    """Return the start in UTC, followed by the local time."""
     from chaosdrill.time_zones import local
 
     moment = instant(point.began)
@@ -140,7 +140,7 @@ def _held(one: "Reached") -> str:
 
 
 def _letters(found: "Trend") -> dict[str, str]:
-    """A letter for each phase: colours alone say nothing in a file, or to some eyes."""
+    """Return a letter per phase: colours are missing in files, and not everyone can tell them apart."""
     from chaosdrill.analysis.trend import STACKED
 
     seen = {part.name for point in found.points for parts in point.stacks.values() for part in parts}
@@ -172,7 +172,7 @@ def _recovery(point: "Point", rto: Sequence[float | None]) -> str:
 
 
 def _bar(parts: "Sequence[Part]", letters: Mapping[str, str], per_second: float) -> Any:
-    """Each phase as long as it took; what is shorter than half a character is left out."""
+    """Return a bar with each phase in proportion to its duration; phases shorter than half a character are left out."""
     from rich.text import Text
 
     bar, end_s, drawn = Text(), 0.0, 0

@@ -1,4 +1,4 @@
-"""``chaosdrill watch``: a drill as it happens, in a terminal beside it."""
+"""The ``chaosdrill watch`` command: live progress of a drill in another terminal."""
 
 import os
 import sys
@@ -56,9 +56,9 @@ def watch(run: str, as_json: bool, zone: Zone) -> None:
     except BadInput as error:
         raise usage_error(error) from error
     except KeyboardInterrupt:
-        sys.exit(0)  # the drill goes on
+        sys.exit(0)  # the drill continues
     except BrokenPipeError:
-        sys.stderr.close()  # whoever read this has gone
+        sys.stderr.close()  # the reader has closed the pipe
         sys.exit(0)
     sys.exit(0 if _end(following, as_json) else 1)
 
@@ -92,7 +92,7 @@ def _is_terminal() -> bool:
 
 
 def _end(following: "Following", as_json: bool) -> bool:
-    """Say how it ended.
+    """Print the end of the drill.
 
     :returns: whether it closed.
     """
@@ -115,7 +115,7 @@ def _end(following: "Following", as_json: bool) -> bool:
 
 
 def _report(directory: Path) -> Path | None:
-    """The report, which is written last; None when there will be none."""
+    """Return the path of the report, which is written last; None when there will be none."""
     from chaosdrill.history.run_directory import REPORT
     from chaosdrill.runs.summaries import read_summary
 

@@ -135,7 +135,7 @@ def _separated(value: Any, place: tuple[str, ...], secrets: Secrets, found: dict
 
 
 def _is_secret(name: str, value: str) -> bool:
-    """Return whether a value is a secret by its name. ``{account}`` alone is none, whatever the header is called."""
+    """Return whether the value of a header or field is a secret by its name; ``{account}`` alone is none."""
     return names_a_secret(name) and len(_WORDS.sub("", value)) >= SHORTEST_SECRET
 
 

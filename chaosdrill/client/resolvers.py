@@ -14,7 +14,7 @@ _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 
 @dataclass(frozen=True)
 class Resolver:
-    """Where a lookup runs, and the name server that it queries; None: the default one there.
+    """The place where a lookup runs, and the name server that it queries; None: the default one there.
 
     :param place: ``client``: the client host; ``here``: this machine, where the topology may name a server; ``system``:
         this machine's own resolver, regardless of the topology.

@@ -1,7 +1,7 @@
 """The lab's first process: creates the networks, starts the parts, serves the control socket, ends with its leases.
 
 :mod:`chaosdrill.lab.host` runs it as ``python -m chaosdrill.lab.supervisor PLAN.json …`` inside the new namespaces.
-    When it ends for any reason, the kernel ends all other processes in them.
+When it ends for any reason, the kernel ends all other processes in them.
 """
 
 import argparse

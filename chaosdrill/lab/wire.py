@@ -1,7 +1,7 @@
 """The lab's control socket: JSON Lines over a UNIX socket, which can be reached from any network namespace.
 
 Request ``{"op": name, ...arguments}``, response ``{"ok": true, "result": ...}`` or ``{"ok": false, "error": text}``. A
-lease is an open connection: when it closes, its holder has ended for whatever reason.
+lease is an open connection: when it closes, its holder has ended for any reason.
 """
 
 import asyncio

@@ -1,4 +1,5 @@
-"""One port for all services: the service name in the signature selects moto's application, or one of the lab's own.
+"""Dispatch of all services' requests on one port: to moto's application or the lab's own, by the service in the
+signature.
 
 Fixes moto's ``DomainDispatcherApplication``: it lists a directory per request, treats an unknown service as S3, and
 responds to an unknown action with an HTML traceback. Here an unknown service is 501 and every error is parseable.
