@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from chaoslib.exceptions import ActivityFailed
+from jsonschema import Draft202012Validator
 
 from chaosdrill import activity, errors
 from chaosdrill.analysis.findings import FINDINGS, finding
@@ -20,6 +21,7 @@ from chaosdrill.errors import BadInput, CannotSee, DrillError, Refused, problem
 from chaosdrill.sentences import sentence
 from tests.codes_page import PAGE, codes_page
 from tests.small_drills import REPOSITORY
+from tests.summary_schema import SCHEMA
 from tests.waiting import LONG_S
 
 PACKAGE = REPOSITORY / "chaosdrill"
@@ -108,6 +110,12 @@ def test_an_earlier_failure_is_not_taken_for_a_later_one() -> None:
 def test_a_finding_says_the_codes_behind_it_and_only_then() -> None:
     assert finding("refused", sentence("no"), codes=["no-drill-open"]).as_json()["codes"] == ["no-drill-open"]
     assert "codes" not in finding("refused", sentence("no")).as_json()
+
+
+@pytest.mark.parametrize("codes", [[], ["no-drill-open"]])
+def test_a_finding_fits_the_schema_of_the_summary(codes: list[str]) -> None:
+    found = finding("refused", sentence("no"), codes=codes).as_json()
+    Draft202012Validator({"$defs": SCHEMA["$defs"], "$ref": "#/$defs/finding"}).validate(found)
 
 
 def test_the_command_line_shows_codes(tmp_path: Path) -> None:
