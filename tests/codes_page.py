@@ -1,6 +1,6 @@
 """docs/codes.md, written from the code: ``python -m tests.codes_page``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 
 from chaosdrill.analysis.findings import FINDINGS
 from chaosdrill.error_codes import ERROR_CODES
@@ -25,20 +25,21 @@ Where codes are shown:
 
 def codes_page() -> str:
     """:returns: the whole page."""
-    findings = {name: f"{meaning} | {verdict}" for name, (verdict, meaning) in FINDINGS.items()}
+    codes = [(f"`{code}`", meaning) for code, meaning in ERROR_CODES.items()]
+    findings = [(f"`{name}`", meaning, verdict) for name, (verdict, meaning) in FINDINGS.items()]
     return (
         HEAD
         + "## Errors and problems\n\n"
-        + _table(("code", "when"), ERROR_CODES)
+        + table(("code", "when"), codes)
         + "\n## Findings\n\nThe last column is what a finding asks of the verdict; `told` ones change nothing.\n\n"
-        + _table(("code", "when", "verdict"), findings)
+        + table(("code", "when", "verdict"), findings)
     )
 
 
-def _table(headings: tuple[str, ...], rows: Mapping[str, str]) -> str:
-    lines = [" | ".join(headings), " | ".join("---" for _ in headings)]
-    lines += [f"`{code}` | {text}" for code, text in rows.items()]
-    return "".join(f"| {line} |\n" for line in lines)
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown; a cell that holds ``|`` must have it escaped."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":

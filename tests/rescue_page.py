@@ -1,13 +1,14 @@
 """docs/rescue-states.md, written from the code: ``python -m tests.rescue_page``."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import product
 
 from chaosdrill.parts.interface import UNREADABLE, Role
 from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, Request, Row
 from chaosdrill.rescue.facts import PLACEMENT_FACTS, REGIONS, Facts
 from chaosdrill.rescue.plan import plan
+from tests.codes_page import table
 from tests.small_drills import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "rescue-states.md"
@@ -88,7 +89,7 @@ def _states() -> str:
         )
         for number, row in enumerate(ROWS, 1)
     ]
-    return STATES.format(total=sum(covered.values())) + _table(HEADINGS, rows)
+    return STATES.format(total=sum(covered.values())) + table(HEADINGS, rows)
 
 
 def _count(covered: Counter[str], row: Row) -> str:
@@ -121,18 +122,13 @@ def _of_execution(execution: str) -> str:
         (f"`{gate}`", f"`{routing}`", *_numbers(gate, routing, execution)) for gate in GATES for routing in ROUTINGS
     ]
     headings = ("stop flags", "routing", *(f"`{database}`" for database in DATABASES))
-    return f"\n### Executions: `{execution}`\n\n" + _table(headings, rows)
+    return f"\n### Executions: `{execution}`\n\n" + table(headings, rows)
 
 
 def _numbers(gate: str, routing: str, execution: str) -> Iterator[str]:
     for database in DATABASES:
         row = plan(Facts(gate, routing, database, execution), Request("home", OWED)).row
         yield str(NUMBERS[row.name])
-
-
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 if __name__ == "__main__":
