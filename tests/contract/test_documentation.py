@@ -14,10 +14,14 @@ from chaosdrill.client.host.hosted import CALL_EVERY_S
 from chaosdrill.client.host.packing import HEARTBEAT, locust_needs
 from chaosdrill.client.host.pythons import dotted
 from chaosdrill.discovery import discovered
+from tests.reference_pages import PAGES as GENERATED_PAGES
 
 REPOSITORY = Path(__file__).parents[2]
-DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").glob("*.md")])
-TEXT = "\n".join(document.read_text() for document in DOCUMENTS)
+PAGES = sorted((REPOSITORY / "docs").rglob("*.md"))
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / ".github").glob("*.md"), *PAGES])
+GENERATED = {REPOSITORY / "docs" / name for name in GENERATED_PAGES}  # they list everything, and explain nothing
+TEXT = "\n".join(document.read_text() for document in DOCUMENTS if document not in GENERATED)
+LINK = re.compile(r"\]\(([^()\s]+)\)")
 
 
 def commands(group: click.Group, path: str = "chaosdrill") -> Iterator[str]:
@@ -123,15 +127,47 @@ def test_the_readme_leads_to_that_table(readme):
     assert heading in [one.lower().replace(" ", "-") for one in headings]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def headings(document: Path) -> set[str]:
+    """The anchors of a document's headings, as GitHub makes them."""
+    found = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+def leads_nowhere(document: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    target = (document.parent / path).resolve() if path else document
+    return not target.exists() or (anchor != "" and anchor not in headings(target))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_links_and_named_files_exist(document):
     text = document.read_text()
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in link]
+    links = [link for link in LINK.findall(text) if "://" not in link]
     files = re.findall(r"`((?:benchmarks|experiments|docs|chaosdrill)/[\w./-]+)`", text)
     files += re.findall(r"(benchmarks/\w+\.py)", text)
-    missing = [link for link in links if not (document.parent / link).exists()]
+    missing = [link for link in links if leads_nowhere(document, link)]
     missing += [name for name in files if not (REPOSITORY / name).exists()]
     assert missing == []
+
+
+def test_the_index_has_every_page_once_with_a_sentence():
+    index = REPOSITORY / "docs" / "index.md"
+    items = re.findall(r"^- \[[^]]+\]\(([\w./-]+\.md)\): (.+)$", index.read_text(), re.MULTILINE)
+    assert sorted(index.parent / page for page, _ in items) == [page for page in PAGES if page != index]
+    assert [page for page, sentence in items if not re.match(r"[A-Z]", sentence)] == []
+
+
+@pytest.mark.parametrize("start", ["README.md", "README.ja.md", "ARCHITECTURE.md"])
+def test_the_index_is_reached_from_where_people_begin(start):
+    assert "docs/index.md" in LINK.findall((REPOSITORY / start).read_text())
+
+
+def test_the_hooks_before_a_commit_are_those_of_make_check():
+    hooks = yaml.safe_load((REPOSITORY / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    checks = re.findall(r"^\t\$\(BIN\)/(ruff.+|mypy)$", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    assert [hook["entry"] for hook in hooks] == [
+        f".venv/bin/{check.removesuffix(' .').replace(' --check', '')}" for check in checks
+    ]
 
 
 @pytest.mark.parametrize("benchmark", sorted((REPOSITORY / "benchmarks").glob("*.py")), ids=lambda path: path.name)
