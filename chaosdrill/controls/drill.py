@@ -216,7 +216,7 @@ def cleanup_control() -> None:
         if session.said is not None:
             write_drill_junit(session.said)
             print_summary(session.said, session.owed)
-            set_exit_code(session.said["verdict"])
+            set_exit_code(session.said["verdict"], leaves_threads=session.signals.left_background)
     except Exception as error:
         logger.error(f"the drill could not be closed: {error}", exc_info=error)
         set_exit_code("invalid")

@@ -1,8 +1,10 @@
 """The exit code of ``chaos run``: one for each verdict. Chaos Toolkit itself uses 1 for everything but a success."""
 
+import logging
+import os
 import sys
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
@@ -11,7 +13,9 @@ COMMAND: Final = "run"
 EXIT_CODES: Final[Mapping[str, int]] = {"passed": 0, "failed": 3, "invalid": 4, "refused": 5, "interrupted": 6}
 
 
-def set_exit_code(verdict: str, reported: type[BaseException] = click.exceptions.Exit) -> None:
+def set_exit_code(
+    verdict: str, reported: type[BaseException] = click.exceptions.Exit, leaves_threads: bool = False
+) -> None:
     """Make ``chaos run`` exit with the code of a verdict. A success of Chaos Toolkit remains one only if it is
     ``passed``.
 
@@ -20,6 +24,8 @@ def set_exit_code(verdict: str, reported: type[BaseException] = click.exceptions
     no exit code to set.
 
     :param reported: the error that Chaos Toolkit has reported when it exits.
+    :param leaves_threads: whether the process ends although a step still runs in a thread. Python waits for such a thread
+        before it ends; before 3.13 it does not, once a wait for the thread was interrupted.
     """
     context = click.get_current_context(silent=True)
     if context is None or context.info_name != COMMAND or not EXIT_CODES[verdict]:
@@ -28,6 +34,15 @@ def set_exit_code(verdict: str, reported: type[BaseException] = click.exceptions
     def leave() -> None:
         leaving = sys.exc_info()[1]
         if leaving is None or isinstance(leaving, (click.exceptions.Exit, reported)):
+            if leaves_threads:
+                _end_process(EXIT_CODES[verdict])
             raise click.exceptions.Exit(EXIT_CODES[verdict])
 
     context.call_on_close(leave)
+
+
+def _end_process(code: int) -> NoReturn:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -57,6 +57,7 @@ class Signals:
         self.leaving = False  # from now on only rollbacks and the end remain
         self.can_give_up = False  # rollbacks run: Chaos Toolkit can end them in order
         self.stopped = False  # a signal of a person or another control has ended the stages before the rollbacks
+        self.left_background = False  # the wait for background steps was ended; one of them may still run
         self.gave_up = False  # the rest of the rollbacks is left out
         self.no_rollbacks = False  # exit_ungracefully() was called
 
@@ -109,7 +110,7 @@ class Signals:
         self._waiting_since = self._waiting_since or time.monotonic()
         if time.monotonic() - self._waiting_since < BACKGROUND_ENDS_WITHIN_S or self._leaves_wait:
             return False
-        self._leaves_wait = True
+        self._leaves_wait = self.left_background = True
         os.kill(os.getpid(), STOP)
         return True
 

@@ -381,6 +381,15 @@ def test_a_background_step_that_fails_stops_the_method(run: Any) -> None:
 
 
 @pytest.mark.long
+def test_a_drill_ends_although_a_step_in_the_background_does_not(run: Any) -> None:
+    beside = {**step("action", "beside", "wait", seconds=10 * LONG_S), "background": True}
+    broken = step("action", "break", "fail", why="no luck", after=f"wait {10 * LONG_S}")
+    ran = run(experiment([beside, broken], [undo("back", "beside")]))
+    assert (ran.exit_code, ran.verdict) == (3, "failed")
+    assert ran.steps[-1] == "undo back"
+
+
+@pytest.mark.long
 def test_a_second_drill_waits_for_nobody(start: Any, run: Any, lab: RunningLab, tmp_path: Path) -> None:
     over = tmp_path / "over"
     drill = start(experiment([step("action", "long", "wait_for_file", path=str(over))]))
