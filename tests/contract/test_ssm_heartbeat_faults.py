@@ -2,6 +2,7 @@
 and what goes on is said. The other actions: ``test_aws_side_faults``, ``test_ssm_load_faults``.
 """
 
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,38 @@ def has_ended(accounts: tuple[Bank, str]) -> bool:
     while time.monotonic() < until_s and accounts[0].deposits <= before + 5:
         time.sleep(EVERY_S)
     return accounts[0].deposits <= before + 5
+
+
+@pytest.mark.parametrize("arrives", ["at once", "after the stop"])
+def test_a_start_that_was_interrupted_leaves_nothing_that_runs(
+    configuration: dict[str, Any],
+    accounts: tuple[Bank, str],
+    one_drill: OpenDrill,
+    monkeypatch: pytest.MonkeyPatch,
+    arrives: str,
+) -> None:
+    """As when the drill is stopped while the command is on its way: it arrives all the same."""
+    ask, on_its_way = hosted.Program.ask, []
+
+    def interrupted(program: hosted.Program, command: str, *within_s: float, **given: Any) -> dict[str, Any]:
+        if command != "start":
+            return ask(program, command, *within_s, **given)
+        on_its_way.append(threading.Thread(target=ask, args=(program, command, *within_s), kwargs=given))
+        if arrives == "at once":
+            on_its_way[0].start()
+            lock = Path(program.path).parents[1] / "heartbeat" / "lock"
+            wait_for(lambda: lock.exists() and given["token"] in lock.read_text())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hosted.Program, "ask", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            started(configuration, accounts)
+    assert stop_heartbeat(configuration=configuration)["done"] == (arrives == "at once")
+    if arrives != "at once":
+        on_its_way[0].start()
+    on_its_way[0].join()
+    assert has_ended(accounts)
 
 
 @pytest.mark.parametrize("kind", KINDS)

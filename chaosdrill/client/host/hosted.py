@@ -222,11 +222,12 @@ def started(
     """
     host = system.topology.client.instance_id
     program = Program(system, python.executable, delivery.deliver(system, python, app))
-    history.record(f"{app.name.partition('.')[0]}-starting", host=host, python=str(python), program=program.path)
+    token = uuid.uuid4().hex
+    known = {"python": str(python), "executable": python.executable, "program": program.path, "token": token}
+    history.record(_starting(app.name.partition(".")[0]), host=host, **known)
     unknown = f"{name} may have been started on the client host {host}; the same step again takes it"
     with left_behind(f"{unknown}, and it ends by itself when nobody has called it for {lease_s:g} s"):
-        told: dict[str, Any] = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s}
-        told["token"] = uuid.uuid4().hex
+        told = {"run": history.run_id(), "given": dict(given), "lease_s": lease_s, "token": token}
         if hidden:
             told["secrets_file"] = delivery.deliver_secrets(system, python, hidden)
         answer = program.ask("start", START_WITHIN_S, **told)
@@ -240,17 +241,37 @@ def started(
     return program, int(answer["port"])
 
 
-def known_on_host(system: System, directory: str, what: str) -> dict[str, Any] | None:
-    """Return the stored state of a program that another process of this run started there; None without one.
+def known_on_host(system: System, directory: str, program: str, what: str) -> dict[str, Any] | None:
+    """Return the stored state of a program that this run started there, or may have started; None without one.
+
+    A start whose response did not come may still be under way, or may still come: it is waited for, and from then on it
+    starts nothing.
 
     :param directory: the directory of its state, below the cache.
+    :param program: the name of its zipapp, without the suffix.
     :raises CannotSee: when the host does not respond.
     """
-    look = f'{CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
-    called = f"that looks for {what} of this run"
-    said = run_on_client(system, look, called=called, reads="find-program").stdout.strip()
-    known: dict[str, Any] = json.loads(said) if said else {}
+    if (start := _last_start(system, program)) is not None:
+        there = Program(system, start["executable"], start["program"])
+        known = there.ask("settle", START_WITHIN_S, token=start["token"])["state"] or {}
+    else:
+        look = f'{CACHE}; cat "$d/{directory}/state.json" 2>/dev/null || true'
+        called = f"that looks for {what} of this run"
+        said = run_on_client(system, look, called=called, reads="find-program").stdout.strip()
+        known = json.loads(said) if said else {}
     return known if known.get("run") == history.run_id() else None
+
+
+def _starting(program: str) -> str:
+    """Return the event with which the start of a program is recorded before it is sent."""
+    return f"{program}-starting"
+
+
+def _last_start(system: System, program: str) -> dict[str, Any] | None:
+    """Return the last start of a program that this run has sent to the client host; None without one."""
+    drill, host = history.current(), system.topology.client.instance_id
+    rows = [] if drill is None else drill.history.events(_starting(program))
+    return next((row for row in reversed(rows) if row["host"] == host and "token" in row), None)
 
 
 def _whose(run: str) -> str:

@@ -8,6 +8,7 @@ in the arguments, which every user of the host can read. Commands:
 
 - ``start``: unpacks the zipapp beside itself, each time (C extensions cannot be imported from a zip), and starts
   ``keep``; when the run has one running already, returns that one;
+- ``settle``: waits until no start is under way, prevents one that comes late, and returns the program's state;
 - ``keep``: starts the program, holds its lifeline (``chaosdrill.load.plugin``), and ends it on SIGTERM, or when its
   lease expires without a call: the process that started it may be dead;
 - ``call``: sends one HTTP request to its page; renews the lease;
@@ -122,6 +123,17 @@ def first_time(token: str, lock: TextIO) -> bool:
     lock.write(f"{token}\n")
     lock.flush()
     return True
+
+
+def settle(token: str) -> dict[str, Any]:
+    """Return the stored state of the program, once no start is under way; a start with this token that comes later
+    starts nothing.
+    """
+    PLACE.mkdir(exist_ok=True)
+    with open(PLACE / "lock", "a+") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        first_time(token, lock)
+        return {"state": json.loads(STATE.read_text()) if STATE.exists() else None}
 
 
 def begin(wanted: dict[str, Any], lease_s: float, secrets: dict[str, str]) -> int:
@@ -313,6 +325,7 @@ def main() -> None:
         return
     commands: dict[str, Callable[..., dict[str, Any]]] = {
         "start": start,
+        "settle": settle,
         "end": end,
         "clean": clean,
         "news": news,

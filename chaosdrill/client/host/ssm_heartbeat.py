@@ -105,7 +105,7 @@ def find_heartbeat_on_host(system: System, directory: Callable[[], Path]) -> Ssm
     :param directory: creates the local directory for its records.
     :raises CannotSee: when the host does not respond.
     """
-    if (known := known_on_host(system, "heartbeat", "a heartbeat")) is None:
+    if (known := known_on_host(system, "heartbeat", "heartbeat", "a heartbeat")) is None:
         return None
     program = Program(system, known["python"], known["app"])
     return SsmHeartbeat(system, program, int(known["port"]), known["given"], directory())

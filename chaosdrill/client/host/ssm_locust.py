@@ -220,7 +220,7 @@ def find_on_host(system: System) -> SsmLocust | None:
 
     :raises CannotSee: when the host does not respond.
     """
-    if (known := known_on_host(system, "load", "a Locust")) is None:
+    if (known := known_on_host(system, "load", "locust", "a Locust")) is None:
         return None
     program = Program(system, known["python"], known["app"])
     return SsmLocust(system, program, int(known["port"]), known["given"]["script"])
