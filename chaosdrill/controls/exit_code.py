@@ -24,8 +24,8 @@ def set_exit_code(
     no exit code to set.
 
     :param reported: the error that Chaos Toolkit has reported when it exits.
-    :param leaves_threads: whether the process ends although a step still runs in a thread. Python waits for such a thread
-        before it ends; before 3.13 it does not, once a wait for the thread was interrupted.
+    :param leaves_threads: whether the process ends although a step still runs in a thread. Since Python 3.13 the
+        interpreter waits for such a thread; before, not once a wait for the thread was interrupted.
     """
     context = click.get_current_context(silent=True)
     if context is None or context.info_name != COMMAND or not EXIT_CODES[verdict]:
