@@ -25,7 +25,7 @@ from pyarrow import parquet
 
 from chaosdrill.history.seal import sealed
 from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.records.tables import File, Records, metadata, parquet_path, schema, sha256_of
+from chaosdrill.runs.records.tables import RawFileInfo, Records, metadata, parquet_path, schema, sha256_of
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 NS, RATE, T0 = 10**9, 20, 1_800_000_000 * 10**9
@@ -135,7 +135,7 @@ def _write(directory: Path, shape: Shape, columns: Any, texts: dict[str, list[st
         else:
             made.append(values.cast(field.type))
     end_ns = int(columns[shape.time][-1]) + 1
-    file = File(
+    file = RawFileInfo(
         f"{shape.kind}.jsonl", "", {**header, "version": 1, "run": RUN}, "", count, end_ns, end_ns, count, (), 0, False
     )
     table = pyarrow.table(made, wanted)

@@ -39,7 +39,7 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
-class Limits:
+class QuantityRange:
     """The range of values of a quantity.
 
     :param above: whether ``least`` itself is excluded.
@@ -62,15 +62,15 @@ class Limits:
 
 # By the end of the argument's name; the first match counts.
 _LIMITS = (
-    ("_per_s", Limits(0, above=True)),
-    ("window_s", Limits(0, YEAR_S, above=True)),
-    ("deadline_s", Limits(0, YEAR_S, above=True)),
-    ("_s", Limits(0, YEAR_S)),
-    ("percent", Limits(0, 100)),
-    ("percentile", Limits(0, 100, above=True)),
-    ("ratio", Limits(0, 1)),
-    ("users", Limits(1)),
-    ("", Limits(0)),
+    ("_per_s", QuantityRange(0, above=True)),
+    ("window_s", QuantityRange(0, YEAR_S, above=True)),
+    ("deadline_s", QuantityRange(0, YEAR_S, above=True)),
+    ("_s", QuantityRange(0, YEAR_S)),
+    ("percent", QuantityRange(0, 100)),
+    ("percentile", QuantityRange(0, 100, above=True)),
+    ("ratio", QuantityRange(0, 1)),
+    ("users", QuantityRange(1)),
+    ("", QuantityRange(0)),
 )
 
 
@@ -170,7 +170,7 @@ def _converted(value: Any, allowed: tuple[Any, ...]) -> Any:
     return float(value) if float in allowed else value
 
 
-def limits_of(name: str) -> Limits:
+def limits_of(name: str) -> QuantityRange:
     """Return the limits of a number, by the unit in the name of its argument."""
     return next(limits for end, limits in _LIMITS if name.endswith(end))
 

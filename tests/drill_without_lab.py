@@ -11,7 +11,7 @@ from chaosdrill.client.heartbeat import DrillHeartbeat
 from chaosdrill.controls import drill
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.drill import *  # noqa: F403 - the hooks
-from chaosdrill.controls.experiment import Source
+from chaosdrill.controls.experiment import ExperimentSource
 from chaosdrill.controls.opening import _open_run_directory, _run_setup
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.settings import Settings
@@ -23,7 +23,7 @@ def _open_drill(session: Session) -> None:
     written: Any = session.experiment["controls"][0]["provider"]["arguments"]
     session.arguments = Arguments(**written)
     session.configuration["topology"] = os.environ["DRILLED_TOPOLOGY"]
-    source = Source(None, "try-it", ())
+    source = ExperimentSource(None, "try-it", ())
     _open_run_directory(session, Settings("lab", 0.1, None, "", "", ""), source)
     session.lookout.show_status(session.notice_signals)
     heartbeat = session.heartbeat = DrillHeartbeat(dict(session.configuration))

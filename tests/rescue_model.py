@@ -10,9 +10,9 @@ from functools import cache
 from itertools import chain, combinations, product
 
 from chaosdrill.parts.interface import PLACE, UNREADABLE
-from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, Request, RescueStep
+from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, RescueRequest, RescueStep
 from chaosdrill.rescue.facts import OTHER_FACTS, REGIONS, Facts, Region, trigger_value
-from chaosdrill.rescue.plan import Plan
+from chaosdrill.rescue.plan import RescuePlan
 from chaosdrill.rescue.rounds import Round, rescue
 
 Regions = frozenset[Region]
@@ -166,7 +166,7 @@ _OUTCOMES: dict[str, Callable[[RescueStep, World], Iterator[World]]] = {
 }
 
 
-def check(step: RescueStep, before: World, request: Request) -> None:
+def check(step: RescueStep, before: World, request: RescueRequest) -> None:
     """Assert what a rescue promises of a step that it is about to make."""
     if step.order == PLACE and step.action != "wait":
         assert request.owes_placement
@@ -203,7 +203,7 @@ class Rescue:
     """
 
     world: World
-    request: Request
+    request: RescueRequest
     choices: tuple[int, ...] = ()
     may_fail: bool = False
     explored: set[object] = field(default_factory=set)
@@ -218,7 +218,7 @@ class Rescue:
         """
         return rescue(self._read, self._begin, self._act, self.request)
 
-    def _begin(self, plan: Plan) -> None:
+    def _begin(self, plan: RescuePlan) -> None:
         self.rows.append(plan.row.name)
         assert len(self.rows) <= MOST_ROUNDS, f"the rescue does not end: {self.rows}"
 
@@ -246,7 +246,7 @@ class Rescue:
 
 
 def rescues(
-    world: World, request: Request, explored: set[object], may_fail: bool = False
+    world: World, request: RescueRequest, explored: set[object], may_fail: bool = False
 ) -> Iterator[tuple[Rescue, tuple[Round, ...]]]:
     """Every way in which the rescue of a world may go, but for those that end like one that was explored before."""
     waiting: list[tuple[int, ...]] = [()]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from itertools import product
 
 from chaosdrill.parts.interface import UNREADABLE, Role
-from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, Request, Row
+from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, RescueRequest, Row
 from chaosdrill.rescue.facts import PLACEMENT_FACTS, REGIONS, Facts
 from chaosdrill.rescue.plan import plan
 from tests.codes_page import table
@@ -106,7 +106,7 @@ def _covered() -> Counter[str]:
     placements = product(GATES, ROUTINGS, DATABASES, EXECUTIONS)
     others = product(("off", UNREADABLE), ("none", "ours", UNREADABLE), REGIONS, ("", DATA_LOSS))
     return Counter(
-        plan(Facts(*placement, {"fault": fault}, {"trigger": trigger}), Request(goal, OWED, loss)).row.name
+        plan(Facts(*placement, {"fault": fault}, {"trigger": trigger}), RescueRequest(goal, OWED, loss)).row.name
         for placement, (trigger, fault, goal, loss) in product(placements, others)
     )
 
@@ -127,7 +127,7 @@ def _of_execution(execution: str) -> str:
 
 def _numbers(gate: str, routing: str, execution: str) -> Iterator[str]:
     for database in DATABASES:
-        row = plan(Facts(gate, routing, database, execution), Request("home", OWED)).row
+        row = plan(Facts(gate, routing, database, execution), RescueRequest("home", OWED)).row
         yield str(NUMBERS[row.name])
 
 

@@ -40,7 +40,7 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Change:
+class SystemChange:
     """An action of setup or method that changed the system, or may have.
 
     :param outcome: ``undone``; ``as-meant``: the regions ended in the state that the experiment expects at the end;
@@ -57,9 +57,9 @@ class Change:
         return asdict(self)
 
 
-def changes_of(events: Sequence[Event]) -> tuple[Change, ...]:
+def changes_of(events: Sequence[Event]) -> tuple[SystemChange, ...]:
     """Return the changes of a drill in order, each activity once; empty when it changed nothing."""
-    found: dict[tuple[str, str], Change] = {}
+    found: dict[tuple[str, str], SystemChange] = {}
     undoing = {*UNDONE_BY.values(), *(text(event["undone_by"]) for event in events if event.get("undone_by"))}
     owed = {one.step for one in owed_undos(events)}
     for number, event in enumerate(events):
@@ -70,10 +70,10 @@ def changes_of(events: Sequence[Event]) -> tuple[Change, ...]:
         if (func in undoing and not recorded) or _did_nothing(events[number + 1 :], name, stage, recorded):
             continue
         if recorded and event.get("role") not in PLACEMENT:
-            found[stage, name] = Change(name, func, stage, NOT_UNDONE if name in owed else UNDONE)
+            found[stage, name] = SystemChange(name, func, stage, NOT_UNDONE if name in owed else UNDONE)
             continue
         ours = text(event.get("module")).startswith(_OURS)
-        found[stage, name] = Change(name, func, stage, _outcome(events, number, name, func, ours))
+        found[stage, name] = SystemChange(name, func, stage, _outcome(events, number, name, func, ours))
     return tuple(found.values())
 
 

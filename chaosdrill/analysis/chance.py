@@ -17,7 +17,7 @@ NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Loss:
+class InjectedLoss:
     """A packet-loss fault that was active.
 
     :param probability: the probability that it makes a beat fail; see :func:`loss_probability`.
@@ -50,7 +50,8 @@ class Rows:
     a fault.
     """
 
-    losses: tuple[tuple[Loss, int, int], ...]  # with the threshold, and the most beats that chance adds at an edge
+    # with the threshold, and the most beats that chance adds at an edge
+    losses: tuple[tuple[InjectedLoss, int, int], ...]
     least_beats: int
 
     def weights(self, due_ns: Array, refused: Array) -> Array:
@@ -71,7 +72,7 @@ class Rows:
         return most
 
 
-def rows_of(losses: Sequence[Loss], least_beats: int, rate_per_s: float, deadline_s: float) -> Rows:
+def rows_of(losses: Sequence[InjectedLoss], least_beats: int, rate_per_s: float, deadline_s: float) -> Rows:
     """Return the weights for beats of that rate, all operations together.
 
     :param losses: faults; they also affect beats that were due up to one deadline before they began.
@@ -85,5 +86,5 @@ def rows_of(losses: Sequence[Loss], least_beats: int, rate_per_s: float, deadlin
         beats = max(1.0, rate_per_s * (loss.until_ns - since_ns) / NS)
         least = max(least_beats, math.ceil(math.log(CHANCE / beats) / math.log(chance)))
         edge = math.ceil(math.log(EDGE_CHANCE) / math.log(chance))
-        made.append((Loss(since_ns, loss.until_ns, chance), least, edge))
+        made.append((InjectedLoss(since_ns, loss.until_ns, chance), least, edge))
     return Rows(tuple(made), least_beats)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy
 
 from chaosdrill.analysis.clocks import Offset
-from chaosdrill.analysis.records import Operation
+from chaosdrill.analysis.records import RecordedOperation
 
 Array = numpy.ndarray[Any, Any]
 
@@ -22,7 +22,7 @@ def texts(codes: Array, names: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
 
 def operations(
     headers: Sequence[Mapping[str, Any]], columns: Mapping[str, Array], names: Mapping[str, Sequence[str]]
-) -> tuple[Array, tuple[Operation, ...]]:
+) -> tuple[Array, tuple[RecordedOperation, ...]]:
     """Return for each beat the number of its operation, and all operations.
 
     Operations of the headers without beats are included. The same operation of another heartbeat is another operation.
@@ -48,7 +48,7 @@ def operations(
     for row, name in enumerate(names["operation"]):
         for column, by in enumerate(names["source"]):
             pairs[row, column] = known.index((name, by)) if (name, by) in met else -1
-    found = tuple(Operation(name, rates.get((name, by), 0.0), by) for name, by in known)
+    found = tuple(RecordedOperation(name, rates.get((name, by), 0.0), by) for name, by in known)
     return (pairs[:, 0][operation] if len(names["source"]) == 1 else pairs[operation, source]), found
 
 

@@ -11,13 +11,13 @@ from typing import Any
 from chaosdrill.analysis.alike import circumstances, have_comparable_losses, unlike
 from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
-from chaosdrill.analysis.hypothesis import WHEN, Probe, Reading, flips
+from chaosdrill.analysis.hypothesis import WHEN, Probe, ProbeResult, flips
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
 
 
 @dataclass(frozen=True)
-class Difference:
+class FigureDifference:
     """One figure in both runs.
 
     :param change: the candidate's value minus the baseline's, in their unit; None when one of them was not measured.
@@ -45,7 +45,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Checked:
+class ProbeComparison:
     """A probe of the hypothesis in both runs, before, during or after the method.
 
     :param tolerances: its tolerances in the baseline and in the candidate.
@@ -55,8 +55,8 @@ class Checked:
     probe: str
     tolerances: tuple[Any, Any]
     when: str
-    baseline: tuple[Reading, ...]
-    candidate: tuple[Reading, ...]
+    baseline: tuple[ProbeResult, ...]
+    candidate: tuple[ProbeResult, ...]
 
     @property
     def flipped(self) -> bool:
@@ -85,8 +85,8 @@ class Comparison:
     candidate: ComparedRun
     why_not: tuple[Sentence, ...]
     circumstances: tuple[tuple[str, Any, Any], ...]
-    checked: tuple[Checked, ...]
-    differences: tuple[Difference, ...]
+    checked: tuple[ProbeComparison, ...]
+    differences: tuple[FigureDifference, ...]
 
     def as_json(self) -> dict[str, Any]:
         """Return the comparison as JSON values."""
@@ -137,21 +137,21 @@ def _why_not(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Sentence
         )
 
 
-def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Checked]:
+def _checked(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[ProbeComparison]:
     for name in dict.fromkeys([*baseline.probes, *candidate.probes]):
         seen = [run.probes.get(name, Probe(name, None, {})) for run in (baseline, candidate)]
         tolerances = seen[0].tolerance, seen[1].tolerance
         for when in WHEN:
             read = [one.readings.get(when, ()) for one in seen]
             if any(read):
-                yield Checked(name, tolerances, when, read[0], read[1])
+                yield ProbeComparison(name, tolerances, when, read[0], read[1])
 
 
-def _differences(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[Difference]:
+def _differences(baseline: ComparedRun, candidate: ComparedRun) -> Iterator[FigureDifference]:
     for name in dict.fromkeys([*baseline.measured, *candidate.measured]):
         before, after = (run.measured.get(name) for run in (baseline, candidate))
         comparable = not is_loss(name) or have_comparable_losses((baseline, candidate))
-        yield Difference(name, before, after, change(before, after) if comparable else None)
+        yield FigureDifference(name, before, after, change(before, after) if comparable else None)
 
 
 def change(before: Measured | None, after: Measured | None) -> Measured | None:

@@ -16,7 +16,7 @@ NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServiceLimits:
     """Limits of good service in a window.
 
     At least ``success_ratio`` of each operation's beats must be served, with a 95th percentile of the latency of at
@@ -62,7 +62,7 @@ class Degraded:
     beats: int
     success_ratio: float
     p95_s: float | None
-    limits: Limits
+    limits: ServiceLimits
 
     def as_json(self) -> dict[str, Any]:
         """Return the period as JSON values."""
@@ -78,7 +78,7 @@ class Degraded:
         }
 
 
-def degradation(found: Unavailability, limits: Limits = Limits()) -> tuple[Degraded, ...]:
+def degradation(found: Unavailability, limits: ServiceLimits = ServiceLimits()) -> tuple[Degraded, ...]:
     """Return the times of degraded service of each operation, in order.
 
     :param found: the unavailability found in the same beats.
@@ -93,7 +93,7 @@ def degraded_seconds(found: Unavailability, periods: tuple[Degraded, ...]) -> fl
     return sum(until - since for since, until in left) / NS
 
 
-def _of_operation(slots: Slots, found: Unavailability, limits: Limits) -> Iterator[Degraded]:
+def _of_operation(slots: Slots, found: Unavailability, limits: ServiceLimits) -> Iterator[Degraded]:
     holes = found.without_service(slots.name)
     known = (slots.state != UNKNOWN) & ~inside(slots.due_ns, holes)
     window_ns = round(limits.window_s * NS)
@@ -123,13 +123,13 @@ def inside(due_ns: Array, spans: tuple[Span, ...]) -> Array:
     return found
 
 
-def failures(slots: Slots, limits: Limits, chosen: Array) -> tuple[Array, Array]:
+def failures(slots: Slots, limits: ServiceLimits, chosen: Array) -> tuple[Array, Array]:
     """Return for each chosen beat whether it was unserved, and whether it was unserved or slow."""
     unserved = slots.state[chosen] != SERVED
     return unserved, unserved | (slots.latency_us[chosen] > limits.p95_s * 1e6)
 
 
-def _period(slots: Slots, span: Span, limits: Limits) -> Degraded:
+def _period(slots: Slots, span: Span, limits: ServiceLimits) -> Degraded:
     part = slots.part(*span)
     known = part.state != UNKNOWN
     served = part.state[known] == SERVED

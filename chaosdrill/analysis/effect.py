@@ -31,7 +31,7 @@ BOTH_SIDES = 2.2414  # z of 97.5 %: the difference of two such intervals has at 
 
 
 @dataclass(frozen=True)
-class Difference:
+class MeasureRise:
     """How much one measure rose under the fault, with a 95 % interval from ``low`` to ``high``.
 
     :param before: its value before the fault; ``during``: under it. Infinite: no beat or request was served.
@@ -81,7 +81,7 @@ class FaultEffect:
     """The result: ``landed``, ``no effect`` or ``cannot tell``, with the differences, or why there are none."""
 
     verdict: str
-    differences: tuple[Difference, ...]
+    differences: tuple[MeasureRise, ...]
     why: Sentence = NOTHING
 
     def in_words(self) -> Sentence:
@@ -103,7 +103,7 @@ def fault_effect(
     :param during: start and end of the time under it, before any other change that clients notice.
     :returns: ``landed`` when any measure certainly rose; ``no effect`` when none did; otherwise ``cannot tell``.
     """
-    differences: list[Difference] = []
+    differences: list[MeasureRise] = []
     few: list[Sentence] = []
     for word, sample in (("beats", _of_beats(beats)), ("requests", _of_requests(requests))):
         what = Name("sample", word)
@@ -123,14 +123,14 @@ def fault_effect(
     return FaultEffect(_verdict(differences, few), tuple(differences), together(few) or _nothing(differences))
 
 
-def _verdict(differences: list[Difference], few: list[Sentence]) -> str:
+def _verdict(differences: list[MeasureRise], few: list[Sentence]) -> str:
     verdicts = {one.verdict for one in differences}
     if LANDED in verdicts:
         return LANDED
     return NO_EFFECT if verdicts == {NO_EFFECT} and not few else CANNOT_TELL
 
 
-def _nothing(differences: list[Difference]) -> Sentence:
+def _nothing(differences: list[MeasureRise]) -> Sentence:
     return NOTHING if differences else NO_SAMPLES
 
 
@@ -150,15 +150,15 @@ def _of_requests(requests: Requests | None) -> tuple[Array, Array, Array] | None
     return requests.start_ns, answered, numpy.where(answered, requests.duration_us, numpy.inf)
 
 
-def _share(what: Name, before: Array, during: Array) -> Difference:
+def _share(what: Name, before: Array, during: Array) -> MeasureRise:
     shares = [wilson(int((~served).sum()), len(served)) for served in (before, during)]
     not_served = sentence("{what} not served", what=what)
-    return Difference(not_served, "ratio", shares[0][0], shares[1][0], *newcombe(*shares), SHARE_THAT_MATTERS)
+    return MeasureRise(not_served, "ratio", shares[0][0], shares[1][0], *newcombe(*shares), SHARE_THAT_MATTERS)
 
 
-def _latency(what: Name, before: Array, during: Array) -> Difference:
+def _latency(what: Name, before: Array, during: Array) -> MeasureRise:
     (p1, l1, u1), (p2, l2, u2) = (_quantile_interval(one) for one in (before, during))
-    return Difference(
+    return MeasureRise(
         sentence("p90 of {what}", what=what), "s", p1, p2, _less(l2, u1), _less(u2, l1), LATENCY_THAT_MATTERS_S
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chaosdrill.analysis.ledger import Ledger, ReadBack, Write
+from chaosdrill.analysis.ledger import ReadBack, Write, WriteLedger
 from chaosdrill.sentences import Sentence, sentence
 
 BALANCE_UNKNOWN = sentence("its balance afterwards is not known")
@@ -22,7 +22,7 @@ class Executions:
     unread: dict[str, Sentence]
 
 
-def executions(ledger: Ledger, read: ReadBack) -> Executions:
+def executions(ledger: WriteLedger, read: ReadBack) -> Executions:
     """Return the effect counts by the balances of a read-back, compared with those at the start."""
     times: dict[int, int] = {}
     unread: dict[str, Sentence] = {}

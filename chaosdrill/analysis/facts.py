@@ -15,7 +15,7 @@ LOOK_NS = 1_000_000_000  # the monitor's interval; used if a history does not re
 
 
 @dataclass(frozen=True)
-class Look:
+class FactsChange:
     """A change of the facts. Times are UTC nanoseconds by the recorder's clock.
 
     :param before_ns: when the previous facts were last read; None for the first read.
@@ -83,19 +83,19 @@ class Span:
     by_ns: int
 
 
-def looks(run: Run) -> tuple[Look, ...]:
+def looks(run: Run) -> tuple[FactsChange, ...]:
     """Return the changes of the facts in order; if a history has only changes of the region state, return those."""
     watched = list(_looks(run.named("region-facts"))) or list(_looks(run.named("region-state")))
     restoring = [_with_others(look, at(watched, look.by_ns)) for look in _looks(run.named(RESTORING))]
     return tuple(sorted([*watched, *restoring], key=lambda look: look.by_ns))
 
 
-def _with_others(look: Look, before: Look | None) -> Look:
+def _with_others(look: FactsChange, before: FactsChange | None) -> FactsChange:
     """Return the facts of a read, completed by those that only the previous read has."""
     return look if before is None else replace(look, facts={**before.facts, **look.facts})
 
 
-def _looks(events: Iterator[Event]) -> Iterator[Look]:
+def _looks(events: Iterator[Event]) -> Iterator[FactsChange]:
     before_ns: int | None = None
     for event in events:
         written_ns = at_ns(event)
@@ -103,7 +103,9 @@ def _looks(events: Iterator[Event]) -> Iterator[Look]:
         if by_ns is None or not isinstance(event.get("facts"), Mapping):
             continue
         previous = event.get("previous_ns")
-        yield Look(previous if isinstance(previous, int) else before_ns, by_ns, str(event.get("state")), event["facts"])
+        yield FactsChange(
+            previous if isinstance(previous, int) else before_ns, by_ns, str(event.get("state")), event["facts"]
+        )
         before_ns = by_ns
 
 
@@ -117,7 +119,9 @@ def looked_until_ns(run: Run) -> int:
     return max((moment for moment in moments if isinstance(moment, int)), default=0)
 
 
-def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[[Look], bool | None]) -> Span | None:
+def turned(
+    seen: Sequence[FactsChange], since_ns: int, until_ns: int, wanted: Callable[[FactsChange], bool | None]
+) -> Span | None:
     """Return when a condition first became true between two moments.
 
     :param wanted: whether the facts meet the condition; None: not readable.
@@ -135,7 +139,7 @@ def turned(seen: Sequence[Look], since_ns: int, until_ns: int, wanted: Callable[
     return None
 
 
-def regions_of_addresses(seen: Iterable[Look]) -> dict[str, str]:
+def regions_of_addresses(seen: Iterable[FactsChange]) -> dict[str, str]:
     """Map addresses to regions, from DNS responses with addresses of a single region.
 
     :returns: the region of each address; addresses that occur only in responses with several regions are left out.
@@ -145,12 +149,12 @@ def regions_of_addresses(seen: Iterable[Look]) -> dict[str, str]:
     return {address: region for address, region, regions in found if region in regions}
 
 
-def at(seen: Sequence[Look], moment_ns: int) -> Look | None:
+def at(seen: Sequence[FactsChange], moment_ns: int) -> FactsChange | None:
     """Return the facts at a moment: those read last until then; None when none were."""
     return next((look for look in reversed(seen) if look.by_ns <= moment_ns), None)
 
 
-def during(seen: Sequence[Look], since_ns: int, until_ns: int) -> tuple[Look, ...]:
+def during(seen: Sequence[FactsChange], since_ns: int, until_ns: int) -> tuple[FactsChange, ...]:
     """Return all facts that held at some time between two moments."""
     inside = [look for look in seen if since_ns < look.by_ns <= until_ns]
     first = at(seen, since_ns)

@@ -15,7 +15,7 @@ from chaosdrill.analysis.alike import LeftOut, have_comparable_losses, sorted_ou
 from chaosdrill.analysis.compared_figures import is_loss
 from chaosdrill.analysis.compared_run import ComparedRun
 from chaosdrill.analysis.comparison import change
-from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, Compare, Figure, Gate, Number, Word
+from chaosdrill.analysis.gate_language import BEFORE, CHANGE, VERDICT, CandidateFigure, Compare, Gate, Number, Word
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.sentences import sentence
 
@@ -107,7 +107,7 @@ def _answer(gate: Gate, results: Mapping[int, Result]) -> str:
 
 
 def _compared(one: Compare, candidate: Figures, baseline: Figures) -> Result:
-    if any(isinstance(side, Figure) and side.name == VERDICT for side in (one.left, one.right)):
+    if any(isinstance(side, CandidateFigure) and side.name == VERDICT for side in (one.left, one.right)):
         return _of_verdicts(one, candidate, baseline)
     relative = any(isinstance(side, Number) and side.unit == "%" for side in (one.left, one.right))
     sides = [_range(side, relative, candidate, baseline) for side in (one.left, one.right)]
@@ -150,7 +150,7 @@ def _of_verdicts(one: Compare, candidate: Figures, baseline: Figures) -> Result:
         if isinstance(side, Word):
             words.append(side.word)
             continue
-        of = baseline if isinstance(side, Figure) and side.of == BEFORE else candidate
+        of = baseline if isinstance(side, CandidateFigure) and side.of == BEFORE else candidate
         if not of.verdict:
             return Result(str(one), CANNOT_TELL, of.why_not or "the verdict is not known")
         words.append(of.verdict)
@@ -163,7 +163,7 @@ def _range(side: language.Operand, relative: bool, candidate: Figures, baseline:
     if isinstance(side, Number):
         value = side.value / {"%": 100, "ms": _MILLI}.get(side.unit, 1)
         return _Range(value, value, "")
-    assert isinstance(side, Figure)
+    assert isinstance(side, CandidateFigure)
     asked = {CHANGE: (candidate, baseline), BEFORE: (baseline,)}.get(side.of, (candidate,))
     found: list[Measured] = []
     for of in asked:
@@ -190,7 +190,7 @@ def _ends(one: Measured) -> tuple[float, float]:
     return value - about, math.inf if one.at_least else value + about
 
 
-def _change(side: Figure, before: Measured, after: Measured, relative: bool) -> _Range:
+def _change(side: CandidateFigure, before: Measured, after: Measured, relative: bool) -> _Range:
     """Return the range of a change; a difference below the resolution counts as 0."""
     difference = change(before, after)
     if difference is None:

@@ -30,7 +30,7 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Figure:
+class CandidateFigure:
     """A figure of the candidate.
 
     :param of: ``change``, ``before`` (the baseline's), or empty (the candidate's own).
@@ -64,7 +64,7 @@ class Word:
         return self.word
 
 
-Operand = Figure | Number | Word
+Operand = CandidateFigure | Number | Word
 
 
 @dataclass(frozen=True)
@@ -193,7 +193,7 @@ class _Reader:
         if token.kind == "word" or token.text in VERDICTS:
             return Word(token.text.strip("'\""))
         name, _, last = token.text.rpartition(".")
-        return Figure(name, last) if name and last in (CHANGE, BEFORE) else Figure(token.text)
+        return CandidateFigure(name, last) if name and last in (CHANGE, BEFORE) else CandidateFigure(token.text)
 
     def expected(self, what: str) -> BadInput:
         found = "it ends there" if self.token.kind == "end" else f"there is `{self.token.text}`"

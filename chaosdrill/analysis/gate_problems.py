@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from chaosdrill.analysis import gate_language as language
 from chaosdrill.analysis.compared_figures import KNOWN, may_be
-from chaosdrill.analysis.gate_language import CHANGE, VERDICT, VERDICTS, Compare, Figure, Gate, Number, Word
+from chaosdrill.analysis.gate_language import CHANGE, VERDICT, VERDICTS, CandidateFigure, Compare, Gate, Number, Word
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.errors import codes_of, problem
 
@@ -30,7 +30,7 @@ def problems_of(gates: Iterable[Gate], sides: Iterable[Mapping[str, Measured]]) 
 
 def _problems(one: Compare, known: Sequence[str], measured: Mapping[str, Measured]) -> Iterator[str]:
     sides = (one.left, one.right)
-    figures = [side for side in sides if isinstance(side, Figure)]
+    figures = [side for side in sides if isinstance(side, CandidateFigure)]
     missing = [side for side in figures if side.name not in (VERDICT, *known) and not may_be(side.name, measured)]
     for side in missing:
         near = difflib.get_close_matches(side.name, known, 1)
@@ -55,13 +55,13 @@ def _problems_of_verdict(one: Compare, sides: Iterable[language.Operand]) -> Ite
             yield problem(
                 "gate-not-comparable", f"gate: `{one}`: {side} is no verdict; there are {', '.join(VERDICTS)}"
             )
-        if isinstance(side, Figure) and side.of == CHANGE:
+        if isinstance(side, CandidateFigure) and side.of == CHANGE:
             yield problem(
                 "gate-not-comparable", f"gate: `{one}`: a verdict has no change: write verdict != verdict.before"
             )
 
 
-def _problems_of_unit(one: Compare, figures: Sequence[Figure], unit: str) -> Iterator[str]:
+def _problems_of_unit(one: Compare, figures: Sequence[CandidateFigure], unit: str) -> Iterator[str]:
     for side in (one.left, one.right):
         if isinstance(side, Word):
             yield problem("gate-not-comparable", f"gate: `{one}`: {side} is no number")
@@ -75,7 +75,7 @@ def _problems_of_unit(one: Compare, figures: Sequence[Figure], unit: str) -> Ite
             )
 
 
-def _unit(side: Figure, measured: Mapping[str, Measured]) -> str:
+def _unit(side: CandidateFigure, measured: Mapping[str, Measured]) -> str:
     if side.name == VERDICT:
         return VERDICT_UNIT
     if side.name in measured:

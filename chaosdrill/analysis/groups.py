@@ -18,7 +18,7 @@ BETTER, WORSE, DIFFERENT, SAME, TOO_FEW = "better", "worse", "different", "no di
 
 
 @dataclass(frozen=True)
-class Side:
+class GroupFigure:
     """One figure in one group.
 
     :param values: the sorted values of the runs in which it was measured with a known uncertainty.
@@ -57,10 +57,10 @@ class Repeated:
     """
 
     name: str
-    baseline: Side
-    candidate: Side
+    baseline: GroupFigure
+    candidate: GroupFigure
     change: Measured | None
-    interval: repeated.Interval | None
+    interval: repeated.ConfidenceInterval | None
     delta: float | None
     p: float | None
     answer: str
@@ -151,7 +151,7 @@ def _compared(baseline: Sequence[ComparedRun], candidate: Sequence[ComparedRun])
     return tuple(_judged(name, units[name], both, ps.get(name), len(different)) for name, both in sides.items())
 
 
-def _is_tested(one: Side, other: Side) -> bool:
+def _is_tested(one: GroupFigure, other: GroupFigure) -> bool:
     """Return whether a figure is tested: without differing values no claim is possible, so it needs no correction."""
     return bool(one.values and other.values) and len({*one.values, *other.values}) > 1
 
@@ -164,19 +164,21 @@ def _unit(runs: Iterable[ComparedRun], name: str) -> str:
     return next((run.measured[name].unit for run in runs if name in run.measured), "")
 
 
-def _side(runs: Sequence[ComparedRun], name: str) -> Side:
+def _side(runs: Sequence[ComparedRun], name: str) -> GroupFigure:
     found = [run.measured[name] for run in runs if name in run.measured]
     known = [(one.value, one.uncertainty) for one in found if one.value is not None and one.uncertainty is not None]
     if not known:
-        return Side((), len(runs))
+        return GroupFigure((), len(runs))
     low, high = (median(value + sign * about for value, about in known) for sign in (-1, 1))
     values = tuple(sorted(value for value, _ in known))
     middle = median(values)
     resolution = max((one.resolution or 0.0 for one in found), default=0.0)
-    return Side(values, len(runs), max(high - middle, middle - low), resolution, any(one.at_least for one in found))
+    return GroupFigure(
+        values, len(runs), max(high - middle, middle - low), resolution, any(one.at_least for one in found)
+    )
 
 
-def _judged(name: str, unit: str, sides: tuple[Side, Side], p: float | None, looked_at: int) -> Repeated:
+def _judged(name: str, unit: str, sides: tuple[GroupFigure, GroupFigure], p: float | None, looked_at: int) -> Repeated:
     one, other = sides
     if one.median is None or other.median is None:
         why = sentence("not measured on both sides")
@@ -191,7 +193,7 @@ def _judged(name: str, unit: str, sides: tuple[Side, Side], p: float | None, loo
 
 
 def _answer(
-    name: str, sides: tuple[Side, Side], change: Measured, delta: float, p: float, looked_at: int
+    name: str, sides: tuple[GroupFigure, GroupFigure], change: Measured, delta: float, p: float, looked_at: int
 ) -> tuple[str, Sentence]:
     one, other = sides
     if p > repeated.ALPHA:
@@ -208,7 +210,7 @@ def _answer(
     return (DIFFERENT if not way else BETTER if (way == "more") == more else WORSE), how
 
 
-def _no_claim(sides: tuple[Side, Side], looked_at: int) -> tuple[str, Sentence]:
+def _no_claim(sides: tuple[GroupFigure, GroupFigure], looked_at: int) -> tuple[str, Sentence]:
     one, other = sides
     counts = len(one.values), len(other.values)
     same = len({*one.values, *other.values}) == 1
@@ -220,7 +222,7 @@ def _no_claim(sides: tuple[Side, Side], looked_at: int) -> tuple[str, Sentence]:
     return SAME, sentence("the same in all runs") if same else sentence("such a difference comes by chance, too")
 
 
-def _too_few(one: Side, other: Side, looked_at: int) -> Sentence:
+def _too_few(one: GroupFigure, other: GroupFigure, looked_at: int) -> Sentence:
     each, beside = repeated.needed(looked_at), len(one.values)
     text = sentence(
         "{one} against {other}: with {looked_at} measurements looked at a claim needs {each} a side",

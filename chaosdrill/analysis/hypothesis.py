@@ -16,7 +16,7 @@ LONGEST = 1000  # characters of a value; the history has the whole value
 
 
 @dataclass(frozen=True)
-class Reading:
+class ProbeResult:
     """One result of a probe.
 
     :param value: its value, or why there is none.
@@ -43,7 +43,7 @@ class Probe:
 
     name: str
     tolerance: Any
-    readings: Mapping[str, tuple[Reading, ...]]
+    readings: Mapping[str, tuple[ProbeResult, ...]]
 
     def as_json(self) -> dict[str, Any]:
         """Return the probe as JSON values."""
@@ -54,7 +54,7 @@ class Probe:
 MET, MISSED, NOT_KNOWN, NOT_READ = "met", "missed", "not known", "not read"
 
 
-def state(readings: Sequence[Reading]) -> str:
+def state(readings: Sequence[ProbeResult]) -> str:
     """Return the overall state of some readings.
 
     :returns: ``met``, if all of them were; ``missed``, if any was; ``not known``, if none was missed and some could not
@@ -66,7 +66,7 @@ def state(readings: Sequence[Reading]) -> str:
     return MISSED if False in answers else NOT_KNOWN if None in answers else MET
 
 
-def flips(when: str, before: Sequence[Reading], after: Sequence[Reading]) -> bool:
+def flips(when: str, before: Sequence[ProbeResult], after: Sequence[ProbeResult]) -> bool:
     """Return whether the result of a steady-state probe differs between two runs.
 
     During the method the probe is sampled, and how many samples fall into an outage varies by chance. There the result
@@ -86,7 +86,7 @@ def flips(when: str, before: Sequence[Reading], after: Sequence[Reading]) -> boo
     )
 
 
-def _counts(readings: Sequence[Reading]) -> tuple[int, int, int]:
+def _counts(readings: Sequence[ProbeResult]) -> tuple[int, int, int]:
     """Return the numbers of missed samples, of samples that could not be judged, and of all samples."""
     missed, unknown = (sum(one.times for one in readings if one.met is met) for met in (False, None))
     return missed, unknown, sum(one.times for one in readings)
@@ -123,33 +123,33 @@ def probes_of_json(values: Any) -> tuple[Probe, ...]:
     return tuple(found.values())
 
 
-def _reading(value: Any) -> Reading:
+def _reading(value: Any) -> ProbeResult:
     known = mapping(value)
     times = number(known.get("times"))
-    return Reading(known.get("value"), answer(known.get("met")), max(1, int(times)) if times is not None else 1)
+    return ProbeResult(known.get("value"), answer(known.get("met")), max(1, int(times)) if times is not None else 1)
 
 
-def _read(event: Mapping[str, Any]) -> tuple[str, Reading] | None:
+def _read(event: Mapping[str, Any]) -> tuple[str, ProbeResult] | None:
     """Return when a probe was read, and its reading; None for any other event."""
     met = answer(event.get("tolerance_met"))
     if event.get("event") == SAMPLED:
         error = event.get("error")
-        return DURING, Reading(_short(error), None) if error else Reading(_short(event.get("output")), met)
+        return DURING, ProbeResult(_short(error), None) if error else ProbeResult(_short(event.get("output")), met)
     when = PHASES.get(str(event.get("phase")))
     if event.get("event") != "activity-ended" or when is None:
         return None
     seen = event.get("status") == "succeeded"
     value = event.get("output") if seen else event.get("error") or event.get("status")
-    return when, Reading(_short(value), met if seen else None)
+    return when, ProbeResult(_short(value), met if seen else None)
 
 
-def _with(readings: tuple[Reading, ...], new: Reading) -> tuple[Reading, ...]:
+def _with(readings: tuple[ProbeResult, ...], new: ProbeResult) -> tuple[ProbeResult, ...]:
     if readings and _same(readings[-1], new):
         return (*readings[:-1], replace(new, times=readings[-1].times + 1))
     return (*readings, new)
 
 
-def _same(one: Reading, other: Reading) -> bool:
+def _same(one: ProbeResult, other: ProbeResult) -> bool:
     """Return whether two readings are the same, compared as JSON: 1 is not true."""
     return one.met == other.met and _text(one.value) == _text(other.value)
 

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy
 
-from chaosdrill.analysis.chance import LEAST_BEATS, Loss, Rows, rows_of
+from chaosdrill.analysis.chance import LEAST_BEATS, InjectedLoss, Rows, rows_of
 from chaosdrill.analysis.records import Beats
 from chaosdrill.analysis.slots import NS, SERVED, UNKNOWN, UNSERVED, Slots, slots_of, span_of
 from chaosdrill.analysis.spans import Span, union, without
-from chaosdrill.analysis.unavailable import ANY, Outage, Unavailability, Unknown
+from chaosdrill.analysis.unavailable import ANY, Outage, Unavailability, UnknownSpan
 
 Array = numpy.ndarray[Any, Any]
 ENOUGH = 1 - 1e-6  # weights are sums of fractions
 
 
 def unavailability(
-    beats: Beats, span_ns: Span | None = None, losses: Sequence[Loss] = (), least_beats: int = LEAST_BEATS
+    beats: Beats, span_ns: Span | None = None, losses: Sequence[InjectedLoss] = (), least_beats: int = LEAST_BEATS
 ) -> Unavailability:
     """Find all times without service.
 
@@ -40,7 +40,7 @@ def unavailability(
     slots = slots_of(beats, span)
     rule = rows_of(losses, least_beats, sum(NS / one.interval_ns for one in slots), beats.deadline_s)
     by_operation: dict[str, tuple[Outage, ...]] = {}
-    unknown: list[Unknown] = []
+    unknown: list[UnknownSpan] = []
     for one in slots:
         outages, blind = _of_operation(one, rule, span, beats.deadline_s)
         by_operation[one.name] = tuple(_ordered([*by_operation.get(one.name, ()), *outages]))
@@ -49,7 +49,7 @@ def unavailability(
     return Unavailability(span, by_operation, overall, tuple(unknown), slots, beats.deadline_s)
 
 
-def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tuple[list[Outage], list[Unknown]]:
+def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tuple[list[Outage], list[UnknownSpan]]:
     """Find the outages and the unknown times of one operation: each gap between two served beats holds one, or none."""
     is_served = slots.state == SERVED
     weights = numpy.where(is_served, 0.0, rule.weights(slots.due_ns, slots.refused))
@@ -65,7 +65,7 @@ def _of_operation(slots: Slots, rule: Rows, span: Span, deadline_s: float) -> tu
         before, after = _ends(served, number)
         since_ns = span[0] if before is None else int(slots.due_ns[before])
         until_ns = span[1] if after is None else int(slots.due_ns[after])
-        unknown.append(Unknown(slots.name, since_ns, until_ns, before is None or after is None))
+        unknown.append(UnknownSpan(slots.name, since_ns, until_ns, before is None or after is None))
     return outages, unknown
 
 

@@ -24,9 +24,9 @@ from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.outage import ClientOutage
 from chaosdrill.analysis.phases import LegPhases, phases_of
 from chaosdrill.analysis.run import Run
-from chaosdrill.analysis.seen import Seen
+from chaosdrill.analysis.seen import RuleContext
 from chaosdrill.analysis.served import served
-from chaosdrill.analysis.truth import Compared, compared, differs
+from chaosdrill.analysis.truth import ReadBackComparison, compared, differs
 from chaosdrill.analysis.unavailable import Outage, Unavailability
 from chaosdrill.sentences import NOTHING, Name, Sentence, said_in, sentence
 
@@ -64,7 +64,7 @@ class Judgement:
     losses: tuple[Losses, ...]
     unavailable: Outages
     latencies: tuple[Mapping[str, Any], ...] = ()
-    truths: tuple[Compared, ...] = ()
+    truths: tuple[ReadBackComparison, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the judgement as JSON values with their version; ``said`` has the parts of its sentences."""
@@ -89,7 +89,7 @@ def judge(run: Run) -> Judgement:
     :param run: everything that it recorded, as :func:`chaosdrill.runs.read_run` reads it.
     :returns: the judgement; it is the same at any time and on any machine.
     """
-    seen = Seen(run)
+    seen = RuleContext(run)
     seen.rule("the history", verdict.of_history, run.events)
     nothing: Unavailability | None = None
     found = seen.known("unavailability", nothing, measuring.without_service, run)
@@ -99,7 +99,7 @@ def judge(run: Run) -> Judgement:
     figures = _figures(seen, found, losses, measuring.of_locust(outage, why_not))
     _judge_objectives(seen, figures, movements, losses, outage)
     seen.rule("writes", _of_writes, run, losses)
-    nothing_known: tuple[Compared, ...] = ()
+    nothing_known: tuple[ReadBackComparison, ...] = ()
     truths = seen.known("the databases' own account", nothing_known, compared, run.truths, run.ledger, losses)
     seen.rule("lost writes", differs, truths)
     _judge_movements(seen, movements)
@@ -117,7 +117,7 @@ def _losses(run: Run, found: Unavailability | None, moved: Sequence[Leg]) -> tup
     return tuple(measuring.losses_of(run, found, moved))
 
 
-def _movement(seen: Seen, found: Unavailability | None, number: int, leg: Leg) -> tuple[LegPhases, ...]:
+def _movement(seen: RuleContext, found: Unavailability | None, number: int, leg: Leg) -> tuple[LegPhases, ...]:
     """Return the phases of a transition; empty when they cannot be determined."""
 
     def work_out() -> tuple[LegPhases, ...]:
@@ -129,7 +129,9 @@ def _movement(seen: Seen, found: Unavailability | None, number: int, leg: Leg) -
     return seen.known(f"the phases of the {leg.what}", none, work_out)
 
 
-def _figures(seen: Seen, found: Unavailability | None, losses: Sequence[Losses], client_outage: Measured) -> Figures:
+def _figures(
+    seen: RuleContext, found: Unavailability | None, losses: Sequence[Losses], client_outage: Measured
+) -> Figures:
     none: Figures = {}
     figures = dict(seen.known("recovery", none, measuring.recoveries_of, seen.run, found, seen.legs, seen.fault))
     figures["client_outage"] = client_outage
@@ -138,7 +140,7 @@ def _figures(seen: Seen, found: Unavailability | None, losses: Sequence[Losses],
 
 
 def _provable(
-    seen: Seen, word: str, figures: Figures, losses: tuple[Losses, ...]
+    seen: RuleContext, word: str, figures: Figures, losses: tuple[Losses, ...]
 ) -> tuple[Figures, tuple[Losses, ...]]:
     """Remove the values that the run cannot prove; the verdict does not depend on them."""
     losses = proof.provable_losses(losses, seen.run, word, seen.legs)
@@ -153,7 +155,7 @@ def _figures_of_losses(losses: Sequence[Losses]) -> Figures:
 
 
 def _judge_objectives(
-    seen: Seen,
+    seen: RuleContext,
     figures: Figures,
     movements: Sequence[LegPhases],
     losses: Sequence[Losses],
@@ -197,7 +199,7 @@ def _of_group(name: str, group: str, one: Losses, writes: Sequence[Write]) -> It
         yield finding(name, sentence("{read_back}: {n} writes {group}: {ids}", **values), LEDGER)
 
 
-def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:
+def _judge_movements(seen: RuleContext, movements: Sequence[LegPhases]) -> None:
     run, facts = seen.run, seen.looks
     for one in movements:
         leg, switched_ns = one.leg, one.named(phases.ROUTING).at_ns
@@ -222,7 +224,7 @@ def _judge_movements(seen: Seen, movements: Sequence[LegPhases]) -> None:
     seen.rule("the healing", rules_fault.not_healed, run, home_again[-1] if home_again else None)
 
 
-def _judge_records(seen: Seen) -> None:
+def _judge_records(seen: RuleContext) -> None:
     seen.rule("the load", rules_records.silent_load, seen.run)
     seen.rule("the end of the load", rules_records.load_ended_early, seen.run)
     seen.rule("the heartbeat", rules_records.silent_heartbeat, seen.run)
@@ -245,7 +247,7 @@ def _still_out(found: Unavailability | None, outage: ClientOutage | None) -> Ite
     yield from verdict.still_out(outage)
 
 
-def _verdict(seen: Seen) -> tuple[str, tuple[Sentence, ...], tuple[Finding, ...]]:
+def _verdict(seen: RuleContext) -> tuple[str, tuple[Sentence, ...], tuple[Finding, ...]]:
     """Return the verdict, its reasons, and all findings, the gravest first."""
     known, before = tuple(dict.fromkeys(seen.findings)), len(seen.findings)
     completed = seen.known("what was planned", known, verdict.complete, seen.run.events, known)

@@ -56,7 +56,7 @@ class ReadBack:
 
 
 @dataclass
-class Ledger:
+class WriteLedger:
     """A whole ledger, built by :func:`ledger_of` and read-only afterwards.
 
     :param settled: the states of each write while it was polled, by its seq, in order.
@@ -97,14 +97,14 @@ class Ledger:
                 yield write, state
 
 
-def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) -> Ledger:
+def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) -> WriteLedger:
     """Build a ledger from its rows, in any state that they are in.
 
     :param rows: the rows as they were written, the header first.
     :param offset: the offset of the writer's clock.
     :returns: the ledger; invalid rows are listed in its ``problems``.
     """
-    ledger = Ledger()
+    ledger = WriteLedger()
     for row in rows:
         try:
             _take(ledger, row, offset)
@@ -116,7 +116,7 @@ def ledger_of(rows: Iterable[Mapping[str, Any]], offset: Offset = UNMEASURED) ->
     return ledger
 
 
-def _take(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
+def _take(ledger: WriteLedger, row: Mapping[str, Any], offset: Offset) -> None:
     kind = row.get("row")
     if kind is None:
         ledger.base = _whole(row["base"], 2)
@@ -135,7 +135,7 @@ def _take(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
         raise ValueError(kind)
 
 
-def _take_write(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
+def _take_write(ledger: WriteLedger, row: Mapping[str, Any], offset: Offset) -> None:
     if row["outcome"] not in (ACCEPTED, REFUSED, UNKNOWN):
         raise ValueError(row["outcome"])
     write = Write(
@@ -156,7 +156,7 @@ def _take_write(ledger: Ledger, row: Mapping[str, Any], offset: Offset) -> None:
             ledger.writes[write.seq] = write  # a write that was accepted once must be there
 
 
-def _take_balance(ledger: Ledger, row: Mapping[str, Any]) -> None:
+def _take_balance(ledger: WriteLedger, row: Mapping[str, Any]) -> None:
     account, label = str(row["account"]), str(row["label"])
     balance = None if row["balance"] is None else _whole(row["balance"], -(2**63))
     known = ledger.start if label == START else ledger.read_backs.setdefault(label, ReadBack(label)).balances
@@ -166,7 +166,7 @@ def _take_balance(ledger: Ledger, row: Mapping[str, Any]) -> None:
         ledger.problems.append(sentence("the balance {label} of {account} stands twice, and differs", **values))
 
 
-def _take_end(ledger: Ledger, row: Mapping[str, Any]) -> None:
+def _take_end(ledger: WriteLedger, row: Mapping[str, Any]) -> None:
     ledger.ended = True
     if _whole(row["writes"]) != len(ledger.writes):
         values = {"told": str(row["writes"]), "there": len(ledger.writes)}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.analysis.facts import RESTORING, Look, at, looks
+from chaosdrill.analysis.facts import RESTORING, FactsChange, at, looks
 from chaosdrill.analysis.run import Event, Run, at_ns, moment_ns
 from chaosdrill.sentences import Name
 
@@ -13,7 +13,7 @@ FAIL_OVER, FAIL_BACK = "fail-over", "fail-back"
 
 
 @dataclass(frozen=True)
-class Step:
+class TransitionStep:
     """A step of a transition: a state of the state machine, or an activity, with its start and end."""
 
     name: str
@@ -43,7 +43,7 @@ class Leg:
     source: str
     destination: str
     status: str
-    steps: tuple[Step, ...]
+    steps: tuple[TransitionStep, ...]
     seconds: float | None = None
     started_after_ns: int | None = None
     restored_ns: int | None = None
@@ -80,7 +80,7 @@ class _Begun:
     since_ns: int
     after_ns: int | None
     status: str
-    steps: list[Step]
+    steps: list[TransitionStep]
     seconds: float | None = None
 
 
@@ -93,7 +93,7 @@ def legs(run: Run) -> tuple[Leg, ...]:
     return tuple(_leg(run, one, until_ns, seen) for one, until_ns in zip(begun, ends, strict=False))
 
 
-def _leg(run: Run, begun: _Begun, until_ns: int, seen: Sequence[Look]) -> Leg:
+def _leg(run: Run, begun: _Begun, until_ns: int, seen: Sequence[FactsChange]) -> Leg:
     source, destination = _ends(run, begun, seen)
     what = begun.what
     if what not in (FAIL_OVER, FAIL_BACK):
@@ -110,7 +110,7 @@ def _restored_ns(run: Run, since_ns: int, until_ns: int) -> int | None:
     return min((moment for moment in moments if since_ns <= moment < until_ns), default=None)
 
 
-def _ends(run: Run, begun: _Begun, seen: Sequence[Look]) -> tuple[str, str]:
+def _ends(run: Run, begun: _Begun, seen: Sequence[FactsChange]) -> tuple[str, str]:
     """Return source and destination of a transition.
 
     A failover leaves the home region; single actions leave the region that served before.
@@ -145,10 +145,10 @@ def _executions(run: Run) -> Iterator[_Begun]:
         )  # fmt: skip
 
 
-def _states(ended: Event) -> Iterator[Step]:
+def _states(ended: Event) -> Iterator[TransitionStep]:
     for state in ended.get("states") or ():
         if isinstance(state, Mapping) and (entered := moment_ns(state.get("entered"))) is not None:
-            yield Step(str(state.get("name")), entered, moment_ns(state.get("exited")), {})
+            yield TransitionStep(str(state.get("name")), entered, moment_ns(state.get("exited")), {})
 
 
 def _by_hand(run: Run) -> Iterator[_Begun]:
@@ -173,18 +173,18 @@ def _by_hand(run: Run) -> Iterator[_Begun]:
         yield current
 
 
-def _move(event: Event, begun: Event | None) -> Step | None:
+def _move(event: Event, begun: Event | None) -> TransitionStep | None:
     output = event.get("output")
     if event.get("func") not in MOVES or event.get("status") != "succeeded" or begun is None:
         return None
     since_ns, until_ns = at_ns(begun), at_ns(event)
     if since_ns is None or not isinstance(output, Mapping) or output.get("done") is not True:
         return None
-    return Step(str(event["func"]), since_ns, until_ns, output)
+    return TransitionStep(str(event["func"]), since_ns, until_ns, output)
 
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
-__all__ = ["FAIL_BACK", "FAIL_OVER", "Leg", "Step", "at", "legs"]
+__all__ = ["FAIL_BACK", "FAIL_OVER", "Leg", "TransitionStep", "at", "legs"]

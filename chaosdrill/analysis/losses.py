@@ -16,9 +16,9 @@ from chaosdrill.analysis.ledger import (
     SETTLED,
     UNKNOWN,
     UNREADABLE,
-    Ledger,
     ReadBack,
     Write,
+    WriteLedger,
 )
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.sentences import NOTHING, Name, Sentence, sentence
@@ -105,7 +105,7 @@ def name_of(write: Write) -> str:
 
 
 def losses(
-    ledger: Ledger | None,
+    ledger: WriteLedger | None,
     label: str,
     before: Losses | None = None,
     cut_ns: int | None = None,
@@ -147,7 +147,7 @@ def losses(
     )
 
 
-def _why_not(ledger: Ledger | None, label: str) -> Sentence:
+def _why_not(ledger: WriteLedger | None, label: str) -> Sentence:
     if ledger is None:
         return NOT_RECORDED
     if not ledger.reads_back:
@@ -175,7 +175,7 @@ def _why_uncertain(asked: Sequence[Write], read: ReadBack) -> Sentence:
     return NOTHING
 
 
-def _why_not_counted(ledger: Ledger, counted: Executions, asked: Iterable[Write]) -> Sentence:
+def _why_not_counted(ledger: WriteLedger, counted: Executions, asked: Iterable[Write]) -> Sentence:
     """Return why duplicates were not counted for the accounts that may have had a write; empty if they were."""
     if not ledger.counts_executions:
         return sentence("the topology does not say how a balance is read")
@@ -203,7 +203,7 @@ def _lost(asked: Iterable[Write], read: ReadBack, counted: Executions) -> tuple[
 
 
 def _resurrected(
-    asked: Iterable[Write], ledger: Ledger, read: ReadBack, counted: Executions, before: Losses | None
+    asked: Iterable[Write], ledger: WriteLedger, read: ReadBack, counted: Executions, before: Losses | None
 ) -> tuple[Write, ...]:
     lost_before = _lost_before(before)
 

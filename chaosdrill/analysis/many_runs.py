@@ -6,7 +6,7 @@ from typing import Any
 
 from chaosdrill.analysis.alike import LeftOut, circumstances, sorted_out
 from chaosdrill.analysis.compared_run import ComparedRun
-from chaosdrill.analysis.hypothesis import WHEN, Reading, flips, state
+from chaosdrill.analysis.hypothesis import WHEN, ProbeResult, flips, state
 from chaosdrill.analysis.measured import Measured
 
 
@@ -21,13 +21,13 @@ class Checks:
     probe: str
     tolerance: Any
     when: str
-    readings: tuple[tuple[Reading, ...], ...]
+    readings: tuple[tuple[ProbeResult, ...], ...]
 
     @property
     def flips(self) -> tuple[int, ...]:
         """The indices of the runs in which the result differs from that of the previous run that read it."""
         found: list[int] = []
-        before: tuple[Reading, ...] = ()
+        before: tuple[ProbeResult, ...] = ()
         for number, readings in enumerate(self.readings):
             if flips(self.when, before, readings):
                 found.append(number)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chaosdrill.analysis import figures
-from chaosdrill.analysis.chance import Loss, loss_probability
+from chaosdrill.analysis.chance import InjectedLoss, loss_probability
 from chaosdrill.analysis.degraded import degradation, degraded_seconds
 from chaosdrill.analysis.effect import FaultEffect, fault_effect
 from chaosdrill.analysis.facts import Span
@@ -42,7 +42,7 @@ def without_service(run: Run) -> Unavailability | None:
     return unavailability(beats, span, _losses_of_packets(run, int(beats.due_ns[-1])))
 
 
-def _losses_of_packets(run: Run, end_ns: int) -> list[Loss]:
+def _losses_of_packets(run: Run, end_ns: int) -> list[InjectedLoss]:
     """Return the times of injected packet loss, in which a single failed beat is no outage."""
     healed = healed_ns(run)
     found = []
@@ -50,7 +50,7 @@ def _losses_of_packets(run: Run, end_ns: int) -> list[Loss]:
         fault, since_ns = event.get("fault"), at_ns(event)
         percent = fault.get("percent") if isinstance(fault, Mapping) else None
         if isinstance(percent, (int, float)) and since_ns is not None:
-            found.append(Loss(since_ns, max(since_ns, healed or end_ns), loss_probability(percent)))
+            found.append(InjectedLoss(since_ns, max(since_ns, healed or end_ns), loss_probability(percent)))
     return found
 
 
@@ -152,9 +152,9 @@ def of_service(found: Unavailability | None) -> dict[str, Measured]:
 
 
 def _how_degraded() -> Sentence:
-    from chaosdrill.analysis.degraded import Limits
+    from chaosdrill.analysis.degraded import ServiceLimits
 
-    return sentence("heartbeat: served, but not for {limits}", limits=Limits().in_words())
+    return sentence("heartbeat: served, but not for {limits}", limits=ServiceLimits().in_words())
 
 
 def latencies(run: Run, found: Unavailability | None, fault: Span | None, moved: Sequence[Leg]) -> list[dict[str, Any]]:

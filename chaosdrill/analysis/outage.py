@@ -22,7 +22,7 @@ Bucket = Sequence[float]  # start in seconds since the epoch, succeeded, failed
 
 
 @dataclass(frozen=True)
-class Outage:
+class LoadOutage:
     """A stretch without any success. Times are seconds since the epoch, load generator's clock.
 
     :param ended: False when clients were still without service when the load was stopped: it lasted at least this long.
@@ -53,7 +53,7 @@ class Outage:
 class ClientOutage:
     """All stretches in which clients were without service, longest first, and how they were measured."""
 
-    outages: tuple[Outage, ...]
+    outages: tuple[LoadOutage, ...]
     resolution_s: float = RESOLUTION_S
     model: Sentence = MODEL
 
@@ -101,7 +101,7 @@ def client_outage(
             sentence("what clients saw in the last {seconds:.1f} s of load was not recorded", seconds=seconds)
         )
     found = [
-        Outage(begin, end, failures, ended=end < until_s)
+        LoadOutage(begin, end, failures, ended=end < until_s)
         for begin, end in _stretches(inside, since_s, until_s)
         if (failures := _failures(inside, begin, end)) or end - begin > silence_s
     ]

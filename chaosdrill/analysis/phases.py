@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from chaosdrill.analysis.facts import Look, Span, at, during, looked_until_ns, looks, turned
-from chaosdrill.analysis.legs import Leg, Step
+from chaosdrill.analysis.facts import FactsChange, Span, at, during, looked_until_ns, looks, turned
+from chaosdrill.analysis.legs import Leg, TransitionStep
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.run import Run, at_ns
 from chaosdrill.analysis.served import Served
@@ -176,7 +176,7 @@ def _of_clients(span: Span | None, what: Sentence) -> list[_Evidence]:
     return [_Evidence(span, what)] if span else []
 
 
-def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[Sentence]) -> Phase:
+def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[FactsChange], told: list[Sentence]) -> Phase:
     """Find a phase that a state or an action should have brought about.
 
     The end of that state or action is no evidence if the facts, read after it, deny the phase.
@@ -188,7 +188,7 @@ def _of_change(run: Run, leg: Leg, name: str, seen: Sequence[Look], told: list[S
     return _phase(name, [*said, *_of_looks(leg, name, seen)], told)
 
 
-def denied(leg: Leg, name: str, seen: Sequence[Look]) -> bool:
+def denied(leg: Leg, name: str, seen: Sequence[FactsChange]) -> bool:
     """Return whether the facts deny a phase: they were readable since the transition began, and none showed it.
 
     Facts that could not be read at all deny nothing.
@@ -221,7 +221,7 @@ def was_done(leg: Leg, name: str) -> bool:
     return bool(_of_steps(leg, name))
 
 
-def _does(step: Step, name: str, leg: Leg) -> bool:
+def _does(step: TransitionStep, name: str, leg: Leg) -> bool:
     if name in (FLAG_CLOSED, FLAG_OPENED):
         return step.name == "set_stop_flag" and step.arguments.get("is") is (name == FLAG_CLOSED)
     if name == ROUTING:
@@ -229,7 +229,7 @@ def _does(step: Step, name: str, leg: Leg) -> bool:
     return step.name in ("switch_over_database", "fail_over_database")
 
 
-def _of_looks(leg: Leg, name: str, seen: Sequence[Look]) -> list[_Evidence]:
+def _of_looks(leg: Leg, name: str, seen: Sequence[FactsChange]) -> list[_Evidence]:
     if not leg.source or not leg.destination:
         return []
     span = turned(seen, leg.since_ns - TOLERANCE_NS, leg.effects_until_ns, lambda look: holds(name, look, leg))
@@ -239,7 +239,7 @@ def _of_looks(leg: Leg, name: str, seen: Sequence[Look]) -> list[_Evidence]:
     return [_Evidence(Span(max(span.after_ns or began_ns, began_ns), span.by_ns), sentence("region facts"))]
 
 
-def holds(name: str, look: Look, leg: Leg) -> bool | None:
+def holds(name: str, look: FactsChange, leg: Leg) -> bool | None:
     """Return whether the facts of a reading show the phase; None when they were not readable."""
     if name == FLAG_CLOSED:
         return look.flag(leg.source)

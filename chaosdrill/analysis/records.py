@@ -19,7 +19,7 @@ _MOST = {"outcome": 2**7, "duration_us": 2**31 - 1, "late_us": 2**31 - 1, "statu
 
 
 @dataclass(frozen=True)
-class Operation:
+class RecordedOperation:
     """A kind of beat: what it does, how many are sent per second, and by which heartbeat."""
 
     name: str
@@ -28,7 +28,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Lookup:
+class DnsLookup:
     """A DNS lookup of the heartbeat.
 
     :param ttl_s: the remaining TTL of the response.
@@ -58,7 +58,7 @@ class Beats:
     :param silent: for each beat whether it proves nothing, because it was not sent or not waited for; None: no beat is.
     """
 
-    operations: tuple[Operation, ...]
+    operations: tuple[RecordedOperation, ...]
     operation: "Array"
     seq: "Array"
     due_ns: "Array"
@@ -71,7 +71,7 @@ class Beats:
     watermark_ns: int | None
     deadline_s: float
     timeout_s: float
-    lookups: tuple[Lookup, ...] = ()
+    lookups: tuple[DnsLookup, ...] = ()
     ended: bool = True
     clock_uncertainty_ns: int | None = 0
     silent: "Array | None" = None
@@ -212,13 +212,13 @@ def _worst(offsets: Mapping[str, Offset]) -> int | None:
     return max((offset.uncertainty_ns for offset in offsets.values()), default=None)
 
 
-def _lookups(rows: Sequence[Sequence[Any]], offset: Offset) -> list[Lookup]:
+def _lookups(rows: Sequence[Sequence[Any]], offset: Offset) -> list[DnsLookup]:
     found = []
     for row in rows:
         addresses = row[2] if len(row) > 2 and isinstance(row[2], list) else []
         ttl_s = row[3] if len(row) > 3 and isinstance(row[3], (int, float)) else 0.0
         error = str(row[4]) if len(row) > 4 and row[4] else ""
-        found.append(Lookup(int(offset.to_recorder(row[1])), tuple(map(str, addresses)), float(ttl_s), error))
+        found.append(DnsLookup(int(offset.to_recorder(row[1])), tuple(map(str, addresses)), float(ttl_s), error))
     return found
 
 

@@ -7,17 +7,17 @@ from typing import Any
 import numpy
 
 from chaosdrill.analysis.chance import LEAST_BEATS
-from chaosdrill.analysis.degraded import NS, Limits, failures
+from chaosdrill.analysis.degraded import NS, ServiceLimits, failures
 from chaosdrill.analysis.figures import NO_BEAT
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.slots import SERVED, UNKNOWN, Slots
 from chaosdrill.analysis.spans import Span
-from chaosdrill.analysis.unavailable import Outage, Unavailability, Unknown
+from chaosdrill.analysis.unavailable import Outage, Unavailability, UnknownSpan
 from chaosdrill.sentences import sentence
 
 Array = numpy.ndarray[Any, Any]
 
-SUSTAINED = Limits(window_s=5.0)
+SUSTAINED = ServiceLimits(window_s=5.0)
 NOT_SUSTAINED = sentence("good service was not sustained within what was recorded")
 BEGINNING_UNSEEN = sentence("its beginning was not seen")
 BLOCK_WINDOWS = 12  # windows examined at a time: the first good moment is usually near
@@ -61,7 +61,11 @@ class _Sustained:
 
 
 def recoveries(
-    found: Unavailability, since_ns: int, until_ns: int | None = None, limits: Limits = SUSTAINED, about_ns: int = 0
+    found: Unavailability,
+    since_ns: int,
+    until_ns: int | None = None,
+    limits: ServiceLimits = SUSTAINED,
+    about_ns: int = 0,
 ) -> tuple[Recovery, ...]:
     """Find the recoveries from a fault or a transition.
 
@@ -80,7 +84,9 @@ def recoveries(
     return tuple(_recoveries(found, caused, (since_ns - about_ns, end_ns), limits))
 
 
-def _recoveries(found: Unavailability, caused: Sequence[Outage], leg: Span, limits: Limits) -> Iterator[Recovery]:
+def _recoveries(
+    found: Unavailability, caused: Sequence[Outage], leg: Span, limits: ServiceLimits
+) -> Iterator[Recovery]:
     if not caused:
         return
     window_ns = round(limits.window_s * NS)
@@ -99,7 +105,7 @@ def _recoveries(found: Unavailability, caused: Sequence[Outage], leg: Span, limi
         left = left[number:]
 
 
-def _later(found: Unavailability, outage: Outage, since_ns: int, limits: Limits) -> _Sustained | None:
+def _later(found: Unavailability, outage: Outage, since_ns: int, limits: ServiceLimits) -> _Sustained | None:
     """Return when service was sustained after the next transition had begun."""
     window_ns = round(limits.window_s * NS)
     last_ns = found.span_ns[1] - window_ns + 1
@@ -115,7 +121,7 @@ def _recovery(
     good: _Sustained | None,
     later: _Sustained | None,
     leg: Span,
-    limits: Limits,
+    limits: ServiceLimits,
 ) -> Recovery:
     first = outages[0]
     how = sentence(
@@ -149,7 +155,11 @@ def _recovery(
 
 
 def recovery(
-    found: Unavailability, since_ns: int, until_ns: int | None = None, limits: Limits = SUSTAINED, about_ns: int = 0
+    found: Unavailability,
+    since_ns: int,
+    until_ns: int | None = None,
+    limits: ServiceLimits = SUSTAINED,
+    about_ns: int = 0,
 ) -> Measured:
     """Return the recovery time of one transition, the longest when there are several.
 
@@ -201,7 +211,7 @@ def _longest_unserved_ns(found: Unavailability, since_ns: int, until_ns: int) ->
     return longest_ns
 
 
-def _unless_hidden(seen: Measured, hidden: Sequence[Unknown]) -> Measured:
+def _unless_hidden(seen: Measured, hidden: Sequence[UnknownSpan]) -> Measured:
     """Widen a recovery time by the unknown times: each may hide a longer outage, an open one an outage without end."""
     if seen.at_least or seen.value is None or not hidden:
         return seen
@@ -244,7 +254,7 @@ def _sums(counted: Array) -> Array:
 class _Service:
     """Cumulative sums over the beats of one operation, which judge any of its windows at once."""
 
-    def __init__(self, slots: Slots, limits: Limits) -> None:
+    def __init__(self, slots: Slots, limits: ServiceLimits) -> None:
         self.slots, self.limits = slots, limits
         unserved, slow = failures(slots, limits, numpy.ones(len(slots.due_ns), bool))
         self._unserved, self._slow = (_sums(one) for one in (unserved, slow))

@@ -84,7 +84,7 @@ def holm(ps: Mapping[Key, float]) -> dict[Key, float]:
 
 
 @dataclass(frozen=True)
-class Interval:
+class ConfidenceInterval:
     """The interval of the true difference, with 95 % confidence for this figure alone."""
 
     low: float
@@ -95,7 +95,7 @@ class Interval:
         return {"low": self.low, "high": self.high, "confidence": CONFIDENCE}
 
 
-def interval_of_medians(one: Sequence[float], other: Sequence[float]) -> Interval | None:
+def interval_of_medians(one: Sequence[float], other: Sequence[float]) -> ConfidenceInterval | None:
     """Return the bootstrap interval of the other's median minus the first's; None with a single value on a side."""
     if min(len(one), len(other)) < 2:
         return None
@@ -109,7 +109,7 @@ def interval_of_medians(one: Sequence[float], other: Sequence[float]) -> Interva
             samples, _between_medians, n_resamples=RESAMPLES, vectorized=True, method="percentile",
             confidence_level=CONFIDENCE, random_state=numpy.random.default_rng(SEED),
         ).confidence_interval  # fmt: skip
-    return Interval(float(found.low), float(found.high))
+    return ConfidenceInterval(float(found.low), float(found.high))
 
 
 def _between_medians(one: "numpy.ndarray[Any, Any]", other: "numpy.ndarray[Any, Any]", axis: int = -1) -> Any:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from chaosdrill.analysis.facts import Look, at, during
+from chaosdrill.analysis.facts import FactsChange, at, during
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.records import is_served
@@ -24,7 +24,7 @@ NS = 1_000_000_000
 FACTS, HEARTBEAT = sentence("region facts"), sentence("heartbeat")
 
 
-def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale: float) -> Iterator[Finding]:
+def dns(run: Run, leg: Leg, seen: Sequence[FactsChange], switched_ns: int | None, scale: float) -> Iterator[Finding]:
     """Find clients that got the old DNS response long after routing was switched and its TTL had passed.
 
     :param switched_ns: when the routing controls had been switched; None when that was not observed.
@@ -54,7 +54,7 @@ def dns(run: Run, leg: Leg, seen: Sequence[Look], switched_ns: int | None, scale
     yield finding(name, text, sentence("heartbeat: its lookups"), FACTS)
 
 
-def _routed_until(seen: Sequence[Look], leg: Leg) -> int:
+def _routed_until(seen: Sequence[FactsChange], leg: Leg) -> int:
     """Return until when routing led to the destination: a rollback may have switched it back."""
     switched = False
     for look in during(seen, leg.since_ns, leg.until_ns):
@@ -64,7 +64,7 @@ def _routed_until(seen: Sequence[Look], leg: Leg) -> int:
     return leg.until_ns
 
 
-def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterator[Finding]:
+def not_served(run: Run, leg: Leg, seen: Sequence[FactsChange], scale: float) -> Iterator[Finding]:
     """Find a region that serves by the facts and by DNS while no client, or no write, is served."""
     beats = run.beats
     if beats is None or not leg.destination:
@@ -92,7 +92,7 @@ def not_served(run: Run, leg: Leg, seen: Sequence[Look], scale: float) -> Iterat
         yield finding("writes-not-recovered", text, HEARTBEAT)
 
 
-def _serving_since(run: Run, leg: Leg, seen: Sequence[Look]) -> int | None:
+def _serving_since(run: Run, leg: Leg, seen: Sequence[FactsChange]) -> int | None:
     """Return from when clients should have been served there; None if the facts never showed it, or not to the end."""
     said = [look for look in during(seen, leg.since_ns, leg.until_ns) if look.serving == leg.destination]
     moved = dns_changed(run, leg)

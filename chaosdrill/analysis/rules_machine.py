@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from chaosdrill.analysis import phases
-from chaosdrill.analysis.facts import Look, during
+from chaosdrill.analysis.facts import FactsChange, during
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import TOLERANCE_NS
@@ -33,7 +33,7 @@ WAIT, WAIT_REFERENCE_S = "WaitForParameterPropagation", 10.0
 BLUR_NS = 1_500_000_000  # facts are read one after another while they change: a state in two successive reads is real
 
 
-def not_done(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
+def not_done(leg: Leg, seen: Sequence[FactsChange]) -> Iterator[Finding]:
     """Find a transition that succeeded without changing a fact that it should have changed."""
     if not leg.succeeded or not leg.destination:
         return
@@ -68,7 +68,7 @@ def wait_left_out(leg: Leg, scale: float) -> Iterator[Finding]:
         yield finding("wait-left-out", text, MACHINE)
 
 
-def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
+def two_writers(seen: Sequence[FactsChange], end_ns: int) -> Iterator[Finding]:
     """Find two members of the global cluster that wrote at once, for longer than reading all facts takes."""
     for look, until_ns in zip(seen, [*(one.by_ns for one in seen[1:]), end_ns], strict=False):
         if look.writer == "several" and (until_ns - look.by_ns >= BLUR_NS or not look.facts.get("running")):
@@ -78,7 +78,7 @@ def two_writers(seen: Sequence[Look], end_ns: int) -> Iterator[Finding]:
             return
 
 
-def writer_flipped(leg: Leg, seen: Sequence[Look]) -> Iterator[Finding]:
+def writer_flipped(leg: Leg, seen: Sequence[FactsChange]) -> Iterator[Finding]:
     """Find a writer that reached the destination and went back although nothing was started."""
     moved = False
     for look in during(seen, leg.since_ns, leg.until_ns - TOLERANCE_NS):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.run import Run, Source, at_ns
+from chaosdrill.analysis.run import RecordSource, Run, at_ns
 from chaosdrill.sentences import sentence
 
 SILENT_NS = 5_000_000_000  # a healthy source records its watermark every second
@@ -140,7 +140,9 @@ def clocks_unknown(run: Run) -> Iterator[Finding]:
             yield finding("clock-unknown", text, sentence("history: no {event}", event="clock-measured"))
 
 
-def _silences(source: Source, since_ns: int, until_ns: int, longest_ns: int = SILENT_NS) -> Iterator[tuple[int, int]]:
+def _silences(
+    source: RecordSource, since_ns: int, until_ns: int, longest_ns: int = SILENT_NS
+) -> Iterator[tuple[int, int]]:
     """Yield the silences in a time, with that from the last watermark to the end if the source recorded no end."""
     found = list(source.silences)
     if not source.ended:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from chaosdrill.analysis.findings import Finding
-from chaosdrill.analysis.ledger import Ledger
+from chaosdrill.analysis.ledger import WriteLedger
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.outage import Bucket
@@ -17,7 +17,7 @@ Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Source:
+class RecordSource:
     """A writer of records, and how far its records reach. Times are UTC nanoseconds by the recorder's clock.
 
     :param name: such as ``heartbeat`` or ``locust-123``.
@@ -51,9 +51,9 @@ class Run:
     events: Sequence[Event]
     beats: "Beats | None" = None
     requests: "Requests | None" = None
-    ledger: Ledger | None = None
+    ledger: WriteLedger | None = None
     buckets: "Sequence[Bucket]" = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[RecordSource, ...] = ()
     problems: tuple[Finding, ...] = ()
     truths: "tuple[Truth, ...]" = ()
 

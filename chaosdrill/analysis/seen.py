@@ -6,7 +6,7 @@ A rule that raises has judged nothing. That becomes a finding; it never makes a 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
-from chaosdrill.analysis.facts import Look, Span, looks
+from chaosdrill.analysis.facts import FactsChange, Span, looks
 from chaosdrill.analysis.findings import Finding, finding
 from chaosdrill.analysis.legs import Leg, legs
 from chaosdrill.analysis.phases import fault_of
@@ -16,7 +16,7 @@ from chaosdrill.sentences import Name, as_it_is, sentence
 T = TypeVar("T")
 
 
-class Seen:
+class RuleContext:
     """A run, its transitions and region facts, and the findings so far."""
 
     def __init__(self, run: Run) -> None:
@@ -24,7 +24,7 @@ class Seen:
         self.findings: list[Finding] = list(run.problems)
         wanted = run.first("drill-opened").get("objectives")
         self.objectives: Mapping[str, Any] = wanted if isinstance(wanted, Mapping) else {}
-        no_looks: tuple[Look, ...] = ()
+        no_looks: tuple[FactsChange, ...] = ()
         no_legs: tuple[Leg, ...] = ()
         no_fault: Span | None = None
         self.looks = self.known("the facts", no_looks, looks, run)

@@ -16,7 +16,7 @@ STACKED = tuple(name for name in PHASES if name not in (FAULT, NOTICED, STARTED,
 
 
 @dataclass(frozen=True)
-class Part:
+class TrendPhase:
     """A phase of a transition.
 
     :param name: the name of the phase in the judgement, such as ``database-switched``.
@@ -45,7 +45,7 @@ class Point:
     verdict: str
     recovery: Measured | None
     recoveries: Mapping[str, Measured]
-    stacks: Mapping[str, tuple[Part, ...]]
+    stacks: Mapping[str, tuple[TrendPhase, ...]]
 
     def as_json(self) -> dict[str, Any]:
         """Return the point as JSON values."""
@@ -117,8 +117,8 @@ def _point(run: ComparedRun) -> Point:
     return Point(run.run, run.began, run.verdict, run.measured.get(RECOVERY), recoveries, stacks)
 
 
-def _parts(run: ComparedRun, movement: str) -> Iterator[Part]:
+def _parts(run: ComparedRun, movement: str) -> Iterator[TrendPhase]:
     for name in STACKED:
         took = run.measured.get(f"{movement}.{name.replace('-', '_')}_s")
         if took is not None and took.value is not None:
-            yield Part(name, took)
+            yield TrendPhase(name, took)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.ledger import ACCEPTED, Ledger
+from chaosdrill.analysis.ledger import ACCEPTED, WriteLedger
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.sentences import Name, sentence
 
@@ -33,7 +33,7 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ReadBackComparison:
     """One read-back compared with the databases' own account, by id.
 
     :param lost: the accepted writes of the read-back that the databases have lost.
@@ -53,7 +53,9 @@ class Compared:
         return {"label": self.label, "region": self.region, **{name: list(getattr(self, name)) for name in names}}
 
 
-def compared(truths: Sequence[Truth], ledger: Ledger | None, losses: Sequence[Losses]) -> tuple[Compared, ...]:
+def compared(
+    truths: Sequence[Truth], ledger: WriteLedger | None, losses: Sequence[Losses]
+) -> tuple[ReadBackComparison, ...]:
     """Return the comparison of each measured read-back for which the databases' own account is known."""
     known = {truth.label: truth for truth in truths}
     if ledger is None:
@@ -63,12 +65,12 @@ def compared(truths: Sequence[Truth], ledger: Ledger | None, losses: Sequence[Lo
     )
 
 
-def _compared(truth: Truth, ledger: Ledger, losses: Losses) -> Compared:
+def _compared(truth: Truth, ledger: WriteLedger, losses: Losses) -> ReadBackComparison:
     until_ns = ledger.read_backs[losses.label].writes_until_ns or 0
     accepted = [one for one in ledger.writes.values() if one.outcome == ACCEPTED and one.due_ns < until_ns]
     lost = {one.id for one in accepted if one.id is not None and truth.has_lost(one.id)}
     reported = {one.id for one in losses.lost if one.id is not None}
-    return Compared(
+    return ReadBackComparison(
         truth.label,
         truth.region,
         tuple(sorted(lost)),
@@ -77,7 +79,7 @@ def _compared(truth: Truth, ledger: Ledger, losses: Losses) -> Compared:
     )
 
 
-def differs(seen: Sequence[Compared]) -> Iterator[Finding]:
+def differs(seen: Sequence[ReadBackComparison]) -> Iterator[Finding]:
     """Find read-backs that contradict the databases' own account: they prove nothing."""
     for one in seen:
         told = (

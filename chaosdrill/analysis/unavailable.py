@@ -105,7 +105,7 @@ class Outage:
 
 
 @dataclass(frozen=True)
-class Unknown:
+class UnknownSpan:
     """A time in which it is unknown whether an operation was without service.
 
     :param is_open: no beat was served before it, or none after it.
@@ -130,7 +130,7 @@ class Unavailability:
     span_ns: Span
     by_operation: Mapping[str, tuple[Outage, ...]]
     overall: tuple[Outage, ...]
-    unknown: tuple[Unknown, ...]
+    unknown: tuple[UnknownSpan, ...]
     slots: tuple[Slots, ...]
     deadline_s: float
 

@@ -26,7 +26,7 @@ _leads: ContextVar[bool] = ContextVar("leads", default=False)
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReadResult:
     """The result of a read: its value, or the error that it ended with.
 
     ``began_s`` is on the monotonic clock; the other times are in ns since the epoch.
@@ -53,7 +53,7 @@ class _Resource:
     def __init__(self) -> None:
         self.changed = threading.Condition()
         self.looking = False
-        self.last: Answer | None = None
+        self.last: ReadResult | None = None
         self.ended_s = -math.inf
 
     def had_failed(self, before_s: float) -> bool:
@@ -82,7 +82,7 @@ def leading() -> Iterator[None]:
 
 def paced(
     resource: Hashable, look: Callable[[], Any], since_s: float | None = None, every_s: float | None = None
-) -> Answer:
+) -> ReadResult:
     """Read a resource when a second has passed since the last read, or share a read that another caller makes by then.
 
     :param resource: the key of the resource.
@@ -120,14 +120,14 @@ def paced(
                 one.changed.notify_all()
 
 
-def _look(one: _Resource, look: Callable[[], Any]) -> Answer:
+def _look(one: _Resource, look: Callable[[], Any]) -> ReadResult:
     answer = None
     began_s, began_ns = time.monotonic(), time.time_ns()
     try:
         seen = look()
-        answer = Answer(began_s, began_ns, time.time_ns(), seen, None)
+        answer = ReadResult(began_s, began_ns, time.time_ns(), seen, None)
     except Exception as error:  # noqa: BLE001 - all callers that share this read get the error, and each raises it
-        answer = Answer(began_s, began_ns, time.time_ns(), None, error)
+        answer = ReadResult(began_s, began_ns, time.time_ns(), None, error)
     finally:
         cut = answer is None or (answer.error is not None and deadlines.cut())
         with one.changed:

@@ -16,7 +16,7 @@ _PARAMETERS = "chaosdrill_parameters"  # key of a call's parameters in botocore'
 
 
 @dataclass(frozen=True)
-class Call:
+class RecordedCall:
     """One call and its response.
 
     :param answer: the response as boto3 returns it, without ``ResponseMetadata``; for an error, its ``Error``.
@@ -49,11 +49,11 @@ def _at_any_time(parameters: Mapping[str, Any]) -> dict[str, Any]:
 class Tape:
     """Calls in the order of their responses."""
 
-    calls: list[Call] = field(default_factory=list)
+    calls: list[RecordedCall] = field(default_factory=list)
     _played: dict[int, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answer(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Call:
+    def answer(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> RecordedCall:
         """Return the next recorded response to a request; after the last one, the last one again.
 
         :raises CannotSee: when the request was never recorded.
@@ -81,7 +81,7 @@ def recording() -> Iterator[Tape]:
 
 
 @contextmanager
-def playing(calls: Sequence[Call]) -> Iterator[None]:
+def playing(calls: Sequence[RecordedCall]) -> Iterator[None]:
     """Answer every AWS call of this process from ``calls`` during the block; nothing is sent."""
     with _used_as("_player", Tape(list(calls))):
         yield
@@ -129,7 +129,7 @@ def _record(service: str, region: str) -> Callable[..., None]:
         if tape is not None:
             answer = {name: _copied(value) for name, value in parsed.items() if name != "ResponseMetadata"}
             status = int(http_response.status_code)
-            tape.calls.append(Call(service, region, model.name, context[_PARAMETERS], answer, status))
+            tape.calls.append(RecordedCall(service, region, model.name, context[_PARAMETERS], answer, status))
 
     return record
 

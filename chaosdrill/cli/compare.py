@@ -17,7 +17,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.choosing import Store
+    from chaosdrill.runs.choosing import RunStore
 
 CANNOT = 2
 PASSED = "passed"
@@ -143,7 +143,7 @@ def _problems(asked: _Asked, html: Path | None, junit: Path | None) -> list[str]
     return problems
 
 
-def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
+def _many(store: "RunStore", asked: _Asked, shown: _Shown) -> int:
     from chaosdrill.analysis.many_runs import many_runs
     from chaosdrill.cli.compare_tables import show_many
     from chaosdrill.cli.screen import Screen, say_json
@@ -172,14 +172,14 @@ def _many(store: "Store", asked: _Asked, shown: _Shown) -> int:
     return CANNOT
 
 
-def _sides(store: "Store", asked: _Asked, shown: _Shown) -> int:
+def _sides(store: "RunStore", asked: _Asked, shown: _Shown) -> int:
     candidates, baselines = _paths(store, asked)
     if len(candidates) == len(baselines) == 1:
         return _two(baselines[0], candidates[0], shown)
     return _groups(baselines, candidates, shown)
 
 
-def _paths(store: "Store", asked: _Asked, or_else: Sequence[str] = ()) -> tuple[list[Path], list[Path]]:
+def _paths(store: "RunStore", asked: _Asked, or_else: Sequence[str] = ()) -> tuple[list[Path], list[Path]]:
     """Return the candidates, by default the newest run, and the baselines, by default ``or_else``."""
     from chaosdrill.runs.choosing import chosen
     from chaosdrill.runs.finding import find_run
@@ -229,7 +229,7 @@ def _groups(baselines: Sequence[Path], candidates: Sequence[Path], shown: _Shown
     return 0 if found.comparable else CANNOT
 
 
-def _gate(store: "Store", asked: _Asked, junit: Path | None, as_json: bool) -> int:
+def _gate(store: "RunStore", asked: _Asked, junit: Path | None, as_json: bool) -> int:
     from chaosdrill.cli.compare_gate import gated
 
     candidates, baselines = _paths(store, asked, or_else=(PASSED,))

@@ -48,9 +48,9 @@ def write_page(
     :raises click.UsageError: when it cannot be rendered or written.
     """
     from chaosdrill.analysis.trend import trend
-    from chaosdrill.report.comparison_page import Compared, comparison_page
+    from chaosdrill.report.comparison_page import ComparisonContents, comparison_page
 
-    write_html(path, lambda: comparison_page(Compared(runs, trend(runs.runs), two, groups), language, zone))
+    write_html(path, lambda: comparison_page(ComparisonContents(runs, trend(runs.runs), two, groups), language, zone))
 
 
 def write_html(path: Path, make: Callable[[], str]) -> None:

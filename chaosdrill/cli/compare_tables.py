@@ -8,9 +8,9 @@ from chaosdrill.cli.screen import Screen, short
 if TYPE_CHECKING:
     from chaosdrill.analysis.alike import LeftOut
     from chaosdrill.analysis.compared_run import ComparedRun
-    from chaosdrill.analysis.comparison import Checked, Comparison, Difference
-    from chaosdrill.analysis.groups import Groups, Repeated, Side
-    from chaosdrill.analysis.hypothesis import Reading
+    from chaosdrill.analysis.comparison import Comparison, FigureDifference, ProbeComparison
+    from chaosdrill.analysis.groups import GroupFigure, Groups, Repeated
+    from chaosdrill.analysis.hypothesis import ProbeResult
     from chaosdrill.analysis.many_runs import Checks, ManyRuns
     from chaosdrill.analysis.measured import Measured
 
@@ -38,7 +38,7 @@ def show_two(screen: Screen, found: "Comparison", everything: bool) -> None:
     screen.table(("measured", "baseline", "candidate", "change", ""), rows)
 
 
-def _checked(one: "Checked") -> Sequence[str]:
+def _checked(one: "ProbeComparison") -> Sequence[str]:
     from chaosdrill.analysis.hypothesis import state
 
     before, after = one.tolerances
@@ -48,7 +48,7 @@ def _checked(one: "Checked") -> Sequence[str]:
     return f"{one.probe}, {one.when}", tolerance, *sides, flipped
 
 
-def in_words(readings: "Sequence[Reading]") -> str:
+def in_words(readings: "Sequence[ProbeResult]") -> str:
     """Return a probe's successive readings in words: ``0 (met)``; for many, how many were met, and the first few."""
     if not readings:
         return "not read"
@@ -69,7 +69,7 @@ def _met(met: bool | None) -> str:
     return {True: "met", False: "missed", None: "not known"}[met]
 
 
-def _is_told(one: "Difference") -> bool:
+def _is_told(one: "FigureDifference") -> bool:
     """Return whether a difference is shown. Latencies are many, so only changed ones are; other figures always are."""
     from chaosdrill.analysis.comparison import exceeds
 
@@ -78,7 +78,7 @@ def _is_told(one: "Difference") -> bool:
     return not one.name.startswith("latency.") or (one.change is not None and exceeds(one.change))
 
 
-def _difference(one: "Difference") -> Sequence[str]:
+def _difference(one: "FigureDifference") -> Sequence[str]:
     from chaosdrill.analysis.comparison import exceeds
 
     sides = [_figure(side) for side in (one.baseline, one.candidate)]
@@ -217,7 +217,7 @@ def _repeated(one: "Repeated") -> Sequence[str]:
     return one.name, *sides, _signed(one.change), scatter, effect, f"{one.answer}: {one.why}"
 
 
-def _side(side: "Side") -> str:
+def _side(side: "GroupFigure") -> str:
     if side.median is None:
         return "not measured"
     missing = f", in {len(side.values)} of {side.of}" if len(side.values) < side.of else ""

@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from chaosdrill.rehearsal.rehearse import PlannedStep, Rehearsal
+    from chaosdrill.rehearsal.rehearse import Rehearsal, RehearsedStep
 
 
 def variables_of(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def _show(seen: "Rehearsal") -> None:
         console.print("[green]Nothing is in the way.[/green] To allow drills on this topology: --confirm ACCOUNT")
 
 
-def _show_step(console: "Console", planned: "PlannedStep") -> None:
+def _show_step(console: "Console", planned: "RehearsedStep") -> None:
     from rich.padding import Padding
 
     step, effect = planned.step, planned.effect

@@ -15,11 +15,11 @@ from chaosdrill.coordination.interface import RecordedUndo
 from chaosdrill.rescue.decisions import RescueStep
 from chaosdrill.rescue.execute import WAIT_WITHIN_S
 from chaosdrill.rescue.owing_runs import RunPlan
-from chaosdrill.rescue.plan import Plan
+from chaosdrill.rescue.plan import RescuePlan
 from chaosdrill.rescue.report import RescueReport
 from chaosdrill.rescue.status import undo_by_hand
 from chaosdrill.rescue.step_texts import step_text
-from chaosdrill.rescue.system_rescue import Progress, RunRescue
+from chaosdrill.rescue.system_rescue import RescueProgress, RunRescue
 from chaosdrill.topology import Topology
 
 SAY_EVERY_S = 30.0  # interval of progress messages during a step
@@ -42,7 +42,7 @@ def plan_lines(one: RunPlan, topology: Topology) -> Iterator[str]:
     yield from (_indented(f"a person: {text}") for text in one.plan.by_person)
 
 
-class RescueScreen(Progress):
+class RescueScreen(RescueProgress):
     """Progress output on standard error: each step, and every 30 s how long the current one has taken."""
 
     def __init__(self, topology: Topology) -> None:
@@ -61,7 +61,7 @@ class RescueScreen(Progress):
         """Show how long the rescue waits."""
         _say(f"waiting {duration(left_s)} still: a request of the dead driver may arrive until then")
 
-    def on_plan(self, run: str, plan: Plan) -> None:
+    def on_plan(self, run: str, plan: RescuePlan) -> None:
         """Show a plan."""
         _say(f"run {run}: {plan.row.name}: {plan.row.does}")
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.entries import Entry
+    from chaosdrill.runs.entries import RunEntry
 
 VERDICTS = ["passed", "failed", "invalid", "refused", "interrupted", "unjudged", "unreadable"]
-Wanted = Callable[["Entry"], bool]
+Wanted = Callable[["RunEntry"], bool]
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _OPTIONS = (
     click.option(
@@ -49,7 +49,7 @@ def wanted_of(
     """
     first, last = _day(since, "--since"), _day(until, "--until")
 
-    def wanted(entry: "Entry") -> bool:
+    def wanted(entry: "RunEntry") -> bool:
         return (
             experiment in (None, entry.experiment)
             and target in (None, entry.target)

@@ -13,7 +13,7 @@ from chaosdrill.cli.text import one_line, usage_error
 from chaosdrill.cli.times import instant
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.entries import Entry
+    from chaosdrill.runs.entries import RunEntry
     from chaosdrill.time_zones import Zone
 
 SHOWN = 30
@@ -97,7 +97,7 @@ BORDERS = 3  # characters of a column in addition to its text
 DISPENSABLE = ("tags", "operator", "took s", "local time", "target", "lost writes", "recovery s")
 
 
-def _print(entries: "Sequence[Entry]", zone: "Zone") -> None:
+def _print(entries: "Sequence[RunEntry]", zone: "Zone") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -118,7 +118,7 @@ def _print(entries: "Sequence[Entry]", zone: "Zone") -> None:
         click.echo(f"left out, as the terminal is narrow: {', '.join(left_out)} (--json has everything)", err=True)
 
 
-def _cells(entry: "Entry", zone: "Zone") -> dict[str, str]:
+def _cells(entry: "RunEntry", zone: "Zone") -> dict[str, str]:
     from chaosdrill.time_zones import local
 
     figures = entry.figures or {}

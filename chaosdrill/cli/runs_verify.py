@@ -11,7 +11,7 @@ from chaosdrill.cli.completion import complete_run
 from chaosdrill.cli.text import usage_error
 
 if TYPE_CHECKING:
-    from chaosdrill.runs.archive.archives import Checked
+    from chaosdrill.runs.archive.archives import VerifiedArchive
 
 PROTECTS = (
     "this finds accidents and careless hands; whoever seals a history anew is found only by comparing the digest of an "
@@ -63,10 +63,10 @@ def verify(run: str, digest: str, signers: Path | None, as_json: bool) -> None:
     sys.exit(0 if checked.intact else 1)
 
 
-def _checked(named: str, digest: str, signers: Path | None) -> "Checked":
+def _checked(named: str, digest: str, signers: Path | None) -> "VerifiedArchive":
     from chaosdrill.errors import BadInput, problem
     from chaosdrill.runs import find_run
-    from chaosdrill.runs.archive.archives import Checked, unpacked_run, verify_archive, verify_unpacked
+    from chaosdrill.runs.archive.archives import VerifiedArchive, unpacked_run, verify_archive, verify_unpacked
     from chaosdrill.runs.verifying import verify_run
 
     path = Path(named)
@@ -79,10 +79,10 @@ def _checked(named: str, digest: str, signers: Path | None) -> "Checked":
         why = "--digest and --signer need an archive's manifest: name the archive, or the directory it is unpacked in"
         raise BadInput([problem("options-invalid", why)])
     verified = verify_run(directory)
-    return Checked(verified, verified.problems, "")
+    return VerifiedArchive(verified, verified.problems, "")
 
 
-def _as_json(checked: "Checked") -> dict[str, Any]:
+def _as_json(checked: "VerifiedArchive") -> dict[str, Any]:
     verified = checked.verified
     return {
         "run": verified.run,
@@ -101,7 +101,7 @@ def _as_json(checked: "Checked") -> dict[str, Any]:
     }
 
 
-def _show(checked: "Checked", digest: str) -> None:
+def _show(checked: "VerifiedArchive", digest: str) -> None:
     from chaosdrill.cli.text import one_line
 
     verified = checked.verified

@@ -16,8 +16,8 @@ from chaosdrill.errors import BadInput, problem
 if TYPE_CHECKING:
     from chaosdrill.aws import System
     from chaosdrill.conformance.assumptions import CheckedAssumption
-    from chaosdrill.survey.findings import Finding
-    from chaosdrill.survey.seen import Seen
+    from chaosdrill.survey.findings import TopologyFinding
+    from chaosdrill.survey.seen import ReadPart
 
 WIDTH_IN_FILES = 200
 CONFORMANCE_POLICY = "failover"  # the experiment whose permissions are simulated
@@ -63,10 +63,10 @@ def discover(profile: str | None, home: str, standby: str, domain: str | None, o
     """
     from chaosdrill.survey import discovery
     from chaosdrill.survey.account import Account
-    from chaosdrill.survey.asked import Asked
+    from chaosdrill.survey.asked import DiscoveryScope
 
     _refuse_bad_input(home, standby, domain, output)
-    asked = Asked(Account(profile), home, standby, domain.rstrip(".").lower() if domain else None)
+    asked = DiscoveryScope(Account(profile), home, standby, domain.rstrip(".").lower() if domain else None)
     known = _known_of_lab(profile)
     findings = discovery.discover(asked, known)
     text = discovery.file_text(findings)
@@ -134,7 +134,7 @@ def _write(text: str, output: Path | None) -> None:
     click.echo(f"written  {output}", err=True)
 
 
-def _tell(findings: "Mapping[str, Finding]", left: Sequence[str], recipe: str) -> None:
+def _tell(findings: "Mapping[str, TopologyFinding]", left: Sequence[str], recipe: str) -> None:
     for key, finding in findings.items():
         if finding.looked_at:
             click.echo(f"{'TODO' if finding.unknown(key) else 'ok':<6}{key}: {finding.looked_at}", err=True)
@@ -224,7 +224,7 @@ def check(
     sys.exit(0 if all(one.ok for one in seen) else 1)
 
 
-def _show(seen: "Sequence[Seen]") -> None:
+def _show(seen: "Sequence[ReadPart]") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

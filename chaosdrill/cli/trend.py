@@ -16,7 +16,7 @@ from chaosdrill.time_zones import Zone
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.aims import Aim, Reached
-    from chaosdrill.analysis.trend import Part, Point, Trend
+    from chaosdrill.analysis.trend import Point, Trend, TrendPhase
     from chaosdrill.cli.screen import Screen
 
 SHOWN = 30
@@ -171,7 +171,7 @@ def _recovery(point: "Point", rto: Sequence[float | None]) -> str:
     return f"{point.recovery.in_words()}{missed}"
 
 
-def _bar(parts: "Sequence[Part]", letters: Mapping[str, str], per_second: float) -> Any:
+def _bar(parts: "Sequence[TrendPhase]", letters: Mapping[str, str], per_second: float) -> Any:
     """Return a bar with each phase in proportion to its duration; phases shorter than half a character are left out."""
     from rich.text import Text
 

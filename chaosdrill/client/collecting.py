@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Protocol
 
 from chaosdrill import history
-from chaosdrill.client.load_seen import Records
+from chaosdrill.client.load_seen import RequestFiles
 from chaosdrill.client.locust_rest import LoadGenerator
 from chaosdrill.errors import CannotSee, DrillError
 from chaosdrill.sentences import as_it_is, sentence, together
@@ -43,7 +43,7 @@ _one_at_a_time = threading.Lock()  # two threads that fetch the same rows would 
 
 
 class _Files(Protocol):
-    def records(self) -> Records:
+    def records(self) -> RequestFiles:
         """Return the list of files."""
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
@@ -51,7 +51,7 @@ class _Files(Protocol):
 
 
 @dataclass(frozen=True)
-class Collected:
+class CollectedSource:
     """Summary of one source's rows as they were collected.
 
     :param file: name of the file.
@@ -107,7 +107,7 @@ def _collect(generator: LoadGenerator, into: Path, skip: Mapping[str, int]) -> N
             raise CannotSee(text, code=silent.code) from error
 
 
-def _fetch(files: _Files, there: Records, into: Path, skip: Mapping[str, int]) -> None:
+def _fetch(files: _Files, there: RequestFiles, into: Path, skip: Mapping[str, int]) -> None:
     if len(there.files) > MOST_FILES:
         raise _refused(f"it names {len(there.files)} files, more than {MOST_FILES}")
     if strange := [name for name in there.files if not NAME.fullmatch(name)]:
@@ -199,9 +199,9 @@ class _Directory:
     def __init__(self, directory: Path, names: list[str]) -> None:
         self.directory, self._names = directory, names
 
-    def records(self) -> Records:
+    def records(self) -> RequestFiles:
         """Return the list of files."""
-        return Records(str(self.directory), {name: (self.directory / name).stat().st_size for name in self._names})
+        return RequestFiles(str(self.directory), {name: (self.directory / name).stat().st_size for name in self._names})
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
         """Return lines of one file, and an unfinished last line as far as it was written."""
@@ -233,7 +233,7 @@ def _is_ours(there: Path, here: Path) -> bool:
 
 def finish(
     generator: LoadGenerator | None, into: Path, skip: Mapping[str, int] = NOTHING, within_s: float = 5.0
-) -> tuple[Collected, ...]:
+) -> tuple[CollectedSource, ...]:
     """Collect the remaining rows when a drill ends: requests that have ended until now. Never raises.
 
     :param generator: the load generator; None when it is gone, and only the collected rows are left.
@@ -294,7 +294,7 @@ def _source(path: Path) -> str:
     return ""
 
 
-def _collected(path: Path, wanted: Mapping[str, int], trouble: str, partial: bool) -> Collected:
+def _collected(path: Path, wanted: Mapping[str, int], trouble: str, partial: bool) -> CollectedSource:
     """Return the summary of a collected file.
 
     :param partial: whether the file began before the drill, so that its end row counts more requests than were
@@ -310,10 +310,10 @@ def _collected(path: Path, wanted: Mapping[str, int], trouble: str, partial: boo
     wanted_ns = wanted.get(_source(path))
     if ended and not partial and (counted := _counted(path)) != rows:
         why = sentence("it recorded {rows} of the {counted} requests that it made", rows=rows, counted=counted)
-        return Collected(path.name, digest.hexdigest(), rows, size, False, why)
+        return CollectedSource(path.name, digest.hexdigest(), rows, size, False, why)
     if ended or (wanted_ns is not None and until_ns >= wanted_ns and not trouble):
-        return Collected(path.name, digest.hexdigest(), rows, size, True, "")
+        return CollectedSource(path.name, digest.hexdigest(), rows, size, True, "")
     until = datetime.fromtimestamp(until_ns / 1e9, UTC).isoformat(timespec="milliseconds")
     missing = sentence("it did not end in order: what it saw after {until} (its clock) is missing", until=until)
     why = together([missing, *([as_it_is(trouble)] if trouble else [])])
-    return Collected(path.name, digest.hexdigest(), rows, size, False, why)
+    return CollectedSource(path.name, digest.hexdigest(), rows, size, False, why)

@@ -48,9 +48,9 @@ def _of_heartbeat(system: System) -> tuple[str, ...] | None:
 def _of_client_host(system: System) -> tuple[str, ...]:
     topology = system.topology
 
-    def look_up() -> resolve.Answer:
+    def look_up() -> resolve.Resolution:
         return resolve.seen_by_client(system, topology.domain, CLIENT, LOOKUP_WITHIN_S)
 
     since_s = time.monotonic() - EVERY_S * topology.time_scale
-    answer: resolve.Answer = paced(("domain on the client host", str(topology.path)), look_up, since_s).value
+    answer: resolve.Resolution = paced(("domain on the client host", str(topology.path)), look_up, since_s).value
     return answer.addresses

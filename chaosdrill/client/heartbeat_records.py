@@ -20,7 +20,7 @@ READ_BACK_ENDED = "read-back-ended"
 
 
 @dataclass(frozen=True)
-class Collected:
+class CollectedFile:
     """Summary of a file of raw records as it was collected.
 
     :param sha256: hash of its bytes; None when nothing could be collected.
@@ -138,19 +138,19 @@ def _due_ns(beat: list[int]) -> int:
     return beat[3]
 
 
-def collected(path: Path, why: str = "") -> Collected:
+def collected(path: Path, why: str = "") -> CollectedFile:
     """Return the summary of a collected file.
 
     :param why: why records may be missing; empty: the file shows it itself.
     """
     if not path.is_file():
-        return Collected(path.name, None, 0, 0, False, why or sentence("nothing of it was recorded"))
+        return CollectedFile(path.name, None, 0, 0, False, why or sentence("nothing of it was recorded"))
     data = path.read_bytes()
     sha256, rows = hashlib.sha256(data).hexdigest(), data.count(b"\n")
     if ended(data):
-        return Collected(path.name, sha256, rows, len(data), True, "")
+        return CollectedFile(path.name, sha256, rows, len(data), True, "")
     reason = why or sentence("it was not written to its end: the heartbeat was ended without being stopped, or died")
-    return Collected(path.name, sha256, rows, len(data), False, reason)
+    return CollectedFile(path.name, sha256, rows, len(data), False, reason)
 
 
 def ended(data: bytes) -> bool:

@@ -15,7 +15,7 @@ from chaosdrill.aws import System
 from chaosdrill.aws.doubt import FAILURES
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.host.ssm_locust import SsmLocust, find_on_host, start_on_host
-from chaosdrill.client.load_seen import Asked, LoadState, TimelinePart, Window
+from chaosdrill.client.load_seen import LoadState, LoadWindow, RequestSelection, TimelinePart
 from chaosdrill.client.local_locust import LocalLocust
 from chaosdrill.client.locust_page import credentials_of, problems_of_url
 from chaosdrill.client.locust_rest import HOW_TO_START, WATERMARK_LATE_S, LoadGenerator, patiently, wait_for
@@ -25,13 +25,13 @@ from chaosdrill.topology import Topology, topology_of
 __all__ = [
     "HOW_TO_START",
     "WATERMARK_LATE_S",
-    "Asked",
     "DrillLoad",
     "LoadGenerator",
     "LoadState",
+    "LoadWindow",
     "NoLoadGenerator",
+    "RequestSelection",
     "TimelinePart",
-    "Window",
     "end_load_generator",
     "load_generator",
     "open_load_generator",

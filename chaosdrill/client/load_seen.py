@@ -122,7 +122,7 @@ class LoadState:
 
 
 @dataclass(frozen=True)
-class Endpoints:
+class RequestedEndpoints:
     """The endpoints that were requested in a window, and the regions that responded.
 
     :param seen: method, name and number of requests of each endpoint.
@@ -142,7 +142,7 @@ class Endpoints:
         """The keys of ``regions`` that are addresses."""
         return tuple(sorted(name for name in self.regions if _is_address(name)))
 
-    def with_regions_of(self, owners: Mapping[str, str]) -> "Endpoints":
+    def with_regions_of(self, owners: Mapping[str, str]) -> "RequestedEndpoints":
         """Return a copy in which the requests of each address count for its region.
 
         An address without a region stays, unless responses name their region: then it does not belong to the
@@ -167,7 +167,7 @@ def _is_address(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Window:
+class LoadWindow:
     """Requests that ended between two moments (load generator's clock), and the state of the load test when it was
     read.
 
@@ -190,7 +190,7 @@ class Window:
     max_ms: float | None
     percentile_ms: float | None
     complete: bool
-    endpoints: Endpoints | None
+    endpoints: RequestedEndpoints | None
     load: LoadState
 
     def __str__(self) -> str:
@@ -216,7 +216,7 @@ class TimelinePart:
 
 
 @dataclass(frozen=True)
-class Records:
+class RequestFiles:
     """The files in which Locust records the rows of its requests.
 
     :param directory: path on its host.
@@ -229,7 +229,7 @@ class Records:
     trouble: str = ""
 
 
-def records_of(raw: Mapping[str, Any]) -> Records:
+def records_of(raw: Mapping[str, Any]) -> RequestFiles:
     """Return the files in a response of Locust's page.
 
     :raises CannotSee: when the response is not as the plugin writes it.
@@ -238,11 +238,11 @@ def records_of(raw: Mapping[str, Any]) -> Records:
     sizes = list(files.values()) if isinstance(files, dict) else [None]
     if not isinstance(directory, str) or not all(type(size) is int and size >= 0 for size in sizes):
         raise CannotSee("the load generator responds with no list of its files", code="locust-response-unexpected")
-    return Records(directory, dict(files or {}), trouble[:MOST_TROUBLE])
+    return RequestFiles(directory, dict(files or {}), trouble[:MOST_TROUBLE])
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestSelection:
     """Selection of a window's requests: all of them, those of one endpoint, or those that one region responded to.
 
     :param percentile: the percentile to compute besides the usual ones.
@@ -265,7 +265,7 @@ class Asked:
         return {key: value for key, value in share.items() if value} | {"percentile": self.percentile}
 
 
-def window_of(raw: Mapping[str, Any]) -> Window:
+def window_of(raw: Mapping[str, Any]) -> LoadWindow:
     """Return the window in a response of the plugin.
 
     :raises CannotSee: when the Locust runs another version of the plugin.
@@ -274,10 +274,10 @@ def window_of(raw: Mapping[str, Any]) -> Window:
     with parsing_response():
         measured = {name: raw[name] for name in MEASURED}
         found = raw["endpoints"]
-        endpoints = found and Endpoints(
+        endpoints = found and RequestedEndpoints(
             tuple(map(tuple, found["seen"])), found["regions"], found["whole"], found["too_many"]
         )
-        return Window(since_s=raw["since"], until_s=raw["until"], load=load, endpoints=endpoints, **measured)
+        return LoadWindow(since_s=raw["since"], until_s=raw["until"], load=load, endpoints=endpoints, **measured)
 
 
 def load_state_of(raw: Mapping[str, Any]) -> LoadState:

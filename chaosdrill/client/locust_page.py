@@ -110,7 +110,7 @@ def forget_logins() -> None:
     _logins.clear()
 
 
-class Page:
+class LocustPageClient:
     """HTTP client of the page at ``url``.
 
     :param credentials: credentials for its login; None: those passed for this page before.

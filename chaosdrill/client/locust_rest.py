@@ -13,17 +13,23 @@ import requests
 from chaosdrill.aws.polling import pause
 from chaosdrill.client.clocks import ROUNDS, ClockReading, measure
 from chaosdrill.client.load_seen import (
-    Asked,
     LoadState,
-    Records,
+    LoadWindow,
+    RequestFiles,
+    RequestSelection,
     TimelinePart,
-    Window,
     load_state_of,
     parsing_response,
     records_of,
     window_of,
 )
-from chaosdrill.client.locust_page import Credentials, MethodNotAllowed, Page, ResponseTimedOut, is_open_to_strangers
+from chaosdrill.client.locust_page import (
+    Credentials,
+    LocustPageClient,
+    MethodNotAllowed,
+    ResponseTimedOut,
+    is_open_to_strangers,
+)
 from chaosdrill.errors import CannotSee, DrillError, TimedOut
 from chaosdrill.page_guard import NEW_KEY
 
@@ -70,8 +76,8 @@ class LoadGenerator:
         adapter: requests.adapters.BaseAdapter | None = None,
     ) -> None:
         self.url = url.rstrip("/")
-        self._page = Page(self.url, credentials, timeout_s, adapter)
-        self.last_records: Records | None = None
+        self._page = LocustPageClient(self.url, credentials, timeout_s, adapter)
+        self.last_records: RequestFiles | None = None
         """The last response about the files with its rows; None before the first."""
         self.records_directory: Path | None = None
         """The local directory that this process assigned to those files; None when it assigned none."""
@@ -143,7 +149,7 @@ class LoadGenerator:
         """Return the current state of the load test."""
         return load_state_of(self._chaosdrill("window", since=0, until=0))
 
-    def window(self, since_s: float, until_s: float, asked: Asked = Asked()) -> Window:  # noqa: B008 - it is frozen
+    def window(self, since_s: float, until_s: float, asked: RequestSelection = RequestSelection()) -> LoadWindow:  # noqa: B008 - it is frozen
         """Return the requests that ended from ``since_s`` to before ``until_s`` (s since the epoch, load generator's
         clock).
 
@@ -198,7 +204,7 @@ class LoadGenerator:
         """Return whether other users of this machine, and web pages in a browser on it, can change the load."""
         return is_open_to_strangers(self.url, OPEN_PAGE_WITHIN_S)
 
-    def records(self) -> Records:
+    def records(self) -> RequestFiles:
         """Return the files in which its rows are recorded."""
         self.last_records = records_of(self._chaosdrill("records"))
         return self.last_records
@@ -208,7 +214,12 @@ class LoadGenerator:
         query = {"file": name, "offset": offset, "limit": most}
         return self._send("GET", "/chaosdrill/records", params=query, timeout=LONG_ANSWER_S).content
 
-    def closed_window(self, length_s: float, patience_s: float = 0.0, asked: Asked = Asked()) -> Window:  # noqa: B008
+    def closed_window(
+        self,
+        length_s: float,
+        patience_s: float = 0.0,
+        asked: RequestSelection = RequestSelection(),  # noqa: B008
+    ) -> LoadWindow:
         """Measure a window that begins now, and wait until no more of its requests can arrive.
 
         :param length_s: its length in seconds.
@@ -224,7 +235,7 @@ class LoadGenerator:
             if not window.failures or time.monotonic() >= give_up_s:
                 return window
 
-    def _with_addresses(self, window: Window, asked: Asked) -> Window:
+    def _with_addresses(self, window: LoadWindow, asked: RequestSelection) -> LoadWindow:
         """Return the window including responses that name no region, by the region of their address."""
         if not asked.region or window.endpoints is None or not window.endpoints.addresses:
             return window
@@ -235,7 +246,7 @@ class LoadGenerator:
             window = replace(window_of(self._chaosdrill("window", **query)), load=window.load)
         return replace(window, endpoints=window.endpoints and window.endpoints.with_regions_of(owners))
 
-    def _closed(self, since_s: float, until_s: float, give_up_s: float, asked: Asked) -> Window:
+    def _closed(self, since_s: float, until_s: float, give_up_s: float, asked: RequestSelection) -> LoadWindow:
         """Return the window once it is complete, or once it contains a failure and another attempt is left."""
         length_s = until_s - since_s
         try:

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws import System, deadlines, elb
 from chaosdrill.client.commands import run_on_client
-from chaosdrill.client.resolvers import CLIENT, HERE, Resolver
+from chaosdrill.client.resolvers import CLIENT, HERE, LookupPlace
 from chaosdrill.errors import BadInput, CannotSee, problem
 
 LOOKUP_S = 3.0
@@ -27,14 +27,14 @@ UNKNOWN_REGION = "elsewhere"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Resolution:
     """The IPv4 addresses of a name, sorted, and the remaining TTL in seconds (None: unknown)."""
 
     addresses: tuple[str, ...]
     ttl_s: int | None
 
 
-def resolve(system: System, domain: str, resolver: Resolver) -> Answer:
+def resolve(system: System, domain: str, resolver: LookupPlace) -> Resolution:
     """Resolve a name.
 
     :returns: its addresses.
@@ -49,7 +49,7 @@ def resolve(system: System, domain: str, resolver: Resolver) -> Answer:
     return seen_here(system, domain, resolver)
 
 
-def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> dict[Resolver, Answer]:
+def resolve_all(system: System, domain: str, resolvers: Sequence[LookupPlace]) -> dict[LookupPlace, Resolution]:
     """Resolve a name through several resolvers concurrently.
 
     :returns: the addresses by resolver.
@@ -60,7 +60,9 @@ def resolve_all(system: System, domain: str, resolvers: Sequence[Resolver]) -> d
         return dict(zip(resolvers, answers, strict=True))
 
 
-def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, within_s: float = COMMAND_S) -> Answer:
+def seen_by_client(
+    system: System, domain: str, resolver: LookupPlace = CLIENT, within_s: float = COMMAND_S
+) -> Resolution:
     """Resolve a name on the client host: with ``dig`` where it is installed, else with the C library.
 
     :param within_s: how long the command may take there, in seconds.
@@ -74,7 +76,7 @@ def seen_by_client(system: System, domain: str, resolver: Resolver = CLIENT, wit
     return parsed_lookup(output, resolver)
 
 
-def lookup_script(domain: str, resolver: Resolver = CLIENT) -> str:
+def lookup_script(domain: str, resolver: LookupPlace = CLIENT) -> str:
     """Return the script that resolves a name on the client host: see :func:`seen_by_client`."""
     name, server = shlex.quote(domain), ""
     without_dig = f"echo getent; getent ahostsv4 {name}"
@@ -87,7 +89,7 @@ def lookup_script(domain: str, resolver: Resolver = CLIENT) -> str:
     )
 
 
-def parsed_lookup(output: str, resolver: Resolver = CLIENT) -> Answer:
+def parsed_lookup(output: str, resolver: LookupPlace = CLIENT) -> Resolution:
     """Parse the output of :func:`lookup_script`.
 
     :raises CannotSee: when no name server responded, or there was no ``dig`` to query one.
@@ -105,7 +107,7 @@ def parsed_lookup(output: str, resolver: Resolver = CLIENT) -> Answer:
     )
 
 
-def parsed_dig(output: str) -> Answer:
+def parsed_dig(output: str) -> Resolution:
     """Parse the output of ``dig +noall +comments +answer NAME A``.
 
     After a header with the status it has lines ``name TTL IN A address``, after those of CNAMEs.
@@ -122,10 +124,10 @@ def parsed_dig(output: str) -> Answer:
     rows = [line.split() for line in output.splitlines() if line.strip() and not line.startswith(";")]
     addresses = [row[4] for row in rows if len(row) >= 5 and row[3] == "A"]
     ttls = [int(row[1]) for row in rows if len(row) >= 5]
-    return Answer(_sorted(addresses), min(ttls, default=None))
+    return Resolution(_sorted(addresses), min(ttls, default=None))
 
 
-def parsed_getent(output: str) -> Answer:
+def parsed_getent(output: str) -> Resolution:
     """Parse the output of ``getent ahostsv4 NAME``, which lists each address three times, once per socket type.
 
     :raises CannotSee: when it lists no address.
@@ -134,10 +136,10 @@ def parsed_getent(output: str) -> Answer:
     if not addresses:
         text = "the client host resolved no address, and getent does not tell whether any server answered"
         raise CannotSee(text, code="dns-unanswered")
-    return Answer(_sorted(addresses), None)
+    return Resolution(_sorted(addresses), None)
 
 
-def seen_here(system: System, domain: str, resolver: Resolver = HERE) -> Answer:
+def seen_here(system: System, domain: str, resolver: LookupPlace = HERE) -> Resolution:
     """Resolve a name on this machine.
 
     The name server is the resolver's, else the topology's (not for ``system``), else the system's own.
@@ -154,10 +156,10 @@ def seen_here(system: System, domain: str, resolver: Resolver = HERE) -> Answer:
             asked.nameservers, asked.port = [server], port
         found = asked.resolve(domain, "A", lifetime=LOOKUP_S, search=False)
     except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
-        return Answer((), None)  # a valid response: the name has no address
+        return Resolution((), None)  # a valid response: the name has no address
     except (dns.exception.DNSException, OSError) as error:
         raise CannotSee(f"{domain} could not be resolved here: {error}", code="dns-unanswered") from error
-    return Answer(_sorted(record.address for record in found), int(found.chaining_result.minimum_ttl))
+    return Resolution(_sorted(record.address for record in found), int(found.chaining_result.minimum_ttl))
 
 
 def _sorted(addresses: Iterable[str]) -> tuple[str, ...]:

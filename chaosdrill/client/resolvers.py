@@ -13,7 +13,7 @@ _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 
 
 @dataclass(frozen=True)
-class Resolver:
+class LookupPlace:
     """The place where a lookup runs, and the name server that it queries; None: the default one there.
 
     :param place: ``client``: the client host; ``here``: this machine, where the topology may name a server; ``system``:
@@ -29,10 +29,10 @@ class Resolver:
         return asked + ("the client host" if self.place == "client" else self.place)
 
 
-CLIENT, HERE = Resolver("client"), Resolver("here")
+CLIENT, HERE = LookupPlace("client"), LookupPlace("here")
 
 
-def resolver_of(seen_from: str, nameserver: str | None) -> Resolver:
+def resolver_of(seen_from: str, nameserver: str | None) -> LookupPlace:
     """Return the resolver for the arguments of an activity.
 
     :param seen_from: client, here or system.
@@ -45,10 +45,10 @@ def resolver_of(seen_from: str, nameserver: str | None) -> Resolver:
         problems.append(_no_server("nameserver", nameserver))
     if problems:
         raise BadInput(problems)
-    return Resolver(seen_from, *(found or ()))
+    return LookupPlace(seen_from, *(found or ()))
 
 
-def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | None = None) -> list[Resolver]:
+def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | None = None) -> list[LookupPlace]:
     """Return the resolvers for the arguments of an activity.
 
     :param seen_from: where lookups through the name servers among them run.
@@ -67,7 +67,9 @@ def resolvers_of(seen_from: str, resolvers: Sequence[str], name_server: str | No
     problems += [_no_server("resolvers:", str(text)) for text, server in servers.items() if server is None]
     if problems:
         raise BadInput(problems)
-    return [Resolver(text) if text in PLACES else Resolver(seen_from, *(servers[text] or ())) for text in resolvers]
+    return [
+        LookupPlace(text) if text in PLACES else LookupPlace(seen_from, *(servers[text] or ())) for text in resolvers
+    ]
 
 
 def _of_place(seen_from: str) -> list[Problem]:

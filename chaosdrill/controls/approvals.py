@@ -58,7 +58,7 @@ class Confirm:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApprovalOutcome:
     """The result of a wait for an approval.
 
     :param by: who approved or refused it, ``user@host``; empty when there was no answer.
@@ -230,7 +230,7 @@ def answered(
     confirm: Confirm,
     terminal: Terminal | None,
     is_stopped: Callable[[], bool] = lambda: False,
-) -> Answer:
+) -> ApprovalOutcome:
     """Request an approval, on the terminal and in coordination at once, and wait for the first answer.
 
     Where coordination cannot be reached, only the terminal counts; without a terminal the step is refused at once.
@@ -244,7 +244,7 @@ def answered(
     except DrillError as error:
         if terminal is None:
             why = sentence("nobody could be asked for its approval: {why}", why=as_it_is(error))
-            return Answer(False, "", "", why=why)
+            return ApprovalOutcome(False, "", "", why=why)
         logger.warning(f"{step} can be approved on this terminal only: {error}")
         _show(step, confirm, run, terminal, is_elsewhere=False)
         typed = _wait(confirm.within_s, terminal, is_stopped)
@@ -286,7 +286,7 @@ def _refuse_stopped(is_stopped: Callable[[], bool]) -> None:
         raise InterruptExecution("the drill was told to stop: no further step is begun")
 
 
-def _first(coordination: Coordination, asked: Approval, here: Answer) -> Answer:
+def _first(coordination: Coordination, asked: Approval, here: ApprovalOutcome) -> ApprovalOutcome:
     """Record an answer of this machine, unless another one came first. If it cannot be recorded, it counts all the
     same.
     """
@@ -301,20 +301,20 @@ def _first(coordination: Coordination, asked: Approval, here: Answer) -> Answer:
     return here if stands.by == by else _of(stands)
 
 
-def _of_terminal(typed: bool | None, confirm: Confirm) -> Answer:
+def _of_terminal(typed: bool | None, confirm: Confirm) -> ApprovalOutcome:
     if typed is None:
         why = sentence("nobody approved it within {within_s:g} s", within_s=confirm.within_s)
-        return Answer(False, "", "", why=why)
+        return ApprovalOutcome(False, "", "", why=why)
     return _answer(typed, "terminal", _user())
 
 
-def _of(approval: Approval) -> Answer:
+def _of(approval: Approval) -> ApprovalOutcome:
     return _answer(approval.state == "approved", "elsewhere", approval.by, approval.at)
 
 
-def _answer(is_approved: bool, where: Where, by: str, at: str = "") -> Answer:
+def _answer(is_approved: bool, where: Where, by: str, at: str = "") -> ApprovalOutcome:
     why = NOTHING if is_approved else sentence("it was refused by {by}", by=by)
-    return Answer(is_approved, where, by, at, why)
+    return ApprovalOutcome(is_approved, where, by, at, why)
 
 
 def _user() -> str:

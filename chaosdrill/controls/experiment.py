@@ -28,7 +28,7 @@ _CHOSEN_BY_LAB = re.compile(
 
 
 @dataclass(frozen=True)
-class Source:
+class ExperimentSource:
     """The origin of the experiment.
 
     :param path: its file; None when it is not a local file.
@@ -43,7 +43,7 @@ class Source:
     journal: Path | None = None
 
 
-def find_source() -> Source:
+def find_source() -> ExperimentSource:
     """Read the origin from the command line of ``chaos run``; Chaos Toolkit does not pass it to a control."""
     context = click.get_current_context(silent=True)
     given: Mapping[str, Any] = context.params if context is not None else {}
@@ -51,10 +51,10 @@ def find_source() -> Source:
     variables = tuple(given.get("var") or ())
     journal = Path(str(given["journal_path"])) if given.get("journal_path") else None
     if path.is_file():
-        return Source(path.absolute(), _name(path.stem), variables, journal)
+        return ExperimentSource(path.absolute(), _name(path.stem), variables, journal)
     address = urlsplit(str(given.get("source") or ""))
     name = PurePosixPath(unquote(address.path)).stem if address.scheme in ("http", "https") else ""
-    return Source(None, _name(name), variables, journal)
+    return ExperimentSource(None, _name(name), variables, journal)
 
 
 def _name(name: str) -> str:
@@ -63,7 +63,7 @@ def _name(name: str) -> str:
     return unicodedata.normalize("NFC", printable) or "drill"
 
 
-def problems_of_journal(source: Source) -> list[str]:
+def problems_of_journal(source: ExperimentSource) -> list[str]:
     """Return why Chaos Toolkit could not write its journal, which it would report after the drill, with a traceback."""
     path = source.journal
     if path is None:
@@ -79,13 +79,13 @@ def problems_of_journal(source: Source) -> list[str]:
     return [problem("journal-unwritable", f"--journal-path {path}: {why}: name a file that can be written")]
 
 
-def problems_of_size(source: Source) -> list[str]:
+def problems_of_size(source: ExperimentSource) -> list[str]:
     """Return a problem if the experiment stands for too many values; it must not be loaded then."""
     why = "" if source.path is None else problem_of_file(source.path)
     return [problem("experiment-invalid", f"{source.path}: {why}")] if why else []
 
 
-def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -> list[str]:
+def problems_of_variables_given(source: ExperimentSource, experiment: Mapping[str, Any]) -> list[str]:
     """Return a problem for each ``--var`` that the experiment does not declare: Chaos Toolkit would ignore it."""
     declared = experiment.get("configuration") or {}
     known = ", ".join(declared) or "none"
@@ -96,7 +96,7 @@ def problems_of_variables_given(source: Source, experiment: Mapping[str, Any]) -
     ]
 
 
-def keep_copy(source: Source, experiment: Mapping[str, Any], directory: Path) -> str:
+def keep_copy(source: ExperimentSource, experiment: Mapping[str, Any], directory: Path) -> str:
     """Copy the experiment into the run directory, byte by byte if it is a file without secrets.
 
     :returns: the SHA-256 of the original experiment, in hexadecimal.

@@ -11,7 +11,7 @@ from chaosdrill.client.heartbeat_secrets import problems_of_secrets
 from chaosdrill.controls import arguments as written
 from chaosdrill.controls.activities import Activity, activities_by_phase, function_of, provider_of
 from chaosdrill.controls.arguments import Arguments, steps_of_control
-from chaosdrill.controls.experiment import Source, problems_of_journal, problems_of_variables_given
+from chaosdrill.controls.experiment import ExperimentSource, problems_of_journal, problems_of_variables_given
 from chaosdrill.controls.hand_over import problems_of_hand_over
 from chaosdrill.controls.hooks import own_arguments, problems_of_hooks
 from chaosdrill.controls.runtime import problems_of_missing_values, problems_of_strategy
@@ -25,7 +25,7 @@ from chaosdrill.topology import Topology
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedExperiment:
     """The contents of a valid experiment: the settings in its configuration, and its control's arguments."""
 
     settings: Settings
@@ -36,9 +36,9 @@ def check_experiment(
     experiment: Mapping[str, Any],
     configuration: MutableMapping[str, Any],
     secrets: Mapping[str, Any] | None,
-    source: Source,
+    source: ExperimentSource,
     ticket_needed: bool = True,
-) -> Checked:
+) -> CheckedExperiment:
     """Check everything in an experiment that needs no system: nothing is read from AWS or the lab.
 
     :param configuration: with the values of ``--var``; numbers in it that were given as texts become numbers.
@@ -72,7 +72,7 @@ def check_experiment(
     ]
     if problems:
         raise BadInput(problems)
-    return Checked(settings, arguments)
+    return CheckedExperiment(settings, arguments)
 
 
 def check_topology(

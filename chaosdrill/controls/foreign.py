@@ -16,7 +16,7 @@ from chaoslib.exceptions import InterruptExecution
 
 from chaosdrill.activity import take_failure
 from chaosdrill.controls.outcome import Outcome, outcome_of
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.record import DrillRecord
 
 logger = logging.getLogger("chaostoolkit")
 
@@ -66,7 +66,7 @@ class ForeignActivities:
     :param record: gets ``foreign-activity-started`` and ``foreign-activity-ended``.
     """
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: DrillRecord) -> None:
         self._record = record
         self._suspect: tuple[str, str] = ("", "")
 

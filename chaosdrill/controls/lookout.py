@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.aws.pacing import Answer
+from chaosdrill.aws.pacing import ReadResult
 from chaosdrill.client.heartbeat_process import HeartbeatProcess
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.controls.display import Display, Status
-from chaosdrill.controls.progress import CurrentOutage, Step, TimeLeft, earlier_durations
-from chaosdrill.controls.record import Record, in_words
+from chaosdrill.controls.progress import CurrentOutage, DrillStep, TimeLeft, earlier_durations
+from chaosdrill.controls.record import DrillRecord, in_words
 from chaosdrill.controls.recording import LoadRecords
 from chaosdrill.controls.watching import LoadWatch, Periodic, RegionWatch
 
@@ -27,7 +27,7 @@ class Lookout:
     :param record: gets each change of the region state, and the first failure of a monitor.
     """
 
-    def __init__(self, status: Status, record: Record) -> None:
+    def __init__(self, status: Status, record: DrillRecord) -> None:
         self.region: RegionWatch | None = None
         self.load: LoadWatch | None = None
         self.load_records: LoadRecords | None = None
@@ -48,7 +48,7 @@ class Lookout:
         self._showing.callback(display.stop)
         self._start("display", display.every_s, tick, self._showing)
 
-    def watch_progress(self, steps: Sequence[Step], directory: Path, target: str) -> None:
+    def watch_progress(self, steps: Sequence[DrillStep], directory: Path, target: str) -> None:
         """Start updating the number of the present step, the age of an outage, and the estimated remaining time.
 
         :param steps: those that are planned.
@@ -149,7 +149,7 @@ class Lookout:
         self._status.region = state
         self._record.note("region-state", state=state, facts=facts)
 
-    def _facts_changed(self, state: str, reading: Answer, previous_ns: int | None) -> None:
+    def _facts_changed(self, state: str, reading: ReadResult, previous_ns: int | None) -> None:
         times = {"began_ns": reading.began_ns, "ended_ns": reading.ended_ns, "previous_ns": previous_ns}
         self._record.note("region-facts", state=state, facts=reading.value, **times)
 

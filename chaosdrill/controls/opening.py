@@ -19,7 +19,7 @@ from chaosdrill.client.locust_page import PASSWORD as LOCUST_PASSWORD
 from chaosdrill.controls.broken import note_broken
 from chaosdrill.controls.confirmation import require_confirmed
 from chaosdrill.controls.experiment import (
-    Source,
+    ExperimentSource,
     find_source,
     keep_copy,
     keep_topology,
@@ -102,7 +102,7 @@ def _keep_secrets(session: "Session") -> None:
     history.keep_secrets_out_of(logger)
 
 
-def _open_run_directory(session: "Session", settings: Settings, source: Source) -> None:
+def _open_run_directory(session: "Session", settings: Settings, source: ExperimentSource) -> None:
     runs = made(runs_directory(), RUNS_VARIABLE)
     _end_what_died(runs)
     directory = session.directory = make_run_directory(runs, source.name)

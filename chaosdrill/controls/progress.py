@@ -11,7 +11,7 @@ from chaoslib import substitute
 from chaosdrill.controls.activities import activities_by_phase, arguments_of
 from chaosdrill.errors import BadInput
 from chaosdrill.runs.catalogue import catalogue
-from chaosdrill.watch.beats import Beats
+from chaosdrill.watch.beats import LiveBeats
 from chaosdrill.watch.tail import Tail
 
 PHASES = ("setup", "steady-state-before", "method", "steady-state-after", "rollbacks")
@@ -20,7 +20,7 @@ WAIT = "window_s"  # the argument with the duration of a step's measurement
 
 
 @dataclass(frozen=True)
-class Step:
+class DrillStep:
     """One planned step of a drill.
 
     :param waits_s: how long it waits by itself: its pauses and its window.
@@ -33,19 +33,19 @@ class Step:
 
 def planned_steps(
     experiment: Mapping[str, Any], setup: Sequence[Mapping[str, Any]], configuration: Mapping[str, Any]
-) -> tuple[Step, ...]:
+) -> tuple[DrillStep, ...]:
     """Return the steps of a complete drill, in order."""
     found = {**activities_by_phase(experiment), "setup": setup}
     steady = found["steady-state"]
     by_phase = {**found, "steady-state-before": steady, "steady-state-after": steady}
     return tuple(
-        Step(phase, str(one.get("name") or one.get("ref")), _waits_s(substitute(dict(one), configuration, None)))
+        DrillStep(phase, str(one.get("name") or one.get("ref")), _waits_s(substitute(dict(one), configuration, None)))
         for phase in PHASES
         for one in by_phase[phase]
     )
 
 
-def number_of(steps: Sequence[Step], phase: str, name: str, last: int) -> int:
+def number_of(steps: Sequence[DrillStep], phase: str, name: str, last: int) -> int:
     """Find the number of a step that begins.
 
     :param last: number of the step before it; 0 for the first.
@@ -78,7 +78,7 @@ class TimeLeft:
         added up.
     """
 
-    def __init__(self, steps: Sequence[Step], earlier_s: Sequence[float]) -> None:
+    def __init__(self, steps: Sequence[DrillStep], earlier_s: Sequence[float]) -> None:
         self._steps = steps
         self._whole_s = median(earlier_s) if earlier_s else None
 
@@ -123,7 +123,7 @@ class CurrentOutage:
 
     def __init__(self, records: Path) -> None:
         self._rows = Tail(records / "beats.jsonl", object)
-        self._beats = Beats()
+        self._beats = LiveBeats()
 
     def seconds(self) -> float | None:
         """Read the new beats.

@@ -14,7 +14,7 @@ from chaosdrill.sentences import Sentence
 logger = logging.getLogger("chaostoolkit")
 
 
-class Record:
+class DrillRecord:
     """The drill's events, from its first moment on. ``hide``: texts that are never written (secrets)."""
 
     def __init__(self) -> None:

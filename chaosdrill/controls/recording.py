@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from chaosdrill.client import collecting
 from chaosdrill.client.heartbeat_records import RECORDS
 from chaosdrill.client.load_generator import LoadGenerator
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.errors import CannotSee, DrillError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class LoadRecords:
     :param record: gets the readings of its clocks, and the final count of collected rows.
     """
 
-    def __init__(self, find: Callable[[], LoadGenerator | None], into: Path, record: Record) -> None:
+    def __init__(self, find: Callable[[], LoadGenerator | None], into: Path, record: DrillRecord) -> None:
         self._find, self._into, self._record = find, into, record
         self._looked_s = self._clocks_s = float("-inf")
         self._skip: Mapping[str, int] = {}

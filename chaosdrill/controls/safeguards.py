@@ -91,7 +91,7 @@ class Guard:
             self._tripped(self.name, miss.why, miss.unreadable)
 
 
-class Guards:
+class GuardThreads:
     """Several guards, each in a thread of its own, so that a read that hangs does not block the others."""
 
     def __init__(self, guards: Iterable[Guard]) -> None:

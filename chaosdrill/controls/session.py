@@ -28,14 +28,14 @@ from chaosdrill.controls.lookout import Lookout
 from chaosdrill.controls.outcome import Outcome, StepClock, not_begun, outcome_of
 from chaosdrill.controls.owed_changes import OwedChanges
 from chaosdrill.controls.planned_calls import PlannedCalls, note_planned_calls
-from chaosdrill.controls.progress import Step, number_of
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.progress import DrillStep, number_of
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.controls.remaining import remaining_in_words
-from chaosdrill.controls.safeguards import Guards, safeguards
+from chaosdrill.controls.safeguards import GuardThreads, safeguards
 from chaosdrill.controls.sampling import Sample, Samples
 from chaosdrill.controls.settlement import begin_settlement_check, raise_writes, require_settled
 from chaosdrill.controls.signals import LEAVE, STOP, Signals
-from chaosdrill.controls.target import Target
+from chaosdrill.controls.target import DrillTarget
 from chaosdrill.controls.truth import note_truth
 from chaosdrill.coordination.interface import StopRequest
 from chaosdrill.errors import DrillError, Refused
@@ -65,22 +65,22 @@ class Session:
         self.experiment, self.configuration, self.secrets = experiment, configuration, secrets
         self.status = Status()
         self.signals = Signals(self._note_signal)
-        self.record = Record()
+        self.record = DrillRecord()
         self.lookout = Lookout(self.status, self.record)
         self.arguments = Arguments()
         self.directory: Path | None = None
-        self.target: Target | None = None
+        self.target: DrillTarget | None = None
         self.heartbeat: DrillHeartbeat | None = None
         self.recheck: Recheck | None = None
         self.held = ExitStack()
         self.lease = ExitStack()  # releases the lease; empty while none is held
-        self.planned: tuple[Step, ...] = ()
+        self.planned: tuple[DrillStep, ...] = ()
         self.planned_calls = PlannedCalls()
         self.touched = False
         self.said: dict[str, Any] | None = None
         self.owed: tuple[str, ...] = ()  # steps that stay in force after the drill
-        self.stop_conditions: Guards | None = None
-        self._safeguards: Guards | None = None
+        self.stop_conditions: GuardThreads | None = None
+        self._safeguards: GuardThreads | None = None
         self._samples: Samples | None = None
         self._signals_noted: deque[tuple[str, str]] = deque()
         self._recording_signals = threading.Lock()
@@ -139,7 +139,9 @@ class Session:
         self.touched = True
         self.enter("method")
         probes = self.arguments.safeguards
-        self._safeguards = Guards(safeguards(probes, dict(self.configuration), self.secrets, self.safeguard_tripped))
+        self._safeguards = GuardThreads(
+            safeguards(probes, dict(self.configuration), self.secrets, self.safeguard_tripped)
+        )
         self._safeguards.start()
         if not self.experiment.get("dry"):
             probes = activities_by_phase(self.experiment)["steady-state"]

@@ -16,14 +16,14 @@ from chaosdrill.aws import System, cloudwatch, deadlines
 from chaosdrill.client.heartbeat_process import SOURCE, HeartbeatProcess
 from chaosdrill.client.heartbeat_records import BEATS, RECORDS
 from chaosdrill.controls.check_context import check_context
-from chaosdrill.controls.safeguards import Guard, Guards, Miss, Patience, Tripped
+from chaosdrill.controls.safeguards import Guard, GuardThreads, Miss, Patience, Tripped
 from chaosdrill.errors import CannotSee
 from chaosdrill.history import Event
 from chaosdrill.parts.interface import StopCondition
 from chaosdrill.parts.registry import parts_of
 from chaosdrill.sentences import Name, as_it_is, sentence
 from chaosdrill.stop_when import Alarm
-from chaosdrill.watch.beats import Beats
+from chaosdrill.watch.beats import LiveBeats
 from chaosdrill.watch.tail import Tail
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Events = Callable[[], Sequence[Event]]
 FindHeartbeat = Callable[[], HeartbeatProcess | None]
 
 
-def watch_stop_conditions(session: "Session", system: System, name: str) -> Guards:
+def watch_stop_conditions(session: "Session", system: System, name: str) -> GuardThreads:
     """Start checking every condition that stops the drill, and record them.
 
     :param name: the experiment's.
@@ -48,7 +48,7 @@ def watch_stop_conditions(session: "Session", system: System, name: str) -> Guar
     conditions = list(_conditions(session, system, name))
     if conditions:
         session.record.note("stop-conditions-watched", conditions=[one.what for one in conditions])
-    guards = Guards(guard_of(one, session.safeguard_tripped) for one in conditions)
+    guards = GuardThreads(guard_of(one, session.safeguard_tripped) for one in conditions)
     guards.start()
     return guards
 
@@ -134,7 +134,7 @@ class ClientOutages:
     """
 
     def __init__(self, records: Path, find: FindHeartbeat, events: Events) -> None:
-        self._rows, self._beats = Tail(records / BEATS, object), Beats()
+        self._rows, self._beats = Tail(records / BEATS, object), LiveBeats()
         self._find, self._events = find, events
         self._events_read = 0
         self._collected_s = 0.0  # since the epoch

@@ -17,7 +17,7 @@ LAB_BREAK = "CHAOSDRILL_LAB_BREAK"  # how the lab is broken on purpose: NAME[:op
 
 
 @dataclass(frozen=True)
-class Target:
+class DrillTarget:
     """The target of a drill.
 
     :param kind: lab or aws.
@@ -47,7 +47,7 @@ class Target:
     load_records: Path | None = None
 
 
-def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "", run_id: str = "") -> Target:
+def open_target(settings: Settings, tell: Callable[[str], None], serving: str = "", run_id: str = "") -> DrillTarget:
     """Find the target, or start it.
 
     :param tell: called with each progress message.
@@ -58,7 +58,7 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
     :raises DrillError: when it is not available; no part of it is left then.
     """
     if settings.topology is not None:
-        return Target(
+        return DrillTarget(
             "aws", settings.topology, 1.0, False, (), lambda: None, lambda: "", tuple, lambda: False, lambda: None
         )
     from chaosdrill.lab import host  # on aws the lab need not be installed
@@ -87,7 +87,7 @@ def open_target(settings: Settings, tell: Callable[[str], None], serving: str = 
 
     known = (lab.topology_file, lab.scale, lab.started_here, lab.lenient)
     records = lab.plan.directory / "records"
-    return Target("lab", *known, lab.close, lab.gone, broken, hurry, lab.truth, records)
+    return DrillTarget("lab", *known, lab.close, lab.gone, broken, hurry, lab.truth, records)
 
 
 def _seconds_of_environment(variable: str) -> float | None:

@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from chaosdrill.client.heartbeat_records import RECORDS, Collected
+from chaosdrill.client.heartbeat_records import RECORDS, CollectedFile
 from chaosdrill.errors import LabError
 from chaosdrill.history.whole_files import write_whole
 
@@ -37,9 +37,9 @@ def _note(session: "Session", label: str, number: int) -> None:
         session.record.note(EVENT, label=label, file=told.file, why="")
 
 
-def _write(session: "Session", name: str, truth: dict[str, Any]) -> Collected:
+def _write(session: "Session", name: str, truth: dict[str, Any]) -> CollectedFile:
     assert session.directory is not None
     text = json.dumps(truth) + "\n"
     write_whole(session.directory / RECORDS / name, text)
     sha256 = hashlib.sha256(text.encode()).hexdigest()
-    return Collected(name, sha256, len(truth["transactions"]), len(text), complete=True, why="")
+    return CollectedFile(name, sha256, len(truth["transactions"]), len(text), complete=True, why="")

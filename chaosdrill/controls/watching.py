@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill import region
-from chaosdrill.aws.pacing import Answer
+from chaosdrill.aws.pacing import ReadResult
 from chaosdrill.client.load_generator import LoadGenerator, TimelinePart
 from chaosdrill.errors import CannotSee
 
@@ -74,12 +74,12 @@ class RegionWatch:
         configuration: Mapping[str, Any],
         secrets: Mapping[str, Any] | None,
         changed: Callable[[str, Mapping[str, Any]], None],
-        facts_changed: Callable[[str, Answer, int | None], None],
+        facts_changed: Callable[[str, ReadResult, int | None], None],
     ) -> None:
         self._configuration, self._secrets = configuration, secrets
         self._changed, self._facts_changed = changed, facts_changed
         self._lock = threading.Lock()
-        self._last: Answer | None = None
+        self._last: ReadResult | None = None
         self.state = ""
         self.unreadable: tuple[str, ...] = ()
         self.looks, self.longest_gap_s = 0, 0.0
@@ -95,7 +95,7 @@ class RegionWatch:
                 self._take(reading)
         return str(region.verdict(reading.value))
 
-    def _take(self, reading: Answer) -> None:
+    def _take(self, reading: ReadResult) -> None:
         facts = reading.value
         state = str(region.verdict(facts))
         errors = (fact["error"] for fact in facts.values() if isinstance(fact, Mapping) and "error" in fact)
@@ -107,7 +107,7 @@ class RegionWatch:
             self.state = state
             self._changed(state, facts)
 
-    def _count(self, reading: Answer) -> None:
+    def _count(self, reading: ReadResult) -> None:
         self.looks += 1
         if self._last is not None:
             self.longest_gap_s = max(self.longest_gap_s, round(reading.began_s - self._last.began_s, 3))

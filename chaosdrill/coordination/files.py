@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosdrill.coordination import items
-from chaosdrill.coordination.items import Item, Key, Write
+from chaosdrill.coordination.items import Item, ItemWrite, Key
 from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.history.whole_files import locked, write_whole
@@ -41,21 +41,21 @@ class FileStore:
         """Read all items of a partition, in the order of their sort keys."""
         return [item for key, item in sorted(self._read().items()) if key[0] == partition]
 
-    def update(self, write: Write) -> Item:
+    def update(self, write: ItemWrite) -> Item:
         """Apply one write.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         return self._write([write])[write.key]
 
-    def transact(self, writes: Sequence[Write]) -> None:
+    def transact(self, writes: Sequence[ItemWrite]) -> None:
         """Apply several writes together.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         self._write(writes)
 
-    def _write(self, writes: Sequence[Write]) -> Mapping[Key, Item]:
+    def _write(self, writes: Sequence[ItemWrite]) -> Mapping[Key, Item]:
         try:
             path = self._path(create=True)
             with locked(path.parent):

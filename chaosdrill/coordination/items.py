@@ -60,7 +60,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Write:
+class ItemWrite:
     """A change of one item, applied when all its conditions hold. An item that does not exist is created.
 
     :param when: a list of alternatives; of each, at least one condition must hold.
@@ -270,7 +270,7 @@ def is_approval(item: Item) -> bool:
 
 def acquisition(
     lease: Lease, holders: Mapping[str, Item], owing: Collection[str], now_ms: int, by: str, stale: Item | None = None
-) -> list[Write]:
+) -> list[ItemWrite]:
     """Build the transaction that takes a lease: it fails when anything has changed since the items were read.
 
     :param holders: the items of the resources as they were read, by resource.
@@ -279,11 +279,11 @@ def acquisition(
     """
     known = stamp(by, now_ms)
     writes = [_taken(lease, one, holders.get(one, {}), owing, known, stale) for one in lease.resources]
-    writes.append(Write(lease_key(lease.run), {**known, **_lease_attributes(lease)}, when=(IS_NEW,)))
+    writes.append(ItemWrite(lease_key(lease.run), {**known, **_lease_attributes(lease)}, when=(IS_NEW,)))
     if stale is not None:
         same = tuple((_unchanged(stale, name),) for name in ("token", "state", "expires_ms", "last_owe"))
         sets: dict[str, Value] = {"state": "taken-over", "taken_by": lease.run}
-        writes.append(Write(lease_key(str(stale["run"])), sets, when=(NOT_NEWER, *same)))
+        writes.append(ItemWrite(lease_key(str(stale["run"])), sets, when=(NOT_NEWER, *same)))
     return writes
 
 
@@ -293,22 +293,22 @@ def _unchanged(item: Item, attribute: str) -> Condition:
 
 def _taken(
     lease: Lease, resource: str, before: Item, owing: Collection[str], known: Mapping[str, Value], stale: Item | None
-) -> Write:
+) -> ItemWrite:
     free = (absent("token"),) if stale is None else (absent("token"), equals("token", stale["token"]))
     kept = frozenset(owing) & frozenset(before.get("owing", ())) | {lease.run}
     sets = {**known, "run": lease.run, "token": lease.token, "owing": kept}
-    return Write(resource_key(resource), sets, (TTL,), (NOT_NEWER, free, (_unchanged(before, "owing"),)))
+    return ItemWrite(resource_key(resource), sets, (TTL,), (NOT_NEWER, free, (_unchanged(before, "owing"),)))
 
 
-def renewal(lease: Lease, now_ms: int, stage: str, step: str) -> Write:
+def renewal(lease: Lease, now_ms: int, stage: str, step: str) -> ItemWrite:
     """Build the write that extends a lease. A late renewal succeeds as long as no other run has taken the lease
     over.
     """
     sets: dict[str, Value] = {"expires_ms": now_ms + lease.lease_ms, "stage": stage, "step": step, "at": iso(now_ms)}
-    return Write(lease_key(lease.run), sets, when=_ours(lease))
+    return ItemWrite(lease_key(lease.run), sets, when=_ours(lease))
 
 
-def owing_write(lease: Lease, number: int, undo: OwedUndo, owe: str, now_ms: int, by: str) -> list[Write]:
+def owing_write(lease: Lease, number: int, undo: OwedUndo, owe: str, now_ms: int, by: str) -> list[ItemWrite]:
     """Build the transaction that records an owed undo.
 
     :param owe: identifies this write. It is also written to the lease, so that a release at the same moment notices it.
@@ -317,44 +317,46 @@ def owing_write(lease: Lease, number: int, undo: OwedUndo, owe: str, now_ms: int
     sets = {**known, "run": lease.run, "number": number, "undo": _json(asdict(undo)), "state": "owed", "owe": owe}
     removes = (TTL, "paid_by", "paid_at", "to", "until")
     return [
-        Write(undo_key(lease.run, number), sets, removes, (NOT_NEWER,)),
-        Write(lease_key(lease.run), {"last_owe": owe}, when=_ours(lease)),
+        ItemWrite(undo_key(lease.run, number), sets, removes, (NOT_NEWER,)),
+        ItemWrite(lease_key(lease.run), {"last_owe": owe}, when=_ours(lease)),
     ]
 
 
-def payment(run: str, number: int, by: str, now_ms: int) -> Write:
+def payment(run: str, number: int, by: str, now_ms: int) -> ItemWrite:
     """Build the write that records an undo as paid."""
     sets: dict[str, Value] = {"state": "paid", "paid_by": by, "paid_at": iso(now_ms)}
-    return Write(undo_key(run, number), {**sets, TTL: ttl_after(now_ms, RUN_LASTS_S)}, when=(NOT_NEWER, IS_OWED))
+    return ItemWrite(undo_key(run, number), {**sets, TTL: ttl_after(now_ms, RUN_LASTS_S)}, when=(NOT_NEWER, IS_OWED))
 
 
-def handing_over(run: str, number: int, to: str, until: str) -> Write:
+def handing_over(run: str, number: int, to: str, until: str) -> ItemWrite:
     """Build the write that hands an undo over to an experiment."""
     sets: dict[str, Value] = {"state": "handed-over", "to": to, "until": until}
-    return Write(undo_key(run, number), sets, when=(NOT_NEWER, IS_OWED))
+    return ItemWrite(undo_key(run, number), sets, when=(NOT_NEWER, IS_OWED))
 
 
-def stop_request(run: str, request: StopRequest) -> Write:
+def stop_request(run: str, request: StopRequest) -> ItemWrite:
     """Build the write that requests a run to stop; the first request counts."""
     when = (NOT_NEWER, IS_HELD, (absent("stop"),))
-    return Write(lease_key(run), {"stop": _json(asdict(request))}, when=when)
+    return ItemWrite(lease_key(run), {"stop": _json(asdict(request))}, when=when)
 
 
-def approval_request(approval: Approval, now_ms: int, by: str) -> Write:
+def approval_request(approval: Approval, now_ms: int, by: str) -> ItemWrite:
     """Build the write that requests an approval."""
     names = ("run", "number", "step", "question", "asked", "until_ms")
     facts: dict[str, Value] = plain({name: getattr(approval, name) for name in names})  # a question may hold a secret
     sets = {**stamp(by, now_ms), **facts, "state": "pending", TTL: ttl_after(now_ms, RUN_LASTS_S)}
-    return Write(approval_key(approval.run, approval.number), sets, ("answered_by", "answered_at"), (NOT_NEWER,))
+    return ItemWrite(approval_key(approval.run, approval.number), sets, ("answered_by", "answered_at"), (NOT_NEWER,))
 
 
-def approval_answer(run: str, number: int, state: ApprovalState, by: str, now_ms: int) -> Write:
+def approval_answer(run: str, number: int, state: ApprovalState, by: str, now_ms: int) -> ItemWrite:
     """Build the write that approves or refuses a step that waits for it."""
     sets: dict[str, Value] = {"state": state, "answered_by": by, "answered_at": iso(now_ms)}
-    return Write(approval_key(run, number), sets, when=(NOT_NEWER, IS_PENDING))
+    return ItemWrite(approval_key(run, number), sets, when=(NOT_NEWER, IS_PENDING))
 
 
-def release(lease: Lease, holders: Mapping[str, Item], owing: Collection[str], item: Item, now_ms: int) -> list[Write]:
+def release(
+    lease: Lease, holders: Mapping[str, Item], owing: Collection[str], item: Item, now_ms: int
+) -> list[ItemWrite]:
     """Build the transaction that releases a lease.
 
     :param holders: the items of the resources as they were read, by resource.
@@ -367,20 +369,20 @@ def release(lease: Lease, holders: Mapping[str, Item], owing: Collection[str], i
         sets[TTL] = ttl_after(now_ms, RUN_LASTS_S)
     ours = {one: item for one, item in holders.items() if item.get("token") == lease.token}
     given_back = [_given_back(lease, one, item, owing, now_ms) for one, item in ours.items()]
-    return [*given_back, Write(lease_key(lease.run), sets, when=(*_ours(lease), (_unchanged(item, "last_owe"),)))]
+    return [*given_back, ItemWrite(lease_key(lease.run), sets, when=(*_ours(lease), (_unchanged(item, "last_owe"),)))]
 
 
-def _given_back(lease: Lease, resource: str, before: Item, owing: Collection[str], now_ms: int) -> Write:
+def _given_back(lease: Lease, resource: str, before: Item, owing: Collection[str], now_ms: int) -> ItemWrite:
     kept = frozenset(owing) & frozenset(before.get("owing", ()))
     sets: dict[str, Value] = {"owing": kept} if kept else {TTL: ttl_after(now_ms, RESOURCE_LASTS_S)}
     removes = ("run", "token") if kept else ("run", "token", "owing")
-    return Write(resource_key(resource), sets, removes, (NOT_NEWER, (equals("token", lease.token),)))
+    return ItemWrite(resource_key(resource), sets, removes, (NOT_NEWER, (equals("token", lease.token),)))
 
 
-def note_write(kind: str, key: str, facts: Mapping[str, Any], now_ms: int, by: str) -> Write:
+def note_write(kind: str, key: str, facts: Mapping[str, Any], now_ms: int, by: str) -> ItemWrite:
     """Build the write that stores facts under a key."""
     sets = {**stamp(by, now_ms), "facts": _json(facts), TTL: ttl_after(now_ms, NOTE_LASTS_S)}
-    return Write(note_key(kind, key), sets, when=(NOT_NEWER,))
+    return ItemWrite(note_key(kind, key), sets, when=(NOT_NEWER,))
 
 
 def _ours(lease: Lease) -> tuple[tuple[Condition, ...], ...]:
@@ -414,7 +416,7 @@ def _is_met(condition: Condition, item: Item) -> bool:
     return type(value) is type(wanted) and bool(value <= wanted)  # DynamoDB compares values of one type only
 
 
-def written(write: Write, item: Item) -> dict[str, Any]:
+def written(write: ItemWrite, item: Item) -> dict[str, Any]:
     """Return an item as it is after a write."""
     kept = {name: value for name, value in item.items() if name not in write.removes}
     return {PARTITION_KEY: write.key[0], SORT_KEY: write.key[1], **kept, **write.sets}

@@ -214,10 +214,10 @@ class ItemCoordination:
         approvals = tuple(items.approval_of(item) for item in of_runs if items.is_approval(item))
         return _Observed(self._store.now_ms(), holders, leases, undos, approvals)
 
-    def _transact(self, writes: Sequence[items.Write], is_made: Callable[[], bool]) -> None:
+    def _transact(self, writes: Sequence[items.ItemWrite], is_made: Callable[[], bool]) -> None:
         _certainly(lambda: self._store.transact(writes), is_made)
 
-    def _update(self, write: items.Write, is_made: Callable[[], bool]) -> None:
+    def _update(self, write: items.ItemWrite, is_made: Callable[[], bool]) -> None:
         _certainly(lambda: self._store.update(write), is_made)
 
     def _item(self, key: items.Key) -> Item | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chaosdrill.coordination import items
 from chaosdrill.coordination.files import value_of
-from chaosdrill.coordination.items import Item, Key, Write
+from chaosdrill.coordination.items import Item, ItemWrite, Key
 from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.errors import BadInput, CannotSee
 from chaosdrill.home import made
@@ -51,21 +51,21 @@ class SqliteStore:
             rows = connection.execute("SELECT item FROM items WHERE pk = ? ORDER BY sk", (partition,)).fetchall()
             return [_item(text) for (text,) in rows]
 
-    def update(self, write: Write) -> Item:
+    def update(self, write: ItemWrite) -> Item:
         """Apply one write.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         return self._write([write])[0]
 
-    def transact(self, writes: Sequence[Write]) -> None:
+    def transact(self, writes: Sequence[ItemWrite]) -> None:
         """Apply several writes, of one item each, together or not at all.
 
         :raises ConditionFailed: when a condition does not hold.
         """
         self._write(writes)
 
-    def _write(self, writes: Sequence[Write]) -> list[Item]:
+    def _write(self, writes: Sequence[ItemWrite]) -> list[Item]:
         with self._connected(_WRITE) as connection:
             found = [_read(connection, write.key) or {} for write in writes]
             if not all(items.holds(write.when, item) for write, item in zip(writes, found, strict=True)):

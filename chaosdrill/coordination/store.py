@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from chaosdrill.coordination.items import Item, Key, Write
+from chaosdrill.coordination.items import Item, ItemWrite, Key
 
 
 class ConditionFailed(Exception):
@@ -29,14 +29,14 @@ class ItemStore(Protocol):
     def partition(self, partition: str) -> list[Item]:
         """Read all items of a partition, in the order of their sort keys."""
 
-    def update(self, write: Write) -> Item:
+    def update(self, write: ItemWrite) -> Item:
         """Apply one write.
 
         :returns: the item as it is now.
         :raises ConditionFailed: when a condition does not hold.
         """
 
-    def transact(self, writes: Sequence[Write]) -> None:
+    def transact(self, writes: Sequence[ItemWrite]) -> None:
         """Apply several writes, of one item each, together or not at all.
 
         :raises ConditionFailed: when a condition does not hold.

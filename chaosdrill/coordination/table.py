@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from chaosdrill.aws import deadlines
 from chaosdrill.coordination import items
 from chaosdrill.coordination.clock import ServiceClock
-from chaosdrill.coordination.items import Condition, Item, Key, Value, Write
+from chaosdrill.coordination.items import Condition, Item, ItemWrite, Key, Value
 from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.errors import CannotSee, DrillError, Refused
 from chaosdrill.topology.model import CoordinationTable
@@ -80,7 +80,7 @@ class TableStore:
                 raise self._unreachable("it answers with the same page again and again")
             query["ExclusiveStartKey"] = last
 
-    def update(self, write: Write) -> Item:
+    def update(self, write: ItemWrite) -> Item:
         """Apply one write.
 
         :raises ConditionFailed: when a condition does not hold.
@@ -88,7 +88,7 @@ class TableStore:
         update = {**update_of(write, self._table.table), "ReturnValues": "ALL_NEW"}
         return _item(self._call(lambda: self._client.update_item(**update)).get("Attributes") or {})
 
-    def transact(self, writes: Sequence[Write]) -> None:
+    def transact(self, writes: Sequence[ItemWrite]) -> None:
         """Apply several writes together.
 
         :raises ConditionFailed: when a condition does not hold.
@@ -129,7 +129,7 @@ class TableStore:
         return CannotSee(f"{self} could not be read or written: {why}", code="coordination-unreachable")
 
 
-def update_of(write: Write, table: str) -> dict[str, Any]:
+def update_of(write: ItemWrite, table: str) -> dict[str, Any]:
     """Return the parameters of the UpdateItem that makes a write.
 
     Every name has a placeholder: many are reserved words.

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from chaosdrill.aws import System
 from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
-from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
+from chaosdrill.client.resolvers import LookupPlace, resolver_of, resolvers_of
 
 
 @dataclass(frozen=True)
-class Asked:
+class ResolverResponses:
     """The answer of each resolver."""
 
     domain: str
-    each: Mapping[Resolver, resolve.Answer]
+    each: Mapping[LookupPlace, resolve.Resolution]
 
     @property
     def agree(self) -> bool:
@@ -42,7 +42,7 @@ def asked(
     nameserver: str | None,
     resolvers: Sequence[str] | None,
     host: ChosenHost,
-) -> Asked:
+) -> ResolverResponses:
     """Query a domain (default: the topology's).
 
     :param system: with the client host that was chosen.
@@ -57,4 +57,4 @@ def asked(
     if not any(one.place == "client" for one in chosen):
         host.refuse("the client host is not asked", "write `seen_from: client`")
     name = domain or system.topology.domain
-    return Asked(name, resolve.resolve_all(system, name, list(dict.fromkeys(chosen))))
+    return ResolverResponses(name, resolve.resolve_all(system, name, list(dict.fromkeys(chosen))))

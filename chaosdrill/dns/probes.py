@@ -10,7 +10,7 @@ from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.domain import is_seen_by_clients
-from chaosdrill.dns.asking import Asked, asked
+from chaosdrill.dns.asking import ResolverResponses, asked
 from chaosdrill.errors import BadInput, CannotSee, problem
 from chaosdrill.history import record
 
@@ -91,7 +91,7 @@ def answers_agree(
         raise BadInput([problem("argument-invalid", text)])
     chosen = ["client", "here"] if resolvers is None else resolvers
 
-    def look() -> Asked:
+    def look() -> ResolverResponses:
         return asked(system, domain, seen_from, None, chosen, host)
 
     answers = seen_within(look, lambda seen: seen.agree, float(within_s or 0))

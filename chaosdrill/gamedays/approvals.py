@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from chaosdrill.coordination import items
 from chaosdrill.coordination.interface import SCHEMA
-from chaosdrill.coordination.items import Item, Key, Value, Write
+from chaosdrill.coordination.items import Item, ItemWrite, Key, Value
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee, Refused
 from chaosdrill.gamedays.calendar import ApprovalRule, GameDay, Occurrence
@@ -241,14 +241,14 @@ def revoke(store: ItemStore, occurrence: Occurrence, by: str) -> tuple[Occurrenc
         raise Refused(f"{name_of(occurrence)} has no approval that could be revoked", code="approval-missing")
     for one in standing:
         try:
-            store.update(Write(_key(one), {"state": "revoked", "revoked_by": by}, when=_unstarted()))
+            store.update(ItemWrite(_key(one), {"state": "revoked", "revoked_by": by}, when=_unstarted()))
         except ConditionFailed as error:
             why = f"{name_of(occurrence)} has started meanwhile: `chaosdrill stop` ends it with its rollbacks"
             raise Refused(why, code="approval-started") from error
     return tuple(replace(one, state="revoked", revoked_by=by) for one in standing)
 
 
-def start_write(approval: OccurrenceApproval, occurrence: Occurrence) -> Write:
+def start_write(approval: OccurrenceApproval, occurrence: Occurrence) -> ItemWrite:
     """Return the write with which an occurrence uses an approval. It belongs into the transaction that claims it.
 
     The transaction fails when the approval was revoked or replaced since it was read, so a drill never starts with an
@@ -256,7 +256,7 @@ def start_write(approval: OccurrenceApproval, occurrence: Occurrence) -> Write:
     """
     same = ((items.equals("digest", approval.digest),), (items.equals("approved_ms", approval.at_ms),))
     sets: dict[str, Value] = {"state": "started", "started_for": occurrence.key}
-    return Write(_key(approval), sets, when=(*_standing(), *same))
+    return ItemWrite(_key(approval), sets, when=(*_standing(), *same))
 
 
 def used_approvals(store: ItemStore, occurrence: Occurrence, by_hand: bool) -> tuple[OccurrenceApproval, ...]:
@@ -301,10 +301,10 @@ def _require_it_counts(rule: ApprovalRule | None, approval: OccurrenceApproval) 
         raise Refused(found.why, code=found.code)
 
 
-def _approval_write(approval: OccurrenceApproval) -> Write:
+def _approval_write(approval: OccurrenceApproval) -> ItemWrite:
     texts = {name: getattr(approval, name) for name in ("digest", "account", "name", "statement", "signature")}
     sets = {**items.stamp(approval.by, approval.at_ms), **texts, "state": "approved", "approved_ms": approval.at_ms}
-    return Write(_key(approval), sets, ("revoked_by",), (items.NOT_NEWER, *_unstarted()))
+    return ItemWrite(_key(approval), sets, ("revoked_by",), (items.NOT_NEWER, *_unstarted()))
 
 
 def _standing() -> tuple[tuple[items.Condition, ...], ...]:

@@ -28,7 +28,7 @@ from typing import Any, TypeVar
 from chaosdrill.coordination import items
 from chaosdrill.coordination.holders import user_name
 from chaosdrill.coordination.interface import Holder
-from chaosdrill.coordination.items import Item, Key, Value, Write
+from chaosdrill.coordination.items import Item, ItemWrite, Key, Value
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.calendar import Occurrence
@@ -133,7 +133,7 @@ class Ledger:
         """Return the ledger's time, in milliseconds since 1970."""
         return self._store.now_ms()
 
-    def claim(self, entry: Entry, holder: Holder | None = None, also: Sequence[Write] = ()) -> str:
+    def claim(self, entry: Entry, holder: Holder | None = None, also: Sequence[ItemWrite] = ()) -> str:
         """Claim an occurrence that has no entry yet.
 
         :param entry: with the outcome ``claimed``.
@@ -158,7 +158,7 @@ class Ledger:
         """
         sets: dict[str, Value] = {"token": token, "holder": _json(asdict(holder)), "alive_ms": self.now_ms()}
         when = (*_claimed_by(token), (items.absent("holder"),))
-        return self._changed(Write(_key(occurrence), sets, when=when), "token", "holder")
+        return self._changed(ItemWrite(_key(occurrence), sets, when=when), "token", "holder")
 
     def renew(self, entry: Entry, token: str) -> bool:
         """Record that the process of a claim lives, and what is known of its run by now.
@@ -166,7 +166,9 @@ class Ledger:
         :returns: False when the claim is no longer this one, or has ended.
         """
         sets: dict[str, Value] = {"token": token, "entry": _json(asdict(entry)), "alive_ms": self.now_ms()}
-        return self._changed(Write(_key(entry.occurrence), sets, when=_claimed_by(token)), "token", "entry", "alive_ms")
+        return self._changed(
+            ItemWrite(_key(entry.occurrence), sets, when=_claimed_by(token)), "token", "entry", "alive_ms"
+        )
 
     def finish(self, entry: Entry, token: str) -> bool:
         """Record how the occurrence of a claim ended; also where a tick has taken its process for dead meanwhile.
@@ -175,7 +177,7 @@ class Ledger:
         """
         when = (items.NOT_NEWER, (items.equals("token", token),), _MAY_END)
         return self._changed(
-            Write(_key(entry.occurrence), {**self._sets(entry), "token": token}, when=when), "token", "entry"
+            ItemWrite(_key(entry.occurrence), {**self._sets(entry), "token": token}, when=when), "token", "entry"
         )
 
     def end_dead(self, entry: Entry, record: Record) -> bool:
@@ -185,7 +187,7 @@ class Ledger:
         :returns: whether it was.
         """
         when = (*_claimed_by(record.token), (items.equals("alive_ms", record.alive_ms),))
-        return self._changed(Write(_key(entry.occurrence), self._sets(entry), when=when), "entry")
+        return self._changed(ItemWrite(_key(entry.occurrence), self._sets(entry), when=when), "entry")
 
     def entry(self, occurrence: Occurrence) -> Record | None:
         """Read the entry of one occurrence; None when it has none."""
@@ -216,7 +218,7 @@ class Ledger:
         texts = _json({name: value for name, value in asdict(plan).items() if name != "version"})
         sets = {**self._stamp(), "plan": texts, "version": plan.version + 1}
         unchanged = items.equals("version", plan.version) if plan.version else items.absent("version")
-        write = Write((_partition(game_day), PLAN), sets, when=(items.NOT_NEWER, (unchanged,)))
+        write = ItemWrite((_partition(game_day), PLAN), sets, when=(items.NOT_NEWER, (unchanged,)))
         return self._changed(write, "plan", "version")
 
     def rival(self, game_day: str) -> Rival | None:
@@ -227,7 +229,7 @@ class Ledger:
     def put_rival(self, game_day: str, rival: Rival) -> None:
         """Keep which calendar a tick has read that does not count."""
         sets = {**self._stamp(), "rival": _json(asdict(rival))}
-        self._store.update(Write((_partition(game_day), RIVAL), sets, when=(items.NOT_NEWER,)))
+        self._store.update(ItemWrite((_partition(game_day), RIVAL), sets, when=(items.NOT_NEWER,)))
 
     def pause(self, game_day: str, pause: Pause) -> None:
         """Pause a game day; a pause of before is replaced.
@@ -235,7 +237,7 @@ class Ledger:
         :param game_day: its id, or :data:`ALL`.
         """
         sets = {**self._stamp(), "pause": _json(asdict(pause))}
-        self._store.update(Write((_partition(game_day), PAUSE), sets, when=(items.NOT_NEWER,)))
+        self._store.update(ItemWrite((_partition(game_day), PAUSE), sets, when=(items.NOT_NEWER,)))
 
     def pauses(self, game_day: str) -> tuple[Pause, ...]:
         """Read the pauses of a game day: its own, and that of all game days."""
@@ -247,13 +249,13 @@ class Ledger:
         item = self._item((_partition(game_day), PAUSE))
         return _read(Pause, item.get("pause")) if item else None
 
-    def _add(self, entry: Entry, holder: Holder | None, also: Sequence[Write]) -> str:
+    def _add(self, entry: Entry, holder: Holder | None, also: Sequence[ItemWrite]) -> str:
         token = uuid.uuid4().hex
         sets: dict[str, Value] = {**self._sets(entry), "token": token, "planned_ms": entry.occurrence.planned_ms}
         if holder is not None:
             sets["holder"] = _json(asdict(holder))
         sets["alive_ms"] = self.now_ms()
-        write = Write(_key(entry.occurrence), sets, when=(items.IS_NEW,))
+        write = ItemWrite(_key(entry.occurrence), sets, when=(items.IS_NEW,))
         return token if self._changed(write, "token", also=also) else ""
 
     def _sets(self, entry: Entry) -> dict[str, Value]:
@@ -261,7 +263,7 @@ class Ledger:
         noted = replace(entry, at_ms=now_ms)
         return {**self._stamp(), "outcome": entry.outcome, "entry": _json(asdict(noted))}
 
-    def _changed(self, write: Write, *names: str, also: Sequence[Write] = ()) -> bool:
+    def _changed(self, write: ItemWrite, *names: str, also: Sequence[ItemWrite] = ()) -> bool:
         """Make a conditional write.
 
         :param names: the attributes that tell this write from others, when its response was lost.

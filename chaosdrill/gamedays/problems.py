@@ -19,7 +19,7 @@ from chaosdrill.gamedays.notifications.settings import SETTINGS
 from chaosdrill.secret_text import hide_secrets_in, is_about_a_secret, names_a_secret
 from chaosdrill.topology.lines import Place
 from chaosdrill.topology.schema_errors import problems_of_error, validator_of
-from chaosdrill.topology.sense import Problem, suggestion
+from chaosdrill.topology.sense import TopologyProblem, suggestion
 
 _DAY_MIN = 24 * 60
 _formats = FormatChecker(formats=())
@@ -52,7 +52,7 @@ def _validator() -> Draft202012Validator:
     return validator_of(schema, _formats)
 
 
-def problems_of(value: Any) -> list[Problem]:
+def problems_of(value: Any) -> list[TopologyProblem]:
     """List everything that is wrong with a document: its form, and what contradicts itself where it has its form."""
     errors, definitions = _validator().iter_errors(value), _validator().schema["$defs"]
     found = {problem: None for error in errors for problem in problems_of_error(error, definitions)}
@@ -65,7 +65,7 @@ def problems_of(value: Any) -> list[Problem]:
     return list(found)
 
 
-def warnings_of(value: Mapping[str, Any]) -> list[Problem]:
+def warnings_of(value: Mapping[str, Any]) -> list[TopologyProblem]:
     """List what is right in a document without problems, and probably not meant."""
     found = []
     for name, game_day in value["game_days"].items():
@@ -73,11 +73,11 @@ def warnings_of(value: Mapping[str, Any]) -> list[Problem]:
         if not fields[2].startswith("*") and not fields[4].startswith("*"):
             what = f"names days of the month ({fields[2]}) and of the week ({fields[4]}): cron plans all of either"
             fix = "write * for one of them; for the second Sunday of a month write `* * SUN#2`"
-            found.append(Problem(("game_days", name, "schedule", "cron"), what, fix))
+            found.append(TopologyProblem(("game_days", name, "schedule", "cron"), what, fix))
     return found
 
 
-_Check = Callable[[Mapping[str, Any], Place, Any], Iterator[Problem]]
+_Check = Callable[[Mapping[str, Any], Place, Any], Iterator[TopologyProblem]]
 
 
 def _parts(value: Mapping[str, Any], place: str) -> Iterator[tuple[Place, Any]]:
@@ -99,17 +99,17 @@ def _overlap(one: Place, other: Place) -> bool:
     return one[:shared] == other[:shared]
 
 
-def _holiday_source(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _holiday_source(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     if ("country" in raw) == ("market" in raw):
-        yield Problem(place, "names not exactly one of country and market", "write one of them")
+        yield TopologyProblem(place, "names not exactly one of country and market", "write one of them")
         return
     if "market" in raw and (extra := {"categories", "subdivision"} & set(raw)):
-        yield Problem((*place, min(extra)), "does not exist for a market", "remove it")
+        yield TopologyProblem((*place, min(extra)), "does not exist for a market", "remove it")
         return
     source = source_of(str(place[-1]), raw)
     if source.code == "JP" and "bank" in source.categories and "public" not in source.categories:
         fix = "write [public, bank], or leave categories out"
-        yield Problem(
+        yield TopologyProblem(
             (*place, "categories"), "is bank without public, which is a few days around the new year only", fix
         )
         return
@@ -117,7 +117,7 @@ def _holiday_source(value: Mapping[str, Any], place: Place, raw: Mapping[str, An
         holidays_of(source, source.reviewed_until.year)
     except (NotImplementedError, ValueError) as error:
         fix = "write what it has, or the days themselves as a blackout with `dates:`"
-        yield Problem(place, f"is not in the package holidays: {error}", fix)
+        yield TopologyProblem(place, f"is not in the package holidays: {error}", fix)
 
 
 def source_of(name: str, raw: Mapping[str, Any]) -> HolidaySource:
@@ -134,20 +134,20 @@ def source_of(name: str, raw: Mapping[str, Any]) -> HolidaySource:
     )
 
 
-def _blackout_dates(value: Mapping[str, Any], place: Place, raw: list[Any]) -> Iterator[Problem]:
+def _blackout_dates(value: Mapping[str, Any], place: Place, raw: list[Any]) -> Iterator[TopologyProblem]:
     for number, one in enumerate(raw):
         if isinstance(one, Mapping) and one["from"] > one["to"]:
-            yield Problem(
+            yield TopologyProblem(
                 (*place, number, "to"), f"is {one['to']!r}, before from", "write a day that is not before from"
             )
 
 
 def _names(section: str) -> _Check:
-    def check(value: Mapping[str, Any], place: Place, raw: list[str]) -> Iterator[Problem]:
+    def check(value: Mapping[str, Any], place: Place, raw: list[str]) -> Iterator[TopologyProblem]:
         known = list(value.get(section, {}))
         for number, name in enumerate(raw):
             if name not in known:
-                yield Problem((*place, number), f"is {name!r}, which is not in {section}", _fix(name, known))
+                yield TopologyProblem((*place, number), f"is {name!r}, which is not in {section}", _fix(name, known))
 
     return check
 
@@ -156,16 +156,16 @@ def _fix(name: str, known: list[str]) -> str:
     return suggestion(name, known) if known else "remove it, or add it there"
 
 
-def _channel(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _channel(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     settings = {key: one for key, one in raw.items() if key not in ("kind", "language")}
     for error in validator_of(SETTINGS[raw["kind"]], _formats).iter_errors(settings):
         for found in problems_of_error(error, {}):
-            yield Problem((*place, *found.place), found.what, found.fix)
+            yield TopologyProblem((*place, *found.place), found.what, found.fix)
 
 
-def _schedule(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _schedule(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     if ("cron" in raw) == ("times" in raw):
-        yield Problem(place, "has not exactly one of cron and times", "write one of them")
+        yield TopologyProblem(place, "has not exactly one of cron and times", "write one of them")
         return
     if "cron" not in raw:
         return
@@ -173,17 +173,17 @@ def _schedule(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) ->
         parsed_cron(raw["cron"])
     except ValueError as error:
         fix = 'write minute, hour, day of month, month and day of week, such as "0 2 * * SUN#2"'
-        yield Problem((*place, "cron"), f"is {raw['cron']!r}: {error}", fix)
+        yield TopologyProblem((*place, "cron"), f"is {raw['cron']!r}: {error}", fix)
         return
     for name, text in zip(("minute", "hour"), raw["cron"].split(), strict=False):
         if "*" in text:
             what = f"has a wildcard {name} ({text}), which would run twice when clocks are set back"
-            yield Problem(
+            yield TopologyProblem(
                 (*place, "cron"), what, f"write each {name}, such as {'0,30' if name == 'minute' else '2,14'}"
             )
 
 
-def _fits(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _fits(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     """The worst case fits into the window, from each planned time, and before the next planned time of the day."""
     if list(_schedule(value, (*place, "schedule"), raw["schedule"])):
         return
@@ -192,7 +192,9 @@ def _fits(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Ite
     worst, window = raw["worst_case_min"], f"{raw['window']['earliest']} to {raw['window']['latest_end']}"
     if worst > length:
         fix = f"make the window longer, or the drill shorter than {length} min"
-        yield Problem((*place, "window"), f"{window} is {length} min, and the drill may last {worst:g} min", fix)
+        yield TopologyProblem(
+            (*place, "window"), f"{window} is {length} min, and the drill may last {worst:g} min", fix
+        )
         return
     kind = "cron" if "cron" in raw["schedule"] else "times"
     starts = _starts(raw["schedule"])
@@ -200,11 +202,13 @@ def _fits(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Ite
         if (start - earliest) % _DAY_MIN + worst > length:
             what = f"plans {_clock(start)}, from which {worst:g} min do not fit into the window {window}"
             latest = _clock((earliest + int(length - worst)) % _DAY_MIN)
-            yield Problem((*place, "schedule", kind), what, f"plan it from {raw['window']['earliest']} to {latest}")
+            yield TopologyProblem(
+                (*place, "schedule", kind), what, f"plan it from {raw['window']['earliest']} to {latest}"
+            )
     for one, following in pairwise(starts):
         if kind == "cron" and following - one < worst:
             what = f"plans {_clock(one)} and {_clock(following)}, and the first drill may last {worst:g} min"
-            yield Problem((*place, "schedule", kind), what, "plan them further apart")
+            yield TopologyProblem((*place, "schedule", kind), what, "plan them further apart")
 
 
 def _starts(schedule: Mapping[str, Any]) -> list[int]:
@@ -224,19 +228,19 @@ def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
-def _objectives(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _objectives(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     for text in [*objectives.problems_of_names(raw), *objectives.problems_of_values(raw)]:
-        yield Problem(place, text.removeprefix("objectives: "), "correct it, or remove it")
+        yield TopologyProblem(place, text.removeprefix("objectives: "), "correct it, or remove it")
 
 
-def _after(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _after(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     known = list(value["game_days"])
     if raw["game_day"] not in known:
         what = f"is {raw['game_day']!r}, which is not in game_days"
-        yield Problem((*place, "game_day"), what, _fix(raw["game_day"], known))
+        yield TopologyProblem((*place, "game_day"), what, _fix(raw["game_day"], known))
 
 
-def _after_cycles(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[Problem]:
+def _after_cycles(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]) -> Iterator[TopologyProblem]:
     before = {name: one.get("after", {}).get("game_day") for name, one in raw.items()}
     for name in raw:
         path = [name]
@@ -244,14 +248,16 @@ def _after_cycles(value: Mapping[str, Any], place: Place, raw: Mapping[str, Any]
             path.append(following)
         if following == name:
             what = f"waits for itself: {' after '.join([*path, name])}"
-            yield Problem((*place, name, "after"), what, "remove one of these `after:`")
+            yield TopologyProblem((*place, name, "after"), what, "remove one of these `after:`")
 
 
-def _no_secrets(value: Mapping[str, Any], place: Place, raw: Any) -> Iterator[Problem]:
+def _no_secrets(value: Mapping[str, Any], place: Place, raw: Any) -> Iterator[TopologyProblem]:
     for key, one in raw.items() if isinstance(raw, Mapping) else enumerate(raw) if isinstance(raw, list) else ():
         if isinstance(one, str) and _is_secret(str(key), one):
             fix = "write {secret: NAME}, the environment variable that has it"
-            yield Problem((*place, key), "is a secret: it would be in the file, in its history and in reports", fix)
+            yield TopologyProblem(
+                (*place, key), "is a secret: it would be in the file, in its history and in reports", fix
+            )
         else:
             yield from _no_secrets(value, (*place, key), one)
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from chaosdrill.coordination.holders import is_proven_dead
-from chaosdrill.coordination.items import Write
+from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.coordination.store import ItemStore
 from chaosdrill.errors import BadInput, DrillError
 from chaosdrill.gamedays.approvals import Decision, read_decision, start_write
@@ -60,7 +60,7 @@ class Read:
     snapshot: Snapshot
     approvals: Mapping[Occurrence, Decision] = field(default_factory=dict)
 
-    def starts(self, occurrence: Occurrence) -> list[Write]:
+    def starts(self, occurrence: Occurrence) -> list[ItemWrite]:
         """Return the writes that belong to a claim of the occurrence: that its approval is used."""
         decision = self.approvals.get(occurrence)
         return [start_write(decision.approval, occurrence)] if decision and decision.approval else []

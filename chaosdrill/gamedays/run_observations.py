@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chaosdrill.coordination import items
 from chaosdrill.coordination.holders import user_name
-from chaosdrill.coordination.items import Item, Write
+from chaosdrill.coordination.items import Item, ItemWrite
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.calendar import Calendar, GameDay
@@ -102,7 +102,7 @@ def assign(store: ItemStore, finding: TrackedFinding, assignment: Assignment) ->
     """Record who owns a finding, until when it is to be closed, and its ticket. What is empty stays as it is."""
     texts = {name: getattr(assignment, name) for name in ("owner", "due", "ticket")}
     sets = {**items.stamp(user_name(), store.now_ms()), **{name: text for name, text in texts.items() if text}}
-    store.update(Write((_findings(finding.system), finding.id), sets, when=(items.NOT_NEWER,)))
+    store.update(ItemWrite((_findings(finding.system), finding.id), sets, when=(items.NOT_NEWER,)))
 
 
 def _observation(directory: Path, known: Collection[tuple[str, str]]) -> Observation | None:
@@ -120,7 +120,7 @@ def _observation(directory: Path, known: Collection[tuple[str, str]]) -> Observa
 
 def _record(store: ItemStore, system: str, new: Observation) -> None:
     sets = {**items.stamp(user_name(), store.now_ms()), "observation": new.as_text()}
-    store.update(Write((_observations(system), f"{new.run}#{new.summary[:12]}"), sets, when=(items.NOT_NEWER,)))
+    store.update(ItemWrite((_observations(system), f"{new.run}#{new.summary[:12]}"), sets, when=(items.NOT_NEWER,)))
 
 
 def _observation_in(item: Item, store: ItemStore) -> Observation:

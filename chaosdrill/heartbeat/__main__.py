@@ -19,8 +19,8 @@ from pathlib import Path
 
 from chaosdrill.heartbeat.answers import READABLE, Answers
 from chaosdrill.heartbeat.config import BadConfig, Config, read_config
-from chaosdrill.heartbeat.heartbeat import Heartbeat
-from chaosdrill.heartbeat.page import Page
+from chaosdrill.heartbeat.heartbeat import HeartbeatSender
+from chaosdrill.heartbeat.page import StatusPage
 from chaosdrill.page_guard import PageGuard, take_secret
 
 ENDS_WITHIN_S = 3.0  # time for beats in progress when the process ends
@@ -51,8 +51,8 @@ async def live(config: Config) -> None:
         loop.add_signal_handler(number, ending.set)
     if config.lifeline_fd is not None:
         watch_lifeline(config.lifeline_fd, lambda: loop.call_soon_threadsafe(ending.set), 2 * ENDS_WITHIN_S)
-    heartbeat = Heartbeat(config)
-    page = Page(Answers(heartbeat).routes(), PageGuard(take_secret(), READABLE.__contains__), config.page_fd)
+    heartbeat = HeartbeatSender(config)
+    page = StatusPage(Answers(heartbeat).routes(), PageGuard(take_secret(), READABLE.__contains__), config.page_fd)
     await page.start()
     log.info("page: %s", page.url)
     gc.freeze()  # the objects that exist now stay: collecting them repeatedly would make beats late

@@ -9,7 +9,7 @@ Key = tuple[bool, bool, int, int]
 
 
 @dataclass(slots=True)
-class Account:
+class SyntheticAccount:
     """One synthetic account.
 
     :param uses: how many writes it has had.
@@ -24,17 +24,17 @@ class Account:
     key: Key | None = None  # its place among the free ones; None: in use
 
 
-class Accounts:
+class AccountPool:
     """The accounts that may be written to. A taken account stays taken until it is returned."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.all = {name: Account(name) for name in names}
+        self.all = {name: SyntheticAccount(name) for name in names}
         self._turn = itertools.count()
-        self._free: list[tuple[Key, Account]] = []
+        self._free: list[tuple[Key, SyntheticAccount]] = []
         for account in self.all.values():
             self.give_back(account)
 
-    def take(self) -> Account | None:
+    def take(self) -> SyntheticAccount | None:
         """Take the account for the next write: not doubtful, with a known balance, least used, longest idle. None
         when every account is in use.
         """
@@ -45,12 +45,12 @@ class Accounts:
                 return account
         return None
 
-    def give_back(self, account: Account) -> None:
+    def give_back(self, account: SyntheticAccount) -> None:
         """Return an account, which may then be taken again."""
         account.key = (account.doubtful, not account.start_read, account.uses, next(self._turn))
         heapq.heappush(self._free, (account.key, account))
 
-    def start_is_known(self, account: Account) -> None:
+    def start_is_known(self, account: SyntheticAccount) -> None:
         """Note that an account's balance before the first write was read."""
         account.start_read = True
         if account.key is not None:

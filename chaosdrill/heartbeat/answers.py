@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from chaosdrill.heartbeat.heartbeat import Heartbeat
+from chaosdrill.heartbeat.heartbeat import HeartbeatSender
 from chaosdrill.heartbeat.page import Handler, NotNow, Query, whole_number
 
 READABLE = frozenset({"/state", "/clock", "/read-back"})  # not the records, which contain accounts and writes
@@ -16,7 +16,7 @@ LONGEST_LOAD_S = 3600.0
 class Answers:
     """The page of one heartbeat."""
 
-    def __init__(self, heartbeat: Heartbeat) -> None:
+    def __init__(self, heartbeat: HeartbeatSender) -> None:
         self._heartbeat = heartbeat
 
     def routes(self) -> dict[tuple[str, str], Handler]:

@@ -1,6 +1,6 @@
 """An increased write rate around a transition: 15 s from its beginning, and 15 s after writes are accepted again."""
 
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.schedule import NS, Pace
 
 HALF_S = 15.0  # together 30 s for a transition
@@ -14,7 +14,7 @@ class Burst:
     :param rate_per_s: the raised rate, limited to the settlement capacity where that is known.
     """
 
-    def __init__(self, pace: Pace, rate_per_s: float, clock: Clock) -> None:
+    def __init__(self, pace: Pace, rate_per_s: float, clock: SteadyClock) -> None:
         self._pace, self._rate_per_s, self._clock = pace, rate_per_s, clock
         self.capacity_per_s: float | None = None
         self._awaits_service = False

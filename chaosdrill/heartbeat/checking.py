@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from chaosdrill.heartbeat.target import Target, target_of
+from chaosdrill.heartbeat.target import BeatTarget, target_of
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -98,7 +98,7 @@ class Checker:
             return None
         return value
 
-    def url(self, name: str) -> Target:
+    def url(self, name: str) -> BeatTarget:
         """Read the URL for the requests."""
         text = self.text(name)
         try:

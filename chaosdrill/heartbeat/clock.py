@@ -3,7 +3,7 @@
 import time
 
 
-class Clock:
+class SteadyClock:
     """UTC of this host when the clock was created, and monotonic from then on: setting the host's clock does not
     change it.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaosdrill.heartbeat.checking import Checker
 from chaosdrill.heartbeat.operation import Operation
-from chaosdrill.heartbeat.target import Target
+from chaosdrill.heartbeat.target import BeatTarget
 
 FILES = ("beats.jsonl", "ledger.jsonl")
 LONGEST_S = 7 * 24 * 3600.0
@@ -31,7 +31,7 @@ class BadConfig(Exception):
 
 
 @dataclass(frozen=True)
-class Settled:
+class SettlementFields:
     """The request that finds a write by its id, and the meaning of the response's ``field``."""
 
     operation: Operation
@@ -65,7 +65,7 @@ class Config:
     """
 
     run: str
-    target: Target
+    target: BeatTarget
     nameserver: tuple[str, int] | None
     deadline_s: float
     timeout_s: float
@@ -80,7 +80,7 @@ class Config:
     read: Operation
     write: Operation | None
     write_id: str
-    settled: Settled | None
+    settled: SettlementFields | None
     balance: Balance | None
     accounts: tuple[str, ...]
 
@@ -177,12 +177,12 @@ def _write(check: Checker) -> tuple[Operation | None, str]:
     return _operation(part, "write"), part.text("id", "")
 
 
-def _settled(check: Checker) -> Settled | None:
+def _settled(check: Checker) -> SettlementFields | None:
     if not check.given("settled"):
         return None
     names = {"field", "settled", "rolled_back", "pending", "missing_status"}
     part = check.part("settled", _OPERATION | names)
-    return Settled(
+    return SettlementFields(
         _operation(part, "settled"),
         part.text("field"),
         part.texts("settled", required=True),

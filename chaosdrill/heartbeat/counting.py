@@ -6,10 +6,12 @@ number of times that it took effect (up to three).
 
 from collections.abc import Mapping, Sequence
 
-from chaosdrill.heartbeat.ledger import ACCEPTED, BASE, LARGEST_DIGIT, REFUSED, ROLLED_BACK, SETTLED, Write
+from chaosdrill.heartbeat.ledger import ACCEPTED, BASE, LARGEST_DIGIT, REFUSED, ROLLED_BACK, SETTLED, LedgerWrite
 
 
-def executions(start: int | None, balance: int | None, uses: int, writes: Sequence[Write]) -> dict[int, int] | None:
+def executions(
+    start: int | None, balance: int | None, uses: int, writes: Sequence[LedgerWrite]
+) -> dict[int, int] | None:
     """Return the effect count of each of ``writes`` (by seq); None when the balance cannot show it.
 
     :param uses: how many writes the account has had: the last one's digit is the highest, and takes the rest.
@@ -24,7 +26,7 @@ def executions(start: int | None, balance: int | None, uses: int, writes: Sequen
     return found
 
 
-def expected(write: Write, state: str) -> tuple[int, int]:
+def expected(write: LedgerWrite, state: str) -> tuple[int, int]:
     """Return the least and the greatest number of times that a write may have taken effect.
 
     :param state: its state at the read-back.
@@ -34,11 +36,11 @@ def expected(write: Write, state: str) -> tuple[int, int]:
     return (1, 1) if write.outcome == ACCEPTED and state == SETTLED else (0, 1)
 
 
-def too_few(found: Mapping[int, int], writes: Sequence[Write], states: Mapping[int, str]) -> bool:
+def too_few(found: Mapping[int, int], writes: Sequence[LedgerWrite], states: Mapping[int, str]) -> bool:
     """Return whether a settled write has no effect on the balance (yet)."""
     return any(found[write.seq] < expected(write, states.get(write.seq, ""))[0] for write in writes)
 
 
-def too_many(found: Mapping[int, int], writes: Sequence[Write], states: Mapping[int, str]) -> list[Write]:
+def too_many(found: Mapping[int, int], writes: Sequence[LedgerWrite], states: Mapping[int, str]) -> list[LedgerWrite]:
     """Return the writes that took effect more often than they may have."""
     return [write for write in writes if found[write.seq] > expected(write, states.get(write.seq, ""))[1]]

@@ -7,19 +7,19 @@ import platform
 from http import HTTPStatus
 from typing import Any
 
-from chaosdrill.heartbeat.accounts import Accounts
+from chaosdrill.heartbeat.accounts import AccountPool
 from chaosdrill.heartbeat.background import Background
 from chaosdrill.heartbeat.burst import Burst
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.config import FILES, Config
 from chaosdrill.heartbeat.http_client import Exchange, HttpClient
-from chaosdrill.heartbeat.ledger import BASE, Ledger
+from chaosdrill.heartbeat.ledger import BASE, LedgerFile
 from chaosdrill.heartbeat.page import NotNow
 from chaosdrill.heartbeat.prober import Prober, Send
-from chaosdrill.heartbeat.read_back import RUNNING, ReadBack
-from chaosdrill.heartbeat.record import Beats, JsonLines
-from chaosdrill.heartbeat.resolver import Lookup, Resolver, system_nameservers
-from chaosdrill.heartbeat.schedule import NS, Pace, Schedule, Steady, beginnings
+from chaosdrill.heartbeat.read_back import RUNNING, ReadBackWork
+from chaosdrill.heartbeat.record import BeatRecorder, JsonLines
+from chaosdrill.heartbeat.resolver import LookupResult, SharedResolver, system_nameservers
+from chaosdrill.heartbeat.schedule import NS, BeatSchedule, Pace, Steady, beginnings
 from chaosdrill.heartbeat.settlement_check import SettlementCheck
 from chaosdrill.heartbeat.settling import Settling, StartBalances
 from chaosdrill.heartbeat.writing import Writing
@@ -32,12 +32,12 @@ LEAST_UNDER_WAY = 20
 log = logging.getLogger("chaosdrill.heartbeat")
 
 
-class Heartbeat:
+class HeartbeatSender:
     """Sends beats from :meth:`begin` to :meth:`stop`, and records their outcomes."""
 
     def __init__(self, config: Config) -> None:
-        self.clock = Clock()
-        self.read_backs: dict[str, ReadBack] = {}
+        self.clock = SteadyClock()
+        self.read_backs: dict[str, ReadBackWork] = {}
         self._config = config
         self._stopped: asyncio.Task[None] | None = None
         self._ended = False
@@ -50,7 +50,7 @@ class Heartbeat:
             "pid": os.getpid(),
             "started_ns": began_ns,
         }
-        self._beats = Beats(config.directory / FILES[0], header | _measured(config))
+        self._beats = BeatRecorder(config.directory / FILES[0], header | _measured(config))
         self._client = self._make_client()
         self._pace: Pace | None = None
         self._burst: Burst | None = None
@@ -59,23 +59,23 @@ class Heartbeat:
         self._begins_ns = beginnings(begin_ns, config.rate_per_s, len(config.operations))
         self._writing: Writing | None = None
         self._settling: Settling | None = None
-        self._ledger: Ledger | None = None
+        self._ledger: LedgerFile | None = None
         sends: list[Send] = [self._read]
         if config.write is not None:
-            self._ledger = Ledger(config.directory / FILES[1], header | _promised(config))
+            self._ledger = LedgerFile(config.directory / FILES[1], header | _promised(config))
             sends.append(self._make_writing(self._ledger).send)
         self._probers = self._make_probers(sends)
 
     def _make_client(self) -> HttpClient:
         config = self._config
         servers = system_nameservers() if config.nameserver is None else [config.nameserver]
-        resolver = Resolver(config.target.host, servers, config.timeout_s, self.clock, self._looked_up)
+        resolver = SharedResolver(config.target.host, servers, config.timeout_s, self.clock, self._looked_up)
         return HttpClient(config.target, resolver, config.timeout_s, config.region_header, self.clock)
 
-    def _make_writing(self, ledger: Ledger) -> Writing:
+    def _make_writing(self, ledger: LedgerFile) -> Writing:
         config = self._config
         assert config.write is not None
-        self._accounts = Accounts(config.accounts)
+        self._accounts = AccountPool(config.accounts)
         if config.settled is not None:
             self._settling = Settling(self._client, config.settled, self._accounts, ledger, config.most_writes_per_s)
         if config.burst_per_s is not None:
@@ -88,7 +88,7 @@ class Heartbeat:
     def _make_probers(self, sends: list[Send]) -> list[Prober]:
         config = self._config
         write = self._pace or Steady(self._begins_ns[-1], config.write_rate_per_s)
-        grids: list[Schedule] = [Steady(self._begins_ns[0], config.rate_per_s), write]
+        grids: list[BeatSchedule] = [Steady(self._begins_ns[0], config.rate_per_s), write]
         rates = (config.rate_per_s, config.most_writes_per_s)
         return [
             Prober(index, grid, operation.status, self._most_under_way(rate), send, self._beats, self.clock)
@@ -136,7 +136,7 @@ class Heartbeat:
         self._ended = True
         self.flush()
 
-    def begin_read_back(self, label: str, within_s: float) -> ReadBack:
+    def begin_read_back(self, label: str, within_s: float) -> ReadBackWork:
         """Return the read-back of that label, which is started if it does not exist.
 
         :raises NotNow: when it cannot be started.
@@ -150,7 +150,7 @@ class Heartbeat:
         if running := [one.label for one in self.read_backs.values() if one.state == RUNNING]:
             raise NotNow(HTTPStatus.CONFLICT, f"the read-back {running[0]} goes on: wait until it is done")
         config = self._config
-        made = ReadBack(
+        made = ReadBackWork(
             label,
             within_s,
             config.timeout_s,
@@ -200,7 +200,7 @@ class Heartbeat:
         per_s = self._config.write_rate_per_s if self._burst is None else self._burst.raise_for(seconds)
         return per_s, until_ns
 
-    async def _read_back(self, begun: ReadBack) -> None:
+    async def _read_back(self, begun: ReadBackWork) -> None:
         await begun.run()
         self.flush()  # flushed before the state is "done", so that readers find all rows in the file
 
@@ -244,7 +244,7 @@ class Heartbeat:
         account = accounts[seq % len(accounts)] if accounts else ""
         return await self._client.exchange(self._config.read.request(self._client.target, account), seq)
 
-    def _looked_up(self, found: Lookup) -> None:
+    def _looked_up(self, found: LookupResult) -> None:
         self._beats.lookup(found.at_ns, found.addresses, found.ttl_s, found.error)
 
     def _troubles(self) -> list[str]:

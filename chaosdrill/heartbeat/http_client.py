@@ -6,11 +6,11 @@ import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.http_answer import AnswerParser, BadAnswer
 from chaosdrill.heartbeat.plain_socket import PlainSocket
-from chaosdrill.heartbeat.resolver import LookupFailed, Resolver
-from chaosdrill.heartbeat.target import Target
+from chaosdrill.heartbeat.resolver import LookupFailed, SharedResolver
+from chaosdrill.heartbeat.target import BeatTarget
 
 NOT_SENT = "not-sent"
 GIVEN_UP = "given-up"  # the heartbeat itself ended
@@ -110,7 +110,9 @@ class HttpClient:
     :param region_header: the header of a response that names the region.
     """
 
-    def __init__(self, target: Target, resolver: Resolver, timeout_s: float, region_header: str, clock: Clock) -> None:
+    def __init__(
+        self, target: BeatTarget, resolver: SharedResolver, timeout_s: float, region_header: str, clock: SteadyClock
+    ) -> None:
         self.target = target
         self._resolver = resolver
         self._timeout_s = timeout_s

@@ -15,7 +15,7 @@ FINAL = (SETTLED, ROLLED_BACK)
 
 
 @dataclass(slots=True)
-class Write:
+class LedgerWrite:
     """One write.
 
     :param digit: its quantity is ``BASE ** digit``; None: its account was used too often to be counted.
@@ -35,7 +35,7 @@ class Write:
     region: str = ""
 
 
-class Ledger:
+class LedgerFile:
     """The file ``ledger.jsonl`` and its contents.
 
     :param header: of its first line.
@@ -44,19 +44,19 @@ class Ledger:
     def __init__(self, path: Path, header: dict[str, Any]) -> None:
         self.file = JsonLines(path)
         self.file.add({"chaosdrill": "ledger", "version": 1, **header})
-        self.writes: list[Write] = []
+        self.writes: list[LedgerWrite] = []
         self.starts: dict[str, int | None] = {}
         self._recorded = 0
 
-    def begin(self, seq: int, account: str, uses: int, due_ns: int) -> Write:
+    def begin(self, seq: int, account: str, uses: int, due_ns: int) -> LedgerWrite:
         """Return a write that is about to be sent, to an account that was used ``uses`` times before."""
         digit = uses if uses <= LARGEST_DIGIT else None
-        write = Write(seq, account, 1 if digit is None else BASE**digit, digit, due_ns)
+        write = LedgerWrite(seq, account, 1 if digit is None else BASE**digit, digit, due_ns)
         self.writes.append(write)
         return write
 
     def ended(
-        self, write: Write, ended_ns: int, status: int = 0, region: str = "", error: str = "", address: str = ""
+        self, write: LedgerWrite, ended_ns: int, status: int = 0, region: str = "", error: str = "", address: str = ""
     ) -> None:
         """Record the write's own response, or that there was none.
 
@@ -82,7 +82,7 @@ class Ledger:
             }
         )
 
-    def settled(self, write: Write, state: str, region: str, seen_ns: int) -> None:
+    def settled(self, write: LedgerWrite, state: str, region: str, seen_ns: int) -> None:
         """Record that the write was observed to be settled or rolled back."""
         write.state = state
         row = {"row": "settled", "seq": write.seq, "id": write.id, "state": state}
@@ -99,7 +99,7 @@ class Ledger:
         """Record the start of a read-back of every write that was due before ``writes_until_ns``."""
         self.file.add({"row": "read-back-begun", "label": label, "at_ns": at_ns, "writes_until_ns": writes_until_ns})
 
-    def found(self, label: str, write: Write, state: str, region: str, seen_ns: int) -> None:
+    def found(self, label: str, write: LedgerWrite, state: str, region: str, seen_ns: int) -> None:
         """Record the final result of a read-back for a write."""
         row = {"row": "found", "label": label, "seq": write.seq, "id": write.id, "state": state}
         self.file.add({**row, "region": region, "seen_ns": seen_ns})

@@ -4,13 +4,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import Exchange, HttpClient
-from chaosdrill.heartbeat.ledger import MISSING, PENDING, ROLLED_BACK, SETTLED, UNREADABLE, Write
+from chaosdrill.heartbeat.ledger import MISSING, PENDING, ROLLED_BACK, SETTLED, UNREADABLE, LedgerWrite
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class StatusCheck:
     """One read of a write's state, or of a balance (None: unreadable)."""
 
     state: str
@@ -19,21 +19,21 @@ class Look:
     balance: int | None = None
 
 
-async def look_at_write(client: HttpClient, settled: Settled, write: Write) -> Look:
+async def look_at_write(client: HttpClient, settled: SettlementFields, write: LedgerWrite) -> StatusCheck:
     """Read the state of a write with an id from the application."""
     request = settled.operation.request(client.target, write.account, write.id or "", write.quantity)
     exchange = await client.exchange(request, write.seq)
-    return Look(state_of(exchange, settled), exchange.region, exchange.ended_ns)
+    return StatusCheck(state_of(exchange, settled), exchange.region, exchange.ended_ns)
 
 
-async def look_at_balance(client: HttpClient, balance: Balance, account: str, turn: int) -> Look:
+async def look_at_balance(client: HttpClient, balance: Balance, account: str, turn: int) -> StatusCheck:
     """Read the account's balance from the application."""
     exchange = await client.exchange(balance.operation.request(client.target, account), turn)
     found = balance_of(exchange, balance)
-    return Look(UNREADABLE if found is None else SETTLED, exchange.region, exchange.ended_ns, found)
+    return StatusCheck(UNREADABLE if found is None else SETTLED, exchange.region, exchange.ended_ns, found)
 
 
-def state_of(exchange: Exchange, settled: Settled) -> str:
+def state_of(exchange: Exchange, settled: SettlementFields) -> str:
     """Return the state of a write in a response; an unclear response is unreadable, never missing."""
     if exchange.error or exchange.timed_out:
         return UNREADABLE

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from chaosdrill.heartbeat.target import Target
+from chaosdrill.heartbeat.target import BeatTarget
 
 WORD = re.compile(r"\{(account|id|quantity)\}")
 _ANY_WORD = re.compile(r"\{([^{}]*)\}")
@@ -36,7 +36,7 @@ class Operation:
         texts = (self.path, *self.headers.values(), *_texts(self.body))
         return {word for text in texts for word in _ANY_WORD.findall(text)}
 
-    def request(self, target: Target, account: str = "", identity: str = "", quantity: int = 0) -> bytes:
+    def request(self, target: BeatTarget, account: str = "", identity: str = "", quantity: int = 0) -> bytes:
         """Return the complete request, for a connection of its own."""
         values = {"account": account, "id": identity, "quantity": str(quantity)}
         path = self.path

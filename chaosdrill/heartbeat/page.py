@@ -27,7 +27,7 @@ class NotNow(Exception):
         super().__init__(why)
 
 
-class Page:
+class StatusPage:
     """A server of ``routes``.
 
     :param routes: by method and path.

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.http_client import GIVEN_UP, NOT_SENT, Exchange
-from chaosdrill.heartbeat.record import Beats
-from chaosdrill.heartbeat.schedule import Schedule
+from chaosdrill.heartbeat.record import BeatRecorder
+from chaosdrill.heartbeat.schedule import BeatSchedule
 
 OK, REFUSED, TIMED_OUT, ERROR = range(4)
 Send = Callable[[int, int], Awaitable[Exchange]]
@@ -37,12 +37,12 @@ class Prober:
     def __init__(
         self,
         index: int,
-        schedule: Schedule,
+        schedule: BeatSchedule,
         accepted: frozenset[int],
         most_under_way: int,
         send: Send,
-        beats: Beats,
-        clock: Clock,
+        beats: BeatRecorder,
+        clock: SteadyClock,
     ) -> None:
         self.outcomes = [0, 0, 0, 0]
         self.not_sent = 0

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaosdrill.heartbeat import counting
-from chaosdrill.heartbeat.accounts import Accounts
-from chaosdrill.heartbeat.clock import Clock
-from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.accounts import AccountPool
+from chaosdrill.heartbeat.clock import SteadyClock
+from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import HttpClient
-from chaosdrill.heartbeat.ledger import ACCEPTED, FINAL, MISSING, PENDING, UNREADABLE, Ledger, Write
-from chaosdrill.heartbeat.looking import Look, look_at_balance, look_at_write
+from chaosdrill.heartbeat.ledger import ACCEPTED, FINAL, MISSING, PENDING, UNREADABLE, LedgerFile, LedgerWrite
+from chaosdrill.heartbeat.looking import StatusCheck, look_at_balance, look_at_write
 from chaosdrill.heartbeat.questions import Questions
 
 LEAST_PER_S, MOST_PER_S = 400.0, 1000.0
@@ -21,20 +21,20 @@ RUNNING, DONE = "running", "done"
 
 
 @dataclass(slots=True)
-class Seen:
+class ObservedState:
     """The results so far for a write, or for an account.
 
     :param told: the result of the last read; ``before``: of the one before it.
     """
 
-    look: Look
+    look: StatusCheck
     told: Any = None
     before: Any = None
     looks: int = 0
     final: bool = False
 
 
-class ReadBack:
+class ReadBackWork:
     """One read-back.
 
     Writes are read until they are settled or rolled back: stores converge late, so a write is ``missing`` only if it
@@ -50,11 +50,11 @@ class ReadBack:
         within_s: float,
         timeout_s: float,
         client: HttpClient,
-        settled: Settled | None,
+        settled: SettlementFields | None,
         balance: Balance | None,
-        accounts: Accounts,
-        ledger: Ledger,
-        clock: Clock,
+        accounts: AccountPool,
+        ledger: LedgerFile,
+        clock: SteadyClock,
     ) -> None:
         self.label = label
         self.state = RUNNING
@@ -68,10 +68,10 @@ class ReadBack:
         self._ledger = ledger
         self._clock = clock
         self._timeout_s = timeout_s
-        self._by_account: dict[str, list[Write]] = {}
-        self._accepted: list[Write] = []
-        self._writes: dict[int, Seen] = {}
-        self._balances: dict[str, Seen] = {}
+        self._by_account: dict[str, list[LedgerWrite]] = {}
+        self._accepted: list[LedgerWrite] = []
+        self._writes: dict[int, ObservedState] = {}
+        self._balances: dict[str, ObservedState] = {}
         self._turn = 0
 
     async def run(self) -> None:
@@ -124,7 +124,7 @@ class ReadBack:
         per_s = min(MOST_PER_S, max(LEAST_PER_S, PASSES * everything / self._within_s))
         async with asyncio.TaskGroup() as asking:
             if self._settled is not None:
-                writes: Questions[Write] = Questions(self._ask_write, per_s, AT_ONCE)
+                writes: Questions[LedgerWrite] = Questions(self._ask_write, per_s, AT_ONCE)
                 await writes.add_all(self._accepted)
                 asking.create_task(writes.run(until_answered=True))
                 while len(self._writes) < len(self._accepted):
@@ -134,10 +134,10 @@ class ReadBack:
                 await balances.add_all(self._by_account)
                 asking.create_task(balances.run(until_answered=True))
 
-    async def _ask_write(self, write: Write) -> bool:
+    async def _ask_write(self, write: LedgerWrite) -> bool:
         assert self._settled is not None
         look = await look_at_write(self._client, self._settled, write)
-        seen = self._writes.setdefault(write.seq, Seen(look))
+        seen = self._writes.setdefault(write.seq, ObservedState(look))
         seen.look, seen.before, seen.told, seen.looks = look, seen.told, look.state, seen.looks + 1
         if look.state in FINAL:
             seen.final = True
@@ -152,17 +152,17 @@ class ReadBack:
         )
         self._turn += 1
         look = await look_at_balance(self._client, self._balance, account, self._turn)
-        seen = self._balances.setdefault(account, Seen(look))
+        seen = self._balances.setdefault(account, ObservedState(look))
         seen.look, seen.before, seen.looks = look, seen.told, seen.looks + 1
         seen.told = self._executions(account, look)
         seen.final = ready and look.balance is not None and self._is_final(writes, seen)
         return seen.final
 
-    def _executions(self, account: str, look: Look) -> dict[int, int] | None:
+    def _executions(self, account: str, look: StatusCheck) -> dict[int, int] | None:
         uses = self._accounts.all[account].uses
         return counting.executions(self._ledger.starts.get(account), look.balance, uses, self._by_account[account])
 
-    def _is_final(self, writes: list[Write], seen: Seen) -> bool:
+    def _is_final(self, writes: list[LedgerWrite], seen: ObservedState) -> bool:
         """Return whether a balance is final. A readable balance without an effect count will not get one later."""
         if seen.told is None:
             return True
@@ -171,16 +171,16 @@ class ReadBack:
             return False
         return not counting.too_many(seen.told, writes, states) or (seen.looks > 1 and seen.told == seen.before)
 
-    def _states(self, writes: list[Write]) -> dict[int, str]:
+    def _states(self, writes: list[LedgerWrite]) -> dict[int, str]:
         return {write.seq: self._writes[write.seq].look.state for write in writes if write.seq in self._writes}
 
     def _write_down(self, why: str) -> None:
         for write in self._accepted if self._settled is not None else ():
-            seen = self._writes.setdefault(write.seq, Seen(Look(UNREADABLE, "", self._clock.now_ns())))
+            seen = self._writes.setdefault(write.seq, ObservedState(StatusCheck(UNREADABLE, "", self._clock.now_ns())))
             if not seen.final:
                 self._ledger.found(self.label, write, seen.look.state, seen.look.region, seen.look.seen_ns)
         for account in self._by_account if self._balance is not None else ():
-            seen = self._balances.setdefault(account, Seen(Look(UNREADABLE, "", self._clock.now_ns())))
+            seen = self._balances.setdefault(account, ObservedState(StatusCheck(UNREADABLE, "", self._clock.now_ns())))
             look = seen.look
             self._ledger.balance(self.label, account, look.balance, look.region, look.seen_ns)
         self.why = why or self._why_not()
@@ -206,7 +206,7 @@ class ReadBack:
     def _ids(self, state: str) -> list[str]:
         return [write.id or "" for write in self._in_state(state)]
 
-    def _in_state(self, state: str) -> list[Write]:
+    def _in_state(self, state: str) -> list[LedgerWrite]:
         seen = self._writes
         return [write for write in self._accepted if write.seq in seen and seen[write.seq].look.state == state]
 

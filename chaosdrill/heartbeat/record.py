@@ -52,7 +52,7 @@ class JsonLines:
         return found if found.endswith(b"\n") else b""
 
 
-class Beats:
+class BeatRecorder:
     """The file ``beats.jsonl``: every beat, every lookup, and until when they are complete."""
 
     def __init__(self, path: Path, header: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.dns_message import BadMessage, DnsAnswer, answer, question
 
 RESOLV_CONF = Path("/etc/resolv.conf")
@@ -21,7 +21,7 @@ class LookupFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Lookup:
+class LookupResult:
     """The result of one lookup.
 
     :param error: a short class; empty: there are addresses.
@@ -33,7 +33,7 @@ class Lookup:
     error: str
 
 
-class Resolver:
+class SharedResolver:
     """The addresses of one name. Concurrent callers share one lookup and its result.
 
     :param nameservers: queried in turn.
@@ -46,8 +46,8 @@ class Resolver:
         name: str,
         nameservers: list[NameServer],
         give_up_s: float,
-        clock: Clock,
-        on_lookup: Callable[[Lookup], None],
+        clock: SteadyClock,
+        on_lookup: Callable[[LookupResult], None],
     ) -> None:
         self._name = name
         self._nameservers = nameservers
@@ -57,7 +57,7 @@ class Resolver:
         self._fixed = name if _is_address(name) else {"localhost": "127.0.0.1"}.get(name, "")  # RFC 6761: no lookup
         self._addresses: tuple[str, ...] = ()
         self._until_ns = 0
-        self._under_way: asyncio.Task[Lookup] | None = None
+        self._under_way: asyncio.Task[LookupResult] | None = None
 
     async def address(self, turn: int) -> str:
         """Return one of the addresses; another for each ``turn``.
@@ -79,16 +79,16 @@ class Resolver:
             return self._fixed
         return self._addresses[turn % len(self._addresses)]
 
-    async def _look_up(self) -> Lookup:
+    async def _look_up(self) -> LookupResult:
         try:
             try:
                 async with asyncio.timeout(self._give_up_s):
                     said = await self._ask_in_turn()
-                found = Lookup(self._clock.now_ns(), said.addresses, said.ttl_s, "")
+                found = LookupResult(self._clock.now_ns(), said.addresses, said.ttl_s, "")
             except TimeoutError:
-                found = Lookup(self._clock.now_ns(), (), 0, "lookup-timeout")
+                found = LookupResult(self._clock.now_ns(), (), 0, "lookup-timeout")
             except LookupFailed as error:
-                found = Lookup(self._clock.now_ns(), (), 0, str(error))
+                found = LookupResult(self._clock.now_ns(), (), 0, str(error))
             self._addresses = found.addresses
             self._until_ns = found.at_ns + found.ttl_s * 1_000_000_000
             self._on_lookup(found)

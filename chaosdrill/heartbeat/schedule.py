@@ -5,7 +5,7 @@ from typing import Protocol
 NS = 1_000_000_000
 
 
-class Schedule(Protocol):
+class BeatSchedule(Protocol):
     """The due times of one operation's beats."""
 
     def due_ns(self, seq: int) -> int:

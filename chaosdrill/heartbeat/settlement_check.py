@@ -9,7 +9,7 @@ import asyncio
 from statistics import median
 from typing import Any
 
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.schedule import NS
 from chaosdrill.heartbeat.settling import Settling
 
@@ -27,7 +27,7 @@ class SettlementCheck:
     :param begin_burst: raises the rate of the writes for so many seconds, and returns it; None: it is constant.
     """
 
-    def __init__(self, clock: Clock, settling: Settling, rate_per_s: float, begin_burst: Any = None) -> None:
+    def __init__(self, clock: SteadyClock, settling: Settling, rate_per_s: float, begin_burst: Any = None) -> None:
         self._clock, self._settling, self._begin_burst = clock, settling, begin_burst
         self._rate_per_s = rate_per_s
         self.capacity_per_s: float | None = None

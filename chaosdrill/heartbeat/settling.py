@@ -2,10 +2,10 @@
 
 from collections import deque
 
-from chaosdrill.heartbeat.accounts import Account, Accounts
-from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.accounts import AccountPool, SyntheticAccount
+from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import HttpClient
-from chaosdrill.heartbeat.ledger import FINAL, START, Ledger, Write
+from chaosdrill.heartbeat.ledger import FINAL, START, LedgerFile, LedgerWrite
 from chaosdrill.heartbeat.looking import look_at_balance, look_at_write
 from chaosdrill.heartbeat.questions import FIRST_PAUSE_S, Questions
 
@@ -22,7 +22,12 @@ class Settling:
     """
 
     def __init__(
-        self, client: HttpClient, settled: Settled, accounts: Accounts, ledger: Ledger, rate_per_s: float
+        self,
+        client: HttpClient,
+        settled: SettlementFields,
+        accounts: AccountPool,
+        ledger: LedgerFile,
+        rate_per_s: float,
     ) -> None:
         self._client = client
         self._settled = settled
@@ -31,7 +36,7 @@ class Settling:
         self._open: dict[int, int] = {}  # when each was accepted, by seq
         self.settled: deque[tuple[int, int]] = deque(maxlen=REMEMBERED)
         """When each of the last settled writes was accepted, and seen to be settled; ns by the heartbeat's clock."""
-        self.questions: Questions[tuple[Write, Account]] = Questions(
+        self.questions: Questions[tuple[LedgerWrite, SyntheticAccount]] = Questions(
             self._ask, max(LEAST_PER_S, PER_WRITE * rate_per_s), AT_ONCE
         )
 
@@ -46,12 +51,12 @@ class Settling:
         """
         return min((at_ns for at_ns in self._open.values() if at_ns >= since_ns), default=FAR_NS)
 
-    def follow(self, write: Write, account: Account, accepted_ns: int) -> None:
+    def follow(self, write: LedgerWrite, account: SyntheticAccount, accepted_ns: int) -> None:
         """Poll an accepted write until it is settled or rolled back."""
         self._open[write.seq] = accepted_ns
         self.questions.add((write, account), FIRST_PAUSE_S)
 
-    async def _ask(self, followed: tuple[Write, Account]) -> bool:
+    async def _ask(self, followed: tuple[LedgerWrite, SyntheticAccount]) -> bool:
         write, account = followed
         look = await look_at_write(self._client, self._settled, write)
         if look.state not in FINAL:
@@ -69,21 +74,23 @@ class StartBalances:
     """
 
     def __init__(
-        self, client: HttpClient, balance: Balance, accounts: Accounts, ledger: Ledger, rate_per_s: float
+        self, client: HttpClient, balance: Balance, accounts: AccountPool, ledger: LedgerFile, rate_per_s: float
     ) -> None:
         self._client = client
         self._balance = balance
         self._accounts = accounts
         self._ledger = ledger
         self._turn = 0
-        self._questions: Questions[Account] = Questions(self._ask, max(LEAST_PER_S, AHEAD * rate_per_s), AT_ONCE)
+        self._questions: Questions[SyntheticAccount] = Questions(
+            self._ask, max(LEAST_PER_S, AHEAD * rate_per_s), AT_ONCE
+        )
 
     async def run(self) -> None:
         """Read balances until all are known."""
         await self._questions.add_all(self._accounts.all.values())
         await self._questions.run(until_answered=True)
 
-    async def _ask(self, account: Account) -> bool:
+    async def _ask(self, account: SyntheticAccount) -> bool:
         if account.uses:
             return True
         self._turn += 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Target:
+class BeatTarget:
     """A host and the parameters of its connections.
 
     :param authority: the value of the Host header.
@@ -19,7 +19,7 @@ class Target:
     base: str
 
 
-def target_of(url: str) -> Target:
+def target_of(url: str) -> BeatTarget:
     """Parse a URL.
 
     :raises ValueError: with its problem.
@@ -33,4 +33,4 @@ def target_of(url: str) -> Target:
         raise ValueError("it has more than a host, a port and a path")
     tls = parts.scheme == "https"
     port = parts.port if parts.port is not None else (443 if tls else 80)
-    return Target(tls, parts.hostname, port, parts.netloc, parts.path.rstrip("/"))
+    return BeatTarget(tls, parts.hostname, port, parts.netloc, parts.path.rstrip("/"))

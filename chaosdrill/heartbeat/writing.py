@@ -2,12 +2,12 @@
 
 import asyncio
 
-from chaosdrill.heartbeat.accounts import Account, Accounts
+from chaosdrill.heartbeat.accounts import AccountPool, SyntheticAccount
 from chaosdrill.heartbeat.burst import Burst
-from chaosdrill.heartbeat.clock import Clock
+from chaosdrill.heartbeat.clock import SteadyClock
 from chaosdrill.heartbeat.config import Config
 from chaosdrill.heartbeat.http_client import GIVEN_UP, NOT_SENT, Exchange, HttpClient
-from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, START, UNKNOWN, Ledger, Write
+from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, START, UNKNOWN, LedgerFile, LedgerWrite
 from chaosdrill.heartbeat.looking import field_of
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.settling import Settling
@@ -25,10 +25,10 @@ class Writing:
         config: Config,
         operation: Operation,
         client: HttpClient,
-        accounts: Accounts,
-        ledger: Ledger,
+        accounts: AccountPool,
+        ledger: LedgerFile,
         settling: Settling | None,
-        clock: Clock,
+        clock: SteadyClock,
         burst: Burst | None = None,
     ) -> None:
         self._operation = operation
@@ -62,7 +62,7 @@ class Writing:
         self._ended(write, account, exchange)
         return exchange
 
-    def _ended(self, write: Write, account: Account, exchange: Exchange) -> None:
+    def _ended(self, write: LedgerWrite, account: SyntheticAccount, exchange: Exchange) -> None:
         write.outcome, write.id = outcome_of(exchange, self._operation, self._id_field)
         error = exchange.error or ("no-id" if self._promised(exchange) and write.outcome == UNKNOWN else "")
         self._ledger.ended(write, exchange.ended_ns, exchange.status, exchange.region, error, exchange.address)

@@ -12,11 +12,11 @@ from typing import Any
 from chaosdrill.lab import network, packet_loss
 from chaosdrill.lab.environment import client_environment
 from chaosdrill.lab.namespaces import enter_for_good
-from chaosdrill.lab.packet_loss import Loss
+from chaosdrill.lab.packet_loss import LossRule
 from chaosdrill.lab.plan import LabPlan
 
 
-class ClientHost:
+class LabClientHost:
     """The client host: runs commands in the bastion's namespaces.
 
     :param plan: the lab's plan.
@@ -54,8 +54,8 @@ class ClientHost:
             program.chmod(0o700)
 
     async def inject(self, id: str, percent: float, sources: list[str], traffic_type: str, duration_s: float) -> None:
-        """Start a packet loss. See :class:`chaosdrill.lab.packet_loss.Loss`."""
-        await self.in_bastion(packet_loss.inject, Loss(id, percent, tuple(sources), traffic_type, duration_s))
+        """Start a packet loss. See :class:`chaosdrill.lab.packet_loss.LossRule`."""
+        await self.in_bastion(packet_loss.inject, LossRule(id, percent, tuple(sources), traffic_type, duration_s))
 
     async def heal(self, id: str) -> None:
         """End a packet loss; has no effect when it has ended."""

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from chaosdrill.lab import packet_loss
-from chaosdrill.lab.packet_loss import Loss
+from chaosdrill.lab.packet_loss import LossRule
 
 _WAYS = {"a": "arriving", "l": "leaving"}
 
@@ -29,7 +29,7 @@ class Cloud:
                 await asyncio.to_thread(packet_loss.prepare)
                 self._prepared = True
             for letter, way in _WAYS.items():
-                loss = Loss(f"{id}{letter}", 100, tuple(networks), way, duration_s)
+                loss = LossRule(f"{id}{letter}", 100, tuple(networks), way, duration_s)
                 await asyncio.to_thread(packet_loss.inject, loss)
 
     async def reconnect(self, id: str) -> None:

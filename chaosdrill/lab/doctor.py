@@ -30,7 +30,7 @@ _SYSCTLS = {
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """Result of one check.
 
     :param seen: the observed value.
@@ -62,7 +62,7 @@ def require() -> None:
         )
 
 
-def checks() -> Iterator[Check]:
+def checks() -> Iterator[DoctorCheck]:
     """Yield the results of all checks, in order of their dependencies; a check whose dependency failed is left out."""
     failed = False
     for check in _quick_checks():
@@ -72,7 +72,7 @@ def checks() -> Iterator[Check]:
         yield _packet_loss()
 
 
-def _quick_checks() -> Iterator[Check]:
+def _quick_checks() -> Iterator[DoctorCheck]:
     yield from (system := [_linux(), _python()])
     if not all(check.ok for check in system):
         return
@@ -83,11 +83,11 @@ def _quick_checks() -> Iterator[Check]:
         yield _namespaces()
 
 
-def _linux() -> Check:
+def _linux() -> DoctorCheck:
     system = platform.system()
     if system == "Linux":
-        return Check("system", f"Linux {platform.release()}")
-    return Check(
+        return DoctorCheck("system", f"Linux {platform.release()}")
+    return DoctorCheck(
         "system",
         system,
         f"the lab needs Linux, this is {system}",
@@ -95,58 +95,58 @@ def _linux() -> Check:
     )
 
 
-def _python() -> Check:
+def _python() -> DoctorCheck:
     version = platform.python_version()
     if tuple(sys.version_info) >= LEAST_PYTHON:
-        return Check("python", version)
-    return Check("python", version, f"Python {version} is too old", "Install Python 3.11 or newer")
+        return DoctorCheck("python", version)
+    return DoctorCheck("python", version, f"Python {version} is too old", "Install Python 3.11 or newer")
 
 
-def _extras() -> Check:
+def _extras() -> DoctorCheck:
     missing = [name for name in LAB_MODULES if importlib.util.find_spec(name) is None]
     if not missing:
-        return Check("extra lab", "installed")
-    return Check("extra lab", "missing", f"not installed: {', '.join(missing)}", install_command("lab"))
+        return DoctorCheck("extra lab", "installed")
+    return DoctorCheck("extra lab", "missing", f"not installed: {', '.join(missing)}", install_command("lab"))
 
 
-def _home() -> Check:
+def _home() -> DoctorCheck:
     try:
         directory = home_directory()
     except BadInput as error:
-        return Check("directory", "none", str(error), "")
+        return DoctorCheck("directory", "none", str(error), "")
     free_mb = shutil.disk_usage(directory).free // 10**6
     if free_mb < LEAST_FREE_MB:
         advice = f"Free {LEAST_FREE_MB} MB, or set CHAOSDRILL_HOME to a directory on another disk"
-        return Check("directory", str(directory), f"{directory}: only {free_mb} MB free", advice)
-    return Check("directory", f"{directory}, {free_mb} MB free")
+        return DoctorCheck("directory", str(directory), f"{directory}: only {free_mb} MB free", advice)
+    return DoctorCheck("directory", f"{directory}, {free_mb} MB free")
 
 
-def _tools() -> Check:
+def _tools() -> DoctorCheck:
     missing = [name for name in ("unshare", "nsenter") if shutil.which(name) is None]
     if missing:
-        return Check("util-linux", "missing", f"not installed: {', '.join(missing)}", "apt install util-linux")
+        return DoctorCheck("util-linux", "missing", f"not installed: {', '.join(missing)}", "apt install util-linux")
     options = _run(["unshare", "--help"]).stdout
     lacking = [option for option in ("--map-user", "--keep-caps", "--kill-child") if option not in options]
     if lacking:
         advice = "Install util-linux 2.36 or newer"
-        return Check("util-linux", "old", f"unshare lacks {', '.join(lacking)}", advice)
-    return Check("util-linux", _run(["unshare", "--version"]).stdout.strip())
+        return DoctorCheck("util-linux", "old", f"unshare lacks {', '.join(lacking)}", advice)
+    return DoctorCheck("util-linux", _run(["unshare", "--version"]).stdout.strip())
 
 
-def _namespaces() -> Check:
+def _namespaces() -> DoctorCheck:
     tried = _run([*new_namespaces_command(), "true"])
     if tried.returncode == 0:
-        return Check("namespaces", "user, network, PID, IPC, mount")
+        return DoctorCheck("namespaces", "user, network, PID, IPC, mount")
     said = tried.stderr.strip()
     if _run([*new_namespaces_command(mount_proc=False), "true"]).returncode == 0:
-        return Check(
+        return DoctorCheck(
             "namespaces",
             "/proc cannot be mounted",
             f"/proc cannot be mounted in a new PID namespace ({said}); this looks like a container that masks /proc",
             "Start the container with --security-opt systempaths=unconfined (Docker, Podman) or "
             "procMount: Unmasked (Kubernetes), or run on the host or in a virtual machine",
         )
-    return Check("namespaces", "refused", f"this machine refuses user namespaces ({said})", _namespace_advice())
+    return DoctorCheck("namespaces", "refused", f"this machine refuses user namespaces ({said})", _namespace_advice())
 
 
 def _namespace_advice() -> str:
@@ -160,13 +160,13 @@ def _namespace_advice() -> str:
     )
 
 
-def _packet_loss() -> Check:
+def _packet_loss() -> DoctorCheck:
     program = "from chaosdrill.lab import packet_loss; packet_loss.prepare()"
     tried = _run([*new_namespaces_command(), sys.executable, "-c", program])
     if tried.returncode == 0:
-        return Check("packet loss", "nftables with numgen")
+        return DoctorCheck("packet loss", "nftables with numgen")
     said = (tried.stderr.strip().splitlines() or ["no message"])[-1]
-    return Check("packet loss", "refused", said, "See `chaosdrill doctor --help`")
+    return DoctorCheck("packet loss", "refused", said, "See `chaosdrill doctor --help`")
 
 
 def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":

@@ -20,7 +20,7 @@ from chaosdrill.page_guard import SECRET_VARIABLE, take_secret
 SHORTEST_UNPOLLED_S = 60.0  # a driver on a busy machine may be late by seconds
 
 
-class LoadGenerator:
+class LabLocust:
     """A Locust process on the client host; its page is on a socket that was opened outside the lab.
 
     :param page_fd: the listening socket, on 127.0.0.1 of the host.

@@ -32,7 +32,7 @@ _LESS_THAN, _HOST_TO_NETWORK, _RANDOM = 2, 1, 1
 
 
 @dataclass(frozen=True)
-class Loss:
+class LossRule:
     """A packet loss: which packets are lost, how many of them, and for how long.
 
     :param name: letters and digits, at most 16; a fault of the same name is replaced.
@@ -77,7 +77,7 @@ def prepare() -> None:
             nft.rule("add", table=_TABLE, chain=_DROPPED, expressions=([_counter()], [_verdict(_NF_DROP)]))
             for chain, (hook, _) in _HOOKS.items():
                 nft.chain("add", table=_TABLE, name=chain, hook=hook, type="filter", policy=_NF_ACCEPT)
-        inject(Loss("check", 50, ("192.0.2.1",), "ingress", 0.001))
+        inject(LossRule("check", 50, ("192.0.2.1",), "ingress", 0.001))
         heal("check")
     except NetlinkError as error:
         raise LabError(
@@ -86,7 +86,7 @@ def prepare() -> None:
         ) from error
 
 
-def inject(loss: Loss) -> tuple[int, int]:
+def inject(loss: LossRule) -> tuple[int, int]:
     """Start a packet loss.
 
     :returns: two times between which it began, in nanoseconds since the epoch.
@@ -164,7 +164,7 @@ def _rules_of_dropped(nft: Nft) -> list[Any]:
     ]
 
 
-def _by_prefix(loss: Loss) -> Iterable[tuple[int, list[str]]]:
+def _by_prefix(loss: LossRule) -> Iterable[tuple[int, list[str]]]:
     networks: dict[int, list[str]] = defaultdict(list)
     for source in loss.sources:
         network = ipaddress.IPv4Network(source, strict=False)

@@ -23,7 +23,7 @@ HEALTHY_WITHIN_S = 30.0
 ANSWER_WITHIN_S = 2.0
 
 
-class Part:
+class LabPart:
     """One part of the lab.
 
     :param name: its name in ``chaosdrill lab status``.
@@ -122,7 +122,7 @@ class ServiceParts:
         self._plan = plan
         self._file = plan.directory / "plan.json"
 
-    def aws(self, aws_fd: int, dns_udp_fd: int, dns_tcp_fd: int) -> Part:
+    def aws(self, aws_fd: int, dns_udp_fd: int, dns_tcp_fd: int) -> LabPart:
         """Return the AWS endpoint, which also serves DNS."""
         fds = {"--aws-fd": aws_fd, "--dns-udp-fd": dns_udp_fd, "--dns-tcp-fd": dns_tcp_fd}
         arguments = [text for option, fd in fds.items() for text in (option, str(fd))]
@@ -137,9 +137,9 @@ class ServiceParts:
             token = {"Authorization": f"Bearer {self._plan.access.token}"}
             await _get(self._plan.services_address, self._plan.aws_port, "/chaosdrill/health", token)
 
-        return Part("aws", start, check, ended=process.check)
+        return LabPart("aws", start, check, ended=process.check)
 
-    def dns(self) -> Part:
+    def dns(self) -> LabPart:
         """Return DNS, which is checked by a query as from the client host."""
         question = dns.message.make_query(self._plan.domain, "A")
 
@@ -148,9 +148,9 @@ class ServiceParts:
             if not answer.answer:
                 raise LabError(f"no address for {self._plan.domain}")
 
-        return Part("dns", _nothing, check)
+        return LabPart("dns", _nothing, check)
 
-    def application(self, region: RegionPlan) -> Part:
+    def application(self, region: RegionPlan) -> LabPart:
         """Return one region's application server."""
         name = f"application-{region.city}"
         process = self._process(name, "chaosdrill.lab.application", region.name)
@@ -160,7 +160,7 @@ class ServiceParts:
             for address in region.load_balancer_addresses:
                 await _get(address, 80, "/health")
 
-        return Part(name, process.start, check, process.stop)
+        return LabPart(name, process.start, check, process.stop)
 
     def _process(self, name: str, module: str, *arguments: str) -> Process:
         command = [sys.executable, "-m", module, str(self._file), *arguments]

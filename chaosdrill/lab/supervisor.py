@@ -21,14 +21,14 @@ from chaosdrill.errors import DrillError, LabError
 from chaosdrill.lab import client_view, network, truth, wire
 from chaosdrill.lab.breaks.in_force import InForce
 from chaosdrill.lab.breaks.model import Lab
-from chaosdrill.lab.client import ClientHost
+from chaosdrill.lab.client import LabClientHost
 from chaosdrill.lab.cloud import Cloud
 from chaosdrill.lab.database import GlobalDatabase
-from chaosdrill.lab.load_generator import LoadGenerator
+from chaosdrill.lab.load_generator import LabLocust
 from chaosdrill.lab.main_table import MainTable
 from chaosdrill.lab.memory import memory_mb
 from chaosdrill.lab.namespaces import furnish, mount_tmpfs
-from chaosdrill.lab.parts import Part, ServiceParts
+from chaosdrill.lab.parts import LabPart, ServiceParts
 from chaosdrill.lab.plan import LabPlan
 
 LEASE_GRACE_S = 20.0
@@ -76,7 +76,7 @@ class Supervisor:
         self._ready_s: float | None = None
         self._failure: str | None = None
         self._changing_applications = asyncio.Lock()
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, LabPart] = {}
 
     async def run(self) -> None:
         """Build the lab, then serve until it has to end."""
@@ -113,20 +113,20 @@ class Supervisor:
             await asyncio.to_thread(network.build, plan),
             await asyncio.to_thread(client_view.build, plan),
         )
-        self.client = ClientHost(plan, network_fd, view_fd)
+        self.client = LabClientHost(plan, network_fd, view_fd)
         self.database = GlobalDatabase(plan)
         self.main_table = MainTable(plan)
-        self.load = LoadGenerator(plan, self.client.network_fd, self._sockets.load)
+        self.load = LabLocust(plan, self.client.network_fd, self._sockets.load)
         parts = (self.database, self.main_table, self.client, self.load)
         self.breaks = InForce(Lab(plan, *parts, operations=self.operations))
         services = ServiceParts(plan)
         self.parts = {
             "aws": services.aws(self._sockets.aws, self._sockets.dns_udp, self._sockets.dns_tcp),
             "dns": services.dns(),
-            "load": Part("load", lambda: self._start_load(), self._check_load),
-            "database": Part("database", self.database.start, self._check_database),
-            "main-table": Part("main-table", self.main_table.start, self._check_main_table),
-            "client": Part("client", self.client.prepare, self._check_client),
+            "load": LabPart("load", lambda: self._start_load(), self._check_load),
+            "database": LabPart("database", self.database.start, self._check_database),
+            "main-table": LabPart("main-table", self.main_table.start, self._check_main_table),
+            "client": LabPart("client", self.client.prepare, self._check_client),
             **{f"application-{region.city}": services.application(region) for region in plan.regions},
         }
         stores = {name: self.parts[name] for name in ("database", "main-table")}

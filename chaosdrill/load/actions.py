@@ -11,8 +11,8 @@ from chaosdrill.activity import action
 from chaosdrill.client.chosen_host import ChosenHost
 from chaosdrill.client.load_generator import (
     LoadState,
+    LoadWindow,
     NoLoadGenerator,
-    Window,
     end_load_generator,
     load_generator,
     open_load_generator,
@@ -248,7 +248,7 @@ def _end_of(state: LoadState, now_s: float) -> float:
     return state.stopping_s if ended and state.stopping_s is not None else now_s
 
 
-def _summary(window: Window, url: str, started: float) -> dict[str, Any]:
+def _summary(window: LoadWindow, url: str, started: float) -> dict[str, Any]:
     load = window.load
     return {
         "users": load.user_count,

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from chaosdrill import history
-from chaosdrill.client.load_generator import LoadGenerator, LoadState, Window, patiently, wait_for
+from chaosdrill.client.load_generator import LoadGenerator, LoadState, LoadWindow, patiently, wait_for
 from chaosdrill.errors import BadInput, CannotSee, DrillError, Problem, Refused, TimedOut, problem
 
 logger = logging.getLogger("chaostoolkit")
@@ -113,7 +113,7 @@ class StartCheck:
         self._failing_since_s: float | None = None
         self._reported = False
 
-    def check(self, window: Window) -> Window:
+    def check(self, window: LoadWindow) -> LoadWindow:
         """Check a window, and return it.
 
         :raises DrillError: when every request has failed since the load began.
@@ -135,7 +135,7 @@ class StartCheck:
             logger.warning(f"  start_load: {error}")
         self._reported = True
 
-    def _error(self, window: Window, so_far: str) -> DrillError:
+    def _error(self, window: LoadWindow, so_far: str) -> DrillError:
         load = window.load
         if not window.failures:
             raised = f"{load.exceptions} exceptions, most often {load.exception_messages[0]!r}"
@@ -163,7 +163,7 @@ def wait_until_at_work(
     host: str,
     within_s: float,
     start_check: StartCheck | None = None,
-) -> Window:
+) -> LoadWindow:
     """Return the window from ``since_s`` in which all users are at work and first requests were answered.
 
     :param start_check: gives up on a load that begins and whose every request fails; None: wait until the deadline.
@@ -171,7 +171,7 @@ def wait_until_at_work(
     :raises TimedOut: when they are there, and no request was answered in time.
     """
 
-    def poll() -> Window:
+    def poll() -> LoadWindow:
         window = generator.window(since_s, generator.state().now_s)
         return window if start_check is None else start_check.check(window)
 

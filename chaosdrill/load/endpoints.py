@@ -12,7 +12,7 @@ MOST_ENDPOINTS = 200  # a script that does not group `/item/17` under one name h
 MOST_CELLS = 100_000  # some 60 MB; with one answering address: 15 minutes of 10 endpoints, or 100 s of 100 endpoints
 
 
-class Endpoints:
+class EndpointBuckets:
     """A cell (bucket) for each endpoint and region or address in each 0.1 s in which it was requested.
 
     :param most_endpoints: this many endpoints, the first, are counted separately.

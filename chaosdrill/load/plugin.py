@@ -40,14 +40,14 @@ from locust.exception import RPCError
 from locust.runners import MasterRunner, WorkerRunner
 
 from chaosdrill.load import tracing, worker_clocks
-from chaosdrill.load.endpoints import Endpoints
+from chaosdrill.load.endpoints import EndpointBuckets
 from chaosdrill.load.guarded_page import GuardedPage
-from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE, Progress
+from chaosdrill.load.progress import UNPOLLED_S, UNPOLLED_VARIABLE, LoadTestState
 from chaosdrill.load.record_files import record_files
 from chaosdrill.load.recorder import Recorder
 from chaosdrill.load.routes import View, add_routes
 from chaosdrill.load.steady import now_ns, now_s
-from chaosdrill.load.timeline import Timeline
+from chaosdrill.load.timeline import BucketTimeline
 from chaosdrill.load.worker_clocks import WorkerClocks
 from chaosdrill.page_guard import take_secret
 
@@ -61,8 +61,8 @@ class Alone:
     """The part of the plugin in a Locust without workers."""
 
     def __init__(self, environment: Any) -> None:
-        self.timeline = Timeline()
-        self.progress = Progress(environment, None, now_s, unpolled_s())
+        self.timeline = BucketTimeline()
+        self.progress = LoadTestState(environment, None, now_s, unpolled_s())
         self.files = record_files()
         self._source = f"locust-{os.getpid()}"
         self._recorder = record(environment, self.timeline)
@@ -102,8 +102,8 @@ class Master:
     """The part of the plugin in a master, fed by the pushes of its workers."""
 
     def __init__(self, environment: Any) -> None:
-        self.timeline = Timeline()
-        self.progress = Progress(environment, self._connected, now_s, unpolled_s())
+        self.timeline = BucketTimeline()
+        self.progress = LoadTestState(environment, self._connected, now_s, unpolled_s())
         self.files = record_files()
         self._runner = environment.runner
         self._watermarks: dict[str, float] = {}
@@ -145,7 +145,7 @@ class Pushing:
     def __init__(self, environment: Any) -> None:
         self._runner = environment.runner
         # The master limits the endpoints; here they stay for half a second only.
-        self._timeline = Timeline(Endpoints(most_endpoints=sys.maxsize))
+        self._timeline = BucketTimeline(EndpointBuckets(most_endpoints=sys.maxsize))
         self._recorder = record(environment, self._timeline)
         self._unsent: list[dict[str, Any]] = []
         environment.events.quit.add_listener(lambda **_: self.push(ended=True))
@@ -178,7 +178,7 @@ def unpolled_s() -> float:
     return float(os.environ.get(UNPOLLED_VARIABLE) or UNPOLLED_S)
 
 
-def record(environment: Any, timeline: Timeline) -> Recorder:
+def record(environment: Any, timeline: BucketTimeline) -> Recorder:
     """Return a recorder of this process's requests, which counts them in ``timeline``."""
     tracing.install()
     recorder = Recorder(timeline)
@@ -187,7 +187,7 @@ def record(environment: Any, timeline: Timeline) -> Recorder:
     return recorder
 
 
-def look_forever(progress: Progress, runner: Any) -> None:
+def look_forever(progress: LoadTestState, runner: Any) -> None:
     """Check continuously whether users or workers are missing, and stop a test whose driver has died."""
     while True:
         gevent.sleep(LOOK_EVERY_S)

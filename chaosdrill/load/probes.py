@@ -17,7 +17,7 @@ from chaosdrill.aws import System, system_of
 from chaosdrill.aws.regions import region_named
 from chaosdrill.client import resolve
 from chaosdrill.client.chosen_host import ChosenHost
-from chaosdrill.client.load_generator import Asked, Window, load_generator
+from chaosdrill.client.load_generator import LoadWindow, RequestSelection, load_generator
 from chaosdrill.errors import CannotSee, problem
 from chaosdrill.load import windows
 
@@ -49,7 +49,7 @@ def failures(
     :source: docs/load.md, "When a window can be judged"
     """
     return _seen(
-        window_s, min_requests, Asked(endpoint, method), region, configuration, secrets, float(within_s)
+        window_s, min_requests, RequestSelection(endpoint, method), region, configuration, secrets, float(within_s)
     ).failures
 
 
@@ -75,7 +75,7 @@ def error_ratio(
     :raises ActivityFailed: when the load did not run as intended through the window.
     :source: docs/load.md, "When a window can be judged"
     """
-    window = _seen(window_s, min_requests, Asked(endpoint, method), region, configuration, secrets, least=1)
+    window = _seen(window_s, min_requests, RequestSelection(endpoint, method), region, configuration, secrets, least=1)
     return window.failures / window.requests
 
 
@@ -99,7 +99,9 @@ def requests_per_s(
     :raises ActivityFailed: when the load did not run as intended through the window.
     :source: docs/load.md, "When a window can be judged"
     """
-    return _seen(window_s, 0, Asked(endpoint, method), region, configuration, secrets).requests / float(window_s)
+    return _seen(window_s, 0, RequestSelection(endpoint, method), region, configuration, secrets).requests / float(
+        window_s
+    )
 
 
 @probe
@@ -126,7 +128,9 @@ def latency_ms(
     :raises ActivityFailed: when the load did not run as intended through the window.
     :source: docs/load.md, "When a window can be judged"
     """
-    window = _seen(window_s, min_requests, Asked(endpoint, method, percentile), region, configuration, secrets, least=1)
+    window = _seen(
+        window_s, min_requests, RequestSelection(endpoint, method, percentile), region, configuration, secrets, least=1
+    )
     if window.percentile_ms is None:
         raise CannotSee(
             f"none of the {window.requests} requests in the window has a response time: the load script reports them "
@@ -181,13 +185,13 @@ def load_health(
 def _seen(
     window_s: float,
     min_requests: int,
-    asked: Asked,
+    asked: RequestSelection,
     region: Optional[str],
     configuration: Optional[Configuration],
     secrets: Optional[Secrets],
     patience_s: float = 0.0,
     least: int = 0,
-) -> Window:
+) -> LoadWindow:
     windows.check(window_s, min_requests, asked)
     if region:
         system = system_of(configuration, secrets)

@@ -15,7 +15,7 @@ LONGEST_MESSAGE = 200  # characters
 _REPR = re.compile(r"(\w+)\((['\"])(.*)\2\)$")  # such as HTTPError('404 Client Error')
 
 
-class Progress:
+class LoadTestState:
     """The state of the running test, or of the last one.
 
     :param workers: returns the ids of the workers that are connected now; None: users run in this process.

@@ -19,7 +19,7 @@ from locust.contrib.fasthttp import FastResponse
 from chaosdrill.load import steady
 from chaosdrill.load.outcomes import OK, outcome_of
 from chaosdrill.load.request_rows import RequestRows, RequestsByKind
-from chaosdrill.load.timeline import Timeline
+from chaosdrill.load.timeline import BucketTimeline
 from chaosdrill.load.tracing import ATTRIBUTE, Trace, trace_here
 from chaosdrill.secret_text import hide_secrets_in
 
@@ -43,7 +43,7 @@ class Recorder:
     :param timeline: counts them.
     """
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: BucketTimeline) -> None:
         self.timeline = timeline
         self.recorded = 0
         """How many requests, those that could not be recorded included: fewer rows than that are incomplete."""

@@ -8,10 +8,10 @@ from werkzeug.datastructures import MultiDict
 
 from chaosdrill.load.buckets import Bucket, Endpoint, bucket_number, first_whole_bucket
 from chaosdrill.load.guarded_page import ONLY_READS
-from chaosdrill.load.progress import Progress
+from chaosdrill.load.progress import LoadTestState
 from chaosdrill.load.record_files import RecordFiles
 from chaosdrill.load.steady import now_ns
-from chaosdrill.load.timeline import Timeline
+from chaosdrill.load.timeline import BucketTimeline
 from chaosdrill.secret_text import hide_secrets_in
 
 MOST_READ = 4_000_000  # bytes of a file in one response
@@ -20,8 +20,8 @@ MOST_READ = 4_000_000  # bytes of a file in one response
 class View(Protocol):
     """The data of one Locust: the one without workers, or the master."""
 
-    timeline: Timeline
-    progress: Progress
+    timeline: BucketTimeline
+    progress: LoadTestState
     files: RecordFiles
 
     def count(self) -> None:
@@ -127,7 +127,7 @@ def answer_records(files: RecordFiles) -> Any:
     return Response(lines, mimetype="text/plain")
 
 
-def _share(timeline: Timeline, since_s: float, until_s: float, asked: MultiDict[str, str]) -> dict[str, Any]:
+def _share(timeline: BucketTimeline, since_s: float, until_s: float, asked: MultiDict[str, str]) -> dict[str, Any]:
     first, last = first_whole_bucket(since_s), bucket_number(until_s)
     bucket, seen, regions, wanted = Bucket(), Counter[Endpoint](), Counter[str](), asked.getlist("region")
     named = hide_secrets_in(asked["name"]) if "name" in asked else None  # as the recorder writes it

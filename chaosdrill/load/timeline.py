@@ -15,18 +15,18 @@ from chaosdrill.load.buckets import (
     bucket_number_ns,
     first_whole_bucket,
 )
-from chaosdrill.load.endpoints import Endpoints
+from chaosdrill.load.endpoints import EndpointBuckets
 
 
-class Timeline:
+class BucketTimeline:
     """Buckets by their number.
 
     :param endpoints: counts each endpoint's own share.
     :param keep_s: how many seconds before the newest bucket are kept.
     """
 
-    def __init__(self, endpoints: Endpoints | None = None, keep_s: float = 4 * 3600) -> None:
-        self.endpoints = endpoints or Endpoints()
+    def __init__(self, endpoints: EndpointBuckets | None = None, keep_s: float = 4 * 3600) -> None:
+        self.endpoints = endpoints or EndpointBuckets()
         self._buckets: dict[int, Bucket] = {}
         self._keep = bucket_number(keep_s)
 

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Mapping
 
-from chaosdrill.client.load_generator import Asked, LoadGenerator, Window
-from chaosdrill.client.load_seen import Endpoints
+from chaosdrill.client.load_generator import LoadGenerator, LoadWindow, RequestSelection
+from chaosdrill.client.load_seen import RequestedEndpoints
 from chaosdrill.errors import BadInput, CannotSee, Problem, problem
 from chaosdrill.load.driving import number
 from chaosdrill.load.endpoints import MOST_ENDPOINTS
@@ -13,7 +13,9 @@ SHOWN = 20
 HEADER = "CHAOSDRILL_LOAD_REGION_HEADER in Locust's environment, else X-Region"
 
 
-def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: Asked, patience_s: float = 0.0) -> Window:
+def seen(
+    generator: LoadGenerator, window_s: float, min_requests: int, asked: RequestSelection, patience_s: float = 0.0
+) -> LoadWindow:
     """Return a window that begins now, after it has closed and was checked.
 
     :param patience_s: for so long begin again after a failure, and while users still hang in the outage before.
@@ -31,7 +33,7 @@ def seen(generator: LoadGenerator, window_s: float, min_requests: int, asked: As
             raise CannotSee(f"the load at {generator.url} cannot be judged: {why}", code=problems[0].code)
 
 
-def check(window_s: float, min_requests: int, asked: Asked) -> None:
+def check(window_s: float, min_requests: int, asked: RequestSelection) -> None:
     """Check the parameters of a window.
 
     :raises BadInput: with every problem.
@@ -49,7 +51,7 @@ def check(window_s: float, min_requests: int, asked: Asked) -> None:
         raise BadInput([problem("argument-invalid", one) for one in problems])
 
 
-def blindness(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
+def blindness(window: LoadWindow, min_requests: int, asked: RequestSelection) -> list[Problem]:
     """Return why a window cannot be judged; empty if it can."""
     problems = window.load.problems()
     as_meant_s = window.load.as_meant_since_s
@@ -68,7 +70,7 @@ def blindness(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
     return problems + _too_few(window, min_requests, asked)
 
 
-def _too_few(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
+def _too_few(window: LoadWindow, min_requests: int, asked: RequestSelection) -> list[Problem]:
     length_s, found = window.until_s - window.since_s, window.endpoints
     if found is not None and not found.whole:
         text = f"the window of {length_s:.0f} s is longer than shares of it are kept apart: ask for a shorter one"
@@ -94,7 +96,7 @@ def _too_few(window: Window, min_requests: int, asked: Asked) -> list[Problem]:
     return [problem("load-too-few-requests", text)]
 
 
-def _without_region(found: Endpoints, length_s: float) -> str:
+def _without_region(found: RequestedEndpoints, length_s: float) -> str:
     if not found.addresses:
         return f"no answer of {length_s:.0f} s names its region ({HEADER}), and no address that answered is known"
     shown = ", ".join(f"{address} ({found.regions[address]})" for address in found.addresses[:SHOWN])
@@ -109,7 +111,7 @@ def _answered(regions: Mapping[str, int]) -> str:
     return f"answered were by {', '.join(named)}"
 
 
-def _requested(found: Endpoints) -> str:
+def _requested(found: RequestedEndpoints) -> str:
     named = [f"{method} {name} ({requests})" for method, name, requests in found.seen[:SHOWN]]
     more = f" and {len(found.seen) - SHOWN} more" if len(found.seen) > SHOWN else ""
     text = f"requested were: {', '.join(named)}{more}" if named else "nothing was requested"

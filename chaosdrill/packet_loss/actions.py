@@ -76,7 +76,7 @@ def inject_packet_loss(
     :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
     """
     system = system_of(configuration, secrets)
-    asked = preparing.PacketLoss(
+    asked = preparing.PacketLossRequest(
         percent=percent,
         sources=sources,
         traffic_type=traffic_type,
@@ -144,7 +144,9 @@ def isolate_region(
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#disrupt-connectivity
     """
     system = system_of(configuration, secrets)
-    there = preparing.region_isolation(system, preparing.Isolation(region, duration_s, subnets, template, role_arn))
+    there = preparing.region_isolation(
+        system, preparing.IsolationRequest(region, duration_s, subnets, template, role_arn)
+    )
     note_main_table_lag(system, there.region)
     return {
         "done": True,
@@ -193,7 +195,9 @@ def pause_replication(
     :source: https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html#dynamodb-actions-reference
     """
     system = system_of(configuration, secrets)
-    there = preparing.paused_replication(system, preparing.Pause(region, duration_s, table, template, role_arn))
+    there = preparing.paused_replication(
+        system, preparing.ReplicationPauseRequest(region, duration_s, table, template, role_arn)
+    )
     (name,) = there.targets
     note_main_table_lag(system, there.region, name)
     kind = replication_pause.KIND

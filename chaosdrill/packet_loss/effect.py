@@ -18,7 +18,7 @@ LEAST_REQUESTS = 10
 
 
 @dataclass(frozen=True)
-class Window:
+class ClientWindow:
     """The clients' requests in a window: requests and failures that ended in it, times in ms (None without
     requests).
     """
@@ -47,7 +47,7 @@ class Drops:
 
 
 @dataclass(frozen=True)
-class Effect:
+class EffectJudgement:
     """The judgement and its reasons."""
 
     landed: bool
@@ -57,7 +57,7 @@ class Effect:
     drops_rose: bool | None
 
 
-def effect(baseline: Window, window: Window, drops: Drops) -> Effect:
+def effect(baseline: ClientWindow, window: ClientWindow, drops: Drops) -> EffectJudgement:
     """Compare a window under fault with the one before it.
 
     :returns: landed when packets were dropped (as far as that can be read) and p90 or the mean rose clearly; also when
@@ -70,10 +70,10 @@ def effect(baseline: Window, window: Window, drops: Drops) -> Effect:
     mean_rose = _rose(before_mean, mean, MEAN_MS)
     errors_rose = _error_ratio(window) - _error_ratio(baseline) >= ERRORS
     felt = p90_rose or mean_rose or (errors_rose and drops.rose is True)
-    return Effect(drops.rose is not False and felt, p90_rose, mean_rose, errors_rose, drops.rose)
+    return EffectJudgement(drops.rose is not False and felt, p90_rose, mean_rose, errors_rose, drops.rose)
 
 
-def _error_ratio(window: Window) -> float:
+def _error_ratio(window: ClientWindow) -> float:
     return window.failures / window.requests
 
 
@@ -81,7 +81,7 @@ def _rose(before: float, after: float, by: float) -> bool:
     return after >= before * TIMES and after - before >= by
 
 
-def _seen(window: Window, when: str) -> tuple[float, float]:
+def _seen(window: ClientWindow, when: str) -> tuple[float, float]:
     if not window.complete:
         raise CannotSee(
             f"the load's window {when} is not complete: a worker of the load generator does not report",

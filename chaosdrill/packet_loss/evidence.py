@@ -12,7 +12,7 @@ from chaosdrill.aws.polling import looks
 from chaosdrill.client.commands import run_on_client
 from chaosdrill.client.load_generator import WATERMARK_LATE_S, LoadGenerator, load_generator
 from chaosdrill.errors import CannotSee, DrillError
-from chaosdrill.packet_loss.effect import Drops, Effect, Window, effect
+from chaosdrill.packet_loss.effect import ClientWindow, Drops, EffectJudgement, effect
 
 HOST = ("instance_id", "region")
 BEFORE, RUNNING, EFFECT = "fault-injecting", "fault-running", "fault-effect"
@@ -146,7 +146,7 @@ class Times:
     baseline_window: float
 
 
-def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> Window:
+def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> ClientWindow:
     """Wait until a window is complete, or so late that it never will be, and return it."""
     left_s = until_s - loads.state().now_s
     for _ in looks(max(0.0, left_s) + WATERMARK_LATE_S, every_s=0.5):
@@ -154,15 +154,15 @@ def _closed(loads: LoadGenerator, since_s: float, until_s: float) -> Window:
         if seen.complete:
             break
     complete = seen.complete and not seen.unrecorded
-    return Window(seen.requests, seen.failures, seen.mean_ms, seen.p50_ms, seen.p90_ms, complete)
+    return ClientWindow(seen.requests, seen.failures, seen.mean_ms, seen.p50_ms, seen.p90_ms, complete)
 
 
 def _write_down(
-    baseline: Window,
-    window: Window,
+    baseline: ClientWindow,
+    window: ClientWindow,
     injected: Injection,
     counter: dict[str, Any],
-    found: Effect | None,
+    found: EffectJudgement | None,
     blind: CannotSee | None,
 ) -> None:
     history.record(

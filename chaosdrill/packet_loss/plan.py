@@ -21,7 +21,7 @@ SETUP_S = 120  # time that the document may need on AWS to install its tools bef
 
 
 @dataclass(frozen=True)
-class Fault:
+class PacketLossFault:
     """One packet-loss fault.
 
     :param percent: of the packets, whole, 1 to 100.
@@ -51,7 +51,7 @@ def asked_for(
     interface: str = "DEFAULT",
     flows_percent: Any = 100,
     further_problems: Sequence[str] = (),
-) -> Fault:
+) -> PacketLossFault:
     """Check the requested values, and make a fault of them.
 
     :param sources: None when they are to be resolved later.
@@ -81,7 +81,7 @@ def asked_for(
         raise BadInput([*problems, *further_problems])
     whole = int(fis_duration_s) if fis_duration_s is not None else _with_setup(int(duration_s))
     flows = int(flows_percent)
-    return Fault(int(percent), sources or (), traffic_type, int(duration_s), whole, interface, flows)
+    return PacketLossFault(int(percent), sources or (), traffic_type, int(duration_s), whole, interface, flows)
 
 
 def _with_setup(duration_s: int) -> int:
@@ -125,7 +125,7 @@ def iso_duration(seconds: int) -> str:
     return f"PT{seconds // 60}M" if seconds % 60 == 0 else f"PT{seconds}S"
 
 
-def document_parameters(fault: Fault) -> dict[str, str]:
+def document_parameters(fault: PacketLossFault) -> dict[str, str]:
     """Return the document's parameters.
 
     :source: https://docs.aws.amazon.com/fis/latest/userguide/actions-ssm-agent.html
@@ -146,7 +146,7 @@ def document_parameters(fault: Fault) -> dict[str, str]:
 
 
 def template(
-    fault: Fault, name: str, document_arn: str, host_arn: str, role_arn: str, alarms: Sequence[str] = ()
+    fault: PacketLossFault, name: str, document_arn: str, host_arn: str, role_arn: str, alarms: Sequence[str] = ()
 ) -> dict[str, Any]:
     """Return the arguments of CreateExperimentTemplate.
 

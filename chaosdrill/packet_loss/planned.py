@@ -10,7 +10,7 @@ from chaosdrill.aws.regions import client_region, region_named
 from chaosdrill.packet_loss import experiments, isolation, plan, replication_pause, sources
 from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.host import at_host, host_of
-from chaosdrill.packet_loss.preparing import Isolation, PacketLoss, Pause
+from chaosdrill.packet_loss.preparing import IsolationRequest, PacketLossRequest, ReplicationPauseRequest
 from chaosdrill.packet_loss.role import find_role, for_isolation, for_packet_loss, for_pause
 from chaosdrill.parts.interface import PlannedCall, PlannedStep
 
@@ -45,7 +45,7 @@ def _stops(region: str | None, earlier: Sequence[PlannedCall]) -> Sequence[Plann
 
 
 def _packet_loss(system: System, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    asked = PacketLoss(**_of(PacketLoss, given))
+    asked = PacketLossRequest(**_of(PacketLossRequest, given))
     fault = asked.checked()
     host = host_of(at_host(system, asked.instance_id, asked.instance_tags, asked.region), plan.DOCUMENT)
     alarms, _ = stop_alarms(system, asked.stop_condition_alarms or [], host.region)
@@ -56,7 +56,7 @@ def _packet_loss(system: System, given: Mapping[str, Any]) -> tuple[str, dict[st
 
 
 def _isolation(system: System, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    asked = Isolation(**_of(Isolation, given))
+    asked = IsolationRequest(**_of(IsolationRequest, given))
     asked.checked()
     region = region_named(system, asked.region)
     arns = isolation.subnets_of(system, region, asked.subnets)
@@ -65,7 +65,7 @@ def _isolation(system: System, given: Mapping[str, Any]) -> tuple[str, dict[str,
 
 
 def _pause(system: System, given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    asked = Pause(**_of(Pause, given))
+    asked = ReplicationPauseRequest(**_of(ReplicationPauseRequest, given))
     asked.checked()
     name, region = main_table.table_name(system, asked.table), region_named(system, asked.region)
     replica = replication_pause.pausable_replica(system, region, name)

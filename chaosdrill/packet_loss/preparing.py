@@ -20,7 +20,7 @@ from chaosdrill.packet_loss.role import find_role, for_isolation, for_packet_los
 
 
 @dataclass(frozen=True)
-class PacketLoss:
+class PacketLossRequest:
     """The arguments of ``inject_packet_loss`` as they were written."""
 
     percent: Any
@@ -37,7 +37,7 @@ class PacketLoss:
     region: str | None
     stop_condition_alarms: list[str] | None
 
-    def checked(self) -> plan.Fault:
+    def checked(self) -> plan.PacketLossFault:
         """Check the arguments.
 
         :returns: the fault; without sources where a region is named, which is resolved later.
@@ -56,7 +56,7 @@ class PacketLoss:
 
 
 @dataclass(frozen=True)
-class Isolation:
+class IsolationRequest:
     """The arguments of ``isolate_region`` as they were written."""
 
     region: str
@@ -74,7 +74,7 @@ class Isolation:
 
 
 @dataclass(frozen=True)
-class Pause:
+class ReplicationPauseRequest:
     """The arguments of ``pause_replication`` as they were written."""
 
     region: str
@@ -107,7 +107,7 @@ class Prepared:
     made: Mapping[str, str]
 
 
-def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault]:
+def packet_loss(system: System, asked: PacketLossRequest) -> tuple[Prepared, plan.PacketLossFault]:
     """Find the role of a packet loss, and create its template if it is missing.
 
     :returns: the resources, and the fault with its sources.
@@ -128,7 +128,7 @@ def packet_loss(system: System, asked: PacketLoss) -> tuple[Prepared, plan.Fault
     return _prepared(system, host.region, role_arn, wanted, (host.instance_id,)), fault
 
 
-def region_isolation(system: System, asked: Isolation) -> Prepared:
+def region_isolation(system: System, asked: IsolationRequest) -> Prepared:
     """Find the role that isolates a region, and create its template if it is missing.
 
     :returns: the resources.
@@ -149,7 +149,7 @@ def region_isolation(system: System, asked: Isolation) -> Prepared:
     return _prepared(system, region, role_arn, wanted, tuple(arn.rsplit("/", 1)[1] for arn in arns))
 
 
-def paused_replication(system: System, asked: Pause) -> Prepared:
+def paused_replication(system: System, asked: ReplicationPauseRequest) -> Prepared:
     """Find the role that pauses the replication of the main table, and create its template if it is missing.
 
     :returns: the resources.

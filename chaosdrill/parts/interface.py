@@ -344,7 +344,7 @@ class AsynchronousPart(Part, Protocol):
         """
 
 
-class Database(AsynchronousPart, Protocol):
+class WriterPart(AsynchronousPart, Protocol):
     """The part whose writer follows the application."""
 
     def promote(self, system: System, region: str, data_loss: str, timeout_s: float) -> Mapping[str, Any]:

@@ -3,18 +3,18 @@
 from chaosdrill.aws import System
 from chaosdrill.parts.interface import CheckContext
 from chaosdrill.preflight.run import CheckResult, preflight
-from chaosdrill.survey.seen import Seen
+from chaosdrill.survey.seen import ReadPart
 
 
-def check(system: System) -> list[Seen]:
+def check(system: System) -> list[ReadPart]:
     """Read every part of a topology, without an experiment and without a command on a host."""
     return [as_seen(one) for one in preflight(CheckContext(system))]
 
 
-def as_seen(result: CheckResult) -> Seen:
+def as_seen(result: CheckResult) -> ReadPart:
     """Return the row of a result: trouble if it refuses, or if nothing could be read."""
     if result.outcome == "ok":
-        return Seen(result.part, result.what, result.value)
+        return ReadPart(result.part, result.what, result.value)
     if result.outcome == "warning" and result.value:
-        return Seen(result.part, result.what, f"{result.value} (warning: {result.why})", code=result.code)
-    return Seen(result.part, result.what, "", str(result.why), result.fix, result.code)
+        return ReadPart(result.part, result.what, f"{result.value} (warning: {result.why})", code=result.code)
+    return ReadPart(result.part, result.what, "", str(result.why), result.fix, result.code)

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from chaosdrill.aws import System, arc, aurora, deadlines, dynamodb, pacing, stepfunctions, system_of
-from chaosdrill.aws.pacing import Answer, leading
+from chaosdrill.aws.pacing import ReadResult, leading
 from chaosdrill.client import resolve
 from chaosdrill.client.domain import domain_addresses, is_seen_by_clients
 from chaosdrill.errors import DrillError
@@ -27,12 +27,12 @@ def read_region_facts(configuration: Mapping[str, Any] | None, secrets: Mapping[
     return facts
 
 
-def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> Answer:
+def read_region(configuration: Mapping[str, Any] | None, secrets: Mapping[str, Any] | None) -> ReadResult:
     """Return the facts of :func:`read_region_facts`, and when they were read."""
     return read_region_of(system_of(configuration, secrets))
 
 
-def read_region_of(system: System) -> Answer:
+def read_region_of(system: System) -> ReadResult:
     """Read the facts of a system, as :func:`read_region_facts` does."""
     return shared(str(system.topology.path), lambda: _read(system))
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from chaosdrill.aws.pacing import Answer, leading, paced
+from chaosdrill.aws.pacing import ReadResult, leading, paced
 
 Facts = dict[str, Any]
 FRESH_S = 0.9  # a caller that reads each second gets each reading once
@@ -30,7 +30,7 @@ def waiting() -> Iterator[None]:
         _since.reset(token)
 
 
-def shared(system: str, read: Callable[[], Facts]) -> Answer:
+def shared(system: str, read: Callable[[], Facts]) -> ReadResult:
     """Return the facts: another caller's recent reading if this thread accepts it, else the next reading.
 
     :param system: the key of the system that is read.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chaosdrill.aws.tape import Call
+from chaosdrill.aws.tape import RecordedCall
 from chaosdrill.bounded_yaml import load_yaml
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.whole_files import write_whole
@@ -18,7 +18,9 @@ _HARMLESS = ("{account}", "{id}", "application/json")  # header values that are 
 _TIME = "$time"  # JSON has no times, but AWS's responses do
 
 
-def export(path: Path, topology: Topology, calls: Sequence[Call], settlement: Mapping[str, Any] | None = None) -> None:
+def export(
+    path: Path, topology: Topology, calls: Sequence[RecordedCall], settlement: Mapping[str, Any] | None = None
+) -> None:
     """Write a bundle: the topology and the calls, redacted.
 
     :param path: the file; it must not exist.
@@ -53,7 +55,7 @@ def _without_headers(topology: Mapping[str, Any]) -> dict[str, Any]:
     return {**topology, "heartbeat": {**heartbeat, **hidden}}
 
 
-def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:
+def load(path: Path) -> tuple[Mapping[str, Any], list[RecordedCall]]:
     """Read a bundle.
 
     :returns: its topology as in a file, and its calls, for :func:`chaosdrill.aws.tape.playing`.
@@ -65,7 +67,7 @@ def load(path: Path) -> tuple[Mapping[str, Any], list[Call]]:
         if version != VERSION:
             why = f"{path}: a bundle of version {version}, and this chaosdrill reads version {VERSION}"
             raise BadInput([problem("bundle-version", why)])
-        return bundle["topology"], [Call(**_from_json(call)) for call in bundle["calls"]]
+        return bundle["topology"], [RecordedCall(**_from_json(call)) for call in bundle["calls"]]
     except OSError as error:
         raise BadInput([f"{path}: cannot be read ({error.strerror}): correct the path"]) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:

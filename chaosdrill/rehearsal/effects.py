@@ -18,7 +18,7 @@ from chaosdrill.client.host.packing import locust_zipapp
 from chaosdrill.packet_loss import sources
 from chaosdrill.packet_loss.plan import SETUP_S
 from chaosdrill.rehearsal.settlement import settled_before
-from chaosdrill.rehearsal.steps import Step
+from chaosdrill.rehearsal.steps import ExperimentActivity
 
 FIS_USD_PER_ACTION_MINUTE = 0.10
 TRANSITION_USD = 0.000025
@@ -26,7 +26,7 @@ TRANSITIONS = 20  # of one failover: ten states, and some repetitions of the pol
 
 
 @dataclass(frozen=True)
-class Effect:
+class StepEffect:
     """The effect of a step on this system.
 
     :param usd: what AWS would charge for the step itself.
@@ -37,7 +37,7 @@ class Effect:
     usd: float = 0.0
 
 
-def effect_of(system: System, step: Step) -> Effect | None:
+def effect_of(system: System, step: ExperimentActivity) -> StepEffect | None:
     """Return the effect of a step; None for a step that only reads, or whose effect is unknown here.
 
     :raises DrillError: when something that it would touch cannot be found.
@@ -46,7 +46,7 @@ def effect_of(system: System, step: Step) -> Effect | None:
     return known(system, step.arguments) if known else None
 
 
-def _load(system: System, given: Mapping[str, Any]) -> Effect:
+def _load(system: System, given: Mapping[str, Any]) -> StepEffect:
     users, host = given.get("users", 10), given.get("host", "http://api.example.com")
     called = f"Locust: {users} users call {host}"
     if system.topology.client.run == "ssm":
@@ -55,24 +55,24 @@ def _load(system: System, given: Mapping[str, Any]) -> Effect:
             f"; a program is brought to the client host {system.topology.client.instance_id}, unless it is there: "
         )
         called += f"{brought}; it stays in the cache of its user"
-    return Effect(called, "nothing, if the system bears the load")
+    return StepEffect(called, "nothing, if the system bears the load")
 
 
-def _heartbeat(system: System, given: Mapping[str, Any]) -> Effect:
+def _heartbeat(system: System, given: Mapping[str, Any]) -> StepEffect:
     written = system.topology.heartbeat
     if written is None:
-        return Effect("nothing: the topology has no `heartbeat:`, so the step is refused")
+        return StepEffect("nothing: the topology has no `heartbeat:`, so the step is refused")
     rates = rates_of(given.get("rate_per_s") or written.rate_per_s)
     touches = f"heartbeat: {rates['rate_per_s']:g}/s {written.read['method']} {written.read['path']}"
     if written.write is None or written.accounts is None:
-        return Effect(f"{touches}; it writes nothing", "nothing")
+        return StepEffect(f"{touches}; it writes nothing", "nothing")
     what = f"{written.write['method']} {written.write['path']}"
     accounts = f"{written.accounts.count} accounts {written.accounts.prefix}…"
     burst = rates["burst_per_s"]
     what += f", up to {burst:g}/s for at most 30 s around a transition, as far as they are settled" if burst else ""
     touches += f", {rates['write_rate_per_s']:g}/s {what}"
     breaks = f"nothing, if {accounts} exist for drills only: they are written to"
-    return Effect(touches, _overload(system, rates["write_rate_per_s"] or 0.0) or breaks)
+    return StepEffect(touches, _overload(system, rates["write_rate_per_s"] or 0.0) or breaks)
 
 
 def _overload(system: System, writes_per_s: float) -> str:
@@ -88,7 +88,7 @@ def _overload(system: System, writes_per_s: float) -> str:
     )
 
 
-def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
+def _packet_loss(system: System, given: Mapping[str, Any]) -> StepEffect:
     duration_s = int(given.get("duration_s", 1800))
     named = given.get("sources", "home")
     addresses = sources.written(named)
@@ -96,16 +96,16 @@ def _packet_loss(system: System, given: Mapping[str, Any]) -> Effect:
         addresses = sources.resolved(system, named)
     host = given.get("instance_id") or system.topology.client.instance_id
     lost = f"{given.get('percent', 30)} % of the {given.get('traffic_type', 'ingress')} packets"
-    return Effect(
+    return StepEffect(
         f"FIS experiment {given.get('template', 'exp-packetloss')} on {host}: {lost} with {', '.join(addresses)}",
         f"clients on {host} are slow, and some of their requests fail, until it is healed, {duration_s} s at most",
         math.ceil((duration_s + SETUP_S) / 60) * FIS_USD_PER_ACTION_MINUTE,
     )
 
 
-def _isolation(system: System, given: Mapping[str, Any]) -> Effect:
+def _isolation(system: System, given: Mapping[str, Any]) -> StepEffect:
     region, duration_s = given.get("region", "home"), int(given.get("duration_s", 1200))
-    return Effect(
+    return StepEffect(
         f"FIS experiment {given.get('template', 'exp-region-isolation')}: the subnets of {region} are cut off",
         f"nobody reaches application and databases there until it is healed, {duration_s} s at most; Aurora's storage "
         "and DynamoDB's global tables go on replicating",
@@ -113,10 +113,10 @@ def _isolation(system: System, given: Mapping[str, Any]) -> Effect:
     )
 
 
-def _pause(system: System, given: Mapping[str, Any]) -> Effect:
+def _pause(system: System, given: Mapping[str, Any]) -> StepEffect:
     region, duration_s = given.get("region", "home"), int(given.get("duration_s", 1200))
     table = main_table.table_name(system, given.get("table"))
-    return Effect(
+    return StepEffect(
         f"FIS experiment {given.get('template', 'exp-replication-pause')}: the replication of {table} from and to "
         f"{region} is paused",
         f"writes that one region accepts do not reach the other until it is healed, {duration_s} s at most: what is "
@@ -125,24 +125,24 @@ def _pause(system: System, given: Mapping[str, Any]) -> Effect:
     )
 
 
-def _desired_count(system: System, given: Mapping[str, Any]) -> Effect:
+def _desired_count(system: System, given: Mapping[str, Any]) -> StepEffect:
     what = f"{given.get('service')} of cluster {given.get('cluster')} in {given.get('region', 'home')}"
-    return Effect(f"ECS service {what}: {given.get('count')} tasks", "0 tasks: nobody is served there")
+    return StepEffect(f"ECS service {what}: {given.get('count')} tasks", "0 tasks: nobody is served there")
 
 
-def _rule(system: System, given: Mapping[str, Any]) -> Effect:
-    return Effect(
+def _rule(system: System, given: Mapping[str, Any]) -> StepEffect:
+    return StepEffect(
         f"EventBridge rule {given.get('rule')} is enabled",
         "while it is, alarms start a failover by themselves, also those that this drill does not mean",
     )
 
 
-def _move(prefix_of: Callable[[System], str], default: str) -> Callable[[System, Mapping[str, Any]], Effect]:
-    def effect(system: System, given: Mapping[str, Any]) -> Effect:
+def _move(prefix_of: Callable[[System], str], default: str) -> Callable[[System, Mapping[str, Any]], StepEffect]:
+    def effect(system: System, given: Mapping[str, Any]) -> StepEffect:
         region = given.get("region", default)
         named = given.get("state_machine") or given.get("state_machine_prefix") or prefix_of(system)
         machine = stepfunctions.machine_arn(system, named)
-        return Effect(
+        return StepEffect(
             f"execution of {machine}: both stop flags, both routing controls, and the writer of "
             f"{system.topology.database.global_cluster} move to {region}",
             "every request is refused from the moment the application is closed until it is open in the other region: "
@@ -153,30 +153,32 @@ def _move(prefix_of: Callable[[System], str], default: str) -> Callable[[System,
     return effect
 
 
-def _flag(system: System, given: Mapping[str, Any]) -> Effect:
-    return Effect(
+def _flag(system: System, given: Mapping[str, Any]) -> StepEffect:
+    return StepEffect(
         f"stop flag of {given.get('region')} becomes {given.get('value')}",
         "TRUE: the application there refuses requests; FALSE in both regions: both accept writes",
     )
 
 
-def _routing(system: System, given: Mapping[str, Any]) -> Effect:
-    return Effect(f"routing controls: only {given.get('region')} On", "clients are sent to that region as DNS expires")
+def _routing(system: System, given: Mapping[str, Any]) -> StepEffect:
+    return StepEffect(
+        f"routing controls: only {given.get('region')} On", "clients are sent to that region as DNS expires"
+    )
 
 
-def _database(system: System, given: Mapping[str, Any]) -> Effect:
-    return Effect(
+def _database(system: System, given: Mapping[str, Any]) -> StepEffect:
+    return StepEffect(
         f"writer of {system.topology.database.global_cluster} becomes {given.get('region')}",
         "no write succeeds while it moves",
     )
 
 
-def _database_with_loss(system: System, given: Mapping[str, Any]) -> Effect:
+def _database_with_loss(system: System, given: Mapping[str, Any]) -> StepEffect:
     moved = _database(system, given)
-    return Effect(moved.touches, "writes that were not replicated yet ARE LOST; the old cluster must be rejoined")
+    return StepEffect(moved.touches, "writes that were not replicated yet ARE LOST; the old cluster must be rejoined")
 
 
-_EFFECTS: Mapping[str, Callable[[System, Mapping[str, Any]], Effect]] = {
+_EFFECTS: Mapping[str, Callable[[System, Mapping[str, Any]], StepEffect]] = {
     "chaosdrill.load.actions.start_load": _load,
     "chaosdrill.heartbeat.actions.start_heartbeat": _heartbeat,
     "chaosdrill.packet_loss.actions.inject_packet_loss": _packet_loss,

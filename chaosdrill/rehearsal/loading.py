@@ -15,7 +15,7 @@ from chaosdrill.aws import System, system_of
 from chaosdrill.bounded_yaml import problem_of_file
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.check_context import check_context
-from chaosdrill.controls.experiment import Source
+from chaosdrill.controls.experiment import ExperimentSource
 from chaosdrill.controls.experiment_checks import check_experiment, check_topology
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.parts.interface import CheckContext
@@ -58,7 +58,9 @@ def load(experiment: Path, variables: Mapping[str, Any], topology: Path | None) 
         report.
     """
     raw, configuration, secrets = _loaded(experiment, variables, topology)
-    arguments = _checked(raw, configuration, secrets, Source(experiment.absolute(), experiment.stem, tuple(variables)))
+    arguments = _checked(
+        raw, configuration, secrets, ExperimentSource(experiment.absolute(), experiment.stem, tuple(variables))
+    )
     system = system_of(configuration, _flat(secrets))
     check_topology(raw, arguments, configuration, system.topology, secrets)
     return LoadedExperiment(experiment.stem, raw, configuration, secrets, arguments, system)
@@ -84,7 +86,7 @@ def _loaded(
 
 
 def _checked(
-    raw: Mapping[str, Any], configuration: dict[str, Any], secrets: Mapping[str, Any], source: Source
+    raw: Mapping[str, Any], configuration: dict[str, Any], secrets: Mapping[str, Any], source: ExperimentSource
 ) -> Arguments:
     """Check the experiment as a drill does, on the topology's target unless the configuration says aws.
 

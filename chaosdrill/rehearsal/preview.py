@@ -20,15 +20,15 @@ from chaosdrill.packet_loss.alarms import stop_alarms
 from chaosdrill.packet_loss.experiments import template_like
 from chaosdrill.packet_loss.host import at_host, host_of
 from chaosdrill.packet_loss.preparing import (
-    Isolation,
-    PacketLoss,
-    Pause,
+    IsolationRequest,
+    PacketLossRequest,
     Prepared,
+    ReplicationPauseRequest,
     packet_loss,
     paused_replication,
     region_isolation,
 )
-from chaosdrill.rehearsal.steps import Step
+from chaosdrill.rehearsal.steps import ExperimentActivity
 
 ENDS_WITHIN_S = 120.0
 
@@ -77,14 +77,14 @@ class _Fault:
     wanted: Callable[[System, Any], _Wanted]
     prepared: Callable[[System, Any], Prepared]
 
-    def asked(self, step: Step) -> Any:
+    def asked(self, step: ExperimentActivity) -> Any:
         """Return the request of a step."""
         defaults = {name: one.default for name, one in inspect.signature(self.action).parameters.items()}
         given = {**defaults, **step.arguments}
         return self.kind(**{one.name: given[one.name] for one in fields(self.kind)})
 
 
-def previews(system: System, steps: Sequence[Step], make: bool = False) -> list[Preview]:
+def previews(system: System, steps: Sequence[ExperimentActivity], make: bool = False) -> list[Preview]:
     """Start a preview of each step's experiment, if its template exists, found as a drill finds it.
 
     :param steps: the steps; those without a fault of FIS are skipped.
@@ -94,7 +94,7 @@ def previews(system: System, steps: Sequence[Step], make: bool = False) -> list[
     return [_preview(system, step, make) for step in steps if step.function in _FAULTS]
 
 
-def refuse_to_make(system: System, steps: Sequence[Step]) -> None:
+def refuse_to_make(system: System, steps: Sequence[ExperimentActivity]) -> None:
     """Check, before anything is created for previews of these steps, whether it may be.
 
     :raises BadInput: with every problem in the arguments of all faults.
@@ -113,7 +113,7 @@ def refuse_to_make(system: System, steps: Sequence[Step]) -> None:
         system.refuse_other_accounts("CreateExperimentTemplate")
 
 
-def _preview(system: System, step: Step, make: bool) -> Preview:
+def _preview(system: System, step: ExperimentActivity, make: bool) -> Preview:
     fault = _FAULTS[step.function]
     asked = fault.asked(step)
     seen = Preview(step.name, str(asked.template))
@@ -129,7 +129,7 @@ def _preview(system: System, step: Step, make: bool) -> Preview:
         return replace(seen, trouble=f"FIS could not be asked: {error}", codes=codes)
 
 
-def _packet_loss(system: System, asked: PacketLoss) -> _Wanted:
+def _packet_loss(system: System, asked: PacketLossRequest) -> _Wanted:
     fault = asked.checked()
     system = at_host(system, asked.instance_id, asked.instance_tags, asked.region)
     host = host_of(system, plan.DOCUMENT)
@@ -141,7 +141,7 @@ def _packet_loss(system: System, asked: PacketLoss) -> _Wanted:
     return _Wanted(host.region, content)
 
 
-def _isolation(system: System, asked: Isolation) -> _Wanted:
+def _isolation(system: System, asked: IsolationRequest) -> _Wanted:
     asked.checked()
     region = region_named(system, asked.region)
     arns = isolation.subnets_of(system, region, asked.subnets)
@@ -149,7 +149,7 @@ def _isolation(system: System, asked: Isolation) -> _Wanted:
     return _Wanted(region, isolation.template(arns, int(asked.duration_s), asked.template, role_arn))
 
 
-def _pause(system: System, asked: Pause) -> _Wanted:
+def _pause(system: System, asked: ReplicationPauseRequest) -> _Wanted:
     asked.checked()
     name, region = main_table.table_name(system, asked.table), region_named(system, asked.region)
     replica = replication_pause.pausable_replica(system, region, name)
@@ -159,13 +159,13 @@ def _pause(system: System, asked: Pause) -> _Wanted:
 
 _FAULTS: Mapping[str, _Fault] = {
     "chaosdrill.packet_loss.actions.inject_packet_loss": _Fault(
-        actions.inject_packet_loss, PacketLoss, _packet_loss, lambda *asked: packet_loss(*asked)[0]
+        actions.inject_packet_loss, PacketLossRequest, _packet_loss, lambda *asked: packet_loss(*asked)[0]
     ),
     "chaosdrill.packet_loss.actions.isolate_region": _Fault(
-        actions.isolate_region, Isolation, _isolation, region_isolation
+        actions.isolate_region, IsolationRequest, _isolation, region_isolation
     ),
     "chaosdrill.packet_loss.actions.pause_replication": _Fault(
-        actions.pause_replication, Pause, _pause, paused_replication
+        actions.pause_replication, ReplicationPauseRequest, _pause, paused_replication
     ),
 }
 

@@ -14,20 +14,20 @@ from chaosdrill.errors import DrillError
 from chaosdrill.preflight import preflight
 from chaosdrill.preflight.core import REGION_STATE
 from chaosdrill.preflight.show import as_seen
-from chaosdrill.rehearsal.effects import Effect, effect_of
+from chaosdrill.rehearsal.effects import StepEffect, effect_of
 from chaosdrill.rehearsal.loading import load
 from chaosdrill.rehearsal.preview import Preview, previews, refuse_to_make
-from chaosdrill.rehearsal.steps import Step, steps_of
-from chaosdrill.survey.seen import Seen
+from chaosdrill.rehearsal.steps import ExperimentActivity, steps_of
+from chaosdrill.survey.seen import ReadPart
 from chaosdrill.topology import Topology
 
 
 @dataclass(frozen=True)
-class PlannedStep:
+class RehearsedStep:
     """A step with its effect, or why that is unknown (``trouble``)."""
 
-    step: Step
-    effect: Effect | None = None
+    step: ExperimentActivity
+    effect: StepEffect | None = None
     trouble: str = ""
 
 
@@ -45,8 +45,8 @@ class Rehearsal:
     account: str
     state: str
     expected: str
-    seen: tuple[Seen, ...]
-    steps: tuple[PlannedStep, ...]
+    seen: tuple[ReadPart, ...]
+    steps: tuple[RehearsedStep, ...]
     previews: tuple[Preview, ...]
     left_to: str = ""
 
@@ -101,8 +101,8 @@ def _left_to(hand_over: Mapping[str, Any] | None) -> str:
     return f"{hand_over['to']}, for {hand_over['within_days']} days" if hand_over else ""
 
 
-def _planned(system: System, step: Step) -> PlannedStep:
+def _planned(system: System, step: ExperimentActivity) -> RehearsedStep:
     try:
-        return PlannedStep(step, effect_of(system, step))
+        return RehearsedStep(step, effect_of(system, step))
     except (DrillError, ClientError, BotoCoreError) as error:
-        return PlannedStep(step, trouble=str(error))
+        return RehearsedStep(step, trouble=str(error))

@@ -13,7 +13,7 @@ from chaosdrill.errors import BadInput, problem
 from chaosdrill.packet_loss import role
 from chaosdrill.packet_loss.host import at_host, host_of
 from chaosdrill.packet_loss.plan import DOCUMENT
-from chaosdrill.rehearsal.steps import ISOLATION, LOSS, PAUSE, Step, steps_of
+from chaosdrill.rehearsal.steps import ISOLATION, LOSS, PAUSE, ExperimentActivity, steps_of
 from chaosdrill.topology import Topology
 
 
@@ -34,7 +34,7 @@ def make_roles(topology: Topology, experiment: Mapping[str, Any]) -> dict[str, s
     return role.make_roles(system, list(_needed(system, [one for one in steps if not one.arguments.get("role_arn")])))
 
 
-def _read(experiment: Mapping[str, Any]) -> tuple[dict[str, Any], list[Step]]:
+def _read(experiment: Mapping[str, Any]) -> tuple[dict[str, Any], list[ExperimentActivity]]:
     try:
         configuration = dict(load_configuration(experiment.get("configuration") or {}))
         return configuration, steps_of(experiment, configuration)
@@ -42,7 +42,7 @@ def _read(experiment: Mapping[str, Any]) -> tuple[dict[str, Any], list[Step]]:
         raise BadInput([problem("experiment-invalid", f"the experiment cannot be read: {error!r}")]) from error
 
 
-def _needed(system: System, steps: list[Step]) -> Iterator[role.RoleNeeded]:
+def _needed(system: System, steps: list[ExperimentActivity]) -> Iterator[role.RoleNeeded]:
     hosts = [_host(system, one.arguments) for one in steps if one.function == LOSS]
     if hosts:
         arns = dict.fromkeys(arn for host in hosts for arn in (host.document_arn, host.arn))

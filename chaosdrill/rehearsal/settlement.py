@@ -20,7 +20,7 @@ MEASURED = "settlement-measured"
 
 
 @dataclass(frozen=True)
-class Settled:
+class MeasuredSettlement:
     """The measurement of a run.
 
     :param capacity_per_s: how many writes per second were settled under the load.
@@ -30,17 +30,17 @@ class Settled:
     capacity_per_s: float
 
 
-def settled_before(topology: Topology) -> Settled | None:
+def settled_before(topology: Topology) -> MeasuredSettlement | None:
     """Return the measurement of the newest run on the same system; None when no run has one."""
     return next(_measured(topology), None)
 
 
-def _measured(topology: Topology) -> Iterator[Settled]:
+def _measured(topology: Topology) -> Iterator[MeasuredSettlement]:
     runs = sorted(runs_directory().glob("*"), key=lambda run: run.name, reverse=True)[:MOST_RUNS]
     for run in runs:
         capacity_per_s = _capacity(run) if _is_same_system(run, topology) else None
         if capacity_per_s:
-            yield Settled(run.name, capacity_per_s)
+            yield MeasuredSettlement(run.name, capacity_per_s)
 
 
 def _is_same_system(run: Path, topology: Topology) -> bool:

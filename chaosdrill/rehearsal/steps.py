@@ -28,7 +28,7 @@ _MOVES = (
 
 
 @dataclass(frozen=True)
-class Step:
+class ExperimentActivity:
     """One activity.
 
     :param arguments: the keyword arguments.
@@ -49,7 +49,7 @@ class Step:
 
 def steps_of(
     experiment: Mapping[str, Any], configuration: Mapping[str, Any], secrets: Mapping[str, Any] | None = None
-) -> list[Step]:
+) -> list[ExperimentActivity]:
     """Return every activity of the experiment in the order in which a whole drill runs them."""
     phases = activities_by_phase(experiment)
     setup = steps_of_control(own_arguments(experiment), "setup")
@@ -81,9 +81,9 @@ def _approval(activity: Mapping[str, Any], configuration: Any, secrets: Any) -> 
     return f"{confirm.within_s:g} s at most{f': {confirm.question}' if confirm.question else ''}"
 
 
-def _step(phase: str, one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> Step:
+def _step(phase: str, one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> ExperimentActivity:
     undone_by = tuple(_undone_by(one, undoing)) if phase != "rollbacks" else ()
-    return Step(phase, **one, undone_by=undone_by)
+    return ExperimentActivity(phase, **one, undone_by=undone_by)
 
 
 def _undone_by(one: Mapping[str, Any], undoing: Sequence[Mapping[str, Any]]) -> Iterator[str]:

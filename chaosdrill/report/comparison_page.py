@@ -11,7 +11,7 @@ from typing import Any
 from chaosdrill import __version__
 from chaosdrill.analysis.comparison import Comparison, exceeds
 from chaosdrill.analysis.groups import BETTER, DIFFERENT, WORSE, Groups
-from chaosdrill.analysis.hypothesis import Reading, state
+from chaosdrill.analysis.hypothesis import ProbeResult, state
 from chaosdrill.analysis.many_runs import Checks, ManyRuns
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.repeated import ALPHA, effect_in_words
@@ -36,7 +36,7 @@ _PHASE = re.compile(r"(fail_over|fail_back)\.(\w+)_s")
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonContents:
     """The contents of the page of a comparison.
 
     :param runs: the compared runs, side by side.
@@ -66,7 +66,7 @@ class Cell:
     flipped: bool
 
 
-def comparison_page(compared: Compared, language: str, zone: Zone = None) -> str:
+def comparison_page(compared: ComparisonContents, language: str, zone: Zone = None) -> str:
     """Return the page as HTML.
 
     :param language: one of :data:`chaosdrill.report.words.LANGUAGES`.
@@ -132,7 +132,7 @@ def circumstance(name: str, t: Words) -> str:
     return t.of("circumstance", name)
 
 
-def _title(compared: Compared, t: Words) -> str:
+def _title(compared: ComparisonContents, t: Words) -> str:
     usable = compared.runs.runs
     if not usable or (compared.two is not None and compared.two.why_not):
         return t("compare.title.none")
@@ -144,7 +144,7 @@ def _title(compared: Compared, t: Words) -> str:
     return t(f"compare.title.{kind}", experiment=experiment, n=len(usable))
 
 
-def _is_candidate(compared: Compared) -> Callable[[str], bool | None]:
+def _is_candidate(compared: ComparisonContents) -> Callable[[str], bool | None]:
     """Return whether a run is a candidate; None without sides."""
     if compared.groups is not None:
         candidates = {run.run for run in compared.groups.candidate}
@@ -162,7 +162,7 @@ def _cells(checks: Checks, t: Words) -> list[Cell]:
     ]
 
 
-def _cell(readings: Sequence[Reading], flipped: bool, sampled: bool, t: Words) -> Cell:
+def _cell(readings: Sequence[ProbeResult], flipped: bool, sampled: bool, t: Words) -> Cell:
     word = state(readings)
     every = sum(one.times for one in readings)
     met = sum(one.times for one in readings if one.met)
@@ -171,7 +171,7 @@ def _cell(readings: Sequence[Reading], flipped: bool, sampled: bool, t: Words) -
     return Cell(MARKS[word], word, share, "\n".join([*told, *(["…"] if len(readings) > LISTED else [])]), flipped)
 
 
-def _value(reading: Reading) -> str:
+def _value(reading: ProbeResult) -> str:
     """Return a value, and how often it was read in succession."""
     return on_one_line(reading.value, 80) + (f" x {reading.times}" if reading.times > 1 else "")
 

@@ -14,7 +14,7 @@ from chaosdrill.analysis.run import moment_ns
 from chaosdrill.report import measures
 from chaosdrill.report.figures.waterfall import clock, lane_name, waterfall
 from chaosdrill.report.page import page
-from chaosdrill.report.view import Problem, ReportView
+from chaosdrill.report.view import ReportProblem, ReportView
 from chaosdrill.report.view.regions import region_role
 from chaosdrill.report.words import Words
 from chaosdrill.time_zones import Zone, both, local, offset
@@ -85,14 +85,14 @@ def _reasons(view: ReportView, t: Words) -> Iterator[tuple[str, str]]:
         yield "" if t.can_say(reason) else meant.get(reason, ""), reason
 
 
-def _figures(view: ReportView, t: Words, zone: Zone) -> tuple[dict[str, Any], tuple[Problem, ...]]:
+def _figures(view: ReportView, t: Words, zone: Zone) -> tuple[dict[str, Any], tuple[ReportProblem, ...]]:
     """Return the figures, and the problems; a figure that fails must not prevent the page."""
     if view.timeline is None or view.clients is None:
         return {}, view.problems
     try:
         return {"waterfall": waterfall(view.timeline, view.clients, view.regions, t, zone)}, view.problems
     except Exception as error:  # noqa: BLE001 - show the rest of a damaged history, and report the problem
-        return {}, (*view.problems, Problem("timeline", f"{type(error).__name__}: {error}"))
+        return {}, (*view.problems, ReportProblem("timeline", f"{type(error).__name__}: {error}"))
 
 
 def _rows(view: ReportView) -> Iterator[Any]:

@@ -42,7 +42,7 @@ class RescueStep:
 
 
 @dataclass(frozen=True)
-class Request:
+class RescueRequest:
     """The request for a rescue.
 
     :param goal: the region that should serve: ``home``, or where the drill or a successor may stay.
@@ -75,15 +75,15 @@ class Row:
 
     name: str
     kind: Kind
-    matches: Callable[[Facts, Request], bool]
+    matches: Callable[[Facts, RescueRequest], bool]
     arises: str
     does: str
     by_person: str = ""
-    steps: Callable[[Facts, Request], tuple[RescueStep, ...]] = lambda facts, request: ()
+    steps: Callable[[Facts, RescueRequest], tuple[RescueStep, ...]] = lambda facts, request: ()
     tries: int = 3
 
 
-def _serve_at_writer(facts: Facts, request: Request) -> tuple[RescueStep, ...]:
+def _serve_at_writer(facts: Facts, request: RescueRequest) -> tuple[RescueStep, ...]:
     """Close the other region, direct the domain to the writer's region, and open that one.
 
     If the domain cannot be directed there, the region is opened all the same: the other one is closed then.
@@ -96,31 +96,31 @@ def _serve_at_writer(facts: Facts, request: Request) -> tuple[RescueStep, ...]:
     return (*steps, *(() if writer in is_open else _open(facts, request)))
 
 
-def _open(facts: Facts, request: Request) -> tuple[RescueStep, ...]:
+def _open(facts: Facts, request: RescueRequest) -> tuple[RescueStep, ...]:
     return (RescueStep(PLACE, "gate", "open", region=facts.writer),)
 
 
-def _wait(role: Role) -> Callable[[Facts, Request], tuple[RescueStep, ...]]:
+def _wait(role: Role) -> Callable[[Facts, RescueRequest], tuple[RescueStep, ...]]:
     return lambda facts, request: (RescueStep(PLACE, role, "wait"),)
 
 
-def _promote(facts: Facts, request: Request) -> tuple[RescueStep, ...]:
+def _promote(facts: Facts, request: RescueRequest) -> tuple[RescueStep, ...]:
     return (RescueStep(PLACE, "database", "promote", region=request.goal),)
 
 
-def _move(facts: Facts, request: Request) -> tuple[RescueStep, ...]:
+def _move(facts: Facts, request: RescueRequest) -> tuple[RescueStep, ...]:
     return (RescueStep(PLACE, "orchestrator", "move", region=request.goal),)
 
 
-def _serves_elsewhere(facts: Facts, request: Request) -> bool:
+def _serves_elsewhere(facts: Facts, request: RescueRequest) -> bool:
     return facts.serving is not None and facts.serving != request.goal
 
 
-def _may_promote(facts: Facts, request: Request) -> bool:
+def _may_promote(facts: Facts, request: RescueRequest) -> bool:
     return facts.database == "no-writer" and request.data_loss == DATA_LOSS
 
 
-def _is_writer_to_move(facts: Facts, request: Request) -> bool:
+def _is_writer_to_move(facts: Facts, request: RescueRequest) -> bool:
     return _serves_elsewhere(facts, request) or _may_promote(facts, request)
 
 
@@ -128,7 +128,7 @@ def _is_any(parts: Mapping[str, str], *values: str) -> bool:
     return any(value in values for value in parts.values())
 
 
-def _is_closed(facts: Facts, request: Request) -> bool:
+def _is_closed(facts: Facts, request: RescueRequest) -> bool:
     return facts.gate == "closed" and facts.writer is not None
 
 

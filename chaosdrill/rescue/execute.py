@@ -26,9 +26,9 @@ from chaosdrill.parts.interface import (
     UndoStep,
 )
 from chaosdrill.parts.registry import parts_of
-from chaosdrill.rescue.decisions import NOT_PLACING, Request, RescueStep
+from chaosdrill.rescue.decisions import NOT_PLACING, RescueRequest, RescueStep
 from chaosdrill.rescue.facts import Facts, Region
-from chaosdrill.rescue.plan import Plan
+from chaosdrill.rescue.plan import RescuePlan
 from chaosdrill.rescue.rounds import Round, rescue
 
 READ_WITHIN_S = 60.0  # a read of one part; SSM commands take longest
@@ -63,7 +63,7 @@ def rescue_system(
     goal: Region = "home",
     data_loss: str = "",
     tried: Sequence[str] = (),
-    begin: Callable[[Plan], None] = lambda plan: None,
+    begin: Callable[[RescuePlan], None] = lambda plan: None,
     owe: Callable[[OwedUndo], None] = lambda undo: None,
     on_step: Callable[[RescueStep], None] = lambda step: None,
 ) -> RescueResult:
@@ -87,9 +87,9 @@ def rescue_system(
     return carried.result(rescue(carried.read, begin, act, request, tried), request)
 
 
-def request_of(parts: Sequence[Part], owed: Sequence[OwedUndo], goal: Region, data_loss: str = "") -> Request:
+def request_of(parts: Sequence[Part], owed: Sequence[OwedUndo], goal: Region, data_loss: str = "") -> RescueRequest:
     """Return the request for a rescue of a run."""
-    return Request(goal, frozenset(_role(undo, parts) for undo in owed), data_loss)
+    return RescueRequest(goal, frozenset(_role(undo, parts) for undo in owed), data_loss)
 
 
 def facts_of(parts: Sequence[Part], read: Mapping[str, Fact]) -> Facts:
@@ -140,7 +140,7 @@ class _Rescue:
         self._facts = read_facts(self._system, self.parts, self._run, self._owed)
         return facts_of(self.parts, self._facts)
 
-    def act(self, step: RescueStep, request: Request) -> str:
+    def act(self, step: RescueStep, request: RescueRequest) -> str:
         """Make a step of a plan; return the text of the error when it failed.
 
         :raises LeaseEnded: when the rescue does not hold the lease any more.
@@ -156,7 +156,7 @@ class _Rescue:
             return str(error)
         return ""
 
-    def _place(self, step: RescueStep, request: Request) -> None:
+    def _place(self, step: RescueStep, request: RescueRequest) -> None:
         part: Any = next(part for part in self.parts if part.role == step.role)  # implements the protocol of its role
         system, regions = self._system, self._system.topology.regions
         region = {"home": regions.home, "standby": regions.standby}.get(str(step.region), "")
@@ -189,7 +189,7 @@ class _Rescue:
     def _undo_steps(self, part: Part) -> Sequence[UndoStep]:
         return part.undo_steps(self._system, self._run, _of(part, self._owed), self._facts[part.name])
 
-    def result(self, rounds: tuple[Round, ...], request: Request) -> RescueResult:
+    def result(self, rounds: tuple[Round, ...], request: RescueRequest) -> RescueResult:
         """Read which undos are paid: those whose steps are done, and the placement when the goal serves.
 
         If the drill changed no placement itself and the goal does not serve, the changes that may have moved the

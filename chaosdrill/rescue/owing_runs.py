@@ -14,7 +14,7 @@ from chaosdrill.parts.interface import Fact
 from chaosdrill.parts.registry import parts_of
 from chaosdrill.rescue.execute import facts_of, read_facts, request_of
 from chaosdrill.rescue.facts import Region
-from chaosdrill.rescue.plan import Plan, plan
+from chaosdrill.rescue.plan import RescuePlan, plan
 from chaosdrill.runs.unended import SystemFile, UnendedRun, unended_runs
 
 NOTE = "rescue"  # the kind of the note with earlier attempts
@@ -46,7 +46,7 @@ class RunPlan:
     run: OwingRun
     goal: Region
     facts: Mapping[str, Fact]
-    plan: Plan
+    plan: RescuePlan
 
 
 def owing_runs(coordination: Coordination, state: SystemState) -> list[OwingRun]:

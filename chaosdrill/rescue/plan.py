@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from chaosdrill.parts.interface import CLIENT, HEAL, LOWER_CAPACITY, RAISE_CAPACITY, TRIGGER_BACK, TRIGGER_OFF
-from chaosdrill.rescue.decisions import ROWS, Kind, Request, RescueStep, Row
+from chaosdrill.rescue.decisions import ROWS, Kind, RescueRequest, RescueStep, Row
 from chaosdrill.rescue.facts import Facts
 
 
 @dataclass(frozen=True)
-class Plan:
+class RescuePlan:
     """The steps of one round of a rescue.
 
     :param steps: in the order in which they are made.
@@ -28,7 +28,7 @@ class Plan:
         return not self.continues and not self.by_person
 
 
-def plan(facts: Facts, request: Request, tried: Sequence[str] = ()) -> Plan:
+def plan(facts: Facts, request: RescueRequest, tried: Sequence[str] = ()) -> RescuePlan:
     """Decide what to do next.
 
     :param tried: the names of the rows that rescues of this run have carried out before, with repetitions. It must
@@ -38,10 +38,10 @@ def plan(facts: Facts, request: Request, tried: Sequence[str] = ()) -> Plan:
     goes_on = row.kind in ("wait", "change") and tried.count(row.name) < row.tries
     kind = row.kind if goes_on or row.kind in ("stay", "complete") else "leave"
     steps = sorted(_steps(kind, row, facts, request), key=lambda step: step.order)
-    return Plan(row, tuple(steps), goes_on, () if goes_on else _by_person(row, facts))
+    return RescuePlan(row, tuple(steps), goes_on, () if goes_on else _by_person(row, facts))
 
 
-def _steps(kind: Kind, row: Row, facts: Facts, request: Request) -> Iterator[RescueStep]:
+def _steps(kind: Kind, row: Row, facts: Facts, request: RescueRequest) -> Iterator[RescueStep]:
     yield from _for_each(facts.faults, {"ours"}, RescueStep(HEAL, "fault", "heal"))
     if kind in ("wait", "change"):
         yield from row.steps(facts, request)

@@ -15,7 +15,7 @@ from chaosdrill.parts.registry import lease_keys
 from chaosdrill.rescue.lease import free_in_s, stale_leases, take_lease
 from chaosdrill.rescue.situation import Situation, why_it_lives
 from chaosdrill.rescue.status import RegionStatus
-from chaosdrill.rescue.system_rescue import Progress, RunRescue, SystemRescue, settled_region
+from chaosdrill.rescue.system_rescue import RescueProgress, RunRescue, SystemRescue, settled_region
 
 _SAY_EVERY_S = 10.0  # interval of the messages about the remaining wait
 
@@ -71,7 +71,7 @@ class _Outcome:
     failure: DrillError | None = None
 
 
-def rescue_under_lease(system: System, found: Situation, data_loss: str, progress: Progress) -> RescueReport:
+def rescue_under_lease(system: System, found: Situation, data_loss: str, progress: RescueProgress) -> RescueReport:
     """Take the system's lease, rescue every run that owes an undo, read the end state, and release the lease.
 
     :param data_loss: the word ``allowed`` when a database may be promoted with a loss of writes.
@@ -104,7 +104,7 @@ def rescue_under_lease(system: System, found: Situation, data_loss: str, progres
 
 @contextmanager
 def _lease(
-    system: System, found: Situation, outcome: _Outcome, progress: Progress
+    system: System, found: Situation, outcome: _Outcome, progress: RescueProgress
 ) -> Iterator[tuple[Lease, threading.Event]]:
     """Hold the system's lease during the block, whose calls reverse changes of drills.
 
@@ -143,7 +143,7 @@ def _state(system: System, coordination: Coordination) -> SystemState:
     return coordination.read(lease_keys(system.topology))
 
 
-def _wait_until_free(system: System, found: Situation, progress: Progress) -> SystemState:
+def _wait_until_free(system: System, found: Situation, progress: RescueProgress) -> SystemState:
     """Wait until no request of a dead driver is in flight.
 
     :returns: the coordination state then.

@@ -5,9 +5,9 @@ passed in.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from chaosdrill.rescue.decisions import Request, RescueStep
+from chaosdrill.rescue.decisions import RescueRequest, RescueStep
 from chaosdrill.rescue.facts import Facts
-from chaosdrill.rescue.plan import Plan, plan
+from chaosdrill.rescue.plan import RescuePlan, plan
 
 Act = Callable[[RescueStep], str]
 
@@ -16,15 +16,15 @@ Act = Callable[[RescueStep], str]
 class Round:
     """One plan, and the steps of it that failed, each with the text of its error."""
 
-    plan: Plan
+    plan: RescuePlan
     failed: tuple[tuple[RescueStep, str], ...]
 
 
 def rescue(
     read: Callable[[], Facts],
-    begin: Callable[[Plan], None],
+    begin: Callable[[RescuePlan], None],
     act: Act,
-    request: Request,
+    request: RescueRequest,
     tried: Sequence[str] = (),
 ) -> tuple[Round, ...]:
     """Read the facts, carry out the plan for them, and repeat as long as the plan continues.

@@ -16,7 +16,7 @@ from chaosdrill.rescue.decisions import RescueStep
 from chaosdrill.rescue.execute import RescueResult, facts_of, read_facts, rescue_system
 from chaosdrill.rescue.facts import Facts, Region
 from chaosdrill.rescue.owing_runs import NOTE, OwingRun, goal_of, noted, owed_of, owing_runs
-from chaosdrill.rescue.plan import Plan
+from chaosdrill.rescue.plan import RescuePlan
 from chaosdrill.rescue.status import RegionStatus, region_status
 
 FOLLOWS_WITHIN_S = 90.0  # time for clients' resolvers: the TTL of the domain, and the health checks behind it
@@ -37,7 +37,7 @@ class RunRescue:
     is_proven: bool
 
     @property
-    def last(self) -> Plan:
+    def last(self) -> RescuePlan:
         """The last plan."""
         return self.result.rounds[-1].plan
 
@@ -47,7 +47,7 @@ class RunRescue:
         return self.last.by_person if self.is_proven else (CHANGED,)
 
 
-class Progress:
+class RescueProgress:
     """Receives the progress of a rescue.
 
     ``step``: the present step, for people who read the rescue's lease.
@@ -58,7 +58,7 @@ class Progress:
     def on_wait(self, left_s: float) -> None:
         """Receive the seconds for which a rescue still waits until it may take the lease."""
 
-    def on_plan(self, run: str, plan: Plan) -> None:
+    def on_plan(self, run: str, plan: RescuePlan) -> None:
         """Receive each plan before its first step."""
 
     def on_step(self, step: RescueStep, number: int, many: int) -> None:
@@ -81,7 +81,7 @@ class SystemRescue:
     coordination: Coordination
     lease: Lease
     data_loss: str
-    progress: Progress
+    progress: RescueProgress
     stopped: threading.Event
     _own: int = 0  # undos that the rescue itself owes
 
@@ -105,7 +105,7 @@ class SystemRescue:
         tried, own, place = list(one.tried), dict[int, int](), [0, 0]
         goal = goal_of(self.system, one, lambda: self._facts(one).writer)
 
-        def begin(plan: Plan) -> None:
+        def begin(plan: RescuePlan) -> None:
             if self.stopped.is_set():
                 raise DrillError("the rescue was asked to stop: what it has not paid stays owed", code="rescue-stopped")
             place[:] = 0, len(plan.steps)

@@ -8,16 +8,16 @@ from chaosdrill.history.run_directory import SUMMARY
 from chaosdrill.history.whole_files import write_whole
 from chaosdrill.runs.columns import Stamp, entries_of_text, text_of_entries
 from chaosdrill.runs.documents import read_regular
-from chaosdrill.runs.entries import Entry, entry_of
+from chaosdrill.runs.entries import RunEntry, entry_of
 from chaosdrill.runs.finding import names_of_runs
 
 CATALOGUE = ".catalogue.json"
 _NOTHING = (0, 0)
 
-Kept = Mapping[str, tuple[Stamp, Entry]]
+Kept = Mapping[str, tuple[Stamp, RunEntry]]
 
 
-def catalogue(runs: Path) -> list[Entry]:
+def catalogue(runs: Path) -> list[RunEntry]:
     """Return the entry of every run in a directory, oldest first.
 
     Entries are cached in ``.catalogue.json`` in that directory. The file can be removed at any time; if it cannot be

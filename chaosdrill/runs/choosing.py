@@ -10,7 +10,7 @@ from chaosdrill.analysis.compared_run import COMPARABLE
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.home import runs_directory
 from chaosdrill.runs.catalogue import catalogue
-from chaosdrill.runs.entries import Entry
+from chaosdrill.runs.entries import RunEntry
 from chaosdrill.runs.finding import find_run
 
 TAG, PASSED = "tag:", "passed"
@@ -19,27 +19,29 @@ _PASSED = re.compile(r"passed(?::([1-9]\d{0,4}))?", re.ASCII)
 
 
 @dataclass(frozen=True)
-class Store:
+class RunStore:
     """The runs of a directory, read on first access."""
 
     directory: Path
 
     @cached_property
-    def entries(self) -> Sequence[Entry]:
+    def entries(self) -> Sequence[RunEntry]:
         """The entries of all runs, oldest first."""
         return sorted(catalogue(self.directory), key=lambda entry: (entry.began, entry.run))
 
-    def paths(self, entries: Iterable[Entry]) -> list[Path]:
+    def paths(self, entries: Iterable[RunEntry]) -> list[Path]:
         """Return the directories of these entries."""
         return [self.directory / entry.run for entry in entries]
 
 
-def the_store() -> Store:
+def the_store() -> RunStore:
     """Return this user's runs."""
-    return Store(runs_directory())
+    return RunStore(runs_directory())
 
 
-def newest_alike(store: Store, number: int | None, experiment: str | None = None) -> tuple[list[Path], list[Entry]]:
+def newest_alike(
+    store: RunStore, number: int | None, experiment: str | None = None
+) -> tuple[list[Path], list[RunEntry]]:
     """Return the newest runs that can be compared with each other.
 
     :param number: the greatest number of runs; None: all of them.
@@ -64,7 +66,7 @@ def newest_alike(store: Store, number: int | None, experiment: str | None = None
     return store.paths(chosen), others
 
 
-def chosen(store: Store, named: Iterable[str], beside: Sequence[Path] = ()) -> list[Path]:
+def chosen(store: RunStore, named: Iterable[str], beside: Sequence[Path] = ()) -> list[Path]:
     """Return the runs that the user named.
 
     :param named: each a run's id, the beginning of it, or a path; ``tag:NAME``; a day or ``DAY..DAY``; ``passed`` or
@@ -84,7 +86,7 @@ def chosen(store: Store, named: Iterable[str], beside: Sequence[Path] = ()) -> l
     return list(found)
 
 
-def _chosen(store: Store, named: str, beside: Sequence[Path]) -> list[Path]:
+def _chosen(store: RunStore, named: str, beside: Sequence[Path]) -> list[Path]:
     if named.startswith(TAG):
         tag = named.removeprefix(TAG)
         return _some(
@@ -99,14 +101,14 @@ def _chosen(store: Store, named: str, beside: Sequence[Path]) -> list[Path]:
     return [find_run(named)]
 
 
-def _some(store: Store, wanted: Callable[[Entry], bool], or_else: str) -> list[Path]:
+def _some(store: RunStore, wanted: Callable[[RunEntry], bool], or_else: str) -> list[Path]:
     found = [entry for entry in store.entries if wanted(entry)]
     if not found:
         raise BadInput([problem("run-missing", or_else)])
     return store.paths(found)
 
 
-def passed_before(store: Store, runs: Sequence[Path], number: int) -> list[Path]:
+def passed_before(store: RunStore, runs: Sequence[Path], number: int) -> list[Path]:
     """Return the newest runs that passed before these, of the same experiment, target and scale; may be empty."""
     known = {path.name for path in runs if path.parent.absolute() == store.directory.absolute()}
     these = [entry for entry in store.entries if entry.run in known]
@@ -117,9 +119,9 @@ def passed_before(store: Store, runs: Sequence[Path], number: int) -> list[Path]
     return store.paths(alike[-number:])
 
 
-def _proves(entry: Entry) -> bool:
+def _proves(entry: RunEntry) -> bool:
     return entry.verdict in COMPARABLE and not entry.broken
 
 
-def _is_like(entry: Entry, other: Entry) -> bool:
+def _is_like(entry: RunEntry, other: RunEntry) -> bool:
     return (entry.experiment, entry.target, entry.scale) == (other.experiment, other.target, other.scale)

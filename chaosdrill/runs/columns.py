@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from chaosdrill.runs.entries import FIGURES, Entry
+from chaosdrill.runs.entries import FIGURES, RunEntry
 
 VERSION = 3
 Stamp = tuple[int, int, int, int]
@@ -18,7 +18,7 @@ _NUMBER: set[type] = {float, type(None)}
 _INFINITE = {math.inf, -math.inf}
 
 
-def text_of_entries(entries: Iterable[tuple[Stamp, Entry]]) -> str:
+def text_of_entries(entries: Iterable[tuple[Stamp, RunEntry]]) -> str:
     """Return entries with their stamps as JSON."""
     known = list(entries)
     columns: dict[str, Any] = {name: [stamp[place] for stamp, _ in known] for place, name in enumerate(_STAMPS)}
@@ -31,7 +31,7 @@ def text_of_entries(entries: Iterable[tuple[Stamp, Entry]]) -> str:
     return json.dumps({"version": VERSION, "columns": columns}, separators=(",", ":"))
 
 
-def entries_of_text(text: bytes) -> dict[str, tuple[Stamp, Entry]]:
+def entries_of_text(text: bytes) -> dict[str, tuple[Stamp, RunEntry]]:
     """Return the entries in a text of :func:`text_of_entries`, by run.
 
     :raises ValueError: when any part of it is invalid.
@@ -47,8 +47,8 @@ def entries_of_text(text: bytes) -> dict[str, tuple[Stamp, Entry]]:
     lists = {name: _lists(columns.get(name), many) for name in _LISTS}
     figures = _figures(_columns(columns, FIGURES, _NUMBER), many)
     given = {**texts, **numbers, **lists, "figures": figures}
-    rows = zip(*(given[name] for name in Entry._fields), strict=True)
-    return {row[0]: (stamp, Entry._make(row)) for stamp, row in zip(stamps, rows, strict=True)}
+    rows = zip(*(given[name] for name in RunEntry._fields), strict=True)
+    return {row[0]: (stamp, RunEntry._make(row)) for stamp, row in zip(stamps, rows, strict=True)}
 
 
 def _columns(columns: dict[str, Any], names: Iterable[str], kinds: set[type]) -> list[list[Any]]:

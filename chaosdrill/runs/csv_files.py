@@ -17,7 +17,7 @@ from chaosdrill.runs.records.tables import LEDGER, RECORDS, open_stored, parquet
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
-    from chaosdrill.analysis.ledger import Ledger
+    from chaosdrill.analysis.ledger import WriteLedger
     from chaosdrill.analysis.run import Run
 
 ENDING: Final = "-csv"
@@ -110,7 +110,7 @@ def _recorded(directory: Path) -> Iterator[tuple[str, Rows]]:
         yield "ledger", [names, *([row.get(name) for name in names] for row in rows)]
 
 
-def _synthetic_writes(ledger: "Ledger") -> Iterator[Sequence[Any]]:
+def _synthetic_writes(ledger: "WriteLedger") -> Iterator[Sequence[Any]]:
     """Yield what the drill left in the application's own ledger, so that it can be cleaned up."""
     yield ("id", "account", "quantity", "sent_at", "outcome", "state", "region", "address")
     for write, state in ledger.left_in_application():

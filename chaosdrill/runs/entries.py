@@ -17,7 +17,7 @@ UNJUDGED = "unjudged"  # it ended without a summary: `runs judge` judges it
 UNREADABLE = "unreadable"  # its summary is of a newer version, or invalid: `runs verdict` gives the reason
 
 
-class Entry(NamedTuple):
+class RunEntry(NamedTuple):
     """The fields of a run that lists and filters use. A tuple, because a list may create ten thousand of them.
 
     :param run: its id, which is the name of its directory.
@@ -50,12 +50,12 @@ class Entry(NamedTuple):
         return self._asdict()
 
 
-def entry_of(directory: Path) -> Entry:
+def entry_of(directory: Path) -> RunEntry:
     """Return the entry of a run directory in any state; it never raises because of file contents."""
     opened = opened_of(directory)
     summary = read_summary(directory)
     said = summary.said
-    return Entry(
+    return RunEntry(
         run=directory.name,
         experiment=text(said.get("experiment")) or experiment_of(directory.name, opened),
         title=text(said.get("title") or opened.get("title")),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from chaosdrill.history.run_directory import HISTORY
-from chaosdrill.runs.entries import Entry, entry_of, opened_of
+from chaosdrill.runs.entries import RunEntry, entry_of, opened_of
 from chaosdrill.runs.finding import names_of_runs
 from chaosdrill.runs.going_on import left_behind
 from chaosdrill.runs.summaries import read_summary
@@ -27,13 +27,13 @@ class Choice:
     :param spared: the runs that matched and stay: the run, and why.
     """
 
-    remove: tuple[Entry, ...]
+    remove: tuple[RunEntry, ...]
     spared: tuple[tuple[str, str], ...]
 
 
 def choose(
     runs: Path,
-    wanted: Callable[[Entry], bool],
+    wanted: Callable[[RunEntry], bool],
     keep: int = 0,
     older_than_days: float | None = None,
     tagged: bool = False,
@@ -105,7 +105,7 @@ def remove_leftovers(runs: Path) -> None:
             shutil.rmtree(path)
 
 
-def _began_before(entry: Entry, days: float) -> bool:
+def _began_before(entry: RunEntry, days: float) -> bool:
     try:
         began = datetime.fromisoformat(entry.began)
         return began.astimezone(UTC) < datetime.now(UTC) - timedelta(days=days)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from chaosdrill.analysis.clocks import Offset, offset_of
 from chaosdrill.analysis.facts import looks, regions_of_addresses
 from chaosdrill.analysis.findings import Finding, finding
-from chaosdrill.analysis.ledger import Ledger, ledger_of
-from chaosdrill.analysis.run import Run, Source
+from chaosdrill.analysis.ledger import WriteLedger, ledger_of
+from chaosdrill.analysis.run import RecordSource, Run
 from chaosdrill.history.run_directory import TIMELINE
 from chaosdrill.runs.events import read_events, run_id_of
 from chaosdrill.runs.lines import json_lines
 from chaosdrill.runs.records.checking import problems_of_files, problems_of_ledger, problems_of_records
 from chaosdrill.runs.records.shapes import BEATS, REQUESTS, Shape
-from chaosdrill.runs.records.tables import LEDGER, RECORDS, File, Records, read_records
+from chaosdrill.runs.records.tables import LEDGER, RECORDS, RawFileInfo, Records, read_records
 from chaosdrill.runs.records.truths import read_truths
 from chaosdrill.sentences import Name, as_it_is, sentence
 
@@ -43,7 +43,7 @@ def read_run(directory: Path, still_open: bool = False) -> Run:
 
     from chaosdrill.runs.records import arrays
 
-    sources: list[Source] = []
+    sources: list[RecordSource] = []
     vouched = {str(one.get("file")): str(one.get("sha256")) for one in events if one.get("event") == "records-stored"}
 
     def judged(shape: Shape, arrays_of: "Callable[[Records, Offsets], Kept]") -> "Kept | None":
@@ -92,7 +92,7 @@ def _records(
     return records if usable else None, problems
 
 
-def _ledger(directory: Path, events: list[dict[str, Any]], run_id: str) -> tuple[Ledger | None, list[Finding]]:
+def _ledger(directory: Path, events: list[dict[str, Any]], run_id: str) -> tuple[WriteLedger | None, list[Finding]]:
     path = directory / RECORDS / LEDGER
     if not path.is_file():
         return None, []
@@ -121,7 +121,7 @@ def _buckets(directory: Path) -> "list[Bucket]":
     return [row for row in rows if len(row) == 3 and all(type(part) in numbers for part in row)]
 
 
-def _source(file: File, shape: Shape, offset: Offset) -> Source:
+def _source(file: RawFileInfo, shape: Shape, offset: Offset) -> RecordSource:
     mark_ns = None if file.watermark_ns is None else offset.to_recorder(file.watermark_ns)
     silences = tuple((offset.to_recorder(since), offset.to_recorder(until)) for since, until in file.silences)
-    return Source(file.source, shape.kind, mark_ns, file.ended_ns is not None, silences)
+    return RecordSource(file.source, shape.kind, mark_ns, file.ended_ns is not None, silences)

@@ -29,7 +29,7 @@ LARGEST_HISTORY = 2**29  # bytes; a history of an hour has about 2 MB
 
 
 @dataclass(frozen=True)
-class Problem:
+class Deviation:
     """One deviation from what the drill left.
 
     :param where: the file by its path in the run, with ``line N`` in the history.
@@ -62,7 +62,7 @@ class Verified:
     events: int
     last_seal: str
     files: int
-    problems: tuple[Problem, ...]
+    problems: tuple[Deviation, ...]
     notes: tuple[str, ...]
     stored: str
     judged: str
@@ -92,7 +92,7 @@ def verify_run(directory: Path, judging: bool = True) -> Verified:
         if problems:  # the run that was judged again is not as the drill left it
             notes.append(differs)
         else:
-            problems.append(Problem(SUMMARY, DIFFERS, differs))
+            problems.append(Deviation(SUMMARY, DIFFERS, differs))
     whole = [name for name in told if name in found.plain and not any(name == one.where for one in problems)]
     seal = str(events[-1].get(SEAL) or "") if events else ""
     run = next((str(event.get("run_id")) for event in events if event.get("run_id")), directory.name)
@@ -111,25 +111,25 @@ def _lines(path: Path) -> tuple[list[bytes], bool, str]:
     return lines, torn, ""
 
 
-def _of_history(lines: Sequence[bytes], torn: bool, why: str) -> Iterator[Problem]:
+def _of_history(lines: Sequence[bytes], torn: bool, why: str) -> Iterator[Deviation]:
     if why:
-        yield Problem(HISTORY, MISSING, why)
+        yield Deviation(HISTORY, MISSING, why)
         return
     for number, why in broken_seals(lines):
-        yield Problem(f"{HISTORY} line {number}", ALTERED, why)
+        yield Deviation(f"{HISTORY} line {number}", ALTERED, why)
     if torn:
-        yield Problem(f"{HISTORY} line {len(lines) + 1}", ALTERED, "was cut off")
+        yield Deviation(f"{HISTORY} line {len(lines) + 1}", ALTERED, "was cut off")
     yield from _of_end(lines)
 
 
-def _of_end(lines: Sequence[bytes]) -> Iterator[Problem]:
+def _of_end(lines: Sequence[bytes]) -> Iterator[Deviation]:
     names = [event.get("event") if isinstance(event, dict) else None for event in values(lines)]
     closed = [number for number, name in enumerate(names, 1) if name == "drill-closed"]
     if not closed:
         why = "it has no end (drill-closed): the drill died, or its last lines are missing"
-        yield Problem(HISTORY, UNFINISHED, why)
+        yield Deviation(HISTORY, UNFINISHED, why)
     for number in range(closed[0] + 1 if closed else len(names) + 1, len(names) + 1):
-        yield Problem(f"{HISTORY} line {number}", ADDED, "it follows the end of the drill")
+        yield Deviation(f"{HISTORY} line {number}", ADDED, "it follows the end of the drill")
 
 
 def _excused(events: Sequence[Mapping[str, Any]], untold: AbstractSet[str]) -> AbstractSet[str]:
@@ -143,30 +143,30 @@ def _excused(events: Sequence[Mapping[str, Any]], untold: AbstractSet[str]) -> A
     return untold & (LOGS if "files" in closed[-1] else DOCUMENTS | LOGS)
 
 
-def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[Problem]:
+def _of_files(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[Deviation]:
     for name, why in found.odd.items():
-        yield Problem(name, ADDED if name not in told else ALTERED, why)
+        yield Deviation(name, ADDED if name not in told else ALTERED, why)
     for name, path in found.plain.items():
         if name in told:
             yield from _differs(name, path, told[name])
         elif name not in NEVER_TOLD | excused and not name.endswith(PART):
-            yield Problem(name, ADDED, "the history tells of no such file")
+            yield Deviation(name, ADDED, "the history tells of no such file")
     for name, one in told.items():
         if one.must and one.sha256 is not None and name not in found.plain and name not in found.odd:
-            yield Problem(name, MISSING, "the history tells of it, and it is not there")
+            yield Deviation(name, MISSING, "the history tells of it, and it is not there")
 
 
-def _differs(name: str, path: Path, told: Told) -> Iterator[Problem]:
+def _differs(name: str, path: Path, told: Told) -> Iterator[Deviation]:
     try:
         sha256 = sha256_of(path)
     except OSError as error:
-        yield Problem(name, ALTERED, f"cannot be read: {error.strerror}")
+        yield Deviation(name, ALTERED, f"cannot be read: {error.strerror}")
         return
     if told.sha256 is None:
-        yield Problem(name, ADDED, f"the history says that it could not be had ({told.why})")
+        yield Deviation(name, ADDED, f"the history says that it could not be had ({told.why})")
     elif sha256 != told.sha256:
         also = "; or it was copied without a secret that stood in it" if told.original else ""
-        yield Problem(name, ALTERED, f"its sha256 is {sha256}, the history says {told.sha256}{also}")
+        yield Deviation(name, ALTERED, f"its sha256 is {sha256}, the history says {told.sha256}{also}")
 
 
 def _not_covered(found: RunFiles, told: Mapping[str, Told], excused: AbstractSet[str]) -> Iterator[str]:

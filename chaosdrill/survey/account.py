@@ -18,7 +18,7 @@ MOST = 500  # limit on the items of a listing; an account may have any number
 
 
 @dataclass(frozen=True)
-class Listed:
+class Listing:
     """The items of a listing, and whether there are more that were not read."""
 
     items: tuple[Any, ...]
@@ -81,7 +81,7 @@ class Account:
         answer: dict[str, Any] = _tried(one, operation, region, lambda: getattr(one, operation)(**given))
         return answer
 
-    def listed(self, service: str, region: str, operation: str, key: str, most: int = MOST, **given: Any) -> Listed:
+    def listed(self, service: str, region: str, operation: str, key: str, most: int = MOST, **given: Any) -> Listing:
         """Return the items of a listing, page by page, up to ``most``.
 
         :param key: key of the items in a response.
@@ -89,13 +89,13 @@ class Account:
         """
         one = client(self._reach, service, region)
 
-        def read() -> Listed:
+        def read() -> Listing:
             found: list[Any] = []
             for page in one.get_paginator(operation).paginate(**given):
                 found += page.get(key, [])
                 if len(found) > most:
-                    return Listed(tuple(found[:most]), True)
-            return Listed(tuple(found), False)
+                    return Listing(tuple(found[:most]), True)
+            return Listing(tuple(found), False)
 
         return _tried(one, operation, region, read)
 

@@ -7,7 +7,7 @@ from chaosdrill.survey.account import Account
 
 
 @dataclass(frozen=True)
-class Asked:
+class DiscoveryScope:
     """Scope of a discovery.
 
     :param domain: the name that clients resolve; None: to be discovered.

@@ -9,7 +9,7 @@ import dns.resolver
 from chaosdrill.client.load_generator import LoadGenerator
 from chaosdrill.client.locust_page import credentials_of
 from chaosdrill.errors import CannotSee
-from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown
+from chaosdrill.survey.findings import Candidate, Note, ToFillIn, TopologyFinding
 
 LOCUST_PORT: Final = 8089
 LOOKUP_S: Final = 3.0
@@ -20,20 +20,22 @@ PRIVATE: Final = (
 Known = Mapping[str, Any]  # values from the caller, by name; each becomes a candidate
 
 
-def find_dns(domain: Any, private: bool, known: Known) -> Finding:
+def find_dns(domain: Any, private: bool, known: Known) -> TopologyFinding:
     """Check whether this machine's own resolver resolves the domain; if it does not, a name server is left to fill in.
 
     :param domain: the discovered domain; a value other than text means that it was not found.
     :param private: whether it is in a private zone, so that it is resolved on the client host.
     """
     if not isinstance(domain, str):
-        return Finding(Note("Whether `dns:` is needed is known when the domain is."), "")
+        return TopologyFinding(Note("Whether `dns:` is needed is known when the domain is."), "")
     if private:
-        return Finding({"seen_from": "client"} | _own_name_server(known), f"{domain}: in a private zone", PRIVATE)
+        return TopologyFinding(
+            {"seen_from": "client"} | _own_name_server(known), f"{domain}: in a private zone", PRIVATE
+        )
     try:
         answer = dns.resolver.Resolver().resolve(domain, "A", lifetime=LOOKUP_S, search=False)
         addresses = ", ".join(sorted(str(record.address) for record in answer))
-        return Finding(
+        return TopologyFinding(
             Note(f"No `dns:` is needed: this machine resolves {domain} to {addresses}."), f"{domain}: {addresses}"
         )
     except (dns.exception.DNSException, OSError) as error:
@@ -42,7 +44,9 @@ def find_dns(domain: Any, private: bool, known: Known) -> Finding:
             "the address of a name server that can, such as the VPC's resolver or a Route 53 inbound endpoint, "
             "written as dns: {nameserver: 10.0.0.2}"
         )
-        return Finding(Unknown(why, how, _candidates("dns", known)), f"the resolver of this machine for {domain}")
+        return TopologyFinding(
+            ToFillIn(why, how, _candidates("dns", known)), f"the resolver of this machine for {domain}"
+        )
 
 
 def _own_name_server(known: Known) -> dict[str, Any]:
@@ -50,7 +54,7 @@ def _own_name_server(known: Known) -> dict[str, Any]:
     return {name: value for name, value in known.get("dns", {}).items() if name != "seen_from"}
 
 
-def find_locust(known: Known) -> str | Unknown:
+def find_locust(known: Known) -> str | ToFillIn:
     """Return the URL of a Locust with chaosdrill's plugin: at the address from the caller, else on this machine at the
     usual port, which is often forwarded.
 
@@ -67,15 +71,15 @@ def find_locust(known: Known) -> str | Unknown:
             "the address of Locust's web page; or replace `run: attach` by `run: ssm`, and the drill starts its own "
             "Locust on the client host"
         )
-        return Unknown(why, how, _candidates("url", known))
+        return ToFillIn(why, how, _candidates("url", known))
     return url
 
 
-def find_heartbeat(known: Known) -> Finding:
+def find_heartbeat(known: Known) -> TopologyFinding:
     """Return the heartbeat's section, which is always left to fill in."""
     why = "no account knows which requests do no harm"
     how = "`chaosdrill init` writes this section for the reference application, as a comment in topology/aws.yaml"
-    return Finding(Unknown(why, how, _candidates("heartbeat", known)), "no account")
+    return TopologyFinding(ToFillIn(why, how, _candidates("heartbeat", known)), "no account")
 
 
 def _candidates(name: str, known: Known) -> tuple[Candidate, ...]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import botocore.session
 
-from chaosdrill.survey.asked import Asked
-from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown, or_unknown, the_one
+from chaosdrill.survey.asked import DiscoveryScope
+from chaosdrill.survey.findings import Candidate, Note, ToFillIn, TopologyFinding, or_unknown, the_one
 
 SERVICE = "route53-recovery-control-config"
 CONTROL_PLANE = "us-west-2"
@@ -38,25 +38,25 @@ class Arc:
     controls: tuple[Control, ...]
 
 
-def find_arc(asked: Asked) -> Arc | Unknown:
+def find_arc(asked: DiscoveryScope) -> Arc | ToFillIn:
     """Read clusters, control panels and routing controls."""
     how = f"aws {SERVICE} list-clusters --region {CONTROL_PLANE}{asked.cli}"
     return or_unknown(lambda: _arc(asked), how)
 
 
-def find_routing(asked: Asked, arc: Arc | Unknown, health_checks: Mapping[str, str]) -> Finding:
+def find_routing(asked: DiscoveryScope, arc: Arc | ToFillIn, health_checks: Mapping[str, str]) -> TopologyFinding:
     """Select each region's routing control: the one that its record's health check follows, else by name.
 
     :param health_checks: health check of the domain's record for each region.
     """
-    if isinstance(arc, Unknown):
-        return Finding({"controls": dict.fromkeys(asked.regions, arc), "cluster_endpoints": arc}, "nothing")
+    if isinstance(arc, ToFillIn):
+        return TopologyFinding({"controls": dict.fromkeys(asked.regions, arc), "cluster_endpoints": arc}, "nothing")
     chosen = {region: _control(asked, region, arc, health_checks.get(region, "")) for region in asked.regions}
     looked_at = f"{len(arc.controls)} routing controls in {len(arc.clusters)} clusters"
-    return Finding({"controls": chosen, **_endpoints(asked, arc, chosen)}, looked_at)
+    return TopologyFinding({"controls": chosen, **_endpoints(asked, arc, chosen)}, looked_at)
 
 
-def _arc(asked: Asked) -> Arc:
+def _arc(asked: DiscoveryScope) -> Arc:
     clusters = asked.account.listed(SERVICE, CONTROL_PLANE, "list_clusters", "Clusters").items
     return Arc(
         {str(one["ClusterArn"]): one for one in clusters},
@@ -64,7 +64,7 @@ def _arc(asked: Asked) -> Arc:
     )
 
 
-def _controls(asked: Asked, cluster: str) -> list[Control]:
+def _controls(asked: DiscoveryScope, cluster: str) -> list[Control]:
     account = asked.account
     panels = account.listed(
         SERVICE, CONTROL_PLANE, "list_control_panels", "ControlPanels", _MOST_PANELS, ClusterArn=cluster
@@ -82,7 +82,7 @@ def _controls(asked: Asked, cluster: str) -> list[Control]:
     ]
 
 
-def _control(asked: Asked, region: str, arc: Arc, health_check: str) -> Any:
+def _control(asked: DiscoveryScope, region: str, arc: Arc, health_check: str) -> Any:
     how = f"aws {SERVICE} list-routing-controls --control-panel-arn ARN --region {CONTROL_PLANE}{asked.cli}"
     followed = or_unknown(lambda: _followed(asked, health_check), how) if health_check else ""
     if any(followed == control.arn for control in arc.controls):
@@ -91,12 +91,12 @@ def _control(asked: Asked, region: str, arc: Arc, health_check: str) -> Any:
     chosen = the_one(
         [Candidate(one.arn, one.name) for one in fitting], f"routing control for {region} by its name", how
     )
-    if isinstance(chosen, Unknown) and not fitting:
-        return Unknown(chosen.why, how, tuple(Candidate(one.arn, one.name) for one in arc.controls))
+    if isinstance(chosen, ToFillIn) and not fitting:
+        return ToFillIn(chosen.why, how, tuple(Candidate(one.arn, one.name) for one in arc.controls))
     return chosen
 
 
-def _followed(asked: Asked, health_check: str) -> str:
+def _followed(asked: DiscoveryScope, health_check: str) -> str:
     answer = asked.account.ask("route53", asked.home, "get_health_check", HealthCheckId=health_check)
     return str(answer["HealthCheck"]["HealthCheckConfig"].get("RoutingControlArn", ""))
 
@@ -118,7 +118,7 @@ def _squashed(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-def _endpoints(asked: Asked, arc: Arc, chosen: Mapping[str, Any]) -> dict[str, Any]:
+def _endpoints(asked: DiscoveryScope, arc: Arc, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Return the endpoints of the selected controls' cluster, and a note when there are not five."""
     used = {control.cluster for control in arc.controls if control.arn in chosen.values()} or set(arc.clusters)
     how = f"aws {SERVICE} describe-cluster --cluster-arn ARN --region {CONTROL_PLANE}{asked.cli}"
@@ -127,7 +127,7 @@ def _endpoints(asked: Asked, arc: Arc, chosen: Mapping[str, Any]) -> dict[str, A
     ]
     endpoints = the_one(candidates, "ARC cluster", how)
     if endpoints == []:
-        return {"cluster_endpoints": Unknown("the ARC cluster has no endpoints yet", how)}
+        return {"cluster_endpoints": ToFillIn("the ARC cluster has no endpoints yet", how)}
     if isinstance(endpoints, list) and len(endpoints) != ENDPOINTS:
         few = Note(f"{len(endpoints)} endpoints were told, a cluster has {ENDPOINTS}")
         return {"cluster_endpoints": endpoints, "note": few}

@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import yaml
 
-from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.asked import DiscoveryScope
 from chaosdrill.survey.client_side import LOCUST_PORT, Known, find_dns, find_heartbeat, find_locust
 from chaosdrill.survey.controls import find_arc, find_routing
 from chaosdrill.survey.databases import find_database
 from chaosdrill.survey.entries import find_entry
-from chaosdrill.survey.findings import Finding, Note, Unknown, or_unknown
+from chaosdrill.survey.findings import Note, ToFillIn, TopologyFinding, or_unknown
 from chaosdrill.survey.flags import find_flags
 from chaosdrill.survey.hosts import find_client
 from chaosdrill.survey.machines import find_machines
@@ -44,7 +44,7 @@ _NO_TABLE = (
 )
 
 
-def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
+def discover(asked: DiscoveryScope, known: Known | None = None) -> dict[str, TopologyFinding]:
     """Discover every part of a topology.
 
     :param known: candidates for values that no account contains, by name: ``dns``, ``url`` (of Locust), ``heartbeat``.
@@ -52,7 +52,7 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
     :raises DrillError: when the credentials are missing or expired.
     """
     account = or_unknown(lambda: asked.account.number(asked.home), f"aws sts get-caller-identity{asked.cli}")
-    looks: dict[str, Callable[[Asked], Finding]] = {
+    looks: dict[str, Callable[[DiscoveryScope], TopologyFinding]] = {
         "client": find_client,
         "stop_flag": find_flags,
         "database": find_database,
@@ -66,11 +66,11 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
         seen = {key: one.result() for key, one in found.items()}
         routing = find_routing(asked, arc.result(), entry.result().health_checks)
     findings = {
-        "version": Finding(1, ""),
-        "target": Finding("aws", ""),
-        "accounts": Finding(account if isinstance(account, Unknown) else [account], "the credentials' own"),
-        "aws": Finding({"profile": asked.account.profile}, "given"),
-        "regions": Finding({"home": asked.home, "standby": asked.standby}, "given"),
+        "version": TopologyFinding(1, ""),
+        "target": TopologyFinding("aws", ""),
+        "accounts": TopologyFinding(account if isinstance(account, ToFillIn) else [account], "the credentials' own"),
+        "aws": TopologyFinding({"profile": asked.account.profile}, "given"),
+        "regions": TopologyFinding({"home": asked.home, "standby": asked.standby}, "given"),
         "domain": entry.result().domain,
         "dns": find_dns(entry.result().domain.value, entry.result().private, known or {}),
         "client": _with_locust(seen["client"], locust.result()),
@@ -79,7 +79,7 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
         "routing": routing,
         "database": seen["database"],
         "main_table": seen["main_table"],
-        "coordination": Finding(Note(_NO_TABLE), "nothing"),
+        "coordination": TopologyFinding(Note(_NO_TABLE), "nothing"),
         "failover": seen["failover"],
         "heartbeat": find_heartbeat(known or {}),
     }
@@ -88,14 +88,14 @@ def discover(asked: Asked, known: Known | None = None) -> dict[str, Finding]:
     return {key: replace(one, comment=one.comment or _COMMENTS.get(key, "")) for key, one in findings.items()}
 
 
-def left_to_fill_in(findings: Mapping[str, Finding]) -> list[tuple[str, Unknown]]:
+def left_to_fill_in(findings: Mapping[str, TopologyFinding]) -> list[tuple[str, ToFillIn]]:
     """Return the values that were not found, with their dotted keys."""
     return [
         (".".join(map(str, place)), unknown) for key, one in findings.items() for place, unknown in one.unknown(key)
     ]
 
 
-def file_text(findings: Mapping[str, Finding]) -> str:
+def file_text(findings: Mapping[str, TopologyFinding]) -> str:
     """Return the text of the topology file; its header states how many values are left to fill in."""
     left = len(left_to_fill_in(findings))
     todo = f"Left to fill in: {left}, look for TODO." if left else "Everything was found: read it through."
@@ -108,7 +108,7 @@ def problems_of_text(text: str) -> list[str]:
     return [f"{problem.key}: {problem.what}: {problem.fix}" for problem in problems_of(yaml.safe_load(text))]
 
 
-def _with_locust(client: Finding, url: str | Unknown) -> Finding:
+def _with_locust(client: TopologyFinding, url: str | ToFillIn) -> TopologyFinding:
     host = client.value["instance_id"] if isinstance(client.value["instance_id"], str) else "INSTANCE"
     region = client.value["region"] if isinstance(client.value["region"], str) else "REGION"
     comment = (

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from chaosdrill.errors import CannotSee
-from chaosdrill.survey.asked import Asked
-from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown, or_unknown, the_one
-from chaosdrill.survey.records import Record, bare, find_records
+from chaosdrill.survey.asked import DiscoveryScope
+from chaosdrill.survey.findings import Candidate, Note, ToFillIn, TopologyFinding, or_unknown, the_one
+from chaosdrill.survey.records import DnsRecord, bare, find_records
 
 
 @dataclass(frozen=True)
@@ -23,42 +23,42 @@ class Balancer:
 
 
 @dataclass(frozen=True)
-class Entry:
+class EntryPoints:
     """The domain, the load balancers, and the health check of each region's record, if it has one.
 
     :param private: whether the domain is in a private zone.
     """
 
-    domain: Finding
-    load_balancers: Finding
+    domain: TopologyFinding
+    load_balancers: TopologyFinding
     health_checks: Mapping[str, str]
     private: bool
 
 
-def find_entry(asked: Asked) -> Entry:
+def find_entry(asked: DiscoveryScope) -> EntryPoints:
     """Find the load balancers, and the name with a record for one in each region."""
     how = f"aws elbv2 describe-load-balancers --region REGION{asked.cli}"
     balancers = {region: or_unknown(partial(_balancers, asked, region), how) for region in asked.regions}
-    known = {region: () if isinstance(found, Unknown) else found for region, found in balancers.items()}
+    known = {region: () if isinstance(found, ToFillIn) else found for region, found in balancers.items()}
     records = or_unknown(lambda: find_records(asked), "the name that clients resolve, such as api.example.com")
-    rows = () if isinstance(records, Unknown) else records.rows
-    domain = asked.domain or (records if isinstance(records, Unknown) else _domain(rows, known))
+    rows = () if isinstance(records, ToFillIn) else records.rows
+    domain = asked.domain or (records if isinstance(records, ToFillIn) else _domain(rows, known))
     own = [row for row in rows if row.name == domain]
     chosen = {region: _balancer(region, balancers[region], own, how) for region in asked.regions}
     looked_at = ", ".join(f"{len(found)} load balancers of {region}" for region, found in known.items())
-    seen = "no records" if isinstance(records, Unknown) else records.looked_at
+    seen = "no records" if isinstance(records, ToFillIn) else records.looked_at
     checks = {
         region: row.health_check
         for region, found in known.items()
         for row in own
         if row.health_check and any(row.target == one.name for one in found)
     }
-    entries = Finding(_with_ranges(asked, chosen), f"{looked_at}; {seen}")
-    private = not isinstance(records, Unknown) and isinstance(domain, str) and records.only_in_vpcs(domain)
-    return Entry(Finding(domain, "given" if asked.domain else seen), entries, checks, private)
+    entries = TopologyFinding(_with_ranges(asked, chosen), f"{looked_at}; {seen}")
+    private = not isinstance(records, ToFillIn) and isinstance(domain, str) and records.only_in_vpcs(domain)
+    return EntryPoints(TopologyFinding(domain, "given" if asked.domain else seen), entries, checks, private)
 
 
-def _balancers(asked: Asked, region: str) -> tuple[Balancer, ...]:
+def _balancers(asked: DiscoveryScope, region: str) -> tuple[Balancer, ...]:
     listed = asked.account.listed("elbv2", region, "describe_load_balancers", "LoadBalancers")
     return tuple(
         Balancer(str(one["LoadBalancerArn"]), bare(one["DNSName"]), str(one.get("VpcId", "")), str(one["Type"]))
@@ -66,7 +66,7 @@ def _balancers(asked: Asked, region: str) -> tuple[Balancer, ...]:
     )
 
 
-def _domain(rows: tuple[Record, ...], balancers: Mapping[str, tuple[Balancer, ...]]) -> Any:
+def _domain(rows: tuple[DnsRecord, ...], balancers: Mapping[str, tuple[Balancer, ...]]) -> Any:
     regions_of: dict[str, set[str]] = {}
     for row in rows:
         for region, found in balancers.items():
@@ -77,12 +77,14 @@ def _domain(rows: tuple[Record, ...], balancers: Mapping[str, tuple[Balancer, ..
     if both:
         return the_one(candidates, "name that leads to a load balancer of each region", "pick one, or give --domain")
     how = "the name that clients resolve, such as api.example.com; give it as --domain to find what it leads to"
-    return Unknown("no record leads to a load balancer of each region", how, tuple(candidates))
+    return ToFillIn("no record leads to a load balancer of each region", how, tuple(candidates))
 
 
-def _balancer(region: str, found: tuple[Balancer, ...] | Unknown, own: list[Record], how: str) -> Balancer | Unknown:
+def _balancer(
+    region: str, found: tuple[Balancer, ...] | ToFillIn, own: list[DnsRecord], how: str
+) -> Balancer | ToFillIn:
     """Return the load balancer of the domain's record; without such a record, the only application load balancer."""
-    if isinstance(found, Unknown):
+    if isinstance(found, ToFillIn):
         return found
     led_to = [one for one in found if any(row.target == one.name for row in own)]
     fitting = led_to or [one for one in found if one.kind == "application"]
@@ -91,10 +93,10 @@ def _balancer(region: str, found: tuple[Balancer, ...] | Unknown, own: list[Reco
     candidates = tuple(Candidate({"arn": one.arn}, one.name) for one in fitting)
     to_domain = "that the domain leads to" if led_to else "(no alias record of the domain tells which is its)"
     number = f"{len(fitting)} application load balancers" if fitting else "no application load balancer"
-    return Unknown(f"{number} of {region} {to_domain}", how, candidates)
+    return ToFillIn(f"{number} of {region} {to_domain}", how, candidates)
 
 
-def _with_ranges(asked: Asked, chosen: Mapping[str, Balancer | Unknown]) -> dict[str, Any]:
+def _with_ranges(asked: DiscoveryScope, chosen: Mapping[str, Balancer | ToFillIn]) -> dict[str, Any]:
     ranges = {region: _range(asked, region, one) for region, one in chosen.items() if isinstance(one, Balancer)}
     nets = [ipaddress.IPv4Network(text) for text in ranges.values() if isinstance(text, str)]
     if len(nets) == len(chosen) and nets[0].overlaps(nets[1]):
@@ -106,7 +108,7 @@ def _with_ranges(asked: Asked, chosen: Mapping[str, Balancer | Unknown]) -> dict
     }
 
 
-def _range(asked: Asked, region: str, balancer: Balancer) -> str | Note:
+def _range(asked: DiscoveryScope, region: str, balancer: Balancer) -> str | Note:
     try:
         answer = asked.account.ask("ec2", region, "describe_vpcs", VpcIds=[balancer.vpc])
     except CannotSee as error:

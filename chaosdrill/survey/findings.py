@@ -19,7 +19,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Unknown:
+class ToFillIn:
     """Placeholder for a value that is left to fill in.
 
     :param why: what was read and what was observed.
@@ -40,10 +40,10 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Finding:
+class TopologyFinding:
     """One top-level key of a topology.
 
-    :param value: the value for the file; any part of it may be :class:`Unknown` or a :class:`Note`.
+    :param value: the value for the file; any part of it may be :class:`ToFillIn` or a :class:`Note`.
     :param looked_at: what the discovery read.
     :param comment: a comment for readers of the file.
     """
@@ -52,13 +52,13 @@ class Finding:
     looked_at: str
     comment: str = ""
 
-    def unknown(self, key: str) -> list[tuple[Place, Unknown]]:
+    def unknown(self, key: str) -> list[tuple[Place, ToFillIn]]:
         """Return the values left to fill in below ``key``, with their places."""
         return list(_unknown((key,), self.value))
 
 
-def _unknown(place: Place, value: Any) -> Iterator[tuple[Place, Unknown]]:
-    if isinstance(value, Unknown):
+def _unknown(place: Place, value: Any) -> Iterator[tuple[Place, ToFillIn]]:
+    if isinstance(value, ToFillIn):
         yield place, value
     elif isinstance(value, Mapping):
         for key, inner in value.items():
@@ -66,19 +66,19 @@ def _unknown(place: Place, value: Any) -> Iterator[tuple[Place, Unknown]]:
 
 
 def the_one(candidates: list[Candidate], what: str, how: str) -> Any:
-    """Return the value of the only candidate; :class:`Unknown` when there is none, or several.
+    """Return the value of the only candidate; :class:`ToFillIn` when there is none, or several.
 
     :param what: such as ``state machine of ap-northeast-3 begins with 'Failover'``.
     """
     if len(candidates) == 1:
         return candidates[0].value
     number = f"{len(candidates)} candidates for this:" if candidates else "found no"
-    return Unknown(f"{number} {what}", how, tuple(candidates))
+    return ToFillIn(f"{number} {what}", how, tuple(candidates))
 
 
-def or_unknown(look: Callable[[], T], how: str) -> T | Unknown:
-    """Return the result of ``look``; :class:`Unknown` when it cannot read."""
+def or_unknown(look: Callable[[], T], how: str) -> T | ToFillIn:
+    """Return the result of ``look``; :class:`ToFillIn` when it cannot read."""
     try:
         return look()
     except CannotSee as error:
-        return Unknown(str(error), how)
+        return ToFillIn(str(error), how)

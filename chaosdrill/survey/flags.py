@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 from chaosdrill.errors import CannotSee
-from chaosdrill.survey.asked import Asked
-from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown, the_one
+from chaosdrill.survey.asked import DiscoveryScope
+from chaosdrill.survey.findings import Candidate, ToFillIn, TopologyFinding, or_unknown, the_one
 
 KEY = {"PK": "stopFlag"}
 USUAL_NAMES = ("ParamTable", "AppTable")  # parts of the names of the public sample's tables
@@ -29,17 +29,17 @@ class Flagged:
     blind: tuple[str, ...]
 
 
-def find_flags(asked: Asked) -> Finding:
+def find_flags(asked: DiscoveryScope) -> TopologyFinding:
     """Read the stop flag's item in each region's tables, beginning with those named as in the reference system."""
     how = f'aws dynamodb get-item --table-name NAME --key \'{{"PK":{{"S":"stopFlag"}}}}\'{asked.cli} --region REGION'
     seen = {region: or_unknown(partial(_flagged, asked, region), how) for region in asked.regions}
     flagged = {region: found for region, found in seen.items() if isinstance(found, Flagged)}
     tables = {region: _table(region, found, how) for region, found in seen.items()}
     looked_at = "; ".join(found.looked_at for found in flagged.values()) or "nothing"
-    return Finding({"tables": tables, "key": dict(KEY), "attribute": _attribute(flagged, how)}, looked_at)
+    return TopologyFinding({"tables": tables, "key": dict(KEY), "attribute": _attribute(flagged, how)}, looked_at)
 
 
-def _flagged(asked: Asked, region: str) -> Flagged:
+def _flagged(asked: DiscoveryScope, region: str) -> Flagged:
     listed = asked.account.listed("dynamodb", region, "list_tables", "TableNames", MOST_TABLES)
     usual = [name for name in listed.items if any(part.lower() in name.lower() for part in USUAL_NAMES)]
     others = [name for name in listed.items if name not in usual]
@@ -59,7 +59,7 @@ def _flagged(asked: Asked, region: str) -> Flagged:
     return Flagged(found, f"the item of {looked} of {listed.count('tables')} in {region}", tuple(blind))
 
 
-def _attributes(asked: Asked, region: str, table: str) -> tuple[str, ...] | None:
+def _attributes(asked: DiscoveryScope, region: str, table: str) -> tuple[str, ...] | None:
     """Return the attributes whose value is true or false; None when the table has no such item."""
     key = {name: {"S": value} for name, value in KEY.items()}
     try:
@@ -72,15 +72,15 @@ def _attributes(asked: Asked, region: str, table: str) -> tuple[str, ...] | None
     return None if item is None else tuple(sorted(name for name, one in item.items() if one.get("S") in _WORDS))
 
 
-def _table(region: str, seen: Flagged | Unknown, how: str) -> Any:
-    if isinstance(seen, Unknown):
+def _table(region: str, seen: Flagged | ToFillIn, how: str) -> Any:
+    if isinstance(seen, ToFillIn):
         return seen
     chosen = the_one(
         [Candidate(name) for name in seen.tables], f"table with the item {KEY}: read {seen.looked_at}", how
     )
-    if isinstance(chosen, Unknown) and not seen.tables and seen.blind:
+    if isinstance(chosen, ToFillIn) and not seen.tables and seen.blind:
         names = tuple(Candidate(one.split(":")[0]) for one in seen.blind)
-        return Unknown(f"{chosen.why}; {len(seen.blind)} could not be read, such as {seen.blind[0]}", how, names)
+        return ToFillIn(f"{chosen.why}; {len(seen.blind)} could not be read, such as {seen.blind[0]}", how, names)
     return chosen
 
 

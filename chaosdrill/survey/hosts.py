@@ -6,8 +6,8 @@ from typing import Any
 from chaosdrill.aws.ec2 import in_reservations
 from chaosdrill.client.host.inspection import install_command
 from chaosdrill.client.host.pythons import LEAST_PYTHON
-from chaosdrill.survey.asked import Asked
-from chaosdrill.survey.findings import Candidate, Finding, Unknown, or_unknown
+from chaosdrill.survey.asked import DiscoveryScope
+from chaosdrill.survey.findings import Candidate, ToFillIn, TopologyFinding, or_unknown
 
 _NAMES = ["*bastion*", "*Bastion*", "*BASTION*"]  # EC2's filters are case-sensitive
 _STATES = ["pending", "running", "stopping", "stopped"]
@@ -15,7 +15,7 @@ _MOST_SHOWN = 20
 AL2023 = "Amazon Linux 2023"
 
 
-def find_client(asked: Asked) -> Finding:
+def find_client(asked: DiscoveryScope) -> TopologyFinding:
     """Find the bastion in the home region, else in the standby region."""
     found: dict[str, Any] = {}
     for region in asked.regions:
@@ -23,14 +23,16 @@ def find_client(asked: Asked) -> Finding:
         found[region] = or_unknown(partial(_instance, asked, region, how), how)
         if isinstance(found[region], str):
             value = {"instance_id": found[region], "region": region}
-            return Finding(value, f"instances of {', '.join(found)}", _python_note(asked, found[region], region))
+            return TopologyFinding(
+                value, f"instances of {', '.join(found)}", _python_note(asked, found[region], region)
+            )
     first = next((r for r in asked.regions if found[r].candidates), asked.home)
     regions = tuple(Candidate(region) for region in asked.regions)
-    unknown = Unknown("the client host was not found", "the region of the instance", regions)
-    return Finding({"instance_id": found[first], "region": unknown}, f"instances of {', '.join(found)}")
+    unknown = ToFillIn("the client host was not found", "the region of the instance", regions)
+    return TopologyFinding({"instance_id": found[first], "region": unknown}, f"instances of {', '.join(found)}")
 
 
-def _instance(asked: Asked, region: str, how: str) -> str | Unknown:
+def _instance(asked: DiscoveryScope, region: str, how: str) -> str | ToFillIn:
     named = _named(asked, region)
     managed = _managed(asked, region)
     fitting = [name for name in named if managed.get(name) == "Online"]
@@ -42,10 +44,10 @@ def _instance(asked: Asked, region: str, how: str) -> str | Unknown:
     else:
         why = f"no instance of {region} has a tag Name that contains bastion"
         labels = {name: f"SSM: {state}" for name, state in list(managed.items())[:_MOST_SHOWN]}
-    return Unknown(why, how, tuple(Candidate(name, label) for name, label in labels.items()))
+    return ToFillIn(why, how, tuple(Candidate(name, label) for name, label in labels.items()))
 
 
-def _python_note(asked: Asked, instance_id: str, region: str) -> str:
+def _python_note(asked: DiscoveryScope, instance_id: str, region: str) -> str:
     """Return what to install before a drill can run programs on the host; empty when its Python may be new enough.
 
     :source: https://docs.aws.amazon.com/linux/al2023/ug/python.html
@@ -65,7 +67,7 @@ def named_state(agent: str | None) -> str:
     return f"SSM: {agent}" if agent else "SSM does not know it: its agent or its instance profile is missing"
 
 
-def _named(asked: Asked, region: str) -> dict[str, str]:
+def _named(asked: DiscoveryScope, region: str) -> dict[str, str]:
     filters = [{"Name": "tag:Name", "Values": _NAMES}, {"Name": "instance-state-name", "Values": _STATES}]
     listed = asked.account.listed("ec2", region, "describe_instances", "Reservations", Filters=filters)
     instances = in_reservations([{"Reservations": listed.items}])
@@ -76,6 +78,6 @@ def _name(instance: dict[str, Any]) -> str:
     return next((str(tag["Value"]) for tag in instance.get("Tags", []) if tag["Key"] == "Name"), "")
 
 
-def _managed(asked: Asked, region: str) -> dict[str, str]:
+def _managed(asked: DiscoveryScope, region: str) -> dict[str, str]:
     listed = asked.account.listed("ssm", region, "describe_instance_information", "InstanceInformationList")
     return {str(one["InstanceId"]): str(one["PingStatus"]) for one in listed.items}

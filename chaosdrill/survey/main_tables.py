@@ -3,14 +3,14 @@
 from typing import Any
 
 from chaosdrill.errors import CannotSee
-from chaosdrill.survey.asked import Asked
-from chaosdrill.survey.findings import Finding, Note
+from chaosdrill.survey.asked import DiscoveryScope
+from chaosdrill.survey.findings import Note, TopologyFinding
 from chaosdrill.survey.flags import MOST_TABLES
 
 MOST_DESCRIBED = 50  # limit on the tables with the same name in both regions
 
 
-def find_main_table(asked: Asked) -> Finding:
+def find_main_table(asked: DiscoveryScope) -> TopologyFinding:
     """Find tables of the home region that are replicated to the standby region. The key is optional: it is omitted if
     none or several are found.
     """
@@ -19,18 +19,20 @@ def find_main_table(asked: Asked) -> Finding:
         common = [name for name in home if name in standby]
         found = [name for name in common[:MOST_DESCRIBED] if _is_replicated(asked, name)]
     except CannotSee as error:
-        return Finding(Note(f"main_table is left out: {error}"), "nothing")
+        return TopologyFinding(Note(f"main_table is left out: {error}"), "nothing")
     looked_at = f"{min(len(common), MOST_DESCRIBED)} of {len(common)} tables with one name in both regions"
     if len(found) == 1:
-        return Finding(found[0], looked_at)
+        return TopologyFinding(found[0], looked_at)
     named = f": {', '.join(found)}" if found else ""
-    return Finding(Note(f"main_table is left out: {len(found)} global tables span both regions{named}"), looked_at)
+    return TopologyFinding(
+        Note(f"main_table is left out: {len(found)} global tables span both regions{named}"), looked_at
+    )
 
 
-def _names(asked: Asked, region: str) -> tuple[Any, ...]:
+def _names(asked: DiscoveryScope, region: str) -> tuple[Any, ...]:
     return asked.account.listed("dynamodb", region, "list_tables", "TableNames", MOST_TABLES).items
 
 
-def _is_replicated(asked: Asked, name: str) -> bool:
+def _is_replicated(asked: DiscoveryScope, name: str) -> bool:
     table = asked.account.ask("dynamodb", asked.home, "describe_table", TableName=name)["Table"]
     return asked.standby in [one.get("RegionName") for one in table.get("Replicas", [])]

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.asked import DiscoveryScope
 
 MOST_ZONES = 50
 MOST_RECORDS = 300  # of a zone, read by one call
 
 
 @dataclass(frozen=True)
-class Record:
+class DnsRecord:
     """A name, its target, and the health check of its record; names as returned by :func:`bare`."""
 
     name: str
@@ -20,13 +20,13 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Records:
+class DnsRecords:
     """The records that were read.
 
     :param private: names of the private zones among the zones that were read.
     """
 
-    rows: tuple[Record, ...]
+    rows: tuple[DnsRecord, ...]
     looked_at: str
     private: tuple[str, ...] = ()
 
@@ -35,7 +35,7 @@ class Records:
         return any(_holds(zone, domain) for zone in self.private)
 
 
-def find_records(asked: Asked) -> Records:
+def find_records(asked: DiscoveryScope) -> DnsRecords:
     """Read the records of the domain; without one, of every zone, up to a limit.
 
     :raises CannotSee: when the zones cannot be read.
@@ -45,7 +45,7 @@ def find_records(asked: Asked) -> Records:
     rows = [row for zone in zones for row in _rows(asked, str(zone["Id"]))]
     private = tuple(bare(zone["Name"]) for zone in zones if (zone.get("Config") or {}).get("PrivateZone"))
     looked_at = f"{len(rows)} alias records in {len(zones)} of {listed.count('hosted zones')}"
-    return Records(tuple(rows), looked_at, private)
+    return DnsRecords(tuple(rows), looked_at, private)
 
 
 def bare(name: str) -> str:
@@ -57,14 +57,14 @@ def _holds(zone: str, domain: str) -> bool:
     return domain == zone or domain.endswith(f".{zone}")
 
 
-def _rows(asked: Asked, zone: str) -> Iterator[Record]:
+def _rows(asked: DiscoveryScope, zone: str) -> Iterator[DnsRecord]:
     given = {"HostedZoneId": zone, **({"StartRecordName": asked.domain} if asked.domain else {})}
     key, operation = "ResourceRecordSets", "list_resource_record_sets"
     for one in asked.account.listed("route53", asked.home, operation, key, MOST_RECORDS, **given).items:
         if one["Type"] not in ("A", "CNAME"):
             continue
         for target in _targets(one):
-            yield Record(bare(one["Name"]), bare(target), str(one.get("HealthCheckId", "")))
+            yield DnsRecord(bare(one["Name"]), bare(target), str(one.get("HealthCheckId", "")))
 
 
 def _targets(record: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReadPart:
     """A value of the topology that was checked.
 
     :param part: the topology's key.

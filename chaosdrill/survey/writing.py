@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from chaosdrill.survey.findings import Finding, Note, Unknown
+from chaosdrill.survey.findings import Note, ToFillIn, TopologyFinding
 
 WIDTH = 120
 _COMMAND = "aws "
@@ -26,7 +26,7 @@ class _Plain(yaml.SafeDumper):
 _Plain.add_representer(str, _Plain.one_line)
 
 
-def written(head: str, findings: Mapping[str, Finding]) -> str:
+def written(head: str, findings: Mapping[str, TopologyFinding]) -> str:
     """Return the file's text, which is always valid YAML.
 
     :param head: a comment at its beginning.
@@ -41,7 +41,7 @@ def written(head: str, findings: Mapping[str, Finding]) -> str:
 
 def _entry(key: str, value: Any, depth: int) -> Iterator[str]:
     pad = "  " * depth
-    if isinstance(value, Unknown):
+    if isinstance(value, ToFillIn):
         yield from _to_fill_in(key, value, depth)
     elif isinstance(value, Note):
         yield from _comment(value.text, depth)
@@ -56,7 +56,7 @@ def _entry(key: str, value: Any, depth: int) -> Iterator[str]:
         yield f"{pad}{_scalar(key)}: {_scalar(value)}"
 
 
-def _to_fill_in(key: str, unknown: Unknown, depth: int) -> Iterator[str]:
+def _to_fill_in(key: str, unknown: ToFillIn, depth: int) -> Iterator[str]:
     """Yield a TODO, then each candidate as a line that only needs its ``#`` removed."""
     yield from _comment(f"TODO {key}: {unknown.why}", depth)
     yield f"{'  ' * depth}# To find it: {_one_line(unknown.how)}"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from chaosdrill.topology import sense
 from chaosdrill.topology.schema_errors import problems_of_error, validator_of
-from chaosdrill.topology.sense import Problem
+from chaosdrill.topology.sense import TopologyProblem
 
 _formats = FormatChecker(formats=())
 _formats.checks("ip-address", raises=ValueError)(lambda value: bool(ipaddress.ip_address(value)) and "%" not in value)
@@ -31,7 +31,7 @@ def _validator() -> Draft202012Validator:
     return validator_of(schema, _formats)
 
 
-def problems_of(value: Any) -> list[Problem]:
+def problems_of(value: Any) -> list[TopologyProblem]:
     """Return all problems of the document ``value``: of its form, and of the consistency of its well-formed parts."""
     errors, definitions = _validator().iter_errors(value), _validator().schema["$defs"]
     found = {problem: None for error in errors for problem in problems_of_error(error, definitions, MOVED)}

@@ -10,7 +10,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
 from chaosdrill.topology.lines import Place
-from chaosdrill.topology.sense import Problem, suggestion
+from chaosdrill.topology.sense import TopologyProblem, suggestion
 
 _TYPES = {bool: "true or false", str: "a text", int: "a number", float: "a number", list: "a list", dict: "a mapping"}
 _USER = re.compile(r"(?<=://)[^/\s]*@")  # user and password, which are never shown
@@ -36,7 +36,7 @@ def validator_of(schema: Mapping[str, Any], formats: FormatChecker) -> Draft2020
 
 def problems_of_error(
     error: ValidationError, definitions: Mapping[str, Any], moved: Mapping[str, str] | None = None
-) -> Iterator[Problem]:
+) -> Iterator[TopologyProblem]:
     """Describe an error of a schema in which each part has a ``description`` of what to write.
 
     :param definitions: ``$defs`` of the schema.
@@ -50,13 +50,15 @@ def problems_of_error(
         known = list(schema["properties"])
         for key in sorted(set(map(str, instance)) - set(known)):
             fix = (moved or {}).get(".".join(map(str, (*place, key)))) or suggestion(key, known)
-            yield Problem((*place, key), "unknown key", fix)
+            yield TopologyProblem((*place, key), "unknown key", fix)
     elif error.validator == "required":
         for key in wanted:
             if key not in instance:
-                yield Problem((*place, key), "missing", f"add `{key}:` with {_description(schema, key, definitions)}")
+                yield TopologyProblem(
+                    (*place, key), "missing", f"add `{key}:` with {_description(schema, key, definitions)}"
+                )
     else:
-        yield Problem(place, f"is {_shown(instance)}", f"write {schema.get('description', 'it anew')}")
+        yield TopologyProblem(place, f"is {_shown(instance)}", f"write {schema.get('description', 'it anew')}")
 
 
 def _description(schema: Mapping[str, Any], key: str, definitions: Mapping[str, Any]) -> str:

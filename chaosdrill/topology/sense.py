@@ -40,7 +40,7 @@ _SERVICES = {"load_balancers": "elasticloadbalancing", "routing": "route53-recov
 
 
 @dataclass(frozen=True)
-class Problem:
+class TopologyProblem:
     """A problem to correct: its place, what is wrong, and the fix."""
 
     place: Place
@@ -67,13 +67,13 @@ class Arn:
         return self.text.split(":")[number]
 
 
-def problems_of(value: Any, wrong: Sequence[Place]) -> list[Problem]:
+def problems_of(value: Any, wrong: Sequence[Place]) -> list[TopologyProblem]:
     """Return the contradictions in a document.
 
     :param value: the document.
     :param wrong: the places whose form is wrong; no check reads them.
     """
-    found: list[Problem] = []
+    found: list[TopologyProblem] = []
     for needs, check in _CHECKS:
         if not any(_touches(place, need) for place in wrong for need in needs):
             found += check(value)
@@ -90,14 +90,14 @@ def _touches(wrong: Place, need: str) -> bool:
     return not wrong or wrong[0] == need
 
 
-def _same_regions(value: dict[str, Any]) -> Iterator[Problem]:
+def _same_regions(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     regions = value["regions"]
     if regions["home"] == regions["standby"]:
-        yield Problem(("regions", "standby"), f"is {regions['home']!r} like home", "name another region")
+        yield TopologyProblem(("regions", "standby"), f"is {regions['home']!r} like home", "name another region")
 
 
-def _keyed_by_region(place: Place) -> Callable[[dict[str, Any]], Iterator[Problem]]:
-    def check(value: dict[str, Any]) -> Iterator[Problem]:
+def _keyed_by_region(place: Place) -> Callable[[dict[str, Any]], Iterator[TopologyProblem]]:
+    def check(value: dict[str, Any]) -> Iterator[TopologyProblem]:
         regions = set(value["regions"].values())
         given = set(_at(value, place))
         if len(regions) == 1:
@@ -105,65 +105,69 @@ def _keyed_by_region(place: Place) -> Callable[[dict[str, Any]], Iterator[Proble
         for region in sorted(given - regions):
             known = sorted(regions - given) or sorted(regions)
             what = "is not one of the regions home and standby"
-            yield Problem((*place, region), what, suggestion(region, known))
+            yield TopologyProblem((*place, region), what, suggestion(region, known))
         for region in sorted(regions - given):
-            yield Problem((*place, region), "missing", f"add an entry for {region}")
+            yield TopologyProblem((*place, region), "missing", f"add an entry for {region}")
 
     return check
 
 
-def _arns_fit(place: Place) -> Callable[[dict[str, Any]], Iterator[Problem]]:
-    def check(value: dict[str, Any]) -> Iterator[Problem]:
+def _arns_fit(place: Place) -> Callable[[dict[str, Any]], Iterator[TopologyProblem]]:
+    def check(value: dict[str, Any]) -> Iterator[TopologyProblem]:
         service = _SERVICES[str(place[0])]
         form, resource = _RESOURCES[str(place[0])]
         seen: dict[str, Arn] = {}
         for arn in _arns(value, place):
             if arn.part(2) != service:
-                yield Problem(
+                yield TopologyProblem(
                     arn.place, f"is an ARN of {arn.part(2)}", f"write one of {service} (arn:aws:{service}:...)"
                 )
             elif arn.part(3) not in ("", arn.region):
-                yield Problem(arn.place, f"is an ARN of {arn.part(3)}", f"write the one of {arn.region}")
+                yield TopologyProblem(arn.place, f"is an ARN of {arn.part(3)}", f"write the one of {arn.region}")
             elif not resource.fullmatch(arn.text.split(":", 5)[5]):
-                yield Problem(arn.place, f"is {arn.text!r}", f"write the ARN of one resource, which ends in {form}")
+                yield TopologyProblem(
+                    arn.place, f"is {arn.text!r}", f"write the ARN of one resource, which ends in {form}"
+                )
             elif arn.text in seen:
                 there = seen[arn.text].region
-                yield Problem(arn.place, f"is the same as that of {there}", f"write the one of {arn.region}")
+                yield TopologyProblem(arn.place, f"is the same as that of {there}", f"write the one of {arn.region}")
             seen.setdefault(arn.text, arn)
 
     return check
 
 
-def _ranges_apart(value: dict[str, Any]) -> Iterator[Problem]:
+def _ranges_apart(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     given = [(region, one["cidr"]) for region, one in value["load_balancers"].items() if "cidr" in one]
     for number, (region, cidr) in enumerate(given):
         for other, before in given[:number]:
             if ipaddress.IPv4Network(cidr).overlaps(ipaddress.IPv4Network(before)):
                 what = f"is {cidr!r}, which overlaps with {before} of {other}: an address would be of both regions"
-                yield Problem(("load_balancers", region, "cidr"), what, "leave cidr out of both and give their arn")
+                yield TopologyProblem(
+                    ("load_balancers", region, "cidr"), what, "leave cidr out of both and give their arn"
+                )
 
 
-def _endpoints_differ(value: dict[str, Any]) -> Iterator[Problem]:
+def _endpoints_differ(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     endpoints = value["routing"]["cluster_endpoints"]
     for name in ("region", "url"):
         given = [one[name] for one in endpoints]
         for number, text in enumerate(given):
             if text in given[:number]:
                 place = ("routing", "cluster_endpoints", number, name)
-                yield Problem(place, f"is {text!r} as before", "name each of the cluster's endpoints once")
+                yield TopologyProblem(place, f"is {text!r} as before", "name each of the cluster's endpoints once")
 
 
-def _machines_differ(value: dict[str, Any]) -> Iterator[Problem]:
+def _machines_differ(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     failover, failback = (str(value["failover"][name]) for name in ("failover_prefix", "failback_prefix"))
     if failover.startswith(failback) or failback.startswith(failover):
         what = f"is {failback!r}, and failover_prefix is {failover!r}: no name tells them apart"
-        yield Problem(("failover", "failback_prefix"), what, "write more of one, or its ARN")
+        yield TopologyProblem(("failover", "failback_prefix"), what, "write more of one, or its ARN")
 
 
-def _machines_are_machines(value: dict[str, Any]) -> Iterator[Problem]:
+def _machines_are_machines(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     for name in ("failover_prefix", "failback_prefix"):
         if problem := problem_of_machine(str(value["failover"][name])):
-            yield Problem(("failover", name), *problem)
+            yield TopologyProblem(("failover", name), *problem)
 
 
 def problem_of_machine(named: str) -> tuple[str, str] | None:
@@ -177,70 +181,76 @@ def problem_of_machine(named: str) -> tuple[str, str] | None:
     return f"{what}, no ARN of a state machine", "write arn:aws:states:REGION:ACCOUNT:stateMachine:NAME"
 
 
-def _coordination_is_elsewhere(value: dict[str, Any]) -> Iterator[Problem]:
+def _coordination_is_elsewhere(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     region = value.get("coordination", {}).get("region")
     if region in value["regions"].values():
         fix = "name a third region, such as us-west-2: what is drilled must not take the leases with it"
-        yield Problem(("coordination", "region"), f"{region} is a region of the system", fix)
+        yield TopologyProblem(("coordination", "region"), f"{region} is a region of the system", fix)
 
 
-def _waits_of_aws(value: dict[str, Any]) -> Iterator[Problem]:
+def _waits_of_aws(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     if value["target"] == "aws" and value.get("time_scale", 1) != 1:
-        yield Problem(("time_scale",), f"is {value['time_scale']!r} on aws", "remove it: waits on aws cannot be scaled")
+        yield TopologyProblem(
+            ("time_scale",), f"is {value['time_scale']!r} on aws", "remove it: waits on aws cannot be scaled"
+        )
 
 
-def _lab_is_reached(value: dict[str, Any]) -> Iterator[Problem]:
+def _lab_is_reached(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     aws = value.get("aws", {})
     if value["target"] == "lab" and not (aws.get("endpoint_url") or (aws.get("config_file") and aws.get("profile"))):
-        yield Problem(
+        yield TopologyProblem(
             ("aws",),
             "does not say where the lab answers",
             "add `endpoint_url:`, or `config_file:` and `profile:`, so that no real account can be reached",
         )
 
 
-def _lab_is_here(value: dict[str, Any]) -> Iterator[Problem]:
+def _lab_is_here(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     """Check that a lab is on this machine, so that a drill cannot change another system in place of the lab."""
     url = value.get("aws", {}).get("endpoint_url")
     if value["target"] == "lab" and url is not None and not is_loopback(url):
         fix = "write its address on 127.0.0.1, or `target: aws`"
-        yield Problem(("aws", "endpoint_url"), f"is {url!r}, but a lab answers on this machine only", fix)
+        yield TopologyProblem(("aws", "endpoint_url"), f"is {url!r}, but a lab answers on this machine only", fix)
 
 
-def _port_has_a_name_server(value: dict[str, Any]) -> Iterator[Problem]:
+def _port_has_a_name_server(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     dns = value.get("dns", {})
     if "port" in dns and "nameserver" not in dns:
-        yield Problem(("dns", "port"), "stands without a name server", "add `nameserver:`, or remove it")
+        yield TopologyProblem(("dns", "port"), "stands without a name server", "add `nameserver:`, or remove it")
 
 
-def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[Problem]:
+def _heartbeat_can_follow(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     """Check that the heartbeat writes only to its own accounts, and can read its writes back."""
     heartbeat = value.get("heartbeat", {})
     write = heartbeat.get("write")
     if write is not None and "accounts" not in heartbeat:
         fix = f"add {_ACCOUNTS}, which must exist for drills only, or remove `write:`"
-        yield Problem(("heartbeat", "accounts"), "missing: nothing says which accounts may be written to", fix)
+        yield TopologyProblem(("heartbeat", "accounts"), "missing: nothing says which accounts may be written to", fix)
     if write is not None and "id" not in write:
         fix = "add `id:` with the field of the answer that identifies the write, such as transactionId"
-        yield Problem(("heartbeat", "write", "id"), "missing: no write could be found again", fix)
+        yield TopologyProblem(("heartbeat", "write", "id"), "missing: no write could be found again", fix)
     for name in ("settled", "balance"):
         if name in heartbeat and write is None:
-            yield Problem(("heartbeat", name), "is of no use without `write:`", f"add `write:`, or remove `{name}:`")
+            yield TopologyProblem(
+                ("heartbeat", name), "is of no use without `write:`", f"add `write:`, or remove `{name}:`"
+            )
 
 
-def _heartbeat_words(value: dict[str, Any]) -> Iterator[Problem]:
+def _heartbeat_words(value: dict[str, Any]) -> Iterator[TopologyProblem]:
     """Check that each ``{word}`` in an operation's texts is known for that operation and has a value."""
     heartbeat = value.get("heartbeat", {})
     for name, known in _WORDS.items():
         found = [] if name not in heartbeat else list(_words(("heartbeat", name), heartbeat[name]))
         for place, word in found:
             if word not in known:
-                yield Problem(place, f"names {{{word}}}", f"known here: {', '.join(f'{{{one}}}' for one in known)}")
+                yield TopologyProblem(
+                    place, f"names {{{word}}}", f"known here: {', '.join(f'{{{one}}}' for one in known)}"
+                )
             elif name == "read" and "accounts" not in heartbeat:
                 fix = f"write an account that exists instead, or add {_ACCOUNTS}"
-                yield Problem(place, "names {account}, and there are no accounts", fix)
+                yield TopologyProblem(place, "names {account}, and there are no accounts", fix)
         if name == "settled" and name in heartbeat and "id" not in [word for _, word in found]:
-            yield Problem(("heartbeat", name), "names {id} nowhere", "write {id} where the write's id belongs")
+            yield TopologyProblem(("heartbeat", name), "names {id} nowhere", "write {id} where the write's id belongs")
 
 
 def _words(place: Place, value: Any) -> Iterator[tuple[Place, str]]:
@@ -269,7 +279,7 @@ def _arns(value: dict[str, Any], place: Place) -> Iterator[Arn]:
 
 
 _WITH_ARNS: tuple[Place, ...] = (("load_balancers",), ("routing", "controls"), ("database", "clusters"))
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[Problem]]], ...] = (
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[dict[str, Any]], Iterator[TopologyProblem]]], ...] = (
     (("regions",), _same_regions),
     *((("regions", str(place[0])), _keyed_by_region(place)) for place in _BY_REGION),
     *(((str(place[0]),), _arns_fit(place)) for place in _WITH_ARNS),

@@ -34,7 +34,7 @@ class Second:
 
 
 @dataclass(frozen=True)
-class Outage:
+class OngoingOutage:
     """A time in which beats of an operation were not served, in s since the epoch.
 
     :param until_s: None: it has not ended.
@@ -50,7 +50,7 @@ class _Streak:
     told: bool = False
 
 
-class Beats:
+class LiveBeats:
     """The evaluation of the rows of ``beats.jsonl``; invalid rows are skipped.
 
     :ivar newest_s: when the newest beat was due, by the recorder's clock; None before the first.
@@ -59,7 +59,7 @@ class Beats:
     def __init__(self) -> None:
         self.seconds: dict[int, Second] = {}
         self.newest_s: float | None = None
-        self.outages: list[Outage] = []
+        self.outages: list[OngoingOutage] = []
         self._deadline_us = 1e6
         self._offset_s = 0.0
         self._regions: dict[str, str] = {}  # by address
@@ -79,7 +79,7 @@ class Beats:
         if len(regions) == 1:
             self._regions |= {str(address): text(regions[0]) for address in sequence(answer.get("addresses"))}
 
-    def take(self, row: Any) -> list[Outage]:
+    def take(self, row: Any) -> list[OngoingOutage]:
         """Process a row of the file.
 
         :returns: the outages that began or ended with it.
@@ -115,7 +115,7 @@ class Beats:
         while len(self.seconds) > KEPT_S:
             del self.seconds[min(self.seconds)]
 
-    def _outages(self, operation: str, due_s: float, served: bool) -> list[Outage]:
+    def _outages(self, operation: str, due_s: float, served: bool) -> list[OngoingOutage]:
         streak = self._streaks.setdefault(operation, _Streak())
         if served:
             streak.since_s, streak.told = None, False
@@ -128,12 +128,12 @@ class Beats:
         if self._since_s is not None:
             return []
         self._since_s = streak.since_s
-        return [Outage(streak.since_s)]
+        return [OngoingOutage(streak.since_s)]
 
-    def _ended(self, due_s: float) -> list[Outage]:
+    def _ended(self, due_s: float) -> list[OngoingOutage]:
         if self._since_s is None or any(streak.told for streak in self._streaks.values()):
             return []
-        outage = Outage(self._since_s, max(due_s, self._since_s))
+        outage = OngoingOutage(self._since_s, max(due_s, self._since_s))
         self.outages.append(outage)
         self._since_s = None
         return [outage]

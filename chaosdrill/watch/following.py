@@ -7,7 +7,7 @@ from chaosdrill.history.run_directory import HISTORY, TIMELINE
 from chaosdrill.runs.going_on import goes_on
 from chaosdrill.runs.records.tables import RECORDS
 from chaosdrill.time_zones import ONLY_UTC, Zone
-from chaosdrill.watch.progress import CLOSED, ONGOING, Change, Progress
+from chaosdrill.watch.progress import CLOSED, ONGOING, DrillProgress, ProgressEvent
 from chaosdrill.watch.tail import Tail
 
 ALIVE_EVERY_S = 1.0
@@ -23,14 +23,14 @@ class Following:
 
     def __init__(self, directory: Path, zone: Zone = ONLY_UTC) -> None:
         self.directory = directory
-        self.progress = Progress(directory.name, zone)
+        self.progress = DrillProgress(directory.name, zone)
         self._history = Tail(directory / HISTORY, dict)
         self._timeline = Tail(directory / TIMELINE, list)
         self._beats = Tail(directory / RECORDS / "beats.jsonl", object)
         self._looked_s = float("-inf")
         self._left_alone = 0
 
-    def look(self) -> list[Change]:
+    def look(self) -> list[ProgressEvent]:
         """Read the new contents of the files.
 
         :returns: the changes since the last read.
@@ -42,7 +42,7 @@ class Following:
                 changes.append(self.progress.died(time.time()))
         return changes
 
-    def _news(self) -> list[Change]:
+    def _news(self) -> list[ProgressEvent]:
         changes = [change for event in self._history.news() for change in self.progress.take_event(event)]
         for row in self._timeline.news():
             self.progress.take_bucket(row)

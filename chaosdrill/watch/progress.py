@@ -9,7 +9,7 @@ from typing import Any
 
 from chaosdrill.analysis.foreign import mapping, number, sequence, text
 from chaosdrill.time_zones import NS, ONLY_UTC, Zone, local
-from chaosdrill.watch.beats import Beats, Outage, roles
+from chaosdrill.watch.beats import LiveBeats, OngoingOutage, roles
 from chaosdrill.watch.words import Event, in_words, shown
 
 RECENT_S = 5.0
@@ -18,7 +18,7 @@ ONGOING, CLOSED, DIED = "ongoing", "closed", "died"
 
 
 @dataclass(frozen=True)
-class Change:
+class ProgressEvent:
     """A change in the drill.
 
     :param at_s: its time, in s since the epoch.
@@ -32,7 +32,7 @@ class Change:
 
 
 @dataclass
-class Progress:
+class DrillProgress:
     """The known state of a drill. Times are in s since the epoch.
 
     It is updated by ``take_event``, ``take_bucket`` and ``take_row``.
@@ -62,11 +62,11 @@ class Progress:
     verdict: str = ""
     reasons: tuple[str, ...] = ()
     roles: Mapping[str, str] = field(default_factory=dict)
-    beats: Beats = field(default_factory=Beats)
+    beats: LiveBeats = field(default_factory=LiveBeats)
     buckets: deque[tuple[float, float, float]] = field(default_factory=deque)
-    changes: deque[Change] = field(default_factory=lambda: deque(maxlen=LAST))
+    changes: deque[ProgressEvent] = field(default_factory=lambda: deque(maxlen=LAST))
 
-    def take_event(self, event: Event) -> list[Change]:
+    def take_event(self, event: Event) -> list[ProgressEvent]:
         """Process an event of the history.
 
         :returns: the changes that it causes.
@@ -115,14 +115,14 @@ class Progress:
             while self.buckets and self.buckets[0][0] < start_s - RECENT_S:
                 self.buckets.popleft()
 
-    def take_row(self, row: Any) -> list[Change]:
+    def take_row(self, row: Any) -> list[ProgressEvent]:
         """Process a line of ``records/beats.jsonl``.
 
         :returns: the changes that it causes.
         """
         return [self._outage(one) for one in self.beats.take(row)]
 
-    def _outage(self, outage: Outage) -> Change:
+    def _outage(self, outage: OngoingOutage) -> ProgressEvent:
         if outage.until_s is None:
             words, name = "OUTAGE: clients are without service (heartbeat)", "outage-began"
         else:
@@ -131,7 +131,7 @@ class Progress:
         at_s = outage.since_s if outage.until_s is None else outage.until_s
         return self._changed(at_s, words, {"event": name, "since_s": outage.since_s, "until_s": outage.until_s})
 
-    def died(self, at_s: float) -> Change:
+    def died(self, at_s: float) -> ProgressEvent:
         """Record that the drill died: its history has no end, and no process writes it."""
         self.state, self.ended_s = DIED, self.last_s
         since = f", {at_s - self.last_s:.0f} s ago" if self.last_s is not None else ""
@@ -139,8 +139,8 @@ class Progress:
         words = f"THE DRILL DIED: nobody writes its history any more; its last event was at {last}{since}"
         return self._changed(at_s, words, {"event": "died"})
 
-    def _changed(self, at_s: float, words: str, facts: Mapping[str, Any]) -> Change:
-        change = Change(at_s, words, facts)
+    def _changed(self, at_s: float, words: str, facts: Mapping[str, Any]) -> ProgressEvent:
+        change = ProgressEvent(at_s, words, facts)
         self.changes.append(change)
         return change
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, Progress
+from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, DrillProgress
 from chaosdrill.watch.words import shown
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ NARROWEST, LOWEST = 30, 6
 Line = list[tuple[str, str]]  # parts of a line with their styles
 
 
-def lines(progress: Progress, now_s: float, width: int, height: int) -> "list[Text]":
+def lines(progress: DrillProgress, now_s: float, width: int, height: int) -> "list[Text]":
     """Return the screen, at most ``height`` lines of at most ``width`` cells.
 
     :param now_s: the current time in s since the epoch.
@@ -43,7 +43,7 @@ def lines(progress: Progress, now_s: float, width: int, height: int) -> "list[Te
     return made
 
 
-def _head(progress: Progress, now_s: float) -> Line:
+def _head(progress: DrillProgress, now_s: float) -> Line:
     state = {ONGOING: ("goes on", "bold"), DIED: ("DIED", f"bold {RED}")}.get(progress.state)
     if progress.state == CLOSED:
         word = progress.verdict or "closed"
@@ -54,7 +54,7 @@ def _head(progress: Progress, now_s: float) -> Line:
     return [(f"{progress.run}  ", "bold"), (text, style), (f"  {_took(progress.began_s, until_s)}  {target}", GREY)]
 
 
-def _where(progress: Progress, now_s: float) -> Line:
+def _where(progress: DrillProgress, now_s: float) -> Line:
     style = BLUE if _role(progress, progress.region) == "home" else ORANGE
     steady = progress.region.startswith("serving")
     region = progress.region if steady else f"! {progress.region}"
@@ -65,7 +65,7 @@ def _where(progress: Progress, now_s: float) -> Line:
     ]
 
 
-def _step(progress: Progress, now_s: float) -> Line:
+def _step(progress: DrillProgress, now_s: float) -> Line:
     planned = f"/{progress.steps_planned}" if progress.steps_planned else ""
     line = [*_label("phase"), (progress.phase, "bold")]
     line.append((f"  for {_took(progress.phase_since_s, _end(progress, now_s))}", GREY))
@@ -74,7 +74,7 @@ def _step(progress: Progress, now_s: float) -> Line:
     return [*line, (f"  {progress.steps_done}{planned} steps done", GREY)]
 
 
-def _service(progress: Progress, now_s: float) -> Line:
+def _service(progress: DrillProgress, now_s: float) -> Line:
     beats, ratio = progress.beats, progress.error_ratio
     if ratio is None:
         errors: Line = [("errors not known", GREY)]
@@ -95,7 +95,7 @@ def _service(progress: Progress, now_s: float) -> Line:
     return [*_label("clients"), *errors, *out, (known, "")]
 
 
-def _strips(progress: Progress, now_s: float, width: int, most: int) -> Iterator[Line]:
+def _strips(progress: DrillProgress, now_s: float, width: int, most: int) -> Iterator[Line]:
     """Yield a character for each second, newest last: the letter of the region that served, x for an unserved beat."""
     beats, room = progress.beats, width - LABEL
     end_s = int(_end(progress, now_s))
@@ -109,7 +109,7 @@ def _strips(progress: Progress, now_s: float, width: int, most: int) -> Iterator
     yield [*_label(""), *_legend(progress, now_s)]
 
 
-def _sign(progress: Progress, second: int) -> tuple[str, str]:
+def _sign(progress: DrillProgress, second: int) -> tuple[str, str]:
     seen = progress.beats.seconds.get(second)
     if seen is None:
         return NOTHING, GREY
@@ -130,7 +130,7 @@ def _joined(signs: Line) -> Iterator[tuple[str, str]]:
     yield run, style
 
 
-def _legend(progress: Progress, now_s: float) -> Line:
+def _legend(progress: DrillProgress, now_s: float) -> Line:
     regions = dict.fromkeys(one.region for one in progress.beats.seconds.values() if one.region is not None)
     line: Line = []
     for region in list(regions)[:3]:
@@ -141,18 +141,18 @@ def _legend(progress: Progress, now_s: float) -> Line:
     return line if progress.state != ONGOING else [*line, (f"newest {max(0.0, age_s):.0f} s old", GREY)]
 
 
-def _letter(progress: Progress, region: str) -> tuple[str, str]:
+def _letter(progress: DrillProgress, region: str) -> tuple[str, str]:
     role = progress.roles.get(region)
     if role in ("home", "standby"):
         return ("h", BLUE) if role == "home" else ("s", ORANGE)
     return ("o", OTHERS[0]) if region else ("+", GREEN)
 
 
-def _role(progress: Progress, state: str) -> str:
+def _role(progress: DrillProgress, state: str) -> str:
     return progress.roles.get(state.removeprefix("serving(").removesuffix(")"), "")
 
 
-def _changes(progress: Progress, room: int) -> Iterator[Line]:
+def _changes(progress: DrillProgress, room: int) -> Iterator[Line]:
     changes = sorted(progress.changes, key=lambda change: change.at_s)  # beats arrive later than they were sent
     for change in changes[-room:] if room else ():
         loud = change.words.split(" ", 1)[0].rstrip(":").isupper() or change.words.startswith(("failed", "missed"))
@@ -163,7 +163,7 @@ def _label(name: str) -> Line:
     return [(f"{name:<{LABEL}}", GREY)]
 
 
-def _end(progress: Progress, now_s: float) -> float:
+def _end(progress: DrillProgress, now_s: float) -> float:
     return now_s if progress.state == ONGOING else progress.ended_s or now_s
 
 

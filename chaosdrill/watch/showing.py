@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
-from chaosdrill.watch.progress import Change, Progress
+from chaosdrill.watch.progress import DrillProgress, ProgressEvent
 from chaosdrill.watch.screen import lines
 
 if TYPE_CHECKING:
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 class Show(Protocol):
     """An output of the progress, called several times a second."""
 
-    def __call__(self, progress: Progress, changes: Sequence[Change]) -> None:
+    def __call__(self, progress: DrillProgress, changes: Sequence[ProgressEvent]) -> None:
         """Output the changes, and the progress."""
 
 
-def plain(progress: Progress, changes: Sequence[Change]) -> None:
+def plain(progress: DrillProgress, changes: Sequence[ProgressEvent]) -> None:
     """Write one line for each change to standard output."""
     for change in changes:
         sys.stdout.write(f"{progress.clock(change.at_s)} {change.words}\n")
     sys.stdout.flush()
 
 
-def as_json(progress: Progress, changes: Sequence[Change]) -> None:
+def as_json(progress: DrillProgress, changes: Sequence[ProgressEvent]) -> None:
     """Write one JSON object for each change to standard output."""
     for change in changes:
         standing = {"phase": progress.phase, "region": progress.region, "error_ratio": progress.error_ratio}
@@ -47,7 +47,7 @@ def screen(now: Callable[[], float] = time.time) -> Iterator[Show]:
 
     console = Console()
 
-    def show(progress: Progress, changes: Sequence[Change]) -> None:
+    def show(progress: DrillProgress, changes: Sequence[ProgressEvent]) -> None:
         console.size = _size()
         live.update(Group(*lines(progress, now(), console.width, console.height - 1)), refresh=True)
 
@@ -63,7 +63,7 @@ def _size() -> tuple[int, int]:
         return shutil.get_terminal_size()
 
 
-def leave_standing(progress: Progress, console: "Console | None" = None) -> None:
+def leave_standing(progress: DrillProgress, console: "Console | None" = None) -> None:
     """Print the final state of the drill after the screen, so that it stays on the terminal."""
     from rich.console import Console
 

@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill.aws import system_of
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import Coordination, Lease, LeaseRequest
-from chaosdrill.coordination.items import Key, Write, lease_key, undo_key
+from chaosdrill.coordination.items import ItemWrite, Key, lease_key, undo_key
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.coordination.store import ItemStore
 from chaosdrill.coordination.table import TableStore
@@ -41,15 +41,15 @@ class Planted:
     def release_all(self) -> None:
         """Leave the shared table without a holder and without an owed undo."""
         for lease in self.leases:
-            self.store.update(Write(lease_key(lease.run), {"schema": 1}))
+            self.store.update(ItemWrite(lease_key(lease.run), {"schema": 1}))
             for item in self.store.partition(f"run#{lease.run}"):
                 if item["SK"].startswith("undo#"):
-                    self.store.update(Write(undo_key(lease.run, item["number"]), {"schema": 1}))
+                    self.store.update(ItemWrite(undo_key(lease.run, item["number"]), {"schema": 1}))
                     self.coordination.pay(lease.run, item["number"], "test")
             self.coordination.release(lease)
 
     def make_newer(self, key: Key) -> None:
-        self.store.update(Write(key, {"schema": 2, "needs": "7.1.0"}))
+        self.store.update(ItemWrite(key, {"schema": 2, "needs": "7.1.0"}))
 
 
 def in_table(rig: Rig, topology: Path) -> TableStore:

@@ -11,7 +11,7 @@ import botocore.session
 from botocore.model import ListShape, MapShape, OperationModel, Shape, StringShape, StructureShape
 from botocore.utils import parse_timestamp
 
-from chaosdrill.aws.tape import Call, Tape
+from chaosdrill.aws.tape import RecordedCall, Tape
 
 FILES = Path(__file__).parent / "documented"
 SESSION = botocore.session.Session()
@@ -108,7 +108,7 @@ class Responses(Tape):
         self._responses = responses
         self.asked: list[Operation] = []
 
-    def answer(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> Call:
+    def answer(self, service: str, region: str, operation: str, parameters: Mapping[str, Any]) -> RecordedCall:
         """:returns: the response, as if it had been recorded."""
         self.asked.append((service, operation))
-        return Call(service, region, operation, parameters, self._responses[service, operation])
+        return RecordedCall(service, region, operation, parameters, self._responses[service, operation])

@@ -203,7 +203,7 @@ def _read_models() -> None:
     from werkzeug.exceptions import NotFound
 
     from chaosdrill.lab.aws.lean import SESSION
-    from chaosdrill.lab.aws.machines import Initiator, Move, Side
+    from chaosdrill.lab.aws.machines import Initiator, Move, MoveRegion
     from chaosdrill.lab.aws.stepfunctions import grammar
 
     grammar.install()
@@ -217,7 +217,7 @@ def _read_models() -> None:
         made.close()
     arn = "arn:aws:states:us-east-1:123456789012:stateMachine:one"
     side, endpoints = (
-        Side("us-east-1", "table", arn, arn),
+        MoveRegion("us-east-1", "table", arn, arn),
         [{"Region": "us-east-1", "Endpoint": "http://127.0.0.1:1/v1"}],
     )
     for machine in (

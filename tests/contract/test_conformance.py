@@ -16,7 +16,7 @@ import yaml
 from click.testing import CliRunner
 
 from chaosdrill.aws import System, system_of, tape
-from chaosdrill.aws.tape import Call
+from chaosdrill.aws.tape import RecordedCall
 from chaosdrill.cli.iam import configuration_of, filled, policy_of
 from chaosdrill.cli.topology import check as cli_check
 from chaosdrill.client.host.inspection import TOOLS
@@ -234,7 +234,7 @@ def test_machines_that_cannot_be_found_take_no_other_row_away(rig: Rig, topology
 
 
 @pytest.fixture
-def recorded(rig: Rig, topology: Path, host: Path, tmp_path: Path) -> tuple[Path, list[Call]]:
+def recorded(rig: Rig, topology: Path, host: Path, tmp_path: Path) -> tuple[Path, list[RecordedCall]]:
     """What the command has written, made a topology and calls again."""
     path = tmp_path / "bundle.json"
     ran = CliRunner().invoke(cli_check, [str(topology), "--conformance", "--on-host", "--export", str(path), "--json"])
@@ -246,12 +246,12 @@ def recorded(rig: Rig, topology: Path, host: Path, tmp_path: Path) -> tuple[Path
     return again, calls
 
 
-def replayed(again: Path, calls: list[Call]) -> dict[str, CheckedAssumption]:
+def replayed(again: Path, calls: list[RecordedCall]) -> dict[str, CheckedAssumption]:
     with tape.playing(calls):
         return checked(again, secrets=KEYS)
 
 
-def changed(calls: list[Call], operation: str, old: str, new: str) -> list[Call]:
+def changed(calls: list[RecordedCall], operation: str, old: str, new: str) -> list[RecordedCall]:
     text = {id(call): json.dumps(call.answer, default=str) for call in calls if call.operation == operation}
     assert any(re.search(old, one) for one in text.values()), f"{operation} answers nothing with {old}"
     return [
@@ -260,7 +260,7 @@ def changed(calls: list[Call], operation: str, old: str, new: str) -> list[Call]
     ]
 
 
-def test_the_bundle_replays_and_tells_what_differs_elsewhere(recorded: tuple[Path, list[Call]]) -> None:
+def test_the_bundle_replays_and_tells_what_differs_elsewhere(recorded: tuple[Path, list[RecordedCall]]) -> None:
     again, calls = recorded
     whole = replayed(again, calls)
     assert not_as_assumed(whole) == {}, whole

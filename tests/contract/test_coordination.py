@@ -23,7 +23,7 @@ from chaosdrill.coordination.interface import CLOCK_BOUND_MS, Coordination, Leas
 from chaosdrill.coordination.items import (
     IS_NEW,
     Condition,
-    Write,
+    ItemWrite,
     absent,
     equals,
     lease_key,
@@ -207,7 +207,7 @@ def test_a_released_resource_is_free(coordination: Coordination, resource: str) 
 def test_a_lease_is_released_though_an_item_of_it_was_removed_by_hand(store: ItemStore, resource: str) -> None:
     coordination, other = ItemCoordination(store), f"{resource}-a"
     lease = coordination.acquire(request_of(resource, "first", other))
-    store.update(Write(resource_key(other), {}, ("run", "token", "owing")))
+    store.update(ItemWrite(resource_key(other), {}, ("run", "token", "owing")))
     coordination.release(lease)
     assert coordination.read([resource, other]).leases == ()
     coordination.acquire(request_of(resource, "second", other))
@@ -457,7 +457,7 @@ def test_no_write_changes_an_item_of_a_newer_schema(store: ItemStore, resource: 
 def make_newer(store: ItemStore, key: tuple[str, str]) -> None:
     """Write an item as a later version of chaosdrill would."""
 
-    store.update(Write(key, {"schema": 2, "needs": "7.1.0"}))
+    store.update(ItemWrite(key, {"schema": 2, "needs": "7.1.0"}))
 
 
 def test_an_undo_that_is_owed_during_the_release_is_not_lost(store: ItemStore, resource: str) -> None:
@@ -494,9 +494,9 @@ class _Between(LosesAnswers):
 def test_a_failed_condition_writes_nothing(store: ItemStore, resource: str) -> None:
 
     there, new = (resource, "there"), (resource, "new")
-    store.update(Write(there, {"n": 1, "texts": frozenset({"b", "a"}), "ttl": 4_000_000_000}))
+    store.update(ItemWrite(there, {"n": 1, "texts": frozenset({"b", "a"}), "ttl": 4_000_000_000}))
     with pytest.raises(ConditionFailed):
-        store.transact([Write(new, {"n": 1}), Write(there, {"n": 2}, when=(IS_NEW,))])
+        store.transact([ItemWrite(new, {"n": 1}), ItemWrite(there, {"n": 2}, when=(IS_NEW,))])
     assert store.get([there, new])[0] == {
         "PK": resource,
         "SK": "there",
@@ -507,7 +507,7 @@ def test_a_failed_condition_writes_nothing(store: ItemStore, resource: str) -> N
     assert store.get([there, new])[1] is None
 
 
-def random_write(random: Random, partition: str) -> Write:
+def random_write(random: Random, partition: str) -> ItemWrite:
     names, values = ("a", "b", "c"), (1, 2, "x", "y", frozenset({"x"}), frozenset({"x", "y"}))
     conditions = (
         lambda: absent(random.choice(names)),
@@ -518,10 +518,10 @@ def random_write(random: Random, partition: str) -> Write:
     sets = {name: random.choice(values) for name in random.sample(names, random.randint(1, 2))}
     removes = tuple({random.choice(names)} - set(sets))
     choices = [[random.choice(conditions)() for _ in range(random.randint(1, 2))] for _ in range(random.randint(0, 2))]
-    return Write((partition, random.choice("12")), sets, removes, tuple(map(tuple, choices)))
+    return ItemWrite((partition, random.choice("12")), sets, removes, tuple(map(tuple, choices)))
 
 
-def outcome_of(store: ItemStore, *writes: Write) -> Any:
+def outcome_of(store: ItemStore, *writes: ItemWrite) -> Any:
     try:
         return store.update(*writes) if len(writes) == 1 else store.transact(writes)
     except ConditionFailed:

@@ -37,7 +37,7 @@ from chaosdrill.aws import (
 )
 from chaosdrill.conformance import entries as entries_of_aws
 from chaosdrill.conformance import fault_injection, global_database, permissions
-from chaosdrill.coordination.items import Write
+from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.coordination.table import TableStore
 from chaosdrill.errors import DrillError
@@ -46,7 +46,7 @@ from chaosdrill.packet_loss.plan import does_the_same
 from chaosdrill.service import ecs
 from chaosdrill.survey import controls, databases, entries, flags, hosts, machines, main_tables, records
 from chaosdrill.survey.account import Account
-from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.asked import DiscoveryScope
 from chaosdrill.topology.model import CoordinationTable
 from tests.contract.call_recorder import Recorder
 from tests.contract.documented_responses import (
@@ -115,8 +115,8 @@ def nothing_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(execution_memory, "_ended", set())
 
 
-def survey(_: System) -> Asked:
-    return Asked(Account("one"), HOME, STANDBY)
+def survey(_: System) -> DiscoveryScope:
+    return DiscoveryScope(Account("one"), HOME, STANDBY)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ READERS: dict[Operation, tuple[Reader, ...]] = {
     ),
     ("dynamodb", "UpdateItem"): (
         Reader(
-            lambda system: table(system).update(Write(("run#1", "lease"), {"n": 1})),
+            lambda system: table(system).update(ItemWrite(("run#1", "lease"), {"n": 1})),
             {"AlbumTitle": "Louder Than Ever", "Artist": "Acme Band", "SongTitle": "Happy Day", "Year": 2015},
         ),
     ),
@@ -344,7 +344,7 @@ def table(system: System) -> TableStore:
     return TableStore(system.coordination_client("eu-west-1"), CoordinationTable("T", "eu-west-1"))
 
 
-def zones(found: records.Records) -> Any:
+def zones(found: records.DnsRecords) -> Any:
     return found.rows, found.private
 
 

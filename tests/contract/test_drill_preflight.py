@@ -11,7 +11,7 @@ import yaml
 from chaosdrill.aws import system_of
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.fitness import EVENT, Recheck, require_fit
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.coordination import coordination_of, lease_request
 from chaosdrill.database.actions import fail_over_database
 from chaosdrill.errors import Refused
@@ -43,7 +43,7 @@ def session(rig: Rig, directory: Path, **experiment: Any) -> Any:
         configuration={**variables, **configuration},
         secrets={},
         target=SimpleNamespace(started_here=False),
-        record=Record(),
+        record=DrillRecord(),
         recheck=None,
     )
 

@@ -11,7 +11,7 @@ import pytest
 from chaosdrill import history
 from chaosdrill.analysis.judgement import judge
 from chaosdrill.controls.evidence import collect_evidence, redacted, wanted
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.failover.actions import fail_over
 from chaosdrill.failover.probes import running_executions
 from chaosdrill.history import OpenDrill
@@ -31,7 +31,7 @@ def _home(rig: Rig) -> None:
 
 def session(rig: Rig, drill: OpenDrill) -> Any:
     """As much of a drill's session as is asked."""
-    record = Record()
+    record = DrillRecord()
     record._history = drill.history
     known = {"directory": drill.directory, "target": "lab", "record": record}
     return SimpleNamespace(**known, configuration=rig.configuration, secrets=None)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.lab.aws.machines import Move, Side
+from chaosdrill.lab.aws.machines import Move, MoveRegion
 from tests.contract import lab_aws
 from tests.contract.documented_responses import model_of
 from tests.contract.lab_aws import LabAws
@@ -43,10 +43,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabAws]:
         yield one
 
 
-def side_of(lab: LabAws, region: str) -> Side:
+def side_of(lab: LabAws, region: str) -> MoveRegion:
     topology = lab.topology
     table, control = topology["stop_flag"]["tables"][region], topology["routing"]["controls"][region]
-    return Side(region, table, control, topology["database"]["clusters"][region])
+    return MoveRegion(region, table, control, topology["database"]["clusters"][region])
 
 
 def function(lab: LabAws, name: str) -> str:

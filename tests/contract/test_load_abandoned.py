@@ -10,7 +10,7 @@ from chaosdrill.client.page_secrets import keep_page_secret
 from chaosdrill.history.owed import LOAD, OwedUndo
 from chaosdrill.home import VARIABLE
 from chaosdrill.load.part import LoadPart
-from chaosdrill.load.progress import UNPOLLED_VARIABLE, Progress
+from chaosdrill.load.progress import UNPOLLED_VARIABLE, LoadTestState
 from chaosdrill.page_guard import SECRET_VARIABLE, new_secret
 from tests.contract.load_rig import TWO_CALLS, locust_process, target, write_topology
 from tests.waiting import wait_for
@@ -41,7 +41,7 @@ def test_the_load_of_a_dead_driver_ends_by_itself_and_is_paid(tmp_path: Path, mo
 def test_a_test_is_abandoned_when_its_driver_has_polled_it_and_does_so_no_more() -> None:
     now, runner = [100.0], SimpleNamespace(state="running")
     environment = SimpleNamespace(runner=runner, parsed_options=None, user_classes=[])
-    progress = Progress(environment, None, lambda: now[0], 10.0)
+    progress = LoadTestState(environment, None, lambda: now[0], 10.0)
     progress.begin()
     now[0] += 11.0
     assert not progress.is_abandoned(), "a person runs it"

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.collecting import Collected, finish
+from chaosdrill.client.collecting import CollectedSource, finish
 from chaosdrill.client.load_generator import LoadGenerator
-from chaosdrill.client.load_seen import Window
+from chaosdrill.client.load_seen import LoadWindow
 from chaosdrill.load.actions import start_load
 from chaosdrill.load.probes import error_ratio, failures, latency_ms
 from tests.contract import load_rig
@@ -116,9 +116,9 @@ BROKEN_IN_LOCUST = ("not a number", "negative", "text as time", "text as length"
 class Observed:
     """What the plugin counted and recorded of some rounds, and what Locust's own statistics say."""
 
-    window: Window
+    window: LoadWindow
     requests: list[Request]
-    collected: tuple[Collected, ...]
+    collected: tuple[CollectedSource, ...]
     statistics: dict[str, Any]
 
 

@@ -15,7 +15,7 @@ from chaosdrill.aws import System
 from chaosdrill.aws.guard import changes_something
 from chaosdrill.aws.lease_guard import READING_COMMANDS
 from chaosdrill.coordination import coordination_of, lease_request
-from chaosdrill.coordination.items import Write, lease_key
+from chaosdrill.coordination.items import ItemWrite, lease_key
 from chaosdrill.coordination.table import TableStore
 from chaosdrill.history.owed import OwedUndo
 from chaosdrill.parts.registry import lease_keys
@@ -135,9 +135,9 @@ def newer(one: Machine) -> Iterator[None]:
     assert table is not None
     store = TableStore(one.system.coordination_client(table.region), table)
     with held(one):
-        store.update(Write(lease_key(one.elsewhere), {"schema": 2, "needs": "9.9.9"}))
+        store.update(ItemWrite(lease_key(one.elsewhere), {"schema": 2, "needs": "9.9.9"}))
         yield
-        store.update(Write(lease_key(one.elsewhere), {"schema": 1}))
+        store.update(ItemWrite(lease_key(one.elsewhere), {"schema": 1}))
 
 
 @contextmanager

@@ -16,11 +16,11 @@ from chaosdrill.parts.interface import CheckContext, PlannedStep
 from chaosdrill.preflight.run import checks_of, run
 from chaosdrill.preflight.show import as_seen
 from chaosdrill.survey.account import Account
-from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.asked import DiscoveryScope
 from chaosdrill.survey.client_side import find_locust
-from chaosdrill.survey.findings import Unknown
+from chaosdrill.survey.findings import ToFillIn
 from chaosdrill.survey.hosts import find_client
-from chaosdrill.survey.seen import Seen
+from chaosdrill.survey.seen import ReadPart
 from tests.contract.activities_rig import OSAKA, TOKYO, Rig
 from tests.contract.lab_aws import write_program
 
@@ -46,7 +46,7 @@ def bare_host(rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-def seen(system: System, *wanted: tuple[str, dict[str, Any]]) -> list[Seen]:
+def seen(system: System, *wanted: tuple[str, dict[str, Any]]) -> list[ReadPart]:
     """What is read of FIS and of the client host for these steps alone."""
     steps = tuple(PlannedStep("method", function, function, arguments) for function, arguments in wanted)
     context = CheckContext(system, steps=steps, on_host=True)
@@ -138,8 +138,8 @@ def test_discovery_tells_a_locust_without_the_plugin_from_none(bare_page: str) -
     """The public sample's Locust is 2.15 in a container, and has no plugin of ours."""
     found = find_locust({"url": bare_page})
     nobody = find_locust({"url": "http://127.0.0.1:9"})
-    assert isinstance(found, Unknown)
-    assert isinstance(nobody, Unknown)
+    assert isinstance(found, ToFillIn)
+    assert isinstance(nobody, ToFillIn)
     assert found.why != nobody.why
     assert "ssm" in found.how
 
@@ -168,7 +168,7 @@ def test_discovery_names_the_command_that_installs_a_python_on_amazon_linux_2023
     endpoint, profile = rig.lab.topology["aws"]["config_file"], rig.lab.topology["aws"]["profile"]
     account = Account(profile)
     account._reach = replace(account._reach, config_file=Path(endpoint))
-    found = find_client(Asked(account, TOKYO, OSAKA, None))
+    found = find_client(DiscoveryScope(account, TOKYO, OSAKA, None))
     host = rig.lab.topology["client"]["instance_id"]
     assert found.value == {"instance_id": host, "region": TOKYO}
     assert f"--instance-ids {host}" in found.comment

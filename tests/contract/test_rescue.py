@@ -16,7 +16,7 @@ from chaosdrill.aws import lease_guard, sessions, stepfunctions, system_of
 from chaosdrill.cli import cli
 from chaosdrill.coordination.holders import this_process
 from chaosdrill.coordination.interface import Lease
-from chaosdrill.coordination.items import Write, lease_key
+from chaosdrill.coordination.items import ItemWrite, lease_key
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.database.part import DatabasePart
 from chaosdrill.history.owed import FAULT, SYSTEM, OwedUndo
@@ -267,7 +267,7 @@ class TestWhenItActs:
     ) -> None:
         died(planted, run, FLAG, lease_ms=-EXPIRED_MS)
         dead = json.dumps(vars(replace(this_process(), started=1.0)))
-        planted.store.update(Write(lease_key(run), {"holder": dead, "attempt_ms": 50}))
+        planted.store.update(ItemWrite(lease_key(run), {"holder": dead, "attempt_ms": 50}))
         waits = command(planted, "--when-stale")
         assert (waits.exit_code, run in waits.output) == (0, True), "which process has ended, and until when it waits"
         assert not is_clear(planted), "no lease has expired"
@@ -278,7 +278,7 @@ class TestWhenItActs:
     ) -> None:
         make(rig, (True, True), (False, True))
         died(planted, run, FLAG)
-        planted.store.update(Write(lease_key(run), {"attempt_ms": -2 * EXPIRED_MS}))
+        planted.store.update(ItemWrite(lease_key(run), {"attempt_ms": -2 * EXPIRED_MS}))
         waits: list[float] = []
 
         def wait(seconds: float) -> None:
@@ -303,7 +303,7 @@ class TestWhenItActs:
         def wait(seconds: float) -> None:
             waits.append(seconds)
             if len(waits) == 1 and later_ms is not None:
-                planted.store.update(Write(lease_key(run), {"expires_ms": lease.expires_ms + later_ms}))
+                planted.store.update(ItemWrite(lease_key(run), {"expires_ms": lease.expires_ms + later_ms}))
             elif len(waits) == 1:
                 planted.coordination.release(lease)
             sleep(0.05 if seconds > 1 else seconds)
@@ -521,7 +521,7 @@ def environment(planted: Planted) -> Mapping[str, str]:
 def expire_rescues(planted: Planted) -> None:
     keys = lease_keys(system_of({"topology": str(planted.topology)}).topology)
     for lease in planted.coordination.read(keys).holding():
-        planted.store.update(Write(lease_key(lease.run), {"expires_ms": 1_000_000}))
+        planted.store.update(ItemWrite(lease_key(lease.run), {"expires_ms": 1_000_000}))
 
 
 def rule_state(rig: Rig) -> str:

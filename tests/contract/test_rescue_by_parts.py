@@ -9,7 +9,7 @@ from chaosdrill.database.part import DatabasePart
 from chaosdrill.errors import DrillError
 from chaosdrill.failover.part import FailoverPart
 from chaosdrill.region.probes import region_facts
-from chaosdrill.rescue.decisions import Request, RescueStep
+from chaosdrill.rescue.decisions import RescueRequest, RescueStep
 from chaosdrill.rescue.facts import Facts
 from chaosdrill.rescue.rounds import Round, rescue
 from chaosdrill.routing.part import RoutingPart
@@ -28,7 +28,7 @@ def _home(rig: Rig) -> None:
 
 def rescued(rig: Rig, goal: Literal["home", "standby"] = "home") -> tuple[Round, ...]:
     system = system_of(rig.configuration)
-    request = Request(goal, frozenset({"gate", "orchestrator"}))
+    request = RescueRequest(goal, frozenset({"gate", "orchestrator"}))
     return rescue(lambda: facts(system), lambda plan: None, lambda step: act(system, step), request)
 
 

@@ -24,7 +24,7 @@ from chaosdrill.packet_loss import isolation
 from chaosdrill.packet_loss.actions import inject_packet_loss
 from chaosdrill.packet_loss.part import PacketLossPart
 from chaosdrill.packet_loss.role import find_role, for_isolation
-from chaosdrill.parts.interface import HEAL, UNREADABLE, Database, Fact, Orchestrator, Part
+from chaosdrill.parts.interface import HEAL, UNREADABLE, Fact, Orchestrator, Part, WriterPart
 from chaosdrill.region.probes import region_facts
 from chaosdrill.rescue.execute import RescueResult, rescue_system
 from chaosdrill.service.part import ServicePart
@@ -37,7 +37,7 @@ READ = {"method": "GET", "path": "/balance"}
 RULE = "start-failover-on-alarm"
 MANAGED = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
 SERVICE = {"region": TOKYO, "cluster": "tokyo-app", "service": "transaction"}
-DATABASE: Database = DatabasePart()
+DATABASE: WriterPart = DatabasePart()
 ORCHESTRATOR: Orchestrator = FailoverPart()
 
 

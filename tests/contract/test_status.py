@@ -15,7 +15,7 @@ from chaosdrill.aws import sessions
 from chaosdrill.cli import cli
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.coordination.holders import this_process
-from chaosdrill.coordination.items import Key, Write, lease_key, undo_key
+from chaosdrill.coordination.items import ItemWrite, Key, lease_key, undo_key
 from chaosdrill.coordination.table import TableStore
 from chaosdrill.errors import Refused
 from chaosdrill.history.owed import OwedUndo
@@ -133,7 +133,7 @@ def test_an_expired_lease_is_shown_as_such(planted: Planted, run: str) -> None:
 def test_a_process_of_this_machine_that_has_ended_is_told(planted: Planted, run: str) -> None:
     dead = replace(this_process(), started=1.0)
     planted.acquire(run)
-    planted.store.update(Write(lease_key(run), {"holder": json.dumps(vars(dead))}))
+    planted.store.update(ItemWrite(lease_key(run), {"holder": json.dumps(vars(dead))}))
     (drill,) = status(planted, 1)["drills"]
     assert (drill["state"], drill["is_dead"]) == ("live", True)
 
@@ -183,8 +183,10 @@ def test_what_was_handed_over_is_shown_with_its_date(planted: Planted, run: str,
 def test_nonsense_that_others_wrote_is_shown_as_far_as_it_goes(planted: Planted, run: str) -> None:
     planted.coordination.owe(planted.acquire(run), 1, LOSS)
     undo = vars(LOSS) | {"ends": 5, "ids": "none", "step": ["\x1b[31m"]}
-    planted.store.update(Write(undo_key(run, 1), {"undo": json.dumps(undo)}))
-    planted.store.update(Write(lease_key(run), {"expires_ms": 10**30, "began_ms": -(10**30), "experiment": "a\nb\x1b"}))
+    planted.store.update(ItemWrite(undo_key(run, 1), {"undo": json.dumps(undo)}))
+    planted.store.update(
+        ItemWrite(lease_key(run), {"expires_ms": 10**30, "began_ms": -(10**30), "experiment": "a\nb\x1b"})
+    )
     found = status(planted, 1)
     assert [one["left_s"] for one in found["owed"]] == [None]
     assert found["owed"][0]["by_hand"]

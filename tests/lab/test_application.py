@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chaosdrill.lab.application.stop_flag import READ_TIMEOUT_S
-from chaosdrill.lab.application.stores import Store
+from chaosdrill.lab.application.stores import RegionStore
 from tests.lab.bank import World, bank, new_account
 from tests.lab.inside import inside, namespaces  # noqa: F401 - the fixture
 from tests.waiting import LONG_S, until
@@ -316,7 +316,7 @@ async def test_stores_that_die_or_hang_are_answered_5xx_in_time_and_used_again_w
 async def test_a_query_that_is_cancelled_while_its_store_hangs_raises_nothing_else(world: World):
     """It did once, and the worker, which ends all its queries when one gets no response, ended with it."""
     home = world.plan.home
-    async with Store("database", home.name, home.database_address) as store:
+    async with RegionStore("database", home.name, home.database_address) as store:
         await store.fetch_value("select 1")
         hanging = world.database.server(home.name).processes()
         for process in hanging:

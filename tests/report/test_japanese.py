@@ -22,7 +22,7 @@ from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.run import Run
 from chaosdrill.analysis.summary_fields import summary_fields
 from chaosdrill.cli import cli
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.errors import Refused
 from chaosdrill.history import History
 from chaosdrill.history.log import read_history
@@ -407,7 +407,7 @@ def test_what_a_drill_writes_into_its_history_is_said_in_japanese_later(tmp_path
 
 
 def test_a_drill_that_is_refused_says_why_in_japanese() -> None:
-    record = Record()
+    record = DrillRecord()
     record.refused(
         Refused(sentence("cannot be read: {why}", why=sentence("no answer within {seconds:g} s", seconds=5.0)))
     )

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-from chaosdrill.analysis.records import Beats, Operation, Requests
+from chaosdrill.analysis.records import Beats, RecordedOperation, Requests
 from chaosdrill.report.figures.waterfall import waterfall
 from chaosdrill.report.view.clients import MOST_SPANS, clients
 from chaosdrill.report.view.thinning import MIXED, merged, runs, thinned
@@ -39,8 +39,8 @@ def beats_of(due_ns, duration_us, outcome, region=None, rate=20.0):
     zeros = numpy.zeros(count, numpy.int64)
     region = zeros if region is None else region
     return Beats(
-        (Operation("read", rate),), zeros, numpy.arange(count), due_ns, zeros, duration_us, outcome, zeros, region,
-        REGIONS, None, 1.0, 5.0,
+        (RecordedOperation("read", rate),), zeros, numpy.arange(count), due_ns, zeros, duration_us, outcome, zeros,
+        region, REGIONS, None, 1.0, 5.0,
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ import pytest
 from chaosdrill.client.host import delivery, hosted
 from chaosdrill.client.host.answering import encoded
 from chaosdrill.heartbeat.operation import Operation
-from chaosdrill.heartbeat.target import Target
+from chaosdrill.heartbeat.target import BeatTarget
 from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, problems
 
@@ -99,10 +99,10 @@ def test_an_id_that_an_application_answers_does_not_add_a_header(name: str) -> N
     operation = Operation("settled", "GET", "/t", {"X-Id": f"{{{name}}}"}, frozenset({200}))
     hostile = "1\r\nX-Admin: yes\r\n\r\nGET /other HTTP/1.1"
     values = {"identity" if name == "id" else name: hostile}
-    sent = operation.request(Target(False, "h", 80, "h", ""), **values)  # type: ignore[arg-type]
+    sent = operation.request(BeatTarget(False, "h", 80, "h", ""), **values)  # type: ignore[arg-type]
     head, _, body = sent.partition(b"\r\n\r\n")
     assert (b"X-Admin: yes" in head.split(b"\r\n"), body) == (False, b"")
-    assert b"X-Id: 4711" in operation.request(Target(False, "h", 80, "h", ""), account="4711", identity="4711")
+    assert b"X-Id: 4711" in operation.request(BeatTarget(False, "h", 80, "h", ""), account="4711", identity="4711")
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import dataclasses
 import numpy
 import pytest
 
-from chaosdrill.analysis.chance import Loss, loss_probability
-from chaosdrill.analysis.degraded import Limits, degradation, degraded_seconds
+from chaosdrill.analysis.chance import InjectedLoss, loss_probability
+from chaosdrill.analysis.degraded import ServiceLimits, degradation, degraded_seconds
 from chaosdrill.analysis.intervals import unavailability
 from tests.unit.records_rig import BEAT, NS, T0, at, beats, simulated
 
@@ -100,21 +100,21 @@ def test_an_answer_after_the_deadline_is_none():
 
 def test_under_packet_loss_a_row_must_be_longer_than_chance_makes_it():
     picture = "o" * 40 + "x" * 8 + "o" * 40
-    loss = Loss(T0, T0 + 60 * NS, loss_probability(30))
+    loss = InjectedLoss(T0, T0 + 60 * NS, loss_probability(30))
     assert len(outages(picture)) == 1
     assert outages(picture, losses=[loss]) == ()
     assert len(outages("o" * 40 + "x" * 14 + "o" * 40, losses=[loss])) == 1
-    assert len(outages(picture, losses=[Loss(T0, T0 + 60 * NS, 1.0)])) == 1  # all is lost: that is no chance
+    assert len(outages(picture, losses=[InjectedLoss(T0, T0 + 60 * NS, 1.0)])) == 1  # all is lost: that is no chance
 
 
 def test_an_outage_under_packet_loss_has_edges_that_chance_blurs():
-    (outage,) = outages("o" * 40 + "x" * 40 + "o" * 40, losses=[Loss(T0, T0 + 60 * NS, 0.35)])
+    (outage,) = outages("o" * 40 + "x" * 40 + "o" * 40, losses=[InjectedLoss(T0, T0 + 60 * NS, 0.35)])
     assert outage.since_uncertainty_ns == BEAT // 2 + 3 * BEAT  # 0.35 ** 3 < 0.05
     assert outage.at_least_ns == 33 * BEAT
 
 
 def test_beats_that_a_server_refused_are_no_chance_of_packet_loss():
-    loss = Loss(T0, T0 + 60 * NS, loss_probability(30))
+    loss = InjectedLoss(T0, T0 + 60 * NS, loss_probability(30))
     (outage,) = outages("o" * 40 + "r" * 9 + "o" * 40, losses=[loss])
     assert outage.seconds.value == pytest.approx(0.45)
     assert (outage.since_uncertainty_ns, outage.until_uncertainty_ns) == (BEAT // 2, BEAT // 2)
@@ -128,7 +128,7 @@ def test_thirty_percent_loss_is_degraded_and_not_unavailable():
     wrong = 0
     for seed in range(100):
         made = simulated(60, seed=seed, loss=0.34)
-        loss = Loss(T0, T0 + 60 * NS, loss_probability(30))
+        loss = InjectedLoss(T0, T0 + 60 * NS, loss_probability(30))
         found = unavailability(made, losses=[loss])
         wrong += bool(found.overall)
         assert degraded_seconds(found, degradation(found)) > 55
@@ -157,7 +157,7 @@ def test_good_service_is_not_degraded():
 
 
 def test_limits_count_as_percentiles_do():
-    limits = Limits(1, 0.9, 0.5)
+    limits = ServiceLimits(1, 0.9, 0.5)
     beats_, bad, slow = (numpy.array(column) for column in ([20, 20, 20, 20], [0, 0, 2, 3], [1, 2, 0, 0]))
     latencies = [sorted([1.0] * count + [0.1] * (20 - count))[18] for count in slow]
     assert limits.are_missed(beats_, bad, slow).tolist() == [False, latencies[1] > 0.5, False, True]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.analysis.facts import Look, Span
-from chaosdrill.analysis.legs import FAIL_BACK, FAIL_OVER, Leg, Step, legs
+from chaosdrill.analysis.facts import FactsChange, Span
+from chaosdrill.analysis.legs import FAIL_BACK, FAIL_OVER, Leg, TransitionStep, legs
 from chaosdrill.analysis.phases import (
     DATABASE,
     FAULT,
@@ -115,7 +115,10 @@ def test_the_states_of_an_execution_are_steps_in_the_order_in_which_they_were_en
         "odd",
     ]
     (leg,) = found(opened(), facts(1, HOME), execution(10, 40, FAIL_OVER, states=states))
-    assert leg.steps == (Step("StopSource", ns(11), None, {}), Step("SwitchOver", ns(20), ns(30), {}))
+    assert leg.steps == (
+        TransitionStep("StopSource", ns(11), None, {}),
+        TransitionStep("SwitchOver", ns(20), ns(30), {}),
+    )
     assert leg.ended_ns == ns(30)
     assert Leg(FAIL_OVER, 5, 9, "", "", "", ()).ended_ns == 5, "without a step it ended as it began"
 
@@ -168,8 +171,8 @@ def test_a_step_that_moved_nothing_is_no_movement(changed: Event) -> None:
 OVER = Leg(FAIL_OVER, ns(10), ns(60), HOME, STANDBY, "SUCCEEDED", (), None, ns(9.5))
 
 
-def look(flag: Any = None, routing: Any = None, writer: Any = None) -> Look:
-    return Look(None, 0, "", {"flag": flag, "routing": routing, "writer": writer})
+def look(flag: Any = None, routing: Any = None, writer: Any = None) -> FactsChange:
+    return FactsChange(None, 0, "", {"flag": flag, "routing": routing, "writer": writer})
 
 
 @pytest.mark.parametrize(
@@ -191,7 +194,7 @@ def look(flag: Any = None, routing: Any = None, writer: Any = None) -> Look:
         (DATABASE, look(), None),
     ],
 )
-def test_whether_a_phase_s_end_held_at_a_look(name: str, there: Look, expected: bool | None) -> None:
+def test_whether_a_phase_s_end_held_at_a_look(name: str, there: FactsChange, expected: bool | None) -> None:
     assert holds(name, there, OVER) is expected
 
 
@@ -209,11 +212,11 @@ def moment(judged: LegPhases, name: str) -> tuple[float | None, float | None]:
     return (None if phase.at_ns is None else (phase.at_ns - T0) / NS), phase.uncertainty_s
 
 
-def states(*named: tuple[str, float, float]) -> tuple[Step, ...]:
-    return tuple(Step(name, ns(since_s), ns(until_s), {}) for name, since_s, until_s in named)
+def states(*named: tuple[str, float, float]) -> tuple[TransitionStep, ...]:
+    return tuple(TransitionStep(name, ns(since_s), ns(until_s), {}) for name, since_s, until_s in named)
 
 
-def moved(steps: tuple[Step, ...], seconds: float | None = None, status: str = "SUCCEEDED") -> Leg:
+def moved(steps: tuple[TransitionStep, ...], seconds: float | None = None, status: str = "SUCCEEDED") -> Leg:
     return Leg(FAIL_OVER, ns(10), ns(60), HOME, STANDBY, status, steps, seconds, ns(9.5))
 
 
@@ -235,15 +238,15 @@ def test_a_phase_lies_between_the_beginning_and_the_end_of_what_does_it() -> Non
 
 def test_the_phases_of_single_actions_are_told_by_their_arguments() -> None:
     steps = (
-        Step("set_stop_flag", ns(11), ns(12), {"is": True}),
-        Step("set_routing", ns(13), ns(14), {}),
-        Step("fail_over_database", ns(15), ns(20), {}),
-        Step("set_stop_flag", ns(21), ns(23), {"is": False}),
-        Step("set_stop_flag", ns(25), ns(26), {"is": "odd"}),
+        TransitionStep("set_stop_flag", ns(11), ns(12), {"is": True}),
+        TransitionStep("set_routing", ns(13), ns(14), {}),
+        TransitionStep("fail_over_database", ns(15), ns(20), {}),
+        TransitionStep("set_stop_flag", ns(21), ns(23), {"is": False}),
+        TransitionStep("set_stop_flag", ns(25), ns(26), {"is": "odd"}),
     )
     judged = phases(leg=moved(steps, status="DONE"))
     assert [moment(judged, name)[0] for name in (FLAG_CLOSED, ROUTING, DATABASE, FLAG_OPENED)] == [12, 14, 20, 23]
-    unended = (Step("set_routing", ns(13), None, {}),)
+    unended = (TransitionStep("set_routing", ns(13), None, {}),)
     assert moment(phases(leg=moved(unended)), ROUTING) == (None, None)
 
 

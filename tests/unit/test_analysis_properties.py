@@ -8,9 +8,9 @@ import numpy
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from chaosdrill.analysis.chance import Loss
+from chaosdrill.analysis.chance import InjectedLoss
 from chaosdrill.analysis.clocks import Offset
-from chaosdrill.analysis.degraded import Limits, degradation
+from chaosdrill.analysis.degraded import ServiceLimits, degradation
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.records import beats_of
 from chaosdrill.analysis.recovery import recovery
@@ -30,14 +30,14 @@ from tests.unit.records_rig import (
 
 LENGTH = 80
 SPAN = (T0 - BEAT, T0 + (LENGTH + 1) * BEAT)
-SHORT = Limits(window_s=0.5)
+SHORT = ServiceLimits(window_s=0.5)
 quick = examples(120)
 
 rows = st.tuples(st.sampled_from("oooxxxr-?s"), st.integers(1, 25))
 pictures = st.lists(rows, max_size=14).map(lambda parts: "".join(mark * count for mark, count in parts)[:LENGTH])
 pairs = st.tuples(pictures, pictures)
 fault = st.tuples(st.integers(0, LENGTH), st.integers(1, LENGTH), st.sampled_from((0.1, 0.35, 0.6))).map(
-    lambda one: Loss(T0 + one[0] * BEAT, T0 + (one[0] + one[1]) * BEAT, one[2])
+    lambda one: InjectedLoss(T0 + one[0] * BEAT, T0 + (one[0] + one[1]) * BEAT, one[2])
 )
 faults = st.lists(fault, max_size=2)
 

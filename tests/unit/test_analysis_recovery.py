@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaosdrill.analysis.chance import Loss, loss_probability
+from chaosdrill.analysis.chance import InjectedLoss, loss_probability
 from chaosdrill.analysis.intervals import unavailability
 from chaosdrill.analysis.recovery import BEGINNING_UNSEEN, NOT_SUSTAINED, SUSTAINED, recoveries, recovery
 from tests.unit.records_rig import BEAT, NS, T0, at, beats, simulated
@@ -75,7 +75,7 @@ def test_no_unavailability_is_an_answer_with_what_it_could_not_see():
 
 def test_no_unavailability_under_packet_loss_says_how_long_an_outage_may_be_hidden():
     """A closed region that answers 503 is an outage; nine beats without an answer may be one, or chance."""
-    loss = [Loss(T0, T0 + 60 * NS, loss_probability(30))]
+    loss = [InjectedLoss(T0, T0 + 60 * NS, loss_probability(30))]
     closed = recovery(found("o" * 189, "o" * 60 + "r" * 9 + GOOD, losses=loss), T0)
     assert closed.value == pytest.approx(0.45)
     silent = recovery(found("o" * 189, "o" * 60 + "x" * 9 + GOOD, losses=loss), T0)
@@ -85,7 +85,7 @@ def test_no_unavailability_under_packet_loss_says_how_long_an_outage_may_be_hidd
 def test_a_region_that_is_closed_for_two_seconds_under_packet_loss_is_no_recovery_of_0_s():
     """At 5 beats a second a row needed 11 beats (2.2 s), and a drill with every region closed for 2.06 s had 10."""
     records = simulated(60, rate=5, refusing=lambda at_s: (at_s >= 20.12) & (at_s < 20.12 + 2.06))
-    service = unavailability(records, losses=[Loss(T0, T0 + 40 * NS, loss_probability(30))])
+    service = unavailability(records, losses=[InjectedLoss(T0, T0 + 40 * NS, loss_probability(30))])
     measured = recovery(service, T0 + 20 * NS, T0 + 45 * NS)
     assert (measured.value, measured.uncertainty) == (pytest.approx(2.0), pytest.approx(0.2, abs=0.01))
 

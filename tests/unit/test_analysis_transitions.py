@@ -8,8 +8,8 @@ import numpy
 import pytest
 
 from chaosdrill.analysis.effect import LANDED, NO_EFFECT, fault_effect
-from chaosdrill.analysis.facts import Look, Span, at, during, looks, turned
-from chaosdrill.analysis.legs import Leg, Step
+from chaosdrill.analysis.facts import FactsChange, Span, at, during, looks, turned
+from chaosdrill.analysis.legs import Leg, TransitionStep
 from chaosdrill.analysis.measuring import effect, latencies, without_service
 from chaosdrill.analysis.records import Beats
 from chaosdrill.analysis.run import Run
@@ -21,10 +21,10 @@ HOME, STANDBY = "ap-northeast-1", "ap-northeast-3"
 LOSSY: dict[str, Any] = {"event": "fault-injecting", "fault": {"percent": 30}}
 
 
-def facts(picture: str) -> list[Look]:
+def facts(picture: str) -> list[FactsChange]:
     """A change of the facts each 10 s, seen last 9 s later: ``t`` true, ``f`` false, ``?`` not readable."""
     return [
-        Look(number * 10 - 1 if number else None, number * 10, "", {"it": {"t": True, "f": False}.get(mark)})
+        FactsChange(number * 10 - 1 if number else None, number * 10, "", {"it": {"t": True, "f": False}.get(mark)})
         for number, mark in enumerate(picture)
     ]
 
@@ -136,8 +136,8 @@ def test_latencies_before_are_those_before_the_fault_or_the_first_movement_which
     assert before(run, None) == 600, "nothing was done: all of it was before"
 
 
-def step(since_s: float, until_s: float) -> Step:
-    return Step("", T0 + round(since_s * NS), T0 + round(until_s * NS), {})
+def step(since_s: float, until_s: float) -> TransitionStep:
+    return TransitionStep("", T0 + round(since_s * NS), T0 + round(until_s * NS), {})
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,12 @@ import statistics
 import pytest
 
 from chaosdrill.load.buckets import Bucket, bucket_number
-from chaosdrill.load.endpoints import Endpoints
-from chaosdrill.load.timeline import Timeline
+from chaosdrill.load.endpoints import EndpointBuckets
+from chaosdrill.load.timeline import BucketTimeline
 
 
 def test_a_window_holds_what_ended_in_it_and_nothing_else():
-    timeline = Timeline()
+    timeline = BucketTimeline()
     for ended_s, failed in [(9.99, True), (10.0, False), (10.09, True), (10.1, False), (10.99, False), (11.0, True)]:
         timeline.request(ended_s, 5.0, failed)
     timeline.exception(10.5)
@@ -28,7 +28,7 @@ def test_a_tenth_of_a_second_lies_in_its_own_bucket(epoch_s):
 def test_mean_is_exact_and_percentiles_are_within_2_5_percent():
     chance = random.Random(7)
     times_ms = [chance.lognormvariate(3, 1.2) for _ in range(5000)]
-    timeline = Timeline()
+    timeline = BucketTimeline()
     for number, milliseconds in enumerate(times_ms):
         timeline.request(100 + number / 1000, milliseconds, failed=False)
     seen = timeline.between(100, 106)
@@ -49,12 +49,12 @@ def test_a_request_without_a_time_is_counted_and_changes_no_time():
 
 
 def test_an_empty_window_has_no_times():
-    seen = Timeline().between(0, 10)
+    seen = BucketTimeline().between(0, 10)
     assert (seen.requests, seen.mean_ms, seen.percentile_ms(50)) == (0, None, None)
 
 
 def test_what_a_worker_sends_adds_up_at_its_master():
-    worker, master = Timeline(), Timeline()
+    worker, master = BucketTimeline(), BucketTimeline()
     for ended_s in (1.0, 1.05, 2.0):
         worker.request(ended_s, 10.0 * ended_s, failed=ended_s == 2.0)
     worker.exception(1.0)
@@ -67,7 +67,7 @@ def test_what_a_worker_sends_adds_up_at_its_master():
 
 
 def test_what_is_too_old_is_forgotten():
-    timeline = Timeline(keep_s=10)
+    timeline = BucketTimeline(keep_s=10)
     for second in range(100):
         timeline.request(float(second), 1.0, failed=False)
     assert timeline.between(0, 100).requests == 11
@@ -82,7 +82,7 @@ def shares(timeline, first_s, last_s):
 
 
 def test_each_endpoint_has_its_share_and_the_total_has_all():
-    timeline = Timeline()
+    timeline = BucketTimeline()
     for ended_s, failed, endpoint in [(1.0, True, GET), (1.01, False, GET), (1.5, False, POST), (2.0, True, POST)]:
         timeline.request(ended_s, 5.0, failed, endpoint)
     assert shares(timeline, 1.0, 2.0) == {GET: (2, 1), POST: (1, 0)}
@@ -90,7 +90,7 @@ def test_each_endpoint_has_its_share_and_the_total_has_all():
 
 
 def test_endpoints_beyond_the_limit_are_told_and_counted_in_total_only():
-    timeline = Timeline(Endpoints(most_endpoints=2))
+    timeline = BucketTimeline(EndpointBuckets(most_endpoints=2))
     for number in range(5):
         timeline.request(1.0, 5.0, False, ("GET", f"/item/{number}", ""))
     assert shares(timeline, 1.0, 2.0) == {("GET", "/item/0", ""): (1, 0), ("GET", "/item/1", ""): (1, 0)}
@@ -101,7 +101,7 @@ def test_endpoints_beyond_the_limit_are_told_and_counted_in_total_only():
 
 
 def test_the_oldest_cells_make_room_and_windows_behind_them_are_not_complete():
-    timeline = Timeline(Endpoints(most_cells=10))
+    timeline = BucketTimeline(EndpointBuckets(most_cells=10))
     for number in range(100):
         timeline.request(number / 10, 5.0, False, GET)
     assert timeline.endpoints.complete_from == 90
@@ -110,7 +110,7 @@ def test_the_oldest_cells_make_room_and_windows_behind_them_are_not_complete():
 
 
 def test_shares_add_up_at_the_master_and_what_a_worker_forgot_is_forgotten_there():
-    worker, master = Timeline(Endpoints(most_cells=2)), Timeline()
+    worker, master = BucketTimeline(EndpointBuckets(most_cells=2)), BucketTimeline()
     for ended_s, endpoint in [(1.0, GET), (1.0, GET), (1.1, GET), (1.1, POST)]:
         worker.request(ended_s, 5.0, True, endpoint)
     master.request(1.1, 5.0, False, GET)
@@ -124,7 +124,7 @@ def test_shares_add_up_at_the_master_and_what_a_worker_forgot_is_forgotten_there
 
 
 def test_requests_that_workers_saw_beyond_the_limit_are_all_counted_as_too_many():
-    worker, master = Timeline(), Timeline(Endpoints(most_endpoints=1))
+    worker, master = BucketTimeline(), BucketTimeline(EndpointBuckets(most_endpoints=1))
     master.request(1.0, 5.0, False, GET)
     for _ in range(3):
         worker.request(1.0, 5.0, False, POST)
@@ -133,12 +133,12 @@ def test_requests_that_workers_saw_beyond_the_limit_are_all_counted_as_too_many(
 
 
 def test_what_each_region_answered_is_kept_apart_and_an_endpoint_is_still_one():
-    timeline = Timeline(Endpoints(most_endpoints=1))
+    timeline = BucketTimeline(EndpointBuckets(most_endpoints=1))
     for region, failed in [("ap-northeast-1", True), ("ap-northeast-3", False), ("ap-northeast-3", False), ("", True)]:
         timeline.request(1.0, 5.0, failed, ("GET", "/call", region))
     found = {region: counts for (_, _, region), counts in shares(timeline, 1.0, 2.0).items()}
     assert found == {"ap-northeast-1": (1, 1), "ap-northeast-3": (2, 0), "": (1, 1)}
     assert timeline.endpoints.too_many == 0
-    master = Timeline()
+    master = BucketTimeline()
     master.add_rows(timeline.take_rows())
     assert {region: counts for (_, _, region), counts in shares(master, 1.0, 2.0).items()} == found

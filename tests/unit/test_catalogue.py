@@ -19,8 +19,8 @@ from chaosdrill.controls.experiment import find_source
 from chaosdrill.history.run_directory import experiment_of, make_run_directory
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.runs.catalogue import CATALOGUE, catalogue
-from chaosdrill.runs.choosing import Store, newest_alike
-from chaosdrill.runs.entries import UNREADABLE, Entry, entry_of
+from chaosdrill.runs.choosing import RunStore, newest_alike
+from chaosdrill.runs.entries import UNREADABLE, RunEntry, entry_of
 from chaosdrill.runs.tags import tag_run, tags_of
 from tests.failing import fails_with
 from tests.further import examples
@@ -67,7 +67,7 @@ def listed(*arguments: str) -> list[str]:
 
 
 def test_an_entry_says_what_the_run_was_and_how_it_ended(runs: Path) -> None:
-    assert catalogue(runs)[0] == Entry(
+    assert catalogue(runs)[0] == RunEntry(
         FIRST, "failover", "a title", "2026-05-01T09:30:00.000Z", "lab", 0.2, "passed", 60.0, "alice", "CHG-1",
         figures={"recovery_fail_over_s": 4.2}, source="drill",
     )  # fmt: skip
@@ -180,7 +180,7 @@ def test_experiments_whose_names_differ_anywhere_are_different_experiments(tmp_p
         (directory / "summary.json").write_text(json.dumps({"version": 3, "verdict": "passed", **fields}))
     assert [entry.experiment for entry in sorted(catalogue(store), key=lambda one: one.began)] == [*DIFFERENT]
     for name in DIFFERENT:
-        paths, left_out = newest_alike(Store(store), None, name)
+        paths, left_out = newest_alike(RunStore(store), None, name)
         assert (len(paths), left_out) == (1, [])
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from chaosdrill.client.collecting import collect
-from chaosdrill.client.load_seen import Records
-from chaosdrill.controls.record import Record
+from chaosdrill.client.load_seen import RequestFiles
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.controls.recording import LoadRecords
 from chaosdrill.errors import CannotSee
 from tests.failing import fails_with
@@ -25,8 +25,8 @@ class Slow:
         self.asked: list[int] = []
         self._both = threading.Barrier(2)
 
-    def records(self) -> Records:
-        return Records("elsewhere", {"requests-a.jsonl": len(ROWS)})
+    def records(self) -> RequestFiles:
+        return RequestFiles("elsewhere", {"requests-a.jsonl": len(ROWS)})
 
     def record_file(self, name: str, offset: int, most: int) -> bytes:
         self.asked.append(offset)
@@ -61,7 +61,7 @@ class Ending(Slow):
 
 
 def load_records(generator: Ending, directory: Path) -> LoadRecords:
-    record = Record()
+    record = DrillRecord()
     record.remember("load-starting")
     none_yet = iter([None])
     return LoadRecords(cast(Any, lambda: next(none_yet, generator)), directory, record)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from chaosdrill.analysis.alike import circumstances
 from chaosdrill.analysis.compared_run import ComparedRun, compared_run
 from chaosdrill.analysis.comparison import Comparison, comparison
-from chaosdrill.analysis.hypothesis import Probe, Reading
+from chaosdrill.analysis.hypothesis import Probe, ProbeResult
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.summary_fields import DRILL, WRITES, summary_fields
 from chaosdrill.cli import cli
@@ -81,7 +81,7 @@ def test_a_change_that_rounds_to_nothing_has_no_sign() -> None:
 
 def test_checks_that_flipped_are_named_with_the_time_they_were_read() -> None:
     def probe(before: Any, after: Any) -> dict[str, Probe]:
-        readings = {"before": (Reading(*before),), "after": (Reading(*after),)}
+        readings = {"before": (ProbeResult(*before),), "after": (ProbeResult(*after),)}
         return {"failures": Probe("failures", 0, readings)}
 
     found = of({"probes": probe((0, True), (0, True))}, {"probes": probe((0, True), (3, False))}).checked

@@ -15,7 +15,7 @@ from chaosdrill.coordination.clock import ServiceClock
 from chaosdrill.coordination.files import FileStore
 from chaosdrill.coordination.holders import is_proven_dead, this_process
 from chaosdrill.coordination.interface import CLOCK_BOUND_MS, LeaseRequest
-from chaosdrill.coordination.items import Write
+from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.coordination.operations import ItemCoordination
 from chaosdrill.coordination.table import update_of
 from chaosdrill.history import keep_secret
@@ -69,7 +69,7 @@ def test_an_item_that_lacks_something_is_not_read_as_a_free_system(tmp_path: Pat
     store = FileStore(tmp_path)
     coordination = ItemCoordination(store)
     lease = coordination.acquire(request_of("1"))
-    store.update(Write(items.lease_key("1"), {}, (attribute,)))
+    store.update(ItemWrite(items.lease_key("1"), {}, (attribute,)))
     with fails_with("coordination-invalid"):
         coordination.read(lease.resources)
     with fails_with("coordination-invalid"):
@@ -108,8 +108,8 @@ def test_files_lie_in_the_home_and_reading_makes_none(tmp_path: Path, monkeypatc
 def test_items_whose_time_is_up_are_removed(tmp_path: Path) -> None:
     store, now_s = FileStore(tmp_path), int(time.time())
     for name, ttl in (("old", now_s - 60), ("new", now_s + 3_600)):
-        store.update(Write(("note", name), {"ttl": ttl}))
-    store.update(Write(("note", "forever"), {"a": 1}))
+        store.update(ItemWrite(("note", name), {"ttl": ttl}))
+    store.update(ItemWrite(("note", "forever"), {"a": 1}))
     assert [item["SK"] for item in store.partition("note")] == ["forever", "new"]
 
 
@@ -131,12 +131,12 @@ def test_a_directory_that_is_a_file_is_unreachable(tmp_path: Path) -> None:
 
 
 def test_a_transaction_is_written_as_a_whole(tmp_path: Path) -> None:
-    FileStore(tmp_path).transact([Write(("a", "1"), {"n": 1}), Write(("b", "2"), {"n": 2})])
+    FileStore(tmp_path).transact([ItemWrite(("a", "1"), {"n": 1}), ItemWrite(("b", "2"), {"n": 2})])
     assert [item["PK"] for item in json.loads((tmp_path / "items.json").read_text())] == ["a", "b"]
 
 
 def test_every_name_of_an_expression_has_a_placeholder() -> None:
-    write = Write(
+    write = ItemWrite(
         ("run#1", "lease"),
         {"state": "held", "expires_ms": 5, "resources": frozenset({"b", "a"})},
         ("ttl",),

@@ -14,7 +14,7 @@ from chaosdrill import history
 from chaosdrill.controls import opening, sampling
 from chaosdrill.controls.arguments import Arguments
 from chaosdrill.controls.closing import close
-from chaosdrill.controls.experiment import Source
+from chaosdrill.controls.experiment import ExperimentSource
 from chaosdrill.controls.opening import _open_run_directory
 from chaosdrill.controls.session import Session
 from chaosdrill.controls.settings import Settings
@@ -30,7 +30,7 @@ from tests.unit.test_topology import RIGHT, written
 from tests.waiting import wait_for
 
 ON_LAB = Settings("lab", 0.1, None, "", "", "")
-SOURCE = Source(None, "try-it", ())
+SOURCE = ExperimentSource(None, "try-it", ())
 NOWHERE = "http://127.0.0.1:9"  # nobody answers there
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from chaosdrill.coordination.files import FileStore
-from chaosdrill.coordination.items import Write
+from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.coordination.store import ConditionFailed
 from chaosdrill.gamedays.approvals import (
     BY_HAND_MS,
@@ -309,7 +309,7 @@ def test_a_forged_approval_does_not_count(
     changed = edited("experiment")(signed)
     forged = {"digest": plan_digest(changed), "signature": "", "statement": honest.statement.replace("02:00", "03:00")}
     item_key = start_write(honest, occurrence).key
-    store.update(Write(item_key, {attribute: forged[attribute]}))
+    store.update(ItemWrite(item_key, {attribute: forged[attribute]}))
     if attribute == "digest":
         assert code(store, changed, occurrence) == "approval-signature-invalid"
     else:
@@ -332,10 +332,10 @@ def test_files_that_cannot_be_read_are_no_plan(store: FileStore, game_day: GameD
 
 def test_an_item_that_is_invalid_approves_nothing(store: FileStore, game_day: GameDay, occurrence: Occurrence) -> None:
     given = approve(store, game_day, occurrence, ALICE)
-    store.update(Write(start_write(given, occurrence).key, {}, ("digest",)))
+    store.update(ItemWrite(start_write(given, occurrence).key, {}, ("digest",)))
     with fails_with("coordination-invalid"):
         read_decision(store, game_day, occurrence, CAROL)
-    store.update(Write(start_write(given, occurrence).key, {"schema": 2, "needs": "9.0"}))
+    store.update(ItemWrite(start_write(given, occurrence).key, {"schema": 2, "needs": "9.0"}))
     with fails_with("coordination-newer"):
         read_decision(store, game_day, occurrence, CAROL)
 

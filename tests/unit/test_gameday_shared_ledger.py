@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chaosdrill.coordination.items import Write
+from chaosdrill.coordination.items import ItemWrite
 from chaosdrill.gamedays import reading, running
 from chaosdrill.gamedays.alerts import alerts_of
 from chaosdrill.gamedays.calendar import Calendar, Occurrence, Schedule
@@ -162,7 +162,7 @@ def test_the_plan_of_an_older_version_is_read(first: Place, second: Place) -> No
     assert item is not None
     plan = {name: value for name, value in json.loads(item["plan"]).items() if name not in ("definition", "place")}
     assert set(plan) == {"schedule", "since_ms", "seen_ms", "settled_ms"}
-    first.store.update(Write(key, {"plan": json.dumps(plan)}))
+    first.store.update(ItemWrite(key, {"plan": json.dumps(plan)}))
     another_experiment(second)
     assert second.tick(T0 - MINUTE_MS).decisions.rivals == {}
     assert first.tick(T0).launched == ()

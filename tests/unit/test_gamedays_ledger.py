@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chaosdrill.coordination.holders import this_process
-from chaosdrill.coordination.items import Write, equals
+from chaosdrill.coordination.items import ItemWrite, equals
 from chaosdrill.coordination.sqlite import SqliteStore as DurableStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.calendar import Occurrence
@@ -33,7 +33,7 @@ class LosesAnswers(SqliteStore):
 
     is_made = True
 
-    def transact(self, writes: Sequence[Write]) -> None:
+    def transact(self, writes: Sequence[ItemWrite]) -> None:
         if self.is_made:
             super().transact(writes)
         raise CannotSee("no response", code="coordination-unreachable")
@@ -67,10 +67,10 @@ def test_a_claim_whose_response_was_lost_counts_when_it_was_made(tmp_path: Path,
 
 
 def test_a_claim_needs_what_is_written_with_it(ledger: Ledger, tmp_path: Path) -> None:
-    revoked = Write(("approval", "1"), {"state": "started"}, when=((equals("state", "approved"),),))
+    revoked = ItemWrite(("approval", "1"), {"state": "started"}, when=((equals("state", "approved"),),))
     assert not ledger.claim(CLAIMED, also=[revoked])
     assert ledger.entry(OCCURRENCE) is None
-    SqliteStore(tmp_path / "ledger.sqlite").update(Write(revoked.key, {"state": "approved"}))
+    SqliteStore(tmp_path / "ledger.sqlite").update(ItemWrite(revoked.key, {"state": "approved"}))
     assert ledger.claim(CLAIMED, also=[revoked])
 
 
@@ -152,7 +152,7 @@ def test_a_pause_is_of_one_game_day_or_of_all(ledger: Ledger) -> None:
 
 
 def _broken(store: SqliteStore, **sets: Any) -> None:
-    store.update(Write(("gameday#monthly#2027-01", "occurrence#2027-01-10T17:00Z"), sets))
+    store.update(ItemWrite(("gameday#monthly#2027-01", "occurrence#2027-01-10T17:00Z"), sets))
 
 
 @pytest.mark.parametrize(

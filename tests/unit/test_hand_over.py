@@ -9,7 +9,7 @@ import pytest
 from chaosdrill.analysis.summary_fields import handed_over_of
 from chaosdrill.controls import hand_over, lease
 from chaosdrill.controls.arguments import Arguments
-from chaosdrill.controls.experiment import Source
+from chaosdrill.controls.experiment import ExperimentSource
 from chaosdrill.controls.experiment_checks import check_experiment
 from chaosdrill.controls.hand_over import hand_over_undos, pay_accepted_undos, problems_of_hand_over
 from chaosdrill.controls.lease import give_back_lease, take_lease
@@ -65,7 +65,7 @@ def test_one_that_can_be_is_none(given: Any) -> None:
 def test_it_is_found_before_a_drill(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     what = experiment([do("work")], control={"hand_over": {"to": "try-it", "within_days": 0}})
     with pytest.raises(BadInput) as bad:
-        check_experiment(what, dict(what["configuration"]), None, Source(None, "try-it", ()))
+        check_experiment(what, dict(what["configuration"]), None, ExperimentSource(None, "try-it", ()))
     assert [code for code in bad.value.codes if code == "hand-over-invalid"] == ["hand-over-invalid"] * 3
 
 
@@ -82,7 +82,7 @@ class Drilled:
     def open(self, name: str, **control: Any) -> Session:
         session = Session(experiment([do("work")]), {}, None)
         session.arguments = Arguments(**control)
-        _open_run_directory(session, ON_LAB, Source(None, name, ()))
+        _open_run_directory(session, ON_LAB, ExperimentSource(None, name, ()))
         session.record.note("target-opened", home=HOME)
         try:
             take_lease(session, name, "")

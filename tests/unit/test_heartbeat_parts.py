@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaosdrill.heartbeat import counting
-from chaosdrill.heartbeat.accounts import Accounts
+from chaosdrill.heartbeat.accounts import AccountPool
 from chaosdrill.heartbeat.burst import HALF_S, Burst
-from chaosdrill.heartbeat.config import Balance, Settled
+from chaosdrill.heartbeat.config import Balance, SettlementFields
 from chaosdrill.heartbeat.http_client import Exchange
-from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, UNKNOWN, Write
+from chaosdrill.heartbeat.ledger import ACCEPTED, REFUSED, UNKNOWN, LedgerWrite
 from chaosdrill.heartbeat.looking import balance_of, field_of, state_of
 from chaosdrill.heartbeat.operation import Operation
 from chaosdrill.heartbeat.questions import Questions
@@ -22,7 +22,7 @@ from chaosdrill.heartbeat.writing import outcome_of
 from tests import loops
 
 READ = Operation("balance", "GET", "/balance", {}, frozenset({200}))
-SETTLED = Settled(READ, "status", ("done",), ("undone",), ("open",), frozenset({404}))
+SETTLED = SettlementFields(READ, "status", ("done",), ("undone",), ("open",), frozenset({404}))
 
 
 def test_beats_are_due_on_a_grid_and_operations_between_each_other():
@@ -87,7 +87,7 @@ def test_no_more_is_sent_than_the_application_settles(capacity, raised):
 
 
 def test_the_least_used_account_that_is_free_is_taken_in_turn():
-    accounts = Accounts(["a", "b", "c"])
+    accounts = AccountPool(["a", "b", "c"])
     taken = [accounts.take() for _ in range(3)]
     assert [one.name for one in taken] == ["a", "b", "c"]
     assert accounts.take() is None
@@ -100,7 +100,7 @@ def test_the_least_used_account_that_is_free_is_taken_in_turn():
 
 
 def test_an_account_in_doubt_or_without_a_known_balance_is_taken_last():
-    fresh = Accounts(["doubtful", "unread", "used", "read"])
+    fresh = AccountPool(["doubtful", "unread", "used", "read"])
     for name in ("doubtful", "used", "read"):
         fresh.start_is_known(fresh.all[name])
     held = {one.name: one for one in (fresh.take() for _ in range(4))}
@@ -180,7 +180,7 @@ def test_a_balance_is_a_whole_number_or_unknown(answer, balance):
 
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.integers(0, 10**6))
 def test_a_balance_tells_how_often_each_write_was_executed(times, start):
-    writes = [Write(seq, "a", 4**seq, seq, 0, ACCEPTED) for seq in range(len(times))]
+    writes = [LedgerWrite(seq, "a", 4**seq, seq, 0, ACCEPTED) for seq in range(len(times))]
     balance = start + sum(count * 4**digit for digit, count in enumerate(times))
     found = counting.executions(start, balance, len(times), writes)
     assert found == dict(enumerate(times))
@@ -193,7 +193,7 @@ def test_a_balance_tells_how_often_each_write_was_executed(times, start):
 
 @pytest.mark.parametrize(("start", "balance", "uses"), [(None, 5, 1), (0, None, 1), (6, 5, 1), (0, 5, 21)])
 def test_a_balance_that_cannot_tell_says_nothing(start, balance, uses):
-    assert counting.executions(start, balance, uses, [Write(0, "a", 1, 0, 0, ACCEPTED)]) is None
+    assert counting.executions(start, balance, uses, [LedgerWrite(0, "a", 1, 0, 0, ACCEPTED)]) is None
 
 
 @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ def test_a_balance_that_cannot_tell_says_nothing(start, balance, uses):
     ],
 )
 def test_how_often_a_write_may_have_been_executed(outcome, state, times):
-    assert counting.expected(Write(0, "a", 1, 0, 0, outcome), state) == times
+    assert counting.expected(LedgerWrite(0, "a", 1, 0, 0, outcome), state) == times
 
 
 def test_questions_are_asked_again_until_they_are_answered_and_never_faster_than_allowed():

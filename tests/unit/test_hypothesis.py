@@ -13,7 +13,7 @@ from chaosdrill.analysis.hypothesis import (
     MISSED,
     NOT_KNOWN,
     NOT_READ,
-    Reading,
+    ProbeResult,
     flips,
     hypothesis_of,
     probes_of_json,
@@ -121,9 +121,9 @@ def test_what_a_difference_may_come_from_is_named() -> None:
     }
 
 
-def readings(met: int, missed: int = 0, unknown: int = 0) -> tuple[Reading, ...]:
+def readings(met: int, missed: int = 0, unknown: int = 0) -> tuple[ProbeResult, ...]:
     counted = ((0, True, met), (3, False, missed), ("timed out", None, unknown))
-    return tuple(Reading(value, answer, times) for value, answer, times in counted if times)
+    return tuple(ProbeResult(value, answer, times) for value, answer, times in counted if times)
 
 
 def test_an_unknown_sample_is_not_met() -> None:

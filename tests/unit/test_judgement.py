@@ -9,7 +9,7 @@ import pytest
 from chaosdrill.analysis.findings import FINDINGS
 from chaosdrill.analysis.judgement import Judgement, judge
 from chaosdrill.analysis.rules_records import silent_load
-from chaosdrill.analysis.run import Run, Source
+from chaosdrill.analysis.run import RecordSource, Run
 from chaosdrill.runs import read_run
 from tests.synthetic_run import (
     ADDRESSES,
@@ -497,7 +497,7 @@ def test_one_worker_that_is_silent_is_not_all_of_them(heard_s, ended, found):
         {"event": "load-started", "at": "2026-05-01T09:30:00.000Z"},
         {"event": "load-stopping", "at": "2026-05-01T09:30:44.000Z"},
     ]
-    sources = tuple(Source(f"locust-{number}", "requests", ns(s), ended) for number, s in enumerate(heard_s))
+    sources = tuple(RecordSource(f"locust-{number}", "requests", ns(s), ended) for number, s in enumerate(heard_s))
     assert [one.name for one in silent_load(Run(events, sources=sources))] == found
 
 

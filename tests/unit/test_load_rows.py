@@ -11,7 +11,7 @@ from chaosdrill.client.clocks import measure, reading
 from chaosdrill.load.buckets import CLASS_RATIO, class_ms, latency_class
 from chaosdrill.load.outcomes import ERROR, OK, REFUSED, TIMEOUT, outcome_of
 from chaosdrill.load.request_rows import MOST_KEPT, RequestRows
-from chaosdrill.load.timeline import Timeline
+from chaosdrill.load.timeline import BucketTimeline
 
 EPOCH_NS = 1_795_398_412_000_000_000
 
@@ -87,7 +87,7 @@ times = st.lists(st.tuples(st.integers(0, 3000).map(lambda ms: ms * 10**6), st.f
 @given(seen=times, failed=st.booleans())
 def test_requests_count_together_as_they_do_one_by_one(seen: list[tuple[int, float]], failed: bool) -> None:
     seen.sort()
-    together, single = Timeline(), Timeline()
+    together, single = BucketTimeline(), BucketTimeline()
     together.requests(("GET", "/a"), failed, [EPOCH_NS + at for at, _ in seen], [one for _, one in seen])
     for at_ns, milliseconds in seen:
         single.request((EPOCH_NS + at_ns) / 1e9, milliseconds, failed, ("GET", "/a"))

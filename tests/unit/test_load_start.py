@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.client.load_seen import LoadState, Window
+from chaosdrill.client.load_seen import LoadState, LoadWindow
 from chaosdrill.client.locust_page import ResponseTimedOut
 from chaosdrill.client.locust_rest import patiently, wait_for
 from chaosdrill.load.driving import StartCheck
@@ -42,12 +42,14 @@ def state(**changes: Any) -> LoadState:
     return LoadState(**{"now_s": STARTED_S, **STATE, **changes})
 
 
-def window(after_s: float, requests: int, failures: int, raised: int = 0) -> Window:
+def window(after_s: float, requests: int, failures: int, raised: int = 0) -> LoadWindow:
     """What ended in the first ``after_s`` seconds of a load."""
     errors = (("GET /call: refused", failures),) if failures else ()
     messages = ("no account left",) if raised else ()
     load = state(now_s=STARTED_S + after_s, errors=errors, exceptions=raised, exception_messages=messages)
-    return Window(STARTED_S, load.now_s, requests, failures, raised, 0, None, None, None, None, None, True, None, load)
+    return LoadWindow(
+        STARTED_S, load.now_s, requests, failures, raised, 0, None, None, None, None, None, True, None, load
+    )
 
 
 class TestFailing:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chaosdrill.analysis import Outage, client_outage
+from chaosdrill.analysis import LoadOutage, client_outage
 from chaosdrill.errors import CannotSee
 
 
@@ -18,13 +18,13 @@ def tenths(since: float, until: float) -> list[float]:
 def test_the_longest_stretch_without_a_success_comes_first():
     good = [*tenths(0, 10), *tenths(12.5, 20), *tenths(21, 30)]
     found = client_outage(timeline(good, bad=[10.0, 11.3, 12.0, 20.2]), 0, 30, 30)
-    assert found.outages == (Outage(10.0, 12.5, 3), Outage(20.0, 21.0, 1))
+    assert found.outages == (LoadOutage(10.0, 12.5, 3), LoadOutage(20.0, 21.0, 1))
     assert (found.longest_s, found.ended, found.resolution_s) == (2.5, True, 0.1)
 
 
 def test_silence_counts_when_it_is_longer_than_clients_pause():
     good = [*tenths(0, 10), *tenths(10.8, 20), *tenths(23, 30)]
-    assert client_outage(timeline(good), 0, 30, 30).outages == (Outage(20.0, 23.0, 0),)
+    assert client_outage(timeline(good), 0, 30, 30).outages == (LoadOutage(20.0, 23.0, 0),)
 
 
 def test_failures_beside_successes_are_not_an_outage():
@@ -34,7 +34,7 @@ def test_failures_beside_successes_are_not_an_outage():
 
 def test_an_outage_that_the_load_did_not_see_the_end_of_says_so():
     found = client_outage(timeline(tenths(0, 20), bad=tenths(20, 24)), 0, 24, 24)
-    assert found.outages == (Outage(20.0, 24, 40, ended=False),)
+    assert found.outages == (LoadOutage(20.0, 24, 40, ended=False),)
     assert not found.ended
 
 

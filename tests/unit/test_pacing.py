@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chaosdrill.aws import pacing
-from chaosdrill.aws.pacing import Answer, leading, paced
+from chaosdrill.aws.pacing import ReadResult, leading, paced
 from chaosdrill.history import History, OpenDrill
 from chaosdrill.history.current import opened
 from tests.waiting import LONG_S
@@ -42,7 +42,7 @@ class Looks:
         return self.count
 
 
-def gaps(answers: Iterable[Answer]) -> list[float]:
+def gaps(answers: Iterable[ReadResult]) -> list[float]:
     return [after - before for before, after in pairwise(sorted({one.began_s for one in answers}))]
 
 
@@ -62,7 +62,7 @@ def test_looks_are_a_pace_apart_and_each_answer_is_younger_than_its_question(mon
             answers.append(paced("table", looks))
             assert answers[-1].began_s > asked
 
-    answers: list[Answer] = []
+    answers: list[ReadResult] = []
     together(*[ask] * 5)
     assert looks.most_at_once == 1
     assert min(gaps(answers)) >= pace_s
@@ -168,7 +168,7 @@ def test_however_many_ask_whenever_they_ask(pauses: list[list[float]]) -> None:
     pacing._resources.clear()
     pacing.EVERY_S = 0.01
     looks = Looks()
-    answers: list[Answer] = []
+    answers: list[ReadResult] = []
 
     def ask(waits: list[float]) -> None:
         for wait_s in waits:

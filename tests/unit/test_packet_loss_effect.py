@@ -2,14 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosdrill.packet_loss.effect import Drops, Window, effect
+from chaosdrill.packet_loss.effect import ClientWindow, Drops, effect
 from tests.failing import fails_with
 
 
 def window(
     mean_ms: float = 3, p90_ms: float = 5, requests: int = 200, complete: bool = True, failures: int = 0
-) -> Window:
-    return Window(requests, failures, mean_ms, 2.5, p90_ms, complete)
+) -> ClientWindow:
+    return ClientWindow(requests, failures, mean_ms, 2.5, p90_ms, complete)
 
 
 CALM = window()
@@ -69,10 +69,10 @@ def test_a_slow_system_must_double() -> None:
         (window(complete=False), window(147, 417), "load-window-incomplete"),
         (CALM, window(147, 417, requests=9), "too-few-requests"),
         (window(requests=0), window(147, 417), "too-few-requests"),
-        (Window(20, 0, None, None, None, True), CALM, "too-few-requests"),
+        (ClientWindow(20, 0, None, None, None, True), CALM, "too-few-requests"),
     ],
 )
-def test_what_is_blind_or_idle_is_not_judged(before: Window, after: Window, code: str) -> None:
+def test_what_is_blind_or_idle_is_not_judged(before: ClientWindow, after: ClientWindow, code: str) -> None:
     with fails_with(code):
         effect(before, after, ROSE)
 

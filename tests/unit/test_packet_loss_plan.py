@@ -3,7 +3,14 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.packet_loss.plan import Fault, asked_for, document_parameters, does_the_same, iso_duration, template
+from chaosdrill.packet_loss.plan import (
+    PacketLossFault,
+    asked_for,
+    document_parameters,
+    does_the_same,
+    iso_duration,
+    template,
+)
 from chaosdrill.packet_loss.role_documents import permissions
 from chaosdrill.packet_loss.sources import written
 from tests.failing import fails_with
@@ -12,7 +19,7 @@ ADDRESSES = ("10.100.5.165", "10.100.9.84")
 DOCUMENT = "arn:aws:ssm:ap-northeast-1::document/AWSFIS-Run-Network-Packet-Loss-Sources"
 HOST = "arn:aws:ec2:ap-northeast-1:123456789012:instance/i-0123456789abcdef0"
 ROLE = "arn:aws:iam::123456789012:role/chaosdrill-packet-loss"
-RUNBOOK = Fault(30, ADDRESSES, "ingress", 1800, 1920)
+RUNBOOK = PacketLossFault(30, ADDRESSES, "ingress", 1800, 1920)
 
 
 def test_the_template_is_the_runbook_s() -> None:
@@ -133,7 +140,7 @@ def test_a_template_is_used_again_only_when_it_does_the_same() -> None:
         "Run-Network-Packet-Loss": {**wanted["actions"]["Run-Network-Packet-Loss"], "parameters": parameters}
     }
     assert does_the_same(described, wanted), "how the parameters are written does not matter"
-    other = template(Fault(50, ADDRESSES, "ingress", 1800, 1800), "exp-packetloss", DOCUMENT, HOST, ROLE)
+    other = template(PacketLossFault(50, ADDRESSES, "ingress", 1800, 1800), "exp-packetloss", DOCUMENT, HOST, ROLE)
     assert not does_the_same(described, other)
     assert not does_the_same({**described, "stopConditions": [{"source": "alarm", "value": "a"}]}, wanted)
     assert not does_the_same({**described, "roleArn": "another"}, wanted)

@@ -8,7 +8,7 @@ import pytest
 from chaosdrill.analysis.judgement import judge
 from chaosdrill.analysis.phases import FIRST_GOOD
 from chaosdrill.runs.reading import read_run
-from chaosdrill.watch.beats import Beats
+from chaosdrill.watch.beats import LiveBeats
 from tests.synthetic_run import ADDRESSES, FAIL_OVER_S, HOME, SERVED_S, STANDBY, T0_NS, make_run, ns
 
 NAMED = "heartbeat: the first good answer of every operation from the region that was entered"
@@ -66,7 +66,7 @@ def test_only_answers_have_a_region(tmp_path: Path) -> None:
 
 
 def test_whoever_watches_sees_it_too() -> None:
-    beats = Beats()
+    beats = LiveBeats()
     beats.take_facts({"facts": {"dns": {"addresses": ADDRESSES[STANDBY], "regions": [STANDBY]}}})
     beats.take_facts({"facts": {"dns": {"addresses": ADDRESSES[HOME], "regions": [HOME, STANDBY]}}})
     beats.take_facts({"facts": {"dns": {"error": "nobody answers"}}})

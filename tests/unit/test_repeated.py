@@ -69,7 +69,7 @@ def test_the_interval_is_the_same_for_the_same_runs_in_any_order_and_needs_two_o
     assert found == interval_of_medians([5, 4, 2, 1], [9, 8, 7])
     assert found.low < 8 - 3 < found.high
     assert interval_of_medians([1], [2, 3]) is None
-    assert interval_of_medians([1, 1], [2, 2]) == repeated.Interval(1, 1)
+    assert interval_of_medians([1, 1], [2, 2]) == repeated.ConfidenceInterval(1, 1)
 
 
 # Claims -------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.lab.aws.required_permissions import Permission, Request, required_permissions
+from chaosdrill.lab.aws.required_permissions import Permission, SignedRequest, required_permissions
 
 REGION, ID = "ap-northeast-1", "123456789012"
 TABLE = f"arn:aws:dynamodb:{REGION}:{ID}:table/Flags"
@@ -35,7 +35,7 @@ class Account:
 
 def needs(service: str, operation: str, path: str = "/", /, **parameters: Any) -> list[tuple[str, str, dict[str, Any]]]:
     """What a request needs, without the region, which each has among its condition keys."""
-    found = required_permissions(Request(service, REGION, operation, parameters, path), Account())
+    found = required_permissions(SignedRequest(service, REGION, operation, parameters, path), Account())
     assert all(one.context["aws:RequestedRegion"] == [REGION] for one in found)
     return [(one.action, one.resource, _without_region(one)) for one in found]
 

@@ -15,9 +15,9 @@ from chaosdrill.aws.service_restoration import restore_after_failure
 from chaosdrill.errors import CannotSee
 from chaosdrill.parts.interface import HEAL, PLACE, UNREADABLE, Role
 from chaosdrill.parts.registry import BUILT_IN
-from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, Request, RescueStep
+from chaosdrill.rescue.decisions import DATA_LOSS, ROWS, RescueRequest, RescueStep
 from chaosdrill.rescue.facts import OTHER_FACTS, PLACEMENT_FACTS, REGIONS, Facts, Region, trigger_value
-from chaosdrill.rescue.plan import Plan, plan
+from chaosdrill.rescue.plan import RescuePlan, plan
 from chaosdrill.rescue.rounds import Round, rescue
 from tests.rescue_model import (
     NOWHERE,
@@ -32,7 +32,7 @@ from tests.rescue_model import (
 from tests.rescue_page import PAGE, rescue_page
 
 ALL_OWED: frozenset[Role] = frozenset({"gate", "routing", "database", "orchestrator", "fault", "trigger", "client"})
-REQUESTS = [Request(goal, ALL_OWED, loss) for goal in REGIONS for loss in ("", DATA_LOSS)]
+REQUESTS = [RescueRequest(goal, ALL_OWED, loss) for goal in REGIONS for loss in ("", DATA_LOSS)]
 by_request = pytest.mark.parametrize("request_", REQUESTS, ids=lambda one: f"{one.goal}-{one.data_loss or 'no-loss'}")
 
 
@@ -48,7 +48,7 @@ def with_other_parts(facts: Facts) -> Iterator[Facts]:
         )
 
 
-def check_plan(facts: Facts, request: Request, now: Plan) -> None:
+def check_plan(facts: Facts, request: RescueRequest, now: RescuePlan) -> None:
     """Assert what holds of every plan, whatever follows from it."""
     actions = [step.action for step in now.steps]
     assert [step.order for step in now.steps] == sorted(step.order for step in now.steps)
@@ -106,7 +106,9 @@ def test_home_and_standby_are_treated_alike() -> None:
 
     for facts, loss in product(placements(), ("", DATA_LOSS)):
         other = Facts(*(swapped(value) for value in (facts.gate, facts.routing, facts.database, facts.orchestrator)))
-        here, there = (plan(one, Request(goal, ALL_OWED, loss)) for one, goal in ((facts, "home"), (other, "standby")))
+        here, there = (
+            plan(one, RescueRequest(goal, ALL_OWED, loss)) for one, goal in ((facts, "home"), (other, "standby"))
+        )
         assert here.row is there.row
         assert [step.region and swapped(step.region) for step in here.steps] == [step.region for step in there.steps]
 
@@ -134,7 +136,7 @@ def check_served(one: Rescue, rounds: tuple[Round, ...]) -> None:
 
 
 @by_request
-def test_every_placement_ends_at_the_goal_or_with_what_a_person_must_do(request_: Request) -> None:
+def test_every_placement_ends_at_the_goal_or_with_what_a_person_must_do(request_: RescueRequest) -> None:
     explored: set[object] = set()
     for start in worlds_of_placement():
         for one, rounds in rescues(start, request_, explored):
@@ -144,14 +146,14 @@ def test_every_placement_ends_at_the_goal_or_with_what_a_person_must_do(request_
 
 def test_a_readable_placement_with_one_writer_and_a_region_that_is_ready_ends_at_the_goal() -> None:
     for is_open, routed, (writer, ready), goal in product(SUBSETS, SUBSETS, WRITERS[:4], REGIONS):
-        one = Rescue(World(is_open, routed, writer, ready), Request(goal, ALL_OWED))
+        one = Rescue(World(is_open, routed, writer, ready), RescueRequest(goal, ALL_OWED))
         rounds = one.carry_out()
         assert one.world.serves(goal) == rounds[-1].plan.is_complete == (ready or writer == goal)
 
 
 @pytest.mark.parametrize("goal", REGIONS)
 def test_what_is_not_owed_is_not_moved(goal: Region) -> None:
-    request = Request(goal, frozenset({"client"}))
+    request = RescueRequest(goal, frozenset({"client"}))
     for start in worlds_of_placement():
         one = Rescue(replace(start, client="ours"), request)
         (only,) = one.carry_out()
@@ -169,7 +171,7 @@ def test_what_is_not_owed_is_not_moved(goal: Region) -> None:
     ],
 )
 @pytest.mark.parametrize("request_", REQUESTS[:2], ids=["no-loss", "loss-allowed"])
-def test_the_other_parts_are_as_before_when_nothing_is_left(start: World, request_: Request) -> None:
+def test_the_other_parts_are_as_before_when_nothing_is_left(start: World, request_: RescueRequest) -> None:
     explored: set[object] = set()
     for world in worlds_of_other_parts(start):
         for one, rounds in rescues(world, request_, explored):
@@ -177,7 +179,7 @@ def test_the_other_parts_are_as_before_when_nothing_is_left(start: World, reques
             check_other_parts(world, one.world, rounds[-1].plan)
 
 
-def check_other_parts(start: World, end: World, last: Plan) -> None:
+def check_other_parts(start: World, end: World, last: RescuePlan) -> None:
     """Assert that what could be undone beside the placement was."""
     if "fault" not in start.unreadable:
         assert end.fault == ("foreign" if start.fault in ("foreign", "both") else "none")
@@ -197,13 +199,13 @@ def test_steps_that_fail_break_no_promise_and_the_rescue_ends(goal: Region, faul
     explored: set[object] = set()
     for is_open, routed, writer in product(SUBSETS, SUBSETS, REGIONS):
         start = World(is_open, routed, writer, True, fault=fault, trigger=(True, ""))
-        for one, rounds in rescues(start, Request(goal, ALL_OWED), explored, may_fail=True):
+        for one, rounds in rescues(start, RescueRequest(goal, ALL_OWED), explored, may_fail=True):
             assert one.world.serves(goal) if rounds[-1].plan.is_complete else rounds[-1].plan.by_person
 
 
 @pytest.mark.long
 @by_request
-def test_plans_over_the_full_product(request_: Request) -> None:
+def test_plans_over_the_full_product(request_: RescueRequest) -> None:
     for placement in placements():
         for facts in with_other_parts(placement):
             check_plan(facts, request_, plan(facts, request_))
@@ -226,13 +228,13 @@ def test_rescues_over_the_full_product(execution: str, writer: tuple[str, bool])
 def test_a_database_is_promoted_only_when_told_in_words() -> None:
     headless = Facts("closed", "home", "no-writer", "none")
     words = ("", "yes", "true", "ALLOWED", DATA_LOSS)
-    plans = [plan(headless, Request("home", ALL_OWED, word)) for word in words]
+    plans = [plan(headless, RescueRequest("home", ALL_OWED, word)) for word in words]
     assert [now.row.name for now in plans] == ["no-writer"] * 4 + ["no-writer-loss-allowed"]
     assert [_actions(now) for now in plans] == [[]] * 4 + [["promote"]]
 
 
 def test_a_failback_that_failed_is_not_tried_again_by_a_later_rescue() -> None:
-    away, request = Facts("standby-open", "standby", "standby-ready", "none"), Request("home", ALL_OWED)
+    away, request = Facts("standby-open", "standby", "standby-ready", "none"), RescueRequest("home", ALL_OWED)
     assert _actions(plan(away, request)) == ["move"]
     later = plan(away, request, tried=["closed", "serves-elsewhere", "closed"])
     assert (later.steps, later.continues) == ((), False)
@@ -257,7 +259,7 @@ def _made(facts: Facts) -> list[str]:
         made.append(step.action)
         return "FIS does not respond" if step.action == "heal" else ""
 
-    rescue(lambda: facts, lambda now: None, act, Request("home", ALL_OWED))
+    rescue(lambda: facts, lambda now: None, act, RescueRequest("home", ALL_OWED))
     return made
 
 
@@ -313,7 +315,7 @@ def test_rollbacks_restore_service_by_the_same_changes(writer: Region, monkeypat
         world = World(is_open, routed, writer, ready=False)
         services = Services(world)
         services.serve(monkeypatch)
-        steps = plan(world.facts(), Request(writer, ALL_OWED)).steps
+        steps = plan(world.facts(), RescueRequest(writer, ALL_OWED)).steps
         assert services.changes == [(step.action, step.region) for step in steps]
 
 
@@ -323,7 +325,7 @@ def test_rollbacks_open_a_region_without_the_routing_as_well(writer: Region, mon
     services = Services(world)
     with pytest.raises(CannotSee):
         services.serve(monkeypatch)
-    steps = plan(world.facts(), Request(writer, ALL_OWED)).steps
+    steps = plan(world.facts(), RescueRequest(writer, ALL_OWED)).steps
     assert services.changes == [(step.action, step.region) for step in steps] == [("open", writer)]
 
 
@@ -331,5 +333,5 @@ def test_the_page_shows_the_decisions() -> None:
     assert PAGE.read_text() == rescue_page(), "write it again: python -m tests.rescue_page"
 
 
-def _actions(now: Plan) -> list[str]:
+def _actions(now: RescuePlan) -> list[str]:
     return [step.action for step in now.steps if step.order != HEAL]

@@ -1,6 +1,6 @@
 import pytest
 
-from chaosdrill.client.resolve import Answer, by_cidr, parsed_dig, parsed_getent
+from chaosdrill.client.resolve import Resolution, by_cidr, parsed_dig, parsed_getent
 from tests.failing import fails_with
 
 HEADER = """\
@@ -19,12 +19,12 @@ def test_dig_tells_addresses_and_the_shortest_ttl() -> None:
         "alb.example.com.\t12\tIN\tA\t10.100.9.84\n"
         "alb.example.com.\t12\tIN\tA\t10.100.5.165\n"
     )
-    assert parsed_dig(output) == Answer(("10.100.5.165", "10.100.9.84"), 12)
+    assert parsed_dig(output) == Resolution(("10.100.5.165", "10.100.9.84"), 12)
 
 
 @pytest.mark.parametrize("status", ["NOERROR", "NXDOMAIN"])
 def test_dig_without_an_answer_section_tells_that_there_is_no_address(status: str) -> None:
-    assert parsed_dig(HEADER.format(status=status)) == Answer((), None)
+    assert parsed_dig(HEADER.format(status=status)) == Resolution((), None)
 
 
 @pytest.mark.parametrize("status", ["SERVFAIL", "REFUSED"])
@@ -46,7 +46,7 @@ def test_getent_repeats_each_address_and_knows_no_ttl() -> None:
         "10.100.9.84     STREAM api.example.com\n10.100.9.84     DGRAM  \n10.100.9.84     RAW    \n"
         "10.100.5.165    STREAM \n10.100.5.165    DGRAM  \n10.100.5.165    RAW    \n"
     )
-    assert parsed_getent(output) == Answer(("10.100.5.165", "10.100.9.84"), None)
+    assert parsed_getent(output) == Resolution(("10.100.5.165", "10.100.9.84"), None)
 
 
 def test_getent_that_prints_nothing_does_not_say_why() -> None:

@@ -1,22 +1,22 @@
 import pytest
 
-from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
+from chaosdrill.client.resolvers import LookupPlace, resolver_of, resolvers_of
 from tests.failing import fails_with
 
 
 def test_a_place_asks_whom_it_always_asks_unless_a_name_server_is_named() -> None:
-    assert resolver_of("client", None) == Resolver("client")
-    assert resolver_of("here", "10.0.0.2") == Resolver("here", "10.0.0.2", 53)
-    assert resolver_of("client", "10.0.0.2:5353") == Resolver("client", "10.0.0.2", 5353)
-    assert resolver_of("here", "fd00::2") == Resolver("here", "fd00::2", 53)
-    assert resolver_of("here", "[fd00::2]:5353") == Resolver("here", "fd00::2", 5353)
+    assert resolver_of("client", None) == LookupPlace("client")
+    assert resolver_of("here", "10.0.0.2") == LookupPlace("here", "10.0.0.2", 53)
+    assert resolver_of("client", "10.0.0.2:5353") == LookupPlace("client", "10.0.0.2", 5353)
+    assert resolver_of("here", "fd00::2") == LookupPlace("here", "fd00::2", 53)
+    assert resolver_of("here", "[fd00::2]:5353") == LookupPlace("here", "fd00::2", 5353)
 
 
 def test_among_several_each_is_a_place_or_a_name_server_asked_from_one() -> None:
     assert resolvers_of("client", ["client", "system", "10.0.0.2"]) == [
-        Resolver("client"),
-        Resolver("system"),
-        Resolver("client", "10.0.0.2", 53),
+        LookupPlace("client"),
+        LookupPlace("system"),
+        LookupPlace("client", "10.0.0.2", 53),
     ]
 
 
@@ -34,5 +34,5 @@ def test_several_are_a_list(resolvers: list[str]) -> None:
 
 
 def test_a_resolver_is_shown_as_a_person_would_say_it() -> None:
-    assert str(Resolver("client", "10.0.0.2", 53)).startswith("10.0.0.2:53 ")
-    assert str(Resolver("system")) == "system"
+    assert str(LookupPlace("client", "10.0.0.2", 53)).startswith("10.0.0.2:53 ")
+    assert str(LookupPlace("system")) == "system"

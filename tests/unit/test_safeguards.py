@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.controls.safeguards import Guard, Guards, Miss, Patience, safeguards
+from chaosdrill.controls.safeguards import Guard, GuardThreads, Miss, Patience, safeguards
 from chaosdrill.errors import CannotSee
 from tests.waiting import LONG_S, wait_for
 
@@ -137,7 +137,7 @@ def test_a_safeguard_whose_probe_hangs_is_found_out_by_another_thread() -> None:
         trips.append((name, unreadable))
         told.set()
 
-    guards = Guards(safeguards([probe("hanging", timeout_s=0.001)], {}, None, tell))
+    guards = GuardThreads(safeguards([probe("hanging", timeout_s=0.001)], {}, None, tell))
     guards.start()
     assert told.wait(LONG_S)
     _go_on.set()
@@ -148,7 +148,7 @@ def test_a_safeguard_whose_probe_hangs_is_found_out_by_another_thread() -> None:
 def test_a_safeguard_that_is_stopped_trips_no_more() -> None:
     trips: Trips = []
     hanging_often = [probe("hanging", frequency=0.01)]
-    guards = Guards(safeguards(hanging_often, {}, None, lambda name, *_: trips.append((name, True))))
+    guards = GuardThreads(safeguards(hanging_often, {}, None, lambda name, *_: trips.append((name, True))))
     before = set(threading.enumerate())
     guards.start()
     started = set(threading.enumerate()) - before

@@ -13,10 +13,10 @@ import pytest
 from chaosdrill.client.host import hosted, pythons
 from chaosdrill.client.host.inspection import install_command
 from chaosdrill.client.resolve import lookup_script
-from chaosdrill.client.resolvers import Resolver, resolver_of, resolvers_of
+from chaosdrill.client.resolvers import LookupPlace, resolver_of, resolvers_of
 from chaosdrill.history.owed import FAULT, OwedUndo
 from chaosdrill.runs.dead_runs import DeadRun
-from chaosdrill.survey.asked import Asked
+from chaosdrill.survey.asked import DiscoveryScope
 from chaosdrill.topology import load_topology
 from tests.failing import fails_with
 from tests.unit.test_topology import RIGHT, problems, written
@@ -52,7 +52,7 @@ def test_the_name_server_of_a_topology_has_no_scope_id(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_lookup_on_the_client_host_hands_its_server_to_dig_as_one_word(text: str, tmp_path: Path) -> None:
-    printed = run(lookup_script(text, Resolver("client", f"fe80::1%{text}")), tmp_path)
+    printed = run(lookup_script(text, LookupPlace("client", f"fe80::1%{text}")), tmp_path)
     assert f"<@fe80::1%{text}>" in printed
     assert f"<{text}>" in printed
 
@@ -87,4 +87,4 @@ def test_a_command_that_a_message_says_to_run_takes_names_as_words(text: str, tm
     assert shlex.split(rescue.partition("`")[2].rpartition("`")[0]) == ["chaosdrill", "rescue", text]
     assert f"<{text}>" in run(stop.removeprefix("`").removesuffix("`"), tmp_path)
     account: Any = SimpleNamespace(profile=text)
-    assert f"<{text}>" in run(f"aws sts{Asked(account, 'a', 'b').cli}", tmp_path)
+    assert f"<{text}>" in run(f"aws sts{DiscoveryScope(account, 'a', 'b').cli}", tmp_path)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from chaosdrill.cli import cli
-from chaosdrill.runs.archive.archives import Checked, import_archive, verify_archive
+from chaosdrill.runs.archive.archives import VerifiedArchive, import_archive, verify_archive
 from chaosdrill.runs.archive.exporting import export
 from chaosdrill.runs.archive.signing import NAMESPACE
 from tests.failing import fails_with
@@ -61,7 +61,7 @@ def packed(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
-def kinds(checked: Checked) -> set[tuple[str, str]]:
+def kinds(checked: VerifiedArchive) -> set[tuple[str, str]]:
     return {(one.where, one.what) for one in checked.problems}
 
 

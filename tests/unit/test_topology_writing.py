@@ -2,17 +2,17 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chaosdrill.survey.findings import Candidate, Finding, Note, Unknown, the_one
+from chaosdrill.survey.findings import Candidate, Note, ToFillIn, TopologyFinding, the_one
 from chaosdrill.survey.writing import written
 
 
 def test_what_was_found_is_a_value_and_what_was_not_is_a_line_to_fill_in() -> None:
     candidates = (Candidate("a", "the old one"), Candidate("on"))
-    tables = {"ap-northeast-1": "Tokyo", "ap-northeast-3": Unknown("2 candidates", "aws dynamodb ...", candidates)}
+    tables = {"ap-northeast-1": "Tokyo", "ap-northeast-3": ToFillIn("2 candidates", "aws dynamodb ...", candidates)}
     findings = {
-        "accounts": Finding(["123456789012"], ""),
-        "stop_flag": Finding({"tables": tables, "note": Note("seen twice")}, "", "The flag."),
-        "domain": Finding(Unknown("no record", "ask somebody"), ""),
+        "accounts": TopologyFinding(["123456789012"], ""),
+        "stop_flag": TopologyFinding({"tables": tables, "note": Note("seen twice")}, "", "The flag."),
+        "domain": TopologyFinding(ToFillIn("no record", "ask somebody"), ""),
     }
     assert written("Head", findings) == (
         "# Head\n"
@@ -35,14 +35,14 @@ def test_what_was_found_is_a_value_and_what_was_not_is_a_line_to_fill_in() -> No
 
 def test_commands_in_comments_are_not_broken() -> None:
     command = "aws ssm start-session --target i-0123456789abcdef0 " + "--parameters portNumber=8089 " * 5
-    assert f"# {command.strip()}\n" in written("Head", {"client": Finding({}, "", f"How:\n{command.strip()}")})
+    assert f"# {command.strip()}\n" in written("Head", {"client": TopologyFinding({}, "", f"How:\n{command.strip()}")})
 
 
 def test_one_candidate_is_the_value_and_none_or_several_are_not() -> None:
     assert the_one([Candidate("a")], "table", "look") == "a"
-    assert the_one([], "table", "look") == Unknown("found no table", "look")
+    assert the_one([], "table", "look") == ToFillIn("found no table", "look")
     several = [Candidate("a"), Candidate("b")]
-    assert the_one(several, "table", "look") == Unknown("2 candidates for this: table", "look", tuple(several))
+    assert the_one(several, "table", "look") == ToFillIn("2 candidates for this: table", "look", tuple(several))
 
 
 texts = st.text(max_size=40)
@@ -53,6 +53,9 @@ texts = st.text(max_size=40)
 def test_whatever_an_account_holds_the_file_is_yaml_with_the_same_values(
     name: str, why: str, how: str, tag: str
 ) -> None:
-    unknown = Unknown(why, how, (Candidate(name, tag), Candidate({"arn": name}, tag)))
-    findings = {"found": Finding({"a": name, "b": unknown, "c": [{"url": name}]}, "", why), "not": Finding(unknown, "")}
+    unknown = ToFillIn(why, how, (Candidate(name, tag), Candidate({"arn": name}, tag)))
+    findings = {
+        "found": TopologyFinding({"a": name, "b": unknown, "c": [{"url": name}]}, "", why),
+        "not": TopologyFinding(unknown, ""),
+    }
     assert yaml.safe_load(written(tag, findings)) == {"found": {"a": name, "c": [{"url": name}]}}

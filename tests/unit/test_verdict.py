@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from chaosdrill.analysis import ClientOutage, Outage, StatePeriod, judge, region_states
+from chaosdrill.analysis import ClientOutage, LoadOutage, StatePeriod, judge, region_states
 from chaosdrill.analysis.verdict import complete, of_history, of_outage
 
 FAILOVER = "chaosdrill.failover.actions"
@@ -42,7 +42,7 @@ def drill(*changed: dict[str, Any], more: list[dict[str, Any]] | None = None) ->
     return [opened(), {"event": "load-started"}, *steps, *(more or [])]
 
 
-FINE = ClientOutage((Outage(0, 9.9, 3),))
+FINE = ClientOutage((LoadOutage(0, 9.9, 3),))
 
 
 def test_a_drill_that_did_and_saw_everything_passes():
@@ -240,7 +240,7 @@ def test_the_gravest_finding_names_the_verdict_and_all_reasons_are_kept():
 @pytest.mark.parametrize(
     ("outage", "word", "name", "values"),
     [
-        (ClientOutage((Outage(0, 10.1, 3),)), "failed", "unavailable-too-long", {"seconds": 10.1, "rto_s": 10}),
+        (ClientOutage((LoadOutage(0, 10.1, 3),)), "failed", "unavailable-too-long", {"seconds": 10.1, "rto_s": 10}),
         (None, "invalid", "objective-not-judged", {"rto_s": 10}),
     ],
 )
@@ -254,9 +254,9 @@ def test_an_objective_is_missed_or_cannot_be_judged(outage, word, name, values):
 @pytest.mark.parametrize(
     ("outages", "word"),
     [
-        ((Outage(0, 4.0, 30), Outage(20, 23.0, 9, ended=False)), "failed"),
-        ((Outage(0, 4.0, 30), Outage(20, 20.5, 1, ended=False)), "passed"),  # cut by the stop of the load
-        ((Outage(0, 4.0, 30),), "passed"),
+        ((LoadOutage(0, 4.0, 30), LoadOutage(20, 23.0, 9, ended=False)), "failed"),
+        ((LoadOutage(0, 4.0, 30), LoadOutage(20, 20.5, 1, ended=False)), "passed"),  # cut by the stop of the load
+        ((LoadOutage(0, 4.0, 30),), "passed"),
     ],
 )
 def test_clients_that_are_not_served_in_the_end_are_a_failure(outages, word):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from chaosdrill.history import History
 from chaosdrill.home import RUNS_VARIABLE
 from chaosdrill.watch import Following, wait_for_run
-from chaosdrill.watch.beats import Beats
-from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, Progress
+from chaosdrill.watch.beats import LiveBeats
+from chaosdrill.watch.progress import CLOSED, DIED, ONGOING, DrillProgress
 from chaosdrill.watch.screen import lines
 from chaosdrill.watch.tail import Tail
 from chaosdrill.watch.words import in_words
@@ -44,7 +44,7 @@ def held(replay: Replay) -> Iterator[History]:
     history.close()
 
 
-def drawn(progress: Progress, now_s: float, width: int = 100, height: int = 30) -> str:
+def drawn(progress: DrillProgress, now_s: float, width: int = 100, height: int = 30) -> str:
     return "\n".join(line.plain for line in lines(progress, now_s, width, height))
 
 
@@ -175,7 +175,7 @@ def beat(
 
 
 def test_single_lost_beats_are_no_outage_and_late_answers_are_no_service():
-    beats = Beats()
+    beats = LiveBeats()
     beats.take({"chaosdrill": "beats", "deadline_s": 0.5})
     for tenth in range(100):
         beats.take(beat(tenth / 10, outcome=tenth % 3 == 0))
@@ -186,7 +186,7 @@ def test_single_lost_beats_are_no_outage_and_late_answers_are_no_service():
 
 
 def test_an_outage_of_one_operation_is_one_and_it_ends_when_every_operation_is_served():
-    beats = Beats()
+    beats = LiveBeats()
     for tenth in range(20):
         beats.take(beat(tenth / 10))
         beats.take(beat(tenth / 10, outcome=1, operation=1))
@@ -196,7 +196,7 @@ def test_an_outage_of_one_operation_is_one_and_it_ends_when_every_operation_is_s
 
 
 def test_the_heartbeat_s_clock_is_brought_to_that_of_the_drill():
-    beats = Beats()
+    beats = LiveBeats()
     beats.take_clock({"event": "clock-measured", "source": "heartbeat", "offset_ns": 100 * 10**9})
     beats.take(beat(100.0))
     assert beats.newest_s == 1000.0
@@ -255,7 +255,7 @@ KNOWN = ("clock-measured", "made-up", "drill-opened", "target-opened", "phase", 
 @given(events=st.lists(st.tuples(st.sampled_from(KNOWN), st.dictionaries(st.sampled_from(FACTS), HOSTILE)), max_size=6),
        rows=st.lists(HOSTILE, max_size=6), numbers=st.lists(HOSTILE, min_size=8, max_size=12))  # fmt: skip
 def test_whatever_stands_in_the_files_it_is_shown_safely_or_passed_over(events, rows, numbers):
-    progress = Progress("run")
+    progress = DrillProgress("run")
     for name, facts in events:
         for change in progress.take_event({**facts, "event": name}):
             assert change.words.isprintable()
@@ -273,7 +273,7 @@ def test_whatever_stands_in_the_files_it_is_shown_safely_or_passed_over(events, 
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("text", ["\x1b[2J\x1b]0;owned\x07", "\u202e\u2066", "a\nb\r", "x" * 5000, "漢字" * 400])
 def test_no_text_of_an_event_reaches_the_terminal_as_it_is(name, text):
-    progress = Progress("run")
+    progress = DrillProgress("run")
     words = [change.words for change in progress.take_event({**dict.fromkeys(FACTS, text), "event": name})]
     assert all(one.isprintable() and len(one) <= 200 for one in words)
     assert all(line.plain.isprintable() for line in lines(progress, time.time(), 120, 24))

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from chaosdrill import region
-from chaosdrill.aws.pacing import Answer
+from chaosdrill.aws.pacing import ReadResult
 from chaosdrill.controls.display import Status
 from chaosdrill.controls.lookout import Lookout
-from chaosdrill.controls.record import Record
+from chaosdrill.controls.record import DrillRecord
 from chaosdrill.controls.watching import Periodic, RegionWatch
 from chaosdrill.errors import CannotSee
 from tests.waiting import LONG_S, wait_for
@@ -67,7 +67,7 @@ def test_a_watcher_may_end_itself() -> None:
 
 
 def test_a_watch_that_goes_blind_is_recorded_once_and_goes_on() -> None:
-    record, lost = Record(), list[str]()
+    record, lost = DrillRecord(), list[str]()
     looks: list[int] = []
 
     def gone() -> str:
@@ -90,11 +90,11 @@ HOME, STANDBY = ({"serves": name} for name in ("home", "standby"))
 def test_a_read_of_the_region_does_not_wait_for_that_of_the_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     held, reported = threading.Event(), list[str]()
 
-    def read_region(*_: Any) -> Answer:
+    def read_region(*_: Any) -> ReadResult:
         if threading.current_thread() is not threading.main_thread():
             assert held.wait(LONG_S)
-            return Answer(1.0, 1, 2, HOME, None)
-        return Answer(2.0, 3, 4, STANDBY, None)
+            return ReadResult(1.0, 1, 2, HOME, None)
+        return ReadResult(2.0, 3, 4, STANDBY, None)
 
     monkeypatch.setattr(region, "read_region", read_region)
     monkeypatch.setattr(region, "verdict", lambda facts: facts["serves"])

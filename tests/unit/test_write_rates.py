@@ -8,7 +8,7 @@ import pytest
 
 from chaosdrill.analysis.gate import sides_of
 from chaosdrill.analysis.groups import groups
-from chaosdrill.analysis.ledger import ACCEPTED, MISSING, SETTLED, Ledger, ReadBack, Write
+from chaosdrill.analysis.ledger import ACCEPTED, MISSING, SETTLED, ReadBack, Write, WriteLedger
 from chaosdrill.analysis.losses import losses
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.analysis.summary_fields import WRITES, summary_fields
@@ -21,8 +21,8 @@ from tests.unit.test_topology import RIGHT, written
 NS = 1_000_000_000
 
 
-def ledger(due_s: list[float], lost_s: tuple[float, float]) -> Ledger:
-    found, made = ReadBack("after-failover"), Ledger()
+def ledger(due_s: list[float], lost_s: tuple[float, float]) -> WriteLedger:
+    found, made = ReadBack("after-failover"), WriteLedger()
     for seq, at_s in enumerate(due_s):
         at_ns = round(at_s * NS)
         made.writes[seq] = Write(seq, "account", None, at_ns, at_ns, ACCEPTED, f"id-{seq}")

@@ -19,7 +19,7 @@ from chaosdrill.client.host import delivery
 from chaosdrill.client.host.hosted import ERRORS, OverSsm, Program, known_on_host, may_run_on, started
 from chaosdrill.client.host.packing import Archive, locust_needs, locust_zipapp
 from chaosdrill.client.host.pythons import find_python
-from chaosdrill.client.load_seen import Records, TimelinePart, records_of
+from chaosdrill.client.load_seen import RequestFiles, TimelinePart, records_of
 from chaosdrill.client.local_locust import LOG_TAIL, left_after
 from chaosdrill.client.locust_rest import LoadGenerator, clocks_of, wait_for
 from chaosdrill.errors import CannotSee, TimedOut
@@ -177,7 +177,7 @@ class SsmLoadGenerator(LoadGenerator):
             text = f"the Locust on the client host told its clock as {str(answer.get('body'))[:200]!r}"
             raise CannotSee(text, code="locust-response-unexpected") from error
 
-    def records(self) -> Records:
+    def records(self) -> RequestFiles:
         """Return the files in which its rows are recorded; after its end, too, until they were fetched."""
         answer, *_ = self._ask("records", run=self.locust.run, file="", offset=0, limit=0)
         self.last_records = records_of(answer)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from chaosdrill.coordination import items
 from chaosdrill.coordination.holders import user_name
-from chaosdrill.coordination.items import Item, Key, Value, Write
+from chaosdrill.coordination.items import Item, ItemWrite, Key, Value
 from chaosdrill.coordination.store import ConditionFailed, ItemStore
 from chaosdrill.errors import CannotSee
 from chaosdrill.gamedays.ledger import months
@@ -81,8 +81,8 @@ class Deliveries:
         try:
             self._store.transact(
                 [
-                    Write(_once_key(one.key), once, when=(items.IS_NEW,)),
-                    Write(_key(one), sets, when=(items.NOT_NEWER,)),
+                    ItemWrite(_once_key(one.key), once, when=(items.IS_NEW,)),
+                    ItemWrite(_key(one), sets, when=(items.NOT_NEWER,)),
                 ]
             )
         except ConditionFailed:
@@ -115,7 +115,7 @@ class Deliveries:
         removes = () if one.state == "pending" else ("message",)
         when = (items.NOT_NEWER, items.IS_PENDING, (items.equals("attempts", attempts),))
         try:
-            self._store.update(Write(_key(one), _attributes(one), removes, when))
+            self._store.update(ItemWrite(_key(one), _attributes(one), removes, when))
         except ConditionFailed:
             return False
         return True

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from chaosdrill.lab.application.bank import Bank
 from chaosdrill.lab.application.http_interface import application
-from chaosdrill.lab.application.stop_flag import StopFlag
-from chaosdrill.lab.application.stores import Store
+from chaosdrill.lab.application.stop_flag import RegionStopFlag
+from chaosdrill.lab.application.stores import RegionStore
 from chaosdrill.lab.application.worker import Worker
 from chaosdrill.lab.plan import LabPlan, RegionPlan
 
@@ -30,10 +30,10 @@ async def serve(plan: LabPlan, region: RegionPlan) -> None:
     async with (
         # a kept connection that AWS has closed would make the flag unreadable, and so open a closed region
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as http,
-        Store("database", region.name, region.database_address, LENIENT_READS not in plan.lenient) as database,
-        Store("main table", region.name, region.main_table_address) as main_table,
+        RegionStore("database", region.name, region.database_address, LENIENT_READS not in plan.lenient) as database,
+        RegionStore("main table", region.name, region.main_table_address) as main_table,
     ):
-        flag = StopFlag(http, plan.aws_url_inside, plan.access.parts, region, plan.flag_cache_s)
+        flag = RegionStopFlag(http, plan.aws_url_inside, plan.access.parts, region, plan.flag_cache_s)
         bank = Bank(database, main_table, region.name, plan.settlement)
         worker = asyncio.create_task(Worker(bank, flag, plan.settle_s).run(ending))
         runner = web.AppRunner(

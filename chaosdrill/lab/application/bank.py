@@ -9,7 +9,7 @@ from datetime import datetime
 
 import asyncpg
 
-from chaosdrill.lab.application.stores import Store
+from chaosdrill.lab.application.stores import RegionStore
 from chaosdrill.lab.plan import Settlement
 
 SETTLED_IN_A_ROUND = 1000
@@ -28,7 +28,7 @@ class Transaction:
 class Bank:
     """The bank of one region. Every method raises :class:`StoreDown` or :class:`ReadOnly` when a store does."""
 
-    def __init__(self, database: Store, main_table: Store, region: str, settlement: Settlement) -> None:
+    def __init__(self, database: RegionStore, main_table: RegionStore, region: str, settlement: Settlement) -> None:
         self._settlement = settlement
         self._main_table = main_table
         self._database = database

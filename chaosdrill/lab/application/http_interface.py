@@ -8,7 +8,7 @@ from datetime import UTC
 from aiohttp import web
 
 from chaosdrill.lab.application.bank import Bank
-from chaosdrill.lab.application.stop_flag import StopFlag
+from chaosdrill.lab.application.stop_flag import RegionStopFlag
 from chaosdrill.lab.application.stores import ReadOnly, StoreDown, Unanswered
 
 ACCOUNT_HEADER = "X_ACCOUNT_ID"
@@ -19,7 +19,7 @@ LONGEST_ACCOUNT_ID = 256
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def application(bank: Bank, flag: StopFlag, region: str, names_region: bool) -> web.Application:
+def application(bank: Bank, flag: RegionStopFlag, region: str, names_region: bool) -> web.Application:
     """Return the web application of one region.
 
     :param names_region: whether every response names the region in ``X-Region``, which the sample's responses do not.
@@ -55,7 +55,7 @@ async def explain_trouble(request: web.Request, handler: Handler) -> web.StreamR
 class Interface:
     """Request handlers of one region."""
 
-    def __init__(self, bank: Bank, flag: StopFlag, region: str) -> None:
+    def __init__(self, bank: Bank, flag: RegionStopFlag, region: str) -> None:
         self._bank = bank
         self._flag = flag
         self._region = region

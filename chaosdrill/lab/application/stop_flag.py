@@ -17,7 +17,7 @@ LONGEST_BLINDNESS_S = 1.0
 log = logging.getLogger(__name__)
 
 
-class StopFlag:
+class RegionStopFlag:
     """The stop flag of one region.
 
     A value is cached for ``cache_s`` from the beginning of its read, so that ``cache_s`` after a change the old value

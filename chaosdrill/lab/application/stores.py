@@ -27,7 +27,7 @@ class ReadOnly(Exception):
     """A store accepts no writes: it is a standby."""
 
 
-class Store:
+class RegionStore:
     """A region's database or main table. Use as an async context manager.
 
     :param kind: its name in messages.
@@ -51,7 +51,7 @@ class Store:
             reset=_keep_as_it_is,
         )
 
-    async def __aenter__(self) -> "Store":
+    async def __aenter__(self) -> "RegionStore":
         await self._pool
         return self
 

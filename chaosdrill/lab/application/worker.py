@@ -5,7 +5,7 @@ import logging
 from contextlib import suppress
 
 from chaosdrill.lab.application.bank import Bank
-from chaosdrill.lab.application.stop_flag import StopFlag
+from chaosdrill.lab.application.stop_flag import RegionStopFlag
 from chaosdrill.lab.application.stores import ReadOnly, StoreDown
 
 log = logging.getLogger(__name__)
@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 class Worker:
     """A worker that settles every ``every_s`` seconds while the flag is readable and FALSE."""
 
-    def __init__(self, bank: Bank, flag: StopFlag, every_s: float) -> None:
+    def __init__(self, bank: Bank, flag: RegionStopFlag, every_s: float) -> None:
         self._bank = bank
         self._flag = flag
         self._every_s = every_s

@@ -19,8 +19,8 @@ from moto.fis.models import fis_backends
 from moto.iam.models import Role, User, iam_backends
 
 from chaosdrill.lab.aws import errors, policies
-from chaosdrill.lab.aws.calls import Call, parameters_of, s3_path
-from chaosdrill.lab.aws.required_permissions import ANY, Permission, Request, required_permissions
+from chaosdrill.lab.aws.calls import LoggedRequest, parameters_of, s3_path
+from chaosdrill.lab.aws.required_permissions import ANY, Permission, SignedRequest, required_permissions
 from chaosdrill.lab.aws.runtime import plan
 
 USER = "chaosdrill"
@@ -70,19 +70,19 @@ def policies_of(principal: Role | User) -> list[Mapping[str, Any]]:
     return [json.loads(unquote(one) if one.startswith("%") else one) for one in documents]
 
 
-def permissions_of(call: Call, environ: Mapping[str, Any]) -> tuple[Permission, ...]:
+def permissions_of(call: LoggedRequest, environ: Mapping[str, Any]) -> tuple[Permission, ...]:
     """Return the permissions that a call needs; empty for the lab's own parts."""
     if call.by == "lab":
         return ()
     account, named = _AccountOfLab(plan().account), (call.service, call.region, call.operation)
     path = s3_path(environ) if call.service == "s3" else str(environ["PATH_INFO"])
     try:
-        return required_permissions(Request(*named, parameters_of(dict(environ)), path), account)
+        return required_permissions(SignedRequest(*named, parameters_of(dict(environ)), path), account)
     except (AttributeError, TypeError):  # malformed parameters, which the operation will refuse
-        return required_permissions(Request(*named, {}), account)
+        return required_permissions(SignedRequest(*named, {}), account)
 
 
-def refused(call: Call, environ: Mapping[str, Any]) -> errors.Answer | None:
+def refused(call: LoggedRequest, environ: Mapping[str, Any]) -> errors.Answer | None:
     """Return the response to a call that the user's policies do not allow; None when they allow it."""
     if call.key != plan().access.user.id:
         return None

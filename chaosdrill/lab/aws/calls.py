@@ -39,7 +39,7 @@ _RESOURCES = (
 
 
 @dataclass(frozen=True)
-class Call:
+class LoggedRequest:
     """A request to an AWS API.
 
     :param by: ``lab``: a part of the lab itself; ``chaosdrill``: a drill's clients; ``other``: any other client.
@@ -68,7 +68,7 @@ class Call:
     app: str = ""
 
 
-def call_of(environ: dict[str, Any]) -> Call | None:
+def call_of(environ: dict[str, Any]) -> LoggedRequest | None:
     """Return the call in a request; None when the request is not signed. The body can still be read afterwards."""
     found = CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     if found is None:
@@ -79,17 +79,17 @@ def call_of(environ: dict[str, Any]) -> Call | None:
     drill, app = "chaosdrill/" in agent, _APP.search(agent)
     by = "lab" if key == plan().access.parts.id else "chaosdrill" if drill else "other"
     operation, resource = _operation(service, environ, given), _resource(service, environ, given)
-    return Call(service, region, operation, resource, by, key, app=app.group(1) if app else "")
+    return LoggedRequest(service, region, operation, resource, by, key, app=app.group(1) if app else "")
 
 
-def presigned_call_of(environ: dict[str, Any]) -> Call | None:
+def presigned_call_of(environ: dict[str, Any]) -> LoggedRequest | None:
     """Return the call in a presigned URL of S3, which has its signer's permissions; None for other requests."""
     query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
     key, _, scope = query.get("X-Amz-Credential", "").partition("/")
     if not scope.endswith("/s3/aws4_request"):
         return None
     path = s3_path(environ)
-    return Call("s3", scope.split("/")[1], _of_s3(environ["REQUEST_METHOD"], path, ""), path, "other", key)
+    return LoggedRequest("s3", scope.split("/")[1], _of_s3(environ["REQUEST_METHOD"], path, ""), path, "other", key)
 
 
 def s3_path(environ: Mapping[str, Any]) -> str:
@@ -180,9 +180,9 @@ class CallLog:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._calls: deque[Call] = deque(maxlen=KEPT)
+        self._calls: deque[LoggedRequest] = deque(maxlen=KEPT)
 
-    def add(self, call: Call, began_s: float, status: int, fault: str) -> None:
+    def add(self, call: LoggedRequest, began_s: float, status: int, fault: str) -> None:
         """Add a call that has ended.
 
         :param began_s: when it arrived, in seconds since the epoch.

@@ -12,7 +12,7 @@ LONGEST_CALL_S = 3600
 _lock = threading.Lock()  # boto3's sessions are not thread-safe; their clients are
 
 
-class Clients:
+class ClientCache:
     """A cache of clients; thread-safe.
 
     :param attempts: maximum number of attempts of a call.

@@ -30,7 +30,7 @@ from chaosdrill.lab.aws import (
 from chaosdrill.lab.aws.admission import Admission
 from chaosdrill.lab.aws.arc import OWN_SERVICES
 from chaosdrill.lab.aws.dispatcher import Dispatcher
-from chaosdrill.lab.aws.gate import Gate
+from chaosdrill.lab.aws.gate import RequestGate
 from chaosdrill.lab.aws.replication_lag import publish_for_ever
 from chaosdrill.lab.aws.server import Listeners
 from chaosdrill.lab.aws.warm import warm_up
@@ -52,7 +52,7 @@ class Endpoint:
         for patch in PATCHES:
             patch.install()
         self._plan, self._inside = plan, inside
-        app = Admission(Gate(Dispatcher(OWN_SERVICES, pages.PAGES)), plan)
+        app = Admission(RequestGate(Dispatcher(OWN_SERVICES, pages.PAGES)), plan)
         self._listeners = Listeners(app, plan.aws_port, aws_fd, inside)
         self._name_servers = [NameServer(route53.lookup, udp, tcp) for udp, tcp in dns]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from chaosdrill.lab.aws.calls import Call
+from chaosdrill.lab.aws.calls import LoggedRequest
 from chaosdrill.lab.aws.errors import access_denied
 
 # the effect of each kind, for `chaosdrill lab break aws --help`
@@ -51,7 +51,7 @@ _FAILED = {"ec2": "InternalError", "dynamodb": "InternalServerError", "ssm": "In
 
 
 @dataclass(frozen=True)
-class Fault:
+class AwsFault:
     """A fault in AWS calls.
 
     :param region: empty: every region; likewise ``operation``.
@@ -72,7 +72,7 @@ class Fault:
     hits: int = 0
     removed: threading.Event = field(default_factory=threading.Event, repr=False, compare=False)
 
-    def meets(self, call: Call) -> bool:
+    def meets(self, call: LoggedRequest) -> bool:
         """Return whether it affects the call."""
         return (
             self.calls != 0
@@ -108,9 +108,9 @@ class Faults:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._faults: dict[int, Fault] = {}
+        self._faults: dict[int, AwsFault] = {}
 
-    def add(self, fault: Fault) -> Fault:
+    def add(self, fault: AwsFault) -> AwsFault:
         """Put a fault in force.
 
         :returns: the fault with its number.
@@ -132,7 +132,7 @@ class Faults:
             fault.removed.set()
         return len(gone)
 
-    def take(self, call: Call) -> Fault | None:
+    def take(self, call: LoggedRequest) -> AwsFault | None:
         """Return the oldest fault that affects the call, and count the call; None when there is none."""
         with self._lock:
             fault = next((one for one in self._faults.values() if one.meets(call)), None)
@@ -151,7 +151,7 @@ class Faults:
 FAULTS = Faults()
 
 
-def fault_of(given: Any, services: frozenset[str]) -> tuple[Fault | None, list[str]]:
+def fault_of(given: Any, services: frozenset[str]) -> tuple[AwsFault | None, list[str]]:
     """Parse a requested fault.
 
     :param services: signing names that the endpoint knows.
@@ -177,7 +177,7 @@ def fault_of(given: Any, services: frozenset[str]) -> tuple[Fault | None, list[s
         problems.append(f"seconds {seconds!r}: write a number from 0 to {LONGEST_S:g}")
     if problems:
         return None, problems
-    fault = Fault(
+    fault = AwsFault(
         service,
         str(kind),
         region=str(given.get("region") or ""),

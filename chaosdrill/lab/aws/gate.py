@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from chaosdrill.lab.aws import authorization, errors
-from chaosdrill.lab.aws.calls import CALLS, Call, call_of, presigned_call_of
-from chaosdrill.lab.aws.faults import FAULTS, Fault
+from chaosdrill.lab.aws.calls import CALLS, LoggedRequest, call_of, presigned_call_of
+from chaosdrill.lab.aws.faults import FAULTS, AwsFault
 
 Environ = dict[str, Any]
 NO_ANSWER = 0
@@ -17,7 +17,7 @@ class Reset(Exception):
     """The connection has to be reset instead of a response; the server does it."""
 
 
-class Gate:
+class RequestGate:
     """A WSGI application around another.
 
     :param app: the dispatcher.
@@ -47,7 +47,7 @@ class Gate:
             CALLS.add(call, began_s, status, fault.kind if fault else "")
 
     def _answered(
-        self, call: Call, fault: Fault | None, environ: Environ, start_response: Callable[..., Any]
+        self, call: LoggedRequest, fault: AwsFault | None, environ: Environ, start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         if fault is None:
             return self._authorised(call, environ, start_response)
@@ -76,7 +76,7 @@ class Gate:
         call = replace(call, permissions=authorization.permissions_of(call, environ))
         return self._authorised(call, environ, start_response)
 
-    def _authorised(self, call: Call, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    def _authorised(self, call: LoggedRequest, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         refused = authorization.refused(call, environ)
         if refused is None:
             return self._app(environ, start_response)
@@ -85,5 +85,5 @@ class Gate:
         return [body]
 
 
-def _is_lost(fault: Fault | None) -> bool:
+def _is_lost(fault: AwsFault | None) -> bool:
     return fault is not None and fault.kind in ("timeout", "reset", "lost-answer")

@@ -18,7 +18,7 @@ from moto.iam.responses import IamResponse
 
 from chaosdrill.lab.aws import policies
 from chaosdrill.lab.aws.authorization import FIS_ROLE, FIS_ROLE_PATH, policies_of, refusal_of
-from chaosdrill.lab.aws.calls import CALLS, Call, call_of
+from chaosdrill.lab.aws.calls import CALLS, LoggedRequest, call_of
 from chaosdrill.lab.aws.errors import AwsError
 from chaosdrill.lab.aws.faults import FAULTS
 from chaosdrill.lab.aws.required_permissions import FIS_PRINCIPAL, Permission
@@ -41,7 +41,9 @@ def ensure_fis_role() -> None:
     named = f"{FIS_ROLE_PATH}{FIS_ROLE}".lstrip("/")
     context = {"aws:RequestedRegion": ["us-east-1"], "iam:AWSServiceName": [FIS_PRINCIPAL]}
     needed = Permission("iam:CreateServiceLinkedRole", _arn(FIS_ROLE), context)
-    asked = Call("iam", "us-east-1", "CreateServiceLinkedRole", named, caller.by, caller.key, permissions=(needed,))
+    asked = LoggedRequest(
+        "iam", "us-east-1", "CreateServiceLinkedRole", named, caller.by, caller.key, permissions=(needed,)
+    )
     fault = FAULTS.take(asked)
     text = refusal_of(needed) if caller.key == plan().access.user.id else ""
     if fault:

@@ -6,10 +6,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from chaosdrill.lab.aws.clients import Clients
+from chaosdrill.lab.aws.clients import ClientCache
 
 CHECK_RUNNING_STATUS, CHECK_TWO_REGION_ALARMS = "check_running_status", "check_two_region_alarms"
-_clients = Clients(attempts=5)  # boto3's default
+_clients = ClientCache(attempts=5)  # boto3's default
 
 
 def check_running_status(_: dict[str, Any], environment: Mapping[str, str]) -> dict[str, bool]:

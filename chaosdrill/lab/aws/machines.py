@@ -21,7 +21,7 @@ INITIATOR_ATTEMPTS = 10
 
 
 @dataclass(frozen=True)
-class Side:
+class MoveRegion:
     """Resources of one region that a transition uses."""
 
     region: str
@@ -38,8 +38,8 @@ class Move:
     :param endpoints: the ARC cluster's endpoints, as ``{"Region": ..., "Endpoint": ...}``.
     """
 
-    source: Side
-    destination: Side
+    source: MoveRegion
+    destination: MoveRegion
     proxy_arn: str
     endpoints: Sequence[dict[str, str]]
     global_cluster: str
@@ -74,7 +74,7 @@ class Move:
         }
         return asl.machine(states, comment, TIMEOUT_S)
 
-    def _set_flag(self, side: Side, value: str, into: str) -> asl.State:
+    def _set_flag(self, side: MoveRegion, value: str, into: str) -> asl.State:
         item = {"PK": {"S": "stopFlag"}, "value": {"S": value}}
         return self._in_region(side.region, "dynamodb", "PutItem", {"TableName": side.flag_table, "Item": item}, into)
 

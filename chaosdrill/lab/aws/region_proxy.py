@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from chaosdrill.lab.aws.clients import Clients
+from chaosdrill.lab.aws.clients import ClientCache
 from chaosdrill.lab.aws.functions import FunctionError
 
 SDK_NAMES = {
@@ -22,7 +22,7 @@ SDK_NAMES = {
     "elastic-load-balancing-v2": "elbv2",
     "route-53": "route53",
 }
-_clients = Clients(attempts=3)  # an AWS SDK's default
+_clients = ClientCache(attempts=3)  # an AWS SDK's default
 
 
 def handle(event: dict[str, Any], _: Mapping[str, str]) -> dict[str, Any]:

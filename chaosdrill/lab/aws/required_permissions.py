@@ -41,7 +41,7 @@ class Permission:
 
 
 @dataclass(frozen=True)
-class Request:
+class SignedRequest:
     """A signed request.
 
     :param service: the signing name.
@@ -56,7 +56,7 @@ class Request:
     path: str = "/"
 
 
-class Account(Protocol):
+class AccountResources(Protocol):
     """Properties of an account's resources that determine the permissions."""
 
     @property
@@ -79,7 +79,7 @@ class Account(Protocol):
 _Needs = Iterator[tuple[str, str, Context]]
 
 
-def required_permissions(request: Request, account: Account) -> tuple[Permission, ...]:
+def required_permissions(request: SignedRequest, account: AccountResources) -> tuple[Permission, ...]:
     """Return all permissions that a request needs."""
     if (request.service, request.operation) in NO_PERMISSION_NEEDED:
         return ()
@@ -88,19 +88,19 @@ def required_permissions(request: Request, account: Account) -> tuple[Permission
     return tuple(Permission(action, resource, {**in_region, **context}) for action, resource, context in needs)
 
 
-def _own(request: Request) -> str:
+def _own(request: SignedRequest) -> str:
     return f"{_PREFIXES.get(request.service, request.service)}:{request.operation}"
 
 
-def _arn(request: Request, account: Account, rest: str) -> str:
+def _arn(request: SignedRequest, account: AccountResources, rest: str) -> str:
     return f"arn:aws:{request.service}:{request.region}:{account.id}:{rest}"
 
 
-def _without_resource(request: Request, _: Account) -> _Needs:
+def _without_resource(request: SignedRequest, _: AccountResources) -> _Needs:
     yield _own(request), ANY, request_tags(request.parameters)
 
 
-def _of_dynamodb(request: Request, account: Account) -> _Needs:
+def _of_dynamodb(request: SignedRequest, account: AccountResources) -> _Needs:
     """Yield the needs of a request. A transaction has no action of its own: each item needs the permission of its
     operation.
     """
@@ -123,7 +123,7 @@ def _leading_keys(part: Mapping[str, Any], partition_key: str) -> dict[str, Sequ
     return {"dynamodb:LeadingKeys": [str(value) for value in typed.values()]} if isinstance(typed, Mapping) else {}
 
 
-def _of_rds(request: Request, account: Account) -> _Needs:
+def _of_rds(request: SignedRequest, account: AccountResources) -> _Needs:
     given = request.parameters
     if "GlobalCluster" not in request.operation:
         cluster = given.get("DBClusterIdentifier")
@@ -135,20 +135,20 @@ def _of_rds(request: Request, account: Account) -> _Needs:
         yield _own(request), str(target), {}
 
 
-def _of_states(request: Request, _: Account) -> _Needs:
+def _of_states(request: SignedRequest, _: AccountResources) -> _Needs:
     given = request.parameters
     arn = given.get("executionArn") or given.get("stateMachineArn") or ANY
     yield _own(request), str(arn), {}
 
 
-def _of_arc(request: Request, _: Account) -> _Needs:
+def _of_arc(request: SignedRequest, _: AccountResources) -> _Needs:
     given = request.parameters
     entries = given.get("UpdateRoutingControlStateEntries") or [given]
     for entry in entries:
         yield _own(request), str(entry.get("RoutingControlArn") or ANY), {}
 
 
-def _of_iam(request: Request, account: Account) -> _Needs:
+def _of_iam(request: SignedRequest, account: AccountResources) -> _Needs:
     given = request.parameters
     own = request_tags(given)
     if boundary := given.get("PermissionsBoundary") or account.boundary(str(given.get("RoleName"))):
@@ -161,7 +161,7 @@ def _of_iam(request: Request, account: Account) -> _Needs:
         yield "iam:TagRole", resource, own
 
 
-def _iam_resource(given: Mapping[str, Any], account: Account) -> str:
+def _iam_resource(given: Mapping[str, Any], account: AccountResources) -> str:
     if arn := given.get("PolicySourceArn") or given.get("PolicyArn"):
         return str(arn)
     if name := given.get("AWSServiceName"):
@@ -177,12 +177,12 @@ def _iam_resource(given: Mapping[str, Any], account: Account) -> str:
 _SERVICE_ROLES = {FIS_PRINCIPAL: "AWSServiceRoleForFIS"}
 
 
-def _of_s3(request: Request, _: Account) -> _Needs:
+def _of_s3(request: SignedRequest, _: AccountResources) -> _Needs:
     action = f"s3:{_S3_ACTIONS.get(request.operation, request.operation)}"
     yield action, f"arn:aws:s3:::{request.path.strip('/')}" if request.path.strip("/") else ANY, {}
 
 
-def _of_ecs(request: Request, account: Account) -> _Needs:
+def _of_ecs(request: SignedRequest, account: AccountResources) -> _Needs:
     given = request.parameters
     cluster = str(given.get("cluster") or "default").rpartition("/")[2]
     services = given.get("services") or [given[name] for name in ("service",) if name in given]
@@ -192,12 +192,12 @@ def _of_ecs(request: Request, account: Account) -> _Needs:
         yield _own(request), ANY, {}
 
 
-def _of_events(request: Request, account: Account) -> _Needs:
+def _of_events(request: SignedRequest, account: AccountResources) -> _Needs:
     name = request.parameters.get("Name") or request.parameters.get("Rule")
     yield _own(request), _arn(request, account, f"rule/{name}") if name else ANY, request_tags(request.parameters)
 
 
-def _of_ssm(request: Request, account: Account) -> _Needs:
+def _of_ssm(request: SignedRequest, account: AccountResources) -> _Needs:
     if request.operation != "SendCommand":
         yield from _without_resource(request, account)
         return
@@ -209,7 +209,7 @@ def _of_ssm(request: Request, account: Account) -> _Needs:
         yield _own(request), f"arn:aws:ec2:{request.region}:{account.id}:instance/{host}", {}
 
 
-def _of_fis(request: Request, account: Account) -> _Needs:
+def _of_fis(request: SignedRequest, account: AccountResources) -> _Needs:
     """Yield the needs of a request. A resource created with tags is matched as tagged, and its tags need a separate
     permission.
 
@@ -247,7 +247,7 @@ def _tags_of_new(arn: str, new: Context) -> _Needs:
         yield "fis:TagResource", arn, {**new, **has}
 
 
-def _fis_resource(request: Request, account: Account) -> str:
+def _fis_resource(request: SignedRequest, account: AccountResources) -> str:
     """Return the resource in the path; ``*`` for FIS's lists, which name none."""
     kind, _, rest = request.path.strip("/").partition("/")
     if kind == "tags":
@@ -276,7 +276,7 @@ def _resource_tags(tags: Mapping[str, str]) -> Context:
     return {f"aws:ResourceTag/{key}": [value] for key, value in tags.items()}
 
 
-_NEEDS: Mapping[str, Callable[[Request, Account], _Needs]] = {
+_NEEDS: Mapping[str, Callable[[SignedRequest, AccountResources], _Needs]] = {
     "dynamodb": _of_dynamodb,
     "ecs": _of_ecs,
     "events": _of_events,

@@ -71,7 +71,7 @@ def _resource_records(self: Any) -> list[dict[str, str]] | None:
     return [{"Value": text} for text in _texts(self)] or None
 
 
-def lookup(name: str, type_: str, source: str) -> dns_zone.Answer:
+def lookup(name: str, type_: str, source: str) -> dns_zone.ZoneAnswer:
     """Return Route 53's current answer.
 
     :param source: address of the client; a private zone answers in its VPCs only.

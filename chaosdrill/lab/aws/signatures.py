@@ -56,7 +56,7 @@ class Refusal(Exception):
 
 
 @dataclass(frozen=True)
-class Signed:
+class RequestSignature:
     """The signature in a request.
 
     :param expires_s: validity of a presigned URL from ``timestamp``, in seconds; None: the allowed clock skew.
@@ -72,7 +72,7 @@ class Signed:
     expires_s: int | None = None
 
 
-def signer_of(environ: Environ) -> Signed:
+def signer_of(environ: Environ) -> RequestSignature:
     """Read the signature of a request, without verifying it.
 
     :raises Refusal: ``missing`` or ``incomplete``.
@@ -93,7 +93,7 @@ def signer_of(environ: Environ) -> Signed:
     names = tuple(headers.split(";"))
     if not timestamp.startswith(found["date"]) or "host" not in names:
         raise Refusal("incomplete", service)
-    return Signed(found["key"], found["region"], service, timestamp, names, signature, token, expires_s)
+    return RequestSignature(found["key"], found["region"], service, timestamp, names, signature, token, expires_s)
 
 
 def _query_of(environ: Environ) -> Mapping[str, str]:
@@ -122,7 +122,7 @@ def _secret_of(key: str) -> str | None:
     return None
 
 
-def check(environ: Environ, signed: Signed, body: bytes) -> None:
+def check(environ: Environ, signed: RequestSignature, body: bytes) -> None:
     """Verify a request's signature, time, session and body.
 
     :param signed: the result of :func:`signer_of`.
@@ -138,7 +138,7 @@ def check(environ: Environ, signed: Signed, body: bytes) -> None:
         raise Refusal("other-signature", signed.service)
 
 
-def _check_session(signed: Signed) -> None:
+def _check_session(signed: RequestSignature) -> None:
     sessions = (one for account in list(sts_backends.values()) for one in account["aws"].assumed_roles)
     session = next((one for one in sessions if one.access_key_id == signed.key), None)
     if (signed.token or "") != (session.session_token if session else ""):
@@ -147,7 +147,7 @@ def _check_session(signed: Signed) -> None:
         raise Refusal("expired-session", signed.service)
 
 
-def _check_time(signed: Signed) -> None:
+def _check_time(signed: RequestSignature) -> None:
     try:
         signed_at, now = timegm(time.strptime(signed.timestamp, _TIME)), time.time()
     except ValueError as error:
@@ -163,7 +163,7 @@ def _check_time(signed: Signed) -> None:
         raise Refusal("skewed", signed.service, text)
 
 
-def _payload(environ: Environ, signed: Signed, body: bytes) -> str:
+def _payload(environ: Environ, signed: RequestSignature, body: bytes) -> str:
     """Return the body's hash, or the value that S3 accepts instead."""
     actual = hashlib.sha256(body).hexdigest()
     declared = environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")
@@ -179,7 +179,7 @@ def _payload(environ: Environ, signed: Signed, body: bytes) -> str:
     return actual
 
 
-def _signature(environ: Environ, signed: Signed, secret: str, payload: str) -> str:
+def _signature(environ: Environ, signed: RequestSignature, secret: str, payload: str) -> str:
     path, _, query = str(environ["RAW_URI"]).partition("?")
     query = "&".join(part for part in query.split("&") if not part.startswith("X-Amz-Signature="))
     # the path as received; for an absolute URL in the request line, its host is in HTTP_HOST

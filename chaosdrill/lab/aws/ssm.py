@@ -58,7 +58,7 @@ class ManagedInstance:
 
 
 @dataclass
-class Step:
+class DocumentStep:
     """A step of a command's document, and its result."""
 
     name: str
@@ -84,7 +84,7 @@ class Command:
     timeout_s: float
     comment: str
     document: str = SHELL_SCRIPT
-    steps: list[Step] = field(default_factory=lambda: [Step(PLUGIN, "InProgress")])
+    steps: list[DocumentStep] = field(default_factory=lambda: [DocumentStep(PLUGIN, "InProgress")])
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     ended: datetime | None = None
@@ -160,7 +160,7 @@ class LabSsmResponse(SimpleSystemManagerResponse):
             raise AwsError("InvocationDoesNotExist", "no such command on this instance")
         return ActionResult(_invocation(command, self._step(command)))
 
-    def _step(self, command: Command) -> Step:
+    def _step(self, command: Command) -> DocumentStep:
         """Return the step in PluginName, which may be omitted when there is only one step."""
         name = self._get_param("PluginName")
         found = [step for step in command.steps if name in (None, step.name)]
@@ -228,7 +228,7 @@ def _summary(command: Command) -> dict[str, Any]:
     return {**named, "Parameters": parameters, "InstanceIds": [command.instance_id], **states, **counts}
 
 
-def _invocation(command: Command, step: Step) -> dict[str, Any]:
+def _invocation(command: Command, step: DocumentStep) -> dict[str, Any]:
     times = {"ExecutionStartDateTime": _iso(command.started), "ExecutionEndDateTime": _iso(command.ended)}
     output = {
         "ResponseCode": step.exit_code,

@@ -27,14 +27,14 @@ KeysOf = Callable[[str], Sequence[str]]  # the names of a table's key attributes
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
+class TransactionRequest:
     """A request, with the items that it reads or writes, in order."""
 
     kind: str
     items: tuple[str, ...]
 
 
-def request_of(place: str, operation: str, parameters: Mapping[str, Any], keys_of: KeysOf) -> Request | None:
+def request_of(place: str, operation: str, parameters: Mapping[str, Any], keys_of: KeysOf) -> TransactionRequest | None:
     """Return a request with its items; None for one that cannot conflict with a transaction.
 
     :param place: account and region.
@@ -43,8 +43,8 @@ def request_of(place: str, operation: str, parameters: Mapping[str, Any], keys_o
         parts: list[Mapping[str, Any]] = [
             next(iter(one.values()), {}) for one in parameters.get("TransactItems") or () if one
         ]
-        return Request(operation, tuple(_item(place, part, keys_of) for part in parts))
-    return Request(WRITE, (_item(place, parameters, keys_of),)) if operation in WRITES else None
+        return TransactionRequest(operation, tuple(_item(place, part, keys_of) for part in parts))
+    return TransactionRequest(WRITE, (_item(place, parameters, keys_of),)) if operation in WRITES else None
 
 
 def _item(place: str, part: Mapping[str, Any], keys_of: KeysOf) -> str:
@@ -59,10 +59,10 @@ class Ongoing:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._requests: list[Request] = []
+        self._requests: list[TransactionRequest] = []
 
     @contextmanager
-    def entered(self, request: Request) -> Iterator[tuple[bool, ...]]:
+    def entered(self, request: TransactionRequest) -> Iterator[tuple[bool, ...]]:
         """Register a request as ongoing for the length of the block, unless another one conflicts with it.
 
         :returns: for each of its items, whether it conflicts.

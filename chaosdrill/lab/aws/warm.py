@@ -8,13 +8,13 @@ from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguagePa
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from chaosdrill.lab.aws import region_proxy
-from chaosdrill.lab.aws.provision.routing import Routing
+from chaosdrill.lab.aws.provision.routing import ProvisionedRouting
 from chaosdrill.lab.aws.runtime import logger
 from chaosdrill.lab.aws.stepfunctions import calls
 from chaosdrill.lab.plan import LabPlan
 
 
-def warm_up(plan: LabPlan, routing: Routing) -> None:
+def warm_up(plan: LabPlan, routing: ProvisionedRouting) -> None:
     """Call each API that the state machines call."""
     try:
         for machine in stepfunctions_parser_backends[plan.account][plan.standby.name].state_machines:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from chaosdrill.lab.client import ClientHost
+    from chaosdrill.lab.client import LabClientHost
     from chaosdrill.lab.database import GlobalDatabase
-    from chaosdrill.lab.load_generator import LoadGenerator
+    from chaosdrill.lab.load_generator import LabLocust
     from chaosdrill.lab.main_table import MainTable
     from chaosdrill.lab.plan import LabPlan
 
@@ -76,8 +76,8 @@ class Lab:
     plan: "LabPlan"
     database: "GlobalDatabase"
     main_table: "MainTable"
-    client: "ClientHost"
-    load: "LoadGenerator"
+    client: "LabClientHost"
+    load: "LabLocust"
     operations: MutableMapping[str, Operation]
     _tasks: set["asyncio.Task[None]"] = field(default_factory=set)
 

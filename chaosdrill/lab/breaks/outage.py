@@ -12,7 +12,7 @@ TICK_NS = 10_000_000  # the kernel expires a set's element at its next tick: 10 
 async def begin(lab: Lab, seconds: float) -> Begun:
     """Make the client host drop every packet from both regions' load balancers; the kernel begins and ends the loss."""
     addresses = [address for region in lab.plan.regions for address in region.load_balancer_addresses]
-    loss = packet_loss.Loss(NAME, 100, tuple(addresses), "ingress", seconds)
+    loss = packet_loss.LossRule(NAME, 100, tuple(addresses), "ingress", seconds)
     after_ns, before_ns = await lab.client.in_bastion(packet_loss.inject, loss)
     begin_ns = (after_ns + before_ns) // 2
     end_ns = begin_ns + round(seconds * 1e9)

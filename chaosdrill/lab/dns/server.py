@@ -14,7 +14,7 @@ from typing import Any
 
 from dnslib import EDNS0, QTYPE, RCODE, RR, DNSError, DNSHeader, DNSRecord, EDNSOption
 
-from chaosdrill.lab.dns.zone import Answer, RecordSet
+from chaosdrill.lab.dns.zone import RecordSet, ZoneAnswer
 from chaosdrill.lab.strangers import Strangers
 
 logger = logging.getLogger("chaosdrill.lab.dns")
@@ -24,7 +24,7 @@ MOST_TCP = 64  # concurrent connections; RFC 7766, 6.2.2
 STRANGERS = Strangers(MOST_TCP)
 QUERY, INTERNET = 0, 1
 EXPLANATION, OTHER_ERROR = 15, 0  # RFC 8914
-Lookup = Callable[[str, str, str], Answer]
+Lookup = Callable[[str, str, str], ZoneAnswer]
 
 
 def reply_to(message: bytes, source: str, lookup: Lookup, limit: int | None) -> bytes | None:

@@ -52,7 +52,7 @@ class Zone:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ZoneAnswer:
     """An answer. ``authority`` is the zone's SOA when there is no data.
 
     :param rcode: ``NOERROR``, ``NXDOMAIN`` or ``REFUSED``.
@@ -65,7 +65,7 @@ class Answer:
     why: str = ""
 
 
-def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str], bool], source: str) -> Answer:
+def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str], bool], source: str) -> ZoneAnswer:
     """Return the zones' answer for ``name``.
 
     :param name: in any case, with or without the final dot.
@@ -77,7 +77,9 @@ def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str],
     holding = [zone for zone in zones if zone.holds(wanted)]
     zone = max((zone for zone in holding if zone.answers(source)), key=lambda zone: len(zone.name), default=None)
     if zone is None:
-        return Answer("NXDOMAIN", why=_PRIVATE.format(name=wanted.rstrip("."))) if holding else Answer("REFUSED")
+        return (
+            ZoneAnswer("NXDOMAIN", why=_PRIVATE.format(name=wanted.rstrip("."))) if holding else ZoneAnswer("REFUSED")
+        )
     found: list[RecordSet] = []
     for _ in range(CNAME_LIMIT):
         here = [record for record in zone.records if record.name == wanted]
@@ -88,9 +90,9 @@ def answer(zones: Sequence[Zone], name: str, type: str, healthy: Callable[[str],
             break
         wanted = alias[0].values[0].lower().rstrip(".") + "."
     if found:
-        return Answer("NOERROR", tuple(found))
+        return ZoneAnswer("NOERROR", tuple(found))
     exists = any(record.name == wanted or record.name.endswith(f".{wanted}") for record in zone.records)
-    return Answer("NOERROR" if exists else "NXDOMAIN", (), tuple(_start_of_authority(zone)))
+    return ZoneAnswer("NOERROR" if exists else "NXDOMAIN", (), tuple(_start_of_authority(zone)))
 
 
 def _chosen(candidates: list[RecordSet], healthy: Callable[[str], bool]) -> list[RecordSet]:

@@ -7,7 +7,7 @@ from typing import Any
 from chaosdrill.report.figures.base import axis, layout, milliseconds, numbers
 from chaosdrill.report.palette import role
 from chaosdrill.report.shown import in_figure
-from chaosdrill.report.view.clients import LOAD, Clients, Points, Spans
+from chaosdrill.report.view.clients import LOAD, ClientObservations, Points, Spans
 from chaosdrill.report.view.regions import region_role, serving_region
 from chaosdrill.report.view.timeline import CLIENTS, Bar, Lane, Timeline
 from chaosdrill.report.words import Words
@@ -21,7 +21,9 @@ NS = 1_000_000_000
 Figure = dict[str, Any]
 
 
-def waterfall(timeline: Timeline, clients: Clients, regions: Sequence[str], t: Words, zone: Zone = None) -> Figure:
+def waterfall(
+    timeline: Timeline, clients: ClientObservations, regions: Sequence[str], t: Words, zone: Zone = None
+) -> Figure:
     """Return the figure.
 
     :param regions: the regions in the order of their colours.
@@ -41,7 +43,7 @@ def _groups(lanes: Sequence[Lane]) -> list[str]:
     return list(dict.fromkeys(lane.group for lane in lanes))
 
 
-def _panels(clients: Clients) -> Mapping[str, bool]:
+def _panels(clients: ClientObservations) -> Mapping[str, bool]:
     return {
         "errors": bool(clients.ratios),
         "latency": clients.percentiles is not None,
@@ -49,7 +51,7 @@ def _panels(clients: Clients) -> Mapping[str, bool]:
     }
 
 
-def _headings(clients: Clients, t: Words) -> Mapping[str, tuple[str, str]]:
+def _headings(clients: ClientObservations, t: Words) -> Mapping[str, tuple[str, str]]:
     """Return the heading of each panel, with the legend of its lines."""
     shown, every = (sum(getattr(one, name) for one in clients.points) for name in ("shown", "of_all"))
     beats = t("panel.beats") if shown == every else t("panel.beats-thinned", shown=f"{shown:,}", all=f"{every:,}")
@@ -68,7 +70,7 @@ def _headings(clients: Clients, t: Words) -> Mapping[str, tuple[str, str]]:
     return {name: (f"<b>{in_figure(title)}</b>", in_figure(text)) for name, (title, text) in told.items()}
 
 
-def _operations(clients: Clients) -> list[str]:
+def _operations(clients: ClientObservations) -> list[str]:
     return list(dict.fromkeys(points.operation for points in clients.points))
 
 
@@ -100,7 +102,7 @@ class _Rows:
         return found
 
 
-def _lanes_of_clients(clients: Clients, regions: Sequence[str], t: Words) -> Iterator[Lane]:
+def _lanes_of_clients(clients: ClientObservations, regions: Sequence[str], t: Words) -> Iterator[Lane]:
     """Yield the lanes of the regions that served the heartbeat, and of failed requests of the load."""
     operations = dict.fromkeys(spans.of for spans in clients.served)
     for name in operations:
@@ -201,7 +203,7 @@ def since(at_ns: int, zero_ns: int, t: Words) -> str:
     return t("figure.since", seconds=f"{(at_ns - zero_ns) / NS:+.3f}")
 
 
-def _errors(clients: Clients, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
+def _errors(clients: ClientObservations, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
     import numpy
 
     for ratios, dash, colour in zip(clients.ratios, ("solid", "dot"), ("bad", "interrupted"), strict=False):
@@ -224,7 +226,7 @@ def _errors(clients: Clients, regions: Sequence[str], zero_ns: int, t: Words, y:
         }
 
 
-def _latency(clients: Clients, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
+def _latency(clients: ClientObservations, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
     found = clients.percentiles
     if found is None:
         return
@@ -256,7 +258,7 @@ def _latency(clients: Clients, regions: Sequence[str], zero_ns: int, t: Words, y
 _SYMBOLS = ("circle-open", "diamond-open", "square-open", "triangle-up-open")
 
 
-def _beats(clients: Clients, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
+def _beats(clients: ClientObservations, regions: Sequence[str], zero_ns: int, t: Words, y: str) -> Iterator[Figure]:
     operations = _operations(clients)
     for points in sorted(clients.points, key=lambda one: one.kind in ("unserved", "unknown")):
         symbol = _SYMBOLS[operations.index(points.operation) % len(_SYMBOLS)]

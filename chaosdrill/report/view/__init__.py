@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from chaosdrill.analysis.aftermath import Change, changes_of
+from chaosdrill.analysis.aftermath import SystemChange, changes_of
 from chaosdrill.analysis.foreign import mapping, sequence, text
 from chaosdrill.analysis.hypothesis import Probe, hypothesis_of, probes_of_json
 from chaosdrill.analysis.summary_fields import IMPORTED
@@ -12,7 +12,7 @@ from chaosdrill.report.regulatory_evidence import ShownEvidence, capabilities_of
 from chaosdrill.report.view.given import Given, label
 from chaosdrill.report.view.headline import Headline, headline
 from chaosdrill.report.view.regions import regions_of
-from chaosdrill.report.view.steps import Call, Step, calls, steps
+from chaosdrill.report.view.steps import ActivityRun, ApiCall, calls, steps
 from chaosdrill.report.view.surroundings import Surroundings, surroundings
 from chaosdrill.report.view.timeline import Timeline, timeline
 from chaosdrill.report.view.writes import Writes, writes
@@ -20,14 +20,14 @@ from chaosdrill.sentences import Sentence
 
 if TYPE_CHECKING:
     from chaosdrill.analysis.judgement import Judgement
-    from chaosdrill.report.view.clients import Clients
+    from chaosdrill.report.view.clients import ClientObservations
 
 LAB = "lab"
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Problem:
+class ReportProblem:
     """A part of the report that could not be computed, and why; the rest is shown."""
 
     part: str
@@ -59,33 +59,33 @@ class ReportView:
     scale: float | None
     is_dry: bool
     ended: bool
-    changes: tuple[Change, ...]
+    changes: tuple[SystemChange, ...]
     is_imported: bool
     regions: tuple[str, ...]
     timeline: Timeline | None
-    clients: "Clients | None"
+    clients: "ClientObservations | None"
     hypothesis: tuple[Probe, ...]
     writes: Writes | None
-    steps: tuple[Step, ...]
-    calls: tuple[Call, ...]
+    steps: tuple[ActivityRun, ...]
+    calls: tuple[ApiCall, ...]
     surroundings: Surroundings | None
     regulatory: tuple[ShownEvidence, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[ReportProblem, ...]
 
 
 def view_of(given: Given) -> ReportView:
     """Return the contents of the report of a run, in any state."""
-    problems: list[Problem] = []
+    problems: list[ReportProblem] = []
 
     def known(part: str, otherwise: T, work_out: Callable[..., T], *values: Any) -> T:
         """Compute a part; if it fails, record the problem, so that the other parts are still shown."""
         try:
             return work_out(*values)
         except Exception as error:  # noqa: BLE001 - show the rest of a damaged history, and report the problem
-            problems.append(Problem(part, f"{type(error).__name__}: {error}"))
+            problems.append(ReportProblem(part, f"{type(error).__name__}: {error}"))
             return otherwise
 
-    def seen_by_clients() -> "Clients":
+    def seen_by_clients() -> "ClientObservations":
         from chaosdrill.report.view.clients import clients  # needs numpy
 
         return clients(given.run.beats, given.run.requests)

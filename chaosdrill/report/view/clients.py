@@ -87,7 +87,7 @@ class Spans:
 
 
 @dataclass(frozen=True, eq=False)
-class Clients:
+class ClientObservations:
     """All observations of clients."""
 
     ratios: tuple[Ratios, ...]
@@ -97,7 +97,7 @@ class Clients:
     failing: tuple[Spans, ...]
 
 
-def clients(beats: Beats | None, requests: Requests | None) -> Clients:
+def clients(beats: Beats | None, requests: Requests | None) -> ClientObservations:
     """Return the observations of clients."""
     has_beats = beats is not None and len(beats.due_ns) > 0
     has_requests = requests is not None and len(requests.start_ns) > 0
@@ -118,7 +118,7 @@ def clients(beats: Beats | None, requests: Requests | None) -> Clients:
         ratios.append(_ratios(LOAD, requests.start_ns, bad))
         percentiles = _percentiles(LOAD, requests.start_ns, requests.duration_us, ~bad)
         failing.append(_in_a_row(LOAD, requests.start_ns, bad))
-    return Clients(tuple(ratios), percentiles, tuple(points), tuple(served), tuple(failing))
+    return ClientObservations(tuple(ratios), percentiles, tuple(points), tuple(served), tuple(failing))
 
 
 def width_ns(at_ns: Array) -> int:

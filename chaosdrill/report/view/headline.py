@@ -19,7 +19,7 @@ _NEVER_STARTED = sentence("the drill never started")
 
 
 @dataclass(frozen=True)
-class Figure:
+class HeadlineFigure:
     """A measured figure, or why it was not measured.
 
     :param name: its name in the judgement.
@@ -42,7 +42,7 @@ class Objective:
     name: str
     wanted: float
     unit: str
-    measured: tuple[Figure, ...]
+    measured: tuple[HeadlineFigure, ...]
     met: bool | None
     why: tuple[Sentence, ...]
 
@@ -59,7 +59,7 @@ class Headline:
     verdict: str
     then: str
     reasons: tuple[Sentence, ...]
-    numbers: Mapping[str, tuple[Figure, ...]]
+    numbers: Mapping[str, tuple[HeadlineFigure, ...]]
     objectives: tuple[Objective, ...]
 
 
@@ -73,17 +73,17 @@ def headline(given: Given) -> Headline:
     return Headline(judgement.verdict, then if isinstance(then, str) else "", judgement.reasons, numbers, wanted)
 
 
-def _figures(figures: Mapping[str, Measured], prefix: str) -> Iterator[Figure]:
+def _figures(figures: Mapping[str, Measured], prefix: str) -> Iterator[HeadlineFigure]:
     for name, figure in figures.items():
         if name.startswith(prefix):
-            yield Figure(name, figure)
+            yield HeadlineFigure(name, figure)
 
 
-def _objectives(given: Given, numbers: Mapping[str, Sequence[Figure]]) -> Iterator[Objective]:
+def _objectives(given: Given, numbers: Mapping[str, Sequence[HeadlineFigure]]) -> Iterator[Objective]:
     wanted = mapping(given.opened.get("objectives"))
     judgement = given.judgement
     seconds = tuple(_figures(judgement.figures, "lost_s_"))
-    rules: list[tuple[str, str, Sequence[Figure], Callable[[], Iterable[Finding]]]] = [
+    rules: list[tuple[str, str, Sequence[HeadlineFigure], Callable[[], Iterable[Finding]]]] = [
         ("rto_s", "s", _times_without_service(given, numbers), lambda: _rto(given)),
         ("rpo_writes", "writes", numbers[LOST], lambda: _of("rpo_writes", given, wanted)),
         ("rpo_s", "s", seconds, lambda: _of("rpo_s", given, wanted)),
@@ -108,7 +108,7 @@ def _objectives(given: Given, numbers: Mapping[str, Sequence[Figure]]) -> Iterat
 
 
 def _judged(
-    given: Given, name: str, value: float, unit: str, measured: Sequence[Figure], found: Iterable[Finding]
+    given: Given, name: str, value: float, unit: str, measured: Sequence[HeadlineFigure], found: Iterable[Finding]
 ) -> Objective:
     """Judge an objective by the rule of the verdict, so that this page and the verdict cannot disagree."""
     if given.run.first("refused"):
@@ -133,7 +133,7 @@ def _rto(given: Given) -> Iterable[Finding]:
     return unseen or verdict.objectives_missed(given.run.events, outage)
 
 
-def _times_without_service(given: Given, numbers: Mapping[str, Sequence[Figure]]) -> Sequence[Figure]:
+def _times_without_service(given: Given, numbers: Mapping[str, Sequence[HeadlineFigure]]) -> Sequence[HeadlineFigure]:
     """Return the recovery times; without a heartbeat, the outages of the load generator's users."""
     if given.run.beats is not None:
         return numbers[RECOVERY]
@@ -147,8 +147,8 @@ def _of(name: str, given: Given, wanted: Mapping[str, Any]) -> Iterator[Finding]
             yield one
 
 
-def _phases(given: Given, name: str) -> Iterator[Figure]:
+def _phases(given: Given, name: str) -> Iterator[HeadlineFigure]:
     for one in given.judgement.movements:
         for phase in one.phases:
             if phase.name == name and phase.took is not None:
-                yield Figure(one.leg.what, phase.took)
+                yield HeadlineFigure(one.leg.what, phase.took)

@@ -14,7 +14,7 @@ MOST = 2_000
 
 
 @dataclass(frozen=True)
-class Step:
+class ActivityRun:
     """An activity that ran.
 
     :param status: succeeded, failed, interrupted; empty when its end was not recorded.
@@ -42,7 +42,7 @@ class Step:
         return self.status != "succeeded" or self.met is False
 
 
-def steps(given: Given) -> tuple[Step, ...]:
+def steps(given: Given) -> tuple[ActivityRun, ...]:
     """Return the activities in the order of their beginning."""
     found: list[tuple[Event, Event]] = []
     open_: dict[tuple[str, str], list[int]] = {}
@@ -59,10 +59,10 @@ def steps(given: Given) -> tuple[Step, ...]:
     return tuple(_step(*one) for one in found[:MOST])
 
 
-def _step(begun: Event, ended: Event) -> Step:
+def _step(begun: Event, ended: Event) -> ActivityRun:
     either = {**begun, **ended}
     duration_s = number(ended.get("duration_s"))
-    return Step(
+    return ActivityRun(
         label(either.get("phase")),
         label(either.get("activity")),
         label(either.get("type")),
@@ -93,7 +93,7 @@ def _cut(value: Any) -> str:
 
 
 @dataclass(frozen=True)
-class Call:
+class ApiCall:
     """A call of AWS's API."""
 
     at_ns: int | None
@@ -106,14 +106,14 @@ class Call:
     retries: str
 
 
-def calls(given: Given) -> tuple[Call, ...]:
+def calls(given: Given) -> tuple[ApiCall, ...]:
     """Return the recorded calls, which are those that change something, with AWS's request id."""
     return tuple(_calls(given))[:MOST]
 
 
-def _calls(given: Given) -> Iterator[Call]:
+def _calls(given: Given) -> Iterator[ApiCall]:
     for event in given.run.named("aws-call"):
-        yield Call(
+        yield ApiCall(
             at_ns(event),
             service=label(event.get("service")),
             operation=label(event.get("operation")),

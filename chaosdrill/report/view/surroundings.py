@@ -14,7 +14,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Clock:
+class ClockOffset:
     """How far a clock was ahead of the recorder's, and the uncertainty; None: never compared."""
 
     source: str
@@ -23,7 +23,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class File:
+class RecordFile:
     """A file of records, as it was when it was collected or stored."""
 
     name: str
@@ -42,8 +42,8 @@ class Surroundings:
     facts: Pairs
     versions: Pairs
     configuration: Pairs
-    clocks: tuple[Clock, ...]
-    files: tuple[File, ...]
+    clocks: tuple[ClockOffset, ...]
+    files: tuple[RecordFile, ...]
     topology: str
     experiment: str
 
@@ -119,18 +119,18 @@ def _pairs(value: Any) -> Pairs:
     return tuple((label(name), label(one)) for name, one in mapping(value).items())
 
 
-def _clocks(given: Given) -> Iterator[Clock]:
+def _clocks(given: Given) -> Iterator[ClockOffset]:
     events = given.run.events
     sources = dict.fromkeys(source.name for source in given.run.sources)
     for source in sources:
         offset = offset_of(events, source)
         if offset.measured:
-            yield Clock(source, offset.offset_ns / 1e6, offset.uncertainty_ns / 1e6)
+            yield ClockOffset(source, offset.offset_ns / 1e6, offset.uncertainty_ns / 1e6)
         else:
-            yield Clock(source, None, None)
+            yield ClockOffset(source, None, None)
 
 
-def _files(given: Given) -> Iterator[File]:
+def _files(given: Given) -> Iterator[RecordFile]:
     for event in given.run.named("records-collected", "records-stored"):
         if event.get("sha256"):
-            yield File(label(event.get("file")), label(event.get("rows")), label(event.get("sha256")))
+            yield RecordFile(label(event.get("file")), label(event.get("rows")), label(event.get("sha256")))

@@ -7,7 +7,7 @@ from typing import Any
 
 from chaosdrill.analysis import measuring
 from chaosdrill.analysis.clocks import offset_of
-from chaosdrill.analysis.facts import Look, looks, regions_of_addresses
+from chaosdrill.analysis.facts import FactsChange, looks, regions_of_addresses
 from chaosdrill.analysis.foreign import mapping, number, sequence
 from chaosdrill.analysis.legs import Leg
 from chaosdrill.analysis.phases import FAULT, PHASES, REPLICATION_PAUSE, LegPhases, Phase
@@ -53,7 +53,7 @@ class Lane:
 
 
 @dataclass(frozen=True)
-class Part:
+class TimelineSection:
     """A section of the time axis to zoom into: a transition with a margin before and after it."""
 
     name: str
@@ -71,7 +71,7 @@ class Timeline:
     zero_ns: int
     until_ns: int
     lanes: tuple[Lane, ...]
-    parts: tuple[Part, ...] = ()
+    parts: tuple[TimelineSection, ...] = ()
 
 
 def timeline(given: Given, regions: Sequence[str]) -> Timeline | None:
@@ -224,23 +224,23 @@ def _faults(given: Given, end_ns: int) -> Iterator[Bar]:
         fault = {}
 
 
-def _facts(seen: Sequence[Look], end_ns: int, regions: Sequence[str]) -> Iterator[Lane]:
+def _facts(seen: Sequence[FactsChange], end_ns: int, regions: Sequence[str]) -> Iterator[Lane]:
     """Yield which region was open, routed to, writer, and in the DNS response; a gap is the time between two reads."""
 
-    def opened(look: Look) -> str:
+    def opened(look: FactsChange) -> str:
         flags = {name: look.flag(name) for name in look.regions}
         return (
             "unknown" if None in flags.values() or not flags else _those([n for n, shut in flags.items() if not shut])
         )
 
-    def routed(look: Look) -> str:
+    def routed(look: FactsChange) -> str:
         states = {name: look.routing(name) for name in look.regions}
         return "unknown" if None in states.values() or not states else _those([n for n, on in states.items() if on])
 
-    def answered(look: Look) -> str:
+    def answered(look: FactsChange) -> str:
         return "unknown" if look.dns_regions is None else _those(look.dns_regions)
 
-    def wrote(look: Look) -> str:
+    def wrote(look: FactsChange) -> str:
         return look.writer or "unknown"
 
     for name, fact in (("stop-flag", opened), ("arc", routed), ("aurora", wrote), ("dns", answered)):
@@ -251,16 +251,16 @@ def _those(names: Iterable[str]) -> str:
     return ", ".join(names) or "none"
 
 
-def _states(seen: Sequence[Look], end_ns: int, regions: Sequence[str]) -> Iterator[Bar]:
-    def state(look: Look) -> str:
+def _states(seen: Sequence[FactsChange], end_ns: int, regions: Sequence[str]) -> Iterator[Bar]:
+    def state(look: FactsChange) -> str:
         return look.state
 
     return _periods(seen, end_ns, state, regions)
 
 
-def _periods(seen: Sequence[Look], end_ns: int, fact: Any, regions: Sequence[str]) -> Iterator[Bar]:
+def _periods(seen: Sequence[FactsChange], end_ns: int, fact: Any, regions: Sequence[str]) -> Iterator[Bar]:
     """Yield the periods of a value, from the first read that had it to the last."""
-    changes: list[tuple[Look, str]] = []
+    changes: list[tuple[FactsChange, str]] = []
     for look in seen:
         value = fact(look)
         if not changes or changes[-1][1] != value:
@@ -295,7 +295,7 @@ def _outages(given: Given) -> Iterator[Lane]:
     yield Lane(CLIENTS, "locust", tuple(sorted(bars, key=lambda bar: bar.since_ns)))
 
 
-def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iterator[Bar]:
+def _lookups(given: Given, seen: Sequence[FactsChange], regions: Sequence[str]) -> Iterator[Bar]:
     """Yield the DNS responses that clients got at each TTL; the region facts give the regions of the addresses."""
     whose = regions_of_addresses(seen)
     lookups = given.run.beats.lookups if given.run.beats is not None else ()
@@ -312,8 +312,8 @@ def _lookups(given: Given, seen: Sequence[Look], regions: Sequence[str]) -> Iter
     yield from bars
 
 
-def _part(movement: LegPhases, number_: int) -> Part:
+def _part(movement: LegPhases, number_: int) -> TimelineSection:
     moments = [phase.at_ns for phase in movement.phases if phase.at_ns is not None] or [movement.leg.since_ns]
     since_ns, until_ns = min(moments), max([*moments, movement.leg.ended_ns])
     about_ns = max(NS, (until_ns - since_ns) // 8)
-    return Part(movement.leg.what, since_ns - about_ns, until_ns + about_ns)
+    return TimelineSection(movement.leg.what, since_ns - about_ns, until_ns + about_ns)

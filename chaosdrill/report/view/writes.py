@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, Ledger
+from chaosdrill.analysis.ledger import ACCEPTED, REFUSED, STATES, UNKNOWN, WriteLedger
 from chaosdrill.analysis.losses import Losses
 from chaosdrill.analysis.measured import Measured
 from chaosdrill.report.view.given import Given
@@ -15,7 +15,7 @@ LISTED = 2_000  # ids shown of a group; `runs judge --json` has all of them
 
 
 @dataclass(frozen=True)
-class ReadBack:
+class ReadBackResult:
     """The result of one read-back.
 
     :param accepted: how many accepted writes it read.
@@ -45,7 +45,7 @@ class Writes:
     """
 
     tried: Mapping[str, int] | None
-    read_backs: tuple[ReadBack, ...]
+    read_backs: tuple[ReadBackResult, ...]
     accounts: int = 0
 
     @property
@@ -64,14 +64,14 @@ def writes(given: Given) -> Writes:
     return Writes({name: count[name] for name in OUTCOMES}, read_backs, len(ledger.accounts()))
 
 
-def _read_back(given: Given, ledger: Ledger | None, one: Losses) -> ReadBack:
+def _read_back(given: Given, ledger: WriteLedger | None, one: Losses) -> ReadBackResult:
     read = ledger.read_backs.get(one.label) if ledger is not None else None
     states: Counter[str] = Counter()
     if ledger is not None and read is not None:
         accepted = {seq for seq, write in ledger.writes.items() if write.outcome == ACCEPTED}
         states = Counter(state for seq, state in read.found.items() if seq in accepted)
     truth = next((truth for truth in given.judgement.truths if truth.label == one.label), None)
-    return ReadBack(
+    return ReadBackResult(
         one.label,
         one.count,
         one.seconds,

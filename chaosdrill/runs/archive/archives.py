@@ -12,9 +12,16 @@ from chaosdrill.errors import BadInput, prefixed, problem
 from chaosdrill.history.run_directory import REPORT
 from chaosdrill.history.whole_files import locked
 from chaosdrill.home import RUNS_VARIABLE, made, runs_directory
-from chaosdrill.runs.archive.manifest import MANIFEST, SIGNATURE, SUMS, Listed, problem_of_digest, problems_of_manifest
+from chaosdrill.runs.archive.manifest import (
+    MANIFEST,
+    SIGNATURE,
+    SUMS,
+    ManifestEntry,
+    problem_of_digest,
+    problems_of_manifest,
+)
 from chaosdrill.runs.archive.quarantine import quarantine_pages
-from chaosdrill.runs.archive.signing import Signed, check_signature
+from chaosdrill.runs.archive.signing import SignatureResult, check_signature
 from chaosdrill.runs.archive.unpacking import contents_of, unpack
 from chaosdrill.runs.documents import read_regular
 from chaosdrill.runs.naming import shown
@@ -22,11 +29,11 @@ from chaosdrill.runs.pruning import IMPORTING
 from chaosdrill.runs.records.tables import sha256_of
 from chaosdrill.runs.tags import TAGS
 from chaosdrill.runs.told import as_recorded, run_files
-from chaosdrill.runs.verifying import ALTERED, MISSING, Problem, Verified, verify_run
+from chaosdrill.runs.verifying import ALTERED, MISSING, Deviation, Verified, verify_run
 
 
 @dataclass(frozen=True)
-class Checked:
+class VerifiedArchive:
     """A verified archive.
 
     :param verified: the run in it.
@@ -36,7 +43,7 @@ class Checked:
     """
 
     verified: Verified
-    problems: tuple[Problem, ...]
+    problems: tuple[Deviation, ...]
     digest: str
     signer: str = ""
     signed: bool = False
@@ -74,7 +81,7 @@ def import_archive(path: Path) -> Path:
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def verify_archive(path: Path, digest: str = "", signers: Path | None = None) -> Checked:
+def verify_archive(path: Path, digest: str = "", signers: Path | None = None) -> VerifiedArchive:
     """Verify everything in an archive.
 
     :param digest: the digest of its manifest that was stored elsewhere; empty: unknown.
@@ -86,27 +93,27 @@ def verify_archive(path: Path, digest: str = "", signers: Path | None = None) ->
             contents = contents_of(path)
             unpack(path, contents, Path(directory))
         except BadInput as error:
-            problems = tuple(Problem(path.name, ALTERED, problem) for problem in error.problems)
-            return Checked(Verified("", 0, "", 0, problems, (), "", ""), problems, "")
+            problems = tuple(Deviation(path.name, ALTERED, problem) for problem in error.problems)
+            return VerifiedArchive(Verified("", 0, "", 0, problems, (), "", ""), problems, "")
         return verify_unpacked(Path(directory), contents.run, digest, signers)
 
 
-def verify_unpacked(directory: Path, run: str, digest: str = "", signers: Path | None = None) -> Checked:
+def verify_unpacked(directory: Path, run: str, digest: str = "", signers: Path | None = None) -> VerifiedArchive:
     """Verify an unpacked archive, like :func:`verify_archive`.
 
     :param directory: the directory that holds the manifest and the run's directory.
     :param run: the name of the run's directory.
     """
     verified = verify_run(directory / run)
-    problems = [Problem(f"{run}/{one.where}", one.what, one.text) for one in verified.problems]
+    problems = [Deviation(f"{run}/{one.where}", one.what, one.text) for one in verified.problems]
     if verified.run != run and verified.events:
-        problems.append(Problem(run, ALTERED, f"its history is of the run {verified.run}"))
+        problems.append(Deviation(run, ALTERED, f"its history is of the run {verified.run}"))
     if not (directory / MANIFEST).is_file():
         if digest:
-            problems.append(Problem(MANIFEST, MISSING, "there is none, so that no digest can be compared"))
+            problems.append(Deviation(MANIFEST, MISSING, "there is none, so that no digest can be compared"))
         if signers is not None:
-            problems.append(Problem(MANIFEST, MISSING, "there is none, so that nothing is signed"))
-        return Checked(verified, tuple(problems), "")
+            problems.append(Deviation(MANIFEST, MISSING, "there is none, so that nothing is signed"))
+        return VerifiedArchive(verified, tuple(problems), "")
     found, of_manifest = _of_manifest(directory, run, verified)
     if differs := problem_of_digest(of_manifest, digest) if digest else None:
         found.append(differs)
@@ -114,17 +121,17 @@ def verify_unpacked(directory: Path, run: str, digest: str = "", signers: Path |
     by = _signed(directory, signature, signers)
     if by.problem:
         found.append(by.problem)
-    return Checked(verified, (*found, *problems), of_manifest, by.signer, signature.is_file())
+    return VerifiedArchive(verified, (*found, *problems), of_manifest, by.signer, signature.is_file())
 
 
-def _signed(directory: Path, signature: Path, signers: Path | None) -> Signed:
+def _signed(directory: Path, signature: Path, signers: Path | None) -> SignatureResult:
     if signers is None:
-        return Signed()
+        return SignatureResult()
     try:
         manifest = read_regular(directory / MANIFEST)
         return check_signature(manifest, read_regular(signature) if signature.is_file() else None, signers)
     except OSError as error:
-        return Signed(problem=Problem(SIGNATURE, ALTERED, f"it cannot be read: {error}"))
+        return SignatureResult(problem=Deviation(SIGNATURE, ALTERED, f"it cannot be read: {error}"))
 
 
 def unpacked_run(directory: Path) -> str:
@@ -135,10 +142,10 @@ def unpacked_run(directory: Path) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Problem], str]:
+def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Deviation], str]:
     found = run_files(directory)
     there = [
-        Listed(name, path.stat().st_size, sha256_of(path))
+        ManifestEntry(name, path.stat().st_size, sha256_of(path))
         for name, path in found.plain.items()
         if name not in (MANIFEST, SIGNATURE, SUMS)
     ]
@@ -147,9 +154,11 @@ def _of_manifest(directory: Path, run: str, verified: Verified) -> tuple[list[Pr
         data = read_regular(directory / MANIFEST)
         problems, said = problems_of_manifest(data, verified, there, read_regular(sums) if sums.is_file() else None)
     except OSError as error:
-        return [Problem(MANIFEST, ALTERED, f"it cannot be read: {error}")], ""
+        return [Deviation(MANIFEST, ALTERED, f"it cannot be read: {error}")], ""
     if said and said.get("run") not in (run, verified.run):
-        problems.append(Problem(MANIFEST, ALTERED, f"it is of the run {said.get('run')}, and the archive holds {run}"))
+        problems.append(
+            Deviation(MANIFEST, ALTERED, f"it is of the run {said.get('run')}, and the archive holds {run}")
+        )
     return problems, hashlib.sha256(data).hexdigest()
 
 

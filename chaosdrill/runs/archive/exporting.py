@@ -14,7 +14,7 @@ from typing import Any
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.history.run_directory import HISTORY, JOURNAL, SUMMARY
 from chaosdrill.history.whole_files import draft_of
-from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS, Listed, manifest, sums, written
+from chaosdrill.runs.archive.manifest import MANIFEST, README, SIGNATURE, SUMS, ManifestEntry, manifest, sums, written
 from chaosdrill.runs.archive.signing import NAMESPACE, require_key, sign
 from chaosdrill.runs.archive.unpacking import CHUNK
 from chaosdrill.runs.going_on import goes_on
@@ -22,7 +22,7 @@ from chaosdrill.runs.lines import values
 from chaosdrill.runs.naming import good_run_name
 from chaosdrill.runs.summaries import read_summary
 from chaosdrill.runs.told import RunFiles, run_files
-from chaosdrill.runs.verifying import MISSING, Problem, Verified, verify_run
+from chaosdrill.runs.verifying import MISSING, Deviation, Verified, verify_run
 
 MOMENT = (1980, 1, 1, 0, 0, 0)  # time of every file in a zip: the time of the export is no part of the run
 ENDING, EVIDENCE_ENDING = ".zip", ".evidence.zip"
@@ -42,7 +42,7 @@ class Exported:
     digest: str
     manifest: dict[str, Any]
     verified: Verified | None
-    left_out: tuple[Problem, ...]
+    left_out: tuple[Deviation, ...]
 
 
 def export(directory: Path, output: Path | None, evidence: bool, key: Path | None = None) -> Exported:
@@ -99,7 +99,7 @@ def _there_already(path: Path) -> str:
     return problem("file-exists", f"{path} is there already: name another file with --output, or remove it")
 
 
-_Made = tuple[str, dict[str, Any], Verified | None, tuple[Problem, ...]]
+_Made = tuple[str, dict[str, Any], Verified | None, tuple[Deviation, ...]]
 
 
 def _write(archive: zipfile.ZipFile, directory: Path, run: str, evidence: bool, key: Path | None) -> _Made:
@@ -122,14 +122,14 @@ def _write(archive: zipfile.ZipFile, directory: Path, run: str, evidence: bool, 
 
 def _with_readme(
     archive: zipfile.ZipFile,
-    listed: list[Listed],
+    listed: list[ManifestEntry],
     verified: Verified,
     directory: Path,
     events: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     readme = README_TEXT.format(run=verified.run, namespace=NAMESPACE).encode()
     _add(archive, README, readme)
-    listed.append(Listed(README, len(readme), hashlib.sha256(readme).hexdigest()))
+    listed.append(ManifestEntry(README, len(readme), hashlib.sha256(readme).hexdigest()))
     return manifest(verified, read_summary(directory), events, listed)
 
 
@@ -138,8 +138,8 @@ def _lines(directory: Path) -> list[bytes]:
     return path.read_bytes().split(b"\n") if path.is_file() else []
 
 
-def _left_out(found: RunFiles) -> list[Problem]:
-    return [Problem(name, MISSING, f"it was left out of the archive: it {why}") for name, why in found.odd.items()]
+def _left_out(found: RunFiles) -> list[Deviation]:
+    return [Deviation(name, MISSING, f"it was left out of the archive: it {why}") for name, why in found.odd.items()]
 
 
 def _entry(name: str, size: int) -> zipfile.ZipInfo:
@@ -153,13 +153,13 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes) -> None:
     archive.writestr(_entry(name, len(data)), data)
 
 
-def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> Listed:
+def _add_file(archive: zipfile.ZipFile, name: str, path: Path) -> ManifestEntry:
     sha256, size = hashlib.sha256(), 0
     with open(path, "rb") as source, archive.open(_entry(name, path.stat().st_size), "w") as target:
         while chunk := source.read(CHUNK):
             sha256.update(chunk)
             size += target.write(chunk)
-    return Listed(name, size, sha256.hexdigest())
+    return ManifestEntry(name, size, sha256.hexdigest())
 
 
 README_TEXT = """\

@@ -17,7 +17,7 @@ from chaosdrill.analysis.summary_fields import approvals_of
 from chaosdrill.history.log import utc_now
 from chaosdrill.history.run_directory import experiment_of
 from chaosdrill.runs.summaries import Summary
-from chaosdrill.runs.verifying import ADDED, ALTERED, DIFFERS, MISSING, Problem, Verified
+from chaosdrill.runs.verifying import ADDED, ALTERED, DIFFERS, MISSING, Deviation, Verified
 
 MANIFEST, SUMS, README = "manifest.json", "SHA256SUMS", "README.txt"
 SIGNATURE = f"{MANIFEST}.sig"  # as ssh-keygen names it
@@ -26,7 +26,7 @@ SELF = "sha256_of_the_above"
 
 
 @dataclass(frozen=True)
-class Listed:
+class ManifestEntry:
     """A file in an archive: its path, its size in bytes, and its sha256."""
 
     file: str
@@ -38,12 +38,12 @@ class Listed:
         return f"{self.sha256}  {self.file}"
 
 
-def sums(files: Sequence[Listed]) -> str:
+def sums(files: Sequence[ManifestEntry]) -> str:
     """Return the text of SHA256SUMS."""
     return "".join(f"{one.line()}\n" for one in files)
 
 
-def chained(files: Sequence[Listed], seal: str) -> list[str]:
+def chained(files: Sequence[ManifestEntry], seal: str) -> list[str]:
     """Return for each file the hash over the previous hash and its line; the first one is chained to the last seal."""
     chain, before = [], seal
     for one in files:
@@ -53,7 +53,7 @@ def chained(files: Sequence[Listed], seal: str) -> list[str]:
 
 
 def manifest(
-    verified: Verified, said: Summary, events: Sequence[Mapping[str, Any]], files: Sequence[Listed]
+    verified: Verified, said: Summary, events: Sequence[Mapping[str, Any]], files: Sequence[ManifestEntry]
 ) -> dict[str, Any]:
     """Return the manifest of a run as JSON values.
 
@@ -144,8 +144,8 @@ def _user() -> str:
 
 
 def problems_of_manifest(
-    data: bytes, verified: Verified, files: Sequence[Listed], sums_of: bytes | None
-) -> tuple[list[Problem], Mapping[str, Any]]:
+    data: bytes, verified: Verified, files: Sequence[ManifestEntry], sums_of: bytes | None
+) -> tuple[list[Deviation], Mapping[str, Any]]:
     """Return the differences between an archive and its manifest, and the manifest.
 
     :param data: the bytes of the manifest.
@@ -157,23 +157,25 @@ def problems_of_manifest(
         said, listed, links = _read(data)
         as_written = written({name: value for name, value in said.items() if name != SELF})[0] == data
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
-        return [Problem(MANIFEST, ALTERED, f"it is no manifest: {type(error).__name__}: {error}")], {}
+        return [Deviation(MANIFEST, ALTERED, f"it is no manifest: {type(error).__name__}: {error}")], {}
     history = mapping(said.get("history"))
     problems = [*_differences(listed, files)]
     if not as_written:
-        problems.append(Problem(MANIFEST, ALTERED, "it is not as it was written"))
+        problems.append(Deviation(MANIFEST, ALTERED, "it is not as it was written"))
     if links != chained(listed, str(history.get("last_seal"))) or (links and links[-1] != said.get("chain")):
-        problems.append(Problem(MANIFEST, ALTERED, "its chain of hashes is broken"))
+        problems.append(Deviation(MANIFEST, ALTERED, "its chain of hashes is broken"))
     if (history.get("events"), history.get("last_seal")) != (verified.events, verified.last_seal):
         told = f"{history.get('events')} events up to the seal {history.get('last_seal')}"
         seen = f"{verified.events} up to {verified.last_seal or 'none'}"
-        problems.append(Problem("history.jsonl", ALTERED, f"the manifest tells of {told}, there are {seen}"))
+        problems.append(Deviation("history.jsonl", ALTERED, f"the manifest tells of {told}, there are {seen}"))
     if sums_of != sums(listed).encode():
-        problems.append(Problem(SUMS, ALTERED if sums_of is not None else MISSING, "it is not what the manifest lists"))
+        problems.append(
+            Deviation(SUMS, ALTERED if sums_of is not None else MISSING, "it is not what the manifest lists")
+        )
     return problems, said
 
 
-def _read(data: bytes) -> tuple[Mapping[str, Any], list[Listed], list[str]]:
+def _read(data: bytes) -> tuple[Mapping[str, Any], list[ManifestEntry], list[str]]:
     """Return the manifest, the files that it lists, and their chained hashes.
 
     :raises ValueError, KeyError, TypeError, OverflowError, RecursionError: when it is invalid.
@@ -181,27 +183,27 @@ def _read(data: bytes) -> tuple[Mapping[str, Any], list[Listed], list[str]]:
     said = json.loads(data)
     if (said["chaosdrill"], said["version"]) != ("manifest", VERSION):
         raise ValueError(f"of version {VERSION} it is none")
-    listed = [Listed(str(one["file"]), int(one["bytes"]), str(one["sha256"])) for one in said["files"]]
+    listed = [ManifestEntry(str(one["file"]), int(one["bytes"]), str(one["sha256"])) for one in said["files"]]
     return said, listed, [str(one["chain"]) for one in said["files"]]
 
 
-def _differences(listed: Sequence[Listed], files: Sequence[Listed]) -> list[Problem]:
+def _differences(listed: Sequence[ManifestEntry], files: Sequence[ManifestEntry]) -> list[Deviation]:
     there, told = {one.file: one for one in files}, {one.file: one for one in listed}
     problems = [
-        Problem(name, MISSING, "the manifest lists it, and it is not there") for name in told if name not in there
+        Deviation(name, MISSING, "the manifest lists it, and it is not there") for name in told if name not in there
     ]
     for name, one in there.items():
         if name not in told:
-            problems.append(Problem(name, ADDED, "the manifest does not list it"))
+            problems.append(Deviation(name, ADDED, "the manifest does not list it"))
         elif one != told[name]:
             problems.append(
-                Problem(name, ALTERED, f"its sha256 is {one.sha256}, the manifest says {told[name].sha256}")
+                Deviation(name, ALTERED, f"its sha256 is {one.sha256}, the manifest says {told[name].sha256}")
             )
     return problems
 
 
-def problem_of_digest(digest: str, wanted: str) -> Problem | None:
+def problem_of_digest(digest: str, wanted: str) -> Deviation | None:
     """Return a problem if the manifest's digest differs from the one that was stored elsewhere; None if it matches."""
     if digest == wanted.strip().lower():
         return None
-    return Problem(MANIFEST, DIFFERS, f"its digest is {digest}, the one that was written down is {wanted}")
+    return Deviation(MANIFEST, DIFFERS, f"its digest is {digest}, the one that was written down is {wanted}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from chaosdrill.errors import BadInput, problem
 from chaosdrill.runs.archive.manifest import MANIFEST, SIGNATURE
-from chaosdrill.runs.verifying import ALTERED, DIFFERS, MISSING, Problem
+from chaosdrill.runs.verifying import ALTERED, DIFFERS, MISSING, Deviation
 
 NAMESPACE = "chaosdrill-evidence"  # a signature made for another purpose, such as a git commit, is refused
 TOOL = "ssh-keygen"
@@ -20,14 +20,14 @@ WITHIN_S = 300.0  # a person may have to type a passphrase, or to touch a securi
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignatureResult:
     """The result of verifying the signature of a manifest.
 
     :param signer: their name in the file of allowed signers; empty when there is a problem.
     """
 
     signer: str = ""
-    problem: Problem | None = None
+    problem: Deviation | None = None
 
 
 def require_key(key: Path) -> None:
@@ -57,7 +57,7 @@ def sign(manifest: bytes, key: Path, namespace: str = NAMESPACE) -> bytes:
         return path.with_name(SIGNATURE).read_bytes()
 
 
-def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> Signed:
+def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> SignatureResult:
     """Verify the signature of a manifest.
 
     :param signature: the signature to verify; None: the manifest has none.
@@ -67,7 +67,9 @@ def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> 
     if not allowed.is_file():
         raise BadInput([problem("file-missing", f"--signer {allowed}: there is no such file of allowed signers")])
     if signature is None:
-        return Signed(problem=Problem(SIGNATURE, MISSING, "the manifest is not signed, and --signer requires that"))
+        return SignatureResult(
+            problem=Deviation(SIGNATURE, MISSING, "the manifest is not signed, and --signer requires that")
+        )
     with tempfile.TemporaryDirectory(prefix="chaosdrill-") as directory:
         path = Path(directory, SIGNATURE)
         path.write_bytes(signature)
@@ -75,14 +77,14 @@ def check_signature(manifest: bytes, signature: bytes | None, allowed: Path) -> 
         found = _run(["-Y", "find-principals", *common])
         if found.returncode:
             why = f"it is of no signer in {allowed} whose key is valid now: {_said(found)}"
-            return Signed(problem=Problem(SIGNATURE, DIFFERS, why))
+            return SignatureResult(problem=Deviation(SIGNATURE, DIFFERS, why))
         names = found.stdout.decode(errors="replace").split()
         tries = [(name, _run(["-Y", "verify", *common, "-I", name, "-n", NAMESPACE], manifest)) for name in names[:20]]
     for name, done in tries:
         if not done.returncode:
-            return Signed(name)
+            return SignatureResult(name)
     why = f"it does not sign this manifest: {_said(tries[-1][1]) if tries else 'no signer has a name'}"
-    return Signed(problem=Problem(SIGNATURE, ALTERED, why))
+    return SignatureResult(problem=Deviation(SIGNATURE, ALTERED, why))
 
 
 def signing_key(document: bytes, signature: bytes, namespace: str) -> str:

@@ -9,7 +9,7 @@ from chaosdrill.analysis.findings import TOLD, Finding, finding
 from chaosdrill.history.run_directory import EVIDENCE, TIMELINE
 from chaosdrill.runs.records.parsing import EMPTY
 from chaosdrill.runs.records.shapes import BEATS, VERSION, Shape
-from chaosdrill.runs.records.tables import LEDGER, RECORDS, File, Records
+from chaosdrill.runs.records.tables import LEDGER, RECORDS, RawFileInfo, Records
 from chaosdrill.runs.told import run_files
 from chaosdrill.sentences import as_it_is, said_by, sentence
 
@@ -137,7 +137,7 @@ def problems_of_records(records: Records, shape: Shape, run_id: str) -> tuple[li
     return problems, usable and bool(records.files)
 
 
-def _foreign(file: File, shape: Shape, run_id: str) -> Finding | None:
+def _foreign(file: RawFileInfo, shape: Shape, run_id: str) -> Finding | None:
     if file.why_not:
         name = "records-truncated" if file.why_not == EMPTY else "records-foreign"
         return finding(name, sentence("{file}: {why}", file=file.name, why=file.why_not), FOLDER)
@@ -150,7 +150,7 @@ def _foreign(file: File, shape: Shape, run_id: str) -> Finding | None:
     return None
 
 
-def _of_file(file: File) -> Iterator[Finding]:
+def _of_file(file: RawFileInfo) -> Iterator[Finding]:
     if file.torn:
         yield finding("records-truncated", sentence("{file}: its last line was cut off", file=file.name), FOLDER)
     if file.bad:

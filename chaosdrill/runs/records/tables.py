@@ -31,7 +31,7 @@ class ForeignRecords(ValueError):
 
 
 @dataclass(frozen=True)
-class File:
+class RawFileInfo:
     """The metadata of one raw file; times by its writer's clock, see :class:`parsing.Raw`."""
 
     name: str
@@ -62,7 +62,7 @@ class Records:
     """
 
     table: "pyarrow.Table"
-    files: tuple[File, ...]
+    files: tuple[RawFileInfo, ...]
     lookups: tuple[list[Any], ...] = ()
     stored: tuple[str, str] | None = None
 
@@ -163,8 +163,8 @@ def _named(table: "pyarrow.Table", raw: Raw, shape: Shape) -> "pyarrow.Table":
     return named.cast(schema(shape))
 
 
-def _file(path: Path, raw: Raw, tables: Sequence["pyarrow.Table"]) -> File:
-    return File(
+def _file(path: Path, raw: Raw, tables: Sequence["pyarrow.Table"]) -> RawFileInfo:
+    return RawFileInfo(
         path.name,
         sha256_of(path),
         raw.header,
@@ -192,7 +192,7 @@ def _read_stored(path: Path, shape: Shape, sha256: str) -> Records:
     try:
         with open_stored(path, shape) as stored:
             known = json.loads((stored.schema_arrow.metadata or {})[FILES])
-            files = tuple(File(**{**one, "silences": tuple(map(tuple, one["silences"]))}) for one in known)
+            files = tuple(RawFileInfo(**{**one, "silences": tuple(map(tuple, one["silences"]))}) for one in known)
             wanted = [field for field in schema(shape) if field.name not in shape.unread]
             table = pyarrow.table([_whole_column(stored, field) for field in wanted], pyarrow.schema(wanted))
         pyarrow.default_memory_pool().release_unused()

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from chaosdrill.errors import LabError
-from chaosdrill.lab.aws.fis.packet_loss import DOCUMENT, PacketLoss
+from chaosdrill.lab.aws.fis.packet_loss import DOCUMENT, PacketLossParameters
 from chaosdrill.lab.aws.runtime import logger, scaled, strict
-from chaosdrill.lab.aws.ssm import COMMANDS, Command, Step
+from chaosdrill.lab.aws.ssm import COMMANDS, Command, DocumentStep
 
 INSTALLS_REFERENCE_S = 10.0
 CHECKS_REFERENCE_S = 1.0  # when everything is already installed
@@ -28,10 +28,12 @@ class FaultCommand:
     :param fault: the fault that it injects once its dependencies are installed.
     """
 
-    def __init__(self, instance_id: str, region: str, fault: PacketLoss) -> None:
+    def __init__(self, instance_id: str, region: str, fault: PacketLossParameters) -> None:
         self._fault = fault
         self._cancelled, self._ended = threading.Event(), threading.Event()
-        self._command = Command(instance_id, region, "", fault.duration_s, "", DOCUMENT, [Step(INSTALL), Step(INJECT)])
+        self._command = Command(
+            instance_id, region, "", fault.duration_s, "", DOCUMENT, [DocumentStep(INSTALL), DocumentStep(INJECT)]
+        )
         self._injected = False
         COMMANDS[self._command.id] = self._command
         threading.Thread(target=self._run, name=f"fault-{self._command.id[:8]}", daemon=True).start()
@@ -64,7 +66,7 @@ class FaultCommand:
         finally:
             self._ended.set()
 
-    def _do(self, step: Step, act: Callable[[], None]) -> bool:
+    def _do(self, step: DocumentStep, act: Callable[[], None]) -> bool:
         """Run one step.
 
         :returns: whether the command continues.
@@ -93,7 +95,7 @@ class FaultCommand:
         self._injected = True
         self._cancelled.wait(scaled(self._fault.duration_s))
 
-    def _end(self, status: str, step: Step, stderr: str) -> None:
+    def _end(self, status: str, step: DocumentStep, stderr: str) -> None:
         logger.info("the document on %s: %s %s", self._command.instance_id, status, stderr)
         step.status, step.stderr, step.exit_code = status, stderr, 1
         self._command.ended = datetime.now(UTC)

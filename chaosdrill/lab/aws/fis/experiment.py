@@ -42,7 +42,7 @@ class LabExperiment(Experiment):
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._halted = False
-        self._faults: list[isolation.Isolation | ReplicationPause] = []
+        self._faults: list[isolation.IsolatedSubnets | ReplicationPause] = []
         self._commands: dict[str, FaultCommand] = {}  # by action name
         self.state = "pending"
         self._thread = threading.Thread(target=self._run, name=f"fis-{self.id[:8]}", daemon=True)
@@ -199,7 +199,7 @@ class LabExperiment(Experiment):
             stream = targets.stream_of(self.region_name, arn)
             self._begin(ReplicationPause(self.region_name, arn, stream, self.id, duration_s))
 
-    def _begin(self, fault: isolation.Isolation | ReplicationPause) -> None:
+    def _begin(self, fault: isolation.IsolatedSubnets | ReplicationPause) -> None:
         self._faults.append(fault)
         fault.inject()
 

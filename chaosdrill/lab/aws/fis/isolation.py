@@ -19,7 +19,7 @@ ANSWER_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True)
-class Isolation:
+class IsolatedSubnets:
     """An isolation of subnets.
 
     :param networks: their CIDR ranges.
@@ -44,7 +44,7 @@ class Isolation:
         ask("network.reconnect", ANSWER_WITHIN_S, id=self.id)
 
 
-def from_action(region: str, parameters: Mapping[str, str], arns: Sequence[str]) -> Isolation:
+def from_action(region: str, parameters: Mapping[str, str], arns: Sequence[str]) -> IsolatedSubnets:
     """Return the isolation that an action describes.
 
     :param arns: ARNs of its subnets.
@@ -52,4 +52,4 @@ def from_action(region: str, parameters: Mapping[str, str], arns: Sequence[str])
     """
     if parameters["scope"] != "all":
         raise LabError(f"scope {parameters['scope']!r}: the lab can deny all of the traffic only: all")
-    return Isolation(tuple(subnet_ranges(region, arns)), seconds(parameters["duration"]))
+    return IsolatedSubnets(tuple(subnet_ranges(region, arns)), seconds(parameters["duration"]))

@@ -21,7 +21,7 @@ ANSWER_WITHIN_S = 15.0
 
 
 @dataclass(frozen=True)
-class PacketLoss:
+class PacketLossParameters:
     """A packet loss as the document's parameters describe it.
 
     :param sources: IPv4 addresses and networks.
@@ -55,7 +55,7 @@ class PacketLoss:
         ask("packet_loss.heal", ANSWER_WITHIN_S, id=self.id)
 
 
-def from_document(arn: str, parameters: str) -> PacketLoss:
+def from_document(arn: str, parameters: str) -> PacketLossParameters:
     """Return the packet loss of an ``aws:ssm:send-command`` action.
 
     :param arn: the document's ARN.
@@ -77,7 +77,7 @@ def from_document(arn: str, parameters: str) -> PacketLoss:
     if traffic_type not in ("ingress", "egress"):
         raise LabError(f"TrafficType {traffic_type!r} must be ingress or egress")
     addresses = tuple(address for source in sources for address in _addresses(source))
-    return PacketLoss(percent, addresses, traffic_type, duration_s)
+    return PacketLossParameters(percent, addresses, traffic_type, duration_s)
 
 
 def _refuse_what_the_lab_cannot(given: Mapping[str, Any]) -> None:

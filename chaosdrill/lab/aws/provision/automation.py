@@ -16,9 +16,9 @@ from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 from chaosdrill.lab.aws import initiator_functions, region_proxy
 from chaosdrill.lab.aws.functions import HANDLERS
 from chaosdrill.lab.aws.initiator_functions import CHECK_RUNNING_STATUS, CHECK_TWO_REGION_ALARMS
-from chaosdrill.lab.aws.machines import Initiator, Move, Side
-from chaosdrill.lab.aws.provision.database import Database
-from chaosdrill.lab.aws.provision.routing import Routing
+from chaosdrill.lab.aws.machines import Initiator, Move, MoveRegion
+from chaosdrill.lab.aws.provision.database import ProvisionedDatabase
+from chaosdrill.lab.aws.provision.routing import ProvisionedRouting
 from chaosdrill.lab.plan import OBSERVER, LabPlan, RegionPlan
 
 FAILOVER, FAILBACK, INITIATOR = "FailoverStateMachine", "FailbackStateMachine", "FailoverInitiatorStateMachine"
@@ -29,7 +29,7 @@ LAMBDA_TIMEOUT_S = 15
 RULE = "start-failover-on-alarm"
 
 
-def automation(plan: LabPlan, routing: Routing, database: Database) -> None:
+def automation(plan: LabPlan, routing: ProvisionedRouting, database: ProvisionedDatabase) -> None:
     """Create the automation in the standby region; its rule is disabled, as in the reference system."""
     HANDLERS.update(dict.fromkeys((PROXY, SAMPLE_PROXY), region_proxy.handle))
     proxy = _function(plan, f"{PROXY}-{SUFFIX}")
@@ -62,8 +62,8 @@ def role(plan: LabPlan, name: str, service: str) -> str:
     return made.arn
 
 
-def _side(region: RegionPlan, routing: Routing, database: Database) -> Side:
-    return Side(region.name, region.flag_table, routing.controls[region.name], database.clusters[region.name])
+def _side(region: RegionPlan, routing: ProvisionedRouting, database: ProvisionedDatabase) -> MoveRegion:
+    return MoveRegion(region.name, region.flag_table, routing.controls[region.name], database.clusters[region.name])
 
 
 def _initiator_functions(plan: LabPlan, failover: str, failback: str, alarms: Mapping[str, str]) -> None:

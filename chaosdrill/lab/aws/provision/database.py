@@ -12,14 +12,14 @@ ENGINE = {"engine": "aurora-postgresql", "engine_version": "16.6"}
 
 
 @dataclass(frozen=True)
-class Database:
+class ProvisionedDatabase:
     """A global cluster and the ARN of its cluster in each region."""
 
     global_cluster: str
     clusters: Mapping[str, str]
 
 
-def global_database(plan: LabPlan) -> Database:
+def global_database(plan: LabPlan) -> ProvisionedDatabase:
     """Create the global cluster; its first member is the writer."""
     name = "chaosdrill-global"
     rds_backends[plan.account][GLOBAL_REGION].create_global_cluster(
@@ -30,4 +30,4 @@ def global_database(plan: LabPlan) -> Database:
         facts = {"db_cluster_identifier": f"{region.city}-app", "global_cluster_identifier": name, **ENGINE}
         made = rds_backends[plan.account][region.name].create_db_cluster({**facts, "port": 5432})
         clusters[region.name] = made.db_cluster_arn
-    return Database(name, {region.name: clusters[region.name] for region in plan.regions})
+    return ProvisionedDatabase(name, {region.name: clusters[region.name] for region in plan.regions})

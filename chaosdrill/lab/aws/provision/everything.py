@@ -12,7 +12,7 @@ class Provisioned:
     """The created resources: the topology, and the routing controls that state machines use."""
 
     topology: dict[str, Any]
-    routing: routing.Routing
+    routing: routing.ProvisionedRouting
 
 
 def provision(plan: LabPlan) -> Provisioned:

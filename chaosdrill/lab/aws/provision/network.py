@@ -15,7 +15,7 @@ SUBNET_PREFIX = 22  # of the application's subnets, one per address of its load 
 
 
 @dataclass(frozen=True)
-class LoadBalancer:
+class ProvisionedLoadBalancer:
     """An application load balancer and its VPC."""
 
     vpc: str
@@ -29,7 +29,7 @@ class LoadBalancer:
 HEADERS_PASS = {"routing.http.drop_invalid_header_fields.enabled": "false"}
 
 
-def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
+def load_balancer(plan: LabPlan, region: RegionPlan) -> ProvisionedLoadBalancer:
     """Create the application's load balancer in a new VPC, with a subnet for each of its two addresses and its two
     stores.
     """
@@ -52,7 +52,7 @@ def load_balancer(plan: LabPlan, region: RegionPlan) -> LoadBalancer:
     )
     made.attrs.update(HEADERS_PASS)
     made.activate()
-    return LoadBalancer(vpc.id, made.arn, made.dns_name, made.canonical_hosted_zone_id)
+    return ProvisionedLoadBalancer(vpc.id, made.arn, made.dns_name, made.canonical_hosted_zone_id)
 
 
 def canary_vpc(plan: LabPlan) -> str:

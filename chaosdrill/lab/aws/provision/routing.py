@@ -7,13 +7,13 @@ from moto.route53.models import route53_backends
 
 from chaosdrill.lab.aws.arc import ENDPOINT_REGIONS, STATE
 from chaosdrill.lab.aws.arc.config_api import endpoint_url
-from chaosdrill.lab.aws.provision.network import LoadBalancer
+from chaosdrill.lab.aws.provision.network import ProvisionedLoadBalancer
 from chaosdrill.lab.aws.route53 import RECOVERY_CONTROL
 from chaosdrill.lab.plan import LabPlan, RegionPlan
 
 
 @dataclass(frozen=True)
-class Routing:
+class ProvisionedRouting:
     """The routing controls of an ARC cluster.
 
     :param controls: ARN of the routing control by region.
@@ -24,7 +24,7 @@ class Routing:
     endpoints: tuple[dict[str, str], ...]
 
 
-def routing_controls(plan: LabPlan) -> Routing:
+def routing_controls(plan: LabPlan) -> ProvisionedRouting:
     """Create a cluster, a control panel and a routing control per region; that of the serving region is On."""
     cluster = STATE.create_cluster("chaosdrill")["ClusterArn"]
     panel = STATE.create_panel("application", cluster)["ControlPanelArn"]
@@ -35,7 +35,7 @@ def routing_controls(plan: LabPlan) -> Routing:
     STATE.update({made[plan.first.name]: "On"})
     host = f"127.0.0.1:{plan.aws_port}"
     urls = {region: endpoint_url(host, region, cluster) for region in ENDPOINT_REGIONS}
-    return Routing(made, tuple({"Region": region, "Endpoint": url} for region, url in urls.items()))
+    return ProvisionedRouting(made, tuple({"Region": region, "Endpoint": url} for region, url in urls.items()))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ class Vpc:
     region: str
 
 
-def records(plan: LabPlan, routing: Routing, balancers: Mapping[str, LoadBalancer], vpcs: Sequence[Vpc]) -> None:
+def records(
+    plan: LabPlan, routing: ProvisionedRouting, balancers: Mapping[str, ProvisionedLoadBalancer], vpcs: Sequence[Vpc]
+) -> None:
     """Create the domain's zone with an alias to each region's load balancer, primary home and secondary standby.
 
     :param vpcs: the VPCs of the private zone; in a lenient lab the zone is public.
@@ -64,7 +66,7 @@ def records(plan: LabPlan, routing: Routing, balancers: Mapping[str, LoadBalance
 
 
 def _record(
-    plan: LabPlan, region: RegionPlan, role: str, routing: Routing, balancer: LoadBalancer
+    plan: LabPlan, region: RegionPlan, role: str, routing: ProvisionedRouting, balancer: ProvisionedLoadBalancer
 ) -> dict[str, object]:
     alias = {"HostedZoneId": balancer.zone_id, "DNSName": balancer.dns_name, "EvaluateTargetHealth": False}
     check = _health_check(plan, routing.controls[region.name])

@@ -10,9 +10,9 @@ import yaml
 
 from chaosdrill.lab.aws.provision.application import FLAG_KEY
 from chaosdrill.lab.aws.provision.automation import FAILBACK, FAILOVER
-from chaosdrill.lab.aws.provision.database import Database
-from chaosdrill.lab.aws.provision.network import LoadBalancer
-from chaosdrill.lab.aws.provision.routing import Routing
+from chaosdrill.lab.aws.provision.database import ProvisionedDatabase
+from chaosdrill.lab.aws.provision.network import ProvisionedLoadBalancer
+from chaosdrill.lab.aws.provision.routing import ProvisionedRouting
 from chaosdrill.lab.plan import COORDINATION_REGION, COORDINATION_TABLE, MAIN_TABLE, LabPlan
 
 PROFILE = "chaosdrill-lab"
@@ -27,7 +27,11 @@ output = json
 
 
 def topology(
-    plan: LabPlan, instance_id: str, balancers: dict[str, LoadBalancer], routing: Routing, database: Database
+    plan: LabPlan,
+    instance_id: str,
+    balancers: dict[str, ProvisionedLoadBalancer],
+    routing: ProvisionedRouting,
+    database: ProvisionedDatabase,
 ) -> dict[str, Any]:
     """Return the topology, in the form that users write for AWS."""
     reached = {"config_file": str(plan.aws_config_file), "endpoint_url": plan.aws_url_on_host}

@@ -14,14 +14,14 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.utils import camel_to_snake_case
 
-from chaosdrill.lab.aws.clients import Clients
+from chaosdrill.lab.aws.clients import ClientCache
 from chaosdrill.lab.aws.patching import replace
 
 CLIENT_NAMES = {
     "route53recoverycluster": "route53-recovery-cluster",
     "route53recoverycontrolconfig": "route53-recovery-control-config",
 }
-CLIENTS = Clients(attempts=1)  # the state machine decides about retries
+CLIENTS = ClientCache(attempts=1)  # the state machine decides about retries
 
 
 def _client(*, service_name: str, region_name: str, **_: Any) -> Any:

@@ -25,7 +25,7 @@ class Reader(Enum):
     LIST = "ListExecutions"
 
 
-class Change:
+class ExecutionChange:
     """A change of an execution, made now; each reader returns it after a lag of its own."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ from moto.stepfunctions.parser.api import ExecutionStatus
 from moto.stepfunctions.parser.backend import execution, execution_worker
 
 from chaosdrill.lab.aws.patching import replace
-from chaosdrill.lab.aws.stepfunctions.consistency import Change, Reader
+from chaosdrill.lab.aws.stepfunctions.consistency import ExecutionChange, Reader
 
 
 class LabWorker(execution_worker.ExecutionWorker):
@@ -44,8 +44,8 @@ class LabExecution(execution.Execution):
     """An execution that is ABORTED from the moment it is stopped, with a delayed status for each reader."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._started = Change()
-        self._ended: Change | None = None
+        self._started = ExecutionChange()
+        self._ended: ExecutionChange | None = None
         super().__init__(*args, **kwargs)
 
     @property
@@ -57,7 +57,7 @@ class LabExecution(execution.Execution):
     def exec_status(self, status: ExecutionStatus | None) -> None:
         self._exec_status = status
         if status not in (None, ExecutionStatus.RUNNING) and self._ended is None:
-            self._ended = Change()
+            self._ended = ExecutionChange()
 
     def shown_by(self, reader: Reader) -> ExecutionStatus | None:
         """Return the status for a reader; None until the reader returns the execution."""
