@@ -175,7 +175,8 @@ def commands_page() -> str:
 def command_contexts(command: click.Command = cli, above: click.Context | None = None) -> Iterator[click.Context]:
     """List every command, those of a group after the group itself."""
     name = "chaosdrill" if above is None else command.name
-    context = click.Context(command, above, name, terminal_width=HELP_COLUMNS, max_content_width=HELP_COLUMNS)
+    columns = {"terminal_width": HELP_COLUMNS, "max_content_width": HELP_COLUMNS}
+    context = click.Context(command, above, name, **{**command.context_settings, **columns})
     yield context
     if isinstance(command, click.Group):
         found = (command.get_command(context, inner) for inner in command.list_commands(context))
