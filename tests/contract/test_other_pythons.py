@@ -181,7 +181,7 @@ def nothing_to_fetch_from(patch: pytest.MonkeyPatch) -> None:
     ("break_it", "value"),
     [
         (nothing_to_fetch_with, "ensurepip"),
-        (nothing_to_fetch_from, "locust=="),
+        (nothing_to_fetch_from, "No matching distribution found"),
     ],
 )
 def test_what_cannot_be_fetched_is_refused_before_anything_is_touched(
