@@ -35,10 +35,10 @@ request only; that it waits for the end of a lease is shown by `python -m benchm
 Made by `python -m benchmarks.kill_matrix --write docs/results/kill-matrix.md`, which goes on with what has not passed
 on this commit; `--new` leaves out what was reached on any. [kill-matrix.jsonl](kill-matrix.jsonl) has each result.
 
-The short drill took 17.2 s from its first activity to the end of its last but one, `stop-heartbeat`, on 2 quiet cores, and
-26.9 s beside other work. 4.5 s of the 17.2 s are the start of the heartbeat on the client host, and 2.3 s its end: SSM
-commands one after the other. (`python -m benchmarks.kill_matrix --only "group at stop-load/after" --keep DIRECTORY`, and
-the times in its run's `history.jsonl`.)
+The short drill took 17.2 s from its first activity to the end of its last but one, `stop-heartbeat`, on 2 quiet cores,
+and 26.9 s beside other work. 4.5 s of the 17.2 s are the start of the heartbeat on the client host, and 2.3 s its end:
+SSM commands one after the other. (Times in the `history.jsonl` of the run that
+`python -m benchmarks.kill_matrix --only "group at stop-load/after" --keep DIRECTORY` leaves.)
 
 What the matrix has found, and what was corrected: a minute after a rescue, files of the dead drill's heartbeat on the
 client host refused the next drill; those of a heartbeat whose driver died between its end and the removal of its files
