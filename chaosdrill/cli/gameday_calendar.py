@@ -64,7 +64,7 @@ def require_game_days(calendar: "Calendar", ids: tuple[str, ...]) -> None:
     known = list(calendar.game_days)
     if unknown := [one for one in ids if one not in known]:
         raise click.UsageError(
-            "\n".join(one_line(f"there is no game day {one!r}: {suggestion(one, known)}") for one in unknown)
+            "\n".join(one_line(f"there is no game day {one!r}: {suggestion(one, known, '')}") for one in unknown)
         )
 
 

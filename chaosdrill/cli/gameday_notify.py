@@ -90,7 +90,7 @@ def _require_channels(calendar: "Calendar", names: tuple[str, ...]) -> None:
     if not known:
         raise click.UsageError(f"{calendar.file} has no channels: add some under `channels:`")
     if unknown := [one for one in names if one not in known]:
-        lines = (one_line(f"there is no channel {one!r}: {suggestion(one, known)}") for one in unknown)
+        lines = (one_line(f"there is no channel {one!r}: {suggestion(one, known, '')}") for one in unknown)
         raise click.UsageError("\n".join(lines))
 
 

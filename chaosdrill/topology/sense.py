@@ -80,10 +80,13 @@ def problems_of(value: Any, wrong: Sequence[Place]) -> list[TopologyProblem]:
     return found
 
 
-def suggestion(key: str, known: list[str]) -> str:
-    """Return the known key that an unknown key may stand for."""
+def suggestion(key: str, known: list[str], otherwise: str = "remove it; ") -> str:
+    """Return the known key that an unknown key may stand for.
+
+    :param otherwise: what to do where none is near, before the known keys; empty for what stands in no file.
+    """
     near = difflib.get_close_matches(key, known, n=1)
-    return f"did you mean `{near[0]}`?" if near else f"remove it; known here: {', '.join(known)}"
+    return f"did you mean `{near[0]}`?" if near else f"{otherwise}known here: {', '.join(known)}"
 
 
 def _touches(wrong: Place, need: str) -> bool:

@@ -130,6 +130,11 @@ def test_what_cannot_be_understood_exits_with_2(calendar_file: Path, words: tupl
     assert run(*words, "--calendar", calendar_file).exit_code == 2
 
 
+def test_an_unknown_game_day_of_the_command_line_is_named_and_nothing_is_to_be_removed(calendar_file: Path) -> None:
+    done = run("next", "zzz", "--calendar", calendar_file)
+    assert (done.exit_code, "zzz" in done.stderr, "remove" in done.stderr) == (2, True, False)
+
+
 def test_a_wrong_calendar_exits_with_2_and_names_every_problem(calendar_file: Path) -> None:
     calendar_file.write_text(CALENDAR.replace("Asia/Tokyo", "Tokyo").replace("[holidays]", "[holiday]"))
     done = run("list", "--calendar", calendar_file)
