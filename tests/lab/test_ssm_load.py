@@ -244,7 +244,8 @@ def test_a_whole_drill_with_its_load_on_the_client_host(
     )
     done = small_drills.Drill(tmp_path, what, **lab.environment).end()
     assert done.verdict == "passed", done.stdout + done.stderr
-    assert done.summary["client_outage"]["seconds"] == 0, done.stdout
+    outage = done.summary["client_outage"]  # on a busy machine the users themselves may pause
+    assert (outage["ended"], [one for one in outage["outages"] if one["failures"]]) == (True, []), done.stdout
     kept = {one.name for one in done.run_directory.iterdir()}
     assert {"locust-report.html", "locust-statistics.json", "locust.log", "timeline.jsonl"} <= kept
     total = json.loads((done.run_directory / "locust-statistics.json").read_text())["stats"][-1]["num_requests"]
